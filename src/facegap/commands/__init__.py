@@ -1,0 +1,1 @@
+"""What is more than one call but no stage of the audit."""

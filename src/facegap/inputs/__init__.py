@@ -1,0 +1,1 @@
+"""What comes in from outside: cards, weights, manifests, images. Everything here is treated as hostile."""

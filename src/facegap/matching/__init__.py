@@ -1,0 +1,1 @@
+"""The exact comparison of everyone with everyone."""
