@@ -1,0 +1,211 @@
+"""The only maker of onnxruntime sessions. A device that was asked for is a promise: kept, or an error."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from facegap.errors import DeviceError, ModelError
+from facegap.types import Device, Execution
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+PROVIDERS: Mapping[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+# TF32 rounds the factors of a product to 10 bits of mantissa; scores would then differ between GPU and CPU.
+PROVIDER_OPTIONS: Mapping[Device, Mapping[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
+GPU_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'; or use --device cpu"
+LOG_ERRORS_ONLY = 3  # onnxruntime prints hundreds of harmless warnings about old exports otherwise
+VERSIONED = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "scipy", "pandas", "numba")
+
+
+def open_session(
+    model: bytes, *, name: str, device: Device = "cpu", threads: int = 1, fixed: Mapping[str, int] | None = None
+) -> InferenceSession:
+    """A session over `model` that runs on `device`, or an error; it never falls back to another one.
+
+    model   : the bytes of an .onnx file, already checked against its card
+    name    : what error messages call it
+    threads : threads inside one operator; several sessions of one thread beat one session of several
+    fixed   : free dimension name -> size, for graphs that onnxruntime plans better when sizes are known
+
+    Raises
+    ------
+    DeviceError : the provider is not in the installed onnxruntime, or the session was not given to it
+    ModelError  : not an ONNX graph, damaged, or with weights in further files
+    """
+    require_one_onnxruntime()
+    refuse_external_data(model, name)
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    require_provider(PROVIDERS[device], onnxruntime.get_available_providers(), device)
+    try:
+        session = onnxruntime.InferenceSession(
+            model,
+            session_options(threads, fixed or {}),
+            providers=[(PROVIDERS[device], dict(PROVIDER_OPTIONS[device]))],
+        )
+    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
+            state.RuntimeException, state.NoSuchFile, state.EPFail) as error:  # fmt: skip
+        raise ModelError(f"{name}: onnxruntime cannot open this file: {first_line(error)}") from error
+    session.disable_fallback()
+    require_provider(PROVIDERS[device], session.get_providers(), device)
+    return session
+
+
+def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
+    """Options of one session: `threads` threads in an operator, one operator at a time, the same result every time."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = LOG_ERRORS_ONLY
+    # Threads that spin while they wait would steal the processor from the other workers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    for dimension, size in fixed.items():
+        options.add_free_dimension_override_by_name(dimension, size)
+    return options
+
+
+def require_provider(provider: str, present: Sequence[str], device: Device) -> None:
+    """Raise DeviceError unless the first choice among `present` can be `provider`."""
+    if provider not in present:
+        raise DeviceError(
+            f"asked for --device {device}, but onnxruntime offers {', '.join(present)} and not {provider}; {GPU_INSTALL}"
+        )
+
+
+def require_one_onnxruntime(installed: Sequence[str] | None = None) -> None:
+    """Raise DeviceError where both onnxruntime packages are installed: the later overwrote files of the earlier."""
+    names = installed_packages(("onnxruntime", "onnxruntime-gpu")) if installed is None else installed
+    if {"onnxruntime", "onnxruntime-gpu"} <= set(names):
+        raise DeviceError(
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files; first "
+            "pip uninstall onnxruntime onnxruntime-gpu, then install the one you need: "
+            "pip install onnxruntime (CPU) or pip install 'onnxruntime-gpu[cuda,cudnn]' (CUDA)"
+        )
+
+
+def installed_packages(names: Sequence[str]) -> list[str]:
+    """Those of `names` that are installed here."""
+    return [name for name in names if version_of(name)]
+
+
+def version_of(package: str) -> str:
+    """Version of an installed package, empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def refuse_external_data(model: bytes, name: str) -> None:
+    """Raise ModelError for a graph whose weights lie in further files: their paths come from the hostile model file."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = onnx.load_model_from_string(model)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{name}: not an ONNX file ({first_line(error)}); fetch it again") from error
+    if not proto.HasField("graph") or not proto.graph.node:
+        raise ModelError(f"{name}: an ONNX file without a graph")
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in stored_tensors(proto)):
+        raise ModelError(f"{name}: keeps weights in further files; save it as one file (onnx.save_model without external data)")
+
+
+def stored_tensors(proto: Any) -> Iterator[Any]:
+    """Every tensor stored in a model: initialisers and node attributes, of subgraphs and functions too."""
+    yield from graph_tensors(proto.graph)
+    for function in proto.functions:
+        yield from node_tensors(function.node)
+
+
+def graph_tensors(graph: Any) -> Iterator[Any]:
+    """Tensors of one graph and of the graphs inside its nodes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from node_tensors(graph.node)
+
+
+def node_tensors(nodes: Any) -> Iterator[Any]:
+    """Tensors in the attributes of nodes."""
+    for node in nodes:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for graph in (attribute.g, *attribute.graphs):
+                yield from graph_tensors(graph)
+
+
+def nodes_per_provider(session: Any) -> dict[str, int]:
+    """Number of graph nodes that each provider was given; empty where this onnxruntime does not tell (before 1.24)."""
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return {}
+    counts: Counter[str] = Counter()
+    for part in session.get_provider_graph_assignment_info():
+        counts[part.ep_name] += len(part.get_nodes())
+    return dict(counts)
+
+
+def execution_record(
+    sessions: Mapping[str, Any],
+    hashes: Mapping[str, str],
+    *,
+    device: Device,
+    threads: int,
+    workers: int,
+    batch: int,
+    notes: Sequence[str] = (),
+) -> Execution:
+    """What the sessions of a run really run on; sessions and hashes are by model name."""
+    used = {provider for session in sessions.values() for provider in session.get_providers()}
+    return Execution(
+        device_asked=device,
+        providers_asked=(PROVIDERS[device],),
+        providers_used=tuple(sorted(used, key=lambda provider: provider != PROVIDERS[device])),
+        device_name=device_name(device),
+        threads=threads,
+        workers=workers,
+        batch=batch,
+        precision="float32, TF32 off" if device == "cuda" else "float32",
+        versions={"python": platform.python_version(), **{name: version_of(name) for name in VERSIONED if version_of(name)}},
+        models=dict(hashes),
+        nodes={name: nodes_per_provider(session) for name, session in sessions.items()},
+        notes=tuple(notes),
+    )
+
+
+def device_name(device: Device) -> str:
+    """Name of the processor, and for cuda of the provider's device number 0, as the system states it."""
+    return processor_name() if device == "cpu" else f"CUDA device 0, host {processor_name()}"
+
+
+def processor_name() -> str:
+    """Model name of the processor; the architecture where the system does not say."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
+            for line in lines:
+                if line.startswith("model name"):
+                    return f"{line.split(':', 1)[1].strip()}, {usable_cores()} cores"
+    except OSError:
+        pass  # not Linux
+    return f"{platform.processor() or platform.machine()}, {usable_cores()} cores"
+
+
+def usable_cores() -> int:
+    """Processors that this process may use, which containers and taskset make fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def first_line(error: BaseException) -> str:
+    """First line of an error's text, bounded: onnxruntime quotes whole graphs."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
