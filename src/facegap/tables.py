@@ -1,0 +1,239 @@
+"""The tables that cross module borders: their columns as plain data, and one function that holds frames to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.types import ANY, Gap
+
+Kind = Literal["int", "nullable_int", "float", "str", "bool"]
+
+# Any: pandas-stubs wants literals where a table of dtypes is wanted.
+DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
+
+FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "unreadable", "missing_file")
+PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled")
+POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    required : an optional column that is absent is added empty (NaN, NA or ""), so every checked table has all columns
+    choices  : the closed set of its values, None where any value will do
+    """
+
+    kind: Kind
+    required: bool = True
+    choices: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one table in their order.
+
+    labels_after : the fixed column behind which label columns (text, one per attribute) stand; None: a table without
+    reserved     : values that no label may have
+    """
+
+    name: str
+    columns: Mapping[str, Column]
+    labels_after: str | None = None
+    reserved: tuple[str, ...] = ()
+
+
+INT, NULLABLE_INT, FLOAT = Column("int"), Column("nullable_int"), Column("float")
+TEXT, BOOL = Column("str"), Column("bool")
+
+MANIFEST = Schema(
+    "MANIFEST",
+    {
+        "row": INT,  # 0-based position among the records of the source file
+        "line": INT,  # line of the file where the record starts; records with quoted newlines take several
+        "image": TEXT,  # as the file says it
+        "path": TEXT,  # resolved, posix, relative to the manifest's folder
+        "subject": TEXT,
+    },
+    labels_after="subject",
+    reserved=(ANY,),
+)
+
+FACES = Schema(
+    "FACES",
+    {
+        "row": INT,
+        "image": TEXT,
+        "outcome": Column("str", choices=FACE_OUTCOMES),
+        "detail": TEXT,
+        "width": NULLABLE_INT,  # pixels of the decoded image
+        "height": NULLABLE_INT,
+        "colour": Column("str", choices=("grey", "colour", "")),
+        "faces": INT,  # how many the detector found
+        "policy": TEXT,
+        "score": FLOAT,
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
+        **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
+        "embedding_row": INT,  # row of embeddings.npy, -1 for none
+    },
+)
+
+PREDICTIONS = Schema(
+    "PREDICTIONS",
+    {
+        "row": INT,
+        "image": TEXT,
+        "outcome": Column("str", choices=PREDICTION_OUTCOMES),
+        "label": TEXT,
+        "prediction": TEXT,
+        "probability": Column("float", required=False),  # of the predicted class
+        "age": Column("float", required=False),  # years, as predicted
+        "detail": Column("str", required=False),
+    },
+)
+
+PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
+
+RATES = Schema(
+    "RATES",
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "errors": INT,
+        "trials": INT,
+        "subjects": INT,
+        "effective_trials": FLOAT,
+        "value": FLOAT,
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+        "method": TEXT,
+    },
+    labels_after="threshold_from",
+)
+
+_KINDS: Mapping[str, Kind] = {"str": "str", "Verdict": "str", "float": "float", "int": "int", "bool": "bool"}
+GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
+
+ANNOTATIONS = Schema(
+    "ANNOTATIONS",
+    {
+        "image": TEXT,
+        "annotator": TEXT,
+        "scale": TEXT,
+        "value": TEXT,
+        "skipped": BOOL,
+        "reason": Column("str", required=False),
+        "at": TEXT,  # ISO 8601, UTC
+    },
+)
+
+
+def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
+    """A new frame with exactly the columns, order and dtypes of `schema`; `frame` is left as it was.
+
+    where  : the file (or call) that the frame came from, for messages. Rows are named by their column `line` if the
+             table has one, by row + 2 if `where` is a CSV, else by position from 0.
+    frame  : zero rows are allowed. Missing text becomes "". Numbers given as text are read as numbers.
+    Raises : TableError for a missing, doubled or unknown column, a value of another kind, a value outside a closed
+             set and a label that is reserved
+    """
+    _check_names(frame, schema, where)
+    labels = label_columns(frame, schema)
+    columns: dict[str, pd.Series] = {}
+    for name, column in schema.columns.items():
+        columns[name] = _checked_column(frame, name, column, where)
+        if name == schema.labels_after:
+            columns |= {label: _checked_column(frame, label, TEXT, where) for label in labels}
+    for label in labels:
+        for value in schema.reserved:
+            said = f"{value!r} is a reserved word here; use another label"
+            _refuse(frame, columns[label] == value, label, said, where)
+    return pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
+
+
+def label_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
+    """The columns of `frame` that the schema does not fix, in their order: its label columns."""
+    return tuple(str(name) for name in frame.columns if name not in schema.columns)
+
+
+def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
+    """Raise TableError where columns are missing, doubled or not of this table."""
+    doubled = frame.columns[frame.columns.duplicated()]
+    if len(doubled):
+        raise TableError(f"{where}: column {doubled[0]} is there more than once; rename or remove one")
+    missing = [name for name, column in schema.columns.items() if column.required and name not in frame.columns]
+    if missing:
+        found = ", ".join(str(name) for name in frame.columns) or "none"
+        raise TableError(f"{where}: column {missing[0]} of the table {schema.name} is missing; add it (found: {found})")
+    others = label_columns(frame, schema)
+    if others and schema.labels_after is None:
+        raise TableError(f"{where}: column {others[0]} is not one of the table {schema.name}; remove it")
+
+
+def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) -> pd.Series:
+    """The column in the dtype of its kind; an optional one that is absent comes back empty."""
+    if name not in frame.columns:
+        empty = {"float": float("nan"), "str": "", "nullable_int": pd.NA}[column.kind]
+        return pd.Series([empty] * len(frame), index=frame.index, dtype=DTYPES[column.kind])
+    series = frame[name]
+    if column.kind == "str":
+        text = series.astype("object").where(series.notna(), "").astype(DTYPES["str"])
+        if column.choices is not None:
+            choices = ", ".join(choice or "(empty)" for choice in column.choices)
+            _refuse(frame, ~text.isin(column.choices), name, f"{{value}} is not one of {choices}", where)
+        return text
+    if column.kind == "bool":
+        return _as_bool(frame, name, where)
+    return _as_number(frame, name, column.kind, where)
+
+
+def _as_bool(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
+    """True and False from booleans or from their names in text, as a CSV holds them."""
+    series = frame[name]
+    if series.dtype == bool:
+        return series
+    truth = series.astype("str").str.strip().str.lower().map({"true": True, "false": False})
+    _refuse(frame, truth.isna(), name, "{value} is neither True nor False", where)
+    return truth.astype(DTYPES["bool"])
+
+
+def _as_number(frame: pd.DataFrame, name: str, kind: Kind, where: str) -> pd.Series:
+    """The column as int64, nullable Int32 or float64; an empty cell is NA or NaN, and refused among plain integers."""
+    series = frame[name]
+    if str(series.dtype) == DTYPES[kind]:
+        return series
+    empty = series.isna() | (series.astype("str").str.strip() == "")
+    numbers = pd.to_numeric(series.where(~empty), errors="coerce")
+    _refuse(frame, numbers.isna() & ~empty, name, "{value} is not a number", where)
+    if kind == "float":
+        return numbers.astype(DTYPES[kind])
+    if kind == "int":
+        _refuse(frame, empty, name, "an empty cell where a whole number is needed", where)
+    _refuse(frame, (numbers % 1 != 0) & ~empty, name, "{value} is not a whole number", where)
+    return numbers.astype(DTYPES[kind])
+
+
+def _refuse(frame: pd.DataFrame, wrong: pd.Series, name: str, what: str, where: str) -> None:
+    """Raise TableError that names the first row where `wrong` is true; `{value}` in `what` becomes its value."""
+    positions = wrong.to_numpy(dtype=bool, na_value=True).nonzero()[0]
+    if not len(positions):
+        return
+    row = int(positions[0])
+    further = f" (and {len(positions) - 1} more rows)" if len(positions) > 1 else ""
+    said = what.replace("{value}", repr(str(frame[name].iloc[row])))
+    raise TableError(f"{where} {_place(frame, row, where)}, column {name}: {said}{further}")
+
+
+def _place(frame: pd.DataFrame, row: int, where: str) -> str:
+    """How messages name a row: by its line where that is known."""
+    if "line" in frame.columns:
+        return f"line {frame['line'].iloc[row]}"
+    return f"line {row + 2}" if where.endswith(".csv") else f"row {row} (counted from 0)"
