@@ -16,7 +16,7 @@ Kind = Literal["int", "nullable_int", "float", "str", "bool"]
 # Any: pandas-stubs wants literals where a table of dtypes is wanted.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
 
-FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "unreadable", "missing_file")
+FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "unreadable", "missing_file", "no_template")
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled")
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
 

@@ -1,0 +1,137 @@
+"""Size and completeness of an image file, read from its bytes without decoding a pixel.
+
+Two things must be known before OpenCV sees a file: how many pixels it claims (a 1 MB file can claim 1.6 billion), and
+whether it is whole, because OpenCV returns a cut-off JPEG as a picture that is grey from the cut downwards.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: format, stored width and height in pixels, and whether its end is there."""
+
+    format: str
+    width: int
+    height: int
+    complete: bool
+
+
+class HeaderError(ValueError):
+    """The bytes are not an image of a format that is read here; the text says why."""
+
+
+def read_header(data: bytes) -> Header:
+    """Header of a JPEG, PNG, WebP, BMP or TIFF file.
+
+    Raises
+    ------
+    HeaderError : empty, another format, or too damaged to state a size
+    """
+    if not data:
+        raise HeaderError("the file is empty")
+    for magic, reader in READERS.items():
+        if data.startswith(magic):
+            try:
+                return reader(data)
+            except (struct.error, IndexError) as error:
+                raise HeaderError("the file ends inside its header") from error
+    raise HeaderError("not a JPEG, PNG, WebP, BMP or TIFF image")
+
+
+# A marker in entropy-coded data: FF followed by anything but a stuffed zero, a restart marker or a fill byte.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start-of-frame markers (ITU-T T.81, table B.1)
+JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+
+
+def jpeg_header(data: bytes) -> Header:
+    """Walk the segments (ITU-T T.81, annex B): size at the frame, whole if an end marker follows the last scan."""
+    width = height = 0
+    scanned = False
+    at = 2
+    while at < len(data):
+        found = JPEG_MARKER.search(data, at)
+        if not found:
+            break
+        marker, at = data[found.start() + 1], found.end()
+        if marker == JPEG_END:
+            return Header("JPEG", *jpeg_size(width, height), complete=scanned)
+        if marker in (0x01, 0xD8):  # markers without a segment
+            continue
+        (length,) = struct.unpack_from(">H", data, at)
+        if marker in JPEG_SIZES and not width:
+            height, width = struct.unpack_from(">HH", data, at + 3)
+        scanned |= marker == JPEG_SCAN
+        at += length
+    return Header("JPEG", *jpeg_size(width, height), complete=False)
+
+
+def jpeg_size(width: int, height: int) -> tuple[int, int]:
+    """The size, or an error where no frame stated one."""
+    if not width or not height:
+        raise HeaderError("a JPEG file that states no size")
+    return width, height
+
+
+def png_header(data: bytes) -> Header:
+    """Walk the chunks (ISO/IEC 15948, clause 5): size in IHDR, whole if IEND is reached."""
+    width, height = struct.unpack_from(">II", data, 16)
+    at, kind = 8, b""
+    while at + 12 <= len(data) and kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", data, at)
+        at += 12 + length
+    return Header("PNG", width, height, complete=kind == b"IEND" and at <= len(data))
+
+
+def webp_header(data: bytes) -> Header:
+    """First chunk of a RIFF container (RFC 9649): lossy, lossless or extended; whole if the container's length is there."""
+    length, form, kind = struct.unpack_from("<I4s4s", data, 4)
+    if form != b"WEBP":
+        raise HeaderError("a RIFF file that is not WebP")
+    if kind == b"VP8X":
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+    elif kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    else:
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    return Header("WebP", width, height, complete=len(data) >= length + 8)
+
+
+def bmp_header(data: bytes) -> Header:
+    """Size field, width and height of a BITMAPINFOHEADER; height may be negative (rows from the top)."""
+    length, _, _, header, width, height = struct.unpack_from("<IIIIii", data, 2)
+    if header < 40:
+        raise HeaderError("a BMP file of a kind from before Windows 3")
+    return Header("BMP", width, abs(height), complete=len(data) >= length)
+
+
+def tiff_header(data: bytes) -> Header:
+    """Tags 256 and 257 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips."""
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(order + "I", data, 4)
+    (count,) = struct.unpack_from(order + "H", data, start)
+    sizes = {}
+    for entry in range(count):
+        tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
+        if tag in (256, 257):
+            (sizes[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * entry)
+    if len(sizes) < 2:
+        raise HeaderError("a TIFF file that states no size")
+    return Header("TIFF", sizes[256], sizes[257], complete=True)
+
+
+READERS: dict[bytes, Callable[[bytes], Header]] = {
+    b"\xff\xd8\xff": jpeg_header,
+    b"\x89PNG\r\n\x1a\n": png_header,
+    b"RIFF": webp_header,
+    b"BM": bmp_header,
+    b"II*\x00": tiff_header,
+    b"MM\x00*": tiff_header,
+}

@@ -1,0 +1,101 @@
+"""Image bytes to pixels. Whatever a file holds, the answer is an image or a reason, never an exception.
+
+Rule for EXIF orientation: it is applied, so boxes and points are in the picture as a viewer shows it.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.errors import FacegapError
+from facegap.inputs.headers import HeaderError, read_header
+
+MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels; the largest cameras sold make about as many
+MAX_FILE_BYTES = 256 * 2**20
+EXIF_RULE = "EXIF orientation is applied"
+# OpenCV writes its own decoder complaints to stderr, where they would tear the progress bar; the outcome says it better.
+try:
+    import cv2
+except ImportError as error:  # libGL and libglib are not on slim images
+    raise FacegapError(
+        f"OpenCV cannot be loaded ({error}); on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"
+    ) from error
+
+Pixels = NDArray[np.uint8]
+Reason = Literal["missing_file", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image.
+
+    pixels : uint8 (height, width, 3), blue, green, red, EXIF orientation applied; transparency dropped, 16 bits cut to 8
+    grey   : every pixel has three equal channels, whatever the file's format claims
+    """
+
+    pixels: Pixels
+    grey: bool
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Why there is no picture: the outcome of the row, and a sentence for a person."""
+
+    outcome: Reason
+    detail: str
+
+
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture | Unreadable:
+    """Decode the file at `path`; a reason where that cannot be done."""
+    data = read_bytes(path)
+    return data if isinstance(data, Unreadable) else decode(data, max_pixels=max_pixels)
+
+
+def read_bytes(path: Path) -> bytes | Unreadable:
+    """Bytes of a regular file of bounded size. Devices and pipes are refused before they are opened: they may never end."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return Unreadable("unreadable", "not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            return Unreadable("unreadable", f"{status.st_size} bytes, more than the bound of {MAX_FILE_BYTES}")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return Unreadable("missing_file", "no such file")
+    except (OSError, ValueError) as error:  # no permission, a name too long for the system, a loop of links
+        return Unreadable("unreadable", getattr(error, "strerror", None) or "a name that no file can have")
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture | Unreadable:
+    """Pixels of an encoded image; a reason where it is damaged, cut off, too large, or of another format."""
+    try:
+        header = read_header(data)
+    except HeaderError as error:
+        return Unreadable("unreadable", str(error))
+    claimed = f"{header.format}, {header.width} x {header.height} pixels"
+    if header.width * header.height > max_pixels:
+        return Unreadable("unreadable", f"{claimed}, more than the bound of {max_pixels}")
+    if not header.complete:
+        return Unreadable("unreadable", f"{claimed}, but the file is cut off")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        return Unreadable("unreadable", f"{claimed}, but the image data is damaged")
+    return Picture(np.asarray(pixels, np.uint8), is_grey(pixels))
+
+
+def is_grey(pixels: Pixels) -> bool:
+    """Whether all three channels are equal everywhere; colour is nearly always seen in the first rows that are tried."""
+    return all(
+        bool(np.array_equal(part[..., 0], part[..., 1]) and np.array_equal(part[..., 1], part[..., 2]))
+        for part in (pixels[::16], pixels)
+    )

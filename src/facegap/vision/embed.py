@@ -1,0 +1,80 @@
+"""Aligned faces to templates: rows of length one that the matching loop compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.errors import ModelError
+from facegap.inputs.images import Pixels
+from facegap.inputs.model_card import ModelCard
+from facegap.types import FloatArray
+from facegap.vision import tensors
+from facegap.vision.align import aligned
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """An embedder that is ready to run."""
+
+    card: ModelCard
+    session: Any
+    output: str
+    rows_per_run: int
+    template: FloatArray
+    dimension: int
+
+
+def embedder(card: ModelCard, session: Any, batch: int) -> Embedder:
+    """Check a graph against its card and settle how many faces go through it at once.
+
+    Raises
+    ------
+    ModelError : an input or an output that the card names is not there
+    """
+    assert card.alignment is not None and card.outputs.embedding is not None
+    template = np.asarray(card.alignment.template, np.float64)
+    output = tensors.output_name(session, card, card.outputs.embedding.output)
+    rows = min(batch, tensors.batch_limit(session, card) or batch)
+    return Embedder(card, session, output, rows, template, card.outputs.embedding.dimension)
+
+
+def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels:
+    """The face on the card's template."""
+    card = model.card
+    assert card.input is not None and card.alignment is not None
+    return aligned(pixels, points, model.template, card.input.size, card.alignment.interpolation)
+
+
+def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
+    """One template of length one per crop: float32 (n, dimension); NaN rows where the model gave zeros or no number.
+
+    Raises
+    ------
+    ModelError : the output has not the dimension that the card states
+    """
+    card = model.card
+    assert card.input is not None
+    rows = [np.empty((0, model.dimension), np.float32)]
+    for start in range(0, len(crops), model.rows_per_run):
+        tensor = tensors.to_tensor(crops[start : start + model.rows_per_run], card.input)
+        (raw,) = tensors.run(model.session, card, [model.output], tensor)
+        if raw.size != len(tensor) * model.dimension:
+            raise ModelError(
+                f"{card.name}: the output has shape {raw.shape} for {len(tensor)} faces, the card says {model.dimension} each"
+            )
+        rows.append(unit_rows(raw.reshape(len(tensor), model.dimension)))
+    return np.concatenate(rows)
+
+
+def unit_rows(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows divided by their length, in float64 in between; NaN where the length is zero or not finite."""
+    wide = raw.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        length = np.linalg.norm(wide, axis=1, keepdims=True)
+        usable = np.isfinite(length) & (length > 0)
+        return np.where(usable, wide / length, np.nan).astype(np.float32)

@@ -1,0 +1,198 @@
+"""A part of the manifest through all models: decode, detect, choose, crop, embed, classify.
+
+One worker takes one part from file to template with its own decoding while another's models run; nothing waits in
+queues, memory is bounded by workers times one picture and a part's crops, and a part is what a run commits and resumes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.inputs.images import MAX_PIXELS, Picture, Pixels, Unreadable, read_picture
+from facegap.vision.classify import Classifier, classify
+from facegap.vision.classify import face_crop as classifier_crop
+from facegap.vision.detect import Detector, Faces, ManyFaces, choose, detect
+from facegap.vision.embed import Embedder, embed
+from facegap.vision.embed import face_crop as embedder_crop
+
+POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+BOX_COLUMNS = ("x1", "y1", "x2", "y2")
+STAGES = ("decode", "detect", "crop", "embed", "classify")
+PART_ROWS = 64  # small enough that a kill loses seconds, large enough that files stay few
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The models of a run and the rules that are not theirs."""
+
+    detector: Detector
+    embedder: Embedder | None
+    classifier: Classifier | None
+    many_faces: ManyFaces = "largest"
+    min_face_px: int = 12
+    max_pixels: int = MAX_PIXELS
+
+
+@dataclass(frozen=True)
+class Part:
+    """Results of consecutive manifest rows.
+
+    rows       : one record per manifest row: FACES columns, raw prediction, and nanoseconds of each stage
+    embeddings : float32 (faces with outcome ok, dimension), None without an embedder
+    """
+
+    rows: pd.DataFrame
+    embeddings: NDArray[np.float32] | None
+
+
+@dataclass
+class Row:
+    """One image on its way; crops are dropped as soon as the models have seen them."""
+
+    record: dict[str, Any]
+    for_embedder: Pixels | None = None
+    for_classifier: Pixels | None = None
+    spent_ns: dict[str, int] = field(default_factory=dict)
+
+
+def run_parts(
+    rows: pd.DataFrame,
+    folder: Path,
+    stages: Stages,
+    *,
+    workers: int,
+    todo: Sequence[int],
+    part_rows: int = PART_ROWS,
+    on_image: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[int, Part]]:
+    """(number, result) of each part in `todo`, in the order they finish; at most `workers` are under way.
+
+    rows     : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
+    on_image : called after each image, from worker threads
+    """
+    waiting = list(todo)[::-1]
+    with ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
+        running: dict[Future[Part], int] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    number = waiting.pop()
+                    chunk = rows.iloc[number * part_rows : (number + 1) * part_rows]
+                    running[pool.submit(run_part, chunk, folder, stages, on_image)] = number
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result()
+        finally:  # an error in one part, or a caller that stops listening, must not wait for the others
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callable[[], None]) -> Part:
+    """All stages for some manifest rows."""
+    images = []
+    for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
+        images.append(look(int(number), str(image), folder / str(path), stages))
+        on_image()
+    embeddings = embed_all(images, stages.embedder) if stages.embedder else None
+    if stages.classifier:
+        classify_all(images, stages.classifier)
+    for image_row in images:
+        image_row.record |= {f"{stage}_ns": image_row.spent_ns.get(stage, 0) for stage in STAGES}
+    return Part(pd.DataFrame([image_row.record for image_row in images]), embeddings)
+
+
+def look(number: int, image: str, path: Path, stages: Stages) -> Row:
+    """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
+    started = time.perf_counter_ns()
+    picture = read_picture(path, max_pixels=stages.max_pixels)
+    decoded = time.perf_counter_ns()
+    row = Row(empty_record(number, image, stages), spent_ns={"decode": decoded - started})
+    if isinstance(picture, Unreadable):
+        row.record |= {"outcome": picture.outcome, "detail": picture.detail}
+        return row
+    height, width = picture.pixels.shape[:2]
+    row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
+    faces = detect(stages.detector, picture.pixels)
+    detected = time.perf_counter_ns()
+    take_face(row, picture, faces, stages)
+    row.spent_ns |= {"detect": detected - decoded, "crop": time.perf_counter_ns() - detected}
+    return row
+
+
+def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
+    """The record of a row before anything is known: every column present, so every part has the same columns."""
+    return {
+        "row": number, "image": image, "outcome": "ok", "detail": "", "width": None, "height": None, "colour": "",
+        "faces": 0, "policy": stages.many_faces, "score": np.nan,
+        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS), np.nan),
+        "prediction": "", "probability": np.nan, "age": np.nan,
+    }  # fmt: skip
+
+
+def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
+    """Choose the face of a picture and cut it out; the outcome says why not, where not."""
+    height, width = picture.pixels.shape[:2]
+    row.record["faces"] = len(faces)
+    if not len(faces):
+        row.record["outcome"] = "no_face"
+        return
+    chosen = choose(faces, stages.many_faces, (width, height))
+    if chosen is None:
+        row.record |= {"outcome": "many_faces", "detail": f"{len(faces)} faces, and --many-faces refuse"}
+        return
+    box, points = faces.boxes[chosen], faces.points[chosen]
+    row.record |= {"score": faces.scores[chosen], **dict(zip(BOX_COLUMNS, box, strict=True))}
+    row.record |= dict(zip(POINT_COLUMNS, points.ravel(), strict=True))
+    shorter = float((box[2:] - box[:2]).min())
+    if shorter < stages.min_face_px:
+        row.record |= {"outcome": "too_small", "detail": f"{shorter:.1f} pixels, --min-face {stages.min_face_px}"}
+        return
+    if stages.embedder:
+        row.for_embedder = embedder_crop(stages.embedder, picture.pixels, points)
+    if stages.classifier:
+        row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
+
+
+def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
+    """Templates of the faces of a part; a face without a usable one gets the outcome no_template."""
+    faces = [row for row in images if row.for_embedder is not None]
+    started = time.perf_counter_ns()
+    templates = embed(model, [row.for_embedder for row in faces if row.for_embedder is not None])
+    share_time(faces, "embed", started)
+    usable = np.isfinite(templates).all(axis=1)
+    for row, fine in zip(faces, usable, strict=True):
+        row.for_embedder = None
+        if not fine:
+            row.record |= {"outcome": "no_template", "detail": "the embedder gave zeros or no number"}
+    return templates[usable]
+
+
+def classify_all(images: Sequence[Row], model: Classifier) -> None:
+    """Write the classifier's answers into the records of the faces of a part."""
+    faces = [row for row in images if row.for_classifier is not None]
+    started = time.perf_counter_ns()
+    answers = classify(model, [row.for_classifier for row in faces if row.for_classifier is not None])
+    share_time(faces, "classify", started)
+    for k, row in enumerate(faces):
+        row.for_classifier = None
+        row.record |= {
+            "prediction": answers.prediction[k],
+            "probability": answers.probability[k],
+            "age": answers.age[k],
+        }
+
+
+def share_time(faces: Sequence[Row], stage: str, started: int) -> None:
+    """Share the time since `started` equally among the faces that went through together."""
+    each = (time.perf_counter_ns() - started) // max(len(faces), 1)
+    for row in faces:
+        row.spent_ns[stage] = each

@@ -1,0 +1,98 @@
+"""Pixels to the tensor that a model's card asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facegap.errors import ModelError
+from facegap.inputs.model_card import THE_ONLY_ONE, InputSpec, ModelCard
+from facegap.inputs.images import Pixels
+from facegap.runtime import first_line
+from facegap.types import AnyArray
+
+COLOUR_CODES = {"BGR": None, "RGB": cv2.COLOR_BGR2RGB, "GREY": cv2.COLOR_BGR2GRAY}
+
+
+def to_tensor(crops: Sequence[Pixels], spec: InputSpec) -> AnyArray:
+    """Crops of one size as one batch: colour order, (pixel - mean) * scale, layout and dtype of the card.
+
+    crops   : uint8 (height, width, 3), blue, green, red
+    returns : (n, channels, height, width) or (n, height, width, channels)
+    """
+    code = COLOUR_CODES[spec.colour]
+    batch = np.stack([crop if code is None else cv2.cvtColor(crop, code) for crop in crops])
+    if batch.ndim == 3:  # grey
+        batch = batch[..., None]
+    if spec.dtype != "uint8":
+        batch = scaled(batch, spec)
+    if spec.layout == "NCHW":
+        batch = batch.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(batch, np.dtype(spec.dtype))
+
+
+def scaled(batch: AnyArray, spec: InputSpec) -> AnyArray:
+    """(pixel - mean) * scale in float32; untouched where the graph does its own scaling."""
+    mean, scale = (np.asarray(value, np.float32) for value in (spec.mean, spec.scale))
+    batch = batch.astype(np.float32)
+    if mean.any():
+        batch -= mean
+    if (scale != 1).any():
+        batch *= scale
+    return batch
+
+
+def batch_limit(session: Any, card: ModelCard) -> int | None:
+    """Number of rows that the graph's first axis is fixed to; None where it is free."""
+    axis = next(entry for entry in session.get_inputs() if entry.name == input_name(session, card)).shape[0]
+    return axis if isinstance(axis, int) else None
+
+
+def input_name(session: Any, card: ModelCard) -> str:
+    """Name of the graph input that the card means.
+
+    Raises
+    ------
+    ModelError : the graph has no such input, or several where the card says that there is one
+    """
+    assert card.input is not None
+    return the_named([entry.name for entry in session.get_inputs()], card.input.name, "input", card)
+
+
+def output_name(session: Any, card: ModelCard, name: str) -> str:
+    """Name of the graph output that the card means by `name`.
+
+    Raises
+    ------
+    ModelError : the graph has no such output, or several where the card says that there is one
+    """
+    return the_named([entry.name for entry in session.get_outputs()], name, "output", card)
+
+
+def the_named(present: Sequence[str], name: str, kind: str, card: ModelCard) -> str:
+    """`name` if it is among those present; the only one for THE_ONLY_ONE."""
+    if name == THE_ONLY_ONE and len(present) == 1:
+        return present[0]
+    if name not in present:
+        raise ModelError(f"{card.name}: the graph has no {kind} {name!r}; its {kind}s are {', '.join(map(repr, present))}")
+    return name
+
+
+def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyArray) -> list[AnyArray]:
+    """Outputs `names` (all where None) of one run.
+
+    Raises
+    ------
+    ModelError : the graph refuses the tensor, or fails inside
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        outputs: list[AnyArray] = session.run(names, {input_name(session, card): tensor})
+    except (state.Fail, state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail,
+            ValueError) as error:  # fmt: skip
+        raise ModelError(f"{card.name}: the model fails on input of shape {tensor.shape}: {first_line(error)}") from error
+    return outputs
