@@ -1,0 +1,288 @@
+"""Model cards from TOML files: read, checked, listed, and found by name or by path.
+
+A card is text from outside. It is bounded in size and depth before it is believed, and every error names the
+file and the key, or the line where the TOML itself is broken.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from facegap.errors import CardError
+from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, THE_ONLY_ONE, ModelCard, Task
+
+__all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "read_card", "resolve_card"]
+
+MAX_CARD_BYTES = 64 * 1024
+MAX_DEPTH = 8
+MAX_CARDS_BESIDE = 1000
+HASH_CHUNK_BYTES = 1024 * 1024
+# Control, formatting (it can reverse what a terminal shows) and line separating characters.
+UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
+PATTERN_IN_WORDS: dict[str | int, str] = {
+    "name": "must be 1 to 64 of a-z, 0-9 and _",
+    "file": "must be a file name ending in .onnx, of letters, digits, '.', '_' and '-', without a folder",
+    "sha256": "must be 64 hexadecimal digits",
+    "key_env": "must be the name of an environment variable, never the key itself",
+}
+
+
+def cards_folder() -> Path:
+    """The folder with the project's own cards: the copy inside an installed wheel, or models/ of a source tree.
+
+    Raises
+    ------
+    CardError : neither is there, so the installation is incomplete
+    """
+    package = Path(__file__).resolve().parent.parent
+    installed, source_tree = package / "_models", package.parent.parent / "models"
+    if installed.is_dir():
+        return installed
+    if package.parent.name == "src" and source_tree.is_dir():
+        return source_tree
+    raise CardError(f"no model cards: neither {installed} nor {source_tree} is a folder; install facegap again")
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card in one TOML file.
+
+    Raises
+    ------
+    CardError : unreadable, too large, not TOML (names the line), or not a card (names every wrong key)
+    """
+    data = _parse(path, _read_bounded(path))
+    try:
+        card = ModelCard.model_validate(data)
+    except ValidationError as error:
+        raise CardError(_describe(path, error)) from None
+    if card.name != _name_of(path):
+        raise CardError(f"{path}: key name: '{card.name}' is not the file's own name; call it '{_name_of(path)}'")
+    return card
+
+
+def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
+    """Every card of a folder by name, in alphabetical order; the project's own cards where `folder` is None.
+
+    Raises
+    ------
+    CardError : a card is wrong, two have one name or one sha256 (both files are named), or there is no card
+    """
+    where = cards_folder() if folder is None else folder
+    if not where.is_dir():
+        raise CardError(f"{where}: no such folder with model cards")
+    cards: dict[str, ModelCard] = {}
+    file_of: dict[str, Path] = {}  # name or sha256 -> the file that has it
+    for path in sorted(where.glob("*.toml")):
+        card = read_card(path)
+        for key, value in (("name", card.name), ("sha256", card.sha256)):
+            if value is not None and value in file_of:
+                raise CardError(f"{path}: key {key}: the same as in {file_of[value]}; one card per model, remove one")
+            if value is not None:
+                file_of[value] = path
+        cards[card.name] = card
+    if not cards:
+        raise CardError(f"{where}: holds no model card (*.toml)")
+    return cards
+
+
+def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
+    """The card that a user's --detect, --embed or --classify means, and the weights file where the text says which.
+
+    text : a card's name; a path to a card (.toml; weights of the card's `file` beside it are used); or a path to
+           weights (.onnx) whose card lies beside them, or is one of the project's own by sha256
+
+    Raises
+    ------
+    CardError : nothing is meant by this text (close names are suggested), or the card is for another task
+    """
+    suffix = Path(text).suffix.lower()
+    if suffix == ".toml":
+        card, weights = _from_card_path(Path(text))
+    elif suffix == ".onnx":
+        card, weights = _from_weights_path(Path(text))
+    else:
+        card, weights = _from_name(text, task), None
+    if card.task != task:
+        raise CardError(f"{text}: this model's task is {card.task}, not {task}; give it as --{card.task} {text}")
+    return card, weights
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a file in lower-case hex, read in chunks.
+
+    Raises
+    ------
+    CardError : not a regular file, unreadable, or over 4 GiB
+    """
+    try:
+        if not path.is_file():  # a pipe or device would be read for ever
+            raise CardError(f"{path}: no such file")
+        if path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise CardError(f"{path}: over 4 GiB, which no model here is")
+        digest = hashlib.sha256()
+        with path.open("rb") as stream:
+            while chunk := stream.read(HASH_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def _from_name(text: str, task: Task) -> ModelCard:
+    """The project's own card of this name."""
+    cards = load_cards()
+    if text in cards:
+        return cards[text]
+    fitting = [name for name, card in cards.items() if card.task == task]
+    close = difflib.get_close_matches(text.lower(), fitting, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"cards that {task}: {', '.join(fitting)}."
+    raise CardError(f"{text!r}: no model card of this name; {hint} A path must end in .toml or .onnx")
+
+
+def _from_card_path(path: Path) -> tuple[ModelCard, Path | None]:
+    """The card at a path, and its weights where they lie beside it under their own name."""
+    card = read_card(path)
+    beside = path.parent / card.file if card.file else None
+    return card, beside if beside is not None and beside.is_file() else None
+
+
+def _from_weights_path(path: Path) -> tuple[ModelCard, Path]:
+    """The card of the weights at a path: of the same stem, else of the same sha256 beside it, else the project's."""
+    sha256 = hash_file(path)
+    same_stem = path.with_suffix(".toml")
+    if same_stem.is_file():
+        card = read_card(same_stem)
+        if card.sha256 != sha256:
+            raise CardError(f"{same_stem}: key sha256: {card.sha256} is not that of {path}, which has {sha256}")
+        return card, path
+    found = [candidate for candidate in _cards_beside(path) if _declared_sha256(candidate) == sha256]
+    if len(found) > 1:
+        raise CardError(f"{found[1]}: key sha256: the same as in {found[0]}; one card per model, remove one")
+    if found:
+        return read_card(found[0]), path
+    for card in load_cards().values():
+        if card.sha256 == sha256:
+            return card, path
+    raise CardError(f"{path}: no card describes this file (sha256 {sha256}); write {same_stem.name} beside it")
+
+
+def _cards_beside(path: Path) -> Iterator[Path]:
+    """The TOML files in the folder of `path`, in order; a folder of too many is no folder of models."""
+    files = sorted(path.parent.glob("*.toml"))
+    if len(files) > MAX_CARDS_BESIDE:
+        raise CardError(f"{path.parent}: more than {MAX_CARDS_BESIDE} .toml files; name the card itself")
+    return iter(files)
+
+
+def _declared_sha256(path: Path) -> str | None:
+    """The sha256 a TOML file names, None where it is no card: folders hold other TOML files too."""
+    try:
+        declared = _parse(path, _read_bounded(path)).get("sha256")
+    except CardError:
+        return None
+    return declared.lower() if isinstance(declared, str) else None
+
+
+def _name_of(path: Path) -> str:
+    """The card name that a file name stands for: its stem in lower case, every other sign an underscore."""
+    return re.sub(r"[^a-z0-9_]", "_", path.stem.lower())
+
+
+def _read_bounded(path: Path) -> bytes:
+    """The bytes of a card, at most MAX_CARD_BYTES of them."""
+    try:
+        if not path.is_file():
+            raise CardError(f"{path}: no such file")
+        with path.open("rb") as stream:
+            content = stream.read(MAX_CARD_BYTES + 1)
+    except OSError as error:
+        raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > MAX_CARD_BYTES:
+        raise CardError(f"{path}: larger than {MAX_CARD_BYTES // 1024} KiB, which no card is")
+    return content
+
+
+def _parse(path: Path, content: bytes) -> dict[str, Any]:
+    """The TOML tables of a card's bytes, with depth and characters checked."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CardError(f"{path}: line {line}: not UTF-8 text; save the card as UTF-8") from error
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise CardError(f"{path}: nested too deeply for a card") from None
+    except ValueError as error:  # TOMLDecodeError, and int()'s own error at numbers of thousands of digits
+        raise CardError(f"{path}: not valid TOML: {error}") from None
+    _check_values(path, data)
+    return data
+
+
+def _check_values(path: Path, data: dict[str, Any]) -> None:
+    """Raise CardError for unprintable characters in keys or texts, and for nesting that no card needs.
+
+    Walks without recursion: dotted keys can nest thousands deep without troubling the parser.
+    """
+    waiting: list[tuple[str, int, Any]] = [("", 0, data)]
+    while waiting:
+        where, depth, value = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise CardError(f"{path}: nested more than {MAX_DEPTH} deep, which no card is")
+        if isinstance(value, dict):
+            for key, member in value.items():
+                _check_characters(path, f"key {where or 'names'}", key)
+                waiting.append((f"{where}.{key}" if where else key, depth + 1, member))
+        elif isinstance(value, list):
+            waiting.extend((f"{where}[{index}]", depth + 1, member) for index, member in enumerate(value))
+        elif isinstance(value, str):
+            _check_characters(path, f"key {where}", value)
+
+
+def _check_characters(path: Path, where: str, text: str) -> None:
+    """Raise CardError where a text could move a terminal's cursor or hide itself."""
+    for character in text:
+        if unicodedata.category(character) in UNPRINTABLE:
+            raise CardError(f"{path}: {where}: holds the unprintable character U+{ord(character):04X}; remove it")
+
+
+def _describe(path: Path, error: ValidationError) -> str:
+    """Every wrong key of a card, one line each, in words."""
+    return "\n".join(f"{path}: {_problem(problem)}" for problem in error.errors(include_url=False))
+
+
+def _problem(problem: Any) -> str:
+    """One pydantic error as `key input.size: what is wrong`."""
+    where, kind, value = problem["loc"], problem["type"], problem["input"]
+    key = ".".join(str(part) for part in where)
+    if kind == "missing":
+        return f"key {key}: missing"
+    if kind == "extra_forbidden":
+        return f"key {key}: unknown{_suggestion(where)}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch":
+        message = PATTERN_IN_WORDS.get(where[-1], message)
+    secret = where[-1:] == ("key_env",)  # who pastes the key itself there must not find it in a log
+    brief = isinstance(value, str | int | float) and len(repr(value)) <= 80
+    shown = f" (it is {value!r})" if brief and not secret else ""
+    return f"key {key}: {message}{shown}" if key else message
+
+
+def _suggestion(where: tuple[str | int, ...]) -> str:
+    """`; did you mean ...?` for an unknown key, from the keys its table knows; empty where none is close."""
+    table: type[BaseModel] = ModelCard
+    for part in where[:-1]:
+        annotation = table.model_fields[str(part)].annotation
+        choices = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        table = next(kind for kind in choices if issubclass(kind, BaseModel))
+    close = difflib.get_close_matches(str(where[-1]), table.model_fields, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; this table knows {', '.join(table.model_fields)}"

@@ -1,0 +1,317 @@
+"""The schema of a model card: what a TOML file must say before facegap runs the model it describes.
+
+Only shapes and rules live here. Reading files, naming them in errors and finding cards is `cards.py`.
+Rules that concern one table sit in that table's class; rules between tables sit in ModelCard.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+Task = Literal["detect", "embed", "classify"]
+TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
+MAX_WEIGHTS_BYTES = 4 * 1024**3
+THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _as_list(value: Any) -> Any:
+    """A bare number as a list of one, so that a grey model may write `mean = 127.5`."""
+    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _https(address: str) -> str:
+    """The address, if it is https with a host and without a name or password in it."""
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("not an https address with a host; where there is none leave the key out and write 'obtain'")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address in a card holds no user name and no password")
+    return address
+
+
+def _https_or_loopback(address: str) -> str:
+    """The address, if it is https, or plain http to this machine only."""
+    parts = urlsplit(address)
+    return address if parts.scheme == "http" and parts.hostname in LOOPBACK else _https(address)
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
+# A file name only: no separator of any system, no leading dot, so it can never leave its folder.
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.onnx$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
+GraphName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Side = Annotated[int, Field(ge=8, le=8192)]
+# strict=False lets a TOML list be a tuple; the members keep their own strictness (no text as number, no true as 1).
+Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_list), Field(strict=False)]
+Texts = Annotated[tuple[Text, ...], Field(strict=False)]
+Size = Annotated[tuple[Side, Side], Field(strict=False)]
+Point = Annotated[tuple[float, float], Field(strict=False)]
+Columns = Annotated[tuple[Annotated[int, Field(ge=0, le=100_000)], ...], Field(strict=False, min_length=1)]
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+class Table(BaseModel):
+    """Base of every table of a card: unknown keys refused, values never coerced, never changed once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class TrainingData(Table):
+    """What the weights were trained on, and whether that data may be used or has been withdrawn."""
+
+    description: Text
+    status: TrainingStatus
+
+
+class InputSpec(Table):
+    """The one image input of the graph, and how pixels 0..255 become its values.
+
+    size              : width, height; for a dynamic detector the largest side that it is run at
+    mean, scale       : per channel in the order of `colour`; value = (pixel - mean) * scale
+    dynamic           : height and width are free in the graph (detectors only)
+    enlargement_limit : a detector's letterbox never enlarges an image more than this; 1 never enlarges
+    """
+
+    name: GraphName
+    layout: Literal["NCHW", "NHWC"]
+    colour: Literal["BGR", "RGB", "GREY"]
+    size: Size
+    mean: Numbers
+    scale: Numbers
+    dtype: Literal["float32", "float16", "uint8"]
+    dynamic: bool = False
+    enlargement_limit: Annotated[float, Field(gt=0, le=16)] = 1.0
+
+    @model_validator(mode="after")
+    def _one_number_per_channel(self) -> Self:
+        channels = 1 if self.colour == "GREY" else 3
+        for key, numbers in (("mean", self.mean), ("scale", self.scale)):
+            if len(numbers) != channels:
+                raise ValueError(f"{key} has {len(numbers)} numbers; colour {self.colour} needs {channels}")
+        if 0 in self.scale:
+            raise ValueError("scale has a 0, which would erase a channel")
+        if self.dtype == "uint8" and (set(self.mean) != {0} or set(self.scale) != {1}):
+            raise ValueError("dtype uint8 takes pixels as they are: mean must be 0 and scale 1")
+        return self
+
+
+class DetectorSpec(Table):
+    """How a detector's outputs become boxes, scores and, where `points`, five points per face."""
+
+    decoder: Literal["yunet", "ultraface", "scrfd"]
+    resize: Literal["letterbox", "stretch"]
+    score_threshold: Share
+    nms_iou: Share
+    strides: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(strict=False)] = ()
+    points: bool
+
+    @model_validator(mode="after")
+    def _decoder_has_what_it_needs(self) -> Self:
+        if self.decoder == "ultraface" and self.points:
+            raise ValueError("points must be false: ultraface gives boxes only")
+        if self.decoder != "ultraface" and not self.strides:
+            raise ValueError(f"strides are missing; decoder {self.decoder} needs them, mostly [8, 16, 32]")
+        return self
+
+
+class AlignmentSpec(Table):
+    """Where the five points (eyes, nose, mouth corners, left to right in the image) lie in the crop, in pixels."""
+
+    template: Annotated[tuple[Point, Point, Point, Point, Point], Field(strict=False)]
+    interpolation: Interpolation
+
+
+class CropSpec(Table):
+    """A square on the longer side of the detector's box, `margin` of that side added on each side, black outside."""
+
+    margin: Annotated[float, Field(ge=0, le=2)]
+    interpolation: Interpolation
+
+
+class LabelOutput(Table):
+    """One graph output that says which of `classes` a face is.
+
+    kind    : softmax (probabilities, they sum to 1), logits (softmax is still to be taken), or probability_of
+              (one value in 0..1, the probability of classes[0]; classes[1] has the rest)
+    columns : which columns of the output's last axis hold the values, in the order of `classes`; absent: all
+    """
+
+    output: GraphName
+    kind: Literal["softmax", "logits", "probability_of"]
+    classes: Annotated[tuple[Text, ...], Field(strict=False, min_length=2, max_length=1000)]
+    columns: Columns | None = None
+
+    @model_validator(mode="after")
+    def _columns_match_classes(self) -> Self:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes names a class twice")
+        if self.kind == "probability_of" and len(self.classes) != 2:
+            raise ValueError(f"kind probability_of needs two classes, not {len(self.classes)}")
+        values = 1 if self.kind == "probability_of" else len(self.classes)
+        _require_columns(self.columns, values, f"kind {self.kind} with {len(self.classes)} classes")
+        return self
+
+
+class AgeOutput(Table):
+    """One graph output that says how old a face looks: years = value * scale, or the largest of one value per bin."""
+
+    output: GraphName
+    kind: Literal["years", "bins"]
+    scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    bins: Annotated[tuple[Text, ...], Field(strict=False, max_length=200)] = ()
+    columns: Columns | None = None
+
+    @model_validator(mode="after")
+    def _bins_are_ages(self) -> Self:
+        if self.kind == "years" and self.bins:
+            raise ValueError("bins belongs to kind = 'bins'; kind 'years' is one number")
+        if self.kind == "bins" and (len(self.bins) < 2 or self.scale != 1.0):
+            raise ValueError("kind bins needs a list 'bins' of at least two and no 'scale'")
+        for text in self.bins:
+            if not re.fullmatch(r"\d{1,3}-\d{1,3}|\d{1,3}\+", text):
+                raise ValueError(f"bins: '{text}' is not like '20-29' or '70+'")
+        _require_columns(self.columns, len(self.bins) or 1, f"kind {self.kind}")
+        return self
+
+
+def _require_columns(columns: tuple[int, ...] | None, values: int, what: str) -> None:
+    """Raise ValueError unless `columns`, where given, are `values` different ones."""
+    if columns is not None and (len(columns) != values or len(set(columns)) != values):
+        raise ValueError(f"columns {list(columns)}: {what} needs {values} different columns")
+
+
+class EmbeddingOutput(Table):
+    """The graph output that holds the embedding; facegap divides it by its length itself."""
+
+    output: GraphName
+    dimension: Annotated[int, Field(ge=2, le=65_536)]
+
+
+class Outputs(Table):
+    """Which graph outputs are read; the others are ignored."""
+
+    gender: LabelOutput | None = None
+    age: AgeOutput | None = None
+    embedding: EmbeddingOutput | None = None
+
+
+class RequestSpec(Table):
+    """How one image is sent to a closed service (backend http); https, or http to this machine only."""
+
+    url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_https_or_loopback)]
+    method: Literal["POST", "PUT"] = "POST"
+    encoding: Literal["multipart", "json-base64", "raw"] = "multipart"
+    field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "image"
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] | None = None
+    key_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "Authorization"
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+class AnswerSpec(Table):
+    """Where the service's JSON holds what is asked for: dotted paths such as `faces.0.gender`."""
+
+    gender: JsonPath | None = None
+    classes: dict[Text, Text] = Field(default_factory=dict)  # the service's word -> facegap's class
+    age: JsonPath | None = None
+    embedding: JsonPath | None = None
+
+
+class ModelCard(Table):
+    """One model: what it is, where its weights come from, under which licence, and exactly how it is run.
+
+    Tables that a task does not use are None: `detector` is set where task is detect, `alignment` where it is
+    embed, `crop` where it is classify; `file`, `sha256` and `input` where backend is onnx; `request` and
+    `answer` where it is http.
+    """
+
+    name: Name
+    task: Task
+    backend: Literal["onnx", "http"]
+    licence: Text
+    commercial_use: Literal[True, False, "unknown"]
+    verified: bool
+    citation: Text
+    known_limits: Texts
+    training_data: TrainingData
+    file: FileName | None = None
+    source: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_https)] | None = None
+    obtain: Text | None = None
+    sha256: Sha256 | None = None
+    size_bytes: Annotated[int, Field(ge=1, le=MAX_WEIGHTS_BYTES)] | None = None
+    published_threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    input: InputSpec | None = None
+    detector: DetectorSpec | None = None
+    alignment: AlignmentSpec | None = None
+    crop: CropSpec | None = None
+    outputs: Outputs = Outputs()
+    request: RequestSpec | None = None
+    answer: AnswerSpec | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        check_backend(self)
+        if self.backend == "onnx":
+            check_task(self)
+            check_input(self)
+        if self.published_threshold is not None and self.task != "embed":
+            raise ValueError("published_threshold belongs to task = 'embed' only")
+        return self
+
+
+TABLES_OF_TASK: dict[Task, tuple[str, ...]] = {"detect": ("detector",), "embed": ("alignment",), "classify": ("crop",)}
+OUTPUTS_OF_TASK: dict[Task, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}
+
+
+def check_backend(card: ModelCard) -> None:
+    """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
+    of_onnx = ("file", "sha256", "input")
+    of_http = ("request", "answer")
+    needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, "source", "size_bytes"))
+    for key in needed:
+        if getattr(card, key) is None:
+            raise ValueError(f"'{key}' is missing; backend = '{card.backend}' needs it")
+    for key in foreign:
+        if getattr(card, key) is not None:
+            raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
+    if card.backend == "onnx" and card.source is None and card.obtain is None:
+        raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
+    if card.backend == "http" and card.task == "detect":
+        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service embeds or classifies")
+
+
+def check_task(card: ModelCard) -> None:
+    """Raise ValueError where a card lacks the tables of its task, or has those of another."""
+    for task, tables in TABLES_OF_TASK.items():
+        for key in tables:
+            present = getattr(card, key) is not None
+            if present != (task == card.task):
+                raise ValueError(f"[{key}] {'belongs to' if present else 'is missing; needed by'} task = '{task}'")
+    given = {key for key in ("gender", "age", "embedding") if getattr(card.outputs, key) is not None}
+    allowed = set(OUTPUTS_OF_TASK[card.task])
+    for key in sorted(given - allowed):
+        raise ValueError(f"[outputs.{key}] does not belong to task = '{card.task}'")
+    if allowed and not given:
+        wanted = " or ".join(f"[outputs.{key}]" for key in OUTPUTS_OF_TASK[card.task])
+        raise ValueError(f"{wanted} is missing; task = '{card.task}' needs it")
+
+
+def check_input(card: ModelCard) -> None:
+    """Raise ValueError where [input] cannot be what the rest of the card says of it."""
+    spec, detector = card.input, card.detector
+    assert spec is not None  # check_backend came first
+    letterboxed = detector is not None and detector.resize == "letterbox"
+    if not letterboxed and (spec.dynamic or "enlargement_limit" in spec.model_fields_set):
+        raise ValueError("input.dynamic and input.enlargement_limit are for detectors with resize = 'letterbox'")
+    if detector is not None and any(side % stride for side in spec.size for stride in detector.strides):
+        raise ValueError(f"input.size {list(spec.size)} is not a multiple of every one of detector.strides")
+    for x, y in card.alignment.template if card.alignment else ():
+        if not (0 <= x <= spec.size[0] and 0 <= y <= spec.size[1]):
+            raise ValueError(f"alignment.template: ({x}, {y}) lies outside the crop of input.size {list(spec.size)}")
