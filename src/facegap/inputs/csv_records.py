@@ -1,0 +1,216 @@
+"""A CSV or parquet file as text cells with the line that each record starts on, or a message that says what to mend."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+
+MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
+MAX_CELL_CHARACTERS = 10_000
+UTF_16 = b"\xff\xfe"
+_FOREIGN = {  # first bytes of files that people take for a CSV
+    b"PK\x03\x04": "a ZIP file (a spreadsheet?); save it as CSV, UTF-8",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save it as CSV, UTF-8",
+    UTF_16: "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+
+
+@dataclass(frozen=True)
+class Records:
+    """The cells of a file, every one text, empty where nothing is there.
+
+    frame  : columns as the header names them, outer white space removed
+    lines  : line of the file (counted from 1) where each record starts; in parquet the record's number from 1
+    unit   : what `lines` counts, for messages
+    sha256 : of the file as it was read
+    """
+
+    frame: pd.DataFrame
+    lines: list[int]
+    unit: Literal["line", "record"]
+    sha256: str
+
+
+def read_records(path: Path) -> Records:
+    """All records of a CSV (UTF-8, comma, header) or parquet file, told apart by content.
+
+    A byte order mark, quoted newlines, any line end and blank lines between records are accepted.
+    Raises : TableError for an unreadable, foreign, wrongly encoded, empty or ragged file, naming line and cure
+    """
+    content = _content(path)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if content.startswith(b"PAR1"):
+        frame = _parquet_cells(content, path.name)
+        return Records(frame, list(range(1, len(frame) + 1)), "record", sha256)
+    if path.suffix.lower() in (".parquet", ".pq"):
+        raise TableError(f"{path.name}: not a parquet file; write it again, or name it .csv if it is one")
+    for start, what in _FOREIGN.items():
+        if content.startswith(start):
+            raise TableError(f"{path.name} line 1: the file is {what}")
+    frame, lines = _csv_cells(_decoded(content, path.name), path.name)
+    return Records(frame, lines, "line", sha256)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of the file; TableError where it is missing, no file, unreadable, empty or beyond MAX_FILE_BYTES."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise TableError(f"{path.name}: {size:,} bytes are more than {MAX_FILE_BYTES:,}; split the table")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file; pass the path of a CSV or parquet table") from None
+    except IsADirectoryError:
+        raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`") from None
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror or error}; make the file readable") from error
+    if not content.removeprefix(b"\xef\xbb\xbf").strip():
+        raise TableError(f"{path.name} line 1: the file is empty; it needs a header with the column image")
+    return content
+
+
+def _decoded(content: bytes, name: str) -> str:
+    """The text of a UTF-8 file with or without byte order mark."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    nul = content.find(b"\0")
+    if nul >= 0:
+        where = f"{name} line {_line_of(content, nul)}"
+        many = content[:1000].count(b"\0") * 3 >= len(content[:1000])
+        raise TableError(f"{where}: {_FOREIGN[UTF_16] if many else 'a NUL byte; remove it'}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise TableError(_encoding_message(content, error.start, name)) from None
+
+
+def _encoding_message(content: bytes, position: int, name: str) -> str:
+    """Where the first byte that is not UTF-8 stands, and how to convert the file."""
+    line = _line_of(content, position)
+    before = content[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n")[2].decode("latin-1")
+    cell = len(next(csv.reader([before]), [""])) or 1
+    byte = content[position]
+    return (
+        f"{name} line {line}, column {cell}: byte 0x{byte:02x} is not UTF-8 "
+        f"(in Latin-1 it would be {bytes([byte]).decode('latin-1')!r}); save the file as UTF-8, "
+        f"for example with: iconv -f latin1 -t utf-8"
+    )
+
+
+def _line_of(content: bytes, position: int) -> int:
+    """The line, from 1, that the byte at `position` stands on."""
+    before = content[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return before.count(b"\n") + 1
+
+
+def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
+    """Cells and starting lines of the records below the header."""
+    records = _csv_records(text, name)
+    first = next(records, None)
+    if first is None:
+        raise TableError(f"{name} line 1: the file is empty; it needs a header with the column image")
+    header_line, header = first
+    names = [cell.strip() for cell in header]
+    _check_header(names, f"{name} line {header_line}")
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    for line, cells in records:
+        if len(cells) != len(names):
+            raise TableError(_ragged_message(f"{name} line {line}", names, cells))
+        lines.append(line)
+        rows.append(cells)
+    columns = zip(*rows, strict=True) if rows else [() for _ in names]
+    return pd.DataFrame({key: pd.Series(cells, dtype="str") for key, cells in zip(names, columns, strict=True)}), lines
+
+
+def _csv_records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record that is not blank, with the line where it starts."""
+    # newline="" splits at \n, \r\n and \r as editors count lines, and leaves newlines inside quotes alone.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise TableError(f"{name} line {start}: {_csv_cure(str(error))}") from None
+        if cells is None:
+            return
+        if cells and max(map(len, cells)) > MAX_CELL_CHARACTERS:
+            column = max(range(len(cells)), key=lambda index: len(cells[index])) + 1
+            raise TableError(
+                f"{name} line {start}, column {column}: a cell of {len(cells[column - 1]):,} characters, more than "
+                f"{MAX_CELL_CHARACTERS:,}; shorten it, or look for a quote that is not closed"
+            )
+        if cells:
+            yield start, cells
+
+
+def _csv_cure(error: str) -> str:
+    """The csv module's complaint in words that say what to do."""
+    if "unexpected end of data" in error:
+        return 'a quote (") opens here and is never closed; close it'
+    if "field larger" in error:
+        return "a cell is absurdly long; shorten it, or look for a quote that is not closed"
+    return f'{error}; a quote inside a quoted cell is written twice ("")'
+
+
+def _check_header(names: list[str], where: str) -> None:
+    """Raise TableError for nameless and doubled columns and for a table separated by something other than commas."""
+    for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(names) == 1 and separator in names[0]:
+            raise TableError(f"{where}: the columns are separated by {word}; save the file with commas")
+    for position, column in enumerate(names, start=1):
+        if not column:
+            raise TableError(f"{where}, column {position}: no name; name it or remove it (pandas: index=False)")
+        if column in names[: position - 1]:
+            raise TableError(f"{where}, column {column}: there is more than one of that name; rename or remove one")
+
+
+def _ragged_message(where: str, names: list[str], cells: list[str]) -> str:
+    """What is wrong with a record of too many or too few cells."""
+    counts = f"{len(cells)} cells where the header has {len(names)}"
+    if len(cells) > len(names):
+        return f"{where}, column {names[-1]}: {counts}; put quotes around cells that contain a comma"
+    return f"{where}, column {names[len(cells)]}: {counts}; fill in the missing cells (empty ones keep their comma)"
+
+
+def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
+    """The cells of a parquet file as text: whole floats without a point, nothing as the empty text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # ParquetFile, not read_table: the bytes are at hand, and no folder of partitions is looked for.
+        frame = pq.ParquetFile(io.BytesIO(content)).read().to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{name}: damaged parquet file ({error}); write it again") from error
+    names = [str(column).strip() for column in frame.columns]
+    _check_header(names, f"{name} header")
+    columns = {}
+    for position, key in enumerate(names):
+        columns[key] = _cells_as_text(frame.iloc[:, position], f"{name} column {key}")
+    return pd.DataFrame(columns)
+
+
+def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
+    """Numbers, booleans and text as text; lists, structs and bytes are refused."""
+    if pd.api.types.is_float_dtype(series.dtype):
+        texts = ["" if pd.isna(value) else f"{value:.15g}" for value in series]
+        return pd.Series(texts, dtype="str")
+    texts = []
+    for record, value in enumerate(series.astype("object"), start=1):
+        if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):
+            raise TableError(f"{where}, record {record}: a {type(value).__name__} where text or a number is needed")
+        texts.append("" if value is None or pd.isna(value) else str(value))
+    return pd.Series(texts, dtype="str")

@@ -1,0 +1,89 @@
+"""Image files with the same bytes: one photograph listed twice, perhaps under two names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+NAMED = 10  # warnings and examples that are written out; the rest are counted
+_PROBE_BYTES = 512
+
+
+def identical_bytes(
+    frame: pd.DataFrame, folder: Path, sizes: Sequence[int], *, unit: str = "line", has_subjects: bool = True
+) -> tuple[str, ...]:
+    """Warnings about images whose files are equal byte for byte, under two subjects or under one.
+
+    frame  : a MANIFEST table; unit says what its column `line` counts
+    sizes  : bytes of each image file, -1 where there is none; only files of equal size are opened
+    Empty files and files that cannot be read are left to the decoder, which gives them an outcome.
+    """
+    two, one = [], []
+    for rows in _equal_files(frame, folder, sizes):
+        same = frame.iloc[rows]
+        (two if has_subjects and (same["subject"] != same["subject"].iloc[0]).any() else one).append(same)
+    warnings = [_two_subjects(same, unit) for same in two[:NAMED]]
+    if len(two) > NAMED:
+        warnings.append(f"{len(two) - NAMED} further photographs are there under two subjects")
+    if one:
+        names = "; ".join(" = ".join(same["image"]) for same in one[:3])
+        more = ", ..." if len(one) > 3 else ""
+        repeats = sum(len(same) - 1 for same in one)
+        warnings.append(f"{repeats} images have the same bytes as another ({names}{more}); count each photograph once")
+    return tuple(warnings)
+
+
+def _two_subjects(same: pd.DataFrame, unit: str) -> str:
+    """The warning for one photograph under two subjects: names both."""
+    first = same.iloc[0]
+    second = same[same["subject"] != first["subject"]].iloc[0]
+    return (
+        f"{unit}s {first['line']} and {second['line']}, column subject: {first['image']!r} ({first['subject']}) and "
+        f"{second['image']!r} ({second['subject']}) have the same bytes under two subjects; correct one of them"
+    )
+
+
+def _equal_files(frame: pd.DataFrame, folder: Path, sizes: Sequence[int]) -> list[list[int]]:
+    """Groups of row positions with equal bytes, found by size, then a probe of the middle, then the whole."""
+    paths = frame["path"].tolist()
+    candidates = [list(range(len(paths)))]
+    # Portraits of one source share headers and often sizes: 512 bytes of the middle part nearly all that differ.
+    keys: tuple[Callable[[int], Hashable], ...] = (
+        lambda row: sizes[row] if sizes[row] > 0 else None,
+        lambda row: _middle(folder / paths[row], sizes[row]),
+        lambda row: _sha256(folder / paths[row]),
+    )
+    for key in keys:
+        candidates = [group for rows in candidates for group in _grouped(rows, key)]
+    return sorted(candidates)
+
+
+def _grouped(rows: Iterable[int], key: Callable[[int], Hashable]) -> list[list[int]]:
+    """Rows with one key together, where there are two or more of them; key None is left out."""
+    groups: dict[Hashable, list[int]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return [group for value, group in groups.items() if value is not None and len(group) > 1]
+
+
+def _middle(path: Path, size: int) -> bytes | None:
+    """Some bytes of the middle of a file, None where it cannot be read."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(size // 2, os.SEEK_SET)
+            return file.read(_PROBE_BYTES)
+    except OSError:
+        return None
+
+
+def _sha256(path: Path) -> str | None:
+    """The hash of a file, None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
