@@ -1,0 +1,215 @@
+"""Weights from the address of their card into the user's cache: https only, bounded, checked before first use.
+
+pooch moves a download into place only after its hash fits. What it fetches with is the downloader below, which
+follows redirects itself so that every hop stays on https, and which stops as soon as what arrives cannot be the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+from facegap.errors import FetchError
+from facegap.inputs.cards import hash_file
+from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, ModelCard
+from facegap.inputs.weights import cache_folder
+
+if TYPE_CHECKING:
+    import requests
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+
+MAX_REDIRECTS = 5
+CHUNK_BYTES = 256 * 1024
+TIMEOUT_S = (15.0, 60.0)  # to connect, and between two pieces of the body
+STALE_AFTER_S = 24 * 3600
+INCOMING = "incoming-"  # folders of downloads under way; a killed fetch leaves one behind
+WEB_PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
+LFS_POINTER_START = b"version https://git-lfs"
+
+
+def fetch(
+    card: ModelCard,
+    *,
+    cache: Path | None = None,
+    accept: Callable[[ModelCard], bool],
+    progress: Progress | None = None,
+    session: requests.Session | None = None,
+) -> Path:
+    """Path of the card's weights in the cache, downloaded first where they are not there yet.
+
+    cache    : folder to fill, made where missing; the user's cache where None
+    accept   : shown the card before anything is downloaded; False stops. Not asked where the file is there already
+    progress : called with the bytes so far and the bytes in all, None where the server does not say
+    session  : the transport, for tests
+
+    Raises
+    ------
+    FetchError : no source, licence not accepted, no connection, a hop off https, not the file that the card names,
+                 or the cache cannot be written; what was partly downloaded is gone then, so that a retry is clean
+    """
+    folder = cache_folder() if cache is None else cache
+    if card.source is None or card.file is None or card.sha256 is None:
+        raise FetchError(f"{card.name}: has no address to fetch from. {card.obtain or 'It is a closed service.'}")
+    target = folder / card.file
+    if target.is_file() and hash_file(target) == card.sha256:
+        return target
+    if not accept(card):
+        raise FetchError(f"{card.name}: the licence ({card.licence}) was not accepted; nothing was fetched")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        incoming = Path(tempfile.mkdtemp(prefix=INCOMING, dir=folder))
+        try:
+            _retrieve(card, incoming, progress, session).replace(target)
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+    except OSError as error:
+        raise FetchError(f"{card.name}: cannot write into {folder}: {error.strerror or error}") from error
+    return target
+
+
+def by_hand(card: ModelCard, folder: Path) -> str:
+    """What to do without a connection: which file to put where, and how it is known to be the right one."""
+    size = f"{card.size_bytes:,} bytes, " if card.size_bytes is not None else ""
+    return (
+        f"By hand: download {card.source} on another machine, put it as {card.file} into {folder} "
+        f"({size}sha256 {card.sha256}), or into any folder that --models-dir names"
+    )
+
+
+def _retrieve(card: ModelCard, incoming: Path, progress: Progress | None, session: requests.Session | None) -> Path:
+    """The checked file inside `incoming`, by way of pooch."""
+    import pooch
+    import requests
+
+    def download(url: str, output_file: str | IO[bytes], _: Any) -> None:
+        with own_session() if session is None else contextlib.nullcontext(session) as transport:
+            _download(card, url, Path(str(output_file)), transport, progress)
+
+    folder = incoming.parent
+    try:
+        with _quiet(pooch.get_logger()):
+            done = pooch.retrieve(card.source, f"sha256:{card.sha256}", card.file, incoming, downloader=download)
+    except requests.exceptions.SSLError as error:
+        raise FetchError(f"{card.name}: the server's certificate is not trusted: {_short(error)}") from error
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise FetchError(f"{card.name}: truncated, the connection broke: {_short(error)}; fetch it again") from error
+    except requests.exceptions.RequestException as error:
+        host = urlsplit(card.source or "").hostname
+        raise FetchError(f"{card.name}: cannot reach {host}: {_short(error)}. {by_hand(card, folder)}") from error
+    except ValueError as error:  # a redirect to something that is no address at all
+        raise FetchError(f"{card.name}: {_short(error)}") from error
+    return Path(done)
+
+
+def own_session() -> requests.Session:
+    """A session that sends nothing but the GET: no password from .netrc, no cookie; proxies and CAs as the user set."""
+    import http.cookiejar
+
+    import requests
+
+    session = requests.Session()
+    session.auth = _no_auth  # any auth of our own keeps requests from reading .netrc
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["User-Agent"] = "facegap"
+    return session
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The request as it is."""
+    return request
+
+
+def _download(
+    card: ModelCard, url: str, output: Path, session: requests.Session, progress: Progress | None
+) -> None:
+    """Write the body behind `url` to `output`; FetchError as soon as it cannot be the file of the card."""
+    limit = card.size_bytes or MAX_WEIGHTS_BYTES
+    with contextlib.closing(_open(card, url, session)) as response:
+        expected = _content_length(response)
+        if expected is not None and expected > limit:
+            raise FetchError(f"{card.name}: larger than it may be: {expected:,} bytes announced, {limit:,} allowed")
+        digest, received, start = hashlib.sha256(), 0, b""
+        with output.open("wb") as stream:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                received += len(chunk)
+                if received > limit:
+                    raise FetchError(f"{card.name}: larger than it may be: stopped after {limit:,} bytes")
+                start = start or chunk[:4096]
+                digest.update(chunk)
+                stream.write(chunk)
+                if progress is not None:
+                    progress(received, card.size_bytes or expected)
+    if digest.hexdigest() != card.sha256:
+        raise FetchError(f"{card.name}: {_what_came(card, start, received, expected, digest.hexdigest())}")
+
+
+def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Response:
+    """The streaming answer at the end of all redirects, each of which must stay on https."""
+    for _ in range(MAX_REDIRECTS + 1):
+        if urlsplit(url).scheme != "https":
+            raise FetchError(f"{card.name}: redirected to {url[:200]!r}, which is not https; nothing was read from it")
+        response = session.get(
+            url, stream=True, allow_redirects=False, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}
+        )
+        if response.is_redirect or response.is_permanent_redirect:
+            url = urljoin(url, response.headers["location"])
+            response.close()
+            continue
+        if response.status_code != 200:
+            response.close()
+            raise FetchError(f"{card.name}: the server answers {response.status_code} for {url[:200]!r}")
+        return response
+    raise FetchError(f"{card.name}: more than {MAX_REDIRECTS} redirects; the address in its card is broken")
+
+
+def _content_length(response: requests.Response) -> int | None:
+    """The announced length of the body, None where it is absent or no number."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _what_came(card: ModelCard, start: bytes, received: int, expected: int | None, sha256: str) -> str:
+    """In words, why a finished body is not the file: a web page, a pointer, cut short, or another file."""
+    begin = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if begin.startswith(WEB_PAGE_STARTS):
+        return "the server sent a web page (HTML) instead of the model; is there a login page between you and it?"
+    if begin.startswith(LFS_POINTER_START):
+        return "the server sent a Git LFS pointer instead of the model; the address in its card is wrong"
+    promised = card.size_bytes if card.size_bytes is not None else expected
+    if promised is not None and received < promised:
+        return f"truncated: {received:,} of {promised:,} bytes arrived; fetch it again"
+    return f"wrong file: sha256 is {sha256}, the card says {card.sha256}; do not use it, and tell the card's author"
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a killed fetch left in the cache, once it is too old to belong to one under way."""
+    for left in folder.glob(INCOMING + "*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > STALE_AFTER_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """pooch's own lines on the terminal held back while our progress is shown; warnings still come through."""
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _short(error: Exception) -> str:
+    """The first 200 characters of an error on one line; servers write into some, so no terminal controls."""
+    text = " ".join(str(error).split())[:200]
+    return "".join(character if character.isprintable() else "?" for character in text)
