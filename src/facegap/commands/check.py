@@ -1,0 +1,47 @@
+"""What `facegap check MANIFEST` says: how large the groups are, and how small a gap they could show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.manifest import Manifest
+from facegap.statistics.power import detectable_difference
+
+BASE_ERROR = 0.05  # the error rate of the largest group that the differences start from
+POWER = 0.8
+ALPHA = 0.05
+
+
+def group_summary(manifest: Manifest, by: Sequence[str]) -> pd.DataFrame:
+    """Images and subjects of every group, and the gap to the largest group that would be found.
+
+    by      : label columns, crossed: ("gender", "race") has one row per pair that occurs
+    returns : the columns of `by`, then images, subjects (int) and detectable_difference (float): the rise in error
+              rate over the group of most subjects, taken to err on 5 %, that a two-sided test at .05 finds with 80 %
+              power, subjects as trials. NaN for the largest group itself and where no rise would be found. Rows are
+              ordered by subjects, largest first, then by label. A subject with two labels counts in both groups.
+    Raises  : TableError for a column that is no label of the manifest
+    """
+    for name in by:
+        if name not in manifest.labels:
+            raise TableError(f"no label column {name}; the manifest has {', '.join(manifest.labels) or 'none'}")
+    if not by:
+        raise TableError(f"name a label column; the manifest has {', '.join(manifest.labels) or 'none'}")
+    groups = manifest.frame.groupby(list(by), sort=True)
+    summary = groups.agg(images=("row", "size"), subjects=("subject", "nunique")).reset_index()
+    order = ["subjects", *by]
+    summary = summary.sort_values(order, ascending=[False, *(True for _ in by)], ignore_index=True)
+    largest = int(summary["subjects"].iloc[0])
+    summary["detectable_difference"] = [
+        float("nan") if position == 0 else _detectable(subjects, largest)
+        for position, subjects in enumerate(summary["subjects"])
+    ]
+    return summary
+
+
+def _detectable(subjects: int, largest: int) -> float:
+    """The rise in error of a group of this many subjects over the largest group that would be found."""
+    return detectable_difference(subjects, largest, base=BASE_ERROR, power=POWER, alpha=ALPHA)

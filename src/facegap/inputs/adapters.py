@@ -1,0 +1,211 @@
+"""Folders of public data sets as manifests: one function per layout, from the folder to image, subject and labels.
+
+Images are named relative to the folder, so the manifest belongs into it. Nothing is downloaded. A folder of another
+shape is a TableError that says what was looked for. Hidden files and files that are no images are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.csv_records import read_records
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+RFW_RACES = ("African", "Asian", "Caucasian", "Indian")
+BFW_RACES = ("asian", "black", "indian", "white")
+UTKFACE_GENDERS = {"0": "male", "1": "female"}
+UTKFACE_RACES = {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "Others"}
+
+
+def ppb(folder: Path) -> pd.DataFrame:
+    """Pilot Parliaments Benchmark: PPB-2017-metadata.csv beside imgs/. One photograph per person, so no subject column.
+
+    Labels : gender (male, female), tone (darker, lighter: Fitzpatrick IV-VI and I-III), country
+    Source : the file's columns as public code reads them: an index, the file name, gender, a numeric code, bi.fitz
+             (darker or lighter) and country, in this order. Their exact spelling is not confirmed, so the columns are
+             found by words of their names, and by position where those do not settle it.
+    """
+    base = _first_folder(folder, ("", "PPB-2017", "PPB"), lambda at: (at / "PPB-2017-metadata.csv").is_file())
+    if base is None or not (base / "imgs").is_dir():
+        raise _other_shape("ppb", folder, "PPB-2017-metadata.csv and the folder imgs/ (here, or in PPB-2017/)")
+    cells = read_records(base / "PPB-2017-metadata.csv").frame
+    if len(cells.columns) < 6:
+        raise _other_shape("ppb", folder, "a metadata file of six columns: index, file, gender, numeric, tone, country")
+    found = {
+        "image": _column(cells, ("file",), 1),
+        "gender": _column(cells, ("gender",), 2),
+        "tone": _column(cells, ("fitz", "skin"), 4),
+        "country": _column(cells, ("country",), 5),
+    }
+    frame = cells[list(found.values())].set_axis(list(found), axis=1)
+    frame["image"] = _prefix(base, folder) + "imgs/" + frame["image"].str.strip()
+    frame["gender"] = frame["gender"].str.strip().str.lower()
+    frame["tone"] = frame["tone"].str.strip().str.lower()
+    return frame
+
+
+def fairface(folder: Path) -> pd.DataFrame:
+    """FairFace, as released or as a table labels.csv. Nobody is named, so no subject column; people can repeat.
+
+    Labels : age (nine ranges), gender, race (seven), service_test, as the files spell them
+    Source : github.com/dchen236/FairFace: fairface_label_train.csv and fairface_label_val.csv, columns file, age,
+             gender, race, service_test, file as train/1.jpg; the images lie beside them or in
+             fairface-img-margin025-trainval/ (or margin125). labels.csv has image in place of file.
+    """
+    tables = [folder / name for name in ("fairface_label_train.csv", "fairface_label_val.csv", "labels.csv")]
+    tables = [table for table in tables if table.is_file()]
+    if not tables:
+        raise _other_shape("fairface", folder, "fairface_label_val.csv, fairface_label_train.csv or labels.csv")
+    return pd.concat([_fairface_table(folder, table) for table in tables], ignore_index=True)
+
+
+def _fairface_table(folder: Path, table: Path) -> pd.DataFrame:
+    """One label file of FairFace, its images found in one of the folders that the archives unpack to."""
+    cells = read_records(table).frame.rename(columns={"file": "image"})
+    missing = [name for name in ("image", "age", "gender", "race") if name not in cells.columns]
+    if missing:
+        raise TableError(f"{table.name} line 1: no column {missing[0]}; FairFace has file, age, gender, race")
+    for prefix in ("", "fairface-img-margin025-trainval/", "fairface-img-margin125-trainval/"):
+        if cells.empty or (folder / (prefix + cells["image"].iloc[0])).is_file():
+            return cells.assign(image=prefix + cells["image"])
+    raise _other_shape("fairface", folder, f"the images that {table.name} names, such as {cells['image'].iloc[0]}")
+
+
+def lfw(folder: Path) -> pd.DataFrame:
+    """Labeled Faces in the Wild: Name/Name_0001.jpg. The set has no labels of gender, age or tone.
+
+    The folder itself, or one that scikit-learn's loader made: its data_home with lfw_home/lfw_funneled (or lfw).
+    Source : vis-www.cs.umass.edu/lfw; sklearn.datasets.fetch_lfw_people keeps <data_home>/lfw_home/lfw_funneled
+    """
+    inner = ("lfw_funneled", "lfw", "lfw-deepfunneled", "lfw-funneled")
+    places = ("", *inner, *(f"lfw_home/{name}" for name in inner))
+    base = _first_folder(folder, places, lambda at: next(at.glob("*/*_[0-9][0-9][0-9][0-9].jpg"), None) is not None)
+    if base is None:
+        raise _other_shape("lfw", folder, "Name/Name_0001.jpg (here, or in scikit-learn's lfw_home/lfw_funneled)")
+    return _one_folder_per_person(base, folder)
+
+
+def rfw(folder: Path) -> pd.DataFrame:
+    """Racial Faces in the Wild: data/<race>/<person>/<image>, race one of African, Asian, Caucasian, Indian.
+
+    Labels : race, the word of the set, assigned from nationality and by a commercial service, not self-reported
+    Source : the archive test.tar.gz, as described in the README of github.com/zseljee/re-faircal (data/ and txts/)
+    """
+    base = _first_folder(folder, ("", "data", "test/data", "test"), lambda at: _has_any(at, RFW_RACES))
+    if base is None:
+        raise _other_shape("rfw", folder, f"data/<race>/<person>/ with race one of {', '.join(RFW_RACES)}")
+    parts = [
+        _one_folder_per_person(base / race, folder).assign(race=race) for race in RFW_RACES if (base / race).is_dir()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def bfw(folder: Path) -> pd.DataFrame:
+    """Balanced Faces in the Wild: <race>_<gender>/<person>/<image>, such as asian_females/n000009/0010_01.jpg.
+
+    Labels : gender and race, read from the folder's name. The pair table of the set is not needed.
+    Source : README of github.com/visionjo/facerec-bias-bfw (column p1 of its pair table has these paths)
+    """
+    groups = {f"{race}_{gender}s": (race, gender) for race in BFW_RACES for gender in ("female", "male")}
+    inner = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
+    base = _first_folder(folder, ("", *inner), lambda at: _has_any(at, groups))
+    if base is None:
+        raise _other_shape("bfw", folder, "asian_females/<person>/ ... white_males/<person>/ (here or one folder down)")
+    parts = [
+        _one_folder_per_person(base / name, folder).assign(gender=gender, race=race.title())
+        for name, (race, gender) in groups.items()
+        if (base / name).is_dir()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def utkface(folder: Path) -> pd.DataFrame:
+    """UTKFace: age_gender_race_date.jpg, flat or in parts. Nobody is named, so no subject column; people can repeat.
+
+    Labels : age (years), gender, race (White, Black, Asian, Indian, Others), read from the file name. A few names of
+             the release lack a field: what cannot be read for certain is left empty, so that no image is lost.
+    Source : susanqq.github.io/UTKFace: gender 0 male, 1 female; race 0 White to 4 Others
+    """
+    images = [path for path in _images(folder) if re.match(r"\d{1,3}_", path.name)]
+    if not images:
+        raise _other_shape("utkface", folder, "images named age_gender_race_date.jpg, such as 26_0_1_20170116.jpg")
+    rows = [(path.relative_to(folder).as_posix(), *_utkface_labels(path.name)) for path in images]
+    return pd.DataFrame(rows, columns=["image", "age", "gender", "race"], dtype="str")
+
+
+def _utkface_labels(name: str) -> tuple[str, str, str]:
+    """Age, gender and race of a file name; gender and race are empty unless both fields are there."""
+    fields = name.partition(".")[0].split("_")
+    if len(fields) != 4:
+        return fields[0], "", ""
+    return fields[0], UTKFACE_GENDERS.get(fields[1], ""), UTKFACE_RACES.get(fields[2], "")
+
+
+def folders(folder: Path) -> pd.DataFrame:
+    """One folder per person: <person>/**/<image>. The folder's name is the subject; there are no labels."""
+    loose = [path for path in _images(folder) if path.parent == folder]
+    if loose:
+        raise TableError(f"{loose[0]}: an image outside any person's folder; move it into one, or out of {folder.name}")
+    frame = _one_folder_per_person(folder, folder)
+    if frame.empty:
+        raise _other_shape("folders", folder, "<person>/<image>")
+    return frame
+
+
+ADAPTERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+    "ppb": ppb,
+    "fairface": fairface,
+    "lfw": lfw,
+    "rfw": rfw,
+    "bfw": bfw,
+    "utkface": utkface,
+    "folders": folders,
+}
+
+
+def _images(folder: Path) -> list[Path]:
+    """All image files below the folder, in order of their paths; none where it is no folder."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
+
+
+def _one_folder_per_person(base: Path, root: Path) -> pd.DataFrame:
+    """Images below the folders of `base`, named from `root`; the first folder below `base` is the subject."""
+    paths = [path for path in _images(base) if path.parent != base]
+    rows = [(path.relative_to(root).as_posix(), path.relative_to(base).parts[0]) for path in paths]
+    return pd.DataFrame(rows, columns=["image", "subject"], dtype="str")
+
+
+def _first_folder(folder: Path, places: Iterable[str], fits: Callable[[Path], bool]) -> Path | None:
+    """The first of the places below the folder that is a folder and fits."""
+    candidates = (folder / place for place in places)
+    return next((place for place in candidates if place.is_dir() and fits(place)), None)
+
+
+def _has_any(folder: Path, names: Iterable[str]) -> bool:
+    """Whether any of the names is a folder in this one."""
+    return any((folder / name).is_dir() for name in names)
+
+
+def _prefix(base: Path, folder: Path) -> str:
+    """How names in `base` begin when they are told from `folder`."""
+    return "" if base == folder else base.relative_to(folder).as_posix() + "/"
+
+
+def _column(cells: pd.DataFrame, words: tuple[str, ...], position: int) -> str:
+    """The column with one of the words in its name, else the one at the position."""
+    named = [str(name) for name in cells.columns if any(word in str(name).lower() for word in words)]
+    return named[0] if len(named) == 1 else str(cells.columns[position])
+
+
+def _other_shape(adapter: str, folder: Path, looked_for: str) -> TableError:
+    """The error for a folder of another layout, with a look at what is there."""
+    if not folder.is_dir():
+        return TableError(f"{folder}: no such folder; pass the folder that the set was unpacked to")
+    there = ", ".join(sorted(child.name for child in folder.iterdir())[:5]) or "nothing"
+    return TableError(f"{folder}: not the layout of {adapter}; looked for {looked_for}, found {there}")
