@@ -1,7 +1,7 @@
 """The schema of a model card: what a TOML file must say before facegap runs the model it describes.
 
 Only shapes and rules live here. Reading files, naming them in errors and finding cards is `cards.py`.
-Rules that concern one table sit in that table's class; rules between tables sit in ModelCard.
+Rules that concern one table sit in that table's class; rules between tables sit in `card_rules.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from facegap.inputs.card_rules import check_backend, check_input, check_task
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
@@ -22,6 +24,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 def _as_list(value: Any) -> Any:
     """A bare number as a list of one, so that a grey model may write `mean = 127.5`."""
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _no_number(value: Any) -> Any:
+    """Anything but a number: a Literal would take 1 for true."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("Input should be true, false or 'unknown'")
+    return value
 
 
 def _https(address: str) -> str:
@@ -236,7 +245,7 @@ class ModelCard(Table):
     task: Task
     backend: Literal["onnx", "http"]
     licence: Text
-    commercial_use: Literal[True, False, "unknown"]
+    commercial_use: Annotated[Literal[True, False, "unknown"], BeforeValidator(_no_number)]
     verified: bool
     citation: Text
     known_limits: Texts
@@ -264,54 +273,3 @@ class ModelCard(Table):
         if self.published_threshold is not None and self.task != "embed":
             raise ValueError("published_threshold belongs to task = 'embed' only")
         return self
-
-
-TABLES_OF_TASK: dict[Task, tuple[str, ...]] = {"detect": ("detector",), "embed": ("alignment",), "classify": ("crop",)}
-OUTPUTS_OF_TASK: dict[Task, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}
-
-
-def check_backend(card: ModelCard) -> None:
-    """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
-    of_onnx = ("file", "sha256", "input")
-    of_http = ("request", "answer")
-    needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, "source", "size_bytes"))
-    for key in needed:
-        if getattr(card, key) is None:
-            raise ValueError(f"'{key}' is missing; backend = '{card.backend}' needs it")
-    for key in foreign:
-        if getattr(card, key) is not None:
-            raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
-    if card.backend == "onnx" and card.source is None and card.obtain is None:
-        raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
-    if card.backend == "http" and card.task == "detect":
-        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service embeds or classifies")
-
-
-def check_task(card: ModelCard) -> None:
-    """Raise ValueError where a card lacks the tables of its task, or has those of another."""
-    for task, tables in TABLES_OF_TASK.items():
-        for key in tables:
-            present = getattr(card, key) is not None
-            if present != (task == card.task):
-                raise ValueError(f"[{key}] {'belongs to' if present else 'is missing; needed by'} task = '{task}'")
-    given = {key for key in ("gender", "age", "embedding") if getattr(card.outputs, key) is not None}
-    allowed = set(OUTPUTS_OF_TASK[card.task])
-    for key in sorted(given - allowed):
-        raise ValueError(f"[outputs.{key}] does not belong to task = '{card.task}'")
-    if allowed and not given:
-        wanted = " or ".join(f"[outputs.{key}]" for key in OUTPUTS_OF_TASK[card.task])
-        raise ValueError(f"{wanted} is missing; task = '{card.task}' needs it")
-
-
-def check_input(card: ModelCard) -> None:
-    """Raise ValueError where [input] cannot be what the rest of the card says of it."""
-    spec, detector = card.input, card.detector
-    assert spec is not None  # check_backend came first
-    letterboxed = detector is not None and detector.resize == "letterbox"
-    if not letterboxed and (spec.dynamic or "enlargement_limit" in spec.model_fields_set):
-        raise ValueError("input.dynamic and input.enlargement_limit are for detectors with resize = 'letterbox'")
-    if detector is not None and any(side % stride for side in spec.size for stride in detector.strides):
-        raise ValueError(f"input.size {list(spec.size)} is not a multiple of every one of detector.strides")
-    for x, y in card.alignment.template if card.alignment else ():
-        if not (0 <= x <= spec.size[0] and 0 <= y <= spec.size[1]):
-            raise ValueError(f"alignment.template: ({x}, {y}) lies outside the crop of input.size {list(spec.size)}")

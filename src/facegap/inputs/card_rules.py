@@ -1,0 +1,63 @@
+"""Rules between the tables of a model card: what backend and task need, and what does not go together.
+
+Each raises ValueError in words, which `cards.py` turns into a CardError with the file's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facegap.inputs.model_card import ModelCard
+
+TABLE_OF_TASK: Mapping[str, str] = {"detect": "detector", "embed": "alignment", "classify": "crop"}
+OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}
+
+
+def check_backend(card: ModelCard) -> None:
+    """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
+    of_http, of_onnx = ("request", "answer"), ("file", "sha256", "input")
+    more_of_onnx = ("source", "size_bytes", *TABLE_OF_TASK.values())
+    needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, *more_of_onnx))
+    for key in needed:
+        if getattr(card, key) is None:
+            raise ValueError(f"'{key}' is missing; backend = '{card.backend}' needs it")
+    for key in foreign:
+        if getattr(card, key) is not None:
+            raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
+    if card.backend == "onnx" and card.source is None and card.obtain is None:
+        raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
+    if card.backend == "http" and card.outputs.model_fields_set:
+        raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
+    if card.backend == "http" and card.task == "detect":
+        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service embeds or classifies")
+
+
+def check_task(card: ModelCard) -> None:
+    """Raise ValueError where a card lacks the tables of its task, or has those of another."""
+    for task, key in TABLE_OF_TASK.items():
+        present = getattr(card, key) is not None
+        if present != (task == card.task):
+            raise ValueError(f"[{key}] {'belongs to' if present else 'is missing; it is needed by'} task = '{task}'")
+    given = {key for key in ("gender", "age", "embedding") if getattr(card.outputs, key) is not None}
+    allowed = set(OUTPUTS_OF_TASK[card.task])
+    for key in sorted(given - allowed):
+        raise ValueError(f"[outputs.{key}] does not belong to task = '{card.task}'")
+    if allowed and not given:
+        wanted = " or ".join(f"[outputs.{key}]" for key in OUTPUTS_OF_TASK[card.task])
+        raise ValueError(f"{wanted} is missing; task = '{card.task}' needs it")
+
+
+def check_input(card: ModelCard) -> None:
+    """Raise ValueError where [input] cannot be what the rest of the card says of it."""
+    spec, detector = card.input, card.detector
+    assert spec is not None  # check_backend came first
+    letterboxed = detector is not None and detector.resize == "letterbox"
+    if not letterboxed and (spec.dynamic or "enlargement_limit" in spec.model_fields_set):
+        raise ValueError("input.dynamic and input.enlargement_limit are for detectors with resize = 'letterbox'")
+    if detector is not None and any(side % stride for side in spec.size for stride in detector.strides):
+        raise ValueError(f"input.size {list(spec.size)} is not a multiple of every one of detector.strides")
+    for x, y in card.alignment.template if card.alignment else ():
+        if not (0 <= x <= spec.size[0] and 0 <= y <= spec.size[1]):
+            raise ValueError(f"alignment.template: ({x}, {y}) lies outside the crop of input.size {list(spec.size)}")
