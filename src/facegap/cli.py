@@ -1,0 +1,195 @@
+"""The command line: parsing and printing only. Every command calls one function and prints what comes back.
+
+Exit codes: 0 done, 1 done and something does not agree (recheck), 2 an error that the message explains.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from facegap.errors import FacegapError
+
+app = typer.Typer(
+    name="facegap",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="""
+Measure how the errors of face models differ between groups of people.
+
+Start with a CSV that has a column `image` (paths beside the CSV) and any of `subject`, `gender`, `age`, and columns of
+your own:
+
+    facegap check people.csv
+
+    facegap audit people.csv --classify faceapi_age_gender --by gender,gender*race --out run
+
+For evaluation, never for identifying anyone. Faces are biometric data: the lawful basis is yours to have.
+""",
+)
+
+ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet with a column image", show_default=False)]
+ModelsDir = Annotated[
+    list[Path] | None,
+    typer.Option("--models-dir", help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
+]
+Where = Annotated[
+    str | None, typer.Option(help="Keep rows by a condition: \"age not in ('0-2', '3-9') and gender == 'female'\"")
+]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept images outside the manifest's folder")]
+By = Annotated[
+    str | None,
+    typer.Option(help="Groups: 'gender,race' each alone, 'gender*race' crossed [default: every label column alone]"),
+]
+
+
+@app.command()
+def audit(
+    manifest: ManifestPath,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    detect: Annotated[str, typer.Option(help="Detector: a card's name, a .toml card, or an .onnx with a card beside")] = "yunet",
+    classify: Annotated[str | None, typer.Option(help="Classifier of gender and age, named likewise")] = None,
+    embed: Annotated[str | None, typer.Option(help="Embedder, named likewise")] = None,
+    by: By = None,
+    where: Where = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the models run; a promise, never a wish")] = "cpu",
+    batch: Annotated[int, typer.Option(min=1, max=1024, help="Faces through a model at once, where its graph allows")] = 8,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Parts under way at once [default: processors]")] = None,
+    many_faces: Annotated[
+        Literal["largest", "refuse", "centre"], typer.Option(help="Which face counts where there are several")
+    ] = "largest",
+    min_face: Annotated[int, typer.Option(min=1, help="Smaller faces, in pixels of the shorter side, end as too_small")] = 12,
+    min_subjects: Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")] = 20,
+    models_dir: ModelsDir = None,
+    allow_outside: AllowOutside = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off, same command")] = False,
+    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
+    no_embeddings: Annotated[bool, typer.Option("--no-embeddings", help="Leave templates out of the run folder")] = False,
+    view: Annotated[
+        Literal["plain", "gender-shades"] | None, typer.Option(help="A further view of the same numbers")
+    ] = None,
+) -> None:
+    """Run models on portraits and measure their errors by group.
+
+    Every image ends in one outcome, every rate comes with its counts, subjects and interval. The run folder holds
+    rates.csv, gaps.csv, faces.parquet, predictions.parquet, embeddings.npy, report.html and SHA256SUMS.
+
+    facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
+    """
+    from facegap.audit import audit as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run, progress_bar
+
+    with progress_bar() as progress:
+        run = run_audit(
+            manifest, detect=detect, classify=classify, embed=embed, by=by, where=where, device=device, batch=batch,
+            workers=workers, many_faces=many_faces, min_face_px=min_face, min_subjects=min_subjects,
+            models_dirs=models_dir or (), allow_outside=allow_outside, keep_embeddings=not no_embeddings, out=out,
+            resume=resume, progress=progress,
+        )  # fmt: skip
+    add_report(out, run, include_ids=include_ids)
+    print_run(run, out, view=view, include_ids=include_ids)
+
+
+@app.command()
+def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
+    """Hash every file of a run and derive its tables again from the stored rows."""
+    from facegap.audit import recheck as check_again
+
+    problems = check_again(run)
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{run}: every file has its stated hash, and the stored rows give the same tables")
+
+
+@app.command()
+def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
+    """Check a manifest before any model runs: its groups, and the difference that they could show."""
+    from facegap.commands.check import check_manifest
+    from facegap.report.terminal import print_tables, print_warnings
+
+    tables, warnings = check_manifest(manifest, by=by, where=where, allow_outside=allow_outside)
+    print_tables(tables)
+    print_warnings(warnings)
+
+
+@app.command()
+def models(models_dir: ModelsDir = None) -> None:
+    """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
+    from facegap.commands.listing import models_table
+    from facegap.report.terminal import print_tables
+
+    print_tables([models_table(models_dir or ())])
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
+) -> None:
+    """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell."""
+    from facegap.commands.listing import datasets_table, datasets_text
+    from facegap.report.terminal import print_tables
+
+    if name or markdown:
+        typer.echo(datasets_text(name))
+    else:
+        print_tables([datasets_table()])
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
+    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")] = False,
+) -> None:
+    """Download weights by card into the user's cache: https only, checked by sha256 before first use."""
+    from facegap.commands.listing import fetch_all
+    from facegap.report.terminal import confirm_licence, download_bar
+
+    with download_bar() as progress:
+        for path in fetch_all(names, accept=lambda card: confirm_licence(card, accepted=accept_licence), progress=progress):
+            typer.echo(str(path))
+
+
+@app.command(name="manifest")
+def make_manifest(
+    adapter: Annotated[str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")],
+    folder: Annotated[Path, typer.Argument(help="The data set's folder")],
+    out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
+) -> None:
+    """Turn a folder of a public data set, or one folder per person, into a manifest."""
+    from facegap.commands.listing import write_manifest
+
+    typer.echo(write_manifest(adapter, folder, out))
+
+
+def print_error(message: str) -> None:
+    """An error for a person, on stderr; control characters of hostile names are taken out."""
+    from facegap.report.text import clean
+
+    typer.echo(clean(message), err=True)
+
+
+def main() -> Any:
+    """Entry point: errors of facegap become one line on stderr and exit code 2."""
+    try:
+        return app()
+    except FacegapError as error:
+        print_error(f"facegap: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print_error("facegap: stopped; what was done is kept, go on with --resume")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

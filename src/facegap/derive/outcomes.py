@@ -1,0 +1,70 @@
+"""What became of each row: the stored tables FACES and PREDICTIONS, and the errors that the rates count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from facegap.inputs.labels import UNKNOWN, age_distance
+from facegap.tables import FACES, PREDICTIONS, check
+from facegap.types import BoolArray, FloatArray
+
+AGE_TOLERANCE_YEARS = 5.0
+
+
+def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
+    """FACES from the pipeline's rows; `embedding_row` counts the rows with outcome ok where templates were made."""
+    ok = rows["outcome"] == "ok"
+    faces = rows[[name for name in FACES.columns if name in rows.columns]].copy()
+    faces["embedding_row"] = np.where(ok & embedded, ok.cumsum() - 1, -1)
+    return check(faces, FACES, "faces")
+
+
+def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """PREDICTIONS: one row per manifest row; empty where the run has no classifier (`classes` and ages are empty then).
+
+    Outcomes, the first that holds: `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
+    give, never an error of the person), `no_answer` (no face, or the model gave no number), `right`, `wrong`.
+    """
+    label = manifest["gender"] if "gender" in manifest.columns else pd.Series(UNKNOWN, index=manifest.index)
+    answer = rows["prediction"]
+    outcome = np.select(
+        [label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
+        ["unlabelled", "outside_classes", "no_answer", "right"],
+        default="wrong",
+    )
+    detail = np.where((answer == "") & (rows["outcome"] != "ok"), "face: " + rows["outcome"], "")
+    frame = rows[["row", "image", "prediction", "probability", "age"]].assign(outcome=outcome, label=label, detail=detail)
+    return check(frame, PREDICTIONS, "predictions")
+
+
+def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
+    """Years between the predicted age and the nearest end of the labelled range; NaN without either. float64 (rows,)."""
+    if "age" not in manifest.columns:
+        return np.full(len(predictions), np.nan)
+    pairs = zip(predictions["age"], manifest["age"], strict=True)
+    return np.array([age_distance(float(predicted), str(label)) for predicted, label in pairs], np.float64)
+
+
+def counted(
+    faces: pd.DataFrame, predictions: pd.DataFrame, age_error: FloatArray, *, says_gender: bool, says_age: bool
+) -> dict[str, tuple[BoolArray, BoolArray]]:
+    """Per metric of single images: which rows are trials, and which of them are errors.
+
+    fte                 : all rows; error = no usable face
+    error_rate_answered : rows labelled with a class of the model that got an answer; error = the other class
+    error_rate_all      : rows labelled with a class of the model; error = the other class, or no answer
+    age_error_over_5    : rows with an age label and a predicted age; error = more than 5 years beyond the label
+    """
+    outcome = predictions["outcome"].to_numpy()
+    wrong, silent = outcome == "wrong", outcome == "no_answer"
+    answered = (outcome == "right") | wrong
+    metrics = {"fte": (np.ones(len(faces), np.bool_), (faces["outcome"] != "ok").to_numpy(np.bool_))}
+    if says_gender:
+        metrics["error_rate_answered"] = (answered, wrong)
+        metrics["error_rate_all"] = (answered | silent, wrong | silent)
+    if says_age:
+        metrics["age_error_over_5"] = (np.isfinite(age_error), age_error > AGE_TOLERANCE_YEARS)
+    return metrics

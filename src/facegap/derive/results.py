@@ -1,0 +1,132 @@
+"""The result tables of a run, from its stored rows alone: RATES, GAPS and the errors of age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.outcomes import age_errors, counted
+from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
+from facegap.statistics.clusters import clustered_rates
+from facegap.statistics.means import clustered_mean
+from facegap.store import Run
+from facegap.tables import RATES, check
+from facegap.types import BoolArray, FloatArray, IntArray
+
+
+def subject_codes(manifest: pd.DataFrame) -> IntArray:
+    """One code per person, int64 (rows,)."""
+    return np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
+
+
+def terms_of(run: Run) -> list[Term]:
+    """The terms of a run: everybody first, then those of --by."""
+    return [(), *(tuple(term) for term in run.record["terms"])]
+
+
+def model_of(run: Run, metric: str) -> str:
+    """Name of the model that a metric judges."""
+    models = run.record["models"]
+    return str(models["detect"] if metric == "fte" else models["classify"])
+
+
+def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
+    """Trials and errors of every metric of a run; see `counted`."""
+    return counted(
+        run.faces,
+        run.predictions,
+        age_errors(run.predictions, run.manifest),
+        says_gender=bool(run.record["classes"]),
+        says_age=run.record["says_age"] and "age" in run.manifest.columns,
+    )
+
+
+def rates_table(run: Run) -> pd.DataFrame:
+    """RATES: every metric for everybody and for every cell of every term, in that order."""
+    attributes = attribute_columns(terms_of(run))
+    metrics = run_metrics(run)
+    subjects = subject_codes(run.manifest)
+    rows = [
+        row
+        for term in terms_of(run)
+        for cells in [cells_of(run.manifest, term)]
+        for metric, (trials, errors) in metrics.items()
+        for row in metric_rows(run, metric, cells, attributes, trials, errors, subjects)
+    ]
+    return check(pd.DataFrame(rows), RATES, "rates")
+
+
+def metric_rows(
+    run: Run,
+    metric: str,
+    cells: Cells,
+    attributes: Sequence[str],
+    trials: BoolArray,
+    errors: BoolArray,
+    subjects: IntArray,
+) -> list[dict[str, Any]]:
+    """One row of RATES per cell of a term."""
+    codes = np.where(trials, cells.codes, -1)
+    level = run.record["level"]
+    found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level)
+    return [
+        {
+            "metric": metric,
+            "model": model_of(run, metric),
+            "threshold": np.nan,
+            "threshold_from": "",
+            **attribute_values(group, attributes),
+            "errors": rate.errors,
+            "trials": rate.trials,
+            "subjects": rate.subjects,
+            "effective_trials": rate.effective_trials,
+            "value": rate.value,
+            "low": rate.low,
+            "high": rate.high,
+            "level": rate.level,
+            "method": rate.method,
+        }
+        for group, rate in zip(cells.groups, found.rows(), strict=True)
+    ]
+
+
+def age_table(run: Run) -> pd.DataFrame:
+    """Mean absolute error of age, in years, by group; an empty frame where no age was both predicted and labelled."""
+    if not run.record["says_age"] or "age" not in run.manifest.columns:
+        return pd.DataFrame()
+    distance = age_errors(run.predictions, run.manifest)
+    subjects, attributes = subject_codes(run.manifest), attribute_columns(terms_of(run))
+    return pd.DataFrame(
+        [
+            age_row(run, attribute_values(group, attributes), distance, subjects, cells.codes == k)
+            for term in terms_of(run)
+            for cells in [cells_of(run.manifest, term)]
+            for k, group in enumerate(cells.groups)
+        ]
+    )
+
+
+def age_row(
+    run: Run, attributes: dict[str, str], distance: FloatArray, subjects: IntArray, inside: BoolArray
+) -> dict[str, Any]:
+    """One group's mean absolute error of age."""
+    counted_here = inside & np.isfinite(distance)
+    found = clustered_mean(distance[counted_here], subjects[counted_here], level=run.record["level"])
+    return {
+        "model": model_of(run, "age"),
+        **attributes,
+        "trials": found.trials,
+        "subjects": found.subjects,
+        "mean_absolute_error_years": found.value,
+        "low": found.low,
+        "high": found.high,
+        "level": found.level,
+    }
+
+
+def gaps_table(run: Run, rates: pd.DataFrame) -> pd.DataFrame:
+    """Placeholder shape until the gaps are wired."""
+    return pd.DataFrame()

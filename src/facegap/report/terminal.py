@@ -1,0 +1,134 @@
+"""Printing to a terminal or a pipe: progress, tables, warnings. All text goes in as data, never as rich markup."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from facegap.errors import FetchError
+from facegap.inputs.model_card import ModelCard
+from facegap.report import tables
+from facegap.report.tables import TextTable
+from facegap.report.text import clean
+from facegap.store import Run
+
+PLAIN_LINE_EVERY_S = 5.0
+WIDE = 200  # columns where the output is no terminal: a table in a log must not be folded to 80
+
+
+def console() -> Console:
+    """Standard output; plain and wide where it is a file or a pipe."""
+    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+
+
+class Speed(ProgressColumn):
+    """Images per second."""
+
+    def render(self, task: Task) -> Text:
+        """The speed of the last seconds."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A function (images done, images in all) that draws a bar on a terminal and plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield plain_progress()
+        return
+    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("images")
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def plain_progress() -> Callable[[int, int], None]:
+    """Lines on stderr every few seconds and at the end: images done, images per second, seconds left."""
+    started = last = time.monotonic()
+    first = -1
+
+    def show(done: int, total: int) -> None:
+        nonlocal last, first
+        now = time.monotonic()
+        first = done - 1 if first < 0 else first  # a resumed run starts in the middle
+        if now - last < PLAIN_LINE_EVERY_S and done < total:
+            return
+        last = now
+        speed = (done - first) / max(now - started, 1e-9)
+        left = f", {(total - done) / speed:.0f} s left" if done < total else ""
+        print(f"{done}/{total} images, {speed:.1f} images/s{left}", file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextlib.contextmanager
+def download_bar() -> Iterator[Callable[[int, int | None], None]]:
+    """A function (bytes so far, bytes in all) that draws a bar on a terminal, and is silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("bytes")
+
+        def show(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show
+
+
+def confirm_licence(card: ModelCard, *, accepted: bool) -> bool:
+    """Show the licence of a card and ask; without a terminal only `accepted` (--accept-licence) says yes.
+
+    Raises
+    ------
+    FetchError : nobody is there to ask
+    """
+    use = {True: "commercial use allowed", False: "no commercial use", "unknown": "commercial use unknown"}
+    print(clean(f"{card.name}: licence {card.licence}; {use[card.commercial_use]}; {card.citation}"), file=sys.stderr)
+    if accepted:
+        return True
+    if not sys.stdin.isatty():
+        raise FetchError(f"{card.name}: no terminal to ask on; read the licence above and add --accept-licence")
+    return input("Accept this licence and download? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def print_tables(found: Sequence[TextTable]) -> None:
+    """Print tables; rows of groups that are too small are dim."""
+    out = console()
+    for table in found:
+        grid = Table(title=Text(clean(table.title), "bold"), title_justify="left")
+        for k, column in enumerate(table.columns):
+            grid.add_column(Text(clean(column)), justify="left" if k == 0 else "right", overflow="fold")
+        for k, row in enumerate(table.rows):
+            grid.add_row(*(Text(clean(value)) for value in row), style="dim" if k in table.dimmed else None)
+        out.print(grid)
+        for note in table.notes:
+            out.print(Text(clean(note)))
+
+
+def print_warnings(warnings: Sequence[str]) -> None:
+    """Print what a person should look at."""
+    for warning in warnings:
+        console().print(Text(f"warning: {clean(warning)}", "yellow"))
+
+
+def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
+    """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
+    print_tables(tables.all_tables(run, view=view, include_ids=include_ids))
+    print_warnings(run.record["warnings"])
+    out = console()
+    for sentence in tables.findings(run):
+        out.print(Text(clean(sentence)))
+    out.print(Text(f"Written to {clean(folder)}: open {clean(folder / 'report.html')}; check it with facegap recheck {clean(folder)}"))

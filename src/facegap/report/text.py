@@ -1,0 +1,34 @@
+"""Numbers and names as words: one place decides how a share, an interval or a hostile label is written."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+
+NO_NUMBER = "–"
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # can move a cursor, or hide or reorder letters
+
+
+def clean(text: object) -> str:
+    """Text without control, format and surrogate characters; each becomes the replacement character."""
+    return "".join("\ufffd" if unicodedata.category(letter) in HIDDEN else letter for letter in str(text))
+
+
+def percent(value: float, digits: int = 2) -> str:
+    """A share in per cent; a dash where there is none."""
+    return NO_NUMBER if math.isnan(value) else f"{100 * value:.{digits}f} %"
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """An interval of shares in per cent; a dash where it is not defined."""
+    return NO_NUMBER if math.isnan(low) or math.isnan(high) else f"[{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A plain number; a dash where there is none."""
+    return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    """Milliseconds; a dash where nothing was timed."""
+    return NO_NUMBER if value is None else f"{value:.2f} ms"

@@ -1,0 +1,292 @@
+"""The run folder: what an audit leaves behind, written so that a kill at any moment loses nothing that was committed.
+
+Parts are committed one by one while the models run; the tables are put together from them at the end; SHA256SUMS comes
+last and says that the run is whole. The folder is 0700 and its files 0600: faces and templates are biometric data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.errors import RunError
+
+PARTS, SUMS, RECORD = "parts", "SHA256SUMS", "run.json"
+UNHASHED = {SUMS, ".lock"}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One audit: its record and its tables, as in the run folder.
+
+    record      : settings, execution, timing and warnings; the content of run.json
+    manifest, faces, predictions, rates, gaps, age : frames with the columns of `tables.py`
+    embeddings  : float32 (rows of faces with outcome ok, dimension); None without an embedder
+    """
+
+    record: Mapping[str, Any]
+    manifest: pd.DataFrame
+    faces: pd.DataFrame
+    predictions: pd.DataFrame
+    rates: pd.DataFrame
+    gaps: pd.DataFrame
+    age: pd.DataFrame
+    embeddings: NDArray[np.float32] | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def write(self, folder: str | Path) -> None:
+        """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
+        folder = Path(folder)
+        with open_folder(folder, resume=False):
+            write_run(self, folder)
+            finish(folder)
+
+
+@contextlib.contextmanager
+def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
+    """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
+
+    Raises
+    ------
+    RunError : not empty without `resume`; held by another process; not writable
+    """
+    with explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        occupied = any(entry.name != ".lock" for entry in folder.iterdir())
+        if occupied and not resume:
+            raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
+        if occupied and not (folder / RECORD).is_file():
+            raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
+        folder.chmod(0o700)
+        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn a failure of the file system into one error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out, "
+            "then run the same command with --resume"
+        ) from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing: a temporary neighbour, flushed to the disk, then renamed."""
+    with explained(path.parent):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write JSON that a person can read; NaN is refused, since it is no JSON."""
+    write_bytes(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame for machines."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame for people."""
+    write_bytes(path, csv_bytes(frame))
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """A frame as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [
+                f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value for value in safe[name]
+            ]
+    text: str = safe.to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def npy_bytes(array: NDArray[np.float32]) -> bytes:
+    """An array in the .npy format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+# ---- parts ----
+
+
+def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArray[np.float32] | None) -> None:
+    """Commit one part. The rows come last: a part counts only when they are there."""
+    with explained(folder):
+        (folder / PARTS).mkdir(mode=0o700, exist_ok=True)
+    if embeddings is not None:
+        write_bytes(folder / PARTS / f"{number:06d}.npy", npy_bytes(embeddings))
+    write_parquet(folder / PARTS / f"{number:06d}.parquet", rows)
+
+
+def committed_parts(folder: Path) -> set[int]:
+    """Numbers of the parts that are whole."""
+    return {int(path.stem) for path in (folder / PARTS).glob("[0-9]*.parquet")}
+
+
+def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
+    """The rows of parts 0..count - 1, in order."""
+    return pd.concat(
+        [pd.read_parquet(folder / PARTS / f"{number:06d}.parquet") for number in range(count)], ignore_index=True
+    )
+
+
+def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None:
+    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number."""
+    with explained(folder):
+        temporary = folder / ".embeddings.npy.tmp"
+        joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(rows, dimension))
+        at = 0
+        for number in range(count):
+            part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)
+            joined[at : at + len(part)] = part
+            at += len(part)
+        assert at == rows
+        joined.flush()
+        temporary.chmod(0o600)
+        temporary.replace(folder / "embeddings.npy")
+
+
+# ---- the whole ----
+
+
+def write_run(run: Run, folder: Path) -> None:
+    """Write every table of a run, and its record last."""
+    for name in ("manifest", "faces", "predictions"):
+        write_parquet(folder / f"{name}.parquet", getattr(run, name))
+    for name in ("rates", "gaps"):
+        write_csv(folder / f"{name}.csv", getattr(run, name))
+    if len(run.age):
+        write_csv(folder / "age.csv", run.age)
+    if run.embeddings is not None and not (folder / "embeddings.npy").exists():
+        write_bytes(folder / "embeddings.npy", npy_bytes(run.embeddings))
+    for name, data in run.files.items():
+        write_bytes(folder / name, data)
+    write_json(folder / RECORD, run.record)
+
+
+def finish(folder: Path) -> None:
+    """Remove the parts and what killed writers left, then write SHA256SUMS: from here on the run is whole."""
+    with explained(folder):
+        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        for left in folder.glob(".*.tmp"):
+            left.unlink()
+    sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
+    write_bytes(folder / SUMS, sums.encode())
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the run in a folder reached its end."""
+    return (folder / SUMS).is_file()
+
+
+def hashed_files(folder: Path) -> list[Path]:
+    """Files that SHA256SUMS covers, sorted by name."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in UNHASHED)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def broken_hashes(folder: Path) -> list[str]:
+    """What SHA256SUMS says that is not so: files that changed, vanished or came; empty where all is well.
+
+    Raises
+    ------
+    RunError : no SHA256SUMS, or one that is not of this form
+    """
+    stated = read_sums(folder)
+    present = {path.relative_to(folder).as_posix(): path for path in hashed_files(folder)}
+    changed = [name for name in stated if name in present and sha256(present[name]) != stated[name]]
+    return (
+        [f"{name}: changed since the run was written" for name in changed]
+        + [f"{name}: missing" for name in stated if name not in present]
+        + [f"{name}: not part of the run" for name in present if name not in stated]
+    )
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """SHA256SUMS as name -> hash."""
+    if not is_whole(folder):
+        raise RunError(f"{folder}: no {SUMS}, so this is no finished run; finish it with --resume")
+    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    if any(len(line) < 67 or line[64:66] != "  " for line in lines):
+        raise RunError(f"{folder / SUMS}: a line is not of the form HASH, two blanks, NAME")
+    return {line[66:]: line[:64] for line in lines}
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The content of run.json.
+
+    Raises
+    ------
+    RunError : no such file, or it is no JSON object
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
+    if not isinstance(record, dict):
+        raise RunError(f"{folder / RECORD}: not a JSON object")
+    return record
+
+
+def read_run(folder: Path) -> Run:
+    """A finished run, as it was written; embeddings stay on the disk and are mapped into memory.
+
+    Raises
+    ------
+    RunError : a table is missing or unreadable
+    """
+    record = read_record(folder)
+    try:
+        frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")}
+        frames |= {name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in ("rates", "gaps")}
+        age = folder / "age.csv"
+        frames["age"] = pd.read_csv(age) if age.is_file() else pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
+    embeddings = folder / "embeddings.npy"
+    stored = np.load(embeddings, mmap_mode="r", allow_pickle=False) if embeddings.is_file() else None
+    return Run(record=record, embeddings=stored, **frames)
