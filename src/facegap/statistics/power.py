@@ -11,13 +11,13 @@ from facegap.errors import StatisticsError
 
 
 def power_of_difference(n_a: float, n_b: float, *, base: float, difference: float, alpha: float = 0.05) -> float:
-    """Probability that a two-sided z test finds error rates `base` in group b and `base + difference` in group a.
+    """Probability that a two-sided z test finds the higher error rate of group a: `base + difference`, in b `base`.
 
     n_a, n_b : independent trials (subjects) of each group, > 0
     Formula  : with pooled rate p = (n_a p_a + n_b p_b) / (n_a + n_b), s0^2 = p(1-p)(1/n_a + 1/n_b) and
-               s1^2 = p_a(1-p_a)/n_a + p_b(1-p_b)/n_b, the power is Phi((d - z s0)/s1) + Phi((-d - z s0)/s1),
-               d = p_a - p_b and z the normal quantile of 1 - alpha/2. A normal approximation: with few expected
-               errors the true power is lower.
+               s1^2 = p_a(1-p_a)/n_a + p_b(1-p_b)/n_b, the power is Phi((d - z s0)/s1), d = p_a - p_b and z the normal
+               quantile of 1 - alpha/2. A difference found with the wrong sign does not count. A normal
+               approximation: with few expected errors the true power is lower.
     Edge     : s1 = 0 (both rates 0 or 1) gives 1 where d exceeds z s0, else 0
     Source   : Fleiss, Levin and Paik (2003), Statistical Methods for Rates and Proportions, 3rd ed., chapter 4,
                without continuity correction
@@ -27,8 +27,8 @@ def power_of_difference(n_a: float, n_b: float, *, base: float, difference: floa
     limit = float(norm.ppf(1 - alpha / 2)) * math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
     spread = math.sqrt(rate_a * (1 - rate_a) / n_a + base * (1 - base) / n_b)
     if spread == 0:
-        return float(abs(difference) > limit)
-    return float(norm.cdf((difference - limit) / spread) + norm.cdf((-difference - limit) / spread))
+        return float(difference > limit)
+    return float(norm.cdf((difference - limit) / spread))
 
 
 def detectable_difference(
