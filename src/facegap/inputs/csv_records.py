@@ -88,7 +88,7 @@ def _decoded(content: bytes, name: str) -> str:
     if nul >= 0:
         where = f"{name} line {_line_of(content, nul)}"
         many = content[:1000].count(b"\0") * 3 >= len(content[:1000])
-        raise TableError(f"{where}: {_FOREIGN[UTF_16] if many else 'a NUL byte; remove it'}")
+        raise TableError(f"{where}: {f'the file is {_FOREIGN[UTF_16]}' if many else 'a NUL byte; remove it'}")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

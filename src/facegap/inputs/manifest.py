@@ -118,14 +118,15 @@ def _with_labels(records: Records, file: str) -> pd.DataFrame:
     """The records as a MANIFEST table without paths: labels normalised, subjects filled in where there is no column."""
     cells = records.frame
     frame = pd.DataFrame({"row": np.arange(len(cells)), "line": records.lines, "image": cells["image"], "path": ""})
-    frame["subject"] = cells["subject"].str.strip() if "subject" in cells.columns else cells["image"]
-    _refuse(frame, frame["subject"] == "", "subject", _NO_SUBJECT, file, records.unit)
-    for name in cells.columns:
-        if name not in ("image", "subject"):
+    frame["subject"] = cells["image"]  # unless a column names the person
+    for name in cells.columns.drop("image"):
+        if name == "subject":
+            frame[name] = cells[name].str.strip()
+            _refuse(frame, frame[name] == "", name, _NO_SUBJECT, file, records.unit)
+        else:
             # A million cells hold few labels: each is normalised once.
             normal = {value: normalise_label(name, value) for value in cells[name].unique()}
             frame[name] = cells[name].map(normal).astype("str")
-    for name in frame.columns[4:]:
         _refuse(frame, frame[name].str.contains(_CONTROL), name, "a control character; remove it", file, records.unit)
     return frame
 
@@ -203,7 +204,7 @@ def _check_repeated(frame: pd.DataFrame, file: str, unit: str) -> None:
         return
     second = frame[repeated].iloc[0]
     first = frame[frame["path"] == second["path"]].iloc[0]
-    spelled = "" if first["image"] == second["image"] else f" (there spelled {first['image']!r})"
+    spelled = "" if first["image"] == second["image"] else f" (there {first['image']!r})"
     raise TableError(
         f"{file} {unit} {second['line']}, column image: {second['image']!r} is the file of {unit} {first['line']}"
         f"{spelled} again ({int(repeated.sum())} repeated in all); keep one row per image"
