@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facegap.inputs.manifest import Manifest
-    from facegap.inputs.model_card import ModelCard
+    from facegap.inputs.model_card import ModelCard, Task
     from facegap.store import Run
     from facegap.types import Device, Execution
     from facegap.vision.pipeline import Stages
@@ -53,7 +53,7 @@ class Loaded:
     """The models of a run, ready, and what they run on."""
 
     stages: Stages
-    cards: Mapping[str, ModelCard]  # by task
+    cards: Mapping[Task, ModelCard]
     execution: Execution
 
 
@@ -182,9 +182,10 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
     from facegap.vision.embed import embedder
     from facegap.vision.pipeline import Stages
 
-    named = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
+    named: dict[Task, str | None] = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
     resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
     cards = {task: card for task, (card, _) in resolved.items()}
+    assert cards["detect"].detector is not None
     if "embed" in cards and not cards["detect"].detector.points:
         raise ModelError(f"{cards['detect'].name} gives boxes only, and --embed needs five points; use --detect yunet")
     for card in cards.values():
@@ -294,9 +295,9 @@ def conclude(
     if embedder is not None and settings.keep_embeddings:
         store.join_embeddings(folder, parts, int((faces["outcome"] == "ok").sum()), embedder.dimension)
         embeddings = np.load(folder / "embeddings.npy", mmap_mode="r", allow_pickle=False)
-    frames = {name: pd.DataFrame() for name in ("rates", "gaps", "age")}
     record = record_of(table, settings, loaded, request, rows, wall_s)
-    return derived(store.Run(record, table.frame, faces, predictions, embeddings=embeddings, **frames))
+    nothing = pd.DataFrame()
+    return derived(store.Run(record, table.frame, faces, predictions, nothing, nothing, nothing, embeddings))
 
 
 def record_of(
@@ -338,7 +339,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def card_warnings(cards: Mapping[str, ModelCard]) -> list[str]:
+def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
     """What the cards themselves admit."""
     return [
         f"card {card.name} is unverified: the project has not run this model itself"

@@ -52,24 +52,38 @@ By = Annotated[
 def audit(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
-    detect: Annotated[str, typer.Option(help="Detector: a card's name, a .toml card, or an .onnx with a card beside")] = "yunet",
+    detect: Annotated[
+        str, typer.Option(help="Detector: a card's name, a .toml card, or an .onnx with a card beside")
+    ] = "yunet",
     classify: Annotated[str | None, typer.Option(help="Classifier of gender and age, named likewise")] = None,
     embed: Annotated[str | None, typer.Option(help="Embedder, named likewise")] = None,
     by: By = None,
     where: Where = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the models run; a promise, never a wish")] = "cpu",
-    batch: Annotated[int, typer.Option(min=1, max=1024, help="Faces through a model at once, where its graph allows")] = 8,
-    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Parts under way at once [default: processors]")] = None,
+    device: Annotated[
+        Literal["cpu", "cuda"], typer.Option(help="Where the models run; a promise, never a wish")
+    ] = "cpu",
+    batch: Annotated[
+        int, typer.Option(min=1, max=1024, help="Faces through a model at once, where its graph allows")
+    ] = 8,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Parts under way at once [default: processors]")
+    ] = None,
     many_faces: Annotated[
         Literal["largest", "refuse", "centre"], typer.Option(help="Which face counts where there are several")
     ] = "largest",
-    min_face: Annotated[int, typer.Option(min=1, help="Smaller faces, in pixels of the shorter side, end as too_small")] = 12,
+    min_face: Annotated[
+        int, typer.Option(min=1, help="Smaller faces, in pixels of the shorter side, end as too_small")
+    ] = 12,
     min_subjects: Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")] = 20,
     models_dir: ModelsDir = None,
     allow_outside: AllowOutside = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off, same command")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was broken off, same command")
+    ] = False,
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
-    no_embeddings: Annotated[bool, typer.Option("--no-embeddings", help="Leave templates out of the run folder")] = False,
+    no_embeddings: Annotated[
+        bool, typer.Option("--no-embeddings", help="Leave templates out of the run folder")
+    ] = False,
     view: Annotated[
         Literal["plain", "gender-shades"] | None, typer.Option(help="A further view of the same numbers")
     ] = None,
@@ -147,20 +161,26 @@ def datasets(
 @app.command()
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
-    accept_licence: Annotated[bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")
+    ] = False,
 ) -> None:
     """Download weights by card into the user's cache: https only, checked by sha256 before first use."""
     from facegap.commands.listing import fetch_all
     from facegap.report.terminal import confirm_licence, download_bar
 
     with download_bar() as progress:
-        for path in fetch_all(names, accept=lambda card: confirm_licence(card, accepted=accept_licence), progress=progress):
+        for path in fetch_all(
+            names, accept=lambda card: confirm_licence(card, accepted=accept_licence), progress=progress
+        ):
             typer.echo(str(path))
 
 
 @app.command(name="manifest")
 def make_manifest(
-    adapter: Annotated[str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")],
+    adapter: Annotated[
+        str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")
+    ],
     folder: Annotated[Path, typer.Argument(help="The data set's folder")],
     out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
 ) -> None:

@@ -118,7 +118,9 @@ def refuse_external_data(model: bytes, name: str) -> None:
     if not proto.HasField("graph") or not proto.graph.node:
         raise ModelError(f"{name}: an ONNX file without a graph")
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in stored_tensors(proto)):
-        raise ModelError(f"{name}: keeps weights in further files; save it as one file (onnx.save_model without external data)")
+        raise ModelError(
+            f"{name}: keeps weights in further files; save it as one file (onnx.save_model without external data)"
+        )
 
 
 def stored_tensors(proto: Any) -> Iterator[Any]:
@@ -177,7 +179,10 @@ def execution_record(
         workers=workers,
         batch=batch,
         precision="float32, TF32 off" if device == "cuda" else "float32",
-        versions={"python": platform.python_version(), **{name: version_of(name) for name in VERSIONED if version_of(name)}},
+        versions={
+            "python": platform.python_version(),
+            **{name: version_of(name) for name in VERSIONED if version_of(name)},
+        },
         models=dict(hashes),
         nodes={name: nodes_per_provider(session) for name, session in sessions.items()},
         notes=tuple(notes),

@@ -23,9 +23,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import RunError
+from facegap.tables import GAPS, RATES
 
 PARTS, SUMS, RECORD = "parts", "SHA256SUMS", "run.json"
 UNHASHED = {SUMS, ".lock"}
+NUMERIC_COLUMNS = frozenset(
+    name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
+) | {"mean_absolute_error_years"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -132,7 +136,8 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
             safe[name] = [
-                f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value for value in safe[name]
+                f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+                for value in safe[name]
             ]
     text: str = safe.to_csv(index=False, lineterminator="\n")
     return text.encode()
@@ -281,12 +286,19 @@ def read_run(folder: Path) -> Run:
     """
     record = read_record(folder)
     try:
-        frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")}
-        frames |= {name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, na_values=[""]) for name in ("rates", "gaps")}
-        age = folder / "age.csv"
-        frames["age"] = pd.read_csv(age) if age.is_file() else pd.DataFrame()
+        manifest, faces, predictions = (
+            pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")
+        )
+        rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    embeddings = folder / "embeddings.npy"
-    stored = np.load(embeddings, mmap_mode="r", allow_pickle=False) if embeddings.is_file() else None
-    return Run(record=record, embeddings=stored, **frames)
+    path = folder / "embeddings.npy"
+    embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings)
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A result table; an empty frame where the run has none. Only numbers may be empty, which makes them NaN."""
+    if not path.is_file():
+        return pd.DataFrame()
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})

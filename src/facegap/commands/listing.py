@@ -24,7 +24,15 @@ def models_table(extra: Sequence[Path]) -> TextTable:
         )
         for row in list_models(models_folders(list(extra)))
     )  # fmt: skip
-    columns = ("card", "task", "size", "licence", "commercial use", "verified", "file on this machine, or how to get it")
+    columns = (
+        "card",
+        "task",
+        "size",
+        "licence",
+        "commercial use",
+        "verified",
+        "file on this machine, or how to get it",
+    )
     return TextTable(
         "model cards", columns, rows,
         notes=("Unverified: described from its publisher's words, not yet run by the project.",),
@@ -49,7 +57,10 @@ def fetch_all(
     cards = load_cards()
     for name in names:
         if name not in cards:
-            tasks = "; ".join(f"{task}: {', '.join(c.name for c in cards.values() if c.task == task)}" for task in ("detect", "embed", "classify"))
+            tasks = "; ".join(
+                f"{task}: {', '.join(c.name for c in cards.values() if c.task == task)}"
+                for task in ("detect", "embed", "classify")
+            )
             raise CardError(f"{name}: no such card. {tasks}")
     for name in names:
         yield fetch(cards[name], accept=accept, progress=progress)

@@ -36,7 +36,9 @@ def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Seque
         default="wrong",
     )
     detail = np.where((answer == "") & (rows["outcome"] != "ok"), "face: " + rows["outcome"], "")
-    frame = rows[["row", "image", "prediction", "probability", "age"]].assign(outcome=outcome, label=label, detail=detail)
+    frame = rows[["row", "image", "prediction", "probability", "age"]].assign(
+        outcome=outcome, label=label, detail=detail
+    )
     return check(frame, PREDICTIONS, "predictions")
 
 

@@ -46,7 +46,9 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Term, ...]
         for name in term:
             if name not in labels:
                 close = difflib.get_close_matches(name, labels, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(labels) or 'no label column'}"
+                hint = (
+                    f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(labels) or 'no label column'}"
+                )
                 raise TableError(f"--by: the manifest has no label column {name!r}{hint}")
         if len(set(term)) < len(term):
             raise TableError(f"--by: {'*'.join(term)!r} crosses a column with itself")

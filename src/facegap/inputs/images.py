@@ -90,7 +90,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture | Unreadable
         pixels = None
     if pixels is None:
         return Unreadable("unreadable", f"{claimed}, but the image data is damaged")
-    return Picture(np.asarray(pixels, np.uint8), is_grey(pixels))
+    decoded = np.asarray(pixels, np.uint8)
+    return Picture(decoded, is_grey(decoded))
 
 
 def is_grey(pixels: Pixels) -> bool:

@@ -82,12 +82,18 @@ def extremes(run: Run, metric: str) -> list[str]:
     """A sentence per term: the worst and the best group of enough subjects, each with n and interval."""
     attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
     enough = run.rates[
-        (run.rates["metric"] == metric) & (run.rates["subjects"] >= run.record["min_subjects"]) & run.rates["value"].notna()
+        (run.rates["metric"] == metric)
+        & (run.rates["subjects"] >= run.record["min_subjects"])
+        & run.rates["value"].notna()
     ]
     sentences = []
     for term in (tuple(term) for term in run.record["terms"]):
         cells = [(group_of(row, attributes), row) for _, row in enough.iterrows()]
-        cells = [(group, row) for group, row in cells if term_of(group) == term and "unknown" not in dict(group.attributes).values()]
+        cells = [
+            (group, row)
+            for group, row in cells
+            if term_of(group) == term and "unknown" not in dict(group.attributes).values()
+        ]
         if len(cells) < 2:
             continue
         worst, best = (pick(cells, key=lambda entry: float(entry[1]["value"])) for pick in (max, min))
@@ -113,7 +119,9 @@ def outcome_table(run: Run) -> TextTable:
     rows = tuple((str(outcome), str(count)) for outcome, count in counts.items())
     excluded = run.record["manifest"]["excluded_by_where"]
     notes = (f"{excluded} rows of the manifest were left out by --where.",) if excluded else ()
-    return TextTable("what became of the images", ("outcome", "images"), (*rows, ("all", str(len(run.faces)))), notes=notes)
+    return TextTable(
+        "what became of the images", ("outcome", "images"), (*rows, ("all", str(len(run.faces)))), notes=notes
+    )
 
 
 def prediction_table(run: Run) -> TextTable:
@@ -144,7 +152,9 @@ def timing_table(run: Run) -> TextTable:
         if spent["images"]
     )
     used = run.record["execution"]
-    note = f"{used['device_name']}; {', '.join(used['providers_used'])}; {used['workers']} workers, batch {used['batch']}"
+    note = (
+        f"{used['device_name']}; {', '.join(used['providers_used'])}; {used['workers']} workers, batch {used['batch']}"
+    )
     return TextTable("time per image", ("stage", "images", "median", "p95"), rows, notes=(clean(note),))
 
 

@@ -131,4 +131,8 @@ def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"]
     out = console()
     for sentence in tables.findings(run):
         out.print(Text(clean(sentence)))
-    out.print(Text(f"Written to {clean(folder)}: open {clean(folder / 'report.html')}; check it with facegap recheck {clean(folder)}"))
+    out.print(
+        Text(
+            f"Written to {clean(folder)}: open {clean(folder / 'report.html')}; check it with facegap recheck {clean(folder)}"
+        )
+    )

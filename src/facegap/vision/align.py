@@ -50,11 +50,22 @@ def square_crop(
     box    : float (4,), x1, y1, x2, y2 in pixels, edges not centres
     margin : added on each side, as a share of the square's side
     size   : width, height of the crop
+
+    Corner and side are rounded to whole pixels first, as the published numbers of the classifiers here were measured;
+    a crop at fractions of a pixel moved the error of single groups by up to .04.
     """
-    centre = (box[:2] + box[2:]) / 2
     side = float((box[2:] - box[:2]).max()) * (1 + 2 * margin)
-    scale = np.array(size) / side
-    # The -.5 and +.5 go between edges, in which boxes are measured, and pixel centres, in which OpenCV warps.
-    shift = np.array(size) / 2 - scale * (centre - 0.5) - 0.5
-    matrix = np.array([[scale[0], 0.0, shift[0]], [0.0, scale[1], shift[1]]])
-    return np.asarray(cv2.warpAffine(pixels, matrix, size, flags=INTERPOLATIONS[interpolation]), np.uint8)
+    left, top = (round(float(value)) for value in (box[:2] + box[2:]) / 2 - side / 2)
+    whole = padded_crop(pixels, left, top, max(1, round(side)))
+    return np.asarray(cv2.resize(whole, size, interpolation=INTERPOLATIONS[interpolation]), np.uint8)
+
+
+def padded_crop(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
+    """A square of whole pixels; black where it leaves the picture."""
+    inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
+    if inside.shape[:2] == (side, side):
+        return inside
+    square = np.zeros((side, side, 3), np.uint8)
+    row, column = max(-top, 0), max(-left, 0)
+    square[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    return square

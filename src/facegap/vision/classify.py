@@ -13,7 +13,7 @@ from facegap.errors import ModelError
 from facegap.inputs.images import Pixels
 from facegap.inputs.labels import age_interval
 from facegap.inputs.model_card import AgeOutput, LabelOutput, ModelCard
-from facegap.types import AnyArray, FloatArray
+from facegap.types import AnyArray, BoolArray, FloatArray
 from facegap.vision import tensors
 from facegap.vision.align import square_crop
 
@@ -123,7 +123,7 @@ def expected_values(output: LabelOutput | AgeOutput) -> int:
 
 def classes_of(values: FloatArray, output: LabelOutput) -> tuple[list[str], FloatArray]:
     """Most probable class of each row and its probability; no class where a value is not finite. Ties: the first class."""
-    finite = np.isfinite(values).all(axis=1)
+    finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
     safe = np.where(finite[:, None], values, 0.0)
     if output.kind == "probability_of":
         probabilities = np.hstack([safe, 1 - safe])
@@ -139,7 +139,7 @@ def ages_of(values: FloatArray, output: AgeOutput) -> FloatArray:
     if output.kind == "years":
         return np.where(np.isfinite(values[:, 0]), values[:, 0] * output.scale, np.nan)
     middles = np.array([middle(text) for text in output.bins])
-    finite = np.isfinite(values).all(axis=1)
+    finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
     return np.where(finite, middles[np.where(finite[:, None], values, 0.0).argmax(axis=1)], np.nan)
 
 

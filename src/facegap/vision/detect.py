@@ -82,7 +82,7 @@ def detect(model: Detector, pixels: Pixels) -> Faces:
     height, width = canvas.pixels.shape[:2]
     found = suppress(above(decode(heads, spec, (width, height), card.name), spec.score_threshold), spec.nms_iou)
     scale = np.array(canvas.scale)
-    return Faces(found.boxes / np.tile(scale, 2), found.points / scale, found.scores)
+    return plausible(Faces(found.boxes / np.tile(scale, 2), found.points / scale, found.scores), max(pixels.shape[:2]))
 
 
 def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
@@ -115,7 +115,9 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
     ModelError : the heads have other shapes than this decoder reads
     """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # such candidates are not finite, and `above` leaves them out
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # such candidates are not finite, and `above` leaves them out
             return DECODERS[spec.decoder](heads, spec, size)
     except (KeyError, ValueError, IndexError) as error:
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
@@ -187,6 +189,12 @@ def above(faces: Faces, threshold: float) -> Faces:
     finite = np.isfinite(faces.boxes).all(axis=1) & np.isfinite(faces.scores)
     kept = faces.take(finite & (faces.scores >= threshold))
     return kept.take(np.argsort(-kept.scores, kind="stable")[:MOST_CANDIDATES])
+
+
+def plausible(faces: Faces, longer_side: int) -> Faces:
+    """Faces with a box that has an area and is at most twice as large as the picture: crops must stay bounded."""
+    sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
+    return faces.take((sides > 0).all(axis=1) & (sides <= 2 * longer_side).all(axis=1))
 
 
 def suppress(faces: Faces, iou: float) -> Faces:

@@ -18,13 +18,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.inputs.images import MAX_PIXELS, Picture, Pixels, Unreadable, read_picture
+from facegap.tables import POINTS
+from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.classify import face_crop as classifier_crop
 from facegap.vision.detect import Detector, Faces, ManyFaces, choose, detect
 from facegap.vision.embed import Embedder, embed
 from facegap.vision.embed import face_crop as embedder_crop
 
-POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "embed", "classify")
@@ -168,7 +169,7 @@ def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
     started = time.perf_counter_ns()
     templates = embed(model, [row.for_embedder for row in faces if row.for_embedder is not None])
     share_time(faces, "embed", started)
-    usable = np.isfinite(templates).all(axis=1)
+    usable: BoolArray = np.asarray(np.isfinite(templates).all(axis=1))
     for row, fine in zip(faces, usable, strict=True):
         row.for_embedder = None
         if not fine:

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from facegap.errors import ModelError
-from facegap.inputs.model_card import THE_ONLY_ONE, InputSpec, ModelCard
 from facegap.inputs.images import Pixels
+from facegap.inputs.model_card import THE_ONLY_ONE, InputSpec, ModelCard
 from facegap.runtime import first_line
 from facegap.types import AnyArray
 
@@ -77,7 +77,8 @@ def the_named(present: Sequence[str], name: str, kind: str, card: ModelCard) -> 
     if name == THE_ONLY_ONE and len(present) == 1:
         return present[0]
     if name not in present:
-        raise ModelError(f"{card.name}: the graph has no {kind} {name!r}; its {kind}s are {', '.join(map(repr, present))}")
+        listed = ", ".join(map(repr, present))
+        raise ModelError(f"{card.name}: the graph has no {kind} {name!r}; its {kind}s are {listed}")
     return name
 
 
@@ -94,5 +95,6 @@ def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyA
         outputs: list[AnyArray] = session.run(names, {input_name(session, card): tensor})
     except (state.Fail, state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail,
             ValueError) as error:  # fmt: skip
-        raise ModelError(f"{card.name}: the model fails on input of shape {tensor.shape}: {first_line(error)}") from error
+        said = f"{card.name}: the model fails on input of shape {tensor.shape}: {first_line(error)}"
+        raise ModelError(said) from error
     return outputs
