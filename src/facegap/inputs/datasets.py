@@ -1,0 +1,137 @@
+"""Cards of the face data sets that an auditor meets: what each is, may be used for, and cannot tell."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from facegap.errors import CardError
+
+CARDS = Path(__file__).with_name("datasets.toml")
+STATUSES = {
+    "available": "available",
+    "on request": "on request",
+    "ended": "distribution has ended",
+    "withdrawn": "withdrawn by its publisher",
+}
+
+
+class DatasetCard(BaseModel):
+    """One data set as a person must know it before using it; an unknown or missing key is an error.
+
+    images, people : counts as their source states them, None where nobody counted or no source was found
+    tone_scale     : the scale of its skin tone labels, or "none"
+    contested      : why its use is disputed, "" where no dispute is known to us
+    adapter        : the name in `adapters.ADAPTERS` that loads it, "csv" where a plain table does, "none" where nothing
+    not_confirmed  : which of the statements above could not be checked at a source, "" where all could
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    title: str = Field(min_length=1)
+    what: str = Field(min_length=1)
+    images: int | None = None
+    people: int | None = None
+    size: str = Field(min_length=1)
+    labels: str = Field(min_length=1)
+    tone_scale: str = Field(min_length=1)
+    consent: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    commercial_use: Literal["yes", "no", "unknown"]
+    status: Literal["available", "on request", "ended", "withdrawn"]
+    contested: str
+    access: str = Field(min_length=1)
+    adapter: str = Field(min_length=1)
+    load: str = Field(min_length=1)
+    cannot_tell: str = Field(min_length=1)
+    citation: str = Field(min_length=1)
+    not_confirmed: str
+
+
+def load_datasets(path: Path = CARDS) -> tuple[DatasetCard, ...]:
+    """All cards in the order of the file.
+
+    Raises : CardError that names the file, the card and the key, for TOML that cannot be read, an unknown or missing
+             key, a value of the wrong kind, and a name that is there twice
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("dataset", [])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CardError(f"{path.name}: {error}") from error
+    cards = tuple(_card(table, path.name, position) for position, table in enumerate(tables, start=1))
+    names = [card.name for card in cards]
+    doubled = [name for name in names if names.count(name) > 1]
+    if doubled:
+        raise CardError(f"{path.name}: two cards are named {doubled[0]}; rename one")
+    return cards
+
+
+def _card(table: object, file: str, position: int) -> DatasetCard:
+    """One validated card; an error names it by its name, or by its place where it has none."""
+    name = table.get("name", f"number {position}") if isinstance(table, dict) else f"number {position}"
+    try:
+        return DatasetCard.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the card"
+        raise CardError(f"{file}, dataset {name}, {key}: {first['msg']}") from None
+
+
+def datasets_markdown(cards: tuple[DatasetCard, ...] | None = None) -> str:
+    """The text of datasets.md: an introduction, an overview and one section per card."""
+    cards = load_datasets() if cards is None else cards
+    rows = [_overview_row(card) for card in cards]
+    overview = [
+        "| set | images | people | skin tone | status | loaded by |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
+    return "\n\n".join([_INTRODUCTION, "\n".join(overview), *(_section(card) for card in cards)]) + "\n"
+
+
+_INTRODUCTION = """\
+# Data sets for an audit
+
+<!-- Written by facegap.inputs.datasets.datasets_markdown from datasets.toml: edit the cards, not this page. -->
+
+Faces are biometric data. A licence of the images is not the consent of the people in them, and a set that can be
+downloaded is not thereby one that may be used: the lawful basis is the auditor's to establish. The cards say how each
+set was made, on what terms it is given, and what an audit with it cannot tell. facegap holds no images and downloads
+no data set. **Contested** marks sets whose making or use is disputed; they are described because models were trained
+and papers written with them, not to recommend them. *Not confirmed* names statements that we could not check at a
+source. `facegap datasets` lists the cards; `facegap manifest ADAPTER FOLDER` writes a manifest for a folder you hold.
+A measured, an annotated and a self-reported label are three different things, and race is not skin tone."""
+
+
+def _overview_row(card: DatasetCard) -> str:
+    """One line of the overview table."""
+    counts = [f"{count:,}" if count is not None else "not counted" for count in (card.images, card.people)]
+    status = STATUSES[card.status] + (", **contested**" if card.contested else "")
+    loader = {"csv": "a plain CSV", "none": "nothing"}.get(card.adapter, f"`{card.adapter}`")
+    return f"| [{card.title}](#{card.name}) | {counts[0]} | {counts[1]} | {card.tone_scale} | {status} | {loader} |"
+
+
+def _section(card: DatasetCard) -> str:
+    """The section of one card: every fact under its own word."""
+    commercial = {"yes": "allowed", "no": "not allowed", "unknown": "not known"}[card.commercial_use]
+    facts = [
+        ("What it is", card.what),
+        ("Size", card.size),
+        ("Labels", card.labels),
+        ("Skin tone", card.tone_scale),
+        ("Consent", card.consent),
+        ("Licence", f"{card.licence} Commercial use: {commercial}."),
+        ("Status", STATUSES[card.status]),
+        ("**Contested**", card.contested),
+        ("How to get it", card.access),
+        ("How to load it here", card.load),
+        ("What it cannot tell", card.cannot_tell),
+        ("Citation", card.citation),
+        ("*Not confirmed*", card.not_confirmed),
+    ]
+    lines = [f"- {word}: {' '.join(fact.split())}" for word, fact in facts if fact]
+    return "\n".join([f'<a id="{card.name}"></a>', "", f"## {card.title}", "", *lines])
