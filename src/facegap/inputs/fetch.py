@@ -158,9 +158,7 @@ def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Resp
     for _ in range(MAX_REDIRECTS + 1):
         if urlsplit(url).scheme != "https":
             raise FetchError(f"{card.name}: redirected to {url[:200]!r}, which is not https; nothing was read from it")
-        response = session.get(
-            url, stream=True, allow_redirects=False, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}
-        )
+        response = _get(card, url, session)
         if response.is_redirect or response.is_permanent_redirect:
             url = urljoin(url, response.headers["location"])
             response.close()
@@ -170,6 +168,20 @@ def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Resp
             raise FetchError(f"{card.name}: the server answers {response.status_code} for {url[:200]!r}")
         return response
     raise FetchError(f"{card.name}: more than {MAX_REDIRECTS} redirects; the address in its card is broken")
+
+
+def _get(card: ModelCard, url: str, session: requests.Session) -> requests.Response:
+    """One answer, its body unread; uncompressed, so that lengths are those of the file."""
+    import requests
+
+    try:
+        return session.get(
+            url, stream=True, allow_redirects=False, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}
+        )
+    except requests.exceptions.RequestException:
+        raise
+    except OSError as error:  # a bundle of certificates that the user's settings name and that is not there
+        raise FetchError(f"{card.name}: {_short(error)}; check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE") from error
 
 
 def _content_length(response: requests.Response) -> int | None:
@@ -194,8 +206,9 @@ def _what_came(card: ModelCard, start: bytes, received: int, expected: int | Non
 def _remove_stale(folder: Path) -> None:
     """Remove what a killed fetch left in the cache, once it is too old to belong to one under way."""
     for left in folder.glob(INCOMING + "*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > STALE_AFTER_S:
-            shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another fetch has just finished and removed its own
+            if time.time() - left.stat().st_mtime > STALE_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
