@@ -126,7 +126,7 @@ def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
 @app.command()
 def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
     """Check a manifest before any model runs: its groups, and the difference that they could show."""
-    from facegap.commands.check import check_manifest
+    from facegap.commands.listing import check_manifest
     from facegap.report.terminal import print_tables, print_warnings
 
     tables, warnings = check_manifest(manifest, by=by, where=where, allow_outside=allow_outside)

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from facegap.errors import DeviceError, ModelError
-from facegap.types import Device, Execution
+from facegap.types import AnyArray, Device, Execution
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -56,6 +56,26 @@ def open_session(
     session.disable_fallback()
     require_provider(PROVIDERS[device], session.get_providers(), device)
     return session
+
+
+def run_session(
+    session: InferenceSession, names: Sequence[str] | None, feed: Mapping[str, AnyArray], *, name: str
+) -> list[AnyArray]:
+    """Outputs `names` (all where None) of one run of a session.
+
+    Raises
+    ------
+    ModelError : the graph refuses an input, or fails inside
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    try:
+        outputs: list[AnyArray] = session.run(names, dict(feed))
+    except (state.Fail, state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail,
+            ValueError) as error:  # fmt: skip
+        shapes = ", ".join(str(value.shape) for value in feed.values())
+        raise ModelError(f"{name}: the model fails on input of shape {shapes}: {first_line(error)}") from error
+    return outputs
 
 
 def session_options(threads: int, fixed: Mapping[str, int]) -> Any:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from facegap.commands.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, TableError
 from facegap.inputs.cards import load_cards
 from facegap.inputs.model_card import ModelCard
 from facegap.inputs.weights import list_models, models_folders
 from facegap.report.tables import TextTable
+from facegap.report.text import percent
 
 YES_NO = {True: "yes", False: "no", "unknown": "unknown"}
 
@@ -84,3 +88,42 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     frame = ADAPTERS[adapter](folder)
     write_bytes(target, csv_bytes(frame))
     return f"{target}: {len(frame)} images, columns {', '.join(frame.columns)}; next: facegap check {target}"
+
+
+def check_manifest(
+    path: Path, *, by: str | None, where: str | None, allow_outside: bool
+) -> tuple[list[TextTable], tuple[str, ...]]:
+    """The groups of a manifest with the difference that each could show, and what a person should look at.
+
+    Raises
+    ------
+    TableError : anything that would stop an audit of this manifest
+    """
+    from facegap.derive.terms import default_terms, parse_by
+    from facegap.inputs.manifest import read_manifest
+
+    manifest = read_manifest(path, allow_outside=allow_outside, where=where)
+    terms, notes = default_terms(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
+    people = manifest.frame["subject"].nunique()
+    missing = sum(not (manifest.folder / name).exists() for name in manifest.frame["path"])
+    counts = (("images", len(manifest.frame)), ("subjects", people), ("files that do not exist", missing))
+    shown = [TextTable(path.name, ("what", "count"), tuple((what, str(count)) for what, count in counts))]
+    shown += [summary_table(group_summary(manifest, term), term) for term in terms]
+    unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a person of its own",)
+    return shown, (*manifest.warnings, *unnamed, *notes)
+
+
+def summary_table(summary: pd.DataFrame, term: Sequence[str]) -> TextTable:
+    """Groups of one term."""
+    rows = tuple(
+        (
+            " ".join(str(row[name]) for name in term), str(row["images"]), str(row["subjects"]),
+            percent(BASE_ERROR + row["detectable_difference"], 1),
+        )
+        for _, row in summary.iterrows()
+    )  # fmt: skip
+    note = (
+        f"The last column: were the largest group wrong in {percent(BASE_ERROR, 0)} of cases, a group of this size would "
+        "have to be wrong this often for the gap to be found with 80 % power at two-sided .05, subjects as trials."
+    )
+    return TextTable(" x ".join(term), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,))

@@ -67,7 +67,7 @@ def detector(card: ModelCard, session: Any) -> Detector:
     """
     assert card.detector is not None
     tensors.input_name(session, card)
-    for name in NAMED_OUTPUTS.get(card.detector.decoder, lambda _: [])(card.detector):
+    for name in named_outputs(card.detector):
         tensors.output_name(session, card, name)
     return Detector(card, session)
 
@@ -178,10 +178,12 @@ DECODERS: dict[str, Callable[[Heads, DetectorSpec, tuple[int, int]], Faces]] = {
     "ultraface": decode_ultraface,
     "scrfd": decode_scrfd,
 }
-NAMED_OUTPUTS: dict[str, Callable[[DetectorSpec], list[str]]] = {
-    "yunet": lambda spec: [f"{kind}_{s}" for kind in ("cls", "obj", "bbox", "kps") for s in spec.strides],
-    "ultraface": lambda _: ["scores", "boxes"],
-}
+
+def named_outputs(spec: DetectorSpec) -> list[str]:
+    """The outputs that a decoder finds by name; none where it tells them by shape."""
+    if spec.decoder == "yunet":
+        return [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in spec.strides]
+    return ["scores", "boxes"] if spec.decoder == "ultraface" else []
 
 
 def above(faces: Faces, threshold: float) -> Faces:

@@ -11,7 +11,7 @@ import numpy as np
 from facegap.errors import ModelError
 from facegap.inputs.images import Pixels
 from facegap.inputs.model_card import THE_ONLY_ONE, InputSpec, ModelCard
-from facegap.runtime import first_line
+from facegap.runtime import run_session
 from facegap.types import AnyArray
 
 COLOUR_CODES = {"BGR": None, "RGB": cv2.COLOR_BGR2RGB, "GREY": cv2.COLOR_BGR2GRAY}
@@ -89,12 +89,4 @@ def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyA
     ------
     ModelError : the graph refuses the tensor, or fails inside
     """
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    try:
-        outputs: list[AnyArray] = session.run(names, {input_name(session, card): tensor})
-    except (state.Fail, state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail,
-            ValueError) as error:  # fmt: skip
-        said = f"{card.name}: the model fails on input of shape {tensor.shape}: {first_line(error)}"
-        raise ModelError(said) from error
-    return outputs
+    return run_session(session, names, {input_name(session, card): tensor}, name=card.name)
