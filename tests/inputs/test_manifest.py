@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -178,6 +179,9 @@ def test_a_path_that_is_no_table_is_refused(tmp_path: Path) -> None:
         read_manifest(tmp_path / "m.csv")
     with pytest.raises(TableError, match="is a folder"):
         read_manifest(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TableError, match="no regular file"):
+        read_manifest(tmp_path / "pipe")
 
 
 def test_a_condition_that_leaves_nothing_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +67,16 @@ def read_records(path: Path) -> Records:
 def _content(path: Path) -> bytes:
     """The bytes of the file; TableError where it is missing, no file, unreadable, empty or beyond MAX_FILE_BYTES."""
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise TableError(f"{path.name}: {size:,} bytes are more than {MAX_FILE_BYTES:,}; split the table")
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`")
+        if not stat.S_ISREG(status.st_mode):  # a pipe or device may never end
+            raise TableError(f"{path} is no regular file; save the table to one")
+        if status.st_size > MAX_FILE_BYTES:
+            raise TableError(f"{path.name}: {status.st_size:,} bytes are more than {MAX_FILE_BYTES:,}; split the table")
         content = path.read_bytes()
     except FileNotFoundError:
         raise TableError(f"{path}: no such file; pass the path of a CSV or parquet table") from None
-    except IsADirectoryError:
-        raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`") from None
     except OSError as error:
         raise TableError(f"{path}: {error.strerror or error}; make the file readable") from error
     if not content.removeprefix(b"\xef\xbb\xbf").strip():

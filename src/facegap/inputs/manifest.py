@@ -24,6 +24,7 @@ IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_pat
 _NO_SUBJECT = "empty; name the person, or leave the column out so that every image counts as a person of its own"
 _NOBODY = ("unknown", "none", "nan", "na", "n/a", "null", "-", "?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
@@ -135,7 +136,7 @@ class _Resolver:
     """Turns the image cells of one manifest into paths below its folder."""
 
     def __init__(self, folder: Path, file: str, unit: str, allow_outside: bool) -> None:
-        self.root = str(folder)
+        self.root = folder.as_posix()
         self.file, self.unit, self.allow_outside = file, unit, allow_outside
         self.folders: dict[str, str] = {}  # resolving a folder is slow and a manifest names few
 
@@ -159,12 +160,12 @@ class _Resolver:
         """The real path of an image, symbolic links followed, and its size."""
         directory, name = posixpath.split(image)
         if directory not in self.folders:
-            self.folders[directory] = os.path.realpath(posixpath.join(self.root, directory))
+            self.folders[directory] = _real(posixpath.join(self.root, directory))
         target = posixpath.join(self.folders[directory], name)
         try:
             status = os.lstat(target)
             if stat.S_ISLNK(status.st_mode):
-                target = os.path.realpath(target)
+                target = _real(target)
                 status = os.lstat(target)
         except OSError:
             return target, -1  # missing, too long or forbidden: the row's outcome will say so
@@ -178,8 +179,15 @@ class _Resolver:
         return posixpath.relpath(target, self.root) if self.allow_outside else None
 
 
+def _real(path: str) -> str:
+    """The path with all symbolic links followed, posix; a part that does not exist stays as it is written."""
+    return Path(os.path.realpath(path)).as_posix()
+
+
 def _fault(image: str, *, allow_outside: bool) -> str | None:
     """What is wrong with the text of an image cell, with the cure; None where nothing is."""
+    if _PLAIN.fullmatch(image):
+        return None
     if not image.strip():
         return "empty; name the image file, or remove the row"
     if _CONTROL.search(image):
