@@ -292,6 +292,19 @@ def test_every_key_is_explained_in_the_guide() -> None:
     assert {key for key in keys if f"`{key}`" not in guide and f"[{key}]" not in guide} == set()
 
 
+def test_cards_come_from_the_copy_in_a_wheel_else_from_the_source_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "src" / "facegap"
+    monkeypatch.setattr(cards, "__file__", str(package / "inputs" / "cards.py"))
+    with pytest.raises(CardError, match=r"no model cards: .*install facegap again"):
+        cards_folder()
+    (tmp_path / "models").mkdir()
+    assert cards_folder() == tmp_path / "models"
+    (package / "_models").mkdir(parents=True)
+    assert cards_folder() == package / "_models"
+
+
 def test_a_name_means_the_project_card_and_no_file() -> None:
     card, weights = resolve_card("yunet", "detect")
     assert (card.name, weights) == ("yunet", None)

@@ -84,6 +84,17 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     assert "Run facegap fetch toy." in how_to_get(card_of(source="https://a.b/toy.onnx", obtain=None), [tmp_path])
 
 
+def test_a_closed_service_has_no_weights(tmp_path: Path) -> None:
+    only_onnx = ("file", "obtain", "sha256", "input", "crop", "outputs")
+    keys = {key: value for key, value in card_of().model_dump(exclude_unset=True).items() if key not in only_onnx}
+    service = keys | {"backend": "http", "request": {"url": "https://a.b/c"}, "answer": {"age": "age"}}
+    card = ModelCard.model_validate(service)
+    assert find_weights(card, [tmp_path]) is None
+    assert list_models([tmp_path], {"toy": card})[0].path is None
+    with pytest.raises(FetchError, match="a closed service has no weights"):
+        read_weights(card, [tmp_path])
+
+
 def test_a_folder_that_does_not_exist_yet_holds_nothing(tmp_path: Path) -> None:
     assert find_weights(card_of(), [tmp_path / "cache"]) is None
 
