@@ -1,1 +1,11 @@
-"""The exact comparison of everyone with everyone."""
+"""The exact comparison of everyone with everyone: score_pairs, search, count_scores.
+
+A score is one float64 number, defined once (kernels.py); every faster product only rules pairs out (filters.py).
+"""
+
+from facegap.matching.choice import FilterChoice, choose_filter
+from facegap.matching.counts import Probes, count_scores
+from facegap.matching.pairs import score_pairs
+from facegap.matching.search import search
+
+__all__ = ["FilterChoice", "Probes", "choose_filter", "count_scores", "score_pairs", "search"]

@@ -1,0 +1,43 @@
+"""The filter as an ONNX graph: product, comparison and places of the hits on any onnxruntime provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from facegap.matching.rows import Float32Array
+from facegap.types import AnyArray, IntArray
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def above_graph(values: Float32Array) -> bytes:
+    """ONNX model: codes float32 (m, d), limits float32 (m,) -> places int64 (2, hits) of codes @ values.T > limits.
+
+    The product is float32 with float32 sums, for which filters.float32_left states the bound. It holds for any order of
+    additions, so on a GPU too, but not for TF32, which rounds the factors to 10 bits: runtime.py switches that off.
+    Only the places of the hits cross the bus.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    depth = values.shape[1]
+    constants = [numpy_helper.from_array(np.ascontiguousarray(values.T), "block"),
+                 numpy_helper.from_array(np.array([1], np.int64), "axis")]  # fmt: skip
+    nodes = [helper.make_node("MatMul", ["codes", "block"], ["products"]),
+             helper.make_node("Unsqueeze", ["limits", "axis"], ["limit_of_row"]),
+             helper.make_node("Greater", ["products", "limit_of_row"], ["above"]),
+             helper.make_node("NonZero", ["above"], ["places"])]  # fmt: skip
+    inputs = [helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["rows", depth]),
+              helper.make_tensor_value_info("limits", TensorProto.FLOAT, ["rows"])]  # fmt: skip
+    places = helper.make_tensor_value_info("places", TensorProto.INT64, [2, "hits"])
+    graph = helper.make_graph(nodes, "pairs_above", inputs, [places], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def places_above(session: InferenceSession, codes: AnyArray, limits: AnyArray) -> tuple[IntArray, IntArray]:
+    """Rows and columns of the tile whose product is above the limit of its row."""
+    (places,) = session.run(["places"], {"codes": codes, "limits": limits})
+    return places[0], places[1]

@@ -1,0 +1,146 @@
+"""The inner loops, in two forms that give the same integers: compiled by numba, or numpy alone.
+
+The *score* of two rows is defined here once for the whole package: the float64 dot product of the stored float32 rows,
+padded with zeros to a multiple of 16, added up in 16 interleaved partial sums that are then folded in halves.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib.util import find_spec
+from typing import Any, Literal, NamedTuple, Protocol
+
+from facegap.errors import MatchingError
+from facegap.matching.rows import Float32Array
+from facegap.types import AnyArray, FloatArray, IntArray
+
+KernelChoice = Literal["auto", "numba", "numpy"]
+
+
+class Norms(NamedTuple):
+    """What bounds the error of a product; float64 (n,) for single rows, scalars, the largest, for a block of rows.
+
+    unit      : value of one code step
+    residual  : |row - quantised row|
+    quantised : |quantised row|
+    row       : |row|
+    """
+
+    unit: Any
+    residual: Any
+    quantised: Any
+    row: Any
+
+    def first(self, n: int) -> Norms:
+        """The norms of the first n rows."""
+        return Norms(self.unit[:n], self.residual[:n], self.quantised[:n], self.row[:n])
+
+
+class Table(NamedTuple):
+    """What is needed to sort the scored pairs of two super-blocks into counts.
+
+    left_index, right_index : int64, places in the caller's tables
+    left_subject, ...       : int64; a pair of one subject is genuine and is counted elsewhere
+    left_group, ...         : int64, codes 0..G-1
+    one_table               : both sides are of one table, so that the smaller index is called left
+    excluded                : int64, sorted, left index * span + right index of pairs that are counted nowhere
+    span                    : rows of the right table
+    edges                   : float64 (bins + 1,)
+    """
+
+    left_index: IntArray
+    right_index: IntArray
+    left_subject: IntArray
+    right_subject: IntArray
+    left_group: IntArray
+    right_group: IntArray
+    one_table: bool
+    excluded: IntArray
+    span: int
+    edges: FloatArray
+
+
+class Kernels(Protocol):
+    """Functions of kernels_numba and kernels_numpy. i, j: int32 rows of the left and of the right super-block."""
+
+    def score_listed(self, left: Float32Array, right: Float32Array, i: AnyArray, j: AnyArray, out: FloatArray) -> None:
+        """Write the score of each pair left[i[k]], right[j[k]] to out[k]."""
+
+    def emit_above(
+        self, products: AnyArray, limits: AnyArray, first_row: int, first_column: int, above_diagonal: bool,
+        row: int, i: AnyArray, j: AnyArray, found: int,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Append the pairs of a tile whose product is above the limit of their row to i, j from place `found` on.
+
+        products       : int32 or float32 (rows, columns) of a tile whose corner is (first_row, first_column)
+        limits         : (rows,) of the same dtype
+        above_diagonal : only pairs with column > row
+        row            : the row of the tile to begin at
+        returns        : pairs now in i, j, and the row reached; it stops early where the next row might not fit
+        """
+
+    def tally(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, tail_floor: float,
+              counts: IntArray, tail: AnyArray) -> int:  # fmt: skip
+        """Add the impostor pairs that reach the first edge to counts [G, G, bins]; list those from tail_floor on.
+
+        returns : number of pairs written to `tail`, PAIR_SCORE with room for all
+        """
+
+    def tally_all(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, counts: IntArray) -> None:
+        """Add every impostor pair, excluded or not, to counts; the outer bins take what lies beyond the edges."""
+
+    def histogram(
+        self, products: AnyArray, margins: Float32Array, table: Table, first_row: int, first_column: int,
+        above_diagonal: bool, row: int, counts: IntArray, i: AnyArray, j: AnyArray, found: int,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Add the pairs whose float32 product settles their bin to counts; append the others to i, j.
+
+        margins : (rows,), a bound on |product - score|. Edges must be equally spaced. Pairs of one subject are also
+                  appended.
+        returns : as emit_above
+        """
+
+    def insert_best(self, i: AnyArray, j: AnyArray, scores: FloatArray, index: IntArray,
+                    best_scores: FloatArray, best_index: IntArray) -> None:  # fmt: skip
+        """Enter the scored pairs into the sorted lists (q, k) of each left row; equal scores by lower index[j]."""
+
+    def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
+        """k-th largest product of each row (rows,); needs at least k columns."""
+
+    def quantise_left(self, values: Float32Array) -> tuple[AnyArray, Norms]:
+        """uint8 codes (n, d) around 128, each row with its own unit, and norms (n,)."""
+
+    def worst_norms(self, values: Float32Array, unit: float) -> Norms:
+        """The largest norms of the rows where they are quantised with `unit`, components beyond 127 units clipped."""
+
+    def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
+        """int8 codes (d, n) of rows (n, d), clipped likewise."""
+
+    def row_norms(self, values: Float32Array) -> FloatArray:
+        """Euclidean norm of each row, float64 (n,)."""
+
+
+def choose_kernels(choice: KernelChoice = "auto") -> Kernels:
+    """The inner loops: numba's where it is installed, else numpy's; a `choice` other than auto is a promise.
+
+    Raises
+    ------
+    MatchingError : numba was asked for and is not installed, or a name that is neither
+    """
+    if choice not in ("auto", "numba", "numpy"):
+        raise MatchingError(f"kernels={choice!r} is not one of auto, numba, numpy")
+    if choice == "numpy" or (choice == "auto" and not numba_is_installed()):
+        from facegap.matching.kernels_numpy import NumpyKernels
+
+        return NumpyKernels()
+    if not numba_is_installed():
+        raise MatchingError("kernels='numba' needs numba: pip install numba, or leave the choice to facegap")
+    from facegap.matching.kernels_numba import NumbaKernels
+
+    return NumbaKernels()
+
+
+@functools.cache
+def numba_is_installed() -> bool:
+    """Whether numba can be imported; it is not imported here, which would take a second."""
+    return find_spec("numba") is not None

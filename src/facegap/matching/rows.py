@@ -1,0 +1,118 @@
+"""Embedding rows at the border: checked, named by number where they are unfit, and cut into sorted super-blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.errors import MatchingError
+from facegap.types import IntArray
+
+Float32Array = NDArray[np.float32]
+
+LANES = 16  # partial sums of a score; part of its definition, see kernels.py
+LARGEST_DEPTH = 4096  # the bounds on rounding in filters.py are derived for it
+LARGEST_COMPONENT = 1e6  # products of rows stay far inside float32
+SUPER_ROWS = 32_768  # rows of a super-block
+SUPER_VALUES = 32_768 * 512  # and its float32 values: 64 MiB, whatever the depth
+CHECK_ROWS = 4096  # rows read at once from an array that may be memory-mapped
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a table: their places in it, and what is known of each.
+
+    index   : int64 (n,)
+    subject : int64 (n,), no two subjects alike
+    group   : int64 (n,), codes 0..G-1
+    """
+
+    index: IntArray
+    subject: IntArray
+    group: IntArray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, places: Any) -> Rows:
+        """The rows at `places`, a slice or an index array."""
+        return Rows(self.index[places], self.subject[places], self.group[places])
+
+
+def largest_components(embeddings: NDArray[Any], name: str = "embeddings") -> Float32Array:
+    """max |x| of each row, float32 (n,), of embeddings that are fit to be compared.
+
+    Raises
+    ------
+    MatchingError : not a float32 matrix of depth 1 to 4096; or a row that is zero, not finite, or beyond 1e6
+    """
+    require_matrix(embeddings, name)
+    largest = np.empty(len(embeddings), np.float32)
+    for start in range(0, len(embeddings), CHECK_ROWS):
+        part = embeddings[start : start + CHECK_ROWS]
+        # A NaN survives both reductions; abs() would copy the whole part.
+        largest[start : start + CHECK_ROWS] = np.maximum(part.max(axis=1), -part.min(axis=1))
+    refuse_unfit(largest, name)
+    return largest
+
+
+def require_matrix(embeddings: NDArray[Any], name: str) -> None:
+    """Raise MatchingError unless `embeddings` is a float32 matrix of a depth that the bounds cover."""
+    if embeddings.ndim != 2 or embeddings.dtype != np.float32:
+        raise MatchingError(f"{name}: need a float32 matrix (rows, depth); got {embeddings.dtype} {embeddings.shape}")
+    if not 1 <= embeddings.shape[1] <= LARGEST_DEPTH:
+        raise MatchingError(f"{name}: depth must be 1 to {LARGEST_DEPTH}; got {embeddings.shape[1]}")
+
+
+def refuse_unfit(largest: Float32Array, name: str) -> None:
+    """Raise MatchingError for the first row that is no direction; `largest` is max |x| of each row."""
+    unfit = np.flatnonzero(~((largest > 0) & (largest < LARGEST_COMPONENT)))
+    if not len(unfit):
+        return
+    value = largest[unfit[0]]
+    known = "is zero" if value == 0 else "is not finite" if not np.isfinite(value) else ""
+    others = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
+    raise MatchingError(
+        f"{name}: row {unfit[0]} {known or f'has a component of {value:.3g}'}{others}; "
+        "leave out the faces without an embedding, and normalise the others"
+    )
+
+
+def refuse_unfit_among(embeddings: NDArray[Any], rows: IntArray, name: str) -> None:
+    """As refuse_unfit, for a few rows only."""
+    largest = np.ones(len(embeddings), np.float32)
+    largest[rows] = np.abs(embeddings[rows]).max(axis=1, initial=0)
+    refuse_unfit(largest, name)
+
+
+def padded_depth(depth: int) -> int:
+    """Depth of rows in memory: the next multiple of LANES."""
+    return -(-depth // LANES) * LANES
+
+
+def super_rows(depth: int) -> int:
+    """Rows of a super-block at this depth."""
+    return min(SUPER_ROWS, SUPER_VALUES // padded_depth(depth))
+
+
+def gather(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
+    """Rows at `index` as a C-contiguous float32 matrix with zero columns up to a multiple of LANES."""
+    depth = embeddings.shape[1]
+    values = np.zeros((len(index), padded_depth(depth)), np.float32)
+    for start in range(0, len(index), CHECK_ROWS):
+        part = slice(start, start + CHECK_ROWS)
+        values[part, :depth] = embeddings[index[part]]
+    return values
+
+
+def super_blocks(rows: Rows, largest: Float32Array, size: int) -> list[Rows]:
+    """Consecutive parts of `rows` of `size` each, the last may be shorter, each ordered by `largest` of its rows.
+
+    largest : of every row of the table. With one quantisation unit for a block of unsorted rows the bound on the error
+              is about ten times wider.
+    """
+    parts = [rows.take(slice(start, start + size)) for start in range(0, len(rows), size)]
+    return [part.take(np.argsort(largest[part.index], kind="stable")) for part in parts]

@@ -1,0 +1,194 @@
+"""Tiles of two super-blocks, the workers that share them, and the buffers that each worker owns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from facegap.matching.filters import Filter, Left, Right, error_bound, limits
+from facegap.matching.kernels import Kernels
+from facegap.matching.rows import Float32Array
+from facegap.types import AnyArray, FloatArray
+
+Task = TypeVar("Task")
+Part = TypeVar("Part")
+
+CANDIDATES = 1 << 16  # pairs that wait in a worker's buffer to be scored
+
+
+class TileShape(NamedTuple):
+    """Rows and columns of a tile. 512 x 1024 products of four bytes fit the second-level cache."""
+
+    rows: int = 512
+    columns: int = 1024
+
+
+TILE = TileShape()
+
+
+class Tile(NamedTuple):
+    """Left rows [first, stop) against one right block; `diagonal`: only pairs with column > row are wanted."""
+
+    block: int
+    first: int
+    stop: int
+    diagonal: bool
+
+
+def parts_of(n: int, size: int) -> list[slice]:
+    """Consecutive slices of `size` that cover range(n); the last may be shorter."""
+    return [slice(at, min(n, at + size)) for at in range(0, n, size)]
+
+
+def tiles_of(left_rows: int, right_rows: int, shape: TileShape, *, triangle: bool) -> Iterator[Tile]:
+    """Tiles that cover every pair of two super-blocks once, or every pair i < j of one with itself."""
+    for number, columns in enumerate(parts_of(right_rows, shape.columns)):
+        for rows in parts_of(columns.stop if triangle else left_rows, shape.rows):
+            yield Tile(number, rows.start, rows.stop, triangle and rows.stop > columns.start)
+
+
+def share(tasks: Iterable[Task], workers: Sequence[Callable[[Task], None]]) -> None:
+    """Run every task once; each worker, a thread with its own buffers, takes the next task until none is left.
+
+    The first error of a worker stops the others at their next task and is raised here. The caller must limit BLAS to
+    one thread: threads under threads are slow.
+    """
+    waiting, lock, failed = iter(tasks), threading.Lock(), threading.Event()
+
+    def take_all(work: Callable[[Task], None]) -> None:
+        try:
+            while not failed.is_set():
+                with lock:
+                    task = next(waiting, None)
+                if task is None:
+                    return
+                work(task)
+        except BaseException:
+            failed.set()
+            raise
+
+    if len(workers) == 1:
+        take_all(workers[0])
+        return
+    with ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(take_all, workers))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Two super-blocks ready for one filter: float32 rows for the scores, codes in parts for the products."""
+
+    filter: Filter
+    left_values: Float32Array
+    right_values: Float32Array
+    left: Sequence[Left]
+    right: Sequence[Right]
+    height: int  # rows of every left strip but the last
+    width: int  # columns of every right block but the last
+
+
+def prepare(
+    build: Callable[[Kernels, Float32Array], Part], kernels: Kernels, values: Float32Array, size: int, workers: int
+) -> list[Part]:
+    """Every part of `size` rows of a super-block, prepared by `workers` threads."""
+    slices = parts_of(len(values), size)
+    parts: dict[int, Part] = {}
+
+    def prepare_one(number: int) -> None:
+        parts[number] = build(kernels, values[slices[number]])
+
+    share(range(len(slices)), [prepare_one] * workers)
+    return [parts[number] for number in range(len(slices))]
+
+
+class Candidates:
+    """Pairs that a filter could not rule out, i[:found] and j[:found]; `flush` scores them and hands them on."""
+
+    def __init__(
+        self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], width: int
+    ) -> None:
+        size = max(CANDIDATES, 2 * width)
+        self.i, self.j, self.scores = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
+        self.kernels, self.consume, self.found = kernels, consume, 0
+
+    def append(self, prepared: Prepared, i: AnyArray, j: AnyArray) -> None:
+        """Append pairs that another device has found."""
+        for start in range(0, len(i), len(self.i)):
+            part = slice(start, start + len(self.i))
+            if self.found + len(i[part]) > len(self.i):
+                self.flush(prepared)
+            stop = self.found + len(i[part])
+            self.i[self.found : stop], self.j[self.found : stop] = i[part], j[part]
+            self.found = stop
+
+    def flush(self, prepared: Prepared) -> None:
+        """Score the waiting pairs in float64 and hand them on."""
+        if self.found:
+            i, j, scores = self.i[: self.found], self.j[: self.found], self.scores[: self.found]
+            self.kernels.score_listed(prepared.left_values, prepared.right_values, i, j, scores)
+            self.consume(i, j, scores)
+            self.found = 0
+
+
+class Screen:
+    """What one worker owns to screen tiles: a buffer of products."""
+
+    def __init__(self, kernels: Kernels, shape: TileShape, dtype: type) -> None:
+        self.kernels = kernels
+        self.buffer: AnyArray = np.empty(shape.rows * shape.columns, dtype)
+
+    def products(self, prepared: Prepared, tile: Tile) -> AnyArray:
+        """Products of a tile, a view of the buffer."""
+        left, right = prepared.left[tile.first // prepared.height], prepared.right[tile.block]
+        shape = tile.stop - tile.first, right.columns
+        products = self.buffer[: shape[0] * shape[1]].reshape(shape)
+        right.multiply(left.codes[: shape[0]], products)
+        return products
+
+    def limits(self, prepared: Prepared, tile: Tile, floor: FloatArray | float) -> AnyArray:
+        """Limit of each row of a tile; see filters.limits."""
+        norms = prepared.left[tile.first // prepared.height].norms.first(tile.stop - tile.first)
+        return limits(prepared.filter.dtype, norms, prepared.right[tile.block].norms, floor)
+
+    def margins(self, prepared: Prepared, tile: Tile) -> Float32Array:
+        """Bound on the error of each row's float32 products, rounded up."""
+        norms = prepared.left[tile.first // prepared.height].norms.first(tile.stop - tile.first)
+        bound = error_bound(norms, prepared.right[tile.block].norms).astype(np.float32)
+        return np.nextafter(bound, np.float32(np.inf))
+
+    def emit(self, prepared: Prepared, tile: Tile, floor: FloatArray | float, candidates: Candidates) -> AnyArray:
+        """Append every pair of the tile whose score may reach `floor` to `candidates`; returns the products."""
+        if prepared.right[tile.block].above is None:
+            products = self.products(prepared, tile)
+            self.emit_products(prepared, tile, products, floor, candidates)
+            return products
+        self.emit_places(prepared, tile, floor, candidates)
+        return self.buffer[:0]
+
+    def emit_products(
+        self, prepared: Prepared, tile: Tile, products: AnyArray, floor: FloatArray | float, candidates: Candidates
+    ) -> None:
+        """As emit, with the products at hand."""
+        limit, row = self.limits(prepared, tile, floor), 0
+        first_column, i, j = tile.block * prepared.width, candidates.i, candidates.j
+        while True:
+            candidates.found, row = self.kernels.emit_above(
+                products, limit, tile.first, first_column, tile.diagonal, row, i, j, candidates.found
+            )
+            if row == len(products):
+                return
+            candidates.flush(prepared)
+
+    def emit_places(self, prepared: Prepared, tile: Tile, floor: FloatArray | float, candidates: Candidates) -> None:
+        """As emit, where another device multiplies and compares."""
+        above, limit = prepared.right[tile.block].above, self.limits(prepared, tile, floor)
+        assert above is not None
+        i, j = above(prepared.left[tile.first // prepared.height].codes[: len(limit)], limit)
+        i, j = i + tile.first, j + tile.block * prepared.width
+        kept = i < j if tile.diagonal else slice(None)
+        candidates.append(prepared, i[kept], j[kept])

@@ -1,0 +1,138 @@
+"""Made-up faces, and an oracle that scores every pair in float64 with numpy alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Oracle:
+    """What count_scores must return, and what must be cut from its tail."""
+
+    impostor: Array
+    genuine: Array
+    impostor_pairs: Array
+    genuine_pairs: Array
+    impostor_scores: Array  # all of them, by falling score, then left, then right
+    genuine_scores: Array
+    unknown_pairs: int
+    full_impostor: Array
+    full_genuine: Array
+
+
+def oracle_scores(rows: Array, others: Array) -> Array:
+    """Every score of two tables by the definition: 16 interleaved float64 sums, folded in halves; (n, m)."""
+    depth = -(-rows.shape[1] // 16) * 16
+    a, b = (np.pad(x, ((0, 0), (0, depth - x.shape[1]))).astype(np.float64) for x in (rows, others))
+    lanes = [np.zeros((len(a), len(b))) for _ in range(16)]
+    for k in range(depth):
+        lanes[k % 16] = lanes[k % 16] + np.outer(a[:, k], b[:, k])
+    while len(lanes) > 1:
+        half = len(lanes) // 2
+        lanes = [lanes[k] + lanes[k + half] for k in range(half)]
+    return lanes[0]
+
+
+def oracle_bin(score: float, edges: Array) -> int:
+    """Bin of one score, found by walking the edges."""
+    place = 0
+    while place + 2 < len(edges) and score >= edges[place + 1]:
+        place += 1
+    return place
+
+
+def brute_force(
+    rows: Array, subjects: Array, groups: Array, *, floor: float, bins: int, group_count: int,
+    exclude: Array | None = None, probes: tuple[Array, Array, Array] | None = None, full_bins: int = 8,
+) -> Oracle:  # fmt: skip
+    """Every pair scored in float64 and sorted into counts; no filter, no block, no shortcut but numpy's."""
+    others, other_subjects, other_groups = (rows, subjects, groups) if probes is None else probes
+    scores = oracle_scores(rows, others)
+    left, right = np.triu_indices(len(rows), 1) if probes is None else np.indices(scores.shape).reshape(2, -1)
+    pairs = np.rec.fromarrays([left, right, scores[left, right]], dtype=[("left", "i8"), ("right", "i8"), ("score", "f8")])
+    dropped = {tuple(sorted(p) if probes is None else p) for p in ([] if exclude is None else exclude.tolist())}
+    keep = np.array([tuple(p) not in dropped for p in zip(left.tolist(), right.tolist(), strict=True)], bool)
+    if not dropped:
+        keep = np.ones(len(left), bool)
+    known = (subjects[left] >= 0) & (other_subjects[right] >= 0) & (groups[left] >= 0) & (other_groups[right] >= 0)
+    same = subjects[left] == other_subjects[right]
+    g, h = groups[left], other_groups[right]
+    g, h = np.minimum(g, h), np.maximum(g, h)
+    edges, full = np.linspace(floor, 1, bins + 1), np.linspace(-1, 1, full_bins + 1)
+
+    def count(chosen: Array, at: Array) -> Array:
+        counts = np.zeros((group_count, group_count, len(at) - 1), np.int64)
+        place = np.searchsorted(at[1:-1], pairs.score[chosen], side="right")
+        np.add.at(counts, (g[chosen], h[chosen], place), 1)
+        return counts
+
+    genuine, impostor = keep & known & same, keep & known & ~same
+    reached = pairs.score >= floor
+    listed = pairs[impostor & reached]
+    return Oracle(
+        count(impostor & reached, edges), count(genuine & reached, edges), count(impostor, full).sum(-1),
+        count(genuine, full).sum(-1), listed[np.lexsort((listed.right, listed.left, -listed.score))], pairs[genuine],
+        int((keep & ~known).sum()), count(impostor, full), count(genuine, full),
+    )  # fmt: skip
+
+
+def expected_tail(listed: Array, floor: float, limit: int) -> tuple[Array, float]:
+    """The tail by its own words: the highest pairs, ties whole, and the float64 above the highest one cut."""
+    if len(listed) <= limit:
+        return listed, floor
+    cut = listed.score[limit]
+    return listed[listed.score > cut], float(np.nextafter(cut, np.inf))
+
+
+def assert_counts(counts: Any, oracle: Oracle, *, limit: int, full: bool = False) -> None:
+    """Every integer and every listed score of `counts` is that of the oracle."""
+    np.testing.assert_array_equal(counts.impostor, oracle.impostor)
+    np.testing.assert_array_equal(counts.genuine, oracle.genuine)
+    np.testing.assert_array_equal(counts.impostor_pairs, oracle.impostor_pairs)
+    np.testing.assert_array_equal(counts.genuine_pairs, oracle.genuine_pairs)
+    assert counts.unknown_pairs == oracle.unknown_pairs
+    tail, floor = expected_tail(oracle.impostor_scores, float(counts.edges[0]), limit)
+    assert counts.tail_floor == floor
+    for name in ("left", "right", "score"):
+        np.testing.assert_array_equal(counts.tail[name], tail[name])
+        np.testing.assert_array_equal(counts.genuine_scores[name], oracle.genuine_scores[name])
+    if full:
+        np.testing.assert_array_equal(counts.full_range.impostor, oracle.full_impostor)
+        np.testing.assert_array_equal(counts.full_range.genuine, oracle.full_genuine)
+
+
+def made_faces(
+    rng: np.random.Generator, n: int, depth: int, *, clustered: bool = True, groups: int = 3
+) -> tuple[Array, Array, Array]:
+    """Unit rows, subjects (four rows each) and groups; clustered rows have genuine scores around .6."""
+    subjects = np.arange(n) // 4
+    rows = rng.standard_normal((n, depth))
+    if clustered:
+        rows = np.sqrt(0.6) * rng.standard_normal((n // 4 + 1, depth))[subjects] + np.sqrt(0.4) * rows
+        # A few directions carry most of the variance, as in real embeddings.
+        rows = rows * np.where(np.arange(depth) < depth * 0.3, 1.0, 0.15)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype(np.float32), subjects, rng.integers(0, groups, n)
+
+
+def hard_faces(rng: np.random.Generator, n: int, depth: int) -> tuple[Array, Array, Array]:
+    """made_faces with duplicates, an opposite, nearly parallel rows, norms from 1e-4 to 3, and unknown rows."""
+    rows, subjects, groups = made_faces(rng, n, depth)
+    rows[5] = rows[1] = rows[0]
+    rows[20] = -rows[22]
+    rows[24:32] = rows[24] * np.linspace(1, 1.00001, 8, dtype=np.float32)[:, None]
+    rows[40:44] *= np.array([[1.0003], [0.5], [3.0], [1e-4]], np.float32)
+    rows[60:76] = rows[-1]
+    subjects[[50, 51]], groups[[51, 52]] = -1, -1
+    return rows, subjects, groups
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20_26)
