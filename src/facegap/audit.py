@@ -368,10 +368,10 @@ def timing(rows: pd.DataFrame, wall_s: float) -> dict[str, Any]:
 
 def derived(run: Run) -> Run:
     """The run with its rates, gaps and ages derived from its stored rows; nothing else is looked at."""
-    from facegap.derive.results import age_table, gaps_table, rates_table
+    from facegap.derive.gaps import gaps_table
+    from facegap.derive.results import age_table, rates_table
 
-    rates = rates_table(run)
-    return replace(run, rates=rates, gaps=gaps_table(run, rates), age=age_table(run))
+    return replace(run, rates=rates_table(run), gaps=gaps_table(run), age=age_table(run))
 
 
 def recheck(folder: str | Path) -> list[str]:

@@ -43,6 +43,35 @@ def models_table(extra: Sequence[Path]) -> TextTable:
     )  # fmt: skip
 
 
+def datasets_table() -> TextTable:
+    """Every data set card in short."""
+    from facegap.inputs.datasets import STATUSES, load_datasets
+
+    rows = tuple(
+        (card.name, card.size, card.tone_scale, card.licence, STATUSES[card.status], card.adapter)
+        for card in load_datasets()
+    )
+    columns = ("data set", "size", "tone labels", "licence", "status", "adapter")
+    return TextTable("data sets", columns, rows, notes=("In full: facegap datasets NAME, or datasets.md.",))
+
+
+def datasets_text(name: str | None) -> str:
+    """The text of datasets.md, or of one data set in it.
+
+    Raises
+    ------
+    CardError : no data set of that name
+    """
+    from facegap.inputs.datasets import datasets_markdown, load_datasets
+
+    if name is None:
+        return datasets_markdown().rstrip("\n")
+    cards = {card.name: card for card in load_datasets()}
+    if name not in cards:
+        raise CardError(f"{name}: no such data set; there are {', '.join(cards)}")
+    return "\n".join(f"{key}: {value}" for key, value in cards[name].model_dump().items() if value not in (None, ""))
+
+
 def fetch_all(
     names: Sequence[str],
     *,

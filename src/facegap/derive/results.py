@@ -125,8 +125,3 @@ def age_row(
         "high": found.high,
         "level": found.level,
     }
-
-
-def gaps_table(run: Run, rates: pd.DataFrame) -> pd.DataFrame:
-    """Placeholder shape until the gaps are wired."""
-    return pd.DataFrame()

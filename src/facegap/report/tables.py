@@ -12,7 +12,9 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.terms import attribute_columns
-from facegap.report.text import clean, interval, milliseconds, number, percent
+from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
+from facegap.statistics.gaps import RATIO_METRICS
+from facegap.statistics.verdicts import sentence
 from facegap.store import Run
 from facegap.types import ANY, Group
 
@@ -159,18 +161,35 @@ def timing_table(run: Run) -> TextTable:
 
 
 def gap_table(run: Run) -> TextTable:
-    """Every gap of every family with its verdict."""
+    """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
     rows = tuple(
-        (
-            f"{clean(row['group_a'])} against {clean(row['group_b'])}", METRIC_TITLES.get(row["metric"], row["metric"]),
-            f"{percent(row['difference'])} {interval(row['difference_low'], row['difference_high'])}",
-            f"{row['errors_a']}/{row['trials_a']} against {row['errors_b']}/{row['trials_b']}",
-            f"{row['subjects_a']} and {row['subjects_b']}", number(row["p_adjusted"], 4), clean(row["verdict"]),
-        )
-        for _, row in run.gaps.iterrows()
-    )  # fmt: skip
-    columns = ("groups", "metric", "difference", "errors / trials", "subjects", "p (Holm)", "verdict")
-    return TextTable("gaps", columns, rows)
+        gap_line(family) for _, family in run.gaps.groupby(["family", "metric", "model", "threshold"], sort=False, dropna=False)
+    )
+    columns = ("groups", "metric", "worst against best", "difference", "errors / trials", "p (Holm)", "verdict", "all pairs")
+    tested = "All pairs are in gaps.csv. p is Holm's over the pairs of the family; subjects, not images, are what varies."
+    small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
+    return TextTable("gaps and verdicts", columns, rows, notes=(tested, small))
+
+
+def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
+    """The widest gap of one family."""
+    widest = family["difference"].abs()
+    row = family.loc[widest.idxmax() if widest.notna().any() else family.index[0]]
+    turn = 1 if not row["difference"] < 0 else -1  # the worse group first
+    first, second = ("a", "b") if turn == 1 else ("b", "a")
+    low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
+    counts = family["verdict"].value_counts()
+    ratio = row["metric"] in RATIO_METRICS
+    return (
+        clean(row["family"]),
+        METRIC_TITLES.get(row["metric"], row["metric"]),
+        f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}",
+        f"{percent(turn * row['difference'])} {interval(low, high)}",
+        f"{row[f'errors_{first}']}/{row[f'trials_{first}']} against {row[f'errors_{second}']}/{row[f'trials_{second}']}",
+        p_value(float(row["p_adjusted"])),
+        sentence(str(row["verdict"]), float(row["margin"]), is_ratio=ratio, differs=bool(row["differs"])),
+        "; ".join(f"{count} {clean(verdict)}" for verdict, count in counts.items()),
+    )
 
 
 def failed_table(run: Run) -> TextTable:

@@ -29,6 +29,11 @@ def number(value: float, digits: int = 2) -> str:
     return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def p_value(p: float) -> str:
+    """A p value; never 0."""
+    return "< 0.0001" if p < 0.0001 else number(p, 4)
+
+
 def milliseconds(value: float | None) -> str:
     """Milliseconds; a dash where nothing was timed."""
     return NO_NUMBER if value is None else f"{value:.2f} ms"
