@@ -112,16 +112,24 @@ def bmp_header(data: bytes) -> Header:
     return Header("BMP", width, abs(height), complete=len(data) >= length)
 
 
+TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT and LONG; other types may keep the number elsewhere in the file
+
+
 def tiff_header(data: bytes) -> Header:
-    """Tags 256 and 257 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips."""
+    """Tags 256 and 257 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips.
+
+    The first entry of a tag counts, as it does for libtiff: a second, smaller one must not hide how large a file is.
+    """
     order = "<" if data.startswith(b"II") else ">"
     (start,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, start)
-    sizes = {}
+    sizes: dict[int, int] = {}
     for entry in range(count):
         tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
-        if tag in (256, 257):
-            (sizes[tag],) = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * entry)
+        if tag in (256, 257) and tag not in sizes:
+            if kind not in TIFF_NUMBERS:
+                raise HeaderError("a TIFF file that states its size as no whole number")
+            (sizes[tag],) = struct.unpack_from(order + TIFF_NUMBERS[kind], data, start + 10 + 12 * entry)
     if len(sizes) < 2:
         raise HeaderError("a TIFF file that states no size")
     return Header("TIFF", sizes[256], sizes[257], complete=True)
