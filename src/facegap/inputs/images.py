@@ -5,7 +5,9 @@ Rule for EXIF orientation: it is applied, so boxes and points are in the picture
 
 from __future__ import annotations
 
+import contextlib
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +21,6 @@ from facegap.inputs.headers import HeaderError, read_header
 MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels; the largest cameras sold make about as many
 MAX_FILE_BYTES = 256 * 2**20
 EXIF_RULE = "EXIF orientation is applied"
-# OpenCV writes its own decoder complaints to stderr, where they would tear the progress bar; the outcome says it better.
 try:
     import cv2
 except ImportError as error:  # libGL and libglib are not on slim images
@@ -35,7 +36,8 @@ Reason = Literal["missing_file", "unreadable"]
 class Picture:
     """A decoded image.
 
-    pixels : uint8 (height, width, 3), blue, green, red, EXIF orientation applied; transparency dropped, 16 bits cut to 8
+    pixels : uint8 (height, width, 3), blue, green, red, EXIF orientation applied; transparency dropped, 16 bits
+             brought to 8 (a PNG's lower bits are cut, a TIFF's values scaled)
     grey   : every pixel has three equal channels, whatever the file's format claims
     """
 
@@ -92,6 +94,21 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Picture | Unreadable
         return Unreadable("unreadable", f"{claimed}, but the image data is damaged")
     decoded = np.asarray(pixels, np.uint8)
     return Picture(decoded, is_grey(decoded))
+
+
+@contextlib.contextmanager
+def quiet_decoders() -> Iterator[None]:
+    """Keep OpenCV's own complaints about damaged files off stderr, where they would tear the progress bar.
+
+    The outcome of the row says it better. The setting is the process's, so it is put back. What libjpeg and libpng
+    themselves print (one line for some damaged files) has no switch.
+    """
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def is_grey(pixels: Pixels) -> bool:
