@@ -1,0 +1,147 @@
+"""From a variance that was estimated over few subjects to the number of independent trials it is worth.
+
+Wilson's interval depends on the quantile and the trials only through z * z / trials. An interval with a wider quantile
+q is therefore Wilson's interval at the usual z on trials * (z / q)**2, and this one number carries everything further:
+the interval, the gap of two rates, the subjects still needed.
+
+Two facts bound it. A rate of subjects that vary freely has at most the variance it would have if every subject erred
+always or never, so effective trials are never fewer than the subjects (or, for pairs, the disjoint pairs) they come
+from; and they are never more than the trials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from facegap.errors import StatisticsError
+from facegap.statistics.intervals import clopper_pearson, two_sided_z, wilson
+from facegap.types import AnyArray, FloatArray, IntArray, Rate
+
+WILSON = "wilson"
+WILSON_EFFECTIVE = "wilson on effective trials"
+EXACT_SUBJECTS = "clopper-pearson on subjects"
+EXACT_PAIRS = "clopper-pearson on disjoint subject pairs"
+UNDEFINED = "none"
+
+
+@dataclass(frozen=True, eq=False)
+class RateColumns:
+    """Many rates as columns, one row per cell; `rate(k)` and `rows()` read them as `Rate`.
+
+    errors, trials, subjects    : int64 [cells]
+    effective_trials, low, high : float64 [cells], NaN where no interval is defined
+    method                      : str [cells]
+    """
+
+    errors: IntArray
+    trials: IntArray
+    subjects: IntArray
+    effective_trials: FloatArray
+    low: FloatArray
+    high: FloatArray
+    level: float
+    method: AnyArray
+
+    @property
+    def value(self) -> FloatArray:
+        """errors / trials, NaN where there are no trials."""
+        empty = np.full(self.errors.shape, np.nan)
+        return np.asarray(np.divide(self.errors, self.trials, out=empty, where=self.trials > 0), dtype=np.float64)
+
+    def rate(self, cell: int) -> Rate:
+        """The row of one cell."""
+        return Rate(
+            errors=int(self.errors[cell]),
+            trials=int(self.trials[cell]),
+            subjects=int(self.subjects[cell]),
+            effective_trials=float(self.effective_trials[cell]),
+            low=float(self.low[cell]),
+            high=float(self.high[cell]),
+            level=self.level,
+            method=str(self.method[cell]),
+        )
+
+    def rows(self) -> list[Rate]:
+        """All cells in order."""
+        return [self.rate(cell) for cell in range(len(self.errors))]
+
+
+def effective_trials(
+    rate: FloatArray,
+    trials: FloatArray,
+    *,
+    variance: FloatArray,
+    shared: FloatArray,
+    carriers: FloatArray,
+    at_least: FloatArray,
+    level: float,
+) -> FloatArray:
+    """The independent trials on which Wilson's interval is as wide as Student's t makes it; arrays of one shape.
+
+    variance : of the rate, estimated over the subjects
+    shared   : the part of it, 0 to 1, that exists only because trials share subjects; where it is 0 the variance is
+               known from the rate itself and no t is needed
+    carriers : how many subjects carry the variance, (sum of squares)**2 / sum of fourth powers of their influences.
+               A few subjects with most of the errors tell little about the variance, however many subjects there are
+    at_least : the bound of the module's docstring
+    returns  : NaN where rate is NaN
+
+    The degrees of freedom are (carriers - 1) / sqrt(shared), at least 1. With subjects - 1 instead, intervals covered
+    .90 where 40 subjects had few errors, concentrated in some of them (benchmarks/coverage_study.py).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.maximum((carriers - 1) / np.sqrt(shared), 1.0)
+        tail = np.full_like(freedom, (1 - level) / 2)
+        # stdtrit answers NaN for an infinite number of degrees of freedom.
+        quantile = -stdtrit(np.where(np.isfinite(freedom), np.minimum(freedom, 1e9), 1e9), tail)
+        estimated = rate * (1 - rate) / variance * (two_sided_z(level) / quantile) ** 2
+    # No variance at all between subjects: as good as independent.
+    estimated = np.where(variance > 0, estimated, trials)
+    return np.where(np.isnan(rate), np.nan, np.clip(estimated, np.minimum(at_least, trials), trials))
+
+
+def rate_columns(
+    errors: IntArray,
+    trials: IntArray,
+    subjects: IntArray,
+    *,
+    effective: FloatArray,
+    independent: AnyArray,
+    exact_trials: IntArray,
+    exact_method: str,
+    level: float,
+) -> RateColumns:
+    """Intervals by the one rule of the package, for all cells at once.
+
+    independent  : bool [cells], no subject repeats: plain Wilson on the trials
+    exact_trials : independent trials at hand where there are no errors at all (or nothing but errors), from which no
+                   variance can be estimated: Clopper-Pearson on them. 0 means that no interval is defined
+    effective    : otherwise Wilson on these
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = errors / trials
+    extreme = (errors == 0) | (errors == trials)
+    used = np.where(independent, trials, np.where(extreme, exact_trials, effective)).astype(np.float64)
+    used = np.where((trials > 0) & (exact_trials > 0), used, np.nan)
+    low, high = wilson(np.where(np.isnan(used), np.nan, rate * used), used, level=level)
+    exact = extreme & ~independent & ~np.isnan(used)
+    if exact.any():
+        low[exact], high[exact] = clopper_pearson(rate[exact] * used[exact], used[exact], level=level)
+    method = np.select(
+        [np.isnan(used), independent, exact], [UNDEFINED, WILSON, exact_method], default=WILSON_EFFECTIVE
+    )
+    return RateColumns(errors, trials, subjects, used, low, high, level, method)
+
+
+def whole(values: AnyArray, name: str) -> IntArray:
+    """`values` as int64 counts, or a StatisticsError for negative, fractional or missing ones."""
+    array = np.atleast_1d(np.asarray(values))
+    if array.dtype.kind not in "buif" or array.ndim != 1:
+        raise StatisticsError(f"{name} must be one row of counts, not {array.dtype} of shape {array.shape}")
+    if array.size and not (np.all(np.isfinite(array)) and np.all(array >= 0) and np.all(array == np.floor(array))):
+        wrong = array[~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))][0]
+        raise StatisticsError(f"{name} holds {wrong}; counts are whole numbers from 0 up")
+    return array.astype(np.int64)
