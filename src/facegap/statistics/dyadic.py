@@ -1,0 +1,249 @@
+"""False match and false non-match rates with people, not pairs, as what varies independently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facegap.errors import StatisticsError
+from facegap.statistics.clusters import rates_of_clusters
+from facegap.statistics.effective import EXACT_PAIRS, rate_columns, whole
+from facegap.statistics.intervals import clopper_pearson
+from facegap.statistics.jackknife import PairSums, pair_effective_trials
+from facegap.types import AnyArray, FloatArray, IntArray, Rate
+
+
+@dataclass(frozen=True)
+class NoErrorLimits:
+    """What can be said where no trial erred: the limit by people, which holds, beside the one by pairs.
+
+    subject_level : upper limit with disjoint pairs of subjects as the trials
+    pair_level    : upper limit if every pair were independent; far too sure where subjects differ
+    """
+
+    disjoint_pairs: int
+    subject_level: float
+    pairs: int
+    pair_level: float
+
+
+@dataclass(frozen=True, eq=False)
+class ListedPairs:
+    """Distinct unordered pairs of subject codes, low < high, with what was listed of each."""
+
+    low: IntArray
+    high: IntArray
+    errors: FloatArray
+    trials: FloatArray
+
+
+def dyadic_fmr(
+    left: ArrayLike,
+    right: ArrayLike,
+    wrong_pairs: ArrayLike,
+    *,
+    images: ArrayLike | None = None,
+    other_images: ArrayLike | None = None,
+    trials: ArrayLike | None = None,
+    across: bool = False,
+    level: float = 0.95,
+) -> Rate:
+    """False match rate within one group, or between two, by pairs of identities.
+
+    left, right  : subject codes 0..S-1 of each listed pair of identities, int [k]; a pair may be listed more than
+                   once. Only pairs in error need to be listed if `images` is given
+    wrong_pairs  : image pairs in error of each listed pair, int [k]
+    images       : images per subject code, int [S]; every image of a subject was compared with every image of every
+                   other, so identities i and j have images[i] * images[j] trials. Codes of people outside the group
+                   have 0
+    other_images : for a rate between two groups: images per subject code in the second group. `left` is then of the
+                   first group and `right` of the second; a subject may have images in both
+    trials       : instead of `images`: image pairs of each listed pair, int [k]; then every tested pair must be
+                   listed, errors or not
+    across       : with `trials`: left and right are two groups
+    returns      : Rate with effective trials. No errors, or nothing but errors: Clopper-Pearson on floor(S / 2)
+                   disjoint pairs of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN
+    Raises       : StatisticsError for a code without images, a pair of one subject, more errors than trials, or if
+                   not exactly one of `images` and `trials` is given
+    Source       : Fogliato, Patil, Perona (2024) for the sums; statistics/jackknife.py for the variance
+    """
+    left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
+    wrong = whole(np.asarray(wrong_pairs), "wrong_pairs")
+    _check_listing(left_, right_, wrong)
+    if images is not None and trials is None:
+        first = whole(np.asarray(images), "images")
+        second = first if other_images is None else whole(np.asarray(other_images), "other_images")
+        listed = _listed(left_, right_, wrong, _products(left_, right_, first, second), sum_trials=False)
+        sums = _sums_of_images(listed, first, second, across=other_images is not None)
+        return _rate(listed, sums, first, second, other_images is not None, level)
+    if trials is None or images is not None:
+        raise StatisticsError("give either images per subject (only wrong pairs listed) or trials (all pairs listed)")
+    counted = whole(np.asarray(trials), "trials")
+    if len(counted) != len(left_):
+        raise StatisticsError(f"trials has {len(counted)} rows for {len(left_)} listed pairs")
+    listed = _listed(left_, right_, wrong, counted.astype(np.float64), sum_trials=True)
+    size = int(max(left_.max(initial=-1), right_.max(initial=-1))) + 1
+    as_left, as_right = _sums_by(left_, counted, size), _sums_by(right_, counted, size)
+    sums = _sums_of_trials(listed, as_left, as_right, across)
+    return _rate(listed, sums, as_left if across else as_left + as_right, as_right, across, level)
+
+
+def dyadic_fnmr(
+    subjects: ArrayLike,
+    wrong_pairs: ArrayLike,
+    *,
+    images: ArrayLike | None = None,
+    trials: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Rate:
+    """False non-match rate of genuine pairs, with subjects as what varies independently.
+
+    subjects    : subject codes 0..S-1 of the listed entries, int [k]; may repeat
+    wrong_pairs : genuine pairs in error of each entry, int [k]
+    images      : images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials.
+                  Only subjects in error need to be listed
+    trials      : instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed
+    returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
+    Raises      : StatisticsError as `dyadic_fmr`
+    Source      : Fogliato, Patil, Perona (2024), Var(FNMR) = sum_i e_ii^2 / M^2, with S / (S - 1) and Student's t
+    """
+    codes, wrong = whole(np.asarray(subjects), "subjects"), whole(np.asarray(wrong_pairs), "wrong_pairs")
+    if (images is None) == (trials is None):
+        raise StatisticsError("give either images per subject (only errors listed) or trials (all subjects listed)")
+    if images is not None:
+        count = whole(np.asarray(images), "images")
+        total = count * (count - 1) // 2
+    else:
+        total = np.bincount(codes, weights=whole(np.asarray(trials), "trials")).astype(np.int64)
+    _check_codes(codes, len(total))
+    errors = np.bincount(codes, weights=wrong, minlength=len(total))
+    if np.any(errors > total):
+        worst = int(np.argmax(errors - total))
+        raise StatisticsError(f"subject {worst} has {errors[worst]:g} wrong genuine pairs of {total[worst]}")
+    tested = total > 0
+    cells = np.zeros(int(tested.sum()), dtype=np.int64)
+    return rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level).rate(0)
+
+
+def no_error_limits(
+    subjects: int, pairs: int, *, other_subjects: int | None = None, level: float = 0.95
+) -> NoErrorLimits:
+    """Both upper limits of a false match rate without any false match, to be printed side by side.
+
+    subjects, other_subjects : people of the group, and of the second group where the rate is between two
+    pairs                    : image pairs compared
+    returns                  : NaN limits where there is no pair
+    """
+    disjoint = subjects // 2 if other_subjects is None else min(subjects, other_subjects)
+    return NoErrorLimits(
+        disjoint_pairs=disjoint,
+        subject_level=clopper_pearson(0, disjoint, level=level)[1],
+        pairs=pairs,
+        pair_level=clopper_pearson(0, pairs, level=level)[1],
+    )
+
+
+def _sums_of_images(listed: ListedPairs, first: IntArray, second: IntArray, *, across: bool) -> PairSums:
+    """Sums per subject with trials first[i] * second[j] for every i != j, listed or not.
+
+    Where a pair is not listed its errors are 0 and its square is (rate * trials)^2; these are sums in closed form.
+    """
+    m, n = first.astype(np.float64), second.astype(np.float64)
+    if across:
+        as_left, as_right = m * (n.sum() - n), n * (m.sum() - m)
+        of_squares = m**2 * ((n**2).sum() - n**2) + n**2 * ((m**2).sum() - m**2) + 2 * m * n * ((m * n).sum() - m * n)
+    else:
+        as_left = as_right = m * (m.sum() - m) / 2
+        of_squares = m**2 * ((m**2).sum() - m**2)
+    rate = _rate_value(listed, float(as_left.sum()))
+    correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
+    return PairSums(
+        _both(listed, listed.errors, len(m)), as_left, as_right, _both(listed, correction, len(m)) + rate**2 * of_squares
+    )
+
+
+def _sums_of_trials(listed: ListedPairs, as_left: FloatArray, as_right: FloatArray, across: bool) -> PairSums:
+    if not across:
+        as_left = as_right = (as_left + as_right) / 2
+    rate = _rate_value(listed, float(as_left.sum()))
+    squares = _both(listed, (listed.errors - rate * listed.trials) ** 2, len(as_left))
+    return PairSums(_both(listed, listed.errors, len(as_left)), as_left, as_right, squares)
+
+
+def _rate(
+    listed: ListedPairs, sums: PairSums, first: AnyArray, second: AnyArray, across: bool, level: float
+) -> Rate:
+    errors, total = int(listed.errors.sum()), round(float(sums.trials_left.sum()))
+    people, others = int((first > 0).sum()), int((second > 0).sum())
+    disjoint = min(people, others) if across else people // 2
+    effective = pair_effective_trials(
+        np.asarray(_rate_value(listed, total)), np.asarray(float(total)), sums, level=level
+    )
+    columns = rate_columns(
+        np.array([errors]),
+        np.array([total]),
+        np.array([int(((first > 0) | (second > 0)).sum()) if across else people]),
+        effective=np.atleast_1d(effective),
+        independent=np.array([False]),
+        exact_trials=np.array([disjoint if total else 0]),
+        exact_method=EXACT_PAIRS,
+        level=level,
+    )
+    return columns.rate(0)
+
+
+def _listed(
+    left: IntArray, right: IntArray, errors: IntArray, trials: FloatArray, *, sum_trials: bool
+) -> ListedPairs:
+    """Rows of one unordered pair joined: errors are summed; trials are summed if they were listed, else of the pair."""
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    size = int(high.max(initial=0)) + 1
+    keys, first, inverse = np.unique(low * size + high, return_index=True, return_inverse=True)
+    joined = _sums_by(inverse, errors, len(keys))
+    joined_trials = _sums_by(inverse, trials, len(keys)) if sum_trials else trials[first]
+    if np.any(joined > joined_trials):
+        row = int(np.argmax(joined - joined_trials))
+        raise StatisticsError(
+            f"subjects {keys[row] // size} and {keys[row] % size} have {joined[row]:g} wrong pairs "
+            f"of {joined_trials[row]:g}; check images or trials"
+        )
+    return ListedPairs(keys // size, keys % size, joined, joined_trials)
+
+
+def _products(left: IntArray, right: IntArray, first: IntArray, second: IntArray) -> FloatArray:
+    """Trials of each listed pair; a pair of people who are in both groups was compared both ways."""
+    if len(first) != len(second):
+        raise StatisticsError(f"images has {len(first)} subjects and other_images {len(second)}; use one set of codes")
+    _check_codes(np.concatenate([left, right]), len(first))
+    product = first[left] * second[right]
+    if second is not first:
+        product = product + first[right] * second[left]
+    return product.astype(np.float64)
+
+
+def _both(listed: ListedPairs, values: FloatArray, size: int) -> FloatArray:
+    """Sum of `values` over the listed pairs that hold each subject."""
+    return _sums_by(listed.low, values, size) + _sums_by(listed.high, values, size)
+
+
+def _sums_by(codes: IntArray, values: AnyArray, size: int) -> FloatArray:
+    return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
+
+
+def _rate_value(listed: ListedPairs, total: float) -> float:
+    return float(listed.errors.sum()) / total if total else float("nan")
+
+
+def _check_listing(left: IntArray, right: IntArray, wrong: IntArray) -> None:
+    if not len(left) == len(right) == len(wrong):
+        raise StatisticsError(f"left, right and wrong_pairs have {len(left)}, {len(right)} and {len(wrong)} rows")
+    if np.any(left == right):
+        row = int(np.flatnonzero(left == right)[0])
+        raise StatisticsError(f"listed pair {row} is subject {left[row]} twice: a genuine pair, not an impostor pair")
+
+
+def _check_codes(codes: IntArray, size: int) -> None:
+    if codes.max(initial=-1) >= size:
+        raise StatisticsError(f"subject code {codes.max()} is listed, but images has entries for 0 to {size - 1} only")
