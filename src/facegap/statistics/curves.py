@@ -1,0 +1,215 @@
+"""Errors of verification as a function of the threshold, from plain arrays of scores.
+
+Everywhere: higher scores are more alike, and a pair is accepted when score >= threshold. NaN is a failure to acquire:
+such a pair is never accepted. It is left out of FMR and FNMR, which are about comparisons that were made, and counts
+as a rejection in the generalised rates (`generalised_counts`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facegap.errors import StatisticsError
+from facegap.types import AnyArray, FloatArray, IntArray
+
+EER_CONVENTION = "least |FMR - FNMR| among midpoints of neighbouring distinct scores, value (FMR + FNMR) / 2"
+
+
+@dataclass(frozen=True, eq=False)
+class DetPoints:
+    """Counts at each observed threshold, rising; nothing between them is interpolated.
+
+    thresholds       : float64 [t], every distinct score and one just above the highest
+    false_matches    : int64 [t], impostor pairs with score >= threshold, of impostor_pairs
+    false_non_matches: int64 [t], genuine pairs with score < threshold, of genuine_pairs
+    """
+
+    thresholds: FloatArray
+    false_matches: IntArray
+    impostor_pairs: int
+    false_non_matches: IntArray
+    genuine_pairs: int
+
+    @property
+    def fmr(self) -> FloatArray:
+        """False match rate at each threshold; NaN without impostor pairs."""
+        return _share(self.false_matches, self.impostor_pairs)
+
+    @property
+    def fnmr(self) -> FloatArray:
+        """False non-match rate at each threshold; NaN without genuine pairs."""
+        return _share(self.false_non_matches, self.genuine_pairs)
+
+
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """A threshold for a target FMR and what it was chosen from; printed wherever the threshold is used.
+
+    threshold       : the smallest impostor score whose FMR is at most the target, or just above the highest score
+    false_matches   : that reach it, of impostor_pairs
+    allowed         : false matches that the target allows, floor(target * impostor_pairs)
+    """
+
+    threshold: float
+    target: float
+    false_matches: int
+    allowed: int
+    impostor_pairs: int
+
+    @property
+    def fmr(self) -> float:
+        """The rate reached; at most the target."""
+        return self.false_matches / self.impostor_pairs if self.impostor_pairs else float("nan")
+
+
+@dataclass(frozen=True)
+class EqualErrorRate:
+    """The EER by one of several conventions; FVC's interval and the ROC convex hull are others."""
+
+    value: float
+    threshold: float
+    fmr: float
+    fnmr: float
+    convention: str = EER_CONVENTION
+
+
+def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
+    """How many scores are >= each threshold: int64 of the shape of `thresholds`; NaN scores never are.
+
+    Raises : StatisticsError for a NaN threshold
+    """
+    limits = np.asarray(thresholds, dtype=np.float64)
+    if np.isnan(limits).any():
+        raise StatisticsError("a threshold is NaN; nothing can be compared with it")
+    ordered = np.sort(_comparisons(scores))
+    return np.asarray(len(ordered) - np.searchsorted(ordered, limits, side="left"))
+
+
+def false_match_counts(impostor: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
+    """Errors int64 like `thresholds`, and trials: impostor comparisons made (NaN scores are none)."""
+    return accepted(impostor, thresholds), len(_comparisons(impostor))
+
+
+def false_non_match_counts(genuine: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
+    """Errors int64 like `thresholds`, and trials: genuine comparisons made (NaN scores are none)."""
+    trials = len(_comparisons(genuine))
+    return trials - accepted(genuine, thresholds), trials
+
+
+def generalised_counts(
+    impostor: ArrayLike, genuine: ArrayLike, threshold: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(errors, trials) of GFAR and of GFRR for sets without roles, in which every pair is counted.
+
+    GFAR: impostor pairs with score >= threshold over all impostor pairs, those without a template among them.
+    GFRR: genuine pairs with a missing template (NaN) or score < threshold over all genuine pairs.
+    """
+    pairs, mates = np.asarray(impostor, dtype=np.float64), np.asarray(genuine, dtype=np.float64)
+    matched, found = int(accepted(pairs, threshold)), int(accepted(mates, threshold))
+    return (matched, pairs.size), (mates.size - found, mates.size)
+
+
+def generalised_rates(
+    fmr: ArrayLike, fnmr: ArrayLike, *, fta: ArrayLike = 0.0, fte: ArrayLike = 0.0
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """FAR, FRR, GFAR and GFRR of a system with roles, where enrolment and probe can each fail.
+
+    fmr, fnmr, fta, fte : rates in [0, 1] that broadcast; fta of probes (attempts), fte of enrolments
+    returns             : FAR = FMR (1 - FTA); FRR = FTA + FNMR (1 - FTA); GFAR = FAR (1 - FTE);
+                          GFRR = FTE + FRR (1 - FTE)
+    Source              : ISO/IEC 19795-1. In a set without roles use `generalised_counts`
+    """
+    fmr, fnmr = np.asarray(fmr, np.float64), np.asarray(fnmr, np.float64)
+    fta, fte = np.asarray(fta, np.float64), np.asarray(fte, np.float64)
+    far, frr = fmr * (1 - fta), fta + fnmr * (1 - fta)
+    return far, frr, far * (1 - fte), fte + frr * (1 - fte)
+
+
+def threshold_at_fmr(impostor: ArrayLike, target: float) -> ThresholdChoice:
+    """The smallest impostor score at which FMR <= target, else just above the highest impostor score.
+
+    Never the nearest, which can exceed the target. Scores that are equal stay together, so FMR can be well under it.
+    target 0 : just above the highest
+    Raises   : StatisticsError for a target outside [0, 1], or with fewer impostor pairs than 1 / target, of which not
+               one false match would be allowed: "needs at least n impostor pairs"
+    """
+    scores = np.sort(_comparisons(impostor))[::-1]
+    allowed = allowed_false_matches(target, len(scores))
+    if allowed >= len(scores):
+        return ThresholdChoice(float(scores[-1]), target, len(scores), allowed, len(scores))
+    # The first score too many, by falling score; whatever equals it is out as well.
+    reached = int(np.searchsorted(-scores, -scores[allowed], side="left"))
+    threshold = scores[reached - 1] if reached else np.nextafter(scores[0], np.inf)
+    return ThresholdChoice(float(threshold), target, reached, allowed, len(scores))
+
+
+def allowed_false_matches(target: float, impostor_pairs: int) -> int:
+    """floor(target * impostor_pairs), at least 1 unless the target is 0; raises as `threshold_at_fmr`."""
+    if not 0 <= target <= 1:
+        raise StatisticsError(f"target FMR {target} is outside 0 to 1")
+    # 0.001 * 3000 is 3 in decimal and must be: the tolerance is far below one pair.
+    allowed = int(np.floor(target * impostor_pairs * (1 + 1e-12)))
+    if impostor_pairs == 0 or (target > 0 and allowed == 0):
+        least = int(np.ceil(1 / target * (1 - 1e-12))) if target > 0 else 1
+        raise StatisticsError(
+            f"FMR {target:g} needs at least {least} impostor pairs, there are {impostor_pairs}; "
+            "add subjects or choose a higher FMR"
+        )
+    return allowed
+
+
+def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
+    """Both error counts at every distinct score, and just above the highest; for a DET curve or a table.
+
+    One kind only (or none) : the other rate is NaN throughout; no scores at all give no points
+    """
+    mates, others = _comparisons(genuine), _comparisons(impostor)
+    distinct = np.unique(np.concatenate([mates, others]))
+    if len(distinct):
+        distinct = np.append(distinct, np.nextafter(distinct[-1], np.inf))
+    missed = len(mates) - accepted(mates, distinct)
+    return DetPoints(distinct, accepted(others, distinct), len(others), missed, len(mates))
+
+
+def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
+    """The error rate where FMR and FNMR are closest; the convention is in the answer.
+
+    Thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest.
+    One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value .5
+    """
+    mates, others = _comparisons(genuine), _comparisons(impostor)
+    if not len(mates) or not len(others):
+        return EqualErrorRate(value=np.nan, threshold=np.nan, fmr=np.nan, fnmr=np.nan)
+    distinct = np.unique(np.concatenate([mates, others]))
+    # A midpoint of neighbouring doubles may round down onto the lower one, which it must separate from the upper.
+    halfway = distinct[:-1] / 2 + distinct[1:] / 2
+    middles = np.where(halfway > distinct[:-1], halfway, distinct[1:])
+    thresholds = middles if len(middles) else distinct
+    fmr = accepted(others, thresholds) / len(others)
+    fnmr = 1 - accepted(mates, thresholds) / len(mates)
+    best = int(np.argmin(np.abs(fmr - fnmr)))
+    return EqualErrorRate(
+        float((fmr[best] + fnmr[best]) / 2), float(thresholds[best]), float(fmr[best]), float(fnmr[best])
+    )
+
+
+def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
+    """The chance that a genuine score is above an impostor score, ties counting half; NaN with one kind only."""
+    mates, others = _comparisons(genuine), np.sort(_comparisons(impostor))
+    if not len(mates) or not len(others):
+        return float("nan")
+    below = np.searchsorted(others, mates, side="left") + np.searchsorted(others, mates, side="right")
+    return float(below.sum() / (2 * len(mates) * len(others)))
+
+
+def _comparisons(scores: ArrayLike) -> FloatArray:
+    """Scores of comparisons that were made: flat, without NaN."""
+    flat = np.asarray(scores, dtype=np.float64).reshape(-1)
+    return flat[~np.isnan(flat)]
+
+
+def _share(errors: IntArray, trials: int) -> FloatArray:
+    return errors / trials if trials else np.full(errors.shape, np.nan)

@@ -1,0 +1,90 @@
+"""Errors of 1:N search: CMC, FNIR, FPIR, and how far a gallery's composition drives false positives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facegap.errors import StatisticsError
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class SearchErrors:
+    """Which searches went wrong, so that a caller can count them by group and by subject.
+
+    missed          : bool [mated searches], FNIR counts these
+    false_positive  : bool [non-mated searches], FPIR counts these
+    """
+
+    missed: BoolArray
+    false_positive: BoolArray
+
+
+def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
+    """Rank of the best mate among the candidates of each search, 1 for the first; 0 where no mate is listed.
+
+    scores  : float64 [searches, R], candidates in any order; NaN is an empty place
+    is_mate : bool [searches, R]
+    returns : int64 [searches]. Ties are broken against the system: every other candidate with the mate's score is
+              before it. A tie at the end of the list may reach beyond the list, which cannot be seen here
+    """
+    score, mate = _candidates(scores, is_mate)
+    best = np.where(mate, score, -np.inf).max(axis=1, initial=-np.inf)
+    before = (~mate & (score >= best[:, None])).sum(axis=1)
+    return np.where(np.isneginf(best), 0, before + 1).astype(np.int64)
+
+
+def cmc(ranks: ArrayLike, max_rank: int) -> tuple[IntArray, int]:
+    """Hits at rank 1..max_rank (cumulative, int64 [max_rank]) and mated searches; a rank of 0 is never a hit."""
+    given = np.asarray(ranks, dtype=np.int64)
+    if max_rank < 1:
+        raise StatisticsError(f"max_rank {max_rank} is below 1")
+    inside = given[(given >= 1) & (given <= max_rank)]
+    return np.cumsum(np.bincount(inside, minlength=max_rank + 1)[1:]), len(given)
+
+
+def search_errors(
+    scores: ArrayLike, is_mate: ArrayLike, is_mated_search: ArrayLike, *, threshold: float, max_rank: int
+) -> SearchErrors:
+    """Misses of mated searches and false positives of non-mated ones, at one threshold and candidate list length.
+
+    scores          : float64 [searches, R]; NaN is an empty place. A probe without a template has an empty row: it
+                      misses its mate and raises no false positive
+    is_mated_search : bool [searches], whether the person is in the gallery at all
+    FNIR(N, R, T)   : the mate is not among the first R candidates, or under T
+    FPIR(N, T)      : any candidate at or above T; the list must not have been cut by a higher threshold
+    Raises          : StatisticsError for max_rank above the length of the lists
+    """
+    score, mate = _candidates(scores, is_mate)
+    mated = np.asarray(is_mated_search, dtype=np.bool_)
+    if not 1 <= max_rank <= score.shape[1]:
+        raise StatisticsError(f"rank {max_rank} needs candidate lists of that length; they hold {score.shape[1]}")
+    rank = mate_ranks(score, mate)
+    best = np.where(mate, score, -np.inf).max(axis=1, initial=-np.inf)
+    missed = (rank == 0) | (rank > max_rank) | (best < threshold)
+    positive = np.asarray((score >= threshold).any(axis=1))
+    return SearchErrors(missed[mated], positive[~mated])
+
+
+def gallery_fpir_bound(fmr: FloatArray, sizes: ArrayLike) -> FloatArray:
+    """FPIR of probes of each group g if comparisons were independent: 1 - prod_h (1 - fmr[g, h])^sizes[h].
+
+    fmr   : float64 [G, H], false match rate of probes of g against gallery faces of h
+    sizes : gallery faces of each group, [H]
+    Note  : a bound for planning, not a measurement. Comparisons of one probe are not independent: a face that matches
+            one stranger tends to match others, so the true FPIR is mostly lower; it fails upward where images of one
+            person repeat in the gallery with different quality
+    """
+    exponents = np.asarray(sizes, dtype=np.float64) * np.log1p(-np.minimum(fmr, 1 - 1e-16))
+    return np.asarray(-np.expm1(exponents.sum(axis=1)), dtype=np.float64)
+
+
+def _candidates(scores: ArrayLike, is_mate: ArrayLike) -> tuple[FloatArray, AnyArray]:
+    score, mate = np.asarray(scores, dtype=np.float64), np.asarray(is_mate, dtype=np.bool_)
+    if score.ndim != 2 or score.shape != mate.shape:
+        raise StatisticsError(f"scores {score.shape} and is_mate {mate.shape} must be [searches, candidates] alike")
+    empty = np.isnan(score)
+    return np.where(empty, -np.inf, score), mate & ~empty
