@@ -1,0 +1,75 @@
+"""From p values and intervals to one of three verdicts, and to the number of subjects that would settle it."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from facegap.types import AnyArray, BoolArray, FloatArray, Verdict
+
+GAP: Verdict = "gap"
+WITHIN: Verdict = "no gap larger than the margin"
+UNKNOWN: Verdict = "not enough data"
+POWER = 0.8
+
+
+def holm(p: FloatArray) -> FloatArray:
+    """Adjusted p values of a family: reject where adjusted p <= alpha, and the family errs with at most alpha.
+
+    p       : float64 [m]; NaN (a test that could not be made) stays NaN but counts in m, as it was named in advance
+    returns : float64 [m] in [0, 1], not smaller than p, in the same order
+    Source  : Holm (1979), step down; checked against statsmodels.stats.multitest.multipletests
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)  # NaN last
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def verdicts(differs: BoolArray, within_margin: BoolArray) -> AnyArray:
+    """One verdict per gap, str [m]: inside the margin first, whether or not it differs; else gap; else not enough data.
+
+    A gap that is inside the margin and differs from zero is real and small: `sentence` says both.
+    """
+    return np.select([within_margin, differs], [WITHIN, GAP], default=UNKNOWN)
+
+
+def sentence(verdict: str, margin: float, *, is_ratio: bool, differs: bool) -> str:
+    """The verdict as it is printed, with the margin in it.
+
+    >>> sentence("no gap larger than the margin", 0.02, is_ratio=False, differs=True)
+    'no gap larger than 0.02, though not zero'
+    """
+    if verdict != WITHIN:
+        return verdict
+    size = f"a ratio of {margin:g}" if is_ratio else f"{margin:g}"
+    return f"no gap larger than {size}" + (", though not zero" if differs else "")
+
+
+def subjects_needed(
+    rate: FloatArray, subjects_per_trial: FloatArray, margin: float, *, is_ratio: bool, alpha: float
+) -> FloatArray:
+    """Subjects in each of two groups to find a gap as large as the margin with 80 % power.
+
+    rate               : float64 [m], of both groups together. The observed gap plays no part: planning for it would
+                         ask for few subjects exactly where chance made the gap large
+    subjects_per_trial : float64 [m], subjects / effective trials, of the group where one subject tells least
+    alpha              : two-sided level of one test, so alpha / m in a family of m
+    returns            : float64 [m], rounded up. NaN where it cannot be known: a ratio from no errors at all, or no
+                         effective trials. For pair rates it is an upper bound, as pairs grow faster than subjects
+    Source             : normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped
+                         at 1; rates above one half are taken from the other end), on the log scale for a ratio
+    """
+    z = float(-ndtri(alpha / 2) + ndtri(POWER))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if is_ratio:
+            other = np.minimum(rate * margin, 1.0)
+            trials = z**2 * ((1 - rate) / rate + (1 - other) / other) / np.log(margin) ** 2
+        else:
+            nearer = np.minimum(rate, 1 - rate)
+            other = np.minimum(nearer + margin, 1.0)
+            trials = z**2 * (nearer * (1 - nearer) + other * (1 - other)) / margin**2
+        needed = np.ceil(trials * subjects_per_trial)
+    return np.where(np.isfinite(needed), needed, np.nan)
