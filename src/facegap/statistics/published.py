@@ -1,0 +1,260 @@
+"""The printed table of Gender Shades: which counts it can stand for, and the people rebuilt from them.
+
+Buolamwini and Gebru (2018), table of the Pilot Parliaments Benchmark, 1,270 faces, three vendors. The numbers here are
+secondary: subgroup errors from copies of the paper, the rest from memory confirmed by arithmetic. Whatever shows them
+says `source = secondary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from facegap.errors import StatisticsError
+from facegap.statistics.intervals import wilson
+from facegap.types import AnyArray
+
+SOURCE = "secondary"
+COLUMNS = ("All", "F", "M", "Darker", "Lighter", "DF", "DM", "LF", "LM")
+SUBGROUPS = ("DF", "DM", "LF", "LM")
+GROUP_SIZES: Mapping[str, int] = MappingProxyType(
+    {
+        "All": 1270,
+        "F": 567,
+        "M": 703,
+        "Darker": 589,
+        "Lighter": 681,
+        "DF": 271,
+        "DM": 318,
+        "LF": 296,
+        "LM": 385,
+    }
+)
+_PARTS = {"D": "darker", "L": "lighter", "F": "female", "M": "male"}
+PRINTED: Mapping[str, Mapping[str, tuple[float, ...]]] = MappingProxyType(
+    {
+        "Microsoft": {
+            "PPV": (93.7, 89.3, 97.4, 87.1, 99.3, 79.2, 94.0, 98.3, 100.0),
+            "Error": (6.3, 10.7, 2.6, 12.9, 0.7, 20.8, 6.0, 1.7, 0.0),
+            "TPR": (93.7, 96.5, 91.7, 87.1, 99.3, 92.1, 83.7, 100.0, 98.7),
+            "FPR": (6.3, 8.3, 3.5, 12.9, 0.7, 16.3, 7.9, 1.3, 0.0),
+        },
+        "Face++": {
+            "PPV": (90.0, 78.7, 99.3, 83.5, 95.3, 65.5, 99.3, 90.2, 99.2),
+            "Error": (10.0, 21.3, 0.7, 16.5, 4.7, 34.5, 0.7, 9.8, 0.8),
+            "TPR": (90.0, 98.9, 85.1, 83.5, 95.3, 98.8, 76.6, 98.9, 92.9),
+            "FPR": (10.0, 14.9, 1.1, 16.5, 4.7, 23.4, 1.2, 7.1, 1.1),
+        },
+        "IBM": {
+            "PPV": (87.9, 79.7, 94.4, 77.6, 96.8, 65.3, 88.0, 92.9, 99.7),
+            "Error": (12.1, 20.3, 5.6, 22.4, 3.2, 34.7, 12.0, 7.1, 0.3),
+            "TPR": (87.9, 92.1, 85.2, 77.6, 96.8, 82.3, 74.8, 99.6, 94.8),
+            "FPR": (12.1, 14.8, 7.9, 22.4, 3.2, 25.2, 17.7, 5.2, 0.4),
+        },
+    }
+)
+# What the labels of the paper measure, found by rebuilding every cell from the error row.
+PLAIN_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "PPV": "accuracy within true group",
+        "Error": "error rate within true group",
+        "TPR": "precision",
+        "FPR": "one minus the precision of the other gender",
+    }
+)
+LABEL_NOTE = (
+    'The row labelled "PPV" is the accuracy within the true group (right / people of the group), "TPR" is precision '
+    '(right / called so), and "FPR" is one minus the precision of the other gender. '
+    "Read by their usual definitions the labels miss the printed numbers by up to 13 points."
+)
+
+
+@dataclass(frozen=True)
+class PossibleCounts:
+    """Which whole numbers a printed share can stand for.
+
+    counts  : every count of `size` that rounds to the printed share; empty if none does
+    nearest : the count whose share is closest to print, whether or not it rounds to it
+    """
+
+    share: float
+    size: int
+    counts: tuple[int, ...]
+    nearest: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether any whole number gives the printed share."""
+        return bool(self.counts)
+
+
+@dataclass(frozen=True)
+class PublishedCell:
+    """An error share of the table that no whole number over the stated group size gives."""
+
+    vendor: str
+    column: str
+    printed: float
+    size: int
+    nearest: int
+
+
+@dataclass(frozen=True, eq=False)
+class RebuiltPeople:
+    """One entry per person, as a closed API would have answered: str [n] each."""
+
+    tone: AnyArray
+    gender: AnyArray
+    prediction: AnyArray
+
+
+@dataclass(frozen=True)
+class ViewCell:
+    """One cell of the Gender Shades view: counts under the paper's label and under a plain name.
+
+    errors : what the share counts; for the row "Error" people called wrongly
+    """
+
+    column: str
+    label: str
+    plain_name: str
+    errors: int
+    trials: int
+
+    @property
+    def per_cent(self) -> float:
+        """Share in per cent; NaN without trials."""
+        return 100 * self.errors / self.trials if self.trials else float("nan")
+
+    def interval(self, *, level: float = 0.95) -> tuple[float, float]:
+        """Wilson's interval of the share in per cent, with people as trials; NaN without trials."""
+        low, high = wilson(self.errors, self.trials, level=level)
+        return 100 * low, 100 * high
+
+
+def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -> list[PossibleCounts]:
+    """The counts that printed percentages can stand for, given how many there were: a GRIM check of proportions.
+
+    shares   : per cent, as printed with `decimals` places
+    sizes    : people of each group, one per share or one for all
+    returns  : one PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed
+    Raises   : StatisticsError for a share outside 0 to 100 or a size below 1
+    Source   : the idea of Brown and Heathers (2017), here for shares instead of means
+    """
+    share, size = np.broadcast_arrays(np.atleast_1d(np.asarray(shares, np.float64)), np.asarray(sizes, np.int64))
+    if np.any((share < 0) | (share > 100) | np.isnan(share)) or np.any(size < 1):
+        raise StatisticsError("shares are per cent from 0 to 100, sizes whole numbers from 1 up")
+    half = 0.5 * 10.0**-decimals + 1e-9
+    found = []
+    for printed, people in zip(share.tolist(), size.tolist(), strict=True):
+        low = max(int(np.ceil((printed - half) * people / 100)), 0)
+        high = min(int(np.floor((printed + half) * people / 100)), people)
+        nearest = min((abs(100 * k / people - printed), k) for k in _around(printed * people / 100, people))[1]
+        found.append(PossibleCounts(printed, people, tuple(range(low, high + 1)), nearest))
+    return found
+
+
+def impossible_cells() -> list[PublishedCell]:
+    """The printed errors of Gender Shades that are no whole number over the stated group sizes: six of them.
+
+    Faces were probably left out of these cells, so refusals hid in missing rows.
+    """
+    cells = []
+    for vendor, rows in PRINTED.items():
+        checked = possible_counts(rows["Error"], [GROUP_SIZES[column] for column in COLUMNS])
+        cells += [
+            PublishedCell(vendor, column, cell.share, cell.size, cell.nearest)
+            for column, cell in zip(COLUMNS, checked, strict=True)
+            if not cell.possible
+        ]
+    return cells
+
+
+def subgroup_errors(vendor: str) -> dict[str, int]:
+    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares."""
+    if vendor not in PRINTED:
+        raise StatisticsError(f"no vendor {vendor!r} in the table; there are {', '.join(PRINTED)}")
+    printed = PRINTED[vendor]["Error"]
+    shares = [printed[COLUMNS.index(column)] for column in SUBGROUPS]
+    counts = possible_counts(shares, [GROUP_SIZES[column] for column in SUBGROUPS])
+    return {column: cell.nearest for column, cell in zip(SUBGROUPS, counts, strict=True)}
+
+
+def rebuild_people(vendor: str) -> RebuiltPeople:
+    """The 1,270 people of the table with the answer that the vendor's classifier gave each, wrong ones first.
+
+    tone is darker or lighter, gender and prediction female or male; the table knows no refusals
+    """
+    wrong = subgroup_errors(vendor)
+    tones, genders, predictions = [], [], []
+    for column in SUBGROUPS:
+        size, errors = GROUP_SIZES[column], wrong[column]
+        tone, gender = (_PARTS[letter] for letter in column)
+        other = "male" if gender == "female" else "female"
+        tones += [tone] * size
+        genders += [gender] * size
+        predictions += [other] * errors + [gender] * (size - errors)
+    return RebuiltPeople(np.array(tones), np.array(genders), np.array(predictions))
+
+
+def gender_shades_view(tone: ArrayLike, gender: ArrayLike, prediction: ArrayLike) -> list[ViewCell]:
+    """The paper's four rows by nine columns for any audit of a gender classifier.
+
+    tone       : str [n], of any two or more levels (darker, lighter in the paper)
+    gender     : str [n], true gender of exactly two kinds
+    prediction : str [n], one of the two, or anything else for a refusal: it is no right answer in "PPV" and "Error",
+                 and is in no denominator of "TPR" and "FPR", which count what was called so
+    returns    : cells by row, then column: All, each gender, each tone, each tone with each gender. For All and for a
+                 tone the paper's four rows are the overall accuracy and error of those people
+    Raises     : StatisticsError unless there are exactly two genders
+    """
+    tones, genders, called = (np.asarray(values).astype(str) for values in (tone, gender, prediction))
+    kinds = _in_order(genders, ("female", "male"))
+    if len(kinds) != 2:
+        raise StatisticsError(f"the gender-shades view needs two genders, these are: {', '.join(kinds) or 'none'}")
+    levels = _in_order(tones, ("darker", "lighter"))
+    everyone = np.ones(len(tones), dtype=np.bool_)
+    short, short_level = _initials(kinds), _initials(levels)
+    columns = [("All", everyone, "")]
+    columns += [(short[kind], everyone, kind) for kind in kinds]
+    columns += [(level.capitalize(), tones == level, "") for level in levels]
+    columns += [(short_level[level] + short[kind], tones == level, kind) for level in levels for kind in kinds]
+    return [
+        ViewCell(name, label, PLAIN_NAMES[label], *_count(label, genders[people], called[people], kind, kinds))
+        for label in PLAIN_NAMES
+        for name, people, kind in columns
+    ]
+
+
+def _count(label: str, gender: AnyArray, called: AnyArray, kind: str, kinds: list[str]) -> tuple[int, int]:
+    """(count, of how many) of one row among the people of a column; kind "" where the column has both genders."""
+    right = called == gender
+    if not kind or label in ("PPV", "Error"):
+        own = right if not kind else right[gender == kind]
+        good = label in ("PPV", "TPR")
+        return int(own.sum() if good else (~own).sum()), len(own)
+    if label == "TPR":
+        return int((right & (called == kind)).sum()), int((called == kind).sum())
+    other = kinds[1] if kind == kinds[0] else kinds[0]
+    return int((~right & (called == other)).sum()), int((called == other).sum())
+
+
+def _around(exact: float, size: int) -> tuple[int, int]:
+    below = int(np.floor(exact))
+    return below, min(below + 1, size)
+
+
+def _in_order(values: AnyArray, known: tuple[str, ...]) -> list[str]:
+    """Distinct values, those of the paper first and in its order, then the others by name."""
+    found = set(values.tolist())
+    return [name for name in known if name in found] + sorted(found.difference(known))
+
+
+def _initials(names: list[str]) -> dict[str, str]:
+    """First letters as the paper's column heads; whole names where two would begin alike."""
+    letters = [name[:1].upper() for name in names]
+    return dict(zip(names, letters if len(set(letters)) == len(letters) else [f"{n} " for n in names], strict=True))
