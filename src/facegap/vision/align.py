@@ -19,14 +19,15 @@ def similarity(points: FloatArray, template: FloatArray) -> NDArray[np.float64]:
     """The rotation, scale and shift, without mirroring, that brings points nearest to a template.
 
     points, template : float (n, 2) as (x, y), n >= 2
-    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN where all points coincide
+    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN where all points coincide or one is no number
     Source           : least squares in closed form; a point is the complex number x + iy and the map is z -> (a + ib) z + t
     """
-    z, w = (np.asarray(p, np.float64) @ np.array([1.0, 1.0j]) for p in (points, template))
-    centred = z - z.mean()
-    spread = (np.abs(centred) ** 2).sum()
-    turn = (np.conj(centred) * (w - w.mean())).sum() / spread if spread > 0 else complex(np.nan, np.nan)
-    shift = w.mean() - turn * z.mean()
+    with np.errstate(over="ignore", invalid="ignore"):  # a model may give any numbers
+        z, w = (np.asarray(p, np.float64) @ np.array([1.0, 1.0j]) for p in (points, template))
+        centred = z - z.mean()
+        spread = (np.abs(centred) ** 2).sum()
+        turn = (np.conj(centred) * (w - w.mean())).sum() / spread if spread > 0 else complex(np.nan, np.nan)
+        shift = w.mean() - turn * z.mean()
     return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
 
 

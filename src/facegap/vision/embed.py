@@ -14,7 +14,7 @@ from facegap.inputs.images import Pixels
 from facegap.inputs.model_card import ModelCard
 from facegap.types import FloatArray
 from facegap.vision import tensors
-from facegap.vision.align import aligned
+from facegap.vision.align import aligned, similarity
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,13 @@ def embedder(card: ModelCard, session: Any, batch: int) -> Embedder:
     return Embedder(card, session, output, rows, template, card.outputs.embedding.dimension)
 
 
-def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels:
-    """The face on the card's template."""
+def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | None:
+    """The face on the card's template; None where its points give it no place: one is no number, or all coincide."""
     card = model.card
     assert card.input is not None and card.alignment is not None
+    # OpenCV would warp by such a map without a word, and a black crop has a template too.
+    if not np.isfinite(similarity(points, model.template)).all():
+        return None
     return aligned(pixels, points, model.template, card.input.size, card.alignment.interpolation)
 
 

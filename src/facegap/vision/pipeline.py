@@ -159,6 +159,8 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
         return
     if stages.embedder:
         row.for_embedder = embedder_crop(stages.embedder, picture.pixels, points)
+        if row.for_embedder is None:
+            row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
     if stages.classifier:
         row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
 
