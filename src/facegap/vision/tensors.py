@@ -46,8 +46,15 @@ def scaled(batch: AnyArray, spec: InputSpec) -> AnyArray:
 
 
 def batch_limit(session: Any, card: ModelCard) -> int | None:
-    """Number of rows that the graph's first axis is fixed to; None where it is free."""
+    """1 where the graph takes one picture at once; None where its first axis is free.
+
+    Raises
+    ------
+    ModelError : the graph takes exactly some other number, so a last batch that is smaller would not fit
+    """
     axis = next(entry for entry in session.get_inputs() if entry.name == input_name(session, card)).shape[0]
+    if isinstance(axis, int) and axis != 1:
+        raise ModelError(f"{card.name}: the graph takes exactly {axis} pictures at once; export it with a free first axis")
     return axis if isinstance(axis, int) else None
 
 

@@ -1,0 +1,334 @@
+"""Detection: heads whose faces are known by hand, through each decoder and through whole toy graphs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facegap.errors import ModelError
+from facegap.inputs.cards import read_card
+from facegap.inputs.model_card import DetectorSpec
+from facegap.runtime import open_session
+from facegap.vision import detect as detection
+from facegap.vision.detect import Faces, above, cells, choose, decode, detect, detector, plausible, prepare, suppress
+
+STRIDES = (8, 16, 32)
+NO_POINTS = (np.nan,) * 10
+
+
+def table(**changes: Any) -> DetectorSpec:
+    plain: dict[str, Any] = {
+        "decoder": "yunet", "resize": "letterbox", "score_threshold": 0.5, "nms_iou": 0.3, "strides": STRIDES, "points": True,
+    }  # fmt: skip
+    return DetectorSpec(**(plain | changes))
+
+
+def faces(*boxes: tuple[float, ...], scores: tuple[float, ...] | None = None, points: bool = True) -> Faces:
+    where = np.zeros((len(boxes), 5, 2)) if points else np.full((len(boxes), 5, 2), np.nan)
+    falling = np.linspace(0.9, 0.8, len(boxes)) if scores is None else np.array(scores, np.float64)
+    return Faces(np.array(boxes, np.float64).reshape(-1, 4), where, falling)
+
+
+# ---- decoders ----
+
+
+def test_cells_run_along_rows_and_repeat_per_anchor() -> None:
+    assert cells((33, 16), 16).tolist() == [[0, 0], [1, 0], [2, 0]]
+    assert cells((16, 32), 16, anchors=2).tolist() == [[0, 0], [0, 0], [0, 1], [0, 1]]
+
+
+def yunet_heads(side: int = 64) -> dict[str, Any]:
+    """Heads of a picture without a face."""
+    widths = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+    return {f"{kind}_{s}": np.zeros((1, (side // s) ** 2, n), np.float32) for s in STRIDES for kind, n in widths.items()}
+
+
+def test_a_yunet_cell_gives_box_points_and_score_by_its_formulas() -> None:
+    heads = yunet_heads()
+    cell = 2 * 4 + 1  # stride 16: column 1, row 2
+    heads["cls_16"][0, cell], heads["obj_16"][0, cell] = 0.81, 0.64
+    heads["bbox_16"][0, cell] = [0.5, -0.25, math.log(2), math.log(1.5)]
+    heads["kps_16"][0, cell] = np.arange(10) / 8
+    found = above(decode(heads, table(), (64, 64), "toy"), 0.5)
+    assert found.scores == pytest.approx([0.72])  # sqrt(.81 * .64)
+    # centre (1.5, 1.75) * 16 = (24, 28), size (32, 24)
+    assert found.boxes == pytest.approx(np.array([[8, 16, 40, 40]]))
+    assert found.points[0] == pytest.approx((np.arange(10).reshape(5, 2) / 8 + [1, 2]) * 16)
+
+
+def test_a_yunet_canvas_need_not_be_square() -> None:
+    heads = {
+        f"{kind}_{s}": np.zeros((1, (96 // s) * (32 // s), n))
+        for s in STRIDES
+        for kind, n in {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}.items()
+    }
+    heads["cls_32"][0, 2], heads["obj_32"][0, 2] = 1, 1
+    found = above(decode(heads, table(), (96, 32), "toy"), 0.5)
+    assert found.boxes == pytest.approx(np.array([[48, -16, 80, 16]]))
+
+
+def test_yunet_scores_beyond_one_are_cut_to_one() -> None:
+    heads = yunet_heads()
+    heads["cls_32"][:], heads["obj_32"][:] = 7, -3
+    heads["obj_32"][0, 0] = 2
+    assert sorted(decode(heads, table(), (64, 64), "toy").scores)[-2:] == [0, 1]
+
+
+def test_an_ultraface_box_is_a_share_of_the_canvas_and_has_no_points() -> None:
+    heads = {
+        "scores": np.array([[[0.9, 0.1], [0.2, 0.8]]], np.float32),
+        "boxes": np.array([[[0, 0, 1, 1], [0.25, 0.5, 0.75, 1.0]]], np.float32),
+    }
+    spec = table(decoder="ultraface", points=False, resize="stretch", strides=())
+    found = above(decode(heads, spec, (320, 240), "toy"), 0.5)
+    assert found.scores == pytest.approx([0.8])
+    assert found.boxes == pytest.approx(np.array([[80, 120, 240, 240]]))
+    assert np.isnan(found.points).all()
+
+
+def scrfd_heads(side: int = 64, *, batch_axis: bool = False) -> dict[str, Any]:
+    """Nine maps under numbers, as its exports name them; nothing found."""
+    numbers = iter(range(440, 1000, 7))
+    lengths = [2 * (side // stride) ** 2 for stride in STRIDES]
+    shapes = [(length, width) for width in (1, 4, 10) for length in lengths]
+    return {str(next(numbers)): np.zeros((1, *shape) if batch_axis else shape, np.float32) for shape in shapes}
+
+
+def scrfd_map(heads: dict[str, Any], stride: int, width: int, side: int = 64) -> Any:
+    length = 2 * (side // stride) ** 2
+    return next(head.reshape(length, width) for head in heads.values() if head.size == length * width and head.shape[-1] == width)
+
+
+@pytest.mark.parametrize("batch_axis", [False, True])
+def test_an_scrfd_anchor_measures_from_the_corner_of_its_cell(batch_axis: bool) -> None:
+    heads = scrfd_heads(batch_axis=batch_axis)
+    anchor = (2 * 4 + 1) * 2 + 1  # stride 16: column 1, row 2, second anchor; corner (16, 32)
+    scrfd_map(heads, 16, 1)[anchor] = 0.7
+    scrfd_map(heads, 16, 4)[anchor] = [0.5, 1, 1.5, 2]  # left, top, right, bottom
+    scrfd_map(heads, 16, 10)[anchor] = np.arange(10) / 4 - 1
+    found = above(decode(heads, table(decoder="scrfd"), (64, 64), "toy"), 0.5)
+    assert found.scores == pytest.approx([0.7])
+    assert found.boxes == pytest.approx(np.array([[8, 16, 40, 64]]))
+    assert found.points[0] == pytest.approx((np.arange(10).reshape(5, 2) / 4 - 1) * 16 + [16, 32])
+
+
+@pytest.mark.parametrize(
+    ("decoder", "heads"),
+    [
+        ("yunet", {"cls_8": np.zeros((1, 64, 1))}),
+        ("yunet", yunet_heads(32)),
+        ("ultraface", {"scores": np.zeros((1, 7)), "boxes": np.zeros((1, 4, 4))}),
+        ("scrfd", {"440": np.zeros((128, 1))}),
+        ("scrfd", scrfd_heads() | {"twin": np.zeros((128, 1))}),
+    ],
+)
+def test_heads_of_another_shape_are_a_model_error_that_lists_them(decoder: str, heads: dict[str, Any]) -> None:
+    spec = table(decoder=decoder, points=decoder != "ultraface", strides=() if decoder == "ultraface" else STRIDES)
+    with pytest.raises(ModelError, match=rf"toy: these outputs cannot be read as {decoder}: .*\("):
+        decode(heads, spec, (64, 64), "toy")
+
+
+# ---- filters ----
+
+
+def test_the_threshold_is_inclusive_and_faces_come_by_falling_score() -> None:
+    found = above(faces((0, 0, 1, 1), (0, 0, 2, 2), (0, 0, 3, 3), scores=(0.5, 0.49, 0.9)), 0.5)
+    assert found.scores.tolist() == [0.9, 0.5]
+    assert found.boxes[:, 2].tolist() == [3, 1]
+
+
+def test_candidates_that_are_no_numbers_are_left_out() -> None:
+    bad = faces((0, 0, np.nan, 1), (0, 0, np.inf, 1), (0, 0, 1, 1), (0, 0, 4, 4), scores=(0.9, 0.9, np.nan, 0.6))
+    assert above(bad, 0.5).boxes.tolist() == [[0, 0, 4, 4]]
+
+
+def test_sizes_that_overflow_are_left_out_without_a_warning() -> None:
+    heads = yunet_heads()
+    heads["cls_8"][:], heads["obj_8"][:], heads["bbox_8"][:] = 1, 1, 1000
+    assert not len(above(decode(heads, table(), (64, 64), "toy"), 0.5))
+
+
+def test_the_work_that_a_model_can_cause_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "MOST_CANDIDATES", 3)
+    assert above(faces(*[(0, 0, k, k) for k in range(1, 9)]), 0.5).boxes[:, 2].tolist() == [1, 2, 3]
+
+
+def test_a_box_without_an_area_or_far_beyond_the_picture_is_no_face() -> None:
+    found = faces((5, 5, 5, 9), (5, 9, 8, 6), (0, 0, 201, 10), (0, 0, 200, 10), (-50, -50, 60, 60))
+    assert plausible(found, 100).boxes.tolist() == [[0, 0, 200, 10], [-50, -50, 60, 60]]
+
+
+@pytest.mark.parametrize(("iou", "kept"), [(0.5, 2), (0.49, 1)])
+def test_of_two_boxes_that_share_more_than_the_limit_the_higher_score_stays(iou: float, kept: int) -> None:
+    found = suppress(faces((0, 0, 10, 10), (0, 0, 10, 5)), iou)  # they share exactly half
+    assert len(found) == kept
+    assert found.boxes[0].tolist() == [0, 0, 10, 10]
+
+
+def test_suppressing_nothing_gives_nothing() -> None:
+    assert len(suppress(faces(), 0.3)) == 0
+
+
+def greedy(found: Faces, iou: float) -> list[int]:
+    """Suppression by its definition."""
+    kept: list[int] = []
+    for k, (x1, y1, x2, y2) in enumerate(found.boxes):
+        shares = []
+        for other in kept:
+            a1, b1, a2, b2 = found.boxes[other]
+            overlap = max(0, min(x2, a2) - max(x1, a1)) * max(0, min(y2, b2) - max(y1, b1))
+            shares.append(overlap / ((x2 - x1) * (y2 - y1) + (a2 - a1) * (b2 - b1) - overlap))
+        if all(share <= iou for share in shares):
+            kept.append(k)
+    return kept
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from([0.15, 0.37, 0.61]))
+def test_suppression_is_the_greedy_one(seed: int, count: int, iou: float) -> None:
+    rng = np.random.default_rng(seed)
+    corner, size = rng.uniform(0, 50, (count, 2)), rng.uniform(5, 30, (count, 2))
+    made = Faces(np.hstack([corner, corner + size]), np.zeros((count, 5, 2)), np.sort(rng.uniform(0.1, 1, count))[::-1])
+    assert suppress(made, iou).boxes.tolist() == made.boxes[greedy(made, iou)].tolist()
+
+
+# ---- the one face ----
+
+
+def test_the_largest_face_is_chosen_by_area() -> None:
+    assert choose(faces((0, 0, 10, 10), (0, 0, 4, 40), (0, 0, 9, 9)), "largest", (100, 100)) == 1
+
+
+def test_the_face_nearest_the_centre_is_chosen() -> None:
+    found = faces((0, 0, 60, 60), (40, 20, 60, 30), (80, 0, 100, 20))  # centres (30, 30) (50, 25) (90, 10)
+    assert choose(found, "centre", (100, 50)) == 1
+
+
+def test_several_faces_can_be_refused_and_one_cannot() -> None:
+    assert choose(faces((0, 0, 9, 9), (20, 20, 40, 40)), "refuse", (100, 100)) is None
+    assert choose(faces((0, 0, 9, 9)), "refuse", (100, 100)) == 0
+
+
+@pytest.mark.parametrize("policy", ["largest", "centre"])
+def test_ties_go_to_the_higher_score(policy: Any) -> None:
+    assert choose(faces((10, 0, 20, 10), (0, 0, 10, 10)), policy, (20, 10)) == 0
+
+
+# ---- canvas ----
+
+
+@pytest.fixture
+def card(tmp_path: Path, card_writer: Any) -> Any:
+    """A detector's card, read from TOML with further lines of [input] and another [detector]."""
+
+    def made(more_input: str = "", *, model: bytes = b"x", decoder: str = "yunet", side: int = 64, **head: Any) -> Any:
+        points, resize = ("false", "stretch") if decoder == "ultraface" else ("true", "letterbox")
+        strides = "" if decoder == "ultraface" else "strides = [8, 16, 32]\n"
+        tables = (
+            f'{more_input}\n[detector]\ndecoder = "{decoder}"\nresize = "{resize}"\nscore_threshold = 0.6\n'
+            f"nms_iou = 0.3\n{strides}points = {points}\n"
+        )
+        return read_card(card_writer(tmp_path, "toy", "detect", model, tables, side=side, **({"colour": "BGR"} | head)))
+
+    return made
+
+
+def white(width: int, height: int) -> Any:
+    return np.full((height, width, 3), 255, np.uint8)
+
+
+def test_a_large_picture_is_shrunk_to_fit_with_zeros_below_and_to_the_right(card: Any) -> None:
+    canvas = prepare(white(100, 50), card())
+    assert canvas.pixels.shape == (64, 64, 3)
+    assert canvas.scale == (0.64, 0.64)
+    assert canvas.pixels[:32].all()
+    assert not canvas.pixels[32:].any()
+
+
+def test_sides_rounded_to_pixels_give_each_axis_its_own_scale(card: Any) -> None:
+    canvas = prepare(white(99, 50), card())  # 50 * 64 / 99 = 32.3
+    assert canvas.scale == (64 / 99, 32 / 50)
+
+
+@pytest.mark.parametrize(
+    ("limit", "side"), [("", 16), ("enlargement_limit = 1.5", 24), ("enlargement_limit = 16", 64), ("enlargement_limit = 0.5", 8)]
+)
+def test_a_small_picture_is_enlarged_up_to_the_limit_only(card: Any, limit: str, side: int) -> None:
+    canvas = prepare(white(16, 16), card(limit))
+    assert canvas.scale == (side / 16, side / 16)
+    assert np.count_nonzero(canvas.pixels[..., 0]) == side * side
+
+
+@pytest.mark.parametrize(
+    ("size", "free"), [((100, 50), (128, 64)), ((64, 32), (64, 32)), ((700, 10), (640, 32)), ((1, 1), (32, 32))]
+)
+def test_a_free_canvas_is_the_next_multiple_of_32(card: Any, size: tuple[int, int], free: tuple[int, int]) -> None:
+    canvas = prepare(white(*size), card("dynamic = true", side=640))
+    assert canvas.pixels.shape[1::-1] == free
+
+
+def test_a_line_of_one_pixel_is_still_a_picture(card: Any) -> None:
+    assert prepare(white(1000, 1), card()).scale == (0.064, 1.0)
+
+
+def test_a_stretched_picture_fills_the_canvas(card: Any) -> None:
+    canvas = prepare(white(128, 32), card(decoder="ultraface"))
+    assert canvas.scale == (0.5, 2.0)
+    assert canvas.pixels.all()
+
+
+# ---- whole graphs ----
+
+
+def opened(card: Any, path: Path) -> Any:
+    return detector(card, open_session(path.with_suffix(".onnx").read_bytes(), name=card.name))
+
+
+def test_a_face_comes_back_in_coordinates_of_the_picture(toys: Any, draw: Any) -> None:
+    path = Path(toys.card("detector"))
+    model = opened(read_card(path), path)
+    found = detect(model, np.kron(draw(quadrants=(3,)), np.ones((2, 2, 1), np.uint8)))  # the canvas is half as large
+    assert found.boxes == pytest.approx(np.array([[72, 72, 120, 120]]))
+    assert found.points[0, 2] == pytest.approx([96, 96])
+    assert found.scores == pytest.approx([1])
+
+
+def test_a_face_darker_than_the_threshold_is_none_and_three_are_three(toys: Any, draw: Any) -> None:
+    path = Path(toys.card("detector"))
+    model = opened(read_card(path), path)
+    assert len(detect(model, draw(blue=151))) == 0
+    assert detect(model, draw(blue=154)).scores == pytest.approx([154 / 255], abs=1e-5)
+    assert len(detect(model, draw(quadrants=(0, 1, 3)))) == 3
+
+
+def test_an_ultraface_graph_runs_whole(card: Any, graphs: Any, tmp_path: Path) -> None:
+    heads = {"scores": [[[0, 0.95], [0, 0.9], [1, 0]]], "boxes": [[[0, 0, 0.5, 1], [0, 0, 0.52, 1], [0, 0, 1, 1]]]}
+    read = card(model=graphs.answering(heads), decoder="ultraface")
+    found = detect(opened(read, tmp_path / "toy.toml"), white(200, 100))
+    assert found.boxes == pytest.approx(np.array([[0, 0, 100, 100]]))  # the second is its double
+
+
+def test_an_scrfd_graph_runs_whole_with_its_numbered_outputs(card: Any, graphs: Any, tmp_path: Path) -> None:
+    heads = scrfd_heads()
+    scrfd_map(heads, 32, 1)[6] = 0.9  # column 1, row 1, first anchor; corner (32, 32)
+    scrfd_map(heads, 32, 4)[6] = [0.5, 0.5, 0.75, 0.75]
+    read = card(model=graphs.answering(heads), decoder="scrfd", input_name="*")
+    found = detect(opened(read, tmp_path / "toy.toml"), white(64, 64))
+    assert found.boxes == pytest.approx(np.array([[16, 16, 56, 56]]))
+    assert found.points[0] == pytest.approx(np.full((5, 2), 32))
+
+
+def test_a_graph_without_the_heads_of_its_decoder_is_refused_when_it_is_opened(card: Any, graphs: Any, tmp_path: Path) -> None:
+    read = card(model=graphs.answering({"cls_8": np.zeros((1, 64, 1))}))
+    with pytest.raises(ModelError, match="no output 'cls_16'"):
+        opened(read, tmp_path / "toy.toml")
+
+
+def test_every_decoder_that_a_card_may_name_exists() -> None:
+    assert set(DetectorSpec.model_fields["decoder"].annotation.__args__) == set(detection.DECODERS)  # type: ignore[union-attr]

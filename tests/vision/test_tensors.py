@@ -1,0 +1,127 @@
+"""Tensors: each colour order, layout, type, mean and scale by hand on one pixel or two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegap.errors import ModelError
+from facegap.inputs.cards import read_card
+from facegap.inputs.model_card import InputSpec, ModelCard
+from facegap.runtime import open_session
+from facegap.vision import tensors
+
+EMBEDS = """
+[alignment]
+template = [[1, 1], [2, 1], [1.5, 1.5], [1, 2], [2, 2]]
+interpolation = "bilinear"
+
+[outputs.embedding]
+output = "means"
+dimension = 3
+"""
+
+
+def spec(**changes: Any) -> InputSpec:
+    grey = changes.get("colour") == "GREY"
+    plain: dict[str, Any] = {
+        "name": "input", "layout": "NCHW", "colour": "BGR", "size": (8, 8), "dtype": "float32",
+        "mean": (0,) if grey else (0, 0, 0), "scale": (1,) if grey else (1, 1, 1),
+    }  # fmt: skip
+    return InputSpec(**(plain | changes))
+
+
+def two_crops() -> list[Any]:
+    """Two pictures of 2 x 1 pixels, blue, green, red."""
+    return [np.array([[[10, 20, 30], [40, 50, 60]]], np.uint8), np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)]
+
+
+def test_channels_come_first_in_nchw() -> None:
+    tensor = tensors.to_tensor(two_crops(), spec())
+    assert tensor.tolist() == [[[[10, 40]], [[20, 50]], [[30, 60]]], [[[1, 4]], [[2, 5]], [[3, 6]]]]
+    assert tensor.dtype == np.float32
+    assert tensor.flags["C_CONTIGUOUS"]
+
+
+def test_channels_come_last_in_nhwc() -> None:
+    tensor = tensors.to_tensor(two_crops(), spec(layout="NHWC"))
+    assert tensor.tolist() == [[[[10, 20, 30], [40, 50, 60]]], [[[1, 2, 3], [4, 5, 6]]]]
+
+
+def test_rgb_puts_red_first() -> None:
+    assert tensors.to_tensor(two_crops(), spec(colour="RGB"))[0].tolist() == [[[30, 60]], [[20, 50]], [[10, 40]]]
+
+
+def test_grey_is_one_channel_weighted_as_the_eye_sees() -> None:
+    tensor = tensors.to_tensor(two_crops(), spec(colour="GREY", layout="NHWC"))
+    # .114 * 10 + .587 * 20 + .299 * 30 = 21.85, and 51.85
+    assert tensor.tolist() == [[[[22], [52]]], [[[2], [5]]]]
+
+
+def test_the_mean_is_taken_before_the_scale_and_in_the_order_of_the_colours() -> None:
+    tensor = tensors.to_tensor(two_crops(), spec(colour="RGB", mean=(30, 0, 0), scale=(1, 0.5, 2)))
+    assert tensor[0].tolist() == [[[0, 30]], [[10, 25]], [[20, 80]]]
+
+
+def test_a_scale_alone_and_a_mean_alone_both_count() -> None:
+    assert tensors.to_tensor(two_crops(), spec(scale=(0.5, 0.5, 0.5)))[1].tolist() == [[[0.5, 2]], [[1, 2.5]], [[1.5, 3]]]
+    assert tensors.to_tensor(two_crops(), spec(mean=(1, 2, 3)))[1].tolist() == [[[0, 3]], [[0, 3]], [[0, 3]]]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_the_type_is_the_cards(dtype: str) -> None:
+    tensor = tensors.to_tensor(two_crops(), spec(dtype=dtype))
+    assert tensor.dtype == np.dtype(dtype)
+    assert tensor[0, :, 0, 0].tolist() == [10, 20, 30]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
+    """A card and a session over the graph that averages channels."""
+
+    def made(batch: int | str = "N", **card: Any) -> tuple[ModelCard, Any]:
+        model = graphs.mean_of_channels(batch=batch, side=8)
+        path = card_writer(tmp_path, "toy", "embed", model, EMBEDS, **({"side": 8} | card))
+        return read_card(path), open_session(model, name="toy")
+
+    return made
+
+
+def test_a_free_batch_axis_has_no_limit_and_a_batch_of_one_is_kept(opened: Any) -> None:
+    for batch, limit in (("N", None), (1, 1)):
+        card, session = opened(batch)
+        assert tensors.batch_limit(session, card) == limit
+
+
+def test_a_graph_for_exactly_four_pictures_is_refused(opened: Any) -> None:
+    card, session = opened(4)
+    with pytest.raises(ModelError, match="takes exactly 4 pictures at once"):
+        tensors.batch_limit(session, card)
+
+
+def test_the_only_input_may_go_unnamed(opened: Any) -> None:
+    card, session = opened(input_name="*")
+    assert tensors.input_name(session, card) == "input"
+
+
+def test_a_name_that_the_graph_has_not_is_refused_with_those_it_has(opened: Any) -> None:
+    card, session = opened(input_name="data")
+    with pytest.raises(ModelError, match="toy: the graph has no input 'data'; its inputs are 'input'"):
+        tensors.input_name(session, card)
+    with pytest.raises(ModelError, match="no output 'gender'; its outputs are 'means'"):
+        tensors.output_name(session, card, "gender")
+
+
+def test_a_run_gives_the_named_outputs(opened: Any) -> None:
+    card, session = opened(colour="BGR")
+    (means,) = tensors.run(session, card, ["means"], np.full((2, 3, 8, 8), [[[[1]], [[2]], [[3]]]], np.float32))
+    assert means.tolist() == [[1, 2, 3], [1, 2, 3]]
+
+
+def test_a_tensor_that_the_graph_refuses_is_a_model_error(opened: Any) -> None:
+    card, session = opened()
+    with pytest.raises(ModelError, match=r"toy: the model fails on input of shape \(1, 3, 9, 9\)"):
+        tensors.run(session, card, None, np.zeros((1, 3, 9, 9), np.float32))
