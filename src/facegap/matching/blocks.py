@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from facegap.errors import MatchingError
-from facegap.matching.filters import filter_named
+from facegap.matching.filters import Filter, TileShape, filter_named
 from facegap.matching.kernels import KernelChoice, Kernels, Table, choose_kernels
 from facegap.matching.rows import Float32Array, Rows, gather
-from facegap.matching.tiles import TILE, Candidates, Prepared, Screen, Tile, TileShape, prepare, share, tiles_of
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, prepare, share, tiles_of
 from facegap.types import (
     PAIR_SCORE,
     AnyArray,
@@ -43,7 +43,7 @@ class Settings:
     filter: str
     device: Device = "cpu"
     kernels: KernelChoice = "auto"
-    shape: TileShape = TILE
+    shape: TileShape | None = None
     workers: int = 1
 
 
@@ -98,15 +98,16 @@ class Tail:
 class Worker:
     """One thread's buffers and counts; `begin` turns it to another pair of super-blocks."""
 
-    def __init__(self, kernels: Kernels, settings: Settings, tail: Tail) -> None:
-        size = len(settings.groups)
-        self.kernels, self.tail, self.floor = kernels, tail, float(settings.edges[0])
-        self.screen = Screen(kernels, settings.shape, filter_named(settings.filter, settings.device).dtype)
+    def __init__(self, kernels: Kernels, filter: Filter, settings: Settings, tail: Tail) -> None:
+        size, shape = len(settings.groups), settings.shape or filter.shape
+        self.kernels, self.tail = kernels, tail
+        self.floor = np.full(shape.rows, settings.edges[0])
+        self.screen = Screen(kernels, filter, shape)
         self.impostor = np.zeros((size, size, len(settings.edges) - 1), np.int64)
         full_bins = 0 if settings.full_edges is None else len(settings.full_edges) - 1
         self.full = np.zeros((size, size, full_bins), np.int64)
-        self.survivors = Candidates(kernels, self.tally, settings.shape.columns)
-        self.uncertain = Candidates(kernels, self.tally_full, settings.shape.columns) if full_bins else None
+        self.survivors = Candidates(kernels, self.tally, shape.columns)
+        self.uncertain = Candidates(kernels, self.tally_full, shape.columns) if full_bins else None
         self.listed = np.empty(len(self.survivors.i), PAIR_SCORE)
 
     def begin(self, prepared: Prepared, table: Table, full_table: Table) -> None:
@@ -115,7 +116,7 @@ class Worker:
 
     def count(self, tile: Tile) -> None:
         """Count the pairs of one tile."""
-        products = self.screen.emit(self.prepared, tile, self.floor, self.survivors)
+        products = self.screen.emit(self.prepared, tile, self.floor[: tile.stop - tile.first], self.survivors)
         if self.uncertain is not None:
             self.add_to_histogram(tile, products)
 
@@ -161,16 +162,17 @@ def count_blocks(
     if settings.full_edges is not None and settings.filter != "float32":
         raise MatchingError(f"full_range needs float32 products, not filter={settings.filter!r}; use float32 or auto")
     tail = Tail(settings.tail_limit, float(settings.edges[0]))
-    workers = [Worker(kernels, settings, tail) for _ in range(settings.workers)]
+    shape = settings.shape or product_filter.shape
+    workers = [Worker(kernels, product_filter, settings, tail) for _ in range(settings.workers)]
     with threadpool_limits(1, user_api="blas"):
         for _, same_right in itertools.groupby(blocks, key=lambda block: block.right_number):
             run = list(same_right)
             right_values = gather(others, run[0].right.index)
-            right = prepare(product_filter.right, kernels, right_values, settings.shape.columns, settings.workers)
+            right = prepare(product_filter.right, kernels, right_values, shape.columns, settings.workers)
             for block in run:
                 left_values = right_values if block.triangle else gather(embeddings, block.left.index)
-                left = prepare(product_filter.left, kernels, left_values, settings.shape.rows, settings.workers)
-                prepared = Prepared(product_filter, left_values, right_values, left, right, *settings.shape)
+                left = prepare(product_filter.left, kernels, left_values, shape.rows, settings.workers)
+                prepared = Prepared(product_filter, left_values, right_values, left, right, *shape)
                 count_tiles(block, prepared, workers, settings)
     return sum_of_workers(workers, tail, settings)
 
@@ -181,7 +183,8 @@ def count_tiles(block: Block, prepared: Prepared, workers: Sequence[Worker], set
     full_table = table if settings.full_edges is None else table._replace(edges=settings.full_edges)
     for worker in workers:
         worker.begin(prepared, table, full_table)
-    tiles = tiles_of(len(block.left), len(block.right), settings.shape, triangle=block.triangle)
+    shape = TileShape(prepared.height, prepared.width)
+    tiles = tiles_of(len(block.left), len(block.right), shape, triangle=block.triangle)
     share(tiles, [worker.count for worker in workers])
     share(workers, [Worker.finish] * len(workers))
     if settings.full_edges is not None:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from facegap.errors import MatchingError
 from facegap.matching.blocks import Block, Settings, count_blocks
 from facegap.matching.choice import choose_filter
+from facegap.matching.filters import TileShape
 from facegap.matching.kernels import KernelChoice, choose_kernels
 from facegap.matching.kernels_numpy import bins_of
 from facegap.matching.ledger import Pairing, codes, pairing, table_of, totals
 from facegap.matching.pairs import require_one_depth, scores_of_pairs
 from facegap.matching.rows import Float32Array, largest_components, super_blocks, super_rows
-from facegap.matching.tiles import TILE, TileShape
 from facegap.types import PAIR_SCORE, AnyArray, Device, FloatArray, IntArray, ScoreCounts, ScoreHistogram
 
 
@@ -44,7 +44,7 @@ def count_scores(
     embeddings: Float32Array, subjects: IntArray, groups: IntArray, *, floor: float, bins: int, tail_limit: int,
     exclude: NDArray[np.generic] | None = None, names: Sequence[str] | None = None, probes: Probes | None = None,
     full_range: int | None = None, filter: str = "auto", workers: int = 1, device: Device = "cpu",
-    kernels: KernelChoice = "auto", shape: TileShape = TILE, shard: tuple[int, int] = (0, 1),
+    kernels: KernelChoice = "auto", shape: TileShape | None = None, shard: tuple[int, int] = (0, 1),
 ) -> ScoreCounts:  # fmt: skip
     """Impostor and genuine counts of all pairs from `floor` on; see ScoreCounts for what comes back.
 
@@ -79,7 +79,7 @@ def count_scores(
 def plan(
     embeddings: Float32Array, subjects: IntArray, groups: IntArray, *, floor: float, bins: int, tail_limit: int,
     exclude: NDArray[np.generic] | None, names: Sequence[str] | None, probes: Probes | None, full_range: int | None,
-    filter: str, workers: int, device: Device, kernels: KernelChoice, shape: TileShape,
+    filter: str, workers: int, device: Device, kernels: KernelChoice, shape: TileShape | None,
 ) -> Plan:  # fmt: skip
     """The arguments of count_scores, checked and cut into blocks. Raises MatchingError."""
     require_settings(floor, bins, tail_limit, full_range, workers, shape)
@@ -108,14 +108,14 @@ def plan(
 
 
 def require_settings(
-    floor: float, bins: int, tail_limit: int, full_range: int | None, workers: int, shape: TileShape
+    floor: float, bins: int, tail_limit: int, full_range: int | None, workers: int, shape: TileShape | None
 ) -> None:
     """Raise MatchingError for settings that make no sense."""
     if not -1e6 < floor < 1:
         raise MatchingError(f"floor={floor} must be below 1, the highest score of normalised rows")
     for name, value, least in (("bins", bins, 1), ("tail_limit", tail_limit, 0), ("workers", workers, 1),
-                               ("full_range", full_range or 1, 1), ("shape.rows", shape.rows, 1),
-                               ("shape.columns", shape.columns, 1)):  # fmt: skip
+                               ("full_range", 1 if full_range is None else full_range, 1),
+                               ("shape", min(shape or (1,)), 1)):  # fmt: skip
         if value < least:
             raise MatchingError(f"{name}={value} must be at least {least}")
 

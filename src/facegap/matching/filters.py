@@ -14,22 +14,22 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from facegap.errors import MatchingError
 from facegap.matching.graph import above_graph, places_above
-from facegap.matching.kernels import Kernels, Norms
-from facegap.matching.kernels_numpy import LARGEST_CODE, ZERO_POINT
-from facegap.matching.rows import Float32Array
+from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, Norms, error_bound, numba_is_installed
+from facegap.matching.rows import TILE_DEPTH, TILE_ROWS, Float32Array, aligned_zeros, round_up
 from facegap.runtime import open_session
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FilterName = Literal["float32", "int8", "graph"]
+FilterName = Literal["float32", "int8", "amx", "graph"]
+ZERO_POINT = 128  # of the uint8 codes for onnxruntime
 ROUNDING = 1e-11  # times |a||b|: every float64 rounding in a score, a norm or a bound, at depth <= 4096
 UNDERFLOW = 1e-30  # products below the normal float32 numbers: depth * 2**-125 and less
 
@@ -44,43 +44,37 @@ class Left:
 
 @dataclass(frozen=True)
 class Right:
-    """A block of right rows, and the largest norms among them.
+    """A block of right rows, the largest norms among them, and one of three ways to find the products above a limit.
 
-    multiply : writes the products with left codes to an array (rows, columns)
-    above    : where another device compares too: places (i, j) of the products above the limit of their row
+    multiply : writes the products with left codes to an array (rows, columns); the caller compares
+    emit     : multiplies and compares in one; arguments and result as in Kernels.emit_above, codes in place of products
+    above    : multiplies and compares on another device: (codes, limits) -> places (i, j)
     """
 
     columns: int
-    multiply: Callable[[AnyArray, AnyArray], None]
     norms: Norms
+    multiply: Callable[[AnyArray, AnyArray], None] | None = None
+    emit: Callable[..., tuple[int, int]] | None = None
     above: Callable[[AnyArray, AnyArray], tuple[IntArray, IntArray]] | None = None
+
+
+class TileShape(NamedTuple):
+    """Rows and columns of a tile. 512 x 1024 products of four bytes fit the second-level cache."""
+
+    rows: int = 512
+    columns: int = 1024
 
 
 @dataclass(frozen=True)
 class Filter:
-    """How one filter prepares rows; `dtype` is that of its products."""
+    """How one filter prepares rows; `dtype` is that of its products, `shape` the tile that suits it."""
 
     name: FilterName
     dtype: type
     left: Callable[[Kernels, Float32Array], Left]
     right: Callable[[Kernels, Float32Array], Right]
-
-
-def error_bound(left: Norms, right: Norms) -> FloatArray:
-    """Bound on |score - unit * product| of each left row with any row of the right block, float64 (n,)."""
-    bound: FloatArray = left.residual * right.row + left.quantised * right.residual
-    return bound
-
-
-def limits(dtype: type, left: Norms, right: Norms, floor: FloatArray | float) -> AnyArray:
-    """One limit for each left row, of `dtype`: a pair whose score reaches `floor` has a product above it."""
-    steps: FloatArray = (floor - error_bound(left, right)) / (left.unit * right.unit)
-    if dtype is np.int32:
-        # One step of slack covers the rounding of the quotient, which is below 2**27.
-        clipped: FloatArray = np.clip(np.floor(steps) - 1, -(2.0**31), 2.0**31 - 1)
-        return clipped.astype(np.int32)
-    below: AnyArray = np.nextafter(steps.astype(np.float32), np.float32(-np.inf))
-    return below
+    shape: TileShape
+    makes_products: bool = True
 
 
 def float32_left(kernels: Kernels, values: Float32Array) -> Left:
@@ -99,7 +93,7 @@ def float32_right(kernels: Kernels, values: Float32Array) -> Right:
     def multiply(codes: AnyArray, out: AnyArray) -> None:
         np.matmul(codes, values.T, out=out)
 
-    return Right(len(values), multiply, float32_norms(kernels, values))
+    return Right(len(values), float32_norms(kernels, values), multiply=multiply)
 
 
 def float32_norms(kernels: Kernels, values: Float32Array) -> Norms:
@@ -108,38 +102,73 @@ def float32_norms(kernels: Kernels, values: Float32Array) -> Norms:
     return Norms(1.0, 0.0, norm, norm)
 
 
+def float32_limits(left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
+    """One float32 limit for each left row: a pair whose score reaches `floor` (rows,) has a product above it."""
+    lowest = (floor - error_bound(left, right)).astype(np.float32)
+    below: AnyArray = np.nextafter(lowest, np.float32(-np.inf))
+    return below
+
+
 def int8_left(kernels: Kernels, values: Float32Array) -> Left:
     """uint8 codes around 128, each row with its own unit."""
-    codes, norms = kernels.quantise_left(values)
-    return Left(codes, norms._replace(residual=norms.residual + ROUNDING * norms.row))
+    codes = np.empty(values.shape, np.uint8)
+    return Left(codes, with_rounding(kernels.quantise_left(values, codes, ZERO_POINT)))
 
 
-def int8_right(kernels: Kernels, values: Float32Array) -> Right:
-    """int8 codes of one unit for the block, in a session that has packed them.
+def with_rounding(norms: Norms) -> Norms:
+    """Norms of left rows whose residual covers every float64 rounding as well."""
+    return norms._replace(residual=norms.residual + ROUNDING * norms.row)
 
-    A unit that clips some components is allowed, because the residual is measured after clipping: of three units the
-    one with the smallest worst residual is taken.
+
+def best_norms(kernels: Kernels, values: Float32Array) -> Norms:
+    """Norms of a right block with the unit of the smallest worst residual.
+
+    A unit that clips some components is allowed, because the residual is measured after clipping; three are tried.
     """
     largest = np.maximum(values.max(axis=1), -values.min(axis=1)).astype(np.float64)
     units = sorted({float(np.quantile(largest, share)) / LARGEST_CODE for share in (1.0, 0.9, 0.7)})
-    norms = min((kernels.worst_norms(values, unit) for unit in units), key=lambda norms: float(norms.residual))
+    return min((kernels.worst_norms(values, unit) for unit in units), key=lambda norms: float(norms.residual))
+
+
+def int8_right(kernels: Kernels, values: Float32Array) -> Right:
+    """int8 codes of one unit for the block, in a session of onnxruntime that has packed them."""
+    norms = best_norms(kernels, values)
     session = integer_product_session(kernels.codes_of_columns(values, norms.unit))
-    return Right(len(values), functools.partial(integer_product, session), norms)
+    return Right(len(values), norms, multiply=functools.partial(integer_product, session))
+
+
+def amx_left(kernels: Kernels, values: Float32Array) -> Left:
+    """int8 codes, each row with its own unit, in whole tiles of the matrix unit."""
+    shape = round_up(len(values), 2 * TILE_ROWS), round_up(values.shape[1], TILE_DEPTH)
+    codes = aligned_zeros(shape, np.uint8)
+    norms = kernels.quantise_left(values, codes, 0)
+    return Left(codes.view(np.int8), with_rounding(norms))
+
+
+def amx_right(kernels: Kernels, values: Float32Array) -> Right:
+    """int8 codes of one unit for the block, packed for the matrix unit: 16 rows a group, four components together."""
+    from facegap.matching.kernels_amx import emit_packed
+
+    norms = best_norms(kernels, values)
+    groups, depth = round_up(len(values), 2 * TILE_ROWS) // TILE_ROWS, round_up(values.shape[1], TILE_DEPTH)
+    packed = aligned_zeros((groups, depth // 4, 4 * TILE_ROWS), np.int8)
+    codes = kernels.codes_of_columns(values, norms.unit)
+    rows = np.zeros((depth, groups * TILE_ROWS), np.int8)
+    rows[: codes.shape[0], : codes.shape[1]] = codes
+    packed.reshape(groups, depth // 4, TILE_ROWS, 4)[:] = rows.reshape(depth // 4, 4, groups, TILE_ROWS).transpose(2, 0, 3, 1)
+    return Right(len(values), norms, emit=functools.partial(emit_packed, packed, len(values)))
 
 
 def graph_right(device: Device, kernels: Kernels, values: Float32Array) -> Right:
     """A block in a graph that multiplies and compares on `device`; its products never leave it."""
     session = open_session(above_graph(values), name="graph filter", device=device, threads=1)
-
-    def multiply(_codes: AnyArray, _out: AnyArray) -> None:
-        raise MatchingError("the graph filter keeps its products on the device; use filter='float32' for a full range")
-
-    return Right(len(values), multiply, float32_norms(kernels, values), functools.partial(places_above, session))
+    return Right(len(values), float32_norms(kernels, values), above=functools.partial(places_above, session))
 
 
 FILTERS: Mapping[str, Filter] = {
-    "float32": Filter("float32", np.float32, float32_left, float32_right),
-    "int8": Filter("int8", np.int32, int8_left, int8_right),
+    "float32": Filter("float32", np.float32, float32_left, float32_right, TileShape(512, 1024)),
+    "int8": Filter("int8", np.int32, int8_left, int8_right, TileShape(512, 1024)),
+    "amx": Filter("amx", np.int32, amx_left, amx_right, TileShape(2048, 1024), makes_products=False),
 }
 
 
@@ -186,19 +215,33 @@ def integer_product_is_exact(depth: int = 512) -> bool:
     return bool(np.array_equal(products, (codes.astype(np.int64) - ZERO_POINT) @ block.astype(np.int64)))
 
 
+def why_not(name: str, kernels: KernelChoice = "auto") -> str:
+    """Why a filter of FILTERS cannot be used here, found out by its self-test; empty where it can."""
+    if name == "int8" and not integer_product_is_exact():
+        return "the int8 products of onnxruntime saturate on this processor (no VNNI instructions)"
+    if name == "amx":
+        if kernels == "numpy" or not numba_is_installed():
+            return "the matrix unit is programmed through numba"
+        from facegap.matching.kernels_amx import tiles_are_exact
+
+        return "" if tiles_are_exact() else "this processor has no matrix unit for int8 (AMX), or the system withholds it"
+    return ""
+
+
 def filter_named(name: str, device: Device = "cpu") -> Filter:
     """The filter of this name, after its self-test; `device` is for the graph filter alone.
 
     Raises
     ------
-    MatchingError : an unknown name; int8 on a processor whose integer products saturate; a device for a CPU filter
+    MatchingError : an unknown name; a filter that this machine cannot run exactly; a device for a CPU filter
     """
     if name == "graph":
-        return Filter("graph", np.float32, float32_left, functools.partial(graph_right, device))
+        right = functools.partial(graph_right, device)
+        return Filter("graph", np.float32, float32_left, right, TileShape(1024, 8192), makes_products=False)
     if name not in FILTERS:
         raise MatchingError(f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph")
     if device != "cpu":
         raise MatchingError(f"filter={name!r} runs on the CPU; use filter='graph' with device={device!r}")
-    if name == "int8" and not integer_product_is_exact():
-        raise MatchingError("the int8 products of this processor saturate (no VNNI instructions); use filter='float32'")
+    if fault := why_not(name):
+        raise MatchingError(f"filter={name!r}: {fault}; use filter='float32'")
     return FILTERS[name]

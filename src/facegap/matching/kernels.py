@@ -14,6 +14,7 @@ from facegap.errors import MatchingError
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray, IntArray
 
+LARGEST_CODE = 127  # of a quantised component, and its negative
 KernelChoice = Literal["auto", "numba", "numpy"]
 
 
@@ -34,6 +35,12 @@ class Norms(NamedTuple):
     def first(self, n: int) -> Norms:
         """The norms of the first n rows."""
         return Norms(self.unit[:n], self.residual[:n], self.quantised[:n], self.row[:n])
+
+
+def error_bound(left: Norms, right: Norms) -> FloatArray:
+    """Bound on |score - unit * product| of each left row with any row of the right block, float64 (n,); see filters.py."""
+    bound: FloatArray = left.residual * right.row + left.quantised * right.residual
+    return bound
 
 
 class Table(NamedTuple):
@@ -107,14 +114,17 @@ class Kernels(Protocol):
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         """k-th largest product of each row (rows,); needs at least k columns."""
 
-    def quantise_left(self, values: Float32Array) -> tuple[AnyArray, Norms]:
-        """uint8 codes (n, d) around 128, each row with its own unit, and norms (n,)."""
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
+        """Write codes, uint8 (n or more, d or more) around `zero_point` modulo 256, each row with its own unit."""
 
     def worst_norms(self, values: Float32Array, unit: float) -> Norms:
         """The largest norms of the rows where they are quantised with `unit`, components beyond 127 units clipped."""
 
     def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
         """int8 codes (d, n) of rows (n, d), clipped likewise."""
+
+    def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
+        """One int32 limit for each left row: a pair whose score reaches `floor` (rows,) has a product above it."""
 
     def row_norms(self, values: Float32Array) -> FloatArray:
         """Euclidean norm of each row, float64 (n,)."""

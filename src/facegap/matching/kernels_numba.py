@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from facegap.matching.compiled import compiled, compiled_for_norms
-from facegap.matching.kernels import Norms
+from facegap.matching.kernels import LARGEST_CODE, Norms
 from facegap.matching.kernels_llvm import emit_above, kth_largest, score_listed
-from facegap.matching.kernels_numpy import LARGEST_CODE, ZERO_POINT
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray
 
@@ -115,8 +114,17 @@ def insert_best(i, j, scores, index, best_scores, best_index):  # type: ignore[n
             best_scores[row, place], best_index[row, place] = score, found
 
 
+@compiled
+def limits(residual, quantised, unit, floor, right_row, right_residual, right_unit, out):  # type: ignore[no-untyped-def]
+    for row in range(floor.size):
+        bound = residual[row] * right_row + quantised[row] * right_residual
+        # One step of slack covers the rounding of the quotient, which is below 2**27.
+        steps = np.floor((floor[row] - bound) / (unit[row] * right_unit)) - 1
+        out[row] = np.int32(min(max(steps, -(2.0**31)), 2.0**31 - 1))
+
+
 @compiled_for_norms
-def quantise_left(values, codes, unit, residual, quantised, row_norm):  # type: ignore[no-untyped-def]
+def quantise_left(values, codes, zero_point, unit, residual, quantised, row_norm):  # type: ignore[no-untyped-def]
     for row in range(values.shape[0]):
         largest = np.float32(0)
         for k in range(values.shape[1]):
@@ -127,7 +135,7 @@ def quantise_left(values, codes, unit, residual, quantised, row_norm):  # type: 
         for k in range(values.shape[1]):
             value = np.float64(values[row, k])
             code = np.rint(value * inverse)
-            codes[row, k] = np.uint8(np.int32(code) + ZERO_POINT)
+            codes[row, k] = np.uint8((np.int32(code) + zero_point) & 255)
             left_over += (value - code * step) * (value - code * step)
             rounded += (code * step) * (code * step)
             exact += value * value
@@ -192,10 +200,15 @@ class NumbaKernels:
         kth_largest(products, k, out)
         return out
 
-    def quantise_left(self, values: Float32Array) -> tuple[AnyArray, Norms]:
-        codes, norms = np.empty(values.shape, np.uint8), np.empty((4, len(values)))
-        quantise_left(values, codes, *norms)
-        return codes, Norms(*norms)
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
+        norms = np.empty((4, len(values)))
+        quantise_left(values, codes, zero_point, *norms)
+        return Norms(*norms)
+
+    def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
+        out = np.empty(len(floor), np.int32)
+        limits(left.residual, left.quantised, left.unit, floor, right.row, right.residual, right.unit, out)
+        return out
 
     def worst_norms(self, values: Float32Array, unit: float) -> Norms:
         return Norms(unit, *worst_norms(values, unit))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.matching.kernels import Norms, Table
+from facegap.matching.kernels import LARGEST_CODE, Norms, Table, error_bound
 from facegap.matching.rows import LANES, Float32Array
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 SCORED_AT_ONCE = 1 << 19  # float32 values gathered from each side: 2 MiB
-LARGEST_CODE, ZERO_POINT = 127, 128
 QUANTISED_AT_ONCE = 1024  # rows
 
 
@@ -76,17 +75,23 @@ class NumpyKernels:
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         return np.asarray(np.partition(products, -k, axis=1)[:, -k])
 
-    def quantise_left(self, values: Float32Array) -> tuple[AnyArray, Norms]:
-        codes, norms = np.empty(values.shape, np.uint8), np.empty((4, len(values)))
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
+        norms = np.empty((4, len(values)))
         for start in range(0, len(values), QUANTISED_AT_ONCE):
             part = slice(start, start + QUANTISED_AT_ONCE)
             rows = values[part].astype(np.float64)
             unit = np.abs(rows).max(axis=1) / LARGEST_CODE
             steps = np.rint(rows / unit[:, None])
             quantised = steps * unit[:, None]
-            codes[part] = steps + ZERO_POINT
+            codes[start : start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(np.uint8)
             norms[:, part] = unit, norm(rows - quantised), norm(quantised), norm(rows)
-        return codes, Norms(*norms)
+        return Norms(*norms)
+
+    def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
+        steps = (floor - error_bound(left, right)) / (left.unit * right.unit)
+        # One step of slack covers the rounding of the quotient, which is below 2**27.
+        clipped: FloatArray = np.clip(np.floor(steps) - 1, -(2.0**31), 2.0**31 - 1)
+        return clipped.astype(np.int32)
 
     def worst_norms(self, values: Float32Array, unit: float) -> Norms:
         rows = values.astype(np.float64)

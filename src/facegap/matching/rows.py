@@ -18,6 +18,7 @@ LARGEST_DEPTH = 4096  # the bounds on rounding in filters.py are derived for it
 LARGEST_COMPONENT = 1e6  # products of rows stay far inside float32
 SUPER_ROWS = 32_768  # rows of a super-block
 SUPER_VALUES = 32_768 * 512  # and its float32 values: 64 MiB, whatever the depth
+TILE_ROWS, TILE_DEPTH = 16, 64  # of a register of the matrix unit, see kernels_amx.py
 CHECK_ROWS = 4096  # rows read at once from an array that may be memory-mapped
 
 
@@ -88,9 +89,23 @@ def refuse_unfit_among(embeddings: NDArray[Any], rows: IntArray, name: str) -> N
     refuse_unfit(largest, name)
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros that begin at a multiple of 64 bytes: a row that straddles two cache lines takes twice as long to load."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    zeros: NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return zeros
+
+
+def round_up(n: int, step: int) -> int:
+    """The next multiple of `step`."""
+    return -(-n // step) * step
+
+
 def padded_depth(depth: int) -> int:
-    """Depth of rows in memory: the next multiple of LANES."""
-    return -(-depth // LANES) * LANES
+    """Depth of rows in memory."""
+    return round_up(depth, LANES)
 
 
 def super_rows(depth: int) -> int:

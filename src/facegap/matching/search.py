@@ -10,14 +10,17 @@ from threadpoolctl import threadpool_limits
 
 from facegap.errors import MatchingError
 from facegap.matching.choice import FEW_ROWS
-from facegap.matching.filters import error_bound, filter_named, integer_product_is_exact
-from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
+from facegap.matching.filters import TileShape, filter_named, float32_left, float32_norms, why_not
+from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels, error_bound
 from facegap.matching.pairs import require_one_depth
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_blocks, super_rows
-from facegap.matching.tiles import TILE, Candidates, Prepared, Screen, Tile, TileShape, prepare, share
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, prepare, share
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
 NO_ROW = np.iinfo(np.int64).max  # ranks behind every row of equal score
+
+SAMPLED = 256  # gallery rows that give each probe its first floor
+FASTEST_FIRST = ("amx", "int8")
 
 
 class Best(NamedTuple):
@@ -29,7 +32,7 @@ class Best(NamedTuple):
 
 def search(
     gallery: Float32Array, probes: Float32Array, k: int, *, filter: str = "auto", workers: int = 1,
-    device: Device = "cpu", kernels: KernelChoice = "auto", shape: TileShape = TILE,
+    device: Device = "cpu", kernels: KernelChoice = "auto", shape: TileShape | None = None,
 ) -> tuple[IntArray, FloatArray]:  # fmt: skip
     """Gallery rows int64 (probes, k) and scores float64 (probes, k) of the best k of each probe, highest first.
 
@@ -41,13 +44,15 @@ def search(
     ------
     MatchingError : rows that are zero or not finite, by number; unequal depths; k below 1
     """
-    if k < 1 or workers < 1 or min(shape) < 1:
-        raise MatchingError(f"k={k}, workers={workers} and the tile {tuple(shape)} must all be at least 1")
+    if k < 1 or workers < 1 or min(shape or (1,)) < 1:
+        raise MatchingError(f"k={k}, workers={workers} and shape={shape} must all be at least 1")
     gallery_largest, probes_largest = largest_components(gallery, "gallery"), largest_components(probes, "probes")
     require_one_depth(gallery, probes)
     if filter == "auto":
-        filter = "int8" if len(gallery) >= FEW_ROWS and integer_product_is_exact() else "float32"
+        usable = [name for name in FASTEST_FIRST if len(gallery) >= FEW_ROWS and not why_not(name, kernels)]
+        filter = usable[0] if usable else "float32"
     loops, product_filter = choose_kernels(kernels), filter_named(filter, device)
+    shape = shape or product_filter.shape
     best = Best(np.full((len(probes), k), -np.inf), np.full((len(probes), k), NO_ROW))
     size = super_rows(gallery.shape[1])
     with threadpool_limits(1, user_api="blas"):
@@ -71,7 +76,7 @@ def search_super_block(
     """Improve the lists of every left row by the right rows, whose gallery rows are `index`."""
 
     def new_worker() -> Callable[[int], None]:
-        screen = Screen(kernels, shape, prepared.filter.dtype)
+        screen = Screen(kernels, prepared.filter, shape)
 
         def insert(i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
             kernels.insert_best(i, j, scores, index, *best)
@@ -80,30 +85,27 @@ def search_super_block(
 
         def search_strip(first: int) -> None:
             rows = slice(first, min(len(best.rows), first + shape.rows))
+            floor = np.maximum(best.scores[rows, -1], certain_floor(prepared, kernels, rows, best.rows.shape[1]))
             for block in range(len(prepared.right)):
-                tile = Tile(block, rows.start, rows.stop, diagonal=False)
-                floor = best.scores[rows, -1]
-                if prepared.right[block].above is not None:
-                    screen.emit_places(prepared, tile, floor, candidates)
-                else:
-                    products = screen.products(prepared, tile)
-                    if block == 0:
-                        floor = np.maximum(floor, certain_floor(prepared, kernels, tile, products, best.rows.shape[1]))
-                    screen.emit_products(prepared, tile, products, floor, candidates)
+                screen.emit(prepared, Tile(block, rows.start, rows.stop, diagonal=False), floor, candidates)
                 candidates.flush(prepared)
+                floor = np.maximum(floor, best.scores[rows, -1])
 
         return search_strip
 
     share(range(0, len(best.rows), shape.rows), [new_worker() for _ in range(workers)])
 
 
-def certain_floor(prepared: Prepared, kernels: Kernels, tile: Tile, products: AnyArray, k: int) -> FloatArray:
-    """A score that k rows of the tile reach for certain, float64 (rows,); -inf where it has fewer than k columns."""
-    if products.shape[1] < k:
-        return np.full(len(products), -np.inf)
-    left = prepared.left[tile.first // prepared.height].norms.first(len(products))
-    right = prepared.right[tile.block].norms
-    return np.asarray(kernels.kth_largest(products, k) * (left.unit * right.unit) - error_bound(left, right))
+def certain_floor(prepared: Prepared, kernels: Kernels, rows: slice, k: int) -> FloatArray:
+    """A score that k of the first right rows reach for certain, float64 (rows,); -inf where there are fewer.
+
+    Without it every pair of the first block would be a candidate.
+    """
+    sample = prepared.right_values[: max(SAMPLED, k)]
+    left, right = float32_left(kernels, prepared.left_values[rows]), float32_norms(kernels, sample)
+    if len(sample) < k:
+        return np.full(len(left.codes), -np.inf)
+    return np.asarray(kernels.kth_largest(left.codes @ sample.T, k) - error_bound(left.norms, right))
 
 
 def every_row(table: Float32Array) -> Rows:

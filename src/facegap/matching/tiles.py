@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from facegap.matching.filters import Filter, Left, Right, error_bound, limits
-from facegap.matching.kernels import Kernels
+from facegap.matching.filters import Filter, Left, Right, TileShape, float32_limits
+from facegap.matching.kernels import Kernels, Norms, error_bound
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray
 
@@ -19,16 +19,7 @@ Task = TypeVar("Task")
 Part = TypeVar("Part")
 
 CANDIDATES = 1 << 16  # pairs that wait in a worker's buffer to be scored
-
-
-class TileShape(NamedTuple):
-    """Rows and columns of a tile. 512 x 1024 products of four bytes fit the second-level cache."""
-
-    rows: int = 512
-    columns: int = 1024
-
-
-TILE = TileShape()
+EMITTED_ROWS = 32  # a filter may ask for room for all pairs of so many rows
 
 
 class Tile(NamedTuple):
@@ -112,7 +103,7 @@ class Candidates:
     def __init__(
         self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], width: int
     ) -> None:
-        size = max(CANDIDATES, 2 * width)
+        size = max(CANDIDATES, 2 * EMITTED_ROWS * width)
         self.i, self.j, self.scores = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
         self.kernels, self.consume, self.found = kernels, consume, 0
 
@@ -136,59 +127,52 @@ class Candidates:
 
 
 class Screen:
-    """What one worker owns to screen tiles: a buffer of products."""
+    """What one worker owns to screen tiles: a buffer of products, for the filters that leave the comparison to others."""
 
-    def __init__(self, kernels: Kernels, shape: TileShape, dtype: type) -> None:
+    def __init__(self, kernels: Kernels, filter: Filter, shape: TileShape) -> None:
         self.kernels = kernels
-        self.buffer: AnyArray = np.empty(shape.rows * shape.columns, dtype)
+        self.buffer: AnyArray = np.empty(shape.rows * shape.columns if filter.makes_products else 0, filter.dtype)
+
+    def norms(self, prepared: Prepared, tile: Tile) -> tuple[Norms, Norms]:
+        """Norms of the left rows and of the right block of a tile."""
+        left = prepared.left[tile.first // prepared.height].norms
+        return left.first(tile.stop - tile.first), prepared.right[tile.block].norms
+
+    def limits(self, prepared: Prepared, tile: Tile, floor: FloatArray) -> AnyArray:
+        """Limit of each row of a tile: a pair whose score reaches its `floor` has a product above it."""
+        norms = self.norms(prepared, tile)
+        return float32_limits(*norms, floor) if prepared.filter.dtype is np.float32 else self.kernels.limits(*norms, floor)
+
+    def margins(self, prepared: Prepared, tile: Tile) -> Float32Array:
+        """Bound on the error of each row's float32 products, rounded up."""
+        bound = error_bound(*self.norms(prepared, tile)).astype(np.float32)
+        return np.nextafter(bound, np.float32(np.inf))
 
     def products(self, prepared: Prepared, tile: Tile) -> AnyArray:
         """Products of a tile, a view of the buffer."""
         left, right = prepared.left[tile.first // prepared.height], prepared.right[tile.block]
+        assert right.multiply is not None
         shape = tile.stop - tile.first, right.columns
         products = self.buffer[: shape[0] * shape[1]].reshape(shape)
         right.multiply(left.codes[: shape[0]], products)
         return products
 
-    def limits(self, prepared: Prepared, tile: Tile, floor: FloatArray | float) -> AnyArray:
-        """Limit of each row of a tile; see filters.limits."""
-        norms = prepared.left[tile.first // prepared.height].norms.first(tile.stop - tile.first)
-        return limits(prepared.filter.dtype, norms, prepared.right[tile.block].norms, floor)
-
-    def margins(self, prepared: Prepared, tile: Tile) -> Float32Array:
-        """Bound on the error of each row's float32 products, rounded up."""
-        norms = prepared.left[tile.first // prepared.height].norms.first(tile.stop - tile.first)
-        bound = error_bound(norms, prepared.right[tile.block].norms).astype(np.float32)
-        return np.nextafter(bound, np.float32(np.inf))
-
-    def emit(self, prepared: Prepared, tile: Tile, floor: FloatArray | float, candidates: Candidates) -> AnyArray:
-        """Append every pair of the tile whose score may reach `floor` to `candidates`; returns the products."""
-        if prepared.right[tile.block].above is None:
-            products = self.products(prepared, tile)
-            self.emit_products(prepared, tile, products, floor, candidates)
-            return products
-        self.emit_places(prepared, tile, floor, candidates)
-        return self.buffer[:0]
-
-    def emit_products(
-        self, prepared: Prepared, tile: Tile, products: AnyArray, floor: FloatArray | float, candidates: Candidates
-    ) -> None:
-        """As emit, with the products at hand."""
-        limit, row = self.limits(prepared, tile, floor), 0
-        first_column, i, j = tile.block * prepared.width, candidates.i, candidates.j
+    def emit(self, prepared: Prepared, tile: Tile, floor: FloatArray, candidates: Candidates) -> AnyArray:
+        """Append every pair of the tile whose score may reach `floor` (rows,); returns the products where it made them."""
+        right, limit = prepared.right[tile.block], self.limits(prepared, tile, floor)
+        codes = prepared.left[tile.first // prepared.height].codes
+        if right.above is not None:
+            i, j = right.above(codes[: len(limit)], limit)
+            i, j = i + tile.first, j + tile.block * prepared.width
+            kept = i < j if tile.diagonal else slice(None)
+            candidates.append(prepared, i[kept], j[kept])
+            return self.buffer[:0]
+        emit, source = right.emit, codes
+        if emit is None:
+            emit, source = self.kernels.emit_above, self.products(prepared, tile)
+        place, row = (tile.first, tile.block * prepared.width, tile.diagonal), 0
         while True:
-            candidates.found, row = self.kernels.emit_above(
-                products, limit, tile.first, first_column, tile.diagonal, row, i, j, candidates.found
-            )
-            if row == len(products):
-                return
+            candidates.found, row = emit(source, limit, *place, row, candidates.i, candidates.j, candidates.found)
+            if row == len(limit):
+                return source
             candidates.flush(prepared)
-
-    def emit_places(self, prepared: Prepared, tile: Tile, floor: FloatArray | float, candidates: Candidates) -> None:
-        """As emit, where another device multiplies and compares."""
-        above, limit = prepared.right[tile.block].above, self.limits(prepared, tile, floor)
-        assert above is not None
-        i, j = above(prepared.left[tile.first // prepared.height].codes[: len(limit)], limit)
-        i, j = i + tile.first, j + tile.block * prepared.width
-        kept = i < j if tile.diagonal else slice(None)
-        candidates.append(prepared, i[kept], j[kept])
