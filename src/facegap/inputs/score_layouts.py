@@ -1,0 +1,127 @@
+"""The layouts that files of scores have: which columns, what they name, how they are separated.
+
+Sources: Bob's text files are those of bob.measure and bob.bio.base (`score/load.py`: `split` for two columns, -1 or 1
+and the score; `four_column`: claimed_id real_id test_label score; `five_column`: claimed_id model_label real_id
+test_label score), its CSV is that of `CSVScoreWriter` since bob.bio.base 5.
+"""
+
+from __future__ import annotations
+
+import csv
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from facegap.errors import TableError
+
+Named = Literal["subject", "image", "nobody"]
+HEAD_BYTES = 64 * 1024  # the first line of a file lies within these
+
+# Bob's text files have no header: the number of cells says which of them it is.
+BOB_TEXT: Mapping[int, tuple[str, ...]] = {
+    2: ("genuine", "score"),
+    4: ("claimed_id", "real_id", "test_label", "score"),
+    5: ("claimed_id", "model_label", "real_id", "test_label", "score"),
+}
+BOB_CSV = ("bio_ref_subject_id", "probe_subject_id", "score")
+ATTACK = "probe_attack_type"
+BOB_PREFIXES = ("bio_ref_", "probe_")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a file holds what.
+
+    name      : as records and messages call it
+    columns   : of the file, in their order
+    delimiter : comma with quotes and a header; blank or tab without both, runs of them allowed row by row
+    lines_above : lines before the first record
+    left, right, genuine, score, attack : which column, None where the file has none
+    named     : what left and right are names of
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    delimiter: Literal[",", " ", "\t"]
+    lines_above: int
+    left: str | None
+    right: str | None
+    genuine: str | None
+    named: Named
+    score: str = "score"
+    attack: str | None = None
+
+    @property
+    def is_csv(self) -> bool:
+        """Whether cells are separated by commas."""
+        return self.delimiter == ","
+
+
+def layout_of(path: Path) -> Layout:
+    """The layout that the first line of a file that is not blank speaks of."""
+    number, line = _first_line(path)
+    where = f"{path.name} line {number}"
+    if "," in line:
+        names = [name.strip() for name in next(csv.reader([line]))]
+        return _csv_layout(names, number, where)
+    if ";" in line:
+        raise TableError(f"{where}: the columns are separated by semicolons; save the file with commas")
+    columns = BOB_TEXT.get(len(line.split()))
+    if columns is None:
+        raise TableError(
+            f"{where}: {len(line.split())} cells; a score file has two (1 or -1, score), four (claimed_id real_id "
+            "test_label score) or five (claimed_id model_label real_id test_label score) separated by blanks, or is a "
+            "CSV with the header left,right,score"
+        )
+    delimiter: Literal["\t", " "] = "\t" if "\t" in line else " "
+    if len(columns) == 2:
+        return Layout("two columns", columns, delimiter, 0, None, None, "genuine", "nobody")
+    name = "four columns" if len(columns) == 4 else "five columns"
+    return Layout(name, columns, delimiter, 0, "claimed_id", "real_id", None, "subject")
+
+
+def _first_line(path: Path) -> tuple[int, str]:
+    """Number and text of the first line that is not blank."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise TableError(f"{path} is no regular file; pass the path of a file with scores")
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror or error}; pass the path of a readable file with scores") from error
+    if b"\0" in head or head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+        raise TableError(f"{path.name} line 1: no text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text")
+    text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            return number, line
+    raise TableError(f"{path.name} line 1: the file is empty; it needs one row per comparison")
+
+
+def _csv_layout(names: list[str], line: int, where: str) -> Layout:
+    """The layout of a CSV by its header."""
+    doubled = [name for name in names if names.count(name) > 1]
+    if doubled:
+        raise TableError(f"{where}, column {doubled[0]}: there is more than one of that name; rename or remove one")
+    columns = tuple(names)
+    if set(BOB_CSV) <= set(names):
+        foreign = [name for name in names if name != "score" and not name.startswith(BOB_PREFIXES)]
+        attack = ATTACK if ATTACK in names else None
+        found = Layout("bob CSV", columns, ",", line, BOB_CSV[0], BOB_CSV[1], None, "subject", attack=attack)
+    elif {"left", "right", "score"} <= set(names):
+        foreign = [name for name in names if name not in ("left", "right", "score", "genuine")]
+        genuine = "genuine" if "genuine" in names else None
+        found = Layout("left, right, score", columns, ",", line, "left", "right", genuine, "image")
+    elif {"genuine", "score"} <= set(names):
+        foreign = [name for name in names if name not in ("genuine", "score")]
+        found = Layout("genuine, score", columns, ",", line, None, None, "genuine", "nobody")
+    else:
+        raise TableError(
+            f"{where}: a header with left, right, score (and genuine), with genuine, score, or with "
+            f"{', '.join(BOB_CSV)} is needed (found: {', '.join(names)}); add it or rename the columns"
+        )
+    if foreign:
+        raise TableError(f"{where}, column {foreign[0]}: not a column of a score file ({found.name}); remove it")
+    return found

@@ -1,0 +1,153 @@
+"""A file of scores row by row: slower than by blocks, but it knows the line of every row, and so what rows may be."""
+
+from __future__ import annotations
+
+import csv
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.errors import TableError
+from facegap.inputs.score_layouts import ATTACK, Layout
+from facegap.types import FloatArray, IntArray
+
+KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The cells of a file: codes with a table of names for each side, kinds where the file has them, scores."""
+
+    left: IntArray
+    left_names: list[str]
+    right: IntArray
+    right_names: list[str]
+    genuine: NDArray[np.int8] | None
+    scores: FloatArray
+
+
+class _FaultError(ValueError):
+    """What is wrong with a cell, before its line is known to whom it is told: column, words."""
+
+
+def read_by_row(path: Path, layout: Layout) -> Columns:
+    """The cells row by row; TableError with the line of the first that breaks a rule."""
+    sides = [layout.columns.index(name) if name else None for name in (layout.left, layout.right)]
+    score, genuine, attack = (
+        layout.columns.index(name) if name else None for name in (layout.score, layout.genuine, layout.attack)
+    )
+    assert score is not None
+    tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    codes, kinds, scores = (array("q"), array("q")), array("b"), array("d")
+    for line, cells in _records(path, layout):
+        try:
+            _require_cells(cells, layout)
+            scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
+            for k, at in enumerate(sides):
+                codes[k].append(-1 if at is None else _code(cells[at], layout.columns[at], tables[k]))
+            if genuine is not None:
+                kinds.append(_required_kind(cells[genuine]))
+            if attack is not None and cells[attack].strip():
+                raise _FaultError(ATTACK, "a presentation attack is no comparison of two faces; remove the row")
+            if layout.named == "image" and cells[sides[0] or 0].strip() == cells[sides[1] or 0].strip():
+                raise _FaultError("right", f"{cells[sides[1] or 0].strip()!r} is compared with itself; remove the row")
+        except _FaultError as fault:
+            column, what = fault.args
+            raise TableError(f"{path.name} line {line}, column {column}: {what}") from None
+    if not scores:
+        raise TableError(f"{path.name} line {layout.lines_above + 1}: no rows; add one row per comparison")
+    left, right = (np.array(side, np.int64) for side in codes)
+    said = np.array(kinds, np.int8) if layout.genuine else None
+    return Columns(left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64))
+
+
+def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of each record below the header."""
+    # Bytes that are no UTF-8 become lone surrogates here, so that their line can be named.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for line, cells in _csv_rows(file, path.name) if layout.is_csv else _blank_rows(file, layout):
+            if line > layout.lines_above:
+                yield line, cells
+
+
+def _csv_rows(file: Iterator[str], name: str) -> Iterator[tuple[int, list[str]]]:
+    """Starting line and cells of each record of a CSV that is not blank."""
+    reader = csv.reader(file, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise TableError(f"{name} line {line}: {error}; look for a quote that is not closed") from None
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def _blank_rows(file: Iterator[str], layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each line that is not blank."""
+    for number, line in enumerate(file, start=1):
+        cells = line.rstrip("\r\n").split(layout.delimiter)
+        if len(cells) != len(layout.columns):
+            cells = line.split()  # columns that are aligned with runs of blanks
+        if cells:
+            yield number, cells
+
+
+def _require_cells(cells: list[str], layout: Layout) -> None:
+    """Raise where a row has too many or too few cells, or one that is no UTF-8."""
+    if len(cells) != len(layout.columns):
+        counts = f"{len(cells)} cells where {len(layout.columns)} are needed ({', '.join(layout.columns)})"
+        raise _FaultError(layout.columns[min(len(cells), len(layout.columns)) - 1], f"{counts}; mend or remove the row")
+    for name, cell in zip(layout.columns, cells, strict=True):
+        if not cell.isascii() and any("\udc80" <= letter <= "\udcff" for letter in cell):
+            raise _FaultError(name, "not UTF-8; save the file as UTF-8")
+
+
+def _score(cell: str, *, empty_is_nan: bool) -> float:
+    """The score of a cell, NaN where it says so."""
+    try:
+        score = float(cell.replace("_", "?"))  # Python takes 1_000, and nobody else does
+    except ValueError:
+        if empty_is_nan and not cell.strip():
+            return math.nan
+        cure = "write a number, or nan where the comparison failed"
+        raise _FaultError("score", f"{cell.strip()!r} is not a number; {cure}") from None
+    if math.isinf(score):
+        raise _FaultError("score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed")
+    return score
+
+
+def _code(cell: str, column: str, table: dict[str, int]) -> int:
+    """The code of a name, a new one for a new name."""
+    name = cell.strip()
+    if not name:
+        raise _FaultError(column, "empty; name who or what was compared")
+    return table.setdefault(name, len(table))
+
+
+def _required_kind(cell: str) -> int:
+    """1 genuine, 0 impostor."""
+    kind = kind_of(cell)
+    if kind is None:
+        raise _FaultError("genuine", f"{cell.strip()!r} is neither 1 (genuine) nor 0 or -1 (impostor); write one of them")
+    return kind
+
+
+@lru_cache(maxsize=1024)
+def kind_of(word: str) -> int | None:
+    """1 genuine, 0 impostor, by word or number (1, 0 or Bob's -1); None where it says neither."""
+    text = word.strip().lower()
+    if text in KINDS:
+        return KINDS[text]
+    try:
+        return {1.0: 1, 0.0: 0, -1.0: 0}.get(float(text))
+    except ValueError:
+        return None
