@@ -49,10 +49,14 @@ def open_session(
             model,
             session_options(threads, fixed or {}),
             providers=[(PROVIDERS[device], dict(PROVIDER_OPTIONS[device]))],
+            enable_fallback=0,  # it would print the error and open the session on the CPU instead
         )
     except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
-            state.RuntimeException, state.NoSuchFile, state.EPFail) as error:  # fmt: skip
+            state.RuntimeException, state.NoSuchFile, state.EPFail,
+            ValueError) as error:  # ValueError: onnxruntime quotes names from the file that are not UTF-8  # fmt: skip
         raise ModelError(f"{name}: onnxruntime cannot open this file: {first_line(error)}") from error
+    except RuntimeError as error:
+        raise DeviceError(f"{name}: {PROVIDERS[device]} does not start: {first_line(error)}; {GPU_INSTALL}") from error
     session.disable_fallback()
     require_provider(PROVIDERS[device], session.get_providers(), device)
     return session
