@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from facegap.errors import RunError
 from facegap.tables import GAPS, RATES
 
-PARTS, SUMS, RECORD = "parts", "SHA256SUMS", "run.json"
-UNHASHED = {SUMS, ".lock"}
+PARTS, SUMS, RECORD, LOCK = "parts", "SHA256SUMS", "run.json", ".lock"
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {"mean_absolute_error_years"}
@@ -70,13 +69,13 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
     """
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        occupied = any(entry.name != ".lock" for entry in folder.iterdir())
+        occupied = any(not is_scratch(entry) for entry in folder.iterdir())
         if occupied and not resume:
             raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
         if occupied and not (folder / RECORD).is_file():
             raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
         folder.chmod(0o700)
-        lock = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,6 +84,11 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a file holds nothing of a run: the lock, or what a killed writer left before its rename."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
 
 
 @contextlib.contextmanager
@@ -99,18 +103,26 @@ def explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: a temporary neighbour, flushed to the disk, then renamed."""
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all: a temporary neighbour, flushed to the disk at the end, then renamed."""
     with explained(path.parent):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    with writing(path) as file:
+        file.write(data)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -135,12 +147,15 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     safe = frame.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [
-                f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
-                for value in safe[name]
-            ]
+            safe[name] = [harmless(value) for value in safe[name]]
+    safe.columns = pd.Index([harmless(name) for name in safe.columns])
     text: str = safe.to_csv(index=False, lineterminator="\n")
     return text.encode()
+
+
+def harmless(value: Any) -> Any:
+    """Text that begins like a formula with an apostrophe before it; every other value as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def npy_bytes(array: NDArray[np.float32]) -> bytes:
@@ -175,19 +190,19 @@ def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
 
 
 def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None:
-    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number."""
-    with explained(folder):
-        temporary = folder / ".embeddings.npy.tmp"
-        joined = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(rows, dimension))
-        at = 0
+    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number.
+
+    Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": (rows, dimension)}
+    joined = 0
+    with writing(folder / "embeddings.npy") as file:
+        np.lib.format.write_array_header_1_0(file, header)
         for number in range(count):
             part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)
-            joined[at : at + len(part)] = part
-            at += len(part)
-        assert at == rows
-        joined.flush()
-        temporary.chmod(0o600)
-        temporary.replace(folder / "embeddings.npy")
+            file.write(part.astype(np.float32, copy=False).tobytes())
+            joined += len(part)
+        assert joined == rows
 
 
 # ---- the whole ----
@@ -209,13 +224,20 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def finish(folder: Path) -> None:
-    """Remove the parts and what killed writers left, then write SHA256SUMS: from here on the run is whole."""
+    """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
     with explained(folder):
-        shutil.rmtree(folder / PARTS, ignore_errors=True)
+        sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
+        write_bytes(folder / SUMS, sums.encode())
+    remove_leftovers(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the parts of a whole run, and what killed writers left."""
+    with explained(folder):
+        if (folder / PARTS).exists():
+            shutil.rmtree(folder / PARTS)
         for left in folder.glob(".*.tmp"):
-            left.unlink()
-    sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
-    write_bytes(folder / SUMS, sums.encode())
+            left.unlink(missing_ok=True)
 
 
 def is_whole(folder: Path) -> bool:
@@ -224,8 +246,15 @@ def is_whole(folder: Path) -> bool:
 
 
 def hashed_files(folder: Path) -> list[Path]:
-    """Files that SHA256SUMS covers, sorted by name."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in UNHASHED)
+    """Files that SHA256SUMS covers, sorted by name: all but itself, the lock and what is only there while running."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and path != folder / SUMS
+        and folder / PARTS not in path.parents
+        and not (path.parent == folder and is_scratch(path))
+    )
 
 
 def sha256(path: Path) -> str:
@@ -248,6 +277,7 @@ def broken_hashes(folder: Path) -> list[str]:
         [f"{name}: changed since the run was written" for name in changed]
         + [f"{name}: missing" for name in stated if name not in present]
         + [f"{name}: not part of the run" for name in present if name not in stated]
+        + ([f"{PARTS}: left by a run that was killed at its end; --resume removes it"] if (folder / PARTS).exists() else [])
     )
 
 
@@ -255,8 +285,11 @@ def read_sums(folder: Path) -> dict[str, str]:
     """SHA256SUMS as name -> hash."""
     if not is_whole(folder):
         raise RunError(f"{folder}: no {SUMS}, so this is no finished run; finish it with --resume")
-    lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    if any(len(line) < 67 or line[64:66] != "  " for line in lines):
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / SUMS}: cannot be read: {error}") from error
+    if not lines or any(len(line) < 67 or line[64:66] != "  " for line in lines):
         raise RunError(f"{folder / SUMS}: a line is not of the form HASH, two blanks, NAME")
     return {line[66:]: line[:64] for line in lines}
 
@@ -270,7 +303,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
     if not isinstance(record, dict):
         raise RunError(f"{folder / RECORD}: not a JSON object")
@@ -290,10 +323,10 @@ def read_run(folder: Path) -> Run:
             pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")
         )
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
-    except (OSError, ValueError) as error:
+        path = folder / "embeddings.npy"
+        embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+    except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    path = folder / "embeddings.npy"
-    embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
     return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings)
 
 
