@@ -1,4 +1,4 @@
-"""The order of the stages: manifest -> models -> parts -> tables -> rates -> gaps. The only file that knows it.
+"""The order of the stages: manifest -> models -> parts -> comparisons -> tables. The only file that knows it.
 
 Imports of the stages stand inside the functions: `facegap.audit` the function is bound in `facegap/__init__.py`, so this
 file is loaded with the package, and `facegap --help` must not wait for pandas and OpenCV.
@@ -9,52 +9,21 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from facegap.errors import ModelError, RunError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from facegap.inputs.manifest import Manifest
-    from facegap.inputs.model_card import ModelCard, Task
+    from facegap.prepare import Loaded, Settings
     from facegap.store import Run
-    from facegap.types import Device, Execution
-    from facegap.vision.pipeline import Stages
+    from facegap.types import Device
+    from facegap.verify import Images
 
 Progress = Callable[[int, int], None]  # images done, images in all
-RECORD_VERSION = 1
-SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a result, apart from the manifest and the weights themselves."""
-
-    detect: str
-    classify: str | None
-    embed: str | None
-    device: Device = "cpu"
-    batch: int = 8
-    many_faces: Literal["largest", "refuse", "centre"] = "largest"
-    min_face_px: int = 12
-    by: str | None = None
-    where: str | None = None
-    min_subjects: int = 20
-    level: float = 0.95
-    keep_embeddings: bool = True
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The models of a run, ready, and what they run on."""
-
-    stages: Stages
-    cards: Mapping[Task, ModelCard]
-    execution: Execution
 
 
 @dataclass
@@ -86,6 +55,17 @@ def audit(
     min_face_px: int = 12,
     min_subjects: int = 20,
     level: float = 0.95,
+    fmr: Sequence[float] = (1e-3,),
+    fmr_on: str | None = None,
+    threshold: Sequence[float] = (),
+    published_threshold: bool = False,
+    calibrate_on: str | Path | None = None,
+    split: float = 0.5,
+    seed: int = 0,
+    in_sample: bool = False,
+    pairs: str | Path | None = None,
+    exclude_pairs: str | Path | None = None,
+    tail_limit: int = 2_000_000,
     models_dirs: Sequence[str | Path] = (),
     allow_outside: bool = False,
     keep_embeddings: bool = True,
@@ -104,21 +84,43 @@ def audit(
     out      : a run folder to write while running; None keeps the run in memory
     resume   : go on with the run in `out` that was broken off
 
+    With an embedder everyone is compared with everyone, or the pairs of `pairs` (CSV: left, right):
+
+    fmr                 : target false match rates; a threshold is found for each
+    fmr_on              : find it over the impostor pairs of this group only
+    threshold, published_threshold : thresholds that are given instead, or the one that the card publishes
+    calibrate_on        : manifest of other people on whom thresholds are found; without, a share `split` of the
+                          subjects is set aside for it by `seed` and the rates are of the rest
+    in_sample           : find thresholds on the pairs they are judged on; the tables say so
+    exclude_pairs       : CSV (left, right) of reviewed pairs that are counted nowhere
+    tail_limit          : longest list of impostor pairs kept
+
     Raises
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
     from facegap.inputs.manifest import read_manifest
+    from facegap.prepare import Settings, chosen_terms, load_models
+    from facegap.verify import VerifySettings
 
+    given = tuple(threshold)
+    verify = VerifySettings(
+        () if given or published_threshold else tuple(fmr), fmr_on, given, published_threshold,
+        None if calibrate_on is None else str(calibrate_on), split, seed, in_sample,
+        None if pairs is None else str(pairs), None if exclude_pairs is None else str(exclude_pairs), tail_limit,
+    )  # fmt: skip
     settings = Settings(
         detect, classify, embed, device, batch, many_faces, min_face_px,
-        by if by is None or isinstance(by, str) else ",".join(by), where, min_subjects, level, keep_embeddings,
+        by if by is None or isinstance(by, str) else ",".join(by), where, min_subjects, level, keep_embeddings, verify,
     )  # fmt: skip
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
     chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
+    elsewhere = None
+    if verify.calibrate_on is not None:
+        elsewhere = read_manifest(Path(verify.calibrate_on), allow_outside=allow_outside)
     loaded = load_models(settings, [Path(folder) for folder in models_dirs], workers)
     with run_folder(Path(out) if out is not None else None, resume=resume) as (folder, lasting):
-        return run_in(folder, table, settings, loaded, progress, lasting=lasting)
+        return run_in(folder, table, elsewhere, settings, loaded, progress, lasting=lasting)
 
 
 @contextlib.contextmanager
@@ -135,129 +137,45 @@ def run_folder(out: Path | None, *, resume: bool) -> Iterator[tuple[Path, bool]]
 
 
 def run_in(
-    folder: Path, table: Manifest, settings: Settings, loaded: Loaded, progress: Progress, *, lasting: bool
-) -> Run:
+    folder: Path, table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded,
+    progress: Progress, *, lasting: bool,
+) -> Run:  # fmt: skip
     """Run what is still to do in a folder, then put the tables together."""
     from facegap import store
+    from facegap.prepare import request_of, require_same_request
+    from facegap.record import RECORD_VERSION
 
-    request = request_of(table, settings, loaded)
+    request = request_of(table, elsewhere, settings, loaded)
     if (folder / store.RECORD).exists():
         require_same_request(folder, store.read_record(folder).get("request"), request)
         if store.is_whole(folder):
             return store.read_run(folder)
     else:
         store.write_json(folder / store.RECORD, {"version": RECORD_VERSION, "state": "running", "request": request})
-    wall_s = process(folder, table, loaded, progress)
-    run = conclude(folder, table, settings, loaded, request, wall_s)
+    started = time.perf_counter_ns()
+    if elsewhere is not None:
+        process(folder / store.CALIBRATION, elsewhere, loaded, progress)
+    process(folder, table, loaded, progress)
+    run = conclude(folder, table, elsewhere, settings, loaded, request, started)
     if lasting:
         store.write_run(run, folder)
-        store.finish(folder)
-    return run
+        store.finish(folder, keep_embeddings=settings.keep_embeddings)
+    return run if settings.keep_embeddings else replace(run, embeddings=None)
 
 
-def chosen_terms(table: Manifest, settings: Settings) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """The terms of --by, or every label column, and a sentence on each column that is not split by."""
-    from facegap.derive.terms import cells_of, default_terms, parse_by
-
-    if settings.by is None:
-        return default_terms(table.frame, table.labels)
-    terms = parse_by(settings.by, table.labels)
-    for term in terms:
-        cells_of(table.frame, term)
-    return terms, ()
-
-
-def load_models(settings: Settings, folders: Sequence[Path], workers: int | None) -> Loaded:
-    """Cards, weights and sessions of all models that the settings name.
-
-    Raises
-    ------
-    CardError, FetchError, ModelError, DeviceError : see `resolve_card`, `read_weights` and `open_session`
-    """
-    from facegap import runtime
-    from facegap.inputs.cards import resolve_card
-    from facegap.inputs.weights import models_folders, read_weights
-    from facegap.vision.classify import classifier
-    from facegap.vision.detect import detector
-    from facegap.vision.embed import embedder
-    from facegap.vision.pipeline import Stages
-
-    named: dict[Task, str | None] = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
-    resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
-    cards = {task: card for task, (card, _) in resolved.items()}
-    assert cards["detect"].detector is not None
-    if "embed" in cards and not cards["detect"].detector.points:
-        raise ModelError(f"{cards['detect'].name} gives boxes only, and --embed needs five points; use --detect yunet")
-    for card in cards.values():
-        if card.backend != "onnx":
-            raise ModelError(f"{card.name}: a closed service cannot take part in this audit")
-    searched = models_folders(folders)
-    sessions = {
-        task: runtime.open_session(read_weights(card, searched, given), name=card.name, device=settings.device)
-        for task, (card, given) in resolved.items()
-    }
-    count = workers or runtime.usable_cores()
-    execution = runtime.execution_record(
-        {cards[task].name: session for task, session in sessions.items()},
-        {card.name: str(card.sha256) for card in cards.values()},
-        device=settings.device, threads=1, workers=count, batch=settings.batch,
-    )  # fmt: skip
-    stages = Stages(
-        detector(cards["detect"], sessions["detect"]),
-        embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in cards else None,
-        classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in cards else None,
-        settings.many_faces,
-        settings.min_face_px,
-    )
-    return Loaded(stages, cards, execution)
-
-
-def request_of(table: Manifest, settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    """What must be the same for --resume to end with the same tables."""
-    from facegap.vision.pipeline import PART_ROWS
-
-    versions = loaded.execution.versions
-    return {
-        "manifest_sha256": table.sha256,
-        "rows": len(table.frame),
-        "part_rows": PART_ROWS,
-        "settings": asdict(settings),
-        "cards": {task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
-        "versions": {name: versions[name] for name in SAME_ON_RESUME if name in versions},
-    }
-
-
-def require_same_request(folder: Path, stored: Any, request: Mapping[str, Any]) -> None:
-    """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
-    if not isinstance(stored, dict):
-        raise RunError(f"{folder}: its run.json does not say what was asked for; choose another --out")
-    for key, value in request.items():
-        old = stored.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            changed = [name for name in {**old, **value} if old.get(name) != value.get(name)]
-        else:
-            changed = [key] if old != value else []
-        if changed:
-            raise RunError(
-                f"{folder}: the run there differs in {key} ({', '.join(changed)}); resume it with the same command, "
-                "files and versions, or choose another --out"
-            )
-
-
-def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -> float:
-    """Run every part that is not committed yet, and commit each as it comes; wall time in seconds."""
+def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -> None:
+    """Run every part that is not committed yet, and commit each as it comes."""
     import cv2
 
     from facegap import store
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
     committed = store.committed_parts(folder)
-    parts = range(-(-len(table.frame) // PART_ROWS))
-    todo = [number for number in parts if number not in committed]
-    counter = Counter(len(table.frame), progress, len(table.frame) - rows_in(todo, len(table.frame), PART_ROWS))
+    rows = len(table.frame)
+    todo = [number for number in range(-(-rows // PART_ROWS)) if number not in committed]
+    counter = Counter(rows, progress, rows - rows_in(todo, rows, PART_ROWS))
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
-    started = time.perf_counter_ns()
     try:
         for number, part in run_parts(
             table.frame, table.folder, loaded.stages,
@@ -266,7 +184,6 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
             store.write_part(folder, number, part.rows, part.embeddings)
     finally:
         cv2.setNumThreads(threads)
-    return (time.perf_counter_ns() - started) / 1e9
 
 
 def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
@@ -275,103 +192,60 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
 
 
 def conclude(
-    folder: Path, table: Manifest, settings: Settings, loaded: Loaded, request: Mapping[str, Any], wall_s: float
-) -> Run:
+    folder: Path, table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded,
+    request: dict[str, Any], started: int,
+) -> Run:  # fmt: skip
     """The tables of a run whose parts are all committed."""
-    import numpy as np
     import pandas as pd
 
     from facegap import store
-    from facegap.derive.outcomes import faces_table, predictions_table
+    from facegap.derive.outcomes import predictions_table
+    from facegap.derive.run import derived
+    from facegap.prepare import chosen_terms
+    from facegap.record import record_of
+    from facegap.verify import match
+
+    rows, faces, images = gathered(folder, table, loaded)
+    outputs = loaded.cards["classify"].outputs if "classify" in loaded.cards else None
+    classes = outputs.gender.classes if outputs and outputs.gender else ()
+    predictions = predictions_table(rows, table.frame, classes)
+    record = record_of(table, settings, loaded, request, rows)
+    nothing = pd.DataFrame()
+    run = store.Run(record, table.frame, faces, predictions, nothing, nothing, nothing)
+    if images is not None:
+        calibration = None
+        if elsewhere is not None:
+            _, other_faces, calibration = gathered(folder / store.CALIBRATION, elsewhere, loaded)
+            store.write_calibration(folder, elsewhere.frame, other_faces)
+        terms, _ = chosen_terms(table, settings)
+        matching = match(
+            images, calibration, terms, settings.verify,
+            published_threshold=loaded.cards["embed"].published_threshold, workers=loaded.execution.workers,
+        )  # fmt: skip
+        record |= matching.record
+        run = replace(run, embeddings=images.templates, matched=matching.matched, extra=matching.tables)
+    record["timing"]["wall_s_of_last_start"] = round((time.perf_counter_ns() - started) / 1e9, 3)
+    return derived(run)
+
+
+def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, pd.DataFrame, Images | None]:
+    """The pipeline's rows and FACES of one set, and its templates where there is an embedder."""
+    import numpy as np
+
+    from facegap import store
+    from facegap.derive.outcomes import faces_table
+    from facegap.verify import Images
     from facegap.vision.pipeline import PART_ROWS
 
     parts = -(-len(table.frame) // PART_ROWS)
     rows = store.read_part_rows(folder, parts)
-    embedder, classifier = loaded.stages.embedder, loaded.cards.get("classify")
-    classes = classifier.outputs.gender.classes if classifier and classifier.outputs.gender else ()
-    faces = faces_table(rows, embedded=embedder is not None)
-    predictions = predictions_table(rows, table.frame, classes)
-    embeddings = None
-    if embedder is not None and settings.keep_embeddings:
-        store.join_embeddings(folder, parts, int((faces["outcome"] == "ok").sum()), embedder.dimension)
-        embeddings = np.load(folder / "embeddings.npy", mmap_mode="r", allow_pickle=False)
-    record = record_of(table, settings, loaded, request, rows, wall_s)
-    nothing = pd.DataFrame()
-    return derived(store.Run(record, table.frame, faces, predictions, nothing, nothing, nothing, embeddings))
-
-
-def record_of(
-    table: Manifest, settings: Settings, loaded: Loaded, request: Mapping[str, Any], rows: pd.DataFrame, wall_s: float
-) -> dict[str, Any]:
-    """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
-    from facegap.inputs.images import EXIF_RULE
-
-    terms, notes = chosen_terms(table, settings)
-    outputs = loaded.cards["classify"].outputs if "classify" in loaded.cards else None
-    return {
-        "version": RECORD_VERSION,
-        "state": "complete",
-        "request": request,
-        "manifest": {
-            "sha256": table.sha256,
-            "rows": len(table.frame),
-            "excluded_by_where": table.excluded,
-            "has_subjects": table.has_subjects,
-            "labels": list(table.labels),
-        },
-        "models": {task: card.name for task, card in loaded.cards.items()},
-        "classes": list(outputs.gender.classes) if outputs and outputs.gender else [],
-        "says_age": bool(outputs and outputs.age),
-        "terms": [list(term) for term in terms],
-        "level": settings.level,
-        "min_subjects": settings.min_subjects,
-        "execution": plain(asdict(loaded.execution)),
-        "timing": timing(rows, wall_s),
-        "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
-        "warnings": [*table.warnings, *notes, *card_warnings(loaded.cards)],
-    }
-
-
-def plain(value: Any) -> Any:
-    """Tuples and mappings as JSON will give them back, so that a record in memory equals the record read again."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
-    """What the cards themselves admit."""
-    return [
-        f"card {card.name} is unverified: the project has not run this model itself"
-        for card in cards.values()
-        if not card.verified
-    ]
-
-
-def timing(rows: pd.DataFrame, wall_s: float) -> dict[str, Any]:
-    """Milliseconds per image of each stage, over the images that reached it, and the wall time of the last start.
-
-    A batch's time is shared equally by its images. NaN is written as null: no image reached the stage.
-    """
-    import numpy as np
-
-    from facegap.vision.pipeline import STAGES
-
-    stages = {}
-    for stage in STAGES:
-        spent = rows[f"{stage}_ns"].to_numpy(np.float64)
-        spent = spent[spent > 0] / 1e6
-        quantiles = np.quantile(spent, [0.5, 0.95]).round(4).tolist() if len(spent) else [None, None]
-        stages[stage] = {"images": len(spent), "median_ms": quantiles[0], "p95_ms": quantiles[1]}
-    return {"per_image": stages, "wall_s_of_last_start": round(wall_s, 3)}
-
-
-def derived(run: Run) -> Run:
-    """The run with its rates, gaps and ages derived from its stored rows; nothing else is looked at."""
-    from facegap.derive.gaps import gaps_table
-    from facegap.derive.results import age_table, rates_table
-
-    return replace(run, rates=rates_table(run), gaps=gaps_table(run), age=age_table(run))
+    model = loaded.stages.embedder
+    faces = faces_table(rows, embedded=model is not None)
+    if model is None:
+        return rows, faces, None
+    usable = np.flatnonzero(faces["outcome"] == "ok")
+    store.join_embeddings(folder, parts, len(usable), model.dimension)
+    return rows, faces, Images(table.frame, usable, store.read_embeddings(folder))
 
 
 def recheck(folder: str | Path) -> list[str]:
@@ -382,15 +256,13 @@ def recheck(folder: str | Path) -> list[str]:
     RunError : the folder holds no finished run
     """
     from facegap import store
+    from facegap.derive.run import derived
 
     folder = Path(folder)
     problems = store.broken_hashes(folder)
     stored = store.read_run(folder)
-    again = derived(stored)
-    for name in ("rates", "gaps", "age"):
-        path = folder / f"{name}.csv"
-        written = path.read_bytes() if path.is_file() else b""
-        frame = getattr(again, name)
-        if written != (store.csv_bytes(frame) if len(frame) or name != "age" else b""):
-            problems.append(f"{name}.csv: not what the stored rows give")
+    for name, frame in store.result_tables(derived(stored)).items():
+        path = folder / name
+        if (path.read_bytes() if path.is_file() else b"") != store.csv_bytes(frame):
+            problems.append(f"{name}: not what the stored rows give")
     return problems

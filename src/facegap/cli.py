@@ -84,6 +84,24 @@ def audit(
     no_embeddings: Annotated[
         bool, typer.Option("--no-embeddings", help="Leave templates out of the run folder")
     ] = False,
+    fmr: Annotated[
+        list[float] | None, typer.Option(help="Target false match rate of --embed; may be given again [default: 0.001]")
+    ] = None,
+    fmr_on: Annotated[str | None, typer.Option(help="Meet the target over this group's impostor pairs only")] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="A score to accept from, or 'published' for the card's own, instead of --fmr")
+    ] = None,
+    calibrate_on: Annotated[
+        Path | None, typer.Option(help="Manifest of other people on whom thresholds are found", show_default=False)
+    ] = None,
+    split: Annotated[float, typer.Option(min=0.05, max=0.95, help="Without it: share of the subjects set aside")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0, help="Of that split")] = 0,
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Find thresholds on the pairs they are judged on; the tables will say so")
+    ] = False,
+    pairs: Annotated[Path | None, typer.Option(help="CSV left,right: compare only these pairs")] = None,
+    exclude_pairs: Annotated[Path | None, typer.Option(help="CSV left,right: reviewed pairs to leave out")] = None,
+    tail_limit: Annotated[int, typer.Option(min=1, help="Longest list of impostor pairs kept")] = 2_000_000,
     view: Annotated[
         Literal["plain", "gender-shades"] | None, typer.Option(help="A further view of the same numbers")
     ] = None,
@@ -99,12 +117,15 @@ def audit(
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run, progress_bar
 
+    given = [float_of(text) for text in threshold or () if text != "published"]
     with progress_bar() as progress:
         run = run_audit(
             manifest, detect=detect, classify=classify, embed=embed, by=by, where=where, device=device, batch=batch,
             workers=workers, many_faces=many_faces, min_face_px=min_face, min_subjects=min_subjects,
             models_dirs=models_dir or (), allow_outside=allow_outside, keep_embeddings=not no_embeddings, out=out,
-            resume=resume, progress=progress,
+            resume=resume, progress=progress, fmr=fmr or (1e-3,), fmr_on=fmr_on, threshold=given,
+            published_threshold="published" in (threshold or ()), calibrate_on=calibrate_on, split=split, seed=seed,
+            in_sample=in_sample, pairs=pairs, exclude_pairs=exclude_pairs, tail_limit=tail_limit,
         )  # fmt: skip
     add_report(out, run, include_ids=include_ids)
     print_run(run, out, view=view, include_ids=include_ids)
@@ -188,6 +209,14 @@ def make_manifest(
     from facegap.commands.listing import write_manifest
 
     typer.echo(write_manifest(adapter, folder, out))
+
+
+def float_of(text: str) -> float:
+    """A threshold as a number, or an error that says what it may be."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is neither a number nor 'published'", param_hint="--threshold") from None
 
 
 def print_error(message: str) -> None:

@@ -24,12 +24,38 @@ from numpy.typing import NDArray
 
 from facegap.errors import RunError
 from facegap.tables import GAPS, RATES
+from facegap.types import ScoreCounts
 
-PARTS, SUMS, RECORD, LOCK = "parts", "SHA256SUMS", "run.json", ".lock"
+PARTS, SUMS, RECORD, LOCK, CALIBRATION = "parts", "SHA256SUMS", "run.json", ".lock", "calibration"
+EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
+EXTRA_TABLES = (
+    "waterfall.csv",
+    "scores.csv",
+    "transfer.csv",
+    "differentials.csv",
+    "identification.csv",
+    "review_pairs.csv",
+)
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {"mean_absolute_error_years"}
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The comparisons of a run, as they were stored.
+
+    roles    : per manifest row what the image was for, text (rows,)
+    excluded : int64 (m, 2), manifest rows of pairs that were left out after review
+    counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
+    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
+    """
+
+    roles: NDArray[np.str_]
+    excluded: NDArray[np.int64]
+    counts: ScoreCounts | None = None
+    pairs: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +65,8 @@ class Run:
     record      : settings, execution, timing and warnings; the content of run.json
     manifest, faces, predictions, rates, gaps, age : frames with the columns of `tables.py`
     embeddings  : float32 (rows of faces with outcome ok, dimension); None without an embedder
+    matched     : the comparisons of a verification audit, None without one
+    extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)
     """
 
     record: Mapping[str, Any]
@@ -49,7 +77,8 @@ class Run:
     gaps: pd.DataFrame
     age: pd.DataFrame
     embeddings: NDArray[np.float32] | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    matched: Matched | None = None
+    extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
         """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
@@ -171,6 +200,7 @@ def npy_bytes(array: NDArray[np.float32]) -> bytes:
 def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArray[np.float32] | None) -> None:
     """Commit one part. The rows come last: a part counts only when they are there."""
     with explained(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
         (folder / PARTS).mkdir(mode=0o700, exist_ok=True)
     if embeddings is not None:
         write_bytes(folder / PARTS / f"{number:06d}.npy", npy_bytes(embeddings))
@@ -194,7 +224,11 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None
 
     Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
     """
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": (rows, dimension)}
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+        "fortran_order": False,
+        "shape": (rows, dimension),
+    }
     joined = 0
     with writing(folder / "embeddings.npy") as file:
         np.lib.format.write_array_header_1_0(file, header)
@@ -212,20 +246,71 @@ def write_run(run: Run, folder: Path) -> None:
     """Write every table of a run, and its record last."""
     for name in ("manifest", "faces", "predictions"):
         write_parquet(folder / f"{name}.parquet", getattr(run, name))
-    for name in ("rates", "gaps"):
-        write_csv(folder / f"{name}.csv", getattr(run, name))
-    if len(run.age):
-        write_csv(folder / "age.csv", run.age)
+    for name, frame in result_tables(run).items():
+        write_csv(folder / name, frame)
     if run.embeddings is not None and not (folder / "embeddings.npy").exists():
         write_bytes(folder / "embeddings.npy", npy_bytes(run.embeddings))
-    for name, data in run.files.items():
-        write_bytes(folder / name, data)
+    if run.matched is not None:
+        write_matched(run.matched, folder)
     write_json(folder / RECORD, run.record)
 
 
-def finish(folder: Path) -> None:
+def result_tables(run: Run) -> dict[str, pd.DataFrame]:
+    """The tables for people by file name; age.csv only where ages were told."""
+    tables = {"rates.csv": run.rates, "gaps.csv": run.gaps, "age.csv": run.age, **run.extra}
+    return {name: frame for name, frame in tables.items() if len(frame.columns)}
+
+
+def write_calibration(folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame) -> None:
+    """Write what became of every image of a calibration set that was given by a manifest of its own."""
+    write_parquet(folder / CALIBRATION / "manifest.parquet", manifest)
+    write_parquet(folder / CALIBRATION / "faces.parquet", faces)
+
+
+def read_embeddings(folder: Path) -> NDArray[np.float32]:
+    """The templates of a run, mapped into memory; without any, an empty array of their dimension."""
+    path = folder / "embeddings.npy"
+    mapped: NDArray[np.float32] = np.load(path, mmap_mode="r" if path.stat().st_size > EMPTY_NPY_BYTES else None)
+    return mapped
+
+
+def write_matched(matched: Matched, folder: Path) -> None:
+    """Write the comparisons of a run."""
+    from facegap.store_counts import scores_to_npz
+
+    write_parquet(folder / "roles.parquet", pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles}))
+    write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
+    if matched.pairs is not None:
+        write_parquet(folder / "pairs.parquet", matched.pairs)
+    if matched.counts is not None:
+        buffer = io.BytesIO()
+        scores_to_npz(matched.counts, buffer)
+        write_bytes(folder / "counts.npz", buffer.getvalue())
+
+
+def read_matched(folder: Path) -> Matched | None:
+    """The comparisons of a run, None where there are none."""
+    from facegap.store_counts import scores_from_npz
+
+    if not (folder / "roles.parquet").is_file():
+        return None
+    roles = pd.read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
+    excluded = pd.read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
+    counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
+    return Matched(
+        roles,
+        excluded,
+        scores_from_npz(counts) if counts.is_file() else None,
+        pd.read_parquet(pairs) if pairs.is_file() else None,
+    )
+
+
+def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
     """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
     with explained(folder):
+        (folder / CALIBRATION / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
+        if not keep_embeddings:
+            (folder / "embeddings.npy").unlink(missing_ok=True)
         sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
         write_bytes(folder / SUMS, sums.encode())
     remove_leftovers(folder)
@@ -234,10 +319,11 @@ def finish(folder: Path) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the parts of a whole run, and what killed writers left."""
     with explained(folder):
-        if (folder / PARTS).exists():
-            shutil.rmtree(folder / PARTS)
-        for left in folder.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+        for place in (folder, folder / CALIBRATION):
+            if (place / PARTS).exists():
+                shutil.rmtree(place / PARTS)
+            for left in place.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
 
 
 def is_whole(folder: Path) -> bool:
@@ -252,8 +338,8 @@ def hashed_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and path != folder / SUMS
-        and folder / PARTS not in path.parents
-        and not (path.parent == folder and is_scratch(path))
+        and not any(place / PARTS in path.parents for place in (folder, folder / CALIBRATION))
+        and not (path.parent in (folder, folder / CALIBRATION) and is_scratch(path))
     )
 
 
@@ -277,7 +363,11 @@ def broken_hashes(folder: Path) -> list[str]:
         [f"{name}: changed since the run was written" for name in changed]
         + [f"{name}: missing" for name in stated if name not in present]
         + [f"{name}: not part of the run" for name in present if name not in stated]
-        + ([f"{PARTS}: left by a run that was killed at its end; --resume removes it"] if (folder / PARTS).exists() else [])
+        + (
+            [f"{PARTS}: left by a run that was killed at its end; --resume removes it"]
+            if (folder / PARTS).exists()
+            else []
+        )
     )
 
 
@@ -323,11 +413,13 @@ def read_run(folder: Path) -> Run:
             pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")
         )
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
+        extra = {name: read_csv(folder / name) for name in EXTRA_TABLES if (folder / name).is_file()}
+        matched = read_matched(folder)
         path = folder / "embeddings.npy"
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings)
+    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

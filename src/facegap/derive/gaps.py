@@ -64,4 +64,4 @@ def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, group
     flat = subjects[inside] * groups + codes[inside]
     trials = np.bincount(flat, minlength=people * groups).reshape(people, groups)
     errors = np.bincount(flat, weights=wrong[inside], minlength=people * groups).reshape(people, groups)
-    return subject_correlation(errors, trials.astype(np.float64))
+    return subject_correlation(errors.astype(np.float64), trials.astype(np.float64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,15 @@ from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
 from facegap.store import Run
 from facegap.tables import RATES, check
-from facegap.types import BoolArray, FloatArray, IntArray
+from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
+
+TASK_OF_METRIC = {
+    "fte": "detect",
+    "error_rate_answered": "classify",
+    "error_rate_all": "classify",
+    "age_error_over_5": "classify",
+    "age": "classify",
+}
 
 
 def subject_codes(manifest: pd.DataFrame) -> IntArray:
@@ -28,9 +37,9 @@ def terms_of(run: Run) -> list[Term]:
 
 
 def model_of(run: Run, metric: str) -> str:
-    """Name of the model that a metric judges."""
+    """Name of the model that a metric judges: rates of comparisons judge the embedder."""
     models = run.record["models"]
-    return str(models["detect"] if metric == "fte" else models["classify"])
+    return str(models[TASK_OF_METRIC.get(metric, "embed")])
 
 
 def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
@@ -73,24 +82,40 @@ def metric_rows(
     level = run.record["level"]
     found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level)
     return [
-        {
-            "metric": metric,
-            "model": model_of(run, metric),
-            "threshold": np.nan,
-            "threshold_from": "",
-            **attribute_values(group, attributes),
-            "errors": rate.errors,
-            "trials": rate.trials,
-            "subjects": rate.subjects,
-            "effective_trials": rate.effective_trials,
-            "value": rate.value,
-            "low": rate.low,
-            "high": rate.high,
-            "level": rate.level,
-            "method": rate.method,
-        }
+        rate_row(metric, model_of(run, metric), group, attributes, rate)
         for group, rate in zip(cells.groups, found.rows(), strict=True)
     ]
+
+
+def rate_row(
+    metric: str,
+    model: str,
+    group: Group,
+    attributes: Sequence[str],
+    rate: Rate,
+    threshold: float = math.nan,
+    threshold_from: str = "",
+    other: Group | None = None,
+) -> dict[str, Any]:
+    """One row of RATES; `other` makes it a cell of the cross-group matrix."""
+    across = dict.fromkeys(attributes, "") if other is None else attribute_values(other, attributes)
+    return {
+        "metric": metric,
+        "model": model,
+        "threshold": threshold,
+        "threshold_from": threshold_from,
+        **attribute_values(group, attributes),
+        **{f"other_{name}": value for name, value in across.items()},
+        "errors": rate.errors,
+        "trials": rate.trials,
+        "subjects": rate.subjects,
+        "effective_trials": rate.effective_trials,
+        "value": rate.value,
+        "low": rate.low,
+        "high": rate.high,
+        "level": rate.level,
+        "method": rate.method,
+    }
 
 
 def age_table(run: Run) -> pd.DataFrame:

@@ -5,13 +5,16 @@ Labels and names come from outside; `clean` takes the terminal's escapes out her
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from facegap.derive.terms import attribute_columns
+from facegap.inputs.labels import UNKNOWN
 from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
@@ -23,7 +26,12 @@ METRIC_TITLES = {
     "error_rate_answered": "wrong, of those answered",
     "error_rate_all": "wrong or no answer, of all",
     "age_error_over_5": "age off by more than 5 years",
+    "fmr": "falsely matched (FMR)",
+    "fnmr": "falsely refused (FNMR)",
+    "gfar": "falsely matched, of all pairs (GFAR)",
+    "gfrr": "refused or lost, of all pairs (GFRR)",
 }
+MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,12 @@ class TextTable:
     notes: tuple[str, ...] = ()
 
 
-def group_of(row: pd.Series, attributes: Sequence[str]) -> Group:
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a frame as dicts by column."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def group_of(row: Mapping[str, Any], attributes: Sequence[str]) -> Group:
     """The group that a row of RATES speaks of."""
     return Group(tuple((name, str(row[name])) for name in attributes if row[name] != ANY))
 
@@ -47,72 +60,127 @@ def term_of(group: Group) -> tuple[str, ...]:
     return tuple(name for name, _ in group.attributes)
 
 
-def rate_tables(run: Run) -> list[TextTable]:
-    """One table for everybody and one per term: a line per group, a column per metric."""
+def own_rates(run: Run) -> pd.DataFrame:
+    """RATES without the cells of the cross-group matrix, with a column `term` and a column `group`."""
     attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
-    groups = [group_of(row, attributes) for _, row in run.rates.iterrows()]
+    inside = run.rates[~across_groups(run.rates, attributes)]
+    groups = [group_of(row, attributes) for row in records(inside)]
+    return inside.assign(
+        group=pd.Series(groups, index=inside.index, dtype=object),
+        term=pd.Series([term_of(group) for group in groups], index=inside.index, dtype=object),
+    )
+
+
+def across_groups(rates: pd.DataFrame, attributes: Sequence[str]) -> pd.Series[bool]:
+    """Which rows of RATES are cells of the cross-group matrix."""
+    other = [f"other_{name}" for name in attributes if f"other_{name}" in rates.columns]
+    return (rates[other] != "").any(axis=1) if other else pd.Series(data=False, index=rates.index)
+
+
+def rate_tables(run: Run) -> list[TextTable]:
+    """Per term, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
+    rates = own_rates(run)
     tables = []
     for term in [(), *(tuple(term) for term in run.record["terms"])]:
-        chosen = run.rates[[term_of(group) == term for group in groups]]
-        tables.append(rate_table(chosen, attributes, " x ".join(term) or "everybody", run.record["min_subjects"]))
+        title = " x ".join(term) or "everybody"
+        of_term = rates[[entry == term for entry in rates["term"]]]
+        for threshold, found in of_term.groupby("threshold", sort=False, dropna=False):
+            at = "" if math.isnan(float(str(threshold))) else f", threshold {float(str(threshold)):.4f}"
+            tables.append(rate_table(found, title + at, run.record["min_subjects"]))
     return tables
 
 
-def rate_table(rates: pd.DataFrame, attributes: Sequence[str], title: str, min_subjects: int) -> TextTable:
-    """Rates of one term; each cell is value, interval and errors / trials."""
+def rate_table(rates: pd.DataFrame, title: str, min_subjects: int) -> TextTable:
+    """Rates of one term; each cell is value, interval and errors / trials. Groups that are too small are dimmed."""
     metrics = list(dict.fromkeys(rates["metric"]))
     by_group: dict[Group, dict[str, Any]] = {}
-    for _, row in rates.iterrows():
-        by_group.setdefault(group_of(row, attributes), {})[row["metric"]] = row
+    for row in records(rates):
+        by_group.setdefault(row["group"], {})[row["metric"]] = row
     rows, dimmed = [], set()
     for k, (group, found) in enumerate(by_group.items()):
-        images, subjects = (int(found["fte"][key]) for key in ("trials", "subjects"))
-        rows.append((clean(group), str(images), str(subjects), *(cell(found[metric]) for metric in metrics)))
+        subjects = max(int(row["subjects"]) for row in found.values())
+        rows.append((clean(group), str(subjects), *(cell(found[metric]) for metric in metrics)))
         if subjects < min_subjects:
             dimmed.add(k)
-    columns = ("group", "images", "subjects", *(METRIC_TITLES.get(metric, metric) for metric in metrics))
-    small = f"Groups of fewer than {min_subjects} subjects are shown but never ranked." if dimmed else ""
-    return TextTable(title, columns, tuple(rows), frozenset(dimmed), (small,) if small else ())
+    columns = ("group", "subjects", *(METRIC_TITLES.get(metric, metric) for metric in metrics))
+    notes = [f"Threshold: {clean(source)}." for source in dict.fromkeys(rates["threshold_from"]) if source]
+    if dimmed:
+        notes.append(f"Groups of fewer than {min_subjects} subjects are shown but never ranked.")
+    return TextTable(title, columns, tuple(rows), frozenset(dimmed), tuple(notes))
 
 
-def cell(row: pd.Series) -> str:
+def cell(row: Mapping[str, Any]) -> str:
     """One rate: value, interval, errors / trials."""
     return f"{percent(row['value'])} {interval(row['low'], row['high'])} {row['errors']}/{row['trials']}"
 
 
 def extremes(run: Run, metric: str) -> list[str]:
-    """A sentence per term: the worst and the best group of enough subjects, each with n and interval."""
-    attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
-    enough = run.rates[
-        (run.rates["metric"] == metric)
-        & (run.rates["subjects"] >= run.record["min_subjects"])
-        & run.rates["value"].notna()
+    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval."""
+    rates = own_rates(run)
+    enough = rates[
+        (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
     ]
     sentences = []
-    for term in (tuple(term) for term in run.record["terms"]):
-        cells = [(group_of(row, attributes), row) for _, row in enough.iterrows()]
-        cells = [
-            (group, row)
-            for group, row in cells
-            if term_of(group) == term and "unknown" not in dict(group.attributes).values()
-        ]
+    for (_, _), found in enough.groupby(["term", "threshold"], sort=False, dropna=False):
+        cells = [row for row in records(found) if row["term"] and UNKNOWN not in dict(row["group"].attributes).values()]
         if len(cells) < 2:
             continue
-        worst, best = (pick(cells, key=lambda entry: float(entry[1]["value"])) for pick in (max, min))
-        sentences.append(
-            f"{' x '.join(term)}: highest {METRIC_TITLES.get(metric, metric)}: {said(worst)}; lowest: {said(best)}."
-        )
+        if len({row["value"] for row in cells}) == 1:
+            first, named = cells[0], " x ".join(cells[0]["term"])
+            title = METRIC_TITLES.get(metric, metric)
+            sentences.append(f"{clean(named)}: {title}: {percent(first['value'])} in every group of enough subjects.")
+            continue
+        worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
+        named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
+        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.")
     return sentences
 
 
-def said(entry: tuple[Group, pd.Series]) -> str:
+def said(row: Mapping[str, Any]) -> str:
     """A group and its rate in words."""
-    group, row = entry
-    level = f"{100 * row['level']:.0f} %"
     return (
-        f"{clean(group)} {percent(row['value'])} ({row['errors']} of {row['trials']}, {row['subjects']} subjects, "
-        f"{level} interval {interval(row['low'], row['high'])})"
+        f"{clean(row['group'])} {percent(row['value'])} ({row['errors']} of {row['trials']}, {row['subjects']} subjects, "
+        f"{100 * row['level']:.0f} % interval {interval(row['low'], row['high'])})"
     )
+
+
+def matrix_tables(run: Run) -> list[TextTable]:
+    """Who is mistaken for whom: FMR between every two groups of a term, per threshold."""
+    attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
+    between = run.rates[across_groups(run.rates, attributes)]
+    own = own_rates(run)
+    tables = []
+    for term in (tuple(term) for term in run.record["terms"]):
+        for point in run.record.get("operating", []):
+            chosen = own[(own["metric"] == "fmr") & (own["threshold"] == point["threshold"])]
+            cells = {(row["group"], row["group"]): row for row in records(chosen) if row["term"] == term}
+            for row in records(between[between["threshold"] == point["threshold"]]):
+                group, other = group_of(row, attributes), other_group(row, attributes)
+                if term_of(group) == term:
+                    cells[group, other] = cells[other, group] = row
+            tables.append(matrix_table(cells, " x ".join(term), float(point["threshold"])))
+    return tables
+
+
+def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: str, threshold: float) -> TextTable:
+    """One cross-group matrix; only the first columns where it is wide."""
+    groups = list(dict.fromkeys(group for group, _ in cells))
+    shown = groups[:MOST_MATRIX_COLUMNS]
+    rows = tuple(
+        (clean(group), *(cell(cells[group, other]) if (group, other) in cells else "" for other in shown))
+        for group in groups
+    )
+    wide = (
+        (f"The first {len(shown)} of {len(groups)} groups; all are in rates.csv.",) if len(shown) < len(groups) else ()
+    )
+    title = f"{title}: who is mistaken for whom (FMR), threshold {threshold:.4f}"
+    return TextTable(title, ("group", *(clean(group) for group in shown)), rows, notes=wide)
+
+
+def other_group(row: Mapping[str, Any], attributes: Sequence[str]) -> Group:
+    """The second group of a cell of the cross-group matrix."""
+    values = tuple((name, str(row[f"other_{name}"])) for name in attributes)
+    return Group(tuple((name, value) for name, value in values if value != ANY))
 
 
 def outcome_table(run: Run) -> TextTable:
@@ -141,7 +209,7 @@ def age_text_table(run: Run) -> TextTable:
             clean(group_of(row, attributes)), str(row["trials"]), str(row["subjects"]),
             number(row["mean_absolute_error_years"]), f"[{number(row['low'])}, {number(row['high'])}]",
         )
-        for _, row in run.age.iterrows()
+        for row in records(run.age)
     )  # fmt: skip
     return TextTable("error of age, years", ("group", "images", "subjects", "mean", "interval"), rows)
 
@@ -163,10 +231,22 @@ def timing_table(run: Run) -> TextTable:
 def gap_table(run: Run) -> TextTable:
     """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
     rows = tuple(
-        gap_line(family) for _, family in run.gaps.groupby(["family", "metric", "model", "threshold"], sort=False, dropna=False)
+        gap_line(family)
+        for _, family in run.gaps.groupby(["family", "metric", "model", "threshold"], sort=False, dropna=False)
     )
-    columns = ("groups", "metric", "worst against best", "difference", "errors / trials", "p (Holm)", "verdict", "all pairs")
-    tested = "All pairs are in gaps.csv. p is Holm's over the pairs of the family; subjects, not images, are what varies."
+    columns = (
+        "groups",
+        "metric",
+        "worst against best",
+        "difference",
+        "errors / trials",
+        "p (Holm)",
+        "verdict",
+        "all pairs",
+    )
+    tested = (
+        "All pairs are in gaps.csv. p is Holm's over the pairs of the family; subjects, not images, are what varies."
+    )
     small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
     return TextTable("gaps and verdicts", columns, rows, notes=(tested, small))
 
@@ -174,7 +254,7 @@ def gap_table(run: Run) -> TextTable:
 def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
     """The widest gap of one family."""
     widest = family["difference"].abs()
-    row = family.loc[widest.idxmax() if widest.notna().any() else family.index[0]]
+    row = records(family)[int(np.argmax(widest.fillna(-1.0).to_numpy()))]
     turn = 1 if not row["difference"] < 0 else -1  # the worse group first
     first, second = ("a", "b") if turn == 1 else ("b", "a")
     low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
@@ -185,6 +265,7 @@ def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
         METRIC_TITLES.get(row["metric"], row["metric"]),
         f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}",
         f"{percent(turn * row['difference'])} {interval(low, high)}",
+        ratio_text(row, turn),
         f"{row[f'errors_{first}']}/{row[f'trials_{first}']} against {row[f'errors_{second}']}/{row[f'trials_{second}']}",
         p_value(float(row["p_adjusted"])),
         sentence(str(row["verdict"]), float(row["margin"]), is_ratio=ratio, differs=bool(row["differs"])),
@@ -192,10 +273,23 @@ def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
+def ratio_text(row: Mapping[str, Any], turn: int) -> str:
+    """The ratio of the worse group to the better one with its interval."""
+    value, low, high = row["ratio"], row["ratio_low"], row["ratio_high"]
+    if turn < 0:
+        value, low, high = (reciprocal(bound) for bound in (value, high, low))
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
+def reciprocal(value: float) -> float:
+    """1 / value; of 0 infinity."""
+    return math.inf if value == 0 else 1 / value
+
+
 def failed_table(run: Run) -> TextTable:
     """Images without a usable face, by name; only shown on --include-ids."""
     failed = run.faces[run.faces["outcome"] != "ok"]
-    rows = tuple((clean(row["image"]), row["outcome"], clean(row["detail"])) for _, row in failed.iterrows())
+    rows = tuple((clean(row["image"]), row["outcome"], clean(row["detail"])) for row in records(failed))
     return TextTable("images without a usable face", ("image", "outcome", "detail"), rows)
 
 
@@ -204,7 +298,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTab
     found = [outcome_table(run)]
     if run.record["classes"]:
         found.append(prediction_table(run))
-    found += rate_tables(run)
+    found += [*rate_tables(run), *matrix_tables(run)]
     if len(run.gaps):
         found.append(gap_table(run))
     if len(run.age):
@@ -216,5 +310,5 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTab
 
 def findings(run: Run) -> list[str]:
     """The worst and the best group of every term, for the metric that the audit is about."""
-    metric = "error_rate_all" if run.record["classes"] else "fte"
-    return extremes(run, metric)
+    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()] or ["fte"]
+    return [sentence for metric in metrics for sentence in extremes(run, metric)]

@@ -16,16 +16,26 @@ def clean(text: object) -> str:
 
 def percent(value: float, digits: int = 2) -> str:
     """A share in per cent; a dash where there is none."""
-    return NO_NUMBER if math.isnan(value) else f"{100 * value:.{digits}f} %"
+    return NO_NUMBER if math.isnan(value) else f"{hundredfold(value, digits)} %"
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
     """An interval of shares in per cent; a dash where it is not defined."""
-    return NO_NUMBER if math.isnan(low) or math.isnan(high) else f"[{100 * low:.{digits}f}, {100 * high:.{digits}f}]"
+    if math.isnan(low) or math.isnan(high):
+        return NO_NUMBER
+    return f"[{hundredfold(low, digits)}, {hundredfold(high, digits)}]"
+
+
+def hundredfold(value: float, digits: int) -> str:
+    """100 times a share with fixed decimals; with two significant digits where these would be lost: 0.0051."""
+    small = value != 0 and abs(100 * value) < 10**-digits * 10
+    return f"{100 * value:.2g}" if small else f"{100 * value:.{digits}f}"
 
 
 def number(value: float, digits: int = 2) -> str:
     """A plain number; a dash where there is none."""
+    if math.isinf(value):
+        return "∞"
     return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
 
 

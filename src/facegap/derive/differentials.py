@@ -1,0 +1,102 @@
+"""The published measures of how unequal the groups of a term are, each beside what chance alone would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, genuine_errors, images_of
+from facegap.derive.verification import GroupRates
+from facegap.statistics.differentials import MEASURES, GroupCounts, Measure, differential
+from facegap.statistics.permutation import CountsOfLabels, counts_per_pair, counts_per_subject, permutation_null
+from facegap.types import BoolArray, IntArray
+
+SEED = 0
+PERMUTATIONS = 500
+EACH_RATE = ("max_min_difference", "max_min_ratio", "max_over_geometric_mean", "gini")
+BOTH_RATES = ("garbe", "fairness_discrepancy_rate", "inequity_rate")
+
+
+def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_subjects: int) -> pd.DataFrame:
+    """One row per measure, term and threshold, over the groups with known labels and enough subjects.
+
+    chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
+    where a person is in several groups, where only listed pairs were compared, or where the measure is undefined
+    """
+    return pd.DataFrame([row for entry in found if entry.cells.term for row in term_rows(entry, pairs, min_subjects)])
+
+
+def term_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
+    """All measures of one term at one threshold."""
+    chosen = [
+        k
+        for k, known in enumerate(entry.cells.known)
+        if known and min(entry.rates[metric][k].subjects for metric in ("fmr", "fnmr")) >= min_subjects
+    ]
+    if len(chosen) < 2:
+        return []
+    counts = {metric: counts_of(entry, metric, chosen) for metric in ("fmr", "fnmr")}
+    dealt = dealt_counts(entry, pairs, chosen)
+    jobs: list[tuple[str, tuple[str, ...]]] = [(name, (metric,)) for name in EACH_RATE for metric in ("fmr", "fnmr")]
+    jobs += [(name, ("fmr", "fnmr")) for name in BOTH_RATES]
+    return [measure_row(entry, name, metrics, counts, dealt, len(chosen)) for name, metrics in jobs]
+
+
+def counts_of(entry: GroupRates, metric: str, chosen: Sequence[int]) -> GroupCounts:
+    """Errors and trials of the chosen groups."""
+    rates = [entry.rates[metric][k] for k in chosen]
+    return np.array([rate.errors for rate in rates], np.float64), np.array([rate.trials for rate in rates], np.float64)
+
+
+def measure_row(
+    entry: GroupRates, name: str, metrics: tuple[str, ...], counts: dict[str, GroupCounts],
+    dealt: tuple[IntArray, dict[str, CountsOfLabels]] | None, groups: int,
+) -> dict[str, Any]:  # fmt: skip
+    """One measure with its null."""
+    measure: Measure = MEASURES[name]
+    value = differential(name, *(counts[metric] for metric in metrics))
+    median = extreme = p = np.nan
+    if dealt is not None and np.isfinite(value.value):
+        labels, functions = dealt
+        null = permutation_null(
+            name, *(functions[metric] for metric in metrics),
+            labels=labels, rng=np.random.default_rng(SEED), permutations=PERMUTATIONS,
+        )  # fmt: skip
+        median, extreme, p = null.median, null.extreme, null.p
+    return {
+        "measure": name, "metrics": "+".join(metrics), "family": "*".join(entry.cells.term), "groups": groups,
+        "threshold": entry.operating.threshold, "threshold_from": entry.operating.source, "value": value.value,
+        "fair_value": measure.fair_value, "unfair_side": "lower" if measure.higher_is_fairer else "higher",
+        "chance_median": median, "chance_extreme": extreme, "p": p, "undefined_because": value.undefined_because,
+    }  # fmt: skip
+
+
+def dealt_counts(
+    entry: GroupRates, pairs: Comparisons, chosen: Sequence[int]
+) -> tuple[IntArray, dict[str, CountsOfLabels]] | None:
+    """Group label of each person, and functions from labels to counts; None where labels do not belong to people."""
+    code = np.full(len(entry.cells.groups), -1)
+    code[list(chosen)] = np.arange(len(chosen))
+    inside: BoolArray = np.asarray(pairs.counted & (code[entry.cells.codes] >= 0))
+    subjects, image_labels = pairs.subjects[inside], code[entry.cells.codes[inside]]
+    people, first, of = np.unique(subjects, return_index=True, return_inverse=True)
+    labels = image_labels[first]
+    if pairs.listed_only or not np.array_equal(labels[of], image_labels):
+        return None
+    place = np.full(int(pairs.subjects.max()) + 1, -1)
+    place[people] = np.arange(len(people))
+    threshold = entry.operating.threshold
+    wrong = pairs.false_matches(threshold)
+    wrong = place[pairs.subjects[wrong[inside[wrong].all(axis=1)]]]
+    images = images_of(pairs.subjects, inside & pairs.enrolled)[people]
+    tried, missed = genuine_errors(pairs, threshold, inside, generalised=False)
+    mates = place[pairs.subjects[pairs.genuine[tried, 0]]]
+    return labels.astype(np.int64), {
+        "fmr": counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), images, len(chosen)),
+        "fnmr": counts_per_subject(
+            np.bincount(mates[missed], minlength=len(people)), np.bincount(mates, minlength=len(people)), len(chosen)
+        ),
+    }

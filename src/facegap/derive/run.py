@@ -1,0 +1,131 @@
+"""All result tables of a run from its stored rows and counts; recheck derives the same again and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, as_rows, lost_genuine_pairs, without
+from facegap.derive.differentials import differentials_table
+from facegap.derive.gaps import gaps_table
+from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
+from facegap.derive.scores import scores_table
+from facegap.derive.transfer import transfer_table
+from facegap.derive.verification import GroupRates, Operating, group_rates, verification_gaps, verification_rows
+from facegap.derive.waterfall import stages_of, waterfall_table
+from facegap.store import Matched, Run
+from facegap.tables import GAPS, RATES, check
+
+EVALUATION = "evaluation"
+REVIEW = "review_pairs.csv"  # made while matching; not derived again
+
+
+def derived(run: Run) -> Run:
+    """The run with every table that follows from what is stored."""
+    pairs = comparisons_of(run)
+    rates, gaps = rates_table(run), gaps_table(run)
+    extra = {name: table for name, table in run.extra.items() if name == REVIEW}
+    operating = operating_of(run)
+    if pairs is not None and run.matched is not None:
+        found = list(group_rates(pairs, run.manifest, terms_of(run), operating, run.record["level"]))
+        model = model_of(run, "fmr")
+        rates = joined(rates, verification_rows(found, pairs, model, terms_of(run), run.record["level"]), RATES.columns)
+        more = verification_gaps(
+            found, pairs, model, level=run.record["level"], min_subjects=run.record["min_subjects"]
+        )
+        gaps = joined(gaps, more, GAPS.columns)
+        extra |= verification_tables(run, run.matched, pairs, found, model)
+    first = operating[0].threshold if operating else np.nan
+    stages = stages_of(
+        run.faces, run.predictions, says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first
+    )
+    extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run))
+    return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
+
+
+def joined(frame: pd.DataFrame, rows: Sequence[dict[str, Any]], fixed: Any) -> pd.DataFrame:
+    """Rows appended to RATES or GAPS, held to the same columns."""
+    schema = RATES if fixed is RATES.columns else GAPS
+    return check(pd.concat([frame, pd.DataFrame(rows, columns=frame.columns)], ignore_index=True), schema, schema.name)
+
+
+def operating_of(run: Run) -> list[Operating]:
+    """The thresholds of a run and where they come from."""
+    return [Operating(point["threshold"], point["source"]) for point in run.record.get("operating", [])]
+
+
+def verification_tables(
+    run: Run, matched: Matched, pairs: Comparisons, found: Sequence[GroupRates], model: str
+) -> dict[str, pd.DataFrame]:
+    """The further tables of a verification audit by file name; those without rows are left out."""
+    terms, level = terms_of(run), run.record["level"]
+    points = run.record.get("transfer_points", [])
+    tables = {
+        "scores.csv": scores_table(pairs, matched.counts, run.manifest, terms),
+        "transfer.csv": transfer_table(pairs, run.manifest, terms, points, model, level),
+        "differentials.csv": differentials_table(found, pairs, run.record["min_subjects"]),
+    }
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def comparisons_of(run: Run) -> Comparisons | None:
+    """The comparisons of a run in one shape; None without any."""
+    matched = run.matched
+    if matched is None:
+        return None
+    subjects = subject_codes(run.manifest)
+    enrolled = (run.faces["outcome"] == "ok").to_numpy(np.bool_)
+    counted = matched.roles == EVALUATION
+    if matched.counts is None:
+        assert matched.pairs is not None
+        return listed_comparisons(matched, matched.pairs, subjects, enrolled)
+    rows = np.flatnonzero(enrolled & counted)
+    lost = lost_genuine_pairs(subjects, enrolled, counted)
+    lost = lost[without(lost, matched.excluded, len(subjects))]
+    genuine = matched.counts.genuine_scores
+    return Comparisons(
+        subjects=subjects,
+        enrolled=enrolled,
+        counted=counted,
+        impostor=as_rows(matched.counts.tail, rows),
+        impostor_scores=matched.counts.tail["score"],
+        floor=-np.inf if holds_all(matched) else matched.counts.tail_floor,
+        genuine=np.concatenate([as_rows(genuine, rows), lost]),
+        genuine_scores=np.concatenate([genuine["score"], np.full(len(lost), np.nan)]),
+        listed_only=False,
+        excluded=matched.excluded,
+        tail_limit=matched.counts.tail_limit,
+    )
+
+
+def holds_all(matched: Matched) -> bool:
+    """Whether the list of impostor pairs holds every one of them."""
+    assert matched.counts is not None
+    return len(matched.counts.tail) == int(matched.counts.impostor_pairs.sum())
+
+
+def listed_comparisons(matched: Matched, pairs: pd.DataFrame, subjects: Any, enrolled: Any) -> Comparisons:
+    """Comparisons that a list named, all of them listed."""
+    rows = pairs[["left", "right"]].to_numpy(np.int64)
+    kept = without(rows, matched.excluded, len(subjects))
+    genuine = pairs["genuine"].to_numpy(np.bool_)
+    scores = pairs["score"].to_numpy(np.float64)
+    impostor = np.flatnonzero(kept & ~genuine)
+    impostor = impostor[np.argsort(-scores[impostor], kind="stable")]  # NaN last
+    mates = np.flatnonzero(kept & genuine)
+    return Comparisons(
+        subjects=subjects,
+        enrolled=enrolled,
+        counted=matched.roles == EVALUATION,
+        impostor=rows[impostor],
+        impostor_scores=scores[impostor],
+        floor=-np.inf,
+        genuine=rows[mates],
+        genuine_scores=scores[mates],
+        listed_only=True,
+        excluded=matched.excluded,
+    )

@@ -1,0 +1,153 @@
+"""RATES and GAPS of 1:1 comparisons: who is falsely matched, who is falsely refused, and who is mistaken for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import (
+    Comparisons,
+    between,
+    false_match_rate,
+    false_non_match_rate,
+    genuine_errors,
+    images_of,
+)
+from facegap.derive.results import rate_row
+from facegap.derive.terms import Cells, Term, attribute_columns, cells_of
+from facegap.statistics.clusters import subject_correlation
+from facegap.statistics.gaps import gap_family
+from facegap.types import BoolArray, FloatArray, IntArray, Rate
+
+MOST_MATRIX_GROUPS = 40  # 780 cells; a matrix beyond that is read by nobody
+METRICS = ("fmr", "fnmr", "gfar", "gfrr")
+
+
+@dataclass(frozen=True)
+class Operating:
+    """A threshold, and where it comes from: printed wherever a rate at it is printed."""
+
+    threshold: float
+    source: str
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """The rates of the groups of one term at one threshold, by metric, in the order of the groups."""
+
+    cells: Cells
+    operating: Operating
+    rates: dict[str, list[Rate]]
+
+
+def group_rates(
+    pairs: Comparisons, manifest: pd.DataFrame, terms: Sequence[Term], operating: Sequence[Operating], level: float
+) -> Iterator[GroupRates]:
+    """Every metric of every group of every term at every threshold."""
+    for point in operating:
+        for term in terms:
+            cells = cells_of(manifest, term)
+            rates: dict[str, list[Rate]] = {metric: [] for metric in METRICS}
+            for k in range(len(cells.groups)):
+                for metric, rate in rates_of_group(pairs, point.threshold, cells.codes == k, level).items():
+                    rates[metric].append(rate)
+            yield GroupRates(cells, point, rates)
+
+
+def rates_of_group(pairs: Comparisons, threshold: float, group: BoolArray, level: float) -> dict[str, Rate]:
+    """The four rates of one group: both images of a pair belong to it."""
+    return {
+        "fmr": false_match_rate(pairs, threshold, group, None, generalised=False, level=level),
+        "fnmr": false_non_match_rate(pairs, threshold, group, generalised=False, level=level),
+        "gfar": false_match_rate(pairs, threshold, group, None, generalised=True, level=level),
+        "gfrr": false_non_match_rate(pairs, threshold, group, generalised=True, level=level),
+    }
+
+
+def verification_rows(
+    found: Sequence[GroupRates], pairs: Comparisons, model: str, terms: Sequence[Term], level: float
+) -> list[dict[str, Any]]:
+    """Rows of RATES: the groups' own rates, then the cells of the cross-group impostor matrix."""
+    attributes = attribute_columns(terms)
+    own = [
+        rate_row(metric, model, group, attributes, rate, entry.operating.threshold, entry.operating.source)
+        for entry in found
+        for metric, rates in entry.rates.items()
+        for group, rate in zip(entry.cells.groups, rates, strict=True)
+    ]
+    across = [row for entry in found for row in matrix_rows(entry, pairs, model, attributes, level)]
+    return own + across
+
+
+def matrix_rows(
+    entry: GroupRates, pairs: Comparisons, model: str, attributes: Sequence[str], level: float
+) -> Iterator[dict[str, Any]]:
+    """FMR between every two groups of a term; the diagonal is the groups' own FMR and stands in their rows."""
+    cells, point = entry.cells, entry.operating
+    if not 2 <= len(cells.groups) <= MOST_MATRIX_GROUPS:
+        return
+    for g, h in combinations(range(len(cells.groups)), 2):
+        rate = false_match_rate(
+            pairs, point.threshold, cells.codes == g, cells.codes == h, generalised=False, level=level
+        )
+        yield rate_row(
+            "fmr", model, cells.groups[g], attributes, rate, point.threshold, point.source, other=cells.groups[h]
+        )
+
+
+def verification_gaps(
+    found: Sequence[GroupRates], pairs: Comparisons, model: str, *, level: float, min_subjects: int
+) -> list[dict[str, Any]]:
+    """Rows of GAPS: one family per term, metric and threshold, among the groups whose labels are all known."""
+    rows = []
+    for entry in found:
+        if not entry.cells.term:
+            continue
+        known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
+        for metric, all_rates in entry.rates.items():
+            rates = [all_rates[k] for k in known]
+            family = gap_family(
+                [str(entry.cells.groups[k]) for k in known],
+                [rate.errors for rate in rates], [rate.trials for rate in rates], [rate.subjects for rate in rates],
+                [rate.effective_trials for rate in rates],
+                metric=metric, model=model, threshold=entry.operating.threshold, family="*".join(entry.cells.term),
+                level=level, minimum_subjects=min_subjects,
+                correlation=correlation_of(pairs, entry, metric, known),
+            )  # fmt: skip
+            rows += [asdict(gap) for gap in family.rows()]
+    return rows
+
+
+def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:
+    """Correlation of the groups' rates through the people they share; None where nobody is in two groups.
+
+    The linear term of each rate is summed over the people; a pair of two people counts for both of them.
+    """
+    groups = [(entry.cells.codes == k) & pairs.counted for k in known]
+    people = int(pairs.subjects.max(initial=-1)) + 1
+    member = np.stack([np.bincount(pairs.subjects[group], minlength=people) > 0 for group in groups], axis=1)
+    if not (member.sum(axis=1) > 1).any():
+        return None
+    sums = [people_sums(pairs, entry.operating.threshold, metric, group, people) for group in groups]
+    errors, trials = (np.stack(columns, axis=1).astype(np.float64) for columns in zip(*sums, strict=True))
+    return subject_correlation(errors, trials)
+
+
+def people_sums(
+    pairs: Comparisons, threshold: float, metric: str, group: BoolArray, people: int
+) -> tuple[IntArray, IntArray]:
+    """Errors and trials of one group that each person takes part in, int64 (people,) each."""
+    generalised = metric.startswith("g")
+    if metric in ("fnmr", "gfrr"):
+        chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
+        subjects = pairs.subjects[pairs.genuine[chosen, 0]]
+        return np.bincount(subjects[wrong], minlength=people), np.bincount(subjects, minlength=people)
+    taking_part = group if generalised else group & pairs.enrolled
+    images = images_of(pairs.subjects, taking_part)
+    rows = pairs.subjects[between(pairs.false_matches(threshold), taking_part, None)]
+    return np.bincount(rows.ravel(), minlength=people), images * (images.sum() - images)

@@ -1,0 +1,144 @@
+"""What is settled before the first image: the settings, the models ready to run, and what --resume must find unchanged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from facegap import runtime
+from facegap.derive.terms import Term, cells_of, default_terms, parse_by
+from facegap.errors import ModelError, RunError
+from facegap.inputs.cards import resolve_card
+from facegap.inputs.manifest import Manifest
+from facegap.inputs.model_card import ModelCard, Task
+from facegap.inputs.weights import models_folders, read_weights
+from facegap.store import sha256
+from facegap.types import Device, Execution
+from facegap.verify import VerifySettings
+from facegap.vision.classify import classifier
+from facegap.vision.detect import detector
+from facegap.vision.embed import embedder
+from facegap.vision.pipeline import PART_ROWS, Stages
+
+SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a result, apart from the manifest and the weights themselves."""
+
+    detect: str
+    classify: str | None
+    embed: str | None
+    device: Device = "cpu"
+    batch: int = 8
+    many_faces: Literal["largest", "refuse", "centre"] = "largest"
+    min_face_px: int = 12
+    by: str | None = None
+    where: str | None = None
+    min_subjects: int = 20
+    level: float = 0.95
+    keep_embeddings: bool = True
+    verify: VerifySettings = field(default_factory=VerifySettings)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The models of a run, ready, and what they run on."""
+
+    stages: Stages
+    cards: Mapping[Task, ModelCard]
+    execution: Execution
+
+
+def chosen_terms(table: Manifest, settings: Settings) -> tuple[tuple[Term, ...], tuple[str, ...]]:
+    """The terms of --by, or every label column, and a sentence on each column that is not split by."""
+
+    if settings.by is None:
+        return default_terms(table.frame, table.labels)
+    terms = parse_by(settings.by, table.labels)
+    for term in terms:
+        cells_of(table.frame, term)
+    return terms, ()
+
+
+def load_models(settings: Settings, folders: Sequence[Path], workers: int | None) -> Loaded:
+    """Cards, weights and sessions of all models that the settings name.
+
+    Raises
+    ------
+    CardError, FetchError, ModelError, DeviceError : see `resolve_card`, `read_weights` and `open_session`
+    """
+
+    named: dict[Task, str | None] = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
+    resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
+    cards = {task: card for task, (card, _) in resolved.items()}
+    assert cards["detect"].detector is not None
+    if "embed" in cards and not cards["detect"].detector.points:
+        raise ModelError(f"{cards['detect'].name} gives boxes only, and --embed needs five points; use --detect yunet")
+    for card in cards.values():
+        if card.backend != "onnx":
+            raise ModelError(f"{card.name}: a closed service cannot take part in this audit")
+    searched = models_folders(folders)
+    sessions = {
+        task: runtime.open_session(read_weights(card, searched, given), name=card.name, device=settings.device)
+        for task, (card, given) in resolved.items()
+    }
+    count = workers or runtime.usable_cores()
+    execution = runtime.execution_record(
+        {cards[task].name: session for task, session in sessions.items()},
+        {card.name: str(card.sha256) for card in cards.values()},
+        device=settings.device, threads=1, workers=count, batch=settings.batch,
+    )  # fmt: skip
+    stages = Stages(
+        detector(cards["detect"], sessions["detect"]),
+        embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in cards else None,
+        classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in cards else None,
+        settings.many_faces,
+        settings.min_face_px,
+    )
+    return Loaded(stages, cards, execution)
+
+
+def request_of(table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded) -> dict[str, Any]:
+    """What must be the same for --resume to end with the same tables."""
+
+    versions = loaded.execution.versions
+    return {
+        "manifest_sha256": table.sha256,
+        "calibration_sha256": None if elsewhere is None else elsewhere.sha256,
+        "pair_lists_sha256": [
+            sha256(Path(name)) for name in (settings.verify.pairs, settings.verify.exclude_pairs) if name
+        ],
+        "rows": len(table.frame),
+        "part_rows": PART_ROWS,
+        "settings": plain(asdict(settings)),
+        "cards": {task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
+        "versions": {name: versions[name] for name in SAME_ON_RESUME if name in versions},
+    }
+
+
+def plain(value: Any) -> Any:
+    """Tuples and mappings as JSON will give them back, so that a record in memory equals the record read again."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def require_same_request(folder: Path, stored: Any, request: Mapping[str, Any]) -> None:
+    """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
+    if not isinstance(stored, dict):
+        raise RunError(f"{folder}: its run.json does not say what was asked for; choose another --out")
+    for key, value in request.items():
+        old = stored.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            changed = [name for name in {**old, **value} if old.get(name) != value.get(name)]
+        else:
+            changed = [key] if old != value else []
+        if changed:
+            raise RunError(
+                f"{folder}: the run there differs in {key} ({', '.join(changed)}); resume it with the same command, "
+                "files and versions, or choose another --out"
+            )

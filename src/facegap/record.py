@@ -1,0 +1,73 @@
+"""run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.inputs.images import EXIF_RULE
+from facegap.inputs.manifest import Manifest
+from facegap.inputs.model_card import ModelCard, Task
+from facegap.prepare import Loaded, Settings, chosen_terms, plain
+from facegap.vision.pipeline import STAGES
+
+RECORD_VERSION = 1
+
+
+def record_of(
+    table: Manifest, settings: Settings, loaded: Loaded, request: Mapping[str, Any], rows: pd.DataFrame
+) -> dict[str, Any]:
+    """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
+
+    terms, notes = chosen_terms(table, settings)
+    outputs = loaded.cards["classify"].outputs if "classify" in loaded.cards else None
+    return {
+        "version": RECORD_VERSION,
+        "state": "complete",
+        "request": request,
+        "manifest": {
+            "sha256": table.sha256,
+            "rows": len(table.frame),
+            "excluded_by_where": table.excluded,
+            "has_subjects": table.has_subjects,
+            "labels": list(table.labels),
+        },
+        "models": {task: card.name for task, card in loaded.cards.items()},
+        "classes": list(outputs.gender.classes) if outputs and outputs.gender else [],
+        "says_age": bool(outputs and outputs.age),
+        "terms": [list(term) for term in terms],
+        "level": settings.level,
+        "min_subjects": settings.min_subjects,
+        "execution": plain(asdict(loaded.execution)),
+        "timing": timing(rows),
+        "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
+        "warnings": [*table.warnings, *notes, *card_warnings(loaded.cards)],
+    }
+
+
+def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
+    """What the cards themselves admit."""
+    return [
+        f"card {card.name} is unverified: the project has not run this model itself"
+        for card in cards.values()
+        if not card.verified
+    ]
+
+
+def timing(rows: pd.DataFrame) -> dict[str, Any]:
+    """Milliseconds per image of each stage, over the images that reached it.
+
+    A batch's time is shared equally by its images. NaN is written as null: no image reached the stage.
+    """
+
+    stages = {}
+    for stage in STAGES:
+        spent = rows[f"{stage}_ns"].to_numpy(np.float64)
+        spent = spent[spent > 0] / 1e6
+        quantiles = np.quantile(spent, [0.5, 0.95]).round(4).tolist() if len(spent) else [None, None]
+        stages[stage] = {"images": len(spent), "median_ms": quantiles[0], "p95_ms": quantiles[1]}
+    return {"per_image": stages}
