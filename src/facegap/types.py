@@ -200,8 +200,8 @@ class ScoreCounts:
             raise MatchingError("counts with different tail_limit or full_range cannot be added")
         # Below the higher of the two floors one of the lists is incomplete.
         floor = max(self.tail_floor, other.tail_floor)
-        both = np.concatenate([counts.tail[counts.tail["score"] >= floor] for counts in (self, other)])
-        tail, floor = cut_tail(both, floor, self.tail_limit)
+        parts = [part for part in (counts.tail[counts.tail["score"] >= floor] for counts in (self, other)) if len(part)]
+        tail, floor = cut_tail(np.concatenate([self.tail[:0], *parts]), floor, self.tail_limit)
         return ScoreCounts(
             groups=self.groups,
             edges=self.edges,
@@ -209,7 +209,7 @@ class ScoreCounts:
             genuine=self.genuine + other.genuine,
             impostor_pairs=self.impostor_pairs + other.impostor_pairs,
             genuine_pairs=self.genuine_pairs + other.genuine_pairs,
-            tail=sorted_by_score(tail),
+            tail=sorted_by_score(tail) if len(parts) == 2 else tail,
             tail_floor=floor,
             tail_limit=self.tail_limit,
             genuine_scores=sorted_by_rows(np.concatenate([self.genuine_scores, other.genuine_scores])),
@@ -231,7 +231,14 @@ def cut_tail(pairs: AnyArray, floor: float, limit: int) -> tuple[AnyArray, float
 
 def sorted_by_score(pairs: AnyArray) -> AnyArray:
     """PAIR_SCORE rows by falling score, then left, then right."""
-    return pairs[np.lexsort((pairs["right"], pairs["left"], -pairs["score"]))]
+    # Few scores are equal: a sort of all by one key and of the ties by three takes a tenth of the time of lexsort.
+    order = np.argsort(-pairs["score"])
+    score = pairs["score"][order]
+    equal = np.flatnonzero(score[1:] == score[:-1])
+    ties = np.union1d(equal, equal + 1)
+    tied = pairs[order[ties]]
+    order[ties] = order[ties][np.lexsort((tied["right"], tied["left"], -tied["score"]))]
+    return pairs[order]
 
 
 def sorted_by_rows(pairs: AnyArray) -> AnyArray:

@@ -40,9 +40,9 @@ def choose_filter(
         return FilterChoice("float32", "float32 filter: a histogram over all scores needs float32 products")
     if len(embeddings) < FEW_ROWS:
         return FilterChoice("float32", f"float32 filter: only {len(embeddings)} rows")
-    values = sampled_super_block(embeddings, largest_components(embeddings) if largest is None else largest)
-    faults = {name: why_not(name, kernels) for name in FILTERS}
     loops = choose_kernels(kernels)
+    values = sampled_super_block(embeddings, largest_components(embeddings, loops) if largest is None else largest)
+    faults = {name: why_not(name, kernels) for name in FILTERS}
     with threadpool_limits(1, user_api="blas"):
         times = {name: ns_per_pair(name, loops, values, floor, shape) for name, fault in faults.items() if not fault}
     best = min(times, key=lambda name: times[name])

@@ -25,11 +25,11 @@ def compiled_with(function: Callable[..., Any], reassociation: frozenset[str]) -
     """`function` compiled with these fast-math flags of LLVM; see `compiled`."""
     flags = set(reassociation) or False
     try:
-        return numba.njit(nogil=True, cache=True, fastmath=flags)(function)
+        return numba.njit(nogil=True, cache=True, fastmath=flags, error_model="numpy")(function)
     except RuntimeError:
-        return numba.njit(nogil=True, fastmath=flags)(function)
+        return numba.njit(nogil=True, fastmath=flags, error_model="numpy")(function)
 
 
 def compiled_for_norms(function: Callable[..., Any]) -> Callable[..., Any]:
     """As `compiled`, with sums in any order: only for norms, where filters.ROUNDING covers the difference."""
-    return compiled_with(function, frozenset({"reassoc", "contract", "nsz"}))
+    return compiled_with(function, frozenset({"reassoc", "contract", "nsz", "nnan"}))

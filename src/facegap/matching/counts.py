@@ -83,12 +83,13 @@ def plan(
 ) -> Plan:  # fmt: skip
     """The arguments of count_scores, checked and cut into blocks. Raises MatchingError."""
     require_settings(floor, bins, tail_limit, full_range, workers, shape)
-    largest = largest_components(embeddings)
+    loops = choose_kernels(kernels)
+    largest = largest_components(embeddings, loops)
     others, others_largest = embeddings, largest
     row_codes = [codes(subjects, len(embeddings), "subjects"), codes(groups, len(embeddings), "groups")]
     right_codes = row_codes
     if probes is not None:
-        others, others_largest = probes.embeddings, largest_components(probes.embeddings, "probes")
+        others, others_largest = probes.embeddings, largest_components(probes.embeddings, loops, "probes")
         require_one_depth(embeddings, others)
         right_codes = [codes(probes.subjects, len(others), "probes.subjects"),
                        codes(probes.groups, len(others), "probes.groups")]  # fmt: skip

@@ -123,10 +123,13 @@ def with_rounding(norms: Norms) -> Norms:
 def best_norms(kernels: Kernels, values: Float32Array) -> Norms:
     """Norms of a right block with the unit of the smallest worst residual.
 
-    A unit that clips some components is allowed, because the residual is measured after clipping; three are tried.
+    A unit that clips some components is allowed, because the residual is measured after clipping. Two are tried where
+    the rows differ, as they do at the end of a sorted super-block.
     """
     largest = np.maximum(values.max(axis=1), -values.min(axis=1)).astype(np.float64)
-    units = sorted({float(np.quantile(largest, share)) / LARGEST_CODE for share in (1.0, 0.9, 0.7)})
+    units = {float(largest.max()) / LARGEST_CODE}
+    if largest.max() > 1.1 * np.quantile(largest, 0.8):
+        units.add(float(np.quantile(largest, 0.8)) / LARGEST_CODE)
     return min((kernels.worst_norms(values, unit) for unit in units), key=lambda norms: float(norms.residual))
 
 
@@ -147,15 +150,12 @@ def amx_left(kernels: Kernels, values: Float32Array) -> Left:
 
 def amx_right(kernels: Kernels, values: Float32Array) -> Right:
     """int8 codes of one unit for the block, packed for the matrix unit: 16 rows a group, four components together."""
-    from facegap.matching.kernels_amx import emit_packed
+    from facegap.matching.kernels_amx import emit_packed, pack
 
     norms = best_norms(kernels, values)
     groups, depth = round_up(len(values), 2 * TILE_ROWS) // TILE_ROWS, round_up(values.shape[1], TILE_DEPTH)
     packed = aligned_zeros((groups, depth // 4, 4 * TILE_ROWS), np.int8)
-    codes = kernels.codes_of_columns(values, norms.unit)
-    rows = np.zeros((depth, groups * TILE_ROWS), np.int8)
-    rows[: codes.shape[0], : codes.shape[1]] = codes
-    packed.reshape(groups, depth // 4, TILE_ROWS, 4)[:] = rows.reshape(depth // 4, 4, groups, TILE_ROWS).transpose(2, 0, 3, 1)
+    pack(values, norms.unit, packed)
     return Right(len(values), norms, emit=functools.partial(emit_packed, packed, len(values)))
 
 

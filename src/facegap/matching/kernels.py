@@ -126,6 +126,9 @@ class Kernels(Protocol):
     def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
         """One int32 limit for each left row: a pair whose score reaches `floor` (rows,) has a product above it."""
 
+    def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
+        """Write max |x| of each float32 row (n, d) to out (n,); a NaN in a row makes its maximum NaN."""
+
     def row_norms(self, values: Float32Array) -> FloatArray:
         """Euclidean norm of each row, float64 (n,)."""
 

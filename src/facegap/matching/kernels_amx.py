@@ -22,23 +22,17 @@ from numba import types
 from numba.core import cgutils as numba_cgutils
 from numba.extending import intrinsic
 
-from facegap.matching.compiled import compiled
+from facegap.matching.compiled import compiled, compiled_for_norms
+from facegap.matching.kernels import LARGEST_CODE
 from facegap.matching.rows import TILE_DEPTH, TILE_ROWS, aligned_zeros
 from facegap.types import AnyArray
 
 PAIRED = 2 * TILE_ROWS  # rows and columns of the products made at once: two tiles by two
 SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA = 158, 0x1023, 18
 VOID, INT8, INT32, INT64 = ir.VoidType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+# What LDTILECFG reads: palette 1, then for each of eight tiles the bytes of a row (uint16 from 16 on) and the rows (from 48).
+CONFIGURATION = np.array([1, *[0] * 15, *[TILE_DEPTH, 0] * 8, *[0] * 16, *[TILE_ROWS] * 8, *[0] * 8], np.uint8)
 cgutils: Any = numba_cgutils  # it has no types
-
-
-def tile_configuration() -> AnyArray:
-    """What LDTILECFG reads: palette 1, all eight tiles with 16 rows of 64 bytes; uint8 (64,)."""
-    configuration = aligned_zeros((64,), np.uint8)
-    configuration[0] = 1
-    configuration[16:32:2] = TILE_DEPTH
-    configuration[48:56] = TILE_ROWS
-    return configuration
 
 
 def tile_instruction(build: Callable[..., Any]) -> Any:
@@ -76,9 +70,10 @@ def release_tiles(_typing: Any) -> Any:
 
 
 @tile_instruction
-def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out: Any) -> Any:
-    """Write to out, int32 (32, 32), the products of 32 left rows from `row` on with 32 right rows from 16 * group on.
+def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out: Any, out_row: Any) -> Any:
+    """Write the products of 32 left rows from `row` on with 32 right rows from 16 * group on to 32 rows of `out`.
 
+    out   : int32 (64, 32), from row `out_row` on
     left  : int8 (n, depth), n a multiple of 32, depth of 64, 64-byte aligned
     right : int8 (groups, depth / 4, 64): 16 rows of the table make a group; four components of each stand together
 
@@ -90,6 +85,7 @@ def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out
         depth = cgutils.unpack_tuple(builder, arrays[0].shape, 2)[1]
         left_start, right_start, sums = (builder.bitcast(array.data, INT8.as_pointer()) for array in arrays.values())
         group_size, tile_size = builder.mul(depth, INT64(TILE_ROWS)), INT64(TILE_ROWS * TILE_DEPTH)
+        sums = builder.gep(sums, [builder.mul(arguments[5], INT64(PAIRED * 4))])
         upper = builder.gep(left_start, [builder.mul(arguments[1], depth)])
         first = builder.gep(right_start, [builder.mul(arguments[3], group_size)])
         lower, second = builder.gep(upper, [group_size]), builder.gep(first, [group_size])
@@ -97,18 +93,20 @@ def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out
             emit(builder, "tilezero", INT8(tile))
         with cgutils.for_range(builder, builder.udiv(depth, INT64(TILE_DEPTH))) as loop:
             left_at, right_at = builder.mul(loop.index, INT64(TILE_DEPTH)), builder.mul(loop.index, tile_size)
-            for tile, start in ((4, upper), (5, lower)):
-                emit(builder, "tileloadd64", INT8(tile), builder.gep(start, [left_at]), depth)
-            for tile, start in ((6, first), (7, second)):
-                emit(builder, "tileloadd64", INT8(tile), builder.gep(start, [right_at]), INT64(TILE_DEPTH))
-            for tile in range(4):
-                emit(builder, "tdpbssd", INT8(tile), INT8(4 + tile // 2), INT8(6 + tile % 2))
+            # A load before each product that needs it: the unit then works on one while the other comes in.
+            for tile, start, at, stride, products in (
+                (4, upper, left_at, depth, ()), (6, first, right_at, INT64(TILE_DEPTH), (0,)),
+                (7, second, right_at, INT64(TILE_DEPTH), (1,)), (5, lower, left_at, depth, (2, 3)),
+            ):  # fmt: skip
+                emit(builder, "tileloadd64", INT8(tile), builder.gep(start, [at]), stride)
+                for total in products:
+                    emit(builder, "tdpbssd", INT8(total), INT8(4 + total // 2), INT8(6 + total % 2))
         for tile in range(4):
             place = (tile // 2) * TILE_ROWS * PAIRED * 4 + (tile % 2) * TILE_ROWS * 4
             emit(builder, "tilestored64", INT8(tile), builder.gep(sums, [INT64(place)]), INT64(PAIRED * 4))
         return context.get_dummy_value()
 
-    return types.void(left, row, right, group, out), build
+    return types.void(left, row, right, group, out, out_row), build
 
 
 @tile_instruction
@@ -142,38 +140,73 @@ def lowest_bit(_typing: Any, mask: Any) -> Any:
 
 
 @compiled
+def collect(  # type: ignore[no-untyped-def]
+    products, half, limits, row, column, columns, first_row, first_column, above_diagonal, i, j, found
+):
+    """Append the pairs of one half of `products`, whose corner in the tile is (row, column), that are above their limit."""
+    rows = limits.size
+    for k in range(0, min(PAIRED, rows - row), 2):
+        # The second of the last two rows may be padding: it is left out below by its number.
+        mask = two_rows_above(products, half + k, limits[row + k], limits[min(rows - 1, row + k + 1)])
+        while mask != 0:
+            bit = lowest_bit(mask)
+            mask &= mask - np.uint64(1)
+            hit_row, hit_column = row + k + (bit >> 5), column + (bit & 31)
+            if hit_row >= rows or hit_column >= columns:
+                continue
+            if above_diagonal and first_column + hit_column <= first_row + hit_row:
+                continue
+            i[found], j[found] = first_row + hit_row, first_column + hit_column
+            found += 1
+    return found
+
+
+@compiled
 def emit_tiles(  # type: ignore[no-untyped-def]
-    left, right, columns, limits, first_row, first_column, above_diagonal, row, i, j, found, products, configuration
+    left, right, columns, limits, first_row, first_column, above_diagonal, row, i, j, found
 ):
     """As Kernels.emit_above, from codes instead of products; `row` and the row reached are multiples of 32.
 
     left, right : see tile_products; rows and columns beyond limits.size and `columns` are padding
-    products    : int32 (32, 32), 64-byte aligned, to work in
     """
-    configure_tiles(configuration)
-    rows = limits.size
-    while row < rows and found + PAIRED * columns <= i.size:
+    # 64-byte aligned; one half is compared while the other is multiplied.
+    scratch = np.empty(2 * PAIRED * PAIRED + 16, np.int32)
+    start = (-scratch.ctypes.data % 64) // 4
+    products = scratch[start : start + 2 * PAIRED * PAIRED].reshape(2 * PAIRED, PAIRED)
+    configure_tiles(CONFIGURATION)
+    while row < limits.size and found + PAIRED * columns <= i.size:
+        half, waiting = 0, -1
         for group in range(0, right.shape[0], 2):
             column = group * TILE_ROWS
             if above_diagonal and first_column + column + PAIRED - 1 <= first_row + row:
                 continue
-            tile_products(left, row, right, group, products)
-            for k in range(0, min(PAIRED, rows - row), 2):
-                # The second of the last two rows may be padding: it is masked below by its number.
-                mask = two_rows_above(products, k, limits[row + k], limits[min(rows - 1, row + k + 1)])
-                while mask != 0:
-                    bit = lowest_bit(mask)
-                    mask &= mask - np.uint64(1)
-                    hit_row, hit_column = row + k + (bit >> 5), column + (bit & 31)
-                    if hit_row >= rows or hit_column >= columns:
-                        continue
-                    if above_diagonal and first_column + hit_column <= first_row + hit_row:
-                        continue
-                    i[found], j[found] = first_row + hit_row, first_column + hit_column
-                    found += 1
+            tile_products(left, row, right, group, products, half)
+            half = PAIRED - half
+            if waiting >= 0:
+                found = collect(products, half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
+                                i, j, found)  # fmt: skip
+            waiting = column
+        if waiting >= 0:
+            found = collect(products, PAIRED - half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
+                            i, j, found)  # fmt: skip
         row += PAIRED
     release_tiles()
     return found, row
+
+
+@compiled_for_norms
+def pack(values, unit, packed):  # type: ignore[no-untyped-def]
+    """Write the int8 codes of rows (n, d) with one unit, clipped at 127, to packed (groups, depth / 4, 64)."""
+    # The same operations in float64 as in Kernels.worst_norms, or the residual would be that of other codes.
+    inverse = 1.0 / unit
+    codes = np.empty(values.shape[1], np.int8)
+    for row in range(values.shape[0]):
+        for k in range(values.shape[1]):
+            code = np.rint(np.float64(values[row, k]) * inverse)
+            codes[k] = np.int8(np.int32(min(max(code, -np.float64(LARGEST_CODE)), np.float64(LARGEST_CODE))))
+        group, place = row // TILE_ROWS, 4 * (row % TILE_ROWS)
+        for k in range(values.shape[1]):
+            packed[group, k // 4, place + k % 4] = codes[k]
 
 
 def emit_packed(
@@ -182,9 +215,8 @@ def emit_packed(
 ) -> tuple[int, int]:  # fmt: skip
     """As Kernels.emit_above, of left codes with a packed right block; see filters.amx_right."""
     found, row = emit_tiles(
-        codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, found,
-        aligned_zeros((PAIRED, PAIRED), np.int32), tile_configuration(),
-    )  # fmt: skip
+        codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, found
+    )
     return found, min(row, len(limits))
 
 
@@ -200,8 +232,7 @@ def tiles_are_exact() -> bool:
     rows = right.reshape(4, 32, 16, 4).transpose(0, 2, 1, 3).reshape(64, 128).astype(np.int64)
     expected = np.argwhere(left.astype(np.int64) @ rows.T > 0)
     i, j = np.empty(2 * 64 * 64, np.int32), np.empty(2 * 64 * 64, np.int32)
-    found, _ = emit_tiles(left, right, 64, np.zeros(64, np.int32), 0, 0, False, 0, i, j, 0,
-                          aligned_zeros((PAIRED, PAIRED), np.int32), tile_configuration())  # fmt: skip
+    found, _ = emit_tiles(left, right, 64, np.zeros(64, np.int32), 0, 0, False, 0, i, j, 0)
     order = np.lexsort((j[:found], i[:found]))
     return bool(np.array_equal(np.stack([i[:found], j[:found]], axis=1)[order], expected))
 

@@ -123,22 +123,38 @@ def limits(residual, quantised, unit, floor, right_row, right_residual, right_un
         out[row] = np.int32(min(max(steps, -(2.0**31)), 2.0**31 - 1))
 
 
+@compiled
+def largest_of_rows(bits, out):  # type: ignore[no-untyped-def]
+    for row in range(bits.shape[0]):
+        largest = np.int32(0)
+        for k in range(bits.shape[1]):
+            largest = max(largest, bits[row, k] & np.int32(0x7FFFFFFF))
+        out[row] = largest
+
+
 @compiled_for_norms
 def quantise_left(values, codes, zero_point, unit, residual, quantised, row_norm):  # type: ignore[no-untyped-def]
+    depth = values.shape[1]
+    steps, bits, whole = np.empty(depth, np.float64), values.view(np.int32), np.empty(1, np.int32)
     for row in range(values.shape[0]):
-        largest = np.float32(0)
-        for k in range(values.shape[1]):
-            largest = max(largest, abs(values[row, k]))
-        step = np.float64(largest) / LARGEST_CODE
+        line = values[row]
+        # Without their sign floats are ordered as their bits are, and LLVM vectorises the maximum of integers only.
+        largest = np.int32(0)
+        for k in range(depth):
+            largest = max(largest, bits[row, k] & np.int32(0x7FFFFFFF))
+        whole[0] = largest
+        step = np.float64(whole.view(np.float32)[0]) / LARGEST_CODE
         inverse = 1.0 / step
         left_over, rounded, exact = 0.0, 0.0, 0.0
-        for k in range(values.shape[1]):
-            value = np.float64(values[row, k])
+        for k in range(depth):
+            value = np.float64(line[k])
             code = np.rint(value * inverse)
-            codes[row, k] = np.uint8((np.int32(code) + zero_point) & 255)
+            steps[k] = code
             left_over += (value - code * step) * (value - code * step)
             rounded += (code * step) * (code * step)
             exact += value * value
+        for k in range(depth):
+            codes[row, k] = np.uint8(np.int32(steps[k]) + np.int32(zero_point))
         unit[row], residual[row] = step, np.sqrt(left_over)
         quantised[row], row_norm[row] = np.sqrt(rounded), np.sqrt(exact)
 
@@ -217,6 +233,10 @@ class NumbaKernels:
         codes = np.empty(values.shape[::-1], np.int8)
         codes_of_columns(values, unit, codes)
         return codes
+
+    def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
+        # The bits of a NaN are above those of every number, so that it survives as in numpy.
+        largest_of_rows(read_only(np.ascontiguousarray(values)).view(np.int32), out.view(np.int32))
 
     def row_norms(self, values: Float32Array) -> FloatArray:
         out = np.empty(len(values))

@@ -101,6 +101,9 @@ class NumpyKernels:
     def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
         return np.ascontiguousarray(codes_with(values.astype(np.float64), unit).astype(np.int8).T)
 
+    def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
+        np.maximum(values.max(axis=1), -values.min(axis=1), out=out)
+
     def row_norms(self, values: Float32Array) -> FloatArray:
         norms = np.empty(len(values))
         for start in range(0, len(values), QUANTISED_AT_ONCE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,13 @@ SUPER_ROWS = 32_768  # rows of a super-block
 SUPER_VALUES = 32_768 * 512  # and its float32 values: 64 MiB, whatever the depth
 TILE_ROWS, TILE_DEPTH = 16, 64  # of a register of the matrix unit, see kernels_amx.py
 CHECK_ROWS = 4096  # rows read at once from an array that may be memory-mapped
+
+
+class LargestOfRows(Protocol):
+    """The one of the inner loops that is needed here; see kernels.py."""
+
+    def largest_of_rows(self, values: NDArray[Any], out: NDArray[Any]) -> None:
+        """Write max |x| of each float32 row to out; a NaN in a row makes its maximum NaN."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Rows:
         return Rows(self.index[places], self.subject[places], self.group[places])
 
 
-def largest_components(embeddings: NDArray[Any], name: str = "embeddings") -> Float32Array:
+def largest_components(embeddings: NDArray[Any], kernels: LargestOfRows, name: str = "embeddings") -> Float32Array:
     """max |x| of each row, float32 (n,), of embeddings that are fit to be compared.
 
     Raises
@@ -53,9 +60,7 @@ def largest_components(embeddings: NDArray[Any], name: str = "embeddings") -> Fl
     require_matrix(embeddings, name)
     largest = np.empty(len(embeddings), np.float32)
     for start in range(0, len(embeddings), CHECK_ROWS):
-        part = embeddings[start : start + CHECK_ROWS]
-        # A NaN survives both reductions; abs() would copy the whole part.
-        largest[start : start + CHECK_ROWS] = np.maximum(part.max(axis=1), -part.min(axis=1))
+        kernels.largest_of_rows(embeddings[start : start + CHECK_ROWS], largest[start : start + CHECK_ROWS])
     refuse_unfit(largest, name)
     return largest
 

@@ -46,12 +46,14 @@ def search(
     """
     if k < 1 or workers < 1 or min(shape or (1,)) < 1:
         raise MatchingError(f"k={k}, workers={workers} and shape={shape} must all be at least 1")
-    gallery_largest, probes_largest = largest_components(gallery, "gallery"), largest_components(probes, "probes")
+    loops = choose_kernels(kernels)
+    gallery_largest = largest_components(gallery, loops, "gallery")
+    probes_largest = largest_components(probes, loops, "probes")
     require_one_depth(gallery, probes)
     if filter == "auto":
         usable = [name for name in FASTEST_FIRST if len(gallery) >= FEW_ROWS and not why_not(name, kernels)]
         filter = usable[0] if usable else "float32"
-    loops, product_filter = choose_kernels(kernels), filter_named(filter, device)
+    product_filter = filter_named(filter, device)
     shape = shape or product_filter.shape
     best = Best(np.full((len(probes), k), -np.inf), np.full((len(probes), k), NO_ROW))
     size = super_rows(gallery.shape[1])
