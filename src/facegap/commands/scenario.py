@@ -1,0 +1,240 @@
+"""`facegap scenario NAME RUN`: what the rates of a run come to for people, as tables with their assumptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.terms import attribute_columns
+from facegap.errors import RunError, StatisticsError
+from facegap.report.tables import TextTable
+from facegap.report.text import clean
+from facegap.simulate.measured import Measured, measured_rates
+from facegap.simulate.quantities import Answer, Line, Quantity
+from facegap.simulate.scenarios import SCENARIOS, Scenario
+from facegap.store import read_csv, read_record
+from facegap.tables import RATES, check
+from facegap.types import Rate
+
+UNSAID = "cannot be said"
+SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
+
+
+def scenario_tables(
+    name: str,
+    folder: Path,
+    *,
+    by: str | None = None,
+    threshold: float | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[list[TextTable], tuple[str, ...]]:
+    """The tables of a scenario, one per threshold, and the assumptions of all of them.
+
+    name      : a key of SCENARIOS
+    folder    : a run folder; its run.json and rates.csv are read
+    by        : one term of the run, such as 'gender*race'; None: the first one
+    threshold : a threshold of the run, to within 5e-5; None: all of them
+    options   : settings of the scenario by name; None values are left at their defaults
+
+    Raises
+    ------
+    RunError        : no such run, term or threshold, or the run lacks the metric; the message names the command to run
+    StatisticsError : no such scenario, an option that it does not have, or settings that make no sense
+    """
+    scenario, given = chosen_scenario(name), {key: value for key, value in (options or {}).items() if value is not None}
+    strangers = [key for key in given if key not in scenario.options]
+    if strangers:
+        takes = ", ".join(option_name(key) for key in scenario.options)
+        raise StatisticsError(f"scenario {name} has no option {option_name(strangers[0])}; it takes {takes}")
+    record, rates = read_record(folder), checked_rates(folder)
+    term = chosen_term(record, folder, by)
+    tables, assumptions = [], list[str]()
+    for rows in rows_by_threshold(rates, scenario, name, folder, term, threshold):
+        measured = measured_rates(rows, attributes_of(record), term)
+        answer = scenario.answer(measured, **given)
+        tables += answer_tables(answer, measured, term, record["min_subjects"])
+        assumptions += answer.assumptions
+    return tables, tuple(dict.fromkeys(assumptions))
+
+
+def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] | None:
+    """GROUP=SHARE texts as a mapping; None where there are none.
+
+    Raises
+    ------
+    StatisticsError : not of this form, or a group named twice
+    """
+    shares: dict[str, float] = {}
+    for text in texts or ():
+        group, _, share = text.rpartition("=")
+        try:
+            value = float(share)
+        except ValueError:
+            value = math.nan
+        if not group or math.isnan(value):
+            raise StatisticsError(f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=.25'")
+        if group.strip() in shares:
+            raise StatisticsError(f"{option}: {group.strip()!r} is named twice")
+        shares[group.strip()] = value
+    return shares or None
+
+
+# ---- what is read ----
+
+
+def chosen_scenario(name: str) -> Scenario:
+    """The scenario of a name."""
+    if name not in SCENARIOS:
+        raise StatisticsError(f"no scenario {name!r}; there are {', '.join(SCENARIOS)}")
+    return SCENARIOS[name]
+
+
+def option_name(key: str) -> str:
+    """An argument as the command line writes it."""
+    return "--" + key.replace("_", "-")
+
+
+def checked_rates(folder: Path) -> pd.DataFrame:
+    """rates.csv of a run as RATES."""
+    path = folder / "rates.csv"
+    if not path.is_file():
+        raise RunError(f"{folder}: no rates.csv, so this run was not finished; finish it with --resume")
+    return check(read_csv(path), RATES, str(path))
+
+
+def attributes_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attribute columns of a run's RATES."""
+    return attribute_columns([tuple(term) for term in record["terms"]])
+
+
+def chosen_term(record: Mapping[str, Any], folder: Path, by: str | None) -> tuple[str, ...]:
+    """The term that is asked for; the first of the run by default, everybody where it has none."""
+    terms = [tuple(term) for term in record["terms"]]
+    if by is None:
+        return terms[0] if terms else ()
+    wanted = tuple(name.strip() for name in by.split("*"))
+    for term in terms:
+        if sorted(term) == sorted(wanted):
+            return term
+    known = ", ".join("*".join(term) for term in terms) or "none at all"
+    raise RunError(f"{folder}: this run has no groups by {by!r}; it has {known}. Run the audit again with --by {by}")
+
+
+def rows_by_threshold(
+    rates: pd.DataFrame, scenario: Scenario, name: str, folder: Path, term: Sequence[str], threshold: float | None
+) -> list[pd.DataFrame]:
+    """The rows of RATES that a scenario reads, a frame per threshold in the order of the table."""
+    if not rates["metric"].isin(scenario.any_of).any():
+        made_by = scenario.made_by.format(by="'" + "*".join(term) + "'" if term else "COLUMN")
+        raise RunError(
+            f"{folder}: scenario {name} needs {' or '.join(scenario.any_of)}, and this run has none; make one with {made_by}"
+        )
+    chosen = rates[rates["metric"].isin(scenario.metrics)]
+    found = [rows for _, rows in chosen.groupby(["threshold", "threshold_from"], dropna=False, sort=False)]
+    if threshold is None:
+        return found
+    if all(math.isnan(rows["threshold"].iloc[0]) for rows in found):
+        raise StatisticsError(f"scenario {name} rests on rates that have no threshold; leave --threshold out")
+    near = [rows for rows in found if abs(rows["threshold"].iloc[0] - threshold) <= SAME_THRESHOLD]
+    if not near:
+        known = ", ".join(f"{rows['threshold'].iloc[0]:.4f} ({rows['threshold_from'].iloc[0]})" for rows in found)
+        raise RunError(f"{folder}: no rates at threshold {threshold:g}; this run has {known}")
+    return near
+
+
+# ---- what is printed ----
+
+
+def answer_tables(answer: Answer, measured: Measured, term: Sequence[str], min_subjects: int) -> list[TextTable]:
+    """The answer, and the rates across groups where it rests on them."""
+    metrics = tuple(answer.lines[0].rates) if answer.lines else ()
+    counted = any(not math.isnan(line.people) for line in answer.lines)
+    small = frozenset(
+        k for k, line in enumerate(answer.lines) if any(rate.subjects < min_subjects for rate in line.rates.values())
+    )
+    columns = (
+        "group",
+        *(("people",) if counted else ()),
+        *(f"{metric}: errors / trials (subjects)" for metric in metrics),
+        *answer.columns,
+    )
+    rows = tuple(line_row(line, metrics, counted=counted) for line in answer.lines)
+    title = f"{answer.title}; by {' x '.join(term) or 'nothing'}"
+    tables = [TextTable(title, columns, rows, small, notes_of(measured, answer, min_subjects if small else 0))]
+    if len(answer.matrix) > 1:
+        tables.append(matrix_table(answer, min_subjects))
+    return tables
+
+
+def line_row(line: Line, metrics: Sequence[str], *, counted: bool) -> tuple[str, ...]:
+    """A line as text."""
+    return (
+        clean(line.name),
+        *((people(line.people),) if counted else ()),
+        *(counts(line.rates[metric]) if metric in line.rates else "" for metric in metrics),
+        *(cell if isinstance(cell, str) else quantity(cell) for cell in line.cells),
+    )
+
+
+def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str, ...]:
+    """What a reader of the table must know: threshold, level, groups that stayed out, small groups."""
+    levels = {rate.level for line in answer.lines for rate in line.rates.values() if rate.trials}
+    left_out = ", ".join(clean(group) for group in measured.left_out)
+    return tuple(
+        note
+        for note in (
+            "" if math.isnan(measured.threshold) else f"Threshold {measured.threshold:.4f}: {clean(measured.threshold_from)}.",
+            "In-sample: this threshold was chosen on the comparisons that it is judged on, so the rates at it flatter the "
+            "model." if measured.in_sample else "",
+            f"In brackets: {' and '.join(f'{100 * level:g} %' for level in sorted(levels))} intervals." if levels else "",
+            f"Left out, since a label is missing: {left_out}." if left_out else "",
+            f"Groups of fewer than {min_subjects} subjects are dimmed: their numbers say little." if min_subjects else "",
+        )
+        if note
+    )  # fmt: skip
+
+
+def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
+    """The FMR of every two groups, which the answer rests on."""
+    rows = tuple(
+        (clean(group), clean(other), quantity(Quantity(rate.value, rate.low, rate.high, "chance")), counts(rate))
+        for group, other, rate in answer.matrix
+    )
+    small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.subjects < min_subjects)
+    return TextTable(
+        "the false match rates it rests on", ("group", "against", "fmr", "fmr: errors / trials (subjects)"), rows, small
+    )
+
+
+def counts(rate: Rate) -> str:
+    """What a rate was counted from."""
+    return f"{rate.errors:,} / {rate.trials:,} ({rate.subjects:,})"
+
+
+def quantity(found: Quantity) -> str:
+    """A number with its ends; what is not known cannot be said."""
+    write = people if found.unit == "people" else share
+    if math.isnan(found.value):
+        return UNSAID
+    if math.isnan(found.low) or math.isnan(found.high):
+        return f"{write(found.value)} (interval {UNSAID})"
+    if found.low == found.high:
+        return write(found.value)
+    if math.isinf(found.value):
+        return f"at least {write(found.low)}"
+    high = "no limit" if math.isinf(found.high) else write(found.high)
+    return f"{write(found.value)} [{write(found.low)}, {high}]"
+
+
+def people(number: float) -> str:
+    """An average number of people: whole where there are many, three digits where there are few."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def share(chance: float) -> str:
+    """A chance in per cent, to three digits: false match rates span orders of magnitude."""
+    return f"{100 * chance:.3g} %"

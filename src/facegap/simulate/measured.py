@@ -1,0 +1,113 @@
+"""What a run measured, read from rows of RATES: the rates of every group, and of every two groups against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.labels import UNKNOWN
+from facegap.types import ANY, Group, Rate
+
+EVERYBODY = Group(())
+NOT_MEASURED = Rate(errors=0, trials=0)  # value and interval are NaN
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Rates of the groups of one term at one threshold.
+
+    groups   : groups whose labels are all known, in the order of the table
+    own      : (metric, group) -> rate; for fmr and gfar both people of a pair are in the group. Also of EVERYBODY
+    across   : (group, other group) -> fmr between the two, in one order or the other
+    left_out : groups with a missing label, which no scenario speaks of
+    threshold, threshold_from : NaN and empty for metrics of single images
+    """
+
+    groups: tuple[Group, ...]
+    own: Mapping[tuple[str, Group], Rate]
+    across: Mapping[tuple[Group, Group], Rate] = field(default_factory=dict)
+    left_out: tuple[Group, ...] = ()
+    threshold: float = float("nan")
+    threshold_from: str = ""
+
+    def rate(self, metric: str, group: Group) -> Rate:
+        """The group's own rate; one of 0 trials, hence NaN, where the run has none."""
+        return self.own.get((metric, group), NOT_MEASURED)
+
+    def between(self, group: Group, other: Group) -> Rate:
+        """FMR of people of one group against people of another or of the same; NaN where it was not measured."""
+        if group == other:
+            return self.rate("fmr", group)
+        return self.across.get((group, other), self.across.get((other, group), NOT_MEASURED))
+
+    @property
+    def in_sample(self) -> bool:
+        """The threshold was chosen on the very comparisons that it is judged on, as its origin says."""
+        return "in-sample" in self.threshold_from.lower().replace(" ", "-")
+
+
+def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], term: Sequence[str]) -> Measured:
+    """The rows of RATES that speak of one term, and those of everybody.
+
+    rates      : rows of one threshold (and those without any)
+    attributes : every label column of the table; other_<attribute> may be absent
+    term       : names of the attributes that the groups are split by, in any order; empty: everybody alone
+    Raises     : TableError for two rows of one metric, group and other group
+    """
+    own: dict[tuple[str, Group], Rate] = {}
+    across: dict[tuple[Group, Group], Rate] = {}
+    for row in rates.to_dict("records"):
+        group, other = _group_in(row, attributes), _group_in(row, attributes, "other_")
+        if group is None or not (_is_of(group, term) or (group == EVERYBODY and other is None)):
+            continue
+        if other is None:
+            _add(own, (str(row["metric"]), group), _rate_in(row))
+        elif _is_of(other, term) and row["metric"] == "fmr":
+            _add(across, (group, other), _rate_in(row))
+    groups = dict.fromkeys(group for _, group in own if _is_of(group, term))
+    unknown = tuple(group for group in groups if UNKNOWN in dict(group.attributes).values())
+    return Measured(
+        groups=tuple(group for group in groups if group not in unknown),
+        own=own,
+        across=across,
+        left_out=unknown,
+        threshold=float(rates["threshold"].iloc[0]) if len(rates) else float("nan"),
+        threshold_from=str(rates["threshold_from"].iloc[0]) if len(rates) else "",
+    )
+
+
+def _group_in(row: Mapping[Any, Any], attributes: Sequence[str], prefix: str = "") -> Group | None:
+    """The group that a row names in columns of a prefix; None where it names none (all of them empty)."""
+    values = {name: str(row.get(prefix + name, "")) for name in attributes}
+    if prefix and not any(values.values()):
+        return None
+    return Group(tuple((name, value) for name, value in values.items() if value != ANY))
+
+
+def _is_of(group: Group, term: Sequence[str]) -> bool:
+    return {name for name, _ in group.attributes} == set(term)
+
+
+def _rate_in(row: Mapping[Any, Any]) -> Rate:
+    return Rate(
+        errors=int(row["errors"]),
+        trials=int(row["trials"]),
+        subjects=int(row["subjects"]),
+        effective_trials=float(row["effective_trials"]),
+        low=float(row["low"]),
+        high=float(row["high"]),
+        level=float(row["level"]),
+        method=str(row["method"]),
+    )
+
+
+def _add(found: dict[Any, Rate], key: tuple[Any, Group], rate: Rate) -> None:
+    if key in found:
+        raise TableError(
+            f"rates: two rows for {' against '.join(map(str, key))}; a scenario takes one model and one threshold at a time"
+        )
+    found[key] = rate

@@ -1,0 +1,177 @@
+"""Numbers of people and chances that follow from rates, each with the ends that the rates' intervals allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from facegap.errors import StatisticsError
+from facegap.statistics.search import gallery_fpir_bound
+from facegap.types import Group, Rate
+
+Unit = Literal["people", "chance"]
+Shares = Mapping[str, float] | None  # name of a group -> its share; None: equal shares
+
+ALL = "all groups together"
+SAME_PEOPLE = (
+    "The people of the scenario are like the people of the run, its images like theirs, and the model and the threshold "
+    "are those of the run."
+)
+CARRIED = (
+    "Intervals are those of the run's rates, carried through: they speak of averages over many repetitions. The count of "
+    "one day or one event scatters around its average as well."
+)
+BOX = (
+    "Where several rates meet, all are taken at their low ends together and at their high ends together: a box bound, "
+    "wider than an interval that knew how they vary together."
+)
+NO_ATTACK = "Nobody attacks: no printed photo, no mask, no altered image, no choice of a victim who looks alike."
+
+
+class Ranged(Protocol):
+    """A number with an interval: a Rate, or a Quantity made from some."""
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval."""
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a scenario says of one group; NaN means that it cannot be said, which is never 0.
+
+    unit : people (an expected number, any size from 0) or chance (in [0, 1])
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class Line:
+    """One group of a scenario.
+
+    name   : of the group, or of the sum over groups
+    people : whom the quantities speak of; NaN where the scenario counts nobody
+    rates  : metric -> the rate that the quantities rest on; empty in a sum
+    cells  : one per column of the answer; text where there is no number to give
+    """
+
+    name: str
+    people: float
+    rates: Mapping[str, Rate]
+    cells: tuple[Quantity | str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a scenario comes to, with everything that it takes for granted.
+
+    columns     : what the cells of the lines say, in order
+    assumptions : sentences, to be printed with every answer
+    matrix      : (group, other group, fmr) where the answer also rests on pairs across groups
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[Line, ...]
+    assumptions: tuple[str, ...]
+    matrix: tuple[tuple[Group, Group, Rate], ...] = ()
+
+
+def carried(
+    function: Callable[..., float], *, rising: Sequence[Ranged] = (), falling: Sequence[Ranged] = (), unit: Unit
+) -> Quantity:
+    """`function` of some numbers, and its ends over the box of their intervals.
+
+    function : of the rising numbers, then the falling ones; monotone in each
+    rising   : those that it grows with; the low end takes their low ends, the high end their high ends
+    falling  : those that it shrinks with; the other way round
+    returns  : NaN where a number it needs is NaN. With more than one number the box is wider than an interval that
+               knew how they vary together: all of them at their worst at once
+    """
+
+    def at(up: str, down: str) -> float:
+        return float(function(*(getattr(x, up) for x in rising), *(getattr(x, down) for x in falling)))
+
+    return Quantity(at("value", "value"), at("low", "high"), at("high", "low"), unit)
+
+
+def exactly(value: float, unit: Unit) -> Quantity:
+    """A number that was stated or follows from counts alone."""
+    return Quantity(value, value, value, unit)
+
+
+def as_chance(rate: Ranged) -> Quantity:
+    """A rate as it is."""
+    return Quantity(rate.value, rate.low, rate.high, "chance")
+
+
+def expected(people: float, rate: Ranged) -> Quantity:
+    """How many of some people a rate strikes, on average; of nobody it strikes nobody, measured or not."""
+    if not people:
+        return exactly(0.0, "people")
+    return carried(lambda value: people * value, rising=[rate], unit="people")
+
+
+def total(quantities: Sequence[Quantity]) -> Quantity:
+    """Sum of numbers of people; its interval adds the low ends and the high ends, a box bound."""
+    return carried(lambda *values: math.fsum(values), rising=quantities, unit="people")
+
+
+def chance_of_any(chances: Sequence[float], times: Sequence[float]) -> float:
+    """1 - prod (1 - chance)^times: something happens at least once, were all trials independent.
+
+    chances in [0, 1] and times >= 0, one length; NaN where a chance is NaN, 0 for no trials at all
+    """
+    return float(gallery_fpir_bound(np.array([chances], np.float64), np.array(times, np.float64))[0]) + 0.0  # no -0.0
+
+
+def share_of(part: Ranged, rest: Ranged) -> Quantity:
+    """part / (part + rest), NaN where both are 0."""
+
+    def share(of_part: float, of_rest: float) -> float:
+        return of_part / (of_part + of_rest) if of_part + of_rest else math.nan
+
+    return carried(share, rising=[part], falling=[rest], unit="chance")
+
+
+def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str) -> list[float]:
+    """How many of `number` fall into each group; fractions are kept, since they are averages.
+
+    shares : name of a group -> its share; a group that is not named gets none. None: equal shares
+    what   : of which setting, for messages
+    Raises : StatisticsError for a number that is negative or not finite, no groups, a name that is no group, a share
+             outside [0, 1], or shares that do not add up to 1
+    """
+    if not (math.isfinite(number) and number >= 0):
+        raise StatisticsError(f"{what}: {number} is no number of people; give 0 or more")
+    names = [str(group) for group in groups]
+    if not names:
+        raise StatisticsError(f"{what}: there is no group whose labels are all known, so there is nobody to speak of")
+    if not shares:
+        return [number / len(names)] * len(names)
+    if len(set(names)) < len(names):
+        raise StatisticsError(f"{what}: two groups are written alike ({', '.join(names)}); rename a label to tell them apart")
+    for name, share in shares.items():
+        if name not in names:
+            raise StatisticsError(f"{what}: no group {name!r}; there are {', '.join(names)}")
+        if not 0 <= share <= 1:
+            raise StatisticsError(f"{what}: {name} = {share} is no share from 0 to 1")
+    if abs(math.fsum(shares.values()) - 1) > 1e-6:
+        raise StatisticsError(f"{what}: the shares add up to {math.fsum(shares.values()):g}; they must add up to 1")
+    return [number * shares.get(name, 0.0) for name in names]

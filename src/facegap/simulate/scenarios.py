@@ -1,0 +1,241 @@
+"""From the rates of groups to what happens to people: one function per scenario, each with its assumptions.
+
+A scenario multiplies and compounds what a run measured. It adds no knowledge about scores: an interval of a rate is
+carried through as it is, a bound is called a bound, and what was not measured cannot be said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from facegap.errors import StatisticsError
+from facegap.simulate.measured import EVERYBODY, Measured
+from facegap.simulate.quantities import (
+    ALL,
+    BOX,
+    CARRIED,
+    NO_ATTACK,
+    SAME_PEOPLE,
+    Answer,
+    Line,
+    Shares,
+    as_chance,
+    carried,
+    chance_of_any,
+    exactly,
+    expected,
+    spread,
+    total,
+)
+from facegap.simulate.watchlist import watchlist
+from facegap.statistics.dyadic import no_error_limits
+from facegap.types import Group, Rate
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario and what it asks of a run.
+
+    answer    : function of Measured and the options
+    metrics   : the metrics of RATES that it reads
+    any_of    : the run must have at least one of these
+    options   : names of the keyword arguments of `answer`
+    made_by   : the command that gives a run these metrics
+    """
+
+    answer: Callable[..., Answer]
+    metrics: tuple[str, ...]
+    any_of: tuple[str, ...]
+    options: tuple[str, ...]
+    made_by: str
+
+
+def unlock(measured: Measured, *, tries: int = 5) -> Answer:
+    """A stranger of the owner's group holds a device up to their own face: the chance that it opens.
+
+    tries   : how often the stranger may try
+    Formula : one try FMR_g, both people of the group; k tries at most 1 - (1 - FMR_g)^k
+    Raises  : StatisticsError for less than one try
+    """
+    if tries < 1 or tries != int(tries):
+        raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
+    lines = [
+        Line(
+            "everybody, whatever the group" if group == EVERYBODY else str(group), math.nan, {"fmr": rate},
+            (
+                as_chance(rate),
+                carried(lambda fmr: chance_of_any([fmr], [tries]), rising=[rate], unit="chance"),
+                carried(lambda fmr: 1 / fmr if fmr else math.inf, falling=[rate], unit="people"),
+            ),
+        )
+        for group in _with_everybody(measured)
+        for rate in [measured.rate("fmr", group)]
+    ]  # fmt: skip
+    return Answer(
+        f"unlock: a stranger of the owner's group, {tries} {'try' if tries == 1 else 'tries'}",
+        ("chance in one try", f"chance in {tries}, at most", "strangers for one opened device"),
+        tuple(lines),
+        (
+            f"The chance in {tries} is a bound: tries are taken as independent of each other. Tries of one stranger are "
+            "alike, so the true chance lies between that of one try and the bound, as long as the tries of one pair of "
+            "people differ only by luck. It fails where somebody learns from a refusal.",
+            "Owner and stranger are two people of one group who were drawn without looking at them. Twins and relatives "
+            "open each other's devices far more often, and no run without them can say how often.",
+            NO_ATTACK, SAME_PEOPLE, CARRIED,
+        ),
+    )  # fmt: skip
+
+
+def registration(
+    measured: Measured, *, people: float = 1_000_000, people_of: Shares = None, impostors: float = 1_000
+) -> Answer:
+    """Live faces are compared 1:1 with the photo of an identity document: who is refused, which impostors pass.
+
+    people, people_of : honest attempts a day, and the share of each group in them
+    impostors         : attempts a day with somebody else's document, shared out like the honest ones
+    Formula           : refused_g = people_g GFRR_g; accepted impostors_g = impostors_g GFAR_g
+    """
+    honest = spread(people, measured.groups, people_of, what="attempts")
+    dishonest = spread(impostors, measured.groups, people_of, what="impostors")
+    lines, columns = [], []
+    for group, n, m in zip(measured.groups, honest, dishonest, strict=True):
+        rates = {metric: measured.rate(metric, group) for metric in ("gfrr", "gfar")}
+        cells = (expected(n, rates["gfrr"]), exactly(m, "people"), expected(m, rates["gfar"]))
+        lines.append(Line(str(group), n, rates, cells))
+        columns.append(cells)
+    lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
+    return Answer(
+        f"registration: {people:,.0f} honest attempts and {impostors:,.0f} by impostors in a day",
+        ("refused", "impostors", "impostors accepted"),
+        tuple(lines),
+        (
+            "Everybody has one attempt. An image without a usable face refuses an honest person as a low score does "
+            "(GFRR), and lets no impostor in (GFAR).",
+            "An impostor shows the document of somebody of the own group, picked without looking for a likeness.",
+            "The number of impostors is stated by whoever asks, it was not measured; what passes scales with it.",
+            NO_ATTACK, SAME_PEOPLE, BOX, CARRIED,
+        ),
+    )  # fmt: skip
+
+
+def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
+    """Paying by face is sold at a false match rate of one in a million: whether this run can say anything about it.
+
+    target  : the false match rate that is claimed
+    Formula : S people make floor(S / 2) pairs that share nobody. n independent pairs without a false match leave room
+              for a rate up to 1 - ((1 - level) / 2)^(1 / n) (Clopper-Pearson); needed is the n at which this is target
+    Answers : above the target, where the interval lies above it; at most the target, where the disjoint pairs would
+              suffice and the interval ends under it; else it cannot be said
+    Raises  : StatisticsError for a target outside (0, 1)
+    """
+    if not 0 < target < 1:
+        raise StatisticsError(f"target: {target} is no rate strictly between 0 and 1; 1e-6 is usual")
+    lines = []
+    for group in _with_everybody(measured):
+        rate = measured.rate("fmr", group)
+        limits = no_error_limits(rate.subjects, rate.trials, level=rate.level)
+        cells = (
+            as_chance(rate),
+            f"{limits.disjoint_pairs:,}",
+            exactly(limits.subject_level, "chance"),
+            exactly(limits.pair_level, "chance"),
+            f"{2 * pairs_needed(target, rate.level):,}",
+            payment_answer(rate, target),
+        )
+        lines.append(Line("everybody" if group == EVERYBODY else str(group), math.nan, {"fmr": rate}, cells))
+    return Answer(
+        f"payment: a false match rate of {target:g}",
+        (
+            "measured FMR", "disjoint pairs", "upper limit if none of these matched", "too sure: if all pairs were independent",
+            "people needed", "against the target",
+        ),
+        tuple(lines),
+        (
+            "Pairs that share a person are not independent: only pairs of different people count towards what a run "
+            f"without any false match could show. The rule of three (at 95 %: no event in n trials leaves room for 3 / n) "
+            f"asks for {3 / target:,.0f} such pairs; the two-sided limit used here for somewhat more.",
+            "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that "
+            "the run did not measure.",
+            NO_ATTACK, SAME_PEOPLE,
+        ),
+    )  # fmt: skip
+
+
+def payment_answer(rate: Rate, target: float) -> str:
+    """What the data can say of a claimed false match rate."""
+    if rate.low > target:
+        return "above the target"
+    if rate.subjects // 2 >= pairs_needed(target, rate.level) and rate.high <= target:
+        return "at most the target"
+    return "cannot be said"
+
+
+def pairs_needed(target: float, level: float) -> int:
+    """Independent pairs without a false match from which the upper limit is at most `target`, 0 < target < 1."""
+    return math.ceil(math.log((1 - level) / 2) / math.log1p(-target))
+
+
+def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares = None) -> Answer:
+    """A shop's camera guesses the gender and age of visitors: how many are told wrong.
+
+    people, people_of : visitors, and the share of each group among them
+    Formula           : visitors_g times the group's rate; only metrics that the run has
+    """
+    metrics = [metric for metric in _ATTRIBUTE_COLUMNS if any(key == metric for key, _ in measured.own)]
+    visitors = spread(people, measured.groups, people_of, what="visitors")
+    rates = [{metric: measured.rate(metric, group) for metric in metrics} for group in measured.groups]
+    cells = [
+        tuple(expected(n, rate) for rate in of_group.values()) for n, of_group in zip(visitors, rates, strict=True)
+    ]
+    lines = [
+        Line(str(group), n, of_group, row)
+        for group, n, of_group, row in zip(measured.groups, visitors, rates, cells, strict=True)
+    ]
+    lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*cells, strict=True))))
+    return Answer(
+        f"attributes: {people:,.0f} visitors before a shop's camera",
+        tuple(_ATTRIBUTE_COLUMNS[metric] for metric in metrics),
+        tuple(lines),
+        (
+            "Every visitor is seen once. What is wrong is measured against the labels of the run's data: a label of "
+            "gender is what a person wrote there, and says nothing of how a visitor sees themselves.",
+            "Numbers 'were all answered' suppose that every visitor gets an answer; those without a usable face are "
+            "counted beside them.",
+            SAME_PEOPLE, BOX, CARRIED,
+        ),
+    )  # fmt: skip
+
+
+_ATTRIBUTE_COLUMNS = {
+    "fte": "no usable face",
+    "error_rate_answered": "told the wrong gender, were all answered",
+    "error_rate_all": "wrong gender or no answer",
+    "age_error_over_5": "told an age more than 5 years off, were all answered",
+}
+
+
+def _with_everybody(measured: Measured) -> Sequence[Group]:
+    """The groups, and last everybody, where the run says so and the term does not already."""
+    known = ("fmr", EVERYBODY) in measured.own and EVERYBODY not in measured.groups
+    return (*measured.groups, *((EVERYBODY,) if known else ()))
+
+
+_COMPARE = "facegap audit MANIFEST --embed CARD --fmr 1e-3 --by {by} --out RUN"
+_CLASSIFY = "facegap audit MANIFEST --classify CARD --by {by} --out RUN"
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "watchlist": Scenario(
+        watchlist, ("fmr", "fnmr"), ("fmr",), ("people", "entries", "people_of", "entries_of", "listed_share"), _COMPARE
+    ),
+    "unlock": Scenario(unlock, ("fmr",), ("fmr",), ("tries",), _COMPARE),
+    "registration": Scenario(
+        registration, ("gfar", "gfrr"), ("gfar", "gfrr"), ("people", "people_of", "impostors"), _COMPARE
+    ),
+    "payment": Scenario(payment, ("fmr",), ("fmr",), ("target",), _COMPARE),
+    "attributes": Scenario(
+        attributes, tuple(_ATTRIBUTE_COLUMNS), ("error_rate_answered", "error_rate_all", "age_error_over_5"),
+        ("people", "people_of"), _CLASSIFY,
+    ),
+}  # fmt: skip

@@ -1,0 +1,154 @@
+"""A crowd before a camera with a watchlist: how many are stopped for somebody else, and whether a stop is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from facegap.errors import StatisticsError
+from facegap.simulate.measured import Measured
+from facegap.simulate.quantities import (
+    ALL,
+    BOX,
+    CARRIED,
+    SAME_PEOPLE,
+    Answer,
+    Line,
+    Quantity,
+    Shares,
+    carried,
+    chance_of_any,
+    exactly,
+    expected,
+    share_of,
+    spread,
+    total,
+)
+from facegap.types import Group, Rate
+
+
+def watchlist(
+    measured: Measured,
+    *,
+    people: float = 60_000,
+    entries: float = 1_000,
+    people_of: Shares = None,
+    entries_of: Shares = None,
+    listed_share: float | None = None,
+) -> Answer:
+    """A crowd passes a camera that compares everybody with a list: false stops, and whether a stop is right.
+
+    people, people_of   : size of the crowd, and the share of each group in it
+    entries, entries_of : length of the list, and the share of each group on it
+    listed_share        : share of the crowd that is on the list, spread over groups like the list; None: not stated,
+                          then nothing is said of right stops
+    Formula             : FPIR_g = 1 - prod_h (1 - FMR_gh)^entries_h (statistics/search.py, an independence bound);
+                          false stops_g = (people_g - listed_g) FPIR_g; right stops_g = listed_g (1 - FNMR_g)
+    Raises              : StatisticsError for settings that contradict each other
+    """
+    crowd = spread(people, measured.groups, people_of, what="the crowd")
+    listing = spread(entries, measured.groups, entries_of, what="the list")
+    listed = _listed_passers(people, entries, crowd, listing, measured.groups, listed_share)
+    chances = [_chance_of_a_false_stop(measured, group, listing) for group in measured.groups]
+    false_stops = [expected(max(n - k, 0.0), chance) for n, k, chance in zip(crowd, listed, chances, strict=True)]
+    right_stops = [_right_stops(k, measured.rate("fnmr", g)) for k, g in zip(listed, measured.groups, strict=True)]
+    stated = listed_share is not None
+    lines = [
+        Line(
+            str(group), n, {metric: measured.rate(metric, group) for metric in ("fmr", "fnmr")},
+            (chance, false, *_right_cells(right, false, stated=stated)),
+        )
+        for group, n, chance, false, right in zip(measured.groups, crowd, chances, false_stops, right_stops, strict=True)
+    ]  # fmt: skip
+    false, right = total(false_stops), total(right_stops)
+    lines.append(Line(ALL, people, {}, ("", false, *_right_cells(right, false, stated=stated))))
+    return Answer(
+        f"watchlist: {people:,.0f} people pass, {entries:,.0f} entries on the list",
+        ("chance of a false stop", "false stops", "right stops", "chance that a stop is right"),
+        tuple(lines),
+        (*_assumptions(listed_share), *_holes(measured, listing), SAME_PEOPLE, BOX, CARRIED),
+        matrix=_matrix(measured),
+    )
+
+
+def _assumptions(listed_share: float | None) -> Sequence[str]:
+    stated = (
+        "The share of the crowd that is on the list was not stated, so nothing is said of right stops: state it with "
+        "--listed-share."
+        if listed_share is None
+        else f"{listed_share:g} of the crowd is on the list: stated, not measured, and shared among groups like the "
+        "list. A listed person is stopped rightly unless refused by their own entry (FNMR); a match of a listed person "
+        "with somebody else's entry is left out."
+    )
+    return (
+        "The chance of a false stop is an independence bound, 1 - prod (1 - FMR)^entries over the groups of the list. "
+        "Scores of one face against many entries are not independent: who is like one stranger is mostly like others "
+        "too, which makes the true chance lower on average. It is higher where crowd and list are more alike than the "
+        "people of the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, it is at most the "
+        "sum of entries x FMR.",
+        "Everybody passes once and gives one usable template; every entry is another person (no duplicates) with one "
+        "usable template; scores do not depend on the length of the list.",
+        stated,
+    )
+
+
+def _holes(measured: Measured, listing: Sequence[float]) -> Sequence[str]:
+    """A sentence where a pair of groups that matters was never compared."""
+    on_list = [group for group, size in zip(measured.groups, listing, strict=True) if size]
+    if all(measured.between(group, other).trials for group in measured.groups for other in on_list):
+        return ()
+    return (
+        "Some groups were never compared with each other in this run: what rests on them cannot be said (a term of many "
+        "groups has no cross-group matrix; ask for fewer groups).",
+    )
+
+
+def _listed_passers(
+    people: float,
+    entries: float,
+    crowd: Sequence[float],
+    listing: Sequence[float],
+    groups: Sequence[Group],
+    listed_share: float | None,
+) -> list[float]:
+    """People of each group in the crowd who are on the list."""
+    if listed_share is None:
+        return [0.0] * len(groups)
+    if not 0 <= listed_share <= 1:
+        raise StatisticsError(f"listed_share: {listed_share} is no share from 0 to 1")
+    listed = [people * listed_share * on_list / entries if entries else 0.0 for on_list in listing]
+    for group, k, passing, on_list in zip(groups, listed, crowd, listing, strict=True):
+        if k > min(passing, on_list) * (1 + 1e-9):
+            raise StatisticsError(
+                f"listed_share: {listed_share:g} of {people:,.0f} people makes {k:g} listed people of group {group}, but "
+                f"{passing:g} of that group pass and {on_list:g} are on the list; lower it or change the shares"
+            )
+    return listed
+
+
+def _chance_of_a_false_stop(measured: Measured, group: Group, listing: Sequence[float]) -> Quantity:
+    """FPIR bound of one person of a group who is not on the list; groups without an entry do not matter."""
+    used = [(measured.between(group, other), size) for other, size in zip(measured.groups, listing, strict=True) if size]
+    sizes = [size for _, size in used]
+    return carried(lambda *fmr: chance_of_any(fmr, sizes), rising=[rate for rate, _ in used], unit="chance")
+
+
+def _right_stops(listed: float, fnmr: Rate) -> Quantity:
+    """Listed people who are matched with their own entry; nobody where nobody listed passes."""
+    if not listed:
+        return exactly(0.0, "people")
+    return carried(lambda refused: listed * (1 - refused), falling=[fnmr], unit="people")
+
+
+def _right_cells(right: Quantity, false: Quantity, *, stated: bool) -> tuple[Quantity | str, Quantity | str]:
+    """Right stops, and the chance that a stop is right, where the share on the list was stated."""
+    if not stated:
+        return "not stated", "not stated"
+    if right.high == 0 and false.high > 0:
+        return right, exactly(0.0, "chance")  # nobody listed passes: no stop is right
+    return right, share_of(right, false)
+
+
+def _matrix(measured: Measured) -> tuple[tuple[Group, Group, Rate], ...]:
+    """FMR of every two groups, each pair once, the group's own among them."""
+    groups = measured.groups
+    return tuple((g, h, measured.between(g, h)) for k, g in enumerate(groups) for h in groups[k:])
