@@ -94,16 +94,16 @@ def _koopman(
     """Limits at which the score statistic equals z squared, by halving on the log of the ratio."""
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = np.where((rate_a == 0) & (rate_b == 0), 1.0, rate_a / rate_b)
-    inner = np.log(np.clip(estimate, 1e-25, 1e25))
-    limits = []
-    for outer, open_end in ((-60.0, rate_a == 0), (60.0, rate_b == 0)):
-        accepted, refused = inner.copy(), np.full_like(inner, outer)
-        for _ in range(70):
-            middle = (accepted + refused) / 2
-            inside = _score(rate_a, trials_a, rate_b, trials_b, np.exp(middle)) <= z * z
-            accepted, refused = np.where(inside, middle, accepted), np.where(inside, refused, middle)
-        limits.append(np.where(open_end, 0.0 if outer < 0 else np.inf, np.exp(accepted)))
-    return limits[0], limits[1]
+    # Both limits in one pass: the lower one in the first half of each array, the upper one in the second.
+    sides = [np.tile(side, 2) for side in (rate_a, trials_a, rate_b, trials_b)]
+    accepted = np.tile(np.log(np.clip(estimate, 1e-25, 1e25)), 2)
+    refused = np.repeat([-60.0, 60.0], len(estimate))
+    for _ in range(60):
+        middle = (accepted + refused) / 2
+        inside = _score(sides[0], sides[1], sides[2], sides[3], np.exp(middle)) <= np.tile(z * z, 2)
+        accepted, refused = np.where(inside, middle, accepted), np.where(inside, refused, middle)
+    low, high = np.exp(accepted).reshape(2, -1)
+    return np.where(rate_a == 0, 0.0, low), np.where(rate_b == 0, np.inf, high)
 
 
 def _score(
