@@ -1,0 +1,175 @@
+"""All gaps of a family: rows by hand, what is left out, verdicts, order, and cells that share subjects."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facegap.errors import StatisticsError
+from facegap.statistics import DEFAULT_MARGINS, RATIO_METRICS, gap_family, holm, newcombe_difference, ratio_interval
+from facegap.types import Gap
+
+
+def family(rows, metric="error_rate_all", **settings):
+    """rows of name, errors, trials, subjects; trials are independent."""
+    names, errors, trials, subjects = zip(*rows, strict=True)
+    return gap_family(names, errors, trials, subjects, np.array(trials, float), metric=metric, **settings)
+
+
+THREE = [("a", 56, 70, 70), ("b", 48, 80, 80), ("c", 5, 56, 56)]
+
+
+def test_three_groups_have_three_gaps_with_newcombe_and_katz():
+    found = family(THREE, model="m", threshold=0.5, family="tone")
+    rows = found.rows()
+    assert [(row.group_a, row.group_b) for row in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
+    first = rows[0]
+    assert isinstance(first, Gap)
+    assert (first.metric, first.model, first.threshold, first.family) == ("error_rate_all", "m", 0.5, "tone")
+    assert first.difference == pytest.approx(0.2)
+    assert (first.difference_low, first.difference_high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert first.ratio == pytest.approx(0.8 / 0.6)
+    assert (first.ratio_low, first.ratio_high) == pytest.approx(ratio_interval(56, 70, 48, 80))
+    assert (first.errors_a, first.trials_b, first.subjects_b) == (56, 80, 80)
+    assert [row.p_adjusted for row in rows] == pytest.approx(holm(np.array([row.p for row in rows])))
+    assert {type(getattr(first, f.name)) for f in fields(Gap)} == {str, int, float, bool}
+
+
+def test_p_is_where_newcombe_reaches_zero():
+    row = family(THREE[:2]).rows()[0]
+    low, _ = newcombe_difference(56, 70, 48, 80, level=1 - row.p)
+    assert low == pytest.approx(0, abs=1e-9)
+    assert row.verdict == "gap"
+
+
+def test_worst_against_best_marks_a_row_and_adds_none():
+    found = family(THREE)
+    assert (found.worst, found.best, len(found)) == ("a", "c", 3)
+    assert found.rows()[found.worst_against_best].group_b == "c"
+
+
+def test_a_group_under_the_minimum_is_named_and_takes_part_in_nothing():
+    found = family([*THREE, ("tiny", 19, 19, 19)])
+    assert found.left_out == ("tiny",)
+    assert found.worst == "a"
+    assert len(found) == 3
+    assert [row.p_adjusted for row in found.rows()] == [row.p_adjusted for row in family(THREE).rows()]
+
+
+@pytest.mark.parametrize("rows", [[], THREE[:1], [("x", 1, 9, 9), ("y", 1, 9, 9)]])
+def test_fewer_than_two_groups_have_no_gap_and_no_worst(rows):
+    rows = rows or [("tiny", 0, 1, 1)]
+    found = family(rows)
+    assert (len(found), found.worst, found.best, found.worst_against_best) == (0, "", "", -1)
+    assert found.rows() == []
+
+
+def test_equal_rates_name_no_worst_group():
+    found = family([("a", 5, 100, 100), ("b", 5, 100, 100)])
+    assert (found.worst, found.worst_against_best) == ("", -1)
+    assert found.rows()[0].p == 1
+
+
+def test_many_subjects_and_no_difference_are_within_the_margin():
+    row = family([("a", 500, 10_000, 10_000), ("b", 505, 10_000, 10_000)]).rows()[0]
+    assert (row.verdict, row.differs) == ("no gap larger than the margin", False)
+    assert family([("a", 5, 100, 100), ("b", 6, 100, 100)]).rows()[0].verdict == "not enough data"
+
+
+def test_a_small_true_gap_can_differ_and_still_be_within_the_margin():
+    row = family([("a", 5000, 100_000, 100_000), ("b", 5500, 100_000, 100_000)]).rows()[0]
+    assert (row.verdict, row.differs, row.within_margin) == ("no gap larger than the margin", True, True)
+
+
+def test_false_match_rates_are_judged_by_ratio():
+    rows = [("a", 1000, 1_000_000, 500), ("b", 2500, 1_000_000, 500)]
+    found = family(rows, metric="fmr")
+    assert (found.margin, found.is_ratio, found.rows()[0].verdict) == (2.0, True, "gap")
+    assert family(rows, metric="fnmr").rows()[0].verdict == "no gap larger than the margin"
+
+
+def test_no_errors_in_one_group_have_an_open_ratio_and_no_invented_number():
+    names, errors, trials = ["a", "b"], [40, 0], [10_000, 8000]
+    found = gap_family(names, errors, trials, [100, 90], [9000.0, 45.0], metric="fmr")
+    row = found.rows()[0]
+    assert (row.ratio, row.ratio_high, row.verdict) == (np.inf, np.inf, "not enough data")
+    assert 0 < row.ratio_low < 1
+    assert row.subjects_needed < 5000  # planned with the group that has errors
+
+
+def test_no_errors_anywhere_have_no_ratio_and_are_not_a_finding():
+    row = family([("a", 0, 100, 100), ("b", 0, 100, 100)], metric="fmr").rows()[0]
+    assert np.isnan([row.ratio, row.subjects_needed]).all()
+    assert (row.p, row.verdict) == (1, "not enough data")
+
+
+def test_a_rate_without_an_interval_gives_no_verdict_but_stays_in_the_family():
+    found = gap_family(list("abc"), [10, 20, 30], [200] * 3, [100] * 3, [200.0, 200.0, np.nan], metric="fnmr")
+    rows = found.rows()
+    assert np.isnan([rows[1].p, rows[2].p]).all()
+    assert rows[1].verdict == "not enough data"
+    assert rows[0].p_adjusted == pytest.approx(min(1, 3 * rows[0].p))
+
+
+def test_a_larger_family_asks_for_more_evidence():
+    two = family(THREE[:2]).rows()[0]
+    many = family([*THREE[:2], *((f"g{k}", 40, 70, 70) for k in range(8))]).rows()[0]
+    assert many.p == two.p
+    assert many.p_adjusted > two.p_adjusted
+    assert many.subjects_needed > two.subjects_needed
+
+
+def test_cells_that_share_subjects_are_not_compared_as_if_independent():
+    correlation = np.array([[1.0, 0.6], [0.6, 1.0]])
+    apart, shared = family(THREE[:2]).rows()[0], family(THREE[:2], correlation=correlation).rows()[0]
+    assert shared.p < apart.p
+    assert shared.difference_high - shared.difference_low < apart.difference_high - apart.difference_low
+    assert shared.ratio_high / shared.ratio_low < apart.ratio_high / apart.ratio_low
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(60, 90)), min_size=2, max_size=6), st.booleans())
+def test_turning_the_order_of_groups_turns_every_gap(counts, is_ratio):
+    rows = [(f"g{k}", errors, trials, trials) for k, (errors, trials) in enumerate(counts)]
+    metric = "fmr" if is_ratio else "fnmr"
+    plain = {(r.group_a, r.group_b): r for r in family(rows, metric=metric).rows()}
+    for turned in family(rows[::-1], metric=metric).rows():
+        row = plain[turned.group_b, turned.group_a]
+        assert turned.difference == pytest.approx(-row.difference)
+        assert turned.difference_low == pytest.approx(-row.difference_high)
+        assert turned.p_adjusted == pytest.approx(row.p_adjusted, abs=1e-9)
+        assert turned.verdict == row.verdict
+
+
+def test_every_metric_of_an_audit_has_a_margin_on_its_scale():
+    for metric, margin in DEFAULT_MARGINS.items():
+        assert margin == (2.0 if metric in RATIO_METRICS else 0.02)
+        assert family(THREE, metric=metric).margin == margin
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"metric": "accuracy"}, "not known"),
+        ({"metric": "fmr", "margin": 0.02}, "ratio above 1"),
+        ({"metric": "fnmr", "margin": 2.0}, "difference between 0 and 1"),
+        ({"metric": "fnmr", "alpha": 0.9}, "alpha"),
+    ],
+)
+def test_settings_off_their_scale_are_refused(settings, said):
+    with pytest.raises(StatisticsError, match=said):
+        family(THREE, **settings)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [([THREE[0], THREE[0]], "one name"), ([("a", 9, 5, 50), ("b", 1, 5, 50)], "9 errors in 5")]
+)
+def test_impossible_groups_are_refused(rows, said):
+    with pytest.raises(StatisticsError, match=said):
+        family(rows)
+    with pytest.raises(StatisticsError, match="one each"):
+        gap_family(["a"], [1], [2], [3], [1.0, 2.0], metric="fnmr")
