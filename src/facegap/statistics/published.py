@@ -69,7 +69,7 @@ PLAIN_NAMES: Mapping[str, str] = MappingProxyType(
 LABEL_NOTE = (
     'The row labelled "PPV" is the accuracy within the true group (right / people of the group), "TPR" is precision '
     '(right / called so), and "FPR" is one minus the precision of the other gender. '
-    "Read by their usual definitions the labels miss the printed numbers by up to 13 points."
+    "Read by their usual definitions the labels miss print by up to 13 points for Microsoft and 33 for Face++."
 )
 
 
