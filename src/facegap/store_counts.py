@@ -1,81 +1,117 @@
-"""ScoreCounts as one .npz file and back; nothing in the file is executed, everything in it is checked."""
+"""ScoreCounts as one npz file and back: numbers and text only, checked on the way in, never pickled."""
 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
-from typing import IO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegap.errors import RunError
-from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram
+from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sorted_by_rows, sorted_by_score
 
-COUNTS = ("impostor", "genuine")
-TOTALS = ("impostor_pairs", "genuine_pairs")
-LISTS = ("tail", "genuine_scores")
-
-
-def scores_to_npz(counts: ScoreCounts, file: IO[bytes]) -> None:
-    """Write counts to a binary file; `scores_from_npz` gives them back equal to the last bit."""
-    arrays: dict[str, AnyArray] = {
-        "groups": np.array(counts.groups, dtype=np.str_),
-        "edges": counts.edges,
-        **{name: getattr(counts, name) for name in (*COUNTS, *TOTALS, *LISTS)},
-        "tail_floor": np.array(counts.tail_floor, np.float64),
-        "tail_limit": np.array(counts.tail_limit, np.int64),
-        "unknown_pairs": np.array(counts.unknown_pairs, np.int64),
-    }
-    if counts.full_range is not None:
-        arrays |= {f"full_{name}": getattr(counts.full_range, name) for name in ("edges", *COUNTS)}
-    np.savez_compressed(file, allow_pickle=False, **arrays)
+FORMAT = "facegap score counts 1"
+FULL = ("full_edges", "full_impostor", "full_genuine")
+ARRAYS = (
+    "groups", "edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "tail_floor", "tail_limit",
+    "genuine_scores", "unknown_pairs",
+)  # fmt: skip
 
 
-def scores_from_npz(path: Path) -> ScoreCounts:
-    """Counts that `scores_to_npz` wrote.
+def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
+    """Write `counts` to `file`, a path that is replaced or an open binary file; compressed, the same bytes every time."""
+    full = counts.full_range
+    arrays: dict[str, Any] = {name: np.asarray(getattr(counts, name)) for name in ARRAYS}
+    arrays["groups"] = np.array(counts.groups, dtype=np.str_)
+    if full is not None:
+        arrays |= dict(zip(FULL, (full.edges, full.impostor, full.genuine), strict=True))
+    np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
+
+
+def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
+    """Read what scores_to_npz wrote.
 
     Raises
     ------
-    RunError : unreadable, an array is missing, or the arrays do not fit each other
+    RunError : no such file, another format, or numbers that contradict each other (a damaged or edited file)
     """
+    name = getattr(file, "name", file)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile, KeyError) as error:
-        raise RunError(f"{path}: cannot be read as counts: {error}") from error
-    try:
-        return checked(arrays)
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path}: not the counts that a run writes: {error}") from error
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise RunError(f"{name}: not readable as score counts ({error}); write it again from the run") from error
+    if str(arrays.pop("format", "")) != FORMAT:
+        raise RunError(f"{name}: not written as {FORMAT!r} by this version of facegap")
+    fault = fault_of(arrays)
+    if fault:
+        raise RunError(f"{name}: {fault}; the file is damaged or was edited")
+    return counts_of(arrays)
 
 
-def checked(arrays: dict[str, AnyArray]) -> ScoreCounts:
-    """The counts, once every array has its dtype and shape; KeyError or ValueError otherwise."""
-    groups, bins = len(arrays["groups"]), len(arrays["edges"]) - 1
-    for name in COUNTS:
-        require(arrays, name, np.int64, (groups, groups, bins))
-    for name in TOTALS:
-        require(arrays, name, np.int64, (groups, groups))
-    for name in LISTS:
-        require(arrays, name, PAIR_SCORE, arrays[name].shape[:1])
-    full = None
-    if "full_edges" in arrays:
-        for name in COUNTS:
-            require(arrays, f"full_{name}", np.int64, (groups, groups, len(arrays["full_edges"]) - 1))
-        full = ScoreHistogram(arrays["full_edges"], arrays["full_impostor"], arrays["full_genuine"])
+def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
+    """ScoreCounts of checked arrays."""
+    full = ScoreHistogram(*(arrays[name] for name in FULL)) if FULL[0] in arrays else None
     return ScoreCounts(
-        groups=tuple(str(name) for name in arrays["groups"]),
-        edges=arrays["edges"],
-        **{name: arrays[name] for name in (*COUNTS, *TOTALS, *LISTS)},
-        tail_floor=float(arrays["tail_floor"]),
-        tail_limit=int(arrays["tail_limit"]),
-        unknown_pairs=int(arrays["unknown_pairs"]),
-        full_range=full,
-    )
+        groups=tuple(arrays["groups"].tolist()), edges=arrays["edges"], impostor=arrays["impostor"],
+        genuine=arrays["genuine"], impostor_pairs=arrays["impostor_pairs"], genuine_pairs=arrays["genuine_pairs"],
+        tail=arrays["tail"], tail_floor=float(arrays["tail_floor"]), tail_limit=int(arrays["tail_limit"]),
+        genuine_scores=arrays["genuine_scores"], unknown_pairs=int(arrays["unknown_pairs"]), full_range=full,
+    )  # fmt: skip
 
 
-def require(arrays: dict[str, AnyArray], name: str, dtype: np.dtype | type, shape: tuple[int, ...]) -> None:
-    """Raise ValueError unless an array has the dtype and shape."""
-    array = arrays[name]
-    if array.dtype != np.dtype(dtype) or array.shape != shape:
-        raise ValueError(f"array {name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}")
+def fault_of(arrays: dict[str, AnyArray]) -> str:
+    """What is wrong with stored arrays, empty where nothing is."""
+    expected = {*ARRAYS, *(FULL if FULL[0] in arrays else ())}
+    if set(arrays) != expected:
+        return f"arrays {sorted(set(arrays) ^ expected)} are missing or unknown"
+    fault = shape_fault(arrays)
+    if fault:
+        return fault
+    if any((arrays[name] < 0).any() for name in ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "unknown_pairs")):
+        return "a count is negative"
+    if (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
+        return "more impostor pairs are counted than there are"
+    if int(arrays["genuine_pairs"].sum()) != len(arrays["genuine_scores"]):
+        return "the genuine scores are not as many as the genuine pairs"
+    return tail_fault(arrays)
+
+
+def shape_fault(arrays: dict[str, AnyArray]) -> str:
+    """The first array of another type or shape than ScoreCounts states, empty where all fit."""
+    size = len(arrays["groups"]) if arrays["groups"].ndim == 1 else -1
+    wanted: dict[str, tuple[NDArray[Any] | np.dtype[Any], tuple[int, ...]]] = {
+        "edges": (np.dtype(np.float64), (arrays["impostor"].shape[-1] + 1 if arrays["impostor"].ndim else -1,)),
+        "tail_floor": (np.dtype(np.float64), ()), "tail_limit": (np.dtype(np.int64), ()),
+        "unknown_pairs": (np.dtype(np.int64), ()),
+        "tail": (PAIR_SCORE, (arrays["tail"].size,)), "genuine_scores": (PAIR_SCORE, (arrays["genuine_scores"].size,)),
+    }  # fmt: skip
+    for group, edges in (("", "edges"), ("full_", "full_edges")):
+        if edges in arrays:
+            bins = arrays[edges].size - 1
+            wanted |= {f"{group}{kind}": (np.dtype(np.int64), (size, size, bins)) for kind in ("impostor", "genuine")}
+    wanted |= {f"{kind}_pairs": (np.dtype(np.int64), (size, size)) for kind in ("impostor", "genuine")}
+    for name, (dtype, shape) in wanted.items():
+        if arrays[name].dtype != dtype or arrays[name].shape != shape:
+            return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {dtype} {shape}"
+    if arrays["groups"].dtype.kind != "U" or not (np.diff(arrays["edges"]) > 0).all():
+        return "groups are no names, or the edges do not rise"
+    return ""
+
+
+def tail_fault(arrays: dict[str, AnyArray]) -> str:
+    """What contradicts the words on `tail` and `genuine_scores` in ScoreCounts."""
+    tail, floor = arrays["tail"], arrays["tail_floor"]
+    if len(tail) > arrays["tail_limit"] or (tail["score"] < floor).any() or floor < arrays["edges"][0]:
+        return "the tail is longer than its limit or reaches below its floor"
+    if not np.array_equal(tail, sorted_by_score(tail)):
+        return "the tail is not in order"
+    if not np.array_equal(arrays["genuine_scores"], sorted_by_rows(arrays["genuine_scores"])):
+        return "the genuine scores are not in order"
+    reached = int(arrays["impostor"].sum())
+    if floor == arrays["edges"][0] and len(tail) != reached:
+        return "the tail and the counts differ though nothing was cut"
+    return ""

@@ -1,0 +1,95 @@
+"""Score counts survive their file to the last bit, and a file that contradicts itself is refused."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegap.errors import RunError
+from facegap.matching import count_scores
+from facegap.store_counts import scores_from_npz, scores_to_npz
+from facegap.types import ScoreCounts
+
+
+@pytest.fixture
+def counts() -> ScoreCounts:
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((60, 8)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    subjects, groups = np.arange(60) // 3, np.arange(60) % 2
+    subjects[7] = -1
+    return count_scores(
+        rows, subjects, groups, floor=0.2, bins=16, tail_limit=40, full_range=8, names=("darker female", "lighter männlich")
+    )
+
+
+def stored(counts: ScoreCounts) -> io.BytesIO:
+    file = io.BytesIO()
+    scores_to_npz(counts, file)
+    file.seek(0)
+    return file
+
+
+def assert_same(a: Any, b: Any) -> None:
+    for field in fields(a):
+        x, y = getattr(a, field.name), getattr(b, field.name)
+        if field.name == "full_range":
+            assert (x is None) == (y is None)
+            if x is not None:
+                assert_same(x, y)
+        elif isinstance(x, np.ndarray):
+            assert x.dtype == y.dtype
+            np.testing.assert_array_equal(x, y)
+        else:
+            assert x == y
+            assert type(x) is type(y)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_counts_read_back_are_those_written_to_the_last_bit(counts: ScoreCounts, full: bool, tmp_path: Path) -> None:
+    counts = counts if full else replace(counts, full_range=None)
+    scores_to_npz(counts, tmp_path / "counts.npz")
+    assert_same(scores_from_npz(tmp_path / "counts.npz"), counts)
+
+
+def test_the_same_counts_are_stored_as_the_same_bytes(counts: ScoreCounts) -> None:
+    assert stored(counts).getvalue() == stored(counts).getvalue()
+
+
+def test_a_sum_of_stored_counts_is_the_sum_of_the_counts(counts: ScoreCounts) -> None:
+    assert_same(scores_from_npz(stored(counts)) + counts, counts + counts)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda c: replace(c, impostor=c.impostor - 1), "negative"),
+        (lambda c: replace(c, impostor_pairs=c.impostor_pairs * 0), "more impostor pairs"),
+        (lambda c: replace(c, genuine_scores=c.genuine_scores[:-1]), "genuine scores"),
+        (lambda c: replace(c, genuine_scores=c.genuine_scores[::-1]), "order"),
+        (lambda c: replace(c, tail=c.tail[::-1]), "order"),
+        (lambda c: replace(c, tail_limit=3), "longer"),
+        (lambda c: replace(c, tail_floor=2.0), "below its floor"),
+        (lambda c: replace(c, tail_floor=float(c.edges[0])), "nothing was cut"),
+        (lambda c: replace(c, edges=c.edges[::-1]), "rise"),
+        (lambda c: replace(c, impostor=c.impostor[:, :, 1:]), "impostor|edges"),
+        (lambda c: replace(c, groups=("one",)), "impostor"),
+    ],
+)
+def test_counts_that_contradict_each_other_are_refused(counts: ScoreCounts, change: Any, fault: str) -> None:
+    with pytest.raises(RunError, match=fault):
+        scores_from_npz(stored(change(counts)))
+
+
+def test_a_file_that_is_no_npz_or_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("no zip")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    np.savez(tmp_path / "pickled.npz", format=np.array([{}], dtype=object))
+    for name in ("text", "other", "pickled", "missing"):
+        with pytest.raises(RunError, match=name):
+            scores_from_npz(tmp_path / f"{name}.npz")
