@@ -149,6 +149,7 @@ def run_in(
     if (folder / store.RECORD).exists():
         require_same_request(folder, store.read_record(folder).get("request"), request)
         if store.is_whole(folder):
+            store.remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
             return store.read_run(folder)
     else:
         store.write_json(folder / store.RECORD, {"version": RECORD_VERSION, "state": "running", "request": request})
@@ -251,6 +252,8 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
 def recheck(folder: str | Path) -> list[str]:
     """Hash every file of a finished run and derive its tables again; what does not agree, empty where all does.
 
+    Tables are derived again only where every file has its stated hash.
+
     Raises
     ------
     RunError : the folder holds no finished run
@@ -260,6 +263,8 @@ def recheck(folder: str | Path) -> list[str]:
 
     folder = Path(folder)
     problems = store.broken_hashes(folder)
+    if problems:  # rows that were changed give other tables, and say nothing of those that were written
+        return problems
     stored = store.read_run(folder)
     for name, frame in store.result_tables(derived(stored)).items():
         path = folder / name

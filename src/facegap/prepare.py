@@ -131,14 +131,15 @@ def require_same_request(folder: Path, stored: Any, request: Mapping[str, Any]) 
     """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
     if not isinstance(stored, dict):
         raise RunError(f"{folder}: its run.json does not say what was asked for; choose another --out")
+    changed = []
     for key, value in request.items():
         old = stored.get(key)
         if isinstance(value, dict) and isinstance(old, dict):
-            changed = [name for name in {**old, **value} if old.get(name) != value.get(name)]
-        else:
-            changed = [key] if old != value else []
-        if changed:
-            raise RunError(
-                f"{folder}: the run there differs in {key} ({', '.join(changed)}); resume it with the same command, "
-                "files and versions, or choose another --out"
-            )
+            changed += [f"{key}.{name}" for name in {**old, **value} if old.get(name) != value.get(name)]
+        elif old != value:
+            changed.append(key)
+    if changed:
+        raise RunError(
+            f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
+            "versions, or choose another --out"
+        )

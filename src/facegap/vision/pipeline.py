@@ -73,14 +73,16 @@ def run_parts(
     *,
     workers: int,
     todo: Sequence[int],
-    part_rows: int = PART_ROWS,
+    part_rows: int | None = None,
     on_image: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[int, Part]]:
     """(number, result) of each part in `todo`, in the order they finish; at most `workers` are under way.
 
-    rows     : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
-    on_image : called after each image, from worker threads
+    rows      : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
+    part_rows : None: PART_ROWS
+    on_image  : called after each image, from worker threads
     """
+    size = part_rows or PART_ROWS
     waiting = list(todo)[::-1]
     with ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
         running: dict[Future[Part], int] = {}
@@ -88,7 +90,7 @@ def run_parts(
             while waiting or running:
                 while waiting and len(running) < workers:
                     number = waiting.pop()
-                    chunk = rows.iloc[number * part_rows : (number + 1) * part_rows]
+                    chunk = rows.iloc[number * size : (number + 1) * size]
                     running[pool.submit(run_part, chunk, folder, stages, on_image)] = number
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -135,7 +137,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "row": number, "image": image, "outcome": "ok", "detail": "", "width": None, "height": None, "colour": "",
         "faces": 0, "policy": stages.many_faces, "score": np.nan,
         **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS), np.nan),
-        "prediction": "", "probability": np.nan, "age": np.nan,
+        "prediction": "", "probability": np.nan, "age": np.nan, "answer_detail": "",
     }  # fmt: skip
 
 
