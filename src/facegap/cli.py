@@ -131,6 +131,77 @@ def audit(
     print_run(run, out, view=view, include_ids=include_ids)
 
 
+ModelName = Annotated[str, typer.Option(help="What the tables call the system")]
+Fmr = Annotated[list[float] | None, typer.Option(help="Target false match rate; may be given again [default: 0.001]")]
+FmrOn = Annotated[str | None, typer.Option(help="Meet the target over this group's impostor pairs only")]
+Threshold = Annotated[list[float] | None, typer.Option(help="A score to accept from, instead of --fmr")]
+Split = Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the subjects on whom thresholds are found")]
+Seed = Annotated[int, typer.Option(min=0, help="Of that split")]
+InSample = Annotated[bool, typer.Option("--in-sample", help="Find thresholds on the pairs they are judged on; it is said")]
+MinSubjects = Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")]
+
+
+@app.command(name="audit-embeddings")
+def audit_embeddings(
+    embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],
+    manifest: ManifestPath,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: ModelName = "embeddings",
+    by: By = None,
+    fmr: Fmr = None,
+    fmr_on: FmrOn = None,
+    threshold: Threshold = None,
+    split: Split = 0.5,
+    seed: Seed = 0,
+    in_sample: InSample = False,
+    min_subjects: MinSubjects = 20,
+) -> None:
+    """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
+
+    Rows of zeros, or with NaN, are faces that gave no template: they count as lost, never dropped.
+    """
+    from facegap.closed_comparisons import audit_embeddings as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+    from facegap.verify import VerifySettings
+
+    given = tuple(threshold or ())
+    settings = VerifySettings(() if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample)
+    run = run_audit(embeddings, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
+    add_report(out, run, include_ids=False)
+    print_run(run, out, view=None, include_ids=False)
+
+
+@app.command(name="audit-scores")
+def audit_scores(
+    scores: Annotated[Path, typer.Argument(help="Comparisons and their scores, see docs/closed_boxes.md", show_default=False)],
+    manifest: Annotated[Path | None, typer.Option(help="CSV or parquet that gives images or subjects their groups")] = None,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: ModelName = "scores",
+    by: By = None,
+    fmr: Fmr = None,
+    threshold: Threshold = None,
+    split: Split = 0.5,
+    seed: Seed = 0,
+    in_sample: InSample = False,
+    min_subjects: MinSubjects = 20,
+) -> None:
+    """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
+
+    Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost.
+    """
+    from facegap.closed_comparisons import audit_scores as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+    from facegap.verify import VerifySettings
+
+    given = tuple(threshold or ())
+    settings = VerifySettings(() if given else tuple(fmr or (1e-3,)), None, given, split=split, seed=seed, in_sample=in_sample)
+    run = run_audit(scores, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
+    add_report(out, run, include_ids=False)
+    print_run(run, out, view=None, include_ids=False)
+
+
 @app.command()
 def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
     """Hash every file of a run and derive its tables again from the stored rows."""

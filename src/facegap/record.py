@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facegap.derive.terms import Term
 from facegap.inputs.images import EXIF_RULE
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task
 from facegap.prepare import Loaded, Settings, chosen_terms, plain
+from facegap.runtime import version_of
+from facegap.verify import VerifySettings
 from facegap.vision.pipeline import STAGES
 
 RECORD_VERSION = 1
@@ -47,6 +51,39 @@ def record_of(
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
         "warnings": [*table.warnings, *notes, *card_warnings(loaded.cards)],
     }
+
+
+def closed_record(
+    table: Manifest, terms: Sequence[Term], notes: Sequence[str], models: Mapping[str, str], settings: VerifySettings,
+    *, min_subjects: int, level: float,
+) -> dict[str, Any]:  # fmt: skip
+    """The record of an audit in which no model ran here: templates or scores were handed over."""
+    versions = {name: version_of(name) for name in ("facegap", "numpy", "scipy", "pandas", "numba") if version_of(name)}
+    return {
+        "version": RECORD_VERSION,
+        "state": "complete",
+        "request": {"settings": plain(asdict(settings))},
+        "manifest": {
+            "sha256": table.sha256,
+            "rows": len(table.frame),
+            "excluded_by_where": table.excluded,
+            "has_subjects": table.has_subjects,
+            "labels": list(table.labels),
+        },
+        "models": dict(models),
+        "classes": [],
+        "says_age": False,
+        "terms": [list(term) for term in terms],
+        "level": level,
+        "min_subjects": min_subjects,
+        "execution": {
+            "device_name": "no model ran here", "providers_used": [], "workers": 0, "batch": 0, "models": {},
+            "versions": {"python": platform.python_version(), **versions},
+        },
+        "timing": {"per_image": {}},
+        "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
+        "warnings": [*table.warnings, *notes],
+    }  # fmt: skip
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:

@@ -27,15 +27,17 @@ def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Seque
 
     Outcomes, the first that holds: `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
     give, never an error of the person), `no_answer` (no face, or the model gave no number), `right`, `wrong`.
+    `detail` says why there is no answer, or what an answer lacks.
     """
     label = manifest["gender"] if "gender" in manifest.columns else pd.Series(UNKNOWN, index=manifest.index)
-    answer = rows["prediction"]
+    answer, why = rows["prediction"], rows.get("answer_detail", pd.Series("", index=rows.index))
     outcome = np.select(
         [label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
         ["unlabelled", "outside_classes", "no_answer", "right"],
         default="wrong",
     )
-    detail = np.where((answer == "") & (rows["outcome"] != "ok"), "face: " + rows["outcome"], "")
+    faceless = (answer == "") & (rows["outcome"] != "ok")
+    detail = np.where(faceless & (why == ""), "face: " + rows["outcome"], why)
     frame = rows[["row", "image", "prediction", "probability", "age"]].assign(
         outcome=outcome, label=label, detail=detail
     )
@@ -51,11 +53,18 @@ def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
 
 
 def counted(
-    faces: pd.DataFrame, predictions: pd.DataFrame, age_error: FloatArray, *, says_gender: bool, says_age: bool
+    faces: pd.DataFrame,
+    predictions: pd.DataFrame,
+    age_error: FloatArray,
+    *,
+    detected: bool,
+    says_gender: bool,
+    says_age: bool,
 ) -> dict[str, tuple[BoolArray, BoolArray]]:
     """Per metric of single images: which rows are trials, and which of them are errors.
 
-    fte                 : all rows; error = no usable face
+    fte                 : all rows; error = no usable face. Absent where no detector ran (`detected`): none is judged
+    no_answer_rate      : all rows; error = no answer. Instead of fte, where a closed box had to find the face itself
     error_rate_answered : rows labelled with a class of the model that got an answer; error = the other class
     error_rate_all      : rows labelled with a class of the model; error = the other class, or no answer
     age_error_over_5    : rows with an age label and a predicted age; error = more than 5 years beyond the label
@@ -63,7 +72,13 @@ def counted(
     outcome = predictions["outcome"].to_numpy()
     wrong, silent = outcome == "wrong", outcome == "no_answer"
     answered = (outcome == "right") | wrong
-    metrics = {"fte": (np.ones(len(faces), np.bool_), (faces["outcome"] != "ok").to_numpy(np.bool_))}
+    everybody = np.ones(len(faces), np.bool_)
+    metrics: dict[str, tuple[BoolArray, BoolArray]] = {}
+    if detected:
+        metrics["fte"] = (everybody, (faces["outcome"] != "ok").to_numpy(np.bool_))
+    elif says_gender or says_age:
+        said = predictions["prediction"] != "" if says_gender else predictions["age"].notna()
+        metrics["no_answer_rate"] = (everybody, ~said.to_numpy(np.bool_))
     if says_gender:
         metrics["error_rate_answered"] = (answered, wrong)
         metrics["error_rate_all"] = (answered | silent, wrong | silent)

@@ -19,6 +19,7 @@ from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
 
 TASK_OF_METRIC = {
     "fte": "detect",
+    "no_answer_rate": "classify",
     "error_rate_answered": "classify",
     "error_rate_all": "classify",
     "age_error_over_5": "classify",
@@ -48,6 +49,7 @@ def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
         run.faces,
         run.predictions,
         age_errors(run.predictions, run.manifest),
+        detected="detect" in run.record["models"],
         says_gender=bool(run.record["classes"]),
         says_age=run.record["says_age"] and "age" in run.manifest.columns,
     )
@@ -65,7 +67,8 @@ def rates_table(run: Run) -> pd.DataFrame:
         for metric, (trials, errors) in metrics.items()
         for row in metric_rows(run, metric, cells, attributes, trials, errors, subjects)
     ]
-    return check(pd.DataFrame(rows), RATES, "rates")
+    columns = list(rate_row("", "", Group(()), attributes, Rate(0, 0)))  # a run may have no rates of single images
+    return check(pd.DataFrame(rows, columns=columns), RATES, "rates")
 
 
 def metric_rows(

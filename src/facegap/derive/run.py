@@ -41,8 +41,9 @@ def derived(run: Run) -> Run:
         extra |= verification_tables(run, run.matched, pairs, found, model)
     first = operating[0].threshold if operating else np.nan
     stages = stages_of(
-        run.faces, run.predictions, says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first
-    )
+        run.faces, run.predictions, detected="detect" in run.record["models"],
+        says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first,
+    )  # fmt: skip
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run))
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 

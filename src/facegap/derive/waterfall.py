@@ -30,22 +30,26 @@ def waterfall_table(manifest: pd.DataFrame, stages: Mapping[str, BoolArray], ter
 
 
 def stages_of(
-    faces: pd.DataFrame, predictions: pd.DataFrame, *, says_gender: bool, pairs: Comparisons | None, threshold: float
+    faces: pd.DataFrame,
+    predictions: pd.DataFrame,
+    *,
+    detected: bool,
+    says_gender: bool,
+    pairs: Comparisons | None,
+    threshold: float,
 ) -> dict[str, BoolArray]:
     """The stages of a run.
 
-    images, decoded, detected, enrolled (outcome ok); with a classifier labelled (with a class of the model), answered
-    and right; with an embedder compared (of the evaluation set, with a template), with_mate (and a genuine pair there)
-    and matched (every genuine pair of the image is accepted at the first threshold).
+    images; where a detector ran (`detected`) decoded, detected and enrolled (outcome ok); with a classifier labelled
+    (with a class of the model), answered and right; with an embedder compared (of the evaluation set, with a template),
+    with_mate (and a genuine pair there) and matched (every genuine pair of the image is accepted at the first threshold).
     """
     outcome = faces["outcome"].to_numpy()
     decoded = ~np.isin(outcome, NOT_DECODED)
-    stages = {
-        "images": np.ones(len(faces), np.bool_),
-        "decoded": decoded,
-        "detected": decoded & (faces["faces"].to_numpy() > 0),
-        "enrolled": outcome == "ok",
-    }
+    stages = {"images": np.ones(len(faces), np.bool_)}
+    if detected:
+        found = decoded & (faces["faces"].to_numpy() > 0)
+        stages |= {"decoded": decoded, "detected": found, "enrolled": outcome == "ok"}
     if says_gender:
         told = predictions["outcome"].to_numpy()
         stages |= {

@@ -23,6 +23,7 @@ from facegap.types import ANY, Group
 
 METRIC_TITLES = {
     "fte": "no usable face (fte)",
+    "no_answer_rate": "no answer",
     "error_rate_answered": "wrong, of those answered",
     "error_rate_all": "wrong or no answer, of all",
     "age_error_over_5": "age off by more than 5 years",
@@ -239,6 +240,7 @@ def gap_table(run: Run) -> TextTable:
         "metric",
         "worst against best",
         "difference",
+        "ratio",
         "errors / trials",
         "p (Holm)",
         "verdict",
@@ -299,16 +301,21 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTab
     if run.record["classes"]:
         found.append(prediction_table(run))
     found += [*rate_tables(run), *matrix_tables(run)]
+    if view == "gender-shades":
+        from facegap.report.gender_shades import gender_shades_tables  # it prints TextTables of this file
+
+        found += gender_shades_tables(run)
     if len(run.gaps):
         found.append(gap_table(run))
     if len(run.age):
         found.append(age_text_table(run))
     if include_ids:
         found.append(failed_table(run))
-    return [*found, timing_table(run)]
+    return [*found, timing_table(run)] if run.record["timing"]["per_image"] else found
 
 
 def findings(run: Run) -> list[str]:
     """The worst and the best group of every term, for the metric that the audit is about."""
-    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()] or ["fte"]
+    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
+    metrics = metrics or ["fte", "no_answer_rate"]  # a run has one of them
     return [sentence for metric in metrics for sentence in extremes(run, metric)]

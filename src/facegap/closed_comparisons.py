@@ -1,0 +1,226 @@
+"""Audits of verification that start where a vendor's box ends: from templates, or from nothing but scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap import store
+from facegap.audit import run_folder
+from facegap.derive.run import derived
+from facegap.derive.terms import default_terms, parse_by
+from facegap.errors import TableError
+from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.inputs.scores_file import ScoreList, read_scores
+from facegap.record import closed_record
+from facegap.store import Run
+from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
+from facegap.types import IntArray
+from facegap.verify import Images, Matching, VerifySettings, given_points, listed_matching, match, roles_of
+
+MAX_NPY_BYTES = 64 * 2**30
+
+
+def audit_embeddings(
+    embeddings: str | Path,
+    manifest: str | Path,
+    *,
+    model: str = "embeddings",
+    by: str | Sequence[str] | None = None,
+    verify: VerifySettings | None = None,
+    min_subjects: int = 20,
+    level: float = 0.95,
+    workers: int = 2,
+    out: str | Path | None = None,
+) -> Run:
+    """Verification from templates alone: row k of an .npy file belongs to row k of the manifest.
+
+    embeddings : float array (rows, dimension); rows are divided by their length. Zero rows and rows that are not
+                 finite are faces that gave no template: they count as lost
+    manifest   : CSV or parquet with a column image (any text that names the row), subject, and labels
+    verify     : how thresholds are found; see VerifySettings
+
+    Raises
+    ------
+    TableError : the file is no array of numbers, or has another number of rows than the manifest
+    """
+    from facegap.vision.embed import unit_rows
+
+    settings = verify or VerifySettings()
+    table = read_manifest(Path(manifest), allow_outside=True)
+    raw = read_npy(Path(embeddings))
+    if len(raw) != len(table.frame):
+        raise TableError(f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame)}; row k must be row k")
+    unit = unit_rows(raw)
+    usable = np.isfinite(unit).all(axis=1)
+    faces = closed_faces(table.frame, np.where(usable, "ok", "no_template"))
+    images = Images(table.frame, np.flatnonzero(usable), unit[usable])
+    terms, notes = terms_and_notes(table, by)
+    matching = match(images, None, terms, settings, published_threshold=None, workers=workers)
+    record = closed_record(
+        table, terms, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
+    )
+    return finished(record, table.frame, faces, matching, out, embeddings=images.templates)
+
+
+def audit_scores(
+    scores: str | Path,
+    manifest: str | Path | None = None,
+    *,
+    model: str = "scores",
+    by: str | Sequence[str] | None = None,
+    verify: VerifySettings | None = None,
+    min_subjects: int = 20,
+    level: float = 0.95,
+    out: str | Path | None = None,
+) -> Run:
+    """Verification from scores alone, as Bob writes them or as a plain CSV; higher scores are more alike.
+
+    manifest : names the groups: of images where the scores name images, of subjects where they name subjects;
+               without it everybody is one group
+    A score of NaN is a comparison that could not be made: left out of FMR and FNMR, counted in GFAR and GFRR.
+
+    Raises
+    ------
+    TableError : a malformed row, by line; names that the manifest does not have; a file that names nobody
+    """
+    settings = verify or VerifySettings()
+    listed = read_scores(Path(scores))
+    table, rows_of_names = people_of(listed, Path(scores), None if manifest is None else Path(manifest))
+    pairs = pairs_of(listed, rows_of_names, table.frame, Path(scores))
+    terms, notes = terms_and_notes(table, by)
+    given = given_points(settings, None)
+    roles = roles_of(table.frame["subject"], settings, needed=not given)
+    matching = listed_matching(pairs, roles, np.empty((0, 2), np.int64), settings, given, None, terms, workers=1)
+    faces = closed_faces(table.frame, np.full(len(table.frame), "ok"))
+    record = closed_record(
+        table, terms, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
+    )
+    record["scores"] = {"sha256": listed.sha256, "layout": listed.layout, "rows": len(listed), "without_score": listed.lost}
+    return finished(record, table.frame, faces, matching, out)
+
+
+def read_npy(path: Path) -> NDArray[np.float32]:
+    """Rows of numbers from an .npy file, mapped into memory; nothing in the file is executed.
+
+    Raises
+    ------
+    TableError : unreadable, not two-dimensional, or not numbers
+    """
+    try:
+        if path.stat().st_size > MAX_NPY_BYTES:
+            raise TableError(f"{path}: larger than {MAX_NPY_BYTES} bytes")
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise TableError(f"{path}: cannot be read as an .npy array: {error}") from error
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        raise TableError(f"{path}: not a two-dimensional array of floating-point numbers (rows, dimension)")
+    return np.asarray(array, np.float32)
+
+
+def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Manifest, IntArray]:
+    """The table of what the scores name, and the row of it for each name.
+
+    Raises
+    ------
+    TableError : the file names nobody; a name is not in the manifest; a subject has two labels in one column
+    """
+    if listed.named == "nobody" or not listed.names:
+        raise TableError(
+            f"{path.name}: the scores name nobody, so groups and honest intervals cannot be had; use a layout with the "
+            "two subjects or images of each comparison (docs/closed_boxes.md)"
+        )
+    if manifest is None:
+        if listed.named == "image":
+            raise TableError(f"{path.name}: names images; a manifest must say whose they are: --manifest people.csv")
+        return subjects_table(listed, None), np.arange(len(listed.names))
+    table = read_manifest(manifest, allow_outside=True)
+    if listed.named == "subject":
+        return subjects_table(listed, table), np.arange(len(listed.names))
+    place = pd.Series(np.arange(len(table.frame)), index=table.frame["image"])
+    rows = place.reindex(list(listed.names)).to_numpy()
+    missing = np.flatnonzero(np.isnan(rows))
+    if len(missing):
+        raise TableError(f"{path.name}: {listed.names[missing[0]]!r} is no image of {manifest.name} ({len(missing)} such names)")
+    return table, rows.astype(np.int64)
+
+
+def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
+    """A MANIFEST with one row per subject that the scores name, labels taken from the manifest's images of them."""
+    names = list(listed.names)
+    frame = pd.DataFrame({"row": np.arange(len(names)), "line": 0, "image": names, "path": "", "subject": names})
+    labels: tuple[str, ...] = ()
+    if table is not None:
+        labels = table.labels
+        for label in labels:
+            values = table.frame.groupby("subject")[label].unique()
+            torn = values[values.map(len) > 1]
+            if len(torn):
+                raise TableError(f"subject {torn.index[0]!r} has several values of {label}; scores by subject need one each")
+            frame[label] = values.map(lambda found: found[0]).reindex(names).fillna(UNKNOWN).to_numpy()
+    checked = check(frame, MANIFEST, "subjects of the scores")
+    sha256 = "" if table is None else table.sha256
+    return Manifest(checked, Path(), labels, () if table is None else table.warnings, sha256, has_subjects=True)
+
+
+def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The comparisons as manifest rows: left, right, genuine, score.
+
+    Raises
+    ------
+    TableError : the file calls a pair genuine that the manifest gives two subjects, or the other way round
+    """
+    left, right = rows[listed.left], rows[listed.right]
+    codes = pd.factorize(manifest["subject"])[0]
+    same = codes[left] == codes[right]
+    told = listed.genuine >= 0
+    wrong = np.flatnonzero(told & (same != (listed.genuine == 1)))
+    if len(wrong):
+        k = int(wrong[0])
+        raise TableError(
+            f"{path.name}: row {k + 1} of the scores says {'genuine' if listed.genuine[k] else 'impostor'} of "
+            f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}, the subjects say otherwise "
+            f"({len(wrong)} such rows)"
+        )
+    return pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
+
+
+def terms_and_notes(table: Manifest, by: str | Sequence[str] | None) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """Terms of --by, or every label column, and what is not split by."""
+    if by is None:
+        return default_terms(table.frame, table.labels)
+    return parse_by(by, table.labels), ()
+
+
+def closed_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
+    """FACES where no image was seen: outcomes alone."""
+    ok = outcome == "ok"
+    frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))
+    empty: dict[str, Any] = {"detail": "", "colour": "", "policy": "", "faces": ok.astype(int), "width": pd.NA, "height": pd.NA}
+    absent = {name: empty.get(name, np.nan) for name in FACES.columns if name not in frame.columns}
+    return check(frame.assign(**absent), FACES, "faces")
+
+
+def finished(
+    record: dict[str, Any], manifest: pd.DataFrame, faces: pd.DataFrame, matching: Matching, out: str | Path | None,
+    embeddings: NDArray[np.float32] | None = None,
+) -> Run:  # fmt: skip
+    """The run with its tables, written to `out` where one is named."""
+    nothing = pd.DataFrame()
+    silent = manifest[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
+    run = Run(
+        {**record, **matching.record}, manifest, faces, check(silent, PREDICTIONS, "predictions"), nothing, nothing,
+        nothing, embeddings, matching.matched, matching.tables,
+    )  # fmt: skip
+    run = derived(run)
+    if out is not None:
+        with run_folder(Path(out), resume=False) as (folder, _):
+            store.write_run(run, folder)
+            store.finish(folder)
+    return run
