@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,26 @@ def hard_faces(rng: np.random.Generator, n: int, depth: int) -> tuple[Array, Arr
     rows[60:76] = rows[-1]
     subjects[[50, 51]], groups[[51, 52]] = -1, -1
     return rows, subjects, groups
+
+
+def assert_same_counts(a: Any, b: Any) -> None:
+    """Two ScoreCounts are equal in every integer and every listed score."""
+    assert (a.groups, a.tail_floor, a.tail_limit, a.unknown_pairs) == (b.groups, b.tail_floor, b.tail_limit, b.unknown_pairs)
+    for name in ("edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    assert (a.full_range is None) == (b.full_range is None)
+    if a.full_range is not None:
+        for name in ("edges", "impostor", "genuine"):
+            np.testing.assert_array_equal(getattr(a.full_range, name), getattr(b.full_range, name), err_msg=name)
+
+
+@pytest.fixture(scope="session")
+def tools() -> SimpleNamespace:
+    """The functions of this file: test modules cannot import one another."""
+    return SimpleNamespace(
+        oracle_scores=oracle_scores, brute_force=brute_force, assert_counts=assert_counts, made_faces=made_faces,
+        hard_faces=hard_faces, assert_same_counts=assert_same_counts,
+    )  # fmt: skip
 
 
 @pytest.fixture
