@@ -433,7 +433,7 @@ def test_more_false_matches_mean_more_false_stops_and_fewer_right_ones_among_the
     def raised(found: Rate) -> Rate:
         errors = found.errors + int(more * (found.trials - found.errors))
         value = errors / found.trials
-        return rate(errors, found.trials, max(found.low, 0) + value * 0, max(found.high, value), found.subjects)
+        return rate(errors, found.trials, found.low, max(found.high, value), found.subjects)
 
     worse = Measured(
         world.groups,

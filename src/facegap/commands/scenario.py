@@ -152,17 +152,16 @@ def rows_by_threshold(
 def answer_tables(answer: Answer, measured: Measured, term: Sequence[str], min_subjects: int) -> list[TextTable]:
     """The answer, and the rates across groups where it rests on them."""
     metrics = tuple(answer.lines[0].rates) if answer.lines else ()
-    counted = any(not math.isnan(line.people) for line in answer.lines)
     small = frozenset(
         k for k, line in enumerate(answer.lines) if any(rate.subjects < min_subjects for rate in line.rates.values())
     )
     columns = (
         "group",
-        *(("people",) if counted else ()),
+        *((answer.who,) if answer.who else ()),
         *(f"{metric}: errors / trials (subjects)" for metric in metrics),
         *answer.columns,
     )
-    rows = tuple(line_row(line, metrics, counted=counted) for line in answer.lines)
+    rows = tuple(line_row(line, metrics, counted=bool(answer.who)) for line in answer.lines)
     title = f"{answer.title}; by {' x '.join(term) or 'nothing'}"
     tables = [TextTable(title, columns, rows, small, notes_of(measured, answer, min_subjects if small else 0))]
     if len(answer.matrix) > 1:

@@ -81,12 +81,14 @@ class Line:
 class Answer:
     """What a scenario comes to, with everything that it takes for granted.
 
+    who         : whom `people` of a line counts
     columns     : what the cells of the lines say, in order
     assumptions : sentences, to be printed with every answer
     matrix      : (group, other group, fmr) where the answer also rests on pairs across groups
     """
 
     title: str
+    who: str
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
     assumptions: tuple[str, ...]

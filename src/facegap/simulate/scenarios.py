@@ -75,6 +75,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
     ]  # fmt: skip
     return Answer(
         f"unlock: a stranger of the owner's group, {tries} {'try' if tries == 1 else 'tries'}",
+        "",
         ("chance in one try", f"chance in {tries}, at most", "strangers for one opened device"),
         tuple(lines),
         (
@@ -82,7 +83,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
             "alike, so the true chance lies between that of one try and the bound, as long as the tries of one pair of "
             "people differ only by luck. It fails where somebody learns from a refusal.",
             "Owner and stranger are two people of one group who were drawn without looking at them. Twins and relatives "
-            "open each other's devices far more often, and no run without them can say how often.",
+            "are more alike than that, and no run without them can say how often they open each other's devices.",
             NO_ATTACK, SAME_PEOPLE, CARRIED,
         ),
     )  # fmt: skip
@@ -108,6 +109,7 @@ def registration(
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
     return Answer(
         f"registration: {people:,.0f} honest attempts and {impostors:,.0f} by impostors in a day",
+        "honest attempts",
         ("refused", "impostors", "impostors accepted"),
         tuple(lines),
         (
@@ -147,6 +149,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
         lines.append(Line("everybody" if group == EVERYBODY else str(group), math.nan, {"fmr": rate}, cells))
     return Answer(
         f"payment: a false match rate of {target:g}",
+        "",
         (
             "measured FMR", "disjoint pairs", "upper limit if none of these matched", "too sure: if all pairs were independent",
             "people needed", "against the target",
@@ -157,7 +160,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
             f"without any false match could show. The rule of three (at 95 %: no event in n trials leaves room for 3 / n) "
             f"asks for {3 / target:,.0f} such pairs; the two-sided limit used here for somewhat more.",
             "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that "
-            "the run did not measure.",
+            "the run did not measure. The answer is about the threshold named here; another needs its own rates.",
             NO_ATTACK, SAME_PEOPLE,
         ),
     )  # fmt: skip
@@ -196,6 +199,7 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*cells, strict=True))))
     return Answer(
         f"attributes: {people:,.0f} visitors before a shop's camera",
+        "visitors",
         tuple(_ATTRIBUTE_COLUMNS[metric] for metric in metrics),
         tuple(lines),
         (

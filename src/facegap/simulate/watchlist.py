@@ -63,6 +63,7 @@ def watchlist(
     lines.append(Line(ALL, people, {}, ("", false, *_right_cells(right, false, stated=stated))))
     return Answer(
         f"watchlist: {people:,.0f} people pass, {entries:,.0f} entries on the list",
+        "passers-by",
         ("chance of a false stop", "false stops", "right stops", "chance that a stop is right"),
         tuple(lines),
         (*_assumptions(listed_share), *_holes(measured, listing), SAME_PEOPLE, BOX, CARRIED),
@@ -81,10 +82,10 @@ def _assumptions(listed_share: float | None) -> Sequence[str]:
     )
     return (
         "The chance of a false stop is an independence bound, 1 - prod (1 - FMR)^entries over the groups of the list. "
-        "Scores of one face against many entries are not independent: who is like one stranger is mostly like others "
-        "too, which makes the true chance lower on average. It is higher where crowd and list are more alike than the "
-        "people of the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, it is at most the "
-        "sum of entries x FMR.",
+        "Scores of one face against many entries are not independent: some faces are mistaken for many others, which "
+        "makes the true chance lower on average. It is higher where crowd and list are more alike than the people of "
+        "the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, at the run's rates it is at "
+        "most the sum of entries x FMR.",
         "Everybody passes once and gives one usable template; every entry is another person (no duplicates) with one "
         "usable template; scores do not depend on the length of the list.",
         stated,
