@@ -1,0 +1,276 @@
+"""The table of Gender Shades as one view of any audit of a gender classifier: its columns and labels, our counts.
+
+Buolamwini and Gebru (2018) printed four rows by nine columns: everybody, each gender, each skin tone, each crossing.
+What the labels of the rows measure is said in `statistics/published.py`. Every cell here is a `Rate` of facegap's own,
+so the view says the same as rates.csv. No cell is ever made up: nobody to count is a dash.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.derive.results import subject_codes
+from facegap.derive.terms import MOST_DEFAULT_VALUES, label_order
+from facegap.inputs.labels import UNKNOWN
+from facegap.report.tables import TextTable
+from facegap.report.text import NO_NUMBER, clean, number
+from facegap.statistics.clusters import clustered_rates
+from facegap.statistics.published import LABEL_NOTE, PLAIN_NAMES
+from facegap.store import Run
+from facegap.tables import MANIFEST, label_columns
+from facegap.types import AnyArray, BoolArray, IntArray, Rate
+
+PAPER_GENDERS, PAPER_TONES = ("female", "male"), ("darker", "lighter")
+NO_ANSWER = "No answer"  # a row that the paper does not have
+COUNTED_AS = {
+    "PPV": "right/{people}",
+    "Error": "wrong/{people}",
+    "TPR": "right/called so",
+    "FPR": "wrong/called the other",
+    NO_ANSWER: "silent/{people}",
+}
+# One table of nine columns with up to three-digit groups fits; wider ones are split rather than folded.
+WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
+
+Printed = Mapping[str, Mapping[str, str]]  # row label -> column head -> what the paper prints
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a run says of the n images whose label is one of the classifier's two genders, one entry each.
+
+    gender, called : str (n,), the label and the answer; called is "" where there is none
+    right          : bool (n,)
+    other          : str (n,), level of `attribute`; `unknown` where it is not labelled; all "" without attribute
+    subjects       : int64 (n,), code of the person
+    genders        : the two kinds, those of the paper first
+    left_out       : images without a label, or with one that the classifier cannot give
+    """
+
+    gender: AnyArray
+    called: AnyArray
+    right: BoolArray
+    other: AnyArray
+    subjects: IntArray
+    genders: tuple[str, str]
+    attribute: str
+    left_out: int
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column: the images of a level of the other attribute (or all), and the gender whose rates are shown.
+
+    gender : "" where the column holds both
+    """
+
+    head: str
+    level: BoolArray
+    gender: str
+
+
+def gender_shades_tables(run: Run, *, title: str = "", printed: Printed | None = None) -> list[TextTable]:
+    """The view of a run, in as many tables as keep within 120 columns; one of nine columns for two levels.
+
+    printed : further lines with what was published, under the same column heads
+    returns : one table without rows, and a note that says why, where the run has no two genders to compare
+    """
+    answers = answers_of(run)
+    if answers is None:
+        return [TextTable(title or "as in Gender Shades", ("per cent",), (), notes=(NOTHING_TO_SHOW,))]
+    columns = columns_of(answers)
+    rates = rates_of(answers, columns, run.record["level"])
+    crossed = f"gender x {answers.attribute}" if answers.attribute else "gender"
+    title = title or f"as in Gender Shades: {crossed}"
+    lines = lines_of(rates, "people" if one_image_each(answers) else "images", printed or {})
+    parts = split(lines, WIDTH)
+    notes = notes_of(run, answers, columns, rates)
+    return [
+        TextTable(
+            title if len(parts) == 1 else f"{title} (part {k} of {len(parts)})",
+            part[0], tuple(part[1:]), notes=notes if k == len(parts) else (),
+        )
+        for k, part in enumerate(parts, start=1)
+    ]  # fmt: skip
+
+
+NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
+
+
+def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
+    """Row label -> column head -> Rate, whose `errors` are what the row counts; empty where `answers_of` is None."""
+    answers = answers_of(run)
+    return {} if answers is None else rates_of(answers, columns_of(answers), run.record["level"])
+
+
+def answers_of(run: Run) -> Answers | None:
+    """The labelled images of a run and what the classifier made of them; None without two genders."""
+    genders = tuple(sorted(run.record["classes"], key=lambda kind: in_order(kind, PAPER_GENDERS)))
+    if len(genders) != 2 or "gender" not in run.manifest.columns:
+        return None
+    outcome = run.predictions["outcome"].to_numpy()
+    counts = np.isin(outcome, ["right", "wrong", "no_answer"])
+    attribute = other_attribute(run)
+    other = run.manifest[attribute].to_numpy() if attribute else np.full(len(outcome), "")
+    called = np.where(outcome == "no_answer", "", run.predictions["prediction"].to_numpy().astype(str))
+    return Answers(
+        gender=run.predictions["label"].to_numpy().astype(str)[counts],
+        called=called[counts],
+        right=(outcome == "right")[counts],
+        other=other.astype(str)[counts],
+        subjects=subject_codes(run.manifest)[counts],
+        genders=(genders[0], genders[1]),
+        attribute=attribute,
+        left_out=int((~counts).sum()),
+    )
+
+
+def other_attribute(run: Run) -> str:
+    """What gender is crossed with: what --by crosses it with (tone before others), else tone if labelled, else ""."""
+    crossed = [name for term in run.record["terms"] if "gender" in term for name in term if name != "gender"]
+    if crossed:
+        return "tone" if "tone" in crossed else str(crossed[0])
+    labelled = "tone" in label_columns(run.manifest, MANIFEST)
+    return "tone" if labelled and run.manifest["tone"].nunique() <= MOST_DEFAULT_VALUES else ""
+
+
+def columns_of(answers: Answers) -> list[Column]:
+    """All, each gender, each level, each crossing. Where tone is darker and lighter both stand, even if empty."""
+    everyone = np.ones(len(answers.gender), np.bool_)
+    initials = {kind: kind[:1].upper() for kind in answers.genders}
+    if len(set(initials.values())) < 2:
+        initials = {kind: kind.capitalize() for kind in answers.genders}
+    levels = levels_of(answers.other)
+    # DF reads well for darker females; initials of free text (M of Middle Eastern) would be taken for a gender.
+    short = {level: level[:1].upper() if levels == PAPER_TONES else f"{level} " for level in levels}
+    heads = {level: level.capitalize() if levels == PAPER_TONES else level for level in levels}
+    inside = {level: answers.other == level for level in levels}
+    return [
+        Column("All", everyone, ""),
+        *(Column(initials[kind], everyone, kind) for kind in answers.genders),
+        *(Column(heads[level], inside[level], "") for level in levels),
+        *(Column(short[level] + initials[kind], inside[level], kind) for level in levels for kind in answers.genders),
+    ]
+
+
+def levels_of(other: AnyArray) -> tuple[str, ...]:
+    """The labelled levels in the paper's order, ages by years, others by name."""
+    found = set(other.tolist()) - {UNKNOWN, ""}
+    if found and found <= set(PAPER_TONES):
+        return PAPER_TONES
+    return tuple(sorted(found, key=label_order))
+
+
+def in_order(kind: str, known: Sequence[str]) -> tuple[int, str]:
+    """Sort key: known kinds first, in their order."""
+    return (known.index(kind) if kind in known else len(known)), kind
+
+
+def rates_of(answers: Answers, columns: Sequence[Column], level: float) -> dict[str, dict[str, Rate]]:
+    """The rate of every row and column, with people as clusters; `No answer` only where someone got none."""
+    labels = [*PLAIN_NAMES, *([NO_ANSWER] if (answers.called == "").any() else [])]
+    return {label: {column.head: rate_of(answers, column, label, level) for column in columns} for label in labels}
+
+
+def rate_of(answers: Answers, column: Column, label: str, level: float) -> Rate:
+    """One cell: what `trials_and_hits` counts."""
+    trials, hits = trials_and_hits(answers, column, label)
+    cells = np.where(trials, 0, -1).astype(np.int64)
+    return clustered_rates(hits & trials, None, answers.subjects, cells, n_cells=1, level=level).rate(0)
+
+
+def trials_and_hits(answers: Answers, column: Column, label: str) -> tuple[BoolArray, BoolArray]:
+    """Which images are trials of a row in a column, and which of all images are what it counts; bool (n,) each.
+
+    PPV, Error : images of the column; no answer is an error
+    TPR, FPR   : images of the level that were called the gender, or the other one. Where the column holds both
+                 genders, all that got an answer: the precision of both together
+    """
+    right, answered = answers.right, answers.called != ""
+    own = column.level & (answers.gender == column.gender) if column.gender else column.level
+    if label == NO_ANSWER:
+        return own, ~answered
+    if label in ("PPV", "Error"):
+        return own, right if label == "PPV" else ~right
+    if not column.gender:
+        return own & answered, right if label == "TPR" else ~right
+    first, second = answers.genders
+    other = second if column.gender == first else first
+    if label == "TPR":
+        return column.level & (answers.called == column.gender), right
+    return column.level & (answers.called == other), ~right
+
+
+def lines_of(rates: Mapping[str, Mapping[str, Rate]], unit: str, printed: Printed) -> list[tuple[str, ...]]:
+    """The head and the lines of the whole table, before it is split: one block of lines per row of the paper."""
+    heads = list(rates["Error"])
+    lines: list[tuple[str, ...]] = [("per cent", *(clean(head) for head in heads))]
+    for label, cells in rates.items():
+        plain = f"{label}: {PLAIN_NAMES[label]}" if label in PLAIN_NAMES else label
+        if len(lines) > 1:
+            lines.append(("",) * (len(heads) + 1))
+        lines.append((plain, *(share(cells[head]) for head in heads)))
+        if label in printed:
+            lines.append(("  as printed", *(printed[label].get(head, NO_NUMBER) for head in heads)))
+        lines.append(("  at least", *(number(100 * cells[head].low, 1) for head in heads)))
+        lines.append(("  at most", *(number(100 * cells[head].high, 1) for head in heads)))
+        counted = f"  {COUNTED_AS[label].format(people=unit)}"
+        lines.append((counted, *(f"{cells[head].errors}/{cells[head].trials}" for head in heads)))
+    return lines
+
+
+def share(rate: Rate) -> str:
+    """Per cent with one decimal. A dash without trials; 0.0 and 100.0 only where it is none and all of them."""
+    if math.isnan(rate.value):
+        return NO_NUMBER
+    text = number(100 * rate.value, 1)
+    if text == "0.0" and rate.errors:
+        return "<0.1"
+    return ">99.9" if text == "100.0" and rate.errors < rate.trials else text
+
+
+def split(lines: Sequence[tuple[str, ...]], width: int) -> list[list[tuple[str, ...]]]:
+    """Lines side by side cut into tables that fit: each keeps the first cell of every line, none is empty."""
+    room = width - LABEL_WIDTH - RULES - 1
+    parts: list[list[int]] = [[]]
+    used = 0
+    for k in range(1, len(lines[0])):
+        needed = max(len(line[k]) for line in lines) + RULES
+        if parts[-1] and used + needed > room:
+            parts.append([])
+            used = 0
+        parts[-1].append(k)
+        used += needed
+    return [[(line[0], *(line[k] for k in part)) for line in lines] for part in parts]
+
+
+def one_image_each(answers: Answers) -> bool:
+    """Whether images are people."""
+    return len(np.unique(answers.subjects)) == len(answers.subjects)
+
+
+def notes_of(
+    run: Run, answers: Answers, columns: Sequence[Column], rates: Mapping[str, Mapping[str, Rate]]
+) -> tuple[str, ...]:
+    """What the labels measure, and what a reader of the numbers alone would miss."""
+    level, minimum = 100 * run.record["level"], run.record["min_subjects"]
+    silent = int((answers.called == "").sum())
+    unlabelled = int((answers.other == UNKNOWN).sum())
+    errors = rates["Error"]
+    small = [clean(column.head) for column in columns if 0 < errors[column.head].subjects < minimum]
+    empty = [clean(column.head) for column in columns if errors[column.head].trials == 0]
+    said = (
+        (True, LABEL_NOTE),
+        (True, "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
+               f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies."),
+        (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
+        (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
+        (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
+        (small, f"Fewer than {minimum} subjects, shown but never ranked: {', '.join(small)}."),
+        (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} is no number, not 0."),
+    )  # fmt: skip
+    return tuple(clean(text) for holds, text in said if holds)
