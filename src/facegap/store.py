@@ -58,6 +58,19 @@ class Matched:
     pairs: pd.DataFrame | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The searches of a run (1:N), as they were stored.
+
+    roles : per manifest row `gallery`, `probe` or empty for an image that took no part, text (rows,)
+    lists : probe, rank (from 1), gallery, score; probe and gallery are manifest rows. The best candidates of each probe,
+            one place longer than the longest list that is judged; of the probe's own person only the best image
+    """
+
+    roles: NDArray[np.str_]
+    lists: pd.DataFrame
+
+
 @dataclass(frozen=True)
 class Run:
     """One audit: its record and its tables, as in the run folder.
@@ -67,6 +80,7 @@ class Run:
     embeddings  : float32 (rows of faces with outcome ok, dimension); None without an embedder
     matched     : the comparisons of a verification audit, None without one
     extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)
+    searched    : the searches of an identification audit, None without one
     """
 
     record: Mapping[str, Any]
@@ -79,6 +93,7 @@ class Run:
     embeddings: NDArray[np.float32] | None = None
     matched: Matched | None = None
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    searched: Searched | None = None
 
     def write(self, folder: str | Path) -> None:
         """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
@@ -252,6 +267,8 @@ def write_run(run: Run, folder: Path) -> None:
         write_bytes(folder / "embeddings.npy", npy_bytes(run.embeddings))
     if run.matched is not None:
         write_matched(run.matched, folder)
+    if run.searched is not None:
+        write_searched(run.searched, folder)
     write_json(folder / RECORD, run.record)
 
 
@@ -303,6 +320,21 @@ def read_matched(folder: Path) -> Matched | None:
         scores_from_npz(counts) if counts.is_file() else None,
         pd.read_parquet(pairs) if pairs.is_file() else None,
     )
+
+
+def write_searched(searched: Searched, folder: Path) -> None:
+    """Write the searches of a run."""
+    roles = pd.DataFrame({"row": np.arange(len(searched.roles)), "role": searched.roles})
+    write_parquet(folder / "search_roles.parquet", roles)
+    write_parquet(folder / "identification.parquet", searched.lists)
+
+
+def read_searched(folder: Path) -> Searched | None:
+    """The searches of a run, None where there are none."""
+    if not (folder / "search_roles.parquet").is_file():
+        return None
+    roles = pd.read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)
+    return Searched(roles, pd.read_parquet(folder / "identification.parquet"))
 
 
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
@@ -414,12 +446,12 @@ def read_run(folder: Path) -> Run:
         )
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
         extra = {name: read_csv(folder / name) for name in EXTRA_TABLES if (folder / name).is_file()}
-        matched = read_matched(folder)
+        matched, searched = read_matched(folder), read_searched(folder)
         path = folder / "embeddings.npy"
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra)
+    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched)
 
 
 def read_csv(path: Path) -> pd.DataFrame:
