@@ -28,6 +28,7 @@ DEFAULT_MARGINS = MappingProxyType(
         "gfrr": 0.02,
         "fnir": 0.02,
         "fte": 0.02,
+        "no_answer_rate": 0.02,
         "error_rate_answered": 0.02,
         "error_rate_all": 0.02,
         "age_error_over_5": 0.02,
