@@ -226,8 +226,8 @@ def _with_everybody(measured: Measured) -> Sequence[Group]:
     return (*measured.groups, *((EVERYBODY,) if known else ()))
 
 
-_COMPARE = "facegap audit MANIFEST --embed CARD --fmr 1e-3 --by {by} --out RUN"
-_CLASSIFY = "facegap audit MANIFEST --classify CARD --by {by} --out RUN"
+_COMPARE = "facegap audit MANIFEST --embed CARD --fmr 1e-3 --by {by} --out RUN (or audit-embeddings, audit-scores)"
+_CLASSIFY = "facegap audit MANIFEST --classify CARD --by {by} --out RUN (or audit-predictions)"
 
 SCENARIOS: Mapping[str, Scenario] = {
     "watchlist": Scenario(
