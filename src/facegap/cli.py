@@ -141,6 +141,39 @@ InSample = Annotated[bool, typer.Option("--in-sample", help="Find thresholds on 
 MinSubjects = Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")]
 
 
+@app.command(name="audit-predictions")
+def audit_predictions(
+    predictions: Annotated[
+        Path, typer.Argument(help="CSV or parquet: image, prediction, perhaps confidence and age", show_default=False)
+    ],
+    manifest: ManifestPath,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: Annotated[str | None, typer.Option(help="What the tables call the box [default: the file's name]")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Answers that it can give [default: 'female,male', or those it gave]")
+    ] = None,
+    by: By = None,
+    where: Where = None,
+    min_subjects: MinSubjects = 20,
+    allow_outside: AllowOutside = False,
+    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
+) -> None:
+    """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
+
+    Images without a row, or with an empty prediction, count as no answer; see docs/closed_boxes.md.
+    """
+    from facegap.closed_boxes import audit_predictions as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+
+    run = run_audit(
+        predictions, manifest, model=model, classes=classes, by=by, where=where, min_subjects=min_subjects,
+        allow_outside=allow_outside, out=out,
+    )  # fmt: skip
+    add_report(out, run, include_ids=include_ids)
+    print_run(run, out, view=None, include_ids=include_ids)
+
+
 @app.command(name="audit-embeddings")
 def audit_embeddings(
     embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],

@@ -32,6 +32,7 @@ METRIC_TITLES = {
     "gfar": "falsely matched, of all pairs (GFAR)",
     "gfrr": "refused or lost, of all pairs (GFRR)",
 }
+MOST_REASONS = 8  # named one by one; predictions.parquet holds all
 MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
 
 
@@ -189,9 +190,11 @@ def outcome_table(run: Run) -> TextTable:
     counts = run.faces["outcome"].value_counts()
     rows = tuple((str(outcome), str(count)) for outcome, count in counts.items())
     excluded = run.record["manifest"]["excluded_by_where"]
-    notes = (f"{excluded} rows of the manifest were left out by --where.",) if excluded else ()
+    notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
+    if "detect" not in run.record["models"]:
+        notes.append("No detector ran: ok says that nothing was lost before the closed box, and nothing about a face.")
     return TextTable(
-        "what became of the images", ("outcome", "images"), (*rows, ("all", str(len(run.faces)))), notes=notes
+        "what became of the images", ("outcome", "images"), (*rows, ("all", str(len(run.faces)))), notes=tuple(notes)
     )
 
 
@@ -199,7 +202,21 @@ def prediction_table(run: Run) -> TextTable:
     """Every row by what the classifier made of it."""
     counts = run.predictions["outcome"].value_counts()
     rows = tuple((str(outcome), str(count)) for outcome, count in counts.items())
-    return TextTable("answers of the classifier", ("outcome", "images"), (*rows, ("all", str(len(run.predictions)))))
+    whole = (*rows, ("all", str(len(run.predictions))))
+    return TextTable("answers of the classifier", ("outcome", "images"), whole, notes=tuple(answer_notes(run)))
+
+
+def answer_notes(run: Run) -> list[str]:
+    """To whom images were sent, and why images of every label have no answer; the commonest reasons first."""
+    notes = []
+    if sent := run.record.get("sent"):
+        notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
+    silent = run.predictions[run.predictions["prediction"] == ""]
+    reasons = silent["detail"].replace("", "no reason given").value_counts()
+    said = [f"{count} {clean(reason)}" for reason, count in reasons.head(MOST_REASONS).items()]
+    if len(reasons) > MOST_REASONS:
+        said.append(f"{int(reasons.iloc[MOST_REASONS:].sum())} others")
+    return [*notes, f"Without an answer: {'; '.join(said)}."] if said else notes
 
 
 def age_text_table(run: Run) -> TextTable:

@@ -1,0 +1,128 @@
+"""The answers of a closed box: a table of image, prediction and, where it says so, confidence and age."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.csv_records import Records, read_records
+from facegap.inputs.labels import OLDEST, UNKNOWN, normalise_label
+
+COLUMNS = ("image", "prediction", "confidence", "age")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a box said of images, one row per row of the file.
+
+    frame  : line (int), image (verbatim), prediction (male and female normalised, "" where nothing was said),
+             probability (of the prediction, NaN where none was given), age (years, NaN likewise)
+    unit   : what `line` counts, for messages
+    sha256 : of the file
+    """
+
+    frame: pd.DataFrame
+    unit: str
+    sha256: str
+
+
+def read_predictions(path: Path) -> Predictions:
+    """The answers in a CSV or parquet file with the columns image and prediction or age, and perhaps confidence.
+
+    An empty prediction and the word `unknown` are no answer; a confidence beside them is not read. Words for gender
+    are normalised as in manifests, every other word is a class of its own.
+
+    Raises
+    ------
+    TableError : a missing or unknown column, an image twice or empty, a confidence outside 0 to 1, an age that is no
+                 number of years; with file, line, column and cure
+    """
+    records = read_records(path)
+    cells, where = records.frame, f"{path.name} {records.unit}"
+    _check_columns([str(name) for name in cells.columns], f"{path.name} line 1")
+    if cells.empty:
+        raise TableError(f"{path.name} line 1: a header and no rows; add one row per image")
+    _check_images(cells["image"], records, where)
+    blank = pd.Series("", index=cells.index, dtype="str")
+    words = {word: _said(word) for word in cells.get("prediction", blank).unique()}
+    prediction = cells.get("prediction", blank).map(words)
+    probability = _numbers(cells.get("confidence", blank), records, f"{where} {{}}, column confidence", _confidence)
+    age = _numbers(cells.get("age", blank), records, f"{where} {{}}, column age", _age)
+    frame = pd.DataFrame({
+        "line": records.lines,
+        "image": cells["image"],
+        "prediction": prediction,
+        "probability": np.where(prediction == "", np.nan, probability),
+        "age": age,
+    })  # fmt: skip
+    return Predictions(frame, records.unit, records.sha256)
+
+
+def _check_columns(names: list[str], where: str) -> None:
+    """Raise TableError for a missing or an unknown column."""
+    for name in names:
+        if name not in COLUMNS:
+            close = difflib.get_close_matches(name.lower(), (*COLUMNS, "probability"), n=1)
+            meant = {"probability": "confidence"}.get(close[0], close[0]) if close else None
+            cure = f"rename it to {meant}" if meant and meant not in names else "remove it"
+            raise TableError(f"{where}, column {name}: not one of {', '.join(COLUMNS)}; {cure}")
+    if "image" not in names or not {"prediction", "age"} & set(names):
+        missing = "image" if "image" not in names else "prediction"
+        raise TableError(f"{where}: no column {missing}; add it (found: {', '.join(names)})")
+
+
+def _check_images(images: pd.Series, records: Records, where: str) -> None:
+    """Raise TableError where an image is not named, or named twice."""
+    empty = (images.str.strip() == "").to_numpy(dtype=bool)
+    if empty.any():
+        line = records.lines[int(empty.argmax())]
+        raise TableError(f"{where} {line}, column image: empty; name the image as the manifest does")
+    doubled = images.duplicated().to_numpy(dtype=bool)
+    if doubled.any():
+        second = int(doubled.argmax())
+        first = records.lines[int((images == images.iloc[second]).to_numpy(dtype=bool).argmax())]
+        raise TableError(
+            f"{where} {records.lines[second]}, column image: {images.iloc[second]!r} stands in {records.unit} {first} "
+            f"already ({int(doubled.sum())} repeated in all); keep one answer per image"
+        )
+
+
+def _said(word: str) -> str:
+    """The class that a word means, "" for none."""
+    label = normalise_label("gender", word)
+    return "" if label == UNKNOWN else label
+
+
+def _numbers(cells: pd.Series, records: Records, where: str, read: Callable[[float], str | None]) -> np.ndarray:
+    """The numbers of a column, NaN where a cell is empty; `read` says what is wrong with a number, None for nothing."""
+    numbers = np.full(len(cells), np.nan)
+    for k, cell in enumerate(cells):
+        if text := str(cell).strip():
+            try:
+                number = float(text.replace("_", "?"))
+            except ValueError:
+                number = math.nan
+            fault = "not a number; write one" if math.isnan(number) else read(number)
+            if fault:
+                raise TableError(f"{where.format(records.lines[k])}: {text!r} is {fault}, or leave the cell empty")
+            numbers[k] = number
+    return numbers
+
+
+def _confidence(number: float) -> str | None:
+    """What is wrong with a confidence."""
+    if 0 <= number <= 1:
+        return None
+    return "no confidence from 0 to 1; divide percentages by 100" if number <= 100 else "no confidence from 0 to 1"
+
+
+def _age(number: float) -> str | None:
+    """What is wrong with an age."""
+    return None if 0 <= number <= OLDEST else f"no age from 0 to {OLDEST:.0f} years; write years"
