@@ -232,7 +232,10 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(toys: Any, draw: A
             (tmp_path / f"{person}_{copy}.png").write_bytes(encode(".png", draw(green=green, red=red)))
             lines.append(f"{person}_{copy}.png,P{person},{'female' if person % 2 else 'male'}")
     (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
-    facegap.audit(tmp_path / "people.csv", **toys.models, by="gender", threshold=[0.9], out=tmp_path / "run")
+    facegap.audit(
+        tmp_path / "people.csv", detect=toys.card("detector"), classify=toys.card("classifier"),
+        embed=toys.card("embedder"), by="gender", threshold=[0.9], out=tmp_path / "run",
+    )  # fmt: skip
     for name in SCENARIOS:
         tables, assumptions = scenario_tables(name, tmp_path / "run")
         assert {"female", "male"} <= {row[0] for row in tables[0].rows}
