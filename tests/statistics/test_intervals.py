@@ -139,3 +139,13 @@ def test_positive_correlation_narrows_a_difference():
     plain = difference_at(*sides, 1.96)
     paired = difference_at(*sides, 1.96, 0.5)
     assert plain[0][0] < paired[0][0] < paired[1][0] < plain[1][0]
+
+
+def test_long_arrays_are_the_same_as_short_ones():
+    trials = np.random.default_rng(0).integers(0, 900, 30_001)
+    errors = trials // 7
+    low, high = clopper_pearson(errors, trials)
+    for part in (slice(0, 500), slice(29_501, 30_001)):
+        short = clopper_pearson(errors[part], trials[part])
+        assert np.array_equal(low[part], short[0], equal_nan=True)
+        assert np.array_equal(high[part], short[1], equal_nan=True)

@@ -75,7 +75,10 @@ def dyadic_fmr(
     if images is not None and trials is None:
         first = whole(np.asarray(images), "images")
         second = first if other_images is None else whole(np.asarray(other_images), "other_images")
-        listed = _listed(left_, right_, wrong, _products(left_, right_, first, second), sum_trials=False)
+        _check_images(first, second, left_, right_)
+        low, high, errors, _ = _joined(left_, right_, wrong, None)
+        listed = ListedPairs(low, high, errors, _products(low, high, first, second))
+        _refuse_overfull(listed)
         sums = _sums_of_images(listed, first, second, across=other_images is not None)
         return _rate(listed, sums, first, second, other_images is not None, level)
     if trials is None or images is not None:
@@ -83,7 +86,8 @@ def dyadic_fmr(
     counted = whole(np.asarray(trials), "trials")
     if len(counted) != len(left_):
         raise StatisticsError(f"trials has {len(counted)} rows for {len(left_)} listed pairs")
-    listed = _listed(left_, right_, wrong, counted.astype(np.float64), sum_trials=True)
+    listed = ListedPairs(*_joined(left_, right_, wrong, counted))
+    _refuse_overfull(listed)
     size = int(max(left_.max(initial=-1), right_.max(initial=-1))) + 1
     as_left, as_right = _sums_by(left_, counted, size), _sums_by(right_, counted, size)
     sums = _sums_of_trials(listed, as_left, as_right, across)
@@ -194,33 +198,41 @@ def _rate(
     return columns.rate(0)
 
 
-def _listed(
-    left: IntArray, right: IntArray, errors: IntArray, trials: FloatArray, *, sum_trials: bool
-) -> ListedPairs:
-    """Rows of one unordered pair joined: errors are summed; trials are summed if they were listed, else of the pair."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    size = int(high.max(initial=0)) + 1
-    keys, first, inverse = np.unique(low * size + high, return_index=True, return_inverse=True)
-    joined = _sums_by(inverse, errors, len(keys))
-    joined_trials = _sums_by(inverse, trials, len(keys)) if sum_trials else trials[first]
-    if np.any(joined > joined_trials):
-        row = int(np.argmax(joined - joined_trials))
+def _joined(
+    left: IntArray, right: IntArray, errors: IntArray, trials: IntArray | None
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """low, high, errors, trials of each distinct unordered pair, with what was listed of it summed."""
+    size = int(max(left.max(initial=0), right.max(initial=0))) + 1
+    keys = np.minimum(left, right) * size + np.maximum(left, right)
+    if trials is None and np.all(errors == 1):
+        # The usual list, one row per pair of images in error: counting is several times faster than summing.
+        distinct, counts = np.unique(keys, return_counts=True)
+        return distinct // size, distinct % size, counts.astype(np.float64), np.empty(0)
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    summed = np.empty(0) if trials is None else _sums_by(inverse, trials, len(distinct))
+    return distinct // size, distinct % size, _sums_by(inverse, errors, len(distinct)), summed
+
+
+def _refuse_overfull(listed: ListedPairs) -> None:
+    if np.any(listed.errors > listed.trials):
+        row = int(np.argmax(listed.errors - listed.trials))
         raise StatisticsError(
-            f"subjects {keys[row] // size} and {keys[row] % size} have {joined[row]:g} wrong pairs "
-            f"of {joined_trials[row]:g}; check images or trials"
+            f"subjects {listed.low[row]} and {listed.high[row]} have {listed.errors[row]:g} wrong pairs "
+            f"of {listed.trials[row]:g}; check images or trials"
         )
-    return ListedPairs(keys // size, keys % size, joined, joined_trials)
 
 
-def _products(left: IntArray, right: IntArray, first: IntArray, second: IntArray) -> FloatArray:
-    """Trials of each listed pair; a pair of people who are in both groups was compared both ways."""
+def _products(low: IntArray, high: IntArray, first: IntArray, second: IntArray) -> FloatArray:
+    """Trials of each pair of people: between two groups either may be the one of the first group, or both are."""
+    product = first[low] * second[high]
+    return (product if second is first else product + first[high] * second[low]).astype(np.float64)
+
+
+def _check_images(first: IntArray, second: IntArray, left: IntArray, right: IntArray) -> None:
     if len(first) != len(second):
         raise StatisticsError(f"images has {len(first)} subjects and other_images {len(second)}; use one set of codes")
-    _check_codes(np.concatenate([left, right]), len(first))
-    product = first[left] * second[right]
-    if second is not first:
-        product = product + first[right] * second[left]
-    return product.astype(np.float64)
+    _check_codes(left, len(first))
+    _check_codes(right, len(first))
 
 
 def _both(listed: ListedPairs, values: FloatArray, size: int) -> FloatArray:
