@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 Array = np.ndarray[Any, Any]
+PAIR = [("left", "i8"), ("right", "i8"), ("score", "f8")]
 
 
 @dataclass
@@ -54,32 +55,39 @@ def brute_force(
 ) -> Oracle:  # fmt: skip
     """Every pair scored in float64 and sorted into counts; no filter, no block, no shortcut but numpy's."""
     others, other_subjects, other_groups = (rows, subjects, groups) if probes is None else probes
-    scores = oracle_scores(rows, others)
-    left, right = np.triu_indices(len(rows), 1) if probes is None else np.indices(scores.shape).reshape(2, -1)
-    pairs = np.rec.fromarrays([left, right, scores[left, right]], dtype=[("left", "i8"), ("right", "i8"), ("score", "f8")])
-    dropped = {tuple(sorted(p) if probes is None else p) for p in ([] if exclude is None else exclude.tolist())}
-    keep = np.array([tuple(p) not in dropped for p in zip(left.tolist(), right.tolist(), strict=True)], bool)
-    if not dropped:
-        keep = np.ones(len(left), bool)
-    known = (subjects[left] >= 0) & (other_subjects[right] >= 0) & (groups[left] >= 0) & (other_groups[right] >= 0)
-    same = subjects[left] == other_subjects[right]
-    g, h = groups[left], other_groups[right]
-    g, h = np.minimum(g, h), np.maximum(g, h)
+    dropped = np.zeros((len(rows), len(others)), bool)
+    for pair in [] if exclude is None else exclude.tolist():
+        dropped[tuple(sorted(pair) if probes is None else pair)] = True
     edges, full = np.linspace(floor, 1, bins + 1), np.linspace(-1, 1, full_bins + 1)
-
-    def count(chosen: Array, at: Array) -> Array:
-        counts = np.zeros((group_count, group_count, len(at) - 1), np.int64)
-        place = np.searchsorted(at[1:-1], pairs.score[chosen], side="right")
-        np.add.at(counts, (g[chosen], h[chosen], place), 1)
-        return counts
-
-    genuine, impostor = keep & known & same, keep & known & ~same
-    reached = pairs.score >= floor
-    listed = pairs[impostor & reached]
+    size = (group_count, group_count)
+    bins_of = {"impostor": bins, "genuine": bins, "full_impostor": full_bins, "full_genuine": full_bins}
+    counts = {name: np.zeros((*size, n), np.int64) for name, n in bins_of.items()}
+    listed: dict[str, list[Array]] = {"impostor": [], "genuine": []}
+    unknown = 0
+    for start in range(0, len(rows), 100):
+        first = start if probes is None else 0
+        scores = oracle_scores(rows[start : start + 100], others[first:])
+        wanted = ~dropped[start : start + 100, first:]
+        if probes is None:
+            wanted &= np.arange(first, len(others)) > np.arange(start, start + len(wanted))[:, None]
+        left, right = np.nonzero(wanted)
+        score, left, right = scores[left, right], left + start, right + first
+        known = (subjects[left] >= 0) & (other_subjects[right] >= 0) & (groups[left] >= 0) & (other_groups[right] >= 0)
+        unknown += int((~known).sum())
+        same = subjects[left] == other_subjects[right]
+        g, h = np.minimum(groups[left], other_groups[right]), np.maximum(groups[left], other_groups[right])
+        for kind, chosen in (("impostor", known & ~same), ("genuine", known & same)):
+            for name, at, mask in ((kind, edges, chosen & (score >= floor)), (f"full_{kind}", full, chosen)):
+                place = (g[mask] * group_count + h[mask]) * (len(at) - 1) + np.searchsorted(at[1:-1], score[mask], "right")
+                counts[name] += np.bincount(place, minlength=counts[name].size).reshape(counts[name].shape)
+            kept = chosen if kind == "genuine" else chosen & (score >= floor)
+            listed[kind].append(np.rec.fromarrays([left[kept], right[kept], score[kept]], dtype=PAIR))
+    nothing = np.recarray(0, PAIR)
+    impostor, genuine = (np.concatenate([nothing, *listed[kind]]).view(np.recarray) for kind in ("impostor", "genuine"))
     return Oracle(
-        count(impostor & reached, edges), count(genuine & reached, edges), count(impostor, full).sum(-1),
-        count(genuine, full).sum(-1), listed[np.lexsort((listed.right, listed.left, -listed.score))], pairs[genuine],
-        int((keep & ~known).sum()), count(impostor, full), count(genuine, full),
+        counts["impostor"], counts["genuine"], counts["full_impostor"].sum(-1), counts["full_genuine"].sum(-1),
+        impostor[np.lexsort((impostor.right, impostor.left, -impostor.score))], genuine, unknown,
+        counts["full_impostor"], counts["full_genuine"],
     )  # fmt: skip
 
 
