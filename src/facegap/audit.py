@@ -66,6 +66,12 @@ def audit(
     pairs: str | Path | None = None,
     exclude_pairs: str | Path | None = None,
     tail_limit: int = 2_000_000,
+    identify: bool = False,
+    role_column: str | None = None,
+    enrol: Literal["first", "last"] = "first",
+    non_mates: float = 0.3,
+    rank: Sequence[int] = (1, 10),
+    fpir: Sequence[float] = (),
     models_dirs: Sequence[str | Path] = (),
     allow_outside: bool = False,
     keep_embeddings: bool = True,
@@ -95,10 +101,18 @@ def audit(
     exclude_pairs       : CSV (left, right) of reviewed pairs that are counted nowhere
     tail_limit          : longest list of impostor pairs kept
 
+    With `identify` a gallery is searched as well (1:N), at the same thresholds:
+
+    role_column         : column of the manifest that says gallery or probe; or by rule:
+    enrol, non_mates    : which image of each subject is enrolled, and the share of the subjects that is kept out
+    rank                : lengths of candidate lists that are judged
+    fpir                : target false positive identification rates; a threshold is found for each
+
     Raises
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
+    from facegap.identify import IdentifySettings, require_possible
     from facegap.inputs.manifest import read_manifest
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.verify import VerifySettings
@@ -112,9 +126,12 @@ def audit(
     settings = Settings(
         detect, classify, embed, device, batch, many_faces, min_face_px,
         by if by is None or isinstance(by, str) else ",".join(by), where, min_subjects, level, keep_embeddings, verify,
+        IdentifySettings(role_column, enrol, non_mates, tuple(sorted(set(rank))), tuple(fpir)) if identify else None,
     )  # fmt: skip
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
     chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
+    if settings.identify is not None:
+        require_possible(table.frame, settings.identify, verify, embed)
     elsewhere = None
     if verify.calibrate_on is not None:
         elsewhere = read_manifest(Path(verify.calibrate_on), allow_outside=allow_outside)
@@ -202,6 +219,7 @@ def conclude(
     from facegap import store
     from facegap.derive.outcomes import predictions_table
     from facegap.derive.run import derived
+    from facegap.identify import identify
     from facegap.prepare import chosen_terms
     from facegap.record import record_of
     from facegap.verify import match
@@ -225,6 +243,13 @@ def conclude(
         )  # fmt: skip
         record |= matching.record
         run = replace(run, embeddings=images.templates, matched=matching.matched, extra=matching.tables)
+        if settings.identify is not None:
+            found = identify(
+                images, calibration, matching.matched.roles, matching.matched.excluded, settings.identify,
+                settings.verify, workers=loaded.execution.workers,
+            )  # fmt: skip
+            record |= found.record
+            run = replace(run, searched=found.searched)
     record["timing"]["wall_s_of_last_start"] = round((time.perf_counter_ns() - started) / 1e9, 3)
     return derived(run)
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from facegap import runtime
 from facegap.derive.terms import Term, cells_of, default_terms, parse_by
 from facegap.errors import ModelError, RunError
+from facegap.identify import IdentifySettings
 from facegap.inputs.cards import resolve_card
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task
@@ -42,6 +43,7 @@ class Settings:
     level: float = 0.95
     keep_embeddings: bool = True
     verify: VerifySettings = field(default_factory=VerifySettings)
+    identify: IdentifySettings | None = None
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,13 @@ class Loaded:
 
 
 def chosen_terms(table: Manifest, settings: Settings) -> tuple[tuple[Term, ...], tuple[str, ...]]:
-    """The terms of --by, or every label column, and a sentence on each column that is not split by."""
+    """The terms of --by, or every label column, and a sentence on each column that is not split by.
 
+    A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
+    """
     if settings.by is None:
-        return default_terms(table.frame, table.labels)
+        role_column = settings.identify.role_column if settings.identify else None
+        return default_terms(table.frame, [name for name in table.labels if name != role_column])
     terms = parse_by(settings.by, table.labels)
     for term in terms:
         cells_of(table.frame, term)

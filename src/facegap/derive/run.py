@@ -12,6 +12,7 @@ import pandas as pd
 from facegap.derive.comparisons import Comparisons, as_rows, lost_genuine_pairs, without
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table
+from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
 from facegap.derive.scores import scores_table
 from facegap.derive.transfer import transfer_table
@@ -39,6 +40,10 @@ def derived(run: Run) -> Run:
         )
         gaps = joined(gaps, more, GAPS.columns)
         extra |= verification_tables(run, run.matched, pairs, found, model)
+    if run.searched is not None:
+        rates = joined(rates, search_rates(run, run.searched), RATES.columns)
+        gaps = joined(gaps, search_gaps(run, run.searched), GAPS.columns)
+        extra["identification.csv"] = cmc_table(run, run.searched)
     first = operating[0].threshold if operating else np.nan
     stages = stages_of(
         run.faces, run.predictions, detected="detect" in run.record["models"],

@@ -1,0 +1,237 @@
+"""RATES, GAPS and the CMC of 1:N searches: whose mate is not found, and who is taken for somebody of the gallery.
+
+The group is the probe's. The gallery is as it is: intervals speak of other probes against the same gallery.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import PairRows
+from facegap.derive.gaps import known_codes, shared_subjects
+from facegap.derive.results import model_of, rate_row, subject_codes, terms_of
+from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.verification import Operating
+from facegap.statistics.clusters import clustered_rates
+from facegap.statistics.gaps import gap_family
+from facegap.statistics.search import search_errors
+from facegap.store import Run, Searched
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
+
+GALLERY, PROBE = "gallery", "probe"
+METRICS = ("fnir", "fpir")
+
+
+@dataclass(frozen=True, eq=False)
+class Searches:
+    """The searches of a run: n probes with the first L candidates of each.
+
+    rows       : int64 (n,), manifest rows of the probes; a probe whose only mates were left out after review is none
+    mated      : bool (n,), the person was to be enrolled, whatever became of those images
+    scores     : float64 (n, L), NaN for an empty place: a lost template on either side has all places empty
+    is_mate    : bool (n, L)
+    """
+
+    rows: IntArray
+    mated: BoolArray
+    scores: FloatArray
+    is_mate: BoolArray
+
+
+@dataclass(frozen=True)
+class SearchPoint:
+    """One judgement of candidate lists: a metric, how many candidates are read, and from which score on.
+
+    rank      : R of FNIR(N, R, T); None for FPIR(N, T), which a single candidate decides
+    threshold : T; NaN where there is none (closed set: rank R alone)
+    source    : where the threshold comes from, R and N, in words: threshold_from of RATES
+    """
+
+    metric: str
+    rank: int | None
+    threshold: float
+    source: str
+
+    def family(self, term: Term) -> str:
+        """What its gaps are looked at together as: the ranks at one threshold are families of their own."""
+        return "*".join(term) + ("" if self.rank is None else f", rank {self.rank}")
+
+
+def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
+    """Rows of RATES: for each term and judgement of the lists a row per group, counts of probes and their people."""
+    outcomes = outcomes_of(run, searched)
+    attributes, subjects = attribute_columns(terms_of(run)), subject_codes(run.manifest)
+    return [
+        rate_row(point.metric, model_of(run, point.metric), group, attributes, rate, point.threshold, point.source)
+        for point, trials, errors in outcomes
+        for term in terms_of(run)
+        for cells in [cells_of(run.manifest, term)]
+        for group, rate in zip(
+            cells.groups, group_rates(cells, trials, errors, subjects, run.record["level"]), strict=True
+        )
+    ]
+
+
+def search_gaps(run: Run, searched: Searched) -> list[dict[str, Any]]:
+    """Rows of GAPS: one family per term and judgement, among the groups whose labels are all known."""
+    subjects = subject_codes(run.manifest)
+    return [
+        gap
+        for point, trials, errors in outcomes_of(run, searched)
+        for term in terms_of(run)[1:]
+        for gap in family_rows(run, point, cells_of(run.manifest, term), trials, errors, subjects)
+    ]
+
+
+def family_rows(
+    run: Run, point: SearchPoint, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
+) -> list[dict[str, Any]]:
+    """One family of GAPS."""
+    codes, level = known_codes(cells, trials), run.record["level"]
+    groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
+    found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level)
+    family = gap_family(
+        groups, found.errors, found.trials, found.subjects, found.effective_trials,
+        metric=point.metric, model=model_of(run, point.metric), threshold=point.threshold,
+        family=point.family(cells.term), level=level, minimum_subjects=run.record["min_subjects"],
+        correlation=shared_subjects(errors, subjects, codes, len(groups)),
+    )  # fmt: skip
+    return [asdict(gap) for gap in family.rows()]
+
+
+def group_rates(
+    cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray, level: float
+) -> list[Rate]:
+    """The rate of each group of a term. trials, errors, subjects : (manifest rows,)."""
+    codes = np.where(trials, cells.codes, -1)
+    return clustered_rates(errors, None, subjects, codes, n_cells=len(cells.groups), level=level).rows()
+
+
+def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
+    """The CMC by group: the share of mated probes whose mate is among the first `rank` candidates, for every rank.
+
+    gallery (images to enrol), mated and non_mated (probes) are of the row's group; value, low and high are of
+    identified / mated.
+    """
+    attributes, subjects = attribute_columns(terms_of(run)), subject_codes(run.manifest)
+    searches = searches_of(run, searched)
+    missed = {
+        rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, ""))
+        for rank in range(1, max(run.record["identification"]["ranks"]) + 1)
+    }
+    non_mated = np.zeros(len(run.manifest), np.bool_)
+    non_mated[searches.rows[~searches.mated]] = True
+    rows = []
+    for cells in (cells_of(run.manifest, term) for term in terms_of(run)):
+        sizes = [np.bincount(cells.codes[who], minlength=len(cells.groups))
+                 for who in (searched.roles == GALLERY, non_mated)]  # fmt: skip
+        rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}
+        for k, group in enumerate(cells.groups):
+            first = {
+                "model": model_of(run, "fnir"), **attribute_values(group, attributes),
+                "gallery": int(sizes[0][k]), "non_mated": int(sizes[1][k]),
+            }  # fmt: skip
+            rows += [{**first, "rank": rank, **identified(found[k])} for rank, found in rates.items()]
+    return pd.DataFrame(rows)
+
+
+def identified(missed: Rate) -> dict[str, Any]:
+    """The share that was found, from the rate of those that were not."""
+    return {
+        "mated": missed.trials,
+        "subjects": missed.subjects,
+        "identified": missed.trials - missed.errors,
+        "value": 1 - missed.value,
+        "low": 1 - missed.high,
+        "high": 1 - missed.low,
+        "level": missed.level,
+        "method": missed.method,
+    }
+
+
+def outcomes_of(run: Run, searched: Searched) -> list[tuple[SearchPoint, BoolArray, BoolArray]]:
+    """Every judgement of a run with its trials and errors, bool (manifest rows,) each."""
+    searches = searches_of(run, searched)
+    return [(point, *outcome(run, searches, point)) for point in search_points(run, searched)]
+
+
+def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray, BoolArray]:
+    """Which rows of the manifest are trials, and which of those went wrong.
+
+    Mates are trials of fnir, non-mates of fpir; a probe without a template is one of either, missing its mate or
+    raising no alarm. Ties are broken against the system.
+    """
+    found = search_errors(
+        searches.scores, searches.is_mate, searches.mated,
+        threshold=-math.inf if math.isnan(point.threshold) else point.threshold, max_rank=point.rank or 1,
+    )  # fmt: skip
+    chosen = searches.mated if point.metric == "fnir" else ~searches.mated
+    trials, errors = np.zeros(len(run.manifest), np.bool_), np.zeros(len(run.manifest), np.bool_)
+    trials[searches.rows[chosen]] = True
+    errors[searches.rows[chosen]] = found.missed if point.metric == "fnir" else found.false_positive
+    return trials, errors
+
+
+def search_points(run: Run, searched: Searched) -> list[SearchPoint]:
+    """The judgements of a run: each rank alone, then FNIR at each rank and FPIR at every threshold."""
+    return list(points_at(run.record, gallery_in_words(run, searched)))
+
+
+def points_at(record: Any, gallery: str) -> Iterator[SearchPoint]:
+    """`search_points` from what run.json says of ranks and thresholds."""
+    ranks = record["identification"]["ranks"]
+    for rank in ranks:
+        yield SearchPoint("fnir", rank, math.nan, f"rank {rank}, no threshold; {gallery}")
+    for stored in [*record.get("operating", []), *record["identification"]["operating"]]:
+        point = Operating(stored["threshold"], stored["source"])
+        for rank in ranks:
+            yield SearchPoint("fnir", rank, point.threshold, f"{point.source}; rank {rank}; {gallery}")
+        yield SearchPoint("fpir", None, point.threshold, f"{point.source}; {gallery}")
+
+
+def gallery_in_words(run: Run, searched: Searched) -> str:
+    """N: images and people of the gallery, and the images of it that gave no template."""
+    inside = searched.roles == GALLERY
+    lost = int((inside & (run.faces["outcome"] != "ok").to_numpy(np.bool_)).sum())
+    people = run.manifest["subject"].to_numpy()[inside]
+    words = f"gallery of {int(inside.sum())} images of {len(set(people))} people"
+    return f"{words}, {lost} without a template" if lost else words
+
+
+def searches_of(run: Run, searched: Searched) -> Searches:
+    """The stored lists as one row per probe, lost templates included."""
+    people = subject_codes(run.manifest)
+    excluded = run.matched.excluded if run.matched is not None else np.empty((0, 2), np.int64)
+    mates, reviewed = mates_of(searched.roles, people, excluded)
+    counted = (searched.roles == PROBE) & ((mates == 0) | (mates > reviewed))
+    rows = np.flatnonzero(counted)
+    place = np.full(len(people), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    lists = searched.lists
+    probe, gallery = lists["probe"].to_numpy(np.int64), lists["gallery"].to_numpy(np.int64)
+    inside = place[probe] >= 0
+    line, column = place[probe[inside]], lists["rank"].to_numpy(np.int64)[inside] - 1
+    scores = np.full((len(rows), max(run.record["identification"]["ranks"]) + 1), np.nan)
+    scores[line, column] = lists["score"].to_numpy(np.float64)[inside]
+    is_mate = np.zeros(scores.shape, np.bool_)
+    is_mate[line, column] = people[probe[inside]] == people[gallery[inside]]
+    return Searches(rows, mates[rows] > 0, scores, is_mate)
+
+
+def mates_of(roles: AnyArray, people: IntArray, excluded: PairRows) -> tuple[IntArray, IntArray]:
+    """Per manifest row the enrolled images of its person, lost ones included, and how many of those pairs were reviewed.
+
+    roles, people : (rows,)
+    returns       : int64 (rows,) each; a probe whose mates are all reviewed away is neither mated nor non-mated
+    """
+    enrolled = np.bincount(people[roles == GALLERY], minlength=int(people.max(initial=-1)) + 1)[people]
+    both_ways = np.concatenate([excluded, excluded[:, ::-1]])
+    genuine = people[both_ways[:, 0]] == people[both_ways[:, 1]]
+    pairs = np.unique(both_ways[genuine & (roles[both_ways[:, 1]] == GALLERY)], axis=0)
+    return enrolled, np.bincount(pairs[:, 0], minlength=len(people))

@@ -1,0 +1,314 @@
+"""From templates to stored candidate lists (1:N): who is enrolled, who is searched, and whom the gallery offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.derive.comparisons import PairRows
+from facegap.derive.identification import GALLERY, PROBE, mates_of
+from facegap.derive.verification import Operating
+from facegap.errors import ModelError, StatisticsError, TableError
+from facegap.matching import search
+from facegap.statistics.curves import threshold_at_fmr
+from facegap.store import Searched
+from facegap.tables import MANIFEST
+from facegap.types import BoolArray, FloatArray, IntArray
+from facegap.verify import CALIBRATION, EVALUATION, Images, VerifySettings
+
+LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
+NOBODY = np.int64(-1)  # the person of a probe of whom nobody can be the mate
+
+
+@dataclass(frozen=True)
+class IdentifySettings:
+    """Who is in the gallery, who is searched, and how far down a candidate list is read.
+
+    role_column : column of the manifest with `gallery` or `probe` in every row; instead of the rule that follows
+    enrol       : which image of each subject is enrolled, in the order of the manifest; the others are probes
+    non_mates   : share of the subjects that the rule keeps out of the gallery, so that their images are non-mated
+                  probes; drawn by the seed of the run
+    ranks       : lengths R of candidate lists that are judged
+    fpir        : target false positive identification rates; a threshold is found for each on calibration people
+    """
+
+    role_column: str | None = None
+    enrol: Literal["first", "last"] = "first"
+    non_mates: float = 0.3
+    ranks: tuple[int, ...] = (1, 10)
+    fpir: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What identification gave: the stored searches and entries of run.json."""
+
+    searched: Searched
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The gallery or the probes: rows of their table int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
+
+    rows: IntArray
+    templates: NDArray[np.float32]
+    people: IntArray
+
+
+def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify: VerifySettings, embed: Any) -> None:
+    """Refuse before the first image what could only fail after the last.
+
+    Raises
+    ------
+    ModelError : no embedder; TableError : see `search_roles`; StatisticsError : settings that no result can have
+    """
+    if embed is None:
+        raise ModelError("--identify compares templates; name the embedder with --embed")
+    if not settings.ranks or min(settings.ranks) < 1:
+        raise StatisticsError(f"--rank {', '.join(map(str, settings.ranks))}: ranks count from 1")
+    if not 0 <= settings.non_mates < 1:
+        raise StatisticsError(f"--non-mates {settings.non_mates:g} is no share of the subjects from 0 to below 1")
+    bare = bool(verify.thresholds or verify.published) and verify.calibrate_on is None and not verify.in_sample
+    if settings.fpir and bare:
+        raise StatisticsError(
+            "--fpir finds a threshold on calibration people, and with --threshold nobody is set aside for that; "
+            "leave --threshold out, or give --calibrate-on, or --in-sample"
+        )
+    search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
+
+
+def search_roles(
+    manifest: pd.DataFrame, settings: IdentifySettings, seed: int, evaluated: BoolArray
+) -> NDArray[np.str_]:
+    """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
+
+    evaluated : bool (rows,); images of calibration subjects are in neither
+
+    Raises
+    ------
+    TableError : no such column, another word in it (by line), nobody to enrol or nobody to search
+    """
+    if settings.role_column is None:
+        roles = enrolled_by_rule(manifest["subject"], settings, seed, evaluated)
+    else:
+        roles = np.where(evaluated, stated_roles(manifest, settings.role_column), "")
+    for role in (GALLERY, PROBE):
+        if not (roles == role).any():
+            source = f"column {settings.role_column}" if settings.role_column else f"--enrol {settings.enrol}"
+            raise TableError(
+                f"{source} leaves no image as {role}, among {int(evaluated.sum())} images of evaluation subjects; "
+                "identification needs images to enrol and others to search"
+            )
+    return roles
+
+
+def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
+    """The words of a role column, text (rows,)."""
+    if column not in manifest.columns or column in MANIFEST.columns:
+        raise TableError(f"--role-column: the manifest has no column {column!r} of its own; add one with gallery or probe")
+    stated = manifest[column].to_numpy().astype(str)
+    wrong = np.flatnonzero((stated != GALLERY) & (stated != PROBE))
+    if len(wrong):
+        raise TableError(
+            f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {stated[wrong[0]]!r} is neither "
+            f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or leave the row out by --where"
+        )
+    return stated
+
+
+def enrolled_by_rule(
+    subjects: pd.Series, settings: IdentifySettings, seed: int, evaluated: BoolArray
+) -> NDArray[np.str_]:
+    """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
+
+    What became of an image plays no part: a system that cannot enrol somebody has failed that person.
+    """
+    names = subjects.to_numpy()
+    people = pd.unique(names[evaluated])
+    outside = int(settings.non_mates * len(people) + 0.5)
+    kept_out = people[np.random.default_rng(seed).permutation(len(people))[:outside]]
+    rows = np.flatnonzero(evaluated & ~np.isin(names, kept_out))
+    enrolled = rows[~pd.Series(names[rows]).duplicated(keep=settings.enrol).to_numpy()]
+    roles = np.where(evaluated, PROBE, "").astype(f"<U{len(GALLERY)}")
+    roles[enrolled] = GALLERY
+    return roles
+
+
+def identify(
+    images: Images,
+    calibration: Images | None,
+    roles: NDArray[np.str_],
+    excluded: PairRows,
+    settings: IdentifySettings,
+    verify: VerifySettings,
+    *,
+    workers: int,
+) -> Identification:
+    """Search every probe in the gallery, and find thresholds for the target FPIR.
+
+    roles    : per manifest row `evaluation` or `calibration`, as the comparisons of the run have it
+    excluded : int64 (m, 2), manifest rows of reviewed pairs, which are nobody's candidates
+
+    Raises
+    ------
+    TableError, StatisticsError, MatchingError : no roles, too few searches for a target FPIR, unusable templates
+    """
+    search_role = search_roles(images.manifest, settings, verify.seed, roles == EVALUATION)
+    people = np.asarray(pd.factorize(images.manifest["subject"])[0], np.int64)
+    gallery = side_of(images, search_role == GALLERY, people)
+    probes = side_of(images, search_role == PROBE, people)
+    # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
+    lists = candidate_lists(gallery, probes, excluded, max(settings.ranks) + 1, workers=workers)
+    searched = Searched(search_role, lists)
+    points = fpir_points(images, calibration, roles, searched, gallery, excluded, settings, verify, workers=workers)
+    record = {
+        "ranks": sorted(set(settings.ranks)),
+        "roles": roles_in_words(settings, verify.seed),
+        "operating": [{"threshold": point.threshold, "source": point.source} for point in points],
+    }
+    return Identification(searched, {"identification": record})
+
+
+def roles_in_words(settings: IdentifySettings, seed: int) -> str:
+    """How the gallery came about."""
+    if settings.role_column is not None:
+        return f"column {settings.role_column} of the manifest"
+    share = f"{settings.non_mates:.0%} of the subjects kept out of the gallery (seed {seed})"
+    return f"the {settings.enrol} image of each subject enrolled, {share}"
+
+
+def side_of(images: Images, chosen: BoolArray, people: IntArray) -> Side:
+    """The images of a role that gave a template. chosen, people : (manifest rows,)."""
+    positions = np.flatnonzero(chosen[images.rows])
+    rows = images.rows[positions]
+    return Side(rows, images.templates[positions], people[rows])
+
+
+def candidate_lists(
+    gallery: Side, probes: Side, excluded: PairRows, length: int, *, workers: int
+) -> pd.DataFrame:
+    """The best `length` candidates of each probe: probe, rank (from 1), gallery, score; by probe, then rank.
+
+    Of the images of the probe's own person only the best is listed, as the others decide nothing. A list is shorter
+    where the gallery is exhausted, or where what follows scores below the mate: the mate's rank is known all the same.
+    Memory grows with probes x length, never with probes x gallery.
+    """
+    found = [np.empty(0, LIST)]
+    todo, depth = np.arange(len(probes.rows)), length
+    while len(todo) and len(gallery.rows):
+        depth = min(depth, len(gallery.rows))
+        places, scores = search(gallery.templates, probes.templates[todo], depth, workers=workers)
+        kept, settled = pruned(gallery, probes, todo, places, scores, excluded, length)
+        line, column = np.nonzero(kept & settled[:, None])
+        part = np.empty(len(line), LIST)
+        part["probe"] = probes.rows[todo[line]]
+        part["rank"] = np.cumsum(kept, axis=1)[line, column]
+        part["gallery"] = gallery.rows[places[line, column]]
+        part["score"] = scores[line, column]
+        found.append(part)
+        todo, depth = todo[~settled], 2 * depth
+    joined = np.concatenate(found)
+    return pd.DataFrame({name: joined[name] for name in joined.dtype.names or ()}).sort_values(
+        ["probe", "rank"], ignore_index=True
+    )
+
+
+def pruned(
+    gallery: Side, probes: Side, todo: IntArray, places: IntArray, scores: FloatArray, excluded: PairRows, length: int
+) -> tuple[BoolArray, BoolArray]:
+    """Which found candidates are listed, bool (todo, depth), and which lists need no deeper search, bool (todo,).
+
+    todo   : positions of the probes that were searched
+    places : int64 (todo, depth), positions in the gallery by falling score; scores likewise
+    """
+    left_out = is_excluded(probes.rows[todo], gallery.rows[places], excluded)
+    mate = (gallery.people[places] == probes.people[todo, None]) & ~left_out
+    kept = ~left_out & ~(mate & (np.cumsum(mate, axis=1) > 1))
+    full = kept.sum(axis=1) >= length
+    # Whoever scores below the mate cannot come before it.
+    placed = np.where(mate, scores, -np.inf).max(axis=1) > scores[:, -1]
+    settled = full | placed | (places.shape[1] == len(gallery.rows))
+    return kept & (np.cumsum(kept, axis=1) <= length), settled
+
+
+def is_excluded(probe_rows: IntArray, gallery_rows: IntArray, excluded: PairRows) -> BoolArray:
+    """Whether each pair was left out after review, bool of the shape of `gallery_rows` (probes, depth)."""
+    if not len(excluded):
+        return np.zeros(gallery_rows.shape, np.bool_)
+    stride = 1 + int(max(excluded.max(), probe_rows.max(initial=0), gallery_rows.max(initial=0)))
+    both_ways = np.concatenate([excluded, excluded[:, ::-1]])
+    return np.asarray(
+        np.isin(probe_rows[:, None] * stride + gallery_rows, both_ways[:, 0] * stride + both_ways[:, 1]), np.bool_
+    )
+
+
+def fpir_points(
+    images: Images,
+    calibration: Images | None,
+    roles: NDArray[np.str_],
+    searched: Searched,
+    gallery: Side,
+    excluded: PairRows,
+    settings: IdentifySettings,
+    verify: VerifySettings,
+    *,
+    workers: int,
+) -> list[Operating]:
+    """A threshold for each target FPIR.
+
+    Calibration people search the gallery that is judged, in which none of them is: FPIR depends on the gallery.
+    """
+    if not settings.fpir:
+        return []
+    if calibration is None and verify.in_sample:
+        people = np.asarray(pd.factorize(images.manifest["subject"])[0], np.int64)
+        strangers = np.flatnonzero((searched.roles == PROBE) & (mates_of(searched.roles, people, excluded)[0] == 0))
+        lists = searched.lists[searched.lists["probe"].isin(strangers)]
+        where = "the very searches it is judged on (IN-SAMPLE)"
+    else:
+        side, where = calibration_side(images, calibration, roles, searched.roles, verify.seed)
+        reviewed = excluded if calibration is None else np.empty((0, 2), np.int64)  # those name rows of the manifest
+        lists = candidate_lists(gallery, side, reviewed, 1, workers=workers)
+    tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
+    return [fpir_point(tops, target, where) for target in settings.fpir]
+
+
+def calibration_side(
+    images: Images, calibration: Images | None, roles: NDArray[np.str_], search_role: NDArray[np.str_], seed: int
+) -> tuple[Side, str]:
+    """The searches that thresholds for FPIR are found on, and in words whose they are.
+
+    People of --calibrate-on who are enrolled here by the same name are no strangers and are left out.
+    """
+    if calibration is None:
+        people = np.full(len(roles), NOBODY)
+        return side_of(images, roles == CALIBRATION, people), f"subjects set aside (seed {seed})"
+    enrolled = images.manifest["subject"][search_role == GALLERY]
+    strangers = ~calibration.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
+    return side_of(calibration, strangers, np.full(len(strangers), NOBODY)), "other subjects (--calibrate-on)"
+
+
+def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
+    """The lowest threshold at which no more than the target share of the searches returns anybody.
+
+    tops : float64 (n,), best score of each search of a person who is not in the gallery
+
+    Raises
+    ------
+    StatisticsError : fewer searches than 1 / target
+    """
+    if not 0 <= target <= 1:
+        raise StatisticsError(f"--fpir {target:g} is outside 0 to 1")
+    if not len(tops) or (target > 0 and len(tops) * target * (1 + 1e-12) < 1):
+        raise StatisticsError(
+            f"--fpir {target:g} needs at least {int(np.ceil(1 / target)) if target else 1} searches of calibration "
+            f"people with a template, there are {len(tops)}; add subjects or choose a higher rate"
+        )
+    choice = threshold_at_fmr(tops, target)
+    words = f"FPIR {target:g} on {where}: {choice.false_matches} of {choice.impostor_pairs} searches"
+    return Operating(choice.threshold, words)
