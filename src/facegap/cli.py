@@ -102,6 +102,24 @@ def audit(
     pairs: Annotated[Path | None, typer.Option(help="CSV left,right: compare only these pairs")] = None,
     exclude_pairs: Annotated[Path | None, typer.Option(help="CSV left,right: reviewed pairs to leave out")] = None,
     tail_limit: Annotated[int, typer.Option(min=1, help="Longest list of impostor pairs kept")] = 2_000_000,
+    identify: Annotated[
+        bool, typer.Option("--identify", help="Search a gallery as well (1:N), at the same thresholds")
+    ] = False,
+    role_column: Annotated[
+        str | None, typer.Option(help="--identify: column that says gallery or probe [default: the rule that follows]")
+    ] = None,
+    enrol: Annotated[
+        Literal["first", "last"], typer.Option(help="--identify: which image of each subject is enrolled")
+    ] = "first",
+    non_mates: Annotated[
+        float, typer.Option(min=0, max=0.95, help="--identify: share of the subjects kept out of the gallery")
+    ] = 0.3,
+    rank: Annotated[
+        list[int] | None, typer.Option(min=1, help="--identify: candidates read; may be given again [default: 1, 10]")
+    ] = None,
+    fpir: Annotated[
+        list[float] | None, typer.Option(help="--identify: target false positive identification rate; may be given again")
+    ] = None,
     view: Annotated[
         Literal["plain", "gender-shades"] | None, typer.Option(help="A further view of the same numbers")
     ] = None,
@@ -126,6 +144,8 @@ def audit(
             resume=resume, progress=progress, fmr=fmr or (1e-3,), fmr_on=fmr_on, threshold=given,
             published_threshold="published" in (threshold or ()), calibrate_on=calibrate_on, split=split, seed=seed,
             in_sample=in_sample, pairs=pairs, exclude_pairs=exclude_pairs, tail_limit=tail_limit,
+            identify=identify, role_column=role_column, enrol=enrol, non_mates=non_mates, rank=rank or (1, 10),
+            fpir=fpir or (),
         )  # fmt: skip
     add_report(out, run, include_ids=include_ids)
     print_run(run, out, view=view, include_ids=include_ids)

@@ -17,7 +17,6 @@ from facegap.derive.comparisons import PairRows
 from facegap.derive.gaps import known_codes, shared_subjects
 from facegap.derive.results import model_of, rate_row, subject_codes, terms_of
 from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
-from facegap.derive.verification import Operating
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
@@ -50,13 +49,21 @@ class SearchPoint:
 
     rank      : R of FNIR(N, R, T); None for FPIR(N, T), which a single candidate decides
     threshold : T; NaN where there is none (closed set: rank R alone)
-    source    : where the threshold comes from, R and N, in words: threshold_from of RATES
+    given     : where the threshold comes from, in words; empty where there is none
+    gallery   : N, in words
     """
 
     metric: str
     rank: int | None
     threshold: float
-    source: str
+    given: str
+    gallery: str
+
+    @property
+    def source(self) -> str:
+        """Where the threshold comes from, R and N: threshold_from of RATES."""
+        rank = () if self.rank is None else (f"rank {self.rank}",)
+        return "; ".join((self.given or "no threshold", *rank, self.gallery))
 
     def family(self, term: Term) -> str:
         """What its gaps are looked at together as: the ranks at one threshold are families of their own."""
@@ -122,7 +129,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     attributes, subjects = attribute_columns(terms_of(run)), subject_codes(run.manifest)
     searches = searches_of(run, searched)
     missed = {
-        rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, ""))
+        rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, "", ""))
         for rank in range(1, max(run.record["identification"]["ranks"]) + 1)
     }
     non_mated = np.zeros(len(run.manifest), np.bool_)
@@ -187,12 +194,11 @@ def points_at(record: Any, gallery: str) -> Iterator[SearchPoint]:
     """`search_points` from what run.json says of ranks and thresholds."""
     ranks = record["identification"]["ranks"]
     for rank in ranks:
-        yield SearchPoint("fnir", rank, math.nan, f"rank {rank}, no threshold; {gallery}")
+        yield SearchPoint("fnir", rank, math.nan, "", gallery)
     for stored in [*record.get("operating", []), *record["identification"]["operating"]]:
-        point = Operating(stored["threshold"], stored["source"])
         for rank in ranks:
-            yield SearchPoint("fnir", rank, point.threshold, f"{point.source}; rank {rank}; {gallery}")
-        yield SearchPoint("fpir", None, point.threshold, f"{point.source}; {gallery}")
+            yield SearchPoint("fnir", rank, stored["threshold"], stored["source"], gallery)
+        yield SearchPoint("fpir", None, stored["threshold"], stored["source"], gallery)
 
 
 def gallery_in_words(run: Run, searched: Searched) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.identification import METRICS as SEARCH_METRICS
 from facegap.derive.terms import attribute_columns
 from facegap.inputs.labels import UNKNOWN
 from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
@@ -31,6 +32,8 @@ METRIC_TITLES = {
     "fnmr": "falsely refused (FNMR)",
     "gfar": "falsely matched, of all pairs (GFAR)",
     "gfrr": "refused or lost, of all pairs (GFRR)",
+    "fnir": "mate not found (FNIR)",
+    "fpir": "false alarm (FPIR)",
 }
 MOST_REASONS = 8  # named one by one; predictions.parquet holds all
 MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
@@ -82,6 +85,7 @@ def across_groups(rates: pd.DataFrame, attributes: Sequence[str]) -> pd.Series[b
 def rate_tables(run: Run) -> list[TextTable]:
     """Per term, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
     rates = own_rates(run)
+    rates = rates[~rates["metric"].isin(SEARCH_METRICS)]  # those have tables of their own
     tables = []
     for term in [(), *(tuple(term) for term in run.record["terms"])]:
         title = " x ".join(term) or "everybody"
@@ -317,7 +321,9 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTab
     found = [outcome_table(run)]
     if run.record["classes"]:
         found.append(prediction_table(run))
-    found += [*rate_tables(run), *matrix_tables(run)]
+    from facegap.report.identification import search_tables  # it prints TextTables of this file
+
+    found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
     if view == "gender-shades":
         from facegap.report.gender_shades import gender_shades_tables  # it prints TextTables of this file
 
@@ -335,4 +341,6 @@ def findings(run: Run) -> list[str]:
     """The worst and the best group of every term, for the metric that the audit is about."""
     metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
     metrics = metrics or ["fte", "no_answer_rate"]  # a run has one of them
-    return [sentence for metric in metrics for sentence in extremes(run, metric)]
+    from facegap.report.identification import search_findings
+
+    return [*(sentence for metric in metrics for sentence in extremes(run, metric)), *search_findings(run)]
