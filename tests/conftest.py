@@ -174,9 +174,14 @@ class Toys:
         return str(self.folder / f"toy_{name}.toml")
 
     @property
-    def models(self) -> dict[str, str]:
-        """Arguments of `audit` for all three models."""
-        return {"detect": self.card("detector"), "embed": self.card("embedder"), "classify": self.card("classifier")}
+    def two(self) -> dict[str, Any]:
+        """Arguments of `audit` for detector and classifier."""
+        return {"detect": self.card("detector"), "classify": self.card("classifier")}
+
+    @property
+    def three(self) -> dict[str, Any]:
+        """The embedder too; few drawn people allow no threshold to be found, so one is given."""
+        return {**self.two, "embed": self.card("embedder"), "threshold": [0.5]}
 
 
 def write_card(

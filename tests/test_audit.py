@@ -1,0 +1,416 @@
+"""Whole audits of drawn people by toy models: every outcome, every rate by hand, and what must be refused."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+import facegap as fg
+from facegap import runtime, store
+from facegap.audit import recheck
+from facegap.errors import CardError, FacegapError, ModelError, RunError, TableError
+from facegap.vision import pipeline
+
+# name: (gender, race, age label, what is drawn). Green 204 is female with .8, red 51 is 20 years old.
+PEOPLE: dict[str, tuple[str, str, str, dict[str, Any]]] = {
+    "right.png": ("f", "a", "20-29", {"green": 204, "red": 51}),
+    "wrong.png": ("Female", "b", "20-29", {"green": 51, "red": 102}),  # 40 years: 11 beyond 29
+    "black.png": ("woman", "b", "20-29", {"quadrants": ()}),
+    "man.png": ("male", "a", "more than 70", {"green": 51, "red": 128}),  # 50.2 years: 19.8 short of 70
+    "two.png": ("m", "a", "30", {"green": 51, "quadrants": (0, 3)}),
+    "small.png": ("m", "a", "30", {"quadrants": ()}),
+    "text.png": ("m", "b", "30", {}),
+    "gone.png": ("m", "b", "30", {}),
+    "blue.png": ("man", "b", "0-2", {"green": 0}),  # 0 years; the embedder gives zeros
+    "other.png": ("nonbinary", "b", "adult", {"green": 51, "red": 51}),
+    "nobody.png": ("", "", "", {"green": 204, "red": 51}),
+}
+OUTCOMES = ["ok", "ok", "no_face", "ok", "many_faces", "too_small", "unreadable", "missing_file", "no_template", "ok", "ok"]
+ANSWERS = ["right", "wrong", "no_answer", "right", *["no_answer"] * 4, "right", "outside_classes", "unlabelled"]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """A manifest beside its pictures, one of each kind; not to be changed."""
+    folder = tmp_path_factory.mktemp("people")
+    for name, (_, _, _, drawn) in PEOPLE.items():
+        picture = draw(**drawn)
+        if name == "small.png":
+            picture[8:16, 8:16] = (0, 0, 255)
+        cv2.imwrite(str(folder / name), picture)
+    (folder / "text.png").write_text("not an image")
+    (folder / "gone.png").unlink()
+    lines = [f"{name},{gender},{race},{age}" for name, (gender, race, age, _) in PEOPLE.items()]
+    path = folder / "people.csv"
+    path.write_text("image,gender,race,age\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+REQUEST: dict[str, Any] = {"many_faces": "refuse", "by": ["gender", "gender*race"]}
+
+
+@pytest.fixture(scope="module")
+def run(people: Path, toys: Any) -> Any:
+    """The people through all three models, in memory; pictures with two faces are refused."""
+    return fg.audit(people, **toys.three, **REQUEST, workers=2)
+
+
+@pytest.fixture(scope="module")
+def whole(people: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same on the disk; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    fg.audit(people, **toys.three, **REQUEST, out=folder)
+    return folder
+
+
+@pytest.fixture
+def finished(whole: Path, tmp_path: Path) -> Path:
+    """A copy of the run on the disk."""
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def counts(run: Any, metric: str, **groups: str) -> tuple[int, int]:
+    """Errors and trials of one row of RATES; attributes not named are `any`."""
+    rates = run.rates[run.rates["metric"] == metric]
+    attributes = [name for name in ("gender", "race", "age") if name in rates.columns]
+    for name in attributes:
+        rates = rates[rates[name] == groups.get(name, "any")]
+    assert len(rates) == 1, rates
+    return int(rates["errors"].iloc[0]), int(rates["trials"].iloc[0])
+
+
+# ---- outcomes and rates ----
+
+
+def test_every_outcome_occurs_once_per_row_of_the_manifest(run: Any) -> None:
+    assert run.faces["image"].tolist() == list(PEOPLE)
+    assert run.faces["outcome"].tolist() == OUTCOMES
+    assert run.predictions["outcome"].tolist() == ANSWERS
+    assert run.predictions["label"].tolist()[9:] == ["nonbinary", "unknown"]
+
+
+def test_rates_of_everybody_and_of_each_gender_are_those_counted_by_hand(run: Any) -> None:
+    expected = {
+        # of everybody, women, men, nonbinary, without a label
+        "fte": [(6, 11), (1, 3), (5, 6), (0, 1), (0, 1)],
+        "error_rate_answered": [(1, 4), (1, 2), (0, 2), (0, 0), (0, 0)],
+        "error_rate_all": [(6, 9), (2, 3), (4, 6), (0, 0), (0, 0)],
+        "age_error_over_5": [(2, 4), (1, 2), (1, 2), (0, 0), (0, 0)],
+    }
+    groups = ["any", "female", "male", "nonbinary", "unknown"]
+    for metric, pairs in expected.items():
+        assert [counts(run, metric, gender=group) for group in groups] == pairs, metric
+
+
+def test_a_group_without_trials_has_no_rate(run: Any) -> None:
+    rates = run.rates
+    row = rates[(rates["metric"] == "error_rate_all") & (rates["gender"] == "nonbinary") & (rates["race"] == "any")].iloc[0]
+    assert np.isnan([row["value"], row["low"], row["high"]]).all()
+
+
+def test_ages_are_measured_to_the_nearest_end_of_the_label(run: Any) -> None:
+    age = run.age[run.age["race"] == "any"].set_index("gender")
+    assert age.loc["any", "trials"] == 4  # "adult" is no age, and two people have no usable answer
+    assert age.loc["female", "mean_absolute_error_years"] == pytest.approx((0 + 11) / 2, abs=1e-3)
+    assert age.loc["male", "mean_absolute_error_years"] == pytest.approx((70 - 128 / 2.55) / 2, abs=1e-3)
+
+
+def test_crossed_columns_give_cells_and_no_margins(run: Any) -> None:
+    assert counts(run, "fte", gender="female") == (1, 3)
+    assert counts(run, "fte", gender="female", race="a") == (0, 1)
+    assert counts(run, "fte", gender="female", race="b") == (1, 2)
+    assert counts(run, "error_rate_all", gender="male", race="b") == (2, 3)
+    assert run.rates[(run.rates["gender"] == "any") & (run.rates["race"] != "any")].empty
+    assert "age" not in run.rates.columns
+
+
+def test_row_k_of_the_embeddings_is_the_kth_face_that_is_ok(run: Any) -> None:
+    ok = run.faces[run.faces["outcome"] == "ok"]
+    assert ok["embedding_row"].tolist() == list(range(len(ok)))
+    assert set(run.faces.loc[run.faces["outcome"] != "ok", "embedding_row"]) == {-1}
+    assert run.embeddings.shape == (5, 8)
+    for row, name in zip(run.embeddings, ok["image"], strict=True):
+        drawn = PEOPLE[str(name)][3]
+        expected = np.repeat([drawn.get("red", 0), drawn["green"]], 4).astype(float)
+        assert row == pytest.approx(expected / np.linalg.norm(expected), abs=1e-4)
+
+
+def test_a_face_without_a_template_is_still_answered_by_the_classifier(run: Any) -> None:
+    assert run.faces["outcome"].tolist()[8] == "no_template"
+    assert run.predictions["outcome"].tolist()[8] == "right"
+
+
+def test_without_by_every_label_column_stands_alone(people: Path, toys: Any) -> None:
+    rates = fg.audit(people, **toys.two).rates
+    split = {tuple(row) for row in (rates[["gender", "race", "age"]] != "any").to_numpy()}
+    assert split == {(False, False, False), (True, False, False), (False, True, False), (False, False, True)}
+
+
+def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -> None:
+    run = fg.audit(people, **toys.two, by="gender")
+    assert run.faces["outcome"].tolist()[8] == "ok"
+    assert run.embeddings is None
+    assert set(run.faces["embedding_row"]) == {-1}
+    # and the larger of two faces answers, where refusing is not asked for
+    assert run.faces["outcome"].tolist()[4] == "ok"
+    assert run.faces["faces"].tolist()[4] == 2
+    assert set(run.faces["policy"]) == {"largest"}
+    assert counts(run, "fte", gender="male") == (3, 6)
+
+
+def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> None:
+    run = fg.audit(people, detect=toys.card("detector"), where="race == 'b'", by="gender")
+    assert run.faces["image"].tolist() == [name for name, person in PEOPLE.items() if person[1] == "b"]
+    assert run.record["manifest"]["excluded_by_where"] == 5
+
+
+def test_detection_alone_is_an_audit_of_fte(people: Path, toys: Any) -> None:
+    run = fg.audit(people, detect=toys.card("detector"), by="gender")
+    assert set(run.rates["metric"]) == {"fte"}
+    assert set(run.rates["model"]) == {"toy_detector"}
+    assert len(run.age) == 0
+
+
+def test_an_audit_in_which_nobody_is_found_still_ends(tmp_path: Path, toys: Any) -> None:
+    (tmp_path / "people.csv").write_text("image,gender\na.png,f\nb.png,m\n")
+    run = fg.audit(tmp_path / "people.csv", **toys.three, out=tmp_path / "run")
+    assert set(run.faces["outcome"]) == {"missing_file"}
+    assert counts(run, "fte") == (2, 2)
+    assert run.embeddings is not None
+    assert run.embeddings.shape == (0, 8)
+    assert recheck(tmp_path / "run") == []
+
+
+def test_a_part_without_any_image_joins_the_others(tmp_path: Path, toys: Any, draw: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(pipeline, "PART_ROWS", 2)
+    for name in ("c.png", "f.png"):
+        cv2.imwrite(str(tmp_path / name), draw(green=204))
+    (tmp_path / "people.csv").write_text("image,gender\n" + "".join(f"{name}.png,f\n" for name in "abcdef"))
+    faces = fg.audit(tmp_path / "people.csv", **toys.two).faces
+    assert faces["outcome"].tolist() == ["missing_file"] * 2 + ["ok"] + ["missing_file"] * 2 + ["ok"]
+    assert faces["width"].isna().tolist() == [True, True, False, True, True, False]
+
+
+def test_batch_and_workers_do_not_change_a_table(run: Any, people: Path, toys: Any) -> None:
+    other = fg.audit(people, **toys.three, **REQUEST, batch=1, workers=1)
+    pd.testing.assert_frame_equal(run.faces, other.faces)
+    pd.testing.assert_frame_equal(run.rates, other.rates)
+    assert np.allclose(run.embeddings, other.embeddings, atol=1e-6)
+
+
+# ---- what is recorded ----
+
+
+def test_the_record_says_what_ran_and_how_long_each_stage_took(run: Any) -> None:
+    execution = run.record["execution"]
+    assert execution["device_asked"] == "cpu"
+    assert execution["providers_used"] == ["CPUExecutionProvider"]
+    assert (execution["threads"], execution["workers"], execution["batch"]) == (1, 2, 8)
+    assert set(execution["models"]) == {"toy_detector", "toy_embedder", "toy_classifier"}
+    assert all(len(sha256) == 64 for sha256 in execution["models"].values())
+    assert run.record["models"] == {"detect": "toy_detector", "embed": "toy_embedder", "classify": "toy_classifier"}
+    images = {stage: entry["images"] for stage, entry in run.record["timing"]["per_image"].items()}
+    assert images == {"decode": 11, "detect": 9, "crop": 9, "embed": 6, "classify": 6}
+    for entry in run.record["timing"]["per_image"].values():
+        assert 0 < entry["median_ms"] <= entry["p95_ms"]
+
+
+def test_progress_counts_every_image_once(people: Path, toys: Any) -> None:
+    seen: list[tuple[int, int]] = []
+    fg.audit(
+        people, detect=toys.card("detector"), by="gender", workers=1, progress=lambda done, total: seen.append((done, total))
+    )
+    assert seen == [(k, 11) for k in range(1, 12)]
+
+
+# ---- the folder ----
+
+
+def test_a_run_in_memory_writes_the_files_of_a_run_on_disk(run: Any, whole: Path, tmp_path: Path) -> None:
+    run.write(tmp_path / "memory")
+    names = {path.name for path in whole.iterdir()}
+    assert names == {path.name for path in (tmp_path / "memory").iterdir()}
+    tables = {"manifest.parquet", "faces.parquet", "predictions.parquet", "embeddings.npy", "rates.csv", "gaps.csv", "age.csv"}
+    assert tables <= names
+    for name in names - {"run.json", "SHA256SUMS"}:  # those two tell the time
+        assert (whole / name).read_bytes() == (tmp_path / "memory" / name).read_bytes(), name
+    assert recheck(tmp_path / "memory") == []
+
+
+def test_templates_can_be_left_out_of_the_folder(people: Path, toys: Any, tmp_path: Path) -> None:
+    run = fg.audit(people, **toys.three, by="gender", keep_embeddings=False, out=tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.npy"))
+    assert run.embeddings is None
+    assert recheck(tmp_path / "run") == []
+
+
+def test_nothing_temporary_stays_behind(people: Path, toys: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    run = fg.audit(people, **toys.three, by="gender")
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert run.embeddings is not None
+    assert np.isfinite(run.embeddings).all()  # still readable
+
+
+def test_recheck_finds_a_changed_byte_in_every_file(finished: Path) -> None:
+    assert recheck(finished) == []
+    for path in store.hashed_files(finished):
+        before = path.read_bytes()
+        for place in (0, len(before) // 3, len(before) - 1):
+            changed = bytearray(before)
+            changed[place] ^= 0x01
+            path.write_bytes(changed)
+            name = path.relative_to(finished).as_posix()
+            assert recheck(finished) == [f"{name}: changed since the run was written"]
+        path.write_bytes(before)
+
+
+@pytest.mark.parametrize("name", ["rates.csv", "age.csv"])
+def test_recheck_finds_a_table_that_its_rows_do_not_give_even_under_new_sums(finished: Path, name: str) -> None:
+    text = (finished / name).read_text("utf-8")
+    (finished / name).write_text(text.replace("any", "ANY", 1), encoding="utf-8")
+    store.finish(finished)
+    assert recheck(finished) == [f"{name}: not what the stored rows give"]
+
+
+def test_recheck_finds_rows_that_do_not_give_the_tables_even_under_new_sums(finished: Path) -> None:
+    predictions = pd.read_parquet(finished / "predictions.parquet")
+    predictions.loc[0, "outcome"] = "wrong"
+    predictions.to_parquet(finished / "predictions.parquet", index=False)
+    store.finish(finished)
+    assert "rates.csv: not what the stored rows give" in recheck(finished)
+
+
+def test_a_finished_run_is_returned_as_it_is_when_resumed(people: Path, toys: Any, finished: Path) -> None:
+    before = {path.name: path.read_bytes() for path in store.hashed_files(finished)}
+    run = fg.audit(people, **toys.three, **REQUEST, out=finished, resume=True)
+    assert run.faces["outcome"].tolist() == OUTCOMES
+    assert {path.name: path.read_bytes() for path in store.hashed_files(finished)} == before
+
+
+def test_a_used_folder_is_not_written_into_without_resume(people: Path, toys: Any, finished: Path) -> None:
+    with pytest.raises(RunError, match="not empty"):
+        fg.audit(people, **toys.three, **REQUEST, out=finished)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"batch": 4}, "batch"),
+        ({"many_faces": "centre"}, "many_faces"),
+        ({"where": "race == 'a'"}, "where"),
+        ({"by": "race"}, "by"),
+        ({"min_face_px": 8}, "min_face_px"),
+        ({"embed": None}, "embed"),
+    ],
+)
+def test_resume_refuses_another_request_and_names_what_differs(
+    people: Path, toys: Any, finished: Path, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(RunError, match=rf"the run there differs in .*settings\.{named}\b"):
+        fg.audit(people, **(toys.three | REQUEST | change), out=finished, resume=True)
+
+
+def test_resume_refuses_another_manifest(people: Path, toys: Any, finished: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(people.parent, tmp_path / "others")
+    text = people.read_text("utf-8").replace("nonbinary", "female")
+    (folder / "people.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="differs in manifest_sha256; resume it with the same command"):
+        fg.audit(folder / "people.csv", **toys.three, **REQUEST, out=finished, resume=True)
+
+
+def test_resume_refuses_another_version(people: Path, toys: Any, finished: Path, monkeypatch: Any) -> None:
+    real = runtime.version_of
+    monkeypatch.setattr(runtime, "version_of", lambda name: "9.9" if name == "numpy" else real(name))
+    with pytest.raises(RunError, match=r"differs in versions\.numpy; resume it with the same command"):
+        fg.audit(people, **toys.three, **REQUEST, out=finished, resume=True)
+
+
+# ---- refusals before any model runs ----
+
+
+def test_a_misspelt_group_is_refused_before_any_model_runs(people: Path) -> None:
+    with pytest.raises(TableError, match="no label column 'rase'; did you mean 'race'"):
+        fg.audit(people, detect="no such card", by="gender,rase")
+
+
+def test_an_embedder_needs_a_detector_with_points(people: Path, toys: Any, graphs: Any, card_writer: Any, tmp_path: Path) -> None:
+    tables = '\n[detector]\ndecoder = "ultraface"\nresize = "stretch"\nscore_threshold = 0.5\nnms_iou = 0.3\npoints = false\n'
+    model = graphs.answering({"scores": [[[0, 1]]], "boxes": [[[0, 0, 1, 1]]]})
+    boxes_only = card_writer(tmp_path, "boxes_only", "detect", model, tables, side=64)
+    with pytest.raises(ModelError, match="boxes_only gives boxes only, and --embed needs five points"):
+        fg.audit(people, **(toys.three | {"detect": str(boxes_only)}))
+    run = fg.audit(people, **(toys.two | {"detect": str(boxes_only)}), by="gender")
+    assert run.faces["outcome"].tolist()[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("models", "error"),
+    [({"detect": "yunnet"}, CardError), ({"classify": "embedder"}, CardError), ({"embed": "classifier"}, CardError)],
+)
+def test_a_model_that_is_not_there_or_of_another_task_is_refused(
+    people: Path, toys: Any, models: dict[str, str], error: type[FacegapError]
+) -> None:
+    named = {task: name if name == "yunnet" else toys.card(name) for task, name in models.items()}
+    with pytest.raises(error):
+        fg.audit(people, **(toys.three | named))
+
+
+# ---- disks ----
+
+LIMITED = """
+import resource, sys
+limit = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+from facegap.cli import main
+main()
+"""
+
+
+def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(people: Path, toys: Any, tmp_path: Path) -> None:
+    command = ["audit", str(people), "--out", str(tmp_path / "run"), "--by", "gender"]
+    for task, card in toys.two.items():
+        command += [f"--{task}", card]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, "6000", *command], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if "facegap" in line]
+    assert len(lines) == 1, done.stderr
+    assert "cannot write the run (File too large); free some space" in lines[0]
+    assert "Traceback" not in done.stderr
+    run = fg.audit(people, **toys.two, by="gender", out=tmp_path / "run", resume=True)
+    assert len(run.faces) == len(PEOPLE)
+    assert recheck(tmp_path / "run") == []
+
+
+def test_a_disk_that_fills_between_parts_is_one_error(people: Path, toys: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    real = store.os.fsync
+
+    def full_later(descriptor: int) -> None:
+        if (tmp_path / "run" / "run.json").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(store.os, "fsync", full_later)
+    with pytest.raises(RunError, match="No space left on device"):
+        fg.audit(people, **toys.two, out=tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".lock", "parts", "run.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_model_runs(people: Path, toys: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    seen: list[int] = []
+    with pytest.raises(RunError, match="cannot write the run"):
+        fg.audit(people, **toys.two, out=tmp_path / "file" / "run", progress=lambda done, _: seen.append(done))
+    assert not seen
