@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegap.statistics import clustered_rate, dyadic_fmr, wilson
+from facegap.statistics import (
+    clustered_rate,
+    dyadic_fmr,
+    gap_family,
+    rates_of_clusters,
+    subject_correlation,
+    wilson,
+)
 
 WORLDS, SEED = 1000, 5
 
@@ -114,3 +121,17 @@ def test_wilson_on_forty_independent_trials_is_just_below_the_band_by_enumeratio
     low, high = wilson(k, 40)
     covered = binom.pmf(k, 40, 0.2)[(low <= 0.2) & (high >= 0.2)].sum()
     assert covered == pytest.approx(0.9283, abs=5e-5)
+
+
+def test_cells_that_share_people_raise_false_alarms_as_rarely_as_promised():
+    rng, alarms, alone = np.random.default_rng(3), [], []
+    for _ in range(120):
+        person = rng.beta(0.2 / 0.3 * 0.7, 0.8 / 0.3 * 0.7, 40)  # one error rate per person, in both cells: icc .3
+        errors, trials = rng.binomial(3, person[:, None], (40, 2)).astype(float), np.full((40, 2), 3.0)
+        rates = rates_of_clusters(errors.ravel(), trials.ravel(), np.tile([0, 1], 40), n_cells=2)
+        columns = (rates.errors, rates.trials, rates.subjects, rates.effective_trials)
+        shared = gap_family(["a", "b"], *columns, metric="fnmr", correlation=subject_correlation(errors, trials))
+        alarms.append(shared.columns.differs[0])
+        alone.append(gap_family(["a", "b"], *columns, metric="fnmr").columns.differs[0])
+    assert 0.005 < np.mean(alarms) <= 0.07
+    assert np.mean(alone) < np.mean(alarms)  # as if independent: too few, and as many true gaps are missed
