@@ -14,7 +14,7 @@ from facegap.derive.run import derived
 from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import TableError
 from facegap.inputs.csv_records import read_records
-from facegap.inputs.labels import GENDERS, UNKNOWN, normalise_label
+from facegap.inputs.labels import TWO_GENDERS, UNKNOWN, normalise_label
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.predictions_file import Predictions, read_predictions
 from facegap.record import closed_record
@@ -22,7 +22,6 @@ from facegap.store import Run
 from facegap.tables import FACES, check
 from facegap.verify import VerifySettings
 
-TWO_GENDERS = tuple(sorted(set(GENDERS.values())))
 NO_DETECTOR = "no detector ran: the closed box had to find the face itself"
 NO_ROW = "the file of predictions has no row for the image"
 EMPTY = "the prediction is empty"

@@ -9,6 +9,7 @@ from functools import lru_cache
 UNKNOWN = "unknown"  # the label of an empty cell
 GENDER_COLUMNS = ("gender", "sex")
 GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
+TWO_GENDERS = ("female", "male")  # what a model that says gender at all can mean, unless its card says otherwise
 OLDEST = 150.0  # years; a larger number (a year of birth) is no age
 
 _NUMBER = r"(\d{1,4}(?:\.\d+)?)"

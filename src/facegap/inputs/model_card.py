@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from facegap.inputs.card_rules import check_backend, check_input, check_task
+from facegap.inputs.card_types import Table, Text, https
+from facegap.inputs.labels import TWO_GENDERS
+from facegap.inputs.service_card import AnswerSpec, RequestSpec
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
 MAX_WEIGHTS_BYTES = 4 * 1024**3
 THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _as_list(value: Any) -> Any:
@@ -33,29 +34,11 @@ def _no_number(value: Any) -> Any:
     return value
 
 
-def _https(address: str) -> str:
-    """The address, if it is https with a host and without a name or password in it."""
-    parts = urlsplit(address)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("not an https address with a host; where there is none leave the key out and write 'obtain'")
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("an address in a card holds no user name and no password")
-    return address
-
-
-def _https_or_loopback(address: str) -> str:
-    """The address, if it is https, or plain http to this machine only."""
-    parts = urlsplit(address)
-    return address if parts.scheme == "http" and parts.hostname in LOOPBACK else _https(address)
-
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
 # A file name only: no separator of any system, no leading dot, so it can never leave its folder.
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.onnx$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 GraphName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8, le=8192)]
 # strict=False lets a TOML list be a tuple; the members keep their own strictness (no text as number, no true as 1).
@@ -65,12 +48,6 @@ Size = Annotated[tuple[Side, Side], Field(strict=False)]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 Columns = Annotated[tuple[Annotated[int, Field(ge=0, le=100_000)], ...], Field(strict=False, min_length=1)]
 Interpolation = Literal["bilinear", "bicubic"]
-
-
-class Table(BaseModel):
-    """Base of every table of a card: unknown keys refused, values never coerced, never changed once read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class TrainingData(Table):
@@ -212,27 +189,6 @@ class Outputs(Table):
     embedding: EmbeddingOutput | None = None
 
 
-class RequestSpec(Table):
-    """How one image is sent to a closed service (backend http); https, or http to this machine only."""
-
-    url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_https_or_loopback)]
-    method: Literal["POST", "PUT"] = "POST"
-    encoding: Literal["multipart", "json-base64", "raw"] = "multipart"
-    field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "image"
-    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] | None = None
-    key_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "Authorization"
-    timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-
-
-class AnswerSpec(Table):
-    """Where the service's JSON holds what is asked for: dotted paths such as `faces.0.gender`."""
-
-    gender: JsonPath | None = None
-    classes: dict[Text, Text] = Field(default_factory=dict)  # the service's word -> facegap's class
-    age: JsonPath | None = None
-    embedding: JsonPath | None = None
-
-
 class ModelCard(Table):
     """One model: what it is, where its weights come from, under which licence, and exactly how it is run.
 
@@ -251,7 +207,7 @@ class ModelCard(Table):
     known_limits: Texts
     training_data: TrainingData
     file: FileName | None = None
-    source: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_https)] | None = None
+    source: Annotated[str, StringConstraints(max_length=2000), AfterValidator(https)] | None = None
     obtain: Text | None = None
     sha256: Sha256 | None = None
     size_bytes: Annotated[int, Field(ge=1, le=MAX_WEIGHTS_BYTES)] | None = None
@@ -273,3 +229,15 @@ class ModelCard(Table):
         if self.published_threshold is not None and self.task != "embed":
             raise ValueError("published_threshold belongs to task = 'embed' only")
         return self
+
+    @property
+    def gender_classes(self) -> tuple[str, ...]:
+        """The classes of gender that the model can give, in its order; none where it does not speak of gender."""
+        if self.answer is not None and self.answer.gender is not None:
+            return tuple(dict.fromkeys(self.answer.classes.values())) or TWO_GENDERS
+        return self.outputs.gender.classes if self.outputs.gender else ()
+
+    @property
+    def says_age(self) -> bool:
+        """Whether the model says how old a face looks."""
+        return bool(self.answer.age if self.answer is not None else self.outputs.age)

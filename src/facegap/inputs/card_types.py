@@ -1,0 +1,43 @@
+"""What the tables of a card are made of: their base, text, and addresses."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
+
+
+class Table(BaseModel):
+    """Base of every table of a card: unknown keys refused, values never coerced, never changed once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def https(address: str) -> str:
+    """The address, if it is https with a host and without a name or password in it."""
+    parts = urlsplit(address)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("not an https address with a host; where there is none leave the key out and write 'obtain'")
+    _refuse_password(address)
+    return address
+
+
+def https_or_loopback(address: str) -> str:
+    """The address, if it is https, or plain http to this machine only."""
+    parts = urlsplit(address)
+    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
+        return https(address)
+    _refuse_password(address)
+    return address
+
+
+def _refuse_password(address: str) -> None:
+    """Raise ValueError for an address with a user name or a password in it."""
+    parts = urlsplit(address)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("an address in a card holds no user name and no password")
