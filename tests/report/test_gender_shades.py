@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,7 +20,7 @@ from facegap.report.gender_shades import (
     WIDTH,
     gender_shades_tables,
     other_attribute,
-    share,
+    per_cent,
     split,
     view_rates,
 )
@@ -245,17 +246,37 @@ def test_other_labels_and_missing_ones_are_counted_out_loud() -> None:
     assert any(note.startswith("4 without a label of tone") for note in table.notes)
 
 
+def test_a_third_answer_is_an_error_and_nobodys_precision() -> None:
+    people = rows_of(("darker", "female", "other", 2), ("darker", "female", "female", 5), ("darker", "male", "male", 4))
+    (table,) = gender_shades_tables(made_run(people, classes=("female", "male", "other")))
+    assert line(table, "  wrong/people")["F"] == "2/7"
+    assert line(table, "  right/called so")["F"] == "5/5"
+    assert line(table, "  right/called so")["All"] == "9/11"
+    assert any(note.startswith("2 of 11 were called neither") for note in table.notes)
+
+
 def test_small_groups_are_named_as_such() -> None:
     (table,) = gender_shades_tables(made_run(BY_HAND, min_subjects=15))
     assert "Fewer than 15 subjects, shown but never ranked: Lighter, DF, DM, LF, LM." in table.notes
 
 
 @pytest.mark.parametrize(
-    ("errors", "trials", "text"),
-    [(0, 0, "–"), (0, 9, "0.0"), (9, 9, "100.0"), (1, 4000, "<0.1"), (3999, 4000, ">99.9"), (1, 8, "12.5")],
-)
-def test_only_none_and_all_print_as_none_and_all(errors: int, trials: int, text: str) -> None:
-    assert share(Rate(errors, trials)) == text
+    ("value", "text"),
+    [(math.nan, "–"), (0.0, "0.0"), (1.0, "100.0"), (1 / 4000, "<0.1"), (3999 / 4000, ">99.9"), (1 / 8, "12.5"),
+     (-1e-18, "0.0"), (1 - 2e-16, "100.0"), (0.0006, "0.1")],
+)  # fmt: skip
+def test_only_none_and_all_print_as_none_and_all(value: float, text: str) -> None:
+    assert per_cent(value) == text
+
+
+def test_one_error_in_four_thousand_is_not_printed_as_none() -> None:
+    (table,) = gender_shades_tables(
+        made_run(rows_of(("darker", "female", "female", 3999), ("darker", "female", "male", 1), ("darker", "male", "male", 9)))
+    )
+    assert line(table, "Error")["F"] == "<0.1"
+    assert line(table, "PPV")["F"] == ">99.9"
+    assert line(table, "  at least", 1)["F"] == "<0.1"
+    assert line(table, "  at least", 1)["M"] == "0.0"
 
 
 def test_labels_cannot_move_the_cursor() -> None:
@@ -283,6 +304,13 @@ def test_the_other_attribute_is_what_gender_is_crossed_with_else_tone(
 ) -> None:
     people = {"gender": ["female", "male"], "prediction": ["female", "male"], **{name: ["a", "b"] for name in labels}}
     assert other_attribute(made_run(people, by=by)) == expected
+
+
+def test_groups_called_as_a_column_of_the_paper_stay_apart() -> None:
+    people = {"gender": ["female", "male", "male"], "prediction": ["female"] * 3, "race": ["F", "All", "F"]}
+    (table,) = gender_shades_tables(made_run(people, by=(("gender", "race"),)))
+    assert table.columns[1:] == ("All", "F", "M", "race All", "race F", "All F", "All M", "F F", "F M")
+    assert (line(table, "  wrong/people")["F"], line(table, "  wrong/people")["race F"]) == ("0/1", "1/2")
 
 
 def test_a_column_of_measurements_is_no_tone_to_split_by() -> None:
@@ -336,7 +364,7 @@ def test_the_view_is_one_more_table_of_the_run_where_it_is_asked_for() -> None:
     assert [title for title in viewed if title not in plain] == ["as in Gender Shades: gender x tone"]
 
 
-@pytest.mark.parametrize("changed", [{"classes": ()}, {"classes": ("a", "b", "c")}])
+@pytest.mark.parametrize("changed", [{"classes": ()}, {"classes": ("a",)}, {"classes": ("a", "b", "c")}])
 def test_a_run_without_two_genders_says_so_instead_of_failing(changed: dict[str, Any]) -> None:
     (table,) = gender_shades_tables(made_run(BY_HAND, by=(("tone",),), **changed))
     assert not table.rows

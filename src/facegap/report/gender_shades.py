@@ -7,9 +7,8 @@ so the view says the same as rates.csv. No cell is ever made up: nobody to count
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,19 +34,20 @@ COUNTED_AS = {
 }
 # One table of nine columns with up to three-digit groups fits; wider ones are split rather than folded.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
+ROUNDING_ERROR = 1e-12  # of shares and bounds that are 0 or 1 but for the last bits
 
 Printed = Mapping[str, Mapping[str, str]]  # row label -> column head -> what the paper prints
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a run says of the n images whose label is one of the classifier's two genders, one entry each.
+    """What a run says of the n images whose gender label is a class of the classifier, one entry each.
 
     gender, called : str (n,), the label and the answer; called is "" where there is none
     right          : bool (n,)
     other          : str (n,), level of `attribute`; `unknown` where it is not labelled; all "" without attribute
     subjects       : int64 (n,), code of the person
-    genders        : the two kinds, those of the paper first
+    genders        : the two kinds to compare, those of the paper first
     left_out       : images without a label, or with one that the classifier cannot give
     """
 
@@ -109,24 +109,36 @@ def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
 
 def answers_of(run: Run) -> Answers | None:
     """The labelled images of a run and what the classifier made of them; None without two genders."""
-    genders = tuple(sorted(run.record["classes"], key=lambda kind: in_order(kind, PAPER_GENDERS)))
-    if len(genders) != 2 or "gender" not in run.manifest.columns:
-        return None
     outcome = run.predictions["outcome"].to_numpy()
     counts = np.isin(outcome, ["right", "wrong", "no_answer"])
+    genders = genders_of(run, counts)
+    if genders is None:
+        return None
     attribute = other_attribute(run)
     other = run.manifest[attribute].to_numpy() if attribute else np.full(len(outcome), "")
+    labels = run.predictions["label"].to_numpy().astype(str)
     called = np.where(outcome == "no_answer", "", run.predictions["prediction"].to_numpy().astype(str))
     return Answers(
-        gender=run.predictions["label"].to_numpy().astype(str)[counts],
+        gender=labels[counts],
         called=called[counts],
         right=(outcome == "right")[counts],
         other=other.astype(str)[counts],
         subjects=subject_codes(run.manifest)[counts],
-        genders=(genders[0], genders[1]),
+        genders=genders,
         attribute=attribute,
         left_out=int((~counts).sum()),
     )
+
+
+def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
+    """The two kinds to compare: the classes, or where there are more those that images are labelled with."""
+    kinds = set(run.record["classes"])
+    if len(kinds) > 2:
+        kinds &= set(run.predictions["label"].to_numpy()[counts])
+    if len(kinds) != 2:
+        return None
+    first, second = sorted(kinds, key=lambda kind: in_order(kind, PAPER_GENDERS))
+    return first, second
 
 
 def other_attribute(run: Run) -> str:
@@ -149,12 +161,26 @@ def columns_of(answers: Answers) -> list[Column]:
     short = {level: level[:1].upper() if levels == PAPER_TONES else f"{level} " for level in levels}
     heads = {level: level.capitalize() if levels == PAPER_TONES else level for level in levels}
     inside = {level: answers.other == level for level in levels}
-    return [
+    columns = [
         Column("All", everyone, ""),
         *(Column(initials[kind], everyone, kind) for kind in answers.genders),
         *(Column(heads[level], inside[level], "") for level in levels),
         *(Column(short[level] + initials[kind], inside[level], kind) for level in levels for kind in answers.genders),
     ]
+    return with_heads_apart(columns, answers.attribute)
+
+
+def with_heads_apart(columns: Sequence[Column], attribute: str) -> list[Column]:
+    """The columns, with the attribute named where a level is called as another column is: a group F is not women."""
+    taken: set[str] = set()
+    found = []
+    for column in columns:
+        head = column.head
+        while head in taken:
+            head = f"{attribute} {head}"
+        taken.add(head)
+        found.append(replace(column, head=head))
+    return found
 
 
 def levels_of(other: AnyArray) -> tuple[str, ...]:
@@ -173,14 +199,17 @@ def in_order(kind: str, known: Sequence[str]) -> tuple[int, str]:
 def rates_of(answers: Answers, columns: Sequence[Column], level: float) -> dict[str, dict[str, Rate]]:
     """The rate of every row and column, with people as clusters; `No answer` only where someone got none."""
     labels = [*PLAIN_NAMES, *([NO_ANSWER] if (answers.called == "").any() else [])]
-    return {label: {column.head: rate_of(answers, column, label, level) for column in columns} for label in labels}
+    return {label: row_rates(answers, columns, label, level) for label in labels}
 
 
-def rate_of(answers: Answers, column: Column, label: str, level: float) -> Rate:
-    """One cell: what `trials_and_hits` counts."""
-    trials, hits = trials_and_hits(answers, column, label)
-    cells = np.where(trials, 0, -1).astype(np.int64)
-    return clustered_rates(hits & trials, None, answers.subjects, cells, n_cells=1, level=level).rate(0)
+def row_rates(answers: Answers, columns: Sequence[Column], label: str, level: float) -> dict[str, Rate]:
+    """One row: column head -> the rate of what `trials_and_hits` counts. An image is in several columns."""
+    picked = [trials_and_hits(answers, column, label) for column in columns]
+    rows = np.concatenate([np.flatnonzero(trials) for trials, _ in picked])
+    cells = np.repeat(np.arange(len(columns)), [int(trials.sum()) for trials, _ in picked])
+    hits = np.concatenate([hits[trials] for trials, hits in picked])
+    found = clustered_rates(hits, None, answers.subjects[rows], cells, n_cells=len(columns), level=level)
+    return {column.head: rate for column, rate in zip(columns, found.rows(), strict=True)}
 
 
 def trials_and_hits(answers: Answers, column: Column, label: str) -> tuple[BoolArray, BoolArray]:
@@ -213,24 +242,22 @@ def lines_of(rates: Mapping[str, Mapping[str, Rate]], unit: str, printed: Printe
         plain = f"{label}: {PLAIN_NAMES[label]}" if label in PLAIN_NAMES else label
         if len(lines) > 1:
             lines.append(("",) * (len(heads) + 1))
-        lines.append((plain, *(share(cells[head]) for head in heads)))
+        lines.append((plain, *(per_cent(cells[head].value) for head in heads)))
         if label in printed:
             lines.append(("  as printed", *(printed[label].get(head, NO_NUMBER) for head in heads)))
-        lines.append(("  at least", *(number(100 * cells[head].low, 1) for head in heads)))
-        lines.append(("  at most", *(number(100 * cells[head].high, 1) for head in heads)))
+        lines.append(("  at least", *(per_cent(cells[head].low) for head in heads)))
+        lines.append(("  at most", *(per_cent(cells[head].high) for head in heads)))
         counted = f"  {COUNTED_AS[label].format(people=unit)}"
         lines.append((counted, *(f"{cells[head].errors}/{cells[head].trials}" for head in heads)))
     return lines
 
 
-def share(rate: Rate) -> str:
-    """Per cent with one decimal. A dash without trials; 0.0 and 100.0 only where it is none and all of them."""
-    if math.isnan(rate.value):
-        return NO_NUMBER
-    text = number(100 * rate.value, 1)
-    if text == "0.0" and rate.errors:
+def per_cent(value: float) -> str:
+    """A share in per cent with one decimal; a dash for NaN. 0.0 and 100.0 stand for nothing and everything alone."""
+    text = number(0.0 if value < 0 else 100 * value, 1)  # a bound below 0 by the last bit is no -0.0
+    if text == "0.0" and value > ROUNDING_ERROR:
         return "<0.1"
-    return ">99.9" if text == "100.0" and rate.errors < rate.trials else text
+    return ">99.9" if text == "100.0" and value < 1 - ROUNDING_ERROR else text
 
 
 def split(lines: Sequence[tuple[str, ...]], width: int) -> list[list[tuple[str, ...]]]:
@@ -259,6 +286,7 @@ def notes_of(
     """What the labels measure, and what a reader of the numbers alone would miss."""
     level, minimum = 100 * run.record["level"], run.record["min_subjects"]
     silent = int((answers.called == "").sum())
+    neither = int((~np.isin(answers.called, ["", *answers.genders])).sum())
     unlabelled = int((answers.other == UNKNOWN).sum())
     errors = rates["Error"]
     small = [clean(column.head) for column in columns if 0 < errors[column.head].subjects < minimum]
@@ -268,6 +296,7 @@ def notes_of(
         (True, "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
                f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies."),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
+        (neither, f"{neither} of {len(answers.called)} were called neither: an error in PPV and Error, in TPR of All only."),
         (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
         (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
         (small, f"Fewer than {minimum} subjects, shown but never ranked: {', '.join(small)}."),

@@ -1,0 +1,251 @@
+"""`facegap reproduce gender-shades`: the people of the printed table, rebuilt and put through the ordinary audit.
+
+The printed shares are turned into counts, the counts into one row per person, and those rows into the two files that a
+closed box hands over. From there on nothing knows that the answers are not fresh.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from facegap.closed_boxes import audit_predictions
+from facegap.errors import RunError
+from facegap.report.gender_shades import Printed, gender_shades_tables, view_rates
+from facegap.report.page import add_report
+from facegap.report.tables import TextTable
+from facegap.report.text import NO_NUMBER, clean, interval, number, p_value
+from facegap.statistics.published import (
+    COLUMNS,
+    GROUP_SIZES,
+    LABEL_NOTE,
+    PRINTED,
+    SOURCE,
+    SUBGROUPS,
+    PossibleCounts,
+    impossible_cells,
+    possible_counts,
+    rebuild_people,
+)
+from facegap.statistics.verdicts import sentence
+from facegap.store import Run, explained, write_bytes
+
+BY = "gender,tone,gender*tone"
+METRIC = "error_rate_all"
+MARK = "*"  # on printed shares that no count can give
+MARKED = ("PPV", "Error")  # the rows whose denominators are the stated group sizes
+NO_COUNT = f"{MARK} no whole number over the people of the group gives this share, to rounding."
+SECONDARY = (
+    f"source = {SOURCE}: the printed numbers come from copies of the paper and from memory confirmed by arithmetic, "
+    "and the people are rebuilt from them."
+)
+INTRODUCTION = (
+    f"Gender Shades (Buolamwini and Gebru 2018), {GROUP_SIZES['All']:,} faces of parliamentarians, three vendors. "
+    "The errors printed for the four crossed groups were turned into the nearest counts, the counts into people, and "
+    "the people were put through the ordinary audit.",
+    SECONDARY,
+    LABEL_NOTE,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What `reproduce` found.
+
+    runs         : one ordinary run per vendor, in the paper's order
+    folders      : where they were kept, empty without `out`
+    introduction : sentences to be read first
+    tables       : per vendor the paper's columns; what print cannot be; gaps and verdicts
+    """
+
+    runs: Mapping[str, Run]
+    folders: tuple[Path, ...]
+    introduction: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+
+
+def reproduce_gender_shades(out: Path | None = None) -> Reproduction:
+    """Rebuild, audit and compare all vendors of the table.
+
+    out : a new or empty folder for the manifest, the answers and the run folder of each vendor; None keeps nothing
+
+    Raises
+    ------
+    RunError : `out` is not empty, or cannot be written
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
+            runs = {vendor: audited(vendor, Path(folder)) for vendor in PRINTED}
+        folders: tuple[Path, ...] = ()
+    else:
+        make_empty(out)
+        runs = {vendor: audited(vendor, out) for vendor in PRINTED}
+        folders = tuple(kept(run, out / file_name(vendor)) for vendor, run in runs.items())
+    return Reproduction(runs, folders, INTRODUCTION, comparison(runs))
+
+
+def comparison(runs: Mapping[str, Run]) -> tuple[TextTable, ...]:
+    """All tables in reading order; what several of them note is said once, below the last."""
+    vendors = [table for vendor, run in runs.items() for table in vendor_tables(vendor, run)]
+    return (*noted_once(vendors), impossible_table(), margins_table(runs), verdicts_table(runs))
+
+
+# ---- people, answers, runs ----
+
+
+def audited(vendor: str, folder: Path) -> Run:
+    """The run of one vendor; `folder` receives the manifest and the answers."""
+    people = rebuild_people(vendor)
+    names = [f"{tone}_{gender}_{k:04d}" for k, (tone, gender) in enumerate(zip(people.tone, people.gender, strict=True))]
+    manifest, answers = folder / "people.csv", folder / f"{file_name(vendor)}.csv"
+    write_bytes(manifest, csv_text(("image", "gender", "tone"), zip(names, people.gender, people.tone, strict=True)))
+    write_bytes(answers, csv_text(("image", "prediction"), zip(names, people.prediction, strict=True)))
+    run = audit_predictions(answers, manifest, model=vendor, by=BY)
+    record = {**run.record, "source": SOURCE, "warnings": [SECONDARY, *run.record["warnings"]]}
+    return replace(run, record=record)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Iterable[str]]) -> bytes:
+    """A CSV file as bytes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def file_name(vendor: str) -> str:
+    """A vendor's name without capitals and signs: Face++ is facepp."""
+    return vendor.lower().replace("+", "p")
+
+
+def make_empty(out: Path) -> None:
+    """Make the folder; raise RunError where something is in it."""
+    with explained(out):
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise RunError(f"{out}: not empty; choose another --out")
+
+
+def kept(run: Run, folder: Path) -> Path:
+    """The folder of a run, written with its page."""
+    run.write(folder)
+    add_report(folder, run, include_ids=False)
+    return folder
+
+
+# ---- the paper's columns ----
+
+
+def vendor_tables(vendor: str, run: Run) -> list[TextTable]:
+    """facegap's own numbers with the printed ones below each."""
+    tables = gender_shades_tables(run, title=f"{vendor} (source = {SOURCE})", printed=printed_text(vendor))
+    return [*tables[:-1], replace(tables[-1], notes=(NO_COUNT, *tables[-1].notes))]
+
+
+def printed_text(vendor: str) -> Printed:
+    """The printed rows of a vendor as text by column, marked where no count gives them."""
+    return {
+        label: {
+            column: f"{share:.1f}{'' if label not in MARKED or found.possible else MARK}"
+            for column, share, found in zip(COLUMNS, shares, counts_for(shares), strict=True)
+        }
+        for label, shares in PRINTED[vendor].items()
+    }
+
+
+def counts_for(shares: Sequence[float]) -> list[PossibleCounts]:
+    """The counts that a printed row can stand for, over the stated sizes of the nine columns."""
+    return possible_counts(shares, [GROUP_SIZES[column] for column in COLUMNS])
+
+
+def noted_once(tables: Sequence[TextTable]) -> list[TextTable]:
+    """The tables with each note below the last one that has it; the introduction's are not said again."""
+    later = set(INTRODUCTION)
+    found: list[TextTable] = []
+    for table in reversed(tables):
+        found.insert(0, replace(table, notes=tuple(note for note in table.notes if note not in later)))
+        later |= set(table.notes)
+    return found
+
+
+def impossible_table() -> TextTable:
+    """The printed errors that are no whole number of people."""
+    rows = tuple(
+        (
+            cell.vendor, cell.column, f"{cell.printed:.1f}", str(cell.size),
+            f"{cell.nearest}/{cell.size}", number(100 * cell.nearest / cell.size),
+        )
+        for cell in impossible_cells()
+    )  # fmt: skip
+    return TextTable(
+        "printed errors that no whole number of people gives",
+        ("vendor", "column", "printed", "people", "nearest count", "gives"), rows,
+        notes=(f"source = {SOURCE}. Faces were probably left out of these cells: refusals then hide in missing rows.",),
+    )  # fmt: skip
+
+
+def margins_table(runs: Mapping[str, Run]) -> TextTable:
+    """Errors of All, genders and tones where the sum of the rebuilt cells does not round to print."""
+    rows = []
+    for vendor, run in runs.items():
+        errors = view_rates(run)["Error"]
+        for column, printed in zip(COLUMNS, PRINTED[vendor]["Error"], strict=True):
+            rate = errors[column]
+            if column not in SUBGROUPS and not rounds_to(100 * rate.value, printed):
+                rows.append(
+                    (vendor, column, f"{printed:.1f}", number(100 * rate.value), f"{rate.errors}/{rate.trials}")
+                )
+    return TextTable(
+        "printed errors that their crossed groups do not add up to",
+        ("vendor", "column", "printed", "rebuilt", "wrong/people"), tuple(rows),
+        notes=(f"source = {SOURCE}. Rebuilt: the sum over DF, DM, LF and LM, as in the tables above.",),
+    )  # fmt: skip
+
+
+def rounds_to(exact: float, printed: float) -> bool:
+    """Whether a share may print as this with one decimal; halves may go either way."""
+    return abs(exact - printed) <= 0.05 + 1e-9
+
+
+# ---- gaps ----
+
+
+def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
+    """Every gap of the error within the true group, vendor by vendor, the worse group first."""
+    rows = [
+        (clean(vendor) if k == 0 else "", *gap_text(gap))
+        for vendor, run in runs.items()
+        for k, gap in enumerate(run.gaps[run.gaps["metric"] == METRIC].to_dict("records"))
+    ]
+    first = next(iter(runs.values()))
+    return TextTable(
+        "gaps and verdicts",
+        ("vendor", "worse, better", "wrong/people", "points apart", "p (Holm)", "verdict"), tuple(rows),
+        notes=(
+            f"source = {SOURCE}. Points are per cent of people, with {100 * first.record['level']:g} % intervals. p is "
+            "Holm's over the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin, a "
+            "share, is a choice of facegap's.",
+            "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
+        ),
+    )  # fmt: skip
+
+
+def gap_text(gap: Mapping[Any, Any]) -> tuple[str, ...]:
+    """One gap, turned so that the difference is not negative."""
+    turn = -1 if gap["difference"] < 0 else 1
+    first, second = "ab" if turn > 0 else "ba"
+    low, high = sorted((turn * gap["difference_low"], turn * gap["difference_high"]))
+    return (
+        clean(f"{gap[f'group_{first}']}, {gap[f'group_{second}']}"),
+        f"{gap[f'errors_{first}']}/{gap[f'trials_{first}']}, {gap[f'errors_{second}']}/{gap[f'trials_{second}']}",
+        NO_NUMBER if math.isnan(low) else f"{number(100 * turn * gap['difference'], 1)} {interval(low, high, 1)}",
+        p_value(gap["p_adjusted"]),
+        sentence(gap["verdict"], gap["margin"], is_ratio=False, differs=gap["differs"]),
+    )

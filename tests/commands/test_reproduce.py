@@ -1,0 +1,194 @@
+"""Gender Shades again: the printed table turned into people, audited like any closed box, and shown beside print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facegap.audit import recheck
+from facegap.commands.reproduce import (
+    Reproduction,
+    file_name,
+    noted_once,
+    printed_text,
+    reproduce_gender_shades,
+    rounds_to,
+    verdicts_table,
+)
+from facegap.errors import RunError
+from facegap.report.gender_shades import WIDTH
+from facegap.report.tables import TextTable
+from facegap.statistics.published import COLUMNS, GROUP_SIZES, LABEL_NOTE, PRINTED
+from facegap.store import read_run
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reproduction, Path]:
+    """All three vendors, with their folder."""
+    out = tmp_path_factory.mktemp("reproduced") / "out"
+    return reproduce_gender_shades(out), out
+
+
+@pytest.fixture(scope="module")
+def found(kept: tuple[Reproduction, Path]) -> Reproduction:
+    """All three vendors."""
+    return kept[0]
+
+
+def table(found: Reproduction, start: str) -> TextTable:
+    """The one table whose title starts so."""
+    (one,) = [entry for entry in found.tables if entry.title.startswith(start)]
+    return one
+
+
+def test_the_four_cells_of_microsoft_are_people_again(found: Reproduction) -> None:
+    rates = found.runs["Microsoft"].rates
+    cells = rates[(rates["metric"] == "error_rate_all") & (rates["gender"] != "any") & (rates["tone"] != "any")]
+    counted = {(row["tone"], row["gender"]): (row["errors"], row["trials"]) for _, row in cells.iterrows()}
+    assert counted == {
+        ("darker", "female"): (56, 271), ("darker", "male"): (19, 318),
+        ("lighter", "female"): (5, 296), ("lighter", "male"): (0, 385),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("vendor", PRINTED)
+def test_print_stands_below_our_own_in_the_nine_columns(found: Reproduction, vendor: str) -> None:
+    shown = table(found, vendor)
+    assert shown.columns[1:] == COLUMNS
+    printed = [row[1:] for row in shown.rows if row[0].strip() == "as printed"]
+    assert [tuple(float(cell.rstrip("*")) for cell in row) for row in printed] == list(PRINTED[vendor].values())
+    wrong = next(row for row in shown.rows if row[0].strip() == "wrong/people")
+    assert [int(cell.split("/")[1]) for cell in wrong[1:]] == [GROUP_SIZES[column] for column in COLUMNS]
+
+
+@pytest.mark.parametrize("vendor", PRINTED)
+def test_a_share_of_ours_misses_print_by_less_than_a_point(found: Reproduction, vendor: str) -> None:
+    rows = table(found, vendor).rows
+    for k, row in enumerate(rows):
+        if row[0].strip() == "as printed":
+            ours = [float(cell) for cell in rows[k - 1][1:]]
+            assert ours == pytest.approx([float(cell.rstrip("*")) for cell in row[1:]], abs=0.8)
+
+
+def test_the_six_cells_that_are_no_count_are_found_and_marked(found: Reproduction) -> None:
+    rows = table(found, "printed errors that no whole number").rows
+    assert [row[:2] for row in rows] == [
+        ("Microsoft", "F"), ("Microsoft", "DF"), ("Face++", "DF"), ("Face++", "DM"), ("IBM", "M"), ("IBM", "DM"),
+    ]  # fmt: skip
+    assert [row[4] for row in rows] == ["61/567", "56/271", "93/271", "2/318", "39/703", "38/318"]
+    for label in ("PPV", "Error"):
+        marked = [(vendor, head) for vendor in PRINTED for head, text in printed_text(vendor)[label].items() if "*" in text]
+        assert marked == [row[:2] for row in rows]
+    assert not any("*" in text for vendor in PRINTED for text in printed_text(vendor)["TPR"].values())
+
+
+def test_margins_that_do_not_add_up_stand_beside_print(found: Reproduction) -> None:
+    rows = {row[:2]: row[2:4] for row in table(found, "printed errors that their crossed").rows}
+    assert rows == {
+        ("Face++", "Darker"): ("16.5", "16.13"), ("Face++", "F"): ("21.3", "21.52"),
+        ("Microsoft", "Darker"): ("12.9", "12.73"), ("Microsoft", "M"): ("2.6", "2.70"),
+        ("Microsoft", "F"): ("10.7", "10.76"), ("IBM", "M"): ("5.6", "5.55"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("exact", "fits"), [(5.55, True), (5.65, True), (5.549, False), (5.651, False)])
+def test_halves_round_either_way(exact: float, fits: bool) -> None:
+    assert rounds_to(exact, 5.6) is fits
+
+
+def test_what_the_labels_measure_is_said_once_and_first(found: Reproduction) -> None:
+    said = [*found.introduction, *(note for entry in found.tables for note in entry.notes)]
+    assert said.count(LABEL_NOTE) == 1
+    assert LABEL_NOTE in found.introduction
+    assert len(said) == len(set(said))
+
+
+def test_every_table_says_that_its_source_is_secondary(found: Reproduction) -> None:
+    assert any("source = secondary" in sentence for sentence in found.introduction)
+    for entry in found.tables:
+        assert "source = secondary" in " ".join((entry.title, *entry.notes))
+
+
+def test_the_end_is_every_gap_of_every_vendor_with_its_verdict(found: Reproduction) -> None:
+    last = found.tables[-1]
+    assert last.title == "gaps and verdicts"
+    assert [row[0] for row in last.rows if row[0]] == list(PRINTED)
+    assert len(last.rows) == 3 * (1 + 1 + 6)
+    rows = {(row[1], row[2]): row for row in last.rows}
+    assert rows["female, male", "61/567, 19/703"][5] == "gap"
+    # Newcombe by hand: 61/567 in [8.47, 13.58], 19/703 in [1.74, 4.18]; 8.06 - 2.72 and 8.06 + 2.99.
+    assert rows["female, male", "61/567, 19/703"][3] == "8.1 [5.3, 11.0]"
+    assert rows["lighter male, darker male", "3/385, 2/318"][5] == "not enough data"
+
+
+def test_the_worse_group_is_named_first(found: Reproduction) -> None:
+    for row in found.tables[-1].rows:
+        worse, better = (int(k) / int(n) for k, n in (cell.split("/") for cell in row[2].split(", ")))
+        assert worse >= better
+
+
+def test_a_gap_without_trials_is_dashes_not_zero(found: Reproduction) -> None:
+    run = found.runs["IBM"]
+    gap = run.gaps[run.gaps["metric"] == "error_rate_all"].iloc[[0]].assign(
+        errors_b=0, trials_b=0, difference=float("nan"), difference_low=float("nan"), difference_high=float("nan"),
+        p_adjusted=float("nan"), verdict="not enough data", differs=False, within_margin=False,
+    )  # fmt: skip
+    (row,) = verdicts_table({"IBM": replace(run, gaps=gap)}).rows
+    assert row[2:] == ("115/567, 0/0", "–", "–", "not enough data")
+
+
+def test_tables_fit_120_columns_but_for_the_first_one(found: Reproduction) -> None:
+    for entry in found.tables:
+        cells = [entry.columns, *entry.rows]
+        first = 24 if entry.columns[0] == "per cent" else max(len(row[0]) for row in cells)  # it may fold at blanks
+        others = [max(len(row[k]) for row in cells) for k in range(1, len(entry.columns))]
+        assert first + sum(others) + 3 * len(entry.columns) + 1 <= WIDTH, entry.title
+
+
+# ---- what is kept ----
+
+
+def test_each_kept_run_rechecks(kept: tuple[Reproduction, Path]) -> None:
+    reproduction, out = kept
+    assert [folder.name for folder in reproduction.folders] == ["microsoft", "facepp", "ibm"]
+    for folder in reproduction.folders:
+        assert recheck(folder) == []
+        assert (folder / "report.html").is_file()
+        assert folder.parent == out
+
+
+def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, Path]) -> None:
+    for folder in kept[0].folders:
+        record = json.loads((folder / "run.json").read_text())
+        assert record["source"] == "secondary"
+        assert any("source = secondary" in warning for warning in record["warnings"])
+        assert "source = secondary" in (folder / "report.html").read_text()
+
+
+def test_kept_files_are_what_the_closed_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
+    from facegap.closed_boxes import audit_predictions
+
+    reproduction, out = kept
+    again = audit_predictions(out / "ibm.csv", out / "people.csv", model="IBM", by="gender,tone,gender*tone")
+    pd.testing.assert_frame_equal(again.rates, reproduction.runs["IBM"].rates)
+    assert len(read_run(out / "ibm").manifest) == 1270
+
+
+def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty; choose another --out"):
+        reproduce_gender_shades(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_vendor_names_make_plain_file_names() -> None:
+    assert [file_name(vendor) for vendor in PRINTED] == ["microsoft", "facepp", "ibm"]
+
+
+def test_a_note_shared_by_tables_stands_below_the_last() -> None:
+    made = [TextTable(str(k), ("a",), (), notes=notes) for k, notes in enumerate([("x", "y"), ("x",), ()])]
+    assert [entry.notes for entry in noted_once(made)] == [("y",), ("x",), ()]
