@@ -53,7 +53,7 @@ class Identification:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The gallery or the probes: rows of their table int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
+    """The gallery or the probes: manifest rows int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
 
     rows: IntArray
     templates: NDArray[np.float32]
@@ -110,7 +110,7 @@ def search_roles(
 def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
     """The words of a role column, text (rows,)."""
     if column not in manifest.columns or column in MANIFEST.columns:
-        raise TableError(f"--role-column: the manifest has no column {column!r} of its own; add one with gallery or probe")
+        raise TableError(f"--role-column: the manifest has no label column {column!r}; add one with gallery or probe")
     stated = manifest[column].to_numpy().astype(str)
     wrong = np.flatnonzero((stated != GALLERY) & (stated != PROBE))
     if len(wrong):

@@ -231,7 +231,7 @@ def searches_of(run: Run, searched: Searched) -> Searches:
 
 
 def mates_of(roles: AnyArray, people: IntArray, excluded: PairRows) -> tuple[IntArray, IntArray]:
-    """Per manifest row the enrolled images of its person, lost ones included, and how many of those pairs were reviewed.
+    """Per manifest row the enrolled images of its person, lost ones included, and how many were left out after review.
 
     roles, people : (rows,)
     returns       : int64 (rows,) each; a probe whose mates are all reviewed away is neither mated nor non-mated

@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from facegap.derive.identification import SearchPoint, search_points
+import numpy as np
+
+from facegap.derive.identification import GALLERY, SearchPoint, search_points
+from facegap.derive.terms import cells_of
 from facegap.report.tables import METRIC_TITLES, TextTable, cell, extremes, own_rates, records
 from facegap.report.text import clean
 from facegap.store import Run
@@ -18,16 +21,11 @@ def search_tables(run: Run) -> list[TextTable]:
     if run.searched is None:
         return []
     points = search_points(run, run.searched)
-    together = list(dict.fromkeys(key_of(point) for point in points))
+    together: dict[tuple[str, str], list[SearchPoint]] = {}
+    for point in points:
+        together.setdefault((f"{point.threshold:.17g}", point.given), []).append(point)
     terms = [(), *(tuple(term) for term in run.record["terms"])]
-    return [
-        search_table(run, term, [point for point in points if key_of(point) == key]) for term in terms for key in together
-    ]
-
-
-def key_of(point: SearchPoint) -> tuple[str, str]:
-    """What the judgements of one table share: the threshold and where it comes from, without the rank."""
-    return f"{point.threshold:.17g}", point.given if not math.isnan(point.threshold) else ""
+    return [search_table(run, term, same) for term in terms for same in together.values()]
 
 
 def search_table(run: Run, term: tuple[str, ...], points: Sequence[SearchPoint]) -> TextTable:
@@ -35,22 +33,35 @@ def search_table(run: Run, term: tuple[str, ...], points: Sequence[SearchPoint])
     rates = own_rates(run)
     of_term = records(rates[[entry == term for entry in rates["term"]]])
     cells = {(row["group"], row["metric"], row["threshold_from"]): row for row in of_term}
-    groups: list[Group] = list(dict.fromkeys(row["group"] for row in of_term))
+    enrolled = gallery_sizes(run, term)
     rows, dimmed = [], set()
-    for k, group in enumerate(groups):
+    for k, (group, images) in enumerate(enrolled.items()):
         found = [cells[group, point.metric, point.source] for point in points]
         subjects = {row["metric"]: int(row["subjects"]) for row in found}  # mates and non-mates are different people
-        rows.append((clean(group), " / ".join(map(str, subjects.values())), *(cell(row) for row in found)))
+        people = " / ".join(map(str, subjects.values()))
+        rows.append((clean(group), str(images), people, *(cell(row) for row in found)))
         if min(subjects.values()) < run.record["min_subjects"]:
             dimmed.add(k)
-    threshold = points[0].threshold
-    at = "no threshold" if math.isnan(threshold) else f"threshold {threshold:.4f}"
-    headed = "subjects" if math.isnan(threshold) else "subjects, mates / non-mates"
-    columns = ("group", headed, *(title_of(point) for point in points))
-    sources = dict.fromkeys(part for point in points for part in (point.given, point.gallery) if part)
-    roles = f"Roles: {run.record['identification']['roles']}."
-    notes = (*(f"{clean(source[:1].upper() + source[1:])}." for source in sources), clean(roles))
-    return TextTable(f"{' x '.join(term) or 'everybody'}: search, {at}", columns, tuple(rows), frozenset(dimmed), notes)
+    closed = math.isnan(points[0].threshold)
+    at = "no threshold" if closed else f"threshold {points[0].threshold:.4f}"
+    headed = "subjects" if closed else "subjects, mates / non-mates"
+    notes = [f"N: {points[0].gallery}; {run.record['identification']['roles']}."]
+    notes += [f"Threshold: {points[0].given}."] if points[0].given else []
+    return TextTable(
+        f"{' x '.join(term) or 'everybody'}: search, {at}",
+        ("group", "enrolled", headed, *(title_of(point) for point in points)),
+        tuple(rows),
+        frozenset(dimmed),
+        tuple(clean(note) for note in notes),
+    )
+
+
+def gallery_sizes(run: Run, term: tuple[str, ...]) -> dict[Group, int]:
+    """Images to be enrolled of each group: who is in the gallery decides who can be taken for somebody."""
+    assert run.searched is not None
+    cells = cells_of(run.manifest, term)
+    sizes = np.bincount(cells.codes[run.searched.roles == GALLERY], minlength=len(cells.groups))
+    return dict(zip(cells.groups, sizes.tolist(), strict=True))
 
 
 def title_of(point: SearchPoint) -> str:
