@@ -117,9 +117,9 @@ def audit(
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.verify import VerifySettings
 
-    given = tuple(threshold)
+    given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
     verify = VerifySettings(
-        () if given or published_threshold else tuple(fmr), fmr_on, given, published_threshold,
+        () if given or published_threshold else tuple(dict.fromkeys(fmr)), fmr_on, given, published_threshold,
         None if calibrate_on is None else str(calibrate_on), split, seed, in_sample,
         None if pairs is None else str(pairs), None if exclude_pairs is None else str(exclude_pairs), tail_limit,
     )  # fmt: skip

@@ -22,10 +22,12 @@ def identical_bytes(
     sizes  : bytes of each image file, -1 where there is none; only files of equal size are opened
     Empty files and files that cannot be read are left to the decoder, which gives them an outcome.
     """
-    two, one = [], []
+    two: list[pd.DataFrame] = []
+    one: list[pd.DataFrame] = []
     for rows in _equal_files(frame, folder, sizes):
         same = frame.iloc[rows]
-        (two if has_subjects and (same["subject"] != same["subject"].iloc[0]).any() else one).append(same)
+        several = has_subjects and bool((same["subject"] != same["subject"].iloc[0]).any())
+        (two if several else one).append(same)
     warnings = [_two_subjects(same, unit) for same in two[:NAMED]]
     if len(two) > NAMED:
         warnings.append(f"{len(two) - NAMED} further photographs are there under two subjects")
