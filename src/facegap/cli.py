@@ -46,6 +46,10 @@ By = Annotated[
     str | None,
     typer.Option(help="Groups: 'gender,race' each alone, 'gender*race' crossed [default: every label column alone]"),
 ]
+View = Annotated[
+    Literal["plain", "gender-shades"] | None,
+    typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),
+]
 
 
 @app.command()
@@ -120,9 +124,7 @@ def audit(
     fpir: Annotated[
         list[float] | None, typer.Option(help="--identify: target false positive identification rate; may be given again")
     ] = None,
-    view: Annotated[
-        Literal["plain", "gender-shades"] | None, typer.Option(help="A further view of the same numbers")
-    ] = None,
+    view: View = None,
 ) -> None:
     """Run models on portraits and measure their errors by group.
 
@@ -177,6 +179,7 @@ def audit_predictions(
     min_subjects: MinSubjects = 20,
     allow_outside: AllowOutside = False,
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
+    view: View = None,
 ) -> None:
     """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
 
@@ -191,7 +194,7 @@ def audit_predictions(
         allow_outside=allow_outside, out=out,
     )  # fmt: skip
     add_report(out, run, include_ids=include_ids)
-    print_run(run, out, view=None, include_ids=include_ids)
+    print_run(run, out, view=view, include_ids=include_ids)
 
 
 @app.command(name="audit-embeddings")
@@ -218,7 +221,7 @@ def audit_embeddings(
     from facegap.report.terminal import print_run
     from facegap.verify import VerifySettings
 
-    given = tuple(threshold or ())
+    given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(() if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample)
     run = run_audit(embeddings, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
     add_report(out, run, include_ids=False)
@@ -248,7 +251,7 @@ def audit_scores(
     from facegap.report.terminal import print_run
     from facegap.verify import VerifySettings
 
-    given = tuple(threshold or ())
+    given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(() if given else tuple(fmr or (1e-3,)), None, given, split=split, seed=seed, in_sample=in_sample)
     run = run_audit(scores, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
     add_report(out, run, include_ids=False)
@@ -316,6 +319,29 @@ def scenario(
     typer.echo("Assumptions:")
     for sentence in assumptions:
         typer.echo(f"- {clean(sentence)}")
+
+
+@app.command()
+def reproduce(
+    study: Annotated[Literal["gender-shades"], typer.Argument(help="A published table", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the rebuilt files and the run folder of each vendor")
+    ] = None,
+) -> None:
+    """Rebuild the people of a published table, audit them, and show print beside what they give.
+
+    facegap reproduce gender-shades --out gender-shades
+    """
+    from facegap.commands.reproduce import REPRODUCTIONS
+    from facegap.report.terminal import print_tables
+    from facegap.report.text import clean
+
+    found = REPRODUCTIONS[study](out)
+    for sentence in found.introduction:
+        typer.echo(clean(sentence))
+    print_tables(found.tables)
+    for folder in found.folders:
+        typer.echo(clean(f"Written to {folder}; check it with facegap recheck {folder}"))
 
 
 @app.command()

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from facegap.audit import recheck
+from facegap.cli import app
 from facegap.commands.reproduce import (
+    REPRODUCTIONS,
     Reproduction,
     file_name,
     noted_once,
@@ -192,3 +195,29 @@ def test_vendor_names_make_plain_file_names() -> None:
 def test_a_note_shared_by_tables_stands_below_the_last() -> None:
     made = [TextTable(str(k), ("a",), (), notes=notes) for k, notes in enumerate([("x", "y"), ("x",), ()])]
     assert [entry.notes for entry in noted_once(made)] == [("y",), ("x",), ()]
+
+
+def test_the_command_prints_it_all_and_names_the_folders(
+    kept: tuple[Reproduction, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reproduction, out = kept
+    monkeypatch.setattr("facegap.commands.reproduce.REPRODUCTIONS", {"gender-shades": lambda folder: reproduction})
+    shown = CliRunner().invoke(app, ["reproduce", "gender-shades"])
+    assert shown.exit_code == 0
+    assert shown.output.startswith(reproduction.introduction[0])
+    assert all(entry.title in shown.output for entry in reproduction.tables)
+    assert f"facegap recheck {out / 'ibm'}" in shown.output
+
+
+def test_only_tables_that_are_known_can_be_reproduced() -> None:
+    assert CliRunner().invoke(app, ["reproduce", "something-else"]).exit_code == 2
+    assert list(REPRODUCTIONS) == ["gender-shades"]
+
+
+def test_answers_of_a_closed_box_can_be_viewed_so_too(kept: tuple[Reproduction, Path], tmp_path: Path) -> None:
+    files = [str(kept[1] / name) for name in ("ibm.csv", "people.csv")]
+    shown = CliRunner().invoke(
+        app, ["audit-predictions", *files, "--view", "gender-shades", "--by", "gender", "--out", str(tmp_path / "run")]
+    )
+    assert shown.exit_code == 0
+    assert "as in Gender Shades: gender x tone" in shown.output

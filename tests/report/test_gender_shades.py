@@ -146,7 +146,7 @@ ANSWERS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(ANSWERS)
 def test_the_error_row_says_what_the_rates_of_the_run_say(drawn: list[tuple[str, str, str, str]]) -> None:
     names = ("tone", "gender", "prediction", "subject")
@@ -168,7 +168,7 @@ def test_the_error_row_says_what_the_rates_of_the_run_say(drawn: list[tuple[str,
             np.testing.assert_array_equal([rate.value, rate.low, rate.high], [row["value"], row["low"], row["high"]])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ANSWERS)
 def test_rows_add_up_whatever_the_answers(drawn: list[tuple[str, str, str, str]]) -> None:
     found = view_rates(made_run(dict(zip(("tone", "gender", "prediction", "subject"), zip(*drawn, strict=True), strict=True))))

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -249,3 +249,6 @@ def gap_text(gap: Mapping[Any, Any]) -> tuple[str, ...]:
         p_value(gap["p_adjusted"]),
         sentence(gap["verdict"], gap["margin"], is_ratio=False, differs=gap["differs"]),
     )
+
+
+REPRODUCTIONS: Mapping[str, Callable[[Path | None], Reproduction]] = {"gender-shades": reproduce_gender_shades}
