@@ -9,7 +9,7 @@ from facegap.matching.rows import LANES, Float32Array
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 SCORED_AT_ONCE = 1 << 19  # float32 values gathered from each side: 2 MiB
-QUANTISED_AT_ONCE = 1024  # rows
+QUANTISED_AT_ONCE = 1 << 18  # float64 values: 2 MiB
 
 
 class NumpyKernels:
@@ -77,13 +77,12 @@ class NumpyKernels:
 
     def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
         norms = np.empty((4, len(values)))
-        for start in range(0, len(values), QUANTISED_AT_ONCE):
-            part = slice(start, start + QUANTISED_AT_ONCE)
+        for part in parts_of_rows(values):
             rows = values[part].astype(np.float64)
             unit = np.abs(rows).max(axis=1) / LARGEST_CODE
             steps = np.rint(rows / unit[:, None])
             quantised = steps * unit[:, None]
-            codes[start : start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(np.uint8)
+            codes[part.start : part.start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(np.uint8)
             norms[:, part] = unit, norm(rows - quantised), norm(quantised), norm(rows)
         return Norms(*norms)
 
@@ -94,20 +93,25 @@ class NumpyKernels:
         return clipped.astype(np.int32)
 
     def worst_norms(self, values: Float32Array, unit: float) -> Norms:
-        rows = values.astype(np.float64)
-        quantised = codes_with(rows, unit) * unit
-        return Norms(unit, *(float(norm(x).max()) for x in (rows - quantised, quantised, rows)))
+        worst = np.zeros(3)
+        for part in parts_of_rows(values):
+            rows = values[part].astype(np.float64)
+            quantised = codes_with(rows, unit) * unit
+            worst = np.maximum(worst, [norm(x).max() for x in (rows - quantised, quantised, rows)])
+        return Norms(unit, *worst.tolist())
 
     def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
-        return np.ascontiguousarray(codes_with(values.astype(np.float64), unit).astype(np.int8).T)
+        codes = np.empty(values.shape[::-1], np.int8)
+        for part in parts_of_rows(values):
+            codes[:, part] = codes_with(values[part].astype(np.float64), unit).T
+        return codes
 
     def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
         np.maximum(values.max(axis=1), -values.min(axis=1), out=out)
 
     def row_norms(self, values: Float32Array) -> FloatArray:
         norms = np.empty(len(values))
-        for start in range(0, len(values), QUANTISED_AT_ONCE):
-            part = slice(start, start + QUANTISED_AT_ONCE)
+        for part in parts_of_rows(values):
             norms[part] = norm(values[part].astype(np.float64))
         return norms
 
@@ -123,6 +127,12 @@ def scores_of_rows(left: Float32Array, right: Float32Array) -> FloatArray:
         lanes = lanes[:, :half] + lanes[:, half:]
     scores: FloatArray = lanes[:, 0]
     return scores
+
+
+def parts_of_rows(values: Float32Array) -> list[slice]:
+    """Slices of rows that are small in float64."""
+    step = max(1, QUANTISED_AT_ONCE // values.shape[1])
+    return [slice(start, start + step) for start in range(0, len(values), step)]
 
 
 def codes_with(rows: FloatArray, unit: float) -> FloatArray:

@@ -1,0 +1,76 @@
+"""What a run may take: a bounded amount of memory, and no place on disk to compile its loops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegap.matching.filters import FILTERS, why_not
+
+MEASURE = """
+import sys
+import numpy as np
+from facegap.matching import count_scores
+rows = np.load(sys.argv[1], mmap_mode="r")
+subjects, groups = np.arange(len(rows)), np.arange(len(rows)) % 4
+def peak_mib():
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+def count(n, name, shard):
+    count_scores(rows[:n], subjects[:n], groups[:n], floor=0.5, bins=2048, tail_limit=10_000, filter=name, workers=2,
+                 shard=shard)
+for name in sys.argv[2:]:
+    count(2000, name, (0, 1))  # compiles and imports
+    open("/proc/self/clear_refs", "w").write("5")
+    before = peak_mib()
+    count(len(rows), name, (1, 3))
+    print(name, peak_mib() - before)
+"""
+
+COUNT = """
+from facegap.matching import count_scores
+import numpy as np
+rows = np.eye(8, dtype=np.float32) + np.float32(0.5)
+print(count_scores(rows, np.arange(8), np.zeros(8, int), floor=0.1, bins=2, tail_limit=9, kernels="numba").impostor.sum())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is reset through Linux's /proc")
+def test_a_run_takes_less_than_half_a_gibibyte_beyond_the_embeddings(rng: np.random.Generator, tmp_path: Path) -> None:
+    # The second of three blocks, two whole super-blocks of 64 MiB: what is in memory at once in a run of any length.
+    rows = rng.standard_normal((2 * 4096, 4096), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.save(tmp_path / "rows.npy", rows)
+    names = [name for name in FILTERS if not why_not(name)]
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "rows.npy"), *names]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    taken = {line.split()[0]: float(line.split()[1]) for line in done.stdout.splitlines()}
+    assert set(taken) == set(names)
+    # The pages of the mapped file that were read are counted too, and are no part of what a run takes.
+    assert max(taken.values()) - rows.nbytes / 2**20 < 512, taken
+
+
+def test_where_numba_may_write_nowhere_the_loops_are_compiled_in_memory(tmp_path: Path) -> None:
+    # A package on a read-only file system and no home: numba then finds no place for its cache and raises.
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file where a folder is expected")
+    hook = f"""
+import numba.core.caching as caching
+for locator in caching.CacheImpl._locator_classes:
+    locator.from_function = classmethod(lambda cls, function, path: None)
+{COUNT}"""
+    environment = {**os.environ, "HOME": str(blocked), "XDG_CACHE_HOME": str(blocked), "NUMBA_CACHE_DIR": ""}
+    done = subprocess.run([sys.executable, "-W", "error", "-c", hook], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "28"
+
+
+def test_importing_the_package_of_the_loops_does_not_import_numba() -> None:
+    code = "import sys, facegap.matching; print([m for m in ('numba', 'onnxruntime', 'onnx', 'distributed') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
