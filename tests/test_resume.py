@@ -1,0 +1,122 @@
+"""A run survives: killed again and again at random moments, it ends with the tables of an unbroken run, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facegap.audit import recheck
+
+IMAGES, KILLS = 160, 20
+
+# One process loads every module once and forks the audits, so that an attempt costs no start-up. It kills each at a
+# random moment within the time that an unbroken one takes, and begins a new folder when one is finished.
+NURSERY = """
+import importlib, json, os, random, signal, sys, time
+from facegap.vision import pipeline
+
+pipeline.PART_ROWS = 8  # many parts, so that a kill falls between any two writes
+import facegap
+
+folder, kills, request = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
+chance = random.Random(20)
+
+
+def started(name):
+    child = os.fork()
+    if child == 0:
+        try:
+            facegap.audit(**request, out=os.path.join(folder, name), resume=True)
+            with open(os.path.join(folder, "modules.json"), "w") as file:
+                json.dump(sorted(sys.modules), file)
+            os._exit(0)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+    return child
+
+
+def ended(child, within_s):
+    deadline = time.perf_counter() + within_s
+    while time.perf_counter() < deadline:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return True
+        time.sleep(0.002)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+def stage(run):
+    names = os.listdir(run) if os.path.isdir(run) else []
+    if "parts" not in names:
+        return "ended" if "SHA256SUMS" in names else "begun"
+    return "tables" if "embeddings.npy" in names else "parts"
+
+
+assert ended(started("first"), 200)  # compiles what is compiled once on each machine, and says what it loaded
+with open(os.path.join(folder, "modules.json")) as file:
+    for name in json.load(file):
+        if name.split(".")[0] in ("facegap", "numba", "pandas", "pyarrow", "scipy", "onnxruntime", "onnx"):
+            importlib.import_module(name)
+before = time.perf_counter()
+assert ended(started("unbroken"), 200)
+took_s = time.perf_counter() - before
+folders, stages = 0, []
+while len(stages) < kills or stage(os.path.join(folder, f"run{folders - 1}")) != "ended":
+    if ended(started(f"run{folders}"), chance.uniform(0, took_s) if len(stages) < kills else 200):
+        folders += 1
+    else:
+        stages.append(stage(os.path.join(folder, f"run{folders}")))
+print(json.dumps({"folders": folders, "took_s": took_s, "stages": stages}))
+"""
+
+
+def drawn_people(folder: Path, draw: Any) -> Path:
+    """A manifest of IMAGES drawn people; some without a face, with two, or without a template."""
+    rng = np.random.default_rng(3)
+    lines = ["image,subject,gender,age"]
+    for k in range(IMAGES):
+        green, red = (rng.integers(0, 120, 2) if k % 13 else np.zeros(2)).tolist()
+        faces: list[int] = [] if k % 17 == 0 else [0] if k % 11 else [0, 3]
+        cv2.imwrite(str(folder / f"{k}.png"), draw(green=2 * green, red=red, quadrants=faces))
+        lines.append(f"{k}.png,person {k // 2},{'mf'[k % 2]},{k % 90}")
+    (folder / "people.csv").write_text("\n".join(lines) + "\n")
+    return folder / "people.csv"
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """Everything in a run folder that does not tell the time."""
+    timed = {"run.json", "SHA256SUMS", ".lock"}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in timed
+    }
+
+
+def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(tmp_path: Path, toys: Any, draw: Any) -> None:
+    (tmp_path / "images").mkdir()
+    manifest = drawn_people(tmp_path / "images", draw)
+    request = {"manifest": str(manifest), **toys.three, "by": "gender", "many_faces": "refuse", "workers": 2}
+    done = subprocess.run(
+        [sys.executable, "-c", NURSERY, str(tmp_path), str(KILLS), json.dumps(request)],
+        capture_output=True, text=True, check=False, timeout=280,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert len(told["stages"]) == KILLS
+    assert "parts" in told["stages"], told
+    unbroken = tables(tmp_path / "unbroken")
+    assert {"faces.parquet", "predictions.parquet", "embeddings.npy", "rates.csv", "gaps.csv", "age.csv"} <= set(unbroken)
+    for number in range(told["folders"]):
+        broken = tables(tmp_path / f"run{number}")
+        assert set(broken) == set(unbroken)
+        assert [name for name in unbroken if broken[name] != unbroken[name]] == []
+        assert recheck(tmp_path / f"run{number}") == []
