@@ -115,7 +115,7 @@ def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
     wrong = np.flatnonzero((stated != GALLERY) & (stated != PROBE))
     if len(wrong):
         raise TableError(
-            f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {stated[wrong[0]]!r} is neither "
+            f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {str(stated[wrong[0]])!r} is neither "
             f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or leave the row out by --where"
         )
     return stated

@@ -1,0 +1,427 @@
+"""Roles, candidate lists against brute force with ties, thresholds for FPIR, whole audits of drawn and of real people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import facegap as fg
+from facegap.audit import recheck
+from facegap.derive.identification import mates_of, outcomes_of
+from facegap.errors import ModelError, StatisticsError, TableError
+from facegap.identify import (
+    IdentifySettings,
+    Side,
+    candidate_lists,
+    fpir_point,
+    identify,
+    require_possible,
+    search_roles,
+)
+from facegap.store import Matched, Run, read_run
+from facegap.verify import Images, VerifySettings
+
+NO_PAIRS = np.empty((0, 2), np.int64)
+
+
+def manifest_of(subjects: Sequence[str], **columns: Sequence[str]) -> pd.DataFrame:
+    """MANIFEST of images named by their number."""
+    rows = range(len(subjects))
+    fixed = {"row": rows, "line": [row + 2 for row in rows], "image": [f"{row}.png" for row in rows]}
+    return pd.DataFrame({**fixed, "path": fixed["image"], "subject": list(subjects), **columns})
+
+
+def everybody(manifest: pd.DataFrame) -> Any:
+    return np.ones(len(manifest), np.bool_)
+
+
+# ---- who is enrolled, who is searched ----
+
+
+def test_the_first_image_of_each_subject_is_enrolled_and_a_share_of_the_subjects_kept_out() -> None:
+    manifest = manifest_of([f"s{k % 10}" for k in range(30)])
+    roles = search_roles(manifest, IdentifySettings(non_mates=0.3), 5, everybody(manifest))
+    enrolled = np.flatnonzero(roles == "gallery")
+    assert len(enrolled) == 7
+    assert (enrolled < 10).all()
+    assert (roles == "probe").sum() == 23
+    again = search_roles(manifest, IdentifySettings(non_mates=0.3), 5, everybody(manifest))
+    other = search_roles(manifest, IdentifySettings(non_mates=0.3), 6, everybody(manifest))
+    assert (roles == again).all()
+    assert (roles != other).any()
+
+
+def test_the_last_image_is_enrolled_on_request() -> None:
+    manifest = manifest_of(["a", "b", "a", "b", "a"])
+    roles = search_roles(manifest, IdentifySettings(enrol="last", non_mates=0.0), 0, everybody(manifest))
+    assert roles.tolist() == ["probe", "probe", "probe", "gallery", "gallery"]
+
+
+def test_calibration_subjects_are_in_neither_role() -> None:
+    manifest = manifest_of(["a", "a", "b", "b", "c", "c"])
+    evaluated = np.array([True, True, False, False, True, True])
+    roles = search_roles(manifest, IdentifySettings(non_mates=0.5), 0, evaluated)
+    assert sorted(roles.tolist()) == ["", "", "gallery", "probe", "probe", "probe"]
+    stated = manifest_of(["a", "a", "b", "b", "c", "c"], role=["gallery", "probe"] * 3)
+    roles = search_roles(stated, IdentifySettings(role_column="role"), 0, evaluated)
+    assert roles.tolist() == ["gallery", "probe", "", "", "gallery", "probe"]
+
+
+def test_another_word_in_the_role_column_is_named_by_its_line() -> None:
+    manifest = manifest_of(["a", "a", "b"], role=["gallery", "Probe", "probe"])
+    with pytest.raises(TableError, match=r"line 3, column role: 'Probe' is neither 'gallery' nor 'probe' \(1 such rows\)"):
+        search_roles(manifest, IdentifySettings(role_column="role"), 0, everybody(manifest))
+
+
+@pytest.mark.parametrize("column", ["rolle", "image", "line"])
+def test_a_role_column_must_be_a_label_column(column: str) -> None:
+    manifest = manifest_of(["a", "a", "b"], role=["gallery", "probe", "probe"])
+    with pytest.raises(TableError, match=f"no label column '{column}'"):
+        search_roles(manifest, IdentifySettings(role_column=column), 0, everybody(manifest))
+
+
+def test_a_search_needs_a_gallery_and_probes() -> None:
+    manifest = manifest_of(["a", "b"], role=["probe", "probe"])
+    with pytest.raises(TableError, match="column role leaves no image as gallery, among 2 images"):
+        search_roles(manifest, IdentifySettings(role_column="role"), 0, everybody(manifest))
+    with pytest.raises(TableError, match="--enrol first leaves no image as probe"):
+        search_roles(manifest, IdentifySettings(non_mates=0.0), 0, everybody(manifest))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "verify", "embed", "error", "message"),
+    [
+        (IdentifySettings(), VerifySettings(), None, ModelError, "name the embedder with --embed"),
+        (IdentifySettings(ranks=(0, 1)), VerifySettings(), "e", StatisticsError, "ranks count from 1"),
+        (IdentifySettings(ranks=()), VerifySettings(), "e", StatisticsError, "ranks count from 1"),
+        (IdentifySettings(non_mates=1.0), VerifySettings(), "e", StatisticsError, "--non-mates 1 is no share"),
+        (IdentifySettings(fpir=(0.1,)), VerifySettings(thresholds=(0.5,)), "e", StatisticsError, "nobody is set aside"),
+        (IdentifySettings(role_column="x"), VerifySettings(), "e", TableError, "no label column 'x'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_first_image(
+    chosen: IdentifySettings, verify: VerifySettings, embed: str | None, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        require_possible(manifest_of(["a", "a", "b"]), chosen, verify, embed)
+
+
+# ---- candidate lists ----
+
+
+def side(people: Sequence[int], templates: Sequence[Sequence[float]], first_row: int = 0) -> Side:
+    return Side(
+        np.arange(len(people)) + first_row, np.asarray(templates, np.float32), np.asarray(people, np.int64)
+    )
+
+
+def listed(gallery: Side, probes: Side, length: int, excluded: Any = NO_PAIRS) -> list[tuple[int, int, int, float]]:
+    lists = candidate_lists(gallery, probes, excluded, length, workers=1)
+    return list(lists.itertuples(index=False, name=None))
+
+
+def test_a_list_holds_the_best_candidates_in_order() -> None:
+    gallery = side([0, 1, 2], np.eye(3))
+    probes = side([0, 9], [[0.75, 0.25, 0.5], [0.25, 0.5, 1.0]], first_row=10)
+    assert listed(gallery, probes, 2) == [(10, 1, 0, 0.75), (10, 2, 2, 0.5), (11, 1, 2, 1.0), (11, 2, 1, 0.5)]
+
+
+def test_of_the_person_itself_only_the_best_image_is_listed_however_many_there_are() -> None:
+    gallery = side([0, 0, 0, 1, 0], [[1.0], [1.0], [1.0], [1.0], [0.5]])
+    probes = side([0, 1], [[1.0], [1.0]], first_row=10)
+    # Equal scores of own images would fill a list of two, and the tied stranger would not be seen.
+    assert listed(gallery, probes, 2) == [(10, 1, 0, 1.0), (10, 2, 3, 1.0), (11, 1, 0, 1.0), (11, 2, 1, 1.0)]
+
+
+def test_a_reviewed_pair_makes_room_for_the_next_candidate() -> None:
+    gallery = side([0, 1, 2], np.eye(3))
+    probes = side([9], [[0.75, 0.25, 0.5]], first_row=10)
+    excluded = np.array([[0, 10]])  # in the order of the manifest, whoever is searched
+    assert listed(gallery, probes, 2, excluded) == [(10, 1, 2, 0.5), (10, 2, 1, 0.25)]
+
+
+def test_without_a_template_on_either_side_there_are_no_lists() -> None:
+    nobody = side([], np.empty((0, 3)))
+    assert listed(nobody, side([0], [[1.0, 0.0, 0.0]]), 2) == []
+    assert listed(side([0], [[1.0, 0.0, 0.0]]), nobody, 2) == []
+
+
+# ---- equality with brute force ----
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
+    """Few distinct scores, so that ties are everywhere; several images of a person in the gallery; lost templates."""
+    rng = np.random.default_rng(seed)
+    images = int(rng.integers(4, 30))
+    subjects = rng.integers(0, rng.integers(2, 9), images)
+    roles = rng.choice(["gallery", "probe"], images)
+    roles[:2] = "gallery", "probe"
+    manifest = manifest_of([f"s{k}" for k in subjects], role=roles.tolist())
+    ok = rng.random(images) < 0.8
+    rows = np.flatnonzero(ok)
+    templates = (rng.integers(0, 3, (images, 4)) + 0.5).astype(np.float32)
+    excluded = rng.integers(0, images, (int(rng.integers(0, 4)), 2))
+    excluded = excluded[excluded[:, 0] != excluded[:, 1]]
+    ranks = tuple(sorted({1, int(rng.integers(1, 6))}))
+    threshold = float(rng.choice([3.0, 6.0, 9.0]))
+
+    chosen = IdentifySettings(role_column="role", ranks=ranks)
+    found = identify(
+        Images(manifest, rows, templates[rows]), None, np.full(images, "evaluation"), excluded, chosen, VerifySettings(),
+        workers=1,
+    )  # fmt: skip
+    faces = pd.DataFrame({"outcome": np.where(ok, "ok", "no_face")})
+    nothing = pd.DataFrame()
+    record = {"operating": [{"threshold": threshold, "source": "given"}], **found.record}
+    matched = Matched(np.full(images, "evaluation"), excluded)
+    run = Run(record, manifest, faces, nothing, nothing, nothing, nothing, matched=matched, searched=found.searched)
+    for point, trials, errors in outcomes_of(run, found.searched):
+        expected = brute_force(templates, ok, subjects, roles, excluded, point.metric, point.rank, point.threshold)
+        for row in range(images):
+            assert (bool(trials[row]), bool(errors[row])) == expected[row], (point, row)
+
+
+def brute_force(
+    templates: Any, ok: Any, subjects: Any, roles: Any, excluded: Any, metric: str, rank: int | None, threshold: float
+) -> list[tuple[bool, bool]]:
+    """(trial, error) of each image, from every score."""
+    scores = templates.astype(np.float64) @ templates.astype(np.float64).T
+    reviewed = {frozenset(pair) for pair in excluded.tolist()}
+    threshold = -math.inf if math.isnan(threshold) else threshold
+    outcomes = []
+    for probe in range(len(ok)):
+        enrolled = [k for k in range(len(ok)) if roles[k] == "gallery"]
+        allowed = [k for k in enrolled if frozenset((probe, k)) not in reviewed]
+        own, usable = (
+            [k for k in places if subjects[k] == subjects[probe]] for places in (enrolled, allowed)
+        )
+        seen = [k for k in allowed if ok[k] and ok[probe]]
+        if roles[probe] != "probe" or (own and not usable) or (metric == "fnir") != bool(own):
+            outcomes.append((False, False))
+        elif metric == "fpir":
+            outcomes.append((True, any(scores[probe, k] >= threshold for k in seen)))
+        else:
+            best = max((scores[probe, k] for k in seen if subjects[k] == subjects[probe]), default=-math.inf)
+            before = sum(scores[probe, k] >= best for k in seen if subjects[k] != subjects[probe])
+            assert rank is not None
+            outcomes.append((True, best == -math.inf or best < threshold or before >= rank))
+    return outcomes
+
+
+def test_only_lists_are_kept_never_all_pairs() -> None:
+    people = 400
+    rng = np.random.default_rng(0)
+    templates = rng.standard_normal((2 * people, 8)).astype(np.float32)
+    gallery = Side(np.arange(people), templates[:people], np.arange(people))
+    probes = Side(np.arange(people, 2 * people), templates[people:], np.arange(people))
+    lists = candidate_lists(gallery, probes, NO_PAIRS, 4, workers=1)
+    assert len(lists) <= 4 * people
+    scores = templates[people:].astype(np.float64) @ templates[:people].astype(np.float64).T
+    first = lists[lists["rank"] == 1]
+    assert np.allclose(first["score"], scores.max(axis=1), atol=1e-9)
+    assert (first["gallery"].to_numpy() == scores.argmax(axis=1)).all()
+
+
+# ---- thresholds for a target FPIR ----
+
+
+def calibrated(*, target: float = 0.5, elsewhere: Images | None = None, **verify: Any) -> Any:
+    """Two people enrolled, a stranger searched at evaluation, and two images of calibration people."""
+    manifest = manifest_of(["a", "b", "a", "z", "c", "d"], role=["gallery", "gallery", "probe", "probe", "probe", "probe"])
+    templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625]], np.float32)
+    roles = np.array(["evaluation"] * 4 + ["calibration"] * 2)
+    images = Images(manifest, np.arange(6), templates)
+    chosen = IdentifySettings(role_column="role", ranks=(1,), fpir=(target,))
+    return identify(images, elsewhere, roles, NO_PAIRS, chosen, VerifySettings(**verify), workers=1)
+
+
+def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
+    found = calibrated(seed=7)
+    assert found.searched.roles.tolist() == ["gallery", "gallery", "probe", "probe", "", ""]
+    assert found.record["identification"]["operating"] == [
+        {"threshold": 0.625, "source": "FPIR 0.5 on subjects set aside (seed 7): 1 of 2 searches"}
+    ]
+
+
+def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() -> None:
+    other = Images(
+        manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32)
+    )
+    found = calibrated(elsewhere=other)
+    assert found.record["identification"]["operating"] == [
+        {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--calibrate-on): 1 of 2 searches"}
+    ]
+
+
+def test_an_in_sample_fpir_is_labelled_so() -> None:
+    with pytest.raises(StatisticsError, match=r"--fpir 0.5 needs at least 2 searches .* there are 1"):
+        calibrated(in_sample=True)
+    found = calibrated(in_sample=True, target=1.0)  # of z alone: a is a mate, whatever its score
+    assert found.record["identification"]["operating"] == [
+        {"threshold": 0.5, "source": "FPIR 1 on the very searches it is judged on (IN-SAMPLE): 1 of 1 searches"}
+    ]
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.25, 0.75), (0.5, 0.75), (0.75, 0.25), (1.0, 0.125), (0.0, 0.75)])
+def test_an_fpir_is_never_above_its_target(target: float, threshold: float) -> None:
+    tops = np.array([0.25, 0.75, 0.125, 0.25])
+    found = fpir_point(tops, target, "others").threshold
+    assert (tops >= found).mean() <= target
+    assert found == (threshold if target else np.nextafter(threshold, 1))
+
+
+def test_an_impossible_fpir_is_refused() -> None:
+    with pytest.raises(StatisticsError, match="outside 0 to 1"):
+        fpir_point(np.array([0.5]), 1.5, "others")
+    with pytest.raises(StatisticsError, match="needs at least 1 searches"):
+        fpir_point(np.empty(0), 0.0, "others")
+
+
+# ---- whole audits ----
+
+# subject: ratio of green in each image; None draws no face. The embedder sees direction only.
+DRAWN: dict[str, tuple[int | None, ...]] = {
+    "ada": (0, 0, None), "bea": (60, 60), "cyd": (120, 120), "dan": (180, 180), "eli": (None, 240), "fox": (240, 240),
+}  # fmt: skip
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, draw: Any) -> Path:
+    """A manifest of thirteen drawn faces of six people; three pictures show no face."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    lines = ["image,subject,gender,role"]
+    for subject, images in DRAWN.items():
+        for k, green in enumerate(images):
+            name = f"{subject}{k}.png"
+            picture = draw(quadrants=()) if green is None else draw(green=green, red=120)
+            cv2.imwrite(str(folder / name), picture)
+            role = "probe" if k or subject == "fox" else "gallery"
+            lines.append(f"{name},{subject},{'f' if subject < 'd' else 'm'},{role}")
+    path = folder / "people.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def searched_audit(manifest: Path, toys: Any, **options: Any) -> Run:
+    return fg.audit(
+        manifest, detect=toys.card("detector"), embed=toys.card("embedder"), identify=True, min_subjects=2, workers=1,
+        **options,
+    )  # fmt: skip
+
+
+def rate(run: Run, metric: str, gender: str = "any") -> dict[str, Any]:
+    """The one row of RATES for a metric and gender."""
+    rows = run.rates[(run.rates["metric"] == metric) & (run.rates["gender"] == gender)]
+    assert len(rows) == 1
+    return dict(rows.iloc[0])
+
+
+def test_an_audit_counts_failed_enrolments_and_probes_and_rechecks(drawn: Path, toys: Any, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
+    assert run.record["terms"] == [["gender"]]  # a role is no group of people
+    rates = run.rates[run.rates["metric"] == "fnir"]
+    # Mated: ada1, ada2 (lost), bea1, cyd1, dan1, eli1 (never enrolled); fox is in nobody's gallery.
+    for threshold in (math.nan, 0.999):
+        at = rates[rates["threshold"].isna()] if math.isnan(threshold) else rates[rates["threshold"] == threshold]
+        counted = {row["gender"]: (row["errors"], row["trials"]) for row in at.to_dict("records")}
+        assert counted == {"any": (2, 6), "female": (1, 4), "male": (1, 2)}
+    alarms = rate(run, "fpir", "male")
+    assert (alarms["errors"], alarms["trials"], alarms["subjects"]) == (0, 2, 1)
+    assert math.isnan(rate(run, "fpir", "female")["value"])
+    assert "gallery of 5 images of 5 people, 1 without a template" in alarms["threshold_from"]
+    assert recheck(out) == []
+    again = read_run(out)
+    assert again.searched is not None
+    assert run.searched is not None
+    assert (again.searched.roles == run.searched.roles).all()
+    pd.testing.assert_frame_equal(again.searched.lists, run.searched.lists)
+    assert (out / "identification.csv").is_file()
+
+
+def test_recheck_notices_another_candidate(drawn: Path, toys: Any, tmp_path: Path) -> None:
+    from facegap import store
+
+    out = tmp_path / "run"
+    run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
+    assert run.searched is not None
+    lists = run.searched.lists.assign(score=0.0)
+    store.write_parquet(out / "identification.parquet", lists)
+    store.finish(out)
+    assert "rates.csv: not what the stored rows give" in recheck(out)
+
+
+def test_thresholds_of_the_comparisons_are_those_of_the_search(drawn: Path, toys: Any) -> None:
+    run = searched_audit(drawn, toys, role_column="role", fmr=(0.5,), in_sample=True, rank=(1,))
+    compared, searched = (set(run.rates.loc[run.rates["metric"] == metric, "threshold"]) for metric in ("fmr", "fpir"))
+    assert len(searched) == 1
+    assert compared == searched
+    assert run.rates.loc[run.rates["metric"] == "fpir", "threshold_from"].str.contains("IN-SAMPLE").all()
+
+
+def test_a_rule_enrols_where_no_column_says_so(drawn: Path, toys: Any) -> None:
+    run = searched_audit(drawn, toys, threshold=(0.999,), rank=(1,), non_mates=0.5, by="gender", seed=1)
+    assert run.searched is not None
+    enrolled = run.manifest["subject"][run.searched.roles == "gallery"]
+    assert len(enrolled) == enrolled.nunique() == 3
+    mates, _ = mates_of(run.searched.roles, pd.factorize(run.manifest["subject"])[0].astype(np.int64), NO_PAIRS)
+    probes = run.searched.roles == "probe"
+    assert rate(run, "fpir")["trials"] == int((probes & (mates == 0)).sum())
+    assert "50% of the subjects kept out of the gallery (seed 1)" in run.record["identification"]["roles"]
+
+
+def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from facegap.cli import app
+
+    arguments = [
+        "audit", str(drawn), "--detect", toys.card("detector"), "--embed", toys.card("embedder"), "--identify",
+        "--role-column", "role", "--threshold", "0.999", "--rank", "2", "--out", str(tmp_path / "run"), "--workers", "1",
+    ]  # fmt: skip
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "everybody: search, threshold 0.9990" in result.output
+    assert "false alarm (FPIR)" in result.output
+
+
+@pytest.mark.real
+def test_members_of_congress_are_found_nine_years_later(test_data: Path, tmp_path: Path) -> None:
+    """198 members, their portrait of 2015 enrolled and that of 2024 searched, and 60 who came later."""
+    data = test_data / "data" / "congress"
+    members = pd.read_csv(data / "members.csv", dtype=str)
+    same_photo = set(pd.read_csv(data / "same_photo_subjects.csv", dtype=str)["subject"])
+    earlier, later = (set(members["subject"][members["snapshot"] == year]) for year in ("2015", "2024"))
+    mated = (earlier & later) - same_photo
+    strangers = sorted(later - earlier)[:60]
+    chosen = members[members["subject"].isin(mated | set(strangers))].copy()
+    chosen["role"] = np.where(chosen["snapshot"] == "2015", "gallery", "probe")
+    (tmp_path / "congress").symlink_to(data, target_is_directory=True)
+    chosen["image"] = "congress/" + chosen["image"]
+    chosen[["image", "subject", "gender", "role"]].to_csv(tmp_path / "people.csv", index=False)
+
+    run = fg.audit(
+        tmp_path / "people.csv", embed="face_reid_0095", by="gender", threshold=(0.45,), identify=True,
+        role_column="role", rank=(1, 5), models_dirs=[test_data / "models"], allow_outside=True,
+    )  # fmt: skip
+
+    first = run.extra["identification.csv"]
+    first = first[(first["rank"] == 1) & (first["gender"] == "any")].iloc[0]
+    assert (first["mated"], first["gallery"], first["non_mated"]) == (198, 198, 60)
+    assert first["value"] >= 0.98
+    at = run.rates[(run.rates["threshold"] == 0.45) & (run.rates["gender"] == "any")].set_index("metric")
+    assert (at.loc[["fnir"], "value"] <= 0.05).all()
+    assert at.loc["fpir", "trials"] == 60
+    assert at.loc["fpir", "value"] <= 0.15
