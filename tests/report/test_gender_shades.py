@@ -24,7 +24,8 @@ from facegap.report.gender_shades import (
     split,
     view_rates,
 )
-from facegap.report.tables import TextTable, all_tables
+from facegap.report.overview import all_tables
+from facegap.report.tables import TextTable
 from facegap.statistics.published import COLUMNS, PRINTED, gender_shades_view, rebuild_people
 from facegap.store import Run
 from facegap.tables import FACES, MANIFEST, check

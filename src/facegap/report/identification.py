@@ -10,7 +10,8 @@ import numpy as np
 
 from facegap.derive.identification import GALLERY, SearchPoint, search_points
 from facegap.derive.terms import cells_of
-from facegap.report.tables import METRIC_TITLES, TextTable, cell, extremes, own_rates, records
+from facegap.report.extremes import extremes
+from facegap.report.tables import METRIC_TITLES, TextTable, cell, own_rates, records
 from facegap.report.text import clean
 from facegap.store import Run
 from facegap.types import Group

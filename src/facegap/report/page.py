@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from facegap.report import tables
+from facegap.report import overview
 from facegap.report.text import clean
 from facegap.store import Run, explained, finish, write_bytes
+
+NO_BREAK = "\u00a0"
 
 
 def add_report(folder: Path, run: Run, *, include_ids: bool) -> None:
@@ -22,12 +25,19 @@ def page(run: Run, *, include_ids: bool) -> str:
     """The page as text; every value is escaped by the template engine."""
     environment = Environment(loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined)
     environment.filters["clean"] = clean
+    environment.filters["unbroken"] = unbroken
     return environment.get_template("report.html").render(
         record=run.record,
-        findings=tables.findings(run),
-        tables=tables.all_tables(run, view=None, include_ids=include_ids),
+        findings=overview.findings(run),
+        tables=overview.all_tables(run, view=None, include_ids=include_ids),
         limits=LIMITS,
     )
+
+
+def unbroken(text: str) -> str:
+    """Text that may wrap between a value, its interval and its counts, but inside none of them."""
+    tied = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NO_BREAK), text)
+    return tied.replace(" %", f"{NO_BREAK}%")
 
 
 LIMITS = (

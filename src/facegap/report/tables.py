@@ -15,7 +15,6 @@ import pandas as pd
 
 from facegap.derive.identification import METRICS as SEARCH_METRICS
 from facegap.derive.terms import attribute_columns
-from facegap.inputs.labels import UNKNOWN
 from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
@@ -118,36 +117,6 @@ def rate_table(rates: pd.DataFrame, title: str, min_subjects: int) -> TextTable:
 def cell(row: Mapping[str, Any]) -> str:
     """One rate: value, interval, errors / trials."""
     return f"{percent(row['value'])} {interval(row['low'], row['high'])} {row['errors']}/{row['trials']}"
-
-
-def extremes(run: Run, metric: str) -> list[str]:
-    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval."""
-    rates = own_rates(run)
-    enough = rates[
-        (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
-    ]
-    sentences = []
-    for (_, _), found in enough.groupby(["term", "threshold"], sort=False, dropna=False):
-        cells = [row for row in records(found) if row["term"] and UNKNOWN not in dict(row["group"].attributes).values()]
-        if len(cells) < 2:
-            continue
-        if len({row["value"] for row in cells}) == 1:
-            first, named = cells[0], " x ".join(cells[0]["term"])
-            title = METRIC_TITLES.get(metric, metric)
-            sentences.append(f"{clean(named)}: {title}: {percent(first['value'])} in every group of enough subjects.")
-            continue
-        worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
-        named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
-        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.")
-    return sentences
-
-
-def said(row: Mapping[str, Any]) -> str:
-    """A group and its rate in words."""
-    return (
-        f"{clean(row['group'])} {percent(row['value'])} ({row['errors']} of {row['trials']}, {row['subjects']} subjects, "
-        f"{100 * row['level']:.0f} % interval {interval(row['low'], row['high'])})"
-    )
 
 
 def matrix_tables(run: Run) -> list[TextTable]:
@@ -314,33 +283,3 @@ def failed_table(run: Run) -> TextTable:
     failed = run.faces[run.faces["outcome"] != "ok"]
     rows = tuple((clean(row["image"]), row["outcome"], clean(row["detail"])) for row in records(failed))
     return TextTable("images without a usable face", ("image", "outcome", "detail"), rows)
-
-
-def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTable]:
-    """The tables of a run in the order in which they are read."""
-    found = [outcome_table(run)]
-    if run.record["classes"]:
-        found.append(prediction_table(run))
-    from facegap.report.identification import search_tables  # it prints TextTables of this file
-
-    found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
-    if view == "gender-shades":
-        from facegap.report.gender_shades import gender_shades_tables  # it prints TextTables of this file
-
-        found += gender_shades_tables(run)
-    if len(run.gaps):
-        found.append(gap_table(run))
-    if len(run.age):
-        found.append(age_text_table(run))
-    if include_ids:
-        found.append(failed_table(run))
-    return [*found, timing_table(run)] if run.record["timing"]["per_image"] else found
-
-
-def findings(run: Run) -> list[str]:
-    """The worst and the best group of every term, for the metric that the audit is about."""
-    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
-    metrics = metrics or ["fte", "no_answer_rate"]  # a run has one of them
-    from facegap.report.identification import search_findings
-
-    return [*(sentence for metric in metrics for sentence in extremes(run, metric)), *search_findings(run)]

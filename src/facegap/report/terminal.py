@@ -16,7 +16,7 @@ from rich.text import Text
 
 from facegap.errors import FetchError
 from facegap.inputs.model_card import ModelCard
-from facegap.report import tables
+from facegap.report import overview
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store import Run
@@ -126,10 +126,10 @@ def print_warnings(warnings: Sequence[str]) -> None:
 
 def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
     """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
-    print_tables(tables.all_tables(run, view=view, include_ids=include_ids))
+    print_tables(overview.all_tables(run, view=view, include_ids=include_ids))
     print_warnings(run.record["warnings"])
     out = console()
-    for sentence in tables.findings(run):
+    for sentence in overview.findings(run):
         out.print(Text(clean(sentence)))
     out.print(
         Text(

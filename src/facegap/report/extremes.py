@@ -1,0 +1,41 @@
+"""The finding in a sentence: of every term the group with the highest rate and the one with the lowest, with n."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from facegap.inputs.labels import UNKNOWN
+from facegap.report.tables import METRIC_TITLES, own_rates, records
+from facegap.report.text import clean, interval, percent
+from facegap.store import Run
+
+
+def extremes(run: Run, metric: str) -> list[str]:
+    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval."""
+    rates = own_rates(run)
+    enough = rates[
+        (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
+    ]
+    sentences = []
+    for (_, _), found in enough.groupby(["term", "threshold"], sort=False, dropna=False):
+        cells = [row for row in records(found) if row["term"] and UNKNOWN not in dict(row["group"].attributes).values()]
+        if len(cells) < 2:
+            continue
+        if len({row["value"] for row in cells}) == 1:
+            first, named = cells[0], " x ".join(cells[0]["term"])
+            title = METRIC_TITLES.get(metric, metric)
+            sentences.append(f"{clean(named)}: {title}: {percent(first['value'])} in every group of enough subjects.")
+            continue
+        worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
+        named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
+        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.")
+    return sentences
+
+
+def said(row: Mapping[str, Any]) -> str:
+    """A group and its rate in words."""
+    return (
+        f"{clean(row['group'])} {percent(row['value'])} ({row['errors']} of {row['trials']}, {row['subjects']} subjects, "
+        f"{100 * row['level']:.0f} % interval {interval(row['low'], row['high'])})"
+    )
