@@ -1,0 +1,279 @@
+"""What `facegap bench matching` says: how fast everyone is compared with everyone here, next to a matrix product and peers.
+
+Each candidate runs in a process of its own; they take turns, so that a drift of the clock hits all alike, and a ratio is
+the median over turns of the ratio within a turn. A ratio whose quartiles are far apart is not called a result.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_info
+
+from facegap.commands.bench_peers import JOBS
+from facegap.errors import MatchingError
+from facegap.matching import choose_filter, score_pairs
+from facegap.matching.filters import why_not
+from facegap.runtime import processor_name, usable_cores, version_of
+from facegap.types import FloatArray, IntArray
+
+WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above which it is no result
+FMR = 1e-3  # the floor of the counted tail is the score that this share of impostor pairs reaches
+PROBES, PAIRS, RANKS = 1024, 300_000, 10
+SAMPLED_PAIRS = 400_000
+DIRECTIONS = 156  # that carry most of the variance of made-up faces, as in real embeddings
+FLATTERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where set they slow numpy's product and flatter every ratio
+NEEDS = {"faiss IndexFlatIP": "faiss", "sklearn brute": "sklearn"}
+FILTER_OF = {"ours, int8 by onnxruntime": "int8", "ours, int8 by AMX": "amx"}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of one candidate, one for each turn; extra_mib is the memory beyond that of a small run before."""
+
+    wall_ns: tuple[int, ...]
+    cpu_ns: tuple[int, ...]
+    extra_mib: float
+    answer: Any
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster `candidate` is than `than`, quartiles over the turns; `result` says whether they are close."""
+
+    candidate: str
+    than: str
+    low: float
+    median: float
+    high: float
+    cpu: float
+
+    @property
+    def result(self) -> bool:
+        """Whether the spread allows the median to be quoted."""
+        return (self.high - self.low) / self.median <= WIDEST_SPREAD
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job at one depth and number of threads."""
+
+    job: str
+    rows: int
+    depth: int
+    threads: int
+    comparisons: int  # pairs of one run
+    floor: float
+    filter_reason: str
+    timings: Mapping[str, Timing]
+    ratios: tuple[Ratio, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MatchingBench:
+    """All jobs, and the machine they ran on."""
+
+    machine: Mapping[str, Any]
+    jobs: tuple[Job, ...] = field(default=())
+
+
+def bench_matching(
+    *, rows: int = 32_768, depth: int = 512, threads: int = 1, turns: int = 5, jobs: Sequence[str] = tuple(JOBS),
+    candidates: Sequence[str] | None = None, rng: np.random.Generator,
+) -> MatchingBench:  # fmt: skip
+    """Time our calls and every peer that is installed on made-up faces.
+
+    rows, depth : of the embeddings; a search has as many gallery rows and 1,024 probes, a pair list 300,000 pairs
+    threads     : that each candidate may use
+    turns       : measured runs of each candidate
+    jobs        : of counts, search, pairs
+    candidates  : names from bench_peers.JOBS to keep; all by default
+    """
+    unknown = set(jobs) - set(JOBS)
+    if unknown or rows < 2 * RANKS or threads < 1 or turns < 1:
+        raise MatchingError(f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small")
+    embeddings, subjects, groups = face_like(rng, rows + PROBES, depth)
+    probes, embeddings = embeddings[rows:], embeddings[:rows]
+    subjects, groups = subjects[:rows], groups[:rows]
+    floor = floor_at(FMR, embeddings, subjects, rng)
+    arrays = {"rows": embeddings, "subjects": subjects, "groups": groups, "probes": probes,
+              "pairs": rng.integers(0, rows, (PAIRS, 2))}  # fmt: skip
+    reason = choose_filter(embeddings, floor=floor).reason
+    pairs_of = {"counts": rows * (rows - 1) // 2, "search": rows * PROBES, "pairs": PAIRS}
+    done = []
+    with tempfile.TemporaryDirectory(prefix="facegap-bench-") as folder:
+        for name, array in arrays.items():
+            np.save(Path(folder) / f"{name}.npy", array)
+        for job in jobs:
+            wanted = [name for name in JOBS[job] if candidates is None or name in candidates]
+            left_out = {name: why_left_out(name) for name in wanted}
+            present = [name for name in wanted if not left_out[name]]
+            settings = {"floor": floor, "k": min(RANKS, rows), "threads": threads}
+            timings = timed_in_turns(Path(folder), job, present, settings, turns)
+            notes = tuple(f"{name}: {why}" for name, why in left_out.items() if why)
+            done.append(Job(job, rows, depth, threads, pairs_of[job], floor, reason, timings, ratios_of(timings), notes))
+    return MatchingBench(machine(), tuple(done))
+
+
+def face_like(rng: np.random.Generator, n: int, depth: int) -> tuple[Any, IntArray, IntArray]:
+    """Made-up embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
+
+    A row is sqrt(.6) of its subject and sqrt(.4) of its own, so that genuine scores are about .6; 156 directions, turned at
+    random, carry most of the variance, so that impostor scores spread as those of real embedders do.
+    """
+    subjects = np.arange(n) // 4
+    spread = np.where(np.arange(depth) < DIRECTIONS, 1.0, 0.15).astype(np.float32)
+    own = rng.standard_normal((n, depth), dtype=np.float32)
+    shared = rng.standard_normal((n // 4 + 1, depth), dtype=np.float32)
+    turn = np.linalg.qr(rng.standard_normal((depth, depth)))[0].astype(np.float32)
+    rows = (np.float32(math.sqrt(0.6)) * shared[subjects] + np.float32(math.sqrt(0.4)) * own) * spread @ turn
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows, subjects, rng.integers(0, 4, n)
+
+
+def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
+    """The score that a share `fmr` of sampled impostor pairs reaches, to three digits."""
+    left, right = rng.integers(0, len(rows), (2, SAMPLED_PAIRS))
+    impostor = subjects[left] != subjects[right]
+    scores = score_pairs(rows, left[impostor], right[impostor])
+    return round(float(np.quantile(scores, 1 - fmr)), 3)
+
+
+def why_left_out(candidate: str) -> str:
+    """Why a candidate cannot run here, empty where it can."""
+    module = NEEDS.get(candidate)
+    if module and find_spec(module) is None:
+        return f"{module} is not installed"
+    return why_not(FILTER_OF[candidate]) if candidate in FILTER_OF else ""
+
+
+def timed_in_turns(
+    folder: Path, job: str, candidates: Sequence[str], settings: Mapping[str, Any], turns: int
+) -> dict[str, Timing]:
+    """Times of each candidate in a process of its own, one run of each after the other, `turns` times."""
+    environment = {name: value for name, value in os.environ.items() if name not in FLATTERING}
+    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(settings["threads"]))
+    with ExitStack() as stack:
+        peers = {}
+        for name in candidates:
+            spec = json.dumps({"folder": str(folder), "job": job, "candidate": name, "settings": dict(settings)})
+            command = [sys.executable, "-m", "facegap.commands.bench_peers", spec]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            peers[name] = stack.enter_context(process)
+            stack.callback(process.kill)
+            answer_of(process, name)  # one starts after the other: while all import at once none is ready
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in candidates}
+        for _ in range(turns):
+            for name, process in peers.items():
+                assert process.stdin is not None
+                process.stdin.write("run\n")
+                process.stdin.flush()
+                runs[name].append(json.loads(answer_of(process, name)))
+    return {name: timing_of(run) for name, run in runs.items()}
+
+
+def answer_of(process: subprocess.Popen[str], name: str) -> str:
+    """The next line of a peer. Raises MatchingError where it has ended instead."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise MatchingError(f"{name} ended with code {process.wait()} before it answered; its error stands above")
+    return line
+
+
+def timing_of(runs: Sequence[Mapping[str, Any]]) -> Timing:
+    """Times of the runs of one candidate."""
+    wall, cpu = (tuple(int(run[name]) for run in runs) for name in ("wall_ns", "cpu_ns"))
+    return Timing(wall, cpu, max(float(run["extra_mib"]) for run in runs), runs[-1]["answer"])
+
+
+def ratios_of(timings: Mapping[str, Timing]) -> tuple[Ratio, ...]:
+    """Each of our calls against everything else of the job."""
+    ours = [name for name in timings if name.startswith("ours")]
+    return tuple(ratio(name, timings[name], other, timings[other])
+                 for name in ours for other in timings if other not in ours)  # fmt: skip
+
+
+def ratio(candidate: str, timing: Timing, than: str, other: Timing) -> Ratio:
+    """Times of `than` over times of `candidate`, turn by turn."""
+    wall = ratios_in_turns(other.wall_ns, timing.wall_ns)
+    cpu = ratios_in_turns(other.cpu_ns, timing.cpu_ns)
+    low, median, high = np.quantile(wall, [0.25, 0.5, 0.75]).tolist()
+    return Ratio(candidate, than, low, median, high, float(np.median(cpu)))
+
+
+def ratios_in_turns(slower: Sequence[int], faster: Sequence[int]) -> FloatArray:
+    """Ratio of the times in each turn."""
+    return np.asarray(slower, np.float64) / np.asarray(faster, np.float64)
+
+
+def machine() -> dict[str, Any]:
+    """What the times depend on: processor, BLAS with the architecture that it detected, versions."""
+    pools = [{name: pool.get(name) for name in ("user_api", "internal_api", "version", "architecture")}
+             for pool in threadpool_info()]  # fmt: skip
+    packages = ("numpy", "numba", "onnxruntime", "scikit-learn", "faiss-cpu", "facegap")
+    return {
+        "processor": processor_name(), "cores": usable_cores(), "pools": pools, "device": "cpu",
+        "versions": {"python": sys.version.split()[0], **{name: version_of(name) for name in packages if version_of(name)}},
+        "filters": {name: why_not(name) or "usable" for name in ("float32", "int8", "amx")},
+        "unset": [name for name in FLATTERING if name in os.environ],
+    }  # fmt: skip
+
+
+def as_json(bench: MatchingBench) -> str:
+    """The whole bench as JSON, NaN as null."""
+    plain = asdict(bench)
+    for job, stored in zip(bench.jobs, plain["jobs"], strict=True):
+        for one, kept in zip(job.ratios, stored["ratios"], strict=True):
+            kept["result"] = one.result
+    return json.dumps(plain, indent=1, default=str)
+
+
+def as_markdown(bench: MatchingBench) -> str:
+    """The bench as tables of Markdown, which is also what the command prints."""
+    pools = "; ".join(" ".join(str(value) for value in pool.values() if value) for pool in bench.machine["pools"])
+    versions = ", ".join(f"{name} {version}" for name, version in bench.machine["versions"].items())
+    lines = [f"Machine: {bench.machine['processor']}. Libraries: {pools}. Versions: {versions}.", ""]
+    for job in bench.jobs:
+        lines += job_lines(job)
+    return "\n".join(lines)
+
+
+def job_lines(job: Job) -> list[str]:
+    """Heading, times and ratios of one job."""
+    threads = f"{job.threads} thread{'s' * (job.threads > 1)}"
+    turns = len(next(iter(job.timings.values())).wall_ns)
+    lines = [f"### {job.job}: {job.rows:,} rows, d={job.depth}, {threads}, {turns} turns", ""]
+    if job.job == "counts":
+        lines += [f"Floor {job.floor} (FMR {FMR:g} of sampled impostor pairs). {job.filter_reason}.", ""]
+    others = [name for name in job.timings if not name.startswith("ours")]
+    lines += ["| | ms | M pairs/s | extra MiB | " + " | ".join(f"x {name}" for name in others) + " |"]
+    lines += ["|---" * (4 + len(others)) + "|"]
+    for name, timing in job.timings.items():
+        ms = float(np.median(timing.wall_ns)) / 1e6
+        cells = [cell_of(job, name, other) for other in others]
+        speed = job.comparisons / ms / 1e3
+        lines.append(f"| {name} | {ms:,.1f} | {speed:,.0f} | {timing.extra_mib:,.0f} | " + " | ".join(cells) + " |")
+    return [*lines, "", *(f"Left out: {note}." for note in job.left_out), ""]
+
+
+def cell_of(job: Job, candidate: str, other: str) -> str:
+    """One ratio with its quartiles, or why there is none."""
+    for one in job.ratios:
+        if (one.candidate, one.than) == (candidate, other):
+            quartiles = f"{one.low:.2f} to {one.high:.2f}"
+            return f"**{one.median:.2f}** ({quartiles})" if one.result else f"no result ({quartiles})"
+    return ""

@@ -1,0 +1,81 @@
+"""The bench compares equal work, in turns, and does not call a wide spread a result."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from facegap.commands import bench_matching as bench
+from facegap.commands import bench_peers as peers
+from facegap.errors import MatchingError
+
+
+def timing(*milliseconds: float) -> bench.Timing:
+    ns = tuple(int(ms * 1e6) for ms in milliseconds)
+    return bench.Timing(ns, ns, 1.0, None)
+
+
+def test_a_ratio_is_the_median_of_the_ratios_within_a_turn() -> None:
+    # The second turn is twice as slow for both: the ratio does not notice.
+    found = bench.ratio("ours", timing(10, 20, 10), "theirs", timing(40, 80, 42))
+    assert (found.low, found.median) == (4.0, 4.0)
+    assert found.result
+
+
+def test_a_ratio_of_scattered_turns_is_printed_as_no_result() -> None:
+    timings = {"theirs": timing(10, 40, 90), "ours": timing(10, 10, 10)}
+    job = bench.Job("pairs", 5, 4, 1, 10, 0.1, "", timings, bench.ratios_of(timings), ())
+    text = bench.as_markdown(bench.MatchingBench(bench.machine(), (job,)))
+    assert "no result (2.50 to 6.50)" in text
+    assert json.loads(bench.as_json(bench.MatchingBench(bench.machine(), (job,))))["jobs"][0]["ratios"][0]["result"] is False
+
+
+@pytest.fixture
+def case() -> peers.Case:
+    rng = np.random.default_rng(5)
+    rows, subjects, groups = bench.face_like(rng, 700, 64)
+    return peers.Case(rows[:640], subjects[:640], groups[:640], rows[640:], rng.integers(0, 640, (500, 2)), 0.3, 3, 1)
+
+
+def test_every_peer_does_the_same_work(case: peers.Case) -> None:
+    for job, candidates in peers.JOBS.items():
+        answers = {name: run(case) for name, run in candidates.items() if not bench.why_left_out(name)}
+        ours = {name: answer for name, answer in answers.items() if name.startswith("ours")}
+        assert len({json.dumps(answer) for answer in ours.values()}) == 1, job
+        if job == "search":
+            rows = next(iter(ours.values()))[0]  # type: ignore[index]
+            assert {answers[name] for name in answers if name not in ours and answers[name] is not None} == {rows}
+        if job == "pairs":
+            assert answers["ours"] == pytest.approx(answers["numpy einsum in chunks"], rel=1e-4)
+
+
+def test_the_tiles_cover_every_pair_once() -> None:
+    seen = np.zeros((1500, 1500), int)
+    for rows, columns in peers.tiles(1500):
+        seen[rows, columns] += 1
+    assert (seen[np.triu_indices(1500)] == 1).all()
+
+
+def test_made_up_faces_are_alike_within_a_subject_and_the_floor_is_reached_as_often_as_asked() -> None:
+    rng = np.random.default_rng(1)
+    rows, subjects, _ = bench.face_like(rng, 4000, 128)
+    scores = rows @ rows.T
+    same = (subjects[:, None] == subjects) & ~np.eye(4000, dtype=bool)
+    assert scores[same].mean() == pytest.approx(0.6, abs=0.02)
+    floor = bench.floor_at(1e-2, rows, subjects, rng)
+    assert (scores[subjects[:, None] != subjects] >= floor).mean() == pytest.approx(1e-2, rel=0.1)
+
+
+def test_a_small_bench_runs_in_processes_and_answers_in_json_and_markdown() -> None:
+    found = bench.bench_matching(rows=300, depth=16, turns=2, jobs=("pairs",), rng=np.random.default_rng(2))
+    (job,) = found.jobs
+    assert all(len(t.wall_ns) == 2 for t in job.timings.values())
+    assert json.loads(bench.as_json(found))["jobs"][0]["timings"]["ours"]["extra_mib"] >= 0
+    assert "x numpy einsum in chunks" in bench.as_markdown(found)
+
+
+def test_an_unknown_job_is_refused() -> None:
+    with pytest.raises(MatchingError, match="cooking"):
+        bench.bench_matching(jobs=("cooking",), rng=np.random.default_rng(2))
