@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from facegap.report.extremes import extremes
-from facegap.report.gender_shades import gender_shades_tables
-from facegap.report.identification import search_tables
+from facegap.report.gender_shades import WIDTH, gender_shades_tables
+from facegap.report.identification import search_findings, search_tables
 from facegap.report.tables import (
     TextTable,
     age_text_table,
@@ -19,10 +19,10 @@ from facegap.report.tables import (
 from facegap.store import Run
 
 
-def all_tables(run: Run, *, view: str | None, include_ids: bool) -> list[TextTable]:
-    """The tables of a run in the order in which they are read."""
+def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
+    """The tables of a run in the order in which they are read; a view that is wider than `width` letters is split."""
     found = [gap_table(run)] if len(run.gaps) else []
-    found += gender_shades_tables(run) if view == "gender-shades" else []
+    found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
     found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_text_table(run)] if len(run.age) else []
     found += [outcome_table(run)]
@@ -35,6 +35,4 @@ def findings(run: Run) -> list[str]:
     """The worst and the best group of every term, for the metric that the audit is about."""
     metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
     metrics = metrics or ["fte", "no_answer_rate"]  # a run has one of them
-    from facegap.report.identification import search_findings
-
     return [*(sentence for metric in metrics for sentence in extremes(run, metric)), *search_findings(run)]
