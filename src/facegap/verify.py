@@ -192,8 +192,11 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
 
 
 def counted_groups(manifest: pd.DataFrame, terms: Sequence[Term]) -> Cells:
-    """The finest groups that every term can be put together from; one group where they are too many to count by."""
-    cells = cells_of(manifest, attribute_columns(terms))
+    """The finest groups that every term can be put together from; one group where they are too many to count by.
+
+    A calibration set may lack columns of the audited one: its groups are those that it has.
+    """
+    cells = cells_of(manifest, tuple(name for name in attribute_columns(terms) if name in manifest.columns))
     return cells if len(cells.groups) <= MOST_COUNTED_GROUPS else cells_of(manifest, ())
 
 
@@ -289,10 +292,12 @@ def transfer_points(
     rows = images.rows[taking_part]
     listed = counts.tail
     for term in terms:
+        if not set(term) <= set(images.manifest.columns):
+            continue  # a calibration set of its own without this label: its people cannot be told apart by it
         cells = cells_of(images.manifest, term)
         codes = cells.codes[rows]
         for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True)):
-            if not term or not known:
+            if not known:
                 continue
             inside = codes == k
             scores = listed["score"][inside[listed["left"]] & inside[listed["right"]]]
