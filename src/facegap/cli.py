@@ -333,15 +333,12 @@ def reproduce(
     facegap reproduce gender-shades --out gender-shades
     """
     from facegap.commands.reproduce import REPRODUCTIONS
-    from facegap.report.terminal import print_tables
-    from facegap.report.text import clean
+    from facegap.report.terminal import console, print_sentences, print_tables
 
-    found = REPRODUCTIONS[study](out)
-    for sentence in found.introduction:
-        typer.echo(clean(sentence))
+    found = REPRODUCTIONS[study](out, console().width)
+    print_sentences(found.introduction)
     print_tables(found.tables)
-    for folder in found.folders:
-        typer.echo(clean(f"Written to {folder}; check it with facegap recheck {folder}"))
+    print_sentences([f"Written to {folder}; check it with facegap recheck {folder}" for folder in found.folders])
 
 
 @app.command()

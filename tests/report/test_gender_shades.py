@@ -342,6 +342,17 @@ def test_nine_columns_of_the_paper_are_one_table() -> None:
     assert len(gender_shades_tables(run)) == 1
 
 
+def test_a_terminal_of_80_gets_the_margins_and_the_crossings_apart() -> None:
+    people = rebuild_people("IBM")
+    run = made_run({"tone": people.tone, "gender": people.gender, "prediction": people.prediction})
+    first, second = gender_shades_tables(run, width=80)
+    assert (first.columns[1:], second.columns[1:]) == (COLUMNS[:5], COLUMNS[5:])
+    assert [row[0] for row in first.rows] == [row[0] for row in second.rows]
+    assert first.title.endswith("(part 1 of 2)")
+    assert not first.notes
+    assert second.notes
+
+
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=30), st.integers(30, 200))
 def test_splitting_loses_no_column_and_leaves_no_table_empty(widths: list[int], width: int) -> None:
     parts = split([("", *(f"{k}".ljust(w) for k, w in enumerate(widths)))], width)

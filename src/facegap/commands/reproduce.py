@@ -17,7 +17,7 @@ from typing import Any
 
 from facegap.closed_boxes import audit_predictions
 from facegap.errors import RunError
-from facegap.report.gender_shades import Printed, gender_shades_tables, view_rates
+from facegap.report.gender_shades import WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.page import add_report
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, interval, number, p_value
@@ -70,10 +70,11 @@ class Reproduction:
     tables: tuple[TextTable, ...]
 
 
-def reproduce_gender_shades(out: Path | None = None) -> Reproduction:
+def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Reproduction:
     """Rebuild, audit and compare all vendors of the table.
 
-    out : a new or empty folder for the manifest, the answers and the run folder of each vendor; None keeps nothing
+    out   : a new or empty folder for the manifest, the answers and the run folder of each vendor; None keeps nothing
+    width : letters of a line; where nine columns are too wide they stand in several tables
 
     Raises
     ------
@@ -87,12 +88,12 @@ def reproduce_gender_shades(out: Path | None = None) -> Reproduction:
         make_empty(out)
         runs = {vendor: audited(vendor, out) for vendor in PRINTED}
         folders = tuple(kept(run, out / file_name(vendor)) for vendor, run in runs.items())
-    return Reproduction(runs, folders, INTRODUCTION, comparison(runs))
+    return Reproduction(runs, folders, INTRODUCTION, comparison(runs, width))
 
 
-def comparison(runs: Mapping[str, Run]) -> tuple[TextTable, ...]:
+def comparison(runs: Mapping[str, Run], width: int) -> tuple[TextTable, ...]:
     """All tables in reading order; what several of them note is said once, below the last."""
-    vendors = [table for vendor, run in runs.items() for table in vendor_tables(vendor, run)]
+    vendors = [table for vendor, run in runs.items() for table in vendor_tables(vendor, run, width)]
     return (*noted_once(vendors), impossible_table(), margins_table(runs), verdicts_table(runs))
 
 
@@ -143,9 +144,10 @@ def kept(run: Run, folder: Path) -> Path:
 # ---- the paper's columns ----
 
 
-def vendor_tables(vendor: str, run: Run) -> list[TextTable]:
+def vendor_tables(vendor: str, run: Run, width: int) -> list[TextTable]:
     """facegap's own numbers with the printed ones below each."""
-    tables = gender_shades_tables(run, title=f"{vendor} (source = {SOURCE})", printed=printed_text(vendor))
+    title = f"{vendor} (source = {SOURCE})"
+    tables = gender_shades_tables(run, title=title, printed=printed_text(vendor), width=width)
     return [*tables[:-1], replace(tables[-1], notes=(NO_COUNT, *tables[-1].notes))]
 
 
@@ -251,4 +253,4 @@ def gap_text(gap: Mapping[Any, Any]) -> tuple[str, ...]:
     )
 
 
-REPRODUCTIONS: Mapping[str, Callable[[Path | None], Reproduction]] = {"gender-shades": reproduce_gender_shades}
+REPRODUCTIONS: Mapping[str, Callable[[Path | None, int], Reproduction]] = {"gender-shades": reproduce_gender_shades}

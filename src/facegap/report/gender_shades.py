@@ -32,7 +32,7 @@ COUNTED_AS = {
     "FPR": "wrong/called the other",
     NO_ANSWER: "silent/{people}",
 }
-# One table of nine columns with up to three-digit groups fits; wider ones are split rather than folded.
+# One table of nine columns with up to three-digit groups fits. Wider ones are split: a folded 100.0 reads as 100 and 0.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
 ROUNDING_ERROR = 1e-12  # of shares and bounds that are 0 or 1 but for the last bits
 
@@ -73,8 +73,10 @@ class Column:
     gender: str
 
 
-def gender_shades_tables(run: Run, *, title: str = "", printed: Printed | None = None) -> list[TextTable]:
-    """The view of a run, in as many tables as keep within 120 columns; one of nine columns for two levels.
+def gender_shades_tables(
+    run: Run, *, title: str = "", printed: Printed | None = None, width: int = WIDTH
+) -> list[TextTable]:
+    """The view of a run, in as many tables as keep within `width` letters; for two levels 120 hold all nine columns.
 
     printed : further lines with what was published, under the same column heads
     returns : one table without rows, and a note that says why, where the run has no two genders to compare
@@ -87,7 +89,7 @@ def gender_shades_tables(run: Run, *, title: str = "", printed: Printed | None =
     crossed = f"gender x {answers.attribute}" if answers.attribute else "gender"
     title = title or f"as in Gender Shades: {crossed}"
     lines = lines_of(rates, "people" if one_image_each(answers) else "images", printed or {})
-    parts = split(lines, WIDTH)
+    parts = split(lines, width)
     notes = notes_of(run, answers, columns, rates)
     return [
         TextTable(

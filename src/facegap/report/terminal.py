@@ -118,6 +118,12 @@ def print_tables(found: Sequence[TextTable]) -> None:
             out.print(Text(clean(note)))
 
 
+def print_sentences(sentences: Sequence[str]) -> None:
+    """Print sentences, each on a line of its own, folded at blanks."""
+    for sentence in sentences:
+        console().print(Text(clean(sentence)))
+
+
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print what a person should look at."""
     for warning in warnings:
@@ -126,7 +132,7 @@ def print_warnings(warnings: Sequence[str]) -> None:
 
 def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
     """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
-    print_tables(overview.all_tables(run, view=view, include_ids=include_ids))
+    print_tables(overview.all_tables(run, view=view, include_ids=include_ids, width=console().width))
     print_warnings(run.record["warnings"])
     out = console()
     for sentence in overview.findings(run):
