@@ -35,6 +35,7 @@ COUNTED_AS = {
 # One table of nine columns with up to three-digit groups fits. Wider ones are split: a folded 100.0 reads as 100 and 0.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
 ROUNDING_ERROR = 1e-12  # of shares and bounds that are 0 or 1 but for the last bits
+NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
 
 Printed = Mapping[str, Mapping[str, str]]  # row label -> column head -> what the paper prints
 
@@ -88,19 +89,17 @@ def gender_shades_tables(
     rates = rates_of(answers, columns, run.record["level"])
     crossed = f"gender x {answers.attribute}" if answers.attribute else "gender"
     title = title or f"as in Gender Shades: {crossed}"
-    lines = lines_of(rates, "people" if one_image_each(answers) else "images", printed or {})
+    one_image_each = len(np.unique(answers.subjects)) == len(answers.subjects)
+    lines = lines_of(rates, "people" if one_image_each else "images", printed or {})
     parts = split(lines, width)
     notes = notes_of(run, answers, columns, rates)
     return [
         TextTable(
-            title if len(parts) == 1 else f"{title} (part {k} of {len(parts)})",
+            title if len(parts) == 1 else f"{title}, part {k} of {len(parts)}",
             part[0], tuple(part[1:]), notes=notes if k == len(parts) else (),
         )
         for k, part in enumerate(parts, start=1)
     ]  # fmt: skip
-
-
-NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
 
 
 def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
@@ -275,11 +274,6 @@ def split(lines: Sequence[tuple[str, ...]], width: int) -> list[list[tuple[str, 
         parts[-1].append(k)
         used += needed
     return [[(line[0], *(line[k] for k in part)) for line in lines] for part in parts]
-
-
-def one_image_each(answers: Answers) -> bool:
-    """Whether images are people."""
-    return len(np.unique(answers.subjects)) == len(answers.subjects)
 
 
 def notes_of(
