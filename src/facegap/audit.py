@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from facegap.inputs.manifest import Manifest
     from facegap.prepare import Loaded, Settings
+    from facegap.sending import Sending
     from facegap.store import Run
     from facegap.types import Device
     from facegap.verify import Images
@@ -77,6 +78,10 @@ def audit(
     keep_embeddings: bool = True,
     out: str | Path | None = None,
     resume: bool = False,
+    send_images: bool = False,
+    max_calls: int | None = None,
+    calls_per_second: float = 2.0,
+    notice: Callable[[str], None] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Run:
     """Run face models on the portraits of a manifest and measure their errors by group.
@@ -108,6 +113,14 @@ def audit(
     rank                : lengths of candidate lists that are judged
     fpir                : target false positive identification rates; a threshold is found for each
 
+    With the card of a closed service as `classify` (backend http) whole image files are sent to it; `detect` may then be
+    "none", and a detector that is named says nothing about what the service sees:
+
+    send_images         : without it nothing is sent, and an error says who would get how many images
+    max_calls           : requests in all, also over several starts with `resume`; images beyond it have no answer
+    calls_per_second    : of all workers together
+    notice              : called with the recipient and the number of images before any is sent; None: stderr
+
     Raises
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
@@ -115,7 +128,9 @@ def audit(
     from facegap.identify import IdentifySettings, require_possible
     from facegap.inputs.manifest import read_manifest
     from facegap.prepare import Settings, chosen_terms, load_models
+    from facegap.sending import Sending, on_stderr, require_leave, service_among
     from facegap.verify import VerifySettings
+    from facegap.vision.http import Limits
 
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
     verify = VerifySettings(
@@ -136,8 +151,11 @@ def audit(
     if verify.calibrate_on is not None:
         elsewhere = read_manifest(Path(verify.calibrate_on), allow_outside=allow_outside)
     loaded = load_models(settings, [Path(folder) for folder in models_dirs], workers)
+    sending = Sending(send_images, Limits(max_calls, calls_per_second), notice or on_stderr)
+    if (card := service_among(loaded.cards)) is not None:
+        require_leave(card, sending, len(table.frame), out)
     with run_folder(Path(out) if out is not None else None, resume=resume) as (folder, lasting):
-        return run_in(folder, table, elsewhere, settings, loaded, progress, lasting=lasting)
+        return run_in(folder, table, elsewhere, settings, loaded, sending, progress, lasting=lasting)
 
 
 @contextlib.contextmanager
@@ -155,24 +173,33 @@ def run_folder(out: Path | None, *, resume: bool) -> Iterator[tuple[Path, bool]]
 
 def run_in(
     folder: Path, table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded,
-    progress: Progress, *, lasting: bool,
+    sending: Sending, progress: Progress, *, lasting: bool,
 ) -> Run:  # fmt: skip
     """Run what is still to do in a folder, then put the tables together."""
     from facegap import store
     from facegap.prepare import request_of, require_same_request
     from facegap.record import RECORD_VERSION
+    from facegap.sending import open_service, service_among, take_up_again
 
-    request = request_of(table, elsewhere, settings, loaded)
+    request, card = request_of(table, elsewhere, settings, loaded), service_among(loaded.cards)
     if (folder / store.RECORD).exists():
-        require_same_request(folder, store.read_record(folder).get("request"), request)
+        record = store.read_record(folder)
+        require_same_request(folder, record.get("request"), request)
+        if card is not None:
+            take_up_again(folder, record, sending.limits)
         if store.is_whole(folder):
             store.remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
             return store.read_run(folder)
     else:
-        store.write_json(folder / store.RECORD, {"version": RECORD_VERSION, "state": "running", "request": request})
+        begun = {"version": RECORD_VERSION, "state": "running", "request": request}
+        more = {"sent": {"max_calls": sending.limits.max_calls}} if card is not None else {}
+        store.write_json(folder / store.RECORD, begun | more)
     started = time.perf_counter_ns()
-    if elsewhere is not None:
+    if elsewhere is not None:  # without the service: nobody judges what it says of these
         process(folder / store.CALIBRATION, elsewhere, loaded, progress)
+    if card is not None:
+        service = open_service(card, folder, sending, len(table.frame))
+        loaded = replace(loaded, stages=replace(loaded.stages, service=service))
     process(folder, table, loaded, progress)
     run = conclude(folder, table, elsewhere, settings, loaded, request, started)
     if lasting:
@@ -202,6 +229,8 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
             store.write_part(folder, number, part.rows, part.embeddings)
     finally:
         cv2.setNumThreads(threads)
+        if loaded.stages.service is not None:
+            loaded.stages.service.close()
 
 
 def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
@@ -225,10 +254,11 @@ def conclude(
     from facegap.verify import match
 
     rows, faces, images = gathered(folder, table, loaded)
-    outputs = loaded.cards["classify"].outputs if "classify" in loaded.cards else None
-    classes = outputs.gender.classes if outputs and outputs.gender else ()
-    predictions = predictions_table(rows, table.frame, classes)
+    judged = loaded.cards.get("classify")
+    predictions = predictions_table(rows, table.frame, judged.gender_classes if judged else ())
     record = record_of(table, settings, loaded, request, rows)
+    if loaded.stages.service is not None:
+        record["sent"] = loaded.stages.service.sent()
     nothing = pd.DataFrame()
     run = store.Run(record, table.frame, faces, predictions, nothing, nothing, nothing)
     if images is not None:
@@ -242,7 +272,7 @@ def conclude(
             published_threshold=loaded.cards["embed"].published_threshold, workers=loaded.execution.workers,
         )  # fmt: skip
         record |= matching.record
-        run = replace(run, embeddings=images.templates, matched=matching.matched, extra=matching.tables)
+        run = replace(run, embeddings=images.templates, matched=matching.matched)
         if settings.identify is not None:
             found = identify(
                 images, calibration, matching.matched.roles, matching.matched.excluded, settings.identify,

@@ -57,7 +57,8 @@ def audit(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
     detect: Annotated[
-        str, typer.Option(help="Detector: a card's name, a .toml card, or an .onnx with a card beside")
+        str,
+        typer.Option(help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'none' for a closed service"),
     ] = "yunet",
     classify: Annotated[str | None, typer.Option(help="Classifier of gender and age, named likewise")] = None,
     embed: Annotated[str | None, typer.Option(help="Embedder, named likewise")] = None,
@@ -124,6 +125,15 @@ def audit(
     fpir: Annotated[
         list[float] | None, typer.Option(help="--identify: target false positive identification rate; may be given again")
     ] = None,
+    send_images: Annotated[
+        bool, typer.Option("--send-images", help="Let whole images go to the closed service of --classify")
+    ] = False,
+    max_calls: Annotated[
+        int | None, typer.Option(min=1, help="--send-images: calls in all, repeated ones included [default: no limit]")
+    ] = None,
+    calls_per_second: Annotated[
+        float, typer.Option(min=0.001, max=1000, help="--send-images: calls of all workers together")
+    ] = 2.0,
     view: View = None,
 ) -> None:
     """Run models on portraits and measure their errors by group.
@@ -147,7 +157,7 @@ def audit(
             published_threshold="published" in (threshold or ()), calibrate_on=calibrate_on, split=split, seed=seed,
             in_sample=in_sample, pairs=pairs, exclude_pairs=exclude_pairs, tail_limit=tail_limit,
             identify=identify, role_column=role_column, enrol=enrol, non_mates=non_mates, rank=rank or (1, 10),
-            fpir=fpir or (),
+            fpir=fpir or (), send_images=send_images, max_calls=max_calls, calls_per_second=calls_per_second,
         )  # fmt: skip
     add_report(out, run, include_ids=include_ids)
     print_run(run, out, view=view, include_ids=include_ids)

@@ -21,8 +21,8 @@ from facegap.record import closed_record
 from facegap.store import Run
 from facegap.tables import FACES, check
 from facegap.verify import VerifySettings
+from facegap.vision.pipeline import NO_DETECTOR
 
-NO_DETECTOR = "no detector ran: the closed box had to find the face itself"
 NO_ROW = "the file of predictions has no row for the image"
 EMPTY = "the prediction is empty"
 

@@ -22,7 +22,10 @@ from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
 from facegap.vision.pipeline import PART_ROWS, Stages
+from facegap.vision.wire import read_key
 
+NO_DETECT = "none"
+TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
 SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
 
 
@@ -75,36 +78,48 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
     Raises
     ------
     CardError, FetchError, ModelError, DeviceError : see `resolve_card`, `read_weights` and `open_session`
+    ModelError : models that cannot work together
     """
-
     named: dict[Task, str | None] = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
+    if settings.detect == NO_DETECT:
+        named["detect"] = None
     resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
     cards = {task: card for task, (card, _) in resolved.items()}
-    assert cards["detect"].detector is not None
-    if "embed" in cards and not cards["detect"].detector.points:
-        raise ModelError(f"{cards['detect'].name} gives boxes only, and --embed needs five points; use --detect yunet")
-    for card in cards.values():
-        if card.backend != "onnx":
-            raise ModelError(f"{card.name}: a closed service cannot take part in this audit")
+    require_fitting(cards)
     searched = models_folders(folders)
     sessions = {
         task: runtime.open_session(read_weights(card, searched, given), name=card.name, device=settings.device)
         for task, (card, given) in resolved.items()
+        if card.backend == "onnx"
     }
     count = workers or runtime.usable_cores()
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
-        {card.name: str(card.sha256) for card in cards.values()},
+        {cards[task].name: str(cards[task].sha256) for task in sessions},
         device=settings.device, threads=1, workers=count, batch=settings.batch,
     )  # fmt: skip
     stages = Stages(
-        detector(cards["detect"], sessions["detect"]),
-        embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in cards else None,
-        classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in cards else None,
+        detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None,
+        embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in sessions else None,
+        classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in sessions else None,
         settings.many_faces,
         settings.min_face_px,
     )
     return Loaded(stages, cards, execution)
+
+
+def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
+    """Raise ModelError for models that cannot work together, CardError for a service whose key is not there."""
+    detect, embed, classify = (cards.get(task) for task in TASKS)
+    if embed is not None and embed.backend == "http":
+        raise ModelError(f"{embed.name}: templates of a closed service are read by facegap audit-embeddings")
+    if classify is not None and classify.backend == "http":
+        read_key(classify)
+    elif detect is None:
+        raise ModelError(f"--detect {NO_DETECT} is for a closed service that finds faces itself; name a detector")
+    if embed is not None and (detect is None or detect.detector is None or not detect.detector.points):
+        said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
+        raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
 
 
 def request_of(table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded) -> dict[str, Any]:

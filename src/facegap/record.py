@@ -28,7 +28,7 @@ def record_of(
     """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
 
     terms, notes = chosen_terms(table, settings)
-    outputs = loaded.cards["classify"].outputs if "classify" in loaded.cards else None
+    judged = loaded.cards.get("classify")
     return {
         "version": RECORD_VERSION,
         "state": "complete",
@@ -41,8 +41,8 @@ def record_of(
             "labels": list(table.labels),
         },
         "models": {task: card.name for task, card in loaded.cards.items()},
-        "classes": list(outputs.gender.classes) if outputs and outputs.gender else [],
-        "says_age": bool(outputs and outputs.age),
+        "classes": list(judged.gender_classes) if judged else [],
+        "says_age": bool(judged and judged.says_age),
         "terms": [list(term) for term in terms],
         "level": settings.level,
         "min_subjects": settings.min_subjects,

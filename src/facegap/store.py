@@ -358,6 +358,14 @@ def remove_leftovers(folder: Path) -> None:
                 left.unlink(missing_ok=True)
 
 
+def reopen(folder: Path) -> None:
+    """Make a whole run one that is to be run again: its results go, what was kept beside its parts stays."""
+    with explained(folder):
+        (folder / SUMS).unlink(missing_ok=True)
+        if (folder / PARTS).exists():
+            shutil.rmtree(folder / PARTS)
+
+
 def is_whole(folder: Path) -> bool:
     """Whether the run in a folder reached its end."""
     return (folder / SUMS).is_file()

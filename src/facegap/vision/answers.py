@@ -1,0 +1,177 @@
+"""What a closed service said: each call as it is kept in the run folder, and the answer that its body holds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from facegap.errors import RunError
+from facegap.inputs.labels import OLDEST, normalise_label
+from facegap.inputs.model_card import ModelCard
+from facegap.inputs.service_card import AnswerSpec
+from facegap.store import write_json
+
+State = Literal["sent", "unheard", "failed", "answered"]
+MOST_QUOTED = 40  # characters of a service's own word in a detail
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request for one image, and what came of it.
+
+    row, attempt : manifest row of the image; 1 for the first call for it
+    image_sha256 : of the bytes that were sent
+    state        : sent (the program was killed before anything was kept), unheard (the service did not look at the
+                   image: no connection, the key refused, a long pause asked for), failed (another call may do better)
+                   or answered (final, whatever the answer is worth)
+    reason       : why nothing can be read from the body, empty where something can
+    body         : as it came, cut at the bound, without the key
+    """
+
+    row: int
+    attempt: int
+    image_sha256: str
+    state: State
+    sent_at: str
+    seconds: float = 0.0
+    status: int | None = None
+    content_type: str = ""
+    reason: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer."""
+
+    prediction: str = ""
+    probability: float = math.nan
+    age: float = math.nan
+    detail: str = ""
+
+
+# ---- calls in the run folder ----
+
+
+def call_path(folder: Path, row: int, attempt: int) -> Path:
+    """The file of one call."""
+    return folder / f"{row:07d}-{attempt:02d}.json"
+
+
+def write_call(folder: Path, call: Call) -> None:
+    """Keep a call; the file is there whole or not at all, readable by its owner only."""
+    record = asdict(call)
+    body = record.pop("body")
+    try:
+        record["body"] = body.decode("utf-8")
+    except UnicodeDecodeError:
+        record["body_base64"] = base64.b64encode(body).decode("ascii")
+    write_json(call_path(folder, call.row, call.attempt), record)
+
+
+def read_call(path: Path) -> Call:
+    """A kept call.
+
+    Raises
+    ------
+    RunError : the file is not what `write_call` writes
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        coded = record.pop("body_base64", None)
+        body = record.pop("body", "").encode("utf-8") if coded is None else base64.b64decode(coded, validate=True)
+        return Call(**record, body=body)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise RunError(f"{path}: no kept answer can be read here; choose another --out") from error
+
+
+def kept_calls(folder: Path) -> dict[int, list[Path]]:
+    """Files of all kept calls by manifest row, in the order of the calls."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(folder.glob("[0-9]*-[0-9]*.json")):
+        found.setdefault(int(path.stem.split("-")[0]), []).append(path)
+    return found
+
+
+# ---- from a body to an answer ----
+
+
+def understood(call: Call, card: ModelCard) -> Said:
+    """What the body of a call says, by the paths of the card."""
+    assert card.answer is not None
+    if call.reason:
+        return Said(detail=call.reason)
+    try:
+        answer = json.loads(call.body)
+    except (ValueError, RecursionError):  # half a body, a web page, a text that nests without end
+        return Said(detail="the answer is no JSON")
+    spec = card.answer
+    prediction, fault = gender_of(answer, spec, card.gender_classes) if spec.gender else ("", "")
+    age, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, "")
+    probability = confidence_of(answer, spec) if prediction else math.nan
+    return Said(prediction, probability, age, "; ".join(text for text in (fault, age_fault) if text))
+
+
+def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[str, str]:
+    """The class that was said, or an empty text and why not."""
+    assert spec.gender is not None
+    word, found = value_at(answer, spec.gender)
+    if not found:
+        return "", f"nothing at {spec.gender} in the answer"
+    if isinstance(word, bool) or not isinstance(word, str | int):
+        return "", f"no word at {spec.gender} in the answer"
+    text = str(word).strip()
+    named = spec.classes.get(text) if spec.classes else normalise_label("gender", text)
+    if named is None or named not in classes:
+        return "", f"outside the classes of the card: {quoted(text)}"
+    return named, ""
+
+
+def age_of(answer: Any, path: str) -> tuple[float, str]:
+    """Years, or NaN and why not."""
+    value, found = value_at(answer, path)
+    years = number_of(value)
+    if not found:
+        return math.nan, f"nothing at {path} in the answer"
+    return (years, "") if 0 <= years <= OLDEST else (math.nan, f"no age at {path} in the answer")
+
+
+def confidence_of(answer: Any, spec: AnswerSpec) -> float:
+    """How sure the service is, 0 to 1; NaN where it does not say so in numbers."""
+    if spec.confidence is None:
+        return math.nan
+    value = number_of(value_at(answer, spec.confidence)[0]) * spec.confidence_scale
+    return value if 0 <= value <= 1 else math.nan
+
+
+def value_at(answer: Any, path: str) -> tuple[Any, bool]:
+    """What stands at a dotted path, and whether anything does: names in objects, numbers from 0 in lists."""
+    for name in path.split("."):
+        if isinstance(answer, dict) and name in answer:
+            answer = answer[name]
+        elif isinstance(answer, list) and name.isdigit() and int(name) < len(answer):
+            answer = answer[int(name)]
+        else:
+            return None, False
+    return answer, answer is not None
+
+
+def number_of(value: Any) -> float:
+    """A number, or a text that is one; NaN for all else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return math.nan
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def quoted(text: str) -> str:
+    """A service's own word in quotes: short, and without what could steer a terminal."""
+    short = text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
+    return repr("".join(letter if letter.isprintable() else "?" for letter in short))

@@ -1,0 +1,189 @@
+"""A closed service as a classifier: whole image files go out, one call each, and every answer is kept.
+
+A call is on record before it leaves, and its answer before it is read. So a program that is killed at any moment pays
+for no kept answer twice, and the budget of calls counts also those whose answer was lost with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegap.errors import RunError
+from facegap.inputs.fetch import own_session
+from facegap.inputs.model_card import ModelCard
+from facegap.store import explained
+from facegap.vision.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
+from facegap.vision.wire import KEY_REFUSED, Line, exchange, recipient
+
+ANSWERS = "answers"  # folder of the run that holds every call
+MAX_TRIES = 5  # failed calls for one image, and calls in a row that find no service
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+LONGEST_RETRY_AFTER_S = 300.0  # a service that asks for more is better asked another time
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may cost.
+
+    max_calls        : requests in all, repeated ones and those of earlier starts among them; None: no limit
+    calls_per_second : of all workers together, above 0
+    """
+
+    max_calls: int | None = None
+    calls_per_second: float = 2.0
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Time and chance, so that tests need not wait.
+
+    clock : seconds that never run backwards
+    sleep : waits; None: until the seconds are over or the service is stopped
+    rng   : spreads repeated calls over time; no result depends on it
+    """
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], None] | None
+    rng: np.random.Generator
+
+
+class Service:
+    """One service and the calls that a run has made to it; safe to be asked from several threads."""
+
+    def __init__(
+        self, card: ModelCard, key: str | None, folder: Path, limits: Limits, tools: Tools | None = None
+    ) -> None:
+        """Take up the calls that are kept in `folder` / ANSWERS, which is made where it is not there."""
+        self.card, self.limits, self.folder = card, limits, folder / ANSWERS
+        self._tools = tools or Tools(time.monotonic, None, np.random.default_rng())
+        with explained(folder):
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            for left in self.folder.glob(".*.tmp"):
+                left.unlink()
+        self._kept = kept_calls(self.folder)
+        self._calls = sum(map(len, self._kept.values()))
+        self._line = Line(card, key, own_session(), self._tools.clock)
+        self._lock, self._stopped = threading.Lock(), threading.Event()
+        self._next_call_at = 0.0
+
+    def ask(self, row: int, data: bytes) -> Said:
+        """What the service says of the image of a manifest row; what is kept is read, and only the rest is asked for.
+
+        Raises
+        ------
+        RunError : the file is not the one that was sent before; the service cannot be reached, refuses the key or asks
+                   for a long pause; an answer cannot be kept; or another thread has met one of these
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        calls = [read_call(path) for path in self._kept.get(row, [])]
+        if any(call.image_sha256 != sha256 for call in calls):
+            raise RunError(f"manifest row {row}: its image is not the file that was sent before; choose another --out")
+        earlier = len(calls)
+        while not calls or not is_final(calls):
+            if not self._may_call():
+                last = f"; before that: {calls[-1].reason}" if calls and calls[-1].reason else ""
+                return Said(detail=f"the budget of {self.limits.max_calls} calls was spent{last}")
+            self._wait_for_turn()
+            call = Call(row, len(calls) + 1, sha256, "sent", datetime.now(UTC).isoformat(timespec="seconds"))
+            tries = len(calls) - earlier + 1
+            answer, asked_pause_s = self._made(call, data, tries)
+            calls.append(answer)
+            if not is_final(calls):
+                self._back_off(tries, asked_pause_s)
+        return understood(calls[-1], self.card)
+
+    def sent(self) -> dict[str, Any]:
+        """For the record of the run: the recipient, and how many images went there in how many calls."""
+        return {
+            "recipient": recipient(self.card),
+            "images": len(self._kept),
+            "calls": self._calls,
+            "max_calls": self.limits.max_calls,
+        }
+
+    def stop(self) -> None:
+        """Let no further call start, in whatever thread; a call that is under way ends and is kept."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._line.session.close()
+
+    def _may_call(self) -> bool:
+        """Take one call out of the budget, if there is one."""
+        with self._lock:
+            if self.limits.max_calls is not None and self._calls >= self.limits.max_calls:
+                return False
+            self._calls += 1
+            return True
+
+    def _wait_for_turn(self) -> None:
+        """Wait until the rate allows another call."""
+        with self._lock:
+            now = self._tools.clock()
+            start = max(now, self._next_call_at)
+            self._next_call_at = start + 1 / self.limits.calls_per_second
+        self._pause(start - now)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, unless the service is stopped."""
+        if seconds > 0 and self._tools.sleep is not None:
+            self._tools.sleep(seconds)
+        elif seconds > 0:
+            self._stopped.wait(seconds)
+        if self._stopped.is_set():
+            raise RunError(f"{self.card.name}: stopped; what was answered is kept, go on with --resume")
+
+    def _made(self, call: Call, data: bytes, tries: int) -> tuple[Call, float]:
+        """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
+
+        tries : calls for this image since the program started, this one among them
+        """
+        write_call(self.folder, call)
+        self._kept.setdefault(call.row, []).append(call_path(self.folder, call.row, call.attempt))
+        started = self._tools.clock()
+        answer, asked_pause_s = exchange(self._line, call, data)
+        if answer.state == "failed" and asked_pause_s > LONGEST_RETRY_AFTER_S:
+            answer = replace(answer, state="unheard")
+        answer = replace(answer, seconds=round(self._tools.clock() - started, 4))
+        write_call(self.folder, answer)
+        if answer.state == "unheard":
+            self._require_hope(answer, asked_pause_s, tries)
+        return answer, asked_pause_s
+
+    def _require_hope(self, call: Call, asked_pause_s: float, tries: int) -> None:
+        """Raise where further calls, for whatever image, would meet the same."""
+        host, later = recipient(self.card), "what was answered is kept, go on with --resume"
+        if call.status in KEY_REFUSED:
+            fault = f"{host} refuses the key (http {call.status}); put a valid one into its environment variable;"
+        elif asked_pause_s > LONGEST_RETRY_AFTER_S:
+            fault = f"{host} asks for a pause of {asked_pause_s:,.0f} s;"
+            later += " after it"
+        elif tries >= MAX_TRIES:
+            fault = f"{host} cannot be reached ({call.reason});"
+        else:
+            return
+        raise RunError(f"{self.card.name}: {fault} {later}")
+
+    def _back_off(self, tries: int, asked_pause_s: float) -> None:
+        """Pause before a repeated call: twice as long each time, spread, and at least what the service asks for."""
+        with self._lock:
+            spread = 0.5 + 0.5 * float(self._tools.rng.random())
+            pause = max(min(FIRST_PAUSE_S * 2 ** (tries - 1), LONGEST_PAUSE_S) * spread, asked_pause_s)
+            if asked_pause_s > 0:  # the other threads are asked to wait, too
+                self._next_call_at = max(self._next_call_at, self._tools.clock() + pause)
+        self._pause(pause)
+
+
+def is_final(calls: list[Call]) -> bool:
+    """Whether the calls for an image have come to an end: an answer, or failures enough."""
+    return calls[-1].state == "answered" or sum(call.state == "failed" for call in calls) >= MAX_TRIES

@@ -1,0 +1,200 @@
+"""One call to a closed service: the image as its card asks for it, the answer bounded in time and length, without the key."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+from facegap.errors import CardError
+from facegap.inputs.model_card import ModelCard
+from facegap.inputs.service_card import RequestSpec
+from facegap.vision.answers import Call
+
+if TYPE_CHECKING:
+    import requests
+
+MAX_ANSWER_BYTES = 2**20
+FEWEST_KEY_LETTERS = 8  # a shorter key could not be kept out of answers without tearing them
+WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
+KEY_REFUSED = frozenset({401, 407})
+UNREACHABLE = "no connection"
+FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a call needs besides its image.
+
+    clock : seconds that never run backwards
+    """
+
+    card: ModelCard
+    key: str | None
+    session: requests.Session
+    clock: Callable[[], float]
+
+    @property
+    def spec(self) -> RequestSpec:
+        """How the card wants to be asked."""
+        assert self.card.request is not None
+        return self.card.request
+
+
+def recipient(card: ModelCard) -> str:
+    """Scheme, host and port that images of a card go to."""
+    assert card.request is not None
+    parts = urlsplit(card.request.url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def read_key(card: ModelCard) -> str | None:
+    """The key of a service from its environment variable; None where the card names none.
+
+    Raises
+    ------
+    CardError : the variable is not set, or holds what cannot be a key; the message never holds it
+    """
+    assert card.request is not None
+    name = card.request.key_env
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise CardError(f"{card.name}: the environment variable {name} is not set; put the service's key into it")
+    if len(key) < FEWEST_KEY_LETTERS or not key.isascii() or not key.isprintable():
+        raise CardError(f"{card.name}: what {name} holds is no key (at least {FEWEST_KEY_LETTERS} printable letters)")
+    return key
+
+
+def exchange(line: Line, call: Call, data: bytes) -> tuple[Call, float]:
+    """The call with what came of it, and the pause in seconds that the service asks for, 0 for none.
+
+    The call is answered where another one would bring the same, failed where another may do better, and unheard where
+    the service has not looked at the image: no connection, or a key that it refuses.
+    """
+    import requests
+    import urllib3
+
+    deadline = line.clock() + line.spec.timeout_s
+    answer, asked, body = call, 0.0, bytearray()
+    try:
+        with _send(line, data) as response:
+            answer = replace(
+                call, status=response.status_code, content_type=_clean(response.headers.get("Content-Type", ""), line.key)
+            )
+            asked = retry_after(response.headers.get("Retry-After", ""))
+            for piece in _pieces(response):
+                body += piece
+                if len(body) > MAX_ANSWER_BYTES:
+                    break
+                if line.clock() > deadline:
+                    raise requests.exceptions.ReadTimeout
+        answer = _judged(answer, len(body) > MAX_ANSWER_BYTES)
+    except (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ConnectTimeout) as error:
+        answer = replace(answer, state="unheard", reason=f"{UNREACHABLE} ({type(error).__name__})")
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+        answer = replace(answer, state="failed", reason="timeout")
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        never_there = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)
+        if never_there:
+            answer = replace(answer, state="unheard", reason=UNREACHABLE)
+        else:
+            answer = replace(answer, state="failed", reason="the answer broke off")
+    return replace(answer, body=without_key(bytes(body), line.key)[:MAX_ANSWER_BYTES]), asked
+
+
+def _judged(call: Call, too_long: bool) -> Call:
+    """A call whose answer has come: final or not, and why nothing can be read from it."""
+    status = call.status or 0
+    if status in KEY_REFUSED:
+        return replace(call, state="unheard", reason=f"http {status}, the key is refused")
+    if status in WORTH_ANOTHER_TRY:
+        return replace(call, state="failed", reason=f"http {status}")
+    if 300 <= status < 400:
+        return replace(call, state="answered", reason=f"http {status}, a redirect, which is not followed")
+    if not 200 <= status < 300:
+        return replace(call, state="answered", reason=f"http {status}")
+    reason = f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes" if too_long else ""
+    return replace(call, state="answered", reason=reason)
+
+
+def _send(line: Line, data: bytes) -> requests.Response:
+    """The answer, its body unread.
+
+    The adapter is used without the session's own `send`, which would read the body of a redirect without bound.
+    """
+    own = line.session.merge_environment_settings(line.spec.url, {}, None, None, None)
+    request = line.session.prepare_request(_request(line, data))
+    adapter = line.session.get_adapter(line.spec.url)
+    trusted = True if own["verify"] is None else own["verify"]
+    return adapter.send(
+        request, stream=True, timeout=line.spec.timeout_s, verify=trusted, cert=own["cert"], proxies=own["proxies"]
+    )
+
+
+def _request(line: Line, data: bytes) -> requests.Request:
+    """One image as the card asks for it. No file name leaves this machine: names of files are names of people."""
+    import requests
+
+    spec, kind = line.spec, image_format(data)
+    media_type = f"image/{kind}" if kind else "application/octet-stream"
+    request = requests.Request(spec.method, spec.url)
+    request.headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    if line.key is not None:
+        request.headers[spec.key_header] = spec.key_prefix + line.key
+    if spec.encoding == "multipart":
+        request.data = dict(spec.fields)
+        request.files = {spec.field: (f"image.{kind}" if kind else "image", data, media_type)}
+    elif spec.encoding == "json-base64":
+        request.json = {**spec.fields, spec.field: base64.b64encode(data).decode("ascii")}
+    else:
+        request.data = data
+        request.headers["Content-Type"] = media_type
+    return request
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives, so that one that drips cannot hold a call beyond its time; never unpacked."""
+    while piece := response.raw.read1(65536, decode_content=False):
+        yield piece
+
+
+def _clean(text: str, key: str | None) -> str:
+    """A header without the key, short."""
+    return without_key(text.encode("utf-8", "replace"), key).decode("utf-8", "replace")[:200]
+
+
+def retry_after(text: str) -> float:
+    """Seconds that a Retry-After header asks for, in either of its forms (RFC 9110, 10.2.3); 0 where it says nothing."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return 0.0
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def without_key(body: bytes, key: str | None) -> bytes:
+    """A body without the key, however a service that echoes its request may have written it."""
+    if key is None:
+        return body
+    forms = {key, quote(key, safe=""), json.dumps(key)[1:-1], base64.b64encode(key.encode()).decode()}
+    for form in sorted(forms, key=len, reverse=True):
+        body = body.replace(form.encode(), b"[key]")
+    return body
+
+
+def image_format(data: bytes) -> str:
+    """The format of an image file by its first bytes, empty where it is none of the usual ones."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((name for start, name in FORMATS.items() if data.startswith(start)), "")
