@@ -1,4 +1,4 @@
-"""Roles, candidate lists against brute force with ties, thresholds for FPIR, whole audits of drawn and of real people."""
+"""Candidate lists against brute force with ties, thresholds for FPIR, whole audits of drawn and of real people."""
 
 from __future__ import annotations
 
@@ -17,16 +17,9 @@ from hypothesis import strategies as st
 import facegap as fg
 from facegap.audit import recheck
 from facegap.derive.identification import mates_of, outcomes_of
-from facegap.errors import ModelError, StatisticsError, TableError
-from facegap.identify import (
-    IdentifySettings,
-    Side,
-    candidate_lists,
-    fpir_point,
-    identify,
-    require_possible,
-    search_roles,
-)
+from facegap.enrolment import IdentifySettings
+from facegap.errors import StatisticsError
+from facegap.identify import Side, candidate_lists, fpir_point, identify
 from facegap.store import Matched, Run, read_run
 from facegap.verify import Images, VerifySettings
 
@@ -38,81 +31,6 @@ def manifest_of(subjects: Sequence[str], **columns: Sequence[str]) -> pd.DataFra
     rows = range(len(subjects))
     fixed = {"row": rows, "line": [row + 2 for row in rows], "image": [f"{row}.png" for row in rows]}
     return pd.DataFrame({**fixed, "path": fixed["image"], "subject": list(subjects), **columns})
-
-
-def everybody(manifest: pd.DataFrame) -> Any:
-    return np.ones(len(manifest), np.bool_)
-
-
-# ---- who is enrolled, who is searched ----
-
-
-def test_the_first_image_of_each_subject_is_enrolled_and_a_share_of_the_subjects_kept_out() -> None:
-    manifest = manifest_of([f"s{k % 10}" for k in range(30)])
-    roles = search_roles(manifest, IdentifySettings(non_mates=0.3), 5, everybody(manifest))
-    enrolled = np.flatnonzero(roles == "gallery")
-    assert len(enrolled) == 7
-    assert (enrolled < 10).all()
-    assert (roles == "probe").sum() == 23
-    again = search_roles(manifest, IdentifySettings(non_mates=0.3), 5, everybody(manifest))
-    other = search_roles(manifest, IdentifySettings(non_mates=0.3), 6, everybody(manifest))
-    assert (roles == again).all()
-    assert (roles != other).any()
-
-
-def test_the_last_image_is_enrolled_on_request() -> None:
-    manifest = manifest_of(["a", "b", "a", "b", "a"])
-    roles = search_roles(manifest, IdentifySettings(enrol="last", non_mates=0.0), 0, everybody(manifest))
-    assert roles.tolist() == ["probe", "probe", "probe", "gallery", "gallery"]
-
-
-def test_calibration_subjects_are_in_neither_role() -> None:
-    manifest = manifest_of(["a", "a", "b", "b", "c", "c"])
-    evaluated = np.array([True, True, False, False, True, True])
-    roles = search_roles(manifest, IdentifySettings(non_mates=0.5), 0, evaluated)
-    assert sorted(roles.tolist()) == ["", "", "gallery", "probe", "probe", "probe"]
-    stated = manifest_of(["a", "a", "b", "b", "c", "c"], role=["gallery", "probe"] * 3)
-    roles = search_roles(stated, IdentifySettings(role_column="role"), 0, evaluated)
-    assert roles.tolist() == ["gallery", "probe", "", "", "gallery", "probe"]
-
-
-def test_another_word_in_the_role_column_is_named_by_its_line() -> None:
-    manifest = manifest_of(["a", "a", "b"], role=["gallery", "Probe", "probe"])
-    with pytest.raises(TableError, match=r"line 3, column role: 'Probe' is neither 'gallery' nor 'probe' \(1 such rows\)"):
-        search_roles(manifest, IdentifySettings(role_column="role"), 0, everybody(manifest))
-
-
-@pytest.mark.parametrize("column", ["rolle", "image", "line"])
-def test_a_role_column_must_be_a_label_column(column: str) -> None:
-    manifest = manifest_of(["a", "a", "b"], role=["gallery", "probe", "probe"])
-    with pytest.raises(TableError, match=f"no label column '{column}'"):
-        search_roles(manifest, IdentifySettings(role_column=column), 0, everybody(manifest))
-
-
-def test_a_search_needs_a_gallery_and_probes() -> None:
-    manifest = manifest_of(["a", "b"], role=["probe", "probe"])
-    with pytest.raises(TableError, match="column role leaves no image as gallery, among 2 images"):
-        search_roles(manifest, IdentifySettings(role_column="role"), 0, everybody(manifest))
-    with pytest.raises(TableError, match="--enrol first leaves no image as probe"):
-        search_roles(manifest, IdentifySettings(non_mates=0.0), 0, everybody(manifest))
-
-
-@pytest.mark.parametrize(
-    ("chosen", "verify", "embed", "error", "message"),
-    [
-        (IdentifySettings(), VerifySettings(), None, ModelError, "name the embedder with --embed"),
-        (IdentifySettings(ranks=(0, 1)), VerifySettings(), "e", StatisticsError, "ranks count from 1"),
-        (IdentifySettings(ranks=()), VerifySettings(), "e", StatisticsError, "ranks count from 1"),
-        (IdentifySettings(non_mates=1.0), VerifySettings(), "e", StatisticsError, "--non-mates 1 is no share"),
-        (IdentifySettings(fpir=(0.1,)), VerifySettings(thresholds=(0.5,)), "e", StatisticsError, "nobody is set aside"),
-        (IdentifySettings(role_column="x"), VerifySettings(), "e", TableError, "no label column 'x'"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_the_first_image(
-    chosen: IdentifySettings, verify: VerifySettings, embed: str | None, error: type[Exception], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        require_possible(manifest_of(["a", "a", "b"]), chosen, verify, embed)
 
 
 # ---- candidate lists ----
@@ -237,18 +155,18 @@ def test_only_lists_are_kept_never_all_pairs() -> None:
 
 
 def calibrated(*, target: float = 0.5, elsewhere: Images | None = None, **verify: Any) -> Any:
-    """Two people enrolled, a stranger searched at evaluation, and two images of calibration people."""
-    manifest = manifest_of(["a", "b", "a", "z", "c", "d"], role=["gallery", "gallery", "probe", "probe", "probe", "probe"])
-    templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625]], np.float32)
-    roles = np.array(["evaluation"] * 4 + ["calibration"] * 2)
-    images = Images(manifest, np.arange(6), templates)
+    """Two people enrolled, a stranger searched at evaluation, two probes and a gallery image of calibration people."""
+    manifest = manifest_of(["a", "b", "a", "z", "c", "d", "d"], role=["gallery"] * 2 + ["probe"] * 4 + ["gallery"])
+    templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625], [1, 0]], np.float32)
+    roles = np.array(["evaluation"] * 4 + ["calibration"] * 3)
+    images = Images(manifest, np.arange(7), templates)
     chosen = IdentifySettings(role_column="role", ranks=(1,), fpir=(target,))
     return identify(images, elsewhere, roles, NO_PAIRS, chosen, VerifySettings(**verify), workers=1)
 
 
 def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
     found = calibrated(seed=7)
-    assert found.searched.roles.tolist() == ["gallery", "gallery", "probe", "probe", "", ""]
+    assert found.searched.roles.tolist() == ["gallery", "gallery", "probe", "probe", "", "", ""]
     assert found.record["identification"]["operating"] == [
         {"threshold": 0.625, "source": "FPIR 0.5 on subjects set aside (seed 7): 1 of 2 searches"}
     ]

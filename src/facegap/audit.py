@@ -125,7 +125,7 @@ def audit(
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
-    from facegap.identify import IdentifySettings, require_possible
+    from facegap.enrolment import IdentifySettings, require_possible
     from facegap.inputs.manifest import read_manifest
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.sending import Sending, on_stderr, require_leave, service_among

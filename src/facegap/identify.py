@@ -1,9 +1,9 @@
-"""From templates to stored candidate lists (1:N): who is enrolled, who is searched, and whom the gallery offers."""
+"""From templates to stored candidate lists (1:N): whom the gallery offers for each probe, and from which score on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,35 +12,16 @@ from numpy.typing import NDArray
 from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
 from facegap.derive.verification import Operating
-from facegap.errors import ModelError, StatisticsError, TableError
+from facegap.enrolment import IdentifySettings, roles_in_words, search_roles
+from facegap.errors import StatisticsError
 from facegap.matching import search
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store import Searched
-from facegap.tables import MANIFEST
 from facegap.types import BoolArray, FloatArray, IntArray
 from facegap.verify import CALIBRATION, EVALUATION, Images, VerifySettings
 
 LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
 NOBODY = np.int64(-1)  # the person of a probe of whom nobody can be the mate
-
-
-@dataclass(frozen=True)
-class IdentifySettings:
-    """Who is in the gallery, who is searched, and how far down a candidate list is read.
-
-    role_column : column of the manifest with `gallery` or `probe` in every row; instead of the rule that follows
-    enrol       : which image of each subject is enrolled, in the order of the manifest; the others are probes
-    non_mates   : share of the subjects that the rule keeps out of the gallery, so that their images are non-mated
-                  probes; drawn by the seed of the run
-    ranks       : lengths R of candidate lists that are judged
-    fpir        : target false positive identification rates; a threshold is found for each on calibration people
-    """
-
-    role_column: str | None = None
-    enrol: Literal["first", "last"] = "first"
-    non_mates: float = 0.3
-    ranks: tuple[int, ...] = (1, 10)
-    fpir: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,85 +39,6 @@ class Side:
     rows: IntArray
     templates: NDArray[np.float32]
     people: IntArray
-
-
-def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify: VerifySettings, embed: Any) -> None:
-    """Refuse before the first image what could only fail after the last.
-
-    Raises
-    ------
-    ModelError : no embedder; TableError : see `search_roles`; StatisticsError : settings that no result can have
-    """
-    if embed is None:
-        raise ModelError("--identify compares templates; name the embedder with --embed")
-    if not settings.ranks or min(settings.ranks) < 1:
-        raise StatisticsError(f"--rank {', '.join(map(str, settings.ranks))}: ranks count from 1")
-    if not 0 <= settings.non_mates < 1:
-        raise StatisticsError(f"--non-mates {settings.non_mates:g} is no share of the subjects from 0 to below 1")
-    bare = bool(verify.thresholds or verify.published) and verify.calibrate_on is None and not verify.in_sample
-    if settings.fpir and bare:
-        raise StatisticsError(
-            "--fpir finds a threshold on calibration people, and with --threshold nobody is set aside for that; "
-            "leave --threshold out, or give --calibrate-on, or --in-sample"
-        )
-    search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
-
-
-def search_roles(
-    manifest: pd.DataFrame, settings: IdentifySettings, seed: int, evaluated: BoolArray
-) -> NDArray[np.str_]:
-    """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
-
-    evaluated : bool (rows,); images of calibration subjects are in neither
-
-    Raises
-    ------
-    TableError : no such column, another word in it (by line), nobody to enrol or nobody to search
-    """
-    if settings.role_column is None:
-        roles = enrolled_by_rule(manifest["subject"], settings, seed, evaluated)
-    else:
-        roles = np.where(evaluated, stated_roles(manifest, settings.role_column), "")
-    for role in (GALLERY, PROBE):
-        if not (roles == role).any():
-            source = f"column {settings.role_column}" if settings.role_column else f"--enrol {settings.enrol}"
-            raise TableError(
-                f"{source} leaves no image as {role}, among {int(evaluated.sum())} images of evaluation subjects; "
-                "identification needs images to enrol and others to search"
-            )
-    return roles
-
-
-def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
-    """The words of a role column, text (rows,)."""
-    if column not in manifest.columns or column in MANIFEST.columns:
-        raise TableError(f"--role-column: the manifest has no label column {column!r}; add one with gallery or probe")
-    stated = manifest[column].to_numpy().astype(str)
-    wrong = np.flatnonzero((stated != GALLERY) & (stated != PROBE))
-    if len(wrong):
-        raise TableError(
-            f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {str(stated[wrong[0]])!r} is neither "
-            f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or leave the row out by --where"
-        )
-    return stated
-
-
-def enrolled_by_rule(
-    subjects: pd.Series, settings: IdentifySettings, seed: int, evaluated: BoolArray
-) -> NDArray[np.str_]:
-    """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
-
-    What became of an image plays no part: a system that cannot enrol somebody has failed that person.
-    """
-    names = subjects.to_numpy()
-    people = pd.unique(names[evaluated])
-    outside = int(settings.non_mates * len(people) + 0.5)
-    kept_out = people[np.random.default_rng(seed).permutation(len(people))[:outside]]
-    rows = np.flatnonzero(evaluated & ~np.isin(names, kept_out))
-    enrolled = rows[~pd.Series(names[rows]).duplicated(keep=settings.enrol).to_numpy()]
-    roles = np.where(evaluated, PROBE, "").astype(f"<U{len(GALLERY)}")
-    roles[enrolled] = GALLERY
-    return roles
 
 
 def identify(
@@ -172,14 +74,6 @@ def identify(
         "operating": [{"threshold": point.threshold, "source": point.source} for point in points],
     }
     return Identification(searched, {"identification": record})
-
-
-def roles_in_words(settings: IdentifySettings, seed: int) -> str:
-    """How the gallery came about."""
-    if settings.role_column is not None:
-        return f"column {settings.role_column} of the manifest"
-    share = f"{settings.non_mates:.0%} of the subjects kept out of the gallery (seed {seed})"
-    return f"the {settings.enrol} image of each subject enrolled, {share}"
 
 
 def side_of(images: Images, chosen: BoolArray, people: IntArray) -> Side:
@@ -271,7 +165,7 @@ def fpir_points(
         lists = searched.lists[searched.lists["probe"].isin(strangers)]
         where = "the very searches it is judged on (IN-SAMPLE)"
     else:
-        side, where = calibration_side(images, calibration, roles, searched.roles, verify.seed)
+        side, where = calibration_side(images, calibration, roles, searched.roles, settings, verify.seed)
         reviewed = excluded if calibration is None else np.empty((0, 2), np.int64)  # those name rows of the manifest
         lists = candidate_lists(gallery, side, reviewed, 1, workers=workers)
     tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
@@ -279,18 +173,28 @@ def fpir_points(
 
 
 def calibration_side(
-    images: Images, calibration: Images | None, roles: NDArray[np.str_], search_role: NDArray[np.str_], seed: int
+    images: Images,
+    calibration: Images | None,
+    roles: NDArray[np.str_],
+    search_role: NDArray[np.str_],
+    settings: IdentifySettings,
+    seed: int,
 ) -> tuple[Side, str]:
     """The searches that thresholds for FPIR are found on, and in words whose they are.
 
+    Where a role column tells photographs to enrol from photographs to search with, only the latter search here too.
     People of --calibrate-on who are enrolled here by the same name are no strangers and are left out.
     """
     if calibration is None:
-        people = np.full(len(roles), NOBODY)
-        return side_of(images, roles == CALIBRATION, people), f"subjects set aside (seed {seed})"
-    enrolled = images.manifest["subject"][search_role == GALLERY]
-    strangers = ~calibration.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
-    return side_of(calibration, strangers, np.full(len(strangers), NOBODY)), "other subjects (--calibrate-on)"
+        basis, strangers, words = images, roles == CALIBRATION, f"subjects set aside (seed {seed})"
+    else:
+        enrolled = images.manifest["subject"][search_role == GALLERY]
+        basis, words = calibration, "other subjects (--calibrate-on)"
+        strangers = ~calibration.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
+    column = settings.role_column
+    if column is not None and column in basis.manifest.columns:
+        strangers &= (basis.manifest[column] == PROBE).to_numpy(np.bool_)
+    return side_of(basis, strangers, np.full(len(strangers), NOBODY)), words
 
 
 def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from facegap import runtime
 from facegap.derive.terms import Term, cells_of, default_terms, parse_by
+from facegap.enrolment import IdentifySettings
 from facegap.errors import ModelError, RunError
-from facegap.identify import IdentifySettings
 from facegap.inputs.cards import resolve_card
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task

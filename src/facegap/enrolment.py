@@ -1,0 +1,122 @@
+"""Who is enrolled and who is searched (1:N): a column of the manifest says so, or a rule with a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.derive.identification import GALLERY, PROBE
+from facegap.errors import ModelError, StatisticsError, TableError
+from facegap.tables import MANIFEST
+from facegap.types import BoolArray
+from facegap.verify import VerifySettings
+
+
+@dataclass(frozen=True)
+class IdentifySettings:
+    """Who is in the gallery, who is searched, and how far down a candidate list is read.
+
+    role_column : column of the manifest with `gallery` or `probe` in every row; instead of the rule that follows
+    enrol       : which image of each subject is enrolled, in the order of the manifest; the others are probes
+    non_mates   : share of the subjects that the rule keeps out of the gallery, so that their images are non-mated
+                  probes; drawn by the seed of the run
+    ranks       : lengths R of candidate lists that are judged
+    fpir        : target false positive identification rates; a threshold is found for each on calibration people
+    """
+
+    role_column: str | None = None
+    enrol: Literal["first", "last"] = "first"
+    non_mates: float = 0.3
+    ranks: tuple[int, ...] = (1, 10)
+    fpir: tuple[float, ...] = ()
+
+
+def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify: VerifySettings, embed: Any) -> None:
+    """Refuse before the first image what could only fail after the last.
+
+    Raises
+    ------
+    ModelError : no embedder; TableError : see `search_roles`; StatisticsError : settings that no result can have
+    """
+    if embed is None:
+        raise ModelError("--identify compares templates; name the embedder with --embed")
+    if not settings.ranks or min(settings.ranks) < 1:
+        raise StatisticsError(f"--rank {', '.join(map(str, settings.ranks))}: ranks count from 1")
+    if not 0 <= settings.non_mates < 1:
+        raise StatisticsError(f"--non-mates {settings.non_mates:g} is no share of the subjects from 0 to below 1")
+    bare = bool(verify.thresholds or verify.published) and verify.calibrate_on is None and not verify.in_sample
+    if settings.fpir and bare:
+        raise StatisticsError(
+            "--fpir finds a threshold on calibration people, and with --threshold nobody is set aside for that; "
+            "leave --threshold out, or give --calibrate-on, or --in-sample"
+        )
+    search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
+
+
+def search_roles(
+    manifest: pd.DataFrame, settings: IdentifySettings, seed: int, evaluated: BoolArray
+) -> NDArray[np.str_]:
+    """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
+
+    evaluated : bool (rows,); images of calibration subjects are in neither
+
+    Raises
+    ------
+    TableError : no such column, another word in it (by line), nobody to enrol or nobody to search
+    """
+    if settings.role_column is None:
+        roles = enrolled_by_rule(manifest["subject"], settings, seed, evaluated)
+    else:
+        roles = np.where(evaluated, stated_roles(manifest, settings.role_column), "")
+    for role in (GALLERY, PROBE):
+        if not (roles == role).any():
+            source = f"column {settings.role_column}" if settings.role_column else f"--enrol {settings.enrol}"
+            raise TableError(
+                f"{source} leaves no image as {role}, among {int(evaluated.sum())} images of evaluation subjects; "
+                "identification needs images to enrol and others to search"
+            )
+    return roles
+
+
+def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
+    """The words of a role column, text (rows,)."""
+    if column not in manifest.columns or column in MANIFEST.columns:
+        raise TableError(f"--role-column: the manifest has no label column {column!r}; add one with gallery or probe")
+    stated = manifest[column].to_numpy().astype(str)
+    wrong = np.flatnonzero((stated != GALLERY) & (stated != PROBE))
+    if len(wrong):
+        raise TableError(
+            f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {str(stated[wrong[0]])!r} is neither "
+            f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or leave the row out by --where"
+        )
+    return stated
+
+
+def enrolled_by_rule(
+    subjects: pd.Series, settings: IdentifySettings, seed: int, evaluated: BoolArray
+) -> NDArray[np.str_]:
+    """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
+
+    What became of an image plays no part: a system that cannot enrol somebody has failed that person.
+    """
+    names = subjects.to_numpy()
+    people = pd.unique(names[evaluated])
+    outside = int(settings.non_mates * len(people) + 0.5)
+    kept_out = people[np.random.default_rng(seed).permutation(len(people))[:outside]]
+    rows = np.flatnonzero(evaluated & ~np.isin(names, kept_out))
+    enrolled = rows[~pd.Series(names[rows]).duplicated(keep=settings.enrol).to_numpy()]
+    roles = np.where(evaluated, PROBE, "").astype(f"<U{len(GALLERY)}")
+    roles[enrolled] = GALLERY
+    return roles
+
+
+def roles_in_words(settings: IdentifySettings, seed: int) -> str:
+    """How the gallery came about."""
+    if settings.role_column is not None:
+        return f"column {settings.role_column} of the manifest"
+    share = f"{settings.non_mates:.0%} of the subjects kept out of the gallery (seed {seed})"
+    return f"the {settings.enrol} image of each subject enrolled, {share}"
