@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.identification import METRICS as SEARCH_METRICS
-from facegap.derive.terms import attribute_columns
+from facegap.derive.terms import Term, attribute_columns
 from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
@@ -54,9 +54,19 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def group_of(row: Mapping[str, Any], attributes: Sequence[str]) -> Group:
-    """The group that a row of RATES speaks of."""
-    return Group(tuple((name, str(row[name])) for name in attributes if row[name] != ANY))
+def terms_of(run: Run) -> list[Term]:
+    """The terms of --by, each in its own order: race x gender is not gender x race."""
+    return [tuple(term) for term in run.record["terms"]]
+
+
+def group_of(row: Mapping[str, Any], terms: Sequence[Term], prefix: str = "") -> Group:
+    """The group that a row of RATES speaks of, its attributes in the order of its term.
+
+    prefix : `other_` for the second group of a cell of the cross-group matrix
+    """
+    split = {name for name in attribute_columns(terms) if row[f"{prefix}{name}"] != ANY}
+    term: Term = next((term for term in terms if set(term) == split), ())
+    return Group(tuple((name, str(row[f"{prefix}{name}"])) for name in term))
 
 
 def term_of(group: Group) -> tuple[str, ...]:
@@ -66,9 +76,9 @@ def term_of(group: Group) -> tuple[str, ...]:
 
 def own_rates(run: Run) -> pd.DataFrame:
     """RATES without the cells of the cross-group matrix, with a column `term` and a column `group`."""
-    attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
-    inside = run.rates[~across_groups(run.rates, attributes)]
-    groups = [group_of(row, attributes) for row in records(inside)]
+    terms = terms_of(run)
+    inside = run.rates[~across_groups(run.rates, attribute_columns(terms))]
+    groups = [group_of(row, terms) for row in records(inside)]
     return inside.assign(
         group=pd.Series(groups, index=inside.index, dtype=object),
         term=pd.Series([term_of(group) for group in groups], index=inside.index, dtype=object),
@@ -86,7 +96,7 @@ def rate_tables(run: Run) -> list[TextTable]:
     rates = own_rates(run)
     rates = rates[~rates["metric"].isin(SEARCH_METRICS)]  # those have tables of their own
     tables = []
-    for term in [(), *(tuple(term) for term in run.record["terms"])]:
+    for term in [(), *terms_of(run)]:
         title = " x ".join(term) or "everybody"
         of_term = rates[[entry == term for entry in rates["term"]]]
         for threshold, found in of_term.groupby("threshold", sort=False, dropna=False):
@@ -121,16 +131,16 @@ def cell(row: Mapping[str, Any]) -> str:
 
 def matrix_tables(run: Run) -> list[TextTable]:
     """Who is mistaken for whom: FMR between every two groups of a term, per threshold."""
-    attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
-    between = run.rates[across_groups(run.rates, attributes)]
+    terms = terms_of(run)
+    between = run.rates[across_groups(run.rates, attribute_columns(terms))]
     own = own_rates(run)
     tables = []
-    for term in (tuple(term) for term in run.record["terms"]):
+    for term in terms:
         for point in run.record.get("operating", []):
             chosen = own[(own["metric"] == "fmr") & (own["threshold"] == point["threshold"])]
             cells = {(row["group"], row["group"]): row for row in records(chosen) if row["term"] == term}
             for row in records(between[between["threshold"] == point["threshold"]]):
-                group, other = group_of(row, attributes), other_group(row, attributes)
+                group, other = group_of(row, terms), group_of(row, terms, "other_")
                 if term_of(group) == term:
                     cells[group, other] = cells[other, group] = row
             tables.append(matrix_table(cells, " x ".join(term), float(point["threshold"])))
@@ -150,12 +160,6 @@ def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: 
     )
     title = f"{title}: who is mistaken for whom (FMR), threshold {threshold:.4f}"
     return TextTable(title, ("group", *(clean(group) for group in shown)), rows, notes=wide)
-
-
-def other_group(row: Mapping[str, Any], attributes: Sequence[str]) -> Group:
-    """The second group of a cell of the cross-group matrix."""
-    values = tuple((name, str(row[f"other_{name}"])) for name in attributes)
-    return Group(tuple((name, value) for name, value in values if value != ANY))
 
 
 def outcome_table(run: Run) -> TextTable:
@@ -194,10 +198,10 @@ def answer_notes(run: Run) -> list[str]:
 
 def age_text_table(run: Run) -> TextTable:
     """Mean absolute error of age by group."""
-    attributes = attribute_columns([tuple(term) for term in run.record["terms"]])
+    terms = terms_of(run)
     rows = tuple(
         (
-            clean(group_of(row, attributes)), str(row["trials"]), str(row["subjects"]),
+            clean(group_of(row, terms)), str(row["trials"]), str(row["subjects"]),
             number(row["mean_absolute_error_years"]), f"[{number(row['low'])}, {number(row['high'])}]",
         )
         for row in records(run.age)
