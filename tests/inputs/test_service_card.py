@@ -1,0 +1,47 @@
+"""What the request and the answer of a closed service's card may say, beyond what every card may."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from facegap.inputs.service_card import AnswerSpec, RequestSpec
+
+URL = "https://api.example.org/v1"
+
+
+def test_a_request_needs_nothing_but_an_address() -> None:
+    spec = RequestSpec(url=URL)
+    assert (spec.method, spec.encoding, spec.field, spec.key_header, spec.timeout_s) == (
+        "POST", "multipart", "image", "Authorization", 30.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"url": "http://user:word@localhost:80/"}, "holds no user name"),
+        ({"encoding": "raw", "fields": {"a": "b"}}, "no place in a raw body"),
+        ({"field": "photo", "fields": {"photo": "b"}}, "under which the image itself is sent"),
+        ({"key_prefix": "Bearer\r\nX-Other: "}, "key_prefix"),
+        ({"key_header": "X Key"}, "key_header"),
+    ],
+)
+def test_a_request_that_cannot_be_made_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        RequestSpec(**{"url": URL, **keys})
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"gender": "g", "classes": {"Man": "male", "Boy": "male"}}, "one class only"),
+        ({"age": "a", "confidence": "c"}, "belong to a gender"),
+        ({"gender": "g", "confidence": "c", "confidence_scale": 100.0}, "confidence_scale"),
+    ],
+)
+def test_an_answer_that_cannot_be_told_apart_is_refused(keys: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        AnswerSpec(**keys)
