@@ -170,6 +170,8 @@ def outcome_table(run: Run) -> TextTable:
     notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
     if "detect" not in run.record["models"]:
         notes.append("No detector ran: ok says that nothing was lost before the closed box, and nothing about a face.")
+    if sent := run.record.get("sent"):
+        notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
     return TextTable(
         "what became of the images", ("outcome", "images"), (*rows, ("all", str(len(run.faces)))), notes=tuple(notes)
     )
@@ -184,16 +186,13 @@ def prediction_table(run: Run) -> TextTable:
 
 
 def answer_notes(run: Run) -> list[str]:
-    """To whom images were sent, and why images of every label have no answer; the commonest reasons first."""
-    notes = []
-    if sent := run.record.get("sent"):
-        notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
+    """Why images of every label have no answer; the commonest reasons first."""
     silent = run.predictions[run.predictions["prediction"] == ""]
     reasons = silent["detail"].replace("", "no reason given").value_counts()
-    said = [f"{count} {clean(reason)}" for reason, count in reasons.head(MOST_REASONS).items()]
+    said = [f"{clean(reason)} ({count})" for reason, count in reasons.head(MOST_REASONS).items()]
     if len(reasons) > MOST_REASONS:
-        said.append(f"{int(reasons.iloc[MOST_REASONS:].sum())} others")
-    return [*notes, f"Without an answer: {'; '.join(said)}."] if said else notes
+        said.append(f"other reasons ({int(reasons.iloc[MOST_REASONS:].sum())})")
+    return [f"Without an answer: {'; '.join(said)}."] if said else []
 
 
 def age_text_table(run: Run) -> TextTable:
