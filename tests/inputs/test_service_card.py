@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from facegap.inputs.cards import cards_folder, read_card
 from facegap.inputs.service_card import AnswerSpec, RequestSpec
 
 URL = "https://api.example.org/v1"
@@ -45,3 +47,12 @@ def test_a_request_that_cannot_be_made_is_refused(keys: dict[str, Any], words: s
 def test_an_answer_that_cannot_be_told_apart_is_refused(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         AnswerSpec(**keys)
+
+
+def test_the_card_in_the_guide_is_a_card(tmp_path: Path) -> None:
+    guide = (cards_folder().parent / "docs" / "closed_boxes.md").read_text(encoding="utf-8")
+    path = tmp_path / "vendor.toml"
+    path.write_text(guide.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    card = read_card(path)
+    assert card.gender_classes == ("male", "female")
+    assert card.says_age

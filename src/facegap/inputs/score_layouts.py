@@ -2,7 +2,7 @@
 
 Sources: Bob's text files are those of bob.measure and bob.bio.base (`score/load.py`: `split` for two columns, -1 or 1
 and the score; `four_column`: claimed_id real_id test_label score; `five_column`: claimed_id model_label real_id
-test_label score), its CSV is that of `CSVScoreWriter` since bob.bio.base 5.
+test_label score), its CSV is that of `CSVScoreWriter`.
 """
 
 from __future__ import annotations
