@@ -1,0 +1,5 @@
+"""python -m facegap.cli"""
+
+from facegap.cli import main
+
+main()

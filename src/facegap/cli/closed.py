@@ -1,0 +1,128 @@
+"""Audits that start where a vendor's box ends: from answers, templates or scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.cli.app import app
+from facegap.cli.options import (
+    AllowOutside,
+    By,
+    Fmr,
+    FmrOn,
+    InSample,
+    ManifestPath,
+    MinSubjects,
+    ModelName,
+    Seed,
+    Split,
+    Threshold,
+    View,
+    Where,
+)
+
+
+@app.command(name="audit-predictions")
+def audit_predictions(
+    predictions: Annotated[
+        Path, typer.Argument(help="CSV or parquet: image, prediction, perhaps confidence and age", show_default=False)
+    ],
+    manifest: ManifestPath,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: Annotated[str | None, typer.Option(help="What the tables call the box [default: the file's name]")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Answers that it can give [default: 'female,male', or those it gave]")
+    ] = None,
+    by: By = None,
+    where: Where = None,
+    min_subjects: MinSubjects = 20,
+    allow_outside: AllowOutside = False,
+    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
+    view: View = None,
+) -> None:
+    """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
+
+    Images without a row, or with an empty prediction, count as no answer; see docs/closed_boxes.md.
+    """
+    from facegap.closed_boxes import audit_predictions as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+
+    run = run_audit(
+        predictions, manifest, model=model, classes=classes, by=by, where=where, min_subjects=min_subjects,
+        allow_outside=allow_outside, out=out,
+    )  # fmt: skip
+    add_report(out, run, include_ids=include_ids)
+    print_run(run, out, view=view, include_ids=include_ids)
+
+
+@app.command(name="audit-embeddings")
+def audit_embeddings(
+    embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],
+    manifest: ManifestPath,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: ModelName = "embeddings",
+    by: By = None,
+    fmr: Fmr = None,
+    fmr_on: FmrOn = None,
+    threshold: Threshold = None,
+    split: Split = 0.5,
+    seed: Seed = 0,
+    in_sample: InSample = False,
+    min_subjects: MinSubjects = 20,
+) -> None:
+    """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
+
+    Rows of zeros, or with NaN, are faces that gave no template: they count as lost, never dropped.
+    """
+    from facegap.closed_comparisons import audit_embeddings as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+    from facegap.verify import VerifySettings
+
+    given = tuple(dict.fromkeys(threshold or ()))
+    settings = VerifySettings(
+        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample
+    )
+    run = run_audit(embeddings, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
+    add_report(out, run, include_ids=False)
+    print_run(run, out, view=None, include_ids=False)
+
+
+@app.command(name="audit-scores")
+def audit_scores(
+    scores: Annotated[
+        Path, typer.Argument(help="Comparisons and their scores, see docs/closed_boxes.md", show_default=False)
+    ],
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV or parquet that gives images or subjects their groups")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
+    model: ModelName = "scores",
+    by: By = None,
+    fmr: Fmr = None,
+    threshold: Threshold = None,
+    split: Split = 0.5,
+    seed: Seed = 0,
+    in_sample: InSample = False,
+    min_subjects: MinSubjects = 20,
+) -> None:
+    """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
+
+    Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost.
+    """
+    from facegap.closed_comparisons import audit_scores as run_audit
+    from facegap.report.page import add_report
+    from facegap.report.terminal import print_run
+    from facegap.verify import VerifySettings
+
+    given = tuple(dict.fromkeys(threshold or ()))
+    settings = VerifySettings(
+        () if given else tuple(fmr or (1e-3,)), None, given, split=split, seed=seed, in_sample=in_sample
+    )
+    run = run_audit(scores, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
+    add_report(out, run, include_ids=False)
+    print_run(run, out, view=None, include_ids=False)

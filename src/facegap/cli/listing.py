@@ -1,0 +1,78 @@
+"""What an audit needs: manifests checked and made, cards, weights, data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.cli.app import app
+from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, Where
+
+
+@app.command()
+def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
+    """Check a manifest before any model runs: its groups, and the difference that they could show."""
+    from facegap.commands.listing import check_manifest
+    from facegap.report.terminal import print_tables, print_warnings
+
+    tables, warnings = check_manifest(manifest, by=by, where=where, allow_outside=allow_outside)
+    print_tables(tables)
+    print_warnings(warnings)
+
+
+@app.command()
+def models(models_dir: ModelsDir = None) -> None:
+    """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
+    from facegap.commands.listing import models_table
+    from facegap.report.terminal import print_tables
+
+    print_tables([models_table(models_dir or ())])
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
+) -> None:
+    """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell."""
+    from facegap.commands.listing import datasets_table, datasets_text
+    from facegap.report.terminal import print_tables
+
+    if name or markdown:
+        typer.echo(datasets_text(name))
+    else:
+        print_tables([datasets_table()])
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")
+    ] = False,
+) -> None:
+    """Download weights by card into the user's cache: https only, checked by sha256 before first use."""
+    from facegap.commands.listing import fetch_all
+    from facegap.report.terminal import confirm_licence, download_bar
+
+    with download_bar() as progress:
+        for path in fetch_all(
+            names, accept=lambda card: confirm_licence(card, accepted=accept_licence), progress=progress
+        ):
+            typer.echo(str(path))
+
+
+@app.command(name="manifest")
+def make_manifest(
+    adapter: Annotated[
+        str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")
+    ],
+    folder: Annotated[Path, typer.Argument(help="The data set's folder")],
+    out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
+) -> None:
+    """Turn a folder of a public data set, or one folder per person, into a manifest."""
+    from facegap.commands.listing import write_manifest
+
+    typer.echo(write_manifest(adapter, folder, out))
