@@ -213,6 +213,7 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
     import cv2
 
     from facegap import store
+    from facegap.inputs.images import quiet_decoders
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
     committed = store.committed_parts(folder)
@@ -222,11 +223,12 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
     try:
-        for number, part in run_parts(
-            table.frame, table.folder, loaded.stages,
-            workers=loaded.execution.workers, todo=todo, on_image=counter.add,
-        ):  # fmt: skip
-            store.write_part(folder, number, part.rows, part.embeddings)
+        with quiet_decoders():
+            for number, part in run_parts(
+                table.frame, table.folder, loaded.stages,
+                workers=loaded.execution.workers, todo=todo, on_image=counter.add,
+            ):  # fmt: skip
+                store.write_part(folder, number, part.rows, part.embeddings)
     finally:
         cv2.setNumThreads(threads)
         if loaded.stages.service is not None:
