@@ -158,6 +158,27 @@ def test_an_image_that_the_manifest_does_not_name_is_refused_but_one_left_out_by
     assert rates(run)["error_rate_all"] == (2, 3)
 
 
+def test_answers_of_a_model_give_the_rates_of_the_model(tmp_path: Path, toys: Any, draw: Any) -> None:
+    greens = [250, 10, 240, 30, 220, 200, 90, 5]
+    for k, green in enumerate(greens):
+        cv2.imwrite(str(tmp_path / f"{k}.png"), draw(green=green, red=10 * k, quadrants=() if k == 3 else (0,)))
+    rows = "".join(f"{k}.png,s{k // 2},{'fm'[k % 3 == 1]},{k * 4}\n" for k in range(len(greens)))
+    (tmp_path / "people.csv").write_text("image,subject,gender,age\n" + rows)
+    models = {"detect": str(toys.card("detector")), "classify": str(toys.card("classifier"))}
+    ours = audit(tmp_path / "people.csv", by="gender", min_subjects=2, **models)
+    said = ours.predictions[["image", "prediction", "probability", "age"]].rename(columns={"probability": "confidence"})
+    said.to_csv(tmp_path / "vendor.csv", index=False)
+    theirs = audit_predictions(tmp_path / "vendor.csv", tmp_path / "people.csv", by="gender", min_subjects=2)
+    ours_judged, theirs_judged = (
+        run.rates[~run.rates["metric"].isin(["fte", "no_answer_rate"])].drop(columns="model").reset_index(drop=True)
+        for run in (ours, theirs)
+    )
+    pd.testing.assert_frame_equal(ours_judged, theirs_judged)
+    assert theirs.predictions["outcome"].tolist() == ours.predictions["outcome"].tolist()
+    assert "no_answer" in set(theirs.predictions["outcome"])
+    assert ours_judged["errors"].sum() > 0
+
+
 # ---- a service ----
 
 
