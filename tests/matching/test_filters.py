@@ -59,14 +59,15 @@ def test_the_matrix_unit_finds_the_pairs_that_integer_products_find(rng: np.rand
     codes = loops.codes_of_columns(values[77:], right.norms.unit).astype(np.int64)
     products = left.codes[:77, : values.shape[1]].astype(np.int64) @ codes
     limit = np.quantile(products, 0.9, axis=1).astype(np.int32)
-    i, j = np.empty(70_000, np.int32), np.empty(70_000, np.int32)
+    i, j, p = (np.empty(70_000, np.int32) for _ in range(3))
     assert right.emit is not None
     for diagonal in (False, True):
-        found, row = right.emit(left.codes, limit, 5, 30, diagonal, 0, i, j, 0)
+        found, row = right.emit(left.codes, limit, 5, 30, diagonal, 0, i, j, p, 0)
         wanted = products > limit[:, None]
         if diagonal:
             wanted &= np.arange(30, 103) > np.arange(5, 82)[:, None]
         assert row == 77
+        np.testing.assert_array_equal(p[:found], products[i[:found] - 5, j[:found] - 30])
         assert sorted(zip(i[:found] - 5, j[:found] - 30, strict=True)) == [tuple(p) for p in np.argwhere(wanted).tolist()]
 
 

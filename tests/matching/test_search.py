@@ -64,7 +64,8 @@ def test_any_gallery_cut_in_super_blocks_ranks_as_brute_force(
     with pytest.MonkeyPatch.context() as patch:
         # By the table of modules: in the package the function has taken the name of its module.
         patch.setattr(sys.modules["facegap.matching.search"], "super_rows", lambda depth: size)
-        found = search(gallery, asked, k, filter=filter, shape=TileShape(16, 32))
+        patch.setattr(sys.modules["facegap.matching.search"], "WAITING", 1)  # so that room must be made in the middle
+        found = search(gallery, asked, k, filter=filter, shape=TileShape(64, 16))
     expected = expected_ranks(tools, gallery, asked, k)
     filled = min(k, rows)
     np.testing.assert_array_equal(found[0][:, :filled], expected[0])

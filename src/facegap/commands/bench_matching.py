@@ -31,7 +31,7 @@ from facegap.types import FloatArray, IntArray
 
 WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above which it is no result
 FMR = 1e-3  # the floor of the counted tail is the score that this share of impostor pairs reaches
-PROBES, PAIRS, RANKS = 1024, 300_000, 10
+PROBES, PAIRS, RANKS = 8192, 300_000, 10
 SAMPLED_PAIRS = 400_000
 DIRECTIONS = 156  # that carry most of the variance of made-up faces, as in real embeddings
 FLATTERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where set they slow numpy's product and flatter every ratio
@@ -96,7 +96,7 @@ def bench_matching(
 ) -> MatchingBench:  # fmt: skip
     """Time our calls and every peer that is installed on made-up faces.
 
-    rows, depth : of the embeddings; a search has as many gallery rows and 1,024 probes, a pair list 300,000 pairs
+    rows, depth : of the embeddings; a search has as many gallery rows and 8,192 probes, a pair list 300,000 pairs
     threads     : that each candidate may use
     turns       : measured runs of each candidate
     jobs        : of counts, search, pairs

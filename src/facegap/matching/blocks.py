@@ -15,7 +15,7 @@ from facegap.errors import MatchingError
 from facegap.matching.filters import Filter, TileShape, filter_named
 from facegap.matching.kernels import KernelChoice, Kernels, Table, choose_kernels
 from facegap.matching.rows import Float32Array, Rows, gather
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, prepare, share, tiles_of
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share, tiles_of
 from facegap.types import (
     PAIR_SCORE,
     AnyArray,
@@ -106,8 +106,8 @@ class Worker:
         self.impostor = np.zeros((size, size, len(settings.edges) - 1), np.int64)
         full_bins = 0 if settings.full_edges is None else len(settings.full_edges) - 1
         self.full = np.zeros((size, size, full_bins), np.int64)
-        self.survivors = Candidates(kernels, self.tally, shape.columns)
-        self.uncertain = Candidates(kernels, self.tally_full, shape.columns) if full_bins else None
+        self.survivors = Candidates(kernels, self.tally, filter.dtype, buffer_size(shape.columns))
+        self.uncertain = Candidates(kernels, self.tally_full, filter.dtype, buffer_size(shape.columns)) if full_bins else None
         self.listed = np.empty(len(self.survivors.i), PAIR_SCORE)
 
     def begin(self, prepared: Prepared, table: Table, full_table: Table) -> None:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from facegap.matching.filters import FILTERS, TileShape, why_not
+from facegap.matching.filters import FILTERS, Filter, TileShape, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
-from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_blocks, super_rows
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, prepare
+from facegap.matching.rows import Float32Array, gather, largest_components, super_rows
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare
 from facegap.types import AnyArray, FloatArray
 
 FEW_ROWS = 4096  # below this the whole comparison takes less time than the choice
-SAMPLED_BLOCKS = 3
+SAMPLED_ROWS, SAMPLED_BLOCKS = 512, 2
 TURNS = 3
 
 
@@ -41,10 +41,12 @@ def choose_filter(
     if len(embeddings) < FEW_ROWS:
         return FilterChoice("float32", f"float32 filter: only {len(embeddings)} rows")
     loops = choose_kernels(kernels)
-    values = sampled_super_block(embeddings, largest_components(embeddings, loops) if largest is None else largest)
+    tile = shape or TileShape()
+    rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, tile)
     faults = {name: why_not(name, kernels) for name in FILTERS}
     with threadpool_limits(1, user_api="blas"):
-        times = {name: ns_per_pair(name, loops, values, floor, shape) for name, fault in faults.items() if not fault}
+        times = {name: ns_per_pair(FILTERS[name], loops, *rows, floor, tile.columns)
+                 for name, fault in faults.items() if not fault}  # fmt: skip
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
@@ -52,36 +54,32 @@ def choose_filter(
     return FilterChoice(best, "; ".join(reasons))
 
 
-def sampled_super_block(embeddings: Float32Array, largest: Float32Array) -> Float32Array:
-    """A super-block as a run would sort it: float32 rows evenly taken from the whole table."""
-    size = min(len(embeddings), super_rows(embeddings.shape[1]))
-    index = np.linspace(0, len(embeddings) - 1, size).astype(np.int64)
-    unknown = np.full(size, -1, np.int64)
-    (rows,) = super_blocks(Rows(index, unknown, unknown), largest, size)
-    return gather(embeddings, rows.index)
+def sample(embeddings: Float32Array, largest: Float32Array, shape: TileShape) -> tuple[Float32Array, Float32Array]:
+    """Left rows from the whole table, and right blocks as a run would sort them: neighbours by their largest component."""
+    order = np.argsort(largest[: super_rows(embeddings.shape[1])], kind="stable")
+    starts = np.linspace(0, max(0, len(order) - shape.columns), SAMPLED_BLOCKS).astype(int)
+    right = np.concatenate([order[start : start + shape.columns] for start in starts])
+    left = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED_ROWS)).astype(np.int64)
+    return gather(embeddings, left), gather(embeddings, right)
 
 
-def ns_per_pair(
-    name: str, kernels: Kernels, values: Float32Array, floor: float, tile_shape: TileShape | None
-) -> float:
-    """Median time of a sampled tile by one filter, scores of its candidates included, in ns for each pair."""
-    product_filter = FILTERS[name]
-    shape = tile_shape or product_filter.shape
-    starts = np.linspace(0, max(0, len(values) - shape.columns), SAMPLED_BLOCKS).astype(int)
-    sample = np.concatenate([values[start : start + shape.columns] for start in starts])
-    rows = values[np.linspace(0, len(values) - 1, min(len(values), shape.rows)).astype(int)]
-    left = prepare(product_filter.left, kernels, rows, shape.rows, 1)
-    right = prepare(product_filter.right, kernels, sample, shape.columns, 1)
-    prepared = Prepared(product_filter, rows, sample, left, right, *shape)
-    screen, candidates = Screen(kernels, product_filter, shape), Candidates(kernels, discard, shape.columns)
-    floors, times = np.full(len(rows), floor), []
+def ns_per_pair(product_filter: Filter, kernels: Kernels, left_values: Float32Array, right_values: Float32Array,
+                floor: float, width: int) -> float:  # fmt: skip
+    """Median time of the sampled tiles by one filter, scores of the candidates included, in ns for each pair."""
+    rows = len(left_values)
+    left = prepare(product_filter.left, kernels, left_values, rows, 1)
+    right = prepare(product_filter.right, kernels, right_values, width, 1)
+    prepared = Prepared(product_filter, left_values, right_values, left, right, rows, width)
+    screen = Screen(kernels, product_filter, TileShape(rows, width))
+    candidates = Candidates(kernels, discard, product_filter.dtype, buffer_size(width))
+    floors, times = np.full(rows, floor), []
     for turn in range(1 + TURNS):
         start_ns = time.perf_counter_ns()
         for block in range(len(right)):
-            screen.emit(prepared, Tile(block, 0, len(rows), diagonal=False), floors, candidates)
+            screen.emit(prepared, Tile(block, 0, rows, diagonal=False), floors, candidates)
             candidates.flush(prepared)
         if turn:  # the first one compiles and warms up
-            times.append((time.perf_counter_ns() - start_ns) / (len(rows) * len(sample)))
+            times.append((time.perf_counter_ns() - start_ns) / (rows * len(right_values)))
     return float(np.median(times))
 
 

@@ -48,14 +48,14 @@ class Right:
 
     multiply : writes the products with left codes to an array (rows, columns); the caller compares
     emit     : multiplies and compares in one; arguments and result as in Kernels.emit_above, codes in place of products
-    above    : multiplies and compares on another device: (codes, limits) -> places (i, j)
+    above    : multiplies and compares on another device: (codes, limits) -> places (i, j) and the products there
     """
 
     columns: int
     norms: Norms
     multiply: Callable[[AnyArray, AnyArray], None] | None = None
     emit: Callable[..., tuple[int, int]] | None = None
-    above: Callable[[AnyArray, AnyArray], tuple[IntArray, IntArray]] | None = None
+    above: Callable[[AnyArray, AnyArray], tuple[IntArray, IntArray, AnyArray]] | None = None
 
 
 class TileShape(NamedTuple):

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def above_graph(values: Float32Array) -> bytes:
-    """ONNX model: codes float32 (m, d), limits float32 (m,) -> places int64 (2, hits) of codes @ values.T > limits.
+    """ONNX model: codes float32 (m, d), limits float32 (m,) -> places int64 (2, hits) of codes @ values.T > limits, values.
 
     The product is float32 with float32 sums, for which filters.float32_left states the bound. It holds for any order of
     additions, so on a GPU too, but not for TF32, which rounds the factors to 10 bits: runtime.py switches that off.
-    Only the places of the hits cross the bus.
+    Only the hits cross the bus.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -28,16 +28,21 @@ def above_graph(values: Float32Array) -> bytes:
     nodes = [helper.make_node("MatMul", ["codes", "block"], ["products"]),
              helper.make_node("Unsqueeze", ["limits", "axis"], ["limit_of_row"]),
              helper.make_node("Greater", ["products", "limit_of_row"], ["above"]),
-             helper.make_node("NonZero", ["above"], ["places"])]  # fmt: skip
+             helper.make_node("NonZero", ["above"], ["places"]),
+             helper.make_node("Transpose", ["places"], ["pairs"], perm=[1, 0]),
+             helper.make_node("GatherND", ["products", "pairs"], ["values"])]  # fmt: skip
     inputs = [helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["rows", depth]),
               helper.make_tensor_value_info("limits", TensorProto.FLOAT, ["rows"])]  # fmt: skip
-    places = helper.make_tensor_value_info("places", TensorProto.INT64, [2, "hits"])
-    graph = helper.make_graph(nodes, "pairs_above", inputs, [places], constants)
+    outputs = [helper.make_tensor_value_info("places", TensorProto.INT64, [2, "hits"]),
+               helper.make_tensor_value_info("values", TensorProto.FLOAT, ["hits"])]  # fmt: skip
+    graph = helper.make_graph(nodes, "pairs_above", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
 
 
-def places_above(session: InferenceSession, codes: AnyArray, limits: AnyArray) -> tuple[IntArray, IntArray]:
-    """Rows and columns of the tile whose product is above the limit of its row."""
-    (places,) = session.run(["places"], {"codes": codes, "limits": limits})
-    return places[0], places[1]
+def places_above(
+    session: InferenceSession, codes: AnyArray, limits: AnyArray
+) -> tuple[IntArray, IntArray, AnyArray]:
+    """Rows and columns of the tile whose product is above the limit of its row, and those products."""
+    places, values = session.run(["places", "values"], {"codes": codes, "limits": limits})
+    return places[0], places[1], values

@@ -75,15 +75,15 @@ class Kernels(Protocol):
 
     def emit_above(
         self, products: AnyArray, limits: AnyArray, first_row: int, first_column: int, above_diagonal: bool,
-        row: int, i: AnyArray, j: AnyArray, found: int,
+        row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
     ) -> tuple[int, int]:  # fmt: skip
-        """Append the pairs of a tile whose product is above the limit of their row to i, j from place `found` on.
+        """Append the pairs of a tile whose product is above the limit of their row to i, j from `found` on, it to p.
 
         products       : int32 or float32 (rows, columns) of a tile whose corner is (first_row, first_column)
         limits         : (rows,) of the same dtype
         above_diagonal : only pairs with column > row
         row            : the row of the tile to begin at
-        returns        : pairs now in i, j, and the row reached; it stops early where the next row might not fit
+        returns        : pairs now in i, j, p, and the row reached; it stops early where the next row might not fit
         """
 
     def tally(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, tail_floor: float,
@@ -110,6 +110,16 @@ class Kernels(Protocol):
     def insert_best(self, i: AnyArray, j: AnyArray, scores: FloatArray, index: IntArray,
                     best_scores: FloatArray, best_index: IntArray) -> None:  # fmt: skip
         """Enter the scored pairs into the sorted lists (q, k) of each left row; equal scores by lower index[j]."""
+
+    def raise_floors(self, i: AnyArray, p: AnyArray, first_row: int, unit: FloatArray, bound: FloatArray,
+                     lower: FloatArray, floor: FloatArray, upper: FloatArray) -> None:  # fmt: skip
+        """Learn from products what the best scores are at least: each pair of row r has a score of unit[r] p +- bound[r].
+
+        i, p  : pairs of one block, as emitted; row r is i - first_row
+        lower : (rows, k), the highest lower ends so far of each row, falling; the pairs are entered
+        floor : (rows,), raised to the k-th lower end where that is higher: k rows reach it for certain
+        upper : (pairs,), written: the upper end of each pair
+        """
 
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         """k-th largest product of each row (rows,); needs at least k columns."""

@@ -141,7 +141,7 @@ def lowest_bit(_typing: Any, mask: Any) -> Any:
 
 @compiled
 def collect(  # type: ignore[no-untyped-def]
-    products, half, limits, row, column, columns, first_row, first_column, above_diagonal, i, j, found
+    products, half, limits, row, column, columns, first_row, first_column, above_diagonal, i, j, p, found
 ):
     """Append the pairs of one half of `products`, whose corner in the tile is (row, column), that are above their limit."""
     rows = limits.size
@@ -157,13 +157,14 @@ def collect(  # type: ignore[no-untyped-def]
             if above_diagonal and first_column + hit_column <= first_row + hit_row:
                 continue
             i[found], j[found] = first_row + hit_row, first_column + hit_column
+            p[found] = products[half + k + (bit >> 5), bit & 31]
             found += 1
     return found
 
 
 @compiled
 def emit_tiles(  # type: ignore[no-untyped-def]
-    left, right, columns, limits, first_row, first_column, above_diagonal, row, i, j, found
+    left, right, columns, limits, first_row, first_column, above_diagonal, row, i, j, p, found
 ):
     """As Kernels.emit_above, from codes instead of products; `row` and the row reached are multiples of 32.
 
@@ -184,11 +185,11 @@ def emit_tiles(  # type: ignore[no-untyped-def]
             half = PAIRED - half
             if waiting >= 0:
                 found = collect(products, half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
-                                i, j, found)  # fmt: skip
+                                i, j, p, found)  # fmt: skip
             waiting = column
         if waiting >= 0:
             found = collect(products, PAIRED - half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
-                            i, j, found)  # fmt: skip
+                            i, j, p, found)  # fmt: skip
         row += PAIRED
     release_tiles()
     return found, row
@@ -211,11 +212,11 @@ def pack(values, unit, packed):  # type: ignore[no-untyped-def]
 
 def emit_packed(
     packed: AnyArray, columns: int, codes: AnyArray, limits: AnyArray, first_row: int, first_column: int,
-    above_diagonal: bool, row: int, i: AnyArray, j: AnyArray, found: int,
+    above_diagonal: bool, row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
 ) -> tuple[int, int]:  # fmt: skip
     """As Kernels.emit_above, of left codes with a packed right block; see filters.amx_right."""
     found, row = emit_tiles(
-        codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, found
+        codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, p, found
     )
     return found, min(row, len(limits))
 
@@ -231,8 +232,8 @@ def tiles_are_exact() -> bool:
     left[0] = 127
     rows = right.reshape(4, 32, 16, 4).transpose(0, 2, 1, 3).reshape(64, 128).astype(np.int64)
     expected = np.argwhere(left.astype(np.int64) @ rows.T > 0)
-    i, j = np.empty(2 * 64 * 64, np.int32), np.empty(2 * 64 * 64, np.int32)
-    found, _ = emit_tiles(left, right, 64, np.zeros(64, np.int32), 0, 0, False, 0, i, j, 0)
+    i, j, p = (np.empty(2 * 64 * 64, np.int32) for _ in range(3))
+    found, _ = emit_tiles(left, right, 64, np.zeros(64, np.int32), 0, 0, False, 0, i, j, p, 0)
     order = np.lexsort((j[:found], i[:found]))
     return bool(np.array_equal(np.stack([i[:found], j[:found]], axis=1)[order], expected))
 

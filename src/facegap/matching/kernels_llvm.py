@@ -124,7 +124,7 @@ def score_listed(left, right, i, j, out):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def emit_above(products, limits, first_row, first_column, above_diagonal, row, i, j, found):  # type: ignore[no-untyped-def]
+def emit_above(products, limits, first_row, first_column, above_diagonal, row, i, j, p, found):  # type: ignore[no-untyped-def]
     rows, columns = products.shape
     while row < rows and found + columns <= i.size:
         limit = limits[row]
@@ -132,13 +132,14 @@ def emit_above(products, limits, first_row, first_column, above_diagonal, row, i
         while column + MASK_WIDTH <= columns:
             mask = mask_above(products, row, column, limit)
             while mask != 0:
-                i[found], j[found] = first_row + row, first_column + column + lowest_bit(mask)
+                hit = column + lowest_bit(mask)
+                i[found], j[found], p[found] = first_row + row, first_column + hit, products[row, hit]
                 found += 1
                 mask &= mask - np.uint64(1)
             column += MASK_WIDTH
         for k in range(column, columns):
             if products[row, k] > limit:
-                i[found], j[found] = first_row + row, first_column + k
+                i[found], j[found], p[found] = first_row + row, first_column + k, products[row, k]
                 found += 1
         row += 1
     return found, row

@@ -124,6 +124,24 @@ def limits(residual, quantised, unit, floor, right_row, right_residual, right_un
 
 
 @compiled
+def raise_floors(i, p, first_row, unit, bound, lower, floor, upper):  # type: ignore[no-untyped-def]
+    k = lower.shape[1]
+    for c in range(p.size):
+        row = i[c] - first_row
+        value = p[c] * unit[row]
+        upper[c] = value + bound[row]
+        value -= bound[row]
+        if value <= lower[row, k - 1]:
+            continue
+        place = k - 1
+        while place > 0 and value > lower[row, place - 1]:
+            lower[row, place] = lower[row, place - 1]
+            place -= 1
+        lower[row, place] = value
+        floor[row] = max(floor[row], lower[row, k - 1])
+
+
+@compiled
 def largest_of_rows(bits, out):  # type: ignore[no-untyped-def]
     for row in range(bits.shape[0]):
         largest = np.int32(0)
@@ -206,7 +224,7 @@ class NumbaKernels:
 
     def __init__(self) -> None:
         self.emit_above, self.tally, self.tally_all = emit_above, tally, tally_all
-        self.histogram, self.insert_best = histogram, insert_best
+        self.histogram, self.insert_best, self.raise_floors = histogram, insert_best, raise_floors
 
     def score_listed(self, left: Float32Array, right: Float32Array, i: AnyArray, j: AnyArray, out: FloatArray) -> None:
         score_listed(read_only(left), read_only(right), read_only(i), read_only(j), out)

@@ -24,12 +24,14 @@ class NumpyKernels:
 
     def emit_above(
         self, products: AnyArray, limits: AnyArray, first_row: int, first_column: int, above_diagonal: bool,
-        row: int, i: AnyArray, j: AnyArray, found: int,
+        row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
     ) -> tuple[int, int]:  # fmt: skip
         above = products[row:] > limits[row:, None]
         if above_diagonal:
             above &= beyond_diagonal(above.shape, first_row + row, first_column)
-        return append(above, first_row, first_column, row, i, j, found)
+        stop, reached = append(above, first_row, first_column, row, i, j, found)
+        p[found:stop] = products[i[found:stop] - first_row, j[found:stop] - first_column]
+        return stop, reached
 
     def tally(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, tail_floor: float,
               counts: IntArray, tail: AnyArray) -> int:  # fmt: skip
@@ -71,6 +73,16 @@ class NumpyKernels:
             both_index = np.concatenate([best_index[row], index[j[here]]])
             order = np.lexsort((both_index, -both_scores))[:k]
             best_scores[row], best_index[row] = both_scores[order], both_index[order]
+
+    def raise_floors(self, i: AnyArray, p: AnyArray, first_row: int, unit: FloatArray, bound: FloatArray,
+                     lower: FloatArray, floor: FloatArray, upper: FloatArray) -> None:  # fmt: skip
+        at = i - first_row
+        value = p * unit[at]
+        upper[:] = value + bound[at]
+        for row in np.unique(at):
+            both = np.concatenate([lower[row], value[at == row] - bound[row]])
+            lower[row] = -np.sort(-both)[: lower.shape[1]]
+        np.maximum(floor, lower[:, -1], out=floor)
 
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         return np.asarray(np.partition(products, -k, axis=1)[:, -k])

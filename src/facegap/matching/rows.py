@@ -121,6 +121,9 @@ def super_rows(depth: int) -> int:
 def gather(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
     """Rows at `index` as a C-contiguous float32 matrix with zero columns up to a multiple of LANES."""
     depth = embeddings.shape[1]
+    if depth == padded_depth(depth) and len(embeddings):
+        # The indices are in range; without `clip` numpy would go through a copy of the whole block.
+        return np.take(embeddings, index, axis=0, out=np.empty((len(index), depth), np.float32), mode="clip")
     values = np.zeros((len(index), padded_depth(depth)), np.float32)
     for start in range(0, len(index), CHECK_ROWS):
         part = slice(start, start + CHECK_ROWS)

@@ -14,12 +14,13 @@ from facegap.matching.filters import TileShape, filter_named, float32_left, floa
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels, error_bound
 from facegap.matching.pairs import require_one_depth
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_blocks, super_rows
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, prepare, share
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
 NO_ROW = np.iinfo(np.int64).max  # ranks behind every row of equal score
 
 SAMPLED = 256  # gallery rows that give each probe its first floor
+WAITING = 1 << 19  # candidates of a strip that may wait
 FASTEST_FIRST = ("amx", "int8")
 
 
@@ -78,24 +79,73 @@ def search_super_block(
     """Improve the lists of every left row by the right rows, whose gallery rows are `index`."""
 
     def new_worker() -> Callable[[int], None]:
-        screen = Screen(kernels, prepared.filter, shape)
-
-        def insert(i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
-            kernels.insert_best(i, j, scores, index, *best)
-
-        candidates = Candidates(kernels, insert, shape.columns)
-
-        def search_strip(first: int) -> None:
-            rows = slice(first, min(len(best.rows), first + shape.rows))
-            floor = np.maximum(best.scores[rows, -1], certain_floor(prepared, kernels, rows, best.rows.shape[1]))
-            for block in range(len(prepared.right)):
-                screen.emit(prepared, Tile(block, rows.start, rows.stop, diagonal=False), floor, candidates)
-                candidates.flush(prepared)
-                floor = np.maximum(floor, best.scores[rows, -1])
-
-        return search_strip
+        strip = Strip(kernels, prepared, best, index, shape)
+        return strip.search
 
     share(range(0, len(best.rows), shape.rows), [new_worker() for _ in range(workers)])
+
+
+class Strip:
+    """One worker's search, a strip of probes at a time: its candidates wait until all blocks have raised the floors.
+
+    The products alone bound the k-th best score of a probe from below, so that only the few candidates whose upper bound
+    reaches it in the end are scored.
+    """
+
+    def __init__(self, kernels: Kernels, prepared: Prepared, best: Best, index: IntArray, shape: TileShape) -> None:
+        self.kernels, self.prepared, self.best, self.index, self.height = kernels, prepared, best, index, shape.rows
+        size = buffer_size(shape.columns, WAITING)
+        self.candidates = Candidates(kernels, self.insert, prepared.filter.dtype, size, self.make_room)
+        self.screen = Screen(kernels, prepared.filter, shape)
+        self.upper = np.empty(size)  # highest possible score of each candidate
+        self.rows, self.block, self.known = slice(0, 0), 0, 0  # the strip, the block, and candidates with an upper bound
+        self.floor, self.lower = np.empty(0), np.empty((0, 0))  # of each probe: what k rows reach, the k lower bounds
+
+    def search(self, first: int) -> None:
+        """Find the best of one strip of left rows in all right blocks."""
+        k = self.best.rows.shape[1]
+        self.rows = slice(first, min(len(self.best.rows), first + self.height))
+        certain = certain_floor(self.prepared, self.kernels, self.rows, k)
+        self.floor = np.maximum(self.best.scores[self.rows, -1], certain)
+        self.lower, self.known = np.full((len(self.floor), k), -np.inf), 0
+        for block in range(len(self.prepared.right)):
+            self.block = block
+            tile = Tile(block, self.rows.start, self.rows.stop, diagonal=False)
+            self.screen.emit(self.prepared, tile, self.floor, self.candidates)
+            self.learn()
+        self.drop()
+        self.candidates.flush(self.prepared)
+
+    def learn(self) -> None:
+        """Raise the floors by the products of the pairs that have come since the last time."""
+        left = self.prepared.left[self.rows.start // self.prepared.height].norms.first(len(self.floor))
+        right = self.prepared.right[self.block].norms
+        new = slice(self.known, self.candidates.found)
+        i, p, upper = self.candidates.i[new], self.candidates.p[new], self.upper[new]
+        unit, bound = left.unit * right.unit, error_bound(left, right)
+        self.kernels.raise_floors(i, p, self.rows.start, unit, bound, self.lower, self.floor, upper)
+        self.known = self.candidates.found
+
+    def drop(self) -> None:
+        """Drop the candidates that the floors have overtaken."""
+        found = self.candidates.found
+        kept = np.flatnonzero(self.upper[:found] >= self.floor[self.candidates.i[:found] - self.rows.start])
+        for array in (self.candidates.i, self.candidates.j, self.upper):
+            array[: len(kept)] = array[kept]
+        self.candidates.found = self.known = len(kept)
+
+    def make_room(self, prepared: Prepared) -> None:
+        """Drop what can be dropped; where that is little, score the rest."""
+        self.learn()
+        self.drop()
+        if 2 * self.candidates.found > len(self.upper):
+            self.candidates.flush(prepared)
+            self.known = 0
+            np.maximum(self.floor, self.best.scores[self.rows, -1], out=self.floor)
+
+    def insert(self, i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
+        """Enter scored pairs into the lists of their probes."""
+        self.kernels.insert_best(i, j, scores, self.index, *self.best)
 
 
 def certain_floor(prepared: Prepared, kernels: Kernels, rows: slice, k: int) -> FloatArray:

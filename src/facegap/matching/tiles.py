@@ -19,7 +19,13 @@ Task = TypeVar("Task")
 Part = TypeVar("Part")
 
 CANDIDATES = 1 << 16  # pairs that wait in a worker's buffer to be scored
-EMITTED_ROWS = 32  # a filter may ask for room for all pairs of so many rows
+EMITTED_ROWS = 32  # a filter asks for room for all pairs of so many rows
+
+
+def buffer_size(width: int, least: int = CANDIDATES) -> int:
+    """Places of a buffer for blocks of `width` columns."""
+    return max(least, 2 * EMITTED_ROWS * width)
+
 
 
 class Tile(NamedTuple):
@@ -98,24 +104,31 @@ def prepare(
 
 
 class Candidates:
-    """Pairs that a filter could not rule out, i[:found] and j[:found]; `flush` scores them and hands them on."""
+    """Pairs that a filter could not rule out, i[:found] and j[:found], with their products p[:found].
+
+    `flush` scores them and hands them on to `consume`; `make_room` is called where the next pairs might not fit, and
+    flushes by default.
+    """
 
     def __init__(
-        self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], width: int
-    ) -> None:
-        size = max(CANDIDATES, 2 * EMITTED_ROWS * width)
+        self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], dtype: type, size: int,
+        make_room: Callable[[Prepared], None] | None = None,
+    ) -> None:  # fmt: skip
         self.i, self.j, self.scores = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
+        self.p: AnyArray = np.empty(size, dtype)
         self.kernels, self.consume, self.found = kernels, consume, 0
+        self.make_room = make_room or self.flush
 
-    def append(self, prepared: Prepared, i: AnyArray, j: AnyArray) -> None:
+    def append(self, prepared: Prepared, i: AnyArray, j: AnyArray, p: AnyArray) -> None:
         """Append pairs that another device has found."""
-        for start in range(0, len(i), len(self.i)):
-            part = slice(start, start + len(self.i))
-            if self.found + len(i[part]) > len(self.i):
-                self.flush(prepared)
-            stop = self.found + len(i[part])
-            self.i[self.found : stop], self.j[self.found : stop] = i[part], j[part]
-            self.found = stop
+        start = 0
+        while start < len(i):
+            if self.found == len(self.i):
+                self.make_room(prepared)
+            stop = min(len(i), start + len(self.i) - self.found)
+            here = slice(self.found, self.found + stop - start)
+            self.i[here], self.j[here], self.p[here] = i[start:stop], j[start:stop], p[start:stop]
+            self.found, start = here.stop, stop
 
     def flush(self, prepared: Prepared) -> None:
         """Score the waiting pairs in float64 and hand them on."""
@@ -162,17 +175,18 @@ class Screen:
         right, limit = prepared.right[tile.block], self.limits(prepared, tile, floor)
         codes = prepared.left[tile.first // prepared.height].codes
         if right.above is not None:
-            i, j = right.above(codes[: len(limit)], limit)
+            i, j, p = right.above(codes[: len(limit)], limit)
             i, j = i + tile.first, j + tile.block * prepared.width
             kept = i < j if tile.diagonal else slice(None)
-            candidates.append(prepared, i[kept], j[kept])
+            candidates.append(prepared, i[kept], j[kept], p[kept])
             return self.buffer[:0]
         emit, source = right.emit, codes
         if emit is None:
             emit, source = self.kernels.emit_above, self.products(prepared, tile)
         place, row = (tile.first, tile.block * prepared.width, tile.diagonal), 0
+        pairs = candidates.i, candidates.j, candidates.p
         while True:
-            candidates.found, row = emit(source, limit, *place, row, candidates.i, candidates.j, candidates.found)
+            candidates.found, row = emit(source, limit, *place, row, *pairs, candidates.found)
             if row == len(limit):
                 return source
-            candidates.flush(prepared)
+            candidates.make_room(prepared)
