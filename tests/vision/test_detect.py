@@ -77,7 +77,7 @@ def test_yunet_scores_beyond_one_are_cut_to_one() -> None:
     heads = yunet_heads()
     heads["cls_32"][:], heads["obj_32"][:] = 7, -3
     heads["obj_32"][0, 0] = 2
-    assert sorted(decode(heads, table(), (64, 64), "toy").scores)[-2:] == [0, 1]
+    assert sorted(decode(heads, table(score_threshold=0), (64, 64), "toy").scores)[-2:] == [0, 1]
 
 
 def test_an_ultraface_box_is_a_share_of_the_canvas_and_has_no_points() -> None:

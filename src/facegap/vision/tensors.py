@@ -27,16 +27,18 @@ def to_tensor(crops: Sequence[Pixels], spec: InputSpec) -> AnyArray:
     batch = np.stack([crop if code is None else cv2.cvtColor(crop, code) for crop in crops])
     if batch.ndim == 3:  # grey
         batch = batch[..., None]
+    if spec.layout == "NCHW":
+        # While they are bytes: floats are four times as much to move, which costs a fifth of a detection.
+        batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
     if spec.dtype != "uint8":
         batch = scaled(batch, spec)
-    if spec.layout == "NCHW":
-        batch = batch.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(batch, np.dtype(spec.dtype))
 
 
 def scaled(batch: AnyArray, spec: InputSpec) -> AnyArray:
     """(pixel - mean) * scale in float32; untouched where the graph does its own scaling."""
-    mean, scale = (np.asarray(value, np.float32) for value in (spec.mean, spec.scale))
+    shape = (-1, 1, 1) if spec.layout == "NCHW" else (-1,)
+    mean, scale = (np.asarray(value, np.float32).reshape(shape) for value in (spec.mean, spec.scale))
     batch = batch.astype(np.float32)
     if mean.any():
         batch -= mean
