@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from facegap import store
 from facegap.audit import run_folder
+from facegap.calibrate import VerifySettings, given_points, roles_of
 from facegap.derive.run import derived
 from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import TableError
-from facegap.inputs.labels import UNKNOWN
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.scores_file import ScoreList, read_scores
 from facegap.record import closed_record
 from facegap.store import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
-from facegap.verify import Images, Matching, VerifySettings, given_points, listed_matching, match, roles_of
+from facegap.verify import NO_PAIRS, Images, Matching, listed_matching, match
 
 MAX_NPY_BYTES = 64 * 2**30
+NPY_MAGIC = b"\x93NUMPY"
+ROWS_AT_ONCE = 8192  # of templates in double precision
 
 
 def audit_embeddings(
@@ -50,18 +52,17 @@ def audit_embeddings(
     ------
     TableError : the file is no array of numbers, or has another number of rows than the manifest
     """
-    from facegap.vision.embed import unit_rows
-
     settings = verify or VerifySettings()
     table = read_manifest(Path(manifest), allow_outside=True)
+    terms, notes = terms_and_notes(table, by)
     raw = read_npy(Path(embeddings))
     if len(raw) != len(table.frame):
         raise TableError(f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame)}; row k must be row k")
-    unit = unit_rows(raw)
-    usable = np.isfinite(unit).all(axis=1)
+    templates, usable = unit_templates(raw)
+    if not usable.any():
+        raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
     faces = closed_faces(table.frame, np.where(usable, "ok", "no_template"))
-    images = Images(table.frame, np.flatnonzero(usable), unit[usable])
-    terms, notes = terms_and_notes(table, by)
+    images = Images(table.frame, np.flatnonzero(usable), templates)
     matching = match(images, None, terms, settings, published_threshold=None, workers=workers)
     record = closed_record(
         table, terms, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
@@ -97,7 +98,8 @@ def audit_scores(
     terms, notes = terms_and_notes(table, by)
     given = given_points(settings, None)
     roles = roles_of(table.frame["subject"], settings, needed=not given)
-    matching = listed_matching(pairs, roles, np.empty((0, 2), np.int64), settings, given, None, terms, workers=1)
+    everybody = np.ones(len(table.frame), np.bool_)
+    matching = listed_matching(pairs, table.frame, roles, NO_PAIRS, settings, given, None, terms, everybody)
     faces = closed_faces(table.frame, np.full(len(table.frame), "ok"))
     record = closed_record(
         table, terms, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
@@ -106,7 +108,7 @@ def audit_scores(
     return finished(record, table.frame, faces, matching, out)
 
 
-def read_npy(path: Path) -> NDArray[np.float32]:
+def read_npy(path: Path) -> NDArray[Any]:
     """Rows of numbers from an .npy file, mapped into memory; nothing in the file is executed.
 
     Raises
@@ -116,12 +118,33 @@ def read_npy(path: Path) -> NDArray[np.float32]:
     try:
         if path.stat().st_size > MAX_NPY_BYTES:
             raise TableError(f"{path}: larger than {MAX_NPY_BYTES} bytes")
+        with path.open("rb") as file:
+            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
+                raise TableError(f"{path}: no .npy file; write it with numpy.save")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise TableError(f"{path}: cannot be read as an .npy array: {error}") from error
-    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
-        raise TableError(f"{path}: not a two-dimensional array of floating-point numbers (rows, dimension)")
-    return np.asarray(array, np.float32)
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
+        raise TableError(
+            f"{path}: {array.dtype} of shape {array.shape}; needed is an array of floating-point numbers (rows, dimension)"
+        )
+    return np.asarray(array)
+
+
+def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The usable rows divided by their length, float32, and which rows those are, bool (rows,).
+
+    Worked off in parts, as the double precision in between would take more memory than the templates.
+    """
+    from facegap.vision.embed import unit_rows
+
+    usable = np.zeros(len(raw), np.bool_)
+    parts = [np.empty((0, raw.shape[1]), np.float32)]
+    for start in range(0, len(raw), ROWS_AT_ONCE):
+        unit = unit_rows(np.asarray(raw[start : start + ROWS_AT_ONCE]))
+        usable[start : start + len(unit)] = np.isfinite(unit).all(axis=1)
+        parts.append(unit[usable[start : start + len(unit)]])
+    return np.concatenate(parts), usable
 
 
 def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Manifest, IntArray]:
@@ -142,12 +165,22 @@ def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Man
         return subjects_table(listed, None), np.arange(len(listed.names))
     table = read_manifest(manifest, allow_outside=True)
     if listed.named == "subject":
+        people = set(table.frame["subject"])
+        unknown = [name for name in listed.names if name not in people]
+        if unknown:
+            raise TableError(
+                f"{path.name}: {unknown[0]!r} is no subject of {manifest.name} ({len(unknown)} such names); add rows for "
+                "them, with empty labels where none are known"
+            )
         return subjects_table(listed, table), np.arange(len(listed.names))
     place = pd.Series(np.arange(len(table.frame)), index=table.frame["image"])
     rows = place.reindex(list(listed.names)).to_numpy()
     missing = np.flatnonzero(np.isnan(rows))
     if len(missing):
-        raise TableError(f"{path.name}: {listed.names[missing[0]]!r} is no image of {manifest.name} ({len(missing)} such names)")
+        raise TableError(
+            f"{path.name}: {listed.names[missing[0]]!r} is no image of {manifest.name} ({len(missing)} such names); add "
+            "rows for them"
+        )
     return table, rows.astype(np.int64)
 
 
@@ -163,7 +196,7 @@ def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
             torn = values[values.map(len) > 1]
             if len(torn):
                 raise TableError(f"subject {torn.index[0]!r} has several values of {label}; scores by subject need one each")
-            frame[label] = values.map(lambda found: found[0]).reindex(names).fillna(UNKNOWN).to_numpy()
+            frame[label] = values.map(lambda found: found[0]).reindex(names).to_numpy()
     checked = check(frame, MANIFEST, "subjects of the scores")
     sha256 = "" if table is None else table.sha256
     return Manifest(checked, Path(), labels, () if table is None else table.warnings, sha256, has_subjects=True)
@@ -216,7 +249,7 @@ def finished(
     silent = manifest[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     run = Run(
         {**record, **matching.record}, manifest, faces, check(silent, PREDICTIONS, "predictions"), nothing, nothing,
-        nothing, embeddings, matching.matched, matching.tables,
+        nothing, embeddings, matching.matched,
     )  # fmt: skip
     run = derived(run)
     if out is not None:

@@ -6,16 +6,21 @@ images of each subject. Where a list named the pairs (a closed box hands over sc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
+from facegap.derive.listed import ListedPeople, listed_people, placed
+from facegap.derive.terms import Cells, Term, attribute_columns, cells_of
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
-from facegap.statistics.intervals import wilson
-from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
+from facegap.statistics.intervals import clopper_pearson, wilson
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
 PairRows = IntArray  # (m, 2) rows of the table of images
+MOST_COUNTED_GROUPS = 64  # counts are kept per pair of groups; finer crossings are counted as one group
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +34,10 @@ class Comparisons:
     impostor_scores : float64 (m,), NaN where a template was lost
     floor           : every impostor pair with a score from here on is listed; -inf where all are
     genuine, genuine_scores : every genuine pair likewise, in any order
-    listed_only     : only the listed pairs were compared; otherwise all pairs of counted images, less `excluded`
-    excluded        : int64 (k, 2), rows of pairs that are counted nowhere
+    excluded        : int64 (k, 2), rows of pairs that are counted nowhere, each once
     tail_limit      : length that the list of impostor pairs was bounded to
+    listed_only     : only the listed pairs were compared; otherwise all pairs of counted images, less `excluded`
+    people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
     """
 
     subjects: IntArray
@@ -42,9 +48,15 @@ class Comparisons:
     floor: float
     genuine: PairRows
     genuine_scores: FloatArray
-    listed_only: bool
     excluded: PairRows
     tail_limit: int = 0
+    listed_only: bool = False
+    people: ListedPeople | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every impostor pair is listed."""
+        return bool(np.isneginf(self.floor))
 
     def false_matches(self, threshold: float) -> PairRows:
         """Impostor pairs with a score at or above the threshold.
@@ -70,7 +82,9 @@ def false_match_rate(
     generalised   : pairs with a lost template are trials too, and no false match: GFAR = false matches / all pairs
     """
     if pairs.listed_only:
-        return listed_false_match_rate(pairs, threshold, first, second, generalised=generalised, level=level)
+        assert pairs.people is not None
+        errors = len(pairs.false_matches(threshold))
+        return pairs.people.rate(errors, first, second, generalised=generalised, level=level)
     taking_part = pairs.counted if generalised else pairs.counted & pairs.enrolled
     wrong = between(
         pairs.false_matches(threshold), first & taking_part, None if second is None else second & taking_part
@@ -82,20 +96,6 @@ def false_match_rate(
     left_out = between(pairs.excluded, first & taking_part, None if second is None else second & taking_part)
     impostors = pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]
     return less_trials(rate, int(impostors.sum()))
-
-
-def listed_false_match_rate(
-    pairs: Comparisons, threshold: float, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
-) -> Rate:
-    """`false_match_rate` where only listed pairs were compared: each is a trial of its own."""
-    usable = np.ones(len(pairs.impostor), np.bool_) if generalised else np.isfinite(pairs.impostor_scores)
-    inside, swapped = placed(pairs.impostor, first, second)
-    chosen = inside & usable & pairs.counted[pairs.impostor].all(axis=1)
-    rows = np.where(swapped[chosen, None], pairs.impostor[chosen][:, ::-1], pairs.impostor[chosen])
-    with np.errstate(invalid="ignore"):
-        wrong = (pairs.impostor_scores[chosen] >= threshold).astype(np.int64)
-    left, right = pairs.subjects[rows[:, 0]], pairs.subjects[rows[:, 1]]
-    return dyadic_fmr(left, right, wrong, trials=np.ones(len(rows), np.int64), across=second is not None, level=level)
 
 
 def false_non_match_rate(
@@ -120,17 +120,8 @@ def genuine_errors(
 
 def between(rows: PairRows, first: BoolArray, second: BoolArray | None) -> PairRows:
     """The pairs within a group, or between two with the first group's image in front."""
-    inside, swapped = placed(rows, first, second)
+    inside, swapped = placed(rows[:, 0], rows[:, 1], first, second)
     return np.where(swapped[inside, None], rows[inside][:, ::-1], rows[inside])
-
-
-def placed(rows: PairRows, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:
-    """Per pair: whether it lies within the group or between the two, and whether its images stand the other way round."""
-    left, right = rows[:, 0], rows[:, 1]
-    if second is None:
-        return first[left] & first[right], np.zeros(len(rows), np.bool_)
-    swapped = second[left] & first[right]
-    return (first[left] & second[right]) | swapped, swapped
 
 
 def images_of(subjects: IntArray, rows: BoolArray) -> IntArray:
@@ -139,17 +130,21 @@ def images_of(subjects: IntArray, rows: BoolArray) -> IntArray:
 
 
 def less_trials(rate: Rate, excluded: int) -> Rate:
-    """The rate without `excluded` pairs that were counted as trials without an error.
+    """The rate without `excluded` pairs that were counted as trials without an error; NaN where no trial is left.
 
     The reviewed pairs are some dozens among millions: the effective trials shrink in proportion.
     """
+    trials = rate.trials - excluded
     if not excluded or not rate.trials:
         return rate
-    trials = rate.trials - excluded
+    if not trials:
+        return Rate(0, 0, subjects=rate.subjects, level=rate.level)
     effective = rate.effective_trials * trials / rate.trials
-    if not rate.errors or not trials:
-        return replace(rate, trials=trials)
-    low, high = wilson(effective * rate.errors / trials, effective, level=rate.level)
+    if rate.errors in (0, trials):
+        effective = min(rate.effective_trials, float(trials))
+        low, high = clopper_pearson(effective * (rate.errors > 0), effective, level=rate.level)
+    else:
+        low, high = wilson(effective * rate.errors / trials, effective, level=rate.level)
     return replace(rate, trials=trials, effective_trials=effective, low=float(low), high=float(high))
 
 
@@ -170,6 +165,8 @@ def lost_genuine_pairs(subjects: IntArray, enrolled: BoolArray, counted: BoolArr
 
 def without(pairs: PairRows, excluded: PairRows, images: int) -> BoolArray:
     """Whether each pair stays, bool (m,): it is not among the excluded, in either order."""
+    if not len(excluded):
+        return np.ones(len(pairs), np.bool_)
     keys = [np.sort(rows, axis=1) @ np.array([images, 1]) for rows in (pairs, excluded)]
     return ~np.isin(*keys)
 
@@ -177,3 +174,89 @@ def without(pairs: PairRows, excluded: PairRows, images: int) -> BoolArray:
 def as_rows(structured: AnyArray, rows: IntArray) -> PairRows:
     """Pairs of a structured (left, right, score) array as rows of the table of images, int64 (m, 2)."""
     return rows[np.stack([structured["left"], structured["right"]], axis=1).astype(np.int64)]
+
+
+def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, int]:
+    """Scores of the listed impostor pairs within a group, falling, and how many there are, listed or not.
+
+    group : bool (n,); pairs of which a template was lost are no comparisons and are left out
+    """
+    inside = group & pairs.counted & pairs.enrolled
+    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
+    scores: FloatArray = pairs.impostor_scores[:made][inside[pairs.impostor[:made]].all(axis=1)]
+    if pairs.listed_only:
+        return scores, len(scores)
+    images = images_of(pairs.subjects, inside)
+    left_out = between(pairs.excluded, inside, None)
+    impostors = int((pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]).sum())
+    return scores, int(images.sum() ** 2 - (images**2).sum()) // 2 - impostors
+
+
+def counted_comparisons(
+    counts: ScoreCounts, subjects: IntArray, enrolled: BoolArray, counted: BoolArray, excluded: PairRows
+) -> Comparisons:
+    """All pairs of the counted images, as the matching loop counted them among those with a template."""
+    rows = np.flatnonzero(enrolled & counted)
+    lost = lost_genuine_pairs(subjects, enrolled, counted)
+    lost = lost[without(lost, excluded, len(subjects))]
+    whole = len(counts.tail) == int(counts.impostor_pairs.sum())
+    return Comparisons(
+        subjects=subjects,
+        enrolled=enrolled,
+        counted=counted,
+        impostor=as_rows(counts.tail, rows),
+        impostor_scores=counts.tail["score"],
+        floor=-np.inf if whole else counts.tail_floor,
+        genuine=np.concatenate([as_rows(counts.genuine_scores, rows), lost]),
+        genuine_scores=np.concatenate([counts.genuine_scores["score"], np.full(len(lost), np.nan)]),
+        excluded=excluded,
+        tail_limit=counts.tail_limit,
+    )
+
+
+def listed_comparisons(
+    pairs: pd.DataFrame, subjects: IntArray, enrolled: BoolArray, counted: BoolArray, excluded: PairRows,
+    cells: IntArray | None = None,
+) -> Comparisons:  # fmt: skip
+    """Only the pairs that a list named: left, right (rows of the table of images), genuine, score (NaN: lost).
+
+    cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
+            groups are wanted
+    """
+    rows = pairs[["left", "right"]].to_numpy(np.int64)
+    kept = counted[rows[:, 0]] & counted[rows[:, 1]] & without(rows, excluded, len(subjects))
+    genuine = pairs["genuine"].to_numpy(np.bool_)
+    scores = pairs["score"].to_numpy(np.float64)
+    impostor = np.flatnonzero(kept & ~genuine)
+    impostor = impostor[np.argsort(-scores[impostor], kind="stable")]  # NaN last
+    mates = np.flatnonzero(kept & genuine)
+    made = int(np.isfinite(scores[impostor]).sum())
+    return Comparisons(
+        subjects=subjects,
+        enrolled=enrolled,
+        counted=counted,
+        impostor=rows[impostor],
+        impostor_scores=scores[impostor],
+        floor=-np.inf,
+        genuine=rows[mates],
+        genuine_scores=scores[mates],
+        excluded=excluded,
+        listed_only=True,
+        people=None if cells is None else listed_people(subjects, cells, rows[impostor], made),
+    )
+
+
+def finest_cells(manifest: pd.DataFrame, terms: Sequence[Term]) -> IntArray:
+    """Per image the cell of all attributes of all terms at once, int64 (n,); every group is made of whole cells."""
+    columns = [name for name in attribute_columns(terms) if name in manifest.columns]
+    if not columns:
+        return np.zeros(len(manifest), np.int64)
+    return np.asarray(manifest.groupby(columns, sort=True).ngroup(), np.int64)
+
+
+def counted_groups(manifest: pd.DataFrame, terms: Sequence[Term]) -> Cells:
+    """The finest groups that every term can be put together from; one group where they are too many to count by."""
+    columns = attribute_columns(terms)
+    if len(manifest[list(columns)].drop_duplicates()) > MOST_COUNTED_GROUPS:
+        return cells_of(manifest, ())
+    return cells_of(manifest, columns)

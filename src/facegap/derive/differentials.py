@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, genuine_errors, images_of
+from facegap.derive.comparisons import Comparisons, between, genuine_errors, images_of
 from facegap.derive.verification import GroupRates
 from facegap.statistics.differentials import MEASURES, GroupCounts, Measure, differential
 from facegap.statistics.permutation import CountsOfLabels, counts_per_pair, counts_per_subject, permutation_null
@@ -23,6 +24,8 @@ BOTH_RATES = ("garbe", "fairness_discrepancy_rate", "inequity_rate")
 def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_subjects: int) -> pd.DataFrame:
     """One row per measure, term and threshold, over the groups with known labels and enough subjects.
 
+    groups : how many those are; for each rate they are chosen by the subjects behind that rate, as people with a mate
+             are often fewer than people. Fewer than two : no row
     chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
     where a person is in several groups, where only listed pairs were compared, or where the measure is undefined
     """
@@ -31,18 +34,25 @@ def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_sub
 
 def term_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
     """All measures of one term at one threshold."""
-    chosen = [
+    rows = []
+    for metrics in (("fmr",), ("fnmr",), ("fmr", "fnmr")):
+        chosen = enough_people(entry, metrics, min_subjects)
+        if len(chosen) < 2:
+            continue
+        counts = {metric: counts_of(entry, metric, chosen) for metric in metrics}
+        dealt = dealt_counts(entry, pairs, chosen)
+        names = EACH_RATE if len(metrics) == 1 else BOTH_RATES
+        rows += [measure_row(entry, name, metrics, counts, dealt, len(chosen)) for name in names]
+    return rows
+
+
+def enough_people(entry: GroupRates, metrics: Sequence[str], min_subjects: int) -> list[int]:
+    """Groups with known labels and enough subjects behind each of the rates."""
+    return [
         k
         for k, known in enumerate(entry.cells.known)
-        if known and min(entry.rates[metric][k].subjects for metric in ("fmr", "fnmr")) >= min_subjects
+        if known and all(entry.rates[metric][k].subjects >= min_subjects for metric in metrics)
     ]
-    if len(chosen) < 2:
-        return []
-    counts = {metric: counts_of(entry, metric, chosen) for metric in ("fmr", "fnmr")}
-    dealt = dealt_counts(entry, pairs, chosen)
-    jobs: list[tuple[str, tuple[str, ...]]] = [(name, (metric,)) for name in EACH_RATE for metric in ("fmr", "fnmr")]
-    jobs += [(name, ("fmr", "fnmr")) for name in BOTH_RATES]
-    return [measure_row(entry, name, metrics, counts, dealt, len(chosen)) for name, metrics in jobs]
 
 
 def counts_of(entry: GroupRates, metric: str, chosen: Sequence[int]) -> GroupCounts:
@@ -94,9 +104,36 @@ def dealt_counts(
     images = images_of(pairs.subjects, inside & pairs.enrolled)[people]
     tried, missed = genuine_errors(pairs, threshold, inside, generalised=False)
     mates = place[pairs.subjects[pairs.genuine[tried, 0]]]
+    false_matches = counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), images, len(chosen))
+    left_out = place[pairs.subjects[between(pairs.excluded, inside & pairs.enrolled, None)]]
+    false_non_matches = counts_per_subject(
+        np.bincount(mates[missed], minlength=len(people)), np.bincount(mates, minlength=len(people)), len(chosen)
+    )
     return labels.astype(np.int64), {
-        "fmr": counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), images, len(chosen)),
-        "fnmr": counts_per_subject(
-            np.bincount(mates[missed], minlength=len(people)), np.bincount(mates, minlength=len(people)), len(chosen)
-        ),
+        "fmr": remembered(without_pairs(false_matches, left_out[left_out[:, 0] != left_out[:, 1]])),
+        "fnmr": remembered(false_non_matches),
     }
+
+
+def without_pairs(counts: CountsOfLabels, left_out: IntArray) -> CountsOfLabels:
+    """Counts in which pairs of people (m, 2) that were left out after review are no trials."""
+
+    def reduced(labels: IntArray) -> GroupCounts:
+        errors, trials = counts(labels)
+        same = labels[left_out[:, 0]] == labels[left_out[:, 1]]
+        return errors, trials - np.bincount(labels[left_out[same, 0]], minlength=len(trials))
+
+    return reduced
+
+
+def remembered(counts: CountsOfLabels) -> CountsOfLabels:
+    """Counts that are taken once per deal: every measure is given the same deals, as the seed is the same."""
+    known: dict[bytes, GroupCounts] = {}
+
+    def recalled(labels: IntArray) -> GroupCounts:
+        key = hashlib.blake2b(labels.tobytes()).digest()
+        if key not in known:
+            known[key] = counts(labels)
+        return known[key]
+
+    return recalled

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, as_rows, lost_genuine_pairs, without
+from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
-from facegap.derive.scores import scores_table
+from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
 from facegap.derive.verification import GroupRates, Operating, group_rates, verification_gaps, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
@@ -22,14 +22,13 @@ from facegap.store import Matched, Run
 from facegap.tables import GAPS, RATES, check
 
 EVALUATION = "evaluation"
-REVIEW = "review_pairs.csv"  # made while matching; not derived again
 
 
 def derived(run: Run) -> Run:
     """The run with every table that follows from what is stored."""
     pairs = comparisons_of(run)
     rates, gaps = rates_table(run), gaps_table(run)
-    extra = {name: table for name, table in run.extra.items() if name == REVIEW}
+    extra: dict[str, pd.DataFrame] = {}
     operating = operating_of(run)
     if pairs is not None and run.matched is not None:
         found = list(group_rates(pairs, run.manifest, terms_of(run), operating, run.record["level"]))
@@ -44,12 +43,12 @@ def derived(run: Run) -> Run:
         rates = joined(rates, search_rates(run, run.searched), RATES.columns)
         gaps = joined(gaps, search_gaps(run, run.searched), GAPS.columns)
         extra["identification.csv"] = cmc_table(run, run.searched)
-    first = operating[0].threshold if operating else np.nan
+    first = operating[0] if operating else Operating(np.nan, "none")
     stages = stages_of(
         run.faces, run.predictions, detected="detect" in run.record["models"],
-        says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first,
+        says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first.threshold,
     )  # fmt: skip
-    extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run))
+    extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run), None if pairs is None else first)
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 
 
@@ -61,7 +60,10 @@ def joined(frame: pd.DataFrame, rows: Sequence[dict[str, Any]], fixed: Any) -> p
 
 def operating_of(run: Run) -> list[Operating]:
     """The thresholds of a run and where they come from."""
-    return [Operating(point["threshold"], point["source"]) for point in run.record.get("operating", [])]
+    return [
+        Operating(point["threshold"], point["source"], tuple(point.get("targets", ())))
+        for point in run.record.get("operating", [])
+    ]
 
 
 def verification_tables(
@@ -70,10 +72,12 @@ def verification_tables(
     """The further tables of a verification audit by file name; those without rows are left out."""
     terms, level = terms_of(run), run.record["level"]
     points = run.record.get("transfer_points", [])
+    least = run.record["min_subjects"]
     tables = {
+        "review_pairs.csv": review_table(pairs, run.manifest),
         "scores.csv": scores_table(pairs, matched.counts, run.manifest, terms),
-        "transfer.csv": transfer_table(pairs, run.manifest, terms, points, model, level),
-        "differentials.csv": differentials_table(found, pairs, run.record["min_subjects"]),
+        "transfer.csv": transfer_table(pairs, run.manifest, terms, points, operating_of(run), model, level, least),
+        "differentials.csv": differentials_table(found, pairs, least),
     }
     return {name: table for name, table in tables.items() if len(table)}
 
@@ -86,52 +90,8 @@ def comparisons_of(run: Run) -> Comparisons | None:
     subjects = subject_codes(run.manifest)
     enrolled = (run.faces["outcome"] == "ok").to_numpy(np.bool_)
     counted = matched.roles == EVALUATION
-    if matched.counts is None:
-        assert matched.pairs is not None
-        return listed_comparisons(matched, matched.pairs, subjects, enrolled)
-    rows = np.flatnonzero(enrolled & counted)
-    lost = lost_genuine_pairs(subjects, enrolled, counted)
-    lost = lost[without(lost, matched.excluded, len(subjects))]
-    genuine = matched.counts.genuine_scores
-    return Comparisons(
-        subjects=subjects,
-        enrolled=enrolled,
-        counted=counted,
-        impostor=as_rows(matched.counts.tail, rows),
-        impostor_scores=matched.counts.tail["score"],
-        floor=-np.inf if holds_all(matched) else matched.counts.tail_floor,
-        genuine=np.concatenate([as_rows(genuine, rows), lost]),
-        genuine_scores=np.concatenate([genuine["score"], np.full(len(lost), np.nan)]),
-        listed_only=False,
-        excluded=matched.excluded,
-        tail_limit=matched.counts.tail_limit,
-    )
-
-
-def holds_all(matched: Matched) -> bool:
-    """Whether the list of impostor pairs holds every one of them."""
-    assert matched.counts is not None
-    return len(matched.counts.tail) == int(matched.counts.impostor_pairs.sum())
-
-
-def listed_comparisons(matched: Matched, pairs: pd.DataFrame, subjects: Any, enrolled: Any) -> Comparisons:
-    """Comparisons that a list named, all of them listed."""
-    rows = pairs[["left", "right"]].to_numpy(np.int64)
-    kept = without(rows, matched.excluded, len(subjects))
-    genuine = pairs["genuine"].to_numpy(np.bool_)
-    scores = pairs["score"].to_numpy(np.float64)
-    impostor = np.flatnonzero(kept & ~genuine)
-    impostor = impostor[np.argsort(-scores[impostor], kind="stable")]  # NaN last
-    mates = np.flatnonzero(kept & genuine)
-    return Comparisons(
-        subjects=subjects,
-        enrolled=enrolled,
-        counted=matched.roles == EVALUATION,
-        impostor=rows[impostor],
-        impostor_scores=scores[impostor],
-        floor=-np.inf,
-        genuine=rows[mates],
-        genuine_scores=scores[mates],
-        listed_only=True,
-        excluded=matched.excluded,
-    )
+    if matched.counts is not None:
+        return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded)
+    assert matched.pairs is not None
+    cells = finest_cells(run.manifest, terms_of(run))
+    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells)

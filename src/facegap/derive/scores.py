@@ -1,4 +1,4 @@
-"""How alike genuine and impostor pairs look, group by group: numbers of pairs, mean scores, equal error rate."""
+"""How alike genuine and impostor pairs look: numbers, means and equal error rate by group, and the pairs to review."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons
-from facegap.derive.terms import Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.comparisons import Comparisons, counted_groups, impostors_within
+from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
 from facegap.statistics.curves import equal_error_rate
-from facegap.types import BoolArray, FloatArray, ScoreCounts
+from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts
+
+MOST_REVIEWED = 50
 
 
 def scores_table(
@@ -18,21 +20,28 @@ def scores_table(
 ) -> pd.DataFrame:
     """One row per group, of pairs with two templates within it.
 
-    impostor_mean   : of all impostor pairs where they are all listed; NaN otherwise, except for everybody, where it is
-                      read off the histogram over all scores (to half a bin)
-    equal_error_rate: NaN where the list of impostor pairs does not reach down to it
+    impostor_mean   : of all impostor pairs where they are all listed; else read off the histogram over all scores, to
+                      half a bin; NaN where that was not counted, or not by these groups
+    equal_error_rate: found on the very pairs that it describes; NaN where not all impostor pairs are listed
     """
     attributes = attribute_columns(terms)
+    counted = counted_groups(manifest, terms)
     rows = []
     for term in terms:
         cells = cells_of(manifest, term)
         for k, group in enumerate(cells.groups):
             inside = cells.codes == k
-            rows.append({**attribute_values(group, attributes), **group_scores(pairs, inside)})
-    table = pd.DataFrame(rows)
-    if counts is not None and np.isfinite(pairs.floor):
-        table.loc[0, ["impostor_pairs", "impostor_mean"]] = [int(counts.impostor_pairs.sum()), histogram_mean(counts)]
-    return table
+            row = group_scores(pairs, inside)
+            if counts is not None and not pairs.complete and is_whole(counted, inside):
+                row["impostor_mean"] = histogram_mean(counts, np.unique(counted.codes[inside]))
+            rows.append({**attribute_values(group, attributes), **row})
+    return pd.DataFrame(rows)
+
+
+def is_whole(counted: Cells, inside: BoolArray) -> bool:
+    """Whether a group is put together from whole counted groups."""
+    members = np.unique(counted.codes[inside])
+    return bool(inside[np.isin(counted.codes, members)].all())
 
 
 def group_scores(pairs: Comparisons, group: BoolArray) -> dict[str, float]:
@@ -40,15 +49,13 @@ def group_scores(pairs: Comparisons, group: BoolArray) -> dict[str, float]:
     inside = group & pairs.counted
     genuine = pairs.genuine_scores[inside[pairs.genuine].all(axis=1)]
     genuine = genuine[np.isfinite(genuine)]
-    listed = pairs.impostor_scores[inside[pairs.impostor].all(axis=1)]
-    impostor = listed[np.isfinite(listed)]
-    complete = np.isneginf(pairs.floor)
-    error = equal_error_rate(genuine, impostor if complete else np.empty(0))
+    impostor, impostor_pairs = impostors_within(pairs, group)
+    error = equal_error_rate(genuine, impostor if pairs.complete else np.empty(0))
     return {
         "genuine_pairs": len(genuine),
         "genuine_mean": mean(genuine),
-        "impostor_pairs": len(impostor) if complete else np.nan,
-        "impostor_mean": mean(impostor) if complete else np.nan,
+        "impostor_pairs": impostor_pairs,
+        "impostor_mean": mean(impostor) if pairs.complete else np.nan,
         "equal_error_rate": error.value,
         "equal_error_threshold": error.threshold,
     }
@@ -59,10 +66,29 @@ def mean(scores: FloatArray) -> float:
     return float(scores.mean()) if len(scores) else float("nan")
 
 
-def histogram_mean(counts: ScoreCounts) -> float:
-    """Mean impostor score of everybody by the middles of the bins over all scores; NaN where these were not counted."""
+def histogram_mean(counts: ScoreCounts, groups: IntArray) -> float:
+    """Mean impostor score among some counted groups by the middles of the bins; NaN where these were not counted."""
     if counts.full_range is None:
         return float("nan")
     middles = (counts.full_range.edges[:-1] + counts.full_range.edges[1:]) / 2
-    weights = counts.full_range.impostor.sum(axis=(0, 1))
+    weights = counts.full_range.impostor[np.ix_(groups, groups)].sum(axis=(0, 1))
     return float((middles * weights).sum() / weights.sum()) if weights.sum() else float("nan")
+
+
+def review_table(pairs: Comparisons, manifest: pd.DataFrame) -> pd.DataFrame:
+    """The highest impostor and the lowest genuine pairs, for a person to look at: left, right, kind, score.
+
+    A high impostor pair may be one person under two names; once reviewed it is left out by --exclude-pairs.
+    """
+    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
+    order = np.argsort(pairs.genuine_scores, kind="stable")[: int(np.isfinite(pairs.genuine_scores).sum())]
+    highest, lowest = np.arange(made)[:MOST_REVIEWED], order[:MOST_REVIEWED]
+    image = manifest["image"].to_numpy()
+    parts = [
+        pd.DataFrame({"left": image[rows[:, 0]], "right": image[rows[:, 1]], "kind": kind, "score": scores})
+        for kind, rows, scores in (
+            ("impostor", pairs.impostor[highest], pairs.impostor_scores[highest]),
+            ("genuine", pairs.genuine[lowest], pairs.genuine_scores[lowest]),
+        )
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -2,59 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons
+from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
 from facegap.derive.results import rate_row
 from facegap.derive.terms import Term, attribute_columns, cells_of
-from facegap.derive.verification import rates_of_group
+from facegap.derive.verification import Operating
+from facegap.types import Group, Rate
 
 WORST = "the group that needs the highest threshold"
+Rates = Mapping[tuple[Group, str], Rate]  # by group and metric
+TOO_FEW, NOT_LISTED = "too few impostor pairs", "below the list of impostor pairs"
 
 
 def transfer_table(
     pairs: Comparisons, manifest: pd.DataFrame, terms: Sequence[Term], points: Sequence[Mapping[str, Any]],
-    model: str, level: float,
+    operating: Sequence[Operating], model: str, level: float, min_subjects: int,
 ) -> pd.DataFrame:  # fmt: skip
-    """FMR and FNMR of every group at the threshold of every other, in the columns of RATES.
+    """FMR and FNMR of everybody and of every group at the threshold of every other, in the columns of RATES and two more.
 
-    points : one per term, target and group that a threshold could be found on: term, on, target, threshold (NaN where
-             the group has too few impostor pairs for the target: no rows then), source
+    points                : one per term, target and group: term, on, target, threshold (None where there is none, with
+                            the `reason`), subjects of the group in the calibration set, source
+    operating_threshold   : the run's own threshold at the same target; NaN where it has none
+    change_from_operating : the rate less the same group's rate at the run's own threshold. Of FNMR at the worst group's
+                            threshold it is the price of holding that group to the target
     """
     attributes = attribute_columns(terms)
-    rows = [
+    run_thresholds = {target: point.threshold for point in operating for target in point.targets}
+    known: dict[tuple[Term, float], Rates] = {}
+
+    def rates(term: Term, threshold: float) -> Rates:
+        if (term, threshold) not in known:
+            known[term, threshold] = rates_of_term(pairs, manifest, term, threshold, level)
+        return known[term, threshold]
+
+    return pd.DataFrame([
         row
-        for point in [*points, *worst_points(points)]
-        if np.isfinite(point["threshold"])
-        for row in rows_at(pairs, manifest, tuple(point["term"]), point, attributes, model, level)
-    ]
-    return pd.DataFrame(rows)
+        for point in [*points, *worst_points(points, min_subjects)]
+        if point["threshold"] is not None
+        for row in rows_at(point, run_thresholds.get(float(point["target"]), np.nan), rates, attributes, model)
+    ])  # fmt: skip
 
 
-def worst_points(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Per term and target the highest of the groups' thresholds: at it, every group meets the target on calibration."""
-    best: dict[tuple[str, float], Mapping[str, Any]] = {}
+def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list[dict[str, Any]]:
+    """Per term and target the highest of the groups' thresholds: at it, every ranked group meets the target.
+
+    Groups of fewer than `min_subjects` calibration subjects, or with too few impostor pairs for the target, are not
+    ranked, and the source names them: one of these may need a higher threshold still. Fewer than two ranked: none.
+    """
+    families: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
     for point in points:
-        key = ("*".join(point["term"]), float(point["target"]))
-        if point["threshold"] > best.get(key, {"threshold": -np.inf})["threshold"]:
-            best[key] = point
-    return [{**point, "source": f"FMR {point['target']:g} on {WORST}: {point['on']}"} for point in best.values()]
+        families.setdefault(("*".join(point["term"]), float(point["target"])), []).append(point)
+    found = []
+    for family in families.values():
+        small = [point for point in family if point["subjects"] < min_subjects or point["reason"] == TOO_FEW]
+        ranked = [point for point in family if point not in small]
+        reached = [point for point in ranked if point["threshold"] is not None]
+        if len(ranked) < 2 or not reached:
+            continue
+        worst = max(reached, key=lambda point: float(point["threshold"]))
+        unjudged = f"; not ranked, too few: {', '.join(str(point['on']) for point in small)}" if small else ""
+        found.append({**worst, "source": f"{worst['source']}; {WORST}{unjudged}"})
+    return found
 
 
 def rows_at(
-    pairs: Comparisons, manifest: pd.DataFrame, term: Term, point: Mapping[str, Any], attributes: Sequence[str],
-    model: str, level: float,
+    point: Mapping[str, Any], operating_threshold: float, rates: Callable[[Term, float], Rates],
+    attributes: Sequence[str], model: str,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The rates of every group of a term at one threshold; nothing where the list of false matches does not reach it."""
+    """The rates of everybody and of every group of the point's term, without FMR where its list does not reach."""
     threshold = float(point["threshold"])
-    if threshold < pairs.floor:
-        return
+    for term in ((), tuple(point["term"])):
+        before = rates(term, operating_threshold)
+        for (group, metric), rate in rates(term, threshold).items():
+            row = rate_row(metric, model, group, attributes, rate, threshold, str(point["source"]))
+            change = rate.value - before[group, metric].value if (group, metric) in before else np.nan
+            yield {**row, "operating_threshold": operating_threshold, "change_from_operating": change}
+
+
+def rates_of_term(
+    pairs: Comparisons, manifest: pd.DataFrame, term: Term, threshold: float, level: float
+) -> dict[tuple[Group, str], Rate]:
+    """FMR and FNMR of every group of a term, as far as they are known at a threshold; none at NaN."""
+    found: dict[tuple[Group, str], Rate] = {}
+    if np.isnan(threshold):
+        return found
     cells = cells_of(manifest, term)
     for k, group in enumerate(cells.groups):
-        for metric, rate in rates_of_group(pairs, threshold, cells.codes == k, level).items():
-            if metric in ("fmr", "fnmr"):
-                yield rate_row(metric, model, group, attributes, rate, threshold, str(point["source"]))
+        inside = cells.codes == k
+        if threshold >= pairs.floor:
+            found[group, "fmr"] = false_match_rate(pairs, threshold, inside, None, generalised=False, level=level)
+        found[group, "fnmr"] = false_non_match_rate(pairs, threshold, inside, generalised=False, level=level)
+    return found

@@ -30,10 +30,14 @@ METRICS = ("fmr", "fnmr", "gfar", "gfrr")
 
 @dataclass(frozen=True)
 class Operating:
-    """A threshold, and where it comes from: printed wherever a rate at it is printed."""
+    """A threshold, and where it comes from: printed wherever a rate at it is printed.
+
+    targets : the FMR that it was found for; several where they lead to one threshold, none where it was given
+    """
 
     threshold: float
     source: str
+    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,11 @@ def people_sums(
         subjects = pairs.subjects[pairs.genuine[chosen, 0]]
         return np.bincount(subjects[wrong], minlength=people), np.bincount(subjects, minlength=people)
     taking_part = group if generalised else group & pairs.enrolled
-    images = images_of(pairs.subjects, taking_part)
     rows = pairs.subjects[between(pairs.false_matches(threshold), taking_part, None)]
-    return np.bincount(rows.ravel(), minlength=people), images * (images.sum() - images)
+    errors = np.bincount(rows.ravel(), minlength=people)
+    if pairs.listed_only:
+        made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
+        tried = pairs.subjects[between(pairs.impostor[made], group, None)]
+        return errors, np.bincount(tried.ravel(), minlength=people)
+    images = images_of(pairs.subjects, taking_part)
+    return errors, images * (images.sum() - images)

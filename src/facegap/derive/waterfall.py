@@ -9,23 +9,28 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.terms import Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.verification import Operating
 from facegap.types import BoolArray
 
 NOT_DECODED = ("missing_file", "unreadable")
 
 
-def waterfall_table(manifest: pd.DataFrame, stages: Mapping[str, BoolArray], terms: Sequence[Term]) -> pd.DataFrame:
+def waterfall_table(
+    manifest: pd.DataFrame, stages: Mapping[str, BoolArray], terms: Sequence[Term], operating: Operating | None
+) -> pd.DataFrame:
     """One row per group: how many images reached each stage. A stage counts only images that reached it.
 
-    stages : name -> bool (rows,), in the order of the way
+    stages    : name -> bool (rows,), in the order of the way
+    operating : the threshold that `matched` is judged at, in two columns of its own; None without comparisons
     """
     attributes = attribute_columns(terms)
+    judged = {} if operating is None else {"threshold": operating.threshold, "threshold_from": operating.source}
     rows = []
     for term in terms:
         cells = cells_of(manifest, term)
         for k, group in enumerate(cells.groups):
             reached = {name: int((stage & (cells.codes == k)).sum()) for name, stage in stages.items()}
-            rows.append({**attribute_values(group, attributes), **reached})
+            rows.append({**attribute_values(group, attributes), **reached, **judged})
     return pd.DataFrame(rows)
 
 
@@ -38,18 +43,22 @@ def stages_of(
     pairs: Comparisons | None,
     threshold: float,
 ) -> dict[str, BoolArray]:
-    """The stages of a run.
+    """The stages of a run, in up to three chains that begin at `images`; within one no stage exceeds the one before.
 
-    images; where a detector ran (`detected`) decoded, detected and enrolled (outcome ok); with a classifier labelled
-    (with a class of the model), answered and right; with an embedder compared (of the evaluation set, with a template),
-    with_mate (and a genuine pair there) and matched (every genuine pair of the image is accepted at the first threshold).
+    decoded, detected, enrolled    : where a detector is judged (`detected`); the first two where it ran here, so that
+                                     FACES says by which policy. enrolled has outcome ok
+    labelled, answered, right      : with a classifier: with a class of the model, with an answer, with the right one
+    set_aside, compared, with_mate, matched : with an embedder. set_aside are the images with a template on which the
+                                     threshold was found; they were not lost. compared with at least one other image;
+                                     with_mate has a genuine pair; matched has every genuine pair accepted
     """
     outcome = faces["outcome"].to_numpy()
     decoded = ~np.isin(outcome, NOT_DECODED)
     stages = {"images": np.ones(len(faces), np.bool_)}
+    if detected and (faces["policy"] != "").any():
+        stages |= {"decoded": decoded, "detected": decoded & (faces["faces"].to_numpy() > 0)}
     if detected:
-        found = decoded & (faces["faces"].to_numpy() > 0)
-        stages |= {"decoded": decoded, "detected": found, "enrolled": outcome == "ok"}
+        stages |= {"enrolled": outcome == "ok"}
     if says_gender:
         told = predictions["outcome"].to_numpy()
         stages |= {
@@ -58,10 +67,25 @@ def stages_of(
             "right": told == "right",
         }
     if pairs is not None:
-        compared = pairs.counted & pairs.enrolled
+        compared = images_compared(pairs)
         mates, refused = with_genuine_pairs(pairs, threshold)
-        stages |= {"compared": compared, "with_mate": compared & mates, "matched": compared & mates & ~refused}
+        stages |= {
+            "set_aside": pairs.enrolled & ~pairs.counted,
+            "compared": compared,
+            "with_mate": compared & mates,
+            "matched": compared & mates & ~refused,
+        }
     return stages
+
+
+def images_compared(pairs: Comparisons) -> BoolArray:
+    """Images of the evaluation set that were compared with another; where a list names the pairs, those in it."""
+    if not pairs.listed_only:
+        return pairs.counted & pairs.enrolled
+    compared = np.zeros(len(pairs.subjects), np.bool_)
+    for rows, scores in ((pairs.impostor, pairs.impostor_scores), (pairs.genuine, pairs.genuine_scores)):
+        compared[rows[np.isfinite(scores)].ravel()] = True
+    return compared
 
 
 def with_genuine_pairs(pairs: Comparisons, threshold: float) -> tuple[BoolArray, BoolArray]:

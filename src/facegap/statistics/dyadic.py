@@ -94,6 +94,56 @@ def dyadic_fmr(
     return _rate(listed, sums, as_left if across else as_left + as_right, as_right, across, level)
 
 
+@dataclass(frozen=True, eq=False)
+class TrialSums:
+    """What the trials of a pair rate come to, whatever the errors: float64 [S], one entry per subject code.
+
+    as_left, as_right : trials with the subject on that side, each trial once on either; within one group sides mean nothing
+    squares           : sum over the pairs of people that hold the subject of their trials squared
+    """
+
+    as_left: FloatArray
+    as_right: FloatArray
+    squares: FloatArray
+
+
+def fmr_of_sums(
+    left: ArrayLike,
+    right: ArrayLike,
+    wrong_pairs: ArrayLike,
+    trials: ArrayLike,
+    sums: TrialSums,
+    *,
+    across: bool = False,
+    level: float = 0.95,
+) -> Rate:
+    """`dyadic_fmr` of tested pairs whose trials were summed beforehand: a further threshold costs only its errors.
+
+    left, right : subject codes of the pairs of identities in error, each unordered pair once, int [k]
+    wrong_pairs : image pairs in error of each, int [k]; trials : image pairs tested of each, int [k]
+    sums        : over all tested pairs, those without an error among them
+    returns     : what `dyadic_fmr` returns when given every tested pair
+    Raises      : StatisticsError for a pair listed twice, and as `dyadic_fmr`
+    """
+    left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
+    wrong, tested = whole(np.asarray(wrong_pairs), "wrong_pairs"), whole(np.asarray(trials), "trials")
+    _check_listing(left_, right_, wrong)
+    _check_codes(np.append(left_, right_), len(sums.as_left))
+    listed = ListedPairs(*_joined(left_, right_, wrong, tested))
+    if len(listed.low) < len(left_):
+        raise StatisticsError("a pair of people is listed twice; sum its errors first")
+    _refuse_overfull(listed)
+    rate = _rate_value(listed, float(sums.as_left.sum()))
+    correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
+    squares = _both(listed, correction, len(sums.squares)) + rate**2 * sums.squares
+    as_left, as_right = sums.as_left, sums.as_right
+    people = as_left if across else as_left + as_right
+    if not across:
+        as_left = as_right = (as_left + as_right) / 2
+    pair_sums = PairSums(_both(listed, listed.errors, len(squares)), as_left, as_right, squares)
+    return _rate(listed, pair_sums, people, as_right, across, level)
+
+
 def dyadic_fnmr(
     subjects: ArrayLike,
     wrong_pairs: ArrayLike,

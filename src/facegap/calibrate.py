@@ -1,0 +1,245 @@
+"""On whom a threshold is found, and the thresholds found on them: for a target, and on each group alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.derive.comparisons import Comparisons, impostors_within
+from facegap.derive.terms import Term, attribute_columns, cells_of
+from facegap.derive.transfer import NOT_LISTED, TOO_FEW
+from facegap.derive.verification import Operating
+from facegap.errors import StatisticsError, TableError
+from facegap.statistics.curves import ThresholdChoice, allowed_false_matches
+from facegap.types import BoolArray, FloatArray
+
+EVALUATION, CALIBRATION = "evaluation", "calibration"
+IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
+LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
+MOST_NAMED = 20  # groups in a message
+
+
+@dataclass(frozen=True)
+class VerifySettings:
+    """How the threshold is found and which pairs count.
+
+    fmr          : targets; a threshold each, over all calibration impostors, or those of one group (`fmr_on`)
+    thresholds   : given instead; `published` takes the card's own as well
+    calibrate_on : manifest of other people; without, a share `split` of the subjects is set aside by `seed`
+    in_sample    : find the threshold on the very pairs that it is judged on; said wherever it is printed
+    pairs        : CSV of the only pairs to compare; exclude_pairs: CSV of reviewed pairs that are counted nowhere
+    tail_limit   : longest list of impostor pairs kept
+    """
+
+    fmr: tuple[float, ...] = (1e-3,)
+    fmr_on: str | None = None
+    thresholds: tuple[float, ...] = ()
+    published: bool = False
+    calibrate_on: str | None = None
+    split: float = 0.5
+    seed: int = 0
+    in_sample: bool = False
+    pairs: str | None = None
+    exclude_pairs: str | None = None
+    tail_limit: int = 2_000_000
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What thresholds are found on: comparisons of the images of a manifest, and in words whose they are."""
+
+    pairs: Comparisons
+    manifest: pd.DataFrame
+    words: str
+
+
+def given_points(settings: VerifySettings, published: float | None) -> list[Operating]:
+    """Thresholds that need no calibration.
+
+    Raises
+    ------
+    TableError      : the card publishes none
+    StatisticsError : a threshold that is no number; --in-sample beside --calibrate-on
+    """
+    if settings.in_sample and settings.calibrate_on is not None:
+        raise StatisticsError("--in-sample and --calibrate-on contradict each other; give one of them")
+    wrong = [value for value in settings.thresholds if not np.isfinite(value)]
+    if wrong:
+        raise StatisticsError(f"--threshold {wrong[0]}: a threshold is a finite score")
+    points = [Operating(float(value), "given") for value in settings.thresholds]
+    if settings.published:
+        if published is None:
+            raise TableError("--threshold published: the embedder's card publishes none; give a number, or --fmr")
+        points.append(Operating(published, "published by the model's card"))
+    return distinct(points)
+
+
+def distinct(points: Sequence[Operating]) -> list[Operating]:
+    """Each threshold once, with every source that led to it: tables find their rows by the threshold."""
+    merged: dict[float, Operating] = {}
+    for point in points:
+        same = merged.get(point.threshold)
+        if same is not None and point.source not in same.source.split("; and "):
+            point = Operating(point.threshold, f"{same.source}; and {point.source}", same.targets + point.targets)
+        elif same is not None:
+            point = same
+        merged[point.threshold] = point
+    return list(merged.values())
+
+
+def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> NDArray[np.str_]:
+    """What each image is for: `evaluation`, or `calibration` where the threshold is found on a part of the subjects.
+
+    The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
+    At least two subjects are on either side.
+
+    Raises
+    ------
+    TableError      : fewer than four subjects to split
+    StatisticsError : a share outside 0 to 1
+    """
+    roles = np.full(len(subjects), CALIBRATION)  # the longer word first: numpy cuts text to the length it began with
+    roles[:] = EVALUATION
+    if not needed or settings.in_sample:
+        return roles
+    people = subjects.nunique()
+    if people < 4:
+        raise TableError(
+            f"{people} subjects are too few to find a threshold on some and judge it on others; "
+            "give --threshold, --calibrate-on, or --in-sample"
+        )
+    if not 0 < settings.split < 1:
+        raise StatisticsError(f"--split {settings.split:g} is no share of the subjects between 0 and 1")
+    from sklearn.model_selection import GroupShuffleSplit
+
+    aside = min(max(round(settings.split * people), 2), people - 2)
+    splitter = GroupShuffleSplit(n_splits=1, train_size=aside, test_size=people - aside, random_state=settings.seed)
+    chosen, _ = next(splitter.split(np.zeros(len(subjects)), groups=subjects.to_numpy()))
+    roles[chosen] = CALIBRATION
+    return roles
+
+
+def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -> str:
+    """Who the subjects of a split are that the threshold is found on."""
+    return f"{subjects[taking_part].nunique()} subjects set aside (seed {seed})"
+
+
+def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
+    """Who the subjects of --calibrate-on are; those who are judged too, by their names, make it in-sample in part."""
+    names = people.unique()
+    known = int(np.isin(names, judged.unique()).sum())
+    if not known:
+        return f"{len(names)} other subjects (--calibrate-on)"
+    return f"{len(names)} subjects of --calibrate-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
+
+
+def operating_points(basis: Basis, terms: Sequence[Term], settings: VerifySettings) -> list[Operating]:
+    """A threshold for each target FMR, with the words on where it comes from.
+
+    Raises
+    ------
+    StatisticsError : too few impostor pairs for a target, or a tail list too short
+    TableError      : --fmr-on names no group of the calibration set, or several
+    """
+    group, among = np.ones(len(basis.manifest), np.bool_), "impostor pairs"
+    if basis.pairs.listed_only:
+        among = "listed impostor pairs"
+    if settings.fmr_on is not None:
+        group, among = named_group(basis.manifest, terms, settings.fmr_on), f"{among} of {settings.fmr_on}"
+    scores, trials = impostors_within(basis.pairs, group)
+    found = []
+    for target in settings.fmr:
+        choice = threshold_among(scores, trials, target, basis.pairs)
+        words = f"FMR {target:g} on {basis.words}: {choice.false_matches} of {trials} {among}"
+        found.append(Operating(choice.threshold, words, (target,)))
+    return distinct(found)
+
+
+def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Comparisons) -> ThresholdChoice:
+    """The smallest impostor score with FMR <= target, of `trials` pairs of which the highest are listed.
+
+    scores : float64, falling
+
+    Raises
+    ------
+    StatisticsError : too few pairs for the target, or more false matches are allowed than are listed
+    """
+    allowed = allowed_false_matches(target, trials)
+    if allowed > len(scores):
+        needed = int(np.ceil(LONGER * pairs.tail_limit * allowed / max(len(scores), 1)))
+        raise StatisticsError(
+            f"FMR {target:g} allows {allowed} false matches of {trials} impostor pairs, and the {len(scores)} highest "
+            f"of them are listed, down to score {pairs.floor:.4f}; run again with --tail-limit {needed}"
+        )
+    # Where the list ends just where the allowance does, the next pair is lower, and one too many.
+    first_out = scores[allowed] if allowed < len(scores) else -np.inf
+    reached = int(np.searchsorted(-scores, -first_out, side="left"))
+    above_all = np.nextafter(scores[0], np.inf) if len(scores) else pairs.floor
+    return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
+
+
+def transfer_points(basis: Basis, terms: Sequence[Term], settings: VerifySettings) -> list[dict[str, Any]]:
+    """Per target, term and known group the threshold at the target among the group's own impostor pairs.
+
+    threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;
+    `reason` says which.
+    """
+    points = []
+    for term in terms:
+        if not set(term) <= set(basis.manifest.columns):
+            continue  # a calibration set of its own need not have every label
+        cells = cells_of(basis.manifest, term)
+        for k in np.flatnonzero(cells.known):
+            for target in settings.fmr:
+                point = group_point(basis, cells.codes == k, target)
+                points.append({"term": list(term), "on": str(cells.groups[k]), "target": target, **point})
+                points[-1]["source"] = f"FMR {target:g} on {cells.groups[k]} alone, of {basis.words}: {point['source']}"
+    return points
+
+
+def group_point(basis: Basis, group: BoolArray, target: float) -> dict[str, Any]:
+    """The threshold of one group at one target, with the subjects behind it."""
+    scores, trials = impostors_within(basis.pairs, group)
+    subjects = basis.manifest["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
+    allowed = int(np.floor(target * trials * (1 + 1e-12)))
+    told: dict[str, Any] = {"threshold": None, "reason": "", "subjects": len(set(subjects)), "source": ""}
+    if allowed < 1:
+        return {**told, "reason": TOO_FEW}
+    if allowed > len(scores):
+        return {**told, "reason": NOT_LISTED}
+    choice = threshold_among(scores, trials, target, basis.pairs)
+    return {**told, "threshold": choice.threshold, "source": f"{choice.false_matches} of {trials} impostor pairs"}
+
+
+def named_group(manifest: pd.DataFrame, terms: Sequence[Term], name: str) -> BoolArray:
+    """Images of the group that --fmr-on names: `female`, `darker female`, `gender=female` or `gender=female*tone=darker`.
+
+    Raises
+    ------
+    TableError : no such group, or several groups of that name
+    """
+    columns = [column for column in attribute_columns(terms) if column in manifest.columns]
+    wanted = dict.fromkeys([*terms, *((column,) for column in columns)])
+    found: dict[str, BoolArray] = {}
+    names: list[str] = []
+    for term in wanted:
+        if not term or not set(term) <= set(columns):
+            continue
+        cells = cells_of(manifest, term)
+        for k in np.flatnonzero(cells.known):
+            values = cells.groups[k].attributes
+            exact = "*".join(f"{column}={value}" for column, value in values)
+            names.append(str(cells.groups[k]))
+            if name in (exact, str(cells.groups[k]), "*".join(value for _, value in values)):
+                found[exact] = cells.codes == k
+    if not found:
+        some = ", ".join(dict.fromkeys(names[:MOST_NAMED])) or "none"
+        raise TableError(f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}")
+    if len(found) > 1:
+        raise TableError(f"--fmr-on: {name!r} names several groups; say which: {', '.join(found)}")
+    return next(iter(found.values()))

@@ -1,0 +1,131 @@
+"""Rates of impostor pairs that a list named, millions of them: summed by people once, so that a threshold costs its errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from facegap.statistics.dyadic import TrialSums, fmr_of_sums
+from facegap.types import BoolArray, FloatArray, IntArray, Rate
+
+
+@dataclass(frozen=True, eq=False)
+class ListedPeople:
+    """Impostor pairs summed by pair of units; a unit is one person's images in one cell of all attributes.
+
+    unit_of   : int64 (n,), unit of each image; every group is made of whole units
+    subjects  : int64 (U,), person of each unit, rising
+    images    : int64 (U,), one image of each unit
+    low, high : int64 (R,), units of each row, ordered by the pair of people
+    pair      : int64 (R,), number of the pair of people of each row, rising
+    starts    : int64 (P + 1,), where the rows of each pair of people begin
+    tried     : int64 (2, R), image pairs of each row: with a score, and all
+    row_of    : int64 (m,), row of each impostor pair, by falling score
+    sums      : what is known already, by group and by whether lost templates count
+    """
+
+    unit_of: IntArray
+    subjects: IntArray
+    images: IntArray
+    low: IntArray
+    high: IntArray
+    pair: IntArray
+    starts: IntArray
+    tried: IntArray
+    row_of: IntArray
+    sums: dict[tuple[bytes, bytes, bool], TrialSums] = field(default_factory=dict)
+
+    def rate(
+        self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
+    ) -> Rate:
+        """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
+
+        first, second : bool (n,), images of each group
+        """
+        one, other = self.units_in(first), None if second is None else self.units_in(second)
+        key = (one.tobytes(), b"" if other is None else other.tobytes(), generalised)
+        if key not in self.sums:
+            self.sums[key] = self.trial_sums(one, other, self.tried[int(generalised)])
+        rows, wrong = np.unique(self.row_of[:errors], return_counts=True)
+        inside, _ = placed(self.low[rows], self.high[rows], one, other)
+        pairs, of = np.unique(self.pair[rows[inside]], return_inverse=True)
+        errors_of_pair = np.bincount(of.reshape(-1), weights=wrong[inside], minlength=len(pairs))
+        trials = self.trials_of(pairs, one, other, self.tried[int(generalised)])
+        at = self.starts[pairs]
+        left, right = self.subjects[self.low[at]], self.subjects[self.high[at]]
+        across = other is not None
+        return fmr_of_sums(left, right, errors_of_pair, trials, self.sums[key], across=across, level=level)
+
+    def units_in(self, images: BoolArray) -> BoolArray:
+        """The units of a group of images."""
+        units = images[self.images]
+        assert np.array_equal(units[self.unit_of], images), "a group takes a unit apart"
+        return units
+
+    def trial_sums(self, one: BoolArray, other: BoolArray | None, tried: IntArray) -> TrialSums:
+        """Per person the trials of a group, or of two, over all rows."""
+        inside, swapped = placed(self.low, self.high, one, other)
+        rows = np.flatnonzero(inside & (tried > 0))
+        people = int(self.subjects.max(initial=-1)) + 1
+        low, high, trials = self.subjects[self.low[rows]], self.subjects[self.high[rows]], tried[rows].astype(np.float64)
+        left, right = np.where(swapped[rows], high, low), np.where(swapped[rows], low, high)
+        first = np.flatnonzero(np.diff(self.pair[rows], prepend=-1))
+        squared = np.add.reduceat(trials, first) ** 2 if len(first) else trials
+        squares = sums_by(low[first], squared, people) + sums_by(high[first], squared, people)
+        return TrialSums(sums_by(left, trials, people), sums_by(right, trials, people), squares)
+
+    def trials_of(self, pairs: IntArray, one: BoolArray, other: BoolArray | None, tried: IntArray) -> IntArray:
+        """Trials of some pairs of people within a group, or between two."""
+        counts = self.starts[pairs + 1] - self.starts[pairs]
+        first = np.cumsum(counts) - counts
+        rows = np.arange(counts.sum()) - np.repeat(first - self.starts[pairs], counts)
+        inside, _ = placed(self.low[rows], self.high[rows], one, other)
+        of = np.repeat(np.arange(len(pairs)), counts)
+        return np.bincount(of, weights=tried[rows] * inside, minlength=len(pairs)).astype(np.int64)
+
+
+def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made: int) -> ListedPeople:
+    """Sum impostor pairs by people.
+
+    subjects, cells : int64 (n,), person of each image, and cell of all attributes that any group is made of
+    impostor        : int64 (m, 2), images of each pair, the `made` pairs with a score in front
+    """
+    keys = subjects * (int(cells.max(initial=0)) + 1) + cells
+    _, images, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    unit_of = inverse.reshape(-1).astype(np.int64)
+    of_unit = subjects[images]  # rising, so that the lower unit is the lower person's
+    sides = unit_of[impostor[:, 0]], unit_of[impostor[:, 1]]
+    low, high = np.minimum(*sides), np.maximum(*sides)
+    # Rows of one pair of people must be neighbours: the pair first, then which of their units.
+    people = int(of_unit.max(initial=-1)) + 1
+    nth = np.arange(len(of_unit)) - np.searchsorted(of_unit, of_unit)
+    most = int(nth.max(initial=0)) + 1
+    row_keys = ((of_unit[low] * people + of_unit[high]) * most + nth[low]) * most + nth[high]
+    _, first, inverse = np.unique(row_keys, return_index=True, return_inverse=True)
+    row_of = inverse.reshape(-1).astype(np.int64)
+    low, high = low[first], high[first]
+    fresh = np.diff(of_unit[low] * people + of_unit[high], prepend=-1) != 0
+    tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in (made, len(row_of))])
+    return ListedPeople(
+        unit_of, of_unit, images, low, high, np.cumsum(fresh) - 1, np.append(np.flatnonzero(fresh), len(first)),
+        tried.astype(np.int64), row_of,
+    )  # fmt: skip
+
+
+def placed(
+    left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None
+) -> tuple[BoolArray, BoolArray]:
+    """Per pair: whether it lies within a group, or between two, and whether its right side is of the first group then.
+
+    left, right : int64 (m,), images or units; first, second : bool, of each of those whether it is in the group
+    """
+    if second is None:
+        return first[left] & first[right], np.zeros(len(left), np.bool_)
+    swapped = second[left] & first[right]
+    return (first[left] & second[right]) | swapped, swapped
+
+
+def sums_by(codes: IntArray, values: FloatArray, size: int) -> FloatArray:
+    """Sum of the values of each code, float64 (size,)."""
+    return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
