@@ -66,6 +66,11 @@ def test_the_mean_is_taken_before_the_scale_and_in_the_order_of_the_colours() ->
     assert tensor[0].tolist() == [[[0, 30]], [[10, 25]], [[20, 80]]]
 
 
+def test_mean_and_scale_follow_the_channels_where_they_come_last() -> None:
+    tensor = tensors.to_tensor(two_crops(), spec(colour="RGB", layout="NHWC", mean=(30, 0, 0), scale=(1, 0.5, 2)))
+    assert tensor[0].tolist() == [[[0, 10, 20], [30, 25, 80]]]
+
+
 def test_a_scale_alone_and_a_mean_alone_both_count() -> None:
     assert tensors.to_tensor(two_crops(), spec(scale=(0.5, 0.5, 0.5)))[1].tolist() == [[[0.5, 2]], [[1, 2.5]], [[1.5, 3]]]
     assert tensors.to_tensor(two_crops(), spec(mean=(1, 2, 3)))[1].tolist() == [[[0, 3]], [[0, 3]], [[0, 3]]]

@@ -92,8 +92,7 @@ def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
     target = card.input.size
     if card.detector.resize == "stretch":
         return Canvas(resized(pixels, target), (target[0] / width, target[1] / height))
-    limit = card.input.enlargement_limit or math.inf
-    scale = min(target[0] / width, target[1] / height, limit)
+    scale = min(target[0] / width, target[1] / height, card.input.enlargement_limit)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     free = tuple(math.ceil(side / STRIDE) * STRIDE for side in size)
     columns, rows = free if card.input.dynamic else target
