@@ -12,7 +12,10 @@ from facegap.store import Run
 
 
 def extremes(run: Run, metric: str) -> list[str]:
-    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval."""
+    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval.
+
+    Where the threshold comes from stands behind it.
+    """
     rates = own_rates(run)
     enough = rates[
         (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
@@ -22,14 +25,16 @@ def extremes(run: Run, metric: str) -> list[str]:
         cells = [row for row in records(found) if row["term"] and UNKNOWN not in dict(row["group"].attributes).values()]
         if len(cells) < 2:
             continue
+        source = f" ({clean(cells[0]['threshold_from'])})" if cells[0]["threshold_from"] else ""
         if len({row["value"] for row in cells}) == 1:
             first, named = cells[0], " x ".join(cells[0]["term"])
             title = METRIC_TITLES.get(metric, metric)
-            sentences.append(f"{clean(named)}: {title}: {percent(first['value'])} in every group of enough subjects.")
+            everywhere = f"{percent(first['value'])} in every group of enough subjects."
+            sentences.append(f"{clean(named)}: {title}: {everywhere}{source}")
             continue
         worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
         named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
-        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.")
+        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.{source}")
     return sentences
 
 

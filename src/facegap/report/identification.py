@@ -76,7 +76,7 @@ def search_findings(run: Run) -> list[str]:
         return []
     shortest = min(run.record["identification"]["ranks"])
     return [
-        f"{sentence} ({clean(point.source)})"
+        sentence
         for point in search_points(run, run.searched)
         if point.rank in (None, shortest)
         for sentence in extremes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facegap.report.compared import gap_table, matrix_tables
 from facegap.report.extremes import extremes
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.identification import search_findings, search_tables
@@ -9,8 +10,6 @@ from facegap.report.tables import (
     TextTable,
     age_text_table,
     failed_table,
-    gap_table,
-    matrix_tables,
     outcome_table,
     prediction_table,
     rate_tables,

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from facegap.derive.identification import METRICS as SEARCH_METRICS
 from facegap.derive.terms import Term, attribute_columns
-from facegap.report.text import clean, interval, milliseconds, number, p_value, percent
-from facegap.statistics.gaps import RATIO_METRICS
-from facegap.statistics.verdicts import sentence
+from facegap.derive.verification import METRICS as PAIR_METRICS
+from facegap.report.text import clean, interval, milliseconds, number, percent
+from facegap.statistics.effective import EXACT_PAIRS
+from facegap.statistics.intervals import clopper_pearson
 from facegap.store import Run
 from facegap.types import ANY, Group
 
@@ -35,7 +35,7 @@ METRIC_TITLES = {
     "fpir": "false alarm (FPIR)",
 }
 MOST_REASONS = 8  # named one by one; predictions.parquet holds all
-MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
+ONLY = ", only"  # before a number of subjects that is too small to rank
 
 
 @dataclass(frozen=True)
@@ -114,52 +114,46 @@ def rate_table(rates: pd.DataFrame, title: str, min_subjects: int) -> TextTable:
     rows, dimmed = [], set()
     for k, (group, found) in enumerate(by_group.items()):
         subjects = max(int(row["subjects"]) for row in found.values())
-        rows.append((clean(group), str(subjects), *(cell(found[metric]) for metric in metrics)))
+        cells = (cell(found[metric]) + people_behind(found[metric], subjects, min_subjects) for metric in metrics)
+        rows.append((clean(group), str(subjects), *cells))
         if subjects < min_subjects:
             dimmed.add(k)
     columns = ("group", "subjects", *(METRIC_TITLES.get(metric, metric) for metric in metrics))
     notes = [f"Threshold: {clean(source)}." for source in dict.fromkeys(rates["threshold_from"]) if source]
-    if dimmed:
+    if any(ONLY in text for row in rows for text in row) or dimmed:
         notes.append(f"Groups of fewer than {min_subjects} subjects are shown but never ranked.")
-    return TextTable(title, columns, tuple(rows), frozenset(dimmed), tuple(notes))
+    return TextTable(title, columns, tuple(rows), frozenset(dimmed), (*notes, *no_error_notes(records(rates))))
+
+
+def people_behind(row: Mapping[str, Any], subjects: int, min_subjects: int) -> str:
+    """How many people a rate rests on where these are fewer than the group has: those with a mate, for one."""
+    own = int(row["subjects"])
+    if own == subjects or not row["trials"] or row["metric"] not in PAIR_METRICS:
+        return ""
+    return f"{ONLY} {own} subjects" if own < min_subjects <= subjects else f", {own} subjects"
 
 
 def cell(row: Mapping[str, Any]) -> str:
-    """One rate: value, interval, errors / trials."""
-    return f"{percent(row['value'])} {interval(row['low'], row['high'])} {row['errors']}/{row['trials']}"
+    """One rate: value, interval, errors / trials; and without any false match the limit that is too sure of itself."""
+    text = f"{percent(row['value'])} {interval(row['low'], row['high'])} {row['errors']}/{row['trials']}"
+    if not is_without_error(row):
+        return text
+    return f"{text} (pairs alone: {percent(clopper_pearson(0, row['trials'], level=row['level'])[1])})"
 
 
-def matrix_tables(run: Run) -> list[TextTable]:
-    """Who is mistaken for whom: FMR between every two groups of a term, per threshold."""
-    terms = terms_of(run)
-    between = run.rates[across_groups(run.rates, attribute_columns(terms))]
-    own = own_rates(run)
-    tables = []
-    for term in terms:
-        for point in run.record.get("operating", []):
-            chosen = own[(own["metric"] == "fmr") & (own["threshold"] == point["threshold"])]
-            cells = {(row["group"], row["group"]): row for row in records(chosen) if row["term"] == term}
-            for row in records(between[between["threshold"] == point["threshold"]]):
-                group, other = group_of(row, terms), group_of(row, terms, "other_")
-                if term_of(group) == term:
-                    cells[group, other] = cells[other, group] = row
-            tables.append(matrix_table(cells, " x ".join(term), float(point["threshold"])))
-    return tables
+def is_without_error(row: Mapping[str, Any]) -> bool:
+    """Whether a rate over pairs of people has no error, so that its interval counts disjoint pairs of people."""
+    return bool(row["method"] == EXACT_PAIRS and row["errors"] == 0)
 
 
-def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: str, threshold: float) -> TextTable:
-    """One cross-group matrix; only the first columns where it is wide."""
-    groups = list(dict.fromkeys(group for group, _ in cells))
-    shown = groups[:MOST_MATRIX_COLUMNS]
-    rows = tuple(
-        (clean(group), *(cell(cells[group, other]) if (group, other) in cells else "" for other in shown))
-        for group in groups
+def no_error_notes(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the two limits of a rate without error are, where there is one."""
+    if not any(is_without_error(row) for row in rows):
+        return ()
+    return (
+        "Without any false match the interval takes disjoint pairs of subjects as trials, and holds; 'pairs alone' is "
+        "the upper limit if all pairs were independent, which they are not.",
     )
-    wide = (
-        (f"The first {len(shown)} of {len(groups)} groups; all are in rates.csv.",) if len(shown) < len(groups) else ()
-    )
-    title = f"{title}: who is mistaken for whom (FMR), threshold {threshold:.4f}"
-    return TextTable(title, ("group", *(clean(group) for group in shown)), rows, notes=wide)
 
 
 def outcome_table(run: Run) -> TextTable:
@@ -220,65 +214,6 @@ def timing_table(run: Run) -> TextTable:
         f"{used['device_name']}; {', '.join(used['providers_used'])}; {used['workers']} workers, batch {used['batch']}"
     )
     return TextTable("time per image", ("stage", "images", "median", "p95"), rows, notes=(clean(note),))
-
-
-def gap_table(run: Run) -> TextTable:
-    """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
-    rows = tuple(
-        gap_line(family)
-        for _, family in run.gaps.groupby(["family", "metric", "model", "threshold"], sort=False, dropna=False)
-    )
-    columns = (
-        "groups",
-        "metric",
-        "worst against best",
-        "difference",
-        "ratio",
-        "errors / trials",
-        "p (Holm)",
-        "verdict",
-        "all pairs",
-    )
-    tested = (
-        "All pairs are in gaps.csv. p is Holm's over the pairs of the family; subjects, not images, are what varies."
-    )
-    small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
-    return TextTable("gaps and verdicts", columns, rows, notes=(tested, small))
-
-
-def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
-    """The widest gap of one family."""
-    widest = family["difference"].abs()
-    row = records(family)[int(np.argmax(widest.fillna(-1.0).to_numpy()))]
-    turn = 1 if not row["difference"] < 0 else -1  # the worse group first
-    first, second = ("a", "b") if turn == 1 else ("b", "a")
-    low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
-    counts = family["verdict"].value_counts()
-    ratio = row["metric"] in RATIO_METRICS
-    return (
-        clean(row["family"]),
-        METRIC_TITLES.get(row["metric"], row["metric"]),
-        f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}",
-        f"{percent(turn * row['difference'])} {interval(low, high)}",
-        ratio_text(row, turn),
-        f"{row[f'errors_{first}']}/{row[f'trials_{first}']} against {row[f'errors_{second}']}/{row[f'trials_{second}']}",
-        p_value(float(row["p_adjusted"])),
-        sentence(str(row["verdict"]), float(row["margin"]), is_ratio=ratio, differs=bool(row["differs"])),
-        "; ".join(f"{count} {clean(verdict)}" for verdict, count in counts.items()),
-    )
-
-
-def ratio_text(row: Mapping[str, Any], turn: int) -> str:
-    """The ratio of the worse group to the better one with its interval."""
-    value, low, high = row["ratio"], row["ratio_low"], row["ratio_high"]
-    if turn < 0:
-        value, low, high = (reciprocal(bound) for bound in (value, high, low))
-    return f"{number(value)} [{number(low)}, {number(high)}]"
-
-
-def reciprocal(value: float) -> float:
-    """1 / value; of 0 infinity."""
-    return math.inf if value == 0 else 1 / value
 
 
 def failed_table(run: Run) -> TextTable:
