@@ -24,6 +24,7 @@ from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
 from facegap.verify import NO_PAIRS, Images, Matching, listed_matching, match
 
+UNNAMED = ("unnamed 1", "unnamed 2")
 MAX_NPY_BYTES = 64 * 2**30
 NPY_MAGIC = b"\x93NUMPY"
 ROWS_AT_ONCE = 8192  # of templates in double precision
@@ -89,7 +90,7 @@ def audit_scores(
 
     Raises
     ------
-    TableError : a malformed row, by line; names that the manifest does not have; a file that names nobody
+    TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
     settings = verify or VerifySettings()
     listed = read_scores(Path(scores))
@@ -152,13 +153,11 @@ def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Man
 
     Raises
     ------
-    TableError : the file names nobody; a name is not in the manifest; a subject has two labels in one column
+    TableError : a manifest for a file that names nobody; a name is not in the manifest; a subject has two labels in
+                 one column
     """
-    if listed.named == "nobody" or not listed.names:
-        raise TableError(
-            f"{path.name}: the scores name nobody, so groups and honest intervals cannot be had; use a layout with the "
-            "two subjects or images of each comparison (docs/closed_boxes.md)"
-        )
+    if listed.named == "nobody":
+        return unnamed_people(listed, path, manifest), np.empty(0, np.int64)
     if manifest is None:
         if listed.named == "image":
             raise TableError(f"{path.name}: names images; a manifest must say whose they are: --manifest people.csv")
@@ -182,6 +181,22 @@ def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Man
             "rows for them"
         )
     return table, rows.astype(np.int64)
+
+
+def unnamed_people(listed: ScoreList, path: Path, manifest: Path | None) -> Manifest:
+    """A MANIFEST of two unnamed subjects, between whom every comparison of a file without names is put.
+
+    Nobody knows how many people stand behind such scores. As one pair of subjects they give counts and rates, and no
+    interval: none could be honest.
+    """
+    if manifest is not None:
+        raise TableError(
+            f"{path.name}: the scores name nobody ({listed.layout}), so the labels of {manifest.name} cannot be put to them; "
+            "use a layout with the two subjects or images of each comparison (docs/closed_boxes.md)"
+        )
+    frame = pd.DataFrame({"row": [0, 1], "line": 0, "image": UNNAMED, "path": "", "subject": UNNAMED})
+    warning = f"{path.name} names nobody: counts and rates only, no interval, no groups"
+    return Manifest(check(frame, MANIFEST, path.name), Path(), (), (warning,), listed.sha256, has_subjects=False)
 
 
 def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
@@ -209,6 +224,9 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
     ------
     TableError : the file calls a pair genuine that the manifest gives two subjects, or the other way round
     """
+    if listed.named == "nobody":
+        genuine = listed.genuine == 1
+        return pd.DataFrame({"left": 0, "right": np.where(genuine, 0, 1), "genuine": genuine, "score": listed.scores})
     left, right = rows[listed.left], rows[listed.right]
     codes = pd.factorize(manifest["subject"])[0]
     same = codes[left] == codes[right]
