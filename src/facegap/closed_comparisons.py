@@ -186,8 +186,8 @@ def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Man
 def unnamed_people(listed: ScoreList, path: Path, manifest: Path | None) -> Manifest:
     """A MANIFEST of two unnamed subjects, between whom every comparison of a file without names is put.
 
-    Nobody knows how many people stand behind such scores. As one pair of subjects they give counts and rates, and no
-    interval: none could be honest.
+    Nobody knows how many people stand behind such scores. As one pair of subjects they give counts, rates, and the
+    interval of one pair of people, which is nearly everything: no narrower one could be honest.
     """
     if manifest is not None:
         raise TableError(
@@ -195,7 +195,7 @@ def unnamed_people(listed: ScoreList, path: Path, manifest: Path | None) -> Mani
             "use a layout with the two subjects or images of each comparison (docs/closed_boxes.md)"
         )
     frame = pd.DataFrame({"row": [0, 1], "line": 0, "image": UNNAMED, "path": "", "subject": UNNAMED})
-    warning = f"{path.name} names nobody: counts and rates only, no interval, no groups"
+    warning = f"{path.name} names nobody: no groups, and intervals as wide as those of one pair of people"
     return Manifest(check(frame, MANIFEST, path.name), Path(), (), (warning,), listed.sha256, has_subjects=False)
 
 
