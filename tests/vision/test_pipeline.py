@@ -167,7 +167,7 @@ def test_workers_do_not_run_ahead_of_a_slow_reader(stages: Any, tmp_path: Path, 
     parts = run_parts(manifest_of(["a"] * 12), tmp_path, stages(), workers=2, todo=range(12), part_rows=1)
     for read, _ in enumerate(parts, start=1):
         time.sleep(0.005)  # long enough for idle workers to run ahead, if they could
-        assert len(begun) <= read + 2
+        assert len(begun) <= read + 3  # two under way and one that waited
     assert sorted(begun) == list(range(12))
 
 
@@ -181,7 +181,7 @@ def test_an_error_in_one_part_ends_the_run_with_that_error(stages: Any, tmp_path
     monkeypatch.setattr(pipeline, "run_part", broken)
     with pytest.raises(ModelError, match="the model fails"):
         list(run_parts(manifest_of(["a"] * 50), tmp_path, stages(), workers=2, todo=range(50), part_rows=1))
-    assert len(started) <= 3
+    assert len(started) <= 4
 
 
 def test_a_reader_that_stops_listening_ends_the_workers(stages: Any, tmp_path: Path, monkeypatch: Any) -> None:

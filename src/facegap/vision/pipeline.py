@@ -31,7 +31,7 @@ POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "embed", "classify")
 NO_DETECTOR = "no detector ran: the closed box had to find the face itself"
-PART_ROWS = 64  # small enough that a kill loses seconds, large enough that files stay few
+PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ def run_parts(
 ) -> Iterator[tuple[int, Part]]:
     """(number, result) of each part in `todo`, in the order they finish; at most `workers` are under way.
 
+    One more waits for its turn, so that no worker idles while a finished part is written.
+
     rows      : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
     part_rows : None: PART_ROWS
     on_image  : called after each image, from worker threads
@@ -91,7 +93,7 @@ def run_parts(
         running: dict[Future[Part], int] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < workers:
+                while waiting and len(running) <= workers:
                     number = waiting.pop()
                     chunk = rows.iloc[number * size : (number + 1) * size]
                     running[pool.submit(run_part, chunk, folder, stages, on_image)] = number
