@@ -113,7 +113,7 @@ def genuine_errors(
     """Which genuine pairs are trials of a group, bool (pairs,), and which of those are in error, bool (trials,)."""
     scores = pairs.genuine_scores
     usable = np.ones(len(scores), np.bool_) if generalised else np.isfinite(scores)
-    chosen = usable & (group & pairs.counted)[pairs.genuine].all(axis=1)
+    chosen = usable & both(group & pairs.counted, pairs.genuine)
     with np.errstate(invalid="ignore"):
         return chosen, ~(scores[chosen] >= threshold)  # NaN is not at or above any threshold
 
@@ -122,6 +122,11 @@ def between(rows: PairRows, first: BoolArray, second: BoolArray | None) -> PairR
     """The pairs within a group, or between two with the first group's image in front."""
     inside, swapped = placed(rows[:, 0], rows[:, 1], first, second)
     return np.where(swapped[inside, None], rows[inside][:, ::-1], rows[inside])
+
+
+def both(chosen: BoolArray, rows: PairRows) -> BoolArray:
+    """Per pair whether both images are chosen; several times faster than a reduction over an axis of two."""
+    return np.asarray(chosen[rows[:, 0]] & chosen[rows[:, 1]])
 
 
 def images_of(subjects: IntArray, rows: BoolArray) -> IntArray:
@@ -159,7 +164,7 @@ def lost_genuine_pairs(subjects: IntArray, enrolled: BoolArray, counted: BoolArr
         block = np.sort(block)
         left, right = np.triu_indices(len(block), 1)
         pairs = np.stack([block[left], block[right]], axis=1)
-        found.append(pairs[~enrolled[pairs].all(axis=1)])
+        found.append(pairs[~both(enrolled, pairs)])
     return np.concatenate(found)
 
 
@@ -183,7 +188,7 @@ def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, 
     """
     inside = group & pairs.counted & pairs.enrolled
     made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
-    scores: FloatArray = pairs.impostor_scores[:made][inside[pairs.impostor[:made]].all(axis=1)]
+    scores: FloatArray = pairs.impostor_scores[:made][both(inside, pairs.impostor[:made])]
     if pairs.listed_only:
         return scores, len(scores)
     images = images_of(pairs.subjects, inside)
@@ -224,7 +229,7 @@ def listed_comparisons(
             groups are wanted
     """
     rows = pairs[["left", "right"]].to_numpy(np.int64)
-    kept = counted[rows[:, 0]] & counted[rows[:, 1]] & without(rows, excluded, len(subjects))
+    kept = both(counted, rows) & without(rows, excluded, len(subjects))
     genuine = pairs["genuine"].to_numpy(np.bool_)
     scores = pairs["score"].to_numpy(np.float64)
     impostor = np.flatnonzero(kept & ~genuine)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, between, genuine_errors, images_of
+from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, images_of
 from facegap.derive.verification import GroupRates
 from facegap.statistics.differentials import MEASURES, GroupCounts, Measure, differential
 from facegap.statistics.permutation import CountsOfLabels, counts_per_pair, counts_per_subject, permutation_null
@@ -100,7 +100,7 @@ def dealt_counts(
     place[people] = np.arange(len(people))
     threshold = entry.operating.threshold
     wrong = pairs.false_matches(threshold)
-    wrong = place[pairs.subjects[wrong[inside[wrong].all(axis=1)]]]
+    wrong = place[pairs.subjects[wrong[both(inside, wrong)]]]
     images = images_of(pairs.subjects, inside & pairs.enrolled)[people]
     tried, missed = genuine_errors(pairs, threshold, inside, generalised=False)
     mates = place[pairs.subjects[pairs.genuine[tried, 0]]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, counted_groups, impostors_within
+from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
 from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
 from facegap.statistics.curves import equal_error_rate
 from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts
@@ -47,7 +47,7 @@ def is_whole(counted: Cells, inside: BoolArray) -> bool:
 def group_scores(pairs: Comparisons, group: BoolArray) -> dict[str, float]:
     """Numbers of pairs, means and equal error rate within one group."""
     inside = group & pairs.counted
-    genuine = pairs.genuine_scores[inside[pairs.genuine].all(axis=1)]
+    genuine = pairs.genuine_scores[both(inside, pairs.genuine)]
     genuine = genuine[np.isfinite(genuine)]
     impostor, impostor_pairs = impostors_within(pairs, group)
     error = equal_error_rate(genuine, impostor if pairs.complete else np.empty(0))
