@@ -30,6 +30,7 @@ from facegap.runtime import processor_name, usable_cores, version_of
 from facegap.types import FloatArray, IntArray
 
 WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above which it is no result
+FEWEST_TURNS = 3  # of fewer no spread can be seen
 FMR = 1e-3  # the floor of the counted tail is the score that this share of impostor pairs reaches
 PROBES, PAIRS, RANKS = 8192, 300_000, 10
 SAMPLED_PAIRS = 400_000
@@ -59,11 +60,12 @@ class Ratio:
     median: float
     high: float
     cpu: float
+    turns: int
 
     @property
     def result(self) -> bool:
-        """Whether the spread allows the median to be quoted."""
-        return (self.high - self.low) / self.median <= WIDEST_SPREAD
+        """Whether the turns are enough and close enough for the median to be quoted."""
+        return self.turns >= FEWEST_TURNS and (self.high - self.low) / self.median <= WIDEST_SPREAD
 
 
 @dataclass(frozen=True)
@@ -212,7 +214,7 @@ def ratio(candidate: str, timing: Timing, than: str, other: Timing) -> Ratio:
     wall = ratios_in_turns(other.wall_ns, timing.wall_ns)
     cpu = ratios_in_turns(other.cpu_ns, timing.cpu_ns)
     low, median, high = np.quantile(wall, [0.25, 0.5, 0.75]).tolist()
-    return Ratio(candidate, than, low, median, high, float(np.median(cpu)))
+    return Ratio(candidate, than, low, median, high, float(np.median(cpu)), len(wall))
 
 
 def ratios_in_turns(slower: Sequence[int], faster: Sequence[int]) -> FloatArray:
