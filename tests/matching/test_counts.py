@@ -92,6 +92,21 @@ def test_rows_whose_residuals_lie_along_each_other_need_the_whole_bound(tools: A
         tools.assert_counts(found, expected, limit=100)
 
 
+@pytest.mark.parametrize("kernels", ["numba", "numpy"])
+def test_a_full_range_of_narrow_bins_scores_again_what_lies_near_an_edge(
+    rng: np.random.Generator, tools: Any, kernels: Any
+) -> None:
+    # Among 79,800 pairs and 8,192 bins float32 products alone would put some ten pairs into a neighbouring bin.
+    rows, subjects, groups = tools.made_faces(rng, 400, 128)
+    expected = tools.brute_force(rows, subjects, groups, floor=0.5, bins=4, group_count=3, full_bins=8192)
+    products = (rows @ rows.T)[np.triu_indices(400, 1)].astype(np.float64)
+    plain = np.histogram(products, np.linspace(-1, 1, 8193))[0]
+    both = expected.full_impostor + expected.full_genuine
+    assert (plain != both.sum((0, 1))).any()
+    found = count_scores(rows, subjects, groups, floor=0.5, bins=4, tail_limit=9, full_range=8192, kernels=kernels)
+    tools.assert_counts(found, expected, limit=9, full=True)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1), n=st.integers(1, 90), depth=st.integers(1, 40), bins=st.integers(1, 50),

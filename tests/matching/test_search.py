@@ -82,3 +82,16 @@ def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], fault: 
     rows = np.ones((4, 4), np.float32)
     with pytest.raises(MatchingError, match=fault):
         search(**({"gallery": rows, "probes": rows, "k": 1} | change))
+
+
+@pytest.mark.parametrize("filter", USABLE)
+@pytest.mark.parametrize("kernels", ["numba", "numpy"])
+def test_the_best_are_found_where_quantisation_puts_the_second_best_first(filter: str, kernels: Any) -> None:
+    # The probe is quantised without loss. In 254 components .45 of a step is lost by the best and won by the others, which
+    # turns their order in the integer products by twice the bound; the last component makes up for the true difference.
+    probe = np.array([[127, *[100] * 255]], np.float32) / 2048
+    best = np.array([127, *[100.45] * 254, 127], np.float32) / 2048
+    others = np.array([127, *[100.55] * 254, 100], np.float32) / 2048
+    gallery = np.stack([others] * 20 + [best] * 20)
+    rows, _ = search(gallery, probe, 10, filter=filter, kernels=kernels)
+    assert rows[0].tolist() == list(range(20, 30))

@@ -240,7 +240,9 @@ def tiles_are_exact() -> bool:
 
 def may_use_tiles() -> bool:
     """Whether the processor has the unit and Linux lets this process use it, which it must ask for once."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
     features = binding.get_host_cpu_features()
-    if sys.platform != "linux" or platform.machine() != "x86_64" or not (features.get("amx-int8") and features.get("amx-tile")):
+    if not (features.get("amx-int8") and features.get("amx-tile")):
         return False
     return bool(ctypes.CDLL(None).syscall(SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0)
