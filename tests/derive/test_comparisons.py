@@ -1,0 +1,242 @@
+"""All pairs and listed pairs are one thing: the same rates whenever the list holds all pairs, and those of brute force."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facegap.derive.comparisons import (
+    Comparisons,
+    counted_comparisons,
+    counted_groups,
+    false_match_rate,
+    false_non_match_rate,
+    finest_cells,
+    impostors_within,
+    less_trials,
+    listed_comparisons,
+    lost_genuine_pairs,
+    without,
+)
+from facegap.derive.listed import listed_people
+from facegap.errors import StatisticsError
+from facegap.matching import count_scores, score_pairs
+from facegap.statistics.dyadic import dyadic_fmr
+from facegap.types import Rate
+
+NOTHING = np.empty((0, 2), np.int64)
+FIELDS = ("errors", "trials", "subjects", "effective_trials", "low", "high")
+
+
+class Faces:
+    """Faces as a model gives them: a direction per person, spread around it; some lost, some of another set."""
+
+    def __init__(self, seed: int, images: int, people: int, *, lost: float = 0.15, elsewhere: float = 0.15) -> None:
+        rng = np.random.default_rng(seed)
+        self.subjects = np.sort(rng.integers(0, people, images))
+        centre = rng.normal(size=(people, 4))
+        rows = centre[self.subjects] + rng.normal(size=(images, 4))
+        self.rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        self.cells = rng.integers(0, 3, images)
+        self.enrolled = rng.random(images) >= lost
+        self.enrolled[:2] = True
+        self.counted = rng.random(images) >= elsewhere
+        self.counted[:2] = True
+        left, right = np.triu_indices(images, 1)
+        flip = rng.random(len(left)) < 0.5
+        self.pairs = np.stack([np.where(flip, right, left), np.where(flip, left, right)], axis=1)
+        self.scores = score_pairs(self.rows, self.pairs[:, 0], self.pairs[:, 1])
+        self.genuine = self.subjects[self.pairs[:, 0]] == self.subjects[self.pairs[:, 1]]
+        self.made = self.enrolled[self.pairs].all(axis=1)
+        self.excluded = self.pairs[rng.random(len(left)) < 0.05]
+
+    def all_pairs(self, excluded: Any = NOTHING, tail_limit: int = 10**6) -> Comparisons:
+        inside = np.flatnonzero(self.enrolled & self.counted)
+        place = np.full(len(self.rows), -1)
+        place[inside] = np.arange(len(inside))
+        among = place[excluded]
+        counts = count_scores(
+            self.rows[inside], self.subjects[inside], self.cells[inside], floor=-1.01, bins=16, tail_limit=tail_limit,
+            exclude=among[(among >= 0).all(axis=1)],
+        )  # fmt: skip
+        return counted_comparisons(counts, self.subjects, self.enrolled, self.counted, excluded)
+
+    def listed(self, excluded: Any = NOTHING) -> Comparisons:
+        frame = pd.DataFrame({
+            "left": self.pairs[:, 0], "right": self.pairs[:, 1], "genuine": self.genuine,
+            "score": np.where(self.made, self.scores, np.nan),
+        })  # fmt: skip
+        return listed_comparisons(frame, self.subjects, self.enrolled, self.counted, excluded, self.cells)
+
+    def brute(self, threshold: float, first: Any, second: Any, metric: str, excluded: Any) -> tuple[int, int]:
+        """Errors and trials by looking at every pair."""
+        gone = {frozenset(pair) for pair in excluded.tolist()}
+        errors = trials = 0
+        for (a, b), score, genuine, made in zip(self.pairs, self.scores, self.genuine, self.made, strict=True):
+            within = (first[a] and first[b]) if second is None else (first[a] and second[b]) or (second[a] and first[b])
+            if genuine != (metric in ("fnmr", "gfrr")) or not within or not (self.counted[a] and self.counted[b]):
+                continue
+            if frozenset((int(a), int(b))) in gone or not (made or metric in ("gfar", "gfrr")):
+                continue
+            trials += 1
+            accepted = made and score >= threshold
+            errors += accepted != genuine
+        return errors, trials
+
+
+def rates(pairs: Comparisons, threshold: float, first: Any, second: Any) -> dict[str, Rate]:
+    found = {
+        name: false_match_rate(pairs, threshold, first, second, generalised=name == "gfar", level=0.95)
+        for name in ("fmr", "gfar")
+    }
+    if second is None:
+        found |= {
+            name: false_non_match_rate(pairs, threshold, first, generalised=name == "gfrr", level=0.95)
+            for name in ("fnmr", "gfrr")
+        }
+    return found
+
+
+def numbers(rate: Rate) -> list[float]:
+    return [float(getattr(rate, name)) for name in FIELDS]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 24), st.integers(1, 9), st.sampled_from([-0.5, 0.2, 0.6, 0.95]))
+def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
+    seed: int, images: int, people: int, threshold: float
+) -> None:
+    faces = Faces(seed, images, people)
+    whole, listed = faces.all_pairs(), faces.listed()
+    masks = [faces.cells >= 0, faces.cells == 0, faces.cells != 1]
+    jobs = [(mask, None) for mask in masks] + [(faces.cells == 0, faces.cells == 1), (faces.cells != 2, faces.cells == 2)]
+    for first, second in jobs:
+        one, other = rates(whole, threshold, first, second), rates(listed, threshold, first, second)
+        for metric, rate in one.items():
+            assert (rate.errors, rate.trials) == faces.brute(threshold, first, second, metric, NOTHING), metric
+            if rate.trials:
+                np.testing.assert_allclose(numbers(rate), numbers(other[metric]), rtol=1e-9, atol=1e-12)
+            else:
+                assert other[metric].trials == 0
+                assert np.isnan([rate.low, rate.high, other[metric].low, other[metric].high]).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 24), st.integers(2, 9), st.sampled_from([0.2, 0.6]))
+def test_reviewed_pairs_are_in_no_count_in_either_way(seed: int, images: int, people: int, threshold: float) -> None:
+    faces = Faces(seed, images, people)
+    both_ways = faces.excluded[:, ::-1]  # as the list of pairs does not have them
+    for pairs in (faces.all_pairs(both_ways), faces.listed(both_ways)):
+        for first, second in ((faces.cells >= 0, None), (faces.cells == 0, None), (faces.cells == 0, faces.cells == 1)):
+            for metric, rate in rates(pairs, threshold, first, second).items():
+                assert (rate.errors, rate.trials) == faces.brute(threshold, first, second, metric, faces.excluded), metric
+                if rate.trials and not np.isnan(rate.low):
+                    assert 0 <= rate.low <= rate.value <= rate.high <= 1
+                    assert rate.effective_trials <= rate.trials + 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 30), st.integers(1, 9))
+def test_genuine_pairs_that_were_lost_are_found(seed: int, images: int, people: int) -> None:
+    faces = Faces(seed, images, people, lost=0.4)
+    found = {tuple(pair) for pair in lost_genuine_pairs(faces.subjects, faces.enrolled, faces.counted).tolist()}
+    expected = {
+        (a, b)
+        for a, b in combinations(range(images), 2)
+        if faces.subjects[a] == faces.subjects[b] and faces.counted[a] and faces.counted[b]
+        and not (faces.enrolled[a] and faces.enrolled[b])
+    }  # fmt: skip
+    assert found == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.integers(3, 24), st.integers(2, 9))
+def test_impostor_scores_within_a_group_are_those_of_brute_force_and_counted_below_the_list(
+    seed: int, images: int, people: int
+) -> None:
+    faces = Faces(seed, images, people)
+    group = faces.cells != 1
+    inside = faces.made & ~faces.genuine & (group & faces.counted)[faces.pairs].all(axis=1)
+    inside &= without(faces.pairs, faces.excluded, images)
+    expected = np.sort(faces.scores[inside])[::-1]
+    for pairs in (faces.all_pairs(faces.excluded), faces.listed(faces.excluded)):
+        scores, trials = impostors_within(pairs, group)
+        assert trials == len(expected)
+        np.testing.assert_array_equal(scores, expected)
+    short = faces.all_pairs(faces.excluded, tail_limit=2)
+    scores, trials = impostors_within(short, group)
+    assert trials == len(expected)
+    np.testing.assert_array_equal(scores, expected[expected >= short.floor])
+
+
+def test_a_score_at_the_threshold_is_a_match_to_the_last_bit() -> None:
+    faces = Faces(1, 12, 4, lost=0, elsewhere=0)
+    whole, everybody = faces.all_pairs(), np.ones(12, np.bool_)
+    tied = float(whole.impostor_scores[5])
+    matches = int((faces.scores[~faces.genuine] >= tied).sum())
+    for pairs in (whole, faces.listed()):
+        assert len(pairs.false_matches(tied)) == matches == 6
+        assert len(pairs.false_matches(np.nextafter(tied, 2))) == matches - 1
+        assert false_match_rate(pairs, tied, everybody, None, generalised=False, level=0.95).errors == matches
+
+
+def test_below_the_end_of_the_list_there_is_an_error_that_says_what_to_do() -> None:
+    short = Faces(1, 12, 4).all_pairs(tail_limit=3)
+    assert not short.complete
+    with pytest.raises(StatisticsError, match=r"ends at score .*above the threshold -0.9000; .*--tail-limit"):
+        short.false_matches(-0.9)
+    assert len(short.false_matches(short.floor)) == 3
+
+
+def test_a_rate_of_which_every_pair_was_reviewed_away_is_nan() -> None:
+    rate = Rate(0, 3, subjects=3, effective_trials=1, low=0.0, high=0.975)
+    left = less_trials(rate, 3)
+    assert left.trials == 0
+    assert np.isnan([left.value, left.low, left.high, left.effective_trials]).all()
+    assert less_trials(rate, 0) is rate
+
+
+def test_the_interval_is_of_the_trials_that_are_left() -> None:
+    rate = Rate(2, 100, subjects=20, effective_trials=50, low=0.005, high=0.1, method="wilson on effective trials")
+    less = less_trials(rate, 20)
+    assert (less.errors, less.trials, less.effective_trials) == (2, 80, 40)
+    assert less.low < less.value == 0.025 < less.high
+    one = less_trials(replace(rate, errors=0, trials=6, effective_trials=3, low=0.0, high=0.708), 5)
+    assert (one.trials, one.effective_trials) == (1, 1)
+    assert one.high == pytest.approx(0.975)  # one trial: 1 - .025
+
+
+def test_a_person_with_images_in_two_cells_is_one_person_in_a_list_too() -> None:
+    # Person 0 has an image in each of two cells, person 1 two in one, person 2 one.
+    subjects, cells = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, 0, 1])
+    pairs = np.array([(0, 2), (3, 1), (2, 4), (1, 4), (0, 3), (1, 2)])
+    people = listed_people(subjects, cells, pairs, 5)
+    everybody = np.ones(5, np.bool_)
+    rate = people.rate(2, everybody, None, generalised=False, level=0.95)
+    direct = dyadic_fmr([0, 1, 1, 0, 0], [1, 0, 2, 2, 1], [1, 1, 0, 0, 0], trials=[1] * 5)
+    np.testing.assert_allclose(numbers(rate), numbers(direct))
+    across = people.rate(2, cells == 0, cells == 1, generalised=True, level=0.95)
+    direct = dyadic_fmr([1, 1, 1], [0, 2, 0], [1, 0, 0], trials=[1] * 3, across=True)
+    np.testing.assert_allclose(numbers(across), numbers(direct))
+    with pytest.raises(AssertionError, match="takes a unit apart"):
+        people.rate(2, np.array([True, True, True, False, True]), None, generalised=False, level=0.95)
+
+
+def test_cells_hold_every_attribute_of_every_term_that_is_there() -> None:
+    frame = pd.DataFrame({"gender": ["f", "m", "f"], "tone": ["I", "I", "II"]})
+    assert finest_cells(frame, [(), ("gender",), ("tone", "gender")]).tolist() == [0, 2, 1]
+    assert finest_cells(frame, [("gender",), ("missing",)]).tolist() == [0, 1, 0]
+    assert finest_cells(frame, [()]).tolist() == [0, 0, 0]
+
+
+def test_too_many_crossings_are_counted_as_one_group_and_refused_nowhere() -> None:
+    frame = pd.DataFrame({"town": [f"t{k % 60}" for k in range(3000)], "year": [f"{k // 60}" for k in range(3000)]})
+    assert len(counted_groups(frame, [("town",)]).groups) == 60
+    assert len(counted_groups(frame, [("town",), ("year",)]).groups) == 1
