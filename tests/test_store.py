@@ -143,7 +143,8 @@ def test_a_second_writer_is_refused_while_the_first_is_at_work(tmp_path: Path) -
 
 
 def test_another_process_holds_the_folder_too(tmp_path: Path) -> None:
-    code = f"import fcntl, os; fd = os.open({str(tmp_path / '.lock')!r}, os.O_CREAT | os.O_RDWR); fcntl.flock(fd, fcntl.LOCK_EX); "
+    lock = str(tmp_path / ".lock")
+    code = f"import fcntl, os; fd = os.open({lock!r}, os.O_CREAT | os.O_RDWR); fcntl.flock(fd, fcntl.LOCK_EX); "
     holder = subprocess.Popen(
         [sys.executable, "-c", code + "print('held', flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -176,7 +177,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(RunError, match="cannot write the run .No space left on device.; free some space"):
+    with pytest.raises(RunError, match=r"cannot write the run .No space left on device.; free some space"):
         store.write_bytes(tmp_path / "a.csv", b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"old"}
 
@@ -337,7 +338,7 @@ def test_a_folder_without_sums_is_no_finished_run(finished: Path) -> None:
 @pytest.mark.parametrize("text", [b"", b"[1]", b"\xff", b"{", b"[" * 100_000])
 def test_a_record_that_is_no_json_object_is_an_error(finished: Path, text: bytes) -> None:
     (finished / "run.json").write_bytes(text)
-    with pytest.raises(RunError, match="run.json"):
+    with pytest.raises(RunError, match=r"run\.json"):
         store.read_record(finished)
 
 

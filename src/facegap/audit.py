@@ -274,6 +274,7 @@ def conclude(
             published_threshold=loaded.cards["embed"].published_threshold, workers=loaded.execution.workers,
         )  # fmt: skip
         record |= matching.record
+        record["execution"]["notes"] += [matching.record[key] for key in ("matching_filter",) if key in matching.record]
         run = replace(run, embeddings=images.templates, matched=matching.matched)
         if settings.identify is not None:
             found = identify(

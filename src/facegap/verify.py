@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ from facegap.derive.comparisons import (
 from facegap.derive.terms import Cells, Term
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
-from facegap.matching import count_scores, score_pairs
+from facegap.matching import choose_filter, count_scores, score_pairs
 from facegap.store import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
@@ -116,24 +116,30 @@ def match_all(
 ) -> Matching:  # fmt: skip
     """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
     evaluated = roles == EVALUATION
-    counts, points, transfer = None, list(given), []
+    counted, points, transfer = None, list(given), []
     if not given:
         basis = elsewhere
         if basis is None and settings.in_sample:
-            counts = count(images, evaluated, terms, excluded, tail_limit=settings.tail_limit, workers=workers)
-            own = counted_comparisons(counts, images.subjects, images.enrolled, evaluated, excluded)
+            counted = count(images, evaluated, terms, excluded, tail_limit=settings.tail_limit, workers=workers)
+            own = counted_comparisons(counted.counts, images.subjects, images.enrolled, evaluated, excluded)
             basis = Basis(own, images.manifest, IN_SAMPLE)
         elif basis is None:
             words = set_aside_in_words(images.manifest["subject"], ~evaluated & images.enrolled, settings.seed)
             basis = basis_of(images, ~evaluated, words, terms, excluded, settings, workers=workers)
         points, transfer = operating_points(basis, terms, settings), transfer_points(basis, terms, settings)
     lowest = min((point.threshold for point in points), default=np.inf)
-    if counts is None:
-        counts = count(
+    if counted is None:
+        counted = count(
             images, evaluated, terms, excluded, tail_limit=settings.tail_limit, workers=workers, reach=lowest
         )
+    counts = counted.counts
     require_reach(counts, points)
-    record = {**points_record(points, transfer), "unknown_pairs": counts.unknown_pairs, "excluded_pairs": len(excluded)}
+    record = {
+        **points_record(points, transfer),
+        "unknown_pairs": counts.unknown_pairs,
+        "excluded_pairs": len(excluded),
+        "matching_filter": counted.filter_reason,
+    }
     return Matching(Matched(roles, excluded, counts), record)
 
 
@@ -142,7 +148,7 @@ def basis_of(
     settings: VerifySettings, *, workers: int,
 ) -> Basis:  # fmt: skip
     """All pairs of a calibration set, counted. taking_part : bool (manifest rows,); words : whose they are."""
-    counts = count(images, taking_part, terms, excluded, tail_limit=settings.tail_limit, workers=workers)
+    counts = count(images, taking_part, terms, excluded, tail_limit=settings.tail_limit, workers=workers).counts
     pairs = counted_comparisons(counts, images.subjects, images.enrolled, taking_part, excluded)
     return Basis(pairs, images.manifest, words)
 
@@ -174,10 +180,17 @@ def group_names(cells: Cells) -> list[str]:
     return names if len(set(names)) == len(names) else [f"{name} #{k}" for k, name in enumerate(names)]
 
 
+class Counted(NamedTuple):
+    """Exact counts, and why the filter that screened the pairs was taken; it changes the time and never the counts."""
+
+    counts: ScoreCounts
+    filter_reason: str
+
+
 def count(
     images: Images, taking_part: BoolArray, terms: Sequence[Term], excluded: PairRows, *, tail_limit: int, workers: int,
     reach: float = np.inf,
-) -> ScoreCounts:  # fmt: skip
+) -> Counted:  # fmt: skip
     """Exact counts among the images that take part; left and right in its lists are positions among those.
 
     taking_part : bool (manifest rows,)
@@ -189,12 +202,15 @@ def count(
     rows = images.rows[inside]
     known = [term for term in terms if set(term) <= set(images.manifest.columns)]
     cells = counted_groups(images.manifest, known)
-    return count_scores(
-        templates, images.subjects[rows], cells.codes[rows],
-        floor=min(floor_for(templates, tail_limit), max(reach, -1.0)), bins=BINS, tail_limit=tail_limit,
+    floor = min(floor_for(templates, tail_limit), max(reach, -1.0))
+    plotted = len(rows) <= MOST_PLOTTED_IMAGES
+    choice = choose_filter(templates, floor=floor, full_range=plotted)
+    counts = count_scores(
+        templates, images.subjects[rows], cells.codes[rows], floor=floor, bins=BINS, tail_limit=tail_limit,
         names=group_names(cells), exclude=positions(excluded, rows, len(images.manifest)), workers=workers,
-        full_range=PLOT_BINS if len(rows) <= MOST_PLOTTED_IMAGES else None,
+        filter=choice.name, full_range=PLOT_BINS if plotted else None,
     )  # fmt: skip
+    return Counted(counts, choice.reason)
 
 
 def floor_for(templates: NDArray[np.float32], tail_limit: int) -> float:
