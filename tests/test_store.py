@@ -349,7 +349,7 @@ def test_a_table_that_cannot_be_read_is_an_error_or_no_table(finished: Path, nam
     try:
         read = store.read_run(finished)
     except RunError as error:
-        assert str(finished) in str(error)  # noqa: PT017
+        assert str(finished) in str(error)
     else:
         assert name == "rates.csv"  # any text is a CSV
         assert len(read.rates) == 0

@@ -336,7 +336,7 @@ def test_no_bytes_ever_crash_the_reader(tmp_path_factory: pytest.TempPathFactory
     try:
         assert len(read_manifest(path).frame) >= 1
     except TableError as error:
-        assert "m.csv" in str(error)  # noqa: PT017
+        assert "m.csv" in str(error)
 
 
 def test_reading_manifests_loads_neither_opencv_nor_onnxruntime() -> None:
