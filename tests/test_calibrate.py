@@ -58,10 +58,9 @@ def test_the_threshold_is_that_of_all_scores_however_few_are_listed(numbers: lis
     pairs = impostors(numbers, listed, len(scores))
     try:
         expected = threshold_at_fmr(scores, target)
-    except StatisticsError as error:
+    except StatisticsError:
         with pytest.raises(StatisticsError, match=r"needs at least \d+ impostor pairs"):
             threshold_among(scores[:listed], len(scores), target, pairs)
-        assert "impostor pairs" in str(error)
         return
     if expected.allowed > listed:
         with pytest.raises(StatisticsError, match=r"highest of them are listed.*--tail-limit \d+"):

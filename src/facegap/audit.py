@@ -129,7 +129,7 @@ def audit(
     from facegap.inputs.manifest import read_manifest
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.sending import Sending, on_stderr, require_leave, service_among
-    from facegap.verify import VerifySettings
+    from facegap.verify import VerifySettings, require_comparable
     from facegap.vision.http import Limits
 
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
@@ -144,12 +144,14 @@ def audit(
         IdentifySettings(role_column, enrol, non_mates, tuple(sorted(set(rank))), tuple(fpir)) if identify else None,
     )  # fmt: skip
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
-    chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
+    terms, _ = chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
     if settings.identify is not None:
         require_possible(table.frame, settings.identify, verify, embed)
     elsewhere = None
     if verify.calibrate_on is not None:
         elsewhere = read_manifest(Path(verify.calibrate_on), allow_outside=allow_outside)
+    if embed is not None:
+        require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, terms, verify)
     loaded = load_models(settings, [Path(folder) for folder in models_dirs], workers)
     sending = Sending(send_images, Limits(max_calls, calls_per_second), notice or on_stderr)
     if (card := service_among(loaded.cards)) is not None:

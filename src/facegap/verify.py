@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from facegap.calibrate import (
     VerifySettings,
     elsewhere_in_words,
     given_points,
+    named_group,
     operating_points,
     roles_of,
     set_aside_in_words,
@@ -38,7 +39,17 @@ from facegap.matching import choose_filter, count_scores, score_pairs
 from facegap.store import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
-__all__ = ["CALIBRATION", "EVALUATION", "Images", "Matching", "VerifySettings", "given_points", "listed_matching", "match"]
+__all__ = [
+    "CALIBRATION",
+    "EVALUATION",
+    "Images",
+    "Matching",
+    "VerifySettings",
+    "given_points",
+    "listed_matching",
+    "match",
+    "require_comparable",
+]
 
 BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
@@ -77,6 +88,27 @@ class Images:
     def subjects(self) -> IntArray:
         """Per manifest row a code of its person."""
         return np.asarray(pd.factorize(self.manifest["subject"])[0], np.int64)
+
+
+def require_comparable(
+    manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, terms: Sequence[Term], settings: VerifySettings
+) -> None:
+    """Refuse before the first image what could only fail after the last; what the card publishes is not known here.
+
+    elsewhere : manifest of --calibrate-on
+
+    Raises
+    ------
+    StatisticsError, TableError : unusable pair lists, too few subjects to split, settings that contradict each other
+    """
+    given = bool(given_points(replace(settings, published=False), None)) or settings.published
+    roles_of(manifest["subject"], settings, needed=elsewhere is None and not given)
+    if settings.fmr_on is not None and not given:
+        named_group(manifest if elsewhere is None else elsewhere, terms, settings.fmr_on)
+    if settings.pairs is not None:
+        read_pairs(Path(settings.pairs), manifest, meaning="--pairs", repeats=False)
+    if settings.exclude_pairs is not None:
+        read_pairs(Path(settings.exclude_pairs), manifest, meaning="--exclude-pairs", repeats=True)
 
 
 def match(
