@@ -19,7 +19,8 @@ PROVIDERS: Mapping[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAE
 # TF32 rounds the factors of a product to 10 bits of mantissa; scores would then differ between GPU and CPU.
 PROVIDER_OPTIONS: Mapping[Device, Mapping[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
 GPU_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'; or use --device cpu"
-LOG_ERRORS_ONLY = 3  # onnxruntime prints hundreds of harmless warnings about old exports otherwise
+# Not even errors: these are raised as well, and onnxruntime prints names from the model file with their escapes.
+LOG_NOTHING = 4
 VERSIONED = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "scipy", "pandas", "numba")
 
 
@@ -89,7 +90,7 @@ def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = LOG_ERRORS_ONLY
+    options.log_severity_level = LOG_NOTHING
     # Threads that spin while they wait would steal the processor from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from facegap.errors import TableError
 
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
+MAX_COLUMNS = 2_000
+MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
+MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
 UTF_16 = b"\xff\xfe"
 _FOREIGN = {  # first bytes of files that people take for a CSV
     b"PK\x03\x04": "a ZIP file (a spreadsheet?); save it as CSV, UTF-8",
@@ -173,11 +176,15 @@ def _check_header(names: list[str], where: str) -> None:
     for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(names) == 1 and separator in names[0]:
             raise TableError(f"{where}: the columns are separated by {word}; save the file with commas")
+    if len(names) > MAX_COLUMNS:
+        raise TableError(f"{where}: {len(names):,} columns, more than {MAX_COLUMNS:,}; keep those that name groups")
+    seen: set[str] = set()
     for position, column in enumerate(names, start=1):
         if not column:
             raise TableError(f"{where}, column {position}: no name; name it or remove it (pandas: index=False)")
-        if column in names[: position - 1]:
+        if column in seen:
             raise TableError(f"{where}, column {column}: there is more than one of that name; rename or remove one")
+        seen.add(column)
 
 
 def _ragged_message(where: str, names: list[str], cells: list[str]) -> str:
@@ -195,8 +202,13 @@ def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
 
     try:
         # ParquetFile, not read_table: the bytes are at hand, and no folder of partitions is looked for.
-        frame = pq.ParquetFile(io.BytesIO(content)).read().to_pandas()
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(io.BytesIO(content))
+        _check_size(file.metadata, name)
+        # As it is stored, each distinct text once: one of megabytes in every row would fill the memory.
+        leaves = (file.schema.column(k) for k in range(len(file.schema)))
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        frame = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read().to_pandas()
+    except (pa.ArrowException, OSError, MemoryError) as error:
         raise TableError(f"{name}: damaged parquet file ({error}); write it again") from error
     names = [str(column).strip() for column in frame.columns]
     _check_header(names, f"{name} header")
@@ -204,6 +216,15 @@ def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
     for position, key in enumerate(names):
         columns[key] = _cells_as_text(frame.iloc[:, position], f"{name} column {key}")
     return pd.DataFrame(columns)
+
+
+def _check_size(stated: Any, name: str) -> None:
+    """Raise TableError where a parquet file, by its own words, unpacks to more than any table of portraits."""
+    cells = stated.num_rows * stated.num_columns
+    unpacked = sum(stated.row_group(k).total_byte_size for k in range(stated.num_row_groups))
+    if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES or stated.num_columns > MAX_COLUMNS:
+        said = f"{stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
+        raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
 
 
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
@@ -215,5 +236,8 @@ def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
     for record, value in enumerate(series.astype("object"), start=1):
         if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):
             raise TableError(f"{where}, record {record}: a {type(value).__name__} where text or a number is needed")
-        texts.append("" if value is None or pd.isna(value) else str(value))
+        text = "" if value is None or pd.isna(value) else str(value)
+        if len(text) > MAX_CELL_CHARACTERS:
+            raise TableError(f"{where}, record {record}: a cell of {len(text):,} characters, too many; shorten it")
+        texts.append(text)
     return pd.Series(texts, dtype="str")

@@ -48,12 +48,15 @@ def read_header(data: bytes) -> Header:
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start-of-frame markers (ITU-T T.81, table B.1)
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
+# A scan of 20 bytes makes a decoder walk every pixel again, so a small file could hold a worker for hours. Encoders make
+# about ten, and no progression of three colours needs more than this.
+MOST_JPEG_SCANS = 200
 
 
 def jpeg_header(data: bytes) -> Header:
     """Walk the segments (ITU-T T.81, annex B): size at the frame, whole if an end marker follows the last scan."""
     width = height = 0
-    scanned = False
+    scans = 0
     at = 2
     while at < len(data):
         found = JPEG_MARKER.search(data, at)
@@ -61,13 +64,15 @@ def jpeg_header(data: bytes) -> Header:
             break
         marker, at = data[found.start() + 1], found.end()
         if marker == JPEG_END:
-            return Header("JPEG", *jpeg_size(width, height), complete=scanned)
+            return Header("JPEG", *jpeg_size(width, height), complete=scans > 0)
         if marker in (0x01, 0xD8):  # markers without a segment
             continue
         (length,) = struct.unpack_from(">H", data, at)
         if marker in JPEG_SIZES and not width:
             height, width = struct.unpack_from(">HH", data, at + 3)
-        scanned |= marker == JPEG_SCAN
+        scans += marker == JPEG_SCAN
+        if scans > MOST_JPEG_SCANS:
+            raise HeaderError(f"a JPEG file of more than {MOST_JPEG_SCANS} scans")
         at += length
     return Header("JPEG", *jpeg_size(width, height), complete=False)
 
