@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import fcntl
+import io
+import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper
 
-from facegap.errors import ModelError, TableError
+from facegap import store
+from facegap.commands.scenario import scenario_tables
+from facegap.errors import ModelError, RunError, TableError
 from facegap.inputs.csv_records import read_records
 from facegap.inputs.headers import MOST_JPEG_SCANS
 from facegap.inputs.images import Picture, Unreadable, decode
 from facegap.runtime import open_session, run_session
+from facegap.store import Run
+from facegap.store_counts import require_room, scores_from_npz
 
 # ---- models ----
 
@@ -85,3 +95,105 @@ def test_a_text_of_megabytes_in_every_row_of_a_parquet_file_is_refused(tmp_path:
     assert table.stat().st_size < 500_000
     with pytest.raises(TableError, match="record 1: a cell of 10,000,000 characters"):
         read_records(table)
+
+
+# ---- run folders ----
+
+
+def small_run() -> Run:
+    frame = pd.DataFrame({"row": [0], "image": ["a.jpg"]})
+    nothing = pd.DataFrame()
+    return Run({"state": "running", "terms": [], "min_subjects": 2}, frame, frame, frame, nothing, nothing, nothing)
+
+
+@pytest.mark.parametrize("name", ["faces.parquet", "run.json", "rates.csv", "more.txt"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_links_and_pipes_in_a_run_folder_are_neither_followed_nor_waited_for(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    run = tmp_path / "run"
+    small_run().write(run)
+    (run / name).unlink(missing_ok=True)
+    if kind == "link":
+        (run / name).symlink_to("/dev/zero")
+    else:
+        os.mkfifo(run / name)
+    for reading in (store.broken_hashes, store.read_run, lambda folder: scenario_tables("unlock", folder)):
+        with pytest.raises(RunError, match=rf"{name}: a link, pipe or device, which no run holds; remove it"):
+            reading(run)
+
+
+@pytest.mark.parametrize("name", ["calibration", "parts", "answers", ".lock"])
+def test_resuming_a_run_that_leads_elsewhere_by_a_link_touches_nothing_there(tmp_path: Path, name: str) -> None:
+    elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
+    (elsewhere / "parts").mkdir(parents=True)
+    (elsewhere / "parts" / "000000.parquet").write_bytes(b"somebody's")
+    (elsewhere / "embeddings.npy").write_bytes(b"somebody's")
+    run.mkdir()
+    (run / "run.json").write_text("{}", "utf-8")
+    (run / name).symlink_to(elsewhere if name != ".lock" else tmp_path / "new")
+    with pytest.raises(RunError, match="a link, pipe or device"), store.open_folder(run, resume=True):
+        pytest.fail("the folder was opened")
+    assert sorted(path.name for path in elsewhere.rglob("*")) == ["000000.parquet", "embeddings.npy", "parts"]
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_holds_only_a_link_as_its_lock_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "new")
+    with pytest.raises(RunError, match="a link, pipe or device"):
+        small_run().write(tmp_path / "run")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_lay_open_under_the_temporary_name_does_not_lend_its_mode(tmp_path: Path) -> None:
+    left = tmp_path / f".faces.parquet.{os.getpid()}.tmp"
+    left.write_bytes(b"of a killed writer")
+    left.chmod(0o666)
+    store.write_bytes(tmp_path / "faces.parquet", b"faces")
+    assert (tmp_path / "faces.parquet").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_under_the_temporary_name_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    somebody_s = tmp_path / "somebody's"
+    somebody_s.write_bytes(b"theirs")
+    (tmp_path / f".a.{os.getpid()}.tmp").symlink_to(somebody_s)
+    store.write_bytes(tmp_path / "a", b"ours")
+    assert somebody_s.read_bytes() == b"theirs"
+    assert (tmp_path / "a").read_bytes() == b"ours"
+
+
+def test_a_run_that_another_process_ended_meanwhile_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = fcntl.flock
+
+    def late(lock: int, how: int) -> None:
+        (tmp_path / "run" / "rates.csv").write_bytes(b"of the other process")
+        held(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(RunError, match="not empty"):
+        small_run().write(tmp_path / "run")
+
+
+def test_counts_that_claim_more_than_the_memory_are_refused_unread(tmp_path: Path) -> None:
+    bomb = tmp_path / "counts.npz"
+    header = io.BytesIO()
+    said = {"descr": "<f8", "fortran_order": False, "shape": (2**60,)}
+    np.lib.format.write_array_header_1_0(header, said)
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("edges.npy", header.getvalue() + b"\0" * 64)
+    with pytest.raises(RunError, match=r"counts\.npz: not readable as score counts"):
+        scores_from_npz(bomb)
+    with pytest.raises(RunError, match=r"unpacks to .* bytes, and this machine has"):
+        require_room([2**60], bomb)
+
+
+@pytest.mark.parametrize("label", ["=cmd|' /C calc'!A0", "＝1+1", "+1", "'=1", "''-1", "\n=1", "it's", "'quoted'", "'"])
+def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_read_back_as_it_was(tmp_path: Path, label: str) -> None:
+    frame = pd.DataFrame({label: [label], "value": [-0.5]})
+    store.write_csv(tmp_path / "rates.csv", frame)
+    cell = next(csv.reader(io.StringIO((tmp_path / "rates.csv").read_text("utf-8"))))[0]
+    assert not cell.startswith(store.FORMULA_STARTS)
+    pd.testing.assert_frame_equal(store.read_csv(tmp_path / "rates.csv"), frame)

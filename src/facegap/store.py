@@ -13,6 +13,7 @@ import io
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,8 @@ EXTRA_TABLES = (
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {"mean_absolute_error_years"}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: full width
+MAX_RECORD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,21 +115,40 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
     """
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        occupied = any(not is_scratch(entry) for entry in folder.iterdir())
-        if occupied and not resume:
-            raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
-        if occupied and not (folder / RECORD).is_file():
-            raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
+        require_usable(folder, resume=resume)
         folder.chmod(0o700)
-        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
+        with explained(folder):
+            require_usable(folder, resume=resume)  # again: another process may have begun and ended a run since
         yield
     finally:
         os.close(lock)
+
+
+def require_usable(folder: Path, *, resume: bool) -> None:
+    """Raise RunError unless a folder is free for a new run, or holds one to resume."""
+    occupied = any(not is_scratch(entry) for entry in folder.iterdir())
+    if occupied and not resume:
+        raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
+    if occupied and not (folder / RECORD).is_file():
+        raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
+    require_own_files(folder)
+
+
+def require_own_files(folder: Path) -> None:
+    """Raise RunError for a link, pipe or device in a run folder, which somebody else may have packed.
+
+    What is written through a link lands elsewhere, what is removed through one is somebody's, and a pipe never ends.
+    """
+    for path in folder.rglob("*"):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
 
 
 def is_scratch(path: Path) -> bool:
@@ -153,7 +174,9 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     with explained(path.parent):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+            temporary.unlink(missing_ok=True)  # a killed writer's, with whatever mode; or a link to somewhere else
+            fresh = os.O_CREAT | os.O_WRONLY | os.O_EXCL
+            with os.fdopen(os.open(temporary, fresh, 0o600), "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -198,8 +221,14 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def harmless(value: Any) -> Any:
-    """Text that begins like a formula with an apostrophe before it; every other value as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    """Text that begins like a formula, after any apostrophes, with one more before it; every other value as it is."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
+
+
+def as_it_was(value: Any) -> Any:
+    """What `harmless` was given."""
+    marked = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
+    return value[1:] if marked else value
 
 
 def npy_bytes(array: NDArray[np.float32]) -> bytes:
@@ -394,8 +423,9 @@ def broken_hashes(folder: Path) -> list[str]:
 
     Raises
     ------
-    RunError : no SHA256SUMS, or one that is not of this form
+    RunError : no SHA256SUMS, or one that is not of this form; a link, pipe or device in the folder
     """
+    require_own_files(folder)
     stated = read_sums(folder)
     present = {path.relative_to(folder).as_posix(): path for path in hashed_files(folder)}
     changed = [name for name in stated if name in present and sha256(present[name]) != stated[name]]
@@ -429,9 +459,12 @@ def read_record(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    RunError : no such file, or it is no JSON object
+    RunError : no such file, or it is no JSON object; a link, pipe or device in the folder
     """
+    require_own_files(folder)
     try:
+        if (folder / RECORD).stat().st_size > MAX_RECORD_BYTES:
+            raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has")
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
@@ -466,4 +499,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     """A result table; an empty frame where the run has none. Only numbers may be empty, which makes them NaN."""
     if not path.is_file():
         return pd.DataFrame()
-    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})
+    frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})
+    frame.columns = pd.Index([as_it_was(name) for name in frame.columns])
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            frame[name] = frame[name].map(as_it_was)
+    return frame

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,8 +43,10 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     name = getattr(file, "name", file)
     try:
         with np.load(file, allow_pickle=False) as stored:
+            require_room([info.file_size for info in stored.zip.infolist()], name)
             arrays = {key: stored[key] for key in stored.files}
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    # MemoryError: the header of an array may claim any size
+    except (OSError, ValueError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         raise RunError(f"{name}: not readable as score counts ({error}); write it again from the run") from error
     if str(arrays.pop("format", "")) != FORMAT:
         raise RunError(f"{name}: not written as {FORMAT!r} by this version of facegap")
@@ -50,6 +54,13 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     if fault:
         raise RunError(f"{name}: {fault}; the file is damaged or was edited")
     return counts_of(arrays)
+
+
+def require_room(sizes: Sequence[int], name: object) -> None:
+    """Raise RunError where arrays unpack to more bytes than this machine has memory: a file of a megabyte can say so."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if sum(sizes) > memory:
+        raise RunError(f"{name}: unpacks to {sum(sizes):,} bytes, and this machine has {memory:,}; use a larger one")
 
 
 def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
