@@ -1,0 +1,285 @@
+"""Verification from a vendor's templates or scores: what was lost is counted, who is named must be known, nothing is run."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facegap.audit import recheck
+from facegap.closed_comparisons import audit_embeddings, audit_scores, unit_templates
+from facegap.errors import FacegapError, StatisticsError, TableError
+from facegap.store import Run, read_run
+from facegap.verify import VerifySettings
+
+GIVEN = VerifySettings(fmr=(), thresholds=(0.5,))
+
+
+def rate(run: Run, metric: str, **groups: str) -> Any:
+    rates = run.rates[run.rates["metric"] == metric]
+    for name in [column for column in rates.columns if column.startswith("other_")]:
+        label = name.removeprefix("other_")
+        rates = rates[(rates[label] == groups.get(label, "any")) & (rates[name] == "")]
+    assert len(rates) == 1
+    return rates.iloc[0]
+
+
+def counted(run: Run, metric: str, **groups: str) -> tuple[int, int]:
+    row = rate(run, metric, **groups)
+    return int(row["errors"]), int(row["trials"])
+
+
+# ---- scores ----
+
+
+def bob_files(folder: Path) -> tuple[Path, Path, pd.DataFrame]:
+    """1,000 comparisons of 40 people as Bob writes them in four columns, 54 of them lost; a manifest by subject."""
+    rng = np.random.default_rng(11)
+    claimed = rng.integers(0, 40, 1000)
+    real = np.where(rng.random(1000) < 0.4, claimed, rng.integers(0, 40, 1000))
+    genuine = claimed == real
+    score = np.where(genuine, rng.normal(0.7, 0.2, 1000), rng.normal(0.2, 0.2, 1000)).round(4)
+    lost = rng.choice(1000, 54, replace=False)
+    score[lost] = np.nan
+    frame = pd.DataFrame({"claimed": claimed, "real": real, "genuine": genuine, "score": score})
+    lines = [f"p{row.claimed} p{row.real} probe/{k} {row.score}" for k, row in enumerate(frame.itertuples())]
+    (folder / "scores.txt").write_text("\n".join(lines).replace("nan", "NaN") + "\n")
+    people = [f"p{k}.png,p{k},{'fm'[k % 2]}" for k in range(40)]
+    (folder / "people.csv").write_text("image,subject,gender\n" + "\n".join(people) + "\n")
+    return folder / "scores.txt", folder / "people.csv", frame
+
+
+def test_lost_scores_of_bob_count_as_the_formulas_say(tmp_path: Path) -> None:
+    scores, people, frame = bob_files(tmp_path)
+    run = audit_scores(scores, people, by="gender", verify=GIVEN)
+    assert run.record["scores"]["without_score"] == 54
+    assert run.record["scores"]["rows"] == 1000
+    lost = frame["score"].isna()
+    for raw, generalised, genuine in (("fmr", "gfar", False), ("fnmr", "gfrr", True)):
+        kind = frame["genuine"] == genuine
+        accepted = frame["score"] >= 0.5
+        wrong = kind & ~lost & (accepted != frame["genuine"])
+        assert counted(run, raw) == (wrong.sum(), (kind & ~lost).sum())
+        errors = wrong.sum() + (lost & kind).sum() * genuine
+        assert counted(run, generalised) == (errors, kind.sum())
+        fta = (lost & kind).sum() / kind.sum()
+        value = rate(run, raw)["value"]
+        expected = fta + value * (1 - fta) if genuine else value * (1 - fta)  # FRR and FAR
+        assert rate(run, generalised)["value"] == pytest.approx(expected)
+
+
+def test_groups_of_subjects_are_those_of_the_manifest(tmp_path: Path) -> None:
+    scores, people, frame = bob_files(tmp_path)
+    run = audit_scores(scores, people, by="gender", verify=GIVEN)
+    women = (frame["claimed"] % 2 == 0) & (frame["real"] % 2 == 0) & ~frame["genuine"] & frame["score"].notna()
+    assert counted(run, "fmr", gender="female") == ((women & (frame["score"] >= 0.5)).sum(), women.sum())
+
+
+def test_scores_without_a_manifest_have_one_group(tmp_path: Path) -> None:
+    scores, people, _ = bob_files(tmp_path)
+    alone, labelled = audit_scores(scores, verify=GIVEN), audit_scores(scores, people, verify=GIVEN)
+    assert counted(alone, "fmr") == counted(labelled, "fmr")
+    assert alone.gaps.empty
+
+
+def test_a_run_of_scores_is_written_read_and_rechecked(tmp_path: Path) -> None:
+    scores, people, _ = bob_files(tmp_path)
+    run = audit_scores(scores, people, by="gender", verify=VerifySettings(fmr=(0.05,)), out=tmp_path / "run")
+    assert recheck(tmp_path / "run") == []
+    assert read_run(tmp_path / "run").record["operating"] == run.record["operating"]
+    assert "listed pairs between those and the others being in neither" in run.record["operating"][0]["source"]
+    assert {"review_pairs.csv", "transfer.csv", "scores.csv"} <= set(run.extra)
+
+
+IMAGES = "image,subject,gender\na1,ada,f\na2,ada,f\nb1,bea,f\nd1,dan,m\nd2,dan,m\n"
+
+
+def images(folder: Path, scores: str) -> tuple[Path, Path]:
+    (folder / "people.csv").write_text(IMAGES)
+    (folder / "scores.csv").write_text(scores)
+    return folder / "scores.csv", folder / "people.csv"
+
+
+def test_scores_of_images_by_hand(tmp_path: Path) -> None:
+    text = "left,right,score\na1,a2,.9\nd2,d1,.2\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\na2,d1,.4\nd2,b1,\n"
+    run = audit_scores(*images(tmp_path, text), by="gender", verify=GIVEN, min_subjects=2)
+    assert counted(run, "fmr") == (2, 4)
+    assert counted(run, "gfar") == (2, 5)
+    assert counted(run, "fnmr") == (1, 2)
+    assert counted(run, "fmr", gender="female") == (1, 2)
+    assert counted(run, "fmr", gender="male") == (0, 0)
+    matrix = run.rates[run.rates["other_gender"] == "male"]
+    assert matrix[["errors", "trials"]].to_numpy().tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ("left,right,score\na1,z9,.5\nz8,b1,.1\n", r"scores.csv: 'z8' is no image of people.csv \(2 such names\)"),
+        ("left,right,genuine,score\na1,a2,1,.9\na1,b1,1,.4\n", "row 2 of the scores says genuine of 'a1' and 'b1'"),
+        ("left,right,genuine,score\na1,a2,impostor,.9\n", "row 1 of the scores says impostor of 'a1' and 'a2'"),
+        ("left,right,score\na1,a2,high\n", r"scores.csv line 2, column score: 'high' is not a number"),
+        ("genuine,score\n1,.9\n0,.1\n", "the scores name nobody"),
+        ("1 0.9\n-1 0.1\n", "the scores name nobody"),
+        ("ada dan x 0.4\nada eve x 0.1\n", r"'eve' is no subject of people.csv \(1 such names\); add rows"),
+    ],
+)
+def test_scores_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path, scores: str, message: str) -> None:
+    with pytest.raises(TableError, match=message):
+        audit_scores(*images(tmp_path, scores), verify=GIVEN)
+
+
+def test_scores_of_images_need_a_manifest(tmp_path: Path) -> None:
+    scores, _ = images(tmp_path, "left,right,score\na1,a2,.9\n")
+    with pytest.raises(TableError, match="a manifest must say whose they are"):
+        audit_scores(scores, verify=GIVEN)
+
+
+def test_a_subject_with_two_labels_cannot_be_judged_by_scores_of_subjects(tmp_path: Path) -> None:
+    scores, people = images(tmp_path, "ada dan x 0.4\nada bea x 0.1\n")
+    people.write_text(IMAGES.replace("a2,ada,f", "a2,ada,m"))
+    with pytest.raises(TableError, match="subject 'ada' has several values of gender"):
+        audit_scores(scores, people, verify=GIVEN)
+
+
+def test_more_scores_than_the_target_can_bear_are_not_invented(tmp_path: Path) -> None:
+    scores, people = images(tmp_path, "left,right,score\na1,a2,.9\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\n")
+    with pytest.raises(StatisticsError, match=r"needs at least 1000 impostor pairs, there are 3"):
+        audit_scores(scores, people, verify=VerifySettings(in_sample=True))
+
+
+# ---- templates ----
+
+
+def templates(folder: Path) -> tuple[Path, Path]:
+    """Six images of three people; one row of zeros, one that is not finite."""
+    rows = np.array([(3, 0), (3, 1), (0, 0), (0, 5), (np.nan, 1), (-1, 0)], np.float64)
+    np.save(folder / "t.npy", rows)
+    lines = ["a1,ada,f", "a2,ada,f", "b1,bea,f", "b2,bea,f", "d1,dan,m", "d2,dan,m"]
+    (folder / "m.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    return folder / "t.npy", folder / "m.csv"
+
+
+def test_rows_of_zeros_or_nan_are_lost_templates_and_count(tmp_path: Path) -> None:
+    run = audit_embeddings(*templates(tmp_path), by="gender", verify=GIVEN, min_subjects=2)
+    assert run.faces["outcome"].tolist() == ["ok", "ok", "no_template", "ok", "no_template", "ok"]
+    assert counted(run, "fte") == (2, 6)
+    assert counted(run, "fmr") == (0, 5)
+    assert counted(run, "gfar") == (0, 12)
+    assert counted(run, "fnmr") == (0, 1)
+    assert counted(run, "gfrr") == (2, 3)
+    assert counted(run, "gfrr", gender="male") == (1, 1)
+    assert run.embeddings is not None
+    assert run.embeddings.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(run.embeddings, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["<f8", ">f8", "<f4", ">f4", "<f2"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_every_kind_of_floating_point_array_is_read(tmp_path: Path, dtype: str, order: Any) -> None:
+    path, manifest = templates(tmp_path)
+    np.save(path, np.asarray(np.load(path), dtype, order=order))
+    assert counted(audit_embeddings(path, manifest, verify=GIVEN), "fmr") == (0, 5)
+
+
+def test_templates_of_huge_or_tiny_length_keep_their_direction_or_are_lost() -> None:
+    rows = np.array([(3e200, 4e200), (3e-100, 4e-100), (np.inf, 1), (0, 0)])
+    unit, usable = unit_templates(rows)  # the square of the first is beyond double precision
+    assert usable.tolist() == [False, True, False, False]
+    np.testing.assert_allclose(unit, [(0.6, 0.8)], rtol=1e-6)
+
+
+def test_templates_are_normalised_in_parts_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(23, 5))
+    rows[4] = 0
+    whole = unit_templates(rows)
+    monkeypatch.setattr("facegap.closed_comparisons.ROWS_AT_ONCE", 4)
+    parts = unit_templates(rows)
+    np.testing.assert_array_equal(whole[0], parts[0])
+    np.testing.assert_array_equal(whole[1], parts[1])
+    assert len(whole[0]) == 22
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((6, 2), np.int8), r"int8 of shape \(6, 2\)"),
+        (np.zeros(6), r"float64 of shape \(6,\)"),
+        (np.zeros((6, 2, 2)), r"shape \(6, 2, 2\)"),
+        (np.zeros((6, 0)), r"shape \(6, 0\)"),
+        (np.zeros((6, 2), complex), "complex128"),
+        (np.ones((5, 2)), "5 rows, but the manifest has 6; row k must be row k"),
+        (np.zeros((6, 2)), "every row is zero or not finite"),
+    ],
+)
+def test_arrays_that_are_no_templates_of_this_manifest_are_refused(tmp_path: Path, array: Any, message: str) -> None:
+    path, manifest = templates(tmp_path)
+    np.save(path, array)
+    with pytest.raises(TableError, match=message):
+        audit_embeddings(path, manifest, verify=GIVEN)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    path, manifest = templates(tmp_path)
+    bomb = tmp_path / "went off"
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return Path.touch, (bomb,)
+
+    np.save(path, np.array([[Bomb()] * 2] * 6, dtype=object), allow_pickle=True)
+    with pytest.raises(TableError, match=r"t.npy: cannot be read"):
+        audit_embeddings(path, manifest, verify=GIVEN)
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(TableError, match=r"t.npy: no .npy file"):
+        audit_embeddings(path, manifest, verify=GIVEN)
+    assert not bomb.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"\x93NUMPY\x01\x00\xff\xff", b"PK\x03\x04", b"a,b\n1,2\n"])
+def test_files_that_are_no_npy_are_refused(tmp_path: Path, content: bytes) -> None:
+    path, manifest = templates(tmp_path)
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=r"t\.npy"):
+        audit_embeddings(path, manifest, verify=GIVEN)
+
+
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path) -> None:
+    _, manifest = templates(tmp_path)
+    for path in (tmp_path / "none.npy", tmp_path):
+        with pytest.raises(FacegapError, match="cannot be read"):
+            audit_embeddings(path, manifest, verify=GIVEN)
+
+
+def test_a_file_that_is_cut_short_is_refused(tmp_path: Path) -> None:
+    path, manifest = templates(tmp_path)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(TableError, match=r"t\.npy"):
+        audit_embeddings(path, manifest, verify=GIVEN)
+
+
+def test_images_without_subjects_have_impostors_and_no_mates(tmp_path: Path) -> None:
+    path, manifest = templates(tmp_path)
+    manifest.write_text("image,gender\n" + "\n".join(f"i{k},{'fm'[k % 2]}" for k in range(6)) + "\n")
+    run = audit_embeddings(path, manifest, by="gender", verify=GIVEN)
+    assert counted(run, "fmr") == (1, 6)
+    assert counted(run, "fnmr") == (0, 0)
+    assert np.isnan(rate(run, "fnmr")["value"])
+
+
+def test_the_commands_say_where_the_threshold_comes_from(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from facegap.cli import app
+
+    scores, people, _ = bob_files(tmp_path)
+    out = str(tmp_path / "run")
+    arguments = ["audit-scores", str(scores), "--manifest", str(people), "--fmr", "0.05", "--in-sample", "--out", out]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "IN-SAMPLE" in result.output
+    assert "who is mistaken for whom" in result.output
