@@ -20,11 +20,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from facegap import store
+from facegap.audit import recheck
+from facegap.cli.app import print_error
+from facegap.commands.listing import write_manifest
 from facegap.commands.scenario import scenario_tables
 from facegap.errors import ModelError, RunError, TableError
 from facegap.inputs.csv_records import read_records
 from facegap.inputs.headers import MOST_JPEG_SCANS
 from facegap.inputs.images import Picture, Unreadable, decode
+from facegap.inputs.manifest import read_manifest
 from facegap.runtime import open_session, run_session
 from facegap.store import Run
 from facegap.store_counts import require_room, scores_from_npz
@@ -197,3 +201,33 @@ def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_read_back_as_it_wa
     cell = next(csv.reader(io.StringIO((tmp_path / "rates.csv").read_text("utf-8"))))[0]
     assert not cell.startswith(store.FORMULA_STARTS)
     pd.testing.assert_frame_equal(store.read_csv(tmp_path / "rates.csv"), frame)
+
+
+@pytest.mark.parametrize("key", ["terms", "min_subjects", "level", "models"])
+@pytest.mark.parametrize("value", [None, [[]], {"x": 1}, "text"])
+def test_a_record_of_other_shapes_ends_in_one_error_that_names_the_run(tmp_path: Path, key: str, value: Any) -> None:
+    run = tmp_path / "run"
+    small = small_run()
+    Run({**small.record, key: value}, *(small.manifest,) * 3, *(small.rates,) * 3).write(run)
+    with pytest.raises(RunError, match="its files do not fit together") as caught:
+        recheck(run)
+    assert str(run) in str(caught.value)
+
+
+# ---- what leaves, what is printed, what is written ----
+
+
+def test_an_error_of_several_lines_keeps_them_and_loses_its_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error("first \x1b[2Jline\n  second\r line")
+    assert capsys.readouterr().err == "first \ufffd[2Jline\n  second\ufffd line\n"
+
+
+def test_a_folder_of_files_named_like_formulas_gives_a_manifest_that_finds_them(tmp_path: Path) -> None:
+    for name in ("=1+1", "@anna", "plain"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "-1.jpg").write_bytes(name.encode())
+    write_manifest("folders", tmp_path, None)
+    cells = (tmp_path / "manifest.csv").read_text("utf-8").replace("\n", ",").split(",")
+    assert not [cell for cell in cells if cell.startswith(store.FORMULA_STARTS)]
+    found = read_manifest(tmp_path / "manifest.csv").frame
+    assert sorted((tmp_path / path).read_bytes() for path in found["path"]) == [b"=1+1", b"@anna", b"plain"]

@@ -325,8 +325,9 @@ def recheck(folder: str | Path) -> list[str]:
     problems = store.broken_hashes(folder)
     if problems:  # rows that were changed give other tables, and say nothing of those that were written
         return problems
-    stored = store.read_run(folder)
-    for name, frame in store.result_tables(derived(stored)).items():
+    with store.fitting_together(folder):
+        tables = store.result_tables(derived(store.read_run(folder)))
+    for name, frame in tables.items():
         path = folder / name
         if (path.read_bytes() if path.is_file() else b"") != store.csv_bytes(frame):
             problems.append(f"{name}: not what the stored rows give")

@@ -39,13 +39,20 @@ def service_among(cards: Mapping[Task, ModelCard]) -> ModelCard | None:
     return next((card for card in cards.values() if card.backend == "http"), None)
 
 
+def with_key(card: ModelCard) -> str:
+    """Which secret goes along: a card from somebody else may name any variable, and have its value sent to them."""
+    assert card.request is not None
+    return f" with the value of {card.request.key_env}" if card.request.key_env else ""
+
+
 def require_leave(card: ModelCard, sending: Sending, images: int, out: str | Path | None) -> None:
     """Raise RunError unless images may be sent to the service and its answers have a place to stay."""
     limits = sending.limits
     if not sending.allowed:
         raise RunError(
             f"{card.name} is a closed service: this audit would send up to {images:,} images, whole files, to "
-            f"{recipient(card)}. Nothing was sent. Faces are biometric data; if you may send them there, add --send-images"
+            f"{recipient(card)}{with_key(card)}. Nothing was sent. Faces are biometric data; if you may send them there, "
+            "add --send-images"
         )
     if out is None:
         raise RunError(f"{card.name}: answers of a closed service are kept in a run folder; name one with out=")
@@ -59,7 +66,7 @@ def open_service(card: ModelCard, folder: Path, sending: Sending, images: int) -
     limits = sending.limits
     budget = "without a limit of calls" if limits.max_calls is None else f"at most {limits.max_calls:,} calls in all"
     sending.notice(
-        f"{card.name}: sending up to {images - known:,} of {images:,} images, whole files, to {recipient(card)}; "
+        f"{card.name}: sending up to {images - known:,} of {images:,} images, whole files, to {recipient(card)}{with_key(card)}; "
         f"{limits.calls_per_second:g} calls a second, {budget}; answers are kept in {folder / ANSWERS}"
     )
     return Service(card, read_key(card), folder, limits)

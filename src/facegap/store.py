@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.errors import RunError
+from facegap.errors import FacegapError, RunError
 from facegap.tables import GAPS, RATES
 from facegap.types import ScoreCounts
 
@@ -166,6 +166,22 @@ def explained(folder: Path) -> Iterator[None]:
             f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out, "
             "then run the same command with --resume"
         ) from error
+
+
+@contextlib.contextmanager
+def fitting_together(folder: Path) -> Iterator[None]:
+    """Turn what a run of contradictory files ends in, somewhere deep in a table, into one error about the run.
+
+    Only for runs that are read: they may be of another version, or made by somebody to look like a run.
+    """
+    try:
+        yield
+    except FacegapError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, ArithmeticError, MemoryError,
+            RuntimeError) as error:  # RuntimeError: pyarrow's NotImplementedError, nesting without end  # fmt: skip
+        said = f"{type(error).__name__}: {error}"
+        raise RunError(f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote") from error
 
 
 @contextlib.contextmanager

@@ -34,10 +34,10 @@ For evaluation, never for identifying anyone. Faces are biometric data: the lawf
 
 
 def print_error(message: str) -> None:
-    """An error for a person, on stderr; control characters of hostile names are taken out."""
+    """An error for a person, on stderr; control characters of hostile names are taken out, line ends stay."""
     from facegap.report.text import clean
 
-    typer.echo(clean(message), err=True)
+    typer.echo("\n".join(clean(line) for line in message.split("\n")), err=True)
 
 
 def main() -> Any:

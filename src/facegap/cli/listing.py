@@ -74,5 +74,6 @@ def make_manifest(
 ) -> None:
     """Turn a folder of a public data set, or one folder per person, into a manifest."""
     from facegap.commands.listing import write_manifest
+    from facegap.report.text import clean
 
-    typer.echo(write_manifest(adapter, folder, out))
+    typer.echo(clean(write_manifest(adapter, folder, out)))

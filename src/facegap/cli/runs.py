@@ -14,13 +14,14 @@ from facegap.cli.app import app, print_error
 def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
     """Hash every file of a run and derive its tables again from the stored rows."""
     from facegap.audit import recheck as check_again
+    from facegap.report.text import clean
 
     problems = check_again(run)
     for problem in problems:
         print_error(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{run}: every file has its stated hash, and the stored rows give the same tables")
+    typer.echo(f"{clean(run)}: every file has its stated hash, and the stored rows give the same tables")
 
 
 @app.command()

@@ -107,7 +107,7 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     TableError : no such adapter, a folder of another shape, or a manifest that is there already
     """
     from facegap.inputs.adapters import ADAPTERS
-    from facegap.store import csv_bytes, write_bytes
+    from facegap.store import csv_bytes, harmless, write_bytes
 
     if adapter not in ADAPTERS:
         raise TableError(f"no adapter {adapter!r}; there are {', '.join(ADAPTERS)}")
@@ -115,6 +115,8 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     if target.exists():
         raise TableError(f"{target}: there is a file already; name another with --out")
     frame = ADAPTERS[adapter](folder)
+    # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
+    frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
     return f"{target}: {len(frame)} images, columns {', '.join(frame.columns)}; next: facegap check {target}"
 

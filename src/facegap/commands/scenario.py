@@ -16,7 +16,7 @@ from facegap.report.text import clean
 from facegap.simulate.measured import Measured, measured_rates
 from facegap.simulate.quantities import Answer, Line, Quantity
 from facegap.simulate.scenarios import SCENARIOS, Scenario
-from facegap.store import read_csv, read_record
+from facegap.store import fitting_together, read_csv, read_record
 from facegap.tables import RATES, check
 from facegap.types import Rate
 
@@ -50,14 +50,15 @@ def scenario_tables(
     if strangers:
         takes = ", ".join(option_name(key) for key in scenario.options)
         raise StatisticsError(f"scenario {name} has no option {option_name(strangers[0])}; it takes {takes}")
-    record, rates = read_record(folder), checked_rates(folder)
-    term = chosen_term(record, folder, by)
     tables, assumptions = [], list[str]()
-    for rows in rows_by_threshold(rates, scenario, name, folder, term, threshold):
-        measured = measured_rates(rows, attributes_of(record), term)
-        answer = scenario.answer(measured, **given)
-        tables += answer_tables(answer, measured, term, record["min_subjects"])
-        assumptions += answer.assumptions
+    with fitting_together(folder):
+        record, rates = read_record(folder), checked_rates(folder)
+        term = chosen_term(record, folder, by)
+        for rows in rows_by_threshold(rates, scenario, name, folder, term, threshold):
+            measured = measured_rates(rows, attributes_of(record), term)
+            answer = scenario.answer(measured, **given)
+            tables += answer_tables(answer, measured, term, record["min_subjects"])
+            assumptions += answer.assumptions
     return tables, tuple(dict.fromkeys(assumptions))
 
 
