@@ -106,6 +106,8 @@ def largest_face(cv2: Any, detector: Any, image: Any) -> tuple[Any, Any]:
         points.append((heads[f"kps_{stride}"].reshape(-1, 5, 2) + cells[:, None]) * stride)
         scores.append(np.sqrt(heads[f"cls_{stride}"] * heads[f"obj_{stride}"])[:, 0])
     box, point, score = np.concatenate(boxes), np.concatenate(points), np.concatenate(scores)
+    likely = score > 0.6
+    box, point, score = box[likely], point[likely], score[likely]
     sizes = np.hstack([box[:, :2], box[:, 2:] - box[:, :2]])
     kept = np.array(cv2.dnn.NMSBoxes(sizes.tolist(), score.tolist(), 0.6, 0.3)).reshape(-1)
     best = kept[np.argmax(sizes[kept, 2] * sizes[kept, 3])]
