@@ -15,7 +15,7 @@ from facegap.types import ANY, Group, IntArray
 
 Term = tuple[str, ...]
 MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is no grouping unless it is asked for
-MOST_CELLS = 2000
+MOST_CELLS = 500  # 124,750 pairs of groups; a family beyond that settles nothing and takes minutes
 
 
 @dataclass(frozen=True)
