@@ -315,3 +315,74 @@ def encode() -> Any:
         return data.tobytes()
 
     return encoded
+
+
+# ---- real portraits ----
+
+
+@dataclass(frozen=True)
+class Congress:
+    """The 1,418 portraits of US legislators, run once in a session: each further embedder only embeds the faces found.
+
+    manifest  : CSV of all portraits by their whole path: image, subject, gender, snapshot and more
+    same_photo: CSV left,right of the pairs that look like one photograph; they are no genuine pairs
+    run       : detector, classifier and face_reid_0095, by snapshot and by snapshot x gender, at threshold .388
+    """
+
+    data: Path
+    manifest: Path
+    same_photo: Path
+    run: Any
+    known: dict[str, Any]
+
+    def templates(self, name: str) -> Any:
+        """Templates of one embedder, float32 (1418, dimension), in the order of the manifest."""
+        if name not in self.known:
+            self.known[name] = embedded(self.run.faces, name, self.data / "models")
+        return self.known[name]
+
+
+def embedded(faces: Any, name: str, models: Path) -> Any:
+    """Templates of the faces that an audit found, by another embedder."""
+    from facegap.inputs.cards import resolve_card
+    from facegap.inputs.images import Picture, read_picture
+    from facegap.inputs.weights import read_weights
+    from facegap.runtime import open_session
+    from facegap.tables import POINTS
+    from facegap.vision.embed import embed, embedder, face_crop
+
+    card, _ = resolve_card(name, "embed")
+    model = embedder(card, open_session(read_weights(card, [models]), name=name), 8)
+    columns = [f"{point}_{axis}" for point in POINTS for axis in "xy"]
+    crops = []
+    for image, points in zip(faces["image"], faces[columns].to_numpy(), strict=True):
+        picture = read_picture(Path(image))
+        assert isinstance(picture, Picture)
+        crop = face_crop(model, picture.pixels, points.reshape(5, 2))
+        assert crop is not None
+        crops.append(crop)
+    return embed(model, crops)
+
+
+@pytest.fixture(scope="session")
+def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Congress:
+    """All portraits of legislators through the real models, once for the whole suite."""
+    import pandas as pd
+
+    import facegap as fg
+
+    folder, where = test_data / "data" / "congress", tmp_path_factory.mktemp("congress")
+    members = pd.read_csv(folder / "members.csv", dtype=str)
+    members["image"] = [str(folder / image) for image in members["image"]]
+    members.to_csv(where / "people.csv", index=False)
+    same = pd.read_csv(folder / "same_photo_subjects.csv", dtype=str)["subject"]
+    twice = members[members["subject"].isin(same)].groupby("subject")["image"].agg(list)
+    lines = [",".join(pair) for pair in twice if len(pair) == 2]
+    (where / "same_photo.csv").write_text("left,right\n" + "\n".join(lines) + "\n")
+    run = fg.audit(
+        where / "people.csv", classify="faceapi_age_gender", embed="face_reid_0095", by="snapshot,snapshot*gender",
+        models_dirs=[test_data / "models"], allow_outside=True, threshold=[0.388],
+    )  # fmt: skip
+    assert (run.faces["outcome"] == "ok").all()
+    known = {"face_reid_0095": run.embeddings}
+    return Congress(test_data, where / "people.csv", where / "same_photo.csv", run, known)

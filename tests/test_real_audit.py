@@ -35,12 +35,9 @@ def error_rate(run: Any, metric: str = "error_rate_answered", **groups: str) -> 
 
 
 @pytest.fixture(scope="module")
-def congress(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest of the portraits of 2015, and those of 2024 that pair with one of them."""
-    folder = test_data / "data" / "congress"
-    members, pairs = (pd.read_csv(folder / name, dtype=str) for name in ("members.csv", "genuine_pairs.csv"))
-    chosen = members[(members["snapshot"] == "2015") | members["image"].isin(pairs["b"])]
-    return written(chosen, folder, tmp_path_factory.mktemp("congress"))
+def congress(congress_run: Any) -> Path:
+    """A manifest of all portraits of 2015 and 2024."""
+    return Path(congress_run.manifest)
 
 
 def written(members: pd.DataFrame, folder: Path, where: Path) -> Path:
@@ -51,12 +48,9 @@ def written(members: pd.DataFrame, folder: Path, where: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def portraits(congress: Path, test_data: Path) -> Any:
+def portraits(congress_run: Any) -> Any:
     """Portraits through detector, classifier and embedder, once for all tests."""
-    return fg.audit(
-        congress, classify="faceapi_age_gender", embed="face_reid_0095", by="snapshot,snapshot*gender",
-        models_dirs=[test_data / "models"], allow_outside=True, threshold=[0.388],
-    )  # fmt: skip
+    return congress_run.run
 
 
 def test_every_portrait_of_2015_is_detected(portraits: Any) -> None:
@@ -110,13 +104,10 @@ def crops_of(portraits: Any, model: Embedder, images: list[str]) -> list[Any]:
 
 @pytest.mark.parametrize(("name", "genuine", "impostor"), [("mobileface_v2", 0.692, 0.028), ("mobileface_v3", 0.517, 0.089)])
 def test_means_of_the_other_embedders_are_as_published(
-    portraits: Any, test_data: Path, name: str, genuine: float, impostor: float
+    congress_run: Any, test_data: Path, name: str, genuine: float, impostor: float
 ) -> None:
-    folder = test_data / "data" / "congress"
-    pairs = pd.read_csv(folder / "genuine_pairs.csv", dtype=str)
-    images = [str(folder / image) for side in "ab" for image in pairs[side]]
-    model = model_of(name, test_data)
-    found = means_of_pairs(embed(model, crops_of(portraits, model, images)), images, test_data)
+    images = congress_run.run.faces["image"].tolist()
+    found = means_of_pairs(congress_run.templates(name), images, test_data)
     assert found == pytest.approx((genuine, impostor), abs=0.02)
 
 
