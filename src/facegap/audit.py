@@ -129,7 +129,7 @@ def audit(
     from facegap.inputs.manifest import read_manifest
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.sending import Sending, on_stderr, require_leave, service_among
-    from facegap.verify import VerifySettings, require_comparable
+    from facegap.verify import VerifySettings, require_comparable, require_enough_pairs
     from facegap.vision.http import Limits
 
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
@@ -153,6 +153,8 @@ def audit(
     if embed is not None:
         require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, terms, verify)
     loaded = load_models(settings, [Path(folder) for folder in models_dirs], workers)
+    if embed is not None:
+        require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
     sending = Sending(send_images, Limits(max_calls, calls_per_second), notice or on_stderr)
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, sending, len(table.frame), out)
@@ -191,6 +193,7 @@ def run_in(
             take_up_again(folder, record, sending.limits)
         if store.is_whole(folder):
             store.remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
+            store.require_unbroken(folder)  # a report added to it would give changed files new hashes
             return store.read_run(folder)
     else:
         begun = {"version": RECORD_VERSION, "state": "running", "request": request}

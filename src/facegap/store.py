@@ -411,6 +411,12 @@ def reopen(folder: Path) -> None:
             shutil.rmtree(folder / PARTS)
 
 
+def require_unbroken(folder: Path) -> None:
+    """Raise RunError where a finished run is not what its SHA256SUMS says."""
+    if problems := broken_hashes(folder):
+        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; choose another --out")
+
+
 def is_whole(folder: Path) -> bool:
     """Whether the run in a folder reached its end."""
     return (folder / SUMS).is_file()

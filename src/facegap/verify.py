@@ -36,6 +36,7 @@ from facegap.derive.terms import Cells, Term
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.matching import choose_filter, count_scores, score_pairs
+from facegap.statistics.curves import allowed_false_matches
 from facegap.store import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
@@ -189,6 +190,23 @@ def points_record(points: Sequence[Operating], transfer: Sequence[dict[str, Any]
     """The thresholds of a run for run.json."""
     operating = [{"threshold": p.threshold, "source": p.source, "targets": list(p.targets)} for p in points]
     return {"operating": operating, "transfer_points": list(transfer)}
+
+
+def require_enough_pairs(manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, settings: VerifySettings) -> None:
+    """Raise StatisticsError where even with every face found there are too few impostor pairs for a target FMR."""
+    if settings.thresholds or settings.published or settings.pairs is not None:
+        return
+    roles = roles_of(manifest["subject"], settings, needed=elsewhere is None)
+    role = EVALUATION if settings.in_sample else CALIBRATION
+    people = manifest["subject"][roles == role] if elsewhere is None else elsewhere["subject"]
+    for target in settings.fmr:
+        allowed_false_matches(target, most_impostor_pairs(people))
+
+
+def most_impostor_pairs(subjects: pd.Series) -> int:
+    """Impostor pairs of some images if every one of them gives a template."""
+    images = subjects.value_counts().to_numpy(np.int64)
+    return int((images.sum() ** 2 - (images**2).sum()) // 2)
 
 
 def require_reach(counts: ScoreCounts, points: Sequence[Operating]) -> None:
