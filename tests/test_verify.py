@@ -364,6 +364,9 @@ def test_an_in_sample_threshold_says_so_in_every_table_that_has_one(in_sample: R
     judged = in_sample.rates[in_sample.rates["threshold"].notna()]
     assert len(judged)
     assert judged["threshold_from"].str.contains("IN-SAMPLE").all()
+    gaps = in_sample.gaps[in_sample.gaps["threshold"].notna()]
+    assert len(gaps)
+    assert gaps["threshold_from"].str.contains("IN-SAMPLE").all()
     for name in ("transfer.csv", "differentials.csv", "waterfall.csv"):
         assert in_sample.extra[name]["threshold_from"].str.contains("IN-SAMPLE").all(), name
 

@@ -68,6 +68,7 @@ class Rate:
 class Gap:
     """One difference between two named groups, for one metric at one threshold; a row of GAPS.
 
+    threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
     p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
     subjects_needed is per group, for 80 % power to detect the margin.
     """
@@ -75,6 +76,7 @@ class Gap:
     metric: str
     model: str
     threshold: float
+    threshold_from: str
     family: str
     group_a: str
     group_b: str

@@ -105,7 +105,7 @@ def family_rows(
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level)
     family = gap_family(
         groups, found.errors, found.trials, found.subjects, found.effective_trials,
-        metric=point.metric, model=model_of(run, point.metric), threshold=point.threshold,
+        metric=point.metric, model=model_of(run, point.metric), threshold=point.threshold, threshold_from=point.source,
         family=point.family(cells.term), level=level, minimum_subjects=run.record["min_subjects"],
         correlation=shared_subjects(errors, subjects, codes, len(groups)),
     )  # fmt: skip

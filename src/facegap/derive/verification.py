@@ -119,8 +119,9 @@ def verification_gaps(
                 [str(entry.cells.groups[k]) for k in known],
                 [rate.errors for rate in rates], [rate.trials for rate in rates], [rate.subjects for rate in rates],
                 [rate.effective_trials for rate in rates],
-                metric=metric, model=model, threshold=entry.operating.threshold, family="*".join(entry.cells.term),
-                level=level, minimum_subjects=min_subjects,
+                metric=metric, model=model, threshold=entry.operating.threshold,
+                threshold_from=entry.operating.source, family="*".join(entry.cells.term), level=level,
+                minimum_subjects=min_subjects,
                 correlation=correlation_of(pairs, entry, metric, known),
             )  # fmt: skip
             rows += [asdict(gap) for gap in family.rows()]

@@ -79,6 +79,7 @@ class GapFamily:
     metric: str
     model: str
     threshold: float
+    threshold_from: str
     family: str
     margin: float
     is_ratio: bool
@@ -103,7 +104,7 @@ class GapFamily:
         return [Gap(*row) for row in zip(*({**columns, **same}[name] for name in names), strict=True)]
 
 
-_OF_FAMILY = ("metric", "model", "threshold", "family", "margin")
+_OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin")
 
 
 def gap_family(
@@ -116,6 +117,7 @@ def gap_family(
     metric: str,
     model: str = "",
     threshold: float = float("nan"),
+    threshold_from: str = "",
     family: str = "",
     margin: float | None = None,
     alpha: float = ALPHA,
@@ -153,6 +155,7 @@ def gap_family(
         metric=metric,
         model=model,
         threshold=threshold,
+        threshold_from=threshold_from,
         family=family,
         margin=margin,
         is_ratio=is_ratio,
