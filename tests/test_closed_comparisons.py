@@ -152,6 +152,33 @@ def test_more_scores_than_the_target_can_bear_are_not_invented(tmp_path: Path) -
         audit_scores(scores, people, verify=VerifySettings(in_sample=True))
 
 
+@pytest.mark.parametrize("named", ["images", "subjects"])
+def test_reviewed_pairs_of_a_score_file_are_counted_nowhere(tmp_path: Path, named: str) -> None:
+    if named == "images":
+        scores, people = images(tmp_path, "left,right,score\na1,b1,.9\nb1,a2,.9\nd1,a1,.6\na1,a2,.7\n")
+        gone = "b1,a1\na2,a1\n"
+    else:
+        scores, people = images(tmp_path, "ada bea x .9\nbea ada y .9\ndan ada z .6\ndan bea z .9\nada ada v .7\n")
+        gone = "bea,ada\n"
+    (tmp_path / "reviewed.csv").write_text(f"left,right\n{gone}")
+    reviewed = VerifySettings(fmr=(), thresholds=(0.5,), exclude_pairs=str(tmp_path / "reviewed.csv"))
+    run = audit_scores(scores, people, verify=reviewed, min_subjects=2)
+    assert counted(run, "fmr") == (2, 2)
+    assert counted(run, "fnmr") == ((0, 0) if named == "images" else (0, 1))
+    assert run.record["pairs"]["reviewed_and_left_out"] == 2
+
+
+def test_settings_that_cannot_be_kept_are_refused_and_not_passed_over(tmp_path: Path) -> None:
+    scores, people, _ = bob_files(tmp_path)
+    for name in ("calibrate_on", "pairs"):
+        with pytest.raises(StatisticsError, match=f"{name} cannot be used here"):
+            audit_scores(scores, people, verify=VerifySettings(**{name: "other.csv"}))
+    with pytest.raises(StatisticsError, match="calibrate_on cannot be used here"):
+        audit_embeddings(*templates(tmp_path), verify=VerifySettings(calibrate_on="other.csv"))
+    with pytest.raises(TableError, match="card publishes none"):
+        audit_scores(scores, people, verify=VerifySettings(published=True))
+
+
 # ---- templates ----
 
 

@@ -15,14 +15,14 @@ from facegap.audit import run_folder
 from facegap.calibrate import VerifySettings, given_points, roles_of
 from facegap.derive.run import derived
 from facegap.derive.terms import default_terms, parse_by
-from facegap.errors import TableError
+from facegap.errors import StatisticsError, TableError
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.scores_file import ScoreList, read_scores
 from facegap.record import closed_record
 from facegap.store import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
-from facegap.verify import NO_PAIRS, Images, Matching, listed_matching, match
+from facegap.verify import NO_PAIRS, Images, Matching, listed_matching, match, read_pairs
 
 UNNAMED = ("unnamed 1", "unnamed 2")
 MAX_NPY_BYTES = 64 * 2**30
@@ -54,6 +54,7 @@ def audit_embeddings(
     TableError : the file is no array of numbers, or has another number of rows than the manifest
     """
     settings = verify or VerifySettings()
+    refuse(settings, calibrate_on="a set of its own has templates of its own; leave it to --split, or give --threshold")
     table = read_manifest(Path(manifest), allow_outside=True)
     terms, notes = terms_and_notes(table, by)
     raw = read_npy(Path(embeddings))
@@ -84,6 +85,7 @@ def audit_scores(
 ) -> Run:
     """Verification from scores alone, as Bob writes them or as a plain CSV; higher scores are more alike.
 
+    verify   : as in `audit`; exclude_pairs names what the scores name, two images or two subjects
     manifest : names the groups: of images where the scores name images, of subjects where they name subjects;
                without it everybody is one group
     A score of NaN is a comparison that could not be made: left out of FMR and FNMR, counted in GFAR and GFRR.
@@ -93,20 +95,32 @@ def audit_scores(
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
     settings = verify or VerifySettings()
+    refuse(settings, calibrate_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
+           pairs="the file of scores is the list of pairs")  # fmt: skip
     listed = read_scores(Path(scores))
     table, rows_of_names = people_of(listed, Path(scores), None if manifest is None else Path(manifest))
     pairs = pairs_of(listed, rows_of_names, table.frame, Path(scores))
     terms, notes = terms_and_notes(table, by)
     given = given_points(settings, None)
     roles = roles_of(table.frame["subject"], settings, needed=not given)
+    excluded = NO_PAIRS
+    if settings.exclude_pairs is not None:
+        excluded = read_pairs(Path(settings.exclude_pairs), table.frame, meaning="--exclude-pairs", repeats=True)
     everybody = np.ones(len(table.frame), np.bool_)
-    matching = listed_matching(pairs, table.frame, roles, NO_PAIRS, settings, given, None, terms, everybody)
+    matching = listed_matching(pairs, table.frame, roles, excluded, settings, given, None, terms, everybody)
     faces = closed_faces(table.frame, np.full(len(table.frame), "ok"))
     record = closed_record(
         table, terms, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
     )
     record["scores"] = {"sha256": listed.sha256, "layout": listed.layout, "rows": len(listed), "without_score": listed.lost}
     return finished(record, table.frame, faces, matching, out)
+
+
+def refuse(settings: VerifySettings, **why: str) -> None:
+    """Raise StatisticsError for a setting that cannot be kept here, instead of passing over it."""
+    for name, reason in why.items():
+        if getattr(settings, name) is not None:
+            raise StatisticsError(f"{name} cannot be used here: {reason}")
 
 
 def read_npy(path: Path) -> NDArray[Any]:

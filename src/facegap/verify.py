@@ -49,6 +49,7 @@ __all__ = [
     "given_points",
     "listed_matching",
     "match",
+    "read_pairs",
     "require_comparable",
 ]
 
