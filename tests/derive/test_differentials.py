@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from facegap.closed_comparisons import audit_embeddings
-from facegap.derive.differentials import remembered
+from facegap.derive.differentials import counts_of, dealt_counts, remembered
+from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.verification import group_rates
 from facegap.store import Run
 from facegap.verify import VerifySettings
 
@@ -89,14 +91,27 @@ def test_a_ratio_to_nothing_is_undefined_and_says_why(tmp_path: Path) -> None:
     assert "no errors" in found["undefined_because"]
 
 
-def test_reviewed_pairs_are_no_trials_of_the_measure_nor_of_its_chance(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+def test_labels_dealt_as_they_are_give_the_observed_counts_without_reviewed_pairs(tmp_path: Path, lost: bool) -> None:
     circles(tmp_path, WOMEN | MEN, gender=["f"] * 3 + ["m"] * 3)
-    (tmp_path / "reviewed.csv").write_text("left,right\ni2,i0\ni0,i5\n")  # bea1 with ada1, and ada1 with cyd2
+    if lost:
+        rows = np.load(tmp_path / "t.npy")
+        rows[[5, 7]] = 0
+        np.save(tmp_path / "t.npy", rows)
+    # bea1 with ada1, ada1 with cyd2, two men, a woman with a man, and two images of cyd
+    (tmp_path / "reviewed.csv").write_text("left,right\ni2,i0\ni0,i5\ni6,i9\ni1,i8\ni4,i5\n")
     run = run_at(tmp_path, 25.5, exclude_pairs=str(tmp_path / "reviewed.csv"))
-    found = measure(run, "max_min_difference", "fmr")
-    assert found["value"] == pytest.approx(abs(1 / 10 - 1 / 12))
-    least = measure(run_at(tmp_path, 25.5), "max_min_difference", "fmr")
-    assert found["chance_extreme"] != least["chance_extreme"]
+    pairs = comparisons_of(run)
+    assert pairs is not None
+    (entry,) = group_rates(pairs, run.manifest, [("gender",)], operating_of(run), 0.95)
+    dealt = dealt_counts(entry, pairs, [0, 1])
+    assert dealt is not None
+    labels, functions = dealt
+    for metric in ("fmr", "fnmr"):
+        np.testing.assert_array_equal(functions[metric](labels), counts_of(entry, metric, [0, 1]))
+    assert measure(run, "max_min_difference", "fmr")["value"] == pytest.approx(
+        abs(np.subtract(*np.divide(*counts_of(entry, "fmr", [0, 1]))))
+    )
 
 
 def test_people_in_two_groups_and_lists_of_pairs_have_no_chance_beside_them(six_run: Run, six_listed: Run) -> None:
