@@ -187,3 +187,16 @@ def test_too_many_groups_have_no_matrix(tmp_path: Path) -> None:
     )
     assert (run.rates["other_town"] == "").all()
     assert len(run.rates[(run.rates["metric"] == "fmr")]) == people + 1
+
+
+def test_people_without_a_label_are_no_group_however_many_they_are(tmp_path: Path) -> None:
+    angles = np.linspace(0, 6, 36)
+    np.save(tmp_path / "t.npy", np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    lines = [f"i{k},s{k // 2},{('f', 'm', '')[k // 2 % 3]}" for k in range(36)]
+    (tmp_path / "m.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    chosen = VerifySettings(fmr=(0.2,), in_sample=True)
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", by="gender", verify=chosen, min_subjects=2)
+    assert (run.rates["gender"] == "unknown").sum() > 4  # shown, in the matrix too
+    assert set(run.gaps["group_a"]) | set(run.gaps["group_b"]) == {"female", "male"}
+    assert set(run.extra["differentials.csv"]["groups"]) == {2}
+    assert {point["on"] for point in run.record["transfer_points"]} == {"female", "male"}
