@@ -28,7 +28,7 @@ from facegap.derive.comparisons import (
 from facegap.derive.listed import listed_people
 from facegap.errors import StatisticsError
 from facegap.matching import count_scores, score_pairs
-from facegap.statistics.dyadic import dyadic_fmr
+from facegap.statistics.dyadic import TrialSums, dyadic_fmr, fmr_of_sums
 from facegap.types import Rate
 
 NOTHING = np.empty((0, 2), np.int64)
@@ -240,3 +240,30 @@ def test_too_many_crossings_are_counted_as_one_group_and_refused_nowhere() -> No
     frame = pd.DataFrame({"town": [f"t{k % 60}" for k in range(3000)], "year": [f"{k // 60}" for k in range(3000)]})
     assert len(counted_groups(frame, [("town",)]).groups) == 60
     assert len(counted_groups(frame, [("town",), ("year",)]).groups) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 8), st.booleans())
+def test_sums_of_trials_taken_beforehand_give_the_rate_of_all_pairs_listed(seed: int, people: int, across: bool) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = np.triu_indices(people, 1)
+    trials = rng.integers(1, 5, len(left))
+    wrong = rng.binomial(trials, 0.3)
+    direct = dyadic_fmr(left, right, wrong, trials=trials, across=across)
+
+    def by(codes: Any, values: Any) -> Any:
+        return np.bincount(codes, weights=values, minlength=people)
+
+    squares = by(left, trials**2) + by(right, trials**2)
+    sums = TrialSums(by(left, trials), by(right, trials), squares)
+    erred = wrong > 0
+    found = fmr_of_sums(left[erred], right[erred], wrong[erred], trials[erred], sums, across=across)
+    np.testing.assert_allclose(numbers(found), numbers(direct), rtol=1e-9)
+    assert found.method == direct.method
+
+
+def test_a_pair_of_people_that_is_listed_twice_is_refused() -> None:
+    sums = TrialSums(np.array([4.0, 0.0]), np.array([0.0, 4.0]), np.array([16.0, 16.0]))
+    assert fmr_of_sums([0], [1], [2], [4], sums).value == 0.5
+    with pytest.raises(StatisticsError, match="listed twice"):
+        fmr_of_sums([0, 1], [1, 0], [1, 1], [4, 4], sums)
