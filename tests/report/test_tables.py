@@ -14,6 +14,7 @@ from facegap.closed_comparisons import audit_embeddings
 from facegap.report.compared import gap_line, gap_table, matrix_tables, ratio_text
 from facegap.report.overview import findings
 from facegap.report.tables import cell, people_behind, rate_tables
+from facegap.report.text import score
 from facegap.statistics.intervals import clopper_pearson
 from facegap.store import Run
 from facegap.verify import VerifySettings
@@ -144,3 +145,12 @@ def test_the_finding_names_the_source_of_its_threshold(run: Run) -> None:
     assert said
     assert all(sentence.endswith("(given)") for sentence in said)
     assert not any("FNMR" in sentence for sentence in said)  # no two towns have enough people with a mate
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.38764, "0.3876"), (0.0, "0.0000"), (-0.25, "-0.2500"), (0.00031234, "0.0003123"), (-1234567.0, "-1.235e+06"),
+     (math.nan, "–")],
+)  # fmt: skip
+def test_a_threshold_keeps_its_digits_whatever_the_scale_of_the_scores(value: float, text: str) -> None:
+    assert score(value) == text

@@ -23,7 +23,7 @@ from facegap.report.tables import (
     term_of,
     terms_of,
 )
-from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent
+from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
 from facegap.store import Run
@@ -53,7 +53,7 @@ def matrix_tables(run: Run) -> list[TextTable]:
 def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: str, point: Operating) -> TextTable:
     """One cross-group matrix; only the first columns where it is wide. Without a cell between groups it has no row."""
     groups = list(dict.fromkeys(group for group, _ in cells))
-    title = f"{title}: who is mistaken for whom (FMR), threshold {point.threshold:.4f}"
+    title = f"{title}: who is mistaken for whom (FMR), threshold {score(point.threshold)}"
     if len(groups) > MOST_MATRIX_GROUPS:
         return TextTable(title, ("group",), (), notes=(f"{len(groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix.",))
     if all(group == other for group, other in cells):
@@ -100,7 +100,7 @@ def threshold_notes(run: Run) -> list[str]:
     points = [*run.record.get("operating", []), *run.record.get("identification", {}).get("operating", [])]
     judged = set(run.gaps["threshold"])
     return [
-        f"Threshold {point['threshold']:.4f}: {clean(point['source'])}." for point in points if point["threshold"] in judged
+        f"Threshold {score(point['threshold'])}: {clean(point['source'])}." for point in points if point["threshold"] in judged
     ]
 
 
@@ -117,7 +117,7 @@ def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
     return (
         clean(row["family"]),
         METRIC_TITLES.get(row["metric"], row["metric"]),
-        number(row["threshold"], 4),
+        score(row["threshold"]),
         NO_NUMBER if alike else f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}",
         f"{percent(turn * row['difference'])} {interval(low, high)}",
         ratio_text(row, turn),

@@ -15,7 +15,7 @@ import pandas as pd
 from facegap.derive.identification import METRICS as SEARCH_METRICS
 from facegap.derive.terms import Term, attribute_columns
 from facegap.derive.verification import METRICS as PAIR_METRICS
-from facegap.report.text import clean, interval, milliseconds, number, percent
+from facegap.report.text import clean, interval, milliseconds, number, percent, score
 from facegap.statistics.effective import EXACT_PAIRS
 from facegap.statistics.intervals import clopper_pearson
 from facegap.store import Run
@@ -100,7 +100,7 @@ def rate_tables(run: Run) -> list[TextTable]:
         title = " x ".join(term) or "everybody"
         of_term = rates[[entry == term for entry in rates["term"]]]
         for threshold, found in of_term.groupby("threshold", sort=False, dropna=False):
-            at = "" if math.isnan(float(str(threshold))) else f", threshold {float(str(threshold)):.4f}"
+            at = "" if math.isnan(float(str(threshold))) else f", threshold {score(float(str(threshold)))}"
             tables.append(rate_table(found, title + at, run.record["min_subjects"]))
     return tables
 

@@ -39,6 +39,13 @@ def number(value: float, digits: int = 2) -> str:
     return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
 
 
+def score(value: float) -> str:
+    """A score or threshold: four decimals, or four digits where the scale is another; a dash where there is none."""
+    if math.isnan(value):
+        return NO_NUMBER
+    return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e4 else f"{value:.4g}"
+
+
 def p_value(p: float) -> str:
     """A p value; never 0."""
     return "< 0.0001" if p < 0.0001 else number(p, 4)
