@@ -15,10 +15,11 @@ import facegap as fg
 from facegap import store, verify
 from facegap.audit import recheck
 from facegap.errors import StatisticsError, TableError
+from facegap.pair_lists import read_pairs
 from facegap.report.overview import all_tables, findings
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store import Run
-from facegap.verify import Images, Matching, VerifySettings, match, read_pairs
+from facegap.verify import Images, Matching, VerifySettings, match
 
 MANIFEST = pd.DataFrame({"image": ["a.png", "b.png", "c.png", "1"], "subject": ["s", "s", "t", "u"]})
 

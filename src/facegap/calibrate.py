@@ -16,7 +16,7 @@ from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import ThresholdChoice, allowed_false_matches
-from facegap.types import BoolArray, FloatArray
+from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, CALIBRATION = "evaluation", "calibration"
 IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
@@ -47,6 +47,30 @@ class VerifySettings:
     pairs: str | None = None
     exclude_pairs: str | None = None
     tail_limit: int = 2_000_000
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of one set that gave a template, and their templates.
+
+    manifest : MANIFEST of the set, all rows; rows : positions in it, int64 (n,); templates : float32 (n, dimension)
+    """
+
+    manifest: pd.DataFrame
+    rows: IntArray
+    templates: NDArray[np.float32]
+
+    @property
+    def enrolled(self) -> BoolArray:
+        """Per manifest row whether it gave a template."""
+        enrolled = np.zeros(len(self.manifest), np.bool_)
+        enrolled[self.rows] = True
+        return enrolled
+
+    @property
+    def subjects(self) -> IntArray:
+        """Per manifest row a code of its person."""
+        return np.asarray(pd.factorize(self.manifest["subject"])[0], np.int64)
 
 
 @dataclass(frozen=True)

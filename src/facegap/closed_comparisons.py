@@ -18,11 +18,12 @@ from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import StatisticsError, TableError
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.scores_file import ScoreList, read_scores
+from facegap.pair_lists import NO_PAIRS, read_pairs
 from facegap.record import closed_record
 from facegap.store import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
-from facegap.verify import NO_PAIRS, Images, Matching, listed_matching, match, read_pairs
+from facegap.verify import Images, Matching, listed_matching, match
 
 UNNAMED = ("unnamed 1", "unnamed 2")
 MAX_NPY_BYTES = 64 * 2**30

@@ -108,7 +108,7 @@ def numbers(rate: Rate) -> list[float]:
     return [float(getattr(rate, name)) for name in FIELDS]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(1, 9), st.sampled_from([-0.5, 0.2, 0.6, 0.95]))
 def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
     seed: int, images: int, people: int, threshold: float
@@ -128,7 +128,7 @@ def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
                 assert np.isnan([rate.low, rate.high, other[metric].low, other[metric].high]).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(2, 9), st.sampled_from([0.2, 0.6]))
 def test_reviewed_pairs_are_in_no_count_in_either_way(seed: int, images: int, people: int, threshold: float) -> None:
     faces = Faces(seed, images, people)
@@ -142,7 +142,7 @@ def test_reviewed_pairs_are_in_no_count_in_either_way(seed: int, images: int, pe
                     assert rate.effective_trials <= rate.trials + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 30), st.integers(1, 9))
 def test_genuine_pairs_that_were_lost_are_found(seed: int, images: int, people: int) -> None:
     faces = Faces(seed, images, people, lost=0.4)
@@ -156,7 +156,7 @@ def test_genuine_pairs_that_were_lost_are_found(seed: int, images: int, people: 
     assert found == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(2, 9))
 def test_impostor_scores_within_a_group_are_those_of_brute_force_and_counted_below_the_list(
     seed: int, images: int, people: int
@@ -242,7 +242,7 @@ def test_too_many_crossings_are_counted_as_one_group_and_refused_nowhere() -> No
     assert len(counted_groups(frame, [("town",), ("year",)]).groups) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.booleans())
 def test_sums_of_trials_taken_beforehand_give_the_rate_of_all_pairs_listed(seed: int, people: int, across: bool) -> None:
     rng = np.random.default_rng(seed)
