@@ -1,0 +1,1 @@
+"""Groups of people by skin tone: scales as data, measurement, annotation and how far annotators agree."""
