@@ -97,6 +97,33 @@ PREDICTIONS = Schema(
     },
 )
 
+TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "many_faces", "too_small", "unreadable", "missing_file")
+MEASURED_TONES = ("lighter", "darker", "unknown", "")
+
+TONE = Schema(
+    "TONE",
+    {
+        "row": INT,
+        "line": INT,  # as in MANIFEST
+        "image": TEXT,
+        "subject": TEXT,
+        "outcome": Column("str", choices=TONE_OUTCOMES),
+        "detail": TEXT,
+        **dict.fromkeys(("l_star", "a_star", "b_star"), FLOAT),  # CIELAB, D65, of skin as photographed
+        "measured_ita": FLOAT,  # degrees; NaN unless measured
+        "ita_sd": FLOAT,  # degrees: standard deviation of the measurement, everything included
+        "hue": FLOAT,  # degrees
+        "patch_spread": FLOAT,  # degrees: standard deviation of the ITA among the patches of skin
+        "usable_fraction": FLOAT,  # of the pixels where skin was looked for
+        "exposure": TEXT,  # flags with a space between, empty for none
+        "measured_monk": NULLABLE_INT,  # 1..10
+        "monk_distance": FLOAT,  # CIEDE2000 to that colour
+        "measured_tone": Column("str", choices=MEASURED_TONES),  # empty unless measured
+        "darker_probability": FLOAT,
+        "photographs": INT,  # that the values rest on: 1 unless pooled, 0 unless measured
+    },
+)
+
 PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
 
 RATES = Schema(
