@@ -84,7 +84,7 @@ ITA = Scale(
     labels=("very light", "light", "intermediate", "tan", "brown", "dark"),
     ordinal=True,
     lighter=("very light", "light", "intermediate"),
-    cut="an ITA above 28 degrees is lighter, as in Merler et al. (2019)",
+    cut="facegap cuts at an ITA of 28 degrees, the border of intermediate and tan",
     swatches=None,
     source="Chardon, Cretois and Hourseau (1991); classes at 55, 41, 28, 10 and -30 degrees, Del Bino and Bernerd (2013)",
 )
