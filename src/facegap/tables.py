@@ -155,9 +155,8 @@ ANNOTATIONS = Schema(
         "image": TEXT,
         "annotator": TEXT,
         "scale": TEXT,
-        "value": TEXT,
-        "skipped": BOOL,
-        "reason": Column("str", required=False),
+        "value": TEXT,  # a label of the scale, empty where the image was skipped
+        "skipped": TEXT,  # why, empty where there is a value
         "at": TEXT,  # ISO 8601, UTC
     },
 )
