@@ -8,26 +8,61 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import io
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import FacegapError, RunError
+from facegap.store_comparisons import Matched, Searched, read_matched, read_searched, write_matched, write_searched
+from facegap.store_files import (
+    FORMULA_STARTS,
+    LOCK,
+    as_it_was,
+    csv_bytes,
+    explained,
+    harmless,
+    is_scratch,
+    npy_bytes,
+    require_own_files,
+    sha256,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_parquet,
+    writing,
+)
+from facegap.store_sums import (
+    CALIBRATION,
+    PARTS,
+    SUMS,
+    broken_hashes,
+    hashed_files,
+    is_whole,
+    read_sums,
+    require_unbroken,
+)
 from facegap.tables import GAPS, RATES
-from facegap.types import ScoreCounts
 
-PARTS, SUMS, RECORD, LOCK, CALIBRATION = "parts", "SHA256SUMS", "run.json", ".lock", "calibration"
+__all__ = [
+    "CALIBRATION", "EMPTY_NPY_BYTES", "EXTRA_TABLES", "FORMULA_STARTS", "LOCK", "MAX_RECORD_BYTES",
+    "NUMERIC_COLUMNS", "PARTS", "RECORD", "SUMS", "Matched", "Run", "Searched", "as_it_was", "broken_hashes",
+    "committed_parts", "csv_bytes", "explained", "finish", "fitting_together", "harmless", "hashed_files",
+    "is_scratch", "is_whole", "join_embeddings", "npy_bytes", "open_folder", "read_csv", "read_embeddings",
+    "read_matched", "read_part_rows", "read_record", "read_run", "read_searched", "read_sums", "remove_leftovers",
+    "reopen", "require_own_files", "require_unbroken", "require_usable", "result_tables", "sha256", "write_bytes",
+    "write_calibration", "write_csv", "write_json", "write_matched", "write_parquet", "write_part", "write_run",
+    "write_searched", "writing",
+]  # fmt: skip
+
+RECORD = "run.json"
 EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
 EXTRA_TABLES = (
     "waterfall.csv",
@@ -40,37 +75,7 @@ EXTRA_TABLES = (
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {"mean_absolute_error_years"}
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: full width
 MAX_RECORD_BYTES = 64 * 2**20
-
-
-@dataclass(frozen=True, eq=False)
-class Matched:
-    """The comparisons of a run, as they were stored.
-
-    roles    : per manifest row what the image was for, text (rows,)
-    excluded : int64 (m, 2), manifest rows of pairs that were left out after review
-    counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
-    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
-    """
-
-    roles: NDArray[np.str_]
-    excluded: NDArray[np.int64]
-    counts: ScoreCounts | None = None
-    pairs: pd.DataFrame | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """The searches of a run (1:N), as they were stored.
-
-    roles : per manifest row `gallery`, `probe` or empty for an image that took no part, text (rows,)
-    lists : probe, rank (from 1), gallery, score; probe and gallery are manifest rows. The best candidates of each probe,
-            one place longer than the longest list that is judged; of the probe's own person only the best image
-    """
-
-    roles: NDArray[np.str_]
-    lists: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -140,34 +145,6 @@ def require_usable(folder: Path, *, resume: bool) -> None:
     require_own_files(folder)
 
 
-def require_own_files(folder: Path) -> None:
-    """Raise RunError for a link, pipe or device in a run folder, which somebody else may have packed.
-
-    What is written through a link lands elsewhere, what is removed through one is somebody's, and a pipe never ends.
-    """
-    for path in folder.rglob("*"):
-        mode = path.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
-
-
-def is_scratch(path: Path) -> bool:
-    """Whether a file holds nothing of a run: the lock, or what a killed writer left before its rename."""
-    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
-
-
-@contextlib.contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turn a failure of the file system into one error that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(
-            f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out, "
-            "then run the same command with --resume"
-        ) from error
-
-
 @contextlib.contextmanager
 def fitting_together(folder: Path) -> Iterator[None]:
     """Turn what a run of contradictory files ends in, somewhere deep in a table, into one error about the run.
@@ -182,76 +159,6 @@ def fitting_together(folder: Path) -> Iterator[None]:
             RuntimeError) as error:  # RuntimeError: pyarrow's NotImplementedError, nesting without end  # fmt: skip
         said = f"{type(error).__name__}: {error}"
         raise RunError(f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote") from error
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all: a temporary neighbour, flushed to the disk at the end, then renamed."""
-    with explained(path.parent):
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            temporary.unlink(missing_ok=True)  # a killed writer's, with whatever mode; or a link to somewhere else
-            fresh = os.O_CREAT | os.O_WRONLY | os.O_EXCL
-            with os.fdopen(os.open(temporary, fresh, 0o600), "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
-                temporary.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
-    with writing(path) as file:
-        file.write(data)
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write JSON that a person can read; NaN is refused, since it is no JSON."""
-    write_bytes(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
-
-
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame for machines."""
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame for people."""
-    write_bytes(path, csv_bytes(frame))
-
-
-def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """A frame as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    safe = frame.copy()
-    for name in safe.columns:
-        if not pd.api.types.is_numeric_dtype(safe[name]):
-            safe[name] = [harmless(value) for value in safe[name]]
-    safe.columns = pd.Index([harmless(name) for name in safe.columns])
-    text: str = safe.to_csv(index=False, lineterminator="\n")
-    return text.encode()
-
-
-def harmless(value: Any) -> Any:
-    """Text that begins like a formula, after any apostrophes, with one more before it; every other value as it is."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
-
-
-def as_it_was(value: Any) -> Any:
-    """What `harmless` was given."""
-    marked = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
-    return value[1:] if marked else value
-
-
-def npy_bytes(array: NDArray[np.float32]) -> bytes:
-    """An array in the .npy format."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
 
 
 # ---- parts ----
@@ -336,52 +243,6 @@ def read_embeddings(folder: Path) -> NDArray[np.float32]:
     return mapped
 
 
-def write_matched(matched: Matched, folder: Path) -> None:
-    """Write the comparisons of a run."""
-    from facegap.store_counts import scores_to_npz
-
-    write_parquet(folder / "roles.parquet", pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles}))
-    write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
-    if matched.pairs is not None:
-        write_parquet(folder / "pairs.parquet", matched.pairs)
-    if matched.counts is not None:
-        buffer = io.BytesIO()
-        scores_to_npz(matched.counts, buffer)
-        write_bytes(folder / "counts.npz", buffer.getvalue())
-
-
-def read_matched(folder: Path) -> Matched | None:
-    """The comparisons of a run, None where there are none."""
-    from facegap.store_counts import scores_from_npz
-
-    if not (folder / "roles.parquet").is_file():
-        return None
-    roles = pd.read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
-    excluded = pd.read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
-    counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
-    return Matched(
-        roles,
-        excluded,
-        scores_from_npz(counts) if counts.is_file() else None,
-        pd.read_parquet(pairs) if pairs.is_file() else None,
-    )
-
-
-def write_searched(searched: Searched, folder: Path) -> None:
-    """Write the searches of a run."""
-    roles = pd.DataFrame({"row": np.arange(len(searched.roles)), "role": searched.roles})
-    write_parquet(folder / "search_roles.parquet", roles)
-    write_parquet(folder / "identification.parquet", searched.lists)
-
-
-def read_searched(folder: Path) -> Searched | None:
-    """The searches of a run, None where there are none."""
-    if not (folder / "search_roles.parquet").is_file():
-        return None
-    roles = pd.read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)
-    return Searched(roles, pd.read_parquet(folder / "identification.parquet"))
-
-
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
     """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
     with explained(folder):
@@ -409,71 +270,6 @@ def reopen(folder: Path) -> None:
         (folder / SUMS).unlink(missing_ok=True)
         if (folder / PARTS).exists():
             shutil.rmtree(folder / PARTS)
-
-
-def require_unbroken(folder: Path) -> None:
-    """Raise RunError where a finished run is not what its SHA256SUMS says."""
-    if problems := broken_hashes(folder):
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; choose another --out")
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether the run in a folder reached its end."""
-    return (folder / SUMS).is_file()
-
-
-def hashed_files(folder: Path) -> list[Path]:
-    """Files that SHA256SUMS covers, sorted by name: all but itself, the lock and what is only there while running."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and path != folder / SUMS
-        and not any(place / PARTS in path.parents for place in (folder, folder / CALIBRATION))
-        and not (path.parent in (folder, folder / CALIBRATION) and is_scratch(path))
-    )
-
-
-def sha256(path: Path) -> str:
-    """Hash of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def broken_hashes(folder: Path) -> list[str]:
-    """What SHA256SUMS says that is not so: files that changed, vanished or came; empty where all is well.
-
-    Raises
-    ------
-    RunError : no SHA256SUMS, or one that is not of this form; a link, pipe or device in the folder
-    """
-    require_own_files(folder)
-    stated = read_sums(folder)
-    present = {path.relative_to(folder).as_posix(): path for path in hashed_files(folder)}
-    changed = [name for name in stated if name in present and sha256(present[name]) != stated[name]]
-    return (
-        [f"{name}: changed since the run was written" for name in changed]
-        + [f"{name}: missing" for name in stated if name not in present]
-        + [f"{name}: not part of the run" for name in present if name not in stated]
-        + (
-            [f"{PARTS}: left by a run that was killed at its end; --resume removes it"]
-            if (folder / PARTS).exists()
-            else []
-        )
-    )
-
-
-def read_sums(folder: Path) -> dict[str, str]:
-    """SHA256SUMS as name -> hash."""
-    if not is_whole(folder):
-        raise RunError(f"{folder}: no {SUMS}, so this is no finished run; finish it with --resume")
-    try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder / SUMS}: cannot be read: {error}") from error
-    if not lines or any(len(line) < 67 or line[64:66] != "  " for line in lines):
-        raise RunError(f"{folder / SUMS}: a line is not of the form HASH, two blanks, NAME")
-    return {line[66:]: line[:64] for line in lines}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

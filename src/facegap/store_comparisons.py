@@ -1,0 +1,89 @@
+"""The comparisons and searches of a run, as they are stored in its folder."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.store_files import write_bytes, write_parquet
+from facegap.types import ScoreCounts
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """The comparisons of a run, as they were stored.
+
+    roles    : per manifest row what the image was for, text (rows,)
+    excluded : int64 (m, 2), manifest rows of pairs that were left out after review
+    counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
+    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
+    """
+
+    roles: NDArray[np.str_]
+    excluded: NDArray[np.int64]
+    counts: ScoreCounts | None = None
+    pairs: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The searches of a run (1:N), as they were stored.
+
+    roles : per manifest row `gallery`, `probe` or empty for an image that took no part, text (rows,)
+    lists : probe, rank (from 1), gallery, score; probe and gallery are manifest rows. The best candidates of each probe,
+            one place longer than the longest list that is judged; of the probe's own person only the best image
+    """
+
+    roles: NDArray[np.str_]
+    lists: pd.DataFrame
+
+
+def write_matched(matched: Matched, folder: Path) -> None:
+    """Write the comparisons of a run."""
+    from facegap.store_counts import scores_to_npz
+
+    write_parquet(folder / "roles.parquet", pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles}))
+    write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
+    if matched.pairs is not None:
+        write_parquet(folder / "pairs.parquet", matched.pairs)
+    if matched.counts is not None:
+        buffer = io.BytesIO()
+        scores_to_npz(matched.counts, buffer)
+        write_bytes(folder / "counts.npz", buffer.getvalue())
+
+
+def read_matched(folder: Path) -> Matched | None:
+    """The comparisons of a run, None where there are none."""
+    from facegap.store_counts import scores_from_npz
+
+    if not (folder / "roles.parquet").is_file():
+        return None
+    roles = pd.read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
+    excluded = pd.read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
+    counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
+    return Matched(
+        roles,
+        excluded,
+        scores_from_npz(counts) if counts.is_file() else None,
+        pd.read_parquet(pairs) if pairs.is_file() else None,
+    )
+
+
+def write_searched(searched: Searched, folder: Path) -> None:
+    """Write the searches of a run."""
+    roles = pd.DataFrame({"row": np.arange(len(searched.roles)), "role": searched.roles})
+    write_parquet(folder / "search_roles.parquet", roles)
+    write_parquet(folder / "identification.parquet", searched.lists)
+
+
+def read_searched(folder: Path) -> Searched | None:
+    """The searches of a run, None where there are none."""
+    if not (folder / "search_roles.parquet").is_file():
+        return None
+    roles = pd.read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)
+    return Searched(roles, pd.read_parquet(folder / "identification.parquet"))

@@ -1,0 +1,126 @@
+"""Files of a run folder, one at a time: whole or not there at all, readable by their owner alone, harmless to a spreadsheet."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.errors import RunError
+
+LOCK = ".lock"
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: full width
+
+
+def require_own_files(folder: Path) -> None:
+    """Raise RunError for a link, pipe or device in a run folder, which somebody else may have packed.
+
+    What is written through a link lands elsewhere, what is removed through one is somebody's, and a pipe never ends.
+    """
+    for path in folder.rglob("*"):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
+
+
+def is_scratch(path: Path) -> bool:
+    """Whether a file holds nothing of a run: the lock, or what a killed writer left before its rename."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
+
+
+@contextlib.contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn a failure of the file system into one error that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out, "
+            "then run the same command with --resume"
+        ) from error
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file that is there whole or not at all: a temporary neighbour, flushed to the disk at the end, then renamed."""
+    with explained(path.parent):
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.unlink(missing_ok=True)  # a killed writer's, with whatever mode; or a link to somewhere else
+            fresh = os.O_CREAT | os.O_WRONLY | os.O_EXCL
+            with os.fdopen(os.open(temporary, fresh, 0o600), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing."""
+    with writing(path) as file:
+        file.write(data)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Write JSON that a person can read; NaN is refused, since it is no JSON."""
+    write_bytes(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame for machines."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame for people."""
+    write_bytes(path, csv_bytes(frame))
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """A frame as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    safe = frame.copy()
+    for name in safe.columns:
+        if not pd.api.types.is_numeric_dtype(safe[name]):
+            safe[name] = [harmless(value) for value in safe[name]]
+    safe.columns = pd.Index([harmless(name) for name in safe.columns])
+    text: str = safe.to_csv(index=False, lineterminator="\n")
+    return text.encode()
+
+
+def harmless(value: Any) -> Any:
+    """Text that begins like a formula, after any apostrophes, with one more before it; every other value as it is."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
+
+
+def as_it_was(value: Any) -> Any:
+    """What `harmless` was given."""
+    marked = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
+    return value[1:] if marked else value
+
+
+def npy_bytes(array: NDArray[np.float32]) -> bytes:
+    """An array in the .npy format."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
