@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from facegap.cli.app import app
-from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, View, Where
+from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, View, Where, refuse_both
 
 # headings of the help
 MODELS = "Models"
@@ -193,6 +193,7 @@ def audit(
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run, progress_bar
 
+    refuse_both(fmr, threshold)
     given = [float_of(text) for text in threshold or () if text != "published"]
     with progress_bar() as progress:
         run = run_audit(

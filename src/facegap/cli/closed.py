@@ -11,6 +11,7 @@ from facegap.cli.app import app
 from facegap.cli.options import (
     AllowOutside,
     By,
+    ExcludePairs,
     Fmr,
     FmrOn,
     InSample,
@@ -19,9 +20,11 @@ from facegap.cli.options import (
     ModelName,
     Seed,
     Split,
+    TailLimit,
     Threshold,
     View,
     Where,
+    refuse_both,
 )
 
 
@@ -72,6 +75,8 @@ def audit_embeddings(
     split: Split = 0.5,
     seed: Seed = 0,
     in_sample: InSample = False,
+    exclude_pairs: ExcludePairs = None,
+    tail_limit: TailLimit = 2_000_000,
     min_subjects: MinSubjects = 20,
 ) -> None:
     """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
@@ -83,10 +88,12 @@ def audit_embeddings(
     from facegap.report.terminal import print_run
     from facegap.verify import VerifySettings
 
+    refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(
-        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample
-    )
+        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample,
+        exclude_pairs=None if exclude_pairs is None else str(exclude_pairs), tail_limit=tail_limit,
+    )  # fmt: skip
     run = run_audit(embeddings, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
     add_report(out, run, include_ids=False)
     print_run(run, out, view=None, include_ids=False)
@@ -104,10 +111,12 @@ def audit_scores(
     model: ModelName = "scores",
     by: By = None,
     fmr: Fmr = None,
+    fmr_on: FmrOn = None,
     threshold: Threshold = None,
     split: Split = 0.5,
     seed: Seed = 0,
     in_sample: InSample = False,
+    exclude_pairs: ExcludePairs = None,
     min_subjects: MinSubjects = 20,
 ) -> None:
     """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
@@ -119,10 +128,12 @@ def audit_scores(
     from facegap.report.terminal import print_run
     from facegap.verify import VerifySettings
 
+    refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(
-        () if given else tuple(fmr or (1e-3,)), None, given, split=split, seed=seed, in_sample=in_sample
-    )
+        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample,
+        exclude_pairs=None if exclude_pairs is None else str(exclude_pairs),
+    )  # fmt: skip
     run = run_audit(scores, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
     add_report(out, run, include_ids=False)
     print_run(run, out, view=None, include_ids=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,4 +34,17 @@ Seed = Annotated[int, typer.Option(min=0, help="Of that split")]
 InSample = Annotated[
     bool, typer.Option("--in-sample", help="Find thresholds on the pairs they are judged on; it is said")
 ]
+ExcludePairs = Annotated[
+    Path | None, typer.Option(help="CSV left,right: reviewed pairs that are counted nowhere", show_default=False)
+]
+TailLimit = Annotated[int, typer.Option(min=1, help="Longest list of impostor pairs kept")]
 MinSubjects = Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")]
+
+
+def refuse_both(fmr: list[float] | None, threshold: Sequence[object] | None) -> None:
+    """An error where a target and a threshold are asked for together: only one of them could be kept."""
+    if fmr and threshold:
+        raise typer.BadParameter(
+            "a target (--fmr) and a threshold (--threshold) cannot both set where a score is accepted; give one of them",
+            param_hint="--fmr",
+        )
