@@ -126,7 +126,8 @@ def best_norms(kernels: Kernels, values: Float32Array) -> Norms:
     A unit that clips some components is allowed, because the residual is measured after clipping. Two are tried where
     the rows differ, as they do at the end of a sorted super-block.
     """
-    largest = np.maximum(values.max(axis=1), -values.min(axis=1)).astype(np.float64)
+    largest = np.empty(len(values), np.float32)
+    kernels.largest_of_rows(values, largest)
     units = {float(largest.max()) / LARGEST_CODE}
     if largest.max() > 1.1 * np.quantile(largest, 0.8):
         units.add(float(np.quantile(largest, 0.8)) / LARGEST_CODE)
