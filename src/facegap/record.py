@@ -19,7 +19,7 @@ from facegap.runtime import version_of
 from facegap.verify import VerifySettings
 from facegap.vision.pipeline import STAGES
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2  # since 2 gaps.csv says what label noise does
 
 
 def record_of(

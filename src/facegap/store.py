@@ -49,7 +49,7 @@ from facegap.store_sums import (
     read_sums,
     require_unbroken,
 )
-from facegap.tables import GAPS, RATES
+from facegap.tables import GAPS, LABEL_GAP_COLUMNS, LABELS, RATES, check
 
 __all__ = [
     "CALIBRATION", "EMPTY_NPY_BYTES", "EXTRA_TABLES", "FORMULA_STARTS", "LOCK", "MAX_RECORD_BYTES",
@@ -62,7 +62,8 @@ __all__ = [
     "write_searched", "writing",
 ]  # fmt: skip
 
-RECORD = "run.json"
+RECORD, LABELS_FILE = "run.json", "labels.parquet"
+FIRST_WITH_LABEL_NOISE = 2  # version of the record from which gaps.csv has the label_ columns
 EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
 EXTRA_TABLES = (
     "waterfall.csv",
@@ -71,10 +72,11 @@ EXTRA_TABLES = (
     "differentials.csv",
     "identification.csv",
     "review_pairs.csv",
+    "label_trust.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
-) | {"mean_absolute_error_years"}
+) | {"mean_absolute_error_years", "trust", "attenuation"}
 MAX_RECORD_BYTES = 64 * 2**20
 
 
@@ -88,6 +90,7 @@ class Run:
     matched     : the comparisons of a verification audit, None without one
     extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)
     searched    : the searches of an identification audit, None without one
+    labels      : LABELS, how sure joined labels of tone are; None where none were joined
     """
 
     record: Mapping[str, Any]
@@ -101,6 +104,7 @@ class Run:
     matched: Matched | None = None
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     searched: Searched | None = None
+    labels: pd.DataFrame | None = None
 
     def write(self, folder: str | Path) -> None:
         """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
@@ -221,12 +225,16 @@ def write_run(run: Run, folder: Path) -> None:
         write_matched(run.matched, folder)
     if run.searched is not None:
         write_searched(run.searched, folder)
+    if run.labels is not None:
+        write_parquet(folder / LABELS_FILE, run.labels)
     write_json(folder / RECORD, run.record)
 
 
 def result_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables for people by file name; age.csv only where ages were told."""
-    tables = {"rates.csv": run.rates, "gaps.csv": run.gaps, "age.csv": run.age, **run.extra}
+    """The tables for people by file name, as the version of the run has them; age.csv only where ages were told."""
+    knows_label_noise = run.record.get("version", 1) >= FIRST_WITH_LABEL_NOISE
+    gaps = run.gaps if knows_label_noise else run.gaps.drop(columns=list(LABEL_GAP_COLUMNS), errors="ignore")
+    tables = {"rates.csv": run.rates, "gaps.csv": gaps, "age.csv": run.age, **run.extra}
     return {name: frame for name, frame in tables.items() if len(frame.columns)}
 
 
@@ -306,11 +314,13 @@ def read_run(folder: Path) -> Run:
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
         extra = {name: read_csv(folder / name) for name in EXTRA_TABLES if (folder / name).is_file()}
         matched, searched = read_matched(folder), read_searched(folder)
+        path = folder / LABELS_FILE
+        labels = check(pd.read_parquet(path), LABELS, path.name) if path.is_file() else None
         path = folder / "embeddings.npy"
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched)
+    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels)
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -71,6 +71,18 @@ class Gap:
     threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
     p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
     subjects_needed is per group, for 80 % power to detect the margin.
+
+    The label_ fields say what doubt about the labels of a group does to the gap (statistics/label_gaps.py). Without known
+    doubt label_draws is 0, the numbers are NaN and label_verdict is empty; then the gap takes the labels as certain.
+    label_draws       : how often labels were drawn from their probabilities
+    label_difference, label_ratio : mean over the draws, the ratio's on the log scale. Drawn labels blur a gap: they are
+                        nearer to none than the gap of the labels themselves
+    label_..._low, _high : Rubin's interval (within draws and between them) around both gaps; it holds the plain interval
+    label_p, label_p_adjusted : of that interval, and Holm's over the same family
+    label_attenuation : share of a gap between people of these two groups that is left where labels err as their
+                        probabilities say and independently of the model's errors; nothing is divided by it but the ends
+                        of the interval that must lie inside the margin
+    label_verdict     : the verdict under it
     """
 
     metric: str
@@ -99,6 +111,17 @@ class Gap:
     within_margin: bool
     verdict: Verdict
     subjects_needed: float
+    label_draws: int = 0
+    label_difference: float = math.nan
+    label_difference_low: float = math.nan
+    label_difference_high: float = math.nan
+    label_ratio: float = math.nan
+    label_ratio_low: float = math.nan
+    label_ratio_high: float = math.nan
+    label_p: float = math.nan
+    label_p_adjusted: float = math.nan
+    label_attenuation: float = math.nan
+    label_verdict: str = ""
 
 
 @dataclass(frozen=True)

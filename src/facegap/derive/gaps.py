@@ -2,46 +2,121 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facegap.derive.label_noise import (
+    Redraw,
+    doubt_of,
+    doubted_columns,
+    drawn_from,
+    drawn_rates,
+    expected_groups,
+    is_measured,
+    units_of,
+)
 from facegap.derive.results import model_of, run_metrics, subject_codes, terms_of
 from facegap.derive.terms import Cells, cells_of
 from facegap.statistics.clusters import clustered_rates, subject_correlation
+from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
+from facegap.statistics.label_gaps import LabelColumns, label_gaps
 from facegap.store import Run
 from facegap.tables import GAPS, check
 from facegap.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The gaps between the known groups of one term for one metric, and what they were made of."""
+
+    gaps: GapFamily
+    groups: tuple[str, ...]
+    rates: RateColumns
+    correlation: FloatArray | None
+    trials: BoolArray
+    errors: BoolArray
 
 
 def gaps_table(run: Run) -> pd.DataFrame:
     """GAPS: all pairs of groups of every term, for every metric; groups with a missing label are no groups of people."""
     subjects = subject_codes(run.manifest)
     rows = [
-        asdict(gap)
-        for term in terms_of(run)[1:]
-        for cells in [cells_of(run.manifest, term)]
-        for metric, (trials, errors) in run_metrics(run).items()
-        for gap in metric_family(run, metric, cells, trials, errors, subjects).rows()
+        row
+        for cells, families in term_families(run, subjects)
+        for noise in [noise_of(run, cells, families, subjects)]
+        for metric, family in families.items()
+        for row in gap_rows(family, noise.get(metric))
     ]
     return check(pd.DataFrame(rows, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
+def term_families(run: Run, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
+    """Per term its cells and its families by metric.
+
+    A measured label exists only where a face was found: among people with one nobody is lost, so fte has no gap there.
+    """
+    metrics = run_metrics(run)
+    for term in terms_of(run)[1:]:
+        cells = cells_of(run.manifest, term)
+        judged = [metric for metric in metrics if not (metric == "fte" and is_measured(run, term))]
+        yield cells, {metric: metric_family(run, metric, cells, *metrics[metric], subjects) for metric in judged}
+
+
+def noise_of(
+    run: Run, cells: Cells, families: Mapping[str, Family], subjects: IntArray
+) -> dict[str, LabelColumns]:
+    """What drawing the labels of a term does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
+    doubted = doubted_columns(run, cells.term)
+    doubt = doubt_of(run, doubted[0], subjects) if len(doubted) == 1 else None
+    if doubt is None:
+        return {}
+    stated = run.record["labels"]
+    redraw = drawn_from(doubt, cells, units_of(cells, subjects))
+    return redrawn_gaps(redraw, families, stated["draws"], stated["seed"], run.record["level"])
+
+
+def redrawn_gaps(
+    redraw: Redraw, families: Mapping[str, Family], draws: int, seed: int, level: float
+) -> dict[str, LabelColumns]:
+    """Every family under drawn labels, by metric."""
+    counts = {metric: (family.trials, family.errors) for metric, family in families.items()}
+    drawn = drawn_rates(redraw, counts, draws, seed, level)
+    return {
+        metric: label_gaps(
+            family.gaps, family.groups, family.rates, drawn[metric], expected_groups(redraw, family.trials),
+            correlation=family.correlation,
+        )
+        for metric, family in families.items()
+    }  # fmt: skip
+
+
+def gap_rows(family: Family, noise: LabelColumns | None) -> Iterator[dict[str, Any]]:
+    """Rows of GAPS of one family."""
+    columns = {} if noise is None else {f.name: getattr(noise, f.name).tolist() for f in fields(noise)}
+    for k, gap in enumerate(family.gaps.rows()):
+        yield {**asdict(gap), **{name: column[k] for name, column in columns.items()}}
+
+
 def metric_family(
     run: Run, metric: str, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
-) -> GapFamily:
+) -> Family:
     """The gaps between the known groups of one term, for one metric of single images."""
     codes = known_codes(cells, trials)
-    groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
+    groups = tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
     wrong = errors & trials
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record["level"])
-    return gap_family(
+    correlation = shared_subjects(wrong, subjects, codes, len(groups))
+    family = gap_family(
         groups, found.errors, found.trials, found.subjects, found.effective_trials,
         metric=metric, model=model_of(run, metric), family="*".join(cells.term), level=run.record["level"],
-        minimum_subjects=run.record["min_subjects"], correlation=shared_subjects(wrong, subjects, codes, len(groups)),
+        minimum_subjects=run.record["min_subjects"], correlation=correlation,
     )  # fmt: skip
+    return Family(family, groups, found, correlation, trials, errors)
 
 
 def known_codes(cells: Cells, trials: BoolArray) -> IntArray:

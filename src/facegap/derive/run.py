@@ -13,6 +13,7 @@ from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
+from facegap.derive.label_trust import trust_table
 from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
@@ -49,6 +50,9 @@ def derived(run: Run) -> Run:
         says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first.threshold,
     )  # fmt: skip
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run), None if pairs is None else first)
+    trust = trust_table(run)
+    if len(trust):
+        extra["label_trust.csv"] = trust
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 
 

@@ -9,13 +9,13 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
-from facegap.statistics.intervals import difference_at, difference_p, two_sided_z
-from facegap.statistics.ratios import ratio_at, ratio_p
-from facegap.statistics.verdicts import holm, subjects_needed, verdicts
+from facegap.statistics.intervals import difference_at, two_sided_z
+from facegap.statistics.judged import judged
+from facegap.statistics.ratios import ratio_at
+from facegap.statistics.verdicts import subjects_needed, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Verdict
 
 # Rates that span orders of magnitude are compared by ratio, all others by difference.
@@ -99,9 +99,9 @@ class GapFamily:
         """The family as rows of GAPS."""
         columns = {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
         columns["verdict"] = [cast(Verdict, verdict) for verdict in columns["verdict"]]
-        same = {name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}
-        names = [f.name for f in fields(Gap)]
-        return [Gap(*row) for row in zip(*({**columns, **same}[name] for name in names), strict=True)]
+        known = {**columns, **{name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}}
+        names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap say what label noise does
+        return [Gap(*row) for row in zip(*(known[name] for name in names), strict=True)]
 
 
 _OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin")
@@ -191,10 +191,7 @@ def _columns(
     z, tests = two_sided_z(level), max(len(first), 1)
     low, high = difference_at(*sides, z, shared)
     ratio_low, ratio_high = ratio_at(*sides, z, shared)
-    p = (ratio_p if is_ratio else difference_p)(*sides, shared)
-    adjusted = holm(p)
-    within = _inside_margin(sides, shared, is_ratio, margin, alpha / tests)
-    differs = adjusted <= alpha
+    found = judged(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
     pooled = (errors[first] + errors[second]) / np.maximum(trials[first] + trials[second], 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = rate_a / rate_b
@@ -217,29 +214,13 @@ def _columns(
         ratio=ratio,
         ratio_low=ratio_low,
         ratio_high=ratio_high,
-        p=p,
-        p_adjusted=adjusted,
-        differs=differs,
-        within_margin=within,
-        verdict=verdicts(differs, within),
+        p=found.p,
+        p_adjusted=found.p_adjusted,
+        differs=found.differs,
+        within_margin=found.within_margin,
+        verdict=verdicts(found.differs, found.within_margin),
         subjects_needed=subjects_needed(pooled, np.maximum(cost_a, cost_b), margin, is_ratio=is_ratio, alpha=alpha / tests),
     )
-
-
-def _inside_margin(
-    sides: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    shared: FloatArray | float,
-    is_ratio: bool,
-    margin: float,
-    alpha: float,
-) -> BoolArray:
-    """Whether the interval at level 1 - 2 alpha lies inside the margin: two one-sided tests at alpha each."""
-    z = float(-ndtri(alpha))
-    if is_ratio:
-        low, high = ratio_at(*sides, z, shared)
-        return np.asarray((low > 1 / margin) & (high < margin))
-    low, high = difference_at(*sides, z, shared)
-    return np.asarray((low > -margin) & (high < margin))
 
 
 def _extremes(counts: list[IntArray], kept: IntArray, first: IntArray, second: IntArray) -> tuple[int, int, int]:

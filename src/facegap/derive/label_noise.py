@@ -1,0 +1,185 @@
+"""Rates of the same stored rows under labels that are drawn again: who would be in which group if a label were another.
+
+A label belongs to a person: all images of one person get the same drawn class. Rows of one person in one cell are a unit;
+a draw moves whole units between cells, and nothing else about them changes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.terms import Cells, Term
+from facegap.inputs.labels import UNKNOWN
+from facegap.statistics.clusters import clustered_rates, rates_of_clusters
+from facegap.statistics.effective import RateColumns
+from facegap.statistics.label_noise import drawn_classes, pooled_over_people
+from facegap.store import Run
+from facegap.types import BoolArray, FloatArray, Group, IntArray
+
+Trials = Mapping[str, tuple[BoolArray, BoolArray]]  # metric -> trials and errors of each row, see `counted`
+
+
+@dataclass(frozen=True, eq=False)
+class Doubt:
+    """How sure the labels of one column are.
+
+    people : float64 [S, K], probability of each class for each person; NaN where nothing is known
+    """
+
+    column: str
+    classes: tuple[str, ...]
+    people: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Rows of one person in one cell of a term, taken together.
+
+    people, cells : int64 [U], person and cell of each unit
+    of_row        : int64 [rows], unit of each row
+    """
+
+    people: IntArray
+    cells: IntArray
+    of_row: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Redraw:
+    """Where units may go when the label of one column is drawn.
+
+    chances : float64 [S, K + 1] of each person: becoming of class k, or (last) staying as labelled; NaN: in no draw
+    moves   : int64 [cells, K + 1], known group of a cell's rows after that; -1 for none
+    units   : what is moved
+    groups  : number of known groups G
+    key     : decides the random numbers, together with the run's seed and the number of the draw
+    """
+
+    chances: FloatArray
+    moves: IntArray
+    units: Units
+    groups: int
+    key: int
+
+
+def doubted_columns(run: Run, term: Term) -> list[str]:
+    """The columns of a term whose labels were joined from measurements or annotations."""
+    joined = run.record.get("labels", {}).get("columns", {})
+    return [name for name in term if name in joined]
+
+
+def is_measured(run: Run, term: Term) -> bool:
+    """Whether a term splits by a label that only an image with a usable face can have."""
+    columns = run.record.get("labels", {}).get("columns", {})
+    return any(columns[name]["source"] == "measured" for name in doubted_columns(run, term))
+
+
+def doubt_of(run: Run, column: str, subjects: IntArray) -> Doubt | None:
+    """The probabilities of a column per person; None where any label's doubt is unknown."""
+    if run.labels is None:
+        return None
+    stated = run.labels[run.labels["column"] == column]
+    classes = tuple(dict.fromkeys(stated["label"]))
+    images = np.full((len(run.manifest), len(classes)), np.nan)
+    place = {label: k for k, label in enumerate(classes)}
+    images[stated["row"], stated["label"].map(place)] = stated["probability"]
+    people = pooled_over_people(images, subjects)
+    labelled = (run.manifest[column] != UNKNOWN).to_numpy(np.bool_)
+    if not classes or np.isnan(people[subjects[labelled]]).any():
+        return None
+    return Doubt(column, classes, people)
+
+
+def units_of(cells: Cells, subjects: IntArray) -> Units:
+    """The units of a term."""
+    flat = subjects * len(cells.groups) + cells.codes
+    found, of_row = np.unique(flat, return_inverse=True)
+    people, at = np.divmod(found, len(cells.groups))
+    return Units(people.astype(np.int64), at.astype(np.int64), of_row.reshape(-1).astype(np.int64))
+
+
+def drawn_from(doubt: Doubt, cells: Cells, units: Units) -> Redraw:
+    """Labels drawn from their probabilities; people whose own label is unknown but have probabilities are drawn too."""
+    stay = np.where(np.isnan(doubt.people[:, :1]), np.nan, 0.0)
+    moves = moves_of(cells, doubt.column, doubt.classes)
+    return Redraw(np.hstack([doubt.people, stay]), moves, units, sum(cells.known), zlib.crc32(doubt.column.encode()))
+
+
+def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, units: Units) -> Redraw:
+    """Every person keeps the label with probability `trust`, else gets one drawn from how often each label occurs.
+
+    labels : the column of the manifest; who has no label keeps none
+    """
+    known = labels[labels != UNKNOWN].value_counts(normalize=True).sort_index()
+    people = int(units.people.max(initial=-1)) + 1
+    chances = np.tile(np.r_[(1 - trust) * known.to_numpy(np.float64), trust], (people, 1))
+    moves = moves_of(cells, column, tuple(str(label) for label in known.index))
+    moves[~np.array(cells.known)] = -1
+    return Redraw(chances, moves, units, sum(cells.known), zlib.crc32(f"trust in {column}".encode()))
+
+
+def moves_of(cells: Cells, column: str, classes: tuple[str, ...]) -> IntArray:
+    """The known group that each cell's rows join if `column` says class k instead, int64 [cells, K + 1]; last: as it is."""
+    named = [group for group, known in zip(cells.groups, cells.known, strict=True) if known]
+    position = {group: k for k, group in enumerate(named)}
+    changed = [[position.get(with_value(group, column, label), -1) for label in classes] for group in cells.groups]
+    own = [[position.get(group, -1)] for group in cells.groups]
+    return np.hstack([np.array(changed, np.int64).reshape(len(own), len(classes)), np.array(own, np.int64)])
+
+
+def with_value(group: Group, column: str, value: str) -> Group:
+    """The group with another value of one attribute."""
+    return Group(tuple((name, value if name == column else old) for name, old in group.attributes))
+
+
+def draws_of(redraw: Redraw, draws: int, seed: int) -> Iterator[IntArray]:
+    """The known group of every unit in each draw, int64 [U], -1 for none; the same for every metric and every start."""
+    for number in range(draws):
+        chosen = drawn_classes(redraw.chances, np.random.default_rng([seed, redraw.key, number]))[redraw.units.people]
+        yield np.where(chosen < 0, -1, redraw.moves[redraw.units.cells, chosen])
+
+
+def drawn_rates(redraw: Redraw, metrics: Trials, draws: int, seed: int, level: float) -> dict[str, list[RateColumns]]:
+    """Rates of the known groups in every draw, by metric."""
+    sums = {metric: unit_sums(redraw.units, *counts) for metric, counts in metrics.items()}
+    found: dict[str, list[RateColumns]] = {metric: [] for metric in metrics}
+    once = len(np.unique(redraw.units.people)) == len(redraw.units.people)
+    for codes in draws_of(redraw, draws, seed):
+        for metric, (errors, trials) in sums.items():
+            inside = (codes >= 0) & (trials > 0)
+            wrong, tried, cells = errors[inside], trials[inside], codes[inside]
+            found[metric].append(
+                rates_of_clusters(wrong, tried, cells, n_cells=redraw.groups, level=level)
+                if once
+                else clustered_rates(
+                    wrong, tried, redraw.units.people[inside], cells, n_cells=redraw.groups, level=level
+                )
+            )
+    return found
+
+
+def unit_sums(units: Units, trials: BoolArray, errors: BoolArray) -> tuple[IntArray, IntArray]:
+    """Errors and trials of each unit, int64 [U] each."""
+    size = len(units.people)
+    wrong, tried = (np.bincount(units.of_row[rows], minlength=size) for rows in (errors & trials, trials))
+    return wrong.astype(np.int64), tried.astype(np.int64)
+
+
+def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
+    """Of the trials of each known group, the share that is expected in each, float64 [G, G]; NaN without trials."""
+    units, size = redraw.units, redraw.groups
+    _, tried = unit_sums(units, trials, np.zeros_like(trials))
+    own = redraw.moves[units.cells, -1]
+    shares = np.zeros((size, size))
+    for k in range(redraw.moves.shape[1]):
+        to = redraw.moves[units.cells, k]
+        inside = (own >= 0) & (to >= 0)
+        weight = (tried * redraw.chances[units.people, k])[inside]
+        shares += np.bincount(own[inside] * size + to[inside], weights=weight, minlength=size * size).reshape(size, size)
+    whole = np.bincount(own[own >= 0], weights=tried[own >= 0], minlength=size)[:, None]
+    return np.divide(shares, whole, out=np.full(shares.shape, np.nan), where=whole > 0)

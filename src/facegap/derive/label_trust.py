@@ -1,0 +1,56 @@
+"""How every gap moves as the labels it rests on are trusted less."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.gaps import Family, redrawn_gaps, term_families
+from facegap.derive.label_noise import doubted_columns, trusted_less, units_of
+from facegap.derive.results import subject_codes
+from facegap.statistics.label_gaps import LabelColumns
+from facegap.store import Run
+
+TRUST = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+
+def trust_table(run: Run) -> pd.DataFrame:
+    """One row per gap and trust level, for every term that is split by one measured or annotated label.
+
+    trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
+                 may come back as it was. 1 is the gap by the labels as they are, without any doubt
+    difference, low, high : mean over the draws, and the widened interval, see `label_gaps`
+    attenuation: share of a gap between people of the two groups that is left at this trust
+    p_adjusted, verdict : under the widened interval, Holm's over the family
+    No doubt of the measurement or of the annotators enters here: the table says how good the labels must be for a verdict
+    to stand. Empty without such labels.
+    """
+    subjects = subject_codes(run.manifest)
+    rows: list[dict[str, Any]] = []
+    for cells, families in term_families(run, subjects) if run.record.get("labels") else ():
+        doubted = doubted_columns(run, cells.term)
+        if len(doubted) != 1 or run.manifest[doubted[0]].nunique() < 2:
+            continue
+        stated, units = run.record["labels"], units_of(cells, subjects)
+        for trust in TRUST:
+            redraw = trusted_less(run.manifest[doubted[0]], doubted[0], trust, cells, units)
+            draws = stated["draws"] if trust < 1 else 2  # two that are alike, and agree with the labels
+            found = redrawn_gaps(redraw, families, draws, stated["seed"], run.record["level"])
+            for metric, columns in found.items():
+                rows += trust_rows(families[metric], doubted[0], trust, columns)
+    return pd.DataFrame(rows)
+
+
+def trust_rows(family: Family, column: str, trust: float, found: LabelColumns) -> Iterator[dict[str, Any]]:
+    """Rows of one family at one trust."""
+    gaps = family.gaps
+    for k in range(len(gaps)):
+        yield {
+            "metric": gaps.metric, "model": gaps.model, "family": gaps.family, "label": column,
+            "group_a": str(gaps.columns.group_a[k]), "group_b": str(gaps.columns.group_b[k]), "trust": trust,
+            "difference": float(found.label_difference[k]), "difference_low": float(found.label_difference_low[k]),
+            "difference_high": float(found.label_difference_high[k]), "attenuation": float(found.label_attenuation[k]),
+            "p_adjusted": float(found.label_p_adjusted[k]), "margin": gaps.margin, "verdict": str(found.label_verdict[k]),
+        }  # fmt: skip

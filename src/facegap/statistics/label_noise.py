@@ -1,0 +1,146 @@
+"""Doubt about labels as probabilities: from annotators' answers, per person, drawn from, and combined by Rubin's rules.
+
+A matrix of probabilities is float64 [n, K]: one row per image or person, one column per class; rows sum to 1, and a row
+of NaN says that nothing is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import betainc
+
+from facegap.errors import StatisticsError
+from facegap.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Rubin:
+    """Estimates of M draws combined; every array has the shape of one estimate.
+
+    estimate : mean over the draws
+    within   : mean of their variances
+    between  : variance among the draws
+    total    : within + (1 + 1/M) between
+    freedom  : of Student's t; infinite where the draws agree
+    """
+
+    estimate: FloatArray
+    within: FloatArray
+    between: FloatArray
+    total: FloatArray
+    freedom: FloatArray
+
+
+def rubin(estimates: FloatArray, variances: FloatArray) -> Rubin:
+    """Rubin's rules over the first axis: estimates and their variances, float64 [M, ...], M at least 2.
+
+    returns : NaN wherever a draw has none: an estimate that only some draws have is that of no population
+    Raises  : StatisticsError for fewer than two draws
+    Source  : Rubin (1987), Multiple Imputation for Nonresponse in Surveys, equations 3.1.2 to 3.1.6
+    """
+    draws = len(estimates)
+    if draws < 2:
+        raise StatisticsError(f"{draws} draws show no spread between draws; take two or more")
+    mean, within = estimates.mean(axis=0), variances.mean(axis=0)
+    between = ((estimates - mean) ** 2).sum(axis=0) / (draws - 1)
+    alike = (estimates == estimates[0]).all(axis=0)  # the mean of equals may be off by its last bit
+    mean, between = np.where(alike, estimates[0], mean), np.where(alike, 0.0, between)
+    added = (1 + 1 / draws) * between
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = np.where(added > 0, (draws - 1) * (1 + within / added) ** 2, np.inf)
+    return Rubin(mean, within, between, within + added, np.where(np.isnan(mean), np.nan, freedom))
+
+
+def median_probabilities(counts: IntArray) -> FloatArray:
+    """How probable each class is as the median of a panel drawn anew from the annotators who answered, exactly.
+
+    counts  : int [n, K], how many annotators gave each class of an ordered scale
+    returns : float64 [n, K]: of as many answers drawn with replacement from the a answers of an image, the median is
+              class v with this probability. Where an even number has two middle classes, each counts half. NaN with
+              fewer than two answers: one answer says nothing about how others would have answered
+    Note    : two or three who agree leave no doubt here, though a fourth might have differed; split panels are doubted
+              somewhat too much. For three annotators who each err on one in five the two errors nearly cancel
+    Source  : P(median <= v) = P(Binomial(a, share up to v) >= rank of the median), Efron's bootstrap without sampling
+    """
+    answers = counts.sum(axis=1)
+    several = answers >= 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.cumsum(counts, axis=1) / answers[:, None]
+    up_to = np.zeros(share.shape)
+    for rank in ((answers + 1) // 2, answers // 2 + 1):
+        first = np.where(several, rank, 1)[:, None]
+        last = np.where(several, answers - rank + 1, 1)[:, None]
+        up_to += betainc(first, last, np.where(several[:, None], share, 0.0)) / 2
+    found = np.diff(up_to, axis=1, prepend=0.0)
+    return np.where(several[:, None], found, np.nan)
+
+
+def second_answers(counts: IntArray) -> FloatArray:
+    """What another annotator says where one says v: float64 [K, K], rows sum to 1; NaN rows for classes never compared.
+
+    counts : int [n, K]; images with two answers or more. Each ordered pair of an image's a answers counts 1 / (a - 1)
+    """
+    compared = counts[counts.sum(axis=1) >= 2].astype(np.float64)
+    others = compared[:, None, :] - np.eye(counts.shape[1])
+    pairs = (compared[:, :, None] * others / (compared.sum(axis=1) - 1)[:, None, None]).sum(axis=0)
+    total = pairs.sum(axis=1, keepdims=True)
+    return np.divide(pairs, total, out=np.full(pairs.shape, np.nan), where=total > 0)
+
+
+def answer_probabilities(counts: IntArray, *, ordinal: bool) -> FloatArray:
+    """Class probabilities of each image from its annotators' answers, float64 [n, K].
+
+    counts  : int [n, K], how many annotators gave each class
+    ordinal : False: a scale without order has no median, and a class is as probable as the share of the answers it got
+    returns : with two answers or more, `median_probabilities`. With one answer v, what a second annotator would have
+              said where the first said v, learnt from the images that have several; it counts the slip of both, so it
+              doubts rather too much. NaN without any answer, and for one answer where nothing can be learnt
+    """
+    answers = counts.sum(axis=1)
+    if ordinal:
+        found = median_probabilities(counts)
+    else:
+        found = np.divide(counts, answers[:, None], out=np.full(counts.shape, np.nan), where=answers[:, None] >= 2)
+    alone = answers == 1
+    found[alone] = second_answers(counts)[counts[alone].argmax(axis=1)]
+    return found
+
+
+def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArray:
+    """One row per person: the mean over the person's images that have probabilities; NaN for people without any.
+
+    people  : int [n], codes 0..S-1 of the person of each image
+    returns : float64 [S, K]. A tone belongs to a person, so one is drawn for all the person's images. The mean believes
+              one image taken at random: images that contradict each other give doubt, and images that agree give no
+              more certainty than each has, as one camera or one studio may have erred alike (or they were pooled before)
+    """
+    size, known = int(people.max(initial=-1)) + 1, ~np.isnan(probabilities).any(axis=1)
+    sums = np.zeros((size, probabilities.shape[1]))
+    np.add.at(sums, people[known], probabilities[known])
+    images = np.bincount(people[known], minlength=size)[:, None]
+    return np.divide(sums, images, out=np.full(sums.shape, np.nan), where=images > 0)
+
+
+def drawn_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
+    """One class per row, drawn from its probabilities: int64 [n], -1 for rows of NaN. One random number per row."""
+    reached = np.cumsum(probabilities[:, :-1], axis=1)
+    uniform = rng.random(len(probabilities))
+    classes = (uniform[:, None] >= reached).sum(axis=1)
+    return np.where(np.isnan(probabilities).any(axis=1), -1, classes).astype(np.int64)
+
+
+def attenuation(confusion: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
+    """Which share of a difference between two groups is left between those who are labelled so.
+
+    confusion     : float64 [G, G]; of those labelled g, the share who are expected to be of group h. A row may sum to
+                    less than 1: the rest are of no group
+    first, second : int [m], the pairs
+    returns       : float64 [m], at most 1; (c_aa + c_bb - c_ab - c_ba) / 2. For two classes that is the sum of both
+                    shares of right labels less 1. With more groups it supposes the others midway between the two
+    Note          : it supposes probabilities that are calibrated, and labels that err independently of the model
+    """
+    right = confusion[first, first] + confusion[second, second]
+    crossed = confusion[first, second] + confusion[second, first]
+    return np.asarray((right - crossed) / 2, dtype=np.float64)
