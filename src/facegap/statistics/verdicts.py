@@ -16,15 +16,16 @@ POWER = 0.8
 def holm(p: FloatArray) -> FloatArray:
     """Adjusted p values of a family: reject where adjusted p <= alpha, and the family errs with at most alpha.
 
-    p       : float64 [m]; NaN (a test that could not be made) stays NaN but counts in m, as it was named in advance
-    returns : float64 [m] in [0, 1], not smaller than p, in the same order
+    p       : float64 [..., m], the last axis one family; NaN (a test that could not be made) stays NaN but counts in m,
+              as it was named in advance
+    returns : float64 [..., m] in [0, 1], not smaller than p, in the same order
     Source  : Holm (1979), step down; checked against statsmodels.stats.multitest.multipletests
     """
     p = np.asarray(p, dtype=np.float64)
-    order = np.argsort(p)  # NaN last
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    order = np.argsort(p, axis=-1)  # NaN last
+    steps = np.take_along_axis(p, order, axis=-1) * np.arange(p.shape[-1], 0, -1)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(steps, 1.0)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(steps, axis=-1), 1.0), axis=-1)
     return adjusted
 
 
