@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,46 @@ from facegap.derive.verification import Operating
 from facegap.types import BoolArray
 
 NOT_DECODED = ("missing_file", "unreadable")
+# Stage, the stages it may begin at (the first that the run has), what became of those it did not reach, and whether
+# that is a failure of the model or a limit of the data.
+_WAY: tuple[tuple[str, tuple[str, ...], str, Literal["failure", "limit"]], ...] = (
+    ("decoded", ("images",), "file unreadable", "failure"),
+    ("detected", ("decoded", "images"), "no face found", "failure"),
+    ("enrolled", ("detected", "images"), "face not usable", "failure"),
+    ("labelled", ("images",), "no label that the model can give", "limit"),
+    ("answered", ("labelled",), "no answer", "failure"),
+    ("right", ("answered",), "wrong answer", "failure"),
+    ("judged", ("enrolled", "images"), "set aside to find the threshold", "limit"),
+    ("compared", ("judged",), "nobody to compare with", "limit"),
+    ("with_mate", ("compared",), "no second photograph", "limit"),
+    ("matched", ("with_mate",), "own photograph refused", "failure"),
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the way of a group's images: of `began` images `reached` came to `stage`; `lost` says what of the rest."""
+
+    stage: str
+    began: int
+    reached: int
+    lost: str
+    kind: Literal["failure", "limit"]
+
+
+def steps_of(row: Mapping[str, Any]) -> list[Step]:
+    """The steps of one row of the waterfall table, in order; each chain begins at all images or where another stands.
+
+    `judged` is enrolled less set_aside: on those a threshold was found, and they are not lost.
+    """
+    reached = {name: int(row[name]) for name in ("images", *(way[0] for way in _WAY)) if name in row}
+    if "set_aside" in row:
+        reached["judged"] = reached.get("enrolled", reached["images"]) - int(row["set_aside"])
+    return [
+        Step(stage, reached[next(name for name in before if name in reached)], reached[stage], lost, kind)
+        for stage, before, lost, kind in _WAY
+        if stage in reached
+    ]
 
 
 def waterfall_table(

@@ -7,11 +7,14 @@ import unicodedata
 
 NO_NUMBER = "–"
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # can move a cursor, or hide or reorder letters
+NO_XML = frozenset("\ufffe\uffff")  # no XML file, and so no SVG, may hold them
 
 
 def clean(text: object) -> str:
     """Text without control, format and surrogate characters; each becomes the replacement character."""
-    return "".join("\ufffd" if unicodedata.category(letter) in HIDDEN else letter for letter in str(text))
+    return "".join(
+        "\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in str(text)
+    )
 
 
 def percent(value: float, digits: int = 2) -> str:

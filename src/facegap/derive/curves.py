@@ -1,0 +1,157 @@
+"""What charts of comparisons need beyond the stored tables, from the stored counts: score histograms and DET points by group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
+from facegap.derive.results import terms_of
+from facegap.derive.run import comparisons_of
+from facegap.derive.scores import is_whole
+from facegap.derive.terms import Cells, Term, cells_of
+from facegap.statistics.curves import DetPoints, false_match_counts, false_non_match_counts
+from facegap.store import Run
+from facegap.types import BoolArray, FloatArray, Group, IntArray
+
+MOST_BINS = 80  # of a histogram that is drawn 700 pixels wide
+MOST_POINTS = 150  # of one curve
+HISTOGRAM = ("term", "group", "kind", "low", "high", "pairs", "all_pairs")
+DET = (
+    "term", "group", "threshold", "false_matches", "impostor_pairs", "fmr", "false_non_matches", "genuine_pairs", "fnmr",
+)  # fmt: skip
+
+
+def histogram_table(run: Run) -> pd.DataFrame:
+    """How many pairs of each group have which score: term, group (`Group`), kind, low, high, pairs, all_pairs.
+
+    One row per bin, of pairs with two templates within the group; kind is genuine or impostor. Bins are those that were
+    counted, several joined so that at most MOST_BINS cover all scores of the run. Without rows where not all scores
+    were counted (more than 20,000 images), and for groups that were not counted alone.
+    """
+    pairs = comparisons_of(run)
+    found = [] if pairs is None else list(counted_histograms(run, pairs) or listed_histograms(run, pairs))
+    return pd.DataFrame([row for rows in joined_bins(found) for row in rows], columns=list(HISTOGRAM))
+
+
+Histogram = tuple[Term, Group, str, FloatArray, IntArray]  # term, group, kind, edges (bins + 1), counts (bins)
+
+
+def counted_histograms(run: Run, pairs: Comparisons) -> list[Histogram]:
+    """Histograms from counts of all pairs; none where these do not hold all scores."""
+    counts = run.matched.counts if run.matched else None
+    if counts is None or counts.full_range is None:
+        return []
+    full, counted = counts.full_range, counted_groups(run.manifest, terms_of(run))
+    found: list[Histogram] = []
+    for term, cells, k in groups_of(run):
+        inside = cells.codes == k
+        members = np.unique(counted.codes[inside])
+        if not is_whole(counted, inside):
+            continue
+        chosen = np.ix_(members, members)
+        for kind, of_kind in (("genuine", full.genuine), ("impostor", full.impostor)):
+            found.append((term, cells.groups[k], kind, full.edges, of_kind[chosen].sum(axis=(0, 1))))
+    return found
+
+
+def listed_histograms(run: Run, pairs: Comparisons) -> Iterator[Histogram]:
+    """Histograms of pairs that are all listed; nothing where some are only counted."""
+    if not pairs.complete:
+        return
+    every = np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
+    every = every[np.isfinite(every)]
+    if not len(every):
+        return
+    edges = np.histogram_bin_edges(every, MOST_BINS)
+    for term, cells, k in groups_of(run):
+        inside = cells.codes == k
+        scores = {"genuine": genuine_within(pairs, inside), "impostor": impostors_within(pairs, inside)[0]}
+        for kind, of_kind in scores.items():
+            yield term, cells.groups[k], kind, edges, np.histogram(of_kind, edges)[0].astype(np.int64)
+
+
+def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
+    """Rows of each histogram that has pairs, over the range in which any has, with neighbouring bins joined."""
+    if not found:
+        return
+    used = np.flatnonzero(np.sum([counts for *_, counts in found], axis=0))
+    if not len(used):
+        return
+    first, bins = int(used[0]), int(used[-1] - used[0] + 1)
+    step = -(-bins // MOST_BINS)
+    for term, group, kind, edges, counts in found:
+        if not counts.sum():
+            continue
+        starts = np.arange(first, first + bins, step)
+        stops = np.minimum(starts + step, len(counts))
+        yield [
+            dict(zip(HISTOGRAM, (term, group, kind, float(edges[a]), float(edges[b]), int(counts[a:b].sum()), int(counts.sum())),
+                     strict=True))
+            for a, b in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]  # fmt: skip
+
+
+def det_table(run: Run) -> pd.DataFrame:
+    """Observed points of the DET curve of each group that has genuine pairs: term, group (`Group`) and the columns of DET.
+
+    At most MOST_POINTS thresholds of a curve, all of them observed scores; none below the list of impostor pairs.
+    """
+    pairs = comparisons_of(run)
+    rows: list[dict[str, Any]] = []
+    if pairs is not None:
+        for term, cells, k in groups_of(run):
+            points = det_of_group(pairs, cells.codes == k)
+            rows += [] if points is None else point_rows(term, cells.groups[k], points)
+    return pd.DataFrame(rows, columns=list(DET))
+
+
+def det_of_group(pairs: Comparisons, group: BoolArray) -> DetPoints | None:
+    """Counts at some observed thresholds, rising; None without genuine pairs or without listed impostor pairs."""
+    genuine = genuine_within(pairs, group)
+    impostor, impostor_pairs = impostors_within(pairs, group)
+    if not len(genuine) or not len(impostor):
+        return None
+    thresholds = chosen_thresholds(np.sort(genuine), impostor, pairs.floor)
+    # Every impostor pair from the floor of the list on is listed, so that these counts are of all impostor pairs.
+    matches, _ = false_match_counts(impostor, thresholds)
+    refused, genuine_pairs = false_non_match_counts(genuine, thresholds)
+    return DetPoints(thresholds, matches, impostor_pairs, refused, genuine_pairs)
+
+
+def chosen_thresholds(genuine: FloatArray, impostor: FloatArray, floor: float) -> FloatArray:
+    """Distinct observed scores from `floor` on: even ranks of genuine (rising) and log ranks of impostor (falling) scores."""
+    ranks = np.unique(np.geomspace(1, len(impostor), MOST_POINTS // 2).round().astype(np.int64)) - 1
+    places = np.unique(np.linspace(0, len(genuine) - 1, MOST_POINTS // 2).round().astype(np.int64))
+    scores = np.unique(np.concatenate([impostor[ranks], genuine[places]]))
+    return scores[scores >= floor]
+
+
+def point_rows(term: Term, group: Group, points: DetPoints) -> list[dict[str, Any]]:
+    """One row per threshold."""
+    columns = (
+        points.thresholds, points.false_matches, points.fmr, points.false_non_matches, points.fnmr,
+    )  # fmt: skip
+    return [
+        {"term": term, "group": group, "threshold": threshold, "false_matches": matches,
+         "impostor_pairs": points.impostor_pairs, "fmr": fmr, "false_non_matches": refused,
+         "genuine_pairs": points.genuine_pairs, "fnmr": fnmr}
+        for threshold, matches, fmr, refused, fnmr in zip(*(column.tolist() for column in columns), strict=True)
+    ]  # fmt: skip
+
+
+def genuine_within(pairs: Comparisons, group: BoolArray) -> FloatArray:
+    """Scores of the genuine pairs within a group that have two templates."""
+    scores = pairs.genuine_scores[both(group & pairs.counted, pairs.genuine)]
+    return scores[np.isfinite(scores)]
+
+
+def groups_of(run: Run) -> Iterator[tuple[Term, Cells, int]]:
+    """Every group of every term: everybody, then the groups with known labels."""
+    for term in terms_of(run):
+        cells = cells_of(run.manifest, term)
+        for k in np.flatnonzero(cells.known).tolist():
+            yield term, cells, k

@@ -1,0 +1,187 @@
+"""Detection error trade-off: false refusals against false matches of each group over all thresholds, on log axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from facegap.derive.curves import det_table
+from facegap.derive.terms import Term
+from facegap.report.figures.style import (
+    ASIDE,
+    DASHES,
+    PALETTE,
+    ROOM_PX,
+    Figure,
+    data,
+    finished,
+    panel_of,
+    scales,
+    series_of,
+    slug,
+    tooltips,
+)
+from facegap.report.tables import own_rates, records, terms_of
+from facegap.report.text import clean, interval, percent, score
+from facegap.store import Run
+from facegap.types import Group
+
+COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 200
+EVERYBODY = "everybody"
+
+
+def det_figures(run: Run) -> list[Figure]:
+    """A chart per term; nothing where no group has genuine pairs, as then nobody can be refused."""
+    table, rates = det_table(run), own_rates(run)
+    points = run.record.get("operating", [])
+    threshold = points[0]["threshold"] if points else float("nan")
+    taken: set[str] = set()
+    found = []
+    for term in terms_of(run) or [()]:
+        curves = table[[entry in ((), term) for entry in table["term"]]]
+        if len(curves):
+            name = slug(f"det-by-{'-'.join(term)}" if term else "det", taken)
+            found.append(det(curves, operating(rates, term, threshold), term, name, score(threshold)))
+    return found
+
+
+def operating(rates: pd.DataFrame, term: Term, threshold: float) -> dict[Group, dict[str, Any]]:
+    """FMR and FNMR of everybody and of the groups of a term at the threshold of the run, with their intervals."""
+    at = rates[(rates["threshold"] == threshold) & rates["metric"].isin(["fmr", "fnmr"])]
+    found: dict[Group, dict[str, Any]] = {}
+    for row in records(at[[entry in ((), term) for entry in at["term"]]]):
+        found.setdefault(row["group"], {})[row["metric"]] = row
+    return {group: both for group, both in found.items() if len(both) == 2 and both["fnmr"]["trials"]}
+
+
+def det(
+    curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], term: Term, name: str, threshold: str
+) -> Figure:
+    """Panels of curves with the operating point of each; where a curve reaches no error it ends, as a log axis has no 0."""
+    groups = [group for group in dict.fromkeys(curves["group"]) if group.attributes]
+    place = places(groups)
+    panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [EVERYBODY]
+    series = list(dict.fromkeys(one for _, one in place.values()))
+    floor_x, floor_y = (least(curves, points, metric) for metric in ("fmr", "fnmr"))
+    reference = [line(row, panel, EVERYBODY) for row in records(curves) if not row["group"].attributes for panel in panels]
+    own = [line(row, *place[row["group"]]) for row in records(curves) if row["group"] in place]
+    marks = [dot(group, both, place[group], floor_x, floor_y) for group, both in points.items() if group in place]
+    if not groups:
+        marks = [dot(group, both, (EVERYBODY, EVERYBODY), floor_x, floor_y) for group, both in points.items()]
+    drawn = [row for row in [*reference, *own] if row["fmr"] > 0 and row["fnmr"] > 0 and row["panel"] in panels]
+    colour, dash, shape = looks([EVERYBODY, *series])
+    base = alt.Chart().encode(x=axis("fmr", "falsely matched (FMR)", floor_x), y=axis("fnmr", "falsely refused (FNMR)", floor_y))
+    legend = alt.Legend(title=None)
+    lines = base.transform_filter("datum.kind === 'curve'").mark_line(interpolate="step-after", strokeWidth=2).encode(
+        color=alt.Color("series:N", scale=colour, legend=legend),
+        strokeDash=alt.StrokeDash("series:N", scale=dash, legend=legend), detail="group:N", order="threshold:Q",
+        tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false refusals"),
+    )  # fmt: skip
+    dots = base.transform_filter("datum.kind === 'point'").mark_point(filled=True, size=90, opacity=1).encode(
+        color=alt.Color("series:N", scale=colour, legend=None),
+        shape=alt.Shape("series:N", scale=shape, legend=None),
+        tooltip=tooltips(
+            group="group", at="threshold", fmr_of="false matches", fmr_in="interval of FMR",
+            fnmr_of="false refusals", fnmr_in="interval of FNMR", people="subjects",
+        ),
+    )  # fmt: skip
+    columns = min(COLUMNS, len(panels))
+    facet = alt.Facet("panel:N", sort=[clean(panel) for panel in panels], title=None)
+    chart = (
+        alt.layer(lines, dots)
+        .properties(width=ROOM_PX / columns - OUTSIDE_PX, height=HEIGHT_PX if len(panels) > 1 else 2 * HEIGHT_PX)
+        .facet(facet, columns=columns, data=data([*drawn, *marks]))
+        .resolve_axis(x="independent", y="independent")
+    )
+    title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(term) if term else ''}"
+    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold), outside_px=OUTSIDE_PX)
+
+
+def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:
+    """Panel and series of each group: crossed with gender, a panel per other value; else one panel for up to five."""
+    if groups and all(series_of(group) for group in groups):
+        return {group: (panel_of(group), series_of(group)) for group in groups}
+    if len(groups) < len(PALETTE):
+        return {group: ("", str(group)) for group in groups}
+    return {group: (str(group), "the group") for group in groups}
+
+
+def looks(series: Sequence[str]) -> tuple[Any, Any, Any]:
+    """Colour, dash and shape of everybody (grey, first) and of each series."""
+    domain = [clean(one) for one in series]
+    colours = [ASIDE, *(PALETTE[k % len(PALETTE)] for k in range(len(series) - 1))]
+    dashes = [list(DASHES[0]), *(list(DASHES[k % len(DASHES)]) for k in range(len(series) - 1))]
+    shapes = scales(["-", *series[1:]])[1]
+    return (
+        alt.Scale(domain=domain, range=colours),
+        alt.Scale(domain=domain, range=dashes),
+        alt.Scale(domain=domain, range=[shapes.range[0], *shapes.range[1:]][: len(domain)]),
+    )
+
+
+def line(row: Mapping[str, Any], panel: str, series: str) -> dict[str, Any]:
+    """One observed point of a curve."""
+    return {
+        "kind": "curve",
+        "panel": clean(panel),
+        "series": clean(series),
+        "group": clean(row["group"]) if row["group"].attributes else EVERYBODY,
+        "threshold": row["threshold"],
+        "fmr": row["fmr"],
+        "fnmr": row["fnmr"],
+        "at": score(row["threshold"]),
+        "fmr_of": f"{percent(row['fmr'])}, {row['false_matches']:,} of {row['impostor_pairs']:,}",
+        "fnmr_of": f"{percent(row['fnmr'])}, {row['false_non_matches']:,} of {row['genuine_pairs']:,}",
+    }
+
+
+def dot(
+    group: Group, both: Mapping[str, Any], place: tuple[str, str], floor_x: float, floor_y: float
+) -> dict[str, Any]:
+    """The operating point of a group; a rate of 0 stands at the edge of the plot."""
+    fmr, fnmr = both["fmr"], both["fnmr"]
+    return {
+        "kind": "point",
+        "panel": clean(place[0]),
+        "series": clean(place[1]),
+        "group": clean(group) if group.attributes else EVERYBODY,
+        "fmr": max(float(fmr["value"]), floor_x),
+        "fnmr": max(float(fnmr["value"]), floor_y),
+        "at": score(fmr["threshold"]),
+        "fmr_of": f"{percent(fmr['value'])}, {fmr['errors']:,} of {fmr['trials']:,}",
+        "fmr_in": interval(fmr["low"], fmr["high"]),
+        "fnmr_of": f"{percent(fnmr['value'])}, {fnmr['errors']:,} of {fnmr['trials']:,}",
+        "fnmr_in": interval(fnmr["low"], fnmr["high"]),
+        "people": f"{fmr['subjects']:,}; with two photographs {fnmr['subjects']:,}",
+    }
+
+
+def least(curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], metric: str) -> float:
+    """The lowest rate above 0 that is drawn, less a little: where the axis begins."""
+    values = [value for value in curves[metric] if value > 0]
+    values += [float(both[metric]["value"]) for both in points.values() if both[metric]["value"] > 0]
+    return min(values, default=0.001) / 1.5
+
+
+def axis(field: str, title: str, floor: float) -> Any:
+    """A log axis in per cent."""
+    kind = alt.X if field == "fmr" else alt.Y
+    return kind(
+        f"{field}:Q", scale=alt.Scale(type="log", domainMin=floor, domainMax=1, nice=False),
+        axis=alt.Axis(
+            title=title, labelExpr="format(100 * datum.value, '~g') + ' %'", values=[10.0**k for k in range(-8, 1)]
+        ),
+    )  # fmt: skip
+
+
+def alt_of(title: str, points: Mapping[Group, Mapping[str, Any]], threshold: str) -> str:
+    """The chart in words: the operating points of the first groups."""
+    said = "; ".join(
+        f"{clean(group) if group.attributes else EVERYBODY}: FMR {percent(both['fmr']['value'])}, "
+        f"FNMR {percent(both['fnmr']['value'])} ({both['fnmr']['errors']} of {both['fnmr']['trials']})"
+        for group, both in list(points.items())[:6]
+    )
+    return f"{title}, log axes. At the threshold {threshold}: {said}." if said else f"{title}, log axes."

@@ -1,0 +1,212 @@
+"""Who is mistaken for whom, and what a threshold set on one group does to the others: two heat maps with their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from facegap.derive.terms import Term, attribute_columns
+from facegap.derive.transfer import WORST
+from facegap.report.figures.style import PAPER, ROOM_PX, Figure, data, finished, is_known, label_px, slug, tooltips
+from facegap.report.tables import across_groups, group_of, own_rates, records, term_of, terms_of
+from facegap.report.text import clean, interval, percent, score
+from facegap.store import Run
+from facegap.types import Group
+
+MOST_GROUPS = 16  # cells narrower than their numbers say nothing
+CELL_PX = 30
+BLUES = ("#f2f6fb", "#c9dbef", "#8fb8de", "#4b8cc4", "#1a5c99", "#08305f")
+DIVERGING = ("#0b4f8a", "#6ea6d6", "#f5f5f5", "#e8975a", "#8c3500")
+TARGET_SPAN = 3.0  # powers of two around the target that the colours of a transfer tell apart
+
+
+def matrix_figures(run: Run) -> list[Figure]:
+    """FMR between every two groups of a term at the first threshold; the diagonal is each group's own FMR."""
+    points = run.record.get("operating", [])
+    if not points:
+        return []
+    terms = terms_of(run)
+    at = run.rates[(run.rates["metric"] == "fmr") & (run.rates["threshold"] == points[0]["threshold"])]
+    across = at[across_groups(at, attribute_columns(terms))]
+    own = own_rates(run)
+    own = own[(own["metric"] == "fmr") & (own["threshold"] == points[0]["threshold"])]
+    taken: set[str] = set()
+    found = []
+    for term in terms:
+        cells = {(row["group"], row["group"]): row for row in records(own[[entry == term for entry in own["term"]]])}
+        for row in records(across):
+            group, other = group_of(row, terms), group_of(row, terms, "other_")
+            if term_of(group) == term:
+                cells[group, other] = cells[other, group] = row
+        groups = [group for group, other in cells if group == other and is_known(group)][:MOST_GROUPS]
+        if len(groups) >= 2 and len(cells) > len(groups):
+            name = slug(f"matrix-by-{'-'.join(term)}", taken)
+            found.append(heat(cells, groups, term, name, score(points[0]["threshold"])))
+    return found
+
+
+def heat(
+    cells: Mapping[tuple[Group, Group], Mapping[str, Any]], groups: Sequence[Group], term: Term, name: str, threshold: str
+) -> Figure:
+    """The matrix; colour by powers of ten, white where nobody was mistaken, with the rate in every cell."""
+    rows = [
+        matrix_cell(group, other, cells[group, other]) for group in groups for other in groups if (group, other) in cells
+    ]
+    names = [clean(group) for group in groups]
+    values = [row["value"] for row in rows if row["value"] > 0]
+    low, high = (min(values), max(values)) if values else (1e-4, 1e-3)
+    middle = float(np.sqrt(low * high))
+    for row in rows:
+        row["shade"] = row["value"] if row["value"] > 0 else None
+        row["dark"] = bool(row["value"] > middle * (high / middle) ** 0.35)
+    colour = alt.Color(
+        "shade:Q",
+        scale=alt.Scale(type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"),
+        legend=alt.Legend(title="FMR", format=".1~%", gradientLength=200, tickCount=4),
+    )
+    tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
+    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(term)}"
+    worst = max((row for row in rows if row["pair_of_two"]), key=lambda row: row["value"], default=rows[0])
+    said = (
+        f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "
+        f"{worst['pair']}, FMR {worst['rate']}, {worst['of']}."
+    )
+    return grid(rows, names, names, colour, tips, title=title, alt_text=said, name=name, across="taken for", down="")
+
+
+def matrix_cell(group: Group, other: Group, row: Mapping[str, Any]) -> dict[str, Any]:
+    """One cell with everything that is said of it."""
+    return {
+        "row": clean(group),
+        "column": clean(other),
+        "pair": clean(group) if group == other else f"{clean(group)} and {clean(other)}",
+        "pair_of_two": group != other,
+        "value": float(row["value"]),
+        "text": short(float(row["value"])),
+        "rate": percent(row["value"]),
+        "of": f"{row['errors']:,} of {row['trials']:,} pairs",
+        "people": f"{row['subjects']:,}",
+        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+    }
+
+
+def short(value: float) -> str:
+    """A rate in per cent without its sign, in as few letters as a small cell holds."""
+    if value != value:
+        return ""
+    hundredfold = 100 * value
+    if value == 0:
+        return "0"
+    return f"{hundredfold:.2g}".replace("0.", ".", 1) if hundredfold < 10 else f"{hundredfold:.0f}"
+
+
+def grid(
+    rows: Sequence[Mapping[str, Any]], down_names: Sequence[str], across_names: Sequence[str], colour: Any, tips: Any,
+    *, title: str, alt_text: str, name: str, across: str, down: str,
+) -> Figure:  # fmt: skip
+    """A heat map with the number of every cell in it."""
+    outside = label_px(down_names) + 24
+    base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
+        x=alt.X(
+            "column:N", sort=list(across_names), axis=alt.Axis(orient="top", labelAngle=-60, title=across, ticks=False, domain=False)
+        ),
+        y=alt.Y("row:N", sort=list(down_names), axis=alt.Axis(title=down or None, ticks=False, domain=False)),
+        tooltip=tips,
+    )  # fmt: skip
+    boxes = base.mark_rect(stroke=PAPER, strokeWidth=1.5).encode(color=colour)
+    ink = alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#1b1b1b"))
+    numbers = base.mark_text(fontSize=11).encode(text="text:N", color=ink)
+    width = min(ROOM_PX - outside, max(44 * len(across_names), 160))
+    chart = alt.layer(boxes, numbers).properties(width=width, height=CELL_PX * len(down_names))
+    return finished(chart, name=name, title=title, alt_text=alt_text, outside_px=outside)
+
+
+# ---- thresholds that were set on one group ----
+
+
+def transfer_figures(run: Run) -> list[Figure]:
+    """FMR of every group at the threshold of every other, a chart per term and target FMR."""
+    table = run.extra.get("transfer.csv")
+    if table is None or not len(table):
+        return []
+    terms, taken = terms_of(run), set[str]()
+    told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
+    rows = [row for row in records(table[table["metric"] == "fmr"])]
+    found = []
+    for term, target in dict.fromkeys((tuple(point["term"]), float(point["target"])) for point in told.values()):
+        cells = transfer_cells(rows, terms, told, term, target)
+        if len({row["row"] for row in cells}) >= 2:
+            name = slug(f"transfer-by-{'-'.join(term)}", taken)
+            found.append(transfer(cells, term, target, name))
+    return found
+
+
+def transfer_cells(
+    rows: Sequence[Mapping[str, Any]], terms: Sequence[Term], told: Mapping[str, Mapping[str, Any]], term: Term, target: float
+) -> list[dict[str, Any]]:
+    """The cells of one term and target: threshold of `row`, judged on `column`."""
+    cells = []
+    for row in rows:
+        source = str(row["threshold_from"]).split(f"; {WORST}")[0]
+        point = told.get(source)
+        group = group_of(row, terms)
+        if point is None or tuple(point["term"]) != term or float(point["target"]) != target or not is_known(group):
+            continue
+        if WORST in str(row["threshold_from"]):
+            continue  # the same threshold as one of the groups'; the table names it
+        cells.append(transfer_cell(row, str(point["on"]), group, target))
+    return cells
+
+
+def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) -> dict[str, Any]:
+    """One cell with everything that is said of it; its shade is the power of two by which FMR misses the target."""
+    value = float(row["value"])
+    steps = float(np.log2(value / target)) if value > 0 else -TARGET_SPAN
+    shade = float(np.clip(steps, -TARGET_SPAN, TARGET_SPAN)) if value == value else float("nan")
+    return {
+        "row": clean(on),
+        "column": clean(group) if group.attributes else "everybody",
+        "pair": f"set on {clean(on)}, judged on {clean(group) if group.attributes else 'everybody'}",
+        "value": value,
+        "text": short(value),
+        "shade": shade,
+        "dark": bool(abs(shade) > 0.7 * TARGET_SPAN),
+        "threshold": score(row["threshold"]),
+        "rate": percent(value),
+        "times": f"{value / target:.2g} times {percent(target)}" if value == value else "",
+        "of": f"{row['errors']:,} of {row['trials']:,} pairs",
+        "people": f"{row['subjects']:,}",
+        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+    }
+
+
+def transfer(cells: list[dict[str, Any]], term: Term, target: float, name: str) -> Figure:
+    """Rows are the groups that the threshold was set on; blue is less than the target, orange is more."""
+    down, across = (list(dict.fromkeys(cell[side] for cell in cells)) for side in ("row", "column"))
+    down, across = down[:MOST_GROUPS], across[: MOST_GROUPS + 1]
+    shown = [cell for cell in cells if cell["row"] in down and cell["column"] in across]
+    colour = alt.Color(
+        "shade:Q",
+        scale=alt.Scale(domain=[-TARGET_SPAN, TARGET_SPAN], range=list(DIVERGING), interpolate="lab"),
+        legend=alt.Legend(
+            title=f"FMR against the target {percent(target)}", gradientLength=200, values=[-3, -1, 0, 1, 3],
+            labelExpr="datum.value === 0 ? 'met' : datum.value < 0 ? '1/' + pow(2, -datum.value) : pow(2, datum.value) + ' x'",
+        ),
+    )  # fmt: skip
+    tips = tooltips(
+        pair="threshold", threshold="score", rate="FMR", times="against the target", of="false matches",
+        people="subjects", interval="interval",
+    )  # fmt: skip
+    title = f"A threshold set on one group, judged on the others, by {' x '.join(term)}"
+    said = f"{title}: a heat map of FMR in per cent; the target is {percent(target)}."
+    ranked = [cell for cell in shown if cell["value"] == cell["value"]]
+    if ranked:
+        worst = max(ranked, key=lambda cell: cell["value"])
+        said += f" Furthest above it: {worst['pair']}, FMR {worst['rate']}, {worst['of']}."
+    return grid(
+        shown, down, across, colour, tips, title=title, alt_text=said, name=name, across="judged on", down="set on"
+    )

@@ -1,0 +1,249 @@
+"""Rates by group as dots with their intervals: value, errors and trials stand beside each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from facegap.derive.terms import Term
+from facegap.report.figures.style import (
+    GRID,
+    INK,
+    LETTER_PX,
+    MOST_ROWS,
+    MUTED,
+    PALETTE,
+    ROOM_PX,
+    ROW_PX,
+    Figure,
+    data,
+    finished,
+    is_known,
+    label_px,
+    scales,
+    series_of,
+    slug,
+    tooltips,
+)
+from facegap.report.tables import METRIC_TITLES, own_rates, records, terms_of
+from facegap.report.text import clean, interval, percent, score
+from facegap.statistics.gaps import RATIO_METRICS
+from facegap.store import Run
+
+HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fte")
+LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a linear axis hides the lower ones
+
+
+def error_figures(run: Run) -> list[Figure]:
+    """One chart per term for each metric that the run is about; at its first threshold, as the tables hold all."""
+    rates = own_rates(run)
+    taken: set[str] = set()
+    found = []
+    for metric in shown_metrics(rates):
+        chosen = at_first_threshold(rates[rates["metric"] == metric], run)
+        for term in terms_of(run):
+            rows = rows_of(chosen, term, run.record["min_subjects"])
+            if sum(row["trials"] > 0 for row in rows) >= 2:
+                name = slug(f"error-{metric}-by-{'-'.join(term)}", taken)
+                found.append(dot_plot(rows, everybody(chosen), metric, term, name))
+    return found
+
+
+def shown_metrics(rates: pd.DataFrame) -> list[str]:
+    """What the run is about: errors of a classifier, of comparisons; where it has neither, what was lost."""
+    present = [metric for metric in HEADLINE_METRICS if (rates["metric"] == metric).any()]
+    chosen = [metric for metric in present if metric not in ("no_answer_rate", "fte")]
+    return chosen or present[:1]
+
+
+def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """The rates at the first threshold of the run, or those that have none."""
+    points = run.record.get("operating", [])
+    without = rates["threshold"].isna()
+    return rates[without | (rates["threshold"] == points[0]["threshold"])] if points else rates[without]
+
+
+def rows_of(rates: pd.DataFrame, term: Term, min_subjects: int) -> list[dict[str, Any]]:
+    """What a chart of one term draws: the highest rates first, groups without trials last."""
+    of_term = records(rates[[entry == term for entry in rates["term"]]])
+    rows = [mark(row, min_subjects) for row in of_term if is_known(row["group"])]
+    return sorted(rows, key=lambda row: (row["trials"] == 0, -row["value"] if row["trials"] else 0.0, row["group"]))
+
+
+def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
+    """One rate, with everything that is said of it already written."""
+    small = row["subjects"] < min_subjects
+    return {
+        "group": clean(row["group"]),
+        "series": clean(series_of(row["group"])),
+        "value": float(row["value"]),
+        "low": float(row["low"]),
+        "high": float(row["high"]),
+        "trials": int(row["trials"]),
+        "errors": int(row["errors"]),
+        "small": bool(small),
+        "rate": percent(row["value"]),
+        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+        "counted": f"{row['errors']:,}/{row['trials']:,}" if row["trials"] else "no trials",
+        "of": f"{row['errors']:,} of {row['trials']:,}",
+        "people": f"{row['subjects']:,}" + (f", fewer than {min_subjects}: not ranked" if small else ""),
+    }
+
+
+def everybody(rates: pd.DataFrame) -> float:
+    """The rate of everybody; NaN where there is none."""
+    of_all = rates[[entry == () for entry in rates["term"]]]
+    return float(of_all["value"].iloc[0]) if len(of_all) else math.nan
+
+
+def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: Term, name: str) -> Figure:
+    """Dots and intervals, one group a row; the dashed line is everybody."""
+    shown = list(rows[:MOST_ROWS])
+    series = list(dict.fromkeys(sorted(row["series"] for row in shown)))
+    logarithmic, floor = log_axis(shown, metric)
+    for row in shown:
+        row.update(x=max(row["value"], floor), x1=max(row["low"], floor), x2=max(row["high"], floor))
+    text_px = max(len(row["counted"]) for row in shown) * LETTER_PX + 16
+    outside = label_px([row["group"] for row in shown]) + text_px + 24
+    base = alt.Chart(data(shown)).encode(
+        y=alt.Y("group:N", sort=[row["group"] for row in shown], axis=alt.Axis(title=None, ticks=False, domain=False)),
+        tooltip=tooltips(
+            group="group", rate="rate", of="errors of trials", people="subjects", interval="interval",
+        ),
+    )  # fmt: skip
+    colour, shape = scales(series)
+    legend = alt.Legend(title=None) if len(series) > 1 else None
+    x = x_axis(logarithmic, floor, METRIC_TITLES.get(metric, metric))
+    lines = base.mark_rule(strokeWidth=2).encode(
+        x=x, x2="x2:Q", color=alt.Color("series:N", scale=colour, legend=None), opacity=faint()
+    )
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(
+        x=alt.X("x:Q"), color=alt.Color("series:N", scale=colour, legend=legend),
+        shape=alt.Shape("series:N", scale=shape, legend=legend), opacity=faint(),
+    )  # fmt: skip
+    counts = base.mark_text(align="left", dx=8, color=MUTED).encode(text="counted:N", x=alt.value("width"))
+    layers = [*overall_line(overall, floor), lines, dots, counts]
+    chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
+    left_out = f" The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
+    title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(term)}"
+    said = alt_of(rows, title, overall) + left_out
+    return finished(chart, name=name, title=title, alt_text=said, outside_px=outside)
+
+
+def faint() -> Any:
+    """Groups too small to rank are paler; their tooltip says so too."""
+    return alt.condition("datum.small", alt.value(0.45), alt.value(1))
+
+
+def overall_line(overall: float, floor: float) -> list[Any]:
+    """A dashed line at the rate of everybody, with its value above; nothing where there is none."""
+    if not overall > 0:
+        return []
+    at = data([{"x": max(overall, floor), "said": f"all: {percent(overall)}"}])
+    line = alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
+    text = alt.Chart(at).mark_text(dy=-7, baseline="bottom", color=INK, fontSize=11)
+    return [line, text.encode(x=alt.X("x:Q"), text="said:N", y=alt.value(0))]
+
+
+def log_axis(rows: Sequence[dict[str, Any]], metric: str) -> tuple[bool, float]:
+    """Whether the axis is logarithmic, and the least that it shows: rates that are compared as ratios need one.
+
+    A rate of 0 has no place on such an axis; it stands at the floor, and its counts beside it say what it is.
+    """
+    above = [row["value"] for row in rows if row["value"] > 0]
+    if metric not in RATIO_METRICS or not above or max(above) < LOG_FROM * min(above):
+        return False, 0.0
+    lows = [row["low"] for row in rows if row["low"] > 0] + above
+    return True, min(lows) / 1.5
+
+
+def x_axis(logarithmic: bool, floor: float, title: str) -> Any:
+    """The axis of rates, in per cent."""
+    scale = alt.Scale(type="log", domainMin=floor, nice=False) if logarithmic else alt.Scale(domainMin=0, nice=True)
+    return alt.X(
+        "x1:Q", scale=scale,
+        axis=alt.Axis(
+            title=[title, "logarithmic axis"] if logarithmic else title, tickCount=5, gridColor=GRID,
+            labelExpr="format(100 * datum.value, '~g') + ' %'", labelOverlap=True,
+        ),
+    )  # fmt: skip
+
+
+def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
+    """The chart in words: its ends among the groups that are large enough, and everybody."""
+    ranked = [row for row in rows if row["trials"] and not row["small"]]
+    said = f"Dots with intervals: {title}. {len(rows)} groups"
+    if overall == overall:
+        said += f", everybody {percent(overall)}"
+    if not ranked:
+        return said + "; none is large enough to rank."
+    worst, best = ranked[0], ranked[-1]
+    ends = (f"{end['group']}, {end['rate']}, {end['interval']}, {end['of']}" for end in (worst, best))
+    return said + ". Highest: {}. Lowest: {}.".format(*ends)
+
+
+def at_threshold_figures(run: Run) -> list[Figure]:
+    """False matches against false refusals at the first threshold, a dot per group with both intervals, per term."""
+    points = run.record.get("operating", [])
+    if not points:
+        return []
+    rates, found, taken = own_rates(run), [], set[str]()
+    for term in terms_of(run):
+        rows = both_rates(rates[rates["threshold"] == points[0]["threshold"]], term, run.record["min_subjects"])
+        if len(rows) >= 2:
+            name = slug(f"threshold-by-{'-'.join(term)}", taken)
+            found.append(two_errors(rows, term, name, score(points[0]["threshold"])))
+    return found
+
+
+def both_rates(rates: pd.DataFrame, term: Term, min_subjects: int) -> list[dict[str, Any]]:
+    """FMR and FNMR of the groups of a term that have both."""
+    fmr, fnmr = (
+        {row["group"]: row for row in rows_of(rates[rates["metric"] == metric], term, min_subjects) if row["trials"]}
+        for metric in ("fmr", "fnmr")
+    )
+    return [
+        {**{f"m_{key}": value for key, value in fmr[group].items()}, **{f"r_{key}": value for key, value in fnmr[group].items()},
+         "group": group, "series": fmr[group]["series"], "small": fmr[group]["small"] or fnmr[group]["small"]}
+        for group in fmr if group in fnmr
+    ][:MOST_ROWS]  # fmt: skip
+
+
+def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str) -> Figure:
+    """Both errors of each group at one threshold: right is more false matches, up is more false refusals."""
+    logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], "fmr")
+    for row in rows:
+        row.update(x=max(row["m_value"], floor), x1=max(row["m_low"], floor), x2=max(row["m_high"], floor))
+    series = list(dict.fromkeys(row["series"] or row["group"] for row in rows))[: len(PALETTE)]
+    colour, shape = scales(series)
+    for row in rows:
+        row["mark"] = row["series"] or row["group"]
+    base = alt.Chart(data(rows)).encode(
+        color=alt.Color("mark:N", scale=colour, legend=None),
+        opacity=faint(),
+        tooltip=tooltips(
+            group="group", m_rate="FMR", m_of="false matches", m_interval="interval of FMR", m_people="subjects of FMR",
+            r_rate="FNMR", r_of="false refusals", r_interval="interval of FNMR", r_people="subjects of FNMR",
+        ),
+    )  # fmt: skip
+    x = x_axis(logarithmic, floor, METRIC_TITLES["fmr"])
+    up = alt.Axis(
+        title=METRIC_TITLES["fnmr"], tickCount=5, labelExpr="format(100 * datum.value, '~g') + ' %'"
+    )
+    y = alt.Y("r_low:Q", axis=up, scale=alt.Scale(domainMin=0))
+    across = base.mark_rule(strokeWidth=2).encode(x=x, x2="x2:Q", y=alt.Y("r_value:Q", axis=up))
+    upright = base.mark_rule(strokeWidth=2).encode(x=alt.X("x:Q"), y=y, y2="r_high:Q")
+    dots = base.mark_point(filled=True, size=90).encode(
+        x=alt.X("x:Q"), y=alt.Y("r_value:Q"), shape=alt.Shape("mark:N", scale=shape, legend=None)
+    )
+    names = base.mark_text(align="left", dx=8, dy=-8).encode(x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N")
+    chart = alt.layer(across, upright, dots, names).properties(width=ROOM_PX - 90, height=320)
+    title = f"Both errors at the global threshold {threshold}, by {' x '.join(term)}"
+    ends = "; ".join(
+        f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
+    )
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", outside_px=90)

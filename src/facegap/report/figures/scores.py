@@ -1,0 +1,91 @@
+"""How alike pairs look: scores of genuine and of impostor pairs by group, with the threshold between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from facegap.derive.curves import histogram_table
+from facegap.derive.terms import Term
+from facegap.report.figures.style import ASIDE, INK, LABEL_PX, PALETTE, ROOM_PX, Figure, data, finished, slug, tooltips
+from facegap.report.tables import records, terms_of
+from facegap.report.text import clean, score
+from facegap.store import Run
+
+MOST_PANELS = 16
+KINDS = ("impostor", "genuine")
+
+
+def score_figures(run: Run) -> list[Figure]:
+    """A chart per term with a panel per group, everybody first; nothing where not all scores were counted."""
+    table = histogram_table(run)
+    taken: set[str] = set()
+    found = []
+    for term in terms_of(run) or [()]:
+        rows = table[[entry in ((), term) for entry in table["term"]]]
+        if len(rows):
+            name = slug(f"scores-by-{'-'.join(term)}" if term else "scores", taken)
+            found.append(ridges(rows, term, name, first_threshold(run)))
+    return found
+
+
+def first_threshold(run: Run) -> float:
+    """The first threshold of the run; NaN where it has none."""
+    points = run.record.get("operating", [])
+    return float(points[0]["threshold"]) if points else float("nan")
+
+
+def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figure:
+    """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score."""
+    groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
+    values = [bar(row) for row in records(rows) if row["group"] in groups]
+    outside = LABEL_PX + 30
+    base = alt.Chart().encode(
+        tooltip=tooltips(group="group", kind="pairs", scores="scores", counted="pairs here", of="pairs in all")
+    )
+    y = alt.Y("share:Q", axis=None, scale=alt.Scale(domainMin=0))
+    x = alt.X("low:Q", title="score: higher is more alike", scale=alt.Scale(nice=False, zero=False))
+    kind = alt.Color(
+        "kind:N", scale=alt.Scale(domain=list(KINDS), range=[ASIDE, PALETTE[0]]), legend=alt.Legend(title=None)
+    )
+    step: Any = "step-after"
+    filled = base.transform_filter("datum.kind === 'impostor'").mark_area(interpolate=step, opacity=0.9)
+    lined = base.transform_filter("datum.kind === 'genuine'").mark_line(interpolate=step, strokeWidth=2)
+    layers = [filled.encode(x=x, y=y, color=kind), lined.encode(x=x, y=y, color=kind)]
+    if threshold == threshold:
+        layers.append(alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(threshold)))
+    row = alt.Row(
+        "group:N", sort=[clean(group) for group in groups], title=None, spacing=4,
+        header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=LABEL_PX, labelFontWeight="normal"),
+    )  # fmt: skip
+    chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values))
+    by = f", by {' x '.join(term)}" if term else ""
+    title = f"How alike pairs look{by}"
+    return finished(
+        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold),
+        outside_px=outside,
+    )  # fmt: skip
+
+
+def bar(row: dict[str, Any]) -> dict[str, Any]:
+    """One bin: its share among all pairs of its kind and group, and its counts in words."""
+    return {
+        "group": clean(row["group"]),
+        "kind": row["kind"],
+        "low": row["low"],
+        "share": row["pairs"] / row["all_pairs"],
+        "scores": f"{score(row['low'])} to {score(row['high'])}",
+        "counted": f"{row['pairs']:,}",
+        "of": f"{row['all_pairs']:,}",
+    }
+
+
+def alt_of(rows: pd.DataFrame, title: str, threshold: float) -> str:
+    """The chart in words: how many pairs, and where the threshold stands."""
+    everybody = rows[[entry == () for entry in rows["term"]]].drop_duplicates("kind").set_index("kind")["all_pairs"]
+    counts = " and ".join(f"{everybody[kind]:,} {kind} pairs" for kind in KINDS if kind in everybody.index)
+    at = "" if threshold != threshold else f" The dashed line is the threshold {score(threshold)}."
+    groups = rows["group"].nunique()
+    return f"{title}: shares of pairs by score in {groups} panels, everybody first ({counts}).{at}"

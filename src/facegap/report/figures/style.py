@@ -1,0 +1,131 @@
+"""How every chart looks: one palette, marks that differ by shape as well as by colour, no font from elsewhere.
+
+Colours are of Okabe and Ito's set for colour-blind readers, less those that are too pale on white for a thin mark, and
+Tol's wine; tests/report/test_palette.py measures how far apart they stay for three kinds of colour blindness. Skin tones
+are never drawn as skin colours, except in the swatches of a tone scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from facegap.inputs.labels import UNKNOWN
+from facegap.report.text import clean
+from facegap.types import Group
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#56b4e9", "#1b1b1b")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4))
+INK, MUTED, GRID, PAPER = "#1b1b1b", "#595959", "#e4e7eb", "#ffffff"
+KEPT, FAILED, ASIDE = PALETTE[0], PALETTE[1], "#b8bec6"
+FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
+ROOM_PX = 700  # a chart with its labels; the page makes it narrower on a phone
+LABEL_PX = 190  # longer labels end in dots
+LETTER_PX = 6.4  # about, of 12 px sans-serif
+ROW_PX = 24
+MOST_ROWS = 40  # of a chart; the tables hold all
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart.
+
+    name    : file stem in figures/; letters, digits and hyphens only
+    title   : heading of the picture
+    alt     : what the picture says, in a sentence or two, for who cannot see it
+    spec    : Vega-Lite with its data inside; drawn in the page, and to SVG, PNG and PDF
+    """
+
+    name: str
+    title: str
+    alt: str
+    spec: dict[str, Any]
+
+
+def finished(chart: Any, *, name: str, title: str, alt_text: str, outside_px: float) -> Figure:
+    """A figure from a chart.
+
+    outside_px : what stands left and right of each column of plots; the page takes it off the room that it has
+    """
+    spec = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER).to_dict(validate=False)
+    spec["usermeta"] = {"outside": round(outside_px)}
+    spec["padding"] = 4
+    return Figure(name, clean(title), clean(alt_text), spec)
+
+
+CONFIG: dict[str, Any] = {
+    "font": FONT,
+    "view": alt.ViewConfig(stroke=None),
+    "axis": alt.AxisConfig(
+        labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor=GRID,
+        domainColor="#8a929c", tickColor="#8a929c", labelLimit=LABEL_PX, titlePadding=8,
+    ),
+    "legend": alt.LegendConfig(
+        labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", symbolSize=90, labelLimit=LABEL_PX,
+        labelColor=INK, titleColor=INK,
+    ),
+    "header": alt.HeaderConfig(labelFontSize=12, labelColor=INK, labelFontWeight="bold", labelLimit=320),
+    "text": alt.MarkConfig(fontSize=12, color=INK),
+}  # fmt: skip
+
+
+def data(rows: Sequence[dict[str, Any]]) -> Any:
+    """Rows as inline data; a number that is none (NaN, infinity) becomes null, as JSON has no other word for it."""
+    return alt.Data(values=[{key: as_json(value) for key, value in row.items()} for row in rows])
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON can hold it; text without letters that hide or reorder others."""
+    if isinstance(value, str):
+        return clean(value)
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def tooltips(**titles: str) -> list[Any]:
+    """Tooltip lines: field -> title. Values are written beforehand, so that every place says the same."""
+    return [alt.Tooltip(field, type="nominal", title=title) for field, title in titles.items()]
+
+
+def series_of(group: Group) -> str:
+    """What a mark is coloured and shaped by: the gender where a group is crossed with it, else nothing."""
+    values = dict(group.attributes)
+    return values.get("gender", "") if len(values) > 1 else ""
+
+
+def panel_of(group: Group) -> str:
+    """What is left of a crossed group without its gender."""
+    return " ".join(value for name, value in group.attributes if name != "gender") or str(group)
+
+
+def is_known(group: Group) -> bool:
+    """Whether all labels of a group are there; everybody is known."""
+    return all(value != UNKNOWN for _, value in group.attributes)
+
+
+def scales(series: Sequence[str]) -> tuple[Any, Any]:
+    """Colour and shape scales of some series, in the order of the palette; beyond its length they repeat."""
+    count = len(series)
+    domain = [clean(one) for one in series]
+    colours, shapes = ([source[k % len(source)] for k in range(count)] for source in (PALETTE, SHAPES))
+    return alt.Scale(domain=domain, range=colours), alt.Scale(domain=domain, range=shapes)
+
+
+def label_px(labels: Sequence[str]) -> float:
+    """Room that axis labels take."""
+    return min(max((len(label) for label in labels), default=0) * LETTER_PX, LABEL_PX) + 12
+
+
+def slug(text: str, taken: set[str]) -> str:
+    """A file stem from a name that comes from outside: ASCII letters, digits and hyphens, never twice."""
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
+    stem = "-".join(part for part in kept.split("-") if part)[:60].strip("-") or "figure"
+    name, count = stem, 1
+    while name in taken:
+        count += 1
+        name = f"{stem}-{count}"
+    taken.add(name)
+    return name

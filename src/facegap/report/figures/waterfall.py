@@ -1,0 +1,171 @@
+"""Where images are lost: the way of all images step by step, and how much each group loses on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from facegap.derive.terms import Term
+from facegap.derive.waterfall import Step, steps_of
+from facegap.report.figures.style import (
+    ASIDE,
+    FAILED,
+    KEPT,
+    LETTER_PX,
+    MOST_ROWS,
+    MUTED,
+    PAPER,
+    ROOM_PX,
+    ROW_PX,
+    Figure,
+    data,
+    finished,
+    is_known,
+    label_px,
+    slug,
+    tooltips,
+)
+from facegap.report.tables import group_of, records, term_of, terms_of
+from facegap.report.text import clean, percent
+from facegap.store import Run
+from facegap.types import Group
+
+STAGE_NAMES: Mapping[str, str] = {
+    "decoded": "image read",
+    "detected": "face found",
+    "enrolled": "face usable",
+    "labelled": "label known",
+    "answered": "answer given",
+    "right": "answer right",
+    "judged": "left to judge",
+    "compared": "compared",
+    "with_mate": "has a second photograph",
+    "matched": "own photograph accepted",
+}
+PARTS = ("reached", "lost by the model", "left out by the data")
+# Lost images of a group end at one of these, in the order of the way; each its own colour and its own place in the bar.
+LOSSES: Mapping[str, str] = {
+    "decoded": "#1b1b1b",
+    "detected": "#882255",
+    "enrolled": "#cc79a7",
+    "answered": "#56b4e9",
+    "right": "#d55e00",
+}
+
+
+def waterfall_figures(run: Run) -> list[Figure]:
+    """The way of everybody, and for each term the images that its groups lose where any are lost."""
+    table = run.extra.get("waterfall.csv")
+    if table is None or not len(table):
+        return []
+    terms, taken = terms_of(run), set[str]()
+    rows = [(group_of(row, terms), steps_of(row), int(row["images"])) for row in records(table)]
+    found = [
+        way(steps, images, slug("waterfall", taken)) for group, steps, images in rows if not group.attributes and steps
+    ]
+    for term in terms:
+        of_term = [row for row in rows if term_of(row[0]) == term and is_known(row[0])]
+        if any(step.began > step.reached for _, steps, _ in of_term for step in losses(steps)):
+            found.append(lost_by_group(of_term, term, slug(f"lost-by-{'-'.join(term)}", taken)))
+    return found
+
+
+def losses(steps: Sequence[Step]) -> list[Step]:
+    """The steps at which the model loses images of a group, each image at one at most."""
+    classified = any(step.stage == "answered" for step in steps)
+    # With a classifier an image without a usable face is one without an answer: told there, it would count twice.
+    unusable = ("decoded", "detected", "enrolled")
+    return [step for step in steps if step.stage in LOSSES and not (classified and step.stage in unusable)]
+
+
+def way(steps: Sequence[Step], images: int, name: str) -> Figure:
+    """One bar per step: the images that reached it, and those that did not."""
+    rows = [part for step in steps for part in parts(step, images)]
+    order = [STAGE_NAMES[step.stage] for step in steps]
+    said = {STAGE_NAMES[step.stage]: step for step in steps}
+    notes = [
+        {"stage": stage, "note": f"{step.reached:,}" + (f"   −{step.began - step.reached:,} {step.lost}" if step.began > step.reached else "")}
+        for stage, step in said.items()
+    ]  # fmt: skip
+    text_px = max(len(note["note"]) for note in notes) * LETTER_PX + 8
+    outside = label_px(order) + min(text_px, 260)
+    y = alt.Y("stage:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
+    bars = alt.Chart(data(rows)).mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
+        y=y,
+        x=alt.X("start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)),
+        x2="stop:Q",
+        color=alt.Color(
+            "part:N", scale=alt.Scale(domain=list(PARTS), range=[KEPT, FAILED, ASIDE]), legend=alt.Legend(title=None)
+        ),
+        tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
+    )  # fmt: skip
+    text = alt.Chart(data(notes)).mark_text(align="left", dx=8, color=MUTED).encode(
+        y=y, x=alt.value("width"), text="note:N"
+    )  # fmt: skip
+    chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
+    title = "What became of all images, step by step"
+    told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
+    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.", outside_px=outside)
+
+
+def parts(step: Step, images: int) -> list[dict[str, Any]]:
+    """The bar of a step: from 0 what reached it, then what did not."""
+    lost = PARTS[1] if step.kind == "failure" else PARTS[2]
+    ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
+    return [
+        {
+            "stage": STAGE_NAMES[step.stage], "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
+            "of": f"{percent((stop - start) / step.began)} of the {step.began:,} that began the step",
+        }
+        for part, start, stop in ends if stop > start
+    ]  # fmt: skip
+
+
+def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], term: Term, name: str) -> Figure:
+    """A bar per group: the share of its images that are lost, by where; the worst first."""
+    found = [(clean(group), segments(group, steps)) for group, steps, _ in rows]
+    found = sorted(found, key=lambda item: -item[1][-1]["stop"] if item[1] else 0.0)[:MOST_ROWS]
+    shown = [part for _, bars in found for part in bars]
+    order = [group for group, _ in found]
+    stages = [stage for stage in LOSSES if any(part["stage"] == stage for part in shown)]
+    words = {part["stage"]: part["lost"] for part in shown}
+    totals = [{"group": group, "note": bars[-1]["note"] if bars else "none lost"} for group, bars in found]
+    text_px = max(len(total["note"]) for total in totals) * LETTER_PX + 12
+    outside = label_px(order) + text_px
+    y = alt.Y("group:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
+    scale = alt.Scale(domain=[words[stage] for stage in stages], range=[LOSSES[stage] for stage in stages])
+    bars = alt.Chart(data(shown)).mark_bar(stroke=PAPER, strokeWidth=1.5, height=15).encode(
+        y=y,
+        x=alt.X("start:Q", title="share of the images that began", scale=alt.Scale(domainMin=0),
+                axis=alt.Axis(tickCount=5, labelExpr="format(100 * datum.value, '~g') + ' %'")),
+        x2="stop:Q",
+        color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
+        tooltip=tooltips(group="group", lost="lost as", of="images", share="share"),
+    )  # fmt: skip
+    text = alt.Chart(data(totals)).mark_text(align="left", dx=8, color=MUTED).encode(
+        y=y, x=alt.value("width"), text="note:N"
+    )  # fmt: skip
+    chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
+    title = f"Images lost, by {' x '.join(term)}"
+    ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}", outside_px=outside)
+
+
+def segments(group: Group, steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """The parts of one bar, one after another; shares are of the images that began the first of its steps."""
+    chosen = losses(steps)
+    began = chosen[0].began if chosen else 0
+    found: list[dict[str, Any]] = []
+    lost = 0
+    for step in chosen:
+        count = step.began - step.reached
+        if not count:
+            continue
+        found.append({
+            "group": clean(group), "stage": step.stage, "lost": step.lost, "start": lost / began,
+            "stop": (lost + count) / began, "of": f"{count:,} of {began:,}", "share": percent(count / began),
+        })  # fmt: skip
+        lost += count
+    return [{**part, "note": f"{lost:,} of {began:,}"} for part in found]

@@ -1,0 +1,163 @@
+"""The finding of a run in two sentences: who the model errs on most and least, and what that difference is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.terms import Term
+from facegap.inputs.labels import UNKNOWN
+from facegap.report.compared import ratio_text
+from facegap.report.tables import own_rates, records, terms_of
+from facegap.report.text import clean, hundredfold, number, p_value, percent, score
+from facegap.statistics.gaps import RATIO_METRICS
+from facegap.statistics.verdicts import GAP, UNKNOWN as UNDECIDED, WITHIN
+from facegap.store import Run
+
+# What a rate says of the images or pairs of a group, after "{model} ... {rate} of the {unit} of {group}".
+SAID: Mapping[str, tuple[str, str]] = {
+    "error_rate_all": ("gives a wrong answer or none for", "images"),
+    "fmr": ("takes two different people for one in", "pairs of people"),
+    "fnmr": ("refuses a person's own second photograph in", "pairs of photographs"),
+    "fnir": ("does not find the person in the gallery in", "searches"),
+    "fpir": ("names somebody who is not in the gallery in", "searches"),
+    "no_answer_rate": ("gives no answer for", "images"),
+    "fte": ("finds no usable face in", "images"),
+}
+NOTHING = "No two groups were large enough to be compared."
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The worst and the best group of one family: rows of RATES, and the row of GAPS between them (None if untested)."""
+
+    metric: str
+    term: Term
+    worst: Mapping[str, Any]
+    best: Mapping[str, Any]
+    gap: Mapping[str, Any] | None
+    verdicts: Mapping[str, int]
+
+
+def headline(run: Run) -> tuple[str, ...]:
+    """Two sentences for what the run is about first, or one that says why there is nothing to tell."""
+    found = contrast(run)
+    if found is None:
+        return (NOTHING,)
+    return first_sentence(found, run), second_sentence(found)
+
+
+def contrast(run: Run) -> Contrast | None:
+    """The contrast to tell first: the first metric of SAID with two ranked groups, by the term with most attributes."""
+    rates = own_rates(run)
+    points = run.record.get("operating", [])
+    for metric in SAID:
+        rows = rates[(rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()]
+        if points and metric in ("fmr", "fnmr"):
+            rows = rows[rows["threshold"] == points[0]["threshold"]]
+        elif metric in ("fnir", "fpir"):
+            rows = rows[rows["threshold_from"] == rows["threshold_from"].iloc[0]] if len(rows) else rows
+        for term in sorted(terms_of(run), key=len, reverse=True):
+            cells = [row for row in records(rows[[entry == term for entry in rows["term"]]]) if is_labelled(row)]
+            if len(cells) >= 2:
+                return between(run, metric, term, cells)
+    return None
+
+
+def is_labelled(row: Mapping[str, Any]) -> bool:
+    """Whether all labels of the group are known."""
+    return UNKNOWN not in dict(row["group"].attributes).values()
+
+
+def between(run: Run, metric: str, term: Term, cells: list[dict[str, Any]]) -> Contrast:
+    """The contrast of the worst and the best of some cells."""
+    worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
+    family = family_of(run.gaps, metric, worst)
+    names = {str(worst["group"]), str(best["group"])}
+    rows = [row for row in records(family) if {row["group_a"], row["group_b"]} == names]
+    gap = oriented(rows[0], str(worst["group"])) if rows and len(names) == 2 else None
+    return Contrast(metric, term, worst, best, gap, {str(k): int(n) for k, n in family["verdict"].value_counts().items()})
+
+
+def family_of(gaps: pd.DataFrame, metric: str, row: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of GAPS that a row of RATES belongs to."""
+    if not len(gaps):
+        return gaps.assign(verdict="")
+    same = gaps["threshold"].isna() if math.isnan(row["threshold"]) else gaps["threshold"] == row["threshold"]
+    named = gaps["family"].str.split(",").str[0] == "*".join(row["term"])
+    source = gaps["threshold_from"] == row["threshold_from"] if "threshold_from" in gaps.columns else same
+    return gaps[(gaps["metric"] == metric) & named & same & source]
+
+
+def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
+    """The gap as the worse group less (or over) the better one."""
+    turn = 1 if gap["group_a"] == worst else -1
+    low, high = sorted((turn * gap["difference_low"], turn * gap["difference_high"]))
+    return {**gap, "difference": turn * gap["difference"], "low": low, "high": high, "ratio_said": ratio_text(gap, turn)}
+
+
+def first_sentence(found: Contrast, run: Run) -> str:
+    """Who the model errs on most and least, each with n and interval."""
+    verb, unit = SAID[found.metric]
+    threshold = found.worst["threshold"]
+    at = "" if math.isnan(threshold) else f"At the threshold {score(threshold)}, "
+    model = clean(found.worst["model"])
+    if found.worst["value"] == found.best["value"]:
+        return f"{at}{model} {verb} {percent(found.worst['value'])} of the {unit} in every group large enough to rank."
+    worst, best = (f"{percent(row['value'])} of the {unit} of {name(row)} ({counts(row)})" for row in (found.worst, found.best))
+    return f"{at}{model} {verb} {worst}, and for {best}." if verb.endswith("for") else f"{at}{model} {verb} {worst}, and in {best}."
+
+
+def name(row: Mapping[str, Any]) -> str:
+    """A group as it is called in a sentence: label and attribute, as labels alone can be any text."""
+    return f"“{clean(row['group'])}”"
+
+
+def counts(row: Mapping[str, Any]) -> str:
+    """Errors, trials, people and interval of a rate."""
+    level = f"{100 * row['level']:g} % interval {hundredfold(row['low'], 1)} to {hundredfold(row['high'], 1)} %"
+    return f"{row['errors']:,} of {row['trials']:,}, {row['subjects']:,} people, {level}"
+
+
+def second_sentence(found: Contrast) -> str:
+    """What the difference is worth: its size with interval, its verdict, and those of all pairs looked at with it."""
+    gap = found.gap
+    if gap is None or found.worst["value"] == found.best["value"]:
+        return f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No two groups differ."
+    if found.metric in RATIO_METRICS:
+        size = f"That is a ratio of {gap['ratio_said']}"
+    else:
+        ends = f"{hundredfold(gap['low'], 1)} to {hundredfold(gap['high'], 1)}"
+        size = f"That is a difference of {hundredfold(gap['difference'], 1)} points ({ends})"
+    pairs = sum(found.verdicts.values())
+    among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
+    others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
+    return f"{size}, {worth(gap)} (p {sign(gap['p_adjusted'])}{among}){others}."
+
+
+def worth(gap: Mapping[str, Any]) -> str:
+    """The verdict in words."""
+    margin = f"a ratio of {gap['margin']:g}" if gap["metric"] in RATIO_METRICS else f"{100 * gap['margin']:g} points"
+    if gap["verdict"] == GAP:
+        return "a gap that chance alone does not explain"
+    if gap["verdict"] == WITHIN:
+        return f"no gap larger than {margin}" + (", though not zero" if gap["differs"] else "")
+    needed = gap["subjects_needed"]
+    settled = "" if math.isnan(needed) else f"; to find {margin}, about {number(needed, 0)} people per group are needed"
+    return f"but so few people cannot settle whether the groups differ{settled}"
+
+
+def sign(p: float) -> str:
+    """A p value with its sign."""
+    said = p_value(p)
+    return said if said.startswith("<") else f"= {said}"
+
+
+def tally(verdicts: Mapping[str, int]) -> str:
+    """How many pairs got which verdict."""
+    words = {GAP: "show a gap", WITHIN: "show none larger than the margin", UNDECIDED: "cannot be told from the data"}
+    return ", ".join(f"{verdicts[verdict]} {said}" for verdict, said in words.items() if verdicts.get(verdict))

@@ -1,0 +1,174 @@
+"""Words of the page that are no numbers: terms explained once, what a run cannot tell, methods with their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from facegap.report.tables import own_rates
+from facegap.report.text import clean
+from facegap.store import Run
+
+TERMS: Mapping[str, str] = MappingProxyType(
+    {
+        "errors / trials": "how often it went wrong, of how many times it was tried.",
+        "subjects": "the people behind the images; one person may have several.",
+        "interval": "the range in brackets. It is made so that of 100 such audits on other people like these, about 95 "
+        "ranges hold the true rate. It counts people, not images.",
+        "verdict": "gap: the groups differ by more than chance explains. No gap larger than the margin: whatever the "
+        "difference is, it is small. Not enough data: these people cannot settle it, which is not the same as no gap.",
+        "margin": "the size of difference that counts as small: a ratio of 2 for false matches and false alarms, 2 points "
+        "(0.02) for all else.",
+        "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of pairs of "
+        "groups that are looked at together.",
+        "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody.",
+        "genuine and impostor pairs": "two photographs of one person, and of two different people.",
+        "FMR": "false match rate: the share of impostor pairs that score at or above the threshold.",
+        "FNMR": "false non-match rate: the share of genuine pairs that score below it.",
+        "GFAR and GFRR": "the same two rates over all pairs, where a photograph without a usable face matches nobody. A "
+        "model that gives up on faces looks better on FNMR and worse here.",
+        "EER": "equal error rate: where FMR and FNMR are nearest to each other, over all thresholds.",
+        "log axis": "each step multiplies by the same number, so that small rates can be told apart; 0 has no place on it, "
+        "and stands at the edge.",
+        "by chance": "what the measure would be if the group labels were dealt out again among the same people: the middle "
+        "of many deals, and what only 5 in 100 of them exceed.",
+        "FNIR and FPIR": "of searches for people in the gallery the share that misses them; of searches for people who are "
+        "not in it the share that names somebody.",
+        "measured tone": "read from the pixels, which hold light as well as skin; nobody looked at it and no origin is in it.",
+    }
+)
+
+LIMITS = (
+    "The groups are those of the data's source. Labels of gender were given by that source; facegap does not check them, "
+    "and it infers neither gender identity nor race.",
+    "The numbers hold for these portraits. Other cameras, light, ages or poses give others.",
+    "A gap is a difference that was found; it says nothing about its cause. No gap found is not proof of none: "
+    "the interval and the number of subjects say how much could have been seen.",
+    "Intervals treat the subjects as a random sample. A collection of portraits seldom is one.",
+)
+
+
+def limits_of(run: Run) -> list[str]:
+    """What the numbers of this run cannot tell: what holds of every audit, and what holds of this one."""
+    found = [*LIMITS]
+    record = run.record
+    metrics = set(run.rates["metric"])
+    if not record["manifest"]["has_subjects"]:
+        found.append(
+            "The data names no people, so each image counts as a person of its own. If some are in it twice, the intervals "
+            "are too narrow and, among comparisons, photographs of one person count as false matches."
+        )
+    if any("IN-SAMPLE" in str(point["source"]) for point in record.get("operating", [])):
+        found.append("The threshold was found on the very pairs it is judged on, so the rates at it are too kind.")
+    if "fmr" in metrics and not run.rates.loc[run.rates["metric"] == "fnmr", "trials"].gt(0).any():
+        found.append("Nobody has two photographs, so nothing is said about people who are refused.")
+    if excluded := record["manifest"]["excluded_by_where"]:
+        found.append(f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them.")
+    if small := small_groups(run):
+        found.append(f"Too few people to rank (fewer than {record['min_subjects']}): {', '.join(small)}.")
+    return found
+
+
+def small_groups(run: Run) -> list[str]:
+    """Names of the groups that hold fewer people than the least that is ranked; at most a dozen, then their number."""
+    rates = own_rates(run)
+    most = rates.groupby(rates["group"].map(str))["subjects"].max() if len(rates) else {}
+    names = [clean(name) for name, subjects in dict(most).items() if subjects < run.record["min_subjects"]]
+    return names if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a number is made: name, formula or rule, source, and the metrics of which a run must have one."""
+
+    name: str
+    formula: str
+    source: str
+    metrics: frozenset[str]
+
+
+EVERY = frozenset({"any"})
+CLASSIFIED = frozenset({"error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate", "fte"})
+COMPARED = frozenset({"fmr", "fnmr"})
+SEARCHED = frozenset({"fnir", "fpir"})
+METHODS: tuple[Method, ...] = (
+    Method(
+        "Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv", EVERY
+    ),
+    Method(
+        "Interval of a rate of images",
+        "Wilson's interval on effective trials p(1 − p) / Var(p), with the people as clusters and Student's t; without "
+        "any error Clopper and Pearson's on the number of people",
+        "Wilson 1927; Clopper and Pearson 1934; cluster-robust variance",
+        CLASSIFIED | SEARCHED,
+    ),
+    Method(
+        "FMR, FNMR",
+        "FMR(t) = impostor pairs with score ≥ t / impostor pairs; FNMR(t) = genuine pairs with score < t / genuine pairs. "
+        "A group's FMR counts pairs with both people in the group",
+        "ISO/IEC 19795-1",
+        COMPARED,
+    ),
+    Method(
+        "GFAR, GFRR",
+        "false matches / all impostor pairs; (false non-matches + genuine pairs with a lost photograph) / all genuine pairs",
+        "ISO/IEC 19795-1, for sets without roles",
+        COMPARED,
+    ),
+    Method(
+        "Threshold at a target FMR",
+        "the smallest impostor score at which FMR is at most the target, found on other people than it is judged on "
+        "unless it says IN-SAMPLE",
+        "facegap; never the nearest, which can exceed the target",
+        COMPARED,
+    ),
+    Method(
+        "Interval of FMR and FNMR",
+        "variance over identities: Var(FMR) = [Σ eᵢⱼ² + max(0, Σᵢ Σⱼ≠ₖ eᵢⱼ eᵢₖ)] / M², Var(FNMR) = Σ eᵢᵢ² / M², then "
+        "Wilson's interval on p(1 − p) / Var; without any error Clopper and Pearson's on disjoint pairs of people",
+        "Fogliato, Patil and Perona 2024",
+        COMPARED,
+    ),
+    Method(
+        "FNIR, FPIR",
+        "searches whose person is not among the first R candidates from the threshold up / searches with a person to "
+        "find; searches with any candidate from the threshold up / searches without. Ties count against the system",
+        "ISO/IEC 19795-1",
+        SEARCHED,
+    ),
+    Method(
+        "Difference, ratio of two groups",
+        "Newcombe's method 10 on effective trials; ratio by Katz's log interval, or Koopman's score interval where a "
+        "group has no error",
+        "Newcombe 1998; Katz et al. 1978; Koopman 1984",
+        EVERY,
+    ),
+    Method(
+        "Verdict",
+        "p inverts the interval on the scale of the margin; Holm over all pairs of a family. Inside the margin: no gap "
+        "larger than it; else p ≤ .05: gap; else not enough data",
+        "Holm 1979",
+        EVERY,
+    ),
+    Method(
+        "Measures of unequal rates",
+        "max − min; max / min; max / geometric mean; Gini = n/(n−1) · Σ|rᵢ − rⱼ| / (2 n² mean); GARBE = ½ Gini(FMR) + "
+        "½ Gini(FNMR); fairness discrepancy rate = 1 − ½ (range of FMR + range of FNMR); inequity rate = "
+        "√(max/min FMR · max/min FNMR). Each beside what chance gives when labels are dealt out again",
+        "NIST IR 8429 (Grother 2022); Howard et al. 2022; de Freitas Pereira and Marcel 2021; Grother 2021",
+        COMPARED,
+    ),
+    Method(
+        "Gender Shades table",
+        "the paper's rows and columns over this run's counts; its “PPV” is right / people of the group",
+        "Buolamwini and Gebru 2018",
+        frozenset({"error_rate_all"}),
+    ),
+)  # fmt: skip
+
+
+def methods_of(run: Run) -> list[Method]:
+    """The methods behind the numbers that this run has."""
+    present = set(run.rates["metric"]) | EVERY
+    return [method for method in METHODS if method.metrics & present]
