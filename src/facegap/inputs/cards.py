@@ -65,8 +65,8 @@ def read_card(path: Path) -> ModelCard:
         card = ModelCard.model_validate(data)
     except ValidationError as error:
         raise CardError(_describe(path, error)) from None
-    if card.name != _name_of(path):
-        raise CardError(f"{path}: key name: '{card.name}' is not the file's own name; call it '{_name_of(path)}'")
+    if card.name != name_of(path):
+        raise CardError(f"{path}: key name: '{card.name}' is not the file's own name; call it '{name_of(path)}'")
     return card
 
 
@@ -105,16 +105,30 @@ def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
     ------
     CardError : nothing is meant by this text (close names are suggested), or the card is for another task
     """
-    suffix = Path(text).suffix.lower()
-    if suffix == ".toml":
-        card, weights = _from_card_path(Path(text))
-    elif suffix == ".onnx":
-        card, weights = _from_weights_path(Path(text))
-    else:
-        card, weights = _from_name(text, task), None
+    card, weights = find_card(text, task)
+    if card is None:
+        cure = f"write {Path(text).with_suffix('.toml').name} beside it, or let facegap doctor propose one"
+        raise CardError(f"{text}: no card describes this file (sha256 {hash_file(Path(text))}); {cure}")
     if card.task != task:
         raise CardError(f"{text}: this model's task is {card.task}, not {task}; give it as --{card.task} {text}")
     return card, weights
+
+
+def find_card(text: str, task: Task | None = None) -> tuple[ModelCard | None, Path | None]:
+    """The card that a text means, as `resolve_card`, of whatever task; None for weights that no card describes.
+
+    task : of the names that are suggested where there is none of this name; None: of all
+
+    Raises
+    ------
+    CardError : no such name or file, or a card that is none
+    """
+    suffix = Path(text).suffix.lower()
+    if suffix == ".toml":
+        return _from_card_path(Path(text))
+    if suffix == ".onnx":
+        return _from_weights_path(Path(text))
+    return _from_name(text, task), None
 
 
 def hash_file(path: Path) -> str:
@@ -138,14 +152,14 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_name(text: str, task: Task) -> ModelCard:
+def _from_name(text: str, task: Task | None) -> ModelCard:
     """The project's own card of this name."""
     cards = load_cards()
     if text in cards:
         return cards[text]
-    fitting = [name for name, card in cards.items() if card.task == task]
+    fitting = [name for name, card in cards.items() if task in (None, card.task)]
     close = difflib.get_close_matches(text.lower(), fitting, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"cards that {task}: {', '.join(fitting)}."
+    hint = f"did you mean {' or '.join(close)}?" if close else f"cards that {task or 'there are'}: {', '.join(fitting)}."
     raise CardError(f"{text!r}: no model card of this name; {hint} A path must end in .toml or .onnx")
 
 
@@ -156,8 +170,8 @@ def _from_card_path(path: Path) -> tuple[ModelCard, Path | None]:
     return card, beside if beside is not None and beside.is_file() else None
 
 
-def _from_weights_path(path: Path) -> tuple[ModelCard, Path]:
-    """The card of the weights at a path: of the same stem, else of the same sha256 beside it, else the project's."""
+def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
+    """The card of the weights at a path: of the same stem, else of the same sha256 beside it, the project's, or none."""
     sha256 = hash_file(path)
     same_stem = path.with_suffix(".toml")
     if same_stem.is_file():
@@ -170,10 +184,8 @@ def _from_weights_path(path: Path) -> tuple[ModelCard, Path]:
         raise CardError(f"{found[1]}: key sha256: the same as in {found[0]}; one card per model, remove one")
     if found:
         return read_card(found[0]), path
-    for card in load_cards().values():
-        if card.sha256 == sha256:
-            return card, path
-    raise CardError(f"{path}: no card describes this file (sha256 {sha256}); write {same_stem.name} beside it")
+    own = [card for card in load_cards().values() if card.sha256 == sha256]
+    return own[0] if own else None, path
 
 
 def _cards_beside(path: Path) -> Iterator[Path]:
@@ -193,7 +205,7 @@ def _declared_sha256(path: Path) -> str | None:
     return declared.lower() if isinstance(declared, str) else None
 
 
-def _name_of(path: Path) -> str:
+def name_of(path: Path) -> str:
     """The card name that a file name stands for: its stem in lower case, every other sign an underscore."""
     return re.sub(r"[^a-z0-9_]", "_", path.stem.lower())
 

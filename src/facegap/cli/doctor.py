@@ -1,0 +1,83 @@
+"""Whether a model is run as it was meant to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facegap.cli.app import app
+from facegap.cli.options import AllowOutside, ModelsDir, Where
+
+
+@app.command()
+def doctor(
+    model: Annotated[
+        str, typer.Argument(help="A card's name, a .toml card, or an .onnx, with or without a card", show_default=False)
+    ],
+    manifest: Annotated[
+        Path,
+        typer.Option(
+            help="CSV or parquet: image, and subject (embedder: two images of 20 people or more), gender or age",
+            show_default=False,
+        ),
+    ],
+    sample: Annotated[int, typer.Option(min=20, help="Subjects that are drawn, at most 4 images of each")] = 150,
+    seed: Annotated[int, typer.Option(min=0, help="Of that draw")] = 0,
+    detect: Annotated[str, typer.Option(help="Detector, as in audit")] = "yunet",
+    judge_by: Annotated[
+        Literal["gender", "age"] | None, typer.Option(help="What a classifier that says both is judged by")
+    ] = None,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Propose a card for an .onnx, even if there is one")
+    ] = False,
+    task: Annotated[
+        Literal["embed", "classify"] | None,
+        typer.Option(help="What an .onnx without a card is, where its outputs leave that open"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the proposed card (.toml) or the finding (.json)", show_default=False)
+    ] = None,
+    findings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that remembers findings [default: FACEGAP_FINDINGS, else the user's cache]", show_default=False
+        ),
+    ] = None,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the models run; a promise")] = "cpu",
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Parts under way at once")] = None,
+    where: Where = None,
+    models_dir: ModelsDir = None,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Check the preprocessing that a card states: would the model do better with other settings?
+
+    Colour order, scale, alignment or crop are changed one at a time and judged on the same portraits. Exit code 1: the
+    card looks wrong. Audits with that card then say so.
+
+    facegap doctor mobileface_v2 --manifest people.csv
+
+    facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
+    """
+    from facegap.commands import doctor_text
+    from facegap.commands.doctor import Asked, examine, remember, require_free, write_out
+    from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
+
+    require_free(out, model, propose=propose)
+    asked = Asked(detect, sample, seed, judge_by, device, workers, tuple(models_dir or ()))
+    with progress_bar() as progress:
+        examined = examine(
+            model, manifest, asked, where=where, allow_outside=allow_outside, propose=propose, task=task,
+            progress=progress,
+        )  # fmt: skip
+    print_tables([doctor_text.table(examined)])
+    print_warnings(examined.warnings)
+    print_sentences(doctor_text.conclusion(examined))
+    if examined.proposal:
+        typer.echo(f"\n{examined.proposal.text}")
+    if out is not None:
+        write_out(examined, out)
+    print_sentences([doctor_text.remembered(remember(examined, findings))])
+    if examined.finding.verdict == "wrong":
+        raise typer.Exit(1)

@@ -1,0 +1,241 @@
+"""What `facegap doctor MODEL --manifest M` does: are the settings of a card the best that its model could be run with?
+
+One setting at a time is changed around the card, and all of them are judged on the same portraits. For weights without
+a card one is proposed: settings are searched on some people and judged on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from facegap import runtime, store
+from facegap.commands import doctor_proposing
+from facegap.commands.doctor_card import card_text
+from facegap.commands.doctor_graph import read_graph
+from facegap.commands.doctor_judging import Judgement, judge
+from facegap.commands.doctor_runs import Found, ready, run
+from facegap.commands.doctor_sample import MEASURES, Measure, Question, Sample, draw, question_of, split
+from facegap.commands.doctor_variants import Variant, variants
+from facegap.errors import CardError, ModelError, TableError
+from facegap.inputs.cards import find_card, name_of, resolve_card
+from facegap.inputs.findings import Finding, as_record, finding_path, findings_folder, settings_hash
+from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.inputs.model_card import ModelCard
+from facegap.inputs.weights import models_folders, read_weights
+from facegap.types import Device
+from facegap.vision.detect import Detector, detector
+
+SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
+DEFAULT_PEOPLE = 150
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How the doctor was asked to look.
+
+    people   : at most so many subjects are drawn, by `seed`
+    question : gender or age, of a classifier that says both; None: what the manifest allows
+    workers  : parts under way at once; None: one for each processor
+    """
+
+    detect: str = "yunet"
+    people: int = DEFAULT_PEOPLE
+    seed: int = 0
+    question: Question | None = None
+    device: Device = "cpu"
+    workers: int | None = None
+    folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A card for weights that have none: its text, and what was searched.
+
+    tried    : settings that were compared on `subjects` other people than the judgement rests on
+    remark   : what a card could not say, empty where there is nothing
+    """
+
+    text: str
+    tried: int
+    subjects: int
+    remark: str
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found; `outcomes` are words of FACES over the sampled images that were judged."""
+
+    card: ModelCard
+    detector: str
+    judgement: Judgement
+    outcomes: tuple[str, ...]
+    finding: Finding
+    warnings: tuple[str, ...] = ()
+    proposal: Proposal | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Room:
+    """What every judgement needs: the portraits, the detector, and who is told of progress."""
+
+    table: Manifest
+    detector: Detector
+    asked: Asked
+    progress: Progress
+
+    def look(self, sample: Sample, settings: Sequence[Variant], session: Any, measure: Measure) -> Found:
+        """The sample through every setting."""
+        total = len(sample.rows)
+        return run(
+            sample.rows, self.table.folder, self.detector, ready(settings, session), age=measure.question == "age",
+            workers=self.asked.workers or runtime.usable_cores(), on_image=lambda done: self.progress(done, total),
+        )  # fmt: skip
+
+
+def examine(
+    model: str, manifest: Path, asked: Asked, *, where: str | None = None, allow_outside: bool = False,
+    propose: bool = False, task: Literal["embed", "classify"] | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Examination:  # fmt: skip
+    """Judge the settings of a card; with `propose`, or for an .onnx that no card describes, propose a card.
+
+    model   : a card's name, a card's path, or the path of an .onnx
+    task    : what an .onnx without a card is, where its outputs leave that open
+
+    Raises
+    ------
+    CardError, FetchError, ModelError, DeviceError : as an audit
+    ModelError : a detector, a closed service, or a graph that no card could be proposed for
+    TableError : nothing in the manifest can judge this model, or not enough data
+    """
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    weights = Path(model)
+    card, given = (None, weights) if propose else find_card(model)
+    if card is not None and card.task == "detect":
+        raise ModelError(DETECTORS.format(name=card.name))
+    if card is not None and card.backend == "http":
+        raise ModelError(f"{card.name}: a closed service prepares its images itself; there are no settings to try")
+    room = Room(table, open_detector(asked, embeds=None if card is None else card.task == "embed"), asked, progress)
+    if card is None:
+        if weights.suffix.lower() != ".onnx":
+            raise CardError(f"{model}: a card is proposed for a file of weights; give the path of an .onnx")
+        return propose_card(weights, room, task)
+    session = runtime.open_session(
+        read_weights(card, models_folders(asked.folders), given), name=card.name, device=asked.device
+    )
+    rng = np.random.default_rng(asked.seed)
+    question = question_of(card, table, asked.question)
+    return examination(
+        card, room, draw(table, question, card, people=asked.people, rng=rng), session, MEASURES[question]
+    )
+
+
+DETECTORS = (
+    "{name}: a detector has no doctor. How many faces it finds can be measured (facegap audit, the rows fte), but not "
+    "whether settings are right: a setting that sees faces everywhere finds them all, and a manifest does not say where "
+    "the faces are"
+)
+
+
+def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measure: Measure) -> Examination:
+    """Every variant of a card on one sample."""
+    tried = variants(card)
+    found = room.look(sample, tried, session, measure)
+    judgement = judge(sample, found, tried, measure)
+    return Examination(
+        card, room.detector.card.name, judgement, found.outcomes, finding_of(card, room, judgement), room.table.warnings
+    )
+
+
+def open_detector(asked: Asked, *, embeds: bool | None) -> Detector:
+    """The detector, ready; with five points where faces are to be aligned (None: it is not known yet, so they are)."""
+    card, given = resolve_card(asked.detect, "detect")
+    assert card.detector is not None
+    if embeds is not False and not card.detector.points:
+        raise ModelError(f"{card.name} gives boxes only, and an embedder needs five points; use --detect yunet")
+    content = read_weights(card, models_folders(asked.folders), given)
+    return detector(card, runtime.open_session(content, name=card.name, device=asked.device))
+
+
+def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] | None) -> Examination:
+    """Settings searched on some people, judged on others, and written down as a card."""
+    bare = doctor_proposing.bare_weights(weights)
+    session = runtime.open_session(bare.content, name=weights.name, device=room.asked.device)
+    graph = read_graph(session, weights.name)
+    start = doctor_proposing.first_cards(bare, graph, task=task, question=room.asked.question)
+    rng = np.random.default_rng(room.asked.seed)
+    question = question_of(start[0], room.table, room.asked.question)
+    sample = draw(room.table, question, start[0], people=room.asked.people, rng=rng)
+    searched, judged = split(sample, SEARCH_SHARE, rng)
+    grid = doctor_proposing.grid(start)
+    found = room.look(searched, grid, session, MEASURES[question])
+    choice = doctor_proposing.choose(judge(searched, found, grid, MEASURES[question]))
+    result = examination(choice.card, room, judged, session, MEASURES[question])
+    text = card_text(choice.card, result.judgement, detector=result.detector, at=result.finding.at)
+    proposal = Proposal(text, choice.tried, searched.people, choice.remark)
+    return Examination(**{**vars(result), "proposal": proposal})
+
+
+def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
+    """What is to be remembered."""
+    best = judgement.best
+    if best is None:
+        raise TableError(f"{card.name}: there is no other setting to try")
+    return Finding(
+        model=card.name, sha256=str(card.sha256), settings=settings_hash(card), verdict=judgement.opinion,
+        measure=judgement.measure.name, value=judgement.card.value, aspect=best.variant.aspect,
+        setting=best.variant.setting, difference=best.difference, low=best.low, high=best.high,
+        subjects=judgement.subjects, images=judgement.images, variants=len(judgement.settings) - 1,
+        detector=room.detector.card.name, at=datetime.now(UTC).date().isoformat(),
+    )  # fmt: skip
+
+
+def remember(examined: Examination, folder: Path | None = None) -> Path | None:
+    """Keep the finding for later audits; its path, None where it settles nothing and so replaces nothing."""
+    if examined.judgement.opinion == "not enough data":
+        return None
+    target = folder or findings_folder()
+    with store.explained(target):
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = finding_path(examined.card, target)
+    store.write_json(path, as_record(examined.finding))
+    return path
+
+
+def require_free(out: Path | None, model: str, *, propose: bool) -> None:
+    """Refuse before the first image an --out that could not be written at the end.
+
+    Raises
+    ------
+    CardError : another ending than .toml or .json, a file that is there already, a .toml where no card is to be
+                proposed, or under a name that a card cannot have
+    """
+    if out is None:
+        return
+    if out.exists():
+        raise CardError(f"{out}: there is a file already; name another with --out")
+    if out.suffix.lower() not in (".toml", ".json"):
+        raise CardError(f"{out}: --out writes a proposed card (.toml) or the finding (.json)")
+    if out.suffix.lower() == ".toml":
+        if not propose and find_card(model)[0] is not None:
+            raise CardError(f"{out}: {model} has a card; another is proposed with --propose only")
+        if name_of(out) != name_of(Path(model)):
+            raise CardError(
+                f"{out}: a card has the name of its weights; call it {Path(model).with_suffix('.toml').name}"
+            )
+
+
+def write_out(examined: Examination, out: Path) -> None:
+    """Write the proposed card to a .toml, or the finding to a .json."""
+    if out.suffix.lower() == ".json":
+        store.write_json(out, as_record(examined.finding))
+    else:
+        assert examined.proposal is not None  # require_free came first
+        store.write_bytes(out, examined.proposal.text.encode())

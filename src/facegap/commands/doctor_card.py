@@ -1,0 +1,104 @@
+"""The text of a proposed card: TOML that an audit accepts, with the evidence for each setting in comments."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from facegap.commands.doctor_judging import Judged, Judgement
+from facegap.commands.doctor_variants import Aspect
+from facegap.errors import CardError
+from facegap.inputs.cards import MAX_CARD_BYTES
+from facegap.inputs.model_card import ModelCard
+
+COMMENT_WIDTH = 116
+HEAD = ("name", "task", "backend", "file", "obtain", "sha256", "size_bytes", "licence", "commercial_use", "verified",
+        "citation", "known_limits")  # fmt: skip
+INPUT = ("name", "layout", "colour", "size", "mean", "scale", "dtype")
+CHECK_BY_HAND = {
+    "licence": "read the licence of the weights; that of the code is not it",
+    "citation": "name the authors",
+    "known_limits": "say what you know",
+}
+
+
+def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) -> str:
+    """A card as TOML.
+
+    Raises
+    ------
+    CardError : the text does not read back as the same card, because of a name in the graph or of the file
+    """
+    values = card.model_dump(mode="json", exclude_none=True)
+    measure, own = judgement.measure, judgement.card
+    lines = [
+        "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trying, not read from the model's authors.",
+        f"# Judged on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), other people",
+        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. In brackets 95 % intervals over people of how",
+        f"# much better another setting is; p is Holm's over {len(judgement.settings) - 1} settings.",
+    ]
+    for key in HEAD:
+        remark = f"  # {CHECK_BY_HAND[key]}" if key in CHECK_BY_HAND else ""
+        lines.append(f"{key} = {toml(values[key])}{remark}")
+    lines += ["", "[training_data]", *pairs(values["training_data"])]
+    lines += ["", "[input]", "# layout, size and dtype are the graph's own.", *evidence(judgement, ("colour", "scale"))]
+    lines += [f"{key} = {toml(values['input'][key])}" for key in INPUT]
+    place: Literal["alignment", "crop"] = "alignment" if card.alignment is not None else "crop"
+    lines += ["", f"[{place}]", *evidence(judgement, (place, "interpolation")), *pairs(values[place])]
+    for name, table in values["outputs"].items():
+        lines += ["", f"[outputs.{name}]", *evidence(judgement, ("classes", "years")), *pairs(table)]
+    text = "\n".join(lines) + "\n"
+    require_same(card, text)
+    return text
+
+
+def evidence(judgement: Judgement, aspects: Sequence[Aspect]) -> list[str]:
+    """Comments: how each other setting of these aspects did."""
+    found = [one for one in judgement.settings[1:] if one.variant.aspect in aspects]
+    return [f"# {plain(sentence(one))}"[:COMMENT_WIDTH] for one in found]
+
+
+def sentence(one: Judged) -> str:
+    """One other setting in words."""
+    how = {
+        "clearly worse than the card": "clearly worse",
+        "better than the card": "BETTER",
+        "within noise of the card": "cannot be told apart",
+    }[one.verdict]
+    return f"{one.variant.name}: {how}, {one.difference:+.3g} [{one.low:.3g}, {one.high:.3g}], p {one.p_adjusted:.2g}"
+
+
+def pairs(table: dict[str, Any]) -> list[str]:
+    """The keys of one table."""
+    return [f"{key} = {toml(value)}" for key, value in table.items()]
+
+
+def toml(value: Any) -> str:
+    """A value as TOML writes it: JSON's texts are TOML's, but for DEL, which no card may hold anyway."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Iterable):
+        return f"[{', '.join(toml(item) for item in value)}]"
+    return repr(value)
+
+
+def plain(text: str) -> str:
+    """A text that cannot end a comment."""
+    return re.sub(r"[^\x20-\x7e]", "?", text)
+
+
+def require_same(card: ModelCard, text: str) -> None:
+    """Raise CardError unless the text is a card that says what `card` says."""
+    try:
+        again = ModelCard.model_validate(tomllib.loads(text))
+    except ValueError as error:
+        raise CardError(
+            f"{card.file}: no card can be written for it ({str(error)[:200]}); rename file and outputs"
+        ) from error
+    if again != card or len(text.encode()) > MAX_CARD_BYTES:
+        raise CardError(f"{card.file}: a card for it would say something else; rename file and outputs")

@@ -1,0 +1,119 @@
+"""What a graph without a card says of itself: the shape of its input, and what comes out for a few noisy pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facegap import runtime
+from facegap.errors import ModelError
+from facegap.types import AnyArray
+
+CHANNELS = (1, 3)
+# Sides to try where the graph leaves them open; the first that it takes is used.
+OPEN_SIDES = (112, 128, 160, 224, 96, 64)
+DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
+    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8",
+}  # fmt: skip
+PROBES = 2
+MOST_VALUES = 8192  # of one face; more are a map or a detector's boxes
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph's one picture input and its outputs.
+
+    size    : width, height, fixed by the graph or the first that it takes
+    outputs : name -> float64 (faces, values), of pictures of noise
+    """
+
+    name: str
+    layout: Literal["NCHW", "NHWC"]
+    channels: int
+    size: tuple[int, int]
+    dtype: Literal["float32", "float16", "uint8"]
+    outputs: Mapping[str, AnyArray]
+    free_size: bool = False
+
+
+def read_graph(session: Any, name: str) -> Graph:
+    """The input and outputs of a graph that takes pictures of faces.
+
+    Raises
+    ------
+    ModelError : several inputs, one that is no picture, or outputs that are not a few numbers per face
+    """
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        listed = ", ".join(f"{entry.name!r}" for entry in inputs)
+        raise ModelError(f"{name}: the graph has {len(inputs)} inputs ({listed}); a face model has one, the picture")
+    entry = inputs[0]
+    shape = list(entry.shape)
+    if entry.type not in DTYPES or len(shape) != 4:
+        raise ModelError(
+            f"{name}: the input {entry.name!r} is {entry.type} {shape}; a picture is a batch of float or bytes"
+        )
+    layout = layout_of(shape, name)
+    sides = shape[2:] if layout == "NCHW" else shape[1:3]
+    channels = int(shape[1] if layout == "NCHW" else shape[3])
+    if isinstance(shape[0], int) and shape[0] != 1:
+        raise ModelError(
+            f"{name}: the graph takes exactly {shape[0]} pictures at once; export it with a free first axis"
+        )
+    free_size = not all(isinstance(side, int) for side in sides)
+    graph = Graph(entry.name, layout, channels, (0, 0), DTYPES[entry.type], {}, free_size)
+    faces = 1 if isinstance(shape[0], int) else PROBES
+    for size in [(side, side) for side in OPEN_SIDES] if free_size else [(int(sides[1]), int(sides[0]))]:
+        outputs = probe(session, graph, size, faces, name, must=not free_size)
+        if outputs is not None:
+            return Graph(**{**vars(graph), "size": size, "outputs": outputs})
+    raise ModelError(f"{name}: width and height are free in the graph, and it takes none of {OPEN_SIDES}; write a card")
+
+
+def layout_of(shape: list[Any], name: str) -> Literal["NCHW", "NHWC"]:
+    """Where the channels stand.
+
+    Raises
+    ------
+    ModelError : nowhere, or it cannot be told
+    """
+    first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
+    if first == last:
+        raise ModelError(
+            f"{name}: of the input's shape {shape} either axis 1 or axis 3 must be 1 or 3 channels; write a card"
+        )
+    return "NCHW" if first else "NHWC"
+
+
+def probe(
+    session: Any, graph: Graph, size: tuple[int, int], faces: int, name: str, *, must: bool
+) -> dict[str, AnyArray] | None:
+    """What comes out for noise, each output as (faces, values); None where the graph does not take this size.
+
+    Raises
+    ------
+    ModelError : the graph refuses the only size that it could take, or gives maps instead of a few numbers
+    """
+    width, height = size
+    shape = (faces, graph.channels, height, width) if graph.layout == "NCHW" else (faces, height, width, graph.channels)
+    noise = np.random.default_rng(0).integers(0, 256, shape).astype(graph.dtype)
+    names = [entry.name for entry in session.get_outputs()]
+    try:
+        outputs = runtime.run_session(session, names, {graph.name: noise}, name=name)
+    except ModelError:
+        if must:
+            raise
+        return None
+    flat = {}
+    for output, values in zip(names, outputs, strict=True):
+        values = np.asarray(values)
+        if values.size % faces or values.size // faces > MOST_VALUES:
+            raise ModelError(
+                f"{name}: output {output!r} has shape {values.shape} for {faces} faces; that is a detector or a map, "
+                "whose decoder must be known: write a card"
+            )
+        flat[output] = values.reshape(faces, -1).astype(np.float64)
+    return flat

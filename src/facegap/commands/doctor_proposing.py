@@ -1,0 +1,214 @@
+"""A card for weights that have none: settings that could be meant, the best of them, and the card as text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from facegap.commands.doctor_graph import Graph
+from facegap.commands.doctor_judging import Judged, Judgement
+from facegap.commands.doctor_sample import Question
+from facegap.commands.doctor_variants import (
+    TEMPLATES,
+    Variant,
+    boxes,
+    class_orders,
+    colours,
+    margins,
+    placed_points,
+    scales,
+    templates,
+)
+from facegap.errors import CardError, ModelError
+from facegap.inputs.cards import hash_file, name_of
+from facegap.inputs.labels import TWO_GENDERS
+from facegap.inputs.model_card import THE_ONLY_ONE, ModelCard
+from facegap.types import AnyArray
+
+Task = Literal["embed", "classify"]
+LEAST_DIMENSION = 32  # an output of fewer numbers is no embedding
+GRID_MARGINS = (0.0, 0.1, 0.2, 0.4)  # of the classifier's crops that are searched; the judgement tries more
+START_MARGIN = 0.1
+SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Bare:
+    """Weights without a card: the bytes of `file`, which has this sha256."""
+
+    file: Path
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings chosen among `tried`; `remark` says what a card cannot hold, empty where it holds all."""
+
+    card: ModelCard
+    tried: int
+    remark: str
+
+
+def bare_weights(path: Path) -> Bare:
+    """The bytes of a file of weights.
+
+    Raises
+    ------
+    CardError : no such file, unreadable, or too large for a model
+    """
+    hash_file(path)
+    content = path.read_bytes()
+    return Bare(path, content, hashlib.sha256(content).hexdigest())
+
+
+def first_cards(bare: Bare, graph: Graph, *, task: Task | None, question: Question | None) -> list[ModelCard]:
+    """One card per way to read the outputs, each with the most usual settings.
+
+    Raises
+    ------
+    ModelError : no output is a gender, an age or an embedding, or more than one task is possible
+    CardError  : the file's name cannot stand in a card
+    """
+    wide = [name for name, values in graph.outputs.items() if values.shape[1] >= LEAST_DIMENSION]
+    answers = {name: outputs for name, values in graph.outputs.items() if (outputs := answers_of(values, question))}
+    possible: list[Task] = [*(["embed"] if wide else []), *(["classify"] if answers else [])]  # type: ignore[list-item]
+    if task is None and len(possible) == 2:
+        raise ModelError(f"{bare.file.name}: {listed(graph)}: an embedder or a classifier; say which with --task")
+    chosen = task or (possible[0] if possible else None)
+    if chosen is None or chosen not in possible:
+        raise ModelError(
+            f"{bare.file.name}: {listed(graph)}: no {chosen or 'embedding and no gender or age'} among them; write a card"
+        )
+    if chosen == "embed":
+        tables = [{"embedding": {"output": name, "dimension": graph.outputs[name].shape[1]}} for name in wide]
+    else:
+        tables = [{key: {"output": name, **table} for key, table in found.items()} for name, found in answers.items()]
+    return [first_card(bare, graph, chosen, outputs) for outputs in tables]
+
+
+def answers_of(values: AnyArray, question: Question | None) -> dict[str, dict[str, Any]]:
+    """What a narrow output can mean: two numbers or a probability are a gender, one number an age, three are both."""
+    width = values.shape[1]
+    shares = bool((values >= 0).all() and (values <= 1).all())
+    if question == "age":
+        years = {"kind": "years"}
+        return {"age": years} if width == 1 else {"age": {**years, "columns": [2]}} if width == 3 else {}
+    if width == 1 and shares:
+        return {"gender": {"kind": "probability_of", "classes": list(TWO_GENDERS)}}
+    if width == 2:
+        sums = bool(np.abs(values.sum(axis=1) - 1).max() < SUM_TOLERANCE)
+        return {"gender": {"kind": "softmax" if shares and sums else "logits", "classes": list(TWO_GENDERS)}}
+    if width == 3:
+        return {"gender": {"kind": "logits", "classes": list(TWO_GENDERS), "columns": [0, 1]}}
+    return {}
+
+
+def first_card(bare: Bare, graph: Graph, task: Task, outputs: dict[str, Any]) -> ModelCard:
+    """A card with the most usual settings.
+
+    Raises
+    ------
+    CardError : the file's name, or a name in its graph, cannot stand in a card
+    """
+    three = graph.channels == 3
+    values: dict[str, Any] = {
+        "name": name_of(bare.file), "task": task, "backend": "onnx", "file": bare.file.name,
+        "obtain": f"Put {bare.file.name} beside this card; its origin is not known.",
+        "sha256": bare.sha256, "size_bytes": len(bare.content), "licence": "unknown", "commercial_use": "unknown",
+        "verified": False,
+        "citation": "Not known: facegap doctor wrote this card from the file alone. Name the authors and their paper.",
+        "known_limits": ["Its settings were found by trying, not read from its authors; review them."],
+        "training_data": {"description": "not known", "status": "unknown"},
+        "input": {
+            "name": THE_ONLY_ONE, "layout": graph.layout, "colour": "RGB" if three else "GREY", "size": graph.size,
+            "mean": [0.0] * graph.channels, "scale": [1.0] * graph.channels, "dtype": graph.dtype,
+        },
+        "outputs": outputs,
+    }  # fmt: skip
+    if task == "embed":
+        values["alignment"] = {
+            "template": placed_points(TEMPLATES["ArcFace"], *graph.size),
+            "interpolation": "bilinear",
+        }
+    else:
+        values["crop"] = {"margin": START_MARGIN, "interpolation": "bilinear"}
+    try:
+        return ModelCard.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CardError(f"{bare.file}: no card can describe it: {where}: {first['msg']}; rename the file") from None
+
+
+def listed(graph: Graph) -> str:
+    """The outputs of a graph in words."""
+    return "its outputs are " + ", ".join(
+        f"{name!r} ({values.shape[1]} values)" for name, values in graph.outputs.items()
+    )
+
+
+def grid(start: Sequence[ModelCard]) -> list[Variant]:
+    """Every colour order with every scale and every place of the face, for every way to read the outputs."""
+    found = [Variant("the card", describe(card), card) for card in start]
+    places: Callable[[ModelCard], list[Variant]] = placed if start[0].task == "embed" else searched_margins
+    for make in (colours, scales, places):
+        found = [each for one in found for each in (one, *(named(other) for other in make(one.card)))]
+    return found
+
+
+def placed(card: ModelCard) -> list[Variant]:
+    """Other templates, and none."""
+    return [*templates(card), *boxes(card)]
+
+
+def searched_margins(card: ModelCard) -> list[Variant]:
+    """The margins of the search."""
+    return [one for one in margins(card) if one.card.crop is not None and one.card.crop.margin in GRID_MARGINS]
+
+
+def named(variant: Variant) -> Variant:
+    """A variant of the grid, which differs from the first card in more than one setting."""
+    return Variant("the card", describe(variant.card, variant.box_margin), variant.card, variant.box_margin)
+
+
+def choose(judgement: Judgement) -> Choice:
+    """The best settings of a grid that a card can hold.
+
+    An order of two classes needs no run of its own: exchanged, an accuracy is one less itself. So the settings that are
+    farthest from one half win, with the classes exchanged where they are below it.
+    """
+    measure, tried = judgement.measure, judgement.settings
+    height: Callable[[Judged], float] = lambda one: -one.value if measure.lower else one.value  # noqa: E731
+    if measure.question == "gender":
+        height = lambda one: abs(one.value - 0.5)  # noqa: E731
+    ranked = sorted((one for one in tried if np.isfinite(one.value)), key=height, reverse=True)
+    possible = [one for one in ranked if one.variant.box_margin is None]
+    if not possible:
+        raise ModelError(f"{tried[0].variant.card.file}: no setting gives answers that can be judged; write a card")
+    best, card = possible[0], possible[0].variant.card
+    if measure.question == "gender" and best.value < 0.5 and (exchanged := class_orders(card)):
+        card = exchanged[0].card
+    remark = ""
+    if ranked[0] is not best and height(ranked[0]) - height(best) > measure.matters:
+        remark = (
+            f"The plain box without alignment reached {measure.name} {ranked[0].value:.3g}, the best template "
+            f"{best.value:.3g}. A card of an embedder cannot say 'no alignment': do not audit with this one"
+        )
+    return Choice(card, len(tried), remark)
+
+
+def describe(card: ModelCard, box_margin: float | None = None) -> str:
+    """The settings of a card in one line."""
+    spec = card.input
+    assert spec is not None
+    place = f"margin {card.crop.margin:g}" if card.crop else "its template"
+    place = place if box_margin is None else f"box with margin {box_margin:g}"
+    mean, scale = (" ".join(f"{value:.4g}" for value in values) for values in (spec.mean, spec.scale))
+    return f"{spec.colour}, mean {mean}, scale {scale}, {place}"

@@ -1,0 +1,150 @@
+"""The sampled portraits through many settings of one model: each picture is decoded and its face found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.commands.doctor_variants import Variant
+from facegap.inputs.images import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.types import AnyArray, FloatArray
+from facegap.vision import classify, embed
+from facegap.vision.align import square_crop
+from facegap.vision.detect import Detector, detect
+from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Row, Stages, empty_record, take_face
+
+PART_ROWS = 16
+BATCH = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A variant with its model, ready to run; several share one session."""
+
+    variant: Variant
+    model: embed.Embedder | classify.Classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came of the sampled rows.
+
+    outcomes : per row of the sample, the word of FACES; only faces that are "ok" have answers
+    answers  : per variant, over the ok rows in order: float32 (n, dimension), zeros where the embedder gave nothing;
+               or text (n,), the class that was said, empty for none; or float64 (n,), years, NaN for none
+    """
+
+    outcomes: tuple[str, ...]
+    answers: tuple[AnyArray, ...]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Whether each row of the sample has a face."""
+        return np.array([outcome == "ok" for outcome in self.outcomes], dtype=bool)
+
+
+def ready(variants: Sequence[Variant], session: Any) -> list[Ready]:
+    """Each variant held against the graph, before the first image.
+
+    Raises
+    ------
+    ModelError : an input or an output that a card names is not there
+    """
+    make = embed.embedder if variants[0].card.task == "embed" else classify.classifier
+    return [Ready(variant, make(variant.card, session, BATCH)) for variant in variants]
+
+
+def run(
+    rows: pd.DataFrame, folder: Path, detector: Detector, models: Sequence[Ready], *, age: bool = False,
+    workers: int = 1, on_image: Callable[[int], None] = lambda done: None,
+) -> Found:  # fmt: skip
+    """Every portrait through every variant; a part of the rows at a time, so memory does not grow with the sample.
+
+    rows     : MANIFEST
+    age      : read the ages of a classifier, not its classes
+    on_image : called with the number of images that are done
+    """
+    parts = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
+    stages = Stages(detector, None, None)
+    found: list[Found] = []
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # each worker has its own images
+    try:
+        with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool:
+            for part in pool.map(lambda part: run_part(part, folder, stages, models, age=age), parts):
+                found.append(part)
+                on_image(sum(len(one.outcomes) for one in found))
+    finally:
+        cv2.setNumThreads(threads)
+    return Found(
+        tuple(outcome for part in found for outcome in part.outcomes),
+        tuple(np.concatenate([part.answers[k] for part in found]) for k in range(len(models))),
+    )
+
+
+def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, models: Sequence[Ready], *, age: bool) -> Found:
+    """Some rows through every variant; crops that variants have in common are cut once."""
+    outcomes: list[str] = []
+    crops: dict[tuple[Any, ...], list[Pixels | None]] = {geometry(one.variant): [] for one in models}
+    cutters = {geometry(one.variant): one for one in models}
+    for path in rows["path"]:
+        picture = read_picture(folder / str(path), max_pixels=MAX_PIXELS)
+        record = face_of(picture, stages)
+        outcomes.append(str(record["outcome"]))
+        if isinstance(picture, Picture) and record["outcome"] == "ok":
+            box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
+            points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
+            for key, one in cutters.items():
+                crops[key].append(crop(one, picture.pixels, box, points))
+    return Found(tuple(outcomes), tuple(answers(one, crops[geometry(one.variant)], age=age) for one in models))
+
+
+def face_of(picture: Picture | Unreadable, stages: Stages) -> dict[str, Any]:
+    """The record of one picture's face, chosen as an audit chooses it."""
+    row = Row(empty_record(0, "", stages))
+    if isinstance(picture, Unreadable):
+        return row.record | {"outcome": picture.outcome}
+    assert stages.detector is not None
+    take_face(row, picture, detect(stages.detector, picture.pixels), stages)
+    return row.record
+
+
+def geometry(variant: Variant) -> tuple[Any, ...]:
+    """What decides the pixels of a crop; variants that agree in it share their crops."""
+    card = variant.card
+    spec = card.alignment or card.crop
+    assert card.input is not None and spec is not None
+    place = card.alignment.template if card.alignment and variant.box_margin is None else None
+    margin = card.crop.margin if card.crop else variant.box_margin
+    return (card.input.size, spec.interpolation, place, margin)
+
+
+def crop(one: Ready, pixels: Pixels, box: FloatArray, points: FloatArray) -> Pixels | None:
+    """The face as a variant wants to see it; None where the points give it no place."""
+    if isinstance(one.model, classify.Classifier):
+        return classify.face_crop(one.model, pixels, box)
+    if one.variant.box_margin is None:
+        return embed.face_crop(one.model, pixels, points)
+    card = one.model.card
+    assert card.input is not None and card.alignment is not None
+    return square_crop(pixels, box, one.variant.box_margin, card.input.size, card.alignment.interpolation)
+
+
+def answers(one: Ready, crops: Sequence[Pixels | None], *, age: bool) -> AnyArray:
+    """What the model says of each crop; nothing where there is no crop."""
+    placed = [k for k, pixels in enumerate(crops) if pixels is not None]
+    given = [pixels for pixels in crops if pixels is not None]
+    if isinstance(one.model, embed.Embedder):
+        templates = np.zeros((len(crops), one.model.dimension), np.float32)
+        templates[placed] = np.nan_to_num(embed.embed(one.model, given), nan=0.0)
+        return templates
+    said = classify.classify(one.model, given)
+    return said.age if age else np.array(said.prediction, dtype=object)

@@ -1,0 +1,163 @@
+"""Whom a judgement of settings rests on: what is asked of them, and who of the manifest is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.labels import UNKNOWN, age_interval
+from facegap.inputs.manifest import Manifest
+from facegap.inputs.model_card import ModelCard
+
+Question = Literal["identity", "gender", "age"]
+MOST_IMAGES = 4  # of one person: more of them say little more about settings, and cost as much as other people's
+LEAST_SUBJECTS = 20  # fewer show no difference that matters, whatever the settings
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What settings are judged by.
+
+    name    : as tables head it
+    matters : a card that is bettered by at least this much is called wrong. d' .2 is a quarter fewer errors at the
+              EER where d' is 4; .02 of the people is the margin of every rate here; a year is the unit of ages
+    lower   : whether less is better
+    """
+
+    question: Question
+    name: str
+    matters: float
+    lower: bool = False
+
+
+MEASURES: dict[Question, Measure] = {
+    "identity": Measure("identity", "d'", 0.2),
+    "gender": Measure("gender", "accuracy", 0.02),
+    "age": Measure("age", "mean error in years", 1.0, lower=True),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The people drawn.
+
+    rows   : MANIFEST rows, in the manifest's order
+    labels : the true label of each row: gender or age; empty texts where identity is asked
+    """
+
+    rows: pd.DataFrame
+    labels: tuple[str, ...]
+
+    @property
+    def people(self) -> int:
+        """Distinct subjects."""
+        return int(self.rows["subject"].nunique())
+
+
+def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Question:
+    """What a model can be asked about these portraits.
+
+    wanted : gender or age, for a classifier that says both; None: gender where it can be judged
+    Raises : TableError where the manifest has no answer to judge by
+    """
+    if card.task == "embed":
+        if wanted not in (None, "identity"):
+            raise TableError(f"{card.name} is an embedder; it is judged by identity, not by {wanted}")
+        if not table.has_subjects:
+            raise TableError("no column subject, so nobody has two images to compare; add it, or use another manifest")
+        return "identity"
+    says: dict[Question, bool] = {"gender": bool(card.gender_classes), "age": card.says_age}
+    possible = [question for question, said in says.items() if said and (wanted is None or question == wanted)]
+    labelled = [question for question in possible if question in table.labels]
+    if not labelled:
+        asked = " or ".join(question for question, said in says.items() if said)
+        has = ", ".join(table.labels) or "no label column"
+        said = f"{card.name} says {asked}" + (f", you ask for {wanted}" if wanted else "")
+        raise TableError(f"{said}; the manifest has {has}. Add a column that it can be judged by")
+    return labelled[0]
+
+
+def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, rng: np.random.Generator) -> Sample:
+    """At most `people` subjects at random, at most MOST_IMAGES of each; equally many of each gender.
+
+    Raises
+    ------
+    TableError : fewer than LEAST_SUBJECTS can be drawn: not enough data
+    """
+    frame = table.frame
+    if question == "identity":
+        images = frame["subject"].value_counts()
+        chosen = some(sorted(images.index[images >= 2]), people, rng)
+        return taken(frame, chosen, pd.Series("", index=frame.index), "have two images or more", rng)
+    if question == "age":
+        labels = frame["age"].where(frame["age"].map(age_interval).notna(), "")
+        return taken(frame, some(sorted(set(frame["subject"][labels != ""])), people, rng), labels, "have an age", rng)
+    labels = frame["gender"].where(frame["gender"].isin(card.gender_classes) & (frame["gender"] != UNKNOWN), "")
+    return taken(frame, equally_many(frame, labels, people, rng), labels, "can be drawn equally of each gender", rng)
+
+
+def equally_many(frame: pd.DataFrame, labels: pd.Series, people: int, rng: np.random.Generator) -> list[str]:
+    """Subjects of each class, as many as the smallest class has, so that no class can be won by always saying it.
+
+    Raises
+    ------
+    TableError : fewer than two classes
+    """
+    first = labels[labels != ""].groupby(frame["subject"]).first()
+    classes = sorted(set(first))
+    if len(classes) < 2:
+        found = f"only {classes[0]}" if classes else "none of the model's classes"
+        raise TableError(
+            f"column gender: {found}; a model that always says one class would look right, so two are needed"
+        )
+    each = min(people // len(classes), *(int((first == name).sum()) for name in classes))
+    return [name for label in classes for name in some(sorted(first.index[first == label]), each, rng)]
+
+
+def taken(frame: pd.DataFrame, subjects: list[str], labels: pd.Series, what: str, rng: np.random.Generator) -> Sample:
+    """The rows of these subjects that have a label where one is asked, at most MOST_IMAGES of each, drawn at random."""
+    if len(subjects) < LEAST_SUBJECTS:
+        raise TableError(
+            f"not enough data: {len(subjects)} subjects {what}, and fewer than {LEAST_SUBJECTS} show no difference that "
+            "matters; use a larger manifest (or --sample)"
+        )
+    labelled = labels != "" if (labels != "").any() else labels == ""
+    usable = frame[frame["subject"].isin(subjects) & labelled]
+    shuffled = usable.iloc[rng.permutation(len(usable))]
+    rows = shuffled.groupby("subject").head(MOST_IMAGES).sort_index()
+    return Sample(rows, tuple(labels.loc[rows.index]))
+
+
+def some(names: list[str], most: int, rng: np.random.Generator) -> list[str]:
+    """All of the names, or `most` of them at random."""
+    return (
+        names if len(names) <= most else sorted(rng.choice(np.array(names, dtype=object), most, replace=False).tolist())
+    )
+
+
+def split(sample: Sample, share: float, rng: np.random.Generator) -> tuple[Sample, Sample]:
+    """Two samples without a person in common: `share` of the people, and the others; of each label alike.
+
+    Raises
+    ------
+    TableError : one of them would be too small to show anything
+    """
+    people = sample.rows.assign(label=sample.labels).groupby("subject")["label"].first()
+    first: set[str] = set()
+    for label in sorted(set(people)) if people.nunique() <= 2 else [None]:
+        names = sorted(people.index[people == label] if label is not None else people.index)
+        first |= set(some(names, round(share * len(names)), rng))
+    inside = sample.rows["subject"].isin(first).to_numpy()
+    parts = tuple(
+        Sample(sample.rows[kept], tuple(np.array(sample.labels, dtype=object)[kept])) for kept in (inside, ~inside)
+    )
+    if min(part.people for part in parts) < LEAST_SUBJECTS:
+        raise TableError(
+            f"not enough data: {sample.people} subjects; settings are searched on some and judged on others, "
+            f"at least {LEAST_SUBJECTS} each; use a larger manifest (or --sample)"
+        )
+    return parts[0], parts[1]

@@ -1,0 +1,148 @@
+"""What the doctor found, in words and one table."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+
+from facegap.commands.doctor import Examination
+from facegap.commands.doctor_judging import ALPHA, CHANCE, Judged, Judgement
+from facegap.report.tables import TextTable
+from facegap.report.text import NO_NUMBER, number, p_value, percent
+
+NAMED = 4  # settings that cannot be told apart and are named one by one
+
+
+def table(examined: Examination) -> TextTable:
+    """Every setting with what it reached, how it differs from the card, and its verdict."""
+    judgement = examined.judgement
+    identity = judgement.measure.question == "identity"
+    columns = ("setting", judgement.measure.name, "better than the card by", "95 % interval", "p (Holm)",
+               *(("EER",) if identity else ()), "no answer", "verdict")  # fmt: skip
+    people = f"{judgement.subjects:,} subjects, {judgement.images:,} images"
+    return TextTable(
+        f"{examined.card.name}: the card and settings around it, judged by {judgement.measure.name} on {people}",
+        columns, tuple(row(one, judgement, identity=identity) for one in judgement.settings),
+        notes=notes(judgement),
+    )  # fmt: skip
+
+
+def row(one: Judged, judgement: Judgement, *, identity: bool) -> tuple[str, ...]:
+    """One setting."""
+    own = one is judgement.card
+    return (
+        one.variant.name,
+        value_text(one.value, judgement),
+        NO_NUMBER if own else signed(one.difference, judgement),
+        NO_NUMBER if own or math.isnan(one.low) else f"[{signed(one.low, judgement)}, {signed(one.high, judgement)}]",
+        NO_NUMBER if own or math.isnan(one.p_adjusted) else p_value(one.p_adjusted),
+        *((percent(one.eer),) if identity else ()),
+        str(one.lost),
+        "" if own else one.verdict,
+    )
+
+
+def value_text(value: float, judgement: Judgement) -> str:
+    """A value of the measure: accuracies in per cent."""
+    return percent(value, 1) if judgement.measure.question == "gender" else number(value, 2)
+
+
+def signed(value: float, judgement: Judgement) -> str:
+    """A difference with its sign: accuracies in points of a hundred."""
+    if math.isnan(value):
+        return NO_NUMBER
+    return f"{100 * value:+.1f}" if judgement.measure.question == "gender" else f"{value:+.2f}"
+
+
+def notes(judgement: Judgement) -> tuple[str, ...]:
+    """How to read the table."""
+    how = {
+        "identity": "d' = (mean score of two images of one person - mean score of two people) / their pooled standard "
+        "deviation; every person weighs the same; the interval leaves out one person at a time. A face without a "
+        "template is alike to nobody. EER: for information.",
+        "gender": "Accuracy: share of right answers, as many people of each gender, every person weighs the same; no "
+        "answer is not right. Differences in points of a hundred, over the same people (McNemar's question; Bonett and "
+        "Price's interval).",
+        "age": "Mean error in years, 0 inside the labelled range; less is better, and 'better' counts years saved. No "
+        "answer counts as the worst error of any setting. Paired t interval over people.",
+    }[judgement.measure.question]
+    return (
+        how,
+        f"A setting is better or worse where Holm's p over all {len(judgement.settings) - 1} is at most {ALPHA:g}; "
+        "the intervals are of each setting by itself.",
+    )
+
+
+def conclusion(examined: Examination) -> list[str]:
+    """What it means for the card, how sure that is, and what to do."""
+    judgement = examined.judgement
+    best = judgement.best
+    assert best is not None  # finding_of came first
+    word = "The proposed settings" if examined.proposal else f"The settings of card {examined.card.name}"
+    by = f"{judgement.measure.name} {difference_text(best, judgement)}"
+    said = {
+        "wrong": f"CARD LOOKS WRONG: {best.variant.name} is better by {by}. Change that in the card and run the doctor "
+        "again: one setting at a time is tried.",
+        "bettered": f"{best.variant.name} is better than the card by {by}. That is less than is called wrong "
+        f"({matters_text(judgement)}).",
+        "holds": f"{word} are within noise of the best of {len(judgement.settings)}. The best of the others, "
+        f"{best.variant.name}, reaches {by} more.",
+        "not enough data": "Not enough data: on these people no setting is clearly better than the card, and none is "
+        "clearly worse either, so right and wrong settings would look alike.",
+    }[judgement.opinion]
+    return [said, *unsettled(judgement), *doubts(examined)]
+
+
+def matters_text(judgement: Judgement) -> str:
+    """The least difference that is called wrong."""
+    matters = judgement.measure.matters
+    return f"{100 * matters:g} points" if judgement.measure.question == "gender" else f"{matters:g}"
+
+
+def difference_text(one: Judged, judgement: Judgement) -> str:
+    """A difference with its interval."""
+    unit = " points" if judgement.measure.question == "gender" else ""
+    return f"{signed(one.difference, judgement)} [{signed(one.low, judgement)}, {signed(one.high, judgement)}]{unit}"
+
+
+def unsettled(judgement: Judgement) -> list[str]:
+    """What these people cannot tell."""
+    alike = judgement.of("within noise of the card")
+    if not alike or judgement.opinion == "not enough data":
+        return []
+    worse = len(judgement.of("clearly worse than the card"))
+    names = "; ".join(f"{one.variant.name} {difference_text(one, judgement)}" for one in alike[:NAMED])
+    more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+    return [f"Clearly worse than the card: {worse}. Not told apart from it here: {names}{more}."]
+
+
+def doubts(examined: Examination) -> list[str]:
+    """What else a person should know before they believe it."""
+    judgement = examined.judgement
+    found = []
+    least = CHANCE.get(judgement.measure.question)
+    if least is not None and judgement.card.value < least:
+        found.append(
+            f"The card itself is near chance ({judgement.measure.name} {value_text(judgement.card.value, judgement)}): "
+            "what is wrong may be more than one setting, the output that is read, or the weights."
+        )
+    lost = {word: count for word, count in Counter(examined.outcomes).items() if word != "ok"}
+    if lost:
+        said = ", ".join(f"{count} {word}" for word, count in sorted(lost.items()))
+        found.append(
+            f"Of {len(examined.outcomes):,} sampled images {sum(lost.values()):,} have no usable face: {said}."
+        )
+    if examined.proposal:
+        found.append(
+            f"Chosen among {examined.proposal.tried} combinations on {examined.proposal.subjects} other people."
+        )
+        found += [examined.proposal.remark] if examined.proposal.remark else []
+    return found
+
+
+def remembered(path: Path | None) -> str:
+    """What later audits will know of it."""
+    if path is None:
+        return "Nothing is remembered: the question is not settled."
+    return f"Remembered for audits with this card: {path}"

@@ -1,0 +1,233 @@
+"""The settings around a card that are tried in its place, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from facegap.inputs.model_card import InputSpec, ModelCard
+
+Aspect = Literal["the card", "colour", "scale", "alignment", "crop", "interpolation", "classes", "years"]
+Points = tuple[tuple[float, float], ...]
+
+# Left eye, right eye, nose, left and right mouth corner as seen in the image, in shares of a square crop.
+TEMPLATES: Mapping[str, Points] = {
+    # ArcFace (Deng et al., CVPR 2019), published for a crop of 112 x 112.
+    "ArcFace": tuple(
+        (x / 112, y / 112)
+        for x, y in ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+    ),
+    # face-reidentification-retail-0095 of the Open Model Zoo, published in shares.
+    "Open Model Zoo": (
+        (0.31556875, 0.46157411), (0.68262292, 0.46157411), (0.5002625, 0.64050536), (0.34947187, 0.82469196),
+        (0.65343645, 0.82469196),
+    ),
+}  # fmt: skip
+ZOOMS = {"face 10 % smaller in the crop": 0.9, "face 10 % larger in the crop": 1.1}
+BOX_MARGINS = (0.0,)  # of the plain box that is tried instead of an alignment
+CROP_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
+SAME_SHARE = 0.02  # values that differ by less than this share of their range are one setting: / 127.5 and / 128
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue, of 0..1
+SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean and scale of red, green, blue
+    "0..255": ((0.0,) * 3, (1.0,) * 3),
+    "0..1": ((0.0,) * 3, (1 / 255,) * 3),
+    "-1..1": ((127.5,) * 3, (1 / 127.5,) * 3),
+    "ImageNet's mean and deviation": (
+        tuple(255 * mean for mean in IMAGENET_MEAN), tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION)
+    ),
+    "0..255 less 123, 117, 104": ((123.0, 117.0, 104.0), (1.0,) * 3),  # of Caffe's models
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Settings to be judged.
+
+    aspect, setting : what is changed against the card, and into what
+    card            : the card with the change
+    box_margin      : not None: the detector's box with this margin, unaligned, instead of the card's template
+    """
+
+    aspect: Aspect
+    setting: str
+    card: ModelCard
+    box_margin: float | None = None
+
+    @property
+    def name(self) -> str:
+        """How tables and sentences call it."""
+        return self.setting if self.aspect == "the card" else f"{self.aspect} {self.setting}"
+
+
+def variants(card: ModelCard) -> tuple[Variant, ...]:
+    """The card itself, then each change of one setting that the card's kind of model knows."""
+    makers: tuple[Callable[[ModelCard], list[Variant]], ...]
+    if card.task == "embed":
+        makers = (colours, scales, templates, zooms, boxes, interpolations)
+    else:
+        makers = (colours, scales, margins, interpolations, class_orders, years)
+    return (Variant("the card", "as the card says", card), *(found for make in makers for found in make(card)))
+
+
+def colours(card: ModelCard) -> list[Variant]:
+    """Red and blue exchanged; each colour keeps its own mean and scale. A grey model has no other order."""
+    spec = given_input(card)
+    other: dict[str, Literal["RGB", "BGR"]] = {"RGB": "BGR", "BGR": "RGB"}
+    if spec.colour not in other:
+        return []
+    new = other[spec.colour]
+    return [Variant("colour", new, with_input(card, colour=new, mean=spec.mean[::-1], scale=spec.scale[::-1]))]
+
+
+def scales(card: ModelCard) -> list[Variant]:
+    """Other ranges of the values that are fed; none where the graph takes bytes."""
+    spec = given_input(card)
+    if spec.dtype == "uint8":
+        return []
+    found: list[Variant] = []
+    for name, (mean, scale) in SCALES.items():
+        if spec.colour == "GREY":
+            if len(set(mean)) > 1:
+                continue
+            mean, scale = mean[:1], scale[:1]
+        elif spec.colour == "BGR":
+            mean, scale = mean[::-1], scale[::-1]
+        if not same_values(spec, mean, scale):
+            found.append(Variant("scale", name, with_input(card, mean=mean, scale=scale)))
+    return found
+
+
+def same_values(spec: InputSpec, mean: Sequence[float], scale: Sequence[float]) -> bool:
+    """Whether a mean and scale give, for black and for white, what the card's give, up to a small share of the range."""
+    ends = [
+        (np.array([[0.0], [255.0]]) - np.array(means)) * np.array(factors)
+        for means, factors in ((spec.mean, spec.scale), (mean, scale))
+    ]
+    span = float(np.abs(ends[0][1] - ends[0][0]).max())
+    return bool(np.abs(ends[0] - ends[1]).max() <= SAME_SHARE * span)
+
+
+def templates(card: ModelCard) -> list[Variant]:
+    """Other published places of the five points."""
+    width, height = given_input(card).size
+    own = np.array(given_template(card))
+    placed = {name: placed_points(points, width, height) for name, points in TEMPLATES.items()}
+    return [
+        Variant("alignment", f"{name} template", with_template(card, points))
+        for name, points in placed.items()
+        if np.abs(np.array(points) - own).max() > 0.005 * height and inside(points, width, height)
+    ]
+
+
+def zooms(card: ModelCard) -> list[Variant]:
+    """The card's own template, drawn nearer to the middle of the crop or further from it."""
+    width, height = given_input(card).size
+    centre, own = np.array([width / 2, height / 2]), np.array(given_template(card))
+    moved = {name: as_points(centre + (own - centre) * factor) for name, factor in ZOOMS.items()}
+    return [
+        Variant("alignment", name, with_template(card, points))
+        for name, points in moved.items()
+        if inside(points, width, height)
+    ]
+
+
+def boxes(card: ModelCard) -> list[Variant]:
+    """No alignment: the detector's box as it is."""
+    return [Variant("alignment", f"none, box with margin {margin:g}", card, margin) for margin in BOX_MARGINS]
+
+
+def margins(card: ModelCard) -> list[Variant]:
+    """Other margins around the detector's box."""
+    assert card.crop is not None
+    own = card.crop.margin
+    return [
+        Variant(
+            "crop",
+            f"margin {margin:g}",
+            card.model_copy(update={"crop": card.crop.model_copy(update={"margin": margin})}),
+        )
+        for margin in CROP_MARGINS
+        if abs(margin - own) > 1e-9
+    ]
+
+
+def interpolations(card: ModelCard) -> list[Variant]:
+    """The other way to compute pixels of the crop."""
+    table = "alignment" if card.alignment is not None else "crop"
+    spec = card.alignment or card.crop
+    assert spec is not None
+    other = "bicubic" if spec.interpolation == "bilinear" else "bilinear"
+    changed = spec.model_copy(update={"interpolation": other})
+    return [Variant("interpolation", other, card.model_copy(update={table: changed}))]
+
+
+def class_orders(card: ModelCard) -> list[Variant]:
+    """Two classes of gender exchanged; with more of them a wrong order shows as an accuracy near chance."""
+    gender = card.outputs.gender
+    if gender is None or len(gender.classes) != 2:
+        return []
+    classes = gender.classes[::-1]
+    changed = card.outputs.model_copy(update={"gender": gender.model_copy(update={"classes": classes})})
+    return [Variant("classes", f"{classes[0]}, {classes[1]}", card.model_copy(update={"outputs": changed}))]
+
+
+def years(card: ModelCard) -> list[Variant]:
+    """Ages in hundreds of years, or in years; bins have no scale."""
+    age = card.outputs.age
+    if age is None or age.kind != "years":
+        return []
+    return [
+        Variant(
+            "years",
+            f"value * {scale:g}",
+            card.model_copy(
+                update={"outputs": card.outputs.model_copy(update={"age": age.model_copy(update={"scale": scale})})}
+            ),
+        )
+        for scale in (1.0, 100.0)
+        if scale != age.scale
+    ]
+
+
+# ---- parts of a card ----
+
+
+def given_input(card: ModelCard) -> InputSpec:
+    """The input table, which every onnx card has."""
+    assert card.input is not None
+    return card.input
+
+
+def given_template(card: ModelCard) -> Points:
+    """The template, which every embedder's card has."""
+    assert card.alignment is not None
+    return card.alignment.template
+
+
+def with_input(card: ModelCard, **changes: Any) -> ModelCard:
+    """The card with some keys of [input] changed."""
+    return card.model_copy(update={"input": given_input(card).model_copy(update=changes)})
+
+
+def with_template(card: ModelCard, points: Points) -> ModelCard:
+    """The card with another template."""
+    assert card.alignment is not None
+    return card.model_copy(update={"alignment": card.alignment.model_copy(update={"template": points})})
+
+
+def placed_points(points: Points, width: int, height: int) -> Points:
+    """A square template on a crop of any shape: scaled by the height, in the middle of the width."""
+    return as_points(np.array(points) * height + np.array([(width - height) / 2, 0.0]))
+
+
+def as_points(values: Any) -> Points:
+    """An array (5, 2) as a card holds it, to a ten-thousandth of a pixel."""
+    return tuple((round(float(x), 4), round(float(y), 4)) for x, y in values)
+
+
+def inside(points: Points, width: int, height: int) -> bool:
+    """Whether all points lie in the crop, as a card demands."""
+    return all(0 <= x <= width and 0 <= y <= height for x, y in points)

@@ -1,0 +1,167 @@
+"""What `facegap doctor` found out about the settings of a card, remembered on this machine for later audits.
+
+One small JSON per weights and settings, in the user's cache beside the weights, readable by its owner only. It names no
+image and no person. An audit that finds one says so; it changes no number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from facegap.errors import CardError
+from facegap.inputs.model_card import ModelCard
+from facegap.inputs.weights import cache_folder
+
+FINDINGS_VARIABLE = "FACEGAP_FINDINGS"
+VERSION = 1
+MAX_BYTES = 16 * 1024
+SETTINGS = ("task", "input", "detector", "alignment", "crop", "outputs")  # the tables that decide what comes out
+
+Opinion = Literal["holds", "bettered", "wrong", "not enough data"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the doctor found out about one card's settings on some people.
+
+    sha256, settings  : of the weights; of the card's settings, by `settings_hash`
+    verdict           : holds (no other setting is better), bettered (one is, by less than matters), wrong (by more),
+                        not enough data
+    measure, value    : what the settings were judged by, and what they reached
+    aspect, setting   : of the best other setting; difference, low and high are how much better it is than the card
+    subjects, images  : behind the judgement; variants: how many other settings were tried
+    detector, at      : the card that found the faces; the day, ISO 8601
+    """
+
+    model: str
+    sha256: str
+    settings: str
+    verdict: Opinion
+    measure: str
+    value: float
+    aspect: str
+    setting: str
+    difference: float
+    low: float
+    high: float
+    subjects: int
+    images: int
+    variants: int
+    detector: str
+    at: str
+    version: int = VERSION
+
+
+def settings_hash(card: ModelCard) -> str:
+    """sha256 over all of a card that decides what comes out for a face; names of files, people and licences are not."""
+    tables = card.model_dump(mode="json", include=set(SETTINGS))
+    if tables.get("input"):
+        tables["input"].pop("name")  # a graph's only input may be called by its name or by *
+    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
+
+
+def findings_folder() -> Path:
+    """The folder that FACEGAP_FINDINGS names, else one beside the weights in the user's cache; it need not exist."""
+    named = os.environ.get(FINDINGS_VARIABLE, "")
+    return Path(named).expanduser() if named else cache_folder() / "findings"
+
+
+def finding_path(card: ModelCard, folder: Path | None = None) -> Path:
+    """Where the finding on a card's settings is kept."""
+    return (folder or findings_folder()) / f"{str(card.sha256)[:32]}-{settings_hash(card)[:32]}.json"
+
+
+def as_record(finding: Finding) -> dict[str, Any]:
+    """The finding as JSON holds it; NaN is null."""
+    values = {field.name: getattr(finding, field.name) for field in fields(Finding)}
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+
+
+def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
+    """What the doctor remembers of exactly these weights with exactly these settings; None where it never looked.
+
+    Raises
+    ------
+    CardError : there is a file, and it is not what the doctor writes
+    """
+    if card.sha256 is None:
+        return None
+    path = finding_path(card, folder)
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as stream:
+            record = json.loads(stream.read(MAX_BYTES))
+        finding = _checked(record)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise CardError(
+            f"{path}: no finding of facegap doctor can be read here; remove it ({_short(error)})"
+        ) from error
+    if (finding.sha256, finding.settings) != (card.sha256, settings_hash(card)):
+        raise CardError(f"{path}: is about other weights or settings than its name says; remove it")
+    return finding
+
+
+def look_up(cards: Iterable[ModelCard]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What is remembered of each card, and a sentence on each file that cannot be read."""
+    found, problems = [], []
+    for card in cards:
+        try:
+            finding = read_finding(card)
+        except CardError as error:  # what is remembered may add a warning and must never end an audit
+            problems.append(str(error))
+        else:
+            found += [finding] if finding else []
+    return tuple(found), tuple(problems)
+
+
+def finding_sentence(finding: Finding) -> str:
+    """What an audit says of a card that the doctor has seen."""
+    seen = f"on {finding.subjects:,} subjects, {finding.images:,} images"
+    better = (
+        f"{finding.aspect} {finding.setting} is better by {finding.measure} "
+        f"{finding.difference:.3g} [{finding.low:.3g}, {finding.high:.3g}] {seen}"
+    )
+    if finding.verdict == "wrong":
+        return (
+            f"THE CARD {finding.model} LOOKS WRONG: facegap doctor found on {finding.at} that {better}. Every number of "
+            "this run that rests on this model rests on settings that look wrong. Correct the card and audit again"
+        )
+    if finding.verdict == "bettered":
+        return f"card {finding.model}: facegap doctor found on {finding.at} that {better}; by less than is called wrong"
+    if finding.verdict == "holds":
+        return (
+            f"card {finding.model}: checked by doctor {seen} ({finding.at}): its settings are within noise of the best "
+            f"of {finding.variants + 1} ({finding.measure} {finding.value:.4g})"
+        )
+    return f"card {finding.model}: facegap doctor looked at it {seen} ({finding.at}); not enough data to judge it"
+
+
+def _checked(record: Any) -> Finding:
+    """A finding from JSON; ValueError or TypeError for anything that `as_record` does not make."""
+    if not isinstance(record, Mapping) or record.get("version") != VERSION:
+        raise ValueError("not of this version")
+    values: dict[str, Any] = {}
+    for field in fields(Finding):
+        value = record.get(field.name)
+        kind = {"float": float, "int": int}.get(str(field.type), str)
+        if kind is float:
+            value = math.nan if value is None else float(value)
+        if type(value) is not kind:
+            raise ValueError(f"{field.name} is {value!r:.40}")
+        values[field.name] = value
+    if values["verdict"] not in ("holds", "bettered", "wrong", "not enough data"):
+        raise ValueError("an unknown verdict")
+    return Finding(**values)
+
+
+def _short(error: Exception) -> str:
+    """One line of an error, bounded."""
+    return " ".join(str(error).split())[:120]
