@@ -119,7 +119,8 @@ def audit(
     send_images         : without it nothing is sent, and an error says who would get how many images
     max_calls           : requests in all, also over several starts with `resume`; images beyond it have no answer
     calls_per_second    : of all workers together
-    notice              : called with the recipient and the number of images before any is sent; None: stderr
+    notice              : called with the recipient and the number of images before any is sent, and with what
+                          `facegap doctor` found wrong with a card; None: stderr
 
     Raises
     ------
@@ -156,6 +157,8 @@ def audit(
     if embed is not None:
         require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
     sending = Sending(send_images, Limits(max_calls, calls_per_second), notice or on_stderr)
+    for alarm in loaded.remembered.alarms:  # before the first image, and again above the result
+        sending.notice(alarm)
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, sending, len(table.frame), out)
     with run_folder(Path(out) if out is not None else None, resume=resume) as (folder, lasting):

@@ -12,6 +12,7 @@ from facegap.derive.terms import Term, cells_of, default_terms, parse_by
 from facegap.enrolment import IdentifySettings
 from facegap.errors import ModelError, RunError
 from facegap.inputs.cards import resolve_card
+from facegap.inputs.findings import Remembered, look_up
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task
 from facegap.inputs.weights import models_folders, read_weights
@@ -51,11 +52,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The models of a run, ready, and what they run on."""
+    """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings."""
 
     stages: Stages
     cards: Mapping[Task, ModelCard]
     execution: Execution
+    remembered: Remembered = field(default_factory=Remembered)
 
 
 def chosen_terms(table: Manifest, settings: Settings) -> tuple[tuple[Term, ...], tuple[str, ...]]:
@@ -105,7 +107,7 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
         settings.many_faces,
         settings.min_face_px,
     )
-    return Loaded(stages, cards, execution)
+    return Loaded(stages, cards, execution, look_up(cards.values()))
 
 
 def require_fitting(cards: Mapping[Task, ModelCard]) -> None:

@@ -49,8 +49,12 @@ def record_of(
         "execution": plain(asdict(loaded.execution)),
         "timing": timing(rows),
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
-        "warnings": [*table.warnings, *notes, *card_warnings(loaded.cards)],
-    }
+        "alarms": list(loaded.remembered.alarms),
+        "checked": list(loaded.remembered.checked),
+        "warnings": [
+            *loaded.remembered.alarms, *table.warnings, *notes, *card_warnings(loaded.cards), *loaded.remembered.warnings,
+        ],
+    }  # fmt: skip
 
 
 def closed_record(

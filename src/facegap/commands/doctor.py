@@ -146,7 +146,7 @@ DETECTORS = (
 
 def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measure: Measure) -> Examination:
     """Every variant of a card on one sample."""
-    tried = variants(card)
+    tried = variants(card, age=measure.question == "age")
     found = room.look(sample, tried, session, measure)
     judgement = judge(sample, found, tried, measure)
     return Examination(

@@ -62,13 +62,16 @@ class Variant:
         return self.setting if self.aspect == "the card" else f"{self.aspect} {self.setting}"
 
 
-def variants(card: ModelCard) -> tuple[Variant, ...]:
-    """The card itself, then each change of one setting that the card's kind of model knows."""
+def variants(card: ModelCard, *, age: bool = False) -> tuple[Variant, ...]:
+    """The card itself, then each change of one setting that the card's kind of model knows.
+
+    age : the ages of a classifier are judged, not its classes
+    """
     makers: tuple[Callable[[ModelCard], list[Variant]], ...]
     if card.task == "embed":
         makers = (colours, scales, templates, zooms, boxes, interpolations)
     else:
-        makers = (colours, scales, margins, interpolations, class_orders, years)
+        makers = (colours, scales, margins, interpolations, years if age else class_orders)
     return (Variant("the card", "as the card says", card), *(found for make in makers for found in make(card)))
 
 

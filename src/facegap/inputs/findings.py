@@ -109,9 +109,24 @@ def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
     return finding
 
 
-def look_up(cards: Iterable[ModelCard]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """What is remembered of each card, and a sentence on each file that cannot be read."""
-    found, problems = [], []
+@dataclass(frozen=True)
+class Remembered:
+    """What is known of the cards of a run, in sentences.
+
+    alarms   : settings that look wrong; they stand above everything else
+    warnings : settings that are bettered by little, and files that cannot be read
+    checked  : settings that were found to be right
+    """
+
+    alarms: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
+
+
+def look_up(cards: Iterable[ModelCard]) -> Remembered:
+    """What is remembered of each card; nothing where the doctor never looked."""
+    found: list[Finding] = []
+    problems: list[str] = []
     for card in cards:
         try:
             finding = read_finding(card)
@@ -119,7 +134,11 @@ def look_up(cards: Iterable[ModelCard]) -> tuple[tuple[Finding, ...], tuple[str,
             problems.append(str(error))
         else:
             found += [finding] if finding else []
-    return tuple(found), tuple(problems)
+
+    def said(*verdicts: Opinion) -> tuple[str, ...]:
+        return tuple(finding_sentence(finding) for finding in found if finding.verdict in verdicts)
+
+    return Remembered(said("wrong"), (*said("bettered", "not enough data"), *problems), said("holds"))
 
 
 def finding_sentence(finding: Finding) -> str:
@@ -154,7 +173,7 @@ def _checked(record: Any) -> Finding:
         kind = {"float": float, "int": int}.get(str(field.type), str)
         if kind is float:
             value = math.nan if value is None else float(value)
-        if type(value) is not kind:
+        if type(value) is not kind or (isinstance(value, str) and not value.isprintable()):
             raise ValueError(f"{field.name} is {value!r:.40}")
         values[field.name] = value
     if values["verdict"] not in ("holds", "bettered", "wrong", "not enough data"):

@@ -130,8 +130,15 @@ def print_warnings(warnings: Sequence[str]) -> None:
         console().print(Text(f"warning: {clean(warning)}", "yellow"))
 
 
+def print_alarms(alarms: Sequence[str]) -> None:
+    """Print what puts every number in doubt, so that nobody scrolls past it."""
+    for alarm in alarms:
+        console().print(Text(f"!!! {clean(alarm)} !!!", "bold white on red"))
+
+
 def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
     """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
+    print_alarms(run.record.get("alarms", ()))
     print_tables(overview.all_tables(run, view=view, include_ids=include_ids, width=console().width))
     print_warnings(run.record["warnings"])
     out = console()
