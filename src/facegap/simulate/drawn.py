@@ -1,0 +1,84 @@
+"""People who do not exist, drawn from a seed, with the truth about each picture: who, where, how light.
+
+A `Person` holds what stays the same, a `Photograph` what changes. `draw` makes the picture of both: the same bytes every
+time on one machine. They are drawings and look it; what is learnt from them holds for drawings only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.simulate.faces.backdrop import paint_backdrop
+from facegap.simulate.faces.body import paint_body, paint_ears
+from facegap.simulate.faces.camera import expose
+from facegap.simulate.faces.canvas import Bytes
+from facegap.simulate.faces.extras import paint_beard, paint_glasses
+from facegap.simulate.faces.eyes import paint_brow, paint_eye
+from facegap.simulate.faces.geometry import Floats, xy
+from facegap.simulate.faces.hair import paint_back, paint_front
+from facegap.simulate.faces.head import head_outline, paint_head
+from facegap.simulate.faces.mouth import corner, paint_mouth
+from facegap.simulate.faces.person import Gender, Person, draw_person
+from facegap.simulate.faces.photograph import PLAIN, Photograph, draw_photograph
+from facegap.simulate.faces.sitting import Sitting, sitting_of
+
+__all__ = ["PLAIN", "SIZE", "Drawing", "Gender", "Person", "Photograph", "draw", "draw_person", "draw_photograph"]
+
+SIZE = (160, 200)  # width, height of a usual picture
+FOREHEAD = -0.80  # y of the upper edge of the box that a detector would draw
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A picture and what is true of it.
+
+    pixels : uint8 (height, width, 3), blue, green, red
+    points : float64 (5, 2), as in tables.POINTS: left and right eye, nose, left and right mouth corner as seen in the
+             picture; pixel centres at whole numbers
+    box    : float64 (4,), x1, y1, x2, y2 of the face from forehead to chin, without ears
+    """
+
+    pixels: Bytes
+    points: Floats
+    box: Floats
+
+
+def draw(person: Person, photograph: Photograph, *, size: tuple[int, int] = SIZE) -> Drawing:
+    """The picture of a person; the same bytes for the same arguments.
+
+    size : width, height in pixels; everything grows with the width, so a larger picture is sharper, not wider
+    """
+    sitting = sitting_of(person, photograph, size)
+    outline = head_outline(sitting)
+    paint_backdrop(sitting.canvas.colour, photograph)
+    paint_back(sitting)
+    paint_body(sitting, outline)
+    paint_ears(sitting)
+    paint_head(sitting, outline)
+    paint_beard(sitting)
+    paint_mouth(sitting)
+    for sign in (-1, 1):
+        paint_eye(sitting, sign)
+        paint_brow(sitting, sign)
+    paint_glasses(sitting)
+    paint_front(sitting)
+    return Drawing(expose(sitting.canvas, photograph), true_points(sitting), true_box(outline, sitting))
+
+
+def true_points(sitting: Sitting) -> Floats:
+    """Where eyes, nose and corners of the mouth are, in pixels."""
+    p, view = sitting.person, sitting.view
+    x, y = corner(sitting)
+    eyes = view.relief(xy((-p.eye_spacing, p.eye_height), (p.eye_spacing, p.eye_height)), -0.02)
+    nose = view.turned(xy((0.0, p.nose_length - 0.03)), np.array([1.12]))
+    mouth = view.relief(xy((-x, y), (x, y)), 0.02)
+    return np.concatenate([eyes, nose, mouth])
+
+
+def true_box(outline: Floats, sitting: Sitting) -> Floats:
+    """The box around the face from the forehead down, in pixels."""
+    forehead = sitting.view.relief(xy((0.0, FOREHEAD)))[0, 1]
+    face = outline[outline[:, 1] >= forehead]
+    return np.array([face[:, 0].min(), forehead, face[:, 0].max(), face[:, 1].max()])

@@ -1,0 +1,147 @@
+"""What is painted on: flat colours at twice the final size, and light, gloss and warmth as soft maps at the final size.
+
+Colour and light are kept apart until the photograph is taken. So a line of darker skin stays right under any light, and
+soft shadows cost one blur of a small map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.simulate.faces.geometry import Floats
+
+SHARPER = 2  # colours are painted so many times larger
+SHIFT = 4  # bits behind the binary point of a polygon's corners
+NEUTRAL = 128  # of a relief map: neither darker nor lighter
+Bytes = NDArray[np.uint8]
+Map = NDArray[np.float32]
+Colour = tuple[float, float, float]  # blue, green, red, 0..255
+
+
+@dataclass(eq=False)
+class Canvas:
+    """The layers of one picture of `size` (width, height); all are painted in place.
+
+    colour : uint8 (2 h, 2 w, 3), what would be seen in even light
+    light  : float32 (h, w), by how much the light multiplies it; 1 is even light
+    gloss  : float32 (h, w), shine that is added, in shares of white
+    warmth : float32 (h, w), 0..1, blood under the skin
+    unit   : pixels of the final picture per unit of head space
+    """
+
+    size: tuple[int, int]
+    unit: float
+    colour: Bytes
+    light: Map
+    gloss: Map
+    warmth: Map
+
+    @classmethod
+    def blank(cls, size: tuple[int, int], unit: float) -> Canvas:
+        """An unpainted canvas in even light."""
+        width, height = size
+        return cls(
+            size, unit,
+            np.zeros((height * SHARPER, width * SHARPER, 3), np.uint8),
+            np.ones((height, width), np.float32),
+            np.zeros((height, width), np.float32),
+            np.zeros((height, width), np.float32),
+        )  # fmt: skip
+
+    def fill(self, points: Floats, colour: Colour) -> None:
+        """Fill a polygon, corners in pixels of the final picture."""
+        cv2.fillPoly(self.colour, [sharp(points)], colour, cv2.LINE_AA, SHIFT)
+
+    def lines(self, curves: list[Floats], colour: Colour, width: float) -> None:
+        """Draw open curves of one colour; width in units of head space, at least the thinnest line there is."""
+        thick = max(1, round(width * self.unit * SHARPER))
+        cv2.polylines(self.colour, [sharp(curve) for curve in curves], False, colour, thick, cv2.LINE_AA, SHIFT)
+
+    def line(self, curve: Floats, colour: Colour, width: float) -> None:
+        """Draw one open curve."""
+        self.lines([curve], colour, width)
+
+    def brush(self, outline: Floats, colour: Colour) -> None:
+        """Fill the outline of a stroke, which may cross itself."""
+        self.fill(outline, colour)
+
+    def cover(self, *polygons: Floats) -> Map:
+        """How much of each pixel of the final picture polygons cover: float32 (h, w) in 0..1."""
+        mask = np.zeros(self.light.shape, np.uint8)
+        for polygon in polygons:
+            cv2.fillPoly(mask, [fixed(polygon)], 255, cv2.LINE_AA, SHIFT)
+        return mask.astype(np.float32) * np.float32(1 / 255)
+
+    def blend(self, colour: Colour, share: Map) -> None:
+        """Mix a colour into the picture by a share (h, w) per pixel of the final picture."""
+        rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))
+        if not len(rows):
+            return
+        top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+        area = self.colour[top * SHARPER : bottom * SHARPER, left * SHARPER : right * SHARPER]
+        large = cv2.resize(share[top:bottom, left:right], area.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        now = area.astype(np.float32)
+        now += (np.array(colour, np.float32) - now) * large[:, :, None]
+        area[:] = now + np.float32(0.5)
+
+
+def fixed(points: Floats) -> NDArray[np.int32]:
+    """Corners of the final picture as OpenCV takes them with SHIFT."""
+    return np.rint(points * (1 << SHIFT)).astype(np.int32)
+
+
+def sharp(points: Floats) -> NDArray[np.int32]:
+    """Corners of the final picture on the larger layer of colours; pixel centres are at whole numbers in both."""
+    return fixed((points + 0.5) * SHARPER - 0.5)
+
+
+class Relief:
+    """A soft map of darker and lighter places: shapes are painted, blurred once, and multiply the light."""
+
+    def __init__(self, canvas: Canvas, softness: float) -> None:
+        self.canvas = canvas
+        self.sigma = softness * canvas.unit
+        # Broad softness needs no resolution: half of it costs a quarter.
+        self.part = 1 if self.sigma < 3 else 2
+        self.map = np.full(tuple(-(-side // self.part) for side in canvas.light.shape), NEUTRAL, np.uint8)
+
+    def paint(self, points: Floats, change: float) -> None:
+        """Make a polygon lighter (change > 0) or darker (< 0), by a share of the light, -1..1."""
+        at = (points + 0.5) / self.part - 0.5
+        cv2.fillPoly(self.map, [fixed(at)], tone(change), cv2.LINE_AA, SHIFT)
+
+    def line(self, curve: Floats, change: float, width: float) -> None:
+        """Make an open curve lighter or darker; width in units of head space."""
+        at = (curve + 0.5) / self.part - 0.5
+        thick = max(1, round(width * self.canvas.unit / self.part))
+        cv2.polylines(self.map, [fixed(at)], False, tone(change), thick, cv2.LINE_AA, SHIFT)
+
+    def blurred(self) -> Map:
+        """Factors of the light: float32 (h, w), 1 where nothing was painted."""
+        soft = self.map.astype(np.float32) * np.float32(1 / NEUTRAL)
+        soft = cv2.GaussianBlur(soft, (0, 0), self.sigma / self.part)
+        if self.part > 1:
+            height, width = self.canvas.light.shape
+            soft = cv2.resize(soft, (self.map.shape[1] * self.part, self.map.shape[0] * self.part))[:height, :width]
+        return np.asarray(soft, np.float32)
+
+
+def tone(change: float) -> float:
+    """A change of light as a value of a relief map."""
+    return float(np.clip(NEUTRAL * (1 + change), 0, 255))
+
+
+def mixed(one: Colour, other: Colour, share: float) -> Colour:
+    """A colour between two; share of the other."""
+    b, g, r = (a + (c - a) * share for a, c in zip(one, other, strict=True))
+    return b, g, r
+
+
+def scaled(colour: Colour, blue: float, green: float, red: float) -> Colour:
+    """A colour with each channel multiplied, held to 0..255."""
+    b, g, r = (min(255.0, max(0.0, a * f)) for a, f in zip(colour, (blue, green, red), strict=True))
+    return b, g, r

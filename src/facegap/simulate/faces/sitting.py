@@ -1,0 +1,114 @@
+"""One person before one camera: what every painter of a part needs to know, and how light falls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from facegap.simulate.faces.canvas import Canvas, Colour, Map, mixed, scaled
+from facegap.simulate.faces.geometry import Floats, View
+from facegap.simulate.faces.person import Person
+from facegap.simulate.faces.photograph import Photograph
+
+USUAL_WIDTH = 160  # pixels; blur and noise are meant for a picture so wide
+UNIT_SHARE = 0.262  # half a face's width, as a share of the width of the picture
+WRAP = 0.35  # how far round a ball soft light reaches
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A person, a photograph, the two views (head and body), the canvas, and the colours of the skin.
+
+    sun : unit vector towards the light, in the picture's axes (right, down, towards the viewer)
+    """
+
+    person: Person
+    photo: Photograph
+    view: View
+    body: View
+    canvas: Canvas
+    sun: tuple[float, float, float]
+
+    @property
+    def skin(self) -> Colour:
+        """The person's skin in even light."""
+        return self.person.skin
+
+    def skin_shade(self, depth: float) -> Colour:
+        """Skin in a fold: darker and redder; depth 0..1."""
+        return scaled(self.skin, 1 - 0.62 * depth, 1 - 0.58 * depth, 1 - 0.46 * depth)
+
+    def flush(self, share: float) -> Colour:
+        """Skin with blood under it; share 0..1."""
+        b, g, r = self.skin
+        return mixed(self.skin, (b * 0.66 + 14, g * 0.60 + 12, min(255.0, r * 0.90 + 26)), share)
+
+
+def sitting_of(person: Person, photo: Photograph, size: tuple[int, int]) -> Sitting:
+    """Set up camera and light for a picture of `size` (width, height)."""
+    width, height = size
+    unit = width * UNIT_SHARE * photo.size
+    centre = (width / 2 + photo.shift[0] * unit - 0.5, height * 0.475 + photo.shift[1] * unit - 0.5)
+    yaw, pitch, roll = (float(np.deg2rad(angle)) for angle in (photo.yaw, photo.pitch, photo.roll))
+    head = View(yaw, pitch, roll, unit, centre)
+    return Sitting(
+        person, photo, head, View(0.25 * yaw, 0.0, 0.2 * roll, unit, centre), Canvas.blank(size, unit),
+        towards_light(photo),
+    )  # fmt: skip
+
+
+def towards_light(photo: Photograph) -> tuple[float, float, float]:
+    """Unit vector from the face to the light: right, down, towards the viewer."""
+    side, up = (float(np.deg2rad(angle)) for angle in photo.light_from)
+    return float(np.sin(side) * np.cos(up)), float(-np.sin(up)), float(np.cos(side) * np.cos(up))
+
+
+def ball_light(sitting: Sitting, centre: tuple[float, float], radii: tuple[float, float], view: View) -> Map:
+    """Light on a ball as large as a head: float32 (h, w), 1 where its surface faces the camera.
+
+    centre, radii : in units of head space
+    """
+    x, y = head_grid(sitting, view)
+    nx, ny = (x - np.float32(centre[0])) / np.float32(radii[0]), (y - np.float32(centre[1])) / np.float32(radii[1])
+    nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.02, 1, dtype=np.float32))
+    facing = nx * np.float32(sitting.sun[0]) + ny * np.float32(sitting.sun[1]) + nz * np.float32(sitting.sun[2])
+    reached = np.clip((facing + np.float32(WRAP)) * np.float32(1 / (1 + WRAP)), 0, 1)
+    ambient = 0.80 - 0.42 * sitting.photo.harsh
+    direct = (1 - ambient) / max(0.35, (sitting.sun[2] + WRAP) / (1 + WRAP))
+    return np.asarray(reached * np.float32(direct) + np.float32(ambient), np.float32)
+
+
+def head_grid(sitting: Sitting, view: View) -> tuple[Map, Map]:
+    """Head space x and y of every pixel, unturned: float32 (h, w) each."""
+    columns, rows = pixel_grid(sitting.canvas.size)
+    dx, dy = columns - np.float32(view.centre[0]), rows - np.float32(view.centre[1])
+    sine, cosine = np.float32(np.sin(view.roll) / view.scale), np.float32(np.cos(view.roll) / view.scale)
+    return dx * cosine + dy * sine, dy * cosine - dx * sine
+
+
+@lru_cache(maxsize=8)
+def pixel_grid(size: tuple[int, int]) -> tuple[Map, Map]:
+    """Column and row of every pixel: float32 (1, w) and (h, 1)."""
+    return np.arange(size[0], dtype=np.float32)[None, :], np.arange(size[1], dtype=np.float32)[:, None]
+
+
+def lay(sitting: Sitting, cover: Map, light: Map, *, skin: bool = False) -> None:
+    """Put a lit surface over what is there: its light replaces that below, the shine below is hidden.
+
+    skin : shadows on it are warm, since light also comes through it
+    """
+    canvas = sitting.canvas
+    canvas.light += (light - canvas.light) * cover
+    bare = np.float32(1) - cover
+    canvas.gloss *= bare
+    canvas.warmth *= bare
+    if skin:
+        canvas.warmth += cover * np.clip(np.float32(1.02) - light, 0, 1) * np.float32(1.1)
+
+
+def cast(sitting: Sitting, length: float) -> Floats:
+    """By how many pixels a shadow of something `length` above a surface moves across it."""
+    x, y, z = sitting.sun
+    return np.array([-x, -y]) / max(z, 0.5) * length * sitting.view.scale
