@@ -49,6 +49,9 @@ def audit(
     embed: str | None = None,
     by: str | Sequence[str] | None = None,
     where: str | None = None,
+    tone: str | Path | None = None,
+    annotations: str | Path | None = None,
+    label_draws: int = 200,
     device: Device = "cpu",
     batch: int = 8,
     workers: int | None = None,
@@ -90,6 +93,9 @@ def audit(
     detect, classify, embed : a card's name, a card's path, or the path of an .onnx beside which a card lies
     by       : groups, 'gender,race' each alone, 'gender*race' crossed; None: every label column alone
     where    : a condition on the manifest's columns, "age not in ('0-2', '3-9')"
+    tone     : table of `facegap tone`: adds the labels measured_tone and measured_monk, with their doubt
+    annotations : table of `facegap annotate`: adds annotated_tone and annotated_<scale>
+    label_draws : how often such labels are drawn (by `seed`) to find what their doubt does to the gaps
     device   : a promise; where it cannot be kept the audit stops
     workers  : parts of the manifest under way at once; None: one for each processor
     out      : a run folder to write while running; None keeps the run in memory
@@ -128,6 +134,7 @@ def audit(
     """
     from facegap.enrolment import IdentifySettings, require_possible
     from facegap.inputs.manifest import read_manifest
+    from facegap.labelling import with_tone
     from facegap.prepare import Settings, chosen_terms, load_models
     from facegap.sending import Sending, on_stderr, require_leave, service_among
     from facegap.verify import VerifySettings, require_comparable, require_enough_pairs
@@ -145,6 +152,7 @@ def audit(
         IdentifySettings(role_column, enrol, non_mates, tuple(sorted(set(rank))), tuple(fpir)) if identify else None,
     )  # fmt: skip
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
+    table = with_tone(table, Path(manifest), tone, annotations, draws=label_draws, seed=seed)
     terms, _ = chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
     if settings.identify is not None:
         require_possible(table.frame, settings.identify, verify, embed)
@@ -270,7 +278,10 @@ def conclude(
     if loaded.stages.service is not None:
         record["sent"] = loaded.stages.service.sent()
     nothing = pd.DataFrame()
-    run = store.Run(record, table.frame, faces, predictions, nothing, nothing, nothing)
+    run = store.Run(
+        record, table.frame, faces, predictions, nothing, nothing, nothing,
+        labels=None if table.joined is None else table.joined.probabilities,
+    )  # fmt: skip
     if images is not None:
         calibration = None
         if elsewhere is not None:

@@ -17,6 +17,7 @@ from facegap.inputs.csv_records import read_records
 from facegap.inputs.labels import TWO_GENDERS, UNKNOWN, normalise_label
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.predictions_file import Predictions, read_predictions
+from facegap.labelling import with_tone
 from facegap.record import closed_record
 from facegap.store import Run
 from facegap.tables import FACES, check
@@ -35,6 +36,10 @@ def audit_predictions(
     classes: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     where: str | None = None,
+    tone: str | Path | None = None,
+    annotations: str | Path | None = None,
+    label_draws: int = 200,
+    seed: int = 0,
     min_subjects: int = 20,
     level: float = 0.95,
     allow_outside: bool = False,
@@ -47,7 +52,7 @@ def audit_predictions(
     model       : what the tables call the box; the name of the file of predictions where None
     classes     : the answers that the box can give. None: female and male where it gave no others, else those it gave.
                   An answer outside of them counts as none; a label outside of them is never an error of the person
-    by, where, min_subjects, level : as in `audit`
+    by, where, tone, annotations, label_draws, seed, min_subjects, level : as in `audit`
     out         : a new run folder to write; None keeps the run in memory
 
     Images without a row or with an empty prediction end as no_answer, counted like any other. No detector is judged,
@@ -59,6 +64,7 @@ def audit_predictions(
     RunError   : `out` is not empty or not writable
     """
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
+    table = with_tone(table, Path(manifest), tone, annotations, draws=label_draws, seed=seed)
     answers = read_predictions(Path(predictions))
     require_known_images(answers, table, Path(manifest), Path(predictions).name)
     if by is None:
@@ -78,7 +84,10 @@ def audit_predictions(
     }
     nothing = pd.DataFrame()
     said = predictions_table(rows, table.frame, chosen)
-    run = derived(Run(record, table.frame, check(rows_of_faces(rows), FACES, "faces"), said, nothing, nothing, nothing))
+    run = derived(Run(
+        record, table.frame, check(rows_of_faces(rows), FACES, "faces"), said, nothing, nothing, nothing,
+        labels=None if table.joined is None else table.joined.probabilities,
+    ))  # fmt: skip
     if out is not None:
         run.write(out)
     return run

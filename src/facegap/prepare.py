@@ -13,7 +13,7 @@ from facegap.enrolment import IdentifySettings
 from facegap.errors import ModelError, RunError
 from facegap.inputs.cards import resolve_card
 from facegap.inputs.findings import Remembered, look_up
-from facegap.inputs.manifest import Manifest
+from facegap.inputs.manifest import JoinedLabels, Manifest
 from facegap.inputs.model_card import ModelCard, Task
 from facegap.inputs.weights import models_folders, read_weights
 from facegap.store import sha256
@@ -134,12 +134,19 @@ def request_of(table: Manifest, elsewhere: Manifest | None, settings: Settings, 
         "pair_lists_sha256": [
             sha256(Path(name)) for name in (settings.verify.pairs, settings.verify.exclude_pairs) if name
         ],
+        "labels": None if table.joined is None else labels_request(table.joined),
         "rows": len(table.frame),
         "part_rows": PART_ROWS,
         "settings": plain(asdict(settings)),
         "cards": {task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
         "versions": {name: versions[name] for name in SAME_ON_RESUME if name in versions},
     }
+
+
+def labels_request(joined: JoinedLabels) -> dict[str, Any]:
+    """Of joined labels what decides the tables: the files, and the draws."""
+    files = {name: joined.record[name]["sha256"] for name in ("tone", "annotations") if name in joined.record}
+    return {**files, "draws": joined.record["draws"], "seed": joined.record["seed"]}
 
 
 def plain(value: Any) -> Any:

@@ -40,6 +40,7 @@ def record_of(
             "has_subjects": table.has_subjects,
             "labels": list(table.labels),
         },
+        **joined_labels(table),
         "models": {task: card.name for task, card in loaded.cards.items()},
         "classes": list(judged.gender_classes) if judged else [],
         "says_age": bool(judged and judged.says_age),
@@ -74,6 +75,7 @@ def closed_record(
             "has_subjects": table.has_subjects,
             "labels": list(table.labels),
         },
+        **joined_labels(table),
         "models": dict(models),
         "classes": [],
         "says_age": False,
@@ -88,6 +90,11 @@ def closed_record(
         "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
         "warnings": [*table.warnings, *notes],
     }  # fmt: skip
+
+
+def joined_labels(table: Manifest) -> dict[str, Any]:
+    """The entry of run.json on labels of tone that came from files beside the manifest; none without."""
+    return {} if table.joined is None else {"labels": plain(table.joined.record)}
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:

@@ -72,7 +72,9 @@ def noise_of(
 ) -> dict[str, LabelColumns]:
     """What drawing the labels of a term does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
     doubted = doubted_columns(run, cells.term)
-    doubt = doubt_of(run, doubted[0], subjects) if len(doubted) == 1 else None
+    if len(doubted) != 1 or run.labels is None:
+        return {}
+    doubt = doubt_of(run.labels, run.manifest, doubted[0], subjects)
     if doubt is None:
         return {}
     stated = run.record["labels"]

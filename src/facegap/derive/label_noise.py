@@ -79,17 +79,15 @@ def is_measured(run: Run, term: Term) -> bool:
     return any(columns[name]["source"] == "measured" for name in doubted_columns(run, term))
 
 
-def doubt_of(run: Run, column: str, subjects: IntArray) -> Doubt | None:
-    """The probabilities of a column per person; None where any label's doubt is unknown."""
-    if run.labels is None:
-        return None
-    stated = run.labels[run.labels["column"] == column]
+def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray) -> Doubt | None:
+    """The probabilities of a column per person, from LABELS; None where the doubt of any row's label is unknown."""
+    stated = labels[labels["column"] == column]
     classes = tuple(dict.fromkeys(stated["label"]))
-    images = np.full((len(run.manifest), len(classes)), np.nan)
+    images = np.full((len(manifest), len(classes)), np.nan)
     place = {label: k for k, label in enumerate(classes)}
     images[stated["row"], stated["label"].map(place)] = stated["probability"]
     people = pooled_over_people(images, subjects)
-    labelled = (run.manifest[column] != UNKNOWN).to_numpy(np.bool_)
+    labelled = (manifest[column] != UNKNOWN).to_numpy(np.bool_)
     if not classes or np.isnan(people[subjects[labelled]]).any():
         return None
     return Doubt(column, classes, people)
@@ -182,4 +180,4 @@ def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
         weight = (tried * redraw.chances[units.people, k])[inside]
         shares += np.bincount(own[inside] * size + to[inside], weights=weight, minlength=size * size).reshape(size, size)
     whole = np.bincount(own[own >= 0], weights=tried[own >= 0], minlength=size)[:, None]
-    return np.divide(shares, whole, out=np.full(shares.shape, np.nan), where=whole > 0)
+    return np.asarray(np.divide(shares, whole, out=np.full(shares.shape, np.nan), where=whole > 0), dtype=np.float64)

@@ -15,6 +15,11 @@ from facegap.types import ANY, Group, IntArray
 
 Term = tuple[str, ...]
 MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is no grouping unless it is asked for
+JOINED = {  # beginnings of label columns that come from a file beside the manifest
+    "measured_": "; it comes from a measurement: facegap tone MANIFEST --out tone.parquet, then add --tone tone.parquet",
+    "annotated_": "; it comes from annotators: facegap annotate MANIFEST, then add --annotations with the exported CSV, "
+    "which must be of that scale (annotated_tone: of one scale only)",
+}
 MOST_CELLS = 500  # 124,750 pairs of groups; a family beyond that settles nothing and takes minutes
 
 
@@ -49,6 +54,7 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Term, ...]
                 hint = (
                     f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(labels) or 'no label column'}"
                 )
+                hint = next((cure for start, cure in JOINED.items() if name.startswith(start)), hint)
                 raise TableError(f"--by: the manifest has no label column {name!r}{hint}")
         if len(set(term)) < len(term):
             raise TableError(f"--by: {'*'.join(term)!r} crosses a column with itself")

@@ -7,8 +7,10 @@ import os
 import posixpath
 import re
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +31,19 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
+@dataclass(frozen=True, eq=False)
+class JoinedLabels:
+    """Labels of tone that were joined to a manifest from files beside it.
+
+    probabilities : LABELS, how sure they are
+    record        : what run.json says of them: the files' sha256, draws and seed, and of each column its source, how many
+                    rows have which label, and why others have none
+    """
+
+    probabilities: pd.DataFrame
+    record: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A checked list of portraits.
@@ -41,6 +56,7 @@ class Manifest:
     has_subjects : whether people are named; without, every image counts as a person of its own
     excluded     : rows that --where left out
     where        : the condition they were chosen by
+    joined       : labels of tone that came from other files; None without
     """
 
     frame: pd.DataFrame
@@ -51,6 +67,7 @@ class Manifest:
     has_subjects: bool
     excluded: int = 0
     where: str | None = None
+    joined: JoinedLabels | None = None
 
 
 def read_manifest(path: Path, *, allow_outside: bool = False, where: str | None = None) -> Manifest:

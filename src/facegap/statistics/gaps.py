@@ -99,9 +99,9 @@ class GapFamily:
         """The family as rows of GAPS."""
         columns = {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
         columns["verdict"] = [cast(Verdict, verdict) for verdict in columns["verdict"]]
-        same = {name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}
-        names = [f.name for f in fields(Gap)]
-        return [Gap(*row) for row in zip(*({**columns, **same}[name] for name in names), strict=True)]
+        known = {**columns, **{name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}}
+        names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap say what label noise does
+        return [Gap(*row) for row in zip(*(known[name] for name in names), strict=True)]
 
 
 _OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin")

@@ -86,7 +86,7 @@ def second_answers(counts: IntArray) -> FloatArray:
     others = compared[:, None, :] - np.eye(counts.shape[1])
     pairs = (compared[:, :, None] * others / (compared.sum(axis=1) - 1)[:, None, None]).sum(axis=0)
     total = pairs.sum(axis=1, keepdims=True)
-    return np.divide(pairs, total, out=np.full(pairs.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(pairs, total, out=np.full(pairs.shape, np.nan), where=total > 0), dtype=np.float64)
 
 
 def answer_probabilities(counts: IntArray, *, ordinal: bool) -> FloatArray:
@@ -120,7 +120,7 @@ def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArra
     sums = np.zeros((size, probabilities.shape[1]))
     np.add.at(sums, people[known], probabilities[known])
     images = np.bincount(people[known], minlength=size)[:, None]
-    return np.divide(sums, images, out=np.full(sums.shape, np.nan), where=images > 0)
+    return np.asarray(np.divide(sums, images, out=np.full(sums.shape, np.nan), where=images > 0), dtype=np.float64)
 
 
 def drawn_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:

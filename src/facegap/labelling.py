@@ -1,0 +1,292 @@
+"""Labels of skin tone for the rows of a manifest: measured from pixels or given by annotators, with how sure they are.
+
+Everything is joined by the column image, verbatim. A row without a label stays in the audit as `unknown` and is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.label_noise import doubt_of
+from facegap.errors import TableError
+from facegap.groups.agreement import label_counts
+from facegap.groups.annotations import NO_LABEL, ratings, read_annotations, scales_of
+from facegap.groups.consensus import EVEN_RULES, Even, consensus
+from facegap.groups.scales import DARKER, LIGHTER, LIGHTER_DARKER, Scale, lighter_labels
+from facegap.inputs.csv_records import Records, read_records
+from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifest import JoinedLabels, Manifest
+from facegap.statistics.label_noise import answer_probabilities
+from facegap.tables import LABELS, TONE, check
+from facegap.types import BoolArray, FloatArray, IntArray
+
+MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk", "annotated_tone"
+CLASSES = (LIGHTER, DARKER)
+DRAWS = 200
+MOST_DRAWS = 10_000
+MEASURED_WORDS = (
+    "labels named measured were measured from pixels: they say how light skin came out in these photographs, not how a "
+    "person is perceived, and nothing about race or ancestry"
+)
+LOST_WORDS = (
+    "an image without a usable face has no measured tone, so by measured_tone and measured_monk fte is not compared, and "
+    "the other rates are of images whose tone could be measured"
+)
+ANNOTATED_WORDS = (
+    "labels named annotated are what annotators saw in these photographs; their doubt is the annotators' disagreement, and "
+    "an error that all of them share is not in it"
+)
+DRAWN_WORDS = (
+    "doubt about labels: drawn labels blur groups, so a gap under drawn labels is nearer to none; label_attenuation says how "
+    "much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
+    "where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
+)
+PAIRS_WORDS = "rates of comparisons (FMR, FNMR, 1:N) take labels as certain: no doubt about labels is in their gaps"
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One label column of tone for all rows of a manifest.
+
+    labels        : text per row, `unknown` without one
+    classes       : what the columns of `probabilities` stand for
+    probabilities : float64 [rows, K], NaN where nothing is known
+    without       : why rows have no label, and how many
+    """
+
+    name: str
+    source: str
+    labels: pd.Series
+    classes: tuple[str, ...]
+    probabilities: FloatArray
+    without: Mapping[str, int]
+    notes: Sequence[str] = field(default=())
+
+
+def with_tone(
+    table: Manifest, path: Path, tone: str | Path | None, annotations: str | Path | None, *, draws: int = DRAWS,
+    seed: int = 0,
+) -> Manifest:  # fmt: skip
+    """The manifest with label columns of tone; as it is where neither file is given.
+
+    path        : of the manifest's file
+    tone        : table that `facegap tone` wrote: adds measured_tone and measured_monk
+    annotations : table that `facegap annotate` exported: adds annotated_tone, and annotated_<scale> for each scale
+    draws, seed : how often labels are drawn to find what their doubt does to the gaps
+
+    Raises
+    ------
+    TableError : a malformed file, a column that the manifest has already, images that the manifest does not have or (of
+                 the measurement) lacks, fewer than two draws
+    """
+    if tone is None and annotations is None:
+        return table
+    if not 2 <= draws <= MOST_DRAWS:
+        raise TableError(f"--label-draws {draws}: take 2 to {MOST_DRAWS:,}; 200 is usual")
+    known = set(table.frame["image"] if table.where is None else read_records(path).frame["image"])
+    columns: list[Column] = []
+    record: dict[str, Any] = {"draws": draws, "seed": seed}
+    if tone is not None:
+        measured, sha256 = read_tone(Path(tone), table, known, path.name)
+        columns += measured_columns(measured)
+        record["tone"] = {"sha256": sha256}
+    if annotations is not None:
+        found, record["annotations"] = annotated_columns(Path(annotations), table, known, path.name)
+        columns += found
+    return joined(table, columns, record, path.name)
+
+
+def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], file: str) -> Manifest:
+    """The manifest with these columns as labels."""
+    for column in columns:
+        if column.name in table.frame.columns:
+            raise TableError(f"{file} line 1, column {column.name}: facegap adds a column of that name; rename the one there")
+    frame = table.frame.assign(**{column.name: column.labels.to_numpy() for column in columns})
+    probabilities = check(pd.concat([labels_rows(column) for column in columns], ignore_index=True), LABELS, "labels")
+    subjects = np.asarray(pd.factorize(frame["subject"])[0], np.int64)
+    record["columns"] = {
+        column.name: column_record(column, doubt_of(probabilities, frame, column.name, subjects) is not None)
+        for column in columns
+    }
+    warnings = [*warnings_of(columns), *(doubt_warnings(record["columns"]))]
+    return replace(
+        table, frame=frame, labels=(*table.labels, *(column.name for column in columns)),
+        warnings=(*table.warnings, *warnings), joined=JoinedLabels(probabilities, record),
+    )  # fmt: skip
+
+
+def labels_rows(column: Column) -> pd.DataFrame:
+    """LABELS of one column: a record per row and class; one with NaN where a row has a label of unknown doubt."""
+    known = ~np.isnan(column.probabilities).any(axis=1)
+    rows, classes = np.flatnonzero(known), list(column.classes)
+    stated = pd.DataFrame({
+        "row": np.repeat(rows, len(classes)), "label": classes * len(rows),
+        "probability": column.probabilities[known].ravel(),
+    })  # fmt: skip
+    bare = np.flatnonzero(~known & (column.labels != UNKNOWN).to_numpy())
+    doubtful = pd.DataFrame({"row": bare, "label": column.labels.to_numpy()[bare], "probability": np.nan})
+    return pd.concat([stated, doubtful] if len(bare) else [stated], ignore_index=True).assign(column=column.name)
+
+
+def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
+    """What run.json says of a column."""
+    counts = column.labels[column.labels != UNKNOWN].value_counts()
+    known = ~np.isnan(column.probabilities).any(axis=1)
+    return {
+        "source": column.source,
+        "rows": {str(label): int(count) for label, count in counts.items()},
+        "without_label": dict(column.without),
+        "without_label_but_drawn": int((known & (column.labels == UNKNOWN).to_numpy()).sum()),
+        "doubt": "known" if has_known_doubt else "unknown",
+    }
+
+
+def warnings_of(columns: Sequence[Column]) -> list[str]:
+    """What a reader must know of the labels, and who has none."""
+    sources = {column.source for column in columns}
+    said = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
+    said += [ANNOTATED_WORDS] if "annotated" in sources else []
+    for column in columns:
+        said += column.notes
+        if lost := sum(column.without.values()):
+            why = ", ".join(f"{reason}: {count}" for reason, count in column.without.items())
+            said.append(
+                f"{column.name}: {lost} of {len(column.labels)} rows have no label ({why}); they are in no gap between groups"
+            )
+    return said
+
+
+def doubt_warnings(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the draws say and do not say, and which columns have none."""
+    said = [
+        f"{name}: how doubtful its labels are is not known for all rows, so the label_ columns of its gaps are empty; "
+        "that is not the same as no doubt"
+        for name, stated in columns.items()
+        if stated["doubt"] == "unknown"
+    ]
+    if any(stated["doubt"] == "known" for stated in columns.values()):
+        said.append(DRAWN_WORDS)
+    return [*said, PAIRS_WORDS]
+
+
+# ---- measured ----
+
+
+def read_tone(path: Path, table: Manifest, known: set[str], manifest: str) -> tuple[pd.DataFrame, str]:
+    """The rows of a table of measured tone in the order of the manifest, and the file's sha256."""
+    records = read_records(path)
+    frame = check(records.frame.drop(columns="line", errors="ignore").assign(line=records.lines), TONE, path.name)
+    require_known(frame["image"], records, known, path.name, manifest)
+    repeated = frame["image"].duplicated().to_numpy()
+    refuse(repeated, records, path.name, "image", "the same image again; keep one row per image")
+    chance = frame["darker_probability"]
+    off = ((chance < 0) | (chance > 1) | (chance.isna() & frame["measured_tone"].ne(""))).to_numpy()
+    refuse(off, records, path.name, "darker_probability", "a tone without a probability from 0 to 1; measure it again")
+    place = pd.Index(frame["image"]).get_indexer(pd.Index(table.frame["image"]))
+    if (place < 0).any():
+        first = table.frame.iloc[int((place < 0).argmax())]
+        raise TableError(
+            f"{manifest} line {first['line']}, column image: {first['image']!r} is not in {path.name} "
+            f"({int((place < 0).sum())} such); measure this manifest: facegap tone {manifest} --out {path.name}"
+        )
+    return frame.iloc[place].reset_index(drop=True), records.sha256
+
+
+def measured_columns(tone: pd.DataFrame) -> list[Column]:
+    """measured_tone with the probability of each side; measured_monk, whose doubt is not known."""
+    calls = tone["measured_tone"].where(tone["measured_tone"].isin(CLASSES), UNKNOWN)
+    darker = tone["darker_probability"].to_numpy(np.float64)
+    why = tone["outcome"].where(tone["measured_tone"] != UNKNOWN, "too doubtful to call")
+    monk = tone["measured_monk"]
+    colours = pd.Series([UNKNOWN if pd.isna(value) else str(value) for value in monk], dtype="str")
+    nothing = np.full((len(tone), 0), np.nan)
+    return [
+        Column(MEASURED_TONE, "measured", calls, CLASSES, np.stack([1 - darker, darker], axis=1), reasons(why, calls)),
+        Column(MEASURED_MONK, "measured", colours, (), nothing, reasons(tone["outcome"], colours)),
+    ]  # fmt: skip
+
+
+def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
+    """How many rows have no label for each reason, the commonest first."""
+    counts = why[labels == UNKNOWN].value_counts()
+    return {str(reason): int(count) for reason, count in counts.items()}
+
+
+# ---- annotated ----
+
+
+def annotated_columns(
+    path: Path, table: Manifest, known: set[str], manifest: str
+) -> tuple[list[Column], dict[str, Any]]:
+    """The columns that annotations give, and what run.json says of the file."""
+    annotations, records = read_annotations(path), read_records(path)
+    require_known(annotations["image"], records, known, path.name, manifest)
+    scales = [ratings(annotations, name) for name in scales_of(annotations)]
+    record = {
+        "sha256": records.sha256, "answers": int((annotations["value"] != "").sum()),
+        "annotators": int(annotations["annotator"].nunique()), "scales": [found.scale.name for found in scales],
+    }  # fmt: skip
+    columns = []
+    for found in scales:
+        codes = aligned(found.codes, found.images, table.frame["image"])
+        asked = table.frame["image"].isin(list(found.images)).to_numpy()
+        if found.scale != LIGHTER_DARKER:
+            columns.append(answers_column(f"annotated_{found.scale.name}", codes, asked, found.scale, "lower"))
+        if len(scales) == 1:  # of two scales neither is the one that says lighter and darker
+            columns.append(tone_column(codes, asked, found.scale))
+    return columns, record
+
+
+def aligned(codes: IntArray, images: Sequence[str], rows: pd.Series) -> IntArray:
+    """Codes [annotators, images] for the rows of the manifest: int64 [annotators, rows]."""
+    place = pd.Index(images).get_indexer(pd.Index(rows))
+    return np.where(place < 0, NO_LABEL, codes[:, place])
+
+
+def tone_column(codes: IntArray, asked: BoolArray, scale: Scale) -> Column:
+    """annotated_tone: every answer as lighter or darker, then the median; a panel that is split evenly gives no label."""
+    lighter = np.isin(np.array(scale.labels), lighter_labels(scale))
+    sides = np.where(codes == NO_LABEL, NO_LABEL, np.where(lighter[codes], 0, 1))
+    found = answers_column(ANNOTATED_TONE, sides, asked, LIGHTER_DARKER, "none")
+    cut = f" ({scale.cut})" if scale.cut else ""
+    words = f"{ANNOTATED_TONE}: {scale.name} {', '.join(lighter_labels(scale))} count as lighter{cut}"
+    return replace(found, notes=() if scale == LIGHTER_DARKER else (words,))
+
+
+def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, even: Even) -> Column:
+    """The consensus of the annotators of each image, and how probable each class is as the consensus of others like them."""
+    size = len(scale.labels)
+    found = consensus(codes, size, ordinal=scale.ordinal, even=even)
+    words = np.array([*scale.labels, UNKNOWN])  # NO_LABEL is -1: the last
+    labels = pd.Series(words[found.codes], dtype="str")
+    why = pd.Series(np.select([~asked, found.answers == 0], ["not annotated", "skipped"], "annotators split evenly"))
+    counts = label_counts(codes, size)
+    tied = int(found.tied.sum()) if found.tied.any() and even != "none" else 0
+    notes = [f"{name}: {tied} rows with two middle answers got {EVEN_RULES[even]}"] if tied and scale.ordinal else []
+    return Column(
+        name, "annotated", labels, scale.labels, answer_probabilities(counts, ordinal=scale.ordinal),
+        reasons(why, labels), notes,
+    )  # fmt: skip
+
+
+# ---- what both files must keep ----
+
+
+def require_known(images: pd.Series, records: Records, known: set[str], file: str, manifest: str) -> None:
+    """Raise TableError for the first image that the manifest does not have."""
+    foreign = ~images.isin(list(known)).to_numpy(dtype=bool)
+    what = f"is not in {manifest} ({int(foreign.sum())} such); this is a file of another manifest, or images were renamed"
+    first = repr(images.iloc[int(foreign.argmax())]) if len(images) else ""
+    refuse(foreign, records, file, "image", f"{first} {what}")
+
+
+def refuse(wrong: BoolArray, records: Records, file: str, column: str, what: str) -> None:
+    """Raise TableError that names the first row where `wrong` is true."""
+    if wrong.any():
+        raise TableError(f"{file} {records.unit} {records.lines[int(wrong.argmax())]}, column {column}: {what}")
