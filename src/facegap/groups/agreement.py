@@ -8,7 +8,7 @@ A matrix of codes is int64 [annotators, images]: the position of the label on it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +19,10 @@ from facegap.types import FloatArray, IntArray
 
 Metric = Literal["nominal", "ordinal", "interval"]
 Weights = Literal["none", "linear", "quadratic"]
+Measure = Callable[[FloatArray], FloatArray]  # from summed tables float64 [..., *table] to float64 [...]
 METRICS: tuple[Metric, ...] = ("nominal", "ordinal", "interval")
 MOST_DRAWS = 4_000_000  # numbers of one block of resamples, so that many images do not fill the memory
+NO_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Estimate:
     """A measure with its interval and what it rests on; NaN where it is not defined.
 
     images   : images that it compares; subjects: people they show
-    low, high: interval over resampled people; NaN where fewer than half of the resamples have a value
+    low, high: interval over resampled people; NaN where they cannot give one, see `middle`
     """
 
     value: float
@@ -141,19 +143,18 @@ def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
 # ---- intervals ----
 
 
-def estimate(
+def estimates(
     tables: FloatArray,
-    measure: Callable[[FloatArray], FloatArray],
+    measures: Sequence[Measure],
     subjects: IntArray,
     *,
     rng: np.random.Generator,
     replicates: int = 2000,
     level: float = 0.95,
-) -> Estimate:
-    """A measure of summed tables, and the middle `level` of it over resampled people.
+) -> list[Estimate]:
+    """Measures of summed tables, and the middle `level` of each over the same resamples of people.
 
     tables   : float64 [images, ...], one per image; an image whose table is all zeros does not take part
-    measure  : from float64 [..., *table] to float64 [...]
     subjects : int64 [images], any codes: the people to be resampled, each with all of their images. The annotators
                stay: the interval is about other faces, not about other annotators
     """
@@ -163,8 +164,8 @@ def estimate(
     of_people = np.zeros((len(people), flat.shape[1]))
     np.add.at(of_people, codes, flat[taking_part])
     sums = resampled_sums(of_people, replicates, rng).reshape(replicates, *tables.shape[1:])
-    low, high = middle(measure(sums), level)
-    return Estimate(float(measure(tables.sum(axis=0))), low, high, int(taking_part.sum()), len(people))
+    images, whole = int(taking_part.sum()), tables.sum(axis=0)
+    return [Estimate(float(of(whole)), *middle(of(sums), level), images, len(people)) for of in measures]
 
 
 def resampled_sums(tables: FloatArray, replicates: int, rng: np.random.Generator) -> FloatArray:
@@ -182,9 +183,12 @@ def resampled_sums(tables: FloatArray, replicates: int, rng: np.random.Generator
 
 
 def middle(replicates: FloatArray, level: float) -> tuple[float, float]:
-    """The middle `level` of the replicates that have a value; NaN where fewer than half of them do."""
+    """The middle `level` of the replicates that have a value; NaN where fewer than half of them do.
+
+    NaN, too, where all of them are equal: one person, or no disagreement at all, cannot show how much might vary.
+    """
     defined = replicates[~np.isnan(replicates)]
-    if not len(defined) or 2 * len(defined) < len(replicates):
+    if not len(defined) or 2 * len(defined) < len(replicates) or np.ptp(defined) < NO_SPREAD:
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -199,7 +203,7 @@ def fitting_metrics(*, ordinal: bool) -> tuple[Metric, ...]:
 
 
 def mean_table(values: FloatArray) -> FloatArray:
-    """Tables for `estimate` whose measure is `mean_of`: float64 [images, 2], (value, 1); zeros where it is NaN."""
+    """Tables for `estimates` whose measure is `mean_of`: float64 [images, 2], (value, 1); zeros where it is NaN."""
     known = ~np.isnan(values)
     return np.stack([np.where(known, values, 0.0), known.astype(np.float64)], axis=1)
 
@@ -210,7 +214,7 @@ def mean_of(table: FloatArray) -> FloatArray:
 
 
 def correlation_table(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Tables for `estimate` whose measure is `correlation_of`: float64 [images, 6]; zeros where either is NaN."""
+    """Tables for `estimates` whose measure is `correlation_of`: float64 [images, 6]; zeros where either is NaN."""
     known = ~(np.isnan(first) | np.isnan(second))
     x, y = np.where(known, first, 0.0), np.where(known, second, 0.0)
     return np.stack([known.astype(np.float64), x, y, x * x, y * y, x * y], axis=1)

@@ -1,0 +1,154 @@
+"""What `facegap annotate` and `facegap annotations` do: a manifest, a file of answers and a server put together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from facegap.errors import FacegapError, TableError
+from facegap.groups.annotations import MOST_NAME_CHARACTERS, read_annotations
+from facegap.groups.scales import scale_named
+from facegap.inputs.csv_records import read_records
+from facegap.inputs.images import Pixels
+from facegap.inputs.manifest import read_manifest
+from facegap.prepare import NO_DETECT
+from facegap.store import write_csv
+from facegap.web.annotations_db import Imported, open_store
+
+CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some background stay, other people mostly go
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a person is told once the server listens."""
+
+    address: str
+    images: int
+    scale: str
+    db: Path
+    beyond_this_machine: bool
+    warnings: tuple[str, ...]
+
+
+def default_db(manifest: Path) -> Path:
+    """The file of answers, in the current folder, where none is named."""
+    return Path(f"{manifest.stem}.annotations.sqlite")
+
+
+def annotate(
+    manifest: Path,
+    *,
+    scale: str,
+    port: int,
+    host: str,
+    token: str | None,
+    annotator: str | None,
+    db: Path | None,
+    where: str | None,
+    allow_outside: bool,
+    detect: str,
+    models_dirs: Sequence[Path],
+    seed: int,
+    practice: int,
+    announce: Callable[[Started], None],
+) -> None:
+    """Serve the annotation pages until the process is told to end; `announce` is called when they can be opened.
+
+    Raises
+    ------
+    FacegapError : a host beyond this machine without a token, a scale that no eye can read, a port that is taken, the
+                   packages of the extra `web` missing; and what `read_manifest` and `open_store` raise
+    """
+    from facegap.web.serve import address, listening_socket, require_web, serve
+
+    require_web()
+    from facegap.web.annotate import Door, Task, create_app, proper_name
+    from facegap.web.pictures import Pictures
+    from facegap.web.security import is_loopback, require_token_beyond_loopback
+    from facegap.web.wording import wording_of
+
+    require_token_beyond_loopback(host, token)
+    wording_of(scale_named(scale))
+    if annotator is not None and proper_name(annotator) is None:
+        raise FacegapError(f"--annotator is a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    crop = face_crop(detect, models_dirs)
+    path = db or default_db(manifest)
+    with listening_socket(host, port) as listening:
+        store = open_store(path, table.sha256)
+        bound = int(listening.getsockname()[1])
+        task = Task(scale_named(scale), proper_name(annotator or ""), seed, practice)
+        app = create_app(task, store, Pictures(table, store.secret, crop), Door(host, bound, token))
+        beyond = not is_loopback(host)
+        announce(Started(address(host, bound), len(table.frame), scale, path, beyond, table.warnings))
+        serve(app, listening)
+
+
+def face_crop(detect: str, models_dirs: Sequence[Path]) -> Callable[[Pixels], Pixels] | None:
+    """A function that cuts out the largest face with CROP_MARGIN, and leaves a picture without one whole.
+
+    None where no detector is asked for.
+    """
+    if detect == NO_DETECT:
+        return None
+    from facegap import runtime
+    from facegap.inputs.cards import resolve_card
+    from facegap.inputs.weights import models_folders, read_weights
+    from facegap.vision.detect import choose, detector
+    from facegap.vision.detect import detect as faces_of
+
+    card, given = resolve_card(detect, "detect")
+    session = runtime.open_session(read_weights(card, models_folders(models_dirs), given), name=card.name)
+    model = detector(card, session)
+
+    def crop(pixels: Pixels) -> Pixels:
+        height, width = pixels.shape[:2]
+        faces = faces_of(model, pixels)
+        chosen = choose(faces, "largest", (width, height)) if len(faces) else None
+        if chosen is None:
+            return pixels
+        x1, y1, x2, y2 = faces.boxes[chosen]
+        margin = CROP_MARGIN * max(x2 - x1, y2 - y1)
+        left, top = max(0, int(x1 - margin)), max(0, int(y1 - margin))
+        right, bottom = min(width, int(x2 + margin) + 1), min(height, int(y2 + margin) + 1)
+        return pixels[top:bottom, left:right] if left < right and top < bottom else pixels
+
+    return crop
+
+
+def export_annotations(manifest: Path, out: Path, *, db: Path | None) -> tuple[int, int]:
+    """Write all answers that count as CSV, readable by its owner only; how many, of how many annotators.
+
+    Servers may go on meanwhile.
+    """
+    path = db or default_db(manifest)
+    if not path.is_file():
+        raise TableError(f"{path}: no file of answers; name it with --db, or annotate first")
+    with contextlib.closing(open_store(path, read_records(manifest).sha256)) as store:
+        table = store.table()
+    write_csv(out, table)
+    return len(table), int(table["annotator"].nunique())
+
+
+def import_annotations(manifest: Path, annotations: Path, *, db: Path | None) -> Imported:
+    """Add the answers of a CSV to the file of answers; of two to one image the later counts.
+
+    Raises
+    ------
+    TableError : no table of annotations (see `read_annotations`), or an image that the manifest does not have
+    """
+    frame = read_annotations(annotations)
+    records = read_records(manifest)
+    images = records.frame.get("image", pd.Series(dtype="str"))
+    known = frame["image"].isin(set(images))
+    if not known.all():
+        raise TableError(
+            f"{annotations.name}: {int((~known).sum())} rows are about images that {manifest.name} does not have, the "
+            f"first about {frame['image'][~known].iloc[0]!r}; import with the manifest that was annotated"
+        )
+    with contextlib.closing(open_store(db or default_db(manifest), records.sha256)) as store:
+        return store.add(frame)

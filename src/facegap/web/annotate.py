@@ -1,0 +1,315 @@
+"""The annotation pages: one photograph at a time, an answer by one key, and nothing lost.
+
+Every answer is committed before the browser is sent on (post, redirect, get), and each form carries a name of its own, so
+that a page which is reloaded or sent twice adds nothing. The server keeps no state of its own: all of it is in the file
+of answers and in signed cookies, so it can be killed and started again between any two keys.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import unicodedata
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from facegap.groups.annotations import MOST_NAME_CHARACTERS
+from facegap.groups.scales import Scale
+from facegap.inputs.images import Unreadable
+from facegap.web.annotations_db import AnnotationStore, Answer
+from facegap.web.pictures import Pictures
+from facegap.web.security import EVERY_ADDRESS, Guard, Session, Sessions, host_names
+from facegap.web.turns import Turn, next_turn, shuffled
+from facegap.web.wording import OTHER, SKIP_REASONS, skip_reason, wording_of
+
+MOST_FIELDS = 12
+FORM_NAME_CHARACTERS = 64
+STATIC = {"annotate.css": "text/css", "annotate.js": "text/javascript"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is annotated, and by whom.
+
+    annotator : the one person who works here; None: everybody says who they are
+    practice  : images to begin with whose answers are not kept in the results
+    """
+
+    scale: Scale
+    annotator: str | None
+    seed: int
+    practice: int
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where the server listens and what it asks for."""
+
+    host: str
+    port: int
+    token: str | None
+
+
+def create_app(task: Task, store: AnnotationStore, pictures: Pictures, door: Door) -> ASGIApp:
+    """The pages, behind the guard.
+
+    Raises
+    ------
+    FacegapError : a scale that cannot be judged by eye
+    """
+    pages = Pages(task, store, pictures, door)
+    routes = [
+        Route("/", pages.show, methods=["GET"]),
+        Route("/answer", pages.answer, methods=["POST"]),
+        Route("/undo", pages.undo, methods=["POST"]),
+        Route("/start", pages.start, methods=["GET", "POST"]),
+        Route("/leave", pages.leave, methods=["POST"]),
+        Route("/image/{number}.png", pages.image, methods=["GET"]),
+        Route("/scale.css", pages.colours, methods=["GET"]),
+        Route("/static/{name}", static, methods=["GET"]),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
+        yield
+        store.close()
+
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={sqlite3.Error: not_saved})
+    return Guard(app, host_names(door.host), any_address=door.host in EVERY_ADDRESS)
+
+
+class Pages:
+    """The handlers of one task."""
+
+    def __init__(self, task: Task, store: AnnotationStore, pictures: Pictures, door: Door) -> None:
+        self.task, self.store, self.pictures = task, store, pictures
+        self.sessions = Sessions(store.secret, door.token)
+        self.cookie_name = f"facegap_{door.port}"  # a browser shares cookies between the ports of a machine
+        self.wording = wording_of(task.scale)
+        self.practice = shuffled(pictures.images, "practice", str(task.seed))[: task.practice]
+        self.render = Renderer()
+
+    # ---- the photographs ----
+
+    async def show(self, request: Request) -> Response:
+        """The next photograph, or the end."""
+        session = self.session(request)
+        if not ready(session):
+            return self.to("/start", session)
+        return await self.page(session)
+
+    async def page(self, session: Session, *, fault: str = "", status: int = 200) -> Response:
+        """The page of an annotator, with a sentence on what was wrong with the last form."""
+        entries = await run_in_threadpool(self.store.entries, self.task.scale.name, session.name)
+        turn = next_turn(entries, self.order(session.name), self.practice)
+        values: dict[str, Any] = {
+            "turn": turn, "fault": fault, "taken_back": taken_back(entries, turn), "name": session.name,
+            "fixed": self.task.annotator is not None, "can_undo": any(not entry.withdrawn for entry in entries),
+        }  # fmt: skip
+        if turn.image is not None:
+            found = await run_in_threadpool(self.pictures.encoded, turn.image)
+            values |= {"number": self.pictures.number(turn.image), "picture": found} | self.choices()
+            values["lost"] = isinstance(found, Unreadable)
+        return self.html("annotate.html" if turn.image else "done.html", session, values, status)
+
+    async def answer(self, request: Request) -> Response:
+        """Commit an answer or a skip, then go on."""
+        session, form, refusal = await self.own_form(request)
+        if refusal is not None:
+            return refusal
+        image = self.pictures.image_of(field(form, "image"))
+        value, reason = field(form, "value"), field(form, "skipped")
+        skipped = skip_reason(reason, field(form, "note")) if reason else ""
+        if image is None or skipped is None or not field(form, "form"):
+            return await self.page(session, fault="That form was not understood; nothing was saved.", status=400)
+        if not reason and value not in self.task.scale.labels:
+            return await self.page(session, fault="Choose one of the answers, or skip the photograph.", status=400)
+        entry = Answer(
+            self.task.scale.name, session.name, image, field(form, "practice") == "1", "" if reason else value, skipped,
+            field(form, "form")[:FORM_NAME_CHARACTERS],
+        )  # fmt: skip
+        await run_in_threadpool(self.store.record, entry)
+        return self.to("/", session)
+
+    async def undo(self, request: Request) -> Response:
+        """Take the last answer back, then show its photograph again."""
+        session, form, refusal = await self.own_form(request)
+        if refusal is not None:
+            return refusal
+        name = field(form, "form")[:FORM_NAME_CHARACTERS]
+        if name:
+            images = frozenset(self.pictures.images)
+            await run_in_threadpool(self.store.withdraw, self.task.scale.name, session.name, name, images)
+        return self.to("/", session)
+
+    async def image(self, request: Request) -> Response:
+        """A photograph of the manifest, to somebody who may see it."""
+        if not ready(self.session(request)):
+            return PlainTextResponse("Sign in first.\n", status_code=403)
+        image = self.pictures.image_of(request.path_params["number"])
+        found = None if image is None else await run_in_threadpool(self.pictures.encoded, image)
+        if found is None or isinstance(found, Unreadable):
+            return PlainTextResponse("No such photograph.\n", status_code=404)
+        return Response(found.png, media_type="image/png")
+
+    # ---- who works here ----
+
+    async def start(self, request: Request) -> Response:
+        """Ask for what is missing: the access token, the name."""
+        session = self.session(request)
+        if request.method == "GET":
+            return self.to("/", session) if ready(session) else self.start_page(session)
+        session, form, refusal = await self.own_form(request, signed_in=False)
+        if refusal is not None:
+            return refusal
+        if not session.admitted:
+            admitted = self.sessions.admits(field(form, "token"))
+            if admitted is None:
+                return self.start_page(session, fault="Too many wrong tokens; wait a minute.", status=429)
+            if not admitted:
+                return self.start_page(session, fault="That is not the access token.", status=403)
+            session = self.sessions.new(session.name, admitted=True)
+        return await self.named(session, form)
+
+    async def named(self, session: Session, form: FormData) -> Response:
+        """Let somebody in under a name; one that is known already has to be confirmed."""
+        if self.task.annotator is not None:
+            return self.to("/", self.sessions.new(self.task.annotator, admitted=True))
+        name = proper_name(field(form, "name"))
+        if name is None:
+            fault = f"Give a name of 1 to {MOST_NAME_CHARACTERS} characters." if "name" in form else ""
+            return self.start_page(session, fault=fault, status=400 if fault else 200)
+        known = await run_in_threadpool(self.store.annotators)
+        same = next((other for other in known if other.casefold() == name.casefold()), None)
+        if same is not None and field(form, "known") != same:
+            return self.start_page(session, known=same)
+        return self.to("/", self.sessions.new(same or name, admitted=True))
+
+    async def leave(self, request: Request) -> Response:
+        """Let somebody else say who they are."""
+        session, _, refusal = await self.own_form(request)
+        return refusal or self.to("/start", self.sessions.new(admitted=session.admitted))
+
+    def start_page(self, session: Session, *, fault: str = "", known: str = "", status: int = 200) -> Response:
+        """The page that asks who is there."""
+        asks = {"ask_token": not session.admitted, "ask_name": self.task.annotator is None}
+        return self.html("start.html", session, {"fault": fault, "known": known, **asks}, status)
+
+    # ---- what all pages share ----
+
+    def session(self, request: Request) -> Session:
+        """The session of a request; a new one where there is none that we signed."""
+        found = self.sessions.read(request.cookies.get(self.cookie_name, "")) or self.sessions.new()
+        fixed = self.task.annotator
+        return found if fixed is None else Session(found.nonce, fixed, found.admitted)
+
+    async def own_form(self, request: Request, *, signed_in: bool = True) -> tuple[Session, FormData, Response | None]:
+        """The session and fields of a form that our own page sent, else what to answer instead."""
+        session = self.session(request)
+        form = await request.form(max_files=0, max_fields=MOST_FIELDS)
+        if not self.sessions.is_own_form(session, field(form, "csrf")) or (signed_in and not ready(session)):
+            fault = "This page was too old, so nothing was saved. Please do it once more."
+            return session, form, self.html("again.html", session, {"fault": fault}, 403)
+        return session, form, None
+
+    def order(self, annotator: str) -> list[str]:
+        """The images in this annotator's own order."""
+        return shuffled(self.pictures.images, str(self.task.seed), annotator, self.task.scale.name)
+
+    def choices(self) -> dict[str, Any]:
+        """What the page of a photograph offers."""
+        labels = self.task.scale.labels
+        keys = [str((k + 1) % 10) for k in range(len(labels))]
+        return {
+            "labels": list(zip(labels, self.wording.descriptions, keys, strict=True)), "wording": self.wording,
+            "swatches": self.task.scale.swatches is not None, "reasons": SKIP_REASONS, "other": OTHER,
+        }  # fmt: skip
+
+    async def colours(self, request: Request) -> Response:  # noqa: ARG002
+        """The colours of the scale as a style sheet: the pages carry no inline style, which the policy forbids."""
+        rules = [f".swatch-{k} {{ background: {colour}; }}" for k, colour in enumerate(self.task.scale.swatches or ())]
+        return Response("\n".join(rules) + "\n", media_type="text/css")
+
+    def html(self, template: str, session: Session, values: Mapping[str, Any], status: int = 200) -> Response:
+        """A page with the tokens of its forms, and the cookie of its session."""
+        tokens = {"csrf": self.sessions.form_token(session), "form": secrets.token_urlsafe(12)}
+        text = self.render(template, {**values, **tokens, "scale": self.task.scale})
+        return self.with_cookie(HTMLResponse(text, status_code=status), session)
+
+    def to(self, path: str, session: Session) -> Response:
+        """Send the browser on by GET, so that a reload asks and does not send again."""
+        return self.with_cookie(RedirectResponse(path, status_code=303), session)
+
+    def with_cookie(self, response: Response, session: Session) -> Response:
+        """Set the cookie of the session: for this server only, out of reach of scripts and of other sites."""
+        value = self.sessions.cookie(session)
+        response.set_cookie(self.cookie_name, value, path="/", httponly=True, samesite="strict")
+        return response
+
+
+class Renderer:
+    """The templates; every value is escaped."""
+
+    def __init__(self) -> None:
+        loader = PackageLoader("facegap.web")
+        self._environment = Environment(
+            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+
+    def __call__(self, template: str, values: Mapping[str, Any]) -> str:
+        """A template filled in."""
+        return self._environment.get_template(template).render(values)
+
+
+async def static(request: Request) -> Response:
+    """One of the fixed files that the pages need."""
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return PlainTextResponse("No such file.\n", status_code=404)
+    return Response(files("facegap.web").joinpath("static", name).read_bytes(), media_type=STATIC[name])
+
+
+async def not_saved(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """What a person must know when the disk is full or the file is gone."""
+    said = (
+        f"Your answer was NOT saved: {error}. Nothing that was saved before is lost. Reload this page to send it again."
+    )
+    return PlainTextResponse(said + "\n", status_code=503)
+
+
+def ready(session: Session) -> bool:
+    """Whether somebody may see photographs."""
+    return session.admitted and session.name != ""
+
+
+def field(form: FormData, name: str) -> str:
+    """A text field of a form; "" where it is missing."""
+    value = form.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def proper_name(text: str) -> str | None:
+    """A name for an annotator: white space made single, no control or format characters; None where nothing is left."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    hidden = any(unicodedata.category(letter)[0] == "C" for letter in name)
+    return name if name and not hidden and len(name) <= MOST_NAME_CHARACTERS else None
+
+
+def taken_back(entries: Sequence[Answer], turn: Turn) -> str:
+    """What the annotator had said about this photograph, where they have just taken it back."""
+    last = entries[-1] if entries else None
+    if last is None or not last.withdrawn or (last.image, last.practice) != (turn.image, turn.phase == "practice"):
+        return ""
+    return last.value or f"skipped ({last.skipped})"

@@ -1,0 +1,90 @@
+"""The photographs of a manifest for a browser: named by a number that says nothing, decoded and encoded anew.
+
+No name, no metadata and no byte of the file itself leaves this machine's disk: what a browser gets are the pixels, as PNG.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from facegap.inputs.images import Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.inputs.manifest import Manifest
+
+MOST_SIDE_PX = 1024
+KEPT = 8  # encoded pictures, at most some 3 MB each: the page asks whether there is one, then the browser asks for it
+
+Crop = Callable[[Pixels], Pixels]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as PNG, with its size in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+class Pictures:
+    """The photographs of one manifest."""
+
+    def __init__(self, manifest: Manifest, secret: bytes, crop: Crop | None = None) -> None:
+        self.images: Sequence[str] = tuple(manifest.frame["image"])
+        self._paths = {
+            image: manifest.folder / path for image, path in zip(self.images, manifest.frame["path"], strict=True)
+        }
+        self._secret = secret
+        self._image_of = {self.number(image): image for image in self.images}
+        self._crop = crop
+        self._kept: OrderedDict[str, Encoded | Unreadable] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def number(self, image: str) -> str:
+        """What the browser calls an image: the same after a restart, and nothing about its name."""
+        return hmac.digest(self._secret, f"image:{image}".encode(), "sha256").hex()[:24]
+
+    def image_of(self, number: str) -> str | None:
+        """The image that the browser means; None for anything that is not in the manifest."""
+        return self._image_of.get(number)
+
+    def encoded(self, image: str) -> Encoded | Unreadable:
+        """The picture as PNG of at most MOST_SIDE_PX a side, or why there is none. One is decoded at a time."""
+        with self._lock:
+            if image not in self._kept:
+                self._kept[image] = self._encode(self._paths[image])
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(image)
+            return self._kept[image]
+
+    def _encode(self, path: Path) -> Encoded | Unreadable:
+        """Decode a file that is still where the manifest's check found it, and encode what it shows."""
+        if os.path.realpath(path) != str(path):
+            return Unreadable("unreadable", "a link was put in its place")
+        with quiet_decoders():
+            picture = read_picture(path)
+        if isinstance(picture, Unreadable):
+            return picture
+        pixels = picture.pixels if self._crop is None else self._crop(picture.pixels)
+        shown = shrunk(pixels)
+        fine, data = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        assert fine
+        return Encoded(data.tobytes(), shown.shape[1], shown.shape[0])
+
+
+def shrunk(pixels: Pixels) -> Pixels:
+    """The picture with its longer side at most MOST_SIDE_PX; a small one stays as it is."""
+    height, width = pixels.shape[:2]
+    scale = MOST_SIDE_PX / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype("uint8")

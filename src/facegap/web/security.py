@@ -1,0 +1,218 @@
+"""Who may talk to a page that shows faces: host names, tokens, sessions, forms, and the headers of every answer.
+
+A page on this machine can be reached by any page that is open in the same browser. So the host must be one of ours
+(against DNS rebinding), a form must carry a token of its own session and come from our own page (against forgery), and
+the browser is told to load nothing from elsewhere and to keep nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import json
+import re
+import secrets
+import socket
+import time
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from facegap.errors import FacegapError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (named to be recognised, not bound)
+LEAST_TOKEN_CHARACTERS = 16
+MOST_FORM_BYTES = 16_384
+MOST_WRONG_TOKENS = 10  # a minute, from everybody together
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+
+HEADERS = (
+    (
+        "content-security-policy",
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),  # no-referrer would also take the Origin off our own forms
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+    ("cache-control", "no-store"),
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that is bound to `host`."""
+    return host.lower() in LOOPBACK
+
+
+def require_token_beyond_loopback(host: str, token: str | None) -> None:
+    """Raise FacegapError for an address that others reach without a token, and for a token that can be guessed."""
+    cure = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(16))'"
+    if not is_loopback(host) and not token:
+        raise FacegapError(
+            f"--host {host} lets others reach these faces, so it needs --token as well (or FACEGAP_TOKEN); {cure}; or "
+            "leave --host out and use an SSH tunnel"
+        )
+    if token is not None and len(token) < LEAST_TOKEN_CHARACTERS:
+        raise FacegapError(f"--token has fewer than {LEAST_TOKEN_CHARACTERS} characters and could be guessed; {cure}")
+
+
+def host_names(host: str) -> frozenset[str]:
+    """The names under which a server bound to `host` answers; an IP address only where every one is bound, see `Guard`."""
+    names = {*LOOPBACK, host.lower()}
+    if host in EVERY_ADDRESS:
+        names |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    return frozenset(names)
+
+
+# ---- sessions ----
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a signed cookie says.
+
+    nonce    : random, the session's name
+    name     : who is working, "" before they said so
+    admitted : the access token was given, or none is needed
+    """
+
+    nonce: str
+    name: str
+    admitted: bool
+
+
+class Sessions:
+    """Cookies and form tokens, signed so that a restart of the server keeps them and another token ends them."""
+
+    def __init__(self, secret: bytes, token: str | None) -> None:
+        self._key = hmac.digest(secret, (token or "").encode(), "sha256")
+        self._token = token
+        self._wrong: deque[float] = deque(maxlen=MOST_WRONG_TOKENS)
+
+    def new(self, name: str = "", *, admitted: bool = False) -> Session:
+        """A session with a name of its own."""
+        return Session(secrets.token_urlsafe(16), name, admitted or self._token is None)
+
+    def cookie(self, session: Session) -> str:
+        """The session as text for a cookie."""
+        said = json.dumps([session.nonce, session.name, session.admitted]).encode()
+        text = base64.urlsafe_b64encode(said).decode()
+        return f"{text}.{self._signature('cookie', text)}"
+
+    def read(self, cookie: str) -> Session | None:
+        """The session of a cookie that we signed; None for any other text."""
+        text, _, signature = cookie.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature("cookie", text).encode()):
+            return None
+        try:
+            nonce, name, admitted = json.loads(base64.urlsafe_b64decode(text))
+        except (ValueError, binascii.Error):
+            return None
+        return Session(str(nonce), str(name), bool(admitted))
+
+    def form_token(self, session: Session) -> str:
+        """What every form of the session carries."""
+        return self._signature("form", session.nonce)
+
+    def is_own_form(self, session: Session, form_token: str) -> bool:
+        """Whether a form was made for this session."""
+        return hmac.compare_digest(form_token.encode(), self.form_token(session).encode())
+
+    def admits(self, token: str) -> bool | None:
+        """Whether the access token is right; None, without looking, after too many wrong ones in the last minute."""
+        if self._token is None:
+            return True
+        minute_ago = time.monotonic() - 60
+        if len(self._wrong) == MOST_WRONG_TOKENS and self._wrong[0] > minute_ago:
+            return None
+        right = hmac.compare_digest(token.encode(), self._token.encode())
+        if not right:
+            self._wrong.append(time.monotonic())
+        return right
+
+    def _signature(self, kind: str, text: str) -> str:
+        """HMAC-SHA-256 in hex; `kind` keeps a form's token from passing as a cookie's."""
+        return hmac.new(self._key, f"{kind}:{text}".encode(), hashlib.sha256).hexdigest()
+
+
+# ---- the guard before the application ----
+
+
+class Guard:
+    """ASGI middleware: refuses foreign hosts, foreign forms and large bodies, and sets HEADERS on every answer."""
+
+    def __init__(self, app: ASGIApp, names: Collection[str], *, any_address: bool) -> None:
+        self.app, self.names, self.any_address = app, frozenset(names), any_address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with what is wrong."""
+        from starlette.responses import PlainTextResponse
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.encode(), value.encode()) for name, value in HEADERS]
+                set_by_us = {name for name, _ in own}
+                message["headers"] = [item for item in message["headers"] if item[0].lower() not in set_by_us] + own
+            await send(message)
+
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        fault = self.fault(scope)
+        if fault is None:
+            await self.app(scope, receive, send_with_headers)
+        else:
+            status, said = fault
+            await PlainTextResponse(said + "\n", status_code=status)(scope, receive, send_with_headers)
+
+    def fault(self, scope: Scope) -> tuple[int, str] | None:
+        """Status and sentence for a request that is refused; None for one that may pass."""
+        from starlette.datastructures import Headers
+
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not self.is_our_host(hosts[0]):
+            return 421, "This server does not answer under that host name."
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        if scope["method"] != "POST":
+            return 405, "Only GET and POST are understood."
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+            return 403, "This form was not sent from this server's own page."
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            return 403, "This form was not sent from this server's own page."
+        length = headers.get("content-length", "")
+        if not length.isdecimal():
+            return 411, "A form must say its length."
+        return (413, "This form is too large.") if int(length[:12]) > MOST_FORM_BYTES else None
+
+    def is_our_host(self, host: str) -> bool:
+        """Whether a Host header names this server; the port may differ, as behind a tunnel."""
+        found = _HOST.fullmatch(host.lower())
+        if found is None:
+            return False
+        name = found[1].strip("[]")
+        return name in self.names or (self.any_address and _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    """Whether a host is an IP address: DNS rebinding needs a name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""What the annotation pages say about a scale, and the reasons for which an image may be skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from facegap.errors import FacegapError
+from facegap.groups.scales import Scale
+from facegap.report.text import clean
+
+OTHER = "other"
+MOST_NOTE_CHARACTERS = 200
+SKIP_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "no_face": "No face to be seen",
+        "several_people": "Several people, unclear who is meant",
+        "no_colour": "Black and white",
+        "too_dark_or_bright": "Too dark or too bright",
+        "coloured_light": "Coloured or uneven light",
+        "covered": "Skin is covered, painted or retouched",
+        "too_small": "Too small or blurred",
+        "not_shown": "The photograph is not shown",
+        OTHER: "Another reason",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How the page asks for a label of one scale.
+
+    question     : the legend of the choices
+    advice       : sentences above the photographs
+    descriptions : one per label, "" where the label says it all
+    """
+
+    question: str
+    advice: tuple[str, ...]
+    descriptions: tuple[str, ...]
+
+
+LOOK = (
+    "Look at the skin of cheeks and forehead, not at lips, hair, highlights or shadows.",
+    "Say what the photograph shows. It is no judgement of where anybody is from.",
+)
+WORDINGS: Mapping[str, Wording] = MappingProxyType(
+    {
+        "monk": Wording(
+            "Which of the ten colours is nearest to the skin? 1 is the lightest, 10 the darkest.",
+            (*LOOK, "Turn off night light and warm colours of your screen, and keep its brightness the same."),
+            ("",) * 10,
+        ),
+        "fitzpatrick": Wording(
+            "Which Fitzpatrick type fits the skin best? I is the lightest, VI the darkest.",
+            (*LOOK, "The types were made for how skin takes the sun. No colours belong to them, so none are shown."),
+            (
+                "very light; always burns, never tans",
+                "light; burns easily, tans little",
+                "light to medium; sometimes burns, tans slowly",
+                "medium, olive or light brown; seldom burns, tans well",
+                "brown; very seldom burns, tans deeply",
+                "dark brown to black; never burns",
+            ),
+        ),
+        "lighter_darker": Wording(
+            "Is the skin lighter or darker?",
+            LOOK,
+            ("Fitzpatrick I to III, Monk 1 to 5", "Fitzpatrick IV to VI, Monk 6 to 10"),
+        ),
+    }
+)
+
+
+def wording_of(scale: Scale) -> Wording:
+    """How the page asks on this scale.
+
+    Raises
+    ------
+    FacegapError : a scale that is measured and cannot be judged by eye
+    """
+    if scale.name not in WORDINGS:
+        cure = f"use --scale {', '.join(WORDINGS)}, or measure it with facegap tone"
+        raise FacegapError(
+            f"the scale {scale.name} cuts a measured colour, which no eye can read off a photograph; {cure}"
+        )
+    return WORDINGS[scale.name]
+
+
+def skip_reason(reason: str, note: str) -> str | None:
+    """The reason as it is stored; a note goes with `other` only. None for a reason that is not in the list."""
+    if reason not in SKIP_REASONS:
+        return None
+    said = clean(" ".join(note.split())[:MOST_NOTE_CHARACTERS])
+    return f"{OTHER}: {said}" if reason == OTHER and said else reason
