@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -10,7 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facegap.matching import count_scores, search
+from facegap.matching.blocks import Worker
 from facegap.matching.filters import FILTERS, why_not
+from facegap.matching.search import Strip
+from facegap.matching.tiles import Candidates
 
 MEASURE = """
 import sys
@@ -53,6 +58,20 @@ def test_a_run_takes_less_than_half_a_gibibyte_beyond_the_embeddings(rng: np.ran
     assert set(taken) == set(names)
     # The pages of the mapped file that were read are counted too, and are no part of what a run takes.
     assert max(taken.values()) - rows.nbytes / 2**20 < 512, taken
+
+
+def test_a_finished_run_keeps_none_of_its_buffers(rng: np.random.Generator) -> None:
+    rows = rng.standard_normal((600, 32), dtype=np.float32)
+    gc.collect()
+    gc.disable()
+    try:
+        for name in (name for name in FILTERS if not why_not(name)):
+            count_scores(rows, np.arange(600), np.arange(600) % 2, floor=0.5, bins=8, tail_limit=99, filter=name, workers=2)
+            search(rows, rows[:50], 3, filter=name)
+        kept = [kind for kind in (Worker, Strip, Candidates) if any(type(thing) is kind for thing in gc.get_objects())]
+    finally:
+        gc.enable()
+    assert kept == []
 
 
 def test_where_numba_may_write_nowhere_the_loops_are_compiled_in_memory(tmp_path: Path) -> None:

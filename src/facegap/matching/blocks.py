@@ -134,10 +134,15 @@ class Worker:
             self.uncertain.flush(self.prepared)
 
     def finish(self) -> None:
-        """Score and count what still waits."""
+        """Score and count what still waits, and let go of the super-blocks before the next ones are prepared."""
         self.survivors.flush(self.prepared)
         if self.uncertain is not None:
             self.uncertain.flush(self.prepared)
+        del self.prepared, self.table, self.full_table
+
+    def close(self) -> None:
+        """Let go of the buffers: they know the worker, and would stay until Python looks for such circles."""
+        del self.survivors, self.uncertain
 
     def tally(self, i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
         """Count scored pairs from the floor on."""
@@ -174,6 +179,8 @@ def count_blocks(
                 left = prepare(product_filter.left, kernels, left_values, shape.rows, settings.workers)
                 prepared = Prepared(product_filter, left_values, right_values, left, right, *shape)
                 count_tiles(block, prepared, workers, settings)
+    for worker in workers:
+        worker.close()
     return sum_of_workers(workers, tail, settings)
 
 

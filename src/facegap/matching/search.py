@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -77,12 +76,10 @@ def search_super_block(
     prepared: Prepared, kernels: Kernels, best: Best, index: IntArray, workers: int, shape: TileShape
 ) -> None:
     """Improve the lists of every left row by the right rows, whose gallery rows are `index`."""
-
-    def new_worker() -> Callable[[int], None]:
-        strip = Strip(kernels, prepared, best, index, shape)
-        return strip.search
-
-    share(range(0, len(best.rows), shape.rows), [new_worker() for _ in range(workers)])
+    strips = [Strip(kernels, prepared, best, index, shape) for _ in range(workers)]
+    share(range(0, len(best.rows), shape.rows), [strip.search for strip in strips])
+    for strip in strips:
+        del strip.candidates  # they know the strip; all its memory would stay until Python looks for such circles
 
 
 class Strip:

@@ -107,17 +107,21 @@ class Candidates:
     """Pairs that a filter could not rule out, i[:found] and j[:found], with their products p[:found].
 
     `flush` scores them and hands them on to `consume`; `make_room` is called where the next pairs might not fit, and
-    flushes by default.
+    flushes unless its owner has a `better` way.
     """
 
     def __init__(
         self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], dtype: type, size: int,
-        make_room: Callable[[Prepared], None] | None = None,
+        better: Callable[[Prepared], None] | None = None,
     ) -> None:  # fmt: skip
         self.i, self.j, self.scores = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
         self.p: AnyArray = np.empty(size, dtype)
         self.kernels, self.consume, self.found = kernels, consume, 0
-        self.make_room = make_room or self.flush
+        self.better = better
+
+    def make_room(self, prepared: Prepared) -> None:
+        """Make room for the pairs of some rows."""
+        (self.better or self.flush)(prepared)
 
     def append(self, prepared: Prepared, i: AnyArray, j: AnyArray, p: AnyArray) -> None:
         """Append pairs that another device has found."""
