@@ -15,7 +15,8 @@ from facegap.report.compared import ratio_text
 from facegap.report.tables import own_rates, records, terms_of
 from facegap.report.text import clean, hundredfold, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
-from facegap.statistics.verdicts import GAP, UNKNOWN as UNDECIDED, WITHIN
+from facegap.statistics.verdicts import GAP, WITHIN
+from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store import Run
 
 # What a rate says of the images or pairs of a group, after "{model} ... {rate} of the {unit} of {group}".
@@ -48,7 +49,7 @@ def headline(run: Run) -> tuple[str, ...]:
     found = contrast(run)
     if found is None:
         return (NOTHING,)
-    return first_sentence(found, run), second_sentence(found)
+    return first_sentence(found), second_sentence(found)
 
 
 def contrast(run: Run) -> Contrast | None:
@@ -100,7 +101,7 @@ def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
     return {**gap, "difference": turn * gap["difference"], "low": low, "high": high, "ratio_said": ratio_text(gap, turn)}
 
 
-def first_sentence(found: Contrast, run: Run) -> str:
+def first_sentence(found: Contrast) -> str:
     """Who the model errs on most and least, each with n and interval."""
     verb, unit = SAID[found.metric]
     threshold = found.worst["threshold"]
@@ -108,8 +109,10 @@ def first_sentence(found: Contrast, run: Run) -> str:
     model = clean(found.worst["model"])
     if found.worst["value"] == found.best["value"]:
         return f"{at}{model} {verb} {percent(found.worst['value'])} of the {unit} in every group large enough to rank."
-    worst, best = (f"{percent(row['value'])} of the {unit} of {name(row)} ({counts(row)})" for row in (found.worst, found.best))
-    return f"{at}{model} {verb} {worst}, and for {best}." if verb.endswith("for") else f"{at}{model} {verb} {worst}, and in {best}."
+    worst, best = (
+        f"{percent(row['value'])} of the {unit} of {name(row)} ({counts(row)})" for row in (found.worst, found.best)
+    )
+    return f"{at}{model} {verb} {worst}, and {verb.split()[-1]} {best}."
 
 
 def name(row: Mapping[str, Any]) -> str:

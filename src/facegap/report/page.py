@@ -1,37 +1,169 @@
-"""The page of a run: one HTML file that needs nothing else. A plain one, until the full report takes its place."""
+"""The page of a run: one HTML file that opens anywhere, asks the network for nothing and shows the finding first."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from facegap.errors import RunError
 from facegap.report import overview
+from facegap.report.finding import headline
+from facegap.report.reproduce import command_of
 from facegap.report.text import clean
-from facegap.store import Run, explained, finish, write_bytes
+from facegap.report.words import limits_of, methods_of
+from facegap.store import (
+    Run,
+    broken_hashes,
+    explained,
+    finish,
+    fitting_together,
+    open_folder,
+    read_run,
+    write_bytes,
+)
+
+if TYPE_CHECKING:
+    from facegap.report.examples import Example
+    from facegap.report.figures.render import Drawn
+    from facegap.report.sections import Section
 
 NO_BREAK = "\u00a0"
+PAGE, FIGURES = "report.html", "figures"
+SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?"}
 
 
-def add_report(folder: Path, run: Run, *, include_ids: bool) -> None:
-    """Write report.html into a finished run folder and hash the folder again."""
-    write_bytes(folder / "report.html", page(run, include_ids=include_ids).encode())
+@dataclass(frozen=True)
+class Images:
+    """Leave to show small copies of images that failed. folder : of the manifest, which its paths start from."""
+
+    folder: Path
+    allow_outside: bool = False
+
+
+def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | None = None) -> None:
+    """Write report.html and figures/ into a finished run folder and hash the folder again.
+
+    images : show copies of failed images; without it no image is opened
+
+    Raises
+    ------
+    RunError : the folder cannot be written
+    TableError : the images to show are not where `images` says
+    """
+    from facegap.report.figures import figures_of
+    from facegap.report.figures.render import drawn
+
+    shown: list[Example] = []
+    if images is not None:
+        from facegap.report.examples import examples_of
+
+        shown = examples_of(run, images.folder, include_ids=include_ids, allow_outside=images.allow_outside)
+    pictures = {part: [drawn(figure) for figure in found] for part, found in figures_of(run).items()}
+    write_figures(folder / FIGURES, [picture for found in pictures.values() for picture in found])
+    write_bytes(folder / PAGE, page(run, pictures, shown, folder, include_ids=include_ids).encode())
     with explained(folder):
         finish(folder)
 
 
-def page(run: Run, *, include_ids: bool) -> str:
-    """The page as text; every value is escaped by the template engine."""
-    environment = Environment(loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["clean"] = clean
-    environment.filters["unbroken"] = unbroken
-    return environment.get_template("report.html").render(
-        record=run.record,
-        findings=overview.findings(run),
-        tables=overview.all_tables(run, view=None, include_ids=include_ids),
-        limits=LIMITS,
+def report_again(folder: Path, *, include_ids: bool, images: Images | None = None) -> Path:
+    """Make report.html and figures/ of a finished run anew from what is stored; the page's path.
+
+    Raises
+    ------
+    RunError : no finished run, one that was changed after its end, or one that another process is writing
+    """
+    changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{FIGURES}/"))]
+    if changed:  # the new page would give changed tables new hashes
+        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}")
+    with open_folder(folder, resume=True), fitting_together(folder):
+        add_report(folder, read_run(folder), include_ids=include_ids, images=images)
+    return folder / PAGE
+
+
+def write_figures(folder: Path, pictures: Sequence[Drawn]) -> None:
+    """Write every figure as SVG, PNG, PDF and spec; figures of an earlier page go."""
+    with explained(folder.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+    for picture in pictures:
+        for name, content in picture.files().items():
+            write_bytes(folder / name, content)
+
+
+def page(
+    run: Run, pictures: Mapping[str, Sequence[Drawn]], examples: Sequence[Example], folder: Path, *, include_ids: bool
+) -> str:
+    """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash."""
+    from facegap.report.sections import sections_of
+
+    everything = {picture.figure.name: picture for found in pictures.values() for picture in found}
+    figures = {part: [picture.figure for picture in found] for part, found in pictures.items()}
+    sections = sections_of(run, figures, examples, folder, include_ids=include_ids)
+    script = script_for(list(everything.values()))
+    style = asset("report.css")
+    return environment().get_template(PAGE).render(
+        run=run, record=run.record, headline=headline(run), findings=overview.findings(run), sections=sections,
+        before=[section for section in sections if section.key not in LAST],
+        after=[section for section in sections if section.key in LAST],
+        pictures=everything, limits=limits_of(run), methods=methods_of(run), command=command_of(run.record),
+        style=Markup(style), script=Markup(script), policy=policy(style, script),
+    )  # fmt: skip
+
+
+LAST = ("reproduce",)  # after the limits and the methods
+
+
+def script_for(pictures: Sequence[Drawn]) -> str:
+    """The script that draws the charts; empty where there are none."""
+    from facegap.report.figures.render import runtime_script, vegalite_version
+
+    if not pictures:
+        return ""
+    script = runtime_script(asset("live.js"), vegalite_version(pictures[0].figure.spec))
+    assert "</script" not in script.lower() and "<!--" not in script, "the bundle would end its element"
+    return script
+
+
+def policy(style: str, script: str) -> str:
+    """Content-Security-Policy: nothing from anywhere, but for this style, this script and pictures inside the page."""
+    allowed = f"script-src {hash_source(script)}; " if script else ""
+    return (
+        f"default-src 'none'; img-src data:; style-src {hash_source(style)}; {allowed}base-uri 'none'; form-action 'none'"
     )
+
+
+def hash_source(text: str) -> str:
+    """A source expression that allows one inline element by its sha256."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+@lru_cache(maxsize=4)
+def asset(name: str) -> str:
+    """A file beside the templates."""
+    return files("facegap.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def environment() -> Environment:
+    """The template engine with the page's filters."""
+    made = Environment(
+        loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {
+        "clean": clean, "unbroken": unbroken, "sign": sign, "picture": picture_source, "spec": spec_text,
+    }  # fmt: skip
+    return made
 
 
 def unbroken(text: str) -> str:
@@ -40,11 +172,22 @@ def unbroken(text: str) -> str:
     return tied.replace(" %", f"{NO_BREAK}%")
 
 
-LIMITS = (
-    "The groups are those of the data's source. Labels of gender were given by that source; facegap does not check them, "
-    "and it infers neither gender identity nor race.",
-    "The numbers hold for these portraits. Other cameras, light, ages or poses give others.",
-    "A gap is a difference that was found; it says nothing about its cause. No gap found is not proof of none: "
-    "the interval and the number of subjects say how much could have been seen.",
-    "Intervals treat the subjects as a random sample. A collection of portraits seldom is one.",
-)
+def sign(verdict: str) -> str:
+    """The sign of a verdict, so that it is told by more than its colour; empty for any other text."""
+    return next((mark for start, mark in SIGNS.items() if verdict.startswith(start)), "")
+
+
+def picture_source(picture: Drawn) -> str:
+    """The SVG as a data address: as an image it can run nothing, and its names cannot meet those of other pictures."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
+
+
+def spec_text(picture: Drawn) -> Markup:
+    """The spec as JSON for a script element of data: no `<` that could end it."""
+    from facegap.report.figures.render import spec_json
+
+    text = spec_json(picture.figure.spec)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return Markup(text)  # noqa: S704  (JSON without the letters of markup)
+

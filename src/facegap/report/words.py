@@ -73,8 +73,10 @@ def limits_of(run: Run) -> list[str]:
 def small_groups(run: Run) -> list[str]:
     """Names of the groups that hold fewer people than the least that is ranked; at most a dozen, then their number."""
     rates = own_rates(run)
-    most = rates.groupby(rates["group"].map(str))["subjects"].max() if len(rates) else {}
-    names = [clean(name) for name, subjects in dict(most).items() if subjects < run.record["min_subjects"]]
+    most: dict[str, int] = {}
+    for group, subjects in zip(rates["group"], rates["subjects"], strict=True):
+        most[str(group)] = max(most.get(str(group), 0), int(subjects))
+    names = [clean(name) for name, subjects in most.items() if subjects < run.record["min_subjects"]]
     return names if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import pandas as pd
 
 from facegap.derive.terms import Term, attribute_columns
 from facegap.derive.transfer import WORST
@@ -112,7 +111,8 @@ def grid(
     outside = label_px(down_names) + 24
     base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
         x=alt.X(
-            "column:N", sort=list(across_names), axis=alt.Axis(orient="top", labelAngle=-60, title=across, ticks=False, domain=False)
+            "column:N", sort=list(across_names),
+            axis=alt.Axis(orient="top", labelAngle=-60, title=across, ticks=False, domain=False),
         ),
         y=alt.Y("row:N", sort=list(down_names), axis=alt.Axis(title=down or None, ticks=False, domain=False)),
         tooltip=tips,
@@ -135,7 +135,7 @@ def transfer_figures(run: Run) -> list[Figure]:
         return []
     terms, taken = terms_of(run), set[str]()
     told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
-    rows = [row for row in records(table[table["metric"] == "fmr"])]
+    rows = records(table[table["metric"] == "fmr"])
     found = []
     for term, target in dict.fromkeys((tuple(point["term"]), float(point["target"])) for point in told.values()):
         cells = transfer_cells(rows, terms, told, term, target)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+import platformdirs
+
+from facegap.errors import RunError
 from facegap.report.figures.style import Figure
+from facegap.store import write_bytes
 
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
@@ -54,7 +62,34 @@ def vegalite_version(spec: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=4)
 def runtime_script(snippet: str, version: str) -> str:
-    """`snippet` bundled with the Vega that it calls as vegaEmbed; one script that loads nothing."""
+    """`snippet` bundled with the Vega that it calls as vegaEmbed; one script that loads nothing.
+
+    To bundle takes seconds and gives the same script every time, so it is kept in the user's cache; a kept script that
+    does not have its hash is made again, and where nothing can be kept it is made each time.
+    """
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(snippet, vl_version=version))
+    made_by = importlib.metadata.version("vl-convert-python")
+    key = hashlib.sha256(f"{made_by} {version}\n{snippet}".encode()).hexdigest()
+    kept = Path(platformdirs.user_cache_dir("facegap")) / "page" / f"{key}.js"
+    if (script := kept_script(kept)) is not None:
+        return script
+    script = str(vl_convert.javascript_bundle(snippet, vl_version=version))
+    with contextlib.suppress(OSError, RunError):
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_bytes(kept, f"{hash_of(script)}\n{script}".encode())
+    return script
+
+
+def kept_script(path: Path) -> str | None:
+    """A script that was kept: its sha256, a line end, then the script; None where it is not there or not whole."""
+    try:
+        stated, _, script = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):
+        return None
+    return script if script and hash_of(script) == stated else None
+
+
+def hash_of(script: str) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(script.encode()).hexdigest()

@@ -75,7 +75,7 @@ CONFIG: dict[str, Any] = {
 
 def data(rows: Sequence[dict[str, Any]]) -> Any:
     """Rows as inline data; a number that is none (NaN, infinity) becomes null, as JSON has no other word for it."""
-    return alt.Data(values=[{key: as_json(value) for key, value in row.items()} for row in rows])
+    return alt.InlineData(values=[{key: as_json(value) for key, value in row.items()} for row in rows])
 
 
 def as_json(value: Any) -> Any:

@@ -67,7 +67,7 @@ def spread(manifest: pd.DataFrame, column: str, name: str) -> Figure:
     people = manifest.groupby(levels)["subject"].nunique()
     known = [level for level in images.index if level != UNKNOWN]
     scale = scale_of(column, known)
-    order = [level for level in scale.labels] if scale and set(known) <= set(scale.labels) else sorted(known)
+    order = list(scale.labels) if scale and set(known) <= set(scale.labels) else sorted(known)
     shown = [*order, *([UNKNOWN] if UNKNOWN in images.index else [])][:MOST_ROWS]
     swatches = dict(zip(scale.labels, scale.swatches, strict=True)) if scale is MONK and scale.swatches else {}
     total = int(people.sum())

@@ -82,13 +82,10 @@ def losses(steps: Sequence[Step]) -> list[Step]:
 
 def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     """One bar per step: the images that reached it, and those that did not."""
-    rows = [part for step in steps for part in parts(step, images)]
+    rows = [part for step in steps for part in parts(step)]
     order = [STAGE_NAMES[step.stage] for step in steps]
     said = {STAGE_NAMES[step.stage]: step for step in steps}
-    notes = [
-        {"stage": stage, "note": f"{step.reached:,}" + (f"   −{step.began - step.reached:,} {step.lost}" if step.began > step.reached else "")}
-        for stage, step in said.items()
-    ]  # fmt: skip
+    notes = [{"stage": stage, "note": note_of(step)} for stage, step in said.items()]
     text_px = max(len(note["note"]) for note in notes) * LETTER_PX + 8
     outside = label_px(order) + min(text_px, 260)
     y = alt.Y("stage:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
@@ -110,7 +107,13 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.", outside_px=outside)
 
 
-def parts(step: Step, images: int) -> list[dict[str, Any]]:
+def note_of(step: Step) -> str:
+    """What stands beside a bar: how many reached the step, and what became of the others."""
+    lost = step.began - step.reached
+    return f"{step.reached:,}" + (f"   −{lost:,} {step.lost}" if lost else "")
+
+
+def parts(step: Step) -> list[dict[str, Any]]:
     """The bar of a step: from 0 what reached it, then what did not."""
     lost = PARTS[1] if step.kind == "failure" else PARTS[2]
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]

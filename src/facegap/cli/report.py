@@ -1,0 +1,39 @@
+"""The report of a finished run, made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.cli.app import app
+from facegap.cli.options import AllowOutside
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables")] = False,
+    include_images: Annotated[
+        bool, typer.Option("--include-images", help="Show small copies of images that failed; needs --images")
+    ] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="--include-images: the folder of the run's manifest", show_default=False)
+    ] = None,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Make report.html and figures/ of a finished run again, from its tables alone: no image is opened.
+
+    Figures are SVG, PNG, PDF and the Vega-Lite specs that they are drawn from. The run is hashed again.
+
+    facegap report run
+    """
+    from facegap.report.page import Images, report_again
+    from facegap.report.text import clean
+
+    if include_images != (images is not None):
+        raise typer.BadParameter("--include-images and --images FOLDER go together", param_hint="--include-images")
+    wanted = None if images is None else Images(images, allow_outside)
+    page = report_again(run, include_ids=include_ids, images=wanted)
+    typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")

@@ -1,0 +1,197 @@
+"""Charts of planted worlds: rows in, charts out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from facegap.report.figures.style import DASHES, INK, PALETTE, SHAPES, Figure, data, finished
+from facegap.report.text import clean
+from facegap.simulate.planted_bands import KIND_TITLES, SURE, standard_error
+from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow
+
+WIDTH_PX, HEIGHT_PX, ROW_PX, NAME_PX = 270, 210, 26, 250
+OURS, NAIVE = "facegap", "every trial independent"
+CERTAIN, DOUBTED = "labels taken as certain", "told how many are wrong"
+PERCENT = ".0%"
+
+
+def coverage_figures(rows: Sequence[CoverageRow]) -> tuple[Figure, ...]:
+    """Per kind of rate: coverage by number of subjects, the audit's interval beside the naive one."""
+    return tuple(
+        coverage_figure(kind, found)
+        for kind in KIND_TITLES
+        if (found := [row for row in rows if row.kind == kind and (row.required or kind == "across")])
+    )
+
+
+def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
+    """One kind: a mark per setting and method, over the least coverage that is asked for."""
+    marks = [
+        {"subjects": str(row.subjects), "method": method, "coverage": value}
+        for row in rows
+        for method, value in ((OURS, row.facegap), (NAIVE, row.naive))
+    ]
+    order = [str(count) for count in sorted({row.subjects for row in rows})]
+    floors = [{"subjects": str(row.subjects), "floor": row.floor} for row in rows if row.required]
+    across = alt.X("subjects:N", sort=order, title="subjects of a group", axis=alt.Axis(labelAngle=0))
+    side = alt.XOffset("method:N", sort=[OURS, NAIVE])
+    points = (
+        alt.Chart(data(marks))
+        .mark_point(filled=True, size=38, opacity=0.65)
+        .encode(
+            x=across,
+            xOffset=side,
+            y=alt.Y("coverage:Q", title="worlds whose interval holds the truth", scale=alt.Scale(domain=[0, 1]),
+                    axis=alt.Axis(format=PERCENT)),
+            color=alt.Color("method:N", title=None, scale=two_colours(OURS, NAIVE)),
+            shape=alt.Shape("method:N", title=None, scale=two_shapes(OURS, NAIVE)),
+        )
+    )  # fmt: skip
+    asked = alt.Chart(data(floors)).mark_tick(thickness=2, size=36, color=INK).encode(x=across, y="floor:Q")
+    low, ours = min(row.naive for row in rows), [row.facegap for row in rows]
+    return finished(
+        alt.layer(points, asked).properties(width=WIDTH_PX, height=HEIGHT_PX),
+        name=f"coverage-{kind}",
+        title=KIND_TITLES[kind],
+        alt_text=f"{KIND_TITLES[kind]}: facegap's intervals hold the truth in {min(ours):.3f} to {max(ours):.3f} of the "
+        f"worlds; with every trial as independent it is as little as {low:.3f}. Black ticks: the least that is asked for.",
+        outside_px=60,
+    )
+
+
+def power_figures(rows: Sequence[PowerRow]) -> tuple[Figure, ...]:
+    """Per kind of rate: how often a gap is found, by number of subjects, a curve per size of gap."""
+    kinds = list(dict.fromkeys((row.kind, row.rate, row.images, row.strength, row.groups) for row in rows))
+    return tuple(
+        power_figure(
+            number,
+            [row for row in rows if (row.kind, row.rate, row.images, row.strength, row.groups) == key],
+        )
+        for number, key in enumerate(kinds, 1)
+    )
+
+
+def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
+    """One kind: the share of worlds with the verdict `gap`."""
+    marks = [
+        {"subjects": row.subjects, "gap": gap_in_words(row.metric, row.gap), "found": row.found, **ends(row.found, row.worlds)}
+        for row in rows
+    ]
+    order = list(dict.fromkeys(str(mark["gap"]) for mark in marks))
+    first = rows[0]
+    title = f"{KIND_TITLES[first.kind]}: {rate_in_words(first.rate)} in {first.groups} groups, one of them worse"
+    x = alt.X("subjects:Q", title="subjects of each group", scale=alt.Scale(type="log"),
+              axis=alt.Axis(values=sorted({row.subjects for row in rows}), format="d", grid=False))  # fmt: skip
+    y = alt.Y("found:Q", title="worlds with the verdict gap", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=PERCENT))
+    return finished(
+        curves(marks, x, y, "gap", order).properties(width=WIDTH_PX, height=HEIGHT_PX),
+        name=f"power-{number}",
+        title=title,
+        alt_text=f"{title}. Found with the most subjects, {max(row.subjects for row in rows)}: "
+        + "; ".join(f"{mark['gap']}: {mark['found']:.2f}" for mark in marks if mark["subjects"] == max(
+            other["subjects"] for other in marks)),
+        outside_px=60,
+    )  # fmt: skip
+
+
+def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: Sequence[str]) -> Any:
+    """Lines with points and whiskers of two standard errors, one line per series."""
+    shown = [clean(name) for name in order]
+    colour = alt.Color(f"{series}:N", title=None, sort=shown,
+                       scale=alt.Scale(domain=shown, range=[PALETTE[k % len(PALETTE)] for k in range(len(shown))]))  # fmt: skip
+    dash = alt.StrokeDash(f"{series}:N", title=None, sort=shown,
+                          scale=alt.Scale(domain=shown, range=[list(DASHES[k % len(DASHES)]) for k in range(len(shown))]))  # fmt: skip
+    shape = alt.Shape(f"{series}:N", title=None, sort=shown,
+                      scale=alt.Scale(domain=shown, range=[SHAPES[k % len(SHAPES)] for k in range(len(shown))]))  # fmt: skip
+    base = alt.Chart(data(marks))
+    lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
+    points = base.mark_point(filled=True, size=46).encode(x=x, y=y, color=colour, shape=shape)
+    whiskers = base.mark_rule().encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    return alt.layer(lines, whiskers, points)
+
+
+def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...]:
+    """False alarms of each family without a gap, beside what is allowed; nothing where there is none."""
+    alike = [row for row in rows if not math.isnan(row.false_alarm)]
+    if not alike:
+        return ()
+    marks = [{"name": row.name, "share": row.false_alarm, **ends(row.false_alarm, row.worlds)} for row in alike]
+    y = alt.Y("name:N", title=None, sort=[str(mark["name"]) for mark in marks], axis=alt.Axis(labelLimit=NAME_PX))
+    top = max(*(float(mark["high"]) for mark in marks), allowed * 1.4)
+    x = alt.X("share:Q", title="worlds with a false gap", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(format=".1%"))
+    base = alt.Chart(data(marks))
+    line = alt.Chart(data([{"share": allowed}])).mark_rule(color=PALETTE[1], strokeDash=[6, 3]).encode(x="share:Q")
+    chart = alt.layer(
+        line,
+        base.mark_rule(color=PALETTE[0]).encode(y=y, x="low:Q", x2="high:Q"),
+        base.mark_point(filled=True, size=60, color=PALETTE[0]).encode(x=x, y=y),
+    )
+    return (
+        finished(
+            chart.properties(width=WIDTH_PX, height=ROW_PX * len(marks)),
+            name="false-alarms",
+            title="False alarms of families without a gap; dashed: what is allowed",
+            alt_text="; ".join(f"{mark['name']}: {mark['share']:.3f}" for mark in marks),
+            outside_px=NAME_PX,
+        ),
+    )
+
+
+def label_figures(rows: Sequence[LabelRow]) -> tuple[Figure, ...]:
+    """Coverage of the true gap against the share of wrong labels, a curve per interval; nothing without rows."""
+    kinds = list(dict.fromkeys((row.kind, row.subjects, row.images, row.strength) for row in rows))
+    return tuple(
+        label_figure(number, [row for row in rows if (row.kind, row.subjects, row.images, row.strength) == key])
+        for number, key in enumerate(kinds, 1)
+    )
+
+
+def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
+    """One setting with more and more wrong labels."""
+    marks = [
+        {"flipped": row.flipped, "interval": name, "coverage": value, **ends(value, row.worlds)}
+        for row in rows
+        for name, value in ((CERTAIN, row.certain), (DOUBTED, row.doubted))
+    ]
+    x = alt.X("flipped:Q", title="labels that are wrong", axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows]))
+    y = alt.Y("coverage:Q", title="worlds whose interval holds the true gap", scale=alt.Scale(domain=[0, 1]),
+              axis=alt.Axis(format=PERCENT))  # fmt: skip
+    first = rows[0]
+    return finished(
+        curves(marks, x, y, "interval", [CERTAIN, DOUBTED]).properties(width=WIDTH_PX, height=HEIGHT_PX),
+        name=f"labels-{number}",
+        title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects a group",
+        alt_text="; ".join(f"{100 * row.flipped:g} % wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows),
+        outside_px=60,
+    )
+
+
+def ends(share: float, worlds: int) -> dict[str, float]:
+    """Two Monte Carlo errors on either side of a share."""
+    reach = SURE * standard_error(share, worlds)
+    return {"low": max(share - reach, 0.0), "high": min(share + reach, 1.0)}
+
+
+def gap_in_words(metric: str, gap: float) -> str:
+    """The size of a gap as a curve is named: a ratio of false match rates, else points."""
+    return f"{gap:g} times" if metric == "fmr" else f"{100 * gap:g} points"
+
+
+def rate_in_words(rate: float) -> str:
+    """A planted rate in per cent."""
+    return f"{100 * rate:.3g} %"
+
+
+def two_colours(first: str, second: str) -> Any:
+    """Blue and orange."""
+    return alt.Scale(domain=[first, second], range=[PALETTE[0], PALETTE[1]])
+
+
+def two_shapes(first: str, second: str) -> Any:
+    """Circle and square."""
+    return alt.Scale(domain=[first, second], range=[SHAPES[0], SHAPES[1]])
+

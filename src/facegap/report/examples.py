@@ -1,0 +1,118 @@
+"""Small copies of images that failed, for a page that was asked to show them: never by default, never the files themselves."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.images import Picture, Pixels, quiet_decoders, read_picture
+from facegap.report.tables import records
+from facegap.report.text import clean
+from facegap.store import Run
+
+MOST_EXAMPLES = 24
+SIDE_PX, QUALITY = 112, 72
+MARGIN = 0.35  # of the face's side, around a face that was found
+
+
+@dataclass(frozen=True)
+class Example:
+    """One picture: JPEG as a data address, what is said below it, and what it is for who cannot see it."""
+
+    source: str
+    caption: str
+    alt: str
+
+
+def examples_of(run: Run, folder: Path, *, include_ids: bool, allow_outside: bool = False) -> list[Example]:
+    """Up to MOST_EXAMPLES failed images, one of each kind of failure and group in turn.
+
+    folder : what the manifest's paths are relative to
+
+    Raises
+    ------
+    TableError : an image lies outside `folder` and that was not allowed, or none of those chosen can be found
+    """
+    chosen = chosen_rows(run)
+    with quiet_decoders():
+        found = [(row, picture_of(row, folder, allow_outside=allow_outside)) for row in chosen]
+    if chosen and all(picture is None for _, picture in found) and any(row["outcome"] == "ok" for row in chosen):
+        raise TableError(f"{folder}: holds none of the images of this run; name the folder of its manifest")
+    return [example(row, picture, include_ids=include_ids) for row, picture in found if picture is not None]
+
+
+def chosen_rows(run: Run) -> list[dict[str, Any]]:
+    """Rows that failed, taken in turn from each kind of failure and each group of the finest term, in manifest order."""
+    frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"]))
+    frame["label"], frame["prediction"] = run.predictions["label"], run.predictions["prediction"]
+    frame["failure"] = failures(run)
+    finest = max(run.record["terms"], key=len, default=[])
+    frame["group"] = run.manifest[list(finest)].agg(" ".join, axis=1) if finest else ""
+    wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable"])]
+    return list(in_turn(wrong))[:MOST_EXAMPLES]
+
+
+def in_turn(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The first row of each failure and group, then the second, and so on."""
+    turn = frame.groupby(["failure", "group"], sort=True).cumcount()
+    yield from records(frame.assign(turn=turn).sort_values(["turn", "failure", "group"], kind="stable"))
+
+
+def failures(run: Run) -> pd.Series[str]:
+    """What went wrong with each image in a word; empty where nothing did."""
+    found = pd.Series(np.where(run.faces["outcome"] != "ok", run.faces["outcome"], ""), index=run.faces.index)
+    return found.mask((found == "") & (run.predictions["outcome"] == "wrong"), "wrong answer").astype("str")
+
+
+def picture_of(row: dict[str, Any], folder: Path, *, allow_outside: bool) -> Pixels | None:
+    """The face of a row, or the whole image where none was found; None where there is no file to read.
+
+    Raises : TableError for a path that leads out of the folder
+    """
+    path = (folder / str(row["path"])).resolve()
+    if not allow_outside and not path.is_relative_to(folder.resolve()):
+        raise TableError(f"{clean(row['path'])}: outside {folder}; add --allow-outside if that is meant")
+    picture = read_picture(path)
+    return crop(picture.pixels, row) if isinstance(picture, Picture) else None
+
+
+def crop(pixels: Pixels, row: dict[str, Any]) -> Pixels:
+    """Around the face that was found, with a margin; all of it where there is no box."""
+    box = np.array([row["x1"], row["y1"], row["x2"], row["y2"]], np.float64)
+    if not np.isfinite(box).all():
+        return pixels
+    margin = MARGIN * max(box[2] - box[0], box[3] - box[1])
+    height, width = pixels.shape[:2]
+    left, top = (int(np.clip(value - margin, 0, limit - 1)) for value, limit in ((box[0], width), (box[1], height)))
+    right, bottom = (int(np.clip(value + margin, 1, limit)) for value, limit in ((box[2], width), (box[3], height)))
+    return pixels[top:bottom, left:right] if right > left and bottom > top else pixels
+
+
+def example(row: dict[str, Any], pixels: Pixels, *, include_ids: bool) -> Example:
+    """A thumbnail with its words; the image's name only where names were asked for."""
+    said = clean(str(row["failure"]).replace("_", " "))
+    if row["failure"] == "wrong answer":
+        said = f"labelled {clean(row['label'])}, called {clean(row['prediction'])}"
+    parts: Sequence[str] = [clean(row["group"]), said, *([clean(row["image"])] if include_ids else [])]
+    caption = "; ".join(part for part in parts if part)
+    return Example(f"data:image/jpeg;base64,{thumbnail(pixels)}", caption, f"photograph: {caption}")
+
+
+def thumbnail(pixels: Pixels) -> str:
+    """At most SIDE_PX long, written anew as JPEG, base64: nothing of the file but its pixels comes along."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    scale = min(SIDE_PX / max(height, width), 1.0)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    fine, data = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    assert fine, "a picture of three channels can be written as JPEG"
+    return base64.b64encode(data.tobytes()).decode()
