@@ -76,7 +76,11 @@ EXTRA_TABLES = (
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
-) | {"mean_absolute_error_years", "trust", "attenuation"}
+) | {
+    "mean_absolute_error_years", "trust", "attenuation", "operating_threshold", "change_from_operating",
+    "genuine_mean", "impostor_mean", "equal_error_rate", "equal_error_threshold", "fair_value", "chance_median",
+    "chance_extreme",
+}  # fmt: skip
 MAX_RECORD_BYTES = 64 * 2**20
 
 

@@ -15,19 +15,19 @@ from facegap.derive.verification import Operating
 from facegap.types import BoolArray
 
 NOT_DECODED = ("missing_file", "unreadable")
-# Stage, the stages it may begin at (the first that the run has), what became of those it did not reach, and whether
+# Stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether
 # that is a failure of the model or a limit of the data.
-_WAY: tuple[tuple[str, tuple[str, ...], str, Literal["failure", "limit"]], ...] = (
-    ("decoded", ("images",), "file unreadable", "failure"),
-    ("detected", ("decoded", "images"), "no face found", "failure"),
-    ("enrolled", ("detected", "images"), "face not usable", "failure"),
-    ("labelled", ("images",), "no label that the model can give", "limit"),
-    ("answered", ("labelled",), "no answer", "failure"),
-    ("right", ("answered",), "wrong answer", "failure"),
-    ("judged", ("enrolled", "images"), "set aside to find the threshold", "limit"),
-    ("compared", ("judged",), "nobody to compare with", "limit"),
-    ("with_mate", ("compared",), "no second photograph", "limit"),
-    ("matched", ("with_mate",), "own photograph refused", "failure"),
+_WAY: tuple[tuple[str, str, str, Literal["failure", "limit"]], ...] = (
+    ("decoded", "images", "file unreadable", "failure"),
+    ("detected", "decoded", "no face found", "failure"),
+    ("enrolled", "detected", "face not usable", "failure"),
+    ("labelled", "images", "no label that the model can give", "limit"),
+    ("answered", "labelled", "no answer", "failure"),
+    ("right", "answered", "wrong answer", "failure"),
+    ("judged", "enrolled", "set aside to find the threshold", "limit"),
+    ("compared", "judged", "nobody to compare with", "limit"),
+    ("with_mate", "compared", "no second photograph", "limit"),
+    ("matched", "with_mate", "own photograph refused", "failure"),
 )
 
 
@@ -51,7 +51,7 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
     if "set_aside" in row:
         reached["judged"] = reached.get("enrolled", reached["images"]) - int(row["set_aside"])
     return [
-        Step(stage, reached[next(name for name in before if name in reached)], reached[stage], lost, kind)
+        Step(stage, reached.get(before, reached["images"]), reached[stage], lost, kind)
         for stage, before, lost, kind in _WAY
         if stage in reached
     ]
