@@ -101,12 +101,13 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
 def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: Sequence[str]) -> Any:
     """Lines with points and whiskers of two standard errors, one line per series."""
     shown = [clean(name) for name in order]
-    colour = alt.Color(f"{series}:N", title=None, sort=shown,
-                       scale=alt.Scale(domain=shown, range=[PALETTE[k % len(PALETTE)] for k in range(len(shown))]))  # fmt: skip
-    dash = alt.StrokeDash(f"{series}:N", title=None, sort=shown,
-                          scale=alt.Scale(domain=shown, range=[list(DASHES[k % len(DASHES)]) for k in range(len(shown))]))  # fmt: skip
-    shape = alt.Shape(f"{series}:N", title=None, sort=shown,
-                      scale=alt.Scale(domain=shown, range=[SHAPES[k % len(SHAPES)] for k in range(len(shown))]))  # fmt: skip
+
+    def told_by(channel: Any, looks: Sequence[Any]) -> Any:
+        chosen = [looks[k % len(looks)] for k in range(len(shown))]
+        return channel(f"{series}:N", title=None, sort=shown, scale=alt.Scale(domain=shown, range=chosen))
+
+    colour, shape = told_by(alt.Color, PALETTE), told_by(alt.Shape, SHAPES)
+    dash = told_by(alt.StrokeDash, [list(pattern) for pattern in DASHES])
     base = alt.Chart(data(marks))
     lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
     points = base.mark_point(filled=True, size=46).encode(x=x, y=y, color=colour, shape=shape)

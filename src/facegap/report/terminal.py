@@ -31,22 +31,29 @@ def console() -> Console:
 
 
 class Speed(ProgressColumn):
-    """Images per second."""
+    """Images (or whatever is counted) per second."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
 
     def render(self, task: Task) -> Text:
         """The speed of the last seconds."""
-        return Text("" if task.speed is None else f"{task.speed:.1f} images/s")
+        return Text("" if task.speed is None else f"{task.speed:.1f} {self.what}/s")
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A function (images done, images in all) that draws a bar on a terminal and plain lines elsewhere."""
+def progress_bar(what: str = "images") -> Iterator[Callable[[int, int], None]]:
+    """A function (images done, images in all) that draws a bar on a terminal and plain lines elsewhere.
+
+    what : is counted, in the plural
+    """
     if not sys.stderr.isatty():
-        yield plain_progress()
+        yield plain_progress(what)
         return
-    columns = (TextColumn("images"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Speed(what), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("images")
+        task = bar.add_task(what)
 
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
@@ -54,7 +61,7 @@ def progress_bar() -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def plain_progress() -> Callable[[int, int], None]:
+def plain_progress(what: str = "images") -> Callable[[int, int], None]:
     """Lines on stderr every few seconds and at the end: images done, images per second, seconds left."""
     started = last = time.monotonic()
     first = -1
@@ -68,7 +75,7 @@ def plain_progress() -> Callable[[int, int], None]:
         last = now
         speed = (done - first) / max(now - started, 1e-9)
         left = f", {(total - done) / speed:.0f} s left" if done < total else ""
-        print(f"{done}/{total} images, {speed:.1f} images/s{left}", file=sys.stderr, flush=True)
+        print(f"{done}/{total} {what}, {speed:.1f} {what}/s{left}", file=sys.stderr, flush=True)
 
     return show
 

@@ -1,0 +1,46 @@
+"""The auditor audited: planted worlds whose truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facegap.cli.app import app
+
+
+@app.command()
+def calibrate(
+    worlds: Annotated[
+        Path | None, typer.Option(help="TOML that names the worlds, see docs/calibrate.md", show_default=False)
+    ] = None,
+    preset: Annotated[
+        Literal["small", "medium", "nist-like"], typer.Option(help="Worlds that come with facegap, without --worlds")
+    ] = "medium",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer worlds, under a minute")] = False,
+    out: Annotated[Path, typer.Option(help="New folder for calibration.html and calibration.json")] = Path("calibration"),
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws; one seed, one result")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes [default: processors]; the numbers do not depend on it")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a calibration that was broken off")] = False,
+) -> None:
+    """Prove facegap on itself: does it find planted gaps, and none where there is none?
+
+    Draws people whose error rates are known, audits them with the statistics of an audit, and says what holds: how often
+    the intervals hold the truth, false alarms, power, verdicts. No image, no model, no network.
+
+    facegap calibrate --preset small --quick --out calibration
+    """
+    from facegap.commands.calibrate import PAGE
+    from facegap.commands.calibrate import calibrate as run_calibration
+    from facegap.report.calibration import claim_lines
+    from facegap.report.terminal import print_sentences, progress_bar
+
+    with progress_bar("settings") as progress:
+        found = run_calibration(
+            worlds, preset=preset, quick=quick, out=out, seed=seed, workers=workers, resume=resume, progress=progress
+        )
+    print_sentences(claim_lines(found.claims))
+    print_sentences([f"Written to {out}: open {out / PAGE}"])

@@ -1,0 +1,197 @@
+"""`facegap calibrate`: the auditor audited, on planted worlds whose truth is known.
+
+(Not to be confused with facegap/calibrate.py, which finds thresholds on people who are set aside.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from facegap.errors import RunError
+from facegap.report.calibration import calibration_page
+from facegap.runtime import version_of
+from facegap.simulate.planted_bands import Claim, claims_of, confusion_of
+from facegap.simulate.planted_file import preset_path, read_study
+from facegap.simulate.planted_study import (
+    PARTS,
+    Job,
+    Row,
+    Study,
+    cost_of,
+    row_from_plain,
+    row_to_plain,
+    run_job,
+)
+from facegap.store_files import explained, is_scratch, write_bytes
+
+PAGE, RESULT, DONE_PART = "calibration.html", "calibration.json", "calibration.jsonl"
+RESULT_VERSION = 1
+Progress = Callable[[int, int], None]  # settings done, settings in all
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A study that was run: one row per setting in the order of the study, and what they show."""
+
+    study: Study
+    seed: int
+    quick: bool
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+
+
+def calibrate(
+    worlds: Path | None = None,
+    *,
+    preset: str = "medium",
+    quick: bool = False,
+    out: Path = Path("calibration"),
+    seed: int = 0,
+    workers: int | None = None,
+    resume: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Calibration:
+    """Draw planted worlds, judge them by the functions of an audit, and write calibration.html and calibration.json.
+
+    worlds  : TOML file that names the worlds (docs/calibrate.md); None: the preset
+    quick   : fewer worlds of each setting
+    out     : a new folder; with `resume` one in which the same study was broken off
+    workers : processes; None: one for each processor. The numbers do not depend on it
+
+    Raises
+    ------
+    TableError : the file of worlds is wrong; the message names the key
+    RunError   : `out` holds something else, or cannot be written; a worker was killed
+    """
+    named = preset_path(preset) if worlds is None else worlds
+    study = read_study(named, quick=quick, source=f"preset {preset}" if worlds is None else None)
+    request = {
+        "version": RESULT_VERSION, "facegap": version_of("facegap"), "sha256": study.sha256, "seed": seed, "quick": quick,
+    }  # fmt: skip
+    opened(out, resume=resume)
+    done = taken_up(out / DONE_PART, request, study.jobs) if resume else {}
+    with appending(out / DONE_PART, [request, *(done_entry(number, row) for number, row in done.items())]) as append:
+        progress(len(done), len(study.jobs))
+        for number, row in run_jobs(study.jobs, seed, skip=done, workers=workers or os.cpu_count() or 1):
+            done[number] = row
+            append(done_entry(number, row))
+            progress(len(done), len(study.jobs))
+    rows = tuple(done[number] for number in range(len(study.jobs)))
+    found = Calibration(study, seed, quick, rows, claims_of(rows))
+    write(found, out)
+    return found
+
+
+def write(found: Calibration, out: Path) -> None:
+    """The page, the JSON, and no more need of the parts."""
+    write_bytes(out / RESULT, (json.dumps(as_plain(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_bytes(out / PAGE, calibration_page(found.study, found.rows, found.claims, seed=found.seed).encode())
+    with explained(out):
+        (out / DONE_PART).unlink()
+
+
+def as_plain(found: Calibration) -> dict[str, Any]:
+    """A calibration as JSON holds it; the same seed and worlds give the same bytes."""
+    parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
+    for job, row in zip(found.study.jobs, found.rows, strict=True):
+        parts[job.part].append(row_to_plain(row))
+    return {
+        "version": RESULT_VERSION,
+        "facegap": version_of("facegap"),
+        "versions": {name: version_of(name) for name in ("numpy", "scipy")},
+        "title": found.study.title,
+        "source": found.study.source,
+        "source_sha256": found.study.sha256,
+        "seed": found.seed,
+        "quick": found.quick,
+        "claims": [asdict(claim) for claim in found.claims],
+        "verdicts_by_planted_gap": confusion_of(found.rows),
+        **parts,
+    }
+
+
+# ---- the jobs ----
+
+
+def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: int) -> Iterator[tuple[int, Row]]:
+    """Number and row of each job that is not in `skip`, as they are done; the longest are begun first."""
+    left = sorted((k for k in range(len(jobs)) if k not in skip), key=lambda k: -cost_of(jobs[k]))
+    if workers == 1 or len(left) < 2:
+        yield from ((number, run_job(jobs[number], seed)) for number in left)
+        return
+    pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"), initializer=ignore_interrupts)
+    try:
+        numbers = {pool.submit(run_job, jobs[number], seed): number for number in left}
+        for finished in as_completed(numbers):
+            yield numbers[finished], finished.result()
+    except BrokenProcessPool as error:
+        raise RunError(
+            "a worker was killed, perhaps for memory; go on with --resume and fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ignore_interrupts() -> None:
+    """Ctrl-C goes to the whole group of processes; only the one that started the others answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+# ---- the folder while it is made ----
+
+
+def opened(out: Path, *, resume: bool) -> None:
+    """Make the folder, or raise RunError where it holds something else."""
+    with explained(out):
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        present = [path.name for path in out.iterdir() if not is_scratch(path)]
+    if present and present != [DONE_PART]:
+        raise RunError(f"{out}: not empty; choose another --out")
+    if present and not resume:
+        raise RunError(f"{out}: holds a calibration that was broken off; go on with --resume, or choose another --out")
+
+
+def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[int, Row]:
+    """Rows of the jobs that were done before; none where nothing was begun.
+
+    Raises : RunError where what was begun is another study, or the file is not one of these
+    """
+    if not path.exists():
+        return {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a killed writer's last line has no end
+        begun, *rows = [json.loads(line) for line in lines] or [request]
+        found = {row["job"]: row_from_plain(jobs[range(len(jobs))[row["job"]]].part, row["row"]) for row in rows}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise RunError(f"{path}: not a calibration that was broken off ({error}); choose another --out") from error
+    if begun != request:
+        raise RunError(f"{path}: begun with other worlds, another seed, or another version; choose another --out")
+    return found
+
+
+@contextlib.contextmanager
+def appending(path: Path, entries: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that appends an entry as a line of JSON to a file that begins with `entries`."""
+    write_bytes(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
+    with explained(path.parent), path.open("a", encoding="utf-8") as file:
+
+        def append(entry: dict[str, Any]) -> None:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+
+        yield append
+
+
+def done_entry(number: int, row: Row) -> dict[str, Any]:
+    """A job that is done, as a line of the file."""
+    return {"job": number, "row": row_to_plain(row)}

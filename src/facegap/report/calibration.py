@@ -1,0 +1,224 @@
+"""The page of `facegap calibrate`: what holds, what does not, and the numbers behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from facegap.report.calibration_charts import (
+    alarm_figure,
+    coverage_figures,
+    gap_in_words,
+    label_figures,
+    power_figures,
+    rate_in_words,
+)
+from facegap.report.calibration_layout import Section, render
+from facegap.report.tables import TextTable
+from facegap.report.text import NO_NUMBER
+from facegap.simulate.planted_bands import (
+    KIND_TITLES,
+    WORLDS_OF_A_BAND,
+    Claim,
+    confusion_of,
+    effect_in_words,
+    standard_error,
+)
+from facegap.simulate.planted_families import VERDICTS
+from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
+from facegap.statistics.gaps import ALPHA
+
+TITLE = "Does the auditor err?"
+LEAD = (
+    "facegap drew people whose error rates it knew, audited them with the functions that an audit of a model uses, and "
+    "counted how often it was right. Nothing here is about a model or about people.",
+)
+METHOD = (
+    "A planted world draws new people. Each person's chance of an error varies around the planted rate: by a normal "
+    "effect (probit; rho is the share of the score's variance that belongs to a person) or by a beta distribution (the "
+    "strength is the intraclass correlation). In pairs of two people both have an effect. Rates, intervals, Holm's p and "
+    "verdicts come from the package's own statistics.",
+    "± is the Monte Carlo standard error of a share of worlds; whiskers in charts are two of them. A band holds where no "
+    "setting is outside it, it does not hold where one is outside by more than two standard errors, and in between there "
+    "are too few worlds to tell. Among many settings that lie at the edge of a band some fall outside by chance.",
+    "Thresholds are given, not found: what finding a threshold on other people adds is not in these worlds. Subjects are "
+    "random samples here; a collection of portraits seldom is one.",
+)
+
+
+def calibration_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *, seed: int) -> str:
+    """The page of a study, as text."""
+    made = f"Worlds: {study.source} ({study.title}), sha256 {study.sha256}. Seed {seed}. {worlds_in_words(study)}"
+    return render(TITLE, [*LEAD, study.title + "."], claims, sections_of(rows), [*METHOD, made])
+
+
+def worlds_in_words(study: Study) -> str:
+    """How many worlds, and whether these are as many as a band is meant for."""
+    counts = [job.worlds for job in study.jobs]
+    few = sum(job.worlds < WORLDS_OF_A_BAND for job in study.jobs if job.part == "coverage")
+    short = f" {few} settings of coverage have fewer than the {WORLDS_OF_A_BAND:,} that the bands are meant for." if few else ""
+    return f"{len(counts)} settings of {min(counts):,} to {max(counts):,} worlds, {sum(counts):,} in all.{short}"
+
+
+def sections_of(rows: Sequence[Row]) -> list[Section]:
+    """The parts of the page that the rows have something to say on."""
+    coverage = [row for row in rows if isinstance(row, CoverageRow)]
+    families = [row for row in rows if isinstance(row, FamilyRow)]
+    powers = [row for row in rows if isinstance(row, PowerRow)]
+    searches = [row for row in rows if isinstance(row, SearchRow)]
+    labels = [row for row in rows if isinstance(row, LabelRow)]
+    found: list[Section] = []
+    if coverage:
+        found.append(Section(
+            "Does an interval hold the truth?",
+            ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds; the black tick is the "
+             "least that is asked for. Orange: the usual interval that takes every image or pair as independent.",),
+            coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
+        ))  # fmt: skip
+    if families:
+        found.append(Section(
+            "Is a gap found that is not there?",
+            ("A family is all pairs of its groups, judged together by Holm's method.",),
+            alarm_figure(families, ALPHA), (family_table(families),),
+        ))  # fmt: skip
+    if powers:
+        found.append(Section(
+            "Is a gap found that is there?",
+            ("One group is planted worse, the others are alike.",), power_figures(powers), details=(power_table(powers),),
+        ))  # fmt: skip
+    if families or powers:
+        found.append(Section(
+            "What is said of a gap of which size?",
+            ("All pairs of groups of all worlds with families and power settings, in per cent of the row. `No gap larger than "
+             "the margin` is wrong from a planted gap of the margin on; `gap` is wrong only where none was planted.",),
+            tables=(confusion_table(rows),),
+        ))  # fmt: skip
+    if searches:
+        found.append(Section(
+            "Searches of a gallery",
+            ("The truth is that of the gallery that was drawn, as an audit speaks of its own gallery.",),
+            tables=(search_table(searches),),
+        ))  # fmt: skip
+    if labels:
+        found.append(Section(
+            "When labels are wrong",
+            ("A share of the people stands in the other group. That pulls the gap towards none, however many subjects there "
+             "are; an interval that is told of it is wider, and still does not undo the blurring.",),
+            label_figures(labels), (label_table(labels),),
+        ))  # fmt: skip
+    return found
+
+
+def with_error(share: float, worlds: int) -> str:
+    """A share of worlds with its Monte Carlo error; a dash where it is of nothing."""
+    return NO_NUMBER if math.isnan(share) else f"{share:.3f} ± {standard_error(share, worlds):.3f}"
+
+
+def span_table(rows: Sequence[CoverageRow]) -> TextTable:
+    """Coverage by kind, strength and subjects: least to greatest over images and rates."""
+    keys = list(dict.fromkeys((row.kind, row.effect, row.strength, row.subjects) for row in rows))
+    lines, dimmed = [], set()
+    for key in keys:
+        found = [row for row in rows if (row.kind, row.effect, row.strength, row.subjects) == key]
+        if not any(row.required for row in found):
+            dimmed.add(len(lines))
+        asked = f"{found[0].floor:.2f}" if found[0].required else "reported"
+        error = max(standard_error(row.facegap, row.worlds) for row in found)
+        spans = (ends_of([row.facegap for row in found]), ends_of([row.plain for row in found]),
+                 ends_of([row.naive for row in found]))  # fmt: skip
+        lines.append((KIND_TITLES[key[0]], effect_in_words(key[1], key[2]), str(key[3]), str(len(found)), asked, spans[0], f"{error:.3f}", *spans[1:]))
+    columns = ("rate", "effect", "subjects", "settings", "asked for", "facegap", "± at most", "published formula", "naive")
+    return TextTable("Coverage, least to greatest over images and rates", columns, tuple(lines), frozenset(dimmed))
+
+
+def ends_of(values: Sequence[float]) -> str:
+    """Least to greatest, short."""
+    return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+
+
+def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
+    """Every setting."""
+    lines = tuple(
+        (KIND_TITLES[row.kind], effect_in_words(row.effect, row.strength), str(row.subjects),
+         str(row.images), rate_in_words(row.rate), f"{row.expected_errors:.3g}", f"{row.worlds:,}",
+         with_error(row.facegap, row.worlds), f"{row.plain:.3f}", f"{row.naive:.3f}", f"{row.width:.2f}",
+         row.faults or ("" if row.required else "reported"))
+        for row in rows
+    )  # fmt: skip
+    columns = ("rate", "effect", "subjects", "images", "planted", "errors expected", "worlds", "facegap", "published formula",
+               "naive", "width", "outside")  # fmt: skip
+    return TextTable("Coverage of every setting", columns, lines)
+
+
+def family_table(rows: Sequence[FamilyRow]) -> TextTable:
+    """Families: false alarms, honesty and what is found."""
+    lines = tuple(
+        (row.name, row.metric, " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects), each(row.images),
+         f"{row.worlds:,}", with_error(row.false_alarm, row.worlds), with_error(row.dishonest, row.worlds),
+         with_error(row.found, row.worlds))
+        for row in rows
+    )  # fmt: skip
+    columns = ("family", "metric", "planted rates", "subjects", "images", "worlds", "false gap anywhere",
+               "margin or more called smaller", "largest gap found")  # fmt: skip
+    return TextTable("Families", columns, lines)
+
+
+def each(values: Sequence[int]) -> str:
+    """One number where all groups have the same."""
+    return f"{values[0]} each" if len(set(values)) == 1 else " / ".join(str(value) for value in values)
+
+
+def power_table(rows: Sequence[PowerRow]) -> TextTable:
+    """Every point of the power curves."""
+    lines = tuple(
+        (KIND_TITLES[row.kind], rate_in_words(row.rate), gap_in_words(row.metric, row.gap), str(row.groups), str(row.subjects),
+         str(row.images), effect_in_words(row.effect, row.strength), f"{row.worlds:,}",
+         with_error(row.found, row.worlds))
+        for row in rows
+    )  # fmt: skip
+    columns = ("rate", "planted", "gap", "groups", "subjects", "images", "effect", "worlds", "found")
+    return TextTable("How often a gap is found", columns, lines)
+
+
+def confusion_table(rows: Sequence[Row]) -> TextTable:
+    """Planted size against verdict."""
+    lines = []
+    for planted, said in confusion_of(rows).items():
+        total = sum(said.values())
+        lines.append((planted, *(f"{100 * said[verdict] / total:.1f} %" for verdict in VERDICTS), f"{total:,}"))
+    return TextTable("Verdicts by planted gap", ("planted", *VERDICTS, "gaps judged"), tuple(lines))
+
+
+def search_table(rows: Sequence[SearchRow]) -> TextTable:
+    """Coverage of FPIR and FNIR."""
+    lines = tuple(
+        (f"{row.gallery:,} enrolled", str(row.people), str(row.images), f"rho {row.strength:g}", rate_in_words(row.fpir_rate),
+         with_error(row.fpir, row.worlds), f"{row.fpir_naive:.3f}", rate_in_words(row.fnir_rate),
+         with_error(row.fnir, row.worlds), f"{row.fnir_naive:.3f}", f"{row.worlds:,}")
+        for row in rows
+    )  # fmt: skip
+    columns = ("gallery", "subjects", "searches each", "effect", "FPIR planted", "held", "naive", "FNIR planted", "held", "naive",
+               "worlds")  # fmt: skip
+    return TextTable("Coverage of the rates of a search", columns, lines)
+
+
+def label_table(rows: Sequence[LabelRow]) -> TextTable:
+    """Coverage of the true gap, and verdicts, with more and more wrong labels."""
+    lines = tuple(
+        (f"{100 * row.flipped:g} % wrong", str(row.subjects), f"{100 * row.planted_gap:g} points",
+         f"{100 * row.observed:.1f} points", with_error(row.certain, row.worlds), with_error(row.doubted, row.worlds),
+         f"{row.gap:.2f}", f"{row.gap_doubted:.2f}", f"{row.worlds:,}")
+        for row in rows
+    )  # fmt: skip
+    columns = ("labels", "subjects", "true gap", "seen on average", "held, labels certain", "held, told of the doubt",
+               "verdict gap", "verdict gap, told", "worlds")  # fmt: skip
+    return TextTable("The gap between the true groups", columns, lines)
+
+
+def claim_lines(claims: Sequence[Claim]) -> list[str]:
+    """The claims for a terminal, a line each."""
+    return [
+        line
+        for claim in claims
+        for line in (f"[{claim.state}] {claim.subject}. {claim.sentence}", *(f"    {named}" for named in claim.named))
+    ]

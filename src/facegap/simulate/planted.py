@@ -1,0 +1,129 @@
+"""Planted worlds: people with a known error rate and a known strength of personal effect, drawn by seed.
+
+probit : sqrt(rho) u_i + sqrt(1 - rho) e for classification and genuine pairs, sqrt(rho) (u_i + u_j) + sqrt(1 - 2 rho) e
+         for impostor pairs, compared with a threshold that gives the planted rate
+beta   : each person's own error rate from a beta distribution with the given intraclass correlation
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from facegap.types import FloatArray, IntArray
+
+Kind = Literal["classification", "genuine", "impostor", "across"]
+Effect = Literal["probit", "beta"]
+KINDS: tuple[Kind, ...] = ("impostor", "genuine", "classification", "across")  # the order is part of the seeds
+EFFECTS: tuple[Effect, ...] = ("probit", "beta")
+METRICS = {"impostor": "fmr", "across": "fmr", "genuine": "fnmr", "classification": "error_rate_all"}
+PAIR_KINDS = ("impostor", "across")
+FEWEST_REQUIRED = 10  # subjects; nothing is promised of fewer
+STRONGEST_REQUIRED = 0.1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One group of people in a planted world.
+
+    kind     : impostor (pairs within a group), across (impostor pairs between two groups of `subjects` each), genuine
+               (all pairs of a person's images) or classification
+    images   : of each person
+    rate     : of error, of the population that the people are drawn from
+    effect   : probit (strength is rho) or beta (strength is the intraclass correlation); pairs of two people: probit
+    """
+
+    kind: Kind
+    subjects: int
+    images: int
+    rate: float
+    effect: Effect
+    strength: float
+
+    @property
+    def trials(self) -> int:
+        """Trials of one world."""
+        n, m = self.subjects, self.images
+        return {
+            "impostor": m * m * n * (n - 1) // 2,
+            "across": m * m * n * n,
+            "genuine": n * m * (m - 1) // 2,
+            "classification": n * m,
+        }[self.kind]
+
+    @property
+    def expected_errors(self) -> float:
+        """Errors expected in one world."""
+        return self.rate * self.trials
+
+    @property
+    def must_hold(self) -> bool:
+        """Whether the intervals are held to a band; stronger effects and rates between groups are reported only."""
+        return self.strength <= STRONGEST_REQUIRED and self.kind != "across" and self.subjects >= FEWEST_REQUIRED
+
+    @property
+    def floor(self) -> float:
+        """Least coverage asked for."""
+        return 0.93 if self.subjects >= 40 else 0.90
+
+
+def setting_key(setting: Setting) -> list[int]:
+    """Whole numbers that name a setting, so that every setting has its own stream of random numbers."""
+    numbers = (setting.subjects, setting.images, round(setting.rate * 1e6), round(setting.strength * 100))
+    return [KINDS.index(setting.kind), EFFECTS.index(setting.effect), *numbers]
+
+
+def subject_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> tuple[FloatArray, int]:
+    """Errors of each subject, float64 [worlds, subjects], and the trials that each of them has."""
+    trials = setting.images if setting.kind == "classification" else setting.images * (setting.images - 1) // 2
+    chance = person_chances(setting.rate, setting.effect, setting.strength, (worlds, setting.subjects), rng)
+    return binomial(trials, chance, (worlds, setting.subjects), rng), trials
+
+
+def person_chances(
+    rate: float, effect: Effect, strength: float, shape: tuple[int, ...], rng: np.random.Generator
+) -> FloatArray:
+    """Each person's own chance of an error; its mean over the population is `rate`."""
+    if not strength or not 0 < rate < 1:
+        return np.full(shape, rate)
+    if effect == "probit":
+        person = np.sqrt(strength) * rng.standard_normal(shape)
+        return np.asarray(ndtr((ndtri(rate) + person) / np.sqrt(1 - strength)), dtype=np.float64)
+    size = 1 / strength - 1  # icc = 1 / (a + b + 1) of a beta distribution
+    return rng.beta(rate * size, (1 - rate) * size, size=shape)
+
+
+def impostor_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> FloatArray:
+    """False matches of each pair of people, float64 [worlds, people, people], symmetric.
+
+    Within a group the diagonal is empty; between two the people are those of both, and only pairs across have trials.
+    """
+    people = setting.subjects * (2 if setting.kind == "across" else 1)
+    first, second = np.triu_indices(people, 1)
+    if setting.kind == "across":
+        between = (first < setting.subjects) & (second >= setting.subjects)
+        first, second = first[between], second[between]
+    chance: FloatArray | float = setting.rate
+    if setting.strength:
+        person = np.sqrt(setting.strength) * rng.standard_normal((worlds, people))
+        chance = pair_chances(setting.rate, setting.strength, person[:, first] + person[:, second])
+    errors = np.zeros((worlds, people, people))
+    errors[:, first, second] = binomial(setting.images**2, chance, (worlds, len(first)), rng)
+    return errors + errors.transpose(0, 2, 1)
+
+
+def pair_chances(rate: float, strength: float, both: FloatArray) -> FloatArray:
+    """Chance of a false match of two people whose effects, sqrt(rho) u each, add up to `both`."""
+    return np.asarray(ndtr((ndtri(rate) + both) / np.sqrt(1 - 2 * strength)), dtype=np.float64)
+
+
+def binomial(
+    trials: int | IntArray, chance: FloatArray | float, shape: tuple[int, ...], rng: np.random.Generator
+) -> FloatArray:
+    """Binomial draws of one shape; a single trial is a comparison, which is several times faster."""
+    if np.ndim(trials) == 0 and trials == 1:
+        return (rng.random(shape) < chance).astype(np.float64)
+    return rng.binomial(trials, chance, size=shape).astype(np.float64)

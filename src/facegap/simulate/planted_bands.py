@@ -1,0 +1,256 @@
+"""What planted worlds show, as claims: which bands hold, which do not, and where too few worlds were drawn to tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from facegap.simulate.planted_families import NO_GAP, SMALLER, merged
+from facegap.simulate.planted_rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
+from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
+from facegap.statistics.gaps import ALPHA
+from facegap.statistics.verdicts import POWER, WITHIN
+
+State = Literal["holds", "does not hold", "too few worlds to tell", "reported"]
+SURE = 2.0  # standard errors
+WORLDS_OF_A_BAND = 2_000  # that the bands are meant for
+MOST_NAMED = 5
+KIND_TITLES = {
+    "classification": "Error rates of a classifier",
+    "genuine": "False non-match rates",
+    "impostor": "False match rates",
+    "across": "False match rates between two groups",
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that an auditor must get right, and whether these worlds show it.
+
+    subject  : of what; sentence : the numbers; named : settings that are outside, each with its own
+    """
+
+    subject: str
+    state: State
+    sentence: str
+    named: tuple[str, ...] = ()
+
+
+def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
+    """Every claim that the rows of a study bear on, those with a band first."""
+    coverage = [row for row in rows if isinstance(row, CoverageRow)]
+    families = [row for row in rows if isinstance(row, FamilyRow)]
+    powers = [row for row in rows if isinstance(row, PowerRow)]
+    required = [row for row in coverage if row.required]
+    found = [coverage_claim(kind, [row for row in required if row.kind == kind]) for kind in KIND_TITLES]
+    found += [width_claim(required), false_alarm_claim(families), honesty_claim([*families, *powers])]
+    found += [naive_claim(required), stronger_claim([row for row in coverage if not row.required])]
+    found += [power_claim(powers), search_claim([row for row in rows if isinstance(row, SearchRow)])]
+    found += [label_claim([row for row in rows if isinstance(row, LabelRow)])]
+    return tuple(claim for claim in found if claim is not None)
+
+
+def standard_error(share: float, worlds: int) -> float:
+    """Monte Carlo error of a share of worlds; at 0 and 1 that of half a world, for it is not known to be exact."""
+    held = min(max(share, 0.5 / worlds), 1 - 0.5 / worlds)
+    return math.sqrt(held * (1 - held) / worlds)
+
+
+def state_of(excess: Sequence[tuple[float, float]]) -> State:
+    """One state of many settings. excess : by how much each is outside its band (below 0: inside), and its error."""
+    if any(beyond > SURE * error for beyond, error in excess):
+        return "does not hold"
+    return "too few worlds to tell" if any(beyond > 0 for beyond, _ in excess) else "holds"
+
+
+def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
+    """Intervals of one kind of rate hold the truth often enough."""
+    if not rows:
+        return None
+    excess = [(row.floor - row.facegap, standard_error(row.floor, row.worlds)) for row in rows]
+    outside = sorted((row for row in rows if row.facegap < row.floor), key=lambda row: row.facegap - row.floor)
+    many = [row.facegap for row in rows if row.subjects >= 40]
+    few = [row.facegap for row in rows if row.subjects < 40]
+    parts = [f"{span(many)} with 40 subjects and more (.93 asked for)"] if many else []
+    parts += [f"{span(few)} with fewer (.90 asked for)"] if few else []
+    return Claim(
+        f"{KIND_TITLES[kind]}: 95 % intervals hold the truth",
+        state_of(excess),
+        f"Share of worlds whose interval holds the planted rate: {' and '.join(parts)}, over {settings(rows)}"
+        + (f"; {len(outside)} below." if outside else "."),
+        named(outside, lambda row: f"{row.facegap:.3f} ± {standard_error(row.facegap, row.worlds):.3f}"),
+    )
+
+
+def width_claim(rows: Sequence[CoverageRow]) -> Claim | None:
+    """Intervals are not bought with width."""
+    enough = [row for row in rows if row.expected_errors >= ENOUGH_ERRORS]
+    if not enough:
+        return None
+    excess = [(row.facegap - BAND_CEILING, standard_error(BAND_CEILING, row.worlds)) for row in enough]
+    excess += [(row.width - WIDTH_CEILING, 0.0) for row in enough]
+    outside = [row for row in enough if row.facegap > BAND_CEILING or row.width > WIDTH_CEILING]
+    return Claim(
+        "Intervals are no wider than they must be",
+        state_of(excess),
+        f"Where {ENOUGH_ERRORS} errors or more are expected ({settings(enough)}) they hold the truth in at most "
+        f"{max(row.facegap for row in enough):.3f} of the worlds ({BAND_CEILING} allowed), and are at the median "
+        f"{max(row.width for row in enough):.2f} times as wide as by the published formula at most ({WIDTH_CEILING:g} allowed).",
+        named(outside, lambda row: f"coverage {row.facegap:.3f}, width {row.width:.2f}"),
+    )
+
+
+def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
+    """A gap that is not there is seldom found."""
+    alike = [row for row in rows if not math.isnan(row.false_alarm)]
+    if not alike:
+        return None
+    worst = max(alike, key=lambda row: row.false_alarm)
+    return Claim(
+        "No gap is found where none was planted",
+        state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in alike]),
+        f"Share of worlds with a false verdict `gap` anywhere in the family: at most {worst.false_alarm:.3f} ± "
+        f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (.05 allowed).",
+        tuple(f"{row.name}: {row.false_alarm:.3f}" for row in alike if row.false_alarm > ALPHA),
+    )
+
+
+def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
+    """A gap as large as the margin is seldom called smaller than it."""
+    shares = [share for row in rows if (share := dishonest(row)) is not None]
+    if not shares:
+        return None
+    worst = max(shares, key=lambda pair: pair[0])
+    return Claim(
+        "`no gap larger than d` is honest",
+        state_of([(share - ALPHA, standard_error(ALPHA, worlds)) for share, worlds in shares]),
+        f"Share of worlds in which a gap of the margin or more is called smaller: at most {worst[0]:.3f} ± "
+        f"{standard_error(*worst):.3f} over {families_of(shares)} (.05 allowed).",
+    )
+
+
+def dishonest(row: FamilyRow | PowerRow) -> tuple[float, int] | None:
+    """Share of worlds in which a gap of the margin or more is called smaller, and the worlds; None without such a gap."""
+    if isinstance(row, FamilyRow):
+        return None if math.isnan(row.dishonest) else (row.dishonest, row.worlds)
+    said = {size: verdicts for size, verdicts in row.confusion.items() if size not in (NO_GAP, SMALLER)}
+    if not said or row.groups > 2:
+        return None
+    return sum(verdicts[WITHIN] for verdicts in said.values()) / row.worlds, row.worlds
+
+
+def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
+    """For contrast: trials taken as independent fail the same test."""
+    if not rows:
+        return None
+    low = [row for row in rows if row.naive < row.floor]
+    worst = min(rows, key=lambda row: row.naive)
+    return Claim(
+        "For contrast: every image or pair as an independent trial",
+        "reported",
+        f"Wilson's interval on the trials falls below the same band in {len(low)} of {settings(rows)}; at the worst it "
+        f"holds the truth in {worst.naive:.3f} of the worlds ({described(worst)}).",
+    )
+
+
+def stronger_claim(rows: Sequence[CoverageRow]) -> Claim | None:
+    """Worlds that no band was set for."""
+    if not rows:
+        return None
+    worst = min(rows, key=lambda row: row.facegap)
+    return Claim(
+        "Stronger effects, rates between groups, fewer than 10 subjects",
+        "reported",
+        f"The intervals hold the truth in {span([row.facegap for row in rows])} of the worlds over {settings(rows)}; "
+        f"the lowest: {described(worst)}.",
+    )
+
+
+def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
+    """From how many subjects on a planted gap is found."""
+    if not rows:
+        return None
+    curves: dict[tuple[object, ...], list[PowerRow]] = {}
+    for row in rows:
+        key = (row.kind, row.rate, row.images, row.effect, row.strength, row.groups, row.gap)
+        curves.setdefault(key, []).append(row)
+    sentences = []
+    for points in curves.values():
+        first = points[0]
+        enough = [row.subjects for row in points if row.found >= POWER]
+        size = f"{first.gap:g} times" if first.metric == "fmr" else f"{100 * first.gap:g} points"
+        reach = f"{min(enough)} subjects a group" if enough else f"more than {max(row.subjects for row in points)}"
+        sentences.append(f"{first.metric} {first.rate:g} and {size} in {first.groups} groups: {reach}")
+    return Claim(
+        "How many subjects a gap needs",
+        "reported",
+        "Subjects from which the verdict is `gap` in 80 of 100 worlds. " + "; ".join(sentences) + ".",
+    )
+
+
+def search_claim(rows: Sequence[SearchRow]) -> Claim | None:
+    """Rates of searches."""
+    if not rows:
+        return None
+    return Claim(
+        "Searches of a gallery (1:N)",
+        "reported",
+        f"For the gallery at hand, intervals hold the true FPIR in {span([row.fpir for row in rows])} and the true FNIR in "
+        f"{span([row.fnir for row in rows])} of the worlds over {settings(rows)}; with every search as a trial in "
+        f"{span([row.fpir_naive for row in rows])} and {span([row.fnir_naive for row in rows])}.",
+    )
+
+
+def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
+    """Wrong labels."""
+    if not rows:
+        return None
+    worst = max(rows, key=lambda row: row.flipped)
+    return Claim(
+        "Wrong labels",
+        "reported",
+        f"With {100 * worst.flipped:g} % of the labels wrong a gap of {100 * worst.planted_gap:g} points is seen as "
+        f"{100 * worst.observed:.1f}; intervals that take labels as certain hold the true gap in {worst.certain:.2f} of the "
+        f"worlds, those that are told of the doubt in {worst.doubted:.2f}. Neither undoes the blurring.",
+    )
+
+
+def confusion_of(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Planted size -> verdict -> how often, over all families and power settings."""
+    return merged([row.confusion for row in rows if isinstance(row, FamilyRow | PowerRow)])
+
+
+def span(values: Sequence[float]) -> str:
+    """Least to greatest."""
+    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def settings(rows: Sequence[object]) -> str:
+    """How many settings, in words."""
+    return "1 setting" if len(rows) == 1 else f"{len(rows)} settings"
+
+
+def families_of(rows: Sequence[object]) -> str:
+    """How many families, in words."""
+    return "1 family" if len(rows) == 1 else f"{len(rows)} families"
+
+
+def described(row: CoverageRow) -> str:
+    """A setting in words."""
+    of_each = "1 image" if row.images == 1 else f"{row.images} images"
+    return f"{row.kind}, {row.subjects} subjects, {of_each} each, rate {row.rate:g}, {effect_in_words(row.effect, row.strength)}"
+
+
+def effect_in_words(effect: str, strength: float) -> str:
+    """How far people differ: rho of a probit effect, icc of a beta one."""
+    return f"{'rho' if effect == 'probit' else 'icc'} {strength:g}"
+
+
+def named(rows: Sequence[CoverageRow], numbers: Callable[[CoverageRow], str]) -> tuple[str, ...]:
+    """The first few settings with their numbers, and how many more there are."""
+    found = [f"{described(row)}: {numbers(row)}" for row in rows[:MOST_NAMED]]
+    more = len(rows) - MOST_NAMED
+    return (*found, f"and {more} more") if more > 0 else tuple(found)

@@ -1,0 +1,188 @@
+"""Families of planted gaps: how often the verdicts of an audit are right about them.
+
+The rates are those of `planted_rates`, the tests are the audit's own (statistics/judged.py), over all worlds at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facegap.simulate.planted import METRICS, PAIR_KINDS, Setting, setting_key
+from facegap.simulate.planted_rates import cells_of_a_world, rates_of
+from facegap.statistics.effective import RateColumns
+from facegap.statistics.gaps import ALPHA, DEFAULT_MARGINS, RATIO_METRICS
+from facegap.statistics.judged import Judged, Sides, judged
+from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN, verdicts
+from facegap.types import AnyArray, FloatArray, IntArray
+
+NO_GAP, SMALLER, AT_MARGIN, LARGER, TWICE, MORE = PLANTED = (
+    "no gap",
+    "below the margin",
+    "the margin",
+    "between it and twice",
+    "twice the margin",
+    "more than twice",
+)
+VERDICTS = (GAP, WITHIN, UNKNOWN)
+CLOSE = 1e-9
+WORLDS_AT_ONCE, NUMBERS_AT_ONCE = 500, 2_000_000
+
+
+@dataclass(frozen=True)
+class Family:
+    """Groups whose rates are looked at together.
+
+    groups : a setting each, all of one kind
+    margin : as in `gap_family`; None takes the default of the metric
+    """
+
+    name: str
+    groups: tuple[Setting, ...]
+    group_names: tuple[str, ...]
+    margin: float | None = None
+
+    @property
+    def metric(self) -> str:
+        """Name that decides whether gaps are ratios or differences."""
+        return METRICS[self.groups[0].kind]
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the margin is a ratio."""
+        return self.metric in RATIO_METRICS
+
+    @property
+    def used_margin(self) -> float:
+        """The margin as a number."""
+        return DEFAULT_MARGINS[self.metric] if self.margin is None else self.margin
+
+
+@dataclass(frozen=True)
+class FamilyOutcome:
+    """What was said of a family in many worlds.
+
+    false_alarm : share of worlds in which two groups of one rate get `gap`; NaN where no two are planted alike
+    differs     : likewise, Holm's p at most alpha
+    dishonest   : share of worlds in which a gap as large as the margin or larger gets `no gap larger than the margin`;
+                  NaN where none is planted
+    found       : share of worlds in which the largest planted gap gets `gap`; NaN where none is planted
+    found_any   : likewise for any gap that is planted
+    confusion   : planted size -> verdict -> how often, over worlds and pairs of groups
+    """
+
+    family: Family
+    worlds: int
+    false_alarm: float
+    differs: float
+    dishonest: float
+    found: float
+    found_any: float
+    confusion: dict[str, dict[str, int]]
+
+
+def judge(family: Family, worlds: int, seed: int) -> FamilyOutcome:
+    """Draw worlds of a family and count what an audit says of its gaps."""
+    rng = np.random.default_rng([seed, 77, *setting_key(family.groups[0]), len(family.groups)])
+    drawn = [rates_of_many(group, worlds, rng) for group in family.groups]
+    rates = np.stack([np.concatenate([part.value for part in parts]) for parts in drawn], axis=1)
+    effective = np.stack([np.concatenate([part.effective_trials for part in parts]) for parts in drawn], axis=1)
+    first, second = pairs_of(len(family.groups))
+    found = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
+    return outcome_of(family, found, planted_gaps(family, first, second))
+
+
+def rates_of_many(setting: Setting, worlds: int, rng: np.random.Generator) -> list[RateColumns]:
+    """Rates of one group in many worlds, drawn in parts to bound the memory."""
+    heavy = setting.subjects > 100 and setting.kind in PAIR_KINDS
+    size = max(1, min(50 if heavy else WORLDS_AT_ONCE, NUMBERS_AT_ONCE // cells_of_a_world(setting)))
+    return [rates_of(setting, min(size, worlds - start), rng)[0] for start in range(0, worlds, size)]
+
+
+def pairs_of(groups: int) -> tuple[IntArray, IntArray]:
+    """Places of both groups of each gap, in the order of `gap_family`."""
+    first, second = np.triu_indices(groups, 1)
+    return first.astype(np.int64), second.astype(np.int64)
+
+
+def judge_rates(
+    rates: FloatArray, effective: FloatArray, first: IntArray, second: IntArray, *, is_ratio: bool, margin: float,
+    alpha: float = ALPHA,
+) -> Judged:  # fmt: skip
+    """The gaps between groups `first` and `second` in many worlds, as `gap_family` judges them one at a time.
+
+    rates, effective : float64 [worlds, groups]
+    returns          : arrays [worlds, gaps]
+    """
+    known = np.nan_to_num(effective)  # a rate without an interval can enter no test
+    sides: Sides = (rates[:, first], known[:, first], rates[:, second], known[:, second])
+    return judged(sides, is_ratio=is_ratio, margin=margin, alpha=alpha)
+
+
+def planted_gaps(family: Family, first: IntArray, second: IntArray) -> FloatArray:
+    """Size of each planted gap on the margin's scale: a ratio of at least 1, or a difference of at least 0."""
+    rates = np.array([group.rate for group in family.groups])
+    larger, smaller = np.maximum(rates[first], rates[second]), np.minimum(rates[first], rates[second])
+    return np.asarray(larger / smaller if family.is_ratio else larger - smaller, dtype=np.float64)
+
+
+def planted_size(gaps: FloatArray, margin: float, *, is_ratio: bool) -> AnyArray:
+    """Each gap as one of PLANTED. Twice a ratio of 2 is a ratio of 4: on the scale where gaps add up."""
+    size = np.log(gaps) if is_ratio else gaps
+    unit = np.log(margin) if is_ratio else margin
+    share = size / unit
+    return np.select(
+        [share < CLOSE, share < 1 - CLOSE, share < 1 + CLOSE, share < 2 - CLOSE, share < 2 + CLOSE],
+        [NO_GAP, SMALLER, AT_MARGIN, LARGER, TWICE],
+        default=MORE,
+    )
+
+
+def outcome_of(family: Family, found: Judged, gaps: FloatArray) -> FamilyOutcome:
+    """Shares and counts of the verdicts of many worlds."""
+    said = verdicts(found.differs, found.within_margin)
+    size = planted_size(gaps, family.used_margin, is_ratio=family.is_ratio)
+    none, reaching = size == NO_GAP, ~np.isin(size, (NO_GAP, SMALLER))
+    return FamilyOutcome(
+        family=family,
+        worlds=len(said),
+        false_alarm=share_of_worlds((said == GAP)[:, none]),
+        differs=share_of_worlds(found.differs[:, none]),
+        dishonest=share_of_worlds((said == WITHIN)[:, reaching]),
+        found=share_of_worlds((said == GAP)[:, ~none & (gaps == gaps.max(initial=0))]),
+        found_any=share_of_worlds((said == GAP)[:, ~none]),
+        confusion={
+            str(planted): {verdict: int((said[:, size == planted] == verdict).sum()) for verdict in VERDICTS}
+            for planted in PLANTED
+            if (size == planted).any()
+        },
+    )
+
+
+def share_of_worlds(hits: AnyArray) -> float:
+    """Share of worlds, the first axis, with a hit in any gap; NaN without gaps."""
+    return float(hits.any(axis=1).mean()) if hits.shape[1] else float("nan")
+
+
+def raised_family(base: Setting, groups: int, gap: float, name: str) -> Family:
+    """A family of equal groups of which the first has a rate that is higher by `gap`: a ratio, or a difference."""
+    is_ratio = METRICS[base.kind] in RATIO_METRICS
+    raised = replace(base, rate=base.rate * gap if is_ratio else base.rate + gap)
+    return Family(name, (raised, *[base] * (groups - 1)), group_labels(groups))
+
+
+def group_labels(groups: int) -> tuple[str, ...]:
+    """Names of groups that were given none."""
+    return tuple(f"group {k + 1}" for k in range(groups))
+
+
+def merged(confusions: Sequence[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
+    """Several confusion tables as one."""
+    total: dict[str, dict[str, int]] = {}
+    for planted in PLANTED:
+        rows = [table[planted] for table in confusions if planted in table]
+        if rows:
+            total[planted] = {verdict: sum(row[verdict] for row in rows) for verdict in VERDICTS}
+    return total

@@ -1,0 +1,105 @@
+"""Planted label noise: some people stand in the wrong group, and the audit is asked about the right ones.
+
+A person's label is wrong with one probability, independently of the model's errors. That pulls a gap towards none, so
+an interval that takes labels as certain is sure of the wrong number. Beside it stands the interval of
+statistics/label_gaps.py, which is told how doubtful the labels are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.simulate.planted import METRICS, Effect, Kind, binomial, person_chances
+from facegap.simulate.planted_rates import covers
+from facegap.statistics.clusters import rates_of_clusters
+from facegap.statistics.gaps import gap_family
+from facegap.statistics.label_gaps import label_gaps
+from facegap.statistics.label_noise import drawn_classes
+from facegap.statistics.verdicts import GAP
+from facegap.types import FloatArray, IntArray
+
+DRAWS = 20
+GROUPS = ("group 1", "group 2")
+
+
+@dataclass(frozen=True)
+class LabelSetting:
+    """Two true groups of `subjects` people each, in error at `rate` + `gap` and at `rate`; `flipped` of all labels."""
+
+    kind: Kind
+    subjects: int
+    images: int
+    rate: float
+    gap: float
+    effect: Effect
+    strength: float
+    flipped: float
+
+    @property
+    def trials(self) -> int:
+        """Trials of each person."""
+        return self.images if self.kind == "classification" else self.images * (self.images - 1) // 2
+
+
+@dataclass(frozen=True)
+class LabelOutcome:
+    """What an audit says of the gap between the true groups.
+
+    observed       : mean of the gap that is seen
+    certain        : coverage of the true gap by the interval that takes labels as certain
+    doubted        : likewise by the interval that is told how many labels are wrong
+    gap, gap_doubted : share of worlds in which the verdict is `gap`, by each
+    """
+
+    setting: LabelSetting
+    worlds: int
+    observed: float
+    certain: float
+    doubted: float
+    gap: float
+    gap_doubted: float
+
+
+def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcome:
+    """Draw worlds, flip labels, and hold both intervals against the gap between the true groups."""
+    numbers = (setting.subjects, setting.images, round(setting.rate * 1e6), round(setting.gap * 1e6))
+    more = (round(setting.strength * 100), round(setting.flipped * 1e6), len(setting.effect), len(setting.kind))
+    rng = np.random.default_rng([seed, 55, *numbers, *more])
+    truth = np.repeat(np.arange(2), setting.subjects)
+    trials = np.full(len(truth), setting.trials)
+    rows = []
+    for _ in range(worlds):
+        chance = np.concatenate([
+            person_chances(rate, setting.effect, setting.strength, (setting.subjects,), rng)
+            for rate in (setting.rate + setting.gap, setting.rate)
+        ])  # fmt: skip
+        errors = binomial(setting.trials, chance, chance.shape, rng)
+        labels = np.where(rng.random(len(truth)) < setting.flipped, 1 - truth, truth)
+        rows.append(said_of(setting, errors, trials, labels, rng))
+    shares = np.array(rows, np.float64).mean(axis=0)
+    return LabelOutcome(setting, worlds, *(float(share) for share in shares))
+
+
+def said_of(
+    setting: LabelSetting, errors: FloatArray, trials: IntArray, labels: IntArray, rng: np.random.Generator
+) -> tuple[float, bool, bool, bool, bool]:
+    """One world: the gap that is seen, whether each interval holds the true one, and whether each verdict is `gap`."""
+    rates = rates_of_clusters(errors, trials, labels, n_cells=2)
+    family = gap_family(
+        GROUPS, rates.errors, rates.trials, rates.subjects, rates.effective_trials,
+        metric=METRICS[setting.kind], minimum_subjects=2,
+    )  # fmt: skip
+    plain = family.columns
+    confusion = np.array([[1 - setting.flipped, setting.flipped], [setting.flipped, 1 - setting.flipped]])
+    draws = [rates_of_clusters(errors, trials, drawn_classes(confusion[labels], rng), n_cells=2) for _ in range(DRAWS)]
+    wide = label_gaps(family, GROUPS, rates, draws, confusion)
+    return (
+        float(plain.difference[0]),
+        bool(covers(plain.difference_low, plain.difference_high, setting.gap)[0]),
+        bool(covers(wide.label_difference_low, wide.label_difference_high, setting.gap)[0]),
+        bool(plain.verdict[0] == GAP),
+        bool(wide.label_verdict[0] == GAP),
+    )
+
