@@ -25,10 +25,10 @@ from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import UNKNOWN, holm, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
-PAIRS_AT_ONCE = 20_000  # gaps x draws that are held in memory
+PAIRS_AT_ONCE = 2_000  # of a large family; times the draws, that many numbers are held in memory
 LARGEST_FREEDOM = 1e9  # beyond it Student's t is normal to the last bit that matters
 Limits = tuple[FloatArray, FloatArray]
-Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate and effective trials of a, then of b
+Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate and effective trials of a, then of b: [..., m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,8 @@ def _block(
     drawn: Sequence[RateColumns],
 ) -> tuple[_Widened, _Widened]:  # fmt: skip
     """Some of the gaps of a family on both scales."""
-    plain, draws = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
+    plain, each = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
+    draws: Sides = tuple(np.stack([sides[k] for sides in each]) for k in range(4))  # type: ignore[assignment]
     narrow = float(-ndtri(family.alpha / max(len(family), 1)))
     quantiles = (two_sided_z(family.level), narrow)
 
@@ -159,22 +160,21 @@ def _log_quotient(sides: Sides) -> FloatArray:
 
 def _widened(
     estimate: Callable[[Sides], FloatArray], limits: Callable[[Sides, AnyArray | float], Limits], plain: Sides,
-    draws: Sequence[Sides], quantiles: tuple[float, float], *, needs_p: bool,
+    draws: Sides, quantiles: tuple[float, float], *, needs_p: bool,
 ) -> _Widened:  # fmt: skip
-    """Both intervals of every gap on one scale, and the p where the first reaches zero."""
+    """Both intervals of every gap on one scale, and the p where the first reaches zero. draws : Sides of [M, m]"""
     z, narrow = quantiles
     own = estimate(plain)
     with np.errstate(invalid="ignore", divide="ignore"):
-        widths = [high - low for low, high in (limits(sides, z) for sides in (plain, *draws))]
-        variances = (np.stack(widths) / (2 * z)) ** 2
-        found = rubin(np.stack([estimate(sides) for sides in draws]), variances[1:])
+        (low, high), (drawn_low, drawn_high) = limits(plain, z), limits(draws, z)
+        found = rubin(estimate(draws), ((drawn_high - drawn_low) / (2 * z)) ** 2)
         # Drawn labels may swell a small group with people of another; that is no knowledge about the small one.
-        stretch = np.sqrt(np.maximum(found.within / variances[0], 1.0))
-    certain = np.all([_equal(sides[k], plain[k]) for sides in draws for k in range(len(plain))], axis=0)
+        stretch = np.sqrt(np.maximum(found.within / ((high - low) / (2 * z)) ** 2, 1.0))
+    certain = np.all([_equal(draws[k], plain[k]).all(axis=0) for k in range(4)], axis=0)
 
     def at(quantile: AnyArray | float) -> Limits:
         low, high = limits(plain, quantile)
-        wide_low, wide_high = _around(own, (low, high), found, len(draws), stretch, quantile)
+        wide_low, wide_high = _around(own, (low, high), found, len(draws[0]), stretch, quantile)
         return np.where(certain, low, wide_low), np.where(certain, high, wide_high)
 
     p = np.where(np.isnan(found.estimate), np.nan, _p(at, len(own))) if needs_p else np.full(len(own), np.nan)
@@ -207,7 +207,7 @@ def _around(
 
 def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
     """The two-sided p at which the interval first reaches zero."""
-    low, high = np.full(size, 1e-9), np.full(size, 37.0)  # beyond 37 the normal tail is no double any more
+    low, high = np.zeros(size), np.full(size, 37.0)  # beyond 37 the normal tail is no double any more
     for _ in range(60):
         middle = (low + high) / 2
         below, above = at(middle)

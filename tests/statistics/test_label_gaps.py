@@ -1,0 +1,214 @@
+"""Gaps under drawn labels: equal to the plain ones where labels are certain, never narrower, honest about what is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from facegap.errors import StatisticsError
+from facegap.statistics import gap_family, holm
+from facegap.statistics.clusters import rates_of_clusters
+from facegap.statistics.intervals import difference_at
+from facegap.statistics.label_gaps import label_gaps
+from facegap.statistics.label_noise import drawn_classes
+
+GROUPS = ("darker", "lighter")
+PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted")
+
+
+def rates(errors: list[int], trials: list[int]):
+    """Rates of groups of people with one image each."""
+    wrong = np.concatenate([np.arange(n) < e for e, n in zip(errors, trials, strict=True)]).astype(np.int64)
+    cells = np.repeat(np.arange(len(trials)), trials)
+    return rates_of_clusters(wrong, np.ones_like(wrong), cells, n_cells=len(trials))
+
+
+def family_of(found, groups=GROUPS, metric="error_rate_all"):
+    """The plain family of these rates."""
+    return gap_family(
+        groups, found.errors, found.trials, found.subjects, found.effective_trials, metric=metric, family="tone"
+    )
+
+
+def labelled(found, drawn, confusion=None, groups=GROUPS, metric="error_rate_all"):
+    """The family and its columns under drawn labels."""
+    family = family_of(found, groups, metric)
+    return family, label_gaps(family, groups, found, drawn, np.eye(len(groups)) if confusion is None else confusion)
+
+
+# ---- by hand ----
+
+
+def test_the_interval_is_rubins_around_both_gaps() -> None:
+    found, drawn = rates([40, 20], [200, 200]), [rates([36, 24], [200, 200]), rates([32, 22], [200, 200])]
+    family, columns = labelled(found, drawn)
+    # Differences of the draws: .06 and .05. Mean .055, variance (.005^2 + .005^2) / 1 = 5e-5, times 1.5.
+    assert columns.label_difference[0] == pytest.approx(0.055)
+    z = stats.norm.ppf(0.975)
+    widths = [np.diff(difference_at(*(np.array([x]) for x in side), z), axis=0)[0, 0] for side in (
+        (0.2, 200, 0.1, 200), (0.18, 200, 0.12, 200), (0.16, 200, 0.11, 200))]  # fmt: skip
+    own, within = (widths[0] / (2 * z)) ** 2, np.mean([(width / (2 * z)) ** 2 for width in widths[1:]])
+    added = 1.5 * 5e-5
+    quantile = stats.t.ppf(0.975, 1 * (1 + within / added) ** 2)
+    low, high = difference_at(np.array([0.2]), np.array([200.0]), np.array([0.1]), np.array([200.0]), z)
+    stretch = np.sqrt(max(within / own, 1))
+    down = np.hypot(stretch * (0.1 - low[0]) * quantile / z, np.sqrt(added) * quantile)
+    up = np.hypot(stretch * (high[0] - 0.1) * quantile / z, np.sqrt(added) * quantile)
+    assert columns.label_difference_low[0] == pytest.approx(0.055 - down)
+    assert columns.label_difference_high[0] == pytest.approx(0.1 + up)
+    assert columns.label_draws[0] == 2
+    assert family.columns.difference[0] == pytest.approx(0.1)
+
+
+def test_p_is_where_the_widened_interval_reaches_zero() -> None:
+    found, drawn = rates([60, 20], [200, 200]), [rates([50, 30], [200, 200]), rates([54, 27], [200, 200])]
+    _, columns = labelled(found, drawn)
+    family = gap_family(
+        GROUPS, found.errors, found.trials, found.subjects, found.effective_trials, metric="error_rate_all",
+        level=1 - float(columns.label_p[0]),
+    )  # fmt: skip
+    again = label_gaps(family, GROUPS, found, drawn, np.eye(2))
+    # The variance within a draw is read from its interval, whose shape depends on the level a little.
+    assert again.label_difference_low[0] == pytest.approx(0, abs=2e-3)
+
+
+def test_draws_on_both_sides_of_zero_can_show_no_difference() -> None:
+    found = rates([24, 20], [200, 200])
+    _, columns = labelled(found, [rates([10, 40], [200, 200]), rates([12, 38], [200, 200])])
+    assert columns.label_p[0] == 1.0
+    assert columns.label_difference_low[0] < 0 < columns.label_difference_high[0]
+
+
+def test_a_ratio_is_pooled_on_the_log_scale() -> None:
+    _, columns = labelled(rates([40, 20], [200, 200]), [rates([40, 10], [200, 200]), rates([20, 20], [200, 200])])
+    assert columns.label_ratio[0] == pytest.approx(np.sqrt(4 * 1))
+    assert columns.label_ratio_low[0] < 1 < columns.label_ratio_high[0]
+
+
+def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
+    found, drawn = rates([400, 100], [20_000, 20_000]), [rates([390, 110], [20_000, 20_000]), rates([380, 115], [20_000, 20_000])]
+    family, columns = labelled(found, drawn, metric="fmr")
+    assert columns.label_p[0] > family.columns.p[0]
+    assert columns.label_verdict[0] == "gap"
+
+
+# ---- certain labels ----
+
+COUNTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 200)), min_size=2, max_size=4)
+
+
+@given(COUNTS, st.sampled_from(["error_rate_all", "fmr"]))
+@settings(deadline=None, max_examples=60)
+def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple[int, int]], metric: str) -> None:
+    found = rates([errors for errors, _ in counts], [errors + right for errors, right in counts])
+    groups = tuple(f"group {k}" for k in range(len(counts)))
+    family, columns = labelled(found, [found] * 7, groups=groups, metric=metric)
+    for name in PLAIN:
+        assert np.array_equal(getattr(columns, f"label_{name}"), getattr(family.columns, name), equal_nan=True), name
+    assert columns.label_verdict.tolist() == family.columns.verdict.tolist()
+
+
+@given(st.integers(0, 2**32), st.sampled_from([(0.0, 1.0), (0.0, 0.5, 1.0), (0.02, 0.3), (0.45, 0.55)]))
+@settings(deadline=None, max_examples=60)
+def test_no_interval_is_narrower_than_without_doubt(seed: int, possible: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    people = int(rng.integers(45, 200))
+    chances, wrong = rng.choice(possible, people), rng.random(people) < rng.random()
+    own = (rng.random(people) < rng.uniform(0.2, 0.8)).astype(np.int64)
+    drawn = [drawn_classes(np.stack([1 - chances, chances], axis=1), rng) for _ in range(5)]
+
+    def of(cells):
+        return rates_of_clusters(wrong.astype(np.int64), np.ones(len(own)), cells, n_cells=2)
+
+    family, columns = labelled(of(own), [of(cells) for cells in drawn])
+    if not len(family):
+        return
+    plain = family.columns
+    assert np.isnan(columns.label_p[0]) or (
+        columns.label_difference_low[0] <= plain.difference_low[0]
+        and columns.label_difference_high[0] >= plain.difference_high[0]
+        and columns.label_p[0] >= plain.p[0] - 1e-12
+    )
+    assert np.isnan(columns.label_ratio_low[0]) or (
+        columns.label_ratio_low[0] <= plain.ratio_low[0] * (1 + 1e-12)
+        and columns.label_ratio_high[0] >= plain.ratio_high[0] * (1 - 1e-12)
+    )
+
+
+# ---- verdicts ----
+
+
+def test_doubtful_labels_do_not_make_it_easier_to_find_nothing() -> None:
+    found = rates([2000, 2000], [20_000, 20_000])
+    drawn = [rates([2000, 2001], [20_000, 20_000]), rates([2001, 2000], [20_000, 20_000])]
+    sure = labelled(found, drawn)[1]
+    blurred = labelled(found, drawn, np.array([[0.6, 0.4], [0.4, 0.6]]))[1]
+    assert sure.label_verdict[0] == "no gap larger than the margin"
+    assert blurred.label_attenuation[0] == pytest.approx(0.2)
+    assert blurred.label_verdict[0] == "not enough data"
+
+
+def test_labels_by_chance_can_never_show_that_there_is_no_gap() -> None:
+    found = rates([0, 0], [200_000, 200_000])
+    _, columns = labelled(found, [found, found], np.full((2, 2), 0.5))
+    assert columns.label_verdict[0] == "not enough data"
+
+
+def test_a_draw_that_empties_a_group_leaves_no_number_and_not_enough_data() -> None:
+    found = rates([5, 10], [30, 100])
+    _, columns = labelled(found, [rates([0, 15], [0, 130]), found])
+    assert np.isnan([columns.label_difference[0], columns.label_p[0]]).all()
+    assert columns.label_verdict[0] == "not enough data"
+
+
+def test_p_is_holms_over_the_family() -> None:
+    groups = ("a", "b", "c")
+    found = rates([40, 20, 60], [200, 200, 200])
+    _, columns = labelled(found, [rates([38, 22, 58], [200] * 3), rates([41, 19, 57], [200] * 3)], groups=groups)
+    assert columns.label_p_adjusted == pytest.approx(holm(columns.label_p))
+
+
+def test_a_family_of_one_group_has_no_rows() -> None:
+    found = rates([40], [200])
+    _, columns = labelled(found, [found, found], np.eye(1), groups=("only",))
+    assert len(columns.label_p) == 0
+
+
+def test_one_draw_is_refused() -> None:
+    found = rates([40, 20], [200, 200])
+    with pytest.raises(StatisticsError, match="two or more"):
+        labelled(found, [found])
+
+
+# ---- a planted world ----
+
+
+def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(record_property) -> None:
+    """Labels right with .85 to 1 (as their probabilities say), true rates .30 and .10: how often is .20 inside?"""
+    rng, worlds, people, draws = np.random.default_rng(5), 150, 600, 20
+    hits = {"plain": 0, "widened": 0, "widened, divided": 0}
+    for _ in range(worlds):
+        truth = rng.random(people) < 0.5
+        sure = rng.uniform(0.85, 1.0, people)
+        label = np.where(rng.random(people) < sure, truth, ~truth)
+        wrong = (rng.random(people) < np.where(truth, 0.30, 0.10)).astype(np.int64)
+        chance = np.where(label, sure, 1 - sure)
+        chances = np.stack([chance, 1 - chance], axis=1)  # class 0 is darker
+        own = (~label).astype(np.int64)
+
+        def of(cells, wrong=wrong):
+            return rates_of_clusters(wrong, np.ones(people), cells, n_cells=2)
+
+        confusion = np.stack([chances[own == g].mean(axis=0) for g in (0, 1)])
+        family, columns = labelled(of(own), [of(drawn_classes(chances, rng)) for _ in range(draws)], confusion)
+        low, high, left = columns.label_difference_low[0], columns.label_difference_high[0], columns.label_attenuation[0]
+        hits["plain"] += family.columns.difference_low[0] <= 0.20 <= family.columns.difference_high[0]
+        hits["widened"] += low <= 0.20 <= high
+        hits["widened, divided"] += min(low, low / left) <= 0.20 <= high / left
+    for name, count in hits.items():
+        record_property(name, count / worlds)
+    assert hits["widened"] > hits["plain"]
+    assert hits["widened, divided"] / worlds >= 0.95
