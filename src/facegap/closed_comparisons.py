@@ -18,6 +18,7 @@ from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import StatisticsError, TableError
 from facegap.inputs.manifest import Manifest, read_manifest
 from facegap.inputs.scores_file import ScoreList, read_scores
+from facegap.labelling import with_tone
 from facegap.pair_lists import NO_PAIRS, read_pairs
 from facegap.record import closed_record
 from facegap.store import Run
@@ -37,6 +38,8 @@ def audit_embeddings(
     *,
     model: str = "embeddings",
     by: str | Sequence[str] | None = None,
+    tone: str | Path | None = None,
+    annotations: str | Path | None = None,
     verify: VerifySettings | None = None,
     min_subjects: int = 20,
     level: float = 0.95,
@@ -48,6 +51,7 @@ def audit_embeddings(
     embeddings : float array (rows, dimension); rows are divided by their length. Zero rows and rows that are not
                  finite are faces that gave no template: they count as lost
     manifest   : CSV or parquet with a column image (any text that names the row), subject, and labels
+    tone, annotations : as in `audit`; rates of comparisons take such labels as certain
     verify     : how thresholds are found; see VerifySettings
 
     Raises
@@ -57,6 +61,7 @@ def audit_embeddings(
     settings = verify or VerifySettings()
     refuse(settings, calibrate_on="a set of its own has templates of its own; leave it to --split, or give --threshold")
     table = read_manifest(Path(manifest), allow_outside=True)
+    table = with_tone(table, Path(manifest), tone, annotations, seed=settings.seed)
     terms, notes = terms_and_notes(table, by)
     raw = read_npy(Path(embeddings))
     if len(raw) != len(table.frame):
@@ -70,7 +75,7 @@ def audit_embeddings(
     record = closed_record(
         table, terms, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
     )
-    return finished(record, table.frame, faces, matching, out, embeddings=images.templates)
+    return finished(record, table, faces, matching, out, embeddings=images.templates)
 
 
 def audit_scores(
@@ -114,7 +119,7 @@ def audit_scores(
         table, terms, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
     )
     record["scores"] = {"sha256": listed.sha256, "layout": listed.layout, "rows": len(listed), "without_score": listed.lost}
-    return finished(record, table.frame, faces, matching, out)
+    return finished(record, table, faces, matching, out)
 
 
 def refuse(settings: VerifySettings, **why: str) -> None:
@@ -274,15 +279,15 @@ def closed_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
 
 
 def finished(
-    record: dict[str, Any], manifest: pd.DataFrame, faces: pd.DataFrame, matching: Matching, out: str | Path | None,
+    record: dict[str, Any], table: Manifest, faces: pd.DataFrame, matching: Matching, out: str | Path | None,
     embeddings: NDArray[np.float32] | None = None,
 ) -> Run:  # fmt: skip
     """The run with its tables, written to `out` where one is named."""
     nothing = pd.DataFrame()
-    silent = manifest[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
+    silent = table.frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     run = Run(
-        {**record, **matching.record}, manifest, faces, check(silent, PREDICTIONS, "predictions"), nothing, nothing,
-        nothing, embeddings, matching.matched,
+        {**record, **matching.record}, table.frame, faces, check(silent, PREDICTIONS, "predictions"), nothing, nothing,
+        nothing, embeddings, matching.matched, labels=None if table.joined is None else table.joined.probabilities,
     )  # fmt: skip
     run = derived(run)
     if out is not None:

@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 import typer
 
 from facegap.cli.app import app
-from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, View, Where, refuse_both
+from facegap.cli.options import (
+    AllowOutside,
+    Annotations,
+    By,
+    LabelDraws,
+    ManifestPath,
+    ModelsDir,
+    Tone,
+    View,
+    Where,
+    refuse_both,
+)
 
 # headings of the help
 MODELS = "Models"
@@ -36,6 +47,9 @@ def audit(
     embed: Annotated[str | None, typer.Option(help="Embedder, named likewise", rich_help_panel=MODELS)] = None,
     by: By = None,
     where: Where = None,
+    tone: Tone = None,
+    annotations: Annotations = None,
+    label_draws: LabelDraws = 200,
     device: Annotated[
         Literal["cpu", "cuda"],
         typer.Option(help="Where the models run; a promise, never a wish", rich_help_panel=MODELS),
@@ -103,7 +117,7 @@ def audit(
             min=0.05, max=0.95, help="Without it: share of the subjects set aside", rich_help_panel=VERIFICATION
         ),
     ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Of that split", rich_help_panel=VERIFICATION)] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of that split, and of drawn labels", rich_help_panel=VERIFICATION)] = 0,
     in_sample: Annotated[
         bool,
         typer.Option(
@@ -197,7 +211,8 @@ def audit(
     given = [float_of(text) for text in threshold or () if text != "published"]
     with progress_bar() as progress:
         run = run_audit(
-            manifest, detect=detect, classify=classify, embed=embed, by=by, where=where, device=device, batch=batch,
+            manifest, detect=detect, classify=classify, embed=embed, by=by, where=where, tone=tone,
+            annotations=annotations, label_draws=label_draws, device=device, batch=batch,
             workers=workers, many_faces=many_faces, min_face_px=min_face, min_subjects=min_subjects,
             models_dirs=models_dir or (), allow_outside=allow_outside, keep_embeddings=not no_embeddings, out=out,
             resume=resume, progress=progress, fmr=fmr or (1e-3,), fmr_on=fmr_on, threshold=given,

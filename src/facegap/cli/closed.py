@@ -9,12 +9,15 @@ import typer
 
 from facegap.cli.app import app
 from facegap.cli.options import (
+    LABELS,
     AllowOutside,
+    Annotations,
     By,
     ExcludePairs,
     Fmr,
     FmrOn,
     InSample,
+    LabelDraws,
     ManifestPath,
     MinSubjects,
     ModelName,
@@ -22,6 +25,7 @@ from facegap.cli.options import (
     Split,
     TailLimit,
     Threshold,
+    Tone,
     View,
     Where,
     refuse_both,
@@ -41,6 +45,10 @@ def audit_predictions(
     ] = None,
     by: By = None,
     where: Where = None,
+    tone: Tone = None,
+    annotations: Annotations = None,
+    label_draws: LabelDraws = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of drawn labels", rich_help_panel=LABELS)] = 0,
     min_subjects: MinSubjects = 20,
     allow_outside: AllowOutside = False,
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
@@ -55,8 +63,8 @@ def audit_predictions(
     from facegap.report.terminal import print_run
 
     run = run_audit(
-        predictions, manifest, model=model, classes=classes, by=by, where=where, min_subjects=min_subjects,
-        allow_outside=allow_outside, out=out,
+        predictions, manifest, model=model, classes=classes, by=by, where=where, tone=tone, annotations=annotations,
+        label_draws=label_draws, seed=seed, min_subjects=min_subjects, allow_outside=allow_outside, out=out,
     )  # fmt: skip
     add_report(out, run, include_ids=include_ids)
     print_run(run, out, view=view, include_ids=include_ids)
@@ -69,6 +77,8 @@ def audit_embeddings(
     out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
     model: ModelName = "embeddings",
     by: By = None,
+    tone: Tone = None,
+    annotations: Annotations = None,
     fmr: Fmr = None,
     fmr_on: FmrOn = None,
     threshold: Threshold = None,
@@ -94,7 +104,10 @@ def audit_embeddings(
         () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample,
         exclude_pairs=None if exclude_pairs is None else str(exclude_pairs), tail_limit=tail_limit,
     )  # fmt: skip
-    run = run_audit(embeddings, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
+    run = run_audit(
+        embeddings, manifest, model=model, by=by, tone=tone, annotations=annotations, verify=settings,
+        min_subjects=min_subjects, out=out,
+    )  # fmt: skip
     add_report(out, run, include_ids=False)
     print_run(run, out, view=None, include_ids=False)
 

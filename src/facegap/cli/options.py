@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
+LABELS = "Labels of skin tone"  # a heading of the help
+
 ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet with a column image", show_default=False)]
 ModelsDir = Annotated[
     list[Path] | None,
@@ -21,6 +23,27 @@ By = Annotated[
     str | None,
     typer.Option(help="Groups: 'gender,race' each alone, 'gender*race' crossed [default: every label column alone]"),
 ]
+Tone = Annotated[
+    Path | None,
+    typer.Option(
+        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk", show_default=False,
+        rich_help_panel=LABELS,
+    ),
+]  # fmt: skip
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV of `facegap annotate`: adds annotated_tone and annotated_<scale>", show_default=False,
+        rich_help_panel=LABELS,
+    ),
+]  # fmt: skip
+LabelDraws = Annotated[
+    int,
+    typer.Option(
+        min=2, max=10_000, help="How often such labels are drawn (by --seed), to carry their doubt into the gaps",
+        rich_help_panel=LABELS,
+    ),
+]  # fmt: skip
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
     typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),
@@ -30,7 +53,7 @@ Fmr = Annotated[list[float] | None, typer.Option(help="Target false match rate; 
 FmrOn = Annotated[str | None, typer.Option(help="Meet the target over this group's impostor pairs only")]
 Threshold = Annotated[list[float] | None, typer.Option(help="A score to accept from, instead of --fmr")]
 Split = Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the subjects on whom thresholds are found")]
-Seed = Annotated[int, typer.Option(min=0, help="Of that split")]
+Seed = Annotated[int, typer.Option(min=0, help="Of that split, and of drawn labels")]
 InSample = Annotated[
     bool, typer.Option("--in-sample", help="Find thresholds on the pairs they are judged on; it is said")
 ]

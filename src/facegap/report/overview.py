@@ -6,6 +6,7 @@ from facegap.report.compared import gap_table, matrix_tables
 from facegap.report.extremes import extremes
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.identification import search_findings, search_tables
+from facegap.report.labels import label_tables
 from facegap.report.tables import (
     TextTable,
     age_text_table,
@@ -21,6 +22,7 @@ from facegap.store import Run
 def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
     """The tables of a run in the order in which they are read; a view that is wider than `width` letters is split."""
     found = [gap_table(run)] if len(run.gaps) else []
+    found += label_tables(run)
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
     found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_text_table(run)] if len(run.age) else []

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from facegap.report.compared import gap_table, matrix_tables
+from facegap.report.compared import matrix_tables
 from facegap.report.figures import Figure
-from facegap.report.gender_shades import gender_shades_tables
 from facegap.report.identification import search_tables
+from facegap.report.labels import label_tables
+from facegap.report.narrow import shades_tables, verdict_table
+from facegap.report.labels import label_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.spread import measure_table, score_table, transfer_table_text
 from facegap.report.tables import (
@@ -28,8 +31,10 @@ from facegap.store import Run
 if TYPE_CHECKING:
     from facegap.report.examples import Example
 
-Layout = Literal["cards", "wide"]  # on a narrow screen each row becomes a card, or the table scrolls sideways
+# On a narrow screen: each row becomes a card; the table folds its words; it scrolls sideways, its first column in place.
+Layout = Literal["cards", "plain", "wide"]
 WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
+NUMBER = re.compile(r"[-−–+<>≈∞\[(\d]")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ class PageTable:
     table: TextTable
     layout: Layout = "cards"
     folded: bool = False
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Per column whether all its cells begin as numbers do: those stand at the right."""
+        cells = [[row[k] for row in self.table.rows if row[k]] for k in range(len(self.table.columns))]
+        return [k > 0 and all(NUMBER.match(cell) for cell in column) for k, column in enumerate(cells)]
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,17 @@ class Section:
     @property
     def is_empty(self) -> bool:
         """Whether it has nothing to show."""
-        return not (self.figures or self.examples or any(shown.table.rows or shown.table.notes for shown in self.tables))
+        return not (self.figures or self.examples or self.open_tables or self.folded_tables)
+
+    @property
+    def open_tables(self) -> list[PageTable]:
+        """Its tables that are shown at once."""
+        return [shown for shown in self.tables if not shown.folded and (shown.table.rows or shown.table.notes)]
+
+    @property
+    def folded_tables(self) -> list[PageTable]:
+        """Its tables that are shown on demand."""
+        return [shown for shown in self.tables if shown.folded and (shown.table.rows or shown.table.notes)]
 
     @property
     def explained(self) -> dict[str, str]:
@@ -74,8 +95,9 @@ def sections_of(
         errors(run, figures["errors"]),
         lost(run, figures["waterfall"], include_ids=include_ids),
         *comparisons(run, figures),
+        spread(run),
         searches(run),
-        tone(figures["tone"]),
+        tone(run, figures["tone"]),
         failed(examples),
         timing(run),
         reproduced(run, folder),
@@ -95,7 +117,7 @@ def explained_once(sections: Sequence[Section]) -> list[Section]:
 
 def verdicts(run: Run) -> Section:
     """Which groups differ."""
-    tables = (PageTable(gap_table(run)),) if len(run.gaps) else ()
+    tables = (PageTable(verdict_table(run)), *(PageTable(table) for table in label_tables(run))) if len(run.gaps) else ()
     lead = "For each way of grouping people the widest gap, that of the worst group against the best, and its verdict."
     terms = ("errors / trials", "subjects", "interval", "verdict", "margin", "p (Holm)")
     return Section("verdicts", "Which groups differ", lead, terms, tables=tables)
@@ -103,9 +125,9 @@ def verdicts(run: Run) -> Section:
 
 def gender_shades(run: Run) -> Section:
     """The table of Gender Shades over this run."""
-    tables = gender_shades_tables(run, title="Gender Shades", width=WIDTH_ON_PAPER) if run.record["classes"] else []
+    tables = shades_tables(run, WIDTH_ON_PAPER) if run.record["classes"] else []
     lead = "The same errors in the rows and columns of the study that began such audits (Buolamwini and Gebru, 2018)."
-    shown = tuple(PageTable(table, "wide") for table in tables if table.rows)
+    shown = tuple(PageTable(table, "wide" if len(tables) > 1 or len(table.columns) > 6 else "cards") for table in tables)
     return Section("gender-shades", "As Gender Shades prints it", lead, tables=shown)
 
 
@@ -123,8 +145,8 @@ def errors(run: Run, figures: Sequence[Figure]) -> Section:
 
 def lost(run: Run, figures: Sequence[Figure], *, include_ids: bool) -> Section:
     """Where images are lost."""
-    tables = [PageTable(outcome_table(run), folded=True)]
-    tables += [PageTable(prediction_table(run), folded=True)] if run.record["classes"] else []
+    tables = [PageTable(outcome_table(run), "plain", folded=True)]
+    tables += [PageTable(prediction_table(run), "plain", folded=True)] if run.record["classes"] else []
     tables += [PageTable(failed_table(run), folded=True)] if include_ids else []
     lead = "An image that gives no face or no answer is a failure too. None is left out of the counts."
     return Section("lost", "Where images are lost", lead, (), tuple(figures), tuple(tables))
@@ -161,21 +183,30 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
         Section(
             "threshold", "Both errors at the global threshold",
             "Further right: more strangers taken for one person. Further up: more people refused as themselves.",
-            ("FMR", "FNMR"), tuple(figures["threshold"]), (PageTable(measure_table(run)),),
+            ("FMR", "FNMR"), tuple(figures["threshold"]),
         ),
     ]  # fmt: skip
+
+
+def spread(run: Run) -> Section:
+    """Published measures of unequal rates."""
+    lead = "Published measures put the rates of all groups into one number. None should be read without what chance gives."
+    return Section("spread", "How unequal, in one number", lead, ("by chance",), (), (PageTable(measure_table(run)),))
 
 
 def searches(run: Run) -> Section:
     """The search of a gallery."""
     shown = tuple(PageTable(table) for table in search_tables(run))
-    return Section("searches", "Search of a gallery", "Who is not found, and who is taken for somebody.", ("FNIR and FPIR",), (), shown)
+    lead = "Who is not found, and who is taken for somebody."
+    return Section("searches", "Search of a gallery", lead, ("FNIR and FPIR",), (), shown)
 
 
-def tone(figures: Sequence[Figure]) -> Section:
-    """Skin tone."""
+def tone(run: Run, figures: Sequence[Figure]) -> Section:
+    """Skin tone: how many people have which label, and what doubt about the labels does to the gaps."""
     lead = "How many people have which label of skin tone. Colours are shown as swatches of the scale and nowhere else."
-    return Section("tone", "Skin tone of the people", lead, ("measured tone",), tuple(figures))
+    terms = ("measured tone",) if any(name.startswith("measured_") for name in run.manifest.columns) else ()
+    shown = tuple(PageTable(table) for table in label_tables(run))
+    return Section("tone", "Skin tone of the people", lead, terms, tuple(figures), shown)
 
 
 def failed(examples: Sequence[Example]) -> Section:
@@ -189,14 +220,14 @@ def failed(examples: Sequence[Example]) -> Section:
 
 def timing(run: Run) -> Section:
     """What it took, and on what."""
-    tables = [PageTable(timing_table(run))] if run.record["timing"]["per_image"] else []
+    tables = [PageTable(timing_table(run), "plain")] if run.record["timing"]["per_image"] else []
     lead = "Measured while the audit ran; the device is what was really used."
-    return Section("timing", "Time and device", lead, tables=(*tables, PageTable(execution_table(run))))
+    return Section("timing", "Time and device", lead, tables=(*tables, PageTable(execution_table(run), "plain")))
 
 
 def reproduced(run: Run, folder: Path) -> Section:
     """How to make it again."""
-    tables = (PageTable(hash_table(run, folder), "wide"), PageTable(version_table(run)))
+    tables = (PageTable(hash_table(run, folder), "plain"), PageTable(version_table(run), "plain"))
     lead = "The same command over the same files gives the same tables; facegap recheck hashes and derives them again."
     return Section("reproduce", "How to reproduce this", lead, tables=tables)
 
