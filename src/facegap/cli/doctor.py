@@ -23,7 +23,12 @@ def doctor(
             show_default=False,
         ),
     ],
-    sample: Annotated[int, typer.Option(min=20, help="Subjects that are drawn, at most 4 images of each")] = 150,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=20, help="Subjects that are drawn, at most 4 images of each [default: embedder 100, classifier 300]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of that draw")] = 0,
     detect: Annotated[str, typer.Option(help="Detector, as in audit")] = "yunet",
     judge_by: Annotated[

@@ -32,7 +32,7 @@ from facegap.types import Device
 from facegap.vision.detect import Detector, detector
 
 SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
-DEFAULT_PEOPLE = 150
+DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300}
 Progress = Callable[[int, int], None]
 
 
@@ -40,13 +40,13 @@ Progress = Callable[[int, int], None]
 class Asked:
     """How the doctor was asked to look.
 
-    people   : at most so many subjects are drawn, by `seed`
+    people   : at most so many subjects are drawn, by `seed`; None: DEFAULT_PEOPLE
     question : gender or age, of a classifier that says both; None: what the manifest allows
     workers  : parts under way at once; None: one for each processor
     """
 
     detect: str = "yunet"
-    people: int = DEFAULT_PEOPLE
+    people: int | None = None
     seed: int = 0
     question: Question | None = None
     device: Device = "cpu"
@@ -133,7 +133,7 @@ def examine(
     rng = np.random.default_rng(asked.seed)
     question = question_of(card, table, asked.question)
     return examination(
-        card, room, draw(table, question, card, people=asked.people, rng=rng), session, MEASURES[question]
+        card, room, draw(table, question, card, people=people_of(asked, question), rng=rng), session, MEASURES[question]
     )
 
 
@@ -142,6 +142,11 @@ DETECTORS = (
     "whether settings are right: a setting that sees faces everywhere finds them all, and a manifest does not say where "
     "the faces are"
 )
+
+
+def people_of(asked: Asked, question: Question) -> int:
+    """How many subjects are drawn at most."""
+    return asked.people or DEFAULT_PEOPLE[question]
 
 
 def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measure: Measure) -> Examination:
@@ -172,7 +177,8 @@ def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] |
     start = doctor_proposing.first_cards(bare, graph, task=task, question=room.asked.question)
     rng = np.random.default_rng(room.asked.seed)
     question = question_of(start[0], room.table, room.asked.question)
-    sample = draw(room.table, question, start[0], people=room.asked.people, rng=rng)
+    people = people_of(room.asked, question)
+    sample = draw(room.table, question, start[0], people=people if room.asked.people else 2 * people, rng=rng)
     searched, judged = split(sample, SEARCH_SHARE, rng)
     grid = doctor_proposing.grid(start)
     found = room.look(searched, grid, session, MEASURES[question])

@@ -19,7 +19,7 @@ DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
     "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8",
 }  # fmt: skip
 PROBES = 2
-MOST_VALUES = 8192  # of one face; more are a map or a detector's boxes
+MOST_VALUES = 8192  # of one face; more are a map
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Graph:
     """A graph's one picture input and its outputs.
 
     size    : width, height, fixed by the graph or the first that it takes
-    outputs : name -> float64 (faces, values), of pictures of noise
+    outputs : name -> float64 (faces, values), of pictures of noise; those that are not a list of numbers per face are
+              left out
     """
 
     name: str
@@ -95,7 +96,7 @@ def probe(
 
     Raises
     ------
-    ModelError : the graph refuses the only size that it could take, or gives maps instead of a few numbers
+    ModelError : the graph refuses the only size that it could take, or gives maps and no list of numbers per face
     """
     width, height = size
     shape = (faces, graph.channels, height, width) if graph.layout == "NCHW" else (faces, height, width, graph.channels)
@@ -107,13 +108,25 @@ def probe(
         if must:
             raise
         return None
-    flat = {}
-    for output, values in zip(names, outputs, strict=True):
-        values = np.asarray(values)
-        if values.size % faces or values.size // faces > MOST_VALUES:
-            raise ModelError(
-                f"{name}: output {output!r} has shape {values.shape} for {faces} faces; that is a detector or a map, "
-                "whose decoder must be known: write a card"
-            )
-        flat[output] = values.reshape(faces, -1).astype(np.float64)
+    listed = dict(zip(names, (np.asarray(values) for values in outputs), strict=True))
+    flat = {
+        output: values.reshape(faces, -1).astype(np.float64)
+        for output, values in listed.items()
+        if is_list(values, faces)
+    }
+    if not flat:
+        shapes = ", ".join(f"{output!r} {values.shape}" for output, values in listed.items())
+        raise ModelError(
+            f"{name}: for {faces} faces the outputs are {shapes}: a detector's or maps, whose decoder must be known; "
+            "write a card"
+        )
     return flat
+
+
+def is_list(values: AnyArray, faces: int) -> bool:
+    """Whether an output is a list of numbers per face: (faces,), (faces, n), or that with axes of one (n x 1 x 1)."""
+    if values.ndim == 0 or values.shape[0] != faces or values.size // faces > MOST_VALUES:
+        return False
+    longer = [length for length in values.shape[1:] if length != 1]
+    # (1, cells, 1) is a detector's map of scores; an embedding that is pooled is (faces, n, 1, 1).
+    return len(longer) <= 1 and values.ndim != 3

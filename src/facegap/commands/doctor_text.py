@@ -11,6 +11,7 @@ from facegap.commands.doctor_judging import ALPHA, CHANCE, Judged, Judgement
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, number, p_value, percent
 
+PLACE = " How much of a face to show depends on the portraits too: judge others before you believe it."
 NAMED = 4  # settings that cannot be told apart and are named one by one
 
 
@@ -83,7 +84,7 @@ def conclusion(examined: Examination) -> list[str]:
     by = f"{judgement.measure.name} {difference_text(best, judgement)}"
     said = {
         "wrong": f"CARD LOOKS WRONG: {best.variant.name} is better by {by}. Change that in the card and run the doctor "
-        "again: one setting at a time is tried.",
+        f"again: one setting at a time is tried.{PLACE if best.variant.aspect in ('crop', 'alignment') else ''}",
         "bettered": f"{best.variant.name} is better than the card by {by}. That is less than is called wrong "
         f"({matters_text(judgement)}).",
         "holds": f"{word} are within noise of the best of {len(judgement.settings)}. The best of the others, "

@@ -151,7 +151,8 @@ def finding_sentence(finding: Finding) -> str:
     if finding.verdict == "wrong":
         return (
             f"THE CARD {finding.model} LOOKS WRONG: facegap doctor found on {finding.at} that {better}. Every number of "
-            "this run that rests on this model rests on settings that look wrong. Correct the card and audit again"
+            "this run that rests on this model rests on settings that look wrong. Correct the card and audit again, or let "
+            "the doctor judge it on other portraits"
         )
     if finding.verdict == "bettered":
         return f"card {finding.model}: facegap doctor found on {finding.at} that {better}; by less than is called wrong"

@@ -1,0 +1,340 @@
+"""The doctor from the command line, on drawn people and toy models whose right settings are known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import facegap as fg
+from facegap.cli import app
+from facegap.commands.doctor import Asked, examine, remember, require_free
+from facegap.errors import CardError, FacegapError, ModelError, TableError
+from facegap.inputs.cards import read_card
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of findings that is this test's own."""
+    monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
+    return tmp_path / "findings"
+
+
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """66 drawn people with two pictures each; women are green, everybody has four reds of their own, one to a quarter."""
+    folder = tmp_path_factory.mktemp("crowd")
+    rng = np.random.default_rng(0)
+    lines = ["image,subject,gender,age"]
+    for person in range(66):
+        woman = person % 2 == 0
+        reds = rng.integers(20, 236, 4)
+        for number in range(2):
+            green = int(rng.normal(180 if woman else 70, 10))
+            name = f"{person}_{number}.png"
+            picture = draw(green=green)
+            for quarter, red in enumerate(reds):
+                top, left = 16 * (quarter // 2), 16 * (quarter % 2)
+                picture[top : top + 16, left : left + 16, 2] = np.clip(red + rng.normal(0, 8), 0, 255)
+            cv2.imwrite(str(folder / name), picture)
+            lines.append(f"{name},P{person},{'female' if woman else 'male'},{round(reds.mean() / 2.55)}")
+    (folder / "people.csv").write_text("\n".join(lines) + "\n")
+    return folder / "people.csv"
+
+
+def changed_card(toys: Any, folder: Path, name: str, *changes: tuple[str, str]) -> str:
+    """A copy of a toy and its card with some lines changed; the path of the card."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(toys.folder / f"toy_{name}.onnx", folder)
+    text = (toys.folder / f"toy_{name}.toml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / f"toy_{name}.toml").write_text(text)
+    return str(folder / f"toy_{name}.toml")
+
+
+WRONG_SCALE = ("scale = [1, 1, 1]", "scale = [0.00392156862745098, 0.00392156862745098, 0.00392156862745098]")
+
+
+def doctor(toys: Any, model: str, manifest: Path, *options: str) -> Result:
+    return CliRunner().invoke(
+        app, ["doctor", model, "--manifest", str(manifest), "--detect", toys.card("detector"), "--workers", "2", *options]
+    )
+
+
+def asked(toys: Any, **settings: Any) -> Asked:
+    return Asked(detect=toys.card("detector"), workers=1, **settings)
+
+
+# ---- a card ----
+
+
+def test_a_right_card_holds(toys: Any, crowd: Path, home: Path) -> None:
+    found = doctor(toys, toys.card("classifier"), crowd)
+    assert found.exit_code == 0, found.output
+    assert "within noise of the best of" in found.output
+    assert "judged by accuracy on 66 subjects, 132 images" in found.output
+    assert "clearly worse than the card" in found.output
+    (path,) = home.iterdir()
+    assert json.loads(path.read_text())["verdict"] == "holds"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+
+
+def test_what_is_remembered_names_no_image_and_nobody(toys: Any, crowd: Path, home: Path) -> None:
+    examined = examine(toys.card("classifier"), crowd, asked(toys))
+    path = remember(examined)
+    assert path is not None
+    text = path.read_text()
+    assert ".png" not in text
+    assert "P1" not in text
+    assert str(crowd.parent) not in text
+    assert home in path.parents
+
+
+def test_a_wrong_scale_is_called_wrong_and_the_right_one_named(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+    wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
+    found = doctor(toys, wrong, crowd, "--out", str(tmp_path / "finding.json"))
+    assert found.exit_code == 1, found.output
+    assert "CARD LOOKS WRONG: scale 0..255 is better by accuracy +50.0" in found.output
+    finding = json.loads((tmp_path / "finding.json").read_text())
+    assert (finding["verdict"], finding["aspect"], finding["setting"]) == ("wrong", "scale", "0..255")
+
+
+def test_classes_in_the_wrong_order_are_called_wrong(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+    wrong = changed_card(toys, tmp_path / "wrong", "classifier", ('["male", "female"]', '["female", "male"]'))
+    found = examine(wrong, crowd, asked(toys))
+    assert found.judgement.opinion == "wrong"
+    assert found.judgement.best is not None
+    assert found.judgement.best.variant.name == "classes male, female"
+
+
+def test_an_embedder_fed_the_wrong_colours_is_called_wrong(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+    # Of pixels 0..255 all cosines of a graph without a bias are near one: around their middle they tell people apart.
+    middle = ("mean = [0, 0, 0]", "mean = [127.5, 127.5, 127.5]")
+    right = examine(changed_card(toys, tmp_path / "right", "embedder", middle), crowd, asked(toys))
+    verdicts = {one.variant.name: one.verdict for one in right.judgement.settings}
+    assert verdicts["colour BGR"] == "clearly worse than the card"
+    assert verdicts["scale 0..255"] == "clearly worse than the card"
+    assert right.judgement.opinion == "holds"
+    blue_first = ('colour = "RGB"', 'colour = "BGR"')
+    wrong = examine(changed_card(toys, tmp_path / "wrong", "embedder", middle, blue_first), crowd, asked(toys))
+    assert wrong.judgement.opinion == "wrong"
+    assert wrong.finding.setting == "RGB"
+
+
+def test_ages_can_be_judged_instead(toys: Any, crowd: Path, home: Path) -> None:
+    found = doctor(toys, toys.card("classifier"), crowd, "--judge-by", "age")
+    assert found.exit_code == 0, found.output
+    assert "mean error in years" in found.output
+    assert "years value * 100" in found.output
+
+
+def test_the_same_seed_gives_the_same_answer_whatever_the_workers(toys: Any, crowd: Path) -> None:
+    one, other = (
+        examine(toys.card("embedder"), crowd, Asked(detect=toys.card("detector"), people=30, seed=3, workers=workers))
+        for workers in (1, 3)
+    )
+    assert one.judgement == other.judgement
+    assert one.judgement.subjects == 30
+
+
+def test_faces_that_are_lost_are_told(toys: Any, crowd: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "some"
+    shutil.copytree(crowd.parent, folder)
+    (folder / "0_0.png").write_text("no image")
+    (folder / "1_0.png").unlink()
+    cv2.imwrite(str(folder / "2_0.png"), np.zeros((64, 64, 3), np.uint8))
+    found = doctor(toys, toys.card("embedder"), folder / "people.csv")
+    assert "Of 132 sampled images 3 have no usable face: 1 missing_file, 1 no_face, 1 unreadable." in found.output
+    assert "on 63 subjects, 126 images" in found.output
+
+
+# ---- what cannot be judged ----
+
+
+def test_a_detector_is_refused_with_the_reason(toys: Any, crowd: Path) -> None:
+    with pytest.raises(ModelError, match=r"a detector has no doctor\. How many faces it finds can be measured"):
+        examine(toys.card("detector"), crowd, asked(toys))
+
+
+def test_too_few_people_are_not_enough_data(toys: Any, crowd: Path, tmp_path: Path) -> None:
+    lines = crowd.read_text().splitlines()
+    folder = tmp_path / "few"
+    shutil.copytree(crowd.parent, folder)
+    (folder / "people.csv").write_text("\n".join(lines[:31]) + "\n")
+    with pytest.raises(TableError, match="not enough data: 15 subjects have two images or more"):
+        examine(toys.card("embedder"), folder / "people.csv", asked(toys))
+
+
+def test_a_closed_service_and_other_files_are_refused(toys: Any, crowd: Path, tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="no model card of this name"):
+        examine("nothing", crowd, asked(toys))
+    with pytest.raises(CardError, match=r"give the path of an \.onnx"):
+        examine("yunet", crowd, asked(toys), propose=True)
+
+
+# ---- an audit afterwards ----
+
+
+def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
+    toys: Any, crowd: Path, tmp_path: Path, home: Path
+) -> None:
+    wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
+    remember(examine(wrong, crowd, asked(toys)))
+    out = tmp_path / "run"
+    command = ["audit", str(crowd), "--detect", toys.card("detector"), "--classify", wrong, "--by", "gender", "--out", str(out)]
+    shown = CliRunner().invoke(app, command)
+    assert shown.exit_code == 0, shown.output
+    record = json.loads((out / "run.json").read_text())
+    (alarm,) = record["alarms"]
+    assert "THE CARD toy_classifier LOOKS WRONG" in alarm
+    assert "scale 0..255 is better by accuracy 0.5" in alarm
+    assert record["warnings"][0] == alarm
+    assert "THE CARD toy_classifier LOOKS WRONG" in shown.stderr  # before the first image
+    assert shown.stdout.startswith("!!! THE CARD toy_classifier LOOKS WRONG")
+    page = (out / "report.html").read_text()
+    assert page.index('role="alert"') < page.index('class="finding"')
+    assert "scale 0..255 is better by accuracy 0.5" in page
+
+
+def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: Any, crowd: Path, home: Path) -> None:
+    remember(examine(toys.card("classifier"), crowd, asked(toys)))
+    run = fg.audit(crowd, detect=toys.card("detector"), classify=toys.card("classifier"), by="gender")
+    assert run.record["alarms"] == []
+    (sentence,) = run.record["checked"]
+    assert "checked by doctor on 66 subjects, 132 images" in sentence
+    assert sentence not in run.record["warnings"]
+
+
+def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+    wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
+    first = fg.audit(crowd, detect=toys.card("detector"), classify=wrong, by="gender")
+    remember(examine(wrong, crowd, asked(toys)))
+    after = fg.audit(crowd, detect=toys.card("detector"), classify=wrong, by="gender", notice=lambda _: None)
+    assert first.rates.equals(after.rates)
+    assert first.gaps.equals(after.gaps)
+    assert first.record["alarms"] == []
+    assert len(after.record["alarms"]) == 1
+
+
+def test_a_question_that_is_not_settled_replaces_nothing(toys: Any, crowd: Path, home: Path) -> None:
+    examined = examine(toys.card("classifier"), crowd, asked(toys))
+    undecided = type(examined)(
+        **{**vars(examined), "judgement": type(examined.judgement)(**{**vars(examined.judgement), "opinion": "not enough data"})}
+    )
+    assert remember(undecided) is None
+    assert not home.exists()
+
+
+def test_another_folder_can_be_named_for_what_is_remembered(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+    doctor(toys, toys.card("classifier"), crowd, "--findings", str(tmp_path / "mine"))
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+    assert not home.exists()
+
+
+# ---- no card ----
+
+
+@pytest.fixture
+def bare(toys: Any, tmp_path: Path) -> Any:
+    """Weights of a toy without its card, by name."""
+
+    def copied(name: str) -> Path:
+        target = tmp_path / "bare" / f"found_{name}.onnx"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(toys.folder / f"toy_{name}.onnx", target)
+        return target
+
+    return copied
+
+
+def test_a_card_is_proposed_for_a_classifier_and_an_audit_takes_it(
+    toys: Any, crowd: Path, bare: Any, home: Path
+) -> None:
+    weights = bare("classifier")
+    found = doctor(toys, str(weights), crowd, "--out", str(weights.with_suffix(".toml")))
+    assert found.exit_code == 0, found.output
+    card, own = read_card(weights.with_suffix(".toml")), read_card(Path(toys.card("classifier")))
+    assert card.outputs.gender is not None
+    assert card.input is not None
+    assert own.input is not None
+    assert (card.outputs.gender.output, card.outputs.gender.classes) == ("gender", ("male", "female"))
+    assert (card.input.layout, card.input.size, card.input.mean, card.input.scale) == (
+        own.input.layout, own.input.size, own.input.mean, own.input.scale,
+    )  # fmt: skip
+    assert (card.licence, card.commercial_use, card.verified, card.sha256) == ("unknown", "unknown", False, own.sha256)
+    text = weights.with_suffix(".toml").read_text()
+    assert "# scale 0..1: clearly worse, -0.5" in text
+    assert "REVIEW IT" in text
+    assert text in found.output
+    run = fg.audit(crowd, detect=toys.card("detector"), classify=str(weights), by="gender")
+    assert (run.predictions["outcome"] == "right").all()
+    assert "checked by doctor" in run.record["checked"][0]
+
+
+def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, bare: Any, graphs: Any) -> None:
+    """The toy's eight numbers, four times over: an output of eight is too narrow for an embedding."""
+    weights = bare("embedder")
+    pool = {"kernel_shape": [8, 8], "strides": [8, 8]}
+    weights.write_bytes(
+        graphs.build(
+            [
+                ("Gather", ["input", "red_and_green"], ["two"], {"axis": 1}),
+                ("AveragePool", ["two"], ["quarters"], pool),
+                ("Flatten", ["quarters"], ["eight"], {"axis": 1}),
+                ("Concat", ["eight"] * 4, ["embedding"], {"axis": 1}),
+            ],
+            inputs={"input": ("N", 3, 16, 16)},
+            outputs={"embedding": ("N", 32)},
+            constants={"red_and_green": np.array([0, 1])},
+        )
+    )
+    found = examine(str(weights), crowd, asked(toys))
+    assert found.proposal is not None
+    assert found.card.task == "embed"
+    assert found.card.input is not None
+    assert found.card.input.colour == "RGB"
+    assert found.card.outputs.embedding is not None
+    assert found.card.outputs.embedding.dimension == 32
+    assert found.judgement.subjects + found.proposal.subjects == 66
+
+
+def test_too_few_people_to_search_on_some_and_judge_on_others_are_refused(
+    toys: Any, crowd: Path, bare: Any
+) -> None:
+    with pytest.raises(TableError, match="not enough data: 50 subjects; settings are searched on some"):
+        examine(str(bare("classifier")), crowd, asked(toys, people=50))
+
+
+def test_a_detector_without_a_card_is_not_guessed(toys: Any, crowd: Path, bare: Any) -> None:
+    with pytest.raises(ModelError, match=r"write a card"):
+        examine(str(bare("detector")), crowd, asked(toys))
+
+
+def test_a_proposal_can_be_asked_for_where_there_is_a_card(toys: Any, crowd: Path, bare: Any) -> None:
+    weights = bare("classifier")
+    shutil.copy(toys.card("classifier"), weights.with_name("toy_classifier.toml"))
+    assert examine(str(weights), crowd, asked(toys)).proposal is None
+    assert examine(str(weights), crowd, asked(toys), propose=True).proposal is not None
+
+
+@pytest.mark.parametrize(
+    ("out", "says"), [("there.json", "a file already"), ("card.txt", "a proposed card"), ("other.toml", "call it")]
+)
+def test_an_out_that_could_not_be_written_is_refused_before_the_work(
+    toys: Any, tmp_path: Path, bare: Any, out: str, says: str
+) -> None:
+    (tmp_path / "there.json").write_text("")
+    with pytest.raises(CardError, match=says):
+        require_free(tmp_path / out, str(bare("classifier")), propose=False)
+    with pytest.raises(FacegapError, match="has a card; another is proposed with --propose only"):
+        require_free(tmp_path / "toy_classifier.toml", toys.card("classifier"), propose=False)

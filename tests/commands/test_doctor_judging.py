@@ -1,0 +1,160 @@
+"""Better, worse or within noise; and what becomes of the card, on answers made by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facegap.commands.doctor_judging import Judgement, age_errors, judge, lost_in, opinion_of
+from facegap.commands.doctor_runs import Found
+from facegap.commands.doctor_sample import MEASURES, Question, Sample
+from facegap.commands.doctor_variants import Variant
+from facegap.errors import TableError
+from facegap.inputs.cards import load_cards
+
+CARD = load_cards()["faceapi_age_gender"]
+
+
+def sample(labels: list[str], images: int = 1) -> Sample:
+    """A person per label, each with so many images."""
+    names = [f"S{k}" for k in range(len(labels)) for _ in range(images)]
+    return Sample(pd.DataFrame({"subject": names}), tuple(label for label in labels for _ in range(images)))
+
+
+def judged(people: Sample, question: Question, *answers: Any, outcomes: list[str] | None = None) -> Judgement:
+    tried = [Variant("crop" if k else "the card", f"number {k}", CARD) for k in range(len(answers))]
+    found = Found(tuple(outcomes or ["ok"] * len(people.rows)), tuple(np.asarray(said) for said in answers))
+    return judge(people, found, tried, MEASURES[question])
+
+
+def right_for(labels: list[str], wrong: int) -> np.ndarray:
+    """Classes with the first so many of them wrong."""
+    other = {"female": "male", "male": "female"}
+    return np.array([other[label] if k < wrong else label for k, label in enumerate(labels)], dtype=object)
+
+
+HALVES = ["female", "male"] * 50
+
+
+def test_a_setting_that_errs_more_is_worse_and_the_card_holds() -> None:
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 5), right_for(HALVES, 40), right_for(HALVES, 6))
+    assert [one.verdict for one in found.settings] == [
+        "the card itself", "clearly worse than the card", "within noise of the card",
+    ]  # fmt: skip
+    assert [one.value for one in found.settings] == pytest.approx([0.95, 0.6, 0.94])
+    assert found.opinion == "holds"
+    assert found.best is found.settings[2]
+
+
+def test_a_setting_that_errs_less_makes_the_card_wrong() -> None:
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 40), right_for(HALVES, 5))
+    assert found.settings[1].verdict == "better than the card"
+    assert found.settings[1].difference == pytest.approx(0.35)
+    assert 0.2 < found.settings[1].low < 0.35 < found.settings[1].high < 0.5
+    assert found.opinion == "wrong"
+
+
+def test_less_than_matters_is_bettered_and_not_wrong() -> None:
+    labels = ["female", "male"] * 1000
+    found = judged(sample(labels), "gender", right_for(labels, 30), right_for(labels, 0))
+    assert found.settings[1].verdict == "better than the card"  # by .015, and .02 matters
+    assert found.opinion == "bettered"
+
+
+def test_where_nothing_differs_there_is_not_enough_data() -> None:
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 5), right_for(HALVES, 6))
+    assert found.opinion == "not enough data"
+
+
+def test_many_settings_are_tested_together() -> None:
+    """8 more right of 100 is found alone, and is not among twelve settings."""
+    alone = judged(sample(HALVES), "gender", right_for(HALVES, 10), right_for(HALVES, 2))
+    among = judged(sample(HALVES), "gender", right_for(HALVES, 10), right_for(HALVES, 2), *[right_for(HALVES, 10)] * 11)
+    assert alone.settings[1].verdict == "better than the card"
+    assert among.settings[1].verdict == "within noise of the card"
+    assert among.settings[1].p == alone.settings[1].p
+    assert among.settings[1].p_adjusted == pytest.approx(12 * among.settings[1].p)
+
+
+def test_no_answer_is_not_right_and_is_counted() -> None:
+    silent = np.array([""] * 30 + HALVES[30:], dtype=object)
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 0), silent)
+    assert found.settings[1].lost == 30
+    assert found.settings[1].value == pytest.approx(0.7)
+
+
+def test_images_of_one_person_are_not_more_evidence() -> None:
+    many = sample(HALVES, images=4)
+    repeated = [np.repeat(right_for(HALVES, wrong), 4) for wrong in (10, 2)]
+    once = judged(sample(HALVES), "gender", right_for(HALVES, 10), right_for(HALVES, 2))
+    assert judged(many, "gender", *repeated).settings[1].p == pytest.approx(once.settings[1].p)
+
+
+def test_ages_are_better_where_years_are_saved() -> None:
+    ages = [str(20 + k) for k in range(40)]
+    truth = np.arange(20, 60, dtype=np.float64)
+    noise = np.tile([0.0, 2.0], 20)
+    found = judged(sample(ages), "age", truth + 10 + noise, truth + 3, truth + 20 - noise)
+    assert [one.value for one in found.settings] == pytest.approx([11, 3, 19])
+    assert [one.difference for one in found.settings] == pytest.approx([0, 8, -8])
+    assert found.opinion == "wrong"
+    assert found.best is found.settings[1]
+
+
+def test_an_age_that_is_missing_is_the_worst_error_that_anyone_made() -> None:
+    ages = ["30"] * 25
+    missing = np.where(np.arange(25) == 0, np.nan, 30.0)
+    found = judged(sample(ages), "age", np.full(25, 42.0), missing)
+    assert found.settings[1].value == pytest.approx(12 / 25)
+    assert found.settings[1].lost == 1
+
+
+def test_an_age_inside_its_range_is_no_error() -> None:
+    assert age_errors(np.array([25.0, 45.0, np.nan]), ["20-29", "30-39", "30"])[:2].tolist() == [0, 6]
+
+
+def unit(seed: int, people: int, spread: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    vectors = np.repeat(rng.normal(size=(people, 16)), 2, axis=0) + spread * rng.normal(size=(2 * people, 16))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_templates_are_judged_by_d_prime_and_the_eer_is_told() -> None:
+    people = sample([""] * 40, images=2)
+    found = judged(people, "identity", unit(1, 40, 0.3), unit(1, 40, 1.5), np.zeros((80, 16), np.float32))
+    good, bad, nothing = found.settings
+    assert good.value > 4 > 2 > bad.value
+    assert good.eer < 0.01 < bad.eer
+    assert (nothing.value, nothing.lost, nothing.verdict) == (0, 80, "clearly worse than the card")
+    assert found.opinion == "holds"
+    assert (found.subjects, found.images) == (40, 80)
+
+
+def test_a_person_with_one_face_left_is_not_compared() -> None:
+    people = sample([""] * 40, images=2)
+    templates = unit(1, 40, 0.3)[1:]
+    found = judged(people, "identity", templates, templates, outcomes=["no_face"] + ["ok"] * 79)
+    assert (found.subjects, found.images) == (39, 78)
+
+
+def test_too_few_faces_are_not_enough_data() -> None:
+    people = sample([""] * 25, images=2)
+    templates = unit(1, 25, 0.3)[20:]
+    with pytest.raises(TableError, match="not enough data: faces of 15 of 25 subjects can be used"):
+        judged(people, "identity", templates, templates, outcomes=["no_face"] * 20 + ["ok"] * 30)
+
+
+def test_nothing_in_an_answer_is_counted_in_every_kind() -> None:
+    assert lost_in(np.array([[0.0, 0.0], [0.0, 1.0]])) == 1
+    assert lost_in(np.array(["", "male", ""], dtype=object)) == 2
+    assert lost_in(np.array([np.nan, 3.0])) == 1
+
+
+def test_a_setting_that_cannot_be_compared_is_not_the_best() -> None:
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 5), right_for(HALVES, 40))
+    assert math.isfinite(found.settings[1].difference)
+    assert opinion_of(found) == "holds"
