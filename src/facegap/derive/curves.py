@@ -33,14 +33,14 @@ def histogram_table(run: Run) -> pd.DataFrame:
     were counted (more than 20,000 images), and for groups that were not counted alone.
     """
     pairs = comparisons_of(run)
-    found = [] if pairs is None else list(counted_histograms(run, pairs) or listed_histograms(run, pairs))
+    found = [] if pairs is None else counted_histograms(run) or list(listed_histograms(run, pairs))
     return pd.DataFrame([row for rows in joined_bins(found) for row in rows], columns=list(HISTOGRAM))
 
 
 Histogram = tuple[Term, Group, str, FloatArray, IntArray]  # term, group, kind, edges (bins + 1), counts (bins)
 
 
-def counted_histograms(run: Run, pairs: Comparisons) -> list[Histogram]:
+def counted_histograms(run: Run) -> list[Histogram]:
     """Histograms from counts of all pairs; none where these do not hold all scores."""
     counts = run.matched.counts if run.matched else None
     if counts is None or counts.full_range is None:

@@ -59,7 +59,6 @@ def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
         title=KIND_TITLES[kind],
         alt_text=f"{KIND_TITLES[kind]}: facegap's intervals hold the truth in {min(ours):.3f} to {max(ours):.3f} of the "
         f"worlds; with every trial as independent it is as little as {low:.3f}. Black ticks: the least that is asked for.",
-        outside_px=60,
     )
 
 
@@ -94,7 +93,6 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
         alt_text=f"{title}. Found with the most subjects, {max(row.subjects for row in rows)}: "
         + "; ".join(f"{mark['gap']}: {mark['found']:.2f}" for mark in marks if mark["subjects"] == max(
             other["subjects"] for other in marks)),
-        outside_px=60,
     )  # fmt: skip
 
 
@@ -137,7 +135,6 @@ def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...
             name="false-alarms",
             title="False alarms of families without a gap; dashed: what is allowed",
             alt_text="; ".join(f"{mark['name']}: {mark['share']:.3f}" for mark in marks),
-            outside_px=NAME_PX,
         ),
     )
 
@@ -167,7 +164,6 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
         name=f"labels-{number}",
         title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects a group",
         alt_text="; ".join(f"{100 * row.flipped:g} % wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows),
-        outside_px=60,
     )
 
 

@@ -13,7 +13,6 @@ from facegap.report.figures import Figure
 from facegap.report.identification import search_tables
 from facegap.report.labels import label_tables
 from facegap.report.narrow import shades_tables, verdict_table
-from facegap.report.labels import label_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.spread import measure_table, score_table, transfer_table_text
 from facegap.report.tables import (

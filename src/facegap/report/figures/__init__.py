@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from altair.utils.schemapi import debug_mode
+
 from facegap.report.figures.det import det_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
 from facegap.report.figures.rates import at_threshold_figures, error_figures
@@ -33,4 +35,5 @@ FIGURES: Mapping[str, Callable[[Run], list[Figure]]] = MappingProxyType(
 
 def figures_of(run: Run) -> dict[str, list[Figure]]:
     """Every chart of a run by the part of the page that it belongs to."""
-    return {part: draw(run) for part, draw in FIGURES.items()}
+    with debug_mode(False):  # altair would hold every property to its schema, for seconds; the tests do that instead
+        return {part: draw(run) for part, draw in FIGURES.items()}

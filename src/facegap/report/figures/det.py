@@ -14,6 +14,7 @@ from facegap.report.figures.style import (
     ASIDE,
     DASHES,
     PALETTE,
+    PER_CENT,
     ROOM_PX,
     Figure,
     data,
@@ -81,8 +82,8 @@ def det(
         tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false refusals"),
     )  # fmt: skip
     dots = base.transform_filter("datum.kind === 'point'").mark_point(filled=True, size=90, opacity=1).encode(
-        color=alt.Color("series:N", scale=colour, legend=None),
-        shape=alt.Shape("series:N", scale=shape, legend=None),
+        color=alt.Color("series:N", scale=colour, legend=legend),
+        shape=alt.Shape("series:N", scale=shape, legend=legend),
         tooltip=tooltips(
             group="group", at="threshold", fmr_of="false matches", fmr_in="interval of FMR",
             fnmr_of="false refusals", fnmr_in="interval of FNMR", people="subjects",
@@ -97,7 +98,7 @@ def det(
         .resolve_axis(x="independent", y="independent")
     )
     title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(term) if term else ''}"
-    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold), outside_px=OUTSIDE_PX)
+    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold))
 
 
 def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:
@@ -172,7 +173,7 @@ def axis(field: str, title: str, floor: float) -> Any:
     return kind(
         f"{field}:Q", scale=alt.Scale(type="log", domainMin=floor, domainMax=1, nice=False),
         axis=alt.Axis(
-            title=title, labelExpr="format(100 * datum.value, '~g') + ' %'", values=[10.0**k for k in range(-8, 1)]
+            title=title, labelExpr=PER_CENT, values=[10.0**k for k in range(-8, 1)]
         ),
     )  # fmt: skip
 

@@ -10,16 +10,29 @@ import numpy as np
 
 from facegap.derive.terms import Term, attribute_columns
 from facegap.derive.transfer import WORST
-from facegap.report.figures.style import PAPER, ROOM_PX, Figure, data, finished, is_known, label_px, slug, tooltips
+from facegap.report.figures.style import (
+    LOG_TICKS,
+    PAPER,
+    PER_CENT,
+    ROOM_PX,
+    Figure,
+    data,
+    finished,
+    is_known,
+    label_px,
+    slug,
+    tooltips,
+)
 from facegap.report.tables import across_groups, group_of, own_rates, records, term_of, terms_of
 from facegap.report.text import clean, interval, percent, score
 from facegap.store import Run
 from facegap.types import Group
 
 MOST_GROUPS = 16  # cells narrower than their numbers say nothing
-CELL_PX = 30
+CELL_PX, LEAST_CELL_PX = 30, 34
 BLUES = ("#f2f6fb", "#c9dbef", "#8fb8de", "#4b8cc4", "#1a5c99", "#08305f")
 DIVERGING = ("#0b4f8a", "#6ea6d6", "#f5f5f5", "#e8975a", "#8c3500")
+WHITE_FROM = 0.68  # of the way from pale to dark: from there white numbers read better than black ones
 TARGET_SPAN = 3.0  # powers of two around the target that the colours of a transfer tell apart
 
 
@@ -58,14 +71,13 @@ def heat(
     names = [clean(group) for group in groups]
     values = [row["value"] for row in rows if row["value"] > 0]
     low, high = (min(values), max(values)) if values else (1e-4, 1e-3)
-    middle = float(np.sqrt(low * high))
     for row in rows:
         row["shade"] = row["value"] if row["value"] > 0 else None
-        row["dark"] = bool(row["value"] > middle * (high / middle) ** 0.35)
+        row["dark"] = bool(row["value"] > low * (high / low) ** WHITE_FROM)
     colour = alt.Color(
         "shade:Q",
         scale=alt.Scale(type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"),
-        legend=alt.Legend(title="FMR", format=".1~%", gradientLength=200, tickCount=4),
+        legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=LOG_TICKS, gradientLength=220, labelOverlap="greedy"),
     )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
     title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(term)}"
@@ -74,7 +86,7 @@ def heat(
         f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "
         f"{worst['pair']}, FMR {worst['rate']}, {worst['of']}."
     )
-    return grid(rows, names, names, colour, tips, title=title, alt_text=said, name=name, across="taken for", down="")
+    return grid(rows, names, names, colour, tips, title=title, alt_text=said, name=name, across="", down="")
 
 
 def matrix_cell(group: Group, other: Group, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +112,10 @@ def short(value: float) -> str:
     hundredfold = 100 * value
     if value == 0:
         return "0"
-    return f"{hundredfold:.2g}".replace("0.", ".", 1) if hundredfold < 10 else f"{hundredfold:.0f}"
+    if hundredfold < 0.001:
+        return "<.001"
+    said = f"{hundredfold:.1g}" if hundredfold < 0.01 else f"{hundredfold:.2g}"
+    return said.replace("0.", ".", 1) if hundredfold < 10 else f"{hundredfold:.0f}"
 
 
 def grid(
@@ -112,17 +127,17 @@ def grid(
     base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
         x=alt.X(
             "column:N", sort=list(across_names),
-            axis=alt.Axis(orient="top", labelAngle=-60, title=across, ticks=False, domain=False),
+            axis=alt.Axis(orient="top", labelAngle=-60, title=across or None, ticks=False, domain=False),
         ),
         y=alt.Y("row:N", sort=list(down_names), axis=alt.Axis(title=down or None, ticks=False, domain=False)),
         tooltip=tips,
     )  # fmt: skip
     boxes = base.mark_rect(stroke=PAPER, strokeWidth=1.5).encode(color=colour)
-    ink = alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#1b1b1b"))
+    ink = alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#000000"))
     numbers = base.mark_text(fontSize=11).encode(text="text:N", color=ink)
     width = min(ROOM_PX - outside, max(44 * len(across_names), 160))
     chart = alt.layer(boxes, numbers).properties(width=width, height=CELL_PX * len(down_names))
-    return finished(chart, name=name, title=title, alt_text=alt_text, outside_px=outside)
+    return finished(chart, name=name, title=title, alt_text=alt_text, least_px=LEAST_CELL_PX * len(across_names))
 
 
 # ---- thresholds that were set on one group ----
@@ -174,7 +189,7 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) 
         "value": value,
         "text": short(value),
         "shade": shade,
-        "dark": bool(abs(shade) > 0.7 * TARGET_SPAN),
+        "dark": bool(abs(shade) > 0.8 * TARGET_SPAN),
         "threshold": score(row["threshold"]),
         "rate": percent(value),
         "times": f"{value / target:.2g} times {percent(target)}" if value == value else "",

@@ -14,9 +14,11 @@ from facegap.report.figures.style import (
     GRID,
     INK,
     LETTER_PX,
+    LOG_TICKS,
     MOST_ROWS,
     MUTED,
     PALETTE,
+    PER_CENT,
     ROOM_PX,
     ROW_PX,
     Figure,
@@ -119,7 +121,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: 
     legend = alt.Legend(title=None) if len(series) > 1 else None
     x = x_axis(logarithmic, floor, METRIC_TITLES.get(metric, metric))
     lines = base.mark_rule(strokeWidth=2).encode(
-        x=x, x2="x2:Q", color=alt.Color("series:N", scale=colour, legend=None), opacity=faint()
+        x=x, x2="x2:Q", color=alt.Color("series:N", scale=colour, legend=legend), opacity=faint()
     )
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
         x=alt.X("x:Q"), color=alt.Color("series:N", scale=colour, legend=legend),
@@ -131,7 +133,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: 
     left_out = f" The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
     title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(term)}"
     said = alt_of(rows, title, overall) + left_out
-    return finished(chart, name=name, title=title, alt_text=said, outside_px=outside)
+    return finished(chart, name=name, title=title, alt_text=said)
 
 
 def faint() -> Any:
@@ -164,13 +166,10 @@ def log_axis(rows: Sequence[dict[str, Any]], metric: str) -> tuple[bool, float]:
 def x_axis(logarithmic: bool, floor: float, title: str) -> Any:
     """The axis of rates, in per cent."""
     scale = alt.Scale(type="log", domainMin=floor, nice=False) if logarithmic else alt.Scale(domainMin=0, nice=True)
-    return alt.X(
-        "x1:Q", scale=scale,
-        axis=alt.Axis(
-            title=[title, "logarithmic axis"] if logarithmic else title, tickCount=5, gridColor=GRID,
-            labelExpr="format(100 * datum.value, '~g') + ' %'", labelOverlap=True,
-        ),
-    )  # fmt: skip
+    ticks: dict[str, Any] = {"tickCount": 5, "title": title}
+    if logarithmic:
+        ticks = {"values": LOG_TICKS, "title": [title, "log axis"]}
+    return alt.X("x1:Q", scale=scale, axis=alt.Axis(gridColor=GRID, labelExpr=PER_CENT, labelOverlap=True, **ticks))
 
 
 def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
@@ -231,9 +230,7 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
         ),
     )  # fmt: skip
     x = x_axis(logarithmic, floor, METRIC_TITLES["fmr"])
-    up = alt.Axis(
-        title=METRIC_TITLES["fnmr"], tickCount=5, labelExpr="format(100 * datum.value, '~g') + ' %'"
-    )
+    up = alt.Axis(title=METRIC_TITLES["fnmr"], tickCount=5, labelExpr=PER_CENT)
     y = alt.Y("r_low:Q", axis=up, scale=alt.Scale(domainMin=0))
     across = base.mark_rule(strokeWidth=2).encode(x=x, x2="x2:Q", y=alt.Y("r_value:Q", axis=up))
     upright = base.mark_rule(strokeWidth=2).encode(x=alt.X("x:Q"), y=y, y2="r_high:Q")
@@ -246,4 +243,4 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
     ends = "; ".join(
         f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
     )
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", outside_px=90)
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.")

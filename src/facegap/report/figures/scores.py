@@ -9,13 +9,26 @@ import pandas as pd
 
 from facegap.derive.curves import histogram_table
 from facegap.derive.terms import Term
-from facegap.report.figures.style import ASIDE, INK, LABEL_PX, PALETTE, ROOM_PX, Figure, data, finished, slug, tooltips
+from facegap.report.figures.style import (
+    ASIDE,
+    INK,
+    LABEL_PX,
+    PALETTE,
+    ROOM_PX,
+    Figure,
+    data,
+    finished,
+    label_px,
+    slug,
+    tooltips,
+)
 from facegap.report.tables import records, terms_of
 from facegap.report.text import clean, score
 from facegap.store import Run
 
 MOST_PANELS = 16
 KINDS = ("impostor", "genuine")
+LOOKS = {"impostor": ASIDE, "genuine": PALETTE[0]}
 
 
 def score_figures(run: Run) -> list[Figure]:
@@ -41,19 +54,24 @@ def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figur
     """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score."""
     groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
     values = [bar(row) for row in records(rows) if row["group"] in groups]
-    outside = LABEL_PX + 30
+    outside = label_px([value["group"] for value in values]) + 30
+    kinds = [kind for kind in KINDS if any(value["kind"] == kind for value in values)]
     base = alt.Chart().encode(
         tooltip=tooltips(group="group", kind="pairs", scores="scores", counted="pairs here", of="pairs in all")
     )
     y = alt.Y("share:Q", axis=None, scale=alt.Scale(domainMin=0))
     x = alt.X("low:Q", title="score: higher is more alike", scale=alt.Scale(nice=False, zero=False))
     kind = alt.Color(
-        "kind:N", scale=alt.Scale(domain=list(KINDS), range=[ASIDE, PALETTE[0]]), legend=alt.Legend(title=None)
+        "kind:N", scale=alt.Scale(domain=kinds, range=[LOOKS[kind] for kind in kinds]), legend=alt.Legend(title=None)
     )
     step: Any = "step-after"
     filled = base.transform_filter("datum.kind === 'impostor'").mark_area(interpolate=step, opacity=0.9)
     lined = base.transform_filter("datum.kind === 'genuine'").mark_line(interpolate=step, strokeWidth=2)
-    layers = [filled.encode(x=x, y=y, color=kind), lined.encode(x=x, y=y, color=kind)]
+    layers = [
+        drawn.encode(x=x, y=y, color=kind)
+        for name_of, drawn in (("impostor", filled), ("genuine", lined))
+        if name_of in kinds
+    ]
     if threshold == threshold:
         layers.append(alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(threshold)))
     row = alt.Row(
@@ -64,9 +82,7 @@ def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figur
     by = f", by {' x '.join(term)}" if term else ""
     title = f"How alike pairs look{by}"
     return finished(
-        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold),
-        outside_px=outside,
-    )  # fmt: skip
+        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold))  # fmt: skip
 
 
 def bar(row: dict[str, Any]) -> dict[str, Any]:

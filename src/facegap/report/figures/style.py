@@ -7,6 +7,7 @@ are never drawn as skin colours, except in the swatches of a tone scale.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,12 @@ DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4))
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#595959", "#e4e7eb", "#ffffff"
 KEPT, FAILED, ASIDE = PALETTE[0], PALETTE[1], "#b8bec6"
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
-ROOM_PX = 700  # a chart with its labels; the page makes it narrower on a phone
+ROOM_PX = 820  # a chart with its labels; the page makes it narrower on a phone
 LABEL_PX = 190  # longer labels end in dots
 LETTER_PX = 6.4  # about, of 12 px sans-serif
 ROW_PX = 24
+PER_CENT = "format(100 * datum.value, '~g') + ' %'"  # of axis labels; the value of a tick is all that it reads
+LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
 MOST_ROWS = 40  # of a chart; the tables hold all
 
 
@@ -46,13 +49,16 @@ class Figure:
     spec: dict[str, Any]
 
 
-def finished(chart: Any, *, name: str, title: str, alt_text: str, outside_px: float) -> Figure:
+def finished(
+    chart: Any, *, name: str, title: str, alt_text: str, least_px: int = 120, outside_px: float = 0.0
+) -> Figure:
     """A figure from a chart.
 
-    outside_px : what stands left and right of each column of plots; the page takes it off the room that it has
+    least_px   : width of a plot below which a narrow screen scrolls rather than make it narrower
+    outside_px : what stands beside each plot, as far as it is known; a narrow screen then draws once and not twice
     """
     spec = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER).to_dict(validate=False)
-    spec["usermeta"] = {"outside": round(outside_px)}
+    spec["usermeta"] = {"least": least_px, "outside": round(outside_px)}
     spec["padding"] = 4
     return Figure(name, clean(title), clean(alt_text), spec)
 
@@ -66,7 +72,7 @@ CONFIG: dict[str, Any] = {
     ),
     "legend": alt.LegendConfig(
         labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", symbolSize=90, labelLimit=LABEL_PX,
-        labelColor=INK, titleColor=INK,
+        labelColor=INK, titleColor=INK, titleLimit=400,
     ),
     "header": alt.HeaderConfig(labelFontSize=12, labelColor=INK, labelFontWeight="bold", labelLimit=320),
     "text": alt.MarkConfig(fontSize=12, color=INK),
@@ -74,8 +80,13 @@ CONFIG: dict[str, Any] = {
 
 
 def data(rows: Sequence[dict[str, Any]]) -> Any:
-    """Rows as inline data; a number that is none (NaN, infinity) becomes null, as JSON has no other word for it."""
-    return alt.InlineData(values=[{key: as_json(value) for key, value in row.items()} for row in rows])
+    """Rows as inline data; a number that is none (NaN, infinity) becomes null, as JSON has no other word for it.
+
+    As one text of JSON: a list would be copied and looked through for every layer and every property of a chart.
+    """
+    plain = [{key: as_json(value) for key, value in row.items()} for row in rows]
+    text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    return alt.InlineData(values=text, format=alt.DataFormat(type="json"))
 
 
 def as_json(value: Any) -> Any:

@@ -17,6 +17,7 @@ from facegap.report.figures.style import (
     MOST_ROWS,
     MUTED,
     PAPER,
+    PER_CENT,
     ROOM_PX,
     ROW_PX,
     Figure,
@@ -63,13 +64,20 @@ def waterfall_figures(run: Run) -> list[Figure]:
     terms, taken = terms_of(run), set[str]()
     rows = [(group_of(row, terms), steps_of(row), int(row["images"])) for row in records(table)]
     found = [
-        way(steps, images, slug("waterfall", taken)) for group, steps, images in rows if not group.attributes and steps
+        way(begun(steps), images, slug("waterfall", taken))
+        for group, steps, images in rows
+        if not group.attributes and begun(steps)
     ]
     for term in terms:
         of_term = [row for row in rows if term_of(row[0]) == term and is_known(row[0])]
         if any(step.began > step.reached for _, steps, _ in of_term for step in losses(steps)):
             found.append(lost_by_group(of_term, term, slug(f"lost-by-{'-'.join(term)}", taken)))
     return found
+
+
+def begun(steps: Sequence[Step]) -> list[Step]:
+    """The steps that any image began."""
+    return [step for step in steps if step.began]
 
 
 def losses(steps: Sequence[Step]) -> list[Step]:
@@ -104,13 +112,13 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = "What became of all images, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
-    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.", outside_px=outside)
+    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.")
 
 
 def note_of(step: Step) -> str:
     """What stands beside a bar: how many reached the step, and what became of the others."""
     lost = step.began - step.reached
-    return f"{step.reached:,}" + (f"   −{lost:,} {step.lost}" if lost else "")
+    return f"{step.reached:,}" + (f" (−{lost:,})" if lost else "")
 
 
 def parts(step: Step) -> list[dict[str, Any]]:
@@ -142,7 +150,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], term: Term, nam
     bars = alt.Chart(data(shown)).mark_bar(stroke=PAPER, strokeWidth=1.5, height=15).encode(
         y=y,
         x=alt.X("start:Q", title="share of the images that began", scale=alt.Scale(domainMin=0),
-                axis=alt.Axis(tickCount=5, labelExpr="format(100 * datum.value, '~g') + ' %'")),
+                axis=alt.Axis(tickCount=5, labelExpr=PER_CENT)),
         x2="stop:Q",
         color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
         tooltip=tooltips(group="group", lost="lost as", of="images", share="share"),
@@ -153,7 +161,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], term: Term, nam
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = f"Images lost, by {' x '.join(term)}"
     ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}", outside_px=outside)
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}")
 
 
 def segments(group: Group, steps: Sequence[Step]) -> list[dict[str, Any]]:

@@ -1,13 +1,21 @@
 // Draws each chart of the page from the very spec whose picture stands in its place. No text becomes markup, nothing is
 // fetched and no code is made from text: expressions are interpreted (ast), as the page's policy forbids eval.
-const LEAST_PLOT_PX = 150, TWO_COLUMNS_PX = 560;
+const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.36;
 
-function fitted(spec, roomPx) {
-  const plot = spec.spec ?? spec;
-  const columns = spec.columns > 1 && roomPx < TWO_COLUMNS_PX ? 1 : spec.columns;
-  const widest = roomPx / (columns ?? 1) - spec.usermeta.outside;
-  plot.width = Math.max(LEAST_PLOT_PX, Math.min(plot.width, Math.floor(widest)));
-  return columns === undefined ? spec : { ...spec, columns };
+// The chart as wide as it is meant to be, or as narrow as the room asks for: what stands around the plots is measured.
+async function drawWithin(live, spec, roomPx) {
+  const plot = spec.spec ?? spec, axis = spec.config.axis, least = spec.usermeta.least;
+  if (roomPx < TWO_COLUMNS_PX) {
+    if (spec.columns > 1) spec.columns = 1;
+    axis.labelLimit = Math.min(axis.labelLimit, Math.round(roomPx * LABEL_SHARE));
+    if (spec.usermeta.outside) plot.width = Math.max(least, Math.min(plot.width, roomPx - spec.usermeta.outside));
+  }
+  await vegaEmbed(live, spec, options);
+  const excess = live.querySelector("svg").getBoundingClientRect().width - roomPx;
+  const width = Math.max(least, Math.floor(plot.width - excess / (spec.columns ?? 1)));
+  if (excess <= 0 || width >= plot.width) return;
+  plot.width = width;
+  await vegaEmbed(live, spec, options);
 }
 
 function element(kind, text) {
@@ -47,9 +55,7 @@ async function draw(figure) {
   const spec = JSON.parse(figure.querySelector("script").textContent);
   live.hidden = false;
   try {
-    const parent = getComputedStyle(live);
-    const room = live.clientWidth - parseFloat(parent.paddingLeft) - parseFloat(parent.paddingRight);
-    await vegaEmbed(live, fitted(spec, room), options);
+    await drawWithin(live, spec, live.clientWidth);
     figure.classList.add("drawn");
   } catch (error) {  // the picture stays
     live.hidden = true;
