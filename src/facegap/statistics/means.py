@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from facegap.types import FloatArray, IntArray
 
@@ -39,5 +39,5 @@ def clustered_mean(values: FloatArray, subjects: IntArray, *, level: float = 0.9
         return ClusteredMean(mean, np.nan, np.nan, n, people, level)
     residual = np.bincount(codes, weights=values - mean)
     variance = people / (people - 1) * float((residual**2).sum()) / n**2
-    half = float(stats.t.ppf((1 + level) / 2, people - 1)) * np.sqrt(variance)
+    half = -float(stdtrit(people - 1, (1 - level) / 2)) * np.sqrt(variance)
     return ClusteredMean(mean, mean - half, mean + half, n, people, level)
