@@ -6,7 +6,7 @@ Everything is joined by the column image, verbatim. A row without a label stays 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.label_noise import doubt_of
+from facegap.derive.terms import Term, label_order
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
 from facegap.groups.annotations import NO_LABEL, ratings, read_annotations, scales_of
@@ -47,6 +48,8 @@ DRAWN_WORDS = (
     "much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
     "where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
 )
+MONK_WORDS = " (the distance to the nearest colour is no probability)"
+ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
 PAIRS_WORDS = "rates of comparisons (FMR, FNMR, 1:N) take labels as certain: no doubt about labels is in their gaps"
 
 
@@ -58,6 +61,8 @@ class Column:
     classes       : what the columns of `probabilities` stand for
     probabilities : float64 [rows, K], NaN where nothing is known
     without       : why rows have no label, and how many
+    why_unknown   : why probabilities may be missing, as the end of a clause
+    notes         : what a reader must know of it
     """
 
     name: str
@@ -66,7 +71,8 @@ class Column:
     classes: tuple[str, ...]
     probabilities: FloatArray
     without: Mapping[str, int]
-    notes: Sequence[str] = field(default=())
+    why_unknown: str = ""
+    notes: Sequence[str] = ()
 
 
 def with_tone(
@@ -114,11 +120,8 @@ def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], f
         column.name: column_record(column, doubt_of(probabilities, frame, column.name, subjects) is not None)
         for column in columns
     }
-    warnings = [*warnings_of(columns), *(doubt_warnings(record["columns"]))]
-    return replace(
-        table, frame=frame, labels=(*table.labels, *(column.name for column in columns)),
-        warnings=(*table.warnings, *warnings), joined=JoinedLabels(probabilities, record),
-    )  # fmt: skip
+    names = (*table.labels, *(column.name for column in columns))
+    return replace(table, frame=frame, labels=names, joined=JoinedLabels(probabilities, record))
 
 
 def labels_rows(column: Column) -> pd.DataFrame:
@@ -140,39 +143,54 @@ def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
     known = ~np.isnan(column.probabilities).any(axis=1)
     return {
         "source": column.source,
-        "rows": {str(label): int(count) for label, count in counts.items()},
+        "rows": {label: int(counts[label]) for label in sorted(counts.index, key=label_order)},
         "without_label": dict(column.without),
         "without_label_but_drawn": int((known & (column.labels == UNKNOWN).to_numpy()).sum()),
         "doubt": "known" if has_known_doubt else "unknown",
+        "why_unknown": "" if has_known_doubt else column.why_unknown,
+        "notes": list(column.notes),
     }
 
 
-def warnings_of(columns: Sequence[Column]) -> list[str]:
-    """What a reader must know of the labels, and who has none."""
-    sources = {column.source for column in columns}
-    said = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
-    said += [ANNOTATED_WORDS] if "annotated" in sources else []
-    for column in columns:
-        said += column.notes
-        if lost := sum(column.without.values()):
-            why = ", ".join(f"{reason}: {count}" for reason, count in column.without.items())
-            said.append(
-                f"{column.name}: {lost} of {len(column.labels)} rows have no label ({why}); they are in no gap between groups"
-            )
-    return said
+def label_warnings(joined: JoinedLabels | None, terms: Sequence[Term], *, compared: bool) -> list[str]:
+    """What a reader must know of the labels that a run is split by: who gave them, who has none, what is not in the doubt.
 
-
-def doubt_warnings(columns: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the draws say and do not say, and which columns have none."""
-    said = [
-        f"{name}: how doubtful its labels are is not known for all rows, so the label_ columns of its gaps are empty; "
-        "that is not the same as no doubt"
-        for name, stated in columns.items()
-        if stated["doubt"] == "unknown"
+    compared : the run has rates of comparisons
+    """
+    used = {name for term in terms for name in term}
+    columns = {} if joined is None else {name: said for name, said in joined.record["columns"].items() if name in used}
+    sources = {stated["source"] for stated in columns.values()}
+    found = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
+    found += [ANNOTATED_WORDS] if "annotated" in sources else []
+    for name, stated in columns.items():
+        found += [*stated["notes"], *lost_words(name, stated), *doubt_words(name, stated)]
+    found += [
+        f"{'*'.join(term)}: split by two labels of tone, whose doubts are not known together, so its label_ columns are empty"
+        for term in terms
+        if len(set(term) & set(columns)) > 1
     ]
-    if any(stated["doubt"] == "known" for stated in columns.values()):
-        said.append(DRAWN_WORDS)
-    return [*said, PAIRS_WORDS]
+    found += [DRAWN_WORDS] if any(stated["doubt"] == "known" for stated in columns.values()) else []
+    return [*found, PAIRS_WORDS] if columns and compared else found
+
+
+def lost_words(name: str, stated: Mapping[str, Any]) -> list[str]:
+    """How many rows have no label, and why."""
+    lost = sum(stated["without_label"].values())
+    if not lost:
+        return []
+    why = ", ".join(f"{reason}: {count}" for reason, count in stated["without_label"].items())
+    whole = lost + sum(stated["rows"].values())
+    return [f"{name}: {lost} of {whole} rows have no label ({why}); they are in no gap between groups"]
+
+
+def doubt_words(name: str, stated: Mapping[str, Any]) -> list[str]:
+    """Where the doubt of a column is not known."""
+    if stated["doubt"] == "known":
+        return []
+    return [
+        f"{name}: how doubtful its labels are is not known{stated['why_unknown']}, so the label_ columns of its gaps are "
+        "empty; that is not the same as no doubt"
+    ]
 
 
 # ---- measured ----
@@ -208,7 +226,7 @@ def measured_columns(tone: pd.DataFrame) -> list[Column]:
     nothing = np.full((len(tone), 0), np.nan)
     return [
         Column(MEASURED_TONE, "measured", calls, CLASSES, np.stack([1 - darker, darker], axis=1), reasons(why, calls)),
-        Column(MEASURED_MONK, "measured", colours, (), nothing, reasons(tone["outcome"], colours)),
+        Column(MEASURED_MONK, "measured", colours, (), nothing, reasons(tone["outcome"], colours), MONK_WORDS),
     ]  # fmt: skip
 
 
@@ -271,7 +289,7 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
     notes = [f"{name}: {tied} rows with two middle answers got {EVEN_RULES[even]}"] if tied and scale.ordinal else []
     return Column(
         name, "annotated", labels, scale.labels, answer_probabilities(counts, ordinal=scale.ordinal),
-        reasons(why, labels), notes,
+        reasons(why, labels), ALONE_WORDS, notes,
     )  # fmt: skip
 
 

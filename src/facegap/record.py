@@ -14,6 +14,7 @@ from facegap.derive.terms import Term
 from facegap.inputs.images import EXIF_RULE
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task
+from facegap.labelling import label_warnings
 from facegap.prepare import Loaded, Settings, chosen_terms, plain
 from facegap.runtime import version_of
 from facegap.verify import VerifySettings
@@ -53,7 +54,9 @@ def record_of(
         "alarms": list(loaded.remembered.alarms),
         "checked": list(loaded.remembered.checked),
         "warnings": [
-            *loaded.remembered.alarms, *table.warnings, *notes, *card_warnings(loaded.cards), *loaded.remembered.warnings,
+            *loaded.remembered.alarms, *table.warnings,
+            *label_warnings(table.joined, terms, compared="embed" in loaded.cards), *notes,
+            *card_warnings(loaded.cards), *loaded.remembered.warnings,
         ],
     }  # fmt: skip
 
@@ -88,7 +91,7 @@ def closed_record(
         },
         "timing": {"per_image": {}},
         "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
-        "warnings": [*table.warnings, *notes],
+        "warnings": [*table.warnings, *label_warnings(table.joined, terms, compared="embed" in models), *notes],
     }  # fmt: skip
 
 

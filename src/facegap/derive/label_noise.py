@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from facegap.statistics.label_noise import drawn_classes, pooled_over_people
 from facegap.store import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
+UNITS_AT_ONCE = 2_000_000  # units times draws that are counted together
 Trials = Mapping[str, tuple[BoolArray, BoolArray]]  # metric -> trials and errors of each row, see `counted`
 
 
@@ -47,6 +49,11 @@ class Units:
     people: IntArray
     cells: IntArray
     of_row: IntArray
+
+    @property
+    def repeat_people(self) -> bool:
+        """Whether somebody has several units, which a draw may put into one group."""
+        return len(np.unique(self.people)) < len(self.people)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,19 +153,27 @@ def drawn_rates(redraw: Redraw, metrics: Trials, draws: int, seed: int, level: f
     """Rates of the known groups in every draw, by metric."""
     sums = {metric: unit_sums(redraw.units, *counts) for metric, counts in metrics.items()}
     found: dict[str, list[RateColumns]] = {metric: [] for metric in metrics}
-    once = len(np.unique(redraw.units.people)) == len(redraw.units.people)
-    for codes in draws_of(redraw, draws, seed):
+    codes, at_once = draws_of(redraw, draws, seed), max(UNITS_AT_ONCE // max(len(redraw.units.people), 1), 1)
+    while block := list(islice(codes, at_once)):
         for metric, (errors, trials) in sums.items():
-            inside = (codes >= 0) & (trials > 0)
-            wrong, tried, cells = errors[inside], trials[inside], codes[inside]
-            found[metric].append(
-                rates_of_clusters(wrong, tried, cells, n_cells=redraw.groups, level=level)
-                if once
-                else clustered_rates(
-                    wrong, tried, redraw.units.people[inside], cells, n_cells=redraw.groups, level=level
-                )
-            )
+            found[metric] += rates_of_draws(redraw, np.stack(block), errors, trials, level)
     return found
+
+
+def rates_of_draws(
+    redraw: Redraw, codes: IntArray, errors: IntArray, trials: IntArray, level: float
+) -> Iterator[RateColumns]:
+    """Rates of some draws in one go, then one by one. codes : int64 [draws, U]; errors, trials : int64 [U]"""
+    units, size = redraw.units, redraw.groups
+    draw, unit = np.nonzero((codes >= 0) & (trials > 0))
+    cells, wrong, tried = draw * size + codes[draw, unit], errors[unit], trials[unit]
+    if units.repeat_people:
+        rates = clustered_rates(wrong, tried, units.people[unit], cells, n_cells=len(codes) * size, level=level)
+    else:
+        rates = rates_of_clusters(wrong, tried, cells, n_cells=len(codes) * size, level=level)
+    columns = {f.name: getattr(rates, f.name) for f in fields(rates) if f.name != "level"}
+    for k in range(len(codes)):
+        yield replace(rates, **{name: column[k * size : (k + 1) * size] for name, column in columns.items()})
 
 
 def unit_sums(units: Units, trials: BoolArray, errors: BoolArray) -> tuple[IntArray, IntArray]:

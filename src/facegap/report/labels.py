@@ -36,21 +36,24 @@ def label_tables(run: Run) -> list[TextTable]:
     if not run.record.get("labels"):
         return []
     doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
-    return [counts_table(run), *doubted, *trust_tables(run)]
+    counts = counts_table(run)
+    return [*([counts] if counts.rows else []), *doubted, *trust_tables(run)]
 
 
 def counts_table(run: Run) -> TextTable:
-    """Rows of the manifest by label, and why others have none."""
+    """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
+    used = {name for term in run.record["terms"] for name in term}
+    columns = {name: stated for name, stated in run.record["labels"]["columns"].items() if name in used}
     rows = [
         (clean(name), clean(label), str(count))
-        for name, stated in run.record["labels"]["columns"].items()
+        for name, stated in columns.items()
         for label, count in [
             *stated["rows"].items(), *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
         ]
     ]  # fmt: skip
     drawn = {
         name: stated["without_label_but_drawn"]
-        for name, stated in run.record["labels"]["columns"].items()
+        for name, stated in columns.items()
         if stated["doubt"] == "known" and stated["without_label_but_drawn"]
     }
     notes = [
