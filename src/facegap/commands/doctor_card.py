@@ -13,6 +13,7 @@ from facegap.commands.doctor_variants import Aspect
 from facegap.errors import CardError
 from facegap.inputs.cards import MAX_CARD_BYTES
 from facegap.inputs.model_card import ModelCard
+from facegap.report.text import p_value
 
 COMMENT_WIDTH = 116
 HEAD = ("name", "task", "backend", "file", "obtain", "sha256", "size_bytes", "licence", "commercial_use", "verified",
@@ -68,7 +69,9 @@ def sentence(one: Judged) -> str:
         "better than the card": "BETTER",
         "within noise of the card": "cannot be told apart",
     }[one.verdict]
-    return f"{one.variant.name}: {how}, {one.difference:+.3g} [{one.low:.3g}, {one.high:.3g}], p {one.p_adjusted:.2g}"
+    return (
+        f"{one.variant.name}: {how}, {one.difference:+.3g} [{one.low:.3g}, {one.high:.3g}], p {p_value(one.p_adjusted)}"
+    )
 
 
 def pairs(table: dict[str, Any]) -> list[str]:

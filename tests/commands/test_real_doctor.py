@@ -1,0 +1,166 @@
+"""The doctor on real models and portraits: right cards hold, wrong ones are called wrong, proposed ones agree with the true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+
+import facegap as fg
+from facegap import runtime
+from facegap.commands.doctor import Asked, Room, examine, open_detector, remember
+from facegap.commands.doctor_judging import Judgement, judge
+from facegap.commands.doctor_sample import MEASURES, Question, draw
+from facegap.commands.doctor_variants import Variant
+from facegap.inputs.cards import load_cards, read_card
+from facegap.inputs.manifest import read_manifest
+from facegap.inputs.model_card import ModelCard
+
+pytestmark = pytest.mark.real
+
+WORSE, NOISE = "clearly worse than the card", "within noise of the card"
+
+
+@pytest.fixture(scope="module")
+def legislators(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All portraits but of those whose two look like one photograph: 198 people have two."""
+    folder = test_data / "data" / "congress"
+    members = pd.read_csv(folder / "members.csv", dtype=str)
+    same = pd.read_csv(folder / "same_photo_subjects.csv", dtype=str)["subject"]
+    members = members[~members["subject"].isin(same)]
+    target = tmp_path_factory.mktemp("legislators") / "people.csv"
+    members.assign(image=[str(folder / image) for image in members["image"]]).to_csv(target, index=False)
+    return target
+
+
+@pytest.fixture
+def ask(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Settings of the doctor with the real models; what it remembers stays in this test."""
+    monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
+    return lambda people, **more: Asked(people=people, folders=(test_data / "models",), **more)
+
+
+def verdicts(judgement: Judgement) -> dict[str, str]:
+    return {one.variant.name: one.verdict for one in judgement.settings}
+
+
+def changed(folder: Path, name: str, *changes: tuple[str, str]) -> str:
+    """A project card under its own name with some of its text replaced; the path of the copy."""
+    from facegap.inputs.cards import cards_folder
+
+    text = (cards_folder() / f"{name}.toml").read_text()
+    for old, new in changes:
+        text, count = re.subn(old, new, text)
+        assert count == 1
+    (folder / f"{name}.toml").write_text(text)
+    return str(folder / f"{name}.toml")
+
+
+def nameless(test_data: Path, folder: Path, name: str) -> Path:
+    """Weights that no card describes: a note inside gives the file another hash and changes no number."""
+    model = onnx.load(test_data / "models" / f"{name}.onnx")
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "note", "of unknown origin"
+    onnx.save(model, folder / "unknown.onnx")
+    return folder / "unknown.onnx"
+
+
+def against_the_true_card(
+    proposed: ModelCard, true: ModelCard, weights: Path, manifest: Path, asked: Asked, question: Question
+) -> Judgement:
+    """Two cards of the same weights on a sample of their own; the true one is what the proposed one is held against."""
+    table = read_manifest(manifest, allow_outside=True)
+    room = Room(table, open_detector(asked, embeds=True), asked, lambda done, total: None)
+    session = runtime.open_session(weights.read_bytes(), name="unknown")
+    sample = draw(table, question, true, people=asked.people or 0, rng=np.random.default_rng(asked.seed))
+    both = [Variant("the card", "true", true), Variant("the card", "proposed", proposed)]
+    return judge(sample, room.look(sample, both, session, MEASURES[question]), both, MEASURES[question])
+
+
+def test_the_card_of_mobileface_holds_and_no_alignment_and_a_wrong_scale_lose(legislators: Path, ask: Any) -> None:
+    found = examine("mobileface_v2", legislators, ask(50), allow_outside=True)
+    assert found.judgement.opinion == "holds"
+    assert found.judgement.subjects == 50
+    said = verdicts(found.judgement)
+    assert [said[name] for name in ("alignment none, box with margin 0", "scale 0..1", "scale -1..1")] == [WORSE] * 3
+    assert said["colour BGR"] == WORSE
+    assert found.judgement.card.value > 5  # d'
+
+
+def test_a_wrong_scale_is_found_wrong_and_the_true_one_named(legislators: Path, ask: Any, tmp_path: Path) -> None:
+    wrong = changed(tmp_path, "mobileface_v2", (r"scale = \[1, 1, 1\]", "scale = [0.0039, 0.0039, 0.0039]"))
+    found = examine(wrong, legislators, ask(30), allow_outside=True)
+    assert found.judgement.opinion == "wrong"
+    assert found.judgement.best is not None
+    assert found.judgement.best.variant.name == "scale 0..255"
+    assert found.judgement.best.low > 4
+
+
+def test_margins_up_to_a_tenth_win_over_four_tenths(
+    legislators: Path, ask: Any, tmp_path: Path, test_data: Path
+) -> None:
+    """faceapi_age_gender: its card holds; a card with margin .4 is called wrong, and an audit with it then says so."""
+    right = examine("faceapi_age_gender", legislators, ask(150), allow_outside=True)
+    said = verdicts(right.judgement)
+    assert right.judgement.opinion == "holds"
+    assert (said["crop margin 0"], said["crop margin 0.1"], said["crop margin 0.4"]) == (NOISE, NOISE, WORSE)
+    wrong_card = changed(tmp_path, "faceapi_age_gender", (r"margin = 0\.05", "margin = 0.4"))
+    wrong = examine(wrong_card, legislators, ask(150), allow_outside=True)
+    assert wrong.judgement.opinion == "wrong"
+    assert wrong.finding.aspect == "crop"
+    better = {one.variant.setting: one.difference for one in wrong.judgement.of("better than the card")}
+    assert {"margin 0", "margin 0.05", "margin 0.1"} <= set(better)
+    assert min(better[name] for name in ("margin 0", "margin 0.05", "margin 0.1")) > 0.2
+    remember(wrong)
+    remember(right)
+    few = tmp_path / "few.csv"
+    pd.read_csv(legislators, dtype=str).iloc[::40].to_csv(few, index=False)
+    heard: list[str] = []
+    runs = [
+        fg.audit(
+            few, classify=card, by="gender", models_dirs=[test_data / "models"], allow_outside=True, notice=heard.append
+        )
+        for card in (wrong_card, "faceapi_age_gender")
+    ]
+    (alarm,) = runs[0].record["alarms"]
+    assert "THE CARD faceapi_age_gender LOOKS WRONG" in alarm
+    assert heard == [alarm]
+    assert runs[0].record["warnings"][0] == alarm
+    assert runs[1].record["alarms"] == []
+    assert "checked by doctor on 150 subjects" in runs[1].record["checked"][0]
+
+
+def test_a_card_proposed_for_an_unknown_embedder_is_as_good_as_the_true_one(
+    legislators: Path, ask: Any, tmp_path: Path, test_data: Path
+) -> None:
+    weights = nameless(test_data, tmp_path, "mobileface_v2")
+    found = examine(str(weights), legislators, ask(75), allow_outside=True)
+    assert found.proposal is not None
+    weights.with_suffix(".toml").write_text(found.proposal.text)
+    proposed, true = read_card(weights.with_suffix(".toml")), load_cards()["mobileface_v2"]
+    assert proposed.input is not None
+    assert (proposed.input.colour, proposed.input.scale, proposed.input.size) == ("RGB", (1, 1, 1), (112, 112))
+    assert (proposed.licence, proposed.verified) == ("unknown", False)
+    held = against_the_true_card(proposed, true, weights, legislators, ask(60, seed=9), "identity")
+    assert held.settings[1].verdict != WORSE
+    assert held.settings[1].difference > -0.2
+
+
+def test_a_card_proposed_for_an_unknown_classifier_is_as_good_as_the_true_one(
+    legislators: Path, ask: Any, tmp_path: Path, test_data: Path
+) -> None:
+    weights = nameless(test_data, tmp_path, "faceapi_age_gender")
+    found = examine(str(weights), legislators, ask(150), allow_outside=True)
+    assert found.proposal is not None
+    proposed, true = found.card, load_cards()["faceapi_age_gender"]
+    assert proposed.outputs.gender is not None
+    assert (proposed.outputs.gender.output, proposed.outputs.gender.classes) == ("gender", ("male", "female"))
+    assert proposed.crop is not None
+    assert proposed.crop.margin <= 0.1
+    held = against_the_true_card(proposed, true, weights, legislators, ask(150, seed=9), "gender")
+    assert held.settings[1].verdict == NOISE
