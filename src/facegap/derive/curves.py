@@ -102,7 +102,7 @@ def det_table(run: Run) -> pd.DataFrame:
     """
     pairs = comparisons_of(run)
     rows: list[dict[str, Any]] = []
-    if pairs is not None:
+    if pairs is not None and np.isfinite(pairs.genuine_scores).any():
         for term, cells, k in groups_of(run):
             points = det_of_group(pairs, cells.codes == k)
             rows += [] if points is None else point_rows(term, cells.groups[k], points)

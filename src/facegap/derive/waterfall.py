@@ -15,26 +15,31 @@ from facegap.derive.verification import Operating
 from facegap.types import BoolArray
 
 NOT_DECODED = ("missing_file", "unreadable")
-# Stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether
+Chain = Literal["face", "answer", "comparison"]
+# Chain, stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether
 # that is a failure of the model or a limit of the data.
-_WAY: tuple[tuple[str, str, str, Literal["failure", "limit"]], ...] = (
-    ("decoded", "images", "file unreadable", "failure"),
-    ("detected", "decoded", "no face found", "failure"),
-    ("enrolled", "detected", "face not usable", "failure"),
-    ("labelled", "images", "no label that the model can give", "limit"),
-    ("answered", "labelled", "no answer", "failure"),
-    ("right", "answered", "wrong answer", "failure"),
-    ("judged", "enrolled", "set aside to find the threshold", "limit"),
-    ("compared", "judged", "nobody to compare with", "limit"),
-    ("with_mate", "compared", "no second photograph", "limit"),
-    ("matched", "with_mate", "own photograph refused", "failure"),
+_WAY: tuple[tuple[Chain, str, str, str, Literal["failure", "limit"]], ...] = (
+    ("face", "decoded", "images", "file unreadable", "failure"),
+    ("face", "detected", "decoded", "no face found", "failure"),
+    ("face", "enrolled", "detected", "face not usable", "failure"),
+    ("answer", "labelled", "images", "no label that the model can give", "limit"),
+    ("answer", "answered", "labelled", "no answer", "failure"),
+    ("answer", "right", "answered", "wrong answer", "failure"),
+    ("comparison", "judged", "enrolled", "set aside to find the threshold", "limit"),
+    ("comparison", "compared", "judged", "nobody to compare with", "limit"),
+    ("comparison", "with_mate", "compared", "no second photograph", "limit"),
+    ("comparison", "matched", "with_mate", "own photograph refused", "failure"),
 )
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the way of a group's images: of `began` images `reached` came to `stage`; `lost` says what of the rest."""
+    """One step of the way of a group's images: of `began` images `reached` came to `stage`; `lost` says what of the rest.
 
+    chain : finding a face, being answered, being compared; each is a way of its own
+    """
+
+    chain: Chain
     stage: str
     began: int
     reached: int
@@ -47,12 +52,12 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
 
     `judged` is enrolled less set_aside: on those a threshold was found, and they are not lost.
     """
-    reached = {name: int(row[name]) for name in ("images", *(way[0] for way in _WAY)) if name in row}
+    reached = {name: int(row[name]) for name in ("images", *(way[1] for way in _WAY)) if name in row}
     if "set_aside" in row:
         reached["judged"] = reached.get("enrolled", reached["images"]) - int(row["set_aside"])
     return [
-        Step(stage, reached.get(before, reached["images"]), reached[stage], lost, kind)
-        for stage, before, lost, kind in _WAY
+        Step(chain, stage, reached.get(before, reached["images"]), reached[stage], lost, kind)
+        for chain, stage, before, lost, kind in _WAY
         if stage in reached
     ]
 

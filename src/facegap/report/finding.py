@@ -19,15 +19,15 @@ from facegap.statistics.verdicts import GAP, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store import Run
 
-# What a rate says of the images or pairs of a group, after "{model} ... {rate} of the {unit} of {group}".
+# What a rate says: "{model} {verb} {rate} of {of what} {group}"; the verb ends in the word that the second group takes.
 SAID: Mapping[str, tuple[str, str]] = {
-    "error_rate_all": ("gives a wrong answer or none for", "images"),
-    "fmr": ("takes two different people for one in", "pairs of people"),
-    "fnmr": ("refuses a person's own second photograph in", "pairs of photographs"),
-    "fnir": ("does not find the person in the gallery in", "searches"),
-    "fpir": ("names somebody who is not in the gallery in", "searches"),
-    "no_answer_rate": ("gives no answer for", "images"),
-    "fte": ("finds no usable face in", "images"),
+    "error_rate_all": ("gives a wrong answer or none for", "the images of"),
+    "fmr": ("takes two different people for one in", "the pairs within"),
+    "fnmr": ("refuses people as themselves in", "the pairs of photographs of"),
+    "fnir": ("does not find the person in the gallery in", "the searches for"),
+    "fpir": ("names somebody although the person is not in the gallery in", "the searches for"),
+    "no_answer_rate": ("gives no answer for", "the images of"),
+    "fte": ("finds no usable face in", "the images of"),
 }
 NOTHING = "No two groups were large enough to be compared."
 
@@ -103,14 +103,14 @@ def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
 
 def first_sentence(found: Contrast) -> str:
     """Who the model errs on most and least, each with n and interval."""
-    verb, unit = SAID[found.metric]
+    verb, of_what = SAID[found.metric]
     threshold = found.worst["threshold"]
     at = "" if math.isnan(threshold) else f"At the threshold {score(threshold)}, "
     model = clean(found.worst["model"])
     if found.worst["value"] == found.best["value"]:
-        return f"{at}{model} {verb} {percent(found.worst['value'])} of the {unit} in every group large enough to rank."
+        return f"{at}{model} {verb} {percent(found.worst['value'], 1)} of {of_what} every group large enough to rank."
     worst, best = (
-        f"{percent(row['value'])} of the {unit} of {name(row)} ({counts(row)})" for row in (found.worst, found.best)
+        f"{percent(row['value'], 1)} of {of_what} {name(row)} ({counts(row)})" for row in (found.worst, found.best)
     )
     return f"{at}{model} {verb} {worst}, and {verb.split()[-1]} {best}."
 

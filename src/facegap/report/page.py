@@ -173,7 +173,7 @@ def environment() -> Environment:
 def unbroken(text: str) -> str:
     """Text that may wrap between a value, its interval and its counts, but inside none of them."""
     tied = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NO_BREAK), text)
-    return tied.replace(" %", f"{NO_BREAK}%")
+    return tied.replace(" %", f"{NO_BREAK}%").replace("< ", f"<{NO_BREAK}")
 
 
 def sign(verdict: str) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Layout = Literal["cards", "plain", "wide"]
 WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
 NUMBER = re.compile(r"[-−–+<>≈∞\[(\d]")
+UNITS = frozenset({"points", "against", "ms", "pairs", "alone", "only", "subjects"})
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,12 @@ class PageTable:
     def numeric(self) -> list[bool]:
         """Per column whether all its cells begin as numbers do: those stand at the right."""
         cells = [[row[k] for row in self.table.rows if row[k]] for k in range(len(self.table.columns))]
-        return [k > 0 and all(NUMBER.match(cell) for cell in column) for k, column in enumerate(cells)]
+        return [k > 0 and all(is_number(cell) for cell in column) for k, column in enumerate(cells)]
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, or several, with at most their units."""
+    return bool(NUMBER.match(cell)) and set(re.findall(r"[^\W\d_]+", cell)) <= UNITS
 
 
 @dataclass(frozen=True)

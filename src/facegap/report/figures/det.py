@@ -98,7 +98,9 @@ def det(
         .resolve_axis(x="independent", y="independent")
     )
     title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(term) if term else ''}"
-    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold))
+    silent = sorted(clean(group) for group in groups if not any(row["group"] == clean(group) for row in drawn))
+    note = f"No curve, as no threshold gives both errors at once: {', '.join(silent)}." if silent else ""
+    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold), note=note)
 
 
 def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:

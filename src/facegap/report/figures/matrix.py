@@ -74,10 +74,11 @@ def heat(
     for row in rows:
         row["shade"] = row["value"] if row["value"] > 0 else None
         row["dark"] = bool(row["value"] > low * (high / low) ** WHITE_FROM)
+    ticks = [tick for tick in LOG_TICKS if low <= tick <= high] or [low]
     colour = alt.Color(
         "shade:Q",
         scale=alt.Scale(type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"),
-        legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=LOG_TICKS, gradientLength=220, labelOverlap="greedy"),
+        legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=ticks, gradientLength=220, labelOverlap="greedy"),
     )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
     title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(term)}"

@@ -130,10 +130,9 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: 
     counts = base.mark_text(align="left", dx=8, color=MUTED).encode(text="counted:N", x=alt.value("width"))
     layers = [*overall_line(overall, floor), lines, dots, counts]
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
-    left_out = f" The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
+    left_out = f"The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
     title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(term)}"
-    said = alt_of(rows, title, overall) + left_out
-    return finished(chart, name=name, title=title, alt_text=said)
+    return finished(chart, name=name, title=title, alt_text=alt_of(rows, title, overall), note=left_out)
 
 
 def faint() -> Any:

@@ -39,6 +39,7 @@ class Figure:
 
     name    : file stem in figures/; letters, digits and hyphens only
     title   : heading of the picture
+    note    : what the picture leaves out or cannot show, for everybody
     alt     : what the picture says, in a sentence or two, for who cannot see it
     spec    : Vega-Lite with its data inside; drawn in the page, and to SVG, PNG and PDF
     """
@@ -47,10 +48,11 @@ class Figure:
     title: str
     alt: str
     spec: dict[str, Any]
+    note: str = ""
 
 
 def finished(
-    chart: Any, *, name: str, title: str, alt_text: str, least_px: int = 120, outside_px: float = 0.0
+    chart: Any, *, name: str, title: str, alt_text: str, least_px: int = 120, outside_px: float = 0.0, note: str = ""
 ) -> Figure:
     """A figure from a chart.
 
@@ -60,7 +62,7 @@ def finished(
     spec = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER).to_dict(validate=False)
     spec["usermeta"] = {"least": least_px, "outside": round(outside_px)}
     spec["padding"] = 4
-    return Figure(name, clean(title), clean(alt_text), spec)
+    return Figure(name, clean(title), clean(alt_text), spec, clean(note))
 
 
 CONFIG: dict[str, Any] = {
@@ -70,6 +72,7 @@ CONFIG: dict[str, Any] = {
         labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor=GRID,
         domainColor="#8a929c", tickColor="#8a929c", labelLimit=LABEL_PX, titlePadding=8,
     ),
+    "axisY": alt.AxisConfig(labelPadding=8),
     "legend": alt.LegendConfig(
         labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", symbolSize=90, labelLimit=LABEL_PX,
         labelColor=INK, titleColor=INK, titleLimit=400,

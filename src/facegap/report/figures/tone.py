@@ -78,7 +78,7 @@ def spread(manifest: pd.DataFrame, column: str, name: str) -> Figure:
     text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 12
     outside = label_px(names) + text_px + (26 if swatches else 0)
     base = alt.Chart(data(rows)).encode(
-        y=alt.Y("level:N", sort=names, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=26 if swatches else 4)),
+        y=alt.Y("level:N", sort=names, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=26 if swatches else 8)),
         tooltip=tooltips(level="tone", people_of="people", images_of="images"),
     )  # fmt: skip
     bars = base.mark_bar(height=15).encode(

@@ -45,6 +45,7 @@ STAGE_NAMES: Mapping[str, str] = {
     "with_mate": "has a second photograph",
     "matched": "own photograph accepted",
 }
+CHAINS: Mapping[str, str] = {"face": "Finding a face", "answer": "Answering", "comparison": "Comparing"}
 PARTS = ("reached", "lost by the model", "left out by the data")
 # Lost images of a group end at one of these, in the order of the way; each its own colour and its own place in the bar.
 LOSSES: Mapping[str, str] = {
@@ -92,24 +93,32 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     """One bar per step: the images that reached it, and those that did not."""
     rows = [part for step in steps for part in parts(step)]
     order = [STAGE_NAMES[step.stage] for step in steps]
-    said = {STAGE_NAMES[step.stage]: step for step in steps}
-    notes = [{"stage": stage, "note": note_of(step)} for stage, step in said.items()]
-    text_px = max(len(note["note"]) for note in notes) * LETTER_PX + 8
+    text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 8
     outside = label_px(order) + min(text_px, 260)
     y = alt.Y("stage:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
-    bars = alt.Chart(data(rows)).mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
+    present = [part for part in PARTS if any(row["part"] == part and row["stop"] > row["start"] for row in rows)]
+    colours = dict(zip(PARTS, (KEPT, FAILED, ASIDE), strict=True))
+    bars = alt.Chart().mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
         y=y,
         x=alt.X("start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)),
         x2="stop:Q",
         color=alt.Color(
-            "part:N", scale=alt.Scale(domain=list(PARTS), range=[KEPT, FAILED, ASIDE]), legend=alt.Legend(title=None)
+            "part:N", scale=alt.Scale(domain=present, range=[colours[part] for part in present]),
+            legend=alt.Legend(title=None),
         ),
         tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
     )  # fmt: skip
-    text = alt.Chart(data(notes)).mark_text(align="left", dx=8, color=MUTED).encode(
+    text = alt.Chart().mark_text(align="left", dx=8, color=MUTED).encode(
         y=y, x=alt.value("width"), text="note:N"
     )  # fmt: skip
-    chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
+    chains = list(dict.fromkeys(row["chain"] for row in rows))
+    header = alt.Header(labelAnchor="start", labelFontWeight="normal", labelColor=MUTED, labelPadding=2)
+    chart = (
+        alt.layer(bars, text)
+        .properties(width=ROOM_PX - outside, height=alt.Step(ROW_PX))
+        .facet(facet=alt.Facet("chain:N", sort=chains, title=None, header=header), columns=1, data=data(rows), spacing=6)
+        .resolve_scale(y="independent")
+    )
     title = "What became of all images, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
     return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.")
@@ -127,10 +136,11 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
         {
-            "stage": STAGE_NAMES[step.stage], "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
+            "chain": CHAINS[step.chain], "stage": STAGE_NAMES[step.stage], "note": note_of(step) if start == 0 else "",
+            "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
             "of": f"{percent((stop - start) / step.began)} of the {step.began:,} that began the step",
         }
-        for part, start, stop in ends if stop > start
+        for part, start, stop in ends if stop > start or start == 0
     ]  # fmt: skip
 
 

@@ -45,7 +45,7 @@ function showTip(handler, event, item, value) {
 
 const refuse = () => Promise.reject(new Error("a chart of this page loads nothing"));
 const options = {
-  ast: true, renderer: "svg", actions: false, defaultStyle: false, tooltip: showTip,
+  ast: true, logLevel: 1, renderer: "svg", actions: false, defaultStyle: false, tooltip: showTip,
   loader: { load: refuse, sanitize: refuse, http: refuse, file: refuse },
 };
 
