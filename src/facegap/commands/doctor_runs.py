@@ -79,9 +79,14 @@ def run(
     cv2.setNumThreads(1)  # each worker has its own images
     try:
         with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool:
-            for part in pool.map(lambda part: run_part(part, folder, stages, models, age=age), parts):
-                found.append(part)
-                on_image(sum(len(one.outcomes) for one in found))
+            try:
+                for part in pool.map(lambda part: run_part(part, folder, stages, models, age=age), parts):
+                    before = sum(len(one.outcomes) for one in found)
+                    found.append(part)
+                    for done in range(before, before + len(part.outcomes)):
+                        on_image(done + 1)
+            finally:  # an error, or Ctrl-C, must not wait for the parts that are still to come
+                pool.shutdown(cancel_futures=True)
     finally:
         cv2.setNumThreads(threads)
     return Found(
