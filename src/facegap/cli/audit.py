@@ -83,6 +83,9 @@ def audit(
         bool, typer.Option("--resume", help="Go on with a run that was broken off, same command")
     ] = False,
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")] = False,
+    include_images: Annotated[
+        bool, typer.Option("--include-images", help="Show small copies of images that failed in report.html")
+    ] = False,
     no_embeddings: Annotated[
         bool, typer.Option("--no-embeddings", help="Leave templates out of the run folder")
     ] = False,
@@ -204,7 +207,7 @@ def audit(
     facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
     """
     from facegap.audit import audit as run_audit
-    from facegap.report.page import add_report
+    from facegap.report.page import Images, add_report
     from facegap.report.terminal import print_run, progress_bar
 
     refuse_both(fmr, threshold)
@@ -221,7 +224,8 @@ def audit(
             identify=identify, role_column=role_column, enrol=enrol, non_mates=non_mates, rank=rank or (1, 10),
             fpir=fpir or (), send_images=send_images, max_calls=max_calls, calls_per_second=calls_per_second,
         )  # fmt: skip
-    add_report(out, run, include_ids=include_ids)
+    images = Images(manifest.parent, allow_outside) if include_images else None
+    add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids)
 
 

@@ -89,7 +89,7 @@ def data(rows: Sequence[dict[str, Any]]) -> Any:
     """
     plain = [{key: as_json(value) for key, value in row.items()} for row in rows]
     text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
-    return alt.InlineData(values=text, format=alt.DataFormat(type="json"))
+    return alt.InlineData(values=text, format={"type": "json"})
 
 
 def as_json(value: Any) -> Any:
