@@ -109,10 +109,11 @@ TONE = Schema(
         "subject": TEXT,
         "outcome": Column("str", choices=TONE_OUTCOMES),
         "detail": TEXT,
-        **dict.fromkeys(("l_star", "a_star", "b_star"), FLOAT),  # CIELAB, D65, of skin as photographed
-        "measured_ita": FLOAT,  # degrees; NaN unless measured
+        **dict.fromkeys(("l_star", "a_star", "b_star"), FLOAT),  # CIELAB, D65, of the skin as photographed
+        "ita": Column("float", required=False),  # degrees, of that colour: a plain ITA, light and all
+        "measured_ita": FLOAT,  # degrees, with the light taken out as far as it shows; NaN unless measured
         "ita_sd": FLOAT,  # degrees: standard deviation of the measurement, everything included
-        "hue": FLOAT,  # degrees
+        "hue": FLOAT,  # degrees, as photographed
         "patch_spread": FLOAT,  # degrees: standard deviation of the ITA among the patches of skin
         "usable_fraction": FLOAT,  # of the pixels where skin was looked for
         "exposure": TEXT,  # flags with a space between, empty for none
