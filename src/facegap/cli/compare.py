@@ -1,0 +1,41 @@
+"""Models side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.cli.app import app
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Two run folders or more; the others are held against the first", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
+    allow_different_people: Annotated[
+        bool,
+        typer.Option("--allow-different-people", help="Compare what runs share whose manifests differ; it is said what differs"),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the joint draws of people behind the intervals")] = 0,
+) -> None:
+    """Models side by side on the same people: who errs more, which gaps grew or shrank, and at how many ms per face.
+
+    Differences are paired: images on which both models err say nothing about which is better. Runs over different people
+    are refused.
+
+    facegap compare run-a run-b --out comparison
+    """
+    from facegap.commands import compare as command
+    from facegap.report.terminal import print_sentences, print_tables, print_warnings
+
+    found = command.compare(runs, allow_different_people=allow_different_people, seed=seed)
+    print_tables(command.text_tables(found))
+    print_warnings(found.warnings)
+    print_sentences(command.sentences(found))
+    if out is not None:
+        names = command.write_comparison(found, out)
+        print_sentences([f"Written to {out}: {', '.join(names)}"])

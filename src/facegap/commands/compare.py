@@ -1,0 +1,126 @@
+"""`facegap compare RUN RUN ...`: models side by side on the same people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from facegap.commands.finished_run import read_finished
+from facegap.derive.compared import Compared, compared
+from facegap.derive.compared_runs import Together, differences, together
+from facegap.derive.compared_speed import speed_table
+from facegap.errors import RunError
+from facegap.report.side_by_side import (
+    change_tables,
+    findings,
+    headline_metrics,
+    paired_tables,
+    side_tables,
+    speed_text_table,
+)
+from facegap.report.tables import TextTable
+from facegap.store import Run, explained, fitting_together, write_csv
+
+PAGE = "compare.html"
+CURE = "run both over one manifest with the same --where, or add --allow-different-people to compare what they share"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What comes out. warnings : what a reader must know before the numbers; empty for runs over the same people."""
+
+    runs: Together
+    found: Compared
+    speed: pd.DataFrame
+    warnings: tuple[str, ...]
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The tables by file name."""
+        tables = {
+            "rates_side_by_side.csv": self.found.sides, "paired.csv": self.found.paired,
+            "gap_changes.csv": self.found.changes, "latency.csv": self.speed,
+        }  # fmt: skip
+        return {name: frame for name, frame in tables.items() if len(frame)}
+
+
+def compare(folders: Sequence[Path], *, allow_different_people: bool = False, seed: int = 0) -> Comparison:
+    """Compare finished runs; every other one with the first.
+
+    Raises
+    ------
+    RunError : fewer than two runs, one that is not finished or was changed, other people than the first's (unless
+               allowed), or nothing that both measured
+    """
+    if len(folders) < 2:
+        raise RunError("compare takes two runs or more; the first is what the others are held against")
+    runs = [read_finished(folder) for folder in folders]
+    labels = labels_of(runs, folders)
+    apart = differences(runs, labels)
+    if apart and not allow_different_people:
+        raise RunError(f"these runs are not over the same people: {'; '.join(apart)}; {CURE}")
+    shared = together(runs, labels)
+    with fitting_together(folders[0]):
+        record = runs[0].record
+        found = compared(shared, min_subjects=int(record["min_subjects"]), level=float(record["level"]), seed=seed)
+        if not len(found.paired):
+            raise RunError(f"{folders[0]}: nothing that both runs measured; compare runs of the same kind of model")
+        speed = speed_table(shared, found.sides)
+    warnings = [f"Compared on {len(shared.manifest):,} shared images, although {said}." for said in apart]
+    return Comparison(shared, found, speed, (*warnings, *(f"{note}." for note in found.notes)))
+
+
+def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
+    """What each run is called: the models that are judged; where two would have one name, with their folder or number."""
+    names = [" + ".join(judged(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
+    if len(set(names)) < len(names):
+        times = Counter(names)
+        names = [f"{name} ({folder.name})" if times[name] > 1 else name for name, folder in zip(names, folders, strict=True)]
+    if len(set(names)) < len(names):
+        names = [f"{name} {number}" for number, name in enumerate(names, start=1)]
+    return names
+
+
+def judged(run: Run) -> list[str]:
+    """Names of the models whose errors are counted; a detector only where it is alone."""
+    models = run.record["models"]
+    return [str(name) for task, name in models.items() if task != "detect"] or [str(name) for name in models.values()]
+
+
+def text_tables(found: Comparison) -> list[TextTable]:
+    """What the terminal prints: the headline metrics; further ones are in the CSVs."""
+    metrics = headline_metrics(found.found.sides)
+    speed = [speed_text_table(found.speed, metrics)] if len(found.speed) else []
+    return [
+        *side_tables(found.found, metrics), *paired_tables(found.found, metrics),
+        *change_tables(found.found, metrics), *speed,
+    ]  # fmt: skip
+
+
+def sentences(found: Comparison) -> list[str]:
+    """The finding."""
+    return findings(found.found)
+
+
+def write_comparison(found: Comparison, out: Path) -> list[str]:
+    """Write the tables and the page to a folder that is new or empty; the names of the files.
+
+    Raises
+    ------
+    RunError : the folder holds something, or cannot be written
+    """
+    from facegap.report.compare_page import write_page
+
+    with explained(out):
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise RunError(f"{out}: not empty; choose another --out")
+        out.chmod(0o700)
+    for name, frame in found.frames.items():
+        write_csv(out / name, frame)
+    write_page(out / PAGE, found.runs, found.found, found.speed, warnings=found.warnings)
+    return [*found.frames, PAGE]

@@ -1,0 +1,366 @@
+"""Models side by side on the same people: their rates, the paired differences, and the gaps that grew or shrank.
+
+Every other run is set against the first. A family is what is looked at together: all ranked groups of one term (or all
+pairs of them) in all other runs, for one metric at one threshold of the first run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.compared_rates import OF_PAIRS, Measured, of_comparisons, of_images
+from facegap.derive.compared_runs import Together, judged_by_both
+from facegap.derive.comparisons import Comparisons
+from facegap.derive.results import model_of, run_metrics
+from facegap.derive.run import operating_of
+from facegap.derive.terms import Cells, cells_of
+from facegap.derive.verification import METRICS, Operating
+from facegap.statistics.gaps import ALPHA, RATIO_METRICS
+from facegap.statistics.paired_bootstrap import (
+    AnyRate,
+    Contrast,
+    PersonRate,
+    contrast,
+    joint_replicates,
+    strata_of,
+    with_two_more,
+)
+from facegap.statistics.paired_errors import paired_errors
+from facegap.statistics.verdicts import holm
+from facegap.store import Run
+from facegap.types import BoolArray, FloatArray, IntArray
+
+BOOTSTRAP = "joint subject bootstrap"
+MORE, FEWER, ALIKE, FEW = "more errors", "fewer errors", "not told apart", "too few people"
+GREW, SHRANK, TURNED = "grew", "shrank", "turned round"
+MOST_RANKED = 40  # groups of a term whose gaps are set against each other, as in the cross-group matrix
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What comes out, as frames.
+
+    sides   : one row per run, metric, threshold, term and group: the rate with its own interval
+    paired  : one row per other run, metric, threshold, term and group: its difference to the first run
+    changes : one row per other run, metric, threshold, term and pair of ranked groups: how the gap changed
+    notes   : sentences on what could not be set side by side
+    """
+
+    sides: pd.DataFrame
+    paired: pd.DataFrame
+    changes: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row belongs: metric, the two runs with their models and thresholds, and the groups of one term."""
+
+    metric: str
+    run_a: str
+    model_a: str
+    threshold_a: float
+    run_b: str
+    model_b: str
+    threshold_b: float
+    family: str
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One group of one metric in two runs; only_a and only_b are -1 where the rate is over pairs of people."""
+
+    group: str
+    ranked: bool
+    a: Measured
+    b: Measured
+    only_a: int
+    only_b: int
+    p: float
+    low: float
+    high: float
+    method: str
+
+
+def compared(
+    runs: Together, *, min_subjects: int, level: float, seed: int = 0
+) -> Compared:
+    """All three tables; `seed` decides the draws of people, the same for every metric of a term and two runs."""
+    sides: list[dict[str, Any]] = []
+    paired: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for term in runs.terms:
+        cells = cells_of(runs.manifest, term)
+        for other in range(1, len(runs.runs)):
+            rng = np.random.default_rng([seed, other])
+            found = list(families(runs, other, cells, min_subjects, level, notes))
+            sides += [row for place, entries in found for row in side_rows(place, entries, both=other == 1)]
+            for place, entries in found:
+                drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
+                paired += paired_rows(place, entries, drawn, level)
+                changes += change_rows(place, entries, drawn, level) if term else []
+    return Compared(
+        pd.DataFrame(sides), adjusted(pd.DataFrame(paired), paired_verdict),
+        adjusted(pd.DataFrame(changes), change_verdict), tuple(dict.fromkeys(notes)),
+    )  # fmt: skip
+
+
+# ---- what is measured in both ----
+
+
+def families(
+    runs: Together, other: int, cells: Cells, min_subjects: int, level: float, notes: list[str]
+) -> Iterator[tuple[Place, list[Entry]]]:
+    """Every metric that both runs have, with the entries of the groups of one term."""
+    first, second = runs.runs[0], runs.runs[other]
+    names = runs.labels[0], runs.labels[other]
+    family = "*".join(cells.term)
+    here, there = run_metrics(first), run_metrics(second)
+    for metric in here:
+        if metric not in there:
+            notes.append(f"{names[1]} has no {metric}")
+            continue
+        place = Place(metric, names[0], model_of(first, metric), math.nan, names[1], model_of(second, metric), math.nan, family)
+        arrays = [tuple(array[runs.rows[k]] for array in found[metric]) for k, found in ((0, here), (other, there))]
+        yield place, [
+            image_entry(str(group), cells.codes == k, known, arrays, runs.subjects, min_subjects, level)
+            for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
+        ]
+    pairs, also = runs.comparisons(0), runs.comparisons(other)
+    if pairs is None or also is None:
+        return
+    pairs, also = judged_by_both(pairs, also)
+    for point, opposite in matching_points(first, second, names[1], notes):
+        for metric in METRICS:
+            if metric.startswith("g") and pairs.enrolled[pairs.counted].all() and also.enrolled[also.counted].all():
+                continue  # nobody was lost, so these are fmr and fnmr again
+            place = Place(
+                metric, names[0], model_of(first, metric), point.threshold, names[1], model_of(second, metric),
+                opposite.threshold, family,
+            )  # fmt: skip
+            yield place, [
+                pair_entry(str(group), cells.codes == k, known, metric, (pairs, point), (also, opposite), min_subjects, level)
+                for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
+            ]
+
+
+def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> list[tuple[Operating, Operating]]:
+    """Thresholds of two runs that answer to each other: found for one target FMR, else in the order they were given."""
+    here, there = operating_of(first), operating_of(second)
+    found = [
+        (point, opposite)
+        for point in here
+        for opposite in [next((entry for entry in there if set(entry.targets) & set(point.targets)), None)]
+        if opposite is not None
+    ]
+    if found:
+        return found
+    notes.append(f"{label} has no threshold for the same target FMR as the first run; thresholds are paired in their order")
+    return list(zip(here, there, strict=False))
+
+
+def image_entry(
+    group: str, inside: BoolArray, known: bool, arrays: Sequence[tuple[BoolArray, ...]], subjects: IntArray,
+    min_subjects: int, level: float,
+) -> Entry:  # fmt: skip
+    """A group's rate of single images in both runs, over the images that are trials in both."""
+    (trials_a, errors_a), (trials_b, errors_b) = arrays
+    trials = trials_a & trials_b & inside
+    a, b = (of_images(trials, errors, subjects, inside, level) for errors in (errors_a, errors_b))
+    found = paired_errors(errors_a[trials], errors_b[trials], subjects[trials], level=level)
+    ranked = known and found.subjects >= min_subjects
+    return Entry(group, ranked, a, b, found.only_a, found.only_b, found.p, found.low, found.high, found.method)
+
+
+def pair_entry(
+    group: str, inside: BoolArray, known: bool, metric: str, first: tuple[Comparisons, Operating],
+    second: tuple[Comparisons, Operating], min_subjects: int, level: float,
+) -> Entry:  # fmt: skip
+    """A group's rate of comparisons in both runs, each at its threshold."""
+    a, b = (of_comparisons(pairs, metric, point.threshold, inside, level) for pairs, point in (first, second))
+    ranked = known and min(a.rate.subjects, b.rate.subjects) >= min_subjects
+    return Entry(group, ranked, a, b, -1, -1, np.nan, np.nan, np.nan, BOOTSTRAP)
+
+
+# ---- joint draws ----
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The rates of all groups in two runs, a first, and their replicates under the same draws of people.
+
+    rates      : a of every group, then b of every group
+    replicates : float64 [B, 2 G]
+    disjoint   : disjoint pairs of people of each
+    """
+
+    rates: list[AnyRate]
+    replicates: FloatArray
+    disjoint: list[int]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], rng: np.random.Generator) -> Drawn:
+        """Draw people for these groups."""
+        member = np.stack([(persons(entry.a.joint) > 0) | (persons(entry.b.joint) > 0) for entry in entries], axis=1)
+        groups, pairs = len(entries), [(entry.a.joint, entry.b.joint) for entry in entries]
+        extended = isinstance(pairs[0][0], PersonRate)
+        if extended:
+            pairs = [
+                with_two_more(a, b, group=k, groups=groups)
+                for k, (a, b) in enumerate(pairs)
+                if isinstance(a, PersonRate) and isinstance(b, PersonRate)
+            ]
+        rates: list[AnyRate] = [pair[side] for side in (0, 1) for pair in pairs]
+        strata = strata_of(member, extended=extended)
+        disjoint = [measured.disjoint for side in ("a", "b") for measured in (getattr(entry, side) for entry in entries)]
+        return cls(rates, joint_replicates(rates, strata, rng=rng), disjoint)
+
+    def contrast(self, places: Sequence[int], signs: Sequence[float], *, logarithmic: bool, level: float) -> Contrast:
+        """A sum of some of the rates with signs."""
+        chosen = list(places)
+        return contrast(
+            [self.rates[k] for k in chosen], self.replicates[:, chosen], signs, logarithmic=logarithmic, level=level,
+            disjoint=[self.disjoint[k] for k in chosen],
+        )  # fmt: skip
+
+
+def persons(rate: AnyRate) -> FloatArray:
+    """Per person more than 0 where it takes part in a rate, float64 [S]."""
+    if isinstance(rate, PersonRate):
+        return rate.trials
+    if rate.images is not None:
+        return rate.images
+    return np.bincount(rate.tried.ravel(), minlength=rate.people).astype(np.float64)
+
+
+# ---- rows ----
+
+
+def side_rows(place: Place, entries: Sequence[Entry], *, both: bool) -> list[dict[str, Any]]:
+    """The rates of each run by themselves; those of the first run only once."""
+    rows = []
+    for side, label, model, threshold in (
+        ("a", place.run_a, place.model_a, place.threshold_a), ("b", place.run_b, place.model_b, place.threshold_b),
+    ):  # fmt: skip
+        if side == "a" and not both:
+            continue
+        for entry in entries:
+            measured: Measured = getattr(entry, side)
+            rows.append(
+                {
+                    "run": label, "model": model, "metric": place.metric, "threshold": threshold, "family": place.family,
+                    "group": entry.group, "ranked": entry.ranked, **asdict(measured.rate), "value": measured.rate.value,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def paired_rows(place: Place, entries: Sequence[Entry], drawn: Drawn, level: float) -> list[dict[str, Any]]:
+    """One row per group: the other run's rate less, and where rates are compared so over, that of the first."""
+    return [paired_row(place, entry, k, len(entries), drawn, level) for k, entry in enumerate(entries)]
+
+
+def paired_row(place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, level: float) -> dict[str, Any]:
+    """One group."""
+    places, signs = (k, groups + k), (-1.0, 1.0)
+    difference = Contrast(entry.b.rate.value - entry.a.rate.value, entry.low, entry.high, entry.p, 0.0)
+    ratio = Contrast(np.nan, np.nan, np.nan, np.nan, 0.0)
+    if entry.method == BOOTSTRAP and entry.a.rate.trials and entry.b.rate.trials:
+        plain = drawn.contrast(places, signs, logarithmic=False, level=level)
+        difference = Contrast(difference.value, plain.low, plain.high, plain.p, plain.carriers)
+    if place.metric in OF_PAIRS:
+        ratio = drawn.contrast(places, signs, logarithmic=True, level=level)
+    return {
+        **asdict(place), "group": entry.group, "ranked": entry.ranked,
+        **counts_of(entry), "only_a": entry.only_a, "only_b": entry.only_b,
+        "difference": difference.value, "difference_low": difference.low, "difference_high": difference.high,
+        "ratio": math.exp(ratio.value), "ratio_low": math.exp(ratio.low), "ratio_high": math.exp(ratio.high),
+        "p": difference.p, "method": entry.method,
+    }  # fmt: skip
+
+
+def counts_of(entry: Entry) -> dict[str, Any]:
+    """Errors, trials and people of both sides."""
+    return {
+        "subjects": min(entry.a.rate.subjects, entry.b.rate.subjects),
+        "errors_a": entry.a.rate.errors, "trials_a": entry.a.rate.trials,
+        "errors_b": entry.b.rate.errors, "trials_b": entry.b.rate.trials,
+    }  # fmt: skip
+
+
+def change_rows(place: Place, entries: Sequence[Entry], drawn: Drawn, level: float) -> list[dict[str, Any]]:
+    """One row per pair of ranked groups, the group that is worse in the first run in front."""
+    ranked = [k for k, entry in enumerate(entries) if entry.ranked][:MOST_RANKED]
+    return [change_row(place, entries, g, h, drawn, level) for g, h in combinations(ranked, 2)]
+
+
+def change_row(place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Drawn, level: float) -> dict[str, Any]:
+    """How the gap between two groups changed: that of the other run less, or over, that of the first."""
+    gap = entries[g].a.rate.value - entries[h].a.rate.value
+    after = entries[g].b.rate.value - entries[h].b.rate.value
+    if gap < 0 or (gap == 0 and after < 0):
+        g, h, gap, after = h, g, -gap, -after
+    count = len(entries)
+    places, signs = (g, h, count + g, count + h), (-1.0, 1.0, 1.0, -1.0)
+    plain = drawn.contrast(places, signs, logarithmic=False, level=level)
+    is_ratio = place.metric in RATIO_METRICS
+    ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio else None
+    values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
+    return {
+        **asdict(place), "group_a": entries[g].group, "group_b": entries[h].group,
+        "subjects_a": counts_of(entries[g])["subjects"], "subjects_b": counts_of(entries[h])["subjects"],
+        "gap_first": gap, "gap_other": after, "change": after - gap, "change_low": plain.low, "change_high": plain.high,
+        "ratio_first": over(values[0], values[1]), "ratio_other": over(values[2], values[3]),
+        "ratio_change": math.exp(ratio.value) if ratio else np.nan,
+        "ratio_change_low": math.exp(ratio.low) if ratio else np.nan,
+        "ratio_change_high": math.exp(ratio.high) if ratio else np.nan,
+        "p": ratio.p if ratio else plain.p,
+    }  # fmt: skip
+
+
+def over(value: float, other: float) -> float:
+    """value / other; NaN where other is 0 or either is unknown."""
+    return value / other if other else np.nan
+
+
+# ---- verdicts ----
+
+
+def adjusted(rows: pd.DataFrame, verdict: Any) -> pd.DataFrame:
+    """Rows with Holm's p over each family, and a verdict; groups that are not ranked are in no family."""
+    if not len(rows):
+        return rows
+    tested = rows["ranked"] if "ranked" in rows.columns else pd.Series(True, index=rows.index)  # noqa: FBT003
+    p = np.full(len(rows), np.nan)
+    keys = ["metric", "threshold_a", "family"]
+    for _, family in rows[tested].groupby(keys, sort=False, dropna=False):
+        p[rows.index.get_indexer(family.index)] = holm(family["p"].to_numpy(np.float64))
+    found = rows.assign(p_adjusted=p)
+    return found.assign(verdict=[verdict(row) for row in found.to_dict("records")])
+
+
+def paired_verdict(row: dict[Any, Any]) -> str:
+    """Whether the other run has more or fewer errors in a group."""
+    if not row["ranked"]:
+        return FEW
+    if not row["p_adjusted"] <= ALPHA or row["difference"] == 0:
+        return ALIKE
+    return MORE if row["difference"] > 0 else FEWER
+
+
+def change_verdict(row: dict[Any, Any]) -> str:
+    """Whether a gap grew, shrank or turned round."""
+    if not row["p_adjusted"] <= ALPHA:
+        return ALIKE
+    if row["gap_other"] < 0:
+        return TURNED
+    grew = row["ratio_change"] > 1 if row["ratio_change"] == row["ratio_change"] else row["change"] > 0
+    return GREW if grew else SHRANK

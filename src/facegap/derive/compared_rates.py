@@ -1,0 +1,89 @@
+"""The rates of one group in two runs, in the shape that a joint draw of people needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.derive.comparisons import (
+    Comparisons,
+    between,
+    false_match_rate,
+    false_non_match_rate,
+    genuine_errors,
+    images_of,
+)
+from facegap.statistics.clusters import clustered_rates
+from facegap.statistics.paired_bootstrap import AnyRate, PairRate, PersonRate
+from facegap.types import BoolArray, FloatArray, IntArray, Rate
+
+OF_PAIRS = ("fmr", "gfar")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One rate of one group in one run.
+
+    rate     : with its own interval, as in rates.csv
+    joint    : the same counts by person, or by pair of people
+    disjoint : disjoint pairs of its people
+    """
+
+    rate: Rate
+    joint: AnyRate
+    disjoint: int
+
+
+def of_images(trials: BoolArray, errors: BoolArray, subjects: IntArray, inside: BoolArray, level: float) -> Measured:
+    """A rate of single images within a group; all arrays over the common images."""
+    chosen = trials & inside
+    wrong = chosen & errors
+    people = int(subjects.max(initial=-1)) + 1
+    codes = np.where(chosen, 0, -1)
+    rate = clustered_rates(wrong, None, subjects, codes, n_cells=1, level=level).rate(0)
+    joint = PersonRate(counts(subjects[wrong], people), counts(subjects[chosen], people))
+    return Measured(rate, joint, rate.subjects // 2)
+
+
+def of_comparisons(pairs: Comparisons, metric: str, threshold: float, inside: BoolArray, level: float) -> Measured:
+    """FMR, FNMR, GFAR or GFRR of a group at a threshold."""
+    generalised = metric.startswith("g")
+    people = int(pairs.subjects.max(initial=-1)) + 1
+    if metric in OF_PAIRS:
+        rate = false_match_rate(pairs, threshold, inside, None, generalised=generalised, level=level)
+        joint: AnyRate = pair_rate(pairs, threshold, inside, people, generalised=generalised)
+    else:
+        rate = false_non_match_rate(pairs, threshold, inside, generalised=generalised, level=level)
+        chosen, wrong = genuine_errors(pairs, threshold, inside, generalised=generalised)
+        of = pairs.subjects[pairs.genuine[chosen, 0]]
+        joint = PersonRate(counts(of[wrong], people), counts(of, people))
+    return Measured(rate, joint, rate.subjects // 2)
+
+
+def pair_rate(
+    pairs: Comparisons, threshold: float, inside: BoolArray, people: int, *, generalised: bool
+) -> PairRate:
+    """False matches by pair of people, with what was tried."""
+    taking_part = inside & pairs.counted if generalised else inside & pairs.counted & pairs.enrolled
+    wrong, errors = by_people(pairs, between(pairs.false_matches(threshold), taking_part, None))
+    if pairs.listed_only:
+        made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
+        tried, trials = by_people(pairs, between(pairs.impostor[made], inside & pairs.counted, None))
+        return PairRate(people, wrong, errors, None, tried, trials)
+    left_out = between(pairs.excluded, taking_part, None)
+    strangers = left_out[pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]]
+    images = images_of(pairs.subjects, taking_part).astype(np.float64)
+    return PairRate(people, wrong, errors, images, *by_people(pairs, strangers))
+
+
+def by_people(pairs: Comparisons, rows: IntArray) -> tuple[IntArray, FloatArray]:
+    """Image pairs summed by unordered pair of people: people int64 (k, 2), image pairs float64 (k,)."""
+    people = np.sort(pairs.subjects[rows], axis=1).reshape(-1, 2)
+    distinct, times = np.unique(people, axis=0, return_counts=True)
+    return distinct, times.astype(np.float64)
+
+
+def counts(codes: IntArray, people: int) -> FloatArray:
+    """How often each person occurs, float64 (people,)."""
+    return np.bincount(codes, minlength=people).astype(np.float64)

@@ -1,0 +1,146 @@
+"""Runs over the same people, side by side: what differs between their manifests, and the images that all of them hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, both, finest_cells
+from facegap.derive.listed import listed_people
+from facegap.derive.results import subject_codes, terms_of
+from facegap.derive.run import EVALUATION, comparisons_of
+from facegap.derive.terms import Term, attribute_columns
+from facegap.errors import RunError
+from facegap.store import Run
+from facegap.types import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Runs on the images that all of them hold.
+
+    labels   : what each run is called, all different
+    manifest : of the first run, these images only; people and groups are taken from it
+    rows     : per run, its rows of these images, int64 (n,) each
+    subjects : int64 (n,), code of each image's person
+    terms    : of the first run, everybody first
+    """
+
+    labels: tuple[str, ...]
+    runs: tuple[Run, ...]
+    manifest: pd.DataFrame
+    rows: tuple[IntArray, ...]
+    subjects: IntArray
+    terms: tuple[Term, ...]
+
+    def comparisons(self, run: int) -> Comparisons | None:
+        """The comparisons of one run among these images, in their order; None without any."""
+        found = comparisons_of(self.runs[run])
+        return None if found is None else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.terms))
+
+
+def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
+    """The runs on their common images, by the name that the manifests give them.
+
+    Raises
+    ------
+    RunError : they have no image in common
+    """
+    first = runs[0].manifest
+    common = set(first["image"])
+    for run in runs[1:]:
+        common &= set(run.manifest["image"])
+    if not common:
+        raise RunError("these runs have no image in common; compare runs over the same manifest")
+    images = [image for image in first["image"] if image in common]
+    rows = tuple(pd.Index(run.manifest["image"]).get_indexer(pd.Index(images)).astype(np.int64) for run in runs)
+    manifest = first.iloc[rows[0]].reset_index(drop=True)
+    return Together(tuple(labels), tuple(runs), manifest, rows, subject_codes(manifest), tuple(terms_of(runs[0])))
+
+
+def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """What differs between the people of the first run and those of each other; empty where all are the same."""
+    return [
+        f"{label}: {said}" for run, label in zip(runs[1:], labels[1:], strict=True) for said in differences_of(runs[0], run)
+    ]
+
+
+def differences_of(first: Run, other: Run) -> list[str]:
+    """What differs between the manifests of two runs, and between the people that are judged."""
+    found = []
+    if first.record["manifest"]["sha256"] != other.record["manifest"]["sha256"]:
+        found.append("its manifest file has another sha256")
+    here, there = set(first.manifest["image"]), set(other.manifest["image"])
+    if here != there:
+        found.append(f"{len(here - there):,} images of the first run are not in it, and it has {len(there - here):,} more")
+    found += [said for said in label_differences(first, other) if said]
+    if first.matched is not None and other.matched is not None:
+        judged, also = (
+            set(run.manifest["image"][run.matched.roles == EVALUATION]) for run in (first, other) if run.matched is not None
+        )
+        if judged != also and here == there:
+            apart = len(judged ^ also)
+            found.append(f"{apart:,} images are judged in one of the two and set aside for the threshold in the other")
+    return found
+
+
+def label_differences(first: Run, other: Run) -> list[str]:
+    """What differs in the subjects and labels of images that both runs hold; columns that groups are made of."""
+    left, right = (run.manifest.set_index("image") for run in (first, other))
+    images = left.index.intersection(right.index)
+    found = []
+    for name in ("subject", *attribute_columns(terms_of(first))):
+        if name not in right.columns:
+            found.append(f"it has no column {name}")
+            continue
+        apart = int((left.loc[images, name].astype(str) != right.loc[images, name].astype(str)).sum())
+        if apart:
+            found.append(f"{apart:,} images have another {name}")
+    return found
+
+
+def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray) -> Comparisons:
+    """Comparisons among some images only, renumbered to their order.
+
+    rows     : int64 (n,), rows of the run; subjects, cells : int64 (n,), person and finest cell of each
+    """
+    if len(rows) == len(pairs.subjects) and np.array_equal(rows, np.arange(len(rows))):
+        return pairs
+    place = np.full(len(pairs.subjects), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    inside = place >= 0
+    impostor, genuine, excluded = (both(inside, listed) for listed in (pairs.impostor, pairs.genuine, pairs.excluded))
+    of_impostors, scores = place[pairs.impostor[impostor]], pairs.impostor_scores[impostor]
+    made = int(np.isfinite(scores).sum())
+    return replace(
+        pairs, subjects=subjects, enrolled=pairs.enrolled[rows], counted=pairs.counted[rows],
+        impostor=of_impostors, impostor_scores=scores,
+        genuine=place[pairs.genuine[genuine]], genuine_scores=pairs.genuine_scores[genuine],
+        excluded=place[pairs.excluded[excluded]],
+        people=listed_people(subjects, cells, of_impostors, made) if pairs.listed_only else None,
+    )  # fmt: skip
+
+
+def judged_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons, Comparisons]:
+    """Both over the images that both judge; the others were set aside for a threshold in one of them."""
+    if np.array_equal(first.counted, other.counted):
+        return first, other
+    counted = first.counted & other.counted
+    return tuple(only(pairs, counted) for pairs in (first, other))  # type: ignore[return-value]
+
+
+def only(pairs: Comparisons, counted: np.ndarray) -> Comparisons:
+    """Comparisons of which only some images are judged."""
+    impostor, genuine = both(counted, pairs.impostor), both(counted, pairs.genuine)
+    scores = pairs.impostor_scores[impostor]
+    found = replace(
+        pairs, counted=counted, impostor=pairs.impostor[impostor], impostor_scores=scores,
+        genuine=pairs.genuine[genuine], genuine_scores=pairs.genuine_scores[genuine],
+    )  # fmt: skip
+    if not pairs.listed_only or pairs.people is None:
+        return found
+    cells = pairs.people.unit_of  # a unit lies in one cell
+    return replace(found, people=listed_people(pairs.subjects, cells, found.impostor, int(np.isfinite(scores).sum())))

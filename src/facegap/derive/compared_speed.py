@@ -1,0 +1,54 @@
+"""How long a model takes for a face, beside the error of the group that it serves worst."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.compared_runs import Together
+from facegap.derive.results import TASK_OF_METRIC
+from facegap.store import Run
+
+WAY = ("decode", "detect", "crop")  # before the model that is judged
+
+
+def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
+    """One row per run, metric, threshold and term: milliseconds per face and the worst ranked group.
+
+    ms_per_face       : median of the judged model alone over the faces of the run; NaN where it was not timed
+    ms_per_face_p95   : 95 of 100 faces took no longer
+    ms_whole_way      : medians of reading, finding and cropping added
+    The highest of several rates is high partly by chance; its interval takes no account of that.
+    """
+    ranked = sides[sides["ranked"] & (sides["trials"] > 0) & (sides["family"] != "")]
+    found = []
+    for (label, metric, _, _), rows in ranked.groupby(["run", "metric", "threshold", "family"], sort=False, dropna=False):
+        worst = rows.loc[rows["value"].idxmax()]
+        run = runs.runs[runs.labels.index(str(label))]
+        found.append({
+            **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},
+            **timing_of(run, TASK_OF_METRIC.get(str(metric), "embed")),
+            "worst_group": worst["group"], **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
+        })  # fmt: skip
+    return pd.DataFrame(found)
+
+
+def timing_of(run: Run, task: str) -> dict[str, Any]:
+    """What a run measured of one model, and on what."""
+    spent = run.record["timing"].get("per_image", {})
+    own = spent.get(task, {})
+    way = [spent.get(stage, {}).get("median_ms") for stage in (*WAY, task)]
+    used = run.record.get("execution", {})
+    timed = own.get("median_ms") is not None
+    return {
+        "faces_timed": int(own.get("images", 0)),
+        "ms_per_face": own["median_ms"] if timed else math.nan,
+        "ms_per_face_p95": own["p95_ms"] if timed else math.nan,
+        "ms_whole_way": sum(way) if timed and None not in way else math.nan,
+        "device": used.get("device_name", ""),
+        "threads": used.get("threads", 0),
+        "workers": used.get("workers", 0),
+        "batch": used.get("batch", 0),
+    }

@@ -1,0 +1,122 @@
+"""compare.html: models side by side as one file that asks the network for nothing and runs no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from facegap.derive.compared import Compared
+from facegap.derive.compared_runs import Together
+from facegap.report.figures.render import Drawn, drawn
+from facegap.report.figures.side_by_side import comparison_figures
+from facegap.report.figures.style import Figure
+from facegap.report.page import asset, environment, policy
+from facegap.report.sections import PageTable, Section
+from facegap.report.side_by_side import (
+    SIGNS,
+    change_tables,
+    findings,
+    headline_metrics,
+    paired_tables,
+    side_tables,
+    speed_text_table,
+)
+from facegap.report.tables import TextTable
+from facegap.report.text import clean, score
+from facegap.store import Run, write_bytes
+
+TEMPLATE = "compare.html"
+METHODS: Mapping[str, str] = {
+    "Paired differences, single images": "Both models answer to the same images; only those on which one model alone "
+    "errs tell them apart. Where nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
+    "interval (2012). Else the variance of the difference over people, with one discordant person added to either side.",
+    "Paired differences, comparisons": "One draw of people, within their groups, serves both models: 2,000 replicates. A "
+    "genuine pair weighs W, an impostor pair W times W, whose excess noise is taken out again. Student's t on as many "
+    "people as carry the variance. Thresholds are those of each run. A rate without any error counts for no more trials "
+    "than its people form disjoint pairs.",
+    "Gaps that grew or shrank": "The change of the gap is one number with one interval, from the same joint draws. For "
+    "false matches it is the ratio of the two ratios; where a group has no error that ratio is undefined.",
+    "Many at once": "p values are Holm's (1979) over all ranked groups, or pairs of groups, of one grouping in all other "
+    "models.",
+}
+
+
+def write_page(
+    path: Path, runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]
+) -> None:
+    """Write the page."""
+    write_bytes(path, page(runs, found, speed, warnings=warnings).encode())
+
+
+def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]) -> str:
+    """The page as text; every value is escaped by the template engine."""
+    metrics = headline_metrics(found.sides)
+    figures = comparison_figures(found.sides, speed, metrics)
+    pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
+    engine = environment()
+    engine.filters["mark"] = mark
+    style = asset("report.css")
+    return engine.get_template(TEMPLATE).render(
+        labels=runs.labels, images=len(runs.manifest), people=runs.manifest["subject"].nunique(),
+        findings=findings(found), warnings=warnings, sections=sections(found, speed, metrics, figures),
+        pictures=pictures, methods=METHODS, runs=run_table(runs), level=100 * float(found.sides["level"].iloc[0]),
+        style=Markup(style), policy=policy(style, ""),
+    )  # fmt: skip
+
+
+def mark(verdict: str) -> str:
+    """The sign of a verdict, so that it is told by more than its colour; empty for any other text."""
+    return SIGNS.get(verdict, "")
+
+
+def sections(
+    found: Compared, speed: pd.DataFrame, metrics: Sequence[str], figures: Mapping[str, Sequence[Figure]]
+) -> list[Section]:
+    """The parts of the page."""
+    others = [metric for metric in dict.fromkeys(found.sides["metric"]) if metric not in metrics]
+    wide = [PageTable(table, folded=True) for table in side_tables(found, metrics)]
+    speeds = (PageTable(speed_text_table(speed, metrics)),) if len(speed) else ()
+    parts = [
+        Section(
+            "rates", "Errors by group, model by model",
+            "Each dot is one model in one group, each line its own interval. Two such intervals say little about the "
+            "difference: that follows below, over the same people.", (), tuple(figures["errors"]), tuple(wide),
+        ),
+        Section(
+            "paired", "Where one model errs more", "Each other model against the first, on the same people.", (), (),
+            tuple(PageTable(table) for table in paired_tables(found, metrics)),
+        ),
+        Section(
+            "changes", "Gaps that grew or shrank",
+            "How the difference between two groups changes from the first model to the other.", (), (),
+            tuple(PageTable(table) for table in change_tables(found, metrics)),
+        ),
+        Section(
+            "speed", "Worst-group error against ms per face",
+            "Lower is better for the people served worst, further left is faster.", (), tuple(figures["speed"]), speeds,
+        ),
+        Section(
+            "others", "Further errors", "What else the runs counted.", (), (),
+            tuple(PageTable(table, folded=True) for table in (*paired_tables(found, others), *change_tables(found, others))),
+        ),
+    ]  # fmt: skip
+    return [part for part in parts if not part.is_empty]
+
+
+def run_table(runs: Together) -> PageTable:
+    """What each run is: models, thresholds, hashes."""
+    rows = tuple(run_line(label, run) for label, run in zip(runs.labels, runs.runs, strict=True))
+    return PageTable(TextTable("the runs", ("run", "models", "threshold", "rows", "sha256"), rows))
+
+
+def run_line(label: str, run: Run) -> tuple[str, ...]:
+    """One run."""
+    points: Sequence[Mapping[str, Any]] = run.record.get("operating", [])
+    told = "; ".join(f"{score(float(point['threshold']))} ({clean(point['source'])})" for point in points) or score(math.nan)
+    models = ", ".join(f"{task} {clean(name)}" for task, name in run.record["models"].items())
+    return clean(label), models, told, f"{len(run.manifest):,}", clean(run.record["manifest"]["sha256"])

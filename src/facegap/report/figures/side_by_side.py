@@ -1,0 +1,154 @@
+"""Charts of a comparison: each group's error in every model, and the worst group's error against ms per face."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from facegap.report.figures.style import (
+    LETTER_PX,
+    LOG_TICKS,
+    MOST_ROWS,
+    PER_CENT,
+    ROOM_PX,
+    Figure,
+    data,
+    finished,
+    label_px,
+    scales,
+    slug,
+)
+from facegap.report.tables import METRIC_TITLES, records
+from facegap.report.text import clean, interval, milliseconds, percent
+from facegap.statistics.gaps import RATIO_METRICS
+
+LANE_PX = 15  # of one model in the row of a group
+WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
+
+
+def comparison_figures(sides: pd.DataFrame, speed: pd.DataFrame, metrics: Sequence[str]) -> dict[str, list[Figure]]:
+    """The charts by part of the page: "errors" and "speed"."""
+    taken: set[str] = set()
+    errors, speeds = [], []
+    labels = list(dict.fromkeys(sides["run"]))
+    for metric in metrics:
+        of_metric = sides[(sides["metric"] == metric) & (sides["trials"] > 0)]
+        for family in dict.fromkeys(of_metric["family"]):
+            rows = first_points(of_metric[of_metric["family"] == family])
+            if family and rows["group"].nunique() >= 2:
+                errors.append(group_chart(records(rows), labels, metric, family, slug(f"groups-{metric}-{family}", taken)))
+        timed = speed[(speed["metric"] == metric) & speed["ms_per_face"].notna()] if len(speed) else speed
+        for family in dict.fromkeys(timed["family"] if len(timed) else ()):
+            rows = first_points(timed[timed["family"] == family])
+            speeds.append(speed_chart(records(rows), labels, metric, family, slug(f"speed-{metric}-{family}", taken)))
+    return {"errors": errors, "speed": speeds}
+
+
+def first_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at the first threshold of each run."""
+    firsts = rows.groupby("run", sort=False)["threshold"].transform("first")
+    return rows[(rows["threshold"] == firsts) | firsts.isna()]
+
+
+def words(family: str) -> str:
+    """A family as it is read."""
+    return clean(family.replace("*", " x "))
+
+
+def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
+    """Per group one dot with its interval for each model."""
+    order = sorted({row["group"] for row in rows}, key=lambda group: -max(r["value"] for r in rows if r["group"] == group))
+    shown = [row for row in rows if row["group"] in order[: MOST_ROWS // 2]]
+    logarithmic, floor = axis_kind([row["value"] for row in shown], metric)
+    marks = [
+        {
+            "group": clean(row["group"]), "model": clean(row["run"]), "small": not row["ranked"],
+            "x": max(row["value"], floor), "x1": max(row["low"], floor), "x2": max(row["high"], floor),
+            "counted": f"{row['errors']:,}/{row['trials']:,}",
+        }
+        for row in shown
+    ]  # fmt: skip
+    groups = [clean(group) for group in order[: MOST_ROWS // 2]]
+    colour, shape = scales(labels)
+    lane = {"yOffset": alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))}
+    base = alt.Chart(data(marks)).encode(
+        y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
+        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), **lane,
+    )  # fmt: skip
+    x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
+    legend = alt.Legend(title=None, columns=2)
+    lines = base.mark_rule(strokeWidth=2).encode(x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend))
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("x:Q"), color=alt.Color("model:N", scale=colour, legend=legend),
+        shape=alt.Shape("model:N", scale=shape, legend=legend),
+    )  # fmt: skip
+    counts = base.mark_text(align="left", dx=8, fontSize=11).encode(text="counted:N", x=alt.value("width"))
+    outside = label_px(groups) + max(len(mark["counted"]) for mark in marks) * LETTER_PX + 24
+    height = len(groups) * (LANE_PX * len(labels) + 12)
+    chart = alt.layer(lines, dots, counts).properties(width=ROOM_PX - outside, height=height)
+    title = f"{METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
+    return finished(chart, name=name, title=title, alt_text=group_words(shown, title), least_px=220)
+
+
+def group_words(rows: Sequence[dict[str, Any]], title: str) -> str:
+    """The chart in words: the worst group of each model."""
+    worst: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["ranked"] and (row["run"] not in worst or row["value"] > worst[row["run"]]["value"]):
+            worst[row["run"]] = row
+    ends = "; ".join(
+        f"{run}: highest for {row['group']}, {percent(row['value'])}, {row['errors']:,} of {row['trials']:,}"
+        for run, row in worst.items()
+    )
+    return f"Dots with intervals, one for each model in every group: {title}. {ends}."
+
+
+def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
+    """Each model at its ms per face and the error of the group it serves worst."""
+    times = [row["ms_per_face"] for row in rows]
+    slow = max(times) > WIDE_RANGE * min(times)
+    marks = [
+        {
+            "model": clean(row["run"]), "ms": row["ms_per_face"], "y": row["value"], "y1": row["low"], "y2": row["high"],
+            "said": f"{clean(row['run'])}: {clean(row['worst_group'])}, {row['errors']:,}/{row['trials']:,}",
+        }
+        for row in rows
+    ]  # fmt: skip
+    colour, shape = scales(labels)
+    scale = alt.Scale(type="log", nice=False, padding=30) if slow else alt.Scale(domain=[0, 1.35 * max(times)])
+    x = alt.X("ms:Q", scale=scale, axis=alt.Axis(title="milliseconds per face (median)", tickCount=6, format="~g"))
+    up = alt.Axis(title=METRIC_TITLES.get(metric, clean(metric)), tickCount=5, labelExpr=PER_CENT)
+    base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=None))
+    lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
+        y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=None)
+    )
+    names = base.mark_text(align="left", dx=10, dy=-9).encode(y=alt.Y("y:Q"), text="said:N")
+    chart = alt.layer(lines, dots, names).properties(width=ROOM_PX - 90, height=300)
+    title = f"Worst-group error against ms per face: {METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
+    ends = "; ".join(
+        f"{row['run']}: {milliseconds(row['ms_per_face'])}, {row['worst_group']} {percent(row['value'])} "
+        f"{interval(row['low'], row['high'])}"
+        for row in rows
+    )
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", least_px=260)
+
+
+def axis_kind(values: Sequence[float], metric: str) -> tuple[bool, float]:
+    """Whether the axis of an error is logarithmic, and where it begins then (0 otherwise)."""
+    positive = [value for value in values if value > 0]
+    if metric not in RATIO_METRICS or not positive or max(positive) < WIDE_RANGE * min(positive):
+        return False, 0.0
+    return True, 10 ** math.floor(math.log10(min(positive))) / 2
+
+
+def error_axis(logarithmic: bool, floor: float, title: str) -> Any:
+    """The axis of an error, in per cent."""
+    if logarithmic:
+        axis = alt.Axis(title=f"{title}, log axis", values=LOG_TICKS, labelExpr=PER_CENT, labelOverlap="greedy")
+        return alt.X("x1:Q", scale=alt.Scale(type="log", domainMin=floor, nice=False), axis=axis)
+    return alt.X("x1:Q", scale=alt.Scale(domainMin=0), axis=alt.Axis(title=title, tickCount=6, labelExpr=PER_CENT))
