@@ -1,0 +1,246 @@
+"""Whole audits of drawn people with measured and annotated tone: by toy models, as closed boxes, killed, checked again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+import facegap as fg
+from facegap import store
+from facegap.audit import recheck
+from facegap.closed_boxes import audit_predictions
+from facegap.closed_comparisons import audit_embeddings
+from facegap.derive.run import derived
+from facegap.errors import RunError, TableError
+from facegap.report import overview
+from facegap.tables import LABEL_GAP_COLUMNS, TONE
+from facegap.verify import VerifySettings
+
+PEOPLE, DRAWS = 120, 25
+BY = "gender*measured_tone,annotated_tone"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> dict[str, Path]:
+    """Drawn people, every third of whom the toy model gets wrong if darker; their tone, measured and annotated."""
+    folder, rng = tmp_path_factory.mktemp("toned"), np.random.default_rng(4)
+    darker, female = rng.random(PEOPLE) < 0.5, rng.random(PEOPLE) < 0.5
+    wrong = rng.random(PEOPLE) < np.where(darker, 0.4, 0.1)
+    images = [f"{k}.png" for k in range(PEOPLE)]
+    for k, image in enumerate(images):
+        seen_as_female = female[k] != wrong[k]
+        cv2.imwrite(str(folder / image), draw(green=204 if seen_as_female else 51, red=k, quadrants=() if k == 5 else (0,)))
+    gender = np.where(female, "female", "male")
+    pd.DataFrame({"image": images, "subject": images, "gender": gender}).to_csv(folder / "people.csv", index=False)
+    said = np.where(female != wrong, "female", "male")
+    pd.DataFrame({"image": images, "prediction": said}).to_csv(folder / "said.csv", index=False)
+    np.save(folder / "templates.npy", rng.standard_normal((PEOPLE, 8)).astype(np.float32))
+    chance = np.where(darker, rng.uniform(0.6, 1, PEOPLE), rng.uniform(0, 0.4, PEOPLE))
+    write_tone(folder, images, chance, np.arange(PEOPLE) == 5)
+    write_annotations(folder, images, darker, rng)
+    names = ("people.csv", "said.csv", "templates.npy", "tone.parquet", "annotations.csv")
+    return {name.split(".")[0]: folder / name for name in names}
+
+
+def write_tone(folder: Path, images: list[str], chance: np.ndarray, lost: np.ndarray) -> None:
+    """A TONE table; tones between .2 and .8 are not called."""
+    called = np.select([lost, chance > 0.8, chance < 0.2], ["", "darker", "lighter"], "unknown")
+    frame = pd.DataFrame({
+        "row": range(PEOPLE), "line": range(2, PEOPLE + 2), "image": images, "subject": images,
+        "outcome": np.where(lost, "no_face", "measured"), "detail": "", "exposure": "", "photographs": 1,
+        "measured_tone": called, "darker_probability": np.where(lost, np.nan, chance),
+        "measured_monk": pd.array([None] * PEOPLE, dtype="Int32"),
+    })  # fmt: skip
+    missing = [name for name in TONE.columns if name not in frame]
+    frame.assign(**dict.fromkeys(missing, np.nan))[list(TONE.columns)].to_parquet(folder / "tone.parquet")
+
+
+def write_annotations(folder: Path, images: list[str], darker: np.ndarray, rng: np.random.Generator) -> None:
+    """Three annotators who each err on one in ten."""
+    rows = [
+        f"{image},{name},lighter_darker,{'darker' if dark != (rng.random() < 0.1) else 'lighter'},,2025-01-31T12:00:00Z"
+        for image, dark in zip(images, darker, strict=True)
+        for name in "xyz"
+    ]
+    (folder / "annotations.csv").write_text("image,annotator,scale,value,skipped,at\n" + "\n".join(rows) + "\n")
+
+
+def request(files: dict[str, Path], toys: Any, **more: Any) -> dict[str, Any]:
+    """Arguments of `audit`."""
+    return {
+        "manifest": str(files["people"]), **toys.two, "by": BY, "tone": str(files["tone"]),
+        "annotations": str(files["annotations"]), "label_draws": DRAWS, "min_subjects": 10, **more,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(files: dict[str, Path], toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run on the disk; not to be changed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    fg.audit(**request(files, toys), out=folder)
+    return folder
+
+
+def test_gaps_are_told_with_and_without_doubt_and_the_folder_holds_what_recheck_needs(whole: Path) -> None:
+    run = store.read_run(whole)
+    gaps = run.gaps[run.gaps["metric"] == "error_rate_all"]
+    assert set(gaps["family"]) == {"gender*measured_tone", "annotated_tone"}
+    assert (gaps["label_draws"] == DRAWS).all()
+    assert (gaps["label_difference_low"] <= gaps["difference_low"]).all()
+    assert (gaps["label_difference_high"] >= gaps["difference_high"]).all()
+    assert run.labels is not None
+    assert set(run.labels["column"]) == {"measured_tone", "annotated_tone"}
+    assert "labels.parquet" in (whole / "SHA256SUMS").read_text()
+    assert recheck(whole) == []
+
+
+def test_the_record_has_the_hashes_and_how_the_labels_are_spread(whole: Path, files: dict[str, Path]) -> None:
+    stated = store.read_record(whole)["labels"]
+    assert stated["tone"]["sha256"] == store.sha256(files["tone"])
+    assert stated["annotations"]["sha256"] == store.sha256(files["annotations"])
+    assert stated["annotations"]["annotators"] == 3
+    tone = stated["columns"]["measured_tone"]
+    assert sum(tone["rows"].values()) + sum(tone["without_label"].values()) == PEOPLE
+    assert tone["without_label"]["no_face"] == 1
+
+
+def test_no_gap_of_lost_faces_is_claimed_where_only_found_faces_have_a_label(whole: Path) -> None:
+    gaps = store.read_run(whole).gaps
+    assert gaps[(gaps["metric"] == "fte") & gaps["family"].str.contains("measured")].empty
+    assert not gaps[(gaps["metric"] == "fte") & (gaps["family"] == "annotated_tone")].empty
+
+
+def test_a_changed_probability_is_found_though_every_hash_is_made_anew(whole: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    labels = pd.read_parquet(folder / "labels.parquet")
+    labels["probability"] = 1 - labels["probability"]
+    store.write_parquet(folder / "labels.parquet", labels)
+    assert recheck(folder) == ["labels.parquet: changed since the run was written"]
+    store.finish(folder)
+    assert "gaps.csv: not what the stored rows give" in recheck(folder)
+
+
+def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(files: dict[str, Path], toys: Any, whole: Path) -> None:
+    stored = store.read_run(whole)
+    again = fg.audit(**request(files, toys))
+    assert store.csv_bytes(again.gaps) == (whole / "gaps.csv").read_bytes()
+    other = fg.audit(**request(files, toys, seed=1))
+    assert other.gaps["difference"].equals(stored.gaps["difference"])
+    assert not other.gaps["label_difference"].equals(stored.gaps["label_difference"])
+
+
+def test_without_tone_nothing_changes_but_empty_columns(files: dict[str, Path], toys: Any) -> None:
+    run = fg.audit(files["people"], **toys.two, by="gender")
+    assert run.labels is None
+    assert "labels" not in run.record
+    assert "label_trust.csv" not in run.extra
+    assert (run.gaps["label_draws"] == 0).all()
+    assert (run.gaps["label_verdict"] == "").all()
+
+
+def test_gaps_of_other_columns_do_not_move_by_joining_tone(files: dict[str, Path], toys: Any) -> None:
+    alone = fg.audit(files["people"], **toys.two, by="gender", min_subjects=10).gaps
+    beside = fg.audit(**request(files, toys, by="gender,measured_tone")).gaps
+    assert beside[beside["family"] == "gender"].reset_index(drop=True).equals(alone)
+
+
+def test_a_folder_of_the_first_version_is_still_derived_as_it_was_written(
+    files: dict[str, Path], toys: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    run = fg.audit(files["people"], **toys.two, by="gender", out=folder)
+    record = {**store.read_record(folder), "version": 1}
+    store.write_json(folder / "run.json", record)
+    store.write_csv(folder / "gaps.csv", run.gaps.drop(columns=list(LABEL_GAP_COLUMNS)))
+    store.finish(folder)
+    assert recheck(folder) == []
+    overview.all_tables(store.read_run(folder), view=None, include_ids=False)
+
+
+def test_by_measured_tone_without_the_file_names_the_cure(files: dict[str, Path], toys: Any) -> None:
+    with pytest.raises(TableError, match=r"measured_tone.*--tone"):
+        fg.audit(files["people"], **toys.two, by="gender*measured_tone")
+
+
+def test_a_run_is_not_gone_on_with_under_other_labels(files: dict[str, Path], toys: Any, whole: Path) -> None:
+    for more in ({"label_draws": DRAWS + 1}, {"tone": None, "by": "annotated_tone"}):
+        with pytest.raises(RunError, match="labels"):
+            fg.audit(**request(files, toys, **more), out=whole, resume=True)
+
+
+KILLED = """
+import json, os, sys
+import facegap
+from facegap import store
+
+real = getattr(store, sys.argv[2])
+
+def dying(*arguments, **named):
+    if len(sys.argv) < 4 or os.path.basename(str(arguments[0])) == sys.argv[3]:
+        os.kill(os.getpid(), 9)
+    return real(*arguments, **named)
+
+setattr(store, sys.argv[2], dying)
+facegap.audit(**json.loads(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("moment", [("write_parquet", "labels.parquet"), ("finish",)])
+def test_a_run_killed_at_its_tables_ends_with_those_of_an_unbroken_one(
+    moment: tuple[str, ...], files: dict[str, Path], toys: Any, whole: Path, tmp_path: Path
+) -> None:
+    arguments = request(files, toys, out=str(tmp_path / "run"))
+    done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(arguments), *moment], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "run" / "SHA256SUMS").exists()
+    fg.audit(**{**arguments, "resume": True})
+    for name in ("gaps.csv", "rates.csv", "label_trust.csv", "labels.parquet", "manifest.parquet"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), name
+    assert recheck(tmp_path / "run") == []
+    assert oct((tmp_path / "run" / "labels.parquet").stat().st_mode & 0o777) == "0o600"
+    assert not (tmp_path / "run" / "parts").exists()
+
+
+def test_a_closed_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: Path) -> None:
+    run = audit_predictions(
+        files["said"], files["people"], by=BY, tone=files["tone"], annotations=files["annotations"], label_draws=DRAWS,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    assert (run.gaps["label_draws"] == DRAWS).all()
+    assert recheck(tmp_path / "run") == []
+
+
+def test_templates_are_audited_by_tone_and_their_gaps_admit_that_labels_count_as_certain(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    run = audit_embeddings(
+        files["templates"], files["people"], by="measured_tone", tone=files["tone"],
+        verify=VerifySettings(fmr=(), thresholds=(0.5,)), out=tmp_path / "run",
+    )  # fmt: skip
+    pairs = run.gaps[run.gaps["metric"] == "fmr"]
+    assert len(pairs) == 1
+    assert (pairs["label_draws"] == 0).all()
+    assert "take labels as certain" in " ".join(run.record["warnings"])
+    assert recheck(tmp_path / "run") == []
+
+
+def test_terminal_and_page_print_the_same_tables_on_labels(whole: Path) -> None:
+    run = store.read_run(whole)
+    tables = {table.title: table for table in overview.all_tables(run, view=None, include_ids=False)}
+    assert ("measured_tone", "none: no_face", "1") in tables["labels of skin tone"].rows
+    doubted = tables["the same gaps if labels are doubted"]
+    assert any(row[0] == "annotated_tone" for row in doubted.rows)
+    assert doubted.notes[0] == f"{DRAWS} draws, seed 0."
+    trust = next(table for title, table in tables.items() if title.startswith("annotated_tone: wrong or no answer"))
+    assert [row[0] for row in trust.rows][:2] == ["100 %", "95 %"]
+    assert derived(run).gaps["label_p"].equals(run.gaps["label_p"])
