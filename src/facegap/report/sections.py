@@ -132,7 +132,7 @@ def gender_shades(run: Run) -> Section:
     """The table of Gender Shades over this run."""
     tables = shades_tables(run, WIDTH_ON_PAPER) if run.record["classes"] else []
     lead = "The same errors in the rows and columns of the study that began such audits (Buolamwini and Gebru, 2018)."
-    shown = tuple(PageTable(table, "wide" if len(tables) > 1 or len(table.columns) > 6 else "cards") for table in tables)
+    shown = tuple(PageTable(table, "wide") for table in tables)
     return Section("gender-shades", "As Gender Shades prints it", lead, tables=shown)
 
 

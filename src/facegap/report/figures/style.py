@@ -74,7 +74,7 @@ CONFIG: dict[str, Any] = {
     ),
     "axisY": alt.AxisConfig(labelPadding=8),
     "legend": alt.LegendConfig(
-        labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", symbolSize=90, labelLimit=LABEL_PX,
+        labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", offset=22, symbolSize=90, labelLimit=LABEL_PX,
         labelColor=INK, titleColor=INK, titleLimit=400,
     ),
     "header": alt.HeaderConfig(labelFontSize=12, labelColor=INK, labelFontWeight="bold", labelLimit=320),

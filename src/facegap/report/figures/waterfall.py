@@ -90,16 +90,19 @@ def losses(steps: Sequence[Step]) -> list[Step]:
 
 
 def way(steps: Sequence[Step], images: int, name: str) -> Figure:
-    """One bar per step: the images that reached it, and those that did not."""
+    """One bar per step, under a heading for each chain: the images that reached it, and those that did not."""
     rows = [part for step in steps for part in parts(step)]
-    order = [STAGE_NAMES[step.stage] for step in steps]
+    order = with_headings(steps)
     text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 8
-    outside = label_px(order) + min(text_px, 260)
-    y = alt.Y("stage:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
+    outside = label_px(order) + text_px
+    headings = [{"stage": heading, "note": ""} for heading in CHAINS.values() if heading in order]
+    bold = {"condition": {"test": f"indexof({list(CHAINS.values())}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelFontWeight=bold)
+    y = alt.Y("stage:N", sort=order, axis=axis)
     present = [part for part in PARTS if any(row["part"] == part and row["stop"] > row["start"] for row in rows)]
     colours = dict(zip(PARTS, (KEPT, FAILED, ASIDE), strict=True))
-    bars = alt.Chart().mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
-        y=y,
+    base = alt.Chart(data([*headings, *rows])).encode(y=y)
+    bars = base.transform_filter("isValid(datum.part)").mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
         x=alt.X("start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)),
         x2="stop:Q",
         color=alt.Color(
@@ -108,20 +111,21 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
         ),
         tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
     )  # fmt: skip
-    text = alt.Chart().mark_text(align="left", dx=8, color=MUTED).encode(
-        y=y, x=alt.value("width"), text="note:N"
-    )  # fmt: skip
-    chains = list(dict.fromkeys(row["chain"] for row in rows))
-    header = alt.Header(labelAnchor="start", labelFontWeight="normal", labelColor=MUTED, labelPadding=2)
-    chart = (
-        alt.layer(bars, text)
-        .properties(width=ROOM_PX - outside, height=alt.Step(ROW_PX))
-        .facet(facet=alt.Facet("chain:N", sort=chains, title=None, header=header), columns=1, data=data(rows), spacing=6)
-        .resolve_scale(y="independent")
-    )
+    text = base.mark_text(align="left", dx=8, color=MUTED).encode(x=alt.value("width"), text="note:N")
+    chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = "What became of all images, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
-    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.")
+    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.", outside_px=outside)
+
+
+def with_headings(steps: Sequence[Step]) -> list[str]:
+    """Names of the steps, those of each chain behind its heading."""
+    names: list[str] = []
+    for step in steps:
+        if CHAINS[step.chain] not in names:
+            names.append(CHAINS[step.chain])
+        names.append(STAGE_NAMES[step.stage])
+    return names
 
 
 def note_of(step: Step) -> str:
@@ -136,7 +140,7 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
         {
-            "chain": CHAINS[step.chain], "stage": STAGE_NAMES[step.stage], "note": note_of(step) if start == 0 else "",
+            "stage": STAGE_NAMES[step.stage], "note": note_of(step) if start == 0 else "",
             "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
             "of": f"{percent((stop - start) / step.began)} of the {step.began:,} that began the step",
         }

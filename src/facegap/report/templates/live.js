@@ -1,6 +1,6 @@
 // Draws each chart of the page from the very spec whose picture stands in its place. No text becomes markup, nothing is
 // fetched and no code is made from text: expressions are interpreted (ast), as the page's policy forbids eval.
-const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.36;
+const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42;
 
 // The chart as wide as it is meant to be, or as narrow as the room asks for: what stands around the plots is measured.
 async function drawWithin(live, spec, roomPx) {
