@@ -15,10 +15,10 @@ from facegap.groups.scales import scale_named
 from facegap.inputs.csv_records import read_records
 from facegap.inputs.images import Pixels
 from facegap.inputs.manifest import read_manifest
-from facegap.prepare import NO_DETECT
 from facegap.store import write_csv
 from facegap.web.annotations_db import Imported, open_store
 
+NO_DETECT = "none"
 CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some background stay, other people mostly go
 
 

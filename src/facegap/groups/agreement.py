@@ -223,6 +223,6 @@ def correlation_table(first: FloatArray, second: FloatArray) -> FloatArray:
 def correlation_of(table: FloatArray) -> FloatArray:
     """Pearson's correlation from summed tables float64 [..., 6]; NaN where either side does not vary."""
     n, x, y, xx, yy, xy = np.moveaxis(table, -1, 0)
-    spread = np.sqrt(np.maximum(n * xx - x * x, 0.0) * np.maximum(n * yy - y * y, 0.0))
-    # Rounding leaves some 1e-16 of the sums where a side does not vary.
-    return _ratio(n * xy - x * y, np.where(spread > 1e-9 * np.maximum(n * n, 1.0), spread, 0.0))
+    spread_x, spread_y = n * xx - x * x, n * yy - y * y
+    varies = (spread_x > NO_SPREAD * n * xx) & (spread_y > NO_SPREAD * n * yy)  # rounding leaves some 1e-16 of the sums
+    return _ratio(n * xy - x * y, np.sqrt(np.where(varies, spread_x * spread_y, 0.0)))

@@ -7,6 +7,7 @@ of answers and in signed cookies, so it can be killed and started again between 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import sqlite3
 import unicodedata
@@ -37,6 +38,7 @@ from facegap.web.wording import OTHER, SKIP_REASONS, skip_reason, wording_of
 MOST_FIELDS = 12
 FORM_NAME_CHARACTERS = 64
 STATIC = {"annotate.css": "text/css", "annotate.js": "text/javascript"}
+KEPT = {"cache-control": "private, max-age=86400"}  # for what shows nobody; its address changes with its content
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Pages:
         self.wording = wording_of(task.scale)
         self.practice = shuffled(pictures.images, "practice", str(task.seed))[: task.practice]
         self.render = Renderer()
+        self.version = hashlib.sha256(b"".join(static_bytes(name) for name in STATIC)).hexdigest()[:12]
 
     # ---- the photographs ----
 
@@ -240,12 +243,12 @@ class Pages:
     async def colours(self, request: Request) -> Response:  # noqa: ARG002
         """The colours of the scale as a style sheet: the pages carry no inline style, which the policy forbids."""
         rules = [f".swatch-{k} {{ background: {colour}; }}" for k, colour in enumerate(self.task.scale.swatches or ())]
-        return Response("\n".join(rules) + "\n", media_type="text/css")
+        return Response("\n".join(rules) + "\n", media_type="text/css", headers=KEPT)
 
     def html(self, template: str, session: Session, values: Mapping[str, Any], status: int = 200) -> Response:
         """A page with the tokens of its forms, and the cookie of its session."""
         tokens = {"csrf": self.sessions.form_token(session), "form": secrets.token_urlsafe(12)}
-        text = self.render(template, {**values, **tokens, "scale": self.task.scale})
+        text = self.render(template, {**values, **tokens, "scale": self.task.scale, "version": self.version})
         return self.with_cookie(HTMLResponse(text, status_code=status), session)
 
     def to(self, path: str, session: Session) -> Response:
@@ -278,7 +281,12 @@ async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC:
         return PlainTextResponse("No such file.\n", status_code=404)
-    return Response(files("facegap.web").joinpath("static", name).read_bytes(), media_type=STATIC[name])
+    return Response(static_bytes(name), media_type=STATIC[name], headers=KEPT)
+
+
+def static_bytes(name: str) -> bytes:
+    """The content of one of the fixed files."""
+    return files("facegap.web").joinpath("static", name).read_bytes()
 
 
 async def not_saved(request: Request, error: Exception) -> Response:  # noqa: ARG001

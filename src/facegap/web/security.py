@@ -18,7 +18,7 @@ import secrets
 import socket
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -162,9 +162,7 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS]
-                set_by_us = {name for name, _ in own}
-                message["headers"] = [item for item in message["headers"] if item[0].lower() not in set_by_us] + own
+                message["headers"] = [*message["headers"], *missing_headers(message["headers"])]
             await send(message)
 
         if scope["type"] != "http":
@@ -207,6 +205,12 @@ class Guard:
             return False
         name = found[1].strip("[]")
         return name in self.names or (self.any_address and _is_address(name))
+
+
+def missing_headers(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """HEADERS less those that an answer brings: only what shows nobody may say for itself how long it is kept."""
+    names = {name.lower() for name, _ in given}
+    return [(name.encode(), value.encode()) for name, value in HEADERS if name.encode() not in names]
 
 
 def _is_address(name: str) -> bool:

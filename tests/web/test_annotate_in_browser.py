@@ -1,0 +1,355 @@
+"""Two annotators in two browsers label 200 faces by keyboard while the server is killed under them; and what they see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegap.groups.annotations import read_annotations
+from facegap.inputs.manifest import read_manifest
+from facegap.web.annotations_db import open_store
+from facegap.web.pictures import Pictures
+
+pytestmark = pytest.mark.browser
+
+FACES = 200
+PRACTICE = 2
+LABELS = [str(k + 1) for k in range(10)]
+
+
+class Server:
+    """`facegap annotate` as a process of its own, which can be killed and started again on its port."""
+
+    def __init__(self, manifest: Path, *options: str) -> None:
+        self.manifest, self.options, self.port = manifest, options, 0
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start, and wait until the page can be opened."""
+        command = [sys.executable, "-m", "facegap.cli", "annotate", str(self.manifest), "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            [*command, *self.options], stdout=subprocess.PIPE, text=True, cwd=self.manifest.parent,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if "open http://127.0.0.1:" in line:
+                self.port = int(line.rsplit(":", 1)[1].strip().strip("/"))
+            if line.startswith("Afterwards"):
+                return
+        raise AssertionError(f"the server ended with {self.process.wait()}")
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait; the exit status."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        status = self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+
+@pytest.fixture
+def server_of() -> Iterator[Callable[..., Server]]:
+    """Maker of servers that are running; they end with the test."""
+    made: list[Server] = []
+
+    def make(manifest: Path, *options: str) -> Server:
+        made.append(Server(manifest, *options))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for server in made:
+        if server.process is not None and server.process.poll() is None:
+            server.end(signal.SIGKILL)
+
+
+@dataclass
+class Person:
+    """Somebody at a keyboard, who remembers the last thing they said about each face.
+
+    script : the browser runs the page's script, so that one key answers; else arrows and Enter do
+    """
+
+    page: Any
+    script: bool
+    said: dict[str, str] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
+
+    def begin(self, url: str, name: str) -> None:
+        """Open the page and say who one is."""
+        self.page.goto(url)
+        self.page.wait_for_selector("[name=name]:focus")
+        self.page.keyboard.type(name)
+        self.press("Enter")
+
+    def press(self, *keys: str) -> None:
+        """Press keys, the last of which brings another page."""
+        for key in keys[:-1]:
+            self.page.keyboard.press(key)
+        with self.page.expect_navigation(wait_until="load"):
+            self.page.keyboard.press(keys[-1])
+        self.look()
+
+    def look(self) -> None:
+        """Wait until the page takes keys."""
+        if not self.done:
+            self.page.wait_for_selector("body[data-ready]" if self.script else "[name=value]:focus")
+
+    @property
+    def done(self) -> bool:
+        """Whether all faces are labelled."""
+        return str(self.page.title()).startswith("Done")
+
+    @property
+    def face(self) -> str:
+        """What the page calls the face that it shows."""
+        return str(self.page.locator("input[name=image]").get_attribute("value"))
+
+    def keys_for(self, label: int) -> list[str]:
+        """The keys that give a label."""
+        return [str((label + 1) % 10)] if self.script else ["Space", *["ArrowDown"] * label, "Enter"]
+
+    def label(self) -> None:
+        """Look at the face and give it a label that follows from what it is called."""
+        face = self.face
+        label = int(face, 16) % 10 if len(self.said) % 7 else (int(face, 16) + 3) % 10
+        self.shown.append(face)
+        self.said[face] = LABELS[label]
+        self.press(*self.keys_for(label))
+
+    def skip(self) -> None:
+        """Skip the face for the first reason."""
+        self.shown.append(self.face)
+        self.said[self.face] = "no_face"
+        if self.script:
+            self.press("s", "Enter")
+        else:
+            self.press("Tab", "Tab", "Enter", "Tab", "Enter")
+
+    def take_back(self) -> None:
+        """Take the last answer back; the same face must come again."""
+        last = self.shown[-1]
+        if self.script:
+            self.press("u")
+        else:
+            self.page.locator("#undo button").focus()
+            self.press("Enter")
+        assert self.face == last
+        del self.said[last]
+
+
+@pytest.fixture
+def persons(chromium: Any) -> Iterator[Callable[..., Person]]:
+    """Maker of people with browsers of their own; whatever a page complains of fails the test."""
+    contexts, complaints = [], []
+
+    def make(*, script: bool = True, width: int = 1280, height: int = 800) -> Person:
+        context = chromium.new_context(java_script_enabled=script, viewport={"width": width, "height": height})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda message: complaints.append(message.text) if "Content Security" in message.text else None
+        )
+        return Person(page, script)
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
+    """Annotator to (what the page called a face to what they said), from the CSV that the command writes."""
+    command = [sys.executable, "-m", "facegap.cli", "annotations", "export", str(manifest), "--out", "out.csv"]
+    subprocess.run(command, cwd=manifest.parent, check=True, capture_output=True)
+    table = read_manifest(manifest)
+    store = open_store(manifest.parent / "people.annotations.sqlite", table.sha256)
+    pictures = Pictures(table, store.secret)
+    store.close()
+    frame = read_annotations(manifest.parent / "out.csv")  # refuses an image that stands there twice
+    found: dict[str, dict[str, str]] = {}
+    for image, annotator, value, skipped in zip(
+        frame["image"], frame["annotator"], frame["value"], frame["skipped"], strict=True
+    ):
+        found.setdefault(annotator, {})[pictures.number(image)] = value or skipped
+    return found
+
+
+@pytest.mark.timeout(600)
+def test_two_people_label_200_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
+    people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person]
+) -> None:
+    people = people_of(FACES)
+    server = server_of(people.manifest, "--practice", str(PRACTICE))
+    ada, bo = (persons(script=script, width=390, height=500) for script in (True, False))
+    for person, name in ((ada, "Ada"), (bo, "Bo Æ. O'Neil")):
+        person.begin(server.url, name)
+        for _ in range(PRACTICE):
+            person.label()
+        person.said.clear()
+        person.shown.clear()
+
+    for turn in range(FACES):
+        if turn == 60:  # between two answers: the pages that were loaded before go on with the new process
+            server.end(signal.SIGKILL)
+            server.start()
+        if turn == 120:  # under the hand of one: the answer is on its way, saved or not
+            face = ada.face
+            ada.said[face] = LABELS[2]
+            ada.page.keyboard.press("3")
+            server.end(signal.SIGKILL)
+            server.start()
+            ada.page.goto(server.url)
+            ada.look()
+            if ada.face != face:
+                ada.shown.append(face)
+        for person in (ada, bo):
+            if turn % 40 == 20:
+                person.skip()
+            elif not person.done:
+                person.label()
+            if turn % 50 == 30:
+                person.take_back()
+                person.label()
+            if turn == 150:
+                person.page.reload()
+                person.look()
+
+    for person in (ada, bo):
+        assert person.done
+        assert len(person.said) == FACES
+        skipped = list(person.said.values()).count("no_face")
+        assert skipped == 4  # five, one of them taken back
+        counts = f"{FACES - skipped} answered, {skipped} skipped"
+        assert f"All {FACES} photographs are seen to: {counts}." in person.page.inner_text("main")
+    found = exported(people.manifest, server)
+    assert found == {"Ada": ada.said, "Bo Æ. O'Neil": bo.said}
+    assert list(dict.fromkeys(ada.shown)) != list(dict.fromkeys(bo.shown))  # each in an order of their own
+    assert server.end(signal.SIGTERM) == -signal.SIGTERM
+    assert not (people.manifest.parent / "people.annotations.sqlite-wal").exists()
+
+
+def test_a_face_cannot_be_labelled_before_it_was_shown(
+    people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
+) -> None:
+    server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")
+    ada = persons()
+    ada.page.goto(server.url)
+    ada.look()
+    ada.said[ada.face] = "4"
+    for _ in range(5):  # a key that bounces
+        ada.page.keyboard.press("4")
+    ada.page.wait_for_selector("h1:has-text('Photograph 2')")
+    ada.look()
+    assert exported(people.manifest, server) == {"Ada": ada.said}
+
+
+def test_a_page_that_is_gone_back_to_or_sent_again_adds_nothing(
+    people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
+) -> None:
+    server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")
+    ada = persons()
+    ada.page.goto(server.url)
+    ada.look()
+    ada.label()
+    ada.label()
+    ada.page.go_back()
+    ada.look()
+    assert ada.page.title().startswith("Photograph 3 of 6")
+    ada.page.reload()
+    assert exported(people.manifest, server) == {"Ada": ada.said}
+
+
+def test_single_keys_can_be_turned_off_and_stay_off(
+    people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
+) -> None:
+    server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")
+    ada = persons()
+    ada.page.goto(server.url)
+    ada.look()
+    ada.page.uncheck("#keys")
+    ada.page.reload()
+    ada.look()
+    ada.page.keyboard.press("5")
+    ada.page.keyboard.press("Space")
+    ada.page.keyboard.press("ArrowDown")
+    ada.said[ada.face] = "2"
+    ada.press("Enter")
+    assert exported(people.manifest, server) == {"Ada": ada.said}
+
+
+def test_a_screen_reader_hears_what_is_asked_and_no_file_name(
+    people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
+) -> None:
+    server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")
+    page = persons().page
+    page.goto(server.url)
+    group = page.get_by_role("group", name="Which of the ten colours is nearest to the skin? 1 is the lightest, 10 the")
+    assert group.get_by_role("radio").count() == 10
+    for label in LABELS:
+        assert group.get_by_role("radio", name=label, exact=True).count() == 1
+    assert page.get_by_role("img", name="Photograph 1 of 6", exact=True).count() == 1
+    assert page.get_by_role("heading", name="Photograph 1 of 6", exact=True).count() == 1
+    assert page.get_by_role("progressbar", name="Done: 0 of 6").count() == 1
+    assert page.get_by_role("button", name="Take back my last answer").count() == 1
+    assert page.get_by_role("status").count() == 1
+    assert page.evaluate("document.documentElement.lang") == "en"
+    assert page.evaluate("document.activeElement.name") == "value"
+    assert "person 0" not in page.content()
+
+
+# Contrast of each piece of text with the first opaque background behind it (WCAG 2.2, 1.4.3).
+CONTRAST = """() => {
+  const light = c => { const [r, g, b] = c.match(/[\\d.]+/g).map(Number).map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+  const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    if (!/, 0\\)$/.test(c)) return c; } return 'rgb(255, 255, 255)'; };
+  const found = []; const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) { const e = walk.currentNode.parentElement; const text = walk.currentNode.data.trim();
+    if (!text || !e.checkVisibility() || e.closest(':disabled')) continue;
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))].sort((x, y) => y - x);
+    found.push([(a + .05) / (b + .05), text]); }
+  return found.sort((x, y) => x[0] - y[0]); }"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+@pytest.mark.parametrize("scale", ["monk", "fitzpatrick"])
+def test_face_and_answers_fit_one_screen_with_enough_contrast(
+    people: Any, server_of: Callable[..., Server], persons: Callable[..., Person], scale: str, width: int, height: int
+) -> None:
+    server = server_of(people.manifest, "--annotator", "Ada", "--scale", scale, "--practice", "1")
+    ada = persons(width=width, height=height)
+    ada.page.goto(server.url)
+    ada.look()
+    ratios = ada.page.evaluate(CONTRAST)
+    ada.press("2")
+    ada.page.keyboard.press("s")
+    ratios += ada.page.evaluate(CONTRAST)
+    assert len(ratios) > 40
+    assert min(ratios)[0] >= 4.5, min(ratios)
+    assert ada.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if scale == "monk":
+        ada.page.reload()
+        ada.look()
+        for part in ("#face", ".choices", "#send"):
+            box = ada.page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] + box["height"] <= height, part
+    assert server.end(signal.SIGINT) == 0
