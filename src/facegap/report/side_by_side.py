@@ -205,15 +205,15 @@ def finding(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     """One other run."""
     title, other, first = METRIC_TITLES.get(metric, clean(metric)), clean(row["run_b"]), clean(row["run_a"])
     verb = "is not told apart from" if row["verdict"] == ALIKE else f"has {row['verdict']} than"
-    sides = (f"{rate(row, 'b')} against {rate(row, 'a')}, {row['subjects']:,} people")
-    change = f"a difference of {signed(row['difference'])} points {interval(row['difference_low'], row['difference_high'])}"
-    return f"{title}: {other} {verb} {first} on everybody ({sides}), {change}. {changes_said(found, row, metric)}"
+    size = f"{signed(row['difference'])} points {interval(row['difference_low'], row['difference_high'])}"
+    sides = f"{title} for {rate(row, 'b')} against {rate(row, 'a')}, {size}, over the same {row['subjects']:,} people"
+    return f"{other} {verb} {first}: {sides}. {changes_said(found, row, metric)}"
 
 
 def rate(row: Mapping[str, Any], side: str) -> str:
     """Errors, trials and rate of one side."""
     errors, trials = row[f"errors_{side}"], row[f"trials_{side}"]
-    return f"{percent(errors / trials if trials else math.nan)}, {errors:,}/{trials:,}"
+    return f"{percent(errors / trials if trials else math.nan)} ({errors:,}/{trials:,})"
 
 
 def changes_said(found: Compared, row: Mapping[str, Any], metric: str) -> str:

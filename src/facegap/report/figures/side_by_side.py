@@ -115,6 +115,7 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
         {
             "model": clean(row["run"]), "ms": row["ms_per_face"], "y": row["value"], "y1": row["low"], "y2": row["high"],
             "said": f"{clean(row['run'])}: {clean(row['worst_group'])}, {row['errors']:,}/{row['trials']:,}",
+            "right": row["ms_per_face"] > 0.6 * max(times),
         }
         for row in rows
     ]  # fmt: skip
@@ -127,8 +128,11 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=None)
     )
-    names = base.mark_text(align="left", dx=10, dy=-9).encode(y=alt.Y("y:Q"), text="said:N")
-    chart = alt.layer(lines, dots, names).properties(width=ROOM_PX - 90, height=300)
+    names = [
+        base.transform_filter(condition).mark_text(align=side, dx=dx, dy=-9).encode(y=alt.Y("y:Q"), text="said:N")
+        for condition, side, dx in (("!datum.right", "left", 10), ("datum.right", "right", -10))
+    ]
+    chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)
     title = f"Worst-group error against ms per face: {METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
     ends = "; ".join(
         f"{row['run']}: {milliseconds(row['ms_per_face'])}, {row['worst_group']} {percent(row['value'])} "

@@ -1,0 +1,276 @@
+"""`facegap gate RUN --policy FILE`: does a run keep the limits of a policy? Every rule ends in one of three states.
+
+A limit is judged on the interval: it holds where the whole interval keeps it, it is broken where the whole interval lies
+beyond it, and else the run cannot tell. On request a rule judges the point value instead; then chance decides near it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from facegap.commands.finished_run import read_finished
+from facegap.commands.gate_policy import Policy, Rule, read_policy
+from facegap.derive.terms import Term
+from facegap.report.tables import METRIC_TITLES, own_rates, records, terms_of
+from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
+from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
+from facegap.store import Run, fitting_together
+from facegap.types import Group
+
+State = Literal["holds", "broken", "cannot tell"]
+STATES: tuple[State, ...] = ("broken", "cannot tell", "holds")  # the worst first
+EXIT_CODES: dict[State, int] = {"holds": 0, "broken": 1, "cannot tell": 2}
+SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one row of a table says to a rule. weight : how far it is from holding; the largest is named."""
+
+    state: State
+    weight: float
+    said: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run says to a rule. said : its deciding row with numbers, n and interval, or why there is none."""
+
+    rule: Rule
+    state: State
+    said: str
+
+    @property
+    def line(self) -> str:
+        """The rule in one line."""
+        return f"{self.state:<11}  {title(self.rule)}: {self.said}"
+
+
+def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
+    """Every rule of a policy with what the run in a folder says to it.
+
+    Raises
+    ------
+    RunError   : no finished run, or one that was changed after its end
+    TableError : the policy; the message names file, key and cure
+    """
+    chosen = read_policy(policy)
+    run = read_finished(folder)
+    with fitting_together(folder):
+        return chosen, [outcome(rule, run) for rule in chosen.rules]
+
+
+def exit_code(outcomes: Sequence[Outcome]) -> int:
+    """1 where any rule is broken, else 2 where any cannot be told, else 0."""
+    worst = next((state for state in STATES if any(found.state == state for found in outcomes)), "holds")
+    return EXIT_CODES[worst]
+
+
+def outcome(rule: Rule, run: Run) -> Outcome:
+    """What a run says to one rule: its worst row decides."""
+    reason = unknown_term(rule, run)
+    if reason:
+        return Outcome(rule, "cannot tell", reason)
+    found = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}[rule.kind](rule, run)
+    if not found:
+        return Outcome(rule, "cannot tell", f"no row of the run fits it ({nothing(rule, run)})")
+    state = next(state for state in STATES if any(one.state == state for one in found))
+    deciding = max((one for one in found if one.state == state), key=lambda one: one.weight)
+    missing = missing_groups(rule, run)
+    if missing and state == "holds":
+        return Outcome(rule, "cannot tell", f"{missing}; of the others {deciding.said}")
+    count = sum(one.state == state for one in found)
+    among = f" ({count} of {len(found)} rows)" if len(found) > 1 else ""
+    return Outcome(rule, state, deciding.said + among)
+
+
+def unknown_term(rule: Rule, run: Run) -> str:
+    """Why a rule's groups are none of the run's; empty where they are."""
+    if not rule.by or set(rule.by) in [set(term) for term in terms_of(run)]:
+        return ""
+    made = ", ".join("*".join(term) for term in terms_of(run)) or "nothing"
+    return f"the run is not split by {clean('*'.join(rule.by))} but by {clean(made)}; audit it with --by {clean('*'.join(rule.by))}"
+
+
+def nothing(rule: Rule, run: Run) -> str:
+    """Why no row fits."""
+    table = run.gaps if rule.kind in ("gap", "verdict") else run.rates
+    metrics = list(dict.fromkeys(table["metric"])) if len(table) else []
+    if rule.metric and rule.metric not in metrics:
+        return f"it has {', '.join(metrics) or 'no metric'}"
+    if missing := missing_groups(rule, run):
+        return missing
+    points = ", ".join(score(float(point["threshold"])) for point in run.record.get("operating", []))
+    return f"its thresholds are {points}" if points else "its groups are too small to be tested"
+
+
+def missing_groups(rule: Rule, run: Run) -> str:
+    """Which groups that a rule names are not in its table; empty where all are."""
+    if rule.kind in ("gap", "verdict"):
+        chosen = run.gaps[run.gaps["metric"] == rule.metric] if len(run.gaps) else run.gaps
+        present = set(chosen["group_a"]) | set(chosen["group_b"]) if len(chosen) else set()
+    else:
+        present = {str(group) for group in own_rates(run)["group"]}
+    missing = [group for group in rule.groups if group not in present]
+    return f"no group {', '.join(clean(group) for group in missing)} there" if missing else ""
+
+
+# ---- rates and people ----
+
+
+def rate_findings(rule: Rule, run: Run) -> list[Finding]:
+    """What each rate that the rule is about says to its limit."""
+    return [rate_finding(rule, row) for row in rate_rows(rule, run)]
+
+
+def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
+    """The rates that a rule is about, of groups whose labels are known."""
+    rows = own_rates(run)
+    rows = rows[rows["metric"] == rule.metric] if rule.metric else rows
+    return [row for row in records(rows) if is_meant(rule, row["term"], [str(row["group"])], row) and is_labelled(row["group"])]
+
+
+def is_meant(rule: Rule, term: Term, groups: Sequence[str], row: dict[str, Any]) -> bool:
+    """Whether a row is of the rule's term, groups and threshold."""
+    if rule.by is not None and set(term) != set(rule.by):
+        return False
+    if rule.groups and not set(groups) <= set(rule.groups):
+        return False
+    if not math.isnan(rule.threshold) and not abs(float(row["threshold"]) - rule.threshold) <= SAME_THRESHOLD:
+        return False
+    return rule.threshold_from in str(row.get("threshold_from", ""))
+
+
+def is_labelled(group: Group) -> bool:
+    """Whether all labels of a group are known."""
+    from facegap.inputs.labels import UNKNOWN
+
+    return UNKNOWN not in dict(group.attributes).values()
+
+
+def rate_finding(rule: Rule, row: dict[str, Any]) -> Finding:
+    """One rate against its limit."""
+    value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
+    state = judged(value, low, high, rule)
+    said = (
+        f"{clean(row['group'])} {percent(value)} {interval(low, high)} {row['errors']:,}/{row['trials']:,}, "
+        f"{row['subjects']:,} people{at(row)}; limit {percent(rule.limit)}"
+    )
+    weight = {"broken": value, "holds": value}.get(state, high if high == high else math.inf)
+    return Finding(state, weight, said + manner(rule))
+
+
+def judged(value: float, low: float, high: float, rule: Rule) -> State:
+    """Whether a number keeps a limit from above: its interval does, or its point where the rule says so."""
+    if rule.judge == "point":
+        return "cannot tell" if math.isnan(value) else "holds" if value <= rule.limit else "broken"
+    if math.isnan(low) or math.isnan(high):
+        return "cannot tell"
+    if high <= rule.limit:
+        return "holds"
+    return "broken" if low > rule.limit else "cannot tell"
+
+
+def at(row: dict[str, Any]) -> str:
+    """The threshold of a row; nothing where it has none."""
+    return "" if math.isnan(float(row["threshold"])) else f", threshold {score(float(row['threshold']))}"
+
+
+def manner(rule: Rule) -> str:
+    """That the point was judged, where it was."""
+    return " (point value judged)" if rule.judge == "point" else ""
+
+
+def people_findings(rule: Rule, run: Run) -> list[Finding]:
+    """How many people stand behind each group; the most that any of its rates has, or those of the rule's metric."""
+    people: dict[str, int] = {}
+    for row in rate_rows(rule, run):
+        people[str(row["group"])] = max(people.get(str(row["group"]), 0), int(row["subjects"]))
+    return [
+        Finding("holds" if count >= rule.limit else "broken", -count, f"fewest in {clean(group)}: {count:,} people; least {rule.limit:,.0f}")
+        for group, count in people.items()
+    ]
+
+
+# ---- gaps and verdicts ----
+
+
+def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
+    """The gaps that a rule is about."""
+    found = []
+    for row in records(run.gaps):
+        term = tuple(str(row["family"]).split(",")[0].split("*"))
+        if row["metric"] == rule.metric and is_meant(rule, term, [row["group_a"], row["group_b"]], row):
+            found.append(row)
+    return found
+
+
+def gap_findings(rule: Rule, run: Run) -> list[Finding]:
+    """What each gap that the rule is about says to its limit."""
+    return [gap_finding(rule, row) for row in gap_rows(rule, run)]
+
+
+def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
+    """One gap against its limit; of a gap whose labels are in doubt the wider interval counts."""
+    doubted = "label_" if row.get("label_draws", 0) else ""
+    value, low, high = (float(row[name]) for name in (rule.scale, f"{doubted}{rule.scale}_low", f"{doubted}{rule.scale}_high"))
+    first, second = row["group_a"], row["group_b"]
+    least, turned = (1.0, 1 / value if value else math.inf) if rule.scale == "ratio" else (0.0, -value)
+    if value < least:  # the worse group first
+        first, second, value = second, first, turned
+        low, high = (inverse(high), inverse(low)) if rule.scale == "ratio" else (-high, -low)
+    # A gap the other way round beyond the limit breaks it as well.
+    mirrored = inverse(low) if rule.scale == "ratio" else -low
+    state = judged(value, low, max(high, mirrored), rule)
+    shown = f"{number(value)} [{number(low)}, {number(high)}]" if rule.scale == "ratio" else f"{percent(value)} {interval(low, high)}"
+    limit = number(rule.limit) if rule.scale == "ratio" else percent(rule.limit)
+    counts = f"{row['subjects_a']:,} and {row['subjects_b']:,} people"
+    worst = value if state != "cannot tell" else max(high, mirrored)
+    said = f"{clean(first)} against {clean(second)} {shown}, {counts}{at(row)}; limit {limit}{manner(rule)}"
+    return Finding(state, worst if worst == worst else math.inf, said)
+
+
+def inverse(value: float) -> float:
+    """1 / value; of 0 infinity."""
+    return math.inf if value == 0 else 1 / value
+
+
+def verdict_findings(rule: Rule, run: Run) -> list[Finding]:
+    """What each verdict that the rule is about says: one that is forbidden breaks it, too little data cannot tell."""
+    found = []
+    for row in gap_rows(rule, run):
+        verdict = str(row.get("label_verdict") or row["verdict"])
+        state: State = "broken" if verdict in rule.forbidden else "cannot tell" if verdict == UNDECIDED else "holds"
+        p = float(row["label_p_adjusted"] if row.get("label_draws", 0) else row["p_adjusted"])
+        said = (
+            f"{clean(row['group_a'])} against {clean(row['group_b'])}: {verdict}, {percent(row['difference'])} "
+            f"{interval(row['difference_low'], row['difference_high'])}, {row['subjects_a']:,} and {row['subjects_b']:,} "
+            f"people, p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
+        )
+        found.append(Finding(state, abs(float(row["difference"])) if row["difference"] == row["difference"] else 0.0, said))
+    return found
+
+
+# ---- words ----
+
+
+def title(rule: Rule) -> str:
+    """What a rule is about."""
+    if rule.name:
+        return clean(rule.name)
+    groups = "" if rule.by is None else " of everybody" if rule.by == () else f" by {'*'.join(rule.by)}"
+    metric = METRIC_TITLES.get(rule.metric, "any rate")
+    words = {"rate": metric, "gap": f"gap in {metric}", "verdict": f"verdict on {metric}", "subjects": "people per group"}
+    named = f", {', '.join(rule.groups)}" if rule.groups else ""
+    return clean(words[rule.kind] + groups + named)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """How many rules ended in which state, and what that comes to."""
+    counts = ", ".join(f"{sum(found.state == state for found in outcomes)} {state}" for state in ("holds", "broken", "cannot tell"))
+    end = {0: "the policy holds", 1: "the policy is broken", 2: "cannot be told from this run"}[exit_code(outcomes)]
+    return f"{len(outcomes)} rules: {counts}; {end}"
