@@ -26,7 +26,7 @@ from facegap.simulate.faces.sitting import Sitting, sitting_of
 
 __all__ = ["PLAIN", "SIZE", "Drawing", "Gender", "Person", "Photograph", "draw", "draw_person", "draw_photograph"]
 
-SIZE = (160, 200)  # width, height of a usual picture
+SIZE = (176, 220)  # width, height of a usual picture
 FOREHEAD = -0.80  # y of the upper edge of the box that a detector would draw
 
 
@@ -72,7 +72,7 @@ def true_points(sitting: Sitting) -> Floats:
     p, view = sitting.person, sitting.view
     x, y = corner(sitting)
     eyes = view.relief(xy((-p.eye_spacing, p.eye_height), (p.eye_spacing, p.eye_height)), -0.02)
-    nose = view.turned(xy((0.0, p.nose_length - 0.03)), np.array([1.12]))
+    nose = view.turned(xy((0.0, p.nose_length - 0.03)), np.array([1.01]))
     mouth = view.relief(xy((-x, y), (x, y)), 0.02)
     return np.concatenate([eyes, nose, mouth])
 

@@ -78,7 +78,9 @@ def both(points: Floats) -> Floats:
 def hem(sitting: Sitting, neckline: Floats, width: float, shade: float) -> None:
     """A band along the neckline."""
     sitting.canvas.line(
-        at_body(sitting, both(neckline) + np.array([0, width / 2])), scaled(sitting.photo.cloth, shade, shade, shade), width
+        at_body(sitting, both(neckline) + np.array([0, width / 2])),
+        scaled(sitting.photo.cloth, shade, shade, shade),
+        width,
     )
 
 

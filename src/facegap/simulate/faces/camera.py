@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -9,6 +11,7 @@ from facegap.simulate.faces.canvas import Bytes, Canvas, Map
 from facegap.simulate.faces.photograph import Photograph
 from facegap.simulate.faces.sitting import USUAL_WIDTH
 
+KNEE, HEADROOM = 222.0, 33.0  # brightness above which white is only approached, and how far
 BLOOD = (0.20, 0.13, -0.06)  # share of blue, green and red that warm skin swallows
 
 
@@ -28,9 +31,9 @@ def expose(canvas: Canvas, photo: Photograph) -> Bytes:
 
 def shoulder(picture: Map) -> Map:
     """Bright values bent below white, as a camera does, instead of cut."""
-    over = np.maximum(picture - np.float32(225), np.float32(0))
-    picture -= over
-    picture += np.float32(30) * (np.float32(1) - np.exp(over * np.float32(-1 / 30)))
+    over = np.maximum(picture - np.float32(KNEE), np.float32(0))
+    # Of what lies above the knee, x becomes x h / (x + h): steep as before at the knee, never more than h.
+    picture -= over * over / (over + np.float32(HEADROOM))
     return picture
 
 
@@ -39,10 +42,24 @@ def sensed(picture: Map, photo: Photograph, size: float) -> Bytes:
     if photo.blur * size > 0.15:
         picture = cv2.GaussianBlur(picture, (0, 0), photo.blur * size)
     if photo.noise > 0:
-        rng = np.random.default_rng([photo.seed, 2])
-        height, width = picture.shape[:2]
-        grain = rng.standard_normal((height, width), dtype=np.float32) * np.float32(0.8 * photo.noise)
-        coarse = rng.standard_normal(((height + 1) // 2, (width + 1) // 2, 3), dtype=np.float32) * np.float32(0.7 * photo.noise)
-        picture += cv2.resize(coarse, (width, height))
-        picture += grain[:, :, None]
-    return np.asarray(np.clip(picture + np.float32(0.5), 0, 255), np.uint8)
+        picture += noise(picture.shape[1], picture.shape[0], photo.seed) * np.float32(photo.noise)
+    picture += np.float32(0.5)
+    return np.asarray(np.clip(picture, 0, 255, out=picture), np.uint8)
+
+
+def noise(width: int, height: int, seed: int) -> Map:
+    """Noise of a sensor, float32 (height, width, 3): a cut of one large sheet, elsewhere and turned for each seed."""
+    sheet = noise_sheet(1 << (max(width, height, 256) * 2 - 1).bit_length())
+    rng = np.random.default_rng([seed, 2])
+    top, left = int(rng.integers(0, len(sheet) - height)), int(rng.integers(0, len(sheet) - width))
+    cut = sheet[top : top + height, left : left + width]
+    return np.asarray(cut[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])])
+
+
+@lru_cache(maxsize=2)
+def noise_sheet(side: int) -> Map:
+    """Fine noise of all colours together and coarser noise of each: float32 (side, side, 3)."""
+    rng = np.random.default_rng(0)
+    fine = rng.standard_normal((side, side, 1), dtype=np.float32)
+    coarse = cv2.resize(rng.standard_normal((side // 2, side // 2, 3), dtype=np.float32), (side, side))
+    return np.asarray(fine * np.float32(0.8) + coarse * np.float32(0.7), np.float32)

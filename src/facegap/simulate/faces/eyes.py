@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from facegap.simulate.faces.canvas import SHARPER, Colour, mixed, scaled, sharp
-from facegap.simulate.faces.geometry import Floats, smooth, stroke, tapered, xy
+from facegap.simulate.faces.geometry import Floats, across, smooth, stroke, tapered, xy
 from facegap.simulate.faces.head import disc
 from facegap.simulate.faces.sitting import Sitting
 
@@ -44,7 +44,10 @@ def lids(sitting: Sitting, sign: int) -> tuple[Floats, Floats]:
     )  # fmt: skip
     low = opening * (0.72 - squint)
     lower = xy(
-        corner_in, (-0.5 * half, 0.62 * low + 0.012), (0.08 * half, 0.92 * low), (0.62 * half, 0.62 * low - 0.5 * tilt),
+        corner_in,
+        (-0.5 * half, 0.62 * low + 0.012),
+        (0.08 * half, 0.92 * low),
+        (0.62 * half, 0.62 * low - 0.5 * tilt),
         corner_out,
     )
     place = np.array([sign * p.eye_spacing, p.eye_height])
@@ -65,7 +68,7 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     cv2.fillPoly(mask, [sharp(shape - offset)], 255, cv2.LINE_AA, 4)
     eye = np.empty_like(area)
     eye[:] = mixed(WHITE, sitting.flush(0.4), 0.10)
-    gaze = 0.30 * p.eye_size * photo.gaze + 0.10 * p.eye_size * sign * -1
+    gaze = 0.30 * p.eye_size * photo.gaze
     at = sitting.view.relief(xy((sign * p.eye_spacing + gaze, p.eye_height - 0.10 * p.eye_open)), 0.0)[0] - offset
     iris, unit = 0.47 * p.eye_size * canvas.unit, canvas.unit
 
@@ -85,8 +88,14 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     eye = cv2.addWeighted(shadow, 0.38, eye, 0.62, 0)
     glint = at + np.array([0.42 * np.sign(sitting.sun[0] or 1.0), -0.42]) * iris
     spot(glint, max(iris * 0.24, 0.45), (255.0, 255.0, 255.0))
-    spot(at + np.array([-0.40 * np.sign(sitting.sun[0] or 1.0), 0.45]) * iris, iris * 0.13, mixed(p.eye_colour, (255, 255, 255), 0.6))
-    inner = sitting.view.relief(xy((sign * (p.eye_spacing - p.eye_size * 0.93), p.eye_height + 0.02)), -0.03)[0] - offset
+    spot(
+        at + np.array([-0.40 * np.sign(sitting.sun[0] or 1.0), 0.45]) * iris,
+        iris * 0.13,
+        mixed(p.eye_colour, (255, 255, 255), 0.6),
+    )
+    inner = (
+        sitting.view.relief(xy((sign * (p.eye_spacing - p.eye_size * 0.93), p.eye_height + 0.02)), -0.03)[0] - offset
+    )
     spot(inner, 0.028 * unit, sitting.flush(0.85))
     weight = mask[:, :, None].astype(np.float32) * np.float32(1 / 255)
     area[:] = area + (eye.astype(np.float32) - area) * weight
@@ -98,8 +107,8 @@ def paint_lashes(sitting: Sitting, sign: int, upper: Floats, dark: Colour) -> No
     roots = upper[len(upper) * 2 // 5 :: 3]
     share = np.linspace(0.3, 1.0, len(roots))
     tips = roots + np.stack([sign * (0.012 + 0.045 * share), -0.030 - 0.020 * share], axis=1) * (0.5 + 0.8 * p.lashes)
-    curves = [sitting.view.relief(np.stack([a, (a + b) / 2 + xy((0, 0.006))[0], b])) for a, b in zip(roots, tips, strict=True)]
-    sitting.canvas.lines(curves, dark, 0.008)
+    bowed = (roots + tips) / 2 + (0.0, 0.006)
+    sitting.canvas.hairs(sitting.view.relief(np.stack([roots, bowed, tips], axis=1)), dark, 0.008)
     corner = upper[-4:]
     wing = np.concatenate([corner, corner[-1:] + xy((sign * 0.05 * p.lashes, -0.03 * p.lashes))])
     pixels = sitting.view.relief(wing)
@@ -115,7 +124,9 @@ def paint_crease(sitting: Sitting, sign: int, upper: Floats) -> None:
     fold = fold[2:-1]
     lid = np.concatenate([fold, upper[2:-1][::-1]])
     if p.lashes > 0.5:
-        sitting.canvas.fill(sitting.view.relief(lid), mixed(sitting.skin_shade(0.24), sitting.flush(0.8), 0.5 * p.lashes))
+        sitting.canvas.fill(
+            sitting.view.relief(lid), mixed(sitting.skin_shade(0.24), sitting.flush(0.8), 0.5 * p.lashes)
+        )
     pixels = sitting.view.relief(fold)
     widths = (0.010 + 0.012 * p.lid_crease) * sitting.canvas.unit * tapered(len(pixels))
     sitting.canvas.brush(stroke(pixels, widths), sitting.skin_shade(0.30 + 0.20 * p.lid_crease))
@@ -142,13 +153,12 @@ def paint_brow(sitting: Sitting, sign: int) -> None:
     canvas.brush(stroke(pixels, widths * canvas.unit), mixed(colour, sitting.skin, 0.15))
     rng = np.random.default_rng([p.texture, 3])
     index = rng.integers(0, len(centre) - 1, 34)
-    along = np.gradient(centre, axis=0)[index]
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    along = across(centre)[index][:, ::-1] * (1.0, -1.0)
     roots = centre[index] + np.stack([0 * index, rng.uniform(-0.30, 0.42, len(index)) * widths[index]], axis=1)
     lean = along * 0.085 + np.stack([0 * index, 0.045 * (share[index] - 0.55)], axis=1)
-    hairs = [view.relief(np.stack([a, a + b]), 0.03) for a, b in zip(roots, lean, strict=True)]
-    canvas.lines(hairs[::2], scaled(colour, 0.80, 0.80, 0.80), 0.009)
-    canvas.lines(hairs[1::2], mixed(colour, sitting.skin, 0.22), 0.009)
+    hairs = view.relief(np.stack([roots, roots + lean], axis=1), 0.03)
+    canvas.hairs(hairs[::2], scaled(colour, 0.80, 0.80, 0.80), 0.009)
+    canvas.hairs(hairs[1::2], mixed(colour, sitting.skin, 0.22), 0.009)
 
 
 def brow_colour(sitting: Sitting) -> Colour:

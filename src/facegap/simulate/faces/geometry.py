@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-FACE_DEPTH = 0.82  # z of the surface between the eyes
+FACE_DEPTH = 0.76  # z of the surface between the eyes
 FACE_REACH = 1.03  # |x| at which the surface of the face ends
 CHIN_FORWARD = 0.45  # z of the chin's outline
+SIDEWAYS = np.array([-1.0, 1.0])
 
 
 def xy(*points: tuple[float, float]) -> Floats:
@@ -56,66 +57,81 @@ def curve_weights(count: int, closed: bool, per: int) -> Floats:
 
 def stroke(centre: Floats, widths: Floats) -> Floats:
     """The outline of a brush stroke along a curve: float64 (2 n, 2) for a centre line (n, 2) and its widths (n,)."""
-    along = np.gradient(centre, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
-    half = across * widths[:, None] / 2
+    half = across(centre) * (widths / 2)[:, None]
     return np.concatenate([centre + half, (centre - half)[::-1]])
 
 
+def across(curve: Floats) -> Floats:
+    """Unit vectors at right angles to a curve: float64 (n, 2)."""
+    ahead = np.concatenate([curve[1:], curve[-1:]]) - np.concatenate([curve[:1], curve[:-1]])
+    length = np.sqrt(ahead[:, 0] ** 2 + ahead[:, 1] ** 2)
+    return np.asarray(ahead[:, ::-1] * SIDEWAYS / np.maximum(length, 1e-9)[:, None])
+
+
+@lru_cache(maxsize=64)
 def tapered(count: int, *, start: float = 0.15, end: float = 0.15) -> Floats:
     """Widths of a stroke that swells in the middle: float64 (count,), 1 at most."""
     share = np.linspace(0, 1, count)
     return np.asarray(np.minimum(1.0, np.minimum(start + share * 3, end + (1 - share) * 3)))
 
 
+@lru_cache(maxsize=8)
+def circle(count: int) -> Floats:
+    """Points of the unit circle: float64 (count, 2)."""
+    angle = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
 def surface_z(points: Floats) -> Floats:
-    """z of the face at points of its front view: float64 (n,) for (n, 2); 0 from the outline on."""
-    x, y = points[:, 0], points[:, 1]
-    bulge = np.sqrt(np.clip(1 - (x / FACE_REACH) ** 2, 0, 1))
-    return np.asarray(FACE_DEPTH * bulge * (1 - 0.28 * ((y - 0.15) / 1.4) ** 2))
+    """z of the face at points of its front view: float64 (...) for (..., 2); 0 from the outline on."""
+    x, y = points[..., 0], points[..., 1]
+    bulge = np.sqrt(np.maximum(1 - x * x * (1 / FACE_REACH**2), 0))
+    y = y - 0.15
+    return np.asarray(bulge * (FACE_DEPTH - (FACE_DEPTH * 0.28 / 1.96) * y * y))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """Where the camera is: how the head is turned, and the map from head space to pixels.
 
-    yaw, pitch, roll : radians; positive turns the face to the right of the picture, down, and clockwise
-    scale            : pixels per unit of head space
-    centre           : pixel of the head's origin, before the turn
+    scale  : pixels per unit of head space
+    centre : float64 (2,), pixel of the head's origin
+    axes   : float64 (3, 2), where the axes x, y and z of the head go in the picture, in pixels per unit
+    roll   : float64 (2, 2), the axes of the picture after roll alone
+    turn, nod : sines of yaw and pitch
     """
 
-    yaw: float
-    pitch: float
-    roll: float
     scale: float
-    centre: tuple[float, float]
+    centre: Floats
+    axes: Floats
+    roll: Floats
+    turn: float
+    nod: float
 
     def turned(self, points: Floats, z: Floats) -> Floats:
-        """Pixels, float64 (n, 2), of points of the front view (n, 2) with their depth (n,)."""
-        x = points[:, 0] * np.cos(self.yaw) + z * np.sin(self.yaw)
-        depth = z * np.cos(self.yaw) - points[:, 0] * np.sin(self.yaw)
-        y = points[:, 1] * np.cos(self.pitch) + depth * np.sin(self.pitch)
-        return self.placed(np.stack([x, y], axis=1))
-
-    def placed(self, points: Floats) -> Floats:
-        """Pixels of points that are turned already: roll, scale and shift only."""
-        sine, cosine = np.sin(self.roll), np.cos(self.roll)
-        return np.asarray(points @ (self.scale * np.array([[cosine, sine], [-sine, cosine]])) + np.array(self.centre))
+        """Pixels, float64 (..., 2), of points of the front view (..., 2) with their depth (...)."""
+        return np.asarray(points @ self.axes[:2] + z[..., None] * self.axes[2] + self.centre)
 
     def relief(self, points: Floats, lift: float = 0.0) -> Floats:
         """Pixels of points on the face, `lift` above its surface."""
         return self.turned(points, surface_z(points) + lift)
 
-    def flat(self, points: Floats) -> Floats:
-        """Pixels of points of the head's outline: it keeps its width, its chin turns with the face."""
-        sine = np.sin(self.yaw)
-        far = np.where(points[:, 0] * sine > 0, 1 - 0.10 * abs(sine), 1.0)
-        forward = CHIN_FORWARD * np.clip((points[:, 1] - 0.1) / 1.1, 0, 1) ** 1.5
-        x = points[:, 0] * far + forward * sine
-        y = points[:, 1] * np.cos(self.pitch) + forward * np.sin(self.pitch)
-        return self.placed(np.stack([x, y], axis=1))
-
     def behind(self, points: Floats, depth: float) -> Floats:
         """Pixels of points `depth` behind the axis of the head: ears, the neck, the hair at the back."""
-        return self.turned(points, np.full(len(points), -depth))
+        return np.asarray(points @ self.axes[:2] + (self.centre - depth * self.axes[2]))
+
+    def flat(self, points: Floats) -> Floats:
+        """Pixels of points of the head's outline: it keeps its width, its chin turns with the face."""
+        far = np.where(points[:, 0] * self.turn > 0, 1 - 0.10 * abs(self.turn), 1.0)
+        forward = CHIN_FORWARD * np.clip((points[:, 1] - 0.1) / 1.1, 0, 1) ** 1.5
+        level = np.stack([points[:, 0] * far + forward * self.turn, points[:, 1] + forward * self.nod], axis=1)
+        return np.asarray(level @ self.roll + self.centre)
+
+
+def view_of(*, yaw: float, pitch: float, roll: float, scale: float, centre: tuple[float, float]) -> View:
+    """The view for angles in radians: positive turns the face to the right of the picture, down, and clockwise."""
+    rolled = scale * np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    x = (np.cos(yaw), -np.sin(yaw) * np.sin(pitch))
+    z = (np.sin(yaw), np.cos(yaw) * np.sin(pitch))
+    axes = np.array([x, (0.0, np.cos(pitch)), z]) @ rolled
+    return View(scale, np.array(centre), axes, rolled, float(np.sin(yaw)), float(np.sin(pitch)))

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import SHARPER, Colour, Map, Relief, mixed, scaled, sharp
-from facegap.simulate.faces.geometry import Floats, mirrored, smooth, surface_z, xy
+from facegap.simulate.faces.canvas import NO_DISCS, Colour, Map, Relief, mixed, scaled
+from facegap.simulate.faces.geometry import Floats, across, mirrored, smooth, surface_z, xy
 from facegap.simulate.faces.head import disc
+from facegap.simulate.faces.person import Person
 from facegap.simulate.faces.sitting import Sitting, ball_light, cast, lay
-from facegap.simulate.faces.styles import STYLES, Style
+from facegap.simulate.faces.styles import STYLES, Edge, Style, Texture
 
+CURLS = 190  # bows on each side
+BOW = np.linspace(0, 0.9 * np.pi, 6)  # radians of each
 TIPS = 1.3  # y below which hair hangs on the body and no longer turns with the head
 
 
@@ -40,35 +43,29 @@ def locks(sitting: Sitting, style: Style) -> tuple[Lock, Lock]:
     rng = np.random.default_rng([p.texture, 4])
     found = []
     for sign in (-1, 1):
-        inner, outer = smooth(shaped(style, style.inner, p.hairline, p, 0.0)), smooth(shaped(style, style.outer, 0.0, p, 1.0))
-        sides = np.array([sign, 1.0])
-        inner, outer = inner * sides, outer * sides
+        inner = smooth(shaped(style, style.inner, p), per=sitting.canvas.detail) * (sign, 1.0)
+        outer = smooth(shaped(style, style.outer, p, outside=True), per=sitting.canvas.detail) * (sign, 1.0)
         for edge, reach in ((inner, 0.45), (outer, 0.25)):
             edge[:, 0] += part * np.exp(-((np.abs(edge[:, 0]) / reach) ** 2)) * (1 if edge is inner else 0.6)
-        if style.texture in ("wavy", "curly", "coily"):
-            outer = outer + ripples(outer, style, rng)
+        if style.texture == "wavy":
+            outer = outer + ripples(outer, rng)
         depth = surface_z(inner) * np.clip((TIPS - inner[:, 1]) / 0.6, 0, 1)
         found.append(Lock(sitting.view.turned(inner, depth), outer_pixels(sitting, outer)))
     return found[0], found[1]
 
 
-def shaped(style: Style, edge: tuple[tuple[float, float], ...], lift: float, p: object, outward: float) -> Floats:
+def shaped(style: Style, edge: Edge, p: Person, *, outside: bool = False) -> Floats:
     """An edge with the person's own hairline, width, volume and length."""
-    from facegap.simulate.faces.person import Person
-
-    assert isinstance(p, Person)
     points = xy(*edge)
-    near = np.clip((-points[:, 1] - 0.3) / 0.6, 0, 1)
-    points[:, 1] -= lift * near
     points[:, 0] *= p.face_width / 0.965
-    if outward:
-        skull = np.array([[0.0, -0.1]])
-        away = points - skull
+    if outside:
+        away = points - (0.0, -0.1)
         thick = 0.10 * (p.hair_volume - 1) * (0.5 if style.texture == "shaved" else 1.0)
-        points = points + away / np.linalg.norm(away, axis=1, keepdims=True) * thick * np.array([[1.0, 1.2]])
+        points += away / np.linalg.norm(away, axis=1, keepdims=True) * (thick, 1.2 * thick)
+    else:
+        points[:, 1] -= p.hairline * np.clip((-points[:, 1] - 0.3) / 0.6, 0, 1)
     if style.long:
-        low = np.clip((points[:, 1] - 0.4) / 1.5, 0, None)
-        points[:, 1] += low * (p.hair_length - 1.9)
+        points[:, 1] += np.maximum((points[:, 1] - 0.4) / 1.5, 0) * (p.hair_length - 1.9)
     return points
 
 
@@ -78,14 +75,22 @@ def outer_pixels(sitting: Sitting, points: Floats) -> Floats:
     return sitting.view.behind(points, 0.05) * (1 - hang) + sitting.body.behind(points, 0.0) * hang
 
 
-def ripples(edge: Floats, style: Style, rng: np.random.Generator) -> Floats:
-    """Waves or curls of an outer edge, as shifts (n, 2)."""
-    size, rate = {"wavy": (0.035, 5.0), "curly": (0.05, 11.0), "coily": (0.016, 20.0)}[style.texture]
+def ripples(edge: Floats, rng: np.random.Generator) -> Floats:
+    """Waves of an outer edge, as shifts (n, 2)."""
     along = np.linspace(0, 1, len(edge))
-    wave = np.sin(2 * np.pi * (rate * along + rng.random())) + 0.5 * np.sin(2 * np.pi * (1.7 * rate * along + rng.random()))
-    away = edge - xy((0.0, -0.1))
+    wave = np.sin(2 * np.pi * (4.2 * along + rng.random())) + 0.5 * np.sin(2 * np.pi * (7.1 * along + rng.random()))
+    away = edge - (0.0, -0.1)
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-6)
-    return np.asarray(away * (wave * size * np.clip(along * 6, 0, 1))[:, None])
+    return np.asarray(away * (wave * 0.034 * np.minimum(along * 4, 1))[:, None])
+
+
+def puffs(sitting: Sitting, edge: Floats, texture: Texture, stream: int) -> Floats:
+    """Round tufts along an edge (pixels) of curled hair: float64 (k, 3), x, y and radius in pixels."""
+    size, spacing, jitter = {"curly": (0.115, 0.11, 0.35), "coily": (0.060, 0.055, 0.25)}[texture]
+    rng, unit = np.random.default_rng([sitting.person.texture, stream]), sitting.canvas.unit
+    places = evenly(edge, spacing * unit)
+    radii = size * unit * (1 + jitter * rng.uniform(-1, 1, len(places)))
+    return np.column_stack([places + rng.normal(0, 0.018 * unit, places.shape), radii])
 
 
 def paint_back(sitting: Sitting) -> None:
@@ -99,12 +104,21 @@ def paint_back(sitting: Sitting) -> None:
         return
     wide, low = style.back
     low += (p.hair_length - 1.9) if style.long else 0.0
-    half = smooth(xy((0.0, -1.3), (0.8 * wide, -1.0), (1.03 * wide, 0.0), (1.05 * wide, 0.6 * low), (0.96 * wide, low), (0.0, low + 0.05)))
-    if style.texture in ("curly", "coily", "wavy"):
-        half = half + ripples(half, style, np.random.default_rng([p.texture, 5]))
+    half = smooth(
+        xy(
+            (0.0, -1.3),
+            (0.8 * wide, -1.0),
+            (1.03 * wide, 0.0),
+            (1.05 * wide, 0.6 * low),
+            (0.96 * wide, low),
+            (0.0, low + 0.05),
+        )
+    )
     shape = outer_pixels(sitting, np.concatenate([half, mirrored(half[1:-1])[::-1]]))
+    tufts = puffs(sitting, shape, style.texture, 5) if style.texture in ("curly", "coily") else NO_DISCS
     canvas.fill(shape, dark)
-    lay(sitting, canvas.cover(shape), ball_light(sitting, (0.0, 0.6), (1.6, 2.4), sitting.view))
+    canvas.discs(tufts, dark)
+    lay(sitting, canvas.cover(shape, discs=tufts), ball_light(sitting, (0.0, 0.6), (1.6, 2.4), sitting.view))
 
 
 def paint_top(sitting: Sitting, top: tuple[float, float, float]) -> None:
@@ -116,7 +130,9 @@ def paint_top(sitting: Sitting, top: tuple[float, float, float]) -> None:
     canvas.fill(ring, scaled(p.hair_colour, 0.86, 0.86, 0.86))
     for turn in range(5):
         angle = np.linspace(0.3 * turn, 0.3 * turn + 2.4, 10)
-        curve = at + np.stack([np.cos(angle), 0.8 * np.sin(angle)], axis=1) * radius * canvas.unit * (0.25 + 0.15 * turn)
+        curve = at + np.stack([np.cos(angle), 0.8 * np.sin(angle)], axis=1) * radius * canvas.unit * (
+            0.25 + 0.15 * turn
+        )
         shade = 0.66 if turn % 2 else 1.22
         canvas.line(curve, scaled(p.hair_colour, shade, shade, shade), 0.018)
     lay(sitting, canvas.cover(ring), ball_light(sitting, (x, y), (radius * 1.5, radius * 1.5), sitting.view))
@@ -129,7 +145,14 @@ def paint_front(sitting: Sitting) -> None:
     if p.hair == "bald":
         return
     sides = locks(sitting, style)
-    cover = canvas.cover(*(lock.outline for lock in sides))
+    tufts = NO_DISCS
+    if style.texture in ("curly", "coily"):
+        edges = [puffs(sitting, lock.outer, style.texture, 14 + k) for k, lock in enumerate(sides)]
+        tufts = np.concatenate(
+            [*edges, *(puffs(sitting, lock.inner[1:], "coily", 16 + k) for k, lock in enumerate(sides))]
+        )
+    shapes = [lock.outline for lock in sides]
+    cover = canvas.cover(*shapes, discs=tufts)
     fringe = fringe_outline(sitting, style) if style.fringe is not None else None
     if fringe is not None:
         cover = np.maximum(cover, canvas.cover(fringe))
@@ -137,10 +160,9 @@ def paint_front(sitting: Sitting) -> None:
     if style.texture == "shaved":
         paint_shaved(sitting, cover)
         return
-    for lock in sides:
-        canvas.fill(lock.outline, p.hair_colour)
-    if fringe is not None:
-        canvas.fill(fringe, p.hair_colour)
+    for shape in (*shapes, *([] if fringe is None else [fringe])):
+        canvas.fill(shape, p.hair_colour)
+    canvas.discs(tufts, p.hair_colour)
     PAINTERS[style.texture](sitting, sides, cover)
     if fringe is not None:
         paint_fringe(sitting, fringe)
@@ -158,7 +180,8 @@ def hair_light(sitting: Sitting, sides: tuple[Lock, Lock], style: Style) -> Map:
         first, last = int(0.18 * count), int(0.42 * count)
         band = lock.between(np.array([0.25, 0.80]))
         if style.texture != "coily":
-            soft.paint(np.concatenate([band[0, first:last], band[1, first:last][::-1]]), 0.22)
+            bright = 0.10 if style.texture == "curly" else 0.22
+            soft.paint(np.concatenate([band[0, first:last], band[1, first:last][::-1]]), bright)
         low = lock.between(np.array([0.0, 0.35]))
         soft.paint(np.concatenate([low[0, count // 2 :], low[1, count // 2 :][::-1]]), -0.26)
         soft.line(lock.inner[: count // 2], -0.22, 0.05)
@@ -192,38 +215,43 @@ def paint_strands(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> Non
     rng = np.random.default_rng([p.texture, 6])
     shades = hair_shades(p.hair_colour)
     for lock in sides:
-        count = len(lock.inner)
-        along = np.linspace(0, 1, count)
-        strands = lock.between(np.clip(np.linspace(0.03, 0.97, 26) + rng.normal(0, 0.015, 26), 0.01, 0.99))
+        along = np.linspace(0, 1, len(lock.inner))[::2]
+        strands = lock.between(np.clip(np.linspace(0.03, 0.97, 26) + rng.normal(0, 0.015, 26), 0.01, 0.99))[:, ::2]
         if style.texture == "wavy":
             phase = rng.random(26)[:, None] * 0.15 + 2.6 * along
-            strands = strands + (np.sin(2 * np.pi * phase) * 0.035 * canvas.unit * np.clip(along * 2 - 0.4, 0, 1))[:, :, None] * xy((1.0, 0.15))
+            strands = strands + (np.sin(2 * np.pi * phase) * 0.035 * canvas.unit * np.clip(along * 2 - 0.4, 0, 1))[
+                :, :, None
+            ] * xy((1.0, 0.15))
         for k, shade in enumerate(shades):
-            canvas.lines([strand for strand in strands[k :: len(shades)]], shade, 0.012 + 0.008 * (k % 2))
+            canvas.hairs(strands[k :: len(shades)], shade, 0.012 + 0.008 * (k % 2))
 
 
 def paint_curls(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
-    """Curls: many short bows in shades of the colour, in rows from root to tip."""
+    """Curls: bows of all sizes in shades of the colour, most of them across the fall of the hair."""
     p, canvas = sitting.person, sitting.canvas
     rng = np.random.default_rng([p.texture, 7])
     shades = hair_shades(p.hair_colour)
-    angle = np.linspace(0, 1.25 * np.pi, 7)
-    bow = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    bow = np.stack([np.cos(BOW), np.sin(BOW)], axis=1)
+    count = CURLS
     for lock in sides:
-        places = lock.between(rng.uniform(0.06, 0.97, 110))[np.arange(110), rng.integers(0, len(lock.inner), 110)]
-        turns, sizes = rng.uniform(0, 2 * np.pi, 110), rng.uniform(0.035, 0.085, 110) * canvas.unit
-        spun = np.stack([np.stack([np.cos(turns), np.sin(turns)], 1), np.stack([-np.sin(turns), np.cos(turns)], 1)], 1)
+        shares, at = rng.uniform(0.04, 1.05, count), rng.integers(0, len(lock.inner), count)
+        places = lock.inner[at] + (lock.outer[at] - lock.inner[at]) * shares[:, None]
+        turns, sizes = rng.uniform(0, 2 * np.pi, count), rng.uniform(0.035, 0.10, count) * canvas.unit
+        sine, cosine = np.sin(turns), np.cos(turns)
+        spun = np.stack([np.stack([cosine, sine], 1), np.stack([-sine, cosine], 1)], 1)
         curls = places[:, None] + (bow @ spun) * sizes[:, None, None]
         for k, shade in enumerate(shades):
-            canvas.lines(list(curls[k :: len(shades)]), shade, 0.020)
+            canvas.hairs(curls[k :: len(shades)], shade, 0.012)
 
 
 def paint_coils(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
     """Tight coils: a grain of light and dark."""
     p, canvas = sitting.person, sitting.canvas
-    grain = grain_of(sitting, 8, 0.021)
+    grain = 0.7 * grain_of(sitting, 8, 0.013)
     pale = max(p.hair_colour)
-    canvas.blend(mixed(p.hair_colour, (150.0, 150.0, 155.0), 0.30 if pale < 120 else 0.5), cover * np.clip(grain, 0, 0.75))
+    canvas.blend(
+        mixed(p.hair_colour, (150.0, 150.0, 155.0), 0.30 if pale < 120 else 0.5), cover * np.clip(grain, 0, 0.75)
+    )
     canvas.blend(scaled(p.hair_colour, 0.45, 0.45, 0.45), cover * np.clip(-grain, 0, 0.8))
 
 
@@ -233,17 +261,16 @@ def paint_ropes(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
     dark, light = scaled(p.hair_colour, 0.38, 0.38, 0.38), mixed(p.hair_colour, (120.0, 125.0, 135.0), 0.18)
     unit = canvas.unit
     for lock in sides:
-        canvas.lines(list(lock.between(np.linspace(0.0, 1.0, 8))), dark, 0.045)
+        canvas.hairs(lock.between(np.linspace(0.0, 1.0, 8)), dark, 0.045)
         turns, gleams = [], []
         for cord in lock.between((np.arange(7) + 0.5) / 7):
             fine = evenly(cord, 0.085 * unit)
-            step = np.gradient(fine, axis=0)
-            step /= np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-6)
-            across = np.stack([-step[:, 1], step[:, 0]], axis=1) * 0.040 * unit
-            turns += list(np.stack([fine - across, fine + step * 0.05 * unit + across], axis=1))
-            gleams += list(np.stack([fine - 0.3 * across + step * 0.03 * unit, fine + step * 0.055 * unit + 0.3 * across], axis=1))
-        canvas.lines(gleams, light, 0.030)
-        canvas.lines(turns, dark, 0.014)
+            side = across(fine)
+            step, side = side[:, ::-1] * (unit, -unit), side * (0.040 * unit)
+            turns.append(np.stack([fine - side, fine + step * 0.05 + side], axis=1))
+            gleams.append(np.stack([fine - 0.3 * side + step * 0.03, fine + step * 0.055 + 0.3 * side], axis=1))
+        canvas.hairs(np.concatenate(gleams), light, 0.030)
+        canvas.hairs(np.concatenate(turns), dark, 0.014)
 
 
 def evenly(curve: Floats, step: float) -> Floats:
@@ -257,16 +284,18 @@ def paint_shaved(sitting: Sitting, cover: Map) -> None:
     """Hair cut to the skin: a veil with a soft edge and a fine grain."""
     soft = cv2.GaussianBlur(cover, (0, 0), 0.03 * sitting.canvas.unit) * cover
     grain = 0.62 + 0.20 * grain_of(sitting, 9, 0.009)
-    sitting.canvas.blend(scaled(sitting.person.hair_colour, 0.9, 0.9, 0.9), np.clip(soft * grain, 0, 0.86).astype(np.float32))
+    sitting.canvas.blend(
+        scaled(sitting.person.hair_colour, 0.9, 0.9, 0.9), np.clip(soft * grain, 0, 0.86).astype(np.float32)
+    )
 
 
 def fringe_outline(sitting: Sitting, style: Style) -> Floats:
     """Hair over the forehead, in pixels."""
     assert style.fringe is not None
-    low, wide = style.fringe, 0.80 * sitting.person.face_width
+    low, wide = style.fringe, 0.86 * sitting.person.face_width
     rng = np.random.default_rng([sitting.person.texture, 10])
     x = np.linspace(-wide, wide, 13)
-    y = low + 0.10 * (x / wide) ** 2 + rng.normal(0, 0.022, 13)
+    y = low + 0.16 * (x / wide) ** 4 + rng.normal(0, 0.022, 13)
     lower = smooth(np.stack([x, y], axis=1), per=3)
     upper = xy((wide * 0.98, -0.75), (0.45, -1.18), (0.0, -1.28), (-0.45, -1.18), (-wide * 0.98, -0.75))
     return sitting.view.turned(np.concatenate([lower, upper]), surface_z(np.concatenate([lower, upper])) + 0.03)
@@ -281,9 +310,9 @@ def paint_fringe(sitting: Sitting, outline: Floats) -> None:
     tips = lower[at]
     roots = tips + (crown - tips) * rng.uniform(0.25, 0.5, 30)[:, None]
     middle = (tips + roots) / 2 + (tips - tips.mean(axis=0)) * 0.06
-    curves = [smooth(np.stack(three), per=4) for three in zip(roots, middle, tips, strict=True)]
+    curves = np.stack([roots, middle, tips], axis=1)
     for k, shade in enumerate(hair_shades(sitting.person.hair_colour)):
-        canvas.lines(curves[k::4], shade, 0.014)
+        canvas.hairs(curves[k::4], shade, 0.014)
 
 
 def hair_shades(colour: Colour) -> tuple[Colour, Colour, Colour, Colour]:
@@ -297,8 +326,16 @@ def grain_of(sitting: Sitting, stream: int, softness: float) -> Map:
     """A person's own grain, fixed to the head: float32 (h, w), about -1..1."""
     rng = np.random.default_rng([sitting.person.texture, stream])
     width, height = sitting.canvas.size
-    grain = cv2.GaussianBlur(rng.standard_normal((height, width), dtype=np.float32), (0, 0), max(0.5, softness * sitting.canvas.unit))
+    grain = cv2.GaussianBlur(
+        rng.standard_normal((height, width), dtype=np.float32), (0, 0), max(0.5, softness * sitting.canvas.unit)
+    )
     return np.asarray(grain / np.float32(max(float(grain.std()) * 1.6, 1e-6)), np.float32)
 
 
-PAINTERS = {"straight": paint_strands, "wavy": paint_strands, "curly": paint_curls, "coily": paint_coils, "ropes": paint_ropes}
+PAINTERS = {
+    "straight": paint_strands,
+    "wavy": paint_strands,
+    "curly": paint_curls,
+    "coily": paint_coils,
+    "ropes": paint_ropes,
+}

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from facegap.simulate.faces.canvas import SHARPER, Map, Relief
-from facegap.simulate.faces.geometry import Floats, mirrored, smooth, xy
+from facegap.simulate.faces.geometry import Floats, circle, mirrored, smooth, xy
 from facegap.simulate.faces.sitting import Sitting, ball_light, cast, lay
 
 SKULL_TOP = -1.40
@@ -47,35 +47,39 @@ def paint_head(sitting: Sitting, outline: Floats) -> None:
 
 def disc(centre: Floats, radius: float, stretch: float = 1.0) -> Floats:
     """A round patch in pixels; stretch: its height by its width."""
-    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    return centre + radius * np.stack([np.cos(angle), stretch * np.sin(angle)], axis=1)
+    return np.asarray(centre + circle(16) * (radius, radius * stretch))
 
 
-def oval(sitting: Sitting, x: float, y: float, wide: float, high: float) -> Floats:
-    """An oval on the face, in pixels; position and half axes in head space."""
-    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    return sitting.view.relief(np.stack([x + wide * np.cos(angle), y + high * np.sin(angle)], axis=1))
+def paint_ovals(sitting: Sitting, relief: Relief, rows: list[tuple[float, float, float, float, float]]) -> None:
+    """Ovals on the face made lighter or darker; a row is x, y, half axes in head space, and the change of light."""
+    table = np.array(rows)
+    ovals = sitting.view.relief(table[:, None, :2] + circle(16) * table[:, None, 2:4])
+    relief.paint_all(ovals, [float(change) for change in table[:, 4]])
 
 
 def model_face(sitting: Sitting, broad: Relief, middle: Relief) -> None:
     """Forehead, temples, sockets, cheekbones, the folds beside the mouth, the chin."""
     p, photo = sitting.person, sitting.photo
-    side = sitting.sun[0]
     hard = 0.6 + 0.8 * photo.harsh
+    eye_x, eye_y, mouth_y = p.eye_spacing, p.eye_height, p.mouth_height
+    wide, narrow = [], []
     for sign in (-1, 1):
-        away = 0.5 - 0.5 * np.tanh(2.5 * sign * side)  # 1 on the side that the light does not reach
-        broad.paint(oval(sitting, sign * 0.86, -0.42, 0.20, 0.40), -0.10 * hard)
-        broad.paint(oval(sitting, sign * 0.70, 0.72, 0.17, 0.30), -(0.05 + 0.13 * away) * hard)
-        broad.paint(oval(sitting, sign * 0.55, 0.34, 0.24, 0.13), 0.06 + 0.05 * (1 - away))
-        middle.paint(oval(sitting, sign * p.eye_spacing, -0.06 + p.eye_height, 0.27, 0.15), -0.11 * hard)
-        middle.paint(oval(sitting, sign * (p.eye_spacing - 0.20), -0.02 + p.eye_height, 0.09, 0.12), -0.13 * hard)
-        middle.paint(oval(sitting, sign * p.eye_spacing * 1.02, 0.21 + p.eye_height, 0.16, 0.05), 0.05)
-        lower = p.mouth_height
-        middle.paint(oval(sitting, sign * (p.mouth_width + 0.05), lower, 0.05, 0.06), -0.12 * (0.5 + photo.smile))
-    chin = p.chin_length
-    middle.paint(oval(sitting, 0, p.mouth_height + p.lower_lip + 0.10, 0.19, 0.055), -0.17 * hard)
-    broad.paint(oval(sitting, 0, chin - 0.16, 0.20, 0.12), 0.09)
-    broad.paint(oval(sitting, 0, -0.62, 0.48, 0.22), 0.05)
+        away = float(0.5 - 0.5 * np.tanh(2.5 * sign * sitting.sun[0]))  # 1 on the side that the light does not reach
+        wide += [
+            (sign * 0.86, -0.42, 0.20, 0.40, -0.10 * hard),
+            (sign * 0.68, 0.74, 0.15, 0.30, -(0.05 + 0.13 * away) * hard),
+            (sign * 0.55, 0.34, 0.24, 0.13, 0.06 + 0.05 * (1 - away)),
+        ]
+        narrow += [
+            (sign * eye_x, -0.06 + eye_y, 0.27, 0.15, -0.10 * hard),
+            (sign * (eye_x - 0.20), -0.02 + eye_y, 0.09, 0.12, -0.12 * hard),
+            (sign * eye_x * 1.02, 0.22 + eye_y, 0.16, 0.05, 0.05),
+            (sign * (p.mouth_width + 0.05), mouth_y, 0.05, 0.06, -0.12 * (0.5 + photo.smile)),
+        ]
+    wide += [(0.0, p.chin_length - 0.16, 0.20, 0.12, 0.09), (0.0, -0.62, 0.48, 0.22, 0.05)]
+    narrow += [(0.0, mouth_y + p.lower_lip + 0.10, 0.19, 0.055, -0.17 * hard)]
+    paint_ovals(sitting, broad, wide)
+    paint_ovals(sitting, middle, narrow)
 
 
 def model_nose(sitting: Sitting, middle: Relief, fine: Relief) -> None:
@@ -85,19 +89,24 @@ def model_nose(sitting: Sitting, middle: Relief, fine: Relief) -> None:
     side = float(np.tanh(2.2 * sitting.sun[0]))
     ridge = xy((0, -0.10), (0, tip_y * 0.45), (0, tip_y - 0.05))
     lift = np.array([0.08, 0.20, 0.32])
-    top = view.turned(ridge, np.array([0.80, 0.86, 0.86]) + lift)
+    top = view.turned(ridge, np.array([0.74, 0.80, 0.78]) + lift)
     for sign in (-1, 1):
         away = 0.5 - 0.5 * sign * side
         foot = view.relief(
-            xy((sign * p.nose_bridge * 1.9, -0.06), (sign * p.nose_bridge * 2.0, tip_y * 0.5), (sign * p.nose_width * 0.95, tip_y))
+            xy(
+                (sign * p.nose_bridge * 1.9, -0.06),
+                (sign * p.nose_bridge * 2.0, tip_y * 0.5),
+                (sign * p.nose_width * 0.95, tip_y),
+            )
         )
         middle.paint(np.concatenate([top, foot[::-1]]), -(0.03 + 0.15 * away) * hard)
         inner = view.relief(xy((sign * (p.nose_bridge + 0.02), -0.14), (sign * (p.nose_bridge + 0.05), 0.0)))
         middle.line(inner, -0.10 * hard, 0.09)
-    shadow = oval(sitting, 0, tip_y + 0.09, p.nose_width * 0.95, 0.06) + cast(sitting, 0.10)
+    below = circle(16) * (p.nose_width * 0.95, 0.06) + (0.0, tip_y + 0.09)
+    shadow = view.relief(below) + cast(sitting, 0.10)
     middle.paint(shadow, -0.20 * hard)
     fine.line(smooth(top), 0.10, p.nose_bridge * 0.9)
-    centre = view.turned(xy((0, tip_y - 0.02)), np.array([1.13]))[0]
+    centre = view.turned(xy((0, tip_y - 0.02)), np.array([1.02]))[0]
     fine.paint(disc(centre, p.nose_tip * 0.8 * canvas.unit, 0.8), 0.10)
     paint_nostrils(sitting, fine)
 
@@ -109,7 +118,8 @@ def paint_nostrils(sitting: Sitting, fine: Relief) -> None:
     dark, deep = sitting.skin_shade(0.42), sitting.skin_shade(0.82)
     for sign in (-1, 1):
         wing = smooth(
-            xy((0.80, -0.15), (1.03, -0.06), (1.02, 0.03), (0.80, 0.07)) * np.array([sign * wide * flare, 1.0]) + xy((0, tip_y))
+            xy((0.80, -0.15), (1.03, -0.06), (1.02, 0.03), (0.80, 0.07)) * np.array([sign * wide * flare, 1.0])
+            + xy((0, tip_y))
         )
         canvas.line(view.relief(wing, 0.06), dark, 0.022)
         fine.line(view.relief(wing + xy((sign * 0.035, 0.0)), 0.05), -0.16, 0.05)
@@ -118,7 +128,10 @@ def paint_nostrils(sitting: Sitting, fine: Relief) -> None:
             + xy((0, tip_y)), closed=True,
         )  # fmt: skip
         canvas.fill(view.relief(hole, 0.14), deep)
-    base = smooth(xy((-0.30, 0.055), (-0.14, 0.095), (0.0, 0.105), (0.14, 0.095), (0.30, 0.055)) * np.array([wide, 1.0]) + xy((0, tip_y)))
+    base = smooth(
+        xy((-0.30, 0.055), (-0.14, 0.095), (0.0, 0.105), (0.14, 0.095), (0.30, 0.055)) * np.array([wide, 1.0])
+        + xy((0, tip_y))
+    )
     canvas.line(view.relief(base, 0.18), sitting.skin_shade(0.30), 0.018)
 
 
@@ -135,8 +148,8 @@ def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
                 (sign * (p.mouth_width + 0.07), p.mouth_height + 0.10 * (age + smile) / 2 + 0.02),
             )
         )
-        middle.line(view.relief(fold + xy((sign * 0.03, 0))), 0.05 + 0.04 * age, 0.06)
-        fine.line(view.relief(fold), -(0.07 + 0.17 * age + 0.13 * smile), 0.035)
+        middle.line(view.relief(fold + xy((sign * 0.03, 0))), 0.02 + 0.05 * age, 0.06)
+        fine.line(view.relief(fold), -(0.03 + 0.18 * age + 0.08 * smile), 0.03)
         if age > 0.08:
             bag = smooth(
                 xy((-0.17, 0.10), (-0.04, 0.175), (0.12, 0.165), (0.2, 0.11)) * np.array([-sign, 1.0])
@@ -153,7 +166,9 @@ def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
         brow = max(photo.brows, 0.0)
         for k in range(3):
             y = -0.56 - 0.12 * k
-            bend = smooth(xy((-0.5, y + 0.035), (-0.2, y - 0.015), (0.05, y + 0.01), (0.28, y - 0.012), (0.5, y + 0.03)))
+            bend = smooth(
+                xy((-0.5, y + 0.035), (-0.2, y - 0.015), (0.05, y + 0.01), (0.28, y - 0.012), (0.5, y + 0.03))
+            )
             fine.line(view.relief(bend), -(0.16 * age + 0.08 * brow), 0.022)
         for sign in (-1, 1):
             frown = smooth(xy((sign * 0.075, -0.34), (sign * 0.085, -0.22), (sign * 0.06, -0.13)))
@@ -163,22 +178,35 @@ def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
 def blush_and_shine(sitting: Sitting, cover: Map) -> None:
     """Warm cheeks, nose and chin; shine where the skin faces light and camera, seen most on dark skin."""
     p, canvas = sitting.person, sitting.canvas
-    warm, shine = Relief(canvas, 0.13), Relief(canvas, 0.055)
+    warm, sheen, shine = Relief(canvas, 0.13), Relief(canvas, 0.15), Relief(canvas, 0.05)
     x = -0.10 * sitting.sun[0]
-    for sign in (-1, 1):
-        warm.paint(oval(sitting, sign * 0.60, 0.42, 0.23, 0.17), 0.62)
-        shine.paint(oval(sitting, sign * 0.58 - x, 0.20, 0.11, 0.045), 0.42)
-    warm.paint(oval(sitting, 0, p.nose_length - 0.02, 0.14, 0.10), 0.45)
-    warm.paint(oval(sitting, 0, p.chin_length - 0.17, 0.16, 0.08), 0.22)
-    shine.paint(oval(sitting, -3.2 * x, -0.64, 0.26, 0.085), 0.34)
-    tip = sitting.view.turned(xy((-0.5 * x, p.nose_length - 0.05)), np.array([1.14]))[0]
+    chin, nose = p.chin_length - 0.17, p.nose_length
+    paint_ovals(sitting, warm, [
+        (-0.60, 0.42, 0.23, 0.17, 0.66), (0.60, 0.42, 0.23, 0.17, 0.66), (0.0, nose - 0.02, 0.14, 0.10, 0.45),
+        (0.0, chin, 0.16, 0.08, 0.22),
+    ])  # fmt: skip
+    paint_ovals(sitting, sheen, [
+        (-0.62 - x, 0.26, 0.20, 0.10, 0.5 + 3 * x), (0.62 - x, 0.26, 0.20, 0.10, 0.5 - 3 * x), (-3.5 * x, -0.66, 0.40, 0.16, 0.55),
+        (-x, chin, 0.16, 0.10, 0.4), (0.0, 0.5 * nose, 0.10, 0.5 * nose, 0.4),
+    ])  # fmt: skip
+    paint_ovals(sitting, shine, [
+        (-0.58 - x, 0.18, 0.11, 0.045, 0.42), (0.58 - x, 0.18, 0.11, 0.045, 0.42), (-3.2 * x, -0.66, 0.24, 0.075, 0.34),
+        (-x, chin, 0.09, 0.05, 0.36),
+    ])  # fmt: skip
+    tip = sitting.view.turned(xy((-0.5 * x, nose - 0.05)), np.array([1.03]))[0]
     shine.paint(disc(tip, 0.045 * canvas.unit), 1.0)
-    ridge = sitting.view.turned(xy((-0.3 * x, 0.02), (-0.3 * x, p.nose_length * 0.7)), np.array([0.9, 1.05]))
+    ridge = sitting.view.turned(xy((-0.3 * x, 0.02), (-0.3 * x, nose * 0.7)), np.array([0.84, 0.97]))
     shine.line(ridge, 0.5, 0.05)
-    shine.paint(oval(sitting, -x, p.chin_length - 0.17, 0.09, 0.05), 0.36)
-    canvas.warmth += np.clip(warm.blurred() - 1, 0, 1) * cover
-    strength = 0.055 + 0.10 * (p.monk - 1) / 9
-    canvas.gloss += np.clip(shine.blurred() - 1, 0, 1) * np.float32(strength * (0.6 + 0.7 * sitting.photo.harsh))
+    canvas.warmth += positive(warm.blurred()) * cover
+    dark = (p.monk - 1) / 9
+    hard = 0.6 + 0.7 * sitting.photo.harsh
+    canvas.gloss += positive(shine.blurred()) * np.float32((0.055 + 0.13 * dark) * hard)
+    canvas.gloss += positive(sheen.blurred()) * cover * np.float32(0.24 * dark**2.5 * hard)
+
+
+def positive(factors: Map) -> Map:
+    """By how much factors of light are above 1."""
+    return np.maximum(factors - np.float32(1), np.float32(0))
 
 
 def paint_freckles(sitting: Sitting) -> None:

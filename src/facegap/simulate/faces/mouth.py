@@ -8,13 +8,13 @@ from facegap.simulate.faces.canvas import Colour, Relief, mixed, scaled
 from facegap.simulate.faces.geometry import Floats, mirrored, smooth, surface_z, xy
 from facegap.simulate.faces.sitting import Sitting
 
-LIP_LIFT = 0.07
+LIP_LIFT = 0.02
 
 
 def corner(sitting: Sitting) -> tuple[float, float]:
     """The right corner of the mouth in head space; a smile draws it out and up."""
     p, smile = sitting.person, sitting.photo.smile
-    return p.mouth_width * (0.96 + 0.17 * smile), p.mouth_height - 0.055 * smile + 0.015
+    return p.mouth_width * (0.97 + 0.12 * smile), p.mouth_height - 0.075 * smile + 0.016
 
 
 def paint_mouth(sitting: Sitting) -> None:
@@ -24,13 +24,28 @@ def paint_mouth(sitting: Sitting) -> None:
     apart = 0.16 * photo.open
     thin = 1 - 0.22 * photo.smile
     up, low = p.upper_lip * thin, p.lower_lip * thin
-    seam_up = half_curve((cx, cy), (0.55 * cx, y + 0.008 - 0.30 * apart), (0.22 * cx, y - 0.004 - 0.42 * apart), (0, y + 0.012 - 0.42 * apart))
-    seam_low = half_curve((cx, cy), (0.55 * cx, y + 0.012 + 0.60 * apart), (0.22 * cx, y + 0.006 + 0.85 * apart), (0, y + 0.016 + 0.85 * apart))
+    seam_up = half_curve(
+        (cx, cy),
+        (0.55 * cx, y + 0.008 - 0.30 * apart),
+        (0.22 * cx, y - 0.004 - 0.42 * apart),
+        (0, y + 0.012 - 0.42 * apart),
+    )
+    seam_low = half_curve(
+        (cx, cy),
+        (0.55 * cx, y + 0.012 + 0.60 * apart),
+        (0.22 * cx, y + 0.006 + 0.85 * apart),
+        (0, y + 0.016 + 0.85 * apart),
+    )
     top = half_curve(
-        (cx, cy), (0.60 * cx, y - 0.62 * up - 0.30 * apart), (0.26 * cx, y - up - p.cupid * 0.4 - 0.42 * apart),
+        (cx, cy), (0.66 * cx, y - 0.66 * up - 0.30 * apart), (0.26 * cx, y - up - p.cupid * 0.4 - 0.42 * apart),
         (0, y - up + p.cupid - 0.42 * apart),
     )  # fmt: skip
-    bottom = half_curve((cx, cy), (0.62 * cx, y + 0.66 * low + 0.70 * apart), (0.28 * cx, y + low + 0.9 * apart), (0, y + 1.04 * low + 0.9 * apart))
+    bottom = half_curve(
+        (cx, cy),
+        (0.68 * cx, y + 0.70 * low + 0.70 * apart),
+        (0.28 * cx, y + low + 0.9 * apart),
+        (0, y + 1.04 * low + 0.9 * apart),
+    )
     upper, lower = lip_colours(sitting)
     if apart > 0.012:
         paint_inside(sitting, seam_up, seam_low, apart)
@@ -56,7 +71,7 @@ def on_lips(sitting: Sitting, points: Floats) -> Floats:
 def lip_colours(sitting: Sitting) -> tuple[Colour, Colour]:
     """Upper lip (darker, it faces down) and lower lip; colour on them is worn by some."""
     p = sitting.person
-    bare = sitting.flush(0.75)
+    bare = sitting.flush(0.50 + 0.25 * max(0.0, p.lip_colour))
     worn = mixed((92.0, 66.0, 178.0), scaled(sitting.skin, 0.5, 0.42, 0.85), 0.45)
     colour = mixed(bare, worn, max(0.0, p.lip_colour - 0.35) * 1.3)
     dark = (p.monk - 1) / 9

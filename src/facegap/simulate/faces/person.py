@@ -112,7 +112,7 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
     gender = gender or ("female" if rng.random() < 0.5 else "male")
     monk = monk or int(rng.integers(1, len(MONK.labels) + 1))
     presentation = float((1 if gender == "female" else -1) + PRESENTATION_SPREAD * rng.standard_normal())
-    age = float(18 + 60 * rng.beta(1.4, 2.2))
+    age = float(18 + 60 * rng.beta(1.3, 2.3))
 
     def trait(middle: float, lean: float, spread: float, low: float, high: float) -> float:
         """A trait that leans by `lean` with presentation and varies by `spread` besides."""
@@ -129,25 +129,25 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
         chin_length=trait(1.37, -0.035, 0.045, 1.22, 1.52),
         cheek=trait(0.0, 0.008, 0.02, -0.05, 0.06),
         forehead=trait(0.94, 0.0, 0.03, 0.86, 1.02),
-        eye_spacing=trait(0.445, 0.0, 0.02, 0.395, 0.50),
+        eye_spacing=trait(0.440, 0.0, 0.014, 0.40, 0.48),
         eye_size=trait(0.242, 0.006, 0.013, 0.20, 0.28),
         eye_open=trait(0.124, 0.008, 0.014, 0.085, 0.165),
         eye_tilt=trait(0.014, 0.006, 0.020, -0.04, 0.07),
-        eye_height=trait(0.0, 0.0, 0.025, -0.06, 0.06),
+        eye_height=trait(0.0, 0.0, 0.016, -0.05, 0.05),
         lid_crease=float(np.clip(rng.beta(2.2, 1.3), 0.0, 1.0)),
         eye_colour=drawn_eyes(rng, monk),
         lashes=trait(0.32, 0.25, 0.08, 0.0, 1.0),
         brow_width=trait(0.078, -0.012, 0.010, 0.038, 0.125),
         brow_arch=trait(0.052, 0.012, 0.014, 0.0, 0.11),
         brow_height=trait(0.285, 0.016, 0.02, 0.21, 0.37),
-        brow_tilt=trait(-0.045, 0.004, 0.026, -0.12, 0.03),
-        brow_length=trait(0.60, 0.0, 0.03, 0.50, 0.68),
-        nose_length=trait(0.52, -0.012, 0.04, 0.42, 0.64),
+        brow_tilt=trait(-0.012, 0.006, 0.022, -0.07, 0.05),
+        brow_length=trait(0.55, 0.0, 0.028, 0.47, 0.63),
+        nose_length=trait(0.515, -0.006, 0.022, 0.45, 0.58),
         nose_width=trait(0.235, -0.014, 0.032, 0.165, 0.34),
         nose_bridge=trait(0.085, -0.006, 0.018, 0.045, 0.14),
         nose_tip=trait(0.105, -0.004, 0.014, 0.07, 0.15),
-        mouth_width=trait(0.365, -0.004, 0.028, 0.27, 0.43),
-        mouth_height=trait(0.86, 0.0, 0.028, 0.78, 0.95),
+        mouth_width=trait(0.350, -0.002, 0.018, 0.30, 0.40),
+        mouth_height=trait(0.845, 0.0, 0.016, 0.80, 0.89),
         upper_lip=trait(0.074, 0.009, 0.014, 0.03, 0.125),
         lower_lip=trait(0.104, 0.009, 0.015, 0.045, 0.15),
         cupid=trait(0.022, 0.004, 0.007, 0.0, 0.045),
@@ -201,11 +201,11 @@ def drawn_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) 
 
 def drawn_hair_colour(rng: np.random.Generator, monk: int, age: float) -> Colour:
     """Mostly dark; light colours get rarer with darker skin, grey comes with age."""
-    light = max(0.03, 1 - (monk - 1) / 5)
+    light = max(0.012, 1 - (monk - 1) / 5)
     chances = {
-        "black": 0.8 + 0.25 * monk, "soft black": 1.0, "dark brown": 1.3, "brown": 1.2 * light + 0.2, "chestnut": light,
-        "auburn": 0.5 * light + 0.1, "ginger": 0.45 * light, "dark blond": 1.1 * light, "blond": 1.0 * light,
-        "grey": 0.0, "white": 0.0, "blue": 0.05, "rose": 0.05,
+        "black": 0.8 + 0.25 * monk, "soft black": 1.0, "dark brown": 1.3, "brown": 1.2 * light + 0.15, "chestnut": light,
+        "auburn": 0.5 * light + 0.04, "ginger": 0.45 * light, "dark blond": 1.1 * light, "blond": 1.0 * light,
+        "grey": 0.0, "white": 0.0, "blue": 0.03, "rose": 0.03,
     }  # fmt: skip
     colour = HAIR_COLOURS[picked(rng, tuple(chances), tuple(chances.values()))]
     grey = np.clip((age - 45) / 25 + 0.35 * rng.standard_normal(), 0, 1) if age > 38 else 0.0

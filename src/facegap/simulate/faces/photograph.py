@@ -62,7 +62,7 @@ class Photograph:
 
 # Facing the camera in soft even light, for measurements that need the face alone.
 PLAIN = Photograph(
-    yaw=0, pitch=0, roll=0, size=1, shift=(0, 0), smile=0.25, open=0, brows=0, gaze=0, blink=0, light_from=(18, 30),
+    yaw=0, pitch=0, roll=0, size=1, shift=(0, 0), smile=0.45, open=0, brows=0, gaze=0, blink=0, light_from=(18, 30),
     harsh=0.35, exposure=1, warmth=0, noise=0, blur=0, backdrop="studio", backdrop_colour=QUIET[0], clothes="crew",
     cloth=CLOTH[0], seed=0,
 )  # fmt: skip
@@ -70,24 +70,24 @@ PLAIN = Photograph(
 
 def draw_photograph(rng: np.random.Generator) -> Photograph:
     """A photograph as people take them: mostly from the front, mostly in fair light."""
-    smile = float(np.clip(0.35 + 0.35 * rng.standard_normal(), 0, 1))
+    smile = float(np.clip(0.48 + 0.32 * rng.standard_normal(), 0, 1))
     return Photograph(
-        yaw=spread(rng, 0, 9, 24),
-        pitch=spread(rng, 0, 3.5, 9),
-        roll=spread(rng, 0, 3.5, 10),
+        yaw=spread(rng, 0, 8, 24),
+        pitch=spread(rng, 0, 3, 8),
+        roll=spread(rng, 0, 3, 9),
         size=float(np.clip(1 + 0.06 * rng.standard_normal(), 0.85, 1.15)),
         shift=(spread(rng, 0, 0.06, 0.16), spread(rng, 0, 0.05, 0.12)),
         smile=smile,
         open=float(np.clip(rng.uniform(-0.5, 0.6), 0, 1) * (0.35 + smile)),
         brows=spread(rng, 0.05, 0.3, 0.9),
         gaze=spread(rng, 0, 0.3, 0.8),
-        blink=float(np.clip(0.25 * abs(rng.standard_normal()), 0, 0.6)),
+        blink=float(np.clip(0.2 * abs(rng.standard_normal()), 0, 0.5)),
         light_from=(spread(rng, 0, 28, 60), float(np.clip(28 + 12 * rng.standard_normal(), 2, 58))),
         harsh=float(rng.beta(2, 3)),
         exposure=float(np.clip(1 + 0.08 * rng.standard_normal(), 0.78, 1.2)),
         warmth=spread(rng, 0.05, 0.3, 0.9),
-        noise=float(rng.gamma(2.0, 1.2)),
-        blur=float(np.clip(rng.gamma(1.5, 0.28), 0, 1.4)),
+        noise=float(rng.gamma(2.0, 1.0)),
+        blur=float(np.clip(rng.gamma(1.5, 0.21), 0, 1.0)),
         backdrop=BACKDROPS[int(rng.integers(0, len(BACKDROPS)))],
         backdrop_colour=QUIET[int(rng.integers(0, len(QUIET)))],
         clothes=CLOTHES[int(rng.integers(0, len(CLOTHES)))],

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 
 from facegap.simulate.faces.canvas import Canvas, Colour, Map, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, View
+from facegap.simulate.faces.geometry import Floats, View, view_of
 from facegap.simulate.faces.person import Person
 from facegap.simulate.faces.photograph import Photograph
 
 USUAL_WIDTH = 160  # pixels; blur and noise are meant for a picture so wide
-UNIT_SHARE = 0.262  # half a face's width, as a share of the width of the picture
+UNIT_SHARE = 0.290  # half a face's width, as a share of the width of the picture
+COARSER = 4  # light on a ball is smooth: computed on a grid so many times coarser
 WRAP = 0.35  # how far round a ball soft light reaches
 
 
@@ -50,12 +52,12 @@ def sitting_of(person: Person, photo: Photograph, size: tuple[int, int]) -> Sitt
     """Set up camera and light for a picture of `size` (width, height)."""
     width, height = size
     unit = width * UNIT_SHARE * photo.size
-    centre = (width / 2 + photo.shift[0] * unit - 0.5, height * 0.475 + photo.shift[1] * unit - 0.5)
+    centre = (width / 2 + photo.shift[0] * unit - 0.5, height * 0.480 + photo.shift[1] * unit - 0.5)
     yaw, pitch, roll = (float(np.deg2rad(angle)) for angle in (photo.yaw, photo.pitch, photo.roll))
-    head = View(yaw, pitch, roll, unit, centre)
+    head = view_of(yaw=yaw, pitch=pitch, roll=roll, scale=unit, centre=centre)
+    body = view_of(yaw=0.25 * yaw, pitch=0.0, roll=0.2 * roll, scale=unit, centre=centre)
     return Sitting(
-        person, photo, head, View(0.25 * yaw, 0.0, 0.2 * roll, unit, centre), Canvas.blank(size, unit),
-        towards_light(photo),
+        person, photo, head, body, Canvas.blank(size, unit), towards_light(photo),
     )  # fmt: skip
 
 
@@ -70,22 +72,23 @@ def ball_light(sitting: Sitting, centre: tuple[float, float], radii: tuple[float
 
     centre, radii : in units of head space
     """
-    x, y = head_grid(sitting, view)
-    nx, ny = (x - np.float32(centre[0])) / np.float32(radii[0]), (y - np.float32(centre[1])) / np.float32(radii[1])
-    nz = np.sqrt(np.clip(1 - nx * nx - ny * ny, 0.02, 1, dtype=np.float32))
-    facing = nx * np.float32(sitting.sun[0]) + ny * np.float32(sitting.sun[1]) + nz * np.float32(sitting.sun[2])
-    reached = np.clip((facing + np.float32(WRAP)) * np.float32(1 / (1 + WRAP)), 0, 1)
+    width, height = sitting.canvas.size
+    coarse = (-(-width // COARSER), -(-height // COARSER))
+    # From pixels of a coarser grid to the ball's own axes: one linear map each for nx and ny.
+    to_ball = np.linalg.inv(view.roll) / np.array(radii)
+    start = ((COARSER - 1) / 2 - view.centre) @ to_ball - np.array(centre) / np.array(radii)
+    columns, rows = pixel_grid(coarse)
+    step = to_ball * COARSER
+    nx = columns * np.float32(step[0, 0]) + (rows * np.float32(step[1, 0]) + np.float32(start[0]))
+    ny = columns * np.float32(step[0, 1]) + (rows * np.float32(step[1, 1]) + np.float32(start[1]))
+    nz = np.sqrt(np.maximum(np.float32(1) - nx * nx - ny * ny, np.float32(0.02)))
     ambient = 0.80 - 0.42 * sitting.photo.harsh
-    direct = (1 - ambient) / max(0.35, (sitting.sun[2] + WRAP) / (1 + WRAP))
-    return np.asarray(reached * np.float32(direct) + np.float32(ambient), np.float32)
-
-
-def head_grid(sitting: Sitting, view: View) -> tuple[Map, Map]:
-    """Head space x and y of every pixel, unturned: float32 (h, w) each."""
-    columns, rows = pixel_grid(sitting.canvas.size)
-    dx, dy = columns - np.float32(view.centre[0]), rows - np.float32(view.centre[1])
-    sine, cosine = np.float32(np.sin(view.roll) / view.scale), np.float32(np.cos(view.roll) / view.scale)
-    return dx * cosine + dy * sine, dy * cosine - dx * sine
+    direct = (1 - ambient) / max(0.35, (sitting.sun[2] + WRAP) / (1 + WRAP)) / (1 + WRAP)
+    sun = [np.float32(part * direct) for part in sitting.sun]
+    light = np.maximum(nx * sun[0] + ny * sun[1] + nz * sun[2] + np.float32(WRAP * direct), np.float32(0)) + np.float32(
+        ambient
+    )
+    return np.asarray(cv2.resize(light, (coarse[0] * COARSER, coarse[1] * COARSER))[:height, :width], np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -105,10 +108,10 @@ def lay(sitting: Sitting, cover: Map, light: Map, *, skin: bool = False) -> None
     canvas.gloss *= bare
     canvas.warmth *= bare
     if skin:
-        canvas.warmth += cover * np.clip(np.float32(1.02) - light, 0, 1) * np.float32(1.1)
+        canvas.warmth += cover * np.maximum(np.float32(1.122) - light * np.float32(1.1), np.float32(0))
 
 
 def cast(sitting: Sitting, length: float) -> Floats:
     """By how many pixels a shadow of something `length` above a surface moves across it."""
     x, y, z = sitting.sun
-    return np.array([-x, -y]) / max(z, 0.5) * length * sitting.view.scale
+    return np.array([-x, -y]) * (length * sitting.view.scale / max(z, 0.5))
