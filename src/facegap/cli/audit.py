@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from facegap.cli.app import app
+from facegap.cli.calibrate import attach_calibration
 from facegap.cli.options import (
     AllowOutside,
     Annotations,
@@ -197,6 +198,9 @@ def audit(
         float,
         typer.Option(min=0.001, max=1000, help="--send-images: calls of all workers together", rich_help_panel=SERVICE),
     ] = 2.0,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Add calibration.html: which gaps between these very groups could be found")
+    ] = False,
     view: View = None,
 ) -> None:
     """Run models on portraits and measure their errors by group.
@@ -227,6 +231,8 @@ def audit(
     images = Images(manifest.parent, allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids)
+    if calibrate:
+        attach_calibration(run, out, seed=seed, workers=workers)
 
 
 def float_of(text: str) -> float:

@@ -14,7 +14,7 @@ from facegap.report.calibration_charts import (
     rate_in_words,
 )
 from facegap.report.calibration_layout import Section, render
-from facegap.report.tables import TextTable
+from facegap.report.tables import METRIC_TITLES, TextTable
 from facegap.report.text import NO_NUMBER
 from facegap.simulate.planted_bands import (
     KIND_TITLES,
@@ -45,11 +45,26 @@ METHOD = (
     "random samples here; a collection of portraits seldom is one.",
 )
 
+STATES = {
+    "holds": "hold",
+    "does not hold": "do not hold",
+    "too few worlds to tell": "cannot be told with so few worlds",
+}
+
 
 def calibration_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *, seed: int) -> str:
     """The page of a study, as text."""
     made = f"Worlds: {study.source} ({study.title}), sha256 {study.sha256}. Seed {seed}. {worlds_in_words(study)}"
-    return render(TITLE, [*LEAD, study.title + "."], claims, sections_of(rows), [*METHOD, made])
+    return render(TITLE, [*LEAD, f"{study.title}: {summary(claims)}"], claims, sections_of(rows), [*METHOD, made])
+
+
+def summary(claims: Sequence[Claim]) -> str:
+    """How many of the claims with a band hold, in a sentence."""
+    states = [claim.state for claim in claims if claim.state != "reported"]
+    if not states:
+        return "nothing here has a band to hold."
+    parts = [f"{states.count(state)} {words}" for state, words in STATES.items() if state in states]
+    return f"of {len(states)} requirements {', '.join(parts)}."
 
 
 def worlds_in_words(study: Study) -> str:
@@ -71,8 +86,8 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if coverage:
         found.append(Section(
             "Does an interval hold the truth?",
-            ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds; the black tick is the "
-             "least that is asked for. Orange: the usual interval that takes every image or pair as independent.",),
+            ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
+             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent. Axes differ.",),
             coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
         ))  # fmt: skip
     if families:
@@ -126,7 +141,10 @@ def span_table(rows: Sequence[CoverageRow]) -> TextTable:
         error = max(standard_error(row.facegap, row.worlds) for row in found)
         spans = (ends_of([row.facegap for row in found]), ends_of([row.plain for row in found]),
                  ends_of([row.naive for row in found]))  # fmt: skip
-        lines.append((KIND_TITLES[key[0]], effect_in_words(key[1], key[2]), str(key[3]), str(len(found)), asked, spans[0], f"{error:.3f}", *spans[1:]))
+        lines.append((
+            KIND_TITLES[key[0]], effect_in_words(key[1], key[2]), str(key[3]), str(len(found)), asked, spans[0],
+            f"{error:.3f}", *spans[1:],
+        ))  # fmt: skip
     columns = ("rate", "effect", "subjects", "settings", "asked for", "facegap", "± at most", "published formula", "naive")
     return TextTable("Coverage, least to greatest over images and rates", columns, tuple(lines), frozenset(dimmed))
 
@@ -153,12 +171,12 @@ def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
 def family_table(rows: Sequence[FamilyRow]) -> TextTable:
     """Families: false alarms, honesty and what is found."""
     lines = tuple(
-        (row.name, row.metric, " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects), each(row.images),
+        (row.name, METRIC_TITLES[row.metric], " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects), each(row.images),
          f"{row.worlds:,}", with_error(row.false_alarm, row.worlds), with_error(row.dishonest, row.worlds),
          with_error(row.found, row.worlds))
         for row in rows
     )  # fmt: skip
-    columns = ("family", "metric", "planted rates", "subjects", "images", "worlds", "false gap anywhere",
+    columns = ("family", "rate", "planted rates", "subjects", "images", "worlds", "false gap anywhere",
                "margin or more called smaller", "largest gap found")  # fmt: skip
     return TextTable("Families", columns, lines)
 

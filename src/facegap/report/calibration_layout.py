@@ -40,6 +40,7 @@ def render(
     environment.filters["clean"] = clean
     return environment.get_template("calibration.html").render(
         title=title, lead=lead, claims=claims, sections=sections, method=method, classes=CLASSES,
+        graded=any(claim.state != "reported" for claim in claims),
         pictures={figure.name: picture(figure) for section in sections for figure in section.figures},
     )  # fmt: skip
 

@@ -180,13 +180,15 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
     for points in curves.values():
         first = points[0]
         enough = [row.subjects for row in points if row.found >= POWER]
-        size = f"{first.gap:g} times" if first.metric == "fmr" else f"{100 * first.gap:g} points"
-        reach = f"{min(enough)} subjects a group" if enough else f"more than {max(row.subjects for row in points)}"
-        sentences.append(f"{first.metric} {first.rate:g} and {size} in {first.groups} groups: {reach}")
+        size = f"a ratio of {first.gap:g}" if first.metric == "fmr" else f"{100 * first.gap:g} points"
+        reach = str(min(enough)) if enough else f"more than {max(row.subjects for row in points)}"
+        where = f"{KIND_TITLES[first.kind]}, {100 * first.rate:g} % in {first.groups} groups, one worse by {size}"
+        sentences.append(f"{where}: {reach}")
     return Claim(
         "How many subjects a gap needs",
         "reported",
-        "Subjects from which the verdict is `gap` in 80 of 100 worlds. " + "; ".join(sentences) + ".",
+        "Subjects of each group from which on the verdict is `gap` in 80 of 100 worlds:",
+        tuple(sentences),
     )
 
 

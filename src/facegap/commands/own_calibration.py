@@ -1,0 +1,158 @@
+"""`audit --calibrate`: what an audit of these very people could have found, attached to its run folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facegap.commands.calibrate import PAGE, RESULT, RESULT_VERSION, ignore_interrupts
+from facegap.derive.own_sizes import own_families
+from facegap.errors import RunError
+from facegap.report.own_calibration import own_page
+from facegap.runtime import version_of
+from facegap.simulate.planted_run import DIFFERENCES, RATIOS, OwnFamily, OwnPower, own_power
+from facegap.store import Run, broken_hashes, finish, fitting_together, open_folder, read_run
+from facegap.store_files import explained, write_bytes
+
+WORLDS, FEWEST_WORLDS = 500, 100
+MOST_DRAWS = 40_000  # groups x gaps x worlds of one family: some seconds
+FEW_FAMILIES = 3  # that one process has drawn before others have started
+Progress = Callable[[int, int], None]  # draws done, draws in all
+
+
+def own_calibration(
+    run: Run, *, seed: int = 0, worlds: int | None = None, workers: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
+    """Planted gaps between the groups of a run, family by family, and what was left out and why.
+
+    worlds   : of each family; None: 500, fewer for many groups
+    progress : one draw is one group at one planted gap in all worlds
+    """
+    families, left_out = own_families(run)
+    jobs = [(family, worlds or worlds_for(family), (seed, 33, number)) for number, family in enumerate(families)]
+    total, done = sum(draws_of(family) for family in families), 0
+
+    def count(draws: int) -> None:
+        nonlocal done
+        done += draws
+        progress(done, total)
+
+    count(0)
+    found = dict(each_family(jobs, workers or os.cpu_count() or 1, count))
+    return [found[number] for number in range(len(families))], left_out
+
+
+def each_family(
+    jobs: Sequence[tuple[OwnFamily, int, tuple[int, ...]]], workers: int, count: Callable[[int], None]
+) -> Iterator[tuple[int, OwnPower]]:
+    """Number and result of each family as it is done."""
+    if workers == 1 or len(jobs) <= FEW_FAMILIES:
+        yield from ((number, own_power(*job, lambda: count(1))) for number, job in enumerate(jobs))
+        return
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=ignore_interrupts)
+    try:
+        numbers = {pool.submit(own_power, *job): number for number, job in enumerate(jobs)}
+        for finished in as_completed(numbers):
+            count(draws_of(jobs[numbers[finished]][0]))
+            yield numbers[finished], finished.result()
+    except BrokenProcessPool as error:
+        raise RunError("a worker was killed, perhaps for memory; run it again with --workers 1") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def draws_of(family: OwnFamily) -> int:
+    """Groups x (planted gaps and none)."""
+    return len(family.groups) * (1 + len(RATIOS if family.is_ratio else DIFFERENCES))
+
+
+def worlds_for(family: OwnFamily) -> int:
+    """As many worlds as take some seconds."""
+    return int(np.clip(MOST_DRAWS // draws_of(family), FEWEST_WORLDS, WORLDS))
+
+
+def add_own_calibration(
+    folder: Path, run: Run, *, seed: int = 0, workers: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
+    """Write calibration.html and calibration.json into a finished run folder and hash the folder again."""
+    powers, left_out = own_calibration(run, seed=seed, workers=workers, progress=progress)
+    plain = json.dumps(as_plain(powers, left_out, seed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(folder / RESULT, plain.encode())
+    write_bytes(folder / PAGE, own_page(powers, left_out, seed=seed).encode())
+    with explained(folder):
+        finish(folder)
+    return powers, left_out
+
+
+def calibrate_run(
+    folder: Path, *, seed: int = 0, workers: int | None = None, progress: Progress = lambda done, total: None
+) -> tuple[list[OwnPower], list[str]]:
+    """`add_own_calibration` to a run that was finished earlier, closed boxes included.
+
+    Raises
+    ------
+    RunError : no finished run, one that was changed after its end, or one that another process is writing
+    """
+    changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{RESULT}:"))]
+    if changed:  # the new page would give changed tables new hashes
+        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}")
+    with open_folder(folder, resume=True), fitting_together(folder):
+        return add_own_calibration(folder, read_run(folder), seed=seed, workers=workers, progress=progress)
+
+
+def as_plain(powers: Sequence[OwnPower], left_out: Sequence[str], seed: int) -> dict[str, Any]:
+    """The result as JSON holds it; the same run and seed give the same bytes."""
+    return {
+        "version": RESULT_VERSION,
+        "facegap": version_of("facegap"),
+        "seed": seed,
+        "left_out": list(left_out),
+        "families": [family_as_plain(power) for power in powers],
+    }
+
+
+def family_as_plain(power: OwnPower) -> dict[str, Any]:
+    """One family: its people as counts, then what was found."""
+    family = power.family
+    first, second = np.triu_indices(len(family.groups), 1)
+    names = [group.name for group in family.groups]
+    stated = {
+        name: value
+        for name, value in asdict(family).items()
+        if name in ("metric", "term", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
+    }
+    return {
+        **stated,
+        "threshold": plain_number(family.threshold),
+        "gap_is_a": "ratio" if family.is_ratio else "difference",
+        "groups": [
+            {"name": group.name, "subjects": len(group.trials), "images_or_trials": int(group.trials.sum()),
+             "interval_holds": float(held)}
+            for group, held in zip(family.groups, power.held, strict=True)
+        ],
+        "worlds": power.worlds,
+        "false_alarm": power.false_alarm,
+        "gaps": power.gaps.tolist(),
+        "found_any": [plain_number(share) for share in power.found_any],
+        "pairs": [
+            {"group_a": names[a], "group_b": names[b], "found": [plain_number(share) for share in power.found[k]],
+             "no_gap_is_said_where_there_is_none": float(power.cleared[k])}
+            for k, (a, b) in enumerate(zip(first, second, strict=True))
+        ],
+    }  # fmt: skip
+
+
+def plain_number(value: float) -> float | None:
+    """NaN as None."""
+    return None if np.isnan(value) else float(value)

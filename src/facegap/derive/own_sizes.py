@@ -1,0 +1,178 @@
+"""The families of a run as planted worlds need them: who has how many trials, the pooled rate, how far people differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facegap.derive.comparisons import Comparisons, between, genuine_errors, images_of
+from facegap.derive.gaps import known_codes
+from facegap.derive.identification import outcomes_of
+from facegap.derive.results import run_metrics, subject_codes, terms_of
+from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.terms import Cells, cells_of
+from facegap.derive.verification import Operating
+from facegap.simulate.planted_run import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
+from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS
+from facegap.store import Run
+from facegap.types import BoolArray, FloatArray, IntArray
+
+FEW_ERRORS = 10
+ASSUMED = 0.1  # of how far people differ, where too few errors were seen to tell
+MOST_PEOPLE = 20_000  # of a group, for pairs
+MOST_MATCHES = 300_000  # expected in one world at the observed rate
+MOST_GROUPS = 40
+
+
+def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
+    """Every family of the run that can be planted, and a sentence for each that cannot.
+
+    Metrics: error_rate_all, fmr and fnmr at the run's first threshold, fnir and fpir at it; where a run has none of
+    these, what its images ended in (fte, no_answer_rate). Groups under the run's minimum are in no family.
+    """
+    found, left_out = list[OwnFamily](), list[str]()
+    for family in [*single_families(run), *pair_families(run, left_out)]:
+        if len(family.groups) < 2:
+            left_out.append(f"{family.metric} by {family.term}: fewer than two groups of {run.record['min_subjects']} subjects")
+        elif len(family.groups) > MOST_GROUPS:
+            left_out.append(f"{family.metric} by {family.term}: more than {MOST_GROUPS} groups, whose pairs nobody could read")
+        else:
+            found.append(family)
+    return found, list(dict.fromkeys(left_out))
+
+
+def single_families(run: Run) -> Iterator[OwnFamily]:
+    """Families whose trials are of one person each: answers and searches."""
+    subjects, metrics = subject_codes(run.manifest), run_metrics(run)
+    chosen = [name for name in ("error_rate_all",) if name in metrics]
+    if not chosen and run.matched is None:
+        chosen = [name for name in ("fte", "no_answer_rate") if name in metrics]
+    outcomes = [(metric, Operating(np.nan, ""), *metrics[metric]) for metric in chosen]
+    outcomes += search_outcomes(run)
+    for metric, operating, trials, errors in outcomes:
+        for term in terms_of(run)[1:]:
+            cells = cells_of(run.manifest, term)
+            codes = known_codes(cells, trials)
+            rows = codes >= 0
+            yield singles(run, metric, cells, operating, subjects[rows], codes[rows], errors[rows])
+
+
+def search_outcomes(run: Run) -> list[tuple[str, Operating, BoolArray, BoolArray]]:
+    """The first judgement of FNIR and of FPIR with a threshold, as trials and errors by manifest row."""
+    if run.searched is None:
+        return []
+    found: dict[str, tuple[str, Operating, BoolArray, BoolArray]] = {}
+    for point, trials, errors in outcomes_of(run, run.searched):
+        if not np.isnan(point.threshold):
+            found.setdefault(point.metric, (point.metric, Operating(point.threshold, point.source), trials, errors))
+    return list(found.values())
+
+
+def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
+    """FNMR and FMR at the run's first threshold; adds to `left_out` why there is none."""
+    pairs, operating = comparisons_of(run), operating_of(run)
+    if pairs is None or not operating:
+        return
+    point = operating[0]
+    if len(operating) > 1:
+        left_out.append(f"the other {len(operating) - 1} thresholds of the run")
+    for term in terms_of(run)[1:]:
+        cells = cells_of(run.manifest, term)
+        yield refusals(run, pairs, cells, point)
+        if pairs.listed_only:
+            left_out.append("fmr: only listed pairs were compared, and planted worlds compare everyone with everyone")
+        elif (family := matches(run, pairs, cells, point)) is not None:
+            yield family
+        else:
+            left_out.append(f"fmr by {'*'.join(term)}: too many people or false matches to be drawn again and again")
+
+
+def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily:
+    """FNMR: every genuine pair is a trial of its person."""
+    subjects, codes, wrong = [], [], []
+    for code, group in enumerate(known_groups(cells)):
+        chosen, errors = genuine_errors(pairs, point.threshold, group, generalised=False)
+        subjects.append(pairs.subjects[pairs.genuine[chosen, 0]])
+        codes.append(np.full(len(errors), code))
+        wrong.append(errors)
+    return singles(
+        run, "fnmr", cells, point, np.concatenate(subjects), np.concatenate(codes).astype(np.int64), np.concatenate(wrong)
+    )
+
+
+def singles(
+    run: Run, metric: str, cells: Cells, point: Operating, subjects: IntArray, codes: IntArray, wrong: BoolArray
+) -> OwnFamily:
+    """A family of trials of one person each. subjects, codes, wrong : one entry per trial."""
+    people, errors, trials = list[People](), list[FloatArray](), list[FloatArray]()
+    for code, name in enumerate(known_names(cells)):
+        mine = codes == code
+        _, person = np.unique(subjects[mine], return_inverse=True)
+        tried = np.bincount(person.reshape(-1))
+        if len(tried) >= run.record["min_subjects"]:
+            people.append(People(name, tried.astype(np.int64)))
+            errors.append(np.bincount(person.reshape(-1), weights=wrong[mine]).astype(np.float64))
+            trials.append(tried.astype(np.float64))
+    seen, total = int(sum(group.sum() for group in errors)), int(sum(group.sum() for group in trials))
+    repeats = any((group > 1).any() for group in trials)
+    strength = intraclass_correlation(errors, trials) if repeats else 0.0
+    return assembled(metric, cells, point, "singles", people, seen, total, strength, repeats=repeats)
+
+
+def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily | None:
+    """FMR within each group; None where it would take too long or too much memory to plant."""
+    people, matched, images = list[People](), list[tuple[IntArray, IntArray]](), list[IntArray]()
+    listed = pairs.false_matches(point.threshold)
+    for name, group in zip(known_names(cells), known_groups(cells), strict=True):
+        usable = group & pairs.counted & pairs.enrolled
+        count = images_of(pairs.subjects, usable)
+        present = np.flatnonzero(count)
+        if len(present) < run.record["min_subjects"]:
+            continue
+        place = np.cumsum(count > 0) - 1
+        wrong = place[pairs.subjects[between(listed, usable, None)]]
+        people.append(People(name, count[present]))
+        matched.append((wrong[:, 0], wrong[:, 1]))
+        images.append(count[present])
+    correlation, rate = shared_correlation(matched, images)
+    seen, total = sum(len(left) for left, _ in matched), sum(pairs_among(count) for count in images)
+    if any(len(count) > MOST_PEOPLE for count in images) or seen > MOST_MATCHES:
+        return None
+    return assembled("fmr", cells, point, "pairs", people, seen, total, rho_of(correlation, rate), repeats=True)
+
+
+def assembled(
+    metric: str, cells: Cells, point: Operating, sort: str, people: list[People], errors: int, trials: int,
+    strength: float, *, repeats: bool,
+) -> OwnFamily:  # fmt: skip
+    """The family, with what had to be assumed where few errors were seen.
+
+    repeats : whether people have more than one trial, so that it matters how far they differ
+    """
+    notes = []
+    if errors < FEW_ERRORS and repeats:
+        strength = max(strength, ASSUMED)
+        notes.append(f"With {errors} errors it cannot be told how far people differ; {strength:.2g} is assumed.")
+    if not errors and trials:
+        notes.append("No error was seen; half an error is planted instead of none.")
+    rate = max(errors, 0.5) / trials if trials else float("nan")
+    return OwnFamily(
+        metric, "*".join(cells.term), point.threshold, point.source, "pairs" if sort == "pairs" else "singles",
+        tuple(people), errors, trials, rate, strength, metric in RATIO_METRICS, DEFAULT_MARGINS[metric], tuple(notes),
+    )  # fmt: skip
+
+
+def known_names(cells: Cells) -> list[str]:
+    """Names of the groups whose labels are all there, in order."""
+    return [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
+
+
+def known_groups(cells: Cells) -> list[BoolArray]:
+    """Rows of each of those groups."""
+    return [cells.codes == k for k, known in enumerate(cells.known) if known]
+
+
+def pairs_among(images: IntArray) -> int:
+    """Image pairs of different people."""
+    return int((images.sum() ** 2 - (images**2).sum()) // 2)

@@ -1,0 +1,220 @@
+"""The page of `audit --calibrate`: with these subjects, a gap of d is found with probability p."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import altair as alt
+import numpy as np
+
+from facegap.report.calibration_charts import HEIGHT_PX, WIDTH_PX, curves, ends
+from facegap.report.calibration_layout import Section, render
+from facegap.report.figures.style import Figure, finished
+from facegap.report.tables import METRIC_TITLES, TextTable
+from facegap.report.text import NO_NUMBER, clean, score
+from facegap.simulate.planted_bands import Claim, standard_error
+from facegap.simulate.planted_run import OwnPower, crossing
+from facegap.statistics.verdicts import POWER
+from facegap.types import FloatArray
+
+TITLE = "What this audit could have found"
+LEAD = (
+    "facegap planted gaps of known size between the very groups of this run and audited them: with as many people and images, "
+    "an error rate as was seen over all groups together, and people who differ as much as these did. It says how large a "
+    "gap had to be to be found, whatever was found.",
+)
+METHOD = (
+    "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
+    "the verdict `gap`: Holm's p over the family at most .05, and not inside the margin. Of the two groups of a pair either "
+    "may be the worse one; the smaller of the two shares is given.",
+    "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
+    "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays no part, but the pooled rate and "
+    "how far people differ are estimates from the same people.",
+)
+MOST_CURVES = 6
+MOST_LINES = 12  # of a table on a terminal
+
+
+def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) -> str:
+    """The page, as text."""
+    lead = [*LEAD] if powers else [*LEAD, "This run has no family of groups that gaps could be planted in."]
+    skipped = [f"Left out: {'; '.join(left_out)}."] if left_out else []
+    made = f"Seed {seed}."
+    sections = [family_section(number, power) for number, power in enumerate(powers, 1)]
+    return render(TITLE, lead, [own_claim(power) for power in powers], sections, [*METHOD, *skipped, made])
+
+
+def own_claim(power: OwnPower) -> Claim:
+    """A family in a sentence or two, as the page begins with it."""
+    error = standard_error(power.false_alarm, power.worlds)
+    alarm = (
+        f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (.05 allowed)."
+    )
+    return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
+
+
+def heading(power: OwnPower) -> str:
+    """The family by name."""
+    family = power.family
+    at = "" if math.isnan(family.threshold) else f", threshold {score(family.threshold)}"
+    title = METRIC_TITLES.get(family.metric, family.metric)
+    return f"{title[0].upper()}{title[1:]} by {' x '.join(family.term.split('*'))}{at}"
+
+
+def sentences(power: OwnPower) -> list[str]:
+    """With these subjects, a gap of d is found with probability p: for the family, then the best and the worst pair."""
+    family = power.family
+    known = [k for k, share in enumerate(power.found_any) if not math.isnan(share)]
+    sizes = [group.trials for group in family.groups]
+    least, most = min(len(size) for size in sizes), max(len(size) for size in sizes)
+    among = f"{least} to {most} subjects in" if least < most else f"{least} subjects in each of"
+    people = f"{among} {len(sizes)} groups"
+    if not known:
+        return [f"With {people} and a pooled rate of {share_in_words(family.rate)} no gap could be planted."]
+    middle = next((k for k in known if power.found_any[k] >= 0.5), known[-1])
+    reach = crossing(power.gaps, power.found_any, POWER)
+    enough = (
+        f"from {gap_size(power, reach)} on in 80 of 100 worlds"
+        if not math.isnan(reach)
+        else f"no planted gap up to {gap_size(power, float(power.gaps[known[-1]]))} is found in 80 of 100 worlds"
+    )
+    first = (
+        f"With {people} and {share_in_words(family.rate)} errors over all of them, a gap of "
+        f"{gap_size(power, float(power.gaps[middle]))} is found with probability {power.found_any[middle]:.2f}, whichever "
+        f"group is the worse one; {enough}."
+    )
+    cleared = float(np.max(power.cleared))
+    said = (
+        f"That no gap is larger than {margin_in_words(power)} can be said of no pair, even where there is none."
+        if cleared < 0.05
+        else f"Where there is no gap, none larger than {margin_in_words(power)} is said with probability "
+        f"{float(np.min(power.cleared)):.2f} to {cleared:.2f}, by pair."
+    )
+    return [first, said, *family.notes]
+
+
+def gap_size(power: OwnPower, gap: float) -> str:
+    """A gap in words: 5 points, or a ratio of 2."""
+    return f"a ratio of {gap:.2g}" if power.family.is_ratio else f"{100 * gap:.2g} points"
+
+
+def margin_in_words(power: OwnPower) -> str:
+    """The margin in the same words."""
+    return gap_size(power, power.family.margin)
+
+
+def share_in_words(rate: float) -> str:
+    """A rate in per cent, to three digits."""
+    return f"{100 * rate:.3g} %"
+
+
+def family_section(number: int, power: OwnPower) -> Section:
+    """One family: its sizes, the chart of the pairs, and both tables."""
+    family = power.family
+    differ = f"how far people differ: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
+    seen = f"{family.errors:,} errors in {family.trials:,} trials, {share_in_words(family.rate)} planted; {differ}."
+    pairs, few = pair_table(power), len(power.found) <= MOST_LINES
+    return Section(
+        heading(power), (seen, *family.notes), (power_chart(number, power),),
+        (size_table(power), pairs) if few else (size_table(power),), f"All {len(power.found)} pairs of groups",
+        () if few else (pairs,),
+    )  # fmt: skip
+
+
+def pair_names(power: OwnPower) -> list[str]:
+    """Names of the pairs, in the order of the rows."""
+    names = [group.name for group in power.family.groups]
+    first, second = np.triu_indices(len(names), 1)
+    return [f"{names[a]} and {names[b]}" for a, b in zip(first, second, strict=True)]
+
+
+def power_chart(number: int, power: OwnPower) -> Figure:
+    """Share of worlds in which a gap is found, by its size: the pairs, or the best, middle and worst of many, and any."""
+    names, unit = pair_names(power), 1 if power.family.is_ratio else 100
+    chosen = list(range(len(names)))
+    if len(chosen) > MOST_CURVES - 1:
+        order = sorted(chosen, key=lambda k: -float(np.nan_to_num(power.found[k]).sum()))
+        chosen = [order[0], order[len(order) // 2], order[-1]]
+    lines = [(names[k], power.found[k]) for k in chosen]
+    if len(names) > 1:
+        lines.append(("any pair with the worse group", power.found_any))
+    marks = [
+        {"pair": clean(name), "gap": float(gap) * unit, "found": float(share), **ends(float(share), power.worlds)}
+        for name, curve in lines
+        for gap, share in zip(power.gaps, curve, strict=True)
+        if not math.isnan(share)
+    ]
+    x = gap_axis(power)
+    y = alt.Y("found:Q", title="probability that it is found", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    chart = curves(marks, x, y, "pair", [name for name, _ in lines])
+    return finished(
+        chart.properties(width=WIDTH_PX * 1.6, height=HEIGHT_PX),
+        name=f"own-power-{number}",
+        title="How large a gap must be to be found",
+        alt_text=f"{heading(power)}. " + sentences(power)[0],
+    )
+
+
+def gap_axis(power: OwnPower) -> alt.X:
+    """Ratios on a log scale with a tick for each; points on a plain one."""
+    if not power.family.is_ratio:
+        return alt.X("gap:Q", title="planted gap, points", axis=alt.Axis(grid=False))
+    ticks = alt.Axis(values=[float(gap) for gap in power.gaps], format="~g", grid=False)
+    return alt.X("gap:Q", title="planted gap, times", scale=alt.Scale(type="log"), axis=ticks)
+
+
+def size_table(power: OwnPower) -> TextTable:
+    """The groups as they were planted."""
+    unit = "images" if power.family.sort == "pairs" else "trials"
+    rows = tuple(
+        (group.name, f"{len(group.trials):,}", f"{int(group.trials.sum()):,}",
+         f"{held:.3f} ± {standard_error(float(held), power.worlds):.3f}")
+        for group, held in zip(power.family.groups, power.held, strict=True)
+    )  # fmt: skip
+    return TextTable("The groups", ("group", "subjects", unit, "95 % intervals that held the planted rate"), rows)
+
+
+def pair_table(power: OwnPower) -> TextTable:
+    """Probability of each planted gap, pair by pair."""
+    sizes = (f"ratio {gap:g}" if power.family.is_ratio else f"{100 * gap:.2g} points" for gap in power.gaps)
+    columns = ("groups", *sizes, "80 % from", f"none above {margin_in_words(power)} said, where there is none")
+    lines = [(name, power.found[k], f"{power.cleared[k]:.2f}") for k, name in enumerate(pair_names(power))]
+    if len(lines) > 1:
+        lines.append(("any pair with the worse group", power.found_any, ""))
+    rows = tuple(
+        (name, *(NO_NUMBER if math.isnan(share) else f"{share:.2f}" for share in curve), reached(power, curve), said)
+        for name, curve, said in lines
+    )
+    error = standard_error(0.5, power.worlds)
+    note = f"Probability that the gap is found, from {power.worlds} worlds each; Monte Carlo error at most {error:.3f}."
+    return TextTable("With these subjects, a gap of this size is found with probability", columns, rows, notes=(note,))
+
+
+def reached(power: OwnPower, curve: FloatArray) -> str:
+    """The gap from which on a curve is at 80 %, in words."""
+    gap = crossing(power.gaps, curve, POWER)
+    return NO_NUMBER if math.isnan(gap) else gap_size(power, gap).removeprefix("a ")
+
+
+def own_tables(powers: Sequence[OwnPower]) -> list[TextTable]:
+    """The pair tables for a terminal, each with the name of its family; of many pairs a few, and how many there are."""
+    return [short(pair_table(power), f"{heading(power)}: found with probability") for power in powers]
+
+
+def short(table: TextTable, title: str) -> TextTable:
+    """The table with only its most, middle and least found pairs where it is long; its last row is of all pairs."""
+    if len(table.rows) <= MOST_LINES:
+        return replace(table, title=title)
+    *pairs, together = table.rows
+    order = sorted(range(len(pairs)), key=lambda k: pairs[k][1:-2], reverse=True)
+    kept = sorted({*order[:2], order[len(order) // 2], *order[-2:]}, key=order.index)
+    note = f"{len(kept)} of {len(pairs)} pairs, from the most to the least found; the page holds all."
+    return replace(table, title=title, rows=(*(pairs[k] for k in kept), together), notes=(*table.notes, note))
+
+
+def own_lines(powers: Sequence[OwnPower], left_out: Sequence[str]) -> list[str]:
+    """The sentences for a terminal."""
+    found = [f"{heading(power)}. {' '.join(sentences(power))}" for power in powers]
+    return [*found, *(f"No gaps were planted in {reason}." for reason in left_out)]

@@ -1,0 +1,279 @@
+"""What an audit of these very people could have found: their numbers of images, an observed rate, planted gaps.
+
+Everybody keeps as many images, pairs or searches as in the run, people differ as much as they were seen to, and all
+groups get one rate. Then one group after the other is made worse by a gap, and the audit's own functions judge the
+family: how often is the gap found?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from facegap.simulate.planted import binomial, person_chances
+from facegap.simulate.planted_families import judge_rates, pairs_of
+from facegap.simulate.planted_pairs import sparse_false_matches
+from facegap.simulate.planted_rates import covers
+from facegap.simulate.planted_search import normal_nodes
+from facegap.statistics.clusters import rates_of_clusters
+from facegap.statistics.dyadic import dyadic_fmr
+from facegap.statistics.gaps import ALPHA
+from facegap.statistics.judged import Judged
+from facegap.statistics.verdicts import GAP, WITHIN, holm, verdicts
+from facegap.types import AnyArray, FloatArray, IntArray
+
+DIFFERENCES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
+RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
+HIGHEST_RATE = 0.95
+STRONGEST_PAIRS, STRONGEST = 0.4, 0.9
+PEOPLE_AT_ONCE = 2_000_000  # people x worlds drawn at once
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """A group of a run.
+
+    trials : of each subject, int64 [S], all above 0; for `pairs` the images of each subject
+    """
+
+    name: str
+    trials: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class OwnFamily:
+    """A family of gaps of a run, with what is planted in it.
+
+    sort     : singles (each trial is of one person) or pairs (of two people, all images against all)
+    rate     : observed over all groups together; it is planted in all of them
+    strength : how far people differ: intraclass correlation for singles, rho for pairs
+    margin   : a ratio where `is_ratio`, else a difference
+    notes    : what was assumed
+    """
+
+    metric: str
+    term: str
+    threshold: float
+    threshold_from: str
+    sort: Literal["singles", "pairs"]
+    groups: tuple[People, ...]
+    errors: int
+    trials: int
+    rate: float
+    strength: float
+    is_ratio: bool
+    margin: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPower:
+    """How often gaps between these groups are found.
+
+    gaps        : planted, [D]
+    found       : float64 [pairs, D], share of worlds in which this pair gets `gap`, the smaller of two shares: with the
+                  first group worse and with the second one. NaN where the rate would be too high
+    found_any   : float64 [D], share of worlds in which any pair with the worse group gets `gap`, whichever group that is
+    false_alarm : share of worlds without any gap in which some pair gets `gap`
+    cleared     : float64 [pairs], share of those worlds in which the pair gets `no gap larger than the margin`
+    held        : float64 [groups], share of those worlds whose interval holds the planted rate
+    """
+
+    family: OwnFamily
+    worlds: int
+    gaps: FloatArray
+    found: FloatArray
+    found_any: FloatArray
+    false_alarm: float
+    cleared: FloatArray
+    held: FloatArray
+
+
+Rates = tuple[FloatArray, FloatArray]  # value and effective trials, [worlds] each
+
+
+def own_power(
+    family: OwnFamily, worlds: int, seed: Sequence[int], step: Callable[[], None] = lambda: None
+) -> OwnPower:
+    """Plant every gap in every group and judge.
+
+    seed : of this family; step : called after each of the groups x (gaps + 1) draws
+    """
+    gaps = np.array(RATIOS if family.is_ratio else DIFFERENCES)
+    first, second = pairs_of(len(family.groups))
+    held = np.empty(len(family.groups))
+    base: list[Rates] = []
+    for place, group in enumerate(family.groups):
+        value, effective, low, high = drawn(family, group, family.rate, worlds, [*seed, place, 0])
+        held[place] = covers(low, high, family.rate).mean()
+        base.append((value, effective))
+        step()
+    alike = judged_worlds(family, base, first, second)
+    said = verdicts(alike.differs, alike.within_margin)
+    found = np.full((len(family.groups), len(first), len(gaps)), np.nan)
+    found_any = np.full((len(family.groups), len(gaps)), np.nan)
+    for place, group in enumerate(family.groups):
+        for level, gap in enumerate(gaps):
+            rate = family.rate * gap if family.is_ratio else family.rate + gap
+            if rate <= HIGHEST_RATE:
+                value, effective, _, _ = drawn(family, group, rate, worlds, [*seed, place, level + 1])
+                raised = [*base[:place], (value, effective), *base[place + 1 :]]
+                found[place, :, level], found_any[place, level] = shares_found(family, raised, alike, place, first, second)
+            step()
+    mine = np.stack([found[first[k], k] for k in range(len(first))])
+    other = np.stack([found[second[k], k] for k in range(len(first))])
+    return OwnPower(
+        family, worlds, gaps, np.minimum(mine, other), found_any.min(axis=0), float((said == GAP).any(axis=1).mean()),
+        (said == WITHIN).mean(axis=0), held,
+    )  # fmt: skip
+
+
+def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
+    """The family of every world, as an audit judges it."""
+    value, effective = (np.stack([one[side] for one in rates], axis=1) for side in (0, 1))
+    return judge_rates(value, effective, first, second, is_ratio=family.is_ratio, margin=family.margin)
+
+
+def shares_found(
+    family: OwnFamily, raised: Sequence[Rates], alike: Judged, worse: int, first: IntArray, second: IntArray
+) -> tuple[FloatArray, float]:
+    """Per pair the share of worlds with `gap`, float64 [pairs], and the share with any among those of the worse group.
+
+    Pairs without the worse group are as they were: only their place in Holm's order changes.
+    """
+    value, effective = (np.stack([one[side] for one in raised], axis=1) for side in (0, 1))
+    touched = np.flatnonzero((first == worse) | (second == worse))
+    # The interval inside the margin is at alpha over all pairs of the family, not over those that are judged again.
+    alpha = ALPHA * len(touched) / len(first)
+    again = judge_rates(
+        value, effective, first[touched], second[touched], is_ratio=family.is_ratio, margin=family.margin, alpha=alpha
+    )
+    p, within = alike.p.copy(), alike.within_margin.copy()
+    p[:, touched], within[:, touched] = again.p, again.within_margin
+    said = verdicts(holm(p) <= ALPHA, within) == GAP
+    return said.mean(axis=0), float(said[:, touched].any(axis=1).mean())
+
+
+def drawn(
+    family: OwnFamily, group: People, rate: float, worlds: int, seed: Sequence[int]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Rates of a group in many worlds: value, effective trials, low and high, float64 [worlds] each."""
+    rng = np.random.default_rng(list(seed))
+    if family.sort == "pairs":
+        rows = [matched_rate(group.trials, rate, family.strength, rng) for _ in range(worlds)]
+        return tuple(np.array(column, np.float64) for column in zip(*rows, strict=True))  # type: ignore[return-value]
+    size = max(1, PEOPLE_AT_ONCE // len(group.trials))
+    parts = [single_rates(group.trials, rate, family.strength, min(size, worlds - k), rng) for k in range(0, worlds, size)]
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def single_rates(
+    trials: IntArray, rate: float, strength: float, worlds: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Worlds of trials of one person each."""
+    shape = (worlds, len(trials))
+    chance = person_chances(rate, "beta", strength, shape, rng)
+    errors = binomial(1 if (trials == 1).all() else trials, chance, shape, rng)
+    cells = np.repeat(np.arange(worlds), len(trials))
+    found = rates_of_clusters(errors.ravel(), np.tile(trials, worlds), cells, n_cells=worlds)
+    return found.value, found.effective_trials, found.low, found.high
+
+
+def matched_rate(
+    images: IntArray, rate: float, strength: float, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """One world of pairs of two people."""
+    left, right = sparse_false_matches(images, rate, strength, rng)
+    found = dyadic_fmr(left, right, np.ones(len(left), np.int64), images=images)
+    return found.value, found.effective_trials, found.low, found.high
+
+
+# ---- how far people differ ----
+
+
+def intraclass_correlation(errors: Sequence[FloatArray], trials: Sequence[FloatArray]) -> float:
+    """How alike two trials of one person are beyond the rate of the group, pooled over groups: 0 to .9.
+
+    errors, trials : per group, float64 [S]
+    Formula        : sum_i [(e_i - p m_i)^2 S/(S-1) - p (1-p) m_i] / sum_i p (1-p) m_i (m_i - 1), each group at its own p
+    Edge           : 0 where nobody has two trials or no group errs
+    """
+    above, below = 0.0, 0.0
+    for wrong, tried in zip(errors, trials, strict=True):
+        people, total = len(tried), tried.sum()
+        if people < 2 or not total:
+            continue
+        rate = wrong.sum() / total
+        spread = rate * (1 - rate)
+        above += float((((wrong - rate * tried) ** 2) * people / (people - 1) - spread * tried).sum())
+        below += float((spread * tried * (tried - 1)).sum())
+    return float(np.clip(above / below, 0.0, STRONGEST)) if below else 0.0
+
+
+def shared_correlation(matches: Sequence[tuple[IntArray, IntArray]], images: Sequence[IntArray]) -> tuple[float, float]:
+    """Correlation of two trials of pairs that share one person, pooled over groups, and the rate: (correlation, rate).
+
+    matches : per group, the two people of every false match, codes of `images`
+    Formula : sum_i [E_i^2 - sum_j E_ij^2] / p (1-p) sum_i [T_i^2 - sum_j T_ij^2] with E = errors - p T, T trials
+    """
+    above = below = errors_all = trials_all = 0.0
+    for (left, right), count in zip(matches, images, strict=True):
+        m = count.astype(np.float64)
+        trials = m * (m.sum() - m)
+        total = trials.sum() / 2
+        if not total:
+            continue
+        rate = len(left) / total
+        size = len(m)
+        pairs, wrong = np.unique(np.minimum(left, right) * size + np.maximum(left, right), return_counts=True)
+        low, high = pairs // size, pairs % size
+        changed = wrong * (wrong - 2 * rate * m[low] * m[high])
+        own = sum(np.bincount(side, weights=wrong, minlength=size) for side in (low, high))
+        squares = sum(np.bincount(side, weights=changed, minlength=size) for side in (low, high))
+        trial_squares = m**2 * ((m**2).sum() - m**2)
+        above += float(((own - rate * trials) ** 2 - squares - rate**2 * trial_squares).sum())
+        below += float(rate * (1 - rate) * (trials**2 - trial_squares).sum())
+        errors_all, trials_all = errors_all + len(left), trials_all + total
+    rate_all = errors_all / trials_all if trials_all else float("nan")
+    return (above / below if below else 0.0), rate_all
+
+
+def rho_of(correlation: float, rate: float) -> float:
+    """The rho at which two pairs that share a person match together as often as they were seen to: 0 to .4."""
+    if not correlation > 0 or not 0 < rate < 1:
+        return 0.0
+    nodes, weights = normal_nodes(80)
+    threshold, aimed = ndtri(rate), correlation * rate * (1 - rate)
+
+    def excess(rho: float) -> float:
+        chance = ndtr((threshold + np.sqrt(rho) * nodes) / np.sqrt(1 - rho))
+        return float(weights @ chance**2) - rate**2 - aimed
+
+    return float(brentq(excess, 0.0, STRONGEST_PAIRS)) if excess(STRONGEST_PAIRS) > 0 else STRONGEST_PAIRS
+
+
+def smallest_found(power: OwnPower, share: float) -> tuple[float, float]:
+    """The smallest planted gap from which on some pair, and every pair, is found in `share` of the worlds; NaN: none.
+
+    Between two planted gaps the share is taken as linear.
+    """
+    reached = [crossing(power.gaps, curve, share) for curve in power.found]
+    return float(np.nanmin(reached)) if not np.isnan(reached).all() else float("nan"), float(np.max(reached))
+
+
+def crossing(gaps: AnyArray, curve: AnyArray, share: float) -> float:
+    """Where a rising curve reaches a share; NaN where it does not."""
+    above = np.flatnonzero(curve >= share)
+    if not len(above):
+        return float("nan")
+    k = int(above[0])
+    if k == 0:
+        return float(gaps[0])
+    part = (share - curve[k - 1]) / (curve[k] - curve[k - 1])
+    return float(gaps[k - 1] + part * (gaps[k] - gaps[k - 1]))
+
