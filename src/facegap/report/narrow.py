@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from facegap.report.compared import gap_table
 from facegap.report.gender_shades import COUNTED_AS, per_cent, view_rates
@@ -51,6 +52,23 @@ def turned(rates: Mapping[str, Mapping[str, Rate]], notes: tuple[str, ...]) -> T
     columns = ("per cent", *(f"{label}: {PLAIN_NAMES[label]}" for label in labels))
     counted = "; ".join(f"{label}: {COUNTED_AS[label].format(people='people')}" for label in labels)
     return TextTable("the table of Gender Shades, turned", columns, rows, notes=(f"Counts are {counted}.", *notes))
+
+
+def in_parts(table: TextTable, most: int) -> list[TextTable]:
+    """A wide table as several of at most `most` columns behind the first; the notes stand below the last."""
+    parts = [range(start, min(start + most, len(table.columns))) for start in range(1, len(table.columns), most)]
+    if len(parts) <= 1:
+        return [table]
+    return [
+        replace(
+            table,
+            title=f"{table.title}, part {k} of {len(parts)}",
+            columns=(table.columns[0], *(table.columns[c] for c in part)),
+            rows=tuple((row[0], *(row[c] for c in part)) for row in table.rows),
+            notes=table.notes if k == len(parts) else (),
+        )
+        for k, part in enumerate(parts, start=1)
+    ]
 
 
 def cell(rate: Rate) -> str:

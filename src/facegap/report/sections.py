@@ -12,7 +12,7 @@ from facegap.report.compared import matrix_tables
 from facegap.report.figures import Figure
 from facegap.report.identification import search_tables
 from facegap.report.labels import label_tables
-from facegap.report.narrow import shades_tables, verdict_table
+from facegap.report.narrow import in_parts, shades_tables, verdict_table
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.spread import measure_table, score_table, transfer_table_text
 from facegap.report.tables import (
@@ -177,7 +177,9 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
         Section(
             "matrix", "Who is mistaken for whom",
             "FMR in per cent between every two groups; the diagonal is within a group.",
-            ("FMR",), tuple(figures["matrix"]), tuple(PageTable(table, "wide", folded=True) for table in matrix_tables(run)),
+            ("FMR",), tuple(figures["matrix"]), tuple(
+                PageTable(part, "wide", folded=True) for table in matrix_tables(run) for part in in_parts(table, 4)
+            ),
         ),
         Section(
             "transfer", "A threshold set on one group, used on the others",

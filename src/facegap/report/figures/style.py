@@ -28,6 +28,8 @@ ROOM_PX = 820  # a chart with its labels; the page makes it narrower on a phone
 LABEL_PX = 190  # longer labels end in dots
 LETTER_PX = 6.4  # about, of 12 px sans-serif
 ROW_PX = 24
+# Letters are measured with the fonts of the machine that draws; one that shows the picture later may have wider ones.
+SLACK_PX = {"left": 26, "right": 18, "top": 4, "bottom": 4}
 PER_CENT = "format(100 * datum.value, '~g') + ' %'"  # of axis labels; the value of a tick is all that it reads
 LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
 MOST_ROWS = 40  # of a chart; the tables hold all
@@ -61,7 +63,7 @@ def finished(
     """
     spec = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER).to_dict(validate=False)
     spec["usermeta"] = {"least": least_px, "outside": round(outside_px)}
-    spec["padding"] = 4
+    spec["padding"] = dict(SLACK_PX)
     return Figure(name, clean(title), clean(alt_text), spec, clean(note))
 
 

@@ -5,6 +5,7 @@ const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42;
 // The chart as wide as it is meant to be, or as narrow as the room asks for: what stands around the plots is measured.
 async function drawWithin(live, spec, roomPx) {
   const plot = spec.spec ?? spec, axis = spec.config.axis, least = spec.usermeta.least;
+  spec.padding = 4;  // the picture's slack is for fonts of other machines; here they are measured
   if (roomPx < TWO_COLUMNS_PX) {
     if (spec.columns > 1) spec.columns = 1;
     axis.labelLimit = Math.min(axis.labelLimit, Math.round(roomPx * LABEL_SHARE));
