@@ -108,7 +108,11 @@ class Person:
     def look(self) -> None:
         """Wait until the page takes keys."""
         if not self.done:
-            self.page.wait_for_selector("body[data-ready]" if self.script else "[name=value]:focus")
+            in_practice = self.page.title().startswith("Practice")  # where the explanation is read first
+            focused = "[name=value]" if in_practice else "[name=value]:focus"
+            self.page.wait_for_selector("body[data-ready]" if self.script else focused)
+            if in_practice and not self.script:
+                self.page.keyboard.press("Tab")
 
     @property
     def done(self) -> bool:

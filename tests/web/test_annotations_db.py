@@ -16,7 +16,7 @@ from facegap.commands.annotate import default_db, export_annotations, import_ann
 from facegap.errors import TableError
 from facegap.groups.annotations import read_annotations
 from facegap.store import csv_bytes
-from facegap.web.annotations_db import Answer, AnnotationStore, open_store
+from facegap.web.annotations_db import AnnotationStore, Answer, open_store
 
 SHA = "a" * 64
 AT = "2025-01-31T12:00:00+00:00"
