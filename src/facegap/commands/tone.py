@@ -1,0 +1,236 @@
+"""`facegap tone`: a manifest's photographs to measured skin tones, one row each, whatever becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from facegap.audit import Counter, Progress
+from facegap.errors import ModelError, RunError
+from facegap.groups.lab import hue, ita, nearest_monk
+from facegap.groups.scales import ITA_CUT
+from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
+from facegap.groups.tone import SURE, Measurement, called, measure, pooled
+from facegap.inputs.images import Picture, Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.prepare import Settings, load_models
+from facegap.report.tables import TextTable
+from facegap.report.text import number
+from facegap.store import write_parquet
+from facegap.tables import MEASURED_TONES, TONE, TONE_OUTCOMES, check
+from facegap.types import BoolArray, FloatArray
+from facegap.vision.align import similarity
+from facegap.vision.detect import detect as find_faces
+from facegap.vision.pipeline import POINT_COLUMNS, Row, Stages, empty_record, take_face
+
+THUMBNAIL = 256  # pixels of the longer side; enough to judge the light of a whole picture
+ROWS_AT_ONCE = 1024  # bounds what waits in the queue of the workers
+TAKEN_OVER = ("row", "line", "image", "subject")
+NUMBERS = tuple(name for name, column in TONE.columns.items() if column.kind == "float")
+POINT_REASON = "the detector's points give the face no place"
+
+
+@dataclass(frozen=True)
+class Toned:
+    """What became of one image; `measurement` is None unless the outcome is measured."""
+
+    outcome: str
+    detail: str
+    measurement: Measurement | None = None
+
+
+def measure_manifest(
+    manifest: Path,
+    *,
+    out: Path,
+    detect: str = "yunet",
+    cut: float = ITA_CUT,
+    pool: bool = False,
+    where: str | None = None,
+    models_dirs: Sequence[Path] = (),
+    allow_outside: bool = False,
+    many_faces: Literal["largest", "refuse", "centre"] = "largest",
+    min_face_px: int = 12,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> pd.DataFrame:
+    """Measure the skin tone in every photograph of a manifest and write the table TONE to `out`, mode 0600.
+
+    cut  : degrees of ITA; above it a tone is lighter
+    pool : rest the values of each subject on all of the subject's photographs instead of on one
+
+    Raises
+    ------
+    RunError   : `out` exists and `overwrite` is not set, or its folder is missing
+    TableError : see `read_manifest`
+    CardError, FetchError, ModelError, DeviceError : see `load_models`; a detector that gives no points
+    """
+    require_free(out, overwrite=overwrite)
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    settings = Settings(detect, None, None, many_faces=many_faces, min_face_px=min_face_px)
+    loaded = load_models(settings, models_dirs, workers)
+    spec = loaded.cards["detect"].detector if "detect" in loaded.cards else None
+    if spec is None or not spec.points:
+        raise ModelError(f"--detect {detect}: skin is looked for around five points, which it does not give; use yunet")
+    found = list(measured_rows(table, loaded.stages, loaded.execution.workers, Counter(len(table.frame), progress)))
+    if pool:
+        found = pooled_rows(found, table.frame["subject"].tolist())
+    frame = tone_table(table.frame, found, cut)
+    write_parquet(out, frame)
+    return frame
+
+
+def require_free(out: Path, *, overwrite: bool) -> None:
+    """Raise RunError unless the file can be written without destroying another."""
+    if out.is_dir() or not out.parent.is_dir():
+        raise RunError(f"{out}: a folder, or in a folder that is not there; name a file, like tone.parquet")
+    if out.exists() and not overwrite:
+        raise RunError(f"{out}: is there already; choose another --out, or replace it with --overwrite")
+
+
+def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counter) -> Iterator[Toned]:
+    """What became of each row of the manifest, in its order."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # each worker has its own images; threads below them would only fight
+    paths = [table.folder / path for path in table.frame["path"]]
+    try:
+        with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
+            for start in range(0, len(paths), ROWS_AT_ONCE):
+                chunk = paths[start : start + ROWS_AT_ONCE]
+                yield from pool.map(lambda path: counted(path, stages, counter.add), chunk)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def counted(path: Path, stages: Stages, done: Callable[[], None]) -> Toned:
+    """One image, and one more on the bar."""
+    toned = measured(path, stages)
+    done()
+    return toned
+
+
+def measured(path: Path, stages: Stages) -> Toned:
+    """Decode one image, find its face and measure its skin; the outcome is set whatever happens."""
+    picture = read_picture(path, max_pixels=stages.max_pixels)
+    if isinstance(picture, Unreadable):
+        return Toned(picture.outcome, picture.detail)
+    assert stages.detector is not None
+    row = Row(empty_record(0, "", stages))
+    take_face(row, picture, find_faces(stages.detector, picture.pixels), stages)
+    if row.record["outcome"] != "ok":
+        return Toned(row.record["outcome"], row.record["detail"])
+    if picture.grey:
+        return Toned("grey", "every pixel is grey: it tells of light and of no colour")
+    points = np.array([row.record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
+    face = framed(picture, points)
+    if face is None:
+        return Toned("no_skin", POINT_REASON)
+    found = measure(*face, thumbnail(picture.pixels))
+    return Toned("no_skin", found) if isinstance(found, str) else Toned("measured", "", found)
+
+
+def framed(picture: Picture, points: FloatArray) -> tuple[Pixels, BoolArray] | None:
+    """The face brought to the frame in which skin is looked for, red first, and which of its pixels the picture has.
+
+    None where the points give it no place. A face larger than the frame is averaged down, so that no pixel is lost.
+    """
+    pixels = picture.pixels
+    matrix = similarity(points, TEMPLATE)
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if not np.isfinite(matrix).all() or scale <= 0:
+        return None
+    inside = cv2.warpAffine(np.full(pixels.shape[:2], 1, np.uint8), matrix, (WIDTH, HEIGHT), flags=cv2.INTER_NEAREST)
+    if scale < 1:  # what warpAffine calls INTER_AREA is bilinear, which would skip pixels
+        size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
+        factors = (size[0] / pixels.shape[1], size[1] / pixels.shape[0])
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        # Pixel centres, not corners, are at whole numbers.
+        matrix = similarity((points + 0.5) * factors - 0.5, TEMPLATE)
+    crop = cv2.warpAffine(pixels, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.ascontiguousarray(crop[..., ::-1], np.uint8), np.asarray(inside > 0)
+
+
+def thumbnail(pixels: Pixels) -> Pixels:
+    """The whole picture, red first, made small by averaging."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels
+    return np.ascontiguousarray(small[..., ::-1], np.uint8)
+
+
+def pooled_rows(found: Sequence[Toned], subjects: Sequence[str]) -> list[Toned]:
+    """Each measured row with what all photographs of its subject say together."""
+    photographs: dict[str, list[Measurement]] = {}
+    for toned, subject in zip(found, subjects, strict=True):
+        if toned.measurement is not None:
+            photographs.setdefault(subject, []).append(toned.measurement)
+    together = {subject: pooled(measurements) for subject, measurements in photographs.items()}
+    return [
+        toned
+        if toned.measurement is None
+        else replace(toned, measurement=with_pooled(toned.measurement, together[subject]))
+        for toned, subject in zip(found, subjects, strict=True)
+    ]
+
+
+def with_pooled(own: Measurement, together: Measurement) -> Measurement:
+    """The pooled tone, beside what only this photograph can say of itself."""
+    return replace(together, patch_spread=own.patch_spread, usable_fraction=own.usable_fraction, exposure=own.exposure)
+
+
+def tone_table(manifest: pd.DataFrame, found: Sequence[Toned], cut: float) -> pd.DataFrame:
+    """The table TONE of a manifest."""
+    records = [record_of(toned, cut) for toned in found]
+    frame = pd.DataFrame(records, columns=[name for name in TONE.columns if name not in TAKEN_OVER])
+    for name in TAKEN_OVER:
+        frame[name] = manifest[name].to_numpy()
+    return check(frame, TONE, "tone")
+
+
+def record_of(toned: Toned, cut: float) -> dict[str, Any]:
+    """The columns that one measurement fills; NaN and empty where there is none."""
+    said = {"outcome": toned.outcome, "detail": toned.detail}
+    found = toned.measurement
+    if found is None:
+        nothing = dict.fromkeys(NUMBERS, np.nan)
+        return said | nothing | {"exposure": "", "measured_monk": None, "measured_tone": "", "photographs": 0}
+    l_star, a_star, b_star = (float(value) for value in found.photographed)
+    monk, distance = nearest_monk(found.lab)
+    tone, probability = called(found.ita, found.ita_sd, cut)
+    return said | {
+        "l_star": l_star, "a_star": a_star, "b_star": b_star, "ita": float(ita(l_star, b_star)),
+        "measured_ita": found.ita, "ita_sd": found.ita_sd, "hue": float(hue(a_star, b_star)),
+        "patch_spread": found.patch_spread, "usable_fraction": found.usable_fraction,
+        "exposure": " ".join(found.exposure), "measured_monk": int(monk), "monk_distance": float(distance),
+        "measured_tone": tone, "darker_probability": probability, "photographs": found.photographs,
+    }  # fmt: skip
+
+
+def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:
+    """What became of the images, and how the measured ones were called."""
+    outcomes = frame["outcome"].value_counts()
+    rows = tuple((outcome, str(outcomes[outcome])) for outcome in TONE_OUTCOMES if outcome in outcomes)
+    tables = [TextTable("images", ("outcome", "images"), rows)]
+    measured = frame[frame["outcome"] == "measured"]
+    if not len(measured):
+        return tables
+    called = tuple(
+        (tone, str(len(group)), number(group["measured_ita"].median(), 0), number(group["ita_sd"].median(), 0))
+        for tone, group in ((tone, measured[measured["measured_tone"] == tone]) for tone in MEASURED_TONES if tone)
+    )
+    notes = (
+        "Measured from light in photographs: neither how anybody sees the person nor a race. ITA and doubt in degrees.",
+        f"unknown: neither lighter nor darker with a probability of {SURE:.0%}.",
+        f"written to {out}",
+    )
+    columns = ("measured tone", "images", "median ITA", "median doubt")
+    return [*tables, TextTable("measured tone", columns, called, notes=notes)]
