@@ -1,0 +1,38 @@
+"""A page over a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from facegap.cli.app import app
+
+if TYPE_CHECKING:
+    from facegap.commands.explore import Started
+
+
+@app.command()
+def explore(
+    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8322,
+    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images and people among the failures")] = False,
+) -> None:
+    """Look through a run on a web page: move the threshold and see rates, matrix and people move; sort the failures.
+
+    Only this machine reaches the page, and only with the key in the address that is printed. Nothing in the run is
+    changed, no image is opened; stop with Ctrl-C.
+
+    facegap explore run
+    """
+    from facegap.commands import explore as command
+
+    command.explore(run, port=port, include_ids=include_ids, announce=_announce)
+
+
+def _announce(started: Started) -> None:
+    """Say where the page is."""
+    from facegap.report.terminal import print_sentences
+
+    print_sentences([f"{started.images:,} images: open {started.address}", "Stop with Ctrl-C; nothing is changed"])

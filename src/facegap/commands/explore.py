@@ -1,0 +1,44 @@
+"""`facegap explore RUN`: a page over a finished run, on this machine only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facegap.commands.finished_run import read_finished
+from facegap.store import fitting_together
+
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What is announced once the page can be opened. address : with the key that lets its visitor in."""
+
+    address: str
+    images: int
+
+
+def explore(folder: Path, *, port: int, include_ids: bool, announce: Callable[[Started], None]) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises
+    ------
+    RunError     : no finished run, or one that was changed after its end
+    FacegapError : the packages of the web pages are missing, or the port is taken
+    """
+    from facegap.web.serve import address, listening_socket, require_web, serve
+
+    require_web()
+    from facegap.web.explore import create_app
+
+    run = read_finished(folder)
+    listening = listening_socket(HOST, port)
+    with listening:
+        bound, key = int(listening.getsockname()[1]), secrets.token_urlsafe(24)
+        with fitting_together(folder):
+            app = create_app(run, key=key, port=bound, include_ids=include_ids)
+        announce(Started(f"{address(HOST, bound)}?key={key}", len(run.manifest)))
+        serve(app, listening)

@@ -1,0 +1,143 @@
+"""A page over one finished run: move the threshold and see rates, the matrix and people move; look through the failures.
+
+It is for this machine only. The address that is printed holds a key that is made at every start; the page asks for it
+once, so that other users of the machine, who can reach the port, cannot read the run. Nothing is changed: all is GET.
+"""
+
+from __future__ import annotations
+
+import secrets
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from facegap.errors import FacegapError
+from facegap.report.sections import PageTable
+from facegap.report.text import clean, score
+from facegap.store import Run, csv_bytes
+from facegap.web.annotate import Renderer
+from facegap.web.explore_failures import KINDS, SORTS
+from facegap.web.explore_rates import explored
+from facegap.web.explore_view import (
+    PAGE_ROWS,
+    TABLES,
+    Asked,
+    asked_of,
+    failures_text,
+    floor_note,
+    frame_of,
+    shown_tables,
+    term_name,
+    text_of,
+)
+from facegap.web.security import Guard, Sessions, host_names
+
+STATIC = {"explore.css": "text/css", "explore.js": "text/javascript"}
+
+
+def create_app(run: Run, *, key: str, port: int, include_ids: bool) -> ASGIApp:
+    """The page, behind the guard. key : what the visitor must bring once; port : names the cookie."""
+    pages = Pages(run, key=key, port=port, include_ids=include_ids)
+    routes = [
+        Route("/", pages.show, methods=["GET"]),
+        Route("/export.csv", pages.export, methods=["GET"]),
+        Route("/static/{name}", static, methods=["GET"]),
+    ]
+    return Guard(Starlette(routes=routes), host_names("127.0.0.1"), any_address=False)
+
+
+class Pages:
+    """The handlers of one run."""
+
+    def __init__(self, run: Run, *, key: str, port: int, include_ids: bool) -> None:
+        self.view, self.include_ids = explored(run), include_ids
+        self.sessions = Sessions(secrets.token_bytes(32), key)
+        self.cookie_name = f"facegap_explore_{port}"
+        self.render = Renderer()
+
+    async def show(self, request: Request) -> Response:
+        """The view that the address asks for; an address with the key lets its visitor in first."""
+        if "key" in request.query_params:
+            return self.enter(request.query_params["key"])
+        if (refusal := self.refusal(request)) is not None:
+            return refusal
+        try:
+            asked = asked_of(dict(request.query_params), self.view)
+            values = await run_in_threadpool(self.values, asked)
+        except FacegapError as error:
+            return PlainTextResponse(f"{clean(error)}\n", status_code=400)
+        return HTMLResponse(self.render("explore.html", values))
+
+    async def export(self, request: Request) -> Response:
+        """One table of a view as CSV; text that a spreadsheet would run is made harmless."""
+        if (refusal := self.refusal(request)) is not None:
+            return refusal
+        name = request.query_params.get("table", "")
+        try:
+            if name not in TABLES or (name != "failures" and name not in shown_tables(self.view)):
+                raise FacegapError(f"there is no table {clean(name)!r} here")
+            asked = asked_of(dict(request.query_params), self.view)
+            frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
+        except FacegapError as error:
+            return PlainTextResponse(f"{clean(error)}\n", status_code=400)
+        headers = {"content-disposition": f'attachment; filename="facegap-{name}.csv"'}
+        return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def values(self, asked: Asked) -> dict[str, Any]:
+        """What the template shows."""
+        view = self.view
+        tables = [
+            (name, PageTable(text_of(name, frame_of(name, view, asked, include_ids=False), view, asked), layout="wide"))
+            for name in shown_tables(view)
+        ]
+        found = frame_of("failures", view, asked, include_ids=self.include_ids)
+        below = view.pairs is not None and asked.threshold < view.floor
+        return {
+            "asked": asked, "tables": tables, "models": view.run.record["models"], "images": len(view.run.manifest),
+            "people": int(view.subjects.max(initial=-1)) + 1, "terms": [term_name(term) for term in view.terms],
+            "by": term_name(asked.term), "groups": [str(group) for group in view.cells(asked.term).groups],
+            "kinds": KINDS, "sorts": SORTS, "verifies": view.pairs is not None, "cuts": view.has_probability,
+            "answered": bool(view.run.record.get("classes")), "threshold": view.threshold,
+            # a slider holds nothing beyond its ends, and would send back another threshold than it was given
+            "lowest": min(view.lowest, asked.threshold), "highest": max(view.highest, asked.threshold),
+            "below": floor_note(view) if below else "", "score": score, "alarms": view.run.record.get("alarms", []),
+            "failures": PageTable(failures_text(found, asked), layout="wide"), "clean": clean,
+            "earlier": asked.address(page=str(asked.page - 1)) if asked.page > 1 else "",
+            "later": asked.address(page=str(asked.page + 1)) if asked.page * PAGE_ROWS < len(found) else "",
+            "include_ids": self.include_ids,
+        }  # fmt: skip
+
+    def enter(self, key: str) -> Response:
+        """Let a visitor with the right key in, and take the key out of the address."""
+        admitted = self.sessions.admits(key)
+        if admitted is None:
+            return PlainTextResponse("Too many wrong keys; wait a minute.\n", status_code=429)
+        if not admitted:
+            return PlainTextResponse(
+                "That key is not of this start; open the address that facegap printed.\n", status_code=403
+            )
+        response = RedirectResponse("/", status_code=303)
+        value = self.sessions.cookie(self.sessions.new(admitted=True))
+        response.set_cookie(self.cookie_name, value, path="/", httponly=True, samesite="strict")
+        return response
+
+    def refusal(self, request: Request) -> Response | None:
+        """What somebody without a session of ours is told; None for who has one."""
+        session = self.sessions.read(request.cookies.get(self.cookie_name, ""))
+        if session is not None and session.admitted:
+            return None
+        return PlainTextResponse("Open the address that facegap printed, with its key.\n", status_code=403)
+
+
+async def static(request: Request) -> Response:
+    """One of the fixed files that the page needs."""
+    name = request.path_params["name"]
+    if name not in STATIC:
+        return PlainTextResponse("No such file.\n", status_code=404)
+    return Response(files("facegap.web").joinpath("static", name).read_bytes(), media_type=STATIC[name])

@@ -1,0 +1,112 @@
+"""The failures of a run as one table that can be sorted and filtered; names of images only where they were asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.terms import Cells, Term
+from facegap.types import AnyArray, IntArray
+from facegap.web.explore_rates import Explored, cut_predictions
+
+KINDS = {
+    "face": "no usable face",
+    "wrong": "wrong answer",
+    "no_answer": "no answer",
+    "refused": "falsely refused",
+    "matched": "falsely matched",
+}
+SORTS = ("kind", "group", "score", "probability", "outcome")
+MOST_MATCHES = 100_000  # false matches listed, by falling score
+COLUMNS = ("kind", "group", "outcome", "label", "prediction", "probability", "score")
+NAMED = ("image", "other_image", "subject", "other_subject", "detail")
+
+
+def failures(view: Explored, term: Term, threshold: float, cut: float, *, include_ids: bool) -> pd.DataFrame:
+    """One row per failure: a lost face, a wrong or missing answer, a refused genuine pair, a false match.
+
+    group : of the image, of both images of a pair with " / " between where they are of two groups
+    """
+    cells = view.cells(term)
+    groups = np.array([str(group) for group in cells.groups], object)[cells.codes]
+    parts = [lost_faces(view, groups), *answers(view, groups, cut)]
+    if view.pairs is not None:
+        parts += [refusals(view, groups, threshold), matches(view, groups, threshold)]
+    present = [part for part in parts if len(part)]
+    columns = [*COLUMNS, *(NAMED if include_ids else ())]
+    whole = pd.concat(present, ignore_index=True) if present else pd.DataFrame(columns=columns)
+    whole = whole.reindex(columns=columns)
+    for name in columns:
+        if name not in ("probability", "score"):
+            whole[name] = whole[name].astype(object).where(whole[name].notna(), "")
+    return whole
+
+
+def lost_faces(view: Explored, groups: AnyArray) -> pd.DataFrame:
+    """Images without a usable face."""
+    faces = view.run.faces
+    rows = np.flatnonzero(faces["outcome"] != "ok")
+    frame = of_images(view, groups, rows, "face").assign(outcome=faces["outcome"].to_numpy()[rows])
+    return frame.assign(detail=faces["detail"].to_numpy()[rows])
+
+
+def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
+    """Wrong answers, and labelled images without one; with the cut."""
+    if not view.run.record.get("classes"):
+        return []
+    said = cut_predictions(view, cut) if view.has_probability else view.run.predictions
+    found = []
+    for kind in ("wrong", "no_answer"):
+        rows = np.flatnonzero(said["outcome"] == kind)
+        of = said.iloc[rows]
+        found.append(
+            of_images(view, groups, rows, kind).assign(
+                **{name: of[name].to_numpy() for name in ("outcome", "label", "prediction", "probability", "detail")}
+            )
+        )
+    return found
+
+
+def refusals(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
+    """Genuine pairs with two templates below the threshold."""
+    assert view.pairs is not None
+    scores = view.pairs.genuine_scores
+    wrong = np.flatnonzero(np.isfinite(scores) & (scores < threshold))
+    return of_pairs(view, groups, view.pairs.genuine[wrong], scores[wrong], "refused")
+
+
+def matches(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
+    """Impostor pairs at or above the threshold, the highest first; those below the end of the list are not known."""
+    assert view.pairs is not None
+    listed = view.pairs.false_matches(max(threshold, view.floor))[:MOST_MATCHES]
+    return of_pairs(view, groups, listed, view.pairs.impostor_scores[: len(listed)], "matched")
+
+
+def of_images(view: Explored, groups: AnyArray, rows: IntArray, kind: str) -> pd.DataFrame:
+    """Rows of one image each."""
+    manifest = view.run.manifest
+    return pd.DataFrame({
+        "kind": kind, "group": groups[rows], "image": manifest["image"].to_numpy()[rows],
+        "subject": manifest["subject"].to_numpy()[rows],
+    })  # fmt: skip
+
+
+def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray, kind: str) -> pd.DataFrame:
+    """Rows of two images each."""
+    image, subject = (view.run.manifest[name].to_numpy() for name in ("image", "subject"))
+    left, right = rows[:, 0], rows[:, 1]
+    both = np.where(groups[left] == groups[right], groups[left], groups[left] + " / " + groups[right])
+    return pd.DataFrame({
+        "kind": kind, "group": both, "score": scores, "image": image[left], "other_image": image[right],
+        "subject": subject[left], "other_subject": subject[right],
+    })  # fmt: skip
+
+
+def chosen(frame: pd.DataFrame, cells: Cells, *, kind: str, group: str, sort: str, descending: bool) -> pd.DataFrame:
+    """The failures of a kind and group (both "" for all), sorted; a pair of two groups belongs to each of them."""
+    kept = frame[frame["kind"] == kind] if kind else frame
+    if group:
+        sides = [str(one) for one in cells.groups]
+        names = {group, *(f"{a} / {b}" for a in sides for b in sides if group in (a, b))}
+        kept = kept[kept["group"].isin(names)]
+    return kept.sort_values(sort, ascending=not descending, kind="stable", na_position="last") if sort else kept

@@ -1,0 +1,229 @@
+"""A run at another threshold or probability cut: rates, the cross-group matrix and the people who move, as frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
+from facegap.derive.outcomes import counted
+from facegap.derive.results import subject_codes
+from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.terms import Cells, Term, cells_of
+from facegap.statistics.clusters import clustered_rates
+from facegap.store import Run
+from facegap.types import BoolArray, IntArray, Rate
+
+MOST_GROUPS = 16  # of the matrix on the page; wider ones are read by nobody
+ANSWERS = ("error_rate_answered", "error_rate_all")
+SILENT = "no_answer_share"
+
+
+@dataclass(frozen=True, eq=False)
+class Explored:
+    """A run with what every view of it needs.
+
+    pairs     : its comparisons, None without any
+    threshold : the first threshold of the run, NaN without comparisons
+    lowest, highest : ends of the slider; below `floor` false matches are not known
+    has_probability : whether the answers of a classifier come with one, so that they can be cut
+    """
+
+    run: Run
+    terms: tuple[Term, ...]
+    subjects: IntArray
+    pairs: Comparisons | None
+    threshold: float
+    lowest: float
+    highest: float
+    floor: float
+    has_probability: bool
+
+    @property
+    def level(self) -> float:
+        """Of every interval."""
+        return float(self.run.record["level"])
+
+    def cells(self, term: Term) -> Cells:
+        """The groups of a term."""
+        return cells_of(self.run.manifest, term)
+
+
+def explored(run: Run) -> Explored:
+    """What the views of a run share."""
+    pairs, points = comparisons_of(run), operating_of(run)
+    threshold = points[0].threshold if points else math.nan
+    scores = np.empty(0) if pairs is None else np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
+    made = scores[np.isfinite(scores)]
+    ends = (float(made.min()), float(made.max())) if len(made) else (0.0, 1.0)
+    floor = -math.inf if pairs is None else pairs.floor
+    # below the floor nothing is listed, so the slider goes a little further to show that it is not known
+    lowest = min(ends[0], floor - 0.05) if math.isfinite(floor) else ends[0]
+    known = bool(len(run.record.get("classes", ()))) and run.predictions["probability"].notna().any()
+    return Explored(
+        run, ((), *(tuple(term) for term in run.record["terms"])), subject_codes(run.manifest), pairs, threshold,
+        lowest, ends[1], floor, bool(known),
+    )  # fmt: skip
+
+
+# ---- verification ----
+
+
+def rates_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
+    """FMR and FNMR of every group, beside those at the run's own threshold.
+
+    FMR and its counts are missing (NaN, -1) where the threshold lies below the end of the stored list.
+    """
+    cells = view.cells(term)
+    rows = []
+    for k, group in enumerate(cells.groups):
+        inside = cells.codes == k
+        for metric in ("fmr", "fnmr"):
+            now, before = (rate_at(view, metric, point, inside) for point in (threshold, view.threshold))
+            rows.append(rate_row(str(group), metric, now, before))
+    return pd.DataFrame(rows)
+
+
+def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) -> Rate | None:
+    """One rate; None where it is not known."""
+    assert view.pairs is not None
+    if metric == "fnmr":
+        return false_non_match_rate(view.pairs, threshold, inside, generalised=False, level=view.level)
+    if threshold < view.floor:
+        return None
+    return false_match_rate(view.pairs, threshold, inside, None, generalised=False, level=view.level)
+
+
+def rate_row(group: str, metric: str, now: Rate | None, before: Rate | None) -> dict[str, object]:
+    """One rate as a row, with its value before the move."""
+    unknown = Rate(-1, -1)
+    shown, old = now or unknown, before or unknown
+    value = now.value if now else math.nan
+    then = before.value if before else math.nan
+    return {
+        "group": group, "metric": metric, "errors": shown.errors, "trials": shown.trials, "subjects": shown.subjects,
+        "value": value, "low": shown.low, "high": shown.high, "run_errors": old.errors, "run_value": then,
+        "change": value - then, "level": shown.level, "method": shown.method,
+    }  # fmt: skip
+
+
+def matrix_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
+    """FMR within and between the first groups of a term; empty where it is not known or there is one group."""
+    assert view.pairs is not None
+    cells = view.cells(term)
+    if threshold < view.floor or not 2 <= len(cells.groups):
+        return pd.DataFrame()
+    shown = range(min(len(cells.groups), MOST_GROUPS))
+    places = [(g, g) for g in shown] + list(combinations(shown, 2))
+    rows = []
+    for g, h in places:
+        other = None if g == h else cells.codes == h
+        rate = false_match_rate(view.pairs, threshold, cells.codes == g, other, generalised=False, level=view.level)
+        rows.append({
+            "group": str(cells.groups[g]), "other": str(cells.groups[h]), "errors": rate.errors, "trials": rate.trials,
+            "subjects": rate.subjects, "value": rate.value, "low": rate.low, "high": rate.high,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def people_moved(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
+    """Per group the people with a refused photograph of their own, and those taken for somebody else, now and before.
+
+    A person counts once however many pairs; a false match counts for both of its people, whatever the other's group.
+    Where the list does not reach, false matches are -1.
+    """
+    cells = view.cells(term)
+    moved = []
+    refused, refused_before = (refused_people(view, point) for point in (threshold, view.threshold))
+    taken, taken_before = (mistaken_people(view, point) for point in (threshold, view.threshold))
+    for k, group in enumerate(cells.groups):
+        members = np.unique(view.subjects[cells.codes == k])
+        row: dict[str, object] = {"group": str(group), "people": len(members)}
+        for name, now, before in (("refused", refused, refused_before), ("mistaken", taken, taken_before)):
+            row |= movement(name, now, before, members)
+        moved.append(row)
+    return pd.DataFrame(moved)
+
+
+def movement(name: str, now: BoolArray | None, before: BoolArray | None, members: IntArray) -> dict[str, object]:
+    """People in a state now and before, who came and who left; -1 where it is not known."""
+    if now is None or before is None:
+        return {f"{name}": -1, f"{name}_in_run": -1 if before is None else int(before[members].sum()),
+                f"{name}_new": -1, f"{name}_no_longer": -1}  # fmt: skip
+    here, there = now[members], before[members]
+    return {
+        name: int(here.sum()), f"{name}_in_run": int(there.sum()), f"{name}_new": int((here & ~there).sum()),
+        f"{name}_no_longer": int((there & ~here).sum()),
+    }  # fmt: skip
+
+
+def refused_people(view: Explored, threshold: float) -> BoolArray:
+    """Per person whether a genuine pair with two templates is refused, bool (S,)."""
+    assert view.pairs is not None
+    found = np.zeros(int(view.subjects.max(initial=-1)) + 1, np.bool_)
+    wrong = np.isfinite(view.pairs.genuine_scores) & (view.pairs.genuine_scores < threshold)
+    found[view.subjects[view.pairs.genuine[wrong, 0]]] = True
+    return found
+
+
+def mistaken_people(view: Explored, threshold: float) -> BoolArray | None:
+    """Per person whether they are in a false match, bool (S,); None where the list does not reach."""
+    assert view.pairs is not None
+    if threshold < view.floor:
+        return None
+    found = np.zeros(int(view.subjects.max(initial=-1)) + 1, np.bool_)
+    found[view.subjects[view.pairs.false_matches(threshold)].ravel()] = True
+    return found
+
+
+# ---- classification ----
+
+
+def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
+    """PREDICTIONS where answers with less probability than the cut are no answers."""
+    said = view.run.predictions
+    silent = said["outcome"].isin(("right", "wrong")) & (said["probability"] < cut)
+    return said.assign(outcome=said["outcome"].mask(silent, "no_answer"))
+
+
+def answers_at(view: Explored, term: Term, cut: float) -> pd.DataFrame:
+    """Error rates of every group with the cut, the share without an answer, and the values without a cut."""
+    cells, classes = view.cells(term), bool(len(view.run.record.get("classes", ())))
+    ages = np.full(len(view.subjects), np.nan)
+    found = []
+    for predictions in (cut_predictions(view, cut), view.run.predictions):
+        metrics = counted(view.run.faces, predictions, ages, detected=True, says_gender=classes, says_age=False)
+        labelled = metrics["error_rate_all"][0]
+        metrics[SILENT] = (labelled, (predictions["outcome"] == "no_answer").to_numpy(np.bool_))
+        found.append(metrics)
+    rows = []
+    for metric in (*ANSWERS, SILENT):
+        now, before = (rates_by_group(view, *metrics[metric], cells) for metrics in found)
+        rows += [rate_row(str(group), metric, now[k], before[k]) for k, group in enumerate(cells.groups)]
+    return pd.DataFrame(rows).sort_values("group", kind="stable", key=lambda names: names.map(order_of(cells)))
+
+
+def order_of(cells: Cells) -> dict[str, int]:
+    """Place of each group."""
+    return {str(group): k for k, group in enumerate(cells.groups)}
+
+
+def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: Cells) -> Sequence[Rate]:
+    """One rate per group."""
+    codes = np.where(trials, cells.codes, -1)
+    found = clustered_rates(errors & trials, None, view.subjects, codes, n_cells=len(cells.groups), level=view.level)
+    return found.rows()
+
+
+def faces_at(view: Explored, term: Term) -> pd.DataFrame:
+    """Share of images without a usable face, by group; nothing moves it here."""
+    cells = view.cells(term)
+    everybody = np.ones(len(view.subjects), np.bool_)
+    lost = (view.run.faces["outcome"] != "ok").to_numpy(np.bool_)
+    found = rates_by_group(view, everybody, lost, cells)
+    return pd.DataFrame([rate_row(str(group), "fte", found[k], found[k]) for k, group in enumerate(cells.groups)])
