@@ -80,8 +80,9 @@ class Gap:
     label_..._low, _high : Rubin's interval (within draws and between them) around both gaps; it holds the plain interval
     label_p, label_p_adjusted : of that interval, and Holm's over the same family
     label_attenuation : share of a gap between people of these two groups that is left where labels err as their
-                        probabilities say and independently of the model's errors; nothing is divided by it but the ends
-                        of the interval that must lie inside the margin
+                        probabilities say and independently of the model's errors. No estimate is divided by it
+    label_outer_low, _high : how far the gap between true groups may then reach: the interval of the difference, and with
+                        it the same divided by label_attenuation; from -1 to 1 where nothing is left
     label_verdict     : the verdict under it
     """
 
@@ -121,6 +122,8 @@ class Gap:
     label_p: float = math.nan
     label_p_adjusted: float = math.nan
     label_attenuation: float = math.nan
+    label_outer_low: float = math.nan
+    label_outer_high: float = math.nan
     label_verdict: str = ""
 
 

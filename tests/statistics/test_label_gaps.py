@@ -151,10 +151,23 @@ def test_doubtful_labels_do_not_make_it_easier_to_find_nothing() -> None:
     assert blurred.label_verdict[0] == "not enough data"
 
 
+def test_the_outer_interval_is_the_widened_one_and_the_same_divided_by_what_is_left() -> None:
+    found, drawn = rates([40, 20], [200, 200]), [rates([36, 24], [200, 200]), rates([32, 22], [200, 200])]
+    _, columns = labelled(found, drawn, np.array([[0.9, 0.1], [0.4, 0.6]]))
+    low, high = columns.label_difference_low[0], columns.label_difference_high[0]
+    assert low < 0 < high
+    assert (columns.label_outer_low[0], columns.label_outer_high[0]) == pytest.approx((low / 0.5, high / 0.5))
+    _, far = labelled(rates([80, 10], [200, 200]), [rates([79, 10], [200, 200]), rates([80, 11], [200, 200])],
+                      np.array([[0.9, 0.1], [0.4, 0.6]]))  # fmt: skip
+    assert far.label_outer_low[0] == far.label_difference_low[0]  # away from none the near end stays
+    assert far.label_outer_high[0] == pytest.approx(min(far.label_difference_high[0] / 0.5, 1))
+
+
 def test_labels_by_chance_can_never_show_that_there_is_no_gap() -> None:
     found = rates([0, 0], [200_000, 200_000])
     _, columns = labelled(found, [found, found], np.full((2, 2), 0.5))
     assert columns.label_verdict[0] == "not enough data"
+    assert (columns.label_outer_low[0], columns.label_outer_high[0]) == (-1, 1)
 
 
 def test_a_draw_that_empties_a_group_leaves_no_number_and_not_enough_data() -> None:
@@ -189,7 +202,7 @@ def test_one_draw_is_refused() -> None:
 def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(record_property) -> None:
     """Labels right with .85 to 1 (as their probabilities say), true rates .30 and .10: how often is .20 inside?"""
     rng, worlds, people, draws = np.random.default_rng(5), 150, 600, 20
-    hits = {"plain": 0, "widened": 0, "widened, divided": 0}
+    hits = {"plain": 0, "widened": 0, "outer": 0}
     for _ in range(worlds):
         truth = rng.random(people) < 0.5
         sure = rng.uniform(0.85, 1.0, people)
@@ -204,11 +217,10 @@ def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(re
 
         confusion = np.stack([chances[own == g].mean(axis=0) for g in (0, 1)])
         family, columns = labelled(of(own), [of(drawn_classes(chances, rng)) for _ in range(draws)], confusion)
-        low, high, left = columns.label_difference_low[0], columns.label_difference_high[0], columns.label_attenuation[0]
         hits["plain"] += family.columns.difference_low[0] <= 0.20 <= family.columns.difference_high[0]
-        hits["widened"] += low <= 0.20 <= high
-        hits["widened, divided"] += min(low, low / left) <= 0.20 <= high / left
+        hits["widened"] += columns.label_difference_low[0] <= 0.20 <= columns.label_difference_high[0]
+        hits["outer"] += columns.label_outer_low[0] <= 0.20 <= columns.label_outer_high[0]
     for name, count in hits.items():
         record_property(name, count / worlds)
     assert hits["widened"] > hits["plain"]
-    assert hits["widened, divided"] / worlds >= 0.95
+    assert hits["outer"] / worlds >= 0.95

@@ -55,6 +55,7 @@ def test_one_draw_shows_no_spread() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(1e-6, 1)), min_size=2, max_size=20))
+@settings(deadline=None)
 def test_the_total_is_never_less_than_what_the_draws_have_within(draws: list[tuple[float, float]]) -> None:
     estimates, variances = np.array(draws).T
     found = rubin(estimates, variances)
@@ -100,6 +101,7 @@ def test_the_formula_is_the_count_over_all_panels(counts: list[int]) -> None:
 
 
 @given(st.lists(COUNTS.map(lambda counts: (counts + [0] * 5)[:5]), min_size=1, max_size=6))
+@settings(deadline=None)
 def test_probabilities_sum_to_one_or_are_unknown(counts: list[list[int]]) -> None:
     for ordinal in (True, False):
         found = answer_probabilities(np.array(counts), ordinal=ordinal)

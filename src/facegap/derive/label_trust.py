@@ -22,7 +22,8 @@ def trust_table(run: Run) -> pd.DataFrame:
     trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
                  may come back as it was. 1 is the gap by the labels as they are, without any doubt
     difference, low, high : mean over the draws, and the widened interval, see `label_gaps`
-    attenuation: share of a gap between people of the two groups that is left at this trust
+    attenuation, outer_low, outer_high : share of a gap between people of the two groups that is left at this trust, and
+                 how far the gap between true groups may then reach
     p_adjusted, verdict : under the widened interval, Holm's over the family
     No doubt of the measurement or of the annotators enters here: the table says how good the labels must be for a verdict
     to stand. Empty without such labels.
@@ -52,5 +53,6 @@ def trust_rows(family: Family, column: str, trust: float, found: LabelColumns) -
             "group_a": str(gaps.columns.group_a[k]), "group_b": str(gaps.columns.group_b[k]), "trust": trust,
             "difference": float(found.label_difference[k]), "difference_low": float(found.label_difference_low[k]),
             "difference_high": float(found.label_difference_high[k]), "attenuation": float(found.label_attenuation[k]),
+            "outer_low": float(found.label_outer_low[k]), "outer_high": float(found.label_outer_high[k]),
             "p_adjusted": float(found.label_p_adjusted[k]), "margin": gaps.margin, "verdict": str(found.label_verdict[k]),
         }  # fmt: skip

@@ -20,8 +20,9 @@ DRAWN_NOTES = (
     "Each draw gives every person a label by its probability and counts the stored answers anew. The interval adds what the "
     "draws differ by (Rubin's rules) and holds both the gap of the labels and the mean of the draws.",
     "Drawn labels blur groups, so they show less of a gap. Left: the share of a gap between people of the two groups that is "
-    "expected to be left by the labels used, if they err as their probabilities say and independently of the model. Nothing "
-    "was divided by it, but for no gap to be found the interval divided by it must lie inside the margin.",
+    "expected to be left by the labels used, if they err as their probabilities say and independently of the model. True "
+    "groups: how far the gap may reach if that much was left. No estimate was corrected by it, but no gap is found unless all "
+    "of that lies inside the margin.",
     "If labels are wrong more often just where the model errs (dark or blurred photographs), the gap may be off either way, and "
     "nothing here shows it.",
 )
@@ -68,8 +69,8 @@ def doubt_table(run: Run) -> TextTable:
     known = run.gaps[run.gaps["label_draws"] > 0]
     rows = tuple(doubt_line(family) for _, family in known.groupby(["family", "metric"], sort=False))
     columns = (
-        "groups", "metric", "worst against best", "by the labels", "labels drawn", "left", "p (Holm)", "verdict",
-        "verdict of the labels",
+        "groups", "metric", "worst against best", "by the labels", "labels drawn", "left", "true groups", "p (Holm)",
+        "verdict", "verdict of the labels",
     )  # fmt: skip
     draws = f"{int(known['label_draws'].iloc[0])} draws, seed {run.record['labels']['seed']}."
     return TextTable("the same gaps if labels are doubted", columns, rows, notes=(draws, *DRAWN_NOTES))
@@ -86,6 +87,7 @@ def doubt_line(family: pd.DataFrame) -> tuple[str, ...]:
     return (
         clean(row["family"]), METRIC_TITLES.get(row["metric"], row["metric"]), name,
         span(row, turn, "difference"), span(row, turn, "label_difference"), percent(row["label_attenuation"], 0),
+        outer(row, turn, "label_outer"),
         p_value(float(row["label_p_adjusted"])), doubted, plain,
     )  # fmt: skip
 
@@ -110,12 +112,13 @@ def trust_table(family: str, metric: str, rows: pd.DataFrame) -> TextTable:
     lines = tuple(
         (
             percent(found["trust"], 0), span(found, turn, "difference"), percent(found["attenuation"], 0),
+            outer(found, turn, "outer"),
             p_value(float(found["p_adjusted"])), clean(found["verdict"]), verdict_counts(rows, float(found["trust"])),
         )
         for found in records(same)
     )  # fmt: skip
     title = f"{clean(family).replace('*', ' x ')}: {METRIC_TITLES.get(metric, metric)}, {name}, if labels are trusted less"
-    columns = ("trust", "difference", "left", "p (Holm)", "verdict", "all pairs")
+    columns = ("trust", "difference", "left", "true groups", "p (Holm)", "verdict", "all pairs")
     return TextTable(title, columns, lines, notes=(TRUST_NOTE,))
 
 
@@ -136,6 +139,11 @@ def turned(row: Mapping[str, Any], column: str) -> tuple[int, str]:
     first, second = ("a", "b") if turn == 1 else ("b", "a")
     alike = not abs(row[column]) > 0
     return turn, NO_NUMBER if alike else f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}"
+
+
+def outer(row: Mapping[str, Any], turn: int, column: str) -> str:
+    """An interval of differences, the worse group first."""
+    return interval(*sorted((turn * row[f"{column}_low"], turn * row[f"{column}_high"])))
 
 
 def span(row: Mapping[str, Any], turn: int, column: str) -> str:

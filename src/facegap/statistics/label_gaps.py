@@ -3,9 +3,10 @@
 Why the interval is not simply Rubin's around the mean of the draws: labels are drawn without a look at the model's
 errors, so every draw blurs the groups and pulls the gap towards none. The mean of the draws is therefore no better
 estimate of the gap between true groups than the gap of the labels themselves; it shows how much a gap leans on them.
-The interval holds both, each with Rubin's total variance, and never lies inside the plain one. What is left of a gap
-after blurring is bounded by the attenuation, so "no gap larger than" is said only if the interval divided by it lies
-inside the margin: doubtful labels must not make it easier to find nothing.
+The interval holds both, each with Rubin's total variance, and never lies inside the plain one. It still is about groups
+as blurred as their labels. How far the gap between true groups may reach, if labels err as their probabilities say and
+independently of the model, is what the outer interval says, divided by the share that the blur leaves. "No gap larger
+than" is said only if that lies inside the margin: doubtful labels must not make it easier to find nothing.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class LabelColumns:
     label_p: FloatArray
     label_p_adjusted: FloatArray
     label_attenuation: FloatArray
+    label_outer_low: FloatArray
+    label_outer_high: FloatArray
     label_verdict: AnyArray
 
 
@@ -89,17 +92,22 @@ def label_gaps(
     inside = _inside(judged, left, margin) & plain.within_margin
     with np.errstate(over="ignore"):
         ratio_mean, ratio_low, ratio_high = (np.exp(column) for column in (ratio.mean, ratio.low, ratio.high))
+    low = np.where(certain, plain.difference_low, np.maximum(difference.low, -1.0))
+    high = np.where(certain, plain.difference_high, np.minimum(difference.high, 1.0))
+    outer_low, outer_high = _outer(low, high, left)
     return LabelColumns(
         label_draws=np.full(len(first), len(drawn)),
         label_difference=np.where(certain, plain.difference, difference.mean),
-        label_difference_low=np.where(certain, plain.difference_low, np.maximum(difference.low, -1.0)),
-        label_difference_high=np.where(certain, plain.difference_high, np.minimum(difference.high, 1.0)),
+        label_difference_low=low,
+        label_difference_high=high,
         label_ratio=np.where(certain, plain.ratio, ratio_mean),
         label_ratio_low=np.where(certain, plain.ratio_low, ratio_low),
         label_ratio_high=np.where(certain, plain.ratio_high, ratio_high),
         label_p=p,
         label_p_adjusted=adjusted,
         label_attenuation=left,
+        label_outer_low=outer_low,
+        label_outer_high=outer_high,
         label_verdict=np.where(np.isnan(p), UNKNOWN, verdicts(adjusted <= family.alpha, inside)),
     )
 
@@ -214,6 +222,14 @@ def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
         apart = (below > 0) | (above < 0)
         low, high = np.where(apart, middle, low), np.where(apart, high, middle)
     return np.asarray(erfc(low / np.sqrt(2)), dtype=np.float64)
+
+
+def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
+    """An interval of differences and the same divided by the share that is left, together; -1 to 1 where none is."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below, above = np.minimum(low, low / left), np.maximum(high, high / left)
+    nothing_left = (left <= 0) & ~np.isnan(low)
+    return np.where(nothing_left, -1.0, np.maximum(below, -1.0)), np.where(nothing_left, 1.0, np.minimum(above, 1.0))
 
 
 def _inside(gaps: _Widened, left: FloatArray, margin: float) -> BoolArray:
