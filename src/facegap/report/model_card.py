@@ -1,0 +1,190 @@
+"""A run as a model card in Markdown, after Mitchell et al. (2019), Model Cards for Model Reporting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from facegap.report.finding import headline
+from facegap.report.tables import METRIC_TITLES, records
+from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, number, p_value, percent, score
+from facegap.statistics.gaps import RATIO_METRICS
+from facegap.store import Run
+
+SPECIAL = frozenset("\\`*_[]|#~$>")
+AT_THE_START = "+-="  # would make a list or a heading there
+MOST_GAPS = 30  # in the card, the widest of each family first; the JSON export holds all
+
+
+def md(text: object) -> str:
+    """Text from outside for Markdown: on one line, nothing in it is markup, a link or HTML."""
+    said = clean(text)
+    kept = "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in said)
+    kept = f"\\{kept}" if said.startswith(tuple(AT_THE_START)) else kept
+    kept = kept.replace("&", "&amp;").replace("<", "&lt;").replace("\\>", "&gt;")
+    # renderers make links of bare addresses
+    return kept.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
+
+
+def model_card(run: Run, whole: Mapping[str, Any]) -> str:
+    """The card. whole : the document of `run_export`."""
+    parts = [
+        [f"# Model card: {md(', '.join(entry['name'] for entry in whole['system']['models']))}"],
+        ["Made by facegap from one audit. Measured on the people named below and on nobody else.", ""],
+        details(whole), use(), factors(whole), evaluation_data(whole), [f"## Metrics\n\n{md(metrics(whole))}"],
+        ["## Finding", " ".join(md(sentence) for sentence in headline(run))],
+        ["## Error rates by group", *rate_lines(whole)], ["## Gaps and verdicts", *gap_lines(run)],
+        ["## Score shifts", *shift_lines(whole)], ["## Throughput", *throughput_lines(whole)],
+        ["## Caveats", *(f"- {md(warning)}" for warning in [*limits(whole), *whole["warnings"]])],
+        [f"## What {md(whole['standard']['name'])} asks to be reported", md(whole["standard"]["scope"]), "", *item_lines(whole)],
+    ]  # fmt: skip
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def details(whole: Mapping[str, Any]) -> list[str]:
+    """Models, licences, what they ran on."""
+    rows = [
+        (entry["task"], entry["name"], entry["licence"], entry["training_data"], entry["sha256"])
+        for entry in whole["system"]["models"]
+    ]
+    known = [f"- {md(entry['name'])}: {md(limit)}" for entry in whole["system"]["models"] for limit in entry["known_limits"]]
+    system = whole["system"]
+    ran = f"Run on {md(system['device'] or 'unknown')}, {md(', '.join(system['providers']) or 'no model here')}, {md(system['precision'] or 'no precision stated')}."
+    lines = ["## Model details", "", *table(("task", "name", "licence", "training data", "sha256"), rows), "", ran]
+    return [*lines, *(["", "Known limits, from the cards:", *known] if known else [])]
+
+
+def use() -> list[str]:
+    """What it is for."""
+    return [
+        "## Intended use",
+        "",
+        "This card reports an evaluation. It says nothing about uses that the models' publishers allow or forbid, and it is "
+        "no permission to identify anyone.",
+    ]
+
+
+def factors(whole: Mapping[str, Any]) -> list[str]:
+    """Groups and who labelled them."""
+    rows = [
+        (entry["attribute"], label["label"] or "no label", f"{label['images']:,}", f"{label['people']:,}", entry["labelled_by"])
+        for entry in whole["groups"]["attributes"]
+        for label in entry["labels"]
+    ]
+    least = whole["groups"]["minimum_subjects"]
+    return [
+        "## Factors", "", *table(("attribute", "label", "images", "people", "labelled by"), rows), "",
+        f"Groups of fewer than {least} people are shown and never ranked or tested.",
+    ]  # fmt: skip
+
+
+def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
+    """What was looked at."""
+    data = whole["data"]
+    people = f"{data['people']:,} people" if data["people"] is not None else "people not named, so each image counts as one"
+    lost = ", ".join(f"{md(outcome)} {count:,}" for outcome, count in data["face_outcomes"].items())
+    return ["## Evaluation data", "", f"{data['images']:,} images, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."]
+
+
+def metrics(whole: Mapping[str, Any]) -> str:
+    """Thresholds and uncertainty in a sentence each."""
+    points = "; ".join(f"{score(point['threshold'])} ({point['source']})" for point in whole["thresholds"]["points"])
+    policy = f"Thresholds: {whole['thresholds']['policy']}: {points}; {whole['thresholds']['convention']}. " if points else ""
+    told = whole["uncertainty"]
+    return f"{policy}Brackets are {100 * told['level']:g} % intervals; {told['unit']}. {told['multiplicity']}."
+
+
+def rate_lines(whole: Mapping[str, Any]) -> list[str]:
+    """Every rate of every group."""
+    rows = [
+        (
+            METRIC_TITLES.get(row["metric"], row["metric"]), " ".join(row["group"].values()) or "all", shown(row["threshold"], score),
+            f"{shown(row['value'], percent)} {ends(row)}", f"{row['errors']:,}/{row['trials']:,}", f"{row['subjects']:,}",
+        )
+        for row in (*whole["failure_to_enrol"], *whole["error_rates"])
+    ]  # fmt: skip
+    return ["", *table(("error", "group", "threshold", "rate", "errors / trials", "people"), rows)]
+
+
+def gap_lines(run: Run) -> list[str]:
+    """The widest gaps with their verdicts."""
+    if not len(run.gaps):
+        return ["", "No two groups were large enough to be compared."]
+    order = run.gaps["difference"].abs().sort_values(ascending=False, kind="stable").index
+    rows = [gap_row(row) for row in records(run.gaps.loc[order].head(MOST_GAPS))]
+    counts = "; ".join(f"{count} {verdict}" for verdict, count in run.gaps["verdict"].value_counts().items())
+    columns = ("error", "groups", "difference", "ratio", "p (Holm)", "verdict")
+    return ["", *table(columns, rows), "", f"All {len(run.gaps):,} pairs looked at: {md(counts)}. The widest {len(rows)} are shown."]
+
+
+def gap_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """One gap."""
+    ratio = f"{number(row['ratio'])} [{number(row['ratio_low'])}, {number(row['ratio_high'])}]"
+    return (
+        METRIC_TITLES.get(row["metric"], row["metric"]),
+        f"{row['group_a']} against {row['group_b']}",
+        f"{percent(row['difference'])} {interval(row['difference_low'], row['difference_high'])}",
+        ratio if row["metric"] in RATIO_METRICS else NO_NUMBER,
+        p_value(row["p_adjusted"]),
+        str(row.get("label_verdict") or row["verdict"]),
+    )
+
+
+def shift_lines(whole: Mapping[str, Any]) -> list[str]:
+    """How scores of groups lie apart from those of everybody."""
+    rows = [
+        (
+            " ".join(row["group"].values()) or "all", f"{row['genuine_pairs']:,}", shown(row["genuine_mean"], score),
+            shown(row["genuine_shift"], score), f"{row['impostor_pairs']:,}", shown(row["impostor_mean"], score),
+            shown(row["impostor_shift"], score),
+        )
+        for row in whole["score_shifts"]
+    ]  # fmt: skip
+    if not rows:
+        return ["", "Missing: nothing was compared."]
+    columns = ("group", "genuine pairs", "mean", "shift", "impostor pairs", "mean", "shift")
+    return ["", *table(columns, rows)]
+
+
+def throughput_lines(whole: Mapping[str, Any]) -> list[str]:
+    """Times."""
+    found = whole["throughput"]
+    rows = [(entry["stage"], f"{entry['images']:,}", milliseconds(entry["median_ms"]), milliseconds(entry["p95_ms"])) for entry in found["overall"]]
+    by_group = [
+        (" ".join(entry["group"].values()) or "all", f"{entry['images']:,}", milliseconds(entry["median_ms"]), milliseconds(entry["p95_ms"]))
+        for entry in found["by_group"]
+    ]
+    if not rows:
+        return ["", "Missing: no model was timed."]
+    lines = ["", *table(("stage", "images", "median", "95 of 100"), rows), ""]
+    return [*lines, *(table(("group, all stages", "images", "median", "95 of 100"), by_group) if by_group else ["By group: missing."])]
+
+
+def limits(whole: Mapping[str, Any]) -> list[str]:
+    """What holds for every run."""
+    found = ["A gap is no claim about its cause, and no verdict says that a model is fair."]
+    if whole["data"]["people"] is None:
+        found.append("Without subjects each image counts as a person: intervals are too narrow where people repeat.")
+    return found
+
+
+def item_lines(whole: Mapping[str, Any]) -> list[str]:
+    """What is reported and what is missing."""
+    rows = [(entry["item"], "reported" if entry["present"] else f"missing: {entry['missing']}") for entry in whole["reported"]]
+    return table(("item", "in this run"), rows)
+
+
+def ends(row: Mapping[str, Any]) -> str:
+    """The interval of a rate; a dash where it is not defined."""
+    return NO_NUMBER if row["low"] is None or row["high"] is None else interval(row["low"], row["high"])
+
+
+def shown(value: float | None, write: Any) -> str:
+    """A number as text; a dash for null."""
+    return NO_NUMBER if value is None else str(write(value))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table; every cell is text."""
+    lines = [columns, ["---"] * len(columns), *[[md(cell) for cell in row] for row in rows]]
+    return ["| " + " | ".join(line) + " |" for line in lines]

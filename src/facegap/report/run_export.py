@@ -1,0 +1,297 @@
+"""A run as one JSON document, in the order in which ISO/IEC 19795-10 asks for things to be reported; its gaps named.
+
+The items are those of the published scope of ISO/IEC 19795-10:2024 (failure to enrol, shifts in comparison score,
+recognition error rates, throughput; group membership, phenotypic measures, uncertainty, threshold settings). The
+document says what a run reports of each and what is missing; it claims no conformity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.terms import attribute_columns
+from facegap.report.tables import across_groups, group_of, records, terms_of
+from facegap.store import Run
+
+FORMAT, VERSION = "facegap run export", 1
+SCHEMA_FILE = "run_export.schema.json"
+STANDARD = "ISO/IEC 19795-10:2024"
+SCOPE = (
+    "Items are those of the published scope of the standard. This document reports what the run measured of each and names "
+    "what is missing; it claims no conformity."
+)
+FAILURES = ("fte", "no_answer_rate")
+RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
+GAP_NUMBERS = (
+    "difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "margin",
+    "differs", "within_margin", "verdict", "subjects_needed",
+)  # fmt: skip
+POLICIES = {
+    "given": "given in advance",
+    "published": "as the model's card publishes it",
+    "calibrated": "one global threshold, found on other people for a target false match rate",
+    "in_sample": "one global threshold, found on the very pairs that it judges",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that the standard asks to be reported. where : key of the document; missing : what is not there."""
+
+    item: str
+    where: str
+    missing: str = ""
+
+
+def schema_text() -> str:
+    """The JSON Schema of the document."""
+    return files("facegap.report").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
+
+
+def run_export(run: Run) -> dict[str, Any]:
+    """The document; only what JSON can hold, with null for every number that is not defined or has no bound."""
+    whole = {
+        "format": FORMAT,
+        "version": VERSION,
+        "standard": {"name": STANDARD, "scope": SCOPE},
+        "reported": [],
+        "tasks": tasks_of(run),
+        "system": system_of(run),
+        "data": data_of(run),
+        "groups": groups_of(run),
+        "thresholds": thresholds_of(run),
+        "failure_to_enrol": rates_of(run, FAILURES),
+        "error_rates": rates_of(run, None),
+        "cross_group_false_matches": cross_group(run),
+        "score_shifts": score_shifts(run),
+        "gaps": gaps_of(run),
+        "differentials": differentials_of(run),
+        "throughput": throughput_of(run),
+        "uncertainty": uncertainty_of(run),
+        "warnings": [str(warning) for warning in run.record.get("warnings", [])],
+    }
+    whole["reported"] = [
+        {"item": item.item, "where": item.where, "present": not item.missing, "missing": item.missing}
+        for item in items_of(run, whole)
+    ]
+    plain: dict[str, Any] = as_json(whole)
+    return plain
+
+
+def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
+    """What the standard asks for, and what of it this run lacks."""
+    verifies = run.matched is not None
+    by_group = whole["throughput"]["by_group"]
+    return [
+        Item("tasks evaluated", "tasks", "" if whole["tasks"] else "the run has no task"),
+        Item("demographic groups", "groups", "" if run.record["terms"] else "the run is not split by any group"),
+        Item("how groups were labelled", "groups", "" if groups_told(run) else "the manifest's source is not described in the run; add it"),
+        Item("phenotypic measures", "groups", "" if has_phenotype(run) else "no measured or annotated skin tone; add --tone or --annotations"),
+        Item("subjects per group", "data", "" if run.record["manifest"]["has_subjects"] else "no subject column: each image counts as a person"),
+        Item("threshold policy", "thresholds", "" if verifies else "nothing is compared, so there is no threshold"),
+        Item("failure to enrol", "failure_to_enrol", "" if whole["failure_to_enrol"] else "no detector ran and no answer could be missing"),
+        Item("shifts in comparison score", "score_shifts", "" if whole["score_shifts"] else "nothing is compared, so there are no scores"),
+        Item("recognition error rates", "error_rates", "" if verifies else "nothing is compared; rates of the classifier stand instead"),
+        Item("throughput", "throughput", "" if whole["throughput"]["overall"] else "no model was timed"),
+        Item("throughput by group", "throughput", "" if by_group else "the run did not time its groups; audit again with this version"),
+        Item("statistical uncertainty", "uncertainty"),
+        Item("identification error rates", "error_rates", "" if run.searched is not None else "no gallery was searched; audit with --identify"),
+    ]  # fmt: skip
+
+
+def groups_told(run: Run) -> bool:
+    """Whether the run says by whom or what the labels of its groups were given: those it joined itself do."""
+    used = {name for term in run.record["terms"] for name in term}
+    joined = run.record.get("labels", {}).get("columns", {}) if isinstance(run.record.get("labels"), dict) else {}
+    return bool(used) and used <= set(joined)
+
+
+def has_phenotype(run: Run) -> bool:
+    """Whether the groups include measured or annotated skin tone."""
+    return any(name.startswith(("measured_", "annotated_")) for term in run.record["terms"] for name in term)
+
+
+# ---- the parts ----
+
+
+def tasks_of(run: Run) -> list[str]:
+    """What was evaluated."""
+    found = ["detection"] if "detect" in run.record["models"] else []
+    found += ["gender classification"] if run.record.get("classes") else []
+    found += ["age estimation"] if run.record.get("says_age") else []
+    found += ["verification (1:1)"] if run.matched is not None else []
+    return found + (["identification (1:N)"] if run.searched is not None else [])
+
+
+def system_of(run: Run) -> dict[str, Any]:
+    """The models with their hashes and licences, and what they ran on."""
+    used = run.record.get("execution", {})
+    cards = run.record.get("request", {}).get("cards", {})
+    models = [
+        {
+            "task": task, "name": name, "sha256": used.get("models", {}).get(name, ""),
+            **{key: cards.get(task, {}).get(key, "") or "" for key in ("licence", "citation")},
+            "training_data": (cards.get(task, {}).get("training_data") or {}).get("description", ""),
+            "known_limits": list(cards.get(task, {}).get("known_limits", [])),
+        }
+        for task, name in run.record["models"].items()
+    ]  # fmt: skip
+    return {
+        "models": models,
+        "device": used.get("device_name", ""),
+        "providers": list(used.get("providers_used", [])),
+        "precision": used.get("precision", ""),
+        "versions": dict(used.get("versions", {})),
+    }
+
+
+def data_of(run: Run) -> dict[str, Any]:
+    """The manifest: hash and sizes."""
+    stated = run.record["manifest"]
+    people = int(run.manifest["subject"].nunique()) if stated["has_subjects"] else None
+    return {
+        "manifest_sha256": stated["sha256"], "images": len(run.manifest), "people": people,
+        "excluded_by_condition": int(stated.get("excluded_by_where", 0)),
+        "face_outcomes": {str(key): int(count) for key, count in run.faces["outcome"].value_counts().items()},
+    }  # fmt: skip
+
+
+def groups_of(run: Run) -> dict[str, Any]:
+    """By what people are grouped, how many have which label, and where labels come from."""
+    joined = run.record.get("labels")
+    of_joined = joined.get("columns", {}) if isinstance(joined, dict) else {}
+    columns = []
+    for name in attribute_columns(terms_of(run)):
+        images = run.manifest[name].value_counts()
+        people = run.manifest.groupby(name)["subject"].nunique()
+        columns.append({
+            "attribute": name,
+            "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
+            "labels": [{"label": str(label), "images": int(count), "people": int(people[label])} for label, count in images.items()],
+        })  # fmt: skip
+    return {"terms": [list(term) for term in terms_of(run)], "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
+
+
+def thresholds_of(run: Run) -> dict[str, Any]:
+    """How thresholds were set, and what they are."""
+    points = run.record.get("operating", [])
+    settings = run.record.get("request", {}).get("settings", {})
+    verify = settings.get("verify", settings)
+    kind = "published" if verify.get("published") else "given" if verify.get("thresholds") else "in_sample" if verify.get("in_sample") else "calibrated"
+    return {
+        "convention": "accept when score >= threshold",
+        "policy": POLICIES[kind] if points else "",
+        "points": [
+            {"threshold": point["threshold"], "source": point["source"], "target_fmr": list(point.get("targets", []))}
+            for point in points
+        ],
+    }  # fmt: skip
+
+
+def rates_of(run: Run, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Rates by group, of some metrics or of all that are no failure to enrol; without cells of the cross-group matrix."""
+    rows = run.rates[~across_groups(run.rates, attribute_columns(terms_of(run)))]
+    wanted = rows["metric"].isin(FAILURES) if metrics is None else ~rows["metric"].isin(list(metrics))
+    return [rate_of(row, run) for row in records(rows[~wanted])]
+
+
+def rate_of(row: Mapping[str, Any], run: Run) -> dict[str, Any]:
+    """One row of RATES."""
+    return {
+        "metric": row["metric"], "model": row["model"], "group": group_object(row, run), "threshold": row["threshold"],
+        "threshold_from": row["threshold_from"], **{name: row[name] for name in RATE_NUMBERS},
+    }  # fmt: skip
+
+
+def group_object(row: Mapping[str, Any], run: Run, prefix: str = "") -> dict[str, str]:
+    """The group of a row as attribute -> label; empty for everybody."""
+    return dict(group_of(row, terms_of(run), prefix).attributes)
+
+
+def cross_group(run: Run) -> list[dict[str, Any]]:
+    """FMR between every two groups."""
+    rows = run.rates[across_groups(run.rates, attribute_columns(terms_of(run)))]
+    return [{**rate_of(row, run), "other_group": group_object(row, run, "other_")} for row in records(rows)]
+
+
+def score_shifts(run: Run) -> list[dict[str, Any]]:
+    """Means of genuine and impostor scores by group, and their shift from those of everybody."""
+    table = run.extra.get("scores.csv")
+    if table is None or not len(table):
+        return []
+    rows = records(table)
+    everybody = next((row for row in rows if not group_object(row, run)), rows[0])
+    names = ("genuine_pairs", "genuine_mean", "impostor_pairs", "impostor_mean", "equal_error_rate", "equal_error_threshold")
+    return [
+        {
+            "group": group_object(row, run), **{name: row[name] for name in names},
+            "genuine_shift": row["genuine_mean"] - everybody["genuine_mean"],
+            "impostor_shift": row["impostor_mean"] - everybody["impostor_mean"],
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def gaps_of(run: Run) -> list[dict[str, Any]]:
+    """Every pair of groups with its verdict."""
+    return [
+        {
+            "metric": row["metric"], "model": row["model"], "threshold": row["threshold"], "family": row["family"],
+            "group_a": row["group_a"], "group_b": row["group_b"],
+            **{f"{name}_{side}": row[f"{name}_{side}"] for side in "ab" for name in ("errors", "trials", "subjects")},
+            **{name: row[name] for name in GAP_NUMBERS},
+            "label_verdict": str(row.get("label_verdict", "") or ""),
+        }
+        for row in records(run.gaps)
+    ]  # fmt: skip
+
+
+def differentials_of(run: Run) -> list[dict[str, Any]]:
+    """Published one-number measures of unequal rates."""
+    table = run.extra.get("differentials.csv", pd.DataFrame())
+    return [
+        {
+            **{name: str(row[name]) for name in ("measure", "metrics", "family")}, "threshold": row["threshold"],
+            "value": row["value"], "fair_value": row["fair_value"], "p": row["p"],
+            "undefined_because": str(row.get("undefined_because", "") or ""),
+        }
+        for row in records(table)
+    ]  # fmt: skip
+
+
+def throughput_of(run: Run) -> dict[str, Any]:
+    """Milliseconds per image by stage, and by group where the run measured that."""
+    timing = run.record["timing"]
+    overall = [
+        {"stage": stage, "images": spent["images"], "median_ms": spent["median_ms"], "p95_ms": spent["p95_ms"]}
+        for stage, spent in timing.get("per_image", {}).items()
+        if spent["images"]
+    ]
+    return {"overall": overall, "by_group": list(timing.get("by_group", []))}
+
+
+def uncertainty_of(run: Run) -> dict[str, Any]:
+    """How intervals and tests are made."""
+    return {
+        "level": run.record["level"],
+        "unit": "people, not images or pairs, are what varies" if run.record["manifest"]["has_subjects"] else "each image counts as a person",
+        "interval_methods": sorted({str(method) for method in run.rates["method"]}),
+        "multiplicity": "Holm's p over all pairs of groups of one term, metric, model and threshold",
+    }  # fmt: skip
+
+
+def as_json(value: Any) -> Any:
+    """A value as JSON holds it: NaN and infinity become null, numbers of numpy plain ones."""
+    if isinstance(value, Mapping):
+        return {str(key): as_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(entry) for entry in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
