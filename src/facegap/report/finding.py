@@ -130,7 +130,7 @@ def second_sentence(found: Contrast) -> str:
     """What the difference is worth: its size with interval, its verdict, and those of all pairs looked at with it."""
     gap = found.gap
     if gap is None or found.worst["value"] == found.best["value"]:
-        return f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No two groups differ."
+        return f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
     if found.metric in RATIO_METRICS:
         size = f"That is a ratio of {gap['ratio_said']}"
     else:

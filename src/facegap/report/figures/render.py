@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,8 @@ from facegap.errors import RunError
 from facegap.report.figures.style import Figure
 from facegap.store import write_bytes
 
+DEFINED = re.compile(r' id="((?:gradient_|clip)\d+)"')
+NAMED = re.compile(r'( id="|="url\(#)((?:gradient_|clip)\d+)("|\)")')
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
 
@@ -46,7 +49,15 @@ def drawn(figure: Figure) -> Drawn:
     import vl_convert
 
     svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=vegalite_version(figure.spec), allowed_base_urls=[])
-    return Drawn(figure, str(svg))
+    return Drawn(figure, numbered_anew(str(svg)))
+
+
+def numbered_anew(svg: str) -> str:
+    """The SVG with its gradients and clips numbered from 0: Vega counts on through all charts of a process."""
+    order: dict[str, str] = {}
+    for name in DEFINED.findall(svg):
+        order.setdefault(name, f"own_{len(order)}")
+    return NAMED.sub(lambda found: f"{found[1]}{order.get(found[2], found[2])}{found[3]}", svg)
 
 
 def spec_json(spec: Mapping[str, Any]) -> str:

@@ -75,10 +75,10 @@ def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figur
     if threshold == threshold:
         layers.append(alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(threshold)))
     row = alt.Row(
-        "group:N", sort=[clean(group) for group in groups], title=None, spacing=4,
+        "group:N", sort=[clean(group) for group in groups], title=None,
         header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=LABEL_PX, labelFontWeight="normal"),
     )  # fmt: skip
-    chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values))
+    chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values), spacing=4)
     by = f", by {' x '.join(term)}" if term else ""
     title = f"How alike pairs look{by}"
     return finished(

@@ -40,7 +40,9 @@ def comparison_figures(sides: pd.DataFrame, speed: pd.DataFrame, metrics: Sequen
         for family in dict.fromkeys(of_metric["family"]):
             rows = first_points(of_metric[of_metric["family"] == family])
             if family and rows["group"].nunique() >= 2:
-                errors.append(group_chart(records(rows), labels, metric, family, slug(f"groups-{metric}-{family}", taken)))
+                errors.append(
+                    group_chart(records(rows), labels, metric, family, slug(f"groups-{metric}-{family}", taken))
+                )
         timed = speed[(speed["metric"] == metric) & speed["ms_per_face"].notna()] if len(speed) else speed
         for family in dict.fromkeys(timed["family"] if len(timed) else ()):
             rows = first_points(timed[timed["family"] == family])
@@ -61,7 +63,9 @@ def words(family: str) -> str:
 
 def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
     """Per group one dot with its interval for each model."""
-    order = sorted({row["group"] for row in rows}, key=lambda group: -max(r["value"] for r in rows if r["group"] == group))
+    order = sorted(
+        {row["group"] for row in rows}, key=lambda group: -max(r["value"] for r in rows if r["group"] == group)
+    )
     shown = [row for row in rows if row["group"] in order[: MOST_ROWS // 2]]
     logarithmic, floor = axis_kind([row["value"] for row in shown], metric)
     marks = [
@@ -74,14 +78,18 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     ]  # fmt: skip
     groups = [clean(group) for group in order[: MOST_ROWS // 2]]
     colour, shape = scales(labels)
-    lane = {"yOffset": alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))}
+    lane = {
+        "yOffset": alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))
+    }
     base = alt.Chart(data(marks)).encode(
         y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
         opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), **lane,
     )  # fmt: skip
     x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
     legend = alt.Legend(title=None, columns=2)
-    lines = base.mark_rule(strokeWidth=2).encode(x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend))
+    lines = base.mark_rule(strokeWidth=2).encode(
+        x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
+    )
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
         x=alt.X("x:Q"), color=alt.Color("model:N", scale=colour, legend=legend),
         shape=alt.Shape("model:N", scale=shape, legend=legend),

@@ -1,0 +1,237 @@
+"""Charts: what they draw is what the tables say, the same bytes every time, and hostile names are text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import altair as alt
+import numpy as np
+import pytest
+
+from facegap.report.figures import FIGURES, Figure, figures_of
+from facegap.report.figures.matrix import short
+from facegap.report.figures.rates import log_axis, rows_of
+from facegap.report.figures.render import Drawn, drawn, spec_json
+from facegap.report.figures.style import PALETTE, SHAPES, as_json, slug
+from facegap.report.figures.tone import scale_of, tone_columns
+from facegap.report.tables import own_rates
+from facegap.store import Run
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def figures(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> dict[str, Figure]:
+    """Every figure of both runs by name, with what it is about in front."""
+    return {
+        f"{part}/{figure.name}": figure
+        for _, run in (compared_run, answered_run)
+        for part, found in figures_of(run).items()
+        for figure in found
+    }
+
+
+@pytest.fixture(scope="module")
+def hostile_pictures(hostile_run: tuple[Path, Run]) -> list[Drawn]:
+    """Every figure of the hostile run, drawn."""
+    return [drawn(figure) for found in figures_of(hostile_run[1]).values() for figure in found]
+
+
+def values(figure: Figure) -> list[dict[str, Any]]:
+    """All rows of all data of a spec."""
+    return [row for text in figure.spec["datasets"].values() for row in json.loads(text)]
+
+
+def test_a_verification_run_has_a_figure_for_every_part_and_a_run_of_answers_only_its_own(
+    compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]
+) -> None:
+    assert [part for part, found in figures_of(compared_run[1]).items() if found] == [
+        "errors", "waterfall", "scores", "det", "matrix", "transfer", "threshold",
+    ]  # fmt: skip
+    assert [part for part, found in figures_of(answered_run[1]).items() if found] == ["errors", "waterfall"]
+    assert list(FIGURES) == ["errors", "waterfall", "scores", "det", "matrix", "transfer", "threshold", "tone"]
+
+
+def test_every_spec_fits_the_schema_of_vega_lite(figures: dict[str, Figure]) -> None:
+    assert len(figures) >= 12
+    for figure in figures.values():
+        alt.Chart.from_dict(figure.spec, validate=True)
+
+
+def test_a_dot_plot_draws_the_rates_of_the_run_worst_first(answered_run: tuple[Path, Run], figures: dict[str, Figure]) -> None:
+    run = answered_run[1]
+    rows = [row for row in values(figures["errors/error-error-rate-all-by-town-gender"]) if "group" in row]
+    rates = own_rates(run)
+    of_term = rates[(rates["metric"] == "error_rate_all") & (rates["term"] == ("town", "gender"))]
+    told = {str(row["group"]): row for _, row in of_term.iterrows()}
+    assert {row["group"] for row in rows} == set(told)
+    for row in rows:
+        rate = told[row["group"]]
+        assert (row["errors"], row["trials"]) == (rate["errors"], rate["trials"])
+        assert (row["value"], row["low"], row["high"]) == pytest.approx((rate["value"], rate["low"], rate["high"]))
+    drawn_values = [row["value"] for row in rows]
+    assert drawn_values == sorted(drawn_values, reverse=True)
+
+
+@pytest.mark.parametrize("part", ["errors", "matrix", "transfer", "threshold"])
+def test_tooltips_name_errors_trials_subjects_and_interval(figures: dict[str, Figure], part: str) -> None:
+    for figure in (figure for name, figure in figures.items() if name.startswith(part)):
+        text = spec_json(figure.spec)
+        said = " ".join(re.findall(r'"title":"([^"]*)"', text))
+        assert "interval" in said
+        assert "subjects" in said
+        row = next(row for row in values(figure) if "interval" in row or "m_interval" in row)
+        counted = row.get("of") or row["m_of"]
+        assert re.match(r"[\d,]+ of [\d,]+", counted)
+
+
+def test_svg_and_png_are_the_same_bytes_every_time(compared_run: tuple[Path, Run]) -> None:
+    first, second = (
+        [drawn(figure).files() for found in figures_of(compared_run[1]).values() for figure in found] for _ in range(2)
+    )
+    assert len(first) >= 8
+    for one, other in zip(first, second, strict=True):
+        assert one.keys() == other.keys()
+        for name, content in one.items():
+            if not name.endswith(".pdf"):
+                assert content == other[name], name
+
+
+def test_each_figure_is_written_as_svg_png_pdf_and_spec(figures: dict[str, Figure]) -> None:
+    figure = next(iter(figures.values()))
+    files = drawn(figure).files()
+    assert [name.removeprefix(figure.name) for name in files] == [".vl.json", ".svg", ".png", ".pdf"]
+    assert files[f"{figure.name}.png"].startswith(b"\x89PNG")
+    assert files[f"{figure.name}.pdf"].startswith(b"%PDF")
+    assert json.loads(files[f"{figure.name}.vl.json"]) == figure.spec
+
+
+# ---- hostile text ----
+
+
+def test_a_hostile_group_is_text_in_every_svg(hostile_pictures: list[Drawn]) -> None:
+    assert len(hostile_pictures) >= 8
+    for picture in hostile_pictures:
+        tree = ElementTree.fromstring(picture.svg)
+        kinds = {element.tag.removeprefix(SVG) for element in tree.iter()}
+        assert kinds <= {"svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "linearGradient", "stop", "tspan"}
+        attributes = {name for element in tree.iter() for name in element.attrib}
+        assert not any(name.startswith("on") or "href" in name for name in attributes)
+    assert any("<script>alert(1)" in "".join(ElementTree.fromstring(picture.svg).itertext()) for picture in hostile_pictures)
+
+
+def test_no_svg_holds_an_escape_a_turning_letter_or_one_that_xml_forbids(hostile_pictures: list[Drawn]) -> None:
+    for picture in hostile_pictures:
+        assert not set(picture.svg) & {"\x1b", "\u202e", "\ufffe"}
+
+
+def test_names_of_figures_are_safe_whatever_a_column_is_called() -> None:
+    taken: set[str] = set()
+    assert slug("../../Etc/Passwd\x00", taken) == "etc-passwd"
+    assert slug("etc passwd", taken) == "etc-passwd-2"
+    assert slug("肤色", taken) == "figure"
+    assert len(slug("a" * 500, taken)) == 60
+
+
+# ---- by hand ----
+
+
+def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apart() -> None:
+    rows = [{"value": 0.04, "low": 0.02}, {"value": 0.004, "low": 0.003}, {"value": 0.0, "low": 0.0}]
+    logarithmic, floor = log_axis(rows, "fmr")
+    assert logarithmic
+    assert floor == pytest.approx(0.002)  # the lowest end above 0, less a third
+    assert log_axis(rows, "fnmr") == (False, 0.0)
+    assert log_axis(rows[:1], "fmr") == (False, 0.0)
+    assert log_axis(rows[2:], "fmr") == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (0.0284, "2.8"), (0.0042, ".42"), (0.00042, ".042"), (0.000042, ".004"), (0.0000042, "<.001"),
+     (0.31, "31"), (math.nan, "")],
+)  # fmt: skip
+def test_a_cell_holds_its_rate_in_few_letters(value: float, text: str) -> None:
+    assert short(value) == text
+
+
+def test_groups_without_trials_come_last_and_small_ones_are_marked(answered_run: tuple[Path, Run]) -> None:
+    rates = own_rates(answered_run[1])
+    rates = rates[rates["metric"] == "error_rate_all"].copy()
+    place = rates.index[rates["term"] == ("gender",)][0]
+    rates.loc[place, ["trials", "errors", "subjects"]] = 0
+    rates.loc[place, "value"] = math.nan
+    rows = rows_of(rates, ("gender",), 20)
+    assert rows[-1]["counted"] == "no trials"
+    assert rows[-1]["small"]
+    assert not rows[0]["small"]
+
+
+def test_what_json_has_no_word_for_is_null() -> None:
+    assert [as_json(value) for value in (math.nan, math.inf, 1.5, "a\x1b", None)] == [None, None, 1.5, "a\ufffd", None]
+
+
+# ---- skin tone ----
+
+
+def test_tone_columns_are_found_by_name_and_put_on_their_scale(tmp_path: Path, make_answered: Any) -> None:
+    monk = [str(k % 10 + 1) for k in range(80)]
+    run = make_answered(tmp_path, ["Ayr", "Bonn"], measured_monk=monk, tone=["darker", "lighter"] * 40)
+    assert tone_columns(run.manifest) == ["measured_monk", "tone"]
+    named = {figure.name: figure for figure in figures_of(run)["tone"]}
+    rows = values(named["measured-monk"])
+    assert [row["level"] for row in rows] == [str(k) for k in range(1, 11)]
+    assert {row["people"] for row in rows} == {8}
+    # The bars are the palette's; only the swatches have the colours of the scale.
+    assert {row["fill"] for row in rows} == {PALETTE[0]}
+    assert [row["swatch"] for row in rows][:2] == ["#f6ede4", "#f3e7db"]
+    assert {row["swatch"] for row in values(named["tone"])} == {None}
+    assert scale_of("tone", ["darker", "lighter"]) is not None
+
+
+# ---- the palette ----
+
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as seen without one kind of cone.
+WITHOUT = {
+    "red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(colour: str) -> Any:
+    """Linear RGB of an sRGB hex colour."""
+    share = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: Any) -> Any:
+    """CIELAB, D65, of linear RGB."""
+    xyz = TO_XYZ @ np.clip(rgb, 0, 1) / np.array([0.9505, 1, 1.089])
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def contrast_with_white(colour: str) -> float:
+    """WCAG contrast ratio with white."""
+    return 1.05 / (float(TO_XYZ[1] @ linear(colour)) + 0.05)
+
+
+@pytest.mark.parametrize("missing", WITHOUT)
+def test_colours_stay_apart_for_every_kind_of_colour_blindness(missing: str) -> None:
+    seen = [lab(np.array(WITHOUT[missing]) @ linear(colour)) for colour in PALETTE]
+    apart = [float(np.linalg.norm(a - b)) for k, a in enumerate(seen) for b in seen[:k]]
+    assert min(apart) > 10  # 2.3 is just noticeable
+    assert float(np.linalg.norm(seen[0] - seen[1])) > 40  # the two of nearly every chart
+
+
+def test_marks_differ_by_shape_as_well_and_stand_out_from_paper() -> None:
+    assert len(set(SHAPES)) == len(SHAPES) >= len(PALETTE)
+    assert all(contrast_with_white(colour) > 3 for colour in PALETTE if colour != "#56b4e9")

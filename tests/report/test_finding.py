@@ -1,0 +1,77 @@
+"""The finding in two sentences: worst and best with n and interval, and what the difference is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegap.report.finding import NOTHING, contrast, headline
+from facegap.store import Run
+
+
+def test_two_sentences_name_worst_and_best_with_counts_people_and_interval(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    found = contrast(run)
+    assert found is not None
+    assert found.term == ("town", "gender")
+    first, second = headline(run)
+    for row in (found.worst, found.best):
+        assert f"“{row['group']}” ({row['errors']} of {row['trials']}, {row['subjects']} people, 95 % interval" in first
+    assert found.worst["value"] >= found.best["value"]
+    assert second.startswith("That is a difference of ")
+    assert "among 6 pairs of groups" in second
+
+
+def test_comparisons_are_told_at_their_threshold_and_as_a_ratio(compared_run: tuple[Path, Run]) -> None:
+    first, second = headline(compared_run[1])
+    assert first.startswith("At the threshold 0.")
+    assert "takes two different people for one in" in first
+    assert second.startswith("That is a ratio of ")
+    assert "15 pairs of groups" in second
+
+
+@pytest.mark.parametrize(
+    ("verdict", "differs", "words"),
+    [("gap", True, "a gap that chance alone does not explain"),
+     ("no gap larger than the margin", True, "no gap larger than 2 points, though not zero"),
+     ("no gap larger than the margin", False, "no gap larger than 2 points ("),
+     ("not enough data", False, "so few people cannot settle whether the groups differ; to find 2 points, about 1234 people")],
+)  # fmt: skip
+def test_the_verdict_is_said_in_words(answered_run: tuple[Path, Run], verdict: str, differs: bool, words: str) -> None:
+    run = answered_run[1]
+    gaps = run.gaps.assign(verdict=verdict, differs=differs, subjects_needed=1234.0)
+    assert words in headline(replace(run, gaps=gaps))[1]
+
+
+def test_the_difference_is_that_of_the_worse_group_whichever_was_a(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    swapped = run.gaps.rename(columns=lambda name: name[:-1] + {"a": "b", "b": "a"}[name[-1]] if name[-2:] in ("_a", "_b") else name)
+    turned = swapped.assign(
+        difference=-swapped["difference"], difference_low=-run.gaps["difference_high"], difference_high=-run.gaps["difference_low"]
+    )
+    assert headline(replace(run, gaps=turned))[1] == headline(run)[1]
+
+
+def test_where_nothing_can_be_compared_one_sentence_says_so(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    assert headline(replace(run, record={**run.record, "min_subjects": 10_000})) == (NOTHING,)
+
+
+def test_equal_groups_have_no_worst(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    rates = run.rates.copy()
+    chosen = rates["metric"] == "error_rate_all"
+    rates.loc[chosen, ["value", "low", "high"]] = np.array([0.25, 0.1, 0.4])
+    first, second = headline(replace(run, rates=rates))
+    assert "25.0 % of the images of every group large enough to rank" in first
+    assert second.startswith("Of all pairs of groups, ")
+
+
+def test_a_run_without_gaps_still_says_its_rates(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    first, second = headline(replace(run, gaps=run.gaps.iloc[:0]))
+    assert "gives a wrong answer or none for" in first
+    assert second == "No pair of groups was tested."
