@@ -13,12 +13,15 @@ from facegap.cli.app import app
 @app.command()
 def compare(
     runs: Annotated[
-        list[Path], typer.Argument(help="Two run folders or more; the others are held against the first", show_default=False)
+        list[Path],
+        typer.Argument(help="Two run folders or more; the others are held against the first", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
     allow_different_people: Annotated[
         bool,
-        typer.Option("--allow-different-people", help="Compare what runs share whose manifests differ; it is said what differs"),
+        typer.Option(
+            "--allow-different-people", help="Compare what runs share whose manifests differ; it is said what differs"
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the joint draws of people behind the intervals")] = 0,
 ) -> None:

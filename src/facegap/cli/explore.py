@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def explore(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8322,
-    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images and people among the failures")] = False,
+    include_ids: Annotated[
+        bool, typer.Option("--include-ids", help="Name images and people among the failures")
+    ] = False,
 ) -> None:
     """Look through a run on a web page: move the threshold and see rates, matrix and people move; sort the failures.
 

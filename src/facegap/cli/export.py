@@ -13,7 +13,9 @@ from facegap.cli.app import app
 @app.command()
 def export(
     run: Annotated[Path | None, typer.Argument(help="A run folder", show_default=False)] = None,
-    form: Annotated[Literal["model-card", "json"], typer.Option("--format", help="Markdown, or JSON with a schema")] = "json",
+    form: Annotated[
+        Literal["model-card", "json"], typer.Option("--format", help="Markdown, or JSON with a schema")
+    ] = "json",
     out: Annotated[Path | None, typer.Option(help="File to write [default: print it]", show_default=False)] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of --format json instead")] = False,
 ) -> None:

@@ -79,7 +79,9 @@ def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
     names = [" + ".join(judged(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
     if len(set(names)) < len(names):
         times = Counter(names)
-        names = [f"{name} ({folder.name})" if times[name] > 1 else name for name, folder in zip(names, folders, strict=True)]
+        names = [
+            f"{name} ({folder.name})" if times[name] > 1 else name for name, folder in zip(names, folders, strict=True)
+        ]
     if len(set(names)) < len(names):
         names = [f"{name} {number}" for number, name in enumerate(names, start=1)]
     return names

@@ -19,7 +19,9 @@ def read_finished(folder: Path) -> Run:
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith(REMADE)]
     if changed:
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}; run the audit again")
+        raise RunError(
+            f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}; run the audit again"
+        )
     with fitting_together(folder):
         run = read_run(folder)
         require_record(run, folder)
@@ -28,6 +30,8 @@ def read_finished(folder: Path) -> Run:
 
 def require_record(run: Run, folder: Path) -> None:
     """Raise RunError where run.json lacks what every table is read by."""
-    missing = [key for key in ("manifest", "models", "terms", "level", "min_subjects", "timing") if key not in run.record]
+    missing = [
+        key for key in ("manifest", "models", "terms", "level", "min_subjects", "timing") if key not in run.record
+    ]
     if missing:
         raise RunError(f"{folder}: run.json has no {missing[0]!r}; no run that this version wrote")

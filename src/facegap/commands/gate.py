@@ -75,7 +75,8 @@ def outcome(rule: Rule, run: Run) -> Outcome:
     reason = unknown_term(rule, run)
     if reason:
         return Outcome(rule, "cannot tell", reason)
-    found = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}[rule.kind](rule, run)
+    makers = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}
+    found = makers[rule.kind](rule, run)
     if not found:
         return Outcome(rule, "cannot tell", f"no row of the run fits it ({nothing(rule, run)})")
     state = next(state for state in STATES if any(one.state == state for one in found))
@@ -93,7 +94,8 @@ def unknown_term(rule: Rule, run: Run) -> str:
     if not rule.by or set(rule.by) in [set(term) for term in terms_of(run)]:
         return ""
     made = ", ".join("*".join(term) for term in terms_of(run)) or "nothing"
-    return f"the run is not split by {clean('*'.join(rule.by))} but by {clean(made)}; audit it with --by {clean('*'.join(rule.by))}"
+    wanted = clean("*".join(rule.by))
+    return f"the run is not split by {wanted} but by {clean(made)}; audit it with --by {wanted}"
 
 
 def nothing(rule: Rule, run: Run) -> str:
@@ -131,7 +133,11 @@ def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     """The rates that a rule is about, of groups whose labels are known."""
     rows = own_rates(run)
     rows = rows[rows["metric"] == rule.metric] if rule.metric else rows
-    return [row for row in records(rows) if is_meant(rule, row["term"], [str(row["group"])], row) and is_labelled(row["group"])]
+    return [
+        row
+        for row in records(rows)
+        if is_meant(rule, row["term"], [str(row["group"])], row) and is_labelled(row["group"])
+    ]
 
 
 def is_meant(rule: Rule, term: Term, groups: Sequence[str], row: dict[str, Any]) -> bool:
@@ -191,7 +197,11 @@ def people_findings(rule: Rule, run: Run) -> list[Finding]:
     for row in rate_rows(rule, run):
         people[str(row["group"])] = max(people.get(str(row["group"]), 0), int(row["subjects"]))
     return [
-        Finding("holds" if count >= rule.limit else "broken", -count, f"fewest in {clean(group)}: {count:,} people; least {rule.limit:,.0f}")
+        Finding(
+            "holds" if count >= rule.limit else "broken",
+            -count,
+            f"fewest in {clean(group)}: {count:,} people; least {rule.limit:,.0f}",
+        )
         for group, count in people.items()
     ]
 
@@ -217,7 +227,9 @@ def gap_findings(rule: Rule, run: Run) -> list[Finding]:
 def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     """One gap against its limit; of a gap whose labels are in doubt the wider interval counts."""
     doubted = "label_" if row.get("label_draws", 0) else ""
-    value, low, high = (float(row[name]) for name in (rule.scale, f"{doubted}{rule.scale}_low", f"{doubted}{rule.scale}_high"))
+    value, low, high = (
+        float(row[name]) for name in (rule.scale, f"{doubted}{rule.scale}_low", f"{doubted}{rule.scale}_high")
+    )
     first, second = row["group_a"], row["group_b"]
     least, turned = (1.0, 1 / value if value else math.inf) if rule.scale == "ratio" else (0.0, -value)
     if value < least:  # the worse group first
@@ -226,8 +238,9 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     # A gap the other way round beyond the limit breaks it as well.
     mirrored = inverse(low) if rule.scale == "ratio" else -low
     state = judged(value, low, max(high, mirrored), rule)
-    shown = f"{number(value)} [{number(low)}, {number(high)}]" if rule.scale == "ratio" else f"{percent(value)} {interval(low, high)}"
-    limit = number(rule.limit) if rule.scale == "ratio" else percent(rule.limit)
+    shown, limit = f"{percent(value)} {interval(low, high)}", percent(rule.limit)
+    if rule.scale == "ratio":
+        shown, limit = f"{number(value)} [{number(low)}, {number(high)}]", number(rule.limit)
     counts = f"{row['subjects_a']:,} and {row['subjects_b']:,} people"
     worst = value if state != "cannot tell" else max(high, mirrored)
     said = f"{clean(first)} against {clean(second)} {shown}, {counts}{at(row)}; limit {limit}{manner(rule)}"
@@ -251,7 +264,9 @@ def verdict_findings(rule: Rule, run: Run) -> list[Finding]:
             f"{interval(row['difference_low'], row['difference_high'])}, {row['subjects_a']:,} and {row['subjects_b']:,} "
             f"people, p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
         )
-        found.append(Finding(state, abs(float(row["difference"])) if row["difference"] == row["difference"] else 0.0, said))
+        found.append(
+            Finding(state, abs(float(row["difference"])) if row["difference"] == row["difference"] else 0.0, said)
+        )
     return found
 
 
@@ -264,13 +279,18 @@ def title(rule: Rule) -> str:
         return clean(rule.name)
     groups = "" if rule.by is None else " of everybody" if rule.by == () else f" by {'*'.join(rule.by)}"
     metric = METRIC_TITLES.get(rule.metric, "any rate")
-    words = {"rate": metric, "gap": f"gap in {metric}", "verdict": f"verdict on {metric}", "subjects": "people per group"}
+    words = {
+        "rate": metric,
+        "gap": f"gap in {metric}",
+        "verdict": f"verdict on {metric}",
+        "subjects": "people per group",
+    }
     named = f", {', '.join(rule.groups)}" if rule.groups else ""
     return clean(words[rule.kind] + groups + named)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """How many rules ended in which state, and what that comes to."""
-    counts = ", ".join(f"{sum(found.state == state for found in outcomes)} {state}" for state in ("holds", "broken", "cannot tell"))
+    counts = ", ".join(f"{sum(found.state == state for found in outcomes)} {state}" for state in EXIT_CODES)
     end = {0: "the policy holds", 1: "the policy is broken", 2: "cannot be told from this run"}[exit_code(outcomes)]
     return f"{len(outcomes)} rules: {counts}; {end}"

@@ -131,13 +131,12 @@ def rule_of(kind: Kind, table: Mapping[str, Any], where: str, judge: Judge) -> R
     if metric and metric not in DEFAULT_MARGINS:
         raise TableError(f"{where}, key metric: {metric!r} is no metric; {hint(metric, tuple(DEFAULT_MARGINS))}")
     limit, scale = limit_of(kind, table, metric, where)
-    rule = Rule(
+    return Rule(
         kind, text(table, "name", where, ""), metric, limit, scale, forbidden(table, where) if kind == "verdict" else (),
         by_of(table, where), strings(table, "groups", where), number(table, "threshold", where, math.nan),
         text(table, "threshold_from", where, ""),
         choice(table, "judge", ("interval", "point"), where, judge),  # type: ignore[arg-type]
     )  # fmt: skip
-    return rule
 
 
 def limit_of(kind: Kind, table: Mapping[str, Any], metric: str, where: str) -> tuple[float, Any]:
@@ -157,7 +156,9 @@ def limit_of(kind: Kind, table: Mapping[str, Any], metric: str, where: str) -> t
         raise TableError(f"{where}: give either max_difference or max_ratio; facegap judges {metric} by {cure}")
     if given[0] == "max_ratio":
         return within(number(table, "max_ratio", where), 1, math.inf, where, "max_ratio", "1 or more"), "ratio"
-    return within(number(table, "max_difference", where), 0, 1, where, "max_difference", "a share from 0 to 1"), "difference"
+    return within(
+        number(table, "max_difference", where), 0, 1, where, "max_difference", "a share from 0 to 1"
+    ), "difference"
 
 
 def forbidden(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -199,7 +200,7 @@ def strings(table: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
     """A value that must be a list of texts."""
     value = table.get(key, [])
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-        raise TableError(f"{where}, key {key}: {value!r} is no list of texts; write [\"...\"]")
+        raise TableError(f'{where}, key {key}: {value!r} is no list of texts; write ["..."]')
     return tuple(value)
 
 

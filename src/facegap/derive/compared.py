@@ -39,7 +39,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 
 BOOTSTRAP = "joint subject bootstrap"
 MORE, FEWER, ALIKE, FEW = "more errors", "fewer errors", "not told apart", "too few people"
-GREW, SHRANK, TURNED = "grew", "shrank", "turned round"
+GREW, SHRANK, TURNED = "grew", "shrank", "shrank or turned round"
 MOST_RANKED = 40  # groups of a term whose gaps are set against each other, as in the cross-group matrix
 
 
@@ -89,9 +89,7 @@ class Entry:
     method: str
 
 
-def compared(
-    runs: Together, *, min_subjects: int, level: float, seed: int = 0
-) -> Compared:
+def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
     """All three tables; `seed` decides the draws of people, the same for every metric of a term and two runs."""
     sides: list[dict[str, Any]] = []
     paired: list[dict[str, Any]] = []
@@ -128,12 +126,17 @@ def families(
         if metric not in there:
             notes.append(f"{names[1]} has no {metric}")
             continue
-        place = Place(metric, names[0], model_of(first, metric), math.nan, names[1], model_of(second, metric), math.nan, family)
+        place = Place(
+            metric, names[0], model_of(first, metric), math.nan, names[1], model_of(second, metric), math.nan, family
+        )
         arrays = [tuple(array[runs.rows[k]] for array in found[metric]) for k, found in ((0, here), (other, there))]
-        yield place, [
-            image_entry(str(group), cells.codes == k, known, arrays, runs.subjects, min_subjects, level)
-            for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
-        ]
+        yield (
+            place,
+            [
+                image_entry(str(group), cells.codes == k, known, arrays, runs.subjects, min_subjects, level)
+                for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
+            ],
+        )
     pairs, also = runs.comparisons(0), runs.comparisons(other)
     if pairs is None or also is None:
         return
@@ -146,10 +149,22 @@ def families(
                 metric, names[0], model_of(first, metric), point.threshold, names[1], model_of(second, metric),
                 opposite.threshold, family,
             )  # fmt: skip
-            yield place, [
-                pair_entry(str(group), cells.codes == k, known, metric, (pairs, point), (also, opposite), min_subjects, level)
-                for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
-            ]
+            yield (
+                place,
+                [
+                    pair_entry(
+                        str(group),
+                        cells.codes == k,
+                        known,
+                        metric,
+                        (pairs, point),
+                        (also, opposite),
+                        min_subjects,
+                        level,
+                    )
+                    for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
+                ],
+            )
 
 
 def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> list[tuple[Operating, Operating]]:
@@ -163,7 +178,9 @@ def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> li
     ]
     if found:
         return found
-    notes.append(f"{label} has no threshold for the same target FMR as the first run; thresholds are paired in their order")
+    notes.append(
+        f"{label} has no threshold for the same target FMR as the first run; thresholds are paired in their order"
+    )
     return list(zip(here, there, strict=False))
 
 
@@ -220,7 +237,9 @@ class Drawn:
             ]
         rates: list[AnyRate] = [pair[side] for side in (0, 1) for pair in pairs]
         strata = strata_of(member, extended=extended)
-        disjoint = [measured.disjoint for side in ("a", "b") for measured in (getattr(entry, side) for entry in entries)]
+        disjoint = [
+            measured.disjoint for side in ("a", "b") for measured in (getattr(entry, side) for entry in entries)
+        ]
         return cls(rates, joint_replicates(rates, strata, rng=rng), disjoint)
 
     def contrast(self, places: Sequence[int], signs: Sequence[float], *, logarithmic: bool, level: float) -> Contrast:
@@ -338,7 +357,7 @@ def adjusted(rows: pd.DataFrame, verdict: Any) -> pd.DataFrame:
     """Rows with Holm's p over each family, and a verdict; groups that are not ranked are in no family."""
     if not len(rows):
         return rows
-    tested = rows["ranked"] if "ranked" in rows.columns else pd.Series(True, index=rows.index)  # noqa: FBT003
+    tested = rows["ranked"] if "ranked" in rows.columns else pd.Series(data=True, index=rows.index)
     p = np.full(len(rows), np.nan)
     keys = ["metric", "threshold_a", "family"]
     for _, family in rows[tested].groupby(keys, sort=False, dropna=False):
@@ -357,7 +376,7 @@ def paired_verdict(row: dict[Any, Any]) -> str:
 
 
 def change_verdict(row: dict[Any, Any]) -> str:
-    """Whether a gap grew, shrank or turned round."""
+    """Whether a gap grew or shrank; one that shrank past none may be a gap the other way round."""
     if not row["p_adjusted"] <= ALPHA:
         return ALIKE
     if row["gap_other"] < 0:

@@ -61,9 +61,7 @@ def of_comparisons(pairs: Comparisons, metric: str, threshold: float, inside: Bo
     return Measured(rate, joint, rate.subjects // 2)
 
 
-def pair_rate(
-    pairs: Comparisons, threshold: float, inside: BoolArray, people: int, *, generalised: bool
-) -> PairRate:
+def pair_rate(pairs: Comparisons, threshold: float, inside: BoolArray, people: int, *, generalised: bool) -> PairRate:
     """False matches by pair of people, with what was tried."""
     taking_part = inside & pairs.counted if generalised else inside & pairs.counted & pairs.enrolled
     wrong, errors = by_people(pairs, between(pairs.false_matches(threshold), taking_part, None))

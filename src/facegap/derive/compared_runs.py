@@ -39,7 +39,11 @@ class Together:
     def comparisons(self, run: int) -> Comparisons | None:
         """The comparisons of one run among these images, in their order; None without any."""
         found = comparisons_of(self.runs[run])
-        return None if found is None else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.terms))
+        return (
+            None
+            if found is None
+            else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.terms))
+        )
 
 
 def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
@@ -64,7 +68,9 @@ def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
 def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
     """What differs between the people of the first run and those of each other; empty where all are the same."""
     return [
-        f"{label}: {said}" for run, label in zip(runs[1:], labels[1:], strict=True) for said in differences_of(runs[0], run)
+        f"{label}: {said}"
+        for run, label in zip(runs[1:], labels[1:], strict=True)
+        for said in differences_of(runs[0], run)
     ]
 
 
@@ -75,11 +81,15 @@ def differences_of(first: Run, other: Run) -> list[str]:
         found.append("its manifest file has another sha256")
     here, there = set(first.manifest["image"]), set(other.manifest["image"])
     if here != there:
-        found.append(f"{len(here - there):,} images of the first run are not in it, and it has {len(there - here):,} more")
+        found.append(
+            f"{len(here - there):,} images of the first run are not in it, and it has {len(there - here):,} more"
+        )
     found += [said for said in label_differences(first, other) if said]
     if first.matched is not None and other.matched is not None:
         judged, also = (
-            set(run.manifest["image"][run.matched.roles == EVALUATION]) for run in (first, other) if run.matched is not None
+            set(run.manifest["image"][run.matched.roles == EVALUATION])
+            for run in (first, other)
+            if run.matched is not None
         )
         if judged != also and here == there:
             apart = len(judged ^ also)

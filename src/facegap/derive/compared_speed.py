@@ -24,13 +24,16 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
     """
     ranked = sides[sides["ranked"] & (sides["trials"] > 0) & (sides["family"] != "")]
     found = []
-    for (label, metric, _, _), rows in ranked.groupby(["run", "metric", "threshold", "family"], sort=False, dropna=False):
+    for (label, metric, _, _), rows in ranked.groupby(
+        ["run", "metric", "threshold", "family"], sort=False, dropna=False
+    ):
         worst = rows.loc[rows["value"].idxmax()]
         run = runs.runs[runs.labels.index(str(label))]
         found.append({
             **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},
             **timing_of(run, TASK_OF_METRIC.get(str(metric), "embed")),
-            "worst_group": worst["group"], **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
+            "worst_group": worst["group"],
+            **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
         })  # fmt: skip
     return pd.DataFrame(found)
 

@@ -46,9 +46,7 @@ METHODS: Mapping[str, str] = {
 }
 
 
-def write_page(
-    path: Path, runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]
-) -> None:
+def write_page(path: Path, runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]) -> None:
     """Write the page."""
     write_bytes(path, page(runs, found, speed, warnings=warnings).encode())
 
@@ -65,7 +63,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
         labels=runs.labels, images=len(runs.manifest), people=runs.manifest["subject"].nunique(),
         findings=findings(found), warnings=warnings, sections=sections(found, speed, metrics, figures),
         pictures=pictures, methods=METHODS, runs=run_table(runs), level=100 * float(found.sides["level"].iloc[0]),
-        style=Markup(style), policy=policy(style, ""),
+        style=Markup(style), policy=policy(style, ""),  # noqa: S704  (a file of the package)
     )  # fmt: skip
 
 
@@ -117,6 +115,8 @@ def run_table(runs: Together) -> PageTable:
 def run_line(label: str, run: Run) -> tuple[str, ...]:
     """One run."""
     points: Sequence[Mapping[str, Any]] = run.record.get("operating", [])
-    told = "; ".join(f"{score(float(point['threshold']))} ({clean(point['source'])})" for point in points) or score(math.nan)
+    told = "; ".join(f"{score(float(point['threshold']))} ({clean(point['source'])})" for point in points) or score(
+        math.nan
+    )
     models = ", ".join(f"{task} {clean(name)}" for task, name in run.record["models"].items())
     return clean(label), models, told, f"{len(run.manifest):,}", clean(run.record["manifest"]["sha256"])

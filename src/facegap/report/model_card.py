@@ -47,9 +47,12 @@ def details(whole: Mapping[str, Any]) -> list[str]:
         (entry["task"], entry["name"], entry["licence"], entry["training_data"], entry["sha256"])
         for entry in whole["system"]["models"]
     ]
-    known = [f"- {md(entry['name'])}: {md(limit)}" for entry in whole["system"]["models"] for limit in entry["known_limits"]]
+    known = [
+        f"- {md(entry['name'])}: {md(limit)}" for entry in whole["system"]["models"] for limit in entry["known_limits"]
+    ]
     system = whole["system"]
-    ran = f"Run on {md(system['device'] or 'unknown')}, {md(', '.join(system['providers']) or 'no model here')}, {md(system['precision'] or 'no precision stated')}."
+    told = (system["device"] or "unknown", ", ".join(system["providers"]), system["precision"])
+    ran = f"Run on {', '.join(md(part) for part in told if part)}."
     lines = ["## Model details", "", *table(("task", "name", "licence", "training data", "sha256"), rows), "", ran]
     return [*lines, *(["", "Known limits, from the cards:", *known] if known else [])]
 
@@ -67,7 +70,13 @@ def use() -> list[str]:
 def factors(whole: Mapping[str, Any]) -> list[str]:
     """Groups and who labelled them."""
     rows = [
-        (entry["attribute"], label["label"] or "no label", f"{label['images']:,}", f"{label['people']:,}", entry["labelled_by"])
+        (
+            entry["attribute"],
+            label["label"] or "no label",
+            f"{label['images']:,}",
+            f"{label['people']:,}",
+            entry["labelled_by"],
+        )
         for entry in whole["groups"]["attributes"]
         for label in entry["labels"]
     ]
@@ -81,15 +90,22 @@ def factors(whole: Mapping[str, Any]) -> list[str]:
 def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
     """What was looked at."""
     data = whole["data"]
-    people = f"{data['people']:,} people" if data["people"] is not None else "people not named, so each image counts as one"
+    people = (
+        f"{data['people']:,} people" if data["people"] is not None else "people not named, so each image counts as one"
+    )
     lost = ", ".join(f"{md(outcome)} {count:,}" for outcome, count in data["face_outcomes"].items())
-    return ["## Evaluation data", "", f"{data['images']:,} images, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."]
+    said = f"{data['images']:,} images, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."
+    return ["## Evaluation data", "", said]
 
 
 def metrics(whole: Mapping[str, Any]) -> str:
     """Thresholds and uncertainty in a sentence each."""
     points = "; ".join(f"{score(point['threshold'])} ({point['source']})" for point in whole["thresholds"]["points"])
-    policy = f"Thresholds: {whole['thresholds']['policy']}: {points}; {whole['thresholds']['convention']}. " if points else ""
+    policy = (
+        f"Thresholds: {whole['thresholds']['policy']}: {points}; {whole['thresholds']['convention']}. "
+        if points
+        else ""
+    )
     told = whole["uncertainty"]
     return f"{policy}Brackets are {100 * told['level']:g} % intervals; {told['unit']}. {told['multiplicity']}."
 
@@ -98,7 +114,7 @@ def rate_lines(whole: Mapping[str, Any]) -> list[str]:
     """Every rate of every group."""
     rows = [
         (
-            METRIC_TITLES.get(row["metric"], row["metric"]), " ".join(row["group"].values()) or "all", shown(row["threshold"], score),
+            METRIC_TITLES.get(row["metric"], row["metric"]), named(row["group"]), shown(row["threshold"], score),
             f"{shown(row['value'], percent)} {ends(row)}", f"{row['errors']:,}/{row['trials']:,}", f"{row['subjects']:,}",
         )
         for row in (*whole["failure_to_enrol"], *whole["error_rates"])
@@ -114,7 +130,8 @@ def gap_lines(run: Run) -> list[str]:
     rows = [gap_row(row) for row in records(run.gaps.loc[order].head(MOST_GAPS))]
     counts = "; ".join(f"{count} {verdict}" for verdict, count in run.gaps["verdict"].value_counts().items())
     columns = ("error", "groups", "difference", "ratio", "p (Holm)", "verdict")
-    return ["", *table(columns, rows), "", f"All {len(run.gaps):,} pairs looked at: {md(counts)}. The widest {len(rows)} are shown."]
+    note = f"All {len(run.gaps):,} pairs looked at: {md(counts)}. The widest {len(rows)} are shown."
+    return ["", *table(columns, rows), "", note]
 
 
 def gap_row(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -134,7 +151,7 @@ def shift_lines(whole: Mapping[str, Any]) -> list[str]:
     """How scores of groups lie apart from those of everybody."""
     rows = [
         (
-            " ".join(row["group"].values()) or "all", f"{row['genuine_pairs']:,}", shown(row["genuine_mean"], score),
+            named(row["group"]), f"{row['genuine_pairs']:,}", shown(row["genuine_mean"], score),
             shown(row["genuine_shift"], score), f"{row['impostor_pairs']:,}", shown(row["impostor_mean"], score),
             shown(row["impostor_shift"], score),
         )
@@ -149,15 +166,23 @@ def shift_lines(whole: Mapping[str, Any]) -> list[str]:
 def throughput_lines(whole: Mapping[str, Any]) -> list[str]:
     """Times."""
     found = whole["throughput"]
-    rows = [(entry["stage"], f"{entry['images']:,}", milliseconds(entry["median_ms"]), milliseconds(entry["p95_ms"])) for entry in found["overall"]]
-    by_group = [
-        (" ".join(entry["group"].values()) or "all", f"{entry['images']:,}", milliseconds(entry["median_ms"]), milliseconds(entry["p95_ms"]))
-        for entry in found["by_group"]
-    ]
+    rows = [(entry["stage"], *times(entry)) for entry in found["overall"]]
+    by_group = [(named(entry["group"]), *times(entry)) for entry in found["by_group"]]
     if not rows:
         return ["", "Missing: no model was timed."]
-    lines = ["", *table(("stage", "images", "median", "95 of 100"), rows), ""]
-    return [*lines, *(table(("group, all stages", "images", "median", "95 of 100"), by_group) if by_group else ["By group: missing."])]
+    columns = ("images", "median", "95 of 100")
+    groups = table(("group, all stages", *columns), by_group) if by_group else ["By group: missing."]
+    return ["", *table(("stage", *columns), rows), "", *groups]
+
+
+def times(entry: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Images and milliseconds of one entry."""
+    return f"{entry['images']:,}", milliseconds(entry["median_ms"]), milliseconds(entry["p95_ms"])
+
+
+def named(group: Mapping[str, str]) -> str:
+    """A group as it is called."""
+    return " ".join(group.values()) or "all"
 
 
 def limits(whole: Mapping[str, Any]) -> list[str]:
@@ -170,7 +195,10 @@ def limits(whole: Mapping[str, Any]) -> list[str]:
 
 def item_lines(whole: Mapping[str, Any]) -> list[str]:
     """What is reported and what is missing."""
-    rows = [(entry["item"], "reported" if entry["present"] else f"missing: {entry['missing']}") for entry in whole["reported"]]
+    rows = [
+        (entry["item"], "reported" if entry["present"] else f"missing: {entry['missing']}")
+        for entry in whole["reported"]
+    ]
     return table(("item", "in this run"), rows)
 
 

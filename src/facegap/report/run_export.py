@@ -32,6 +32,7 @@ GAP_NUMBERS = (
     "difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "margin",
     "differs", "within_margin", "verdict", "subjects_needed",
 )  # fmt: skip
+PEOPLE = "people, not images or pairs, are what varies"
 POLICIES = {
     "given": "given in advance",
     "published": "as the model's card publishes it",
@@ -86,23 +87,24 @@ def run_export(run: Run) -> dict[str, Any]:
 
 def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     """What the standard asks for, and what of it this run lacks."""
-    verifies = run.matched is not None
-    by_group = whole["throughput"]["by_group"]
-    return [
-        Item("tasks evaluated", "tasks", "" if whole["tasks"] else "the run has no task"),
-        Item("demographic groups", "groups", "" if run.record["terms"] else "the run is not split by any group"),
-        Item("how groups were labelled", "groups", "" if groups_told(run) else "the manifest's source is not described in the run; add it"),
-        Item("phenotypic measures", "groups", "" if has_phenotype(run) else "no measured or annotated skin tone; add --tone or --annotations"),
-        Item("subjects per group", "data", "" if run.record["manifest"]["has_subjects"] else "no subject column: each image counts as a person"),
-        Item("threshold policy", "thresholds", "" if verifies else "nothing is compared, so there is no threshold"),
-        Item("failure to enrol", "failure_to_enrol", "" if whole["failure_to_enrol"] else "no detector ran and no answer could be missing"),
-        Item("shifts in comparison score", "score_shifts", "" if whole["score_shifts"] else "nothing is compared, so there are no scores"),
-        Item("recognition error rates", "error_rates", "" if verifies else "nothing is compared; rates of the classifier stand instead"),
-        Item("throughput", "throughput", "" if whole["throughput"]["overall"] else "no model was timed"),
-        Item("throughput by group", "throughput", "" if by_group else "the run did not time its groups; audit again with this version"),
-        Item("statistical uncertainty", "uncertainty"),
-        Item("identification error rates", "error_rates", "" if run.searched is not None else "no gallery was searched; audit with --identify"),
-    ]  # fmt: skip
+    verifies, throughput = run.matched is not None, whole["throughput"]
+    named = run.record["manifest"]["has_subjects"]
+    asked = (
+        ("tasks evaluated", "tasks", whole["tasks"], "the run has no task"),
+        ("demographic groups", "groups", run.record["terms"], "the run is not split by any group"),
+        ("how groups were labelled", "groups", groups_told(run), "the run does not describe the source of the manifest's labels"),
+        ("phenotypic measures", "groups", has_phenotype(run), "skin tone was not measured or annotated; add --tone"),
+        ("subjects per group", "data", named, "the manifest has no subject column, so each image counts as a person"),
+        ("threshold policy", "thresholds", verifies, "nothing is compared, so there is no threshold"),
+        ("failure to enrol", "failure_to_enrol", whole["failure_to_enrol"], "no detector ran and no answer could be missing"),
+        ("shifts in comparison score", "score_shifts", whole["score_shifts"], "nothing is compared, so there are no scores"),
+        ("recognition error rates", "error_rates", verifies, "nothing is compared; rates of a classifier stand there"),
+        ("throughput", "throughput", throughput["overall"], "no model was timed"),
+        ("throughput by group", "throughput", throughput["by_group"], "groups were not timed; audit again with this version"),
+        ("statistical uncertainty", "uncertainty", True, ""),
+        ("identification error rates", "error_rates", run.searched is not None, "no gallery was searched; audit with --identify"),
+    )  # fmt: skip
+    return [Item(item, where, "" if there else missing) for item, where, there, missing in asked]
 
 
 def groups_told(run: Run) -> bool:
@@ -173,9 +175,12 @@ def groups_of(run: Run) -> dict[str, Any]:
         columns.append({
             "attribute": name,
             "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
-            "labels": [{"label": str(label), "images": int(count), "people": int(people[label])} for label, count in images.items()],
+            "labels": [
+                {"label": str(label), "images": int(count), "people": int(people[label])} for label, count in images.items()
+            ],
         })  # fmt: skip
-    return {"terms": [list(term) for term in terms_of(run)], "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
+    terms = [list(term) for term in terms_of(run)]
+    return {"terms": terms, "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
 
 
 def thresholds_of(run: Run) -> dict[str, Any]:
@@ -183,7 +188,8 @@ def thresholds_of(run: Run) -> dict[str, Any]:
     points = run.record.get("operating", [])
     settings = run.record.get("request", {}).get("settings", {})
     verify = settings.get("verify", settings)
-    kind = "published" if verify.get("published") else "given" if verify.get("thresholds") else "in_sample" if verify.get("in_sample") else "calibrated"
+    kinds = (("published", "published"), ("thresholds", "given"), ("in_sample", "in_sample"))
+    kind = next((kind for key, kind in kinds if verify.get(key)), "calibrated")
     return {
         "convention": "accept when score >= threshold",
         "policy": POLICIES[kind] if points else "",
@@ -227,7 +233,14 @@ def score_shifts(run: Run) -> list[dict[str, Any]]:
         return []
     rows = records(table)
     everybody = next((row for row in rows if not group_object(row, run)), rows[0])
-    names = ("genuine_pairs", "genuine_mean", "impostor_pairs", "impostor_mean", "equal_error_rate", "equal_error_threshold")
+    names = (
+        "genuine_pairs",
+        "genuine_mean",
+        "impostor_pairs",
+        "impostor_mean",
+        "equal_error_rate",
+        "equal_error_threshold",
+    )
     return [
         {
             "group": group_object(row, run), **{name: row[name] for name in names},
@@ -280,7 +293,7 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
     """How intervals and tests are made."""
     return {
         "level": run.record["level"],
-        "unit": "people, not images or pairs, are what varies" if run.record["manifest"]["has_subjects"] else "each image counts as a person",
+        "unit": PEOPLE if run.record["manifest"]["has_subjects"] else "each image counts as a person",
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
         "multiplicity": "Holm's p over all pairs of groups of one term, metric, model and threshold",
     }  # fmt: skip

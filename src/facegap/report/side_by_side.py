@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.compared import ALIKE, GREW, MORE, SHRANK, Compared
+from facegap.derive.compared import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED, Compared
 from facegap.report.tables import METRIC_TITLES, TextTable, cell, records
 from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
@@ -104,8 +104,9 @@ def method_notes(rows: pd.DataFrame) -> tuple[str, ...]:
     said = [f"Test: {method}." for method in dict.fromkeys(rows["method"]) if method != "none"]
     if not math.isnan(float(rows["threshold_a"].iloc[0])):
         told = {row["run_b"]: row["threshold_b"] for row in records(rows)}
+        told = {rows["run_a"].iloc[0]: float(rows["threshold_a"].iloc[0]), **told}
         points = "; ".join(f"{clean(run)} from {score(threshold)}" for run, threshold in told.items())
-        said.append(f"Each model at its own threshold: {clean(rows['run_a'].iloc[0])} from {score(float(rows['threshold_a'].iloc[0]))}; {points}.")
+        said.append(f"Each model at its own threshold: {points}.")
     return tuple(said)
 
 
@@ -134,7 +135,9 @@ def change_table(rows: pd.DataFrame) -> TextTable:
     first = clean(rows["run_a"].iloc[0])
     what = "ratio of the gaps" if is_ratio else "change, points"
     columns = ("gap", "model", f"gap of {first}", "gap of the model", what, "p (Holm)", "verdict")
-    notes = ["Both gaps are drawn again together over the same people; two intervals are never held against each other."]
+    notes = [
+        "Both gaps are drawn again together over the same people; two intervals are never held against each other."
+    ]
     if len(shown) < len(rows):
         counts = "; ".join(f"{count} {verdict}" for verdict, count in rows["verdict"].value_counts().items())
         notes.append(f"The {len(shown)} clearest of {len(rows)} ({counts}); all are in gap_changes.csv.")
@@ -145,12 +148,14 @@ def change_line(row: Mapping[str, Any], is_ratio: bool) -> tuple[str, ...]:
     """One pair of groups in one other run."""
     if is_ratio:
         first, other = (f"ratio {number(row[key])}" for key in ("ratio_first", "ratio_other"))
-        change = f"{number(row['ratio_change'])} [{number(row['ratio_change_low'])}, {number(row['ratio_change_high'])}]"
+        change = (
+            f"{number(row['ratio_change'])} [{number(row['ratio_change_low'])}, {number(row['ratio_change_high'])}]"
+        )
     else:
         first, other = (f"{signed(row[key])} points" for key in ("gap_first", "gap_other"))
         change = f"{signed(row['change'])} {interval(row['change_low'], row['change_high'])}"
     return (
-        f"{clean(row['group_a'])} less {clean(row['group_b'])}" if not is_ratio else f"{clean(row['group_a'])} over {clean(row['group_b'])}",
+        f"{clean(row['group_a'])} {'over' if is_ratio else 'less'} {clean(row['group_b'])}",
         clean(row["run_b"]),
         first,
         other,
@@ -170,7 +175,9 @@ def speed_text_table(speed: pd.DataFrame, metrics: Sequence[str]) -> TextTable:
     ]
     machines = {(row["device"], row["threads"], row["workers"], row["batch"]) for row in records(speed)}
     if len(machines) > 1:
-        notes.append("The runs were not timed alike: device, threads, workers or batch differ, so times do not compare.")
+        notes.append(
+            "The runs were not timed alike: device, threads, workers or batch differ, so times do not compare."
+        )
     return TextTable("worst-group error against ms per face", columns, rows, notes=tuple(notes))
 
 
@@ -220,15 +227,16 @@ def changes_said(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     """How many gaps grew and shrank from the first run to this one, and the clearest."""
     if not len(found.changes):
         return "No gap between groups could be compared."
-    same = found.changes["threshold_a"].isna() if math.isnan(row["threshold_a"]) else found.changes["threshold_a"] == row["threshold_a"]
-    rows = found.changes[(found.changes["metric"] == metric) & (found.changes["run_b"] == row["run_b"]) & same]
+    rows = found.changes[(found.changes["metric"] == metric) & (found.changes["run_b"] == row["run_b"])]
+    rows = rows[rows["threshold_a"].isna() | (rows["threshold_a"] == row["threshold_a"])]
     told = rows[rows["verdict"] != ALIKE]
     if not len(told):
         return f"Of {len(rows)} gaps between groups none is known to have grown or shrunk."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in told["verdict"].value_counts().items())
     clearest = records(told.sort_values("p", kind="stable"))[0]
     line = change_line(clearest, metric in RATIO_METRICS)
-    return f"Of {len(rows)} gaps between groups {counts}; most clearly {line[0]}: {line[2]} became {line[3]} ({line[4]}, p {p_sign(clearest['p_adjusted'])})."
+    change = f"{line[2]} became {line[3]} ({line[4]}, p {p_sign(clearest['p_adjusted'])})"
+    return f"Of {len(rows)} gaps between groups {counts}; most clearly {line[0]}: {change}."
 
 
 def p_sign(p: float) -> str:
@@ -237,4 +245,4 @@ def p_sign(p: float) -> str:
     return said if said.startswith("<") else f"= {said}"
 
 
-SIGNS: Mapping[str, str] = {MORE: "▲", "fewer errors": "▼", GREW: "▲", SHRANK: "▼", "turned round": "⇄"}
+SIGNS: Mapping[str, str] = {MORE: "▲", FEWER: "▼", GREW: "▲", SHRANK: "▼", TURNED: "▼"}

@@ -80,7 +80,9 @@ class PairRate:
 
     def influence(self) -> FloatArray:
         """What each person adds to the rate, float64 [S]; a pair counts for both of its people."""
-        errors, listed = (per_person(*entry, self.people) for entry in ((self.pairs, self.errors), (self.tried, self.trials)))
+        errors, listed = (
+            per_person(*entry, self.people) for entry in ((self.pairs, self.errors), (self.tried, self.trials))
+        )
         trials = listed if self.images is None else self.images * (self.images.sum() - self.images) - listed
         return (errors - self.value * trials) / self.total
 
@@ -195,7 +197,8 @@ def contrast(
     returns    : value from the rates themselves; Student's t interval around their value in the middle of the added
                  people. Undefined on the log scale where a rate is 0
 
-    The variance is that of the replicates. W_i W_j overstates the noise that pairs have by themselves threefold, so
+    The variance is that of the replicates; nobody with a second trial, or none beyond the noise of the pairs themselves:
+    it is known from the rates and needs no t. W_i W_j overstates the noise that pairs have by themselves threefold, so
     twice that noise is taken out again (`pair_variance`). Logarithms enter by their tangent, which is defined in
     replicates without an error.
     """
@@ -208,14 +211,18 @@ def contrast(
     if 2 * len(drawn) < len(replicates) or len(drawn) < 2:
         return Contrast(np.nan, np.nan, np.nan, np.nan, 0.0)
     influence = sum((w * rate.influence() for w, rate in zip(weights, rates, strict=True)), np.zeros(1))
-    variance = pair_variance(drawn, pair_noise(rates, weights))
+    noise = pair_noise(rates, weights)
+    variance = pair_variance(drawn, noise)
+    shared = 1 - noise / variance if variance > 0 else 0.0
+    if all(isinstance(rate, PersonRate) and rate.trials.max(initial=0) <= 1 for rate in rates):
+        shared = 0.0
     for rate, trials, weight in zip(rates, disjoint, weights, strict=False):
         if isinstance(rate, PairRate) and rate.value in (0.0, 1.0):
             variance += (weight / (trials + 2)) ** 2
     centre = float((np.asarray(signs) * (np.log(values) if logarithmic else values)).sum())
     bound = np.inf if logarithmic else float(np.abs(signs).sum()) / 2
     carriers = carriers_of(influence)
-    low, high, p = t_interval(centre, variance, carriers, level=level, bound=bound)
+    low, high, p = t_interval(centre, variance, carriers=carriers, shared=shared, level=level, bound=bound)
     return Contrast(centre, low, high, p, carriers)
 
 

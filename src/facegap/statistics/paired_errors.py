@@ -79,15 +79,13 @@ def exact_p(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(min(only_a, only_b), discordant).pvalue) if discordant else 1.0
 
 
-def clustered_difference(
-    a: BoolArray, b: BoolArray, codes: IntArray, *, level: float
-) -> tuple[float, float, float]:
+def clustered_difference(a: BoolArray, b: BoolArray, codes: IntArray, *, level: float) -> tuple[float, float, float]:
     """Interval and p of the paired difference over people who have several trials; NaN for one person alone.
 
     The difference is that of the rates over trials, so a person with more images weighs more. Two people with one trial
     each are added, one on whom only a errs and one on whom only b does: the same two trials that Bonett and Price add.
-    The variance over people is never taken to be under that of independent trials, and Student's t has as many degrees
-    of freedom as people carry the variance, less one (as in statistics/effective.py).
+    The variance over people is never taken to be under that of independent trials. Student's t is for the share of it
+    that exists only because trials share people, as in statistics/effective.py.
 
     Source : linearised variance of a ratio by clusters, e.g. Cochran (1977) chapter 3, of the discordances
     """
@@ -101,7 +99,8 @@ def clustered_difference(
     influence = sums - centre * trials
     independent = (float((both**2).sum()) + 2 - total * centre**2) / total**2
     clustered = float((influence**2).sum()) / total**2 * people / (people - 1)
-    return t_interval(centre, max(clustered, independent), carriers_of(influence), level=level)
+    variance = max(clustered, independent)
+    return t_interval(centre, variance, carriers=carriers_of(influence), shared=1 - independent / variance, level=level)
 
 
 def carriers_of(influence: FloatArray) -> float:
@@ -112,12 +111,18 @@ def carriers_of(influence: FloatArray) -> float:
 
 
 def t_interval(
-    centre: float, variance: float, carriers: float, *, level: float, bound: float = 1.0
+    centre: float, variance: float, *, carriers: float, shared: float, level: float, bound: float = 1.0
 ) -> tuple[float, float, float]:
-    """Student's interval inside [-bound, bound] and its two-sided p, on carriers - 1 degrees of freedom, at least 1."""
-    freedom, deviation = max(carriers - 1, 1.0), float(np.sqrt(variance))
+    """Student's interval inside [-bound, bound] and its two-sided p; NaN without a variance.
+
+    carriers : people who carry the variance, see `carriers_of`
+    shared   : the share of the variance, 0 to 1, that had to be estimated over people; where it is 0 the variance is
+               known from the rates themselves and no t is needed. Degrees of freedom: (carriers - 1) / sqrt(shared)
+    """
+    deviation = float(np.sqrt(variance))
     if not deviation > 0:
         return np.nan, np.nan, np.nan
+    freedom = min(max((carriers - 1) / np.sqrt(shared), 1.0), 1e9) if shared > 0 else 1e9
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * deviation
     p = float(2 * stats.t.sf(abs(centre) / deviation, freedom))
     return max(centre - half, -bound), min(centre + half, bound), p

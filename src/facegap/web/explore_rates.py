@@ -116,7 +116,7 @@ def matrix_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
     """FMR within and between the first groups of a term; empty where it is not known or there is one group."""
     assert view.pairs is not None
     cells = view.cells(term)
-    if threshold < view.floor or not 2 <= len(cells.groups):
+    if threshold < view.floor or len(cells.groups) < 2:
         return pd.DataFrame()
     shown = range(min(len(cells.groups), MOST_GROUPS))
     places = [(g, g) for g in shown] + list(combinations(shown, 2))
@@ -132,33 +132,33 @@ def matrix_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
 
 
 def people_moved(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
-    """Per group the people with a refused photograph of their own, and those taken for somebody else, now and before.
+    """Per group and state the judged people with a refused photograph of their own, or taken for somebody else.
 
     A person counts once however many pairs; a false match counts for both of its people, whatever the other's group.
     Where the list does not reach, false matches are -1.
     """
     cells = view.cells(term)
-    moved = []
+    moved: list[dict[str, object]] = []
+    assert view.pairs is not None
     refused, refused_before = (refused_people(view, point) for point in (threshold, view.threshold))
     taken, taken_before = (mistaken_people(view, point) for point in (threshold, view.threshold))
     for k, group in enumerate(cells.groups):
-        members = np.unique(view.subjects[cells.codes == k])
-        row: dict[str, object] = {"group": str(group), "people": len(members)}
-        for name, now, before in (("refused", refused, refused_before), ("mistaken", taken, taken_before)):
-            row |= movement(name, now, before, members)
-        moved.append(row)
+        members = np.unique(view.subjects[(cells.codes == k) & view.pairs.counted])
+        for state, now, before in (("refused", refused, refused_before), ("mistaken", taken, taken_before)):
+            moved.append(
+                {"group": str(group), "people": len(members), "state": state, **movement(now, before, members)}
+            )
     return pd.DataFrame(moved)
 
 
-def movement(name: str, now: BoolArray | None, before: BoolArray | None, members: IntArray) -> dict[str, object]:
-    """People in a state now and before, who came and who left; -1 where it is not known."""
+def movement(now: BoolArray | None, before: BoolArray | None, members: IntArray) -> dict[str, object]:
+    """People in a state in the run and now, who came and who left; -1 where it is not known."""
+    in_run = -1 if before is None else int(before[members].sum())
     if now is None or before is None:
-        return {f"{name}": -1, f"{name}_in_run": -1 if before is None else int(before[members].sum()),
-                f"{name}_new": -1, f"{name}_no_longer": -1}  # fmt: skip
+        return {"in_run": in_run, "here": -1, "newly": -1, "no_longer": -1}
     here, there = now[members], before[members]
     return {
-        name: int(here.sum()), f"{name}_in_run": int(there.sum()), f"{name}_new": int((here & ~there).sum()),
-        f"{name}_no_longer": int((there & ~here).sum()),
+        "in_run": in_run, "here": int(here.sum()), "newly": int((here & ~there).sum()), "no_longer": int((there & ~here).sum()),
     }  # fmt: skip
 
 

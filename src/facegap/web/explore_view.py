@@ -13,7 +13,7 @@ from facegap.derive.terms import Term
 from facegap.errors import FacegapError
 from facegap.report.tables import METRIC_TITLES, TextTable, records
 from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
-from facegap.web.explore_failures import KINDS, SORTS, chosen, failures
+from facegap.web.explore_failures import KINDS, MOST_MATCHES, SORTS, chosen, failures
 from facegap.web.explore_rates import (
     MOST_GROUPS,
     SILENT,
@@ -26,7 +26,7 @@ from facegap.web.explore_rates import (
 )
 
 EVERYBODY = "everybody"
-PAGE_ROWS = 50
+PAGE_ROWS = 25
 TABLES = ("rates", "matrix", "people", "answers", "faces", "failures")
 KEYS = ("by", "threshold", "exact", "cut", "kind", "group", "sort", "order", "page", "table")
 NOT_KNOWN = "not known"
@@ -192,18 +192,14 @@ def people_text(frame: pd.DataFrame) -> TextTable:
     def said(value: int) -> str:
         return NOT_KNOWN if value < 0 else f"{value:,}"
 
+    words = {"refused": "refused as themselves", "mistaken": "taken for somebody else"}
     lines = tuple(
-        (
-            clean(row["group"]), f"{row['people']:,}",
-            *(said(row[f"{name}{suffix}"]) for name in ("refused", "mistaken") for suffix in ("_in_run", "", "_new", "_no_longer")),
-        )
+        (clean(row["group"]), f"{row['people']:,}", words[row["state"]],
+         *(said(row[name]) for name in ("in_run", "here", "newly", "no_longer")))
         for row in records(frame)
     )  # fmt: skip
-    columns = (
-        "group", "people", "refused in the run", "refused here", "newly refused", "no longer refused",
-        "mistaken in the run", "mistaken here", "newly mistaken", "no longer mistaken",
-    )  # fmt: skip
-    note = "Refused: at least one photograph of their own. Mistaken: taken for somebody else at least once. A person counts once."
+    columns = ("group", "people judged", "what happens to them", "in the run", "here", "newly", "no longer")
+    note = "A person counts once, however many photographs or pairs."
     return TextTable("people who move", columns, lines, notes=(note,))
 
 
@@ -234,9 +230,17 @@ def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
     """One page of failures."""
     start = (asked.page - 1) * PAGE_ROWS
     shown = frame.iloc[start : start + PAGE_ROWS]
-    lines = tuple(tuple(failure_cell(name, row[name]) for name in frame.columns) for row in records(shown))
+    names = [name for name in frame.columns if name in ("kind", "group") or has_content(frame[name])]
+    lines = tuple(tuple(failure_cell(name, row[name]) for name in names) for row in records(shown))
     title = f"failures {start + 1:,} to {start + len(shown):,} of {len(frame):,}" if len(shown) else "no failures here"
-    return TextTable(title, tuple(name.replace("_", " ") for name in frame.columns), lines)
+    full = int((frame["kind"] == "matched").sum()) >= MOST_MATCHES if len(frame) else False
+    notes = (f"Of the false matches the {MOST_MATCHES:,} highest are listed; the rates count all.",) if full else ()
+    return TextTable(title, tuple(name.replace("_", " ") for name in names), lines, notes=notes)
+
+
+def has_content(column: pd.Series) -> bool:
+    """Whether any value of a column says something."""
+    return bool((column.notna() & (column.astype(str) != "")).any())
 
 
 def failure_cell(name: str, value: object) -> str:
