@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facegap.simulate.planted import Setting
+from facegap.simulate.planted_rates import coverage
 from facegap.statistics import (
-    clustered_rate,
-    dyadic_fmr,
     gap_family,
     rates_of_clusters,
     subject_correlation,
@@ -23,22 +20,9 @@ WORLDS, SEED = 1000, 5
 
 
 @pytest.fixture(scope="module")
-def study():
-    """The simulator of benchmarks/, which is no package."""
-    path = Path(__file__).parents[2] / "benchmarks" / "planted_worlds.py"
-    if not path.is_file():
-        pytest.skip("the benchmarks folder is not beside the tests")
-    spec = importlib.util.spec_from_file_location("planted_worlds", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def outcome_of(study):
+def outcome_of():
     """Coverage of a world, simulated once for all tests that ask for it."""
-    return functools.cache(lambda world: study.coverage(study.Setting(*world), WORLDS, SEED))
+    return functools.cache(lambda world: coverage(Setting(*world), WORLDS, SEED))
 
 
 HARD = [
@@ -74,43 +58,6 @@ def test_naive_intervals_miss_the_same_band(outcome_of, world):
 def test_the_plain_dyadic_formula_misses_it_with_few_people(outcome_of, world):
     outcome = outcome_of(world)
     assert outcome.plain < outcome.setting.floor
-
-
-def test_the_study_measures_the_public_functions(study):
-    rng = np.random.default_rng(0)
-    setting = study.Setting("impostor", 12, 2, 0.1, "probit", 0.1)
-    errors = study.impostor_errors(setting, 4, rng)
-    many = study.impostor_rates(setting, errors)[0]
-    left, right = np.triu_indices(12, 1)
-    for world in range(4):
-        one = dyadic_fmr(left, right, errors[world][left, right].astype(int), images=np.full(12, 2))
-        assert (many.low[world], many.high[world]) == pytest.approx((one.low, one.high))
-    setting = study.Setting("across", 6, 1, 0.2, "probit", 0.1)
-    errors = study.impostor_errors(setting, 3, rng)
-    many = study.impostor_rates(setting, errors)[0]
-    side = np.arange(12) < 6
-    left, right = np.nonzero(side[:, None] & ~side[None, :])
-    for world in range(3):
-        wrong = errors[world][left, right].astype(int)
-        one = dyadic_fmr(left, right, wrong, images=side.astype(int), other_images=(~side).astype(int))
-        assert (many.low[world], many.high[world]) == pytest.approx((one.low, one.high))
-    setting = study.Setting("classification", 15, 3, 0.2, "beta", 0.3)
-    errors, trials = study.subject_errors(setting, 3, rng)
-    many = study.cluster_rates(errors, trials)[0]
-    for world in range(3):
-        one = clustered_rate(errors[world].astype(int), np.full(15, trials), np.arange(15))
-        assert (many.low[world], many.high[world]) == pytest.approx((one.low, one.high))
-
-
-def test_planted_rates_and_effects_are_what_they_claim(study):
-    rng = np.random.default_rng(1)
-    for effect in ("probit", "beta"):
-        errors, trials = study.subject_errors(study.Setting("classification", 200, 5, 0.2, effect, 0.3), 400, rng)
-        assert errors.mean() / trials == pytest.approx(0.2, abs=0.005)
-    within = (errors * (errors - 1)).mean() / (trials * (trials - 1))  # two images of one person both wrong
-    assert (within - 0.04) / 0.16 == pytest.approx(0.3, abs=0.02)
-    pairs = study.impostor_errors(study.Setting("impostor", 30, 1, 0.1, "probit", 0.1), 400, rng)
-    assert pairs.sum() / (400 * 30 * 29) == pytest.approx(0.1, abs=0.004)
 
 
 def test_wilson_on_forty_independent_trials_is_just_below_the_band_by_enumeration():

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,8 @@ def as_plain(found: Calibration) -> dict[str, Any]:
 
 
 def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: int) -> Iterator[tuple[int, Row]]:
-    """Number and row of each job that is not in `skip`, as they are done; the longest are begun first."""
-    left = sorted((k for k in range(len(jobs)) if k not in skip), key=lambda k: -cost_of(jobs[k]))
+    """Number and row of each job that is not in `skip`, as they are done, in the order of `mixed`."""
+    left = mixed([k for k in range(len(jobs)) if k not in skip], jobs)
     if workers == 1 or len(left) < 2:
         yield from ((number, run_job(jobs[number], seed)) for number in left)
         return
@@ -140,6 +141,14 @@ def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: i
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def mixed(numbers: Sequence[int], jobs: Sequence[Job]) -> list[int]:
+    """The longest, the shortest, the next longest and so on: no worker ends with a long one, and time left is foreseeable."""
+    rising = sorted(numbers, key=lambda k: cost_of(jobs[k]))
+    half = len(rising) // 2
+    short, long = rising[:half], rising[half:][::-1]
+    return [k for pair in zip_longest(long, short) for k in pair if k is not None]
 
 
 def ignore_interrupts() -> None:

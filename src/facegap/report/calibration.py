@@ -87,7 +87,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
         found.append(Section(
             "Does an interval hold the truth?",
             ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
-             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent. Axes differ.",),
+             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent.",),
             coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
         ))  # fmt: skip
     if families:
@@ -171,8 +171,8 @@ def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
 def family_table(rows: Sequence[FamilyRow]) -> TextTable:
     """Families: false alarms, honesty and what is found."""
     lines = tuple(
-        (row.name, METRIC_TITLES[row.metric], " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects), each(row.images),
-         f"{row.worlds:,}", with_error(row.false_alarm, row.worlds), with_error(row.dishonest, row.worlds),
+        (row.name, METRIC_TITLES[row.metric], " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects),
+         each(row.images), f"{row.worlds:,}", with_error(row.false_alarm, row.worlds), with_error(row.dishonest, row.worlds),
          with_error(row.found, row.worlds))
         for row in rows
     )  # fmt: skip

@@ -30,8 +30,8 @@ METHOD = (
     "the verdict `gap`: Holm's p over the family at most .05, and not inside the margin. Of the two groups of a pair either "
     "may be the worse one; the smaller of the two shares is given.",
     "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
-    "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays no part, but the pooled rate and "
-    "how far people differ are estimates from the same people.",
+    "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
+    "no part, but the pooled rate and how far people differ are estimates from the same people.",
 )
 MOST_CURVES = 6
 MOST_LINES = 12  # of a table on a terminal

@@ -257,15 +257,6 @@ def rho_of(correlation: float, rate: float) -> float:
     return float(brentq(excess, 0.0, STRONGEST_PAIRS)) if excess(STRONGEST_PAIRS) > 0 else STRONGEST_PAIRS
 
 
-def smallest_found(power: OwnPower, share: float) -> tuple[float, float]:
-    """The smallest planted gap from which on some pair, and every pair, is found in `share` of the worlds; NaN: none.
-
-    Between two planted gaps the share is taken as linear.
-    """
-    reached = [crossing(power.gaps, curve, share) for curve in power.found]
-    return float(np.nanmin(reached)) if not np.isnan(reached).all() else float("nan"), float(np.max(reached))
-
-
 def crossing(gaps: AnyArray, curve: AnyArray, share: float) -> float:
     """Where a rising curve reaches a share; NaN where it does not."""
     above = np.flatnonzero(curve >= share)

@@ -71,7 +71,7 @@ class TomlTable:
         kind = "a whole number" if whole else "a number"
         if not found or not all(_is_number(x, whole=whole) and low <= x <= high for x in found):
             self.refuse(key, f"{kind} from {low:g} to {high:g}, or a list of such")
-        return tuple(found)
+        return tuple(float(value) for value in found)
 
     def integers(self, key: str, low: int, high: int, *, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """One whole number or a list of them."""

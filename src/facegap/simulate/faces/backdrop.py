@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Bytes
+from facegap.simulate.faces.canvas import Bytes, Map
 from facegap.simulate.faces.photograph import Photograph
 
 COLUMNS, ROWS = 32, 40  # of the small picture that is blurred and enlarged: nothing behind is sharp
@@ -15,31 +15,31 @@ def paint_backdrop(colour: Bytes, photo: Photograph) -> None:
     """Fill the layer of colours with what is behind."""
     rng = np.random.default_rng([photo.seed, 1])
     base = np.array(photo.backdrop_colour, np.float32)
-    small = np.empty((ROWS, COLUMNS, 3), np.float32)
+    small: Map = np.empty((ROWS, COLUMNS, 3), np.float32)
     down = np.linspace(1.07, 0.90, ROWS, dtype=np.float32)[:, None, None]
     across = np.linspace(0.96, 1.04, COLUMNS, dtype=np.float32)[None, :, None]
     small[:] = base * down * (across if rng.random() < 0.5 else across[:, ::-1])
     softness = PAINTERS[photo.backdrop](small, base, rng)
-    small = cv2.GaussianBlur(small, (0, 0), softness)
+    small = np.asarray(cv2.GaussianBlur(small, (0, 0), softness), np.float32)
     if photo.backdrop == "studio":
         small *= halo()
     large = cv2.resize(np.clip(small, 0, 255).astype(np.uint8), colour.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     colour[:] = large
 
 
-def halo() -> np.ndarray:  # type: ignore[type-arg]
+def halo() -> Map:
     """A soft pool of light behind the head."""
     y, x = np.mgrid[0:ROWS, 0:COLUMNS].astype(np.float32)
     away = ((x - COLUMNS / 2) / COLUMNS) ** 2 + ((y - ROWS * 0.42) / ROWS) ** 2
     return np.asarray(1.08 - 0.55 * away, np.float32)[:, :, None]
 
 
-def studio(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def studio(small: Map, base: Map, rng: np.random.Generator) -> float:  # noqa: ARG001
     """Paper of one colour."""
     return 2.0
 
 
-def wall(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def wall(small: Map, base: Map, rng: np.random.Generator) -> float:
     """A wall with a picture on it, or a panel."""
     left, top = int(rng.integers(-6, 20)), int(rng.integers(-4, 10))
     wide, high = int(rng.integers(9, 18)), int(rng.integers(8, 16))
@@ -50,7 +50,7 @@ def wall(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float
     return 0.8
 
 
-def window(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def window(small: Map, base: Map, rng: np.random.Generator) -> float:
     """Daylight from a window on one side."""
     small *= np.float32(0.82)
     left = int(rng.choice([-4, 21]))
@@ -61,7 +61,7 @@ def window(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> flo
     return 1.0
 
 
-def shelf(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def shelf(small: Map, base: Map, rng: np.random.Generator) -> float:
     """A shelf of books."""
     small *= np.float32(0.72)
     for top in (-2, 9, 20, 31):
@@ -74,7 +74,7 @@ def shelf(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> floa
     return 1.1
 
 
-def leaves(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def leaves(small: Map, base: Map, rng: np.random.Generator) -> float:
     """Green outdoors."""
     small[:] = (0.35 * base + 0.65 * np.array([96, 132, 112], np.float32)) * rng.uniform(0.75, 1.05)
     for _ in range(36):
@@ -84,7 +84,7 @@ def leaves(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> flo
     return 1.3
 
 
-def lights(small: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> float:  # type: ignore[type-arg]
+def lights(small: Map, base: Map, rng: np.random.Generator) -> float:
     """An evening street: round spots of light."""
     small[:] = (0.3 * base + 0.7 * np.array([74, 62, 58], np.float32)) * 0.8
     for _ in range(14):

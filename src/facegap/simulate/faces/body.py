@@ -114,7 +114,7 @@ def hoodie(sitting: Sitting, neckline: Floats) -> None:
         sitting.canvas.line(at_body(sitting, cord), mixed(cloth, (235, 235, 235), 0.7), 0.035)
 
 
-def shirt(sitting: Sitting, neckline: Floats) -> None:
+def shirt(sitting: Sitting, neckline: Floats) -> None:  # noqa: ARG001
     """Two points of a collar, and a row of buttons."""
     collar(sitting, mixed(sitting.photo.cloth, (255, 255, 255), 0.16))
     dark = scaled(sitting.photo.cloth, 0.80, 0.80, 0.80)
@@ -135,7 +135,7 @@ def collar(sitting: Sitting, colour: tuple[float, float, float]) -> None:
         sitting.canvas.line(at_body(sitting, point[[0, 4, 3]]), dark, 0.015)
 
 
-def blazer(sitting: Sitting, neckline: Floats) -> None:
+def blazer(sitting: Sitting, neckline: Floats) -> None:  # noqa: ARG001
     """A light shirt under two lapels."""
     cloth, white = sitting.photo.cloth, (226.0, 226.0, 222.0)
     light_cloth = sum(cloth) > 480

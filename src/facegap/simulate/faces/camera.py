@@ -40,7 +40,7 @@ def shoulder(picture: Map) -> Map:
 def sensed(picture: Map, photo: Photograph, size: float) -> Bytes:
     """Blurred by the lens, grained by the sensor; size: the width relative to the usual one."""
     if photo.blur * size > 0.15:
-        picture = cv2.GaussianBlur(picture, (0, 0), photo.blur * size)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), photo.blur * size), np.float32)
     if photo.noise > 0:
         picture += noise(picture.shape[1], picture.shape[0], photo.seed) * np.float32(photo.noise)
     picture += np.float32(0.5)

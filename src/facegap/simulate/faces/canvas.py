@@ -148,11 +148,13 @@ class Relief:
 
     def blurred(self) -> Map:
         """Factors of the light: float32 (h, w), 1 where nothing was painted."""
-        soft = self.map.astype(np.float32) * np.float32(1 / NEUTRAL)
-        soft = cv2.GaussianBlur(soft, (0, 0), self.sigma / self.part)
+        soft: Map = self.map.astype(np.float32) * np.float32(1 / NEUTRAL)
+        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), self.sigma / self.part), np.float32)
         if self.part > 1:
             height, width = self.canvas.light.shape
-            soft = cv2.resize(soft, (self.map.shape[1] * self.part, self.map.shape[0] * self.part))[:height, :width]
+            soft = np.asarray(
+                cv2.resize(soft, (self.map.shape[1] * self.part, self.map.shape[0] * self.part)), np.float32
+            )[:height, :width]
         return np.asarray(soft, np.float32)
 
 

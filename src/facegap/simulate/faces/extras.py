@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Relief, mixed, scaled
+from facegap.simulate.faces.canvas import Map, Relief, mixed, scaled
 from facegap.simulate.faces.geometry import Floats, mirrored, smooth, xy
-from facegap.simulate.faces.hair import grain_of
 from facegap.simulate.faces.mouth import corner
 from facegap.simulate.faces.sitting import Sitting
+from facegap.simulate.faces.strands import grain_of
 
 
 def paint_beard(sitting: Sitting) -> None:
@@ -92,7 +92,7 @@ def moustache_outline(sitting: Sitting) -> Floats:
     return sitting.view.relief(smooth(np.concatenate([right, mirrored(right[1:-1])[::-1]]), closed=True), 0.06)
 
 
-def paint_bristles(sitting: Sitting, cover: Floats) -> None:
+def paint_bristles(sitting: Sitting, cover: Map) -> None:
     """Single hairs, most of them downwards."""
     p, canvas = sitting.person, sitting.canvas
     rng = np.random.default_rng([p.texture, 13])
@@ -182,8 +182,11 @@ def paint_glasses(sitting: Sitting) -> None:
         middle, half = lens.mean(axis=0), (lens.max(axis=0) - lens.min(axis=0)) / 2
         for at, size in ((-0.45, 0.16), (-0.12, 0.07)):
             x = at * half[0]
-            streak = middle + np.array([[x, -0.78 * half[1]], [x + size * half[0] * 2, -0.78 * half[1]],
-                                        [x + size * half[0] * 2 - 0.5 * half[0], 0.5 * half[1]], [x - 0.5 * half[0], 0.5 * half[1]]])  # fmt: skip
+            right = x + size * half[0] * 2
+            low = (x - 0.5 * half[0], 0.5 * half[1])
+            streak = middle + xy(
+                (x, -0.78 * half[1]), (right, -0.78 * half[1]), (right - 0.5 * half[0], 0.5 * half[1]), low
+            )
             gleam.paint(streak, 0.30)
     y = p.eye_height - 0.10
     bridge = smooth(xy((-(p.eye_spacing - 0.30), y), (0.0, y - 0.06), (p.eye_spacing - 0.30, y)))

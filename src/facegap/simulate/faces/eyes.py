@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import SHARPER, Colour, mixed, scaled, sharp
+from facegap.simulate.faces.canvas import SHARPER, Bytes, Colour, mixed, scaled, sharp
 from facegap.simulate.faces.geometry import Floats, across, smooth, stroke, tapered, xy
 from facegap.simulate.faces.head import disc
 from facegap.simulate.faces.sitting import Sitting
@@ -66,7 +66,7 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     offset = np.array([left, top], np.float64)
     mask = np.zeros(area.shape[:2], np.uint8)
     cv2.fillPoly(mask, [sharp(shape - offset)], 255, cv2.LINE_AA, 4)
-    eye = np.empty_like(area)
+    eye: Bytes = np.empty_like(area)
     eye[:] = mixed(WHITE, sitting.flush(0.4), 0.10)
     gaze = 0.30 * p.eye_size * photo.gaze
     at = sitting.view.relief(xy((sign * p.eye_spacing + gaze, p.eye_height - 0.10 * p.eye_open)), 0.0)[0] - offset
@@ -85,7 +85,7 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     lid = np.concatenate([shade[:half], shade[:half][::-1] + np.array([0, 0.045 * unit])])
     shadow = eye.copy()
     cv2.fillPoly(shadow, [sharp(lid)], scaled(p.eye_colour, 0.25, 0.25, 0.25), cv2.LINE_AA, 4)
-    eye = cv2.addWeighted(shadow, 0.38, eye, 0.62, 0)
+    eye = np.asarray(cv2.addWeighted(shadow, 0.38, eye, 0.62, 0), np.uint8)
     glint = at + np.array([0.42 * np.sign(sitting.sun[0] or 1.0), -0.42]) * iris
     spot(glint, max(iris * 0.24, 0.45), (255.0, 255.0, 255.0))
     spot(
@@ -142,8 +142,8 @@ def paint_brow(sitting: Sitting, sign: int) -> None:
     tilt, arch = p.brow_tilt, p.brow_arch
     centre = smooth(
         xy(
-            (inner, y + 0.020 + tilt * 0.5), (inner + 0.33 * span, y - 0.45 * arch - 0.01), (inner + 0.64 * span, y - arch - tilt * 0.2),
-            (outer, y + 0.055 - tilt * 0.6),
+            (inner, y + 0.020 + tilt * 0.5), (inner + 0.33 * span, y - 0.45 * arch - 0.01),
+            (inner + 0.64 * span, y - arch - tilt * 0.2), (outer, y + 0.055 - tilt * 0.6),
         ), per=5,
     ) * np.array([sign, 1.0])  # fmt: skip
     share = np.linspace(0, 1, len(centre))

@@ -26,7 +26,7 @@ def xy(*points: tuple[float, float]) -> Floats:
 
 def mirrored(points: Floats) -> Floats:
     """The same points on the other side of the face."""
-    return points * np.array([-1.0, 1.0])
+    return np.asarray(points * np.array([-1.0, 1.0]))
 
 
 def smooth(points: Floats, *, closed: bool = False, per: int = 6) -> Floats:
@@ -66,6 +66,13 @@ def across(curve: Floats) -> Floats:
     ahead = np.concatenate([curve[1:], curve[-1:]]) - np.concatenate([curve[:1], curve[:-1]])
     length = np.sqrt(ahead[:, 0] ** 2 + ahead[:, 1] ** 2)
     return np.asarray(ahead[:, ::-1] * SIDEWAYS / np.maximum(length, 1e-9)[:, None])
+
+
+def evenly(curve: Floats, step: float) -> Floats:
+    """A curve sampled at even steps of its length, float64 (n, 2)."""
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    at = np.arange(0.0, length[-1], max(step, 1e-3))
+    return np.stack([np.interp(at, length, curve[:, 0]), np.interp(at, length, curve[:, 1])], axis=1)
 
 
 @lru_cache(maxsize=64)

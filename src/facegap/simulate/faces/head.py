@@ -157,8 +157,8 @@ def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
             )
             fine.line(view.relief(bag), -0.22 * age, 0.025)
             for k, lean in enumerate((-0.05, 0.015, 0.08)):
-                crow = xy((sign * (p.eye_spacing + 0.27), p.eye_height - 0.03 + 0.045 * k),
-                          (sign * (p.eye_spacing + 0.27 + 0.11 * (0.6 + age)), p.eye_height - 0.03 + 0.045 * k + lean))  # fmt: skip
+                x, y = p.eye_spacing + 0.27, p.eye_height - 0.03 + 0.045 * k
+                crow = xy((sign * x, y), (sign * (x + 0.11 * (0.6 + age)), y + lean))
                 fine.line(view.relief(crow), -0.24 * age * (0.5 + smile), 0.016)
             jowl = smooth(xy((sign * (p.mouth_width + 0.07), 1.0), (sign * (p.mouth_width + 0.12), 1.16)))
             middle.line(view.relief(jowl), -0.14 * age, 0.05)
@@ -186,8 +186,8 @@ def blush_and_shine(sitting: Sitting, cover: Map) -> None:
         (0.0, chin, 0.16, 0.08, 0.22),
     ])  # fmt: skip
     paint_ovals(sitting, sheen, [
-        (-0.62 - x, 0.26, 0.20, 0.10, 0.5 + 3 * x), (0.62 - x, 0.26, 0.20, 0.10, 0.5 - 3 * x), (-3.5 * x, -0.66, 0.40, 0.16, 0.55),
-        (-x, chin, 0.16, 0.10, 0.4), (0.0, 0.5 * nose, 0.10, 0.5 * nose, 0.4),
+        (-0.62 - x, 0.26, 0.20, 0.10, 0.5 + 3 * x), (0.62 - x, 0.26, 0.20, 0.10, 0.5 - 3 * x),
+        (-3.5 * x, -0.66, 0.40, 0.16, 0.55), (-x, chin, 0.16, 0.10, 0.4), (0.0, 0.5 * nose, 0.10, 0.5 * nose, 0.4),
     ])  # fmt: skip
     paint_ovals(sitting, shine, [
         (-0.58 - x, 0.18, 0.11, 0.045, 0.42), (0.58 - x, 0.18, 0.11, 0.045, 0.42), (-3.2 * x, -0.66, 0.24, 0.075, 0.34),
@@ -206,7 +206,7 @@ def blush_and_shine(sitting: Sitting, cover: Map) -> None:
 
 def positive(factors: Map) -> Map:
     """By how much factors of light are above 1."""
-    return np.maximum(factors - np.float32(1), np.float32(0))
+    return np.asarray(np.maximum(factors - np.float32(1), np.float32(0)), np.float32)
 
 
 def paint_freckles(sitting: Sitting) -> None:

@@ -48,7 +48,7 @@ def paint_mouth(sitting: Sitting) -> None:
     )
     upper, lower = lip_colours(sitting)
     if apart > 0.012:
-        paint_inside(sitting, seam_up, seam_low, apart)
+        paint_inside(sitting, seam_up, seam_low)
     canvas.fill(on_lips(sitting, np.concatenate([bottom, seam_low[::-1]])), lower)
     canvas.fill(on_lips(sitting, np.concatenate([top, seam_up[::-1]])), upper)
     line = on_lips(sitting, seam_up)
@@ -79,7 +79,7 @@ def lip_colours(sitting: Sitting) -> tuple[Colour, Colour]:
     return scaled(colour, 0.84 - 0.08 * dark, 0.80 - 0.08 * dark, 0.88 - 0.06 * dark), lower
 
 
-def paint_inside(sitting: Sitting, seam_up: Floats, seam_low: Floats, apart: float) -> None:
+def paint_inside(sitting: Sitting, seam_up: Floats, seam_low: Floats) -> None:
     """The dark of an open mouth and the upper teeth."""
     canvas = sitting.canvas
     canvas.fill(on_lips(sitting, np.concatenate([seam_up, seam_low[::-1]])), (38.0, 26.0, 58.0))

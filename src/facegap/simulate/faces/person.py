@@ -187,9 +187,8 @@ def picked(rng: np.random.Generator, names: Sequence[str], weights: Sequence[flo
 
 def drawn_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) -> str:
     """A hair style: longer ones with leaning above 0, shorter ones below, some either way."""
-    if rng.random() < 0.12:
-        styles = EITHER
-    else:
+    styles: tuple[str, ...] = EITHER
+    if rng.random() >= 0.12:
         styles = LONGER if rng.random() < 1 / (1 + np.exp(-3.0 * leaning)) else SHORTER
     coily = np.clip((monk - 4) / 4, 0.04, 1.0)
     chances = {

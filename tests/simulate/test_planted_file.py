@@ -1,0 +1,114 @@
+"""Files of planted worlds are read strictly: every error names the file and the key."""
+
+from __future__ import annotations
+
+import pytest
+
+from facegap.errors import TableError
+from facegap.simulate.planted import Setting
+from facegap.simulate.planted_file import PRESETS, preset_path, read_study
+from facegap.simulate.planted_study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
+
+HEAD = 'title = "worlds"\nworlds = 100\nquick_worlds = 20\n'
+COVERAGE = """
+[[coverage]]
+kind = "classification"
+subjects = [10, 20]
+images = 2
+rates = 0.1
+effect = "beta"
+strengths = 0.1
+"""
+FAMILY = '[[families]]\nname = "f"\nkind = "impostor"\nrates = [0.1, 0.2]\nsubjects = [30, 40]\nimages = 1\nstrength = 0.1\n'
+POWER = '[[power]]\nkind = "genuine"\nrate = 0.1\ngaps = [0.1]\nsubjects = 20\nimages = 2\n'
+SEARCH = "[[search]]\ngallery = 50\nsubjects = 10\nfpir = 0.1\nfnir = 0.1\n"
+LABELS = '[[labels]]\nkind = "classification"\nsubjects = 20\nimages = 1\nrate = 0.1\ngap = 0.1\nflipped = [0, 0.1]\n'
+
+
+def read(tmp_path, text, *, quick=False):
+    path = tmp_path / "worlds.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_study(path, quick=quick)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_preset_is_a_study_of_all_sorts_of_worlds(preset, quick):
+    study = read_study(preset_path(preset), quick=quick)
+    assert {job.part for job in study.jobs} == {"coverage", "families", "power", "search", "labels"}
+    assert len(set(study.jobs)) == len(study.jobs)
+
+
+def test_lists_are_crossed_and_a_setting_is_read_as_written(tmp_path):
+    study = read(tmp_path, HEAD + COVERAGE)
+    assert study.jobs == (
+        Job(Setting("classification", 10, 2, 0.1, "beta", 0.1), 100),
+        Job(Setting("classification", 20, 2, 0.1, "beta", 0.1), 100),
+    )
+
+
+def test_quick_draws_fewer_worlds_in_proportion(tmp_path):
+    more = COVERAGE + "worlds = 1000\n"
+    assert {job.worlds for job in read(tmp_path, HEAD + more, quick=True).jobs} == {200}
+
+
+def test_a_family_has_a_setting_for_each_group(tmp_path):
+    (job,) = read(tmp_path, HEAD + FAMILY + 'groups = ["a", "b"]\nmargin = 3\n').jobs
+    assert [(g.subjects, g.rate) for g in job.spec.groups] == [(30, 0.1), (40, 0.2)]
+    assert (job.spec.group_names, job.spec.used_margin, job.spec.metric) == (("a", "b"), 3.0, "fmr")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("title = ", "not TOML"),
+        (HEAD, "no planted world"),
+        (HEAD.replace("\nworlds", "\nwrlds") + COVERAGE, "key 'wrlds' is not known here; did you mean worlds"),
+        (HEAD + "colour = 1\n" + COVERAGE, "key 'colour' is not known here"),
+        (HEAD.replace("100", '"many"') + COVERAGE, "key worlds is 'many'; give a whole number"),
+        (HEAD.replace("100", "true") + COVERAGE, "key worlds is True"),
+        (HEAD + COVERAGE.replace("rates", "rate"), r"\[\[coverage\]\] 1, key 'rate' is not known here; did you mean rates"),
+        (HEAD + COVERAGE.replace("rates = 0.1", "rates = [0.1, 1.5]"), r"key rates is \[0.1, 1.5\]; give a number from"),
+        (HEAD + COVERAGE.replace("rates = 0.1", "rates = nan"), "key rates is nan"),
+        (HEAD + COVERAGE.replace("rates = 0.1", "rates = []"), r"key rates is \[\]"),
+        (HEAD + COVERAGE.replace("classification", "lottery"), "key kind is 'lottery'; give one of impostor"),
+        (HEAD + COVERAGE.replace("[10, 20]", "[10, 2.5]"), "key subjects is .*; give a whole number from 2"),
+        (HEAD + COVERAGE.replace("classification", "impostor"), "key effect is 'beta'; give 'probit'"),
+        (HEAD + COVERAGE.replace("classification", "genuine").replace("images = 2", "images = 1"), "key images is 1"),
+        (HEAD + COVERAGE.replace("[[coverage]]", "[coverage]"), r"key coverage .*give it as \[\[coverage\]\]"),
+        (HEAD + FAMILY.replace("[0.1, 0.2]", "[0.1]"), "key rates is .*one rate per group"),
+        (HEAD + FAMILY.replace("[30, 40]", "[30, 40, 50]"), "key subjects .*one for each rate"),
+        (HEAD + FAMILY + 'groups = ["a", "a"]\n', "key groups .*2 different names"),
+        (HEAD + FAMILY + "margin = 0.5\n", "key margin is 0.5"),
+        (HEAD + FAMILY.replace("name", "nme"), "did you mean name"),
+        (HEAD + FAMILY.replace("[30, 40]", "20000").replace("images = 1", "images = 9"), "key subjects .*false matches a world"),
+        (HEAD + POWER.replace("[0.1]", "[0.89]"), "key gaps .*under .95"),
+        (HEAD + POWER + "groups = 1\n", "key groups is 1"),
+        (HEAD + SEARCH.replace("fpir = 0.1", "fpir = 0"), "key fpir is 0"),
+        (HEAD + LABELS.replace("[0, 0.1]", "0.7"), "key flipped is 0.7"),
+        (HEAD + LABELS.replace("classification", "impostor"), "key kind is 'impostor'"),
+        ("# " + "x" * 20_000, "more than 16,384 bytes"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_file_and_the_key(tmp_path, text, said):
+    with pytest.raises(TableError, match=said) as found:
+        read(tmp_path, text)
+    assert "worlds.toml" in str(found.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(TableError, match=r"nowhere\.toml: cannot be read"):
+        read_study(tmp_path / "nowhere.toml", quick=False)
+
+
+@pytest.mark.parametrize("text", [COVERAGE, FAMILY, POWER, SEARCH, LABELS])
+def test_a_row_comes_back_from_json_as_it_was(tmp_path, text):
+    job = read(tmp_path, HEAD + text, quick=True).jobs[0]
+    row = run_job(Job(job.spec, 10), 0)
+    assert repr(row_from_plain(job.part, row_to_plain(row))) == repr(row)
+
+
+def test_power_worlds_are_two_groups_unless_more_are_asked_for(tmp_path):
+    (job,) = read(tmp_path, HEAD + POWER).jobs
+    assert isinstance(job.spec, PowerSetting)
+    assert job.spec.groups == 2

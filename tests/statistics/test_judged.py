@@ -1,0 +1,36 @@
+"""Many families at once are judged as `gap_family` judges one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facegap.statistics import gap_family, holm
+from facegap.statistics.judged import judged
+
+
+def test_holm_of_two_families_by_hand():
+    adjusted = holm(np.array([[0.04, 0.01, 0.03], [0.2, np.nan, 0.5]]))
+    assert adjusted[0] == pytest.approx([0.06, 0.03, 0.06])
+    assert adjusted[1] == pytest.approx([0.6, np.nan, 1.0], nan_ok=True)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["fmr", "error_rate_all"]))
+def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, metric):
+    rng = np.random.default_rng(seed)
+    trials = rng.integers(20, 400, (5, 4))
+    errors = rng.binomial(trials, 0.1)
+    first, second = np.triu_indices(4, 1)
+    sides = (errors[:, first] / trials[:, first], trials[:, first].astype(float),
+             errors[:, second] / trials[:, second], trials[:, second].astype(float))
+    margin = 2.0 if metric == "fmr" else 0.02
+    many = judged(sides, is_ratio=metric == "fmr", margin=margin, alpha=0.05)
+    for world in range(5):
+        one = gap_family(list("abcd"), errors[world], trials[world], trials[world], trials[world], metric=metric).columns
+        assert np.array_equal(many.p[world], one.p, equal_nan=True)
+        assert np.array_equal(many.p_adjusted[world], one.p_adjusted, equal_nan=True)
+        assert np.array_equal(many.differs[world], one.differs)
+        assert np.array_equal(many.within_margin[world], one.within_margin)
