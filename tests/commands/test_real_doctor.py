@@ -105,12 +105,12 @@ def test_margins_up_to_a_tenth_win_over_four_tenths(
     legislators: Path, ask: Any, tmp_path: Path, test_data: Path
 ) -> None:
     """faceapi_age_gender: its card holds; a card with margin .4 is called wrong, and an audit with it then says so."""
-    right = examine("faceapi_age_gender", legislators, ask(150), allow_outside=True)
+    right = examine("faceapi_age_gender", legislators, ask(100), allow_outside=True)
     said = verdicts(right.judgement)
     assert right.judgement.opinion == "holds"
     assert (said["crop margin 0"], said["crop margin 0.1"], said["crop margin 0.4"]) == (NOISE, NOISE, WORSE)
     wrong_card = changed(tmp_path, "faceapi_age_gender", (r"margin = 0\.05", "margin = 0.4"))
-    wrong = examine(wrong_card, legislators, ask(150), allow_outside=True)
+    wrong = examine(wrong_card, legislators, ask(100), allow_outside=True)
     assert wrong.judgement.opinion == "wrong"
     assert wrong.finding.aspect == "crop"
     better = {one.variant.setting: one.difference for one in wrong.judgement.of("better than the card")}
@@ -132,21 +132,21 @@ def test_margins_up_to_a_tenth_win_over_four_tenths(
     assert heard == [alarm]
     assert runs[0].record["warnings"][0] == alarm
     assert runs[1].record["alarms"] == []
-    assert "checked by doctor on 150 subjects" in runs[1].record["checked"][0]
+    assert "checked by doctor on 100 subjects" in runs[1].record["checked"][0]
 
 
 def test_a_card_proposed_for_an_unknown_embedder_is_as_good_as_the_true_one(
     legislators: Path, ask: Any, tmp_path: Path, test_data: Path
 ) -> None:
     weights = nameless(test_data, tmp_path, "mobileface_v2")
-    found = examine(str(weights), legislators, ask(75), allow_outside=True)
+    found = examine(str(weights), legislators, ask(66), allow_outside=True)
     assert found.proposal is not None
     weights.with_suffix(".toml").write_text(found.proposal.text)
     proposed, true = read_card(weights.with_suffix(".toml")), load_cards()["mobileface_v2"]
     assert proposed.input is not None
     assert (proposed.input.colour, proposed.input.scale, proposed.input.size) == ("RGB", (1, 1, 1), (112, 112))
     assert (proposed.licence, proposed.verified) == ("unknown", False)
-    held = against_the_true_card(proposed, true, weights, legislators, ask(60, seed=9), "identity")
+    held = against_the_true_card(proposed, true, weights, legislators, ask(40, seed=9), "identity")
     assert held.settings[1].verdict != WORSE
     assert held.settings[1].difference > -0.2
 
@@ -155,12 +155,12 @@ def test_a_card_proposed_for_an_unknown_classifier_is_as_good_as_the_true_one(
     legislators: Path, ask: Any, tmp_path: Path, test_data: Path
 ) -> None:
     weights = nameless(test_data, tmp_path, "faceapi_age_gender")
-    found = examine(str(weights), legislators, ask(150), allow_outside=True)
+    found = examine(str(weights), legislators, ask(100), allow_outside=True)
     assert found.proposal is not None
     proposed, true = found.card, load_cards()["faceapi_age_gender"]
     assert proposed.outputs.gender is not None
     assert (proposed.outputs.gender.output, proposed.outputs.gender.classes) == ("gender", ("male", "female"))
     assert proposed.crop is not None
     assert proposed.crop.margin <= 0.1
-    held = against_the_true_card(proposed, true, weights, legislators, ask(150, seed=9), "gender")
+    held = against_the_true_card(proposed, true, weights, legislators, ask(100, seed=9), "gender")
     assert held.settings[1].verdict == NOISE
