@@ -112,12 +112,27 @@ def page(
     script = script_for(list(everything.values()))
     style = asset("report.css")
     return environment().get_template(PAGE).render(
-        run=run, record=run.record, headline=headline(run), findings=overview.findings(run), sections=sections,
+        run=run, record=run.record, headline=headline(run), warnings=warnings_of(run, include_ids=include_ids),
+        findings=overview.findings(run), sections=sections,
         before=[section for section in sections if section.key not in LAST],
         after=[section for section in sections if section.key in LAST],
         pictures=everything, limits=limits_of(run), methods=methods_of(run), command=command_of(run.record),
         style=own(style), script=own(script), policy=policy(style, script),
     )  # fmt: skip
+
+
+def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
+    """What a reader must know, without the names of images and people unless these were asked for."""
+    alarms = run.record.get("alarms", [])  # these stand above everything else
+    found = [str(warning) for warning in run.record["warnings"] if warning not in alarms]
+    if include_ids or not found:
+        return found
+    names = {*run.manifest["image"], *run.manifest["subject"]}
+    # A bare number is left: it would be taken for a count, and names nobody who does not hold the manifest.
+    told = [name for name in sorted(names, key=len, reverse=True) if not name.isdigit() and any(name in text for text in found)]
+    for name in told:
+        found = [re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(an image)", text) for text in found]
+    return found
 
 
 def own(text: str) -> Markup:
