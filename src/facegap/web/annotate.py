@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -227,9 +228,9 @@ class Pages:
             return session, form, self.html("again.html", session, {"fault": fault}, 403)
         return session, form, None
 
-    def order(self, annotator: str) -> list[str]:
+    def order(self, annotator: str) -> Sequence[str]:
         """The images in this annotator's own order."""
-        return shuffled(self.pictures.images, str(self.task.seed), annotator, self.task.scale.name)
+        return order_of(self.pictures.images, str(self.task.seed), annotator, self.task.scale.name)
 
     def choices(self) -> dict[str, Any]:
         """What the page of a photograph offers."""
@@ -295,6 +296,12 @@ async def not_saved(request: Request, error: Exception) -> Response:  # noqa: AR
         f"Your answer was NOT saved: {error}. Nothing that was saved before is lost. Reload this page to send it again."
     )
     return PlainTextResponse(said + "\n", status_code=503)
+
+
+@lru_cache(maxsize=64)
+def order_of(images: tuple[str, ...], *key: str) -> tuple[str, ...]:
+    """`shuffled`, remembered for those who are working."""
+    return tuple(shuffled(images, *key))
 
 
 def ready(session: Session) -> bool:

@@ -9,7 +9,7 @@ import hmac
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ class Pictures:
     """The photographs of one manifest."""
 
     def __init__(self, manifest: Manifest, secret: bytes, crop: Crop | None = None) -> None:
-        self.images: Sequence[str] = tuple(manifest.frame["image"])
+        self.images: tuple[str, ...] = tuple(manifest.frame["image"])
         self._paths = {
             image: manifest.folder / path for image, path in zip(self.images, manifest.frame["path"], strict=True)
         }
