@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
@@ -100,6 +100,7 @@ def brute_force_alpha(codes: np.ndarray, metric: str) -> float:
 
 
 @pytest.mark.parametrize("metric", METRICS)
+@settings(deadline=None)  # a busy machine is no fault
 @given(data=st.data())
 def test_alpha_is_that_of_its_definition(metric: str, data: st.DataObject) -> None:
     column = st.lists(st.integers(-1, 3), min_size=3, max_size=3)
@@ -112,6 +113,7 @@ def test_alpha_is_that_of_its_definition(metric: str, data: st.DataObject) -> No
         assert ours == pytest.approx(brute_force_alpha(codes, metric), abs=1e-12)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40))
 def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs).T

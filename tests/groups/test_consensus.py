@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.groups.consensus import Even, consensus, differences_from_others, medians
@@ -35,6 +35,7 @@ def test_without_an_order_the_most_frequent_label_stands_and_a_tie_gives_none() 
     assert found.spread.tolist() == [1, 1, 0]
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.lists(st.integers(-1, 9), min_size=4, max_size=4), min_size=1, max_size=12))
 def test_medians_are_those_of_numpy(rows: list[list[int]]) -> None:
     codes = np.array(rows).T
@@ -42,6 +43,7 @@ def test_medians_are_those_of_numpy(rows: list[list[int]]) -> None:
     np.testing.assert_array_equal(medians(codes, 10), expected)
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_turning_the_scale_round_turns_the_consensus_round(rows: list[list[int]]) -> None:
     codes = np.array(rows).T[:2]  # two annotators: the case that the rule decides

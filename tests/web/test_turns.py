@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.web.annotations_db import Answer
@@ -27,6 +27,7 @@ def test_a_subset_keeps_the_order_of_the_whole() -> None:
     assert shuffled(some[::-1], "Ada") == some
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.lists(st.sampled_from([f"{k}.png" for k in range(8)]), max_size=20), st.integers(0, 4))
 def test_answering_whatever_is_shown_ends_after_every_image_once(before: list[str], practised: int) -> None:
     """Whatever was answered before, in whatever order."""
