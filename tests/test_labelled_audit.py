@@ -220,17 +220,21 @@ def test_a_closed_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: P
     assert recheck(tmp_path / "run") == []
 
 
-def test_templates_are_audited_by_tone_and_their_gaps_admit_that_labels_count_as_certain(
+def test_comparisons_of_templates_are_counted_again_under_drawn_labels(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
     run = audit_embeddings(
         files["templates"], files["people"], by="measured_tone", tone=files["tone"],
         verify=VerifySettings(fmr=(), thresholds=(0.5,)), out=tmp_path / "run",
     )  # fmt: skip
-    pairs = run.gaps[run.gaps["metric"] == "fmr"]
-    assert len(pairs) == 1
-    assert (pairs["label_draws"] == 0).all()
-    assert "take labels as certain" in " ".join(run.record["warnings"])
+    pairs = run.gaps[run.gaps["metric"] == "fmr"].iloc[0]
+    assert pairs["label_draws"] == 200
+    assert pairs["label_ratio_low"] <= pairs["ratio_low"]
+    assert pairs["label_ratio_high"] >= pairs["ratio_high"]
+    assert pairs["label_p"] >= pairs["p"]
+    assert np.isnan(pairs["label_attenuation"])
+    assert pairs["label_verdict"] != "no gap larger than the margin"
+    assert "what is left of a gap in FMR is not known" in " ".join(run.record["warnings"])
     assert recheck(tmp_path / "run") == []
 
 

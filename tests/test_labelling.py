@@ -154,7 +154,7 @@ def test_probabilities_of_a_panel_are_those_of_panels_drawn_anew(manifest: Path)
 def test_one_annotator_in_all_leaves_the_doubt_unknown(manifest: Path) -> None:
     table = joined(manifest, annotations=write_annotations(manifest.parent, [row for row in ANSWERS if row[1] == "x"]))
     assert stated(table, "annotated_tone")["doubt"] == "unknown"
-    said = " ".join(label_warnings(table.joined, [("annotated_tone",)], compared=False))
+    said = " ".join(label_warnings(table.joined, [("annotated_tone",)], 6, compared=False))
     assert "one annotator only" in said
     assert "not the same as no doubt" in said
 
@@ -193,9 +193,9 @@ def test_the_record_names_files_by_hash_and_never_by_path(manifest: Path) -> Non
 
 def test_warnings_are_about_the_columns_that_a_run_is_split_by(manifest: Path) -> None:
     table = joined(manifest, tone=write_tone(manifest.parent))
-    assert label_warnings(table.joined, [("gender",)], compared=True) == []
-    said = " ".join(label_warnings(table.joined, [("gender", "measured_tone")], compared=True))
-    for words in ("measured from pixels", "4 of 6 rows have no label", "fte is not compared", "take labels as certain"):
+    assert label_warnings(table.joined, [("gender",)], 6, compared=True) == []
+    said = " ".join(label_warnings(table.joined, [("gender", "measured_tone")], 6, compared=True))
+    for words in ("measured from pixels", "4 of 6 rows have no label", "fte is not compared", "a gap in FMR is not known"):
         assert words in said
     assert "measured_monk:" not in said
     assert "perceived" not in said.replace("not how a person is perceived", "")
@@ -205,7 +205,7 @@ def test_two_tones_in_one_term_are_said_to_have_no_doubt_together(manifest: Path
     table = joined(
         manifest, tone=write_tone(manifest.parent), annotations=write_annotations(manifest.parent, ANSWERS)
     )
-    said = " ".join(label_warnings(table.joined, [("measured_tone", "annotated_tone")], compared=False))
+    said = " ".join(label_warnings(table.joined, [("measured_tone", "annotated_tone")], 6, compared=False))
     assert "split by two labels of tone" in said
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.label_noise import doubt_of
+from facegap.derive.label_pairs import MOST_DRAWN_IMAGES
 from facegap.derive.terms import Term, label_order
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
@@ -50,7 +51,12 @@ DRAWN_WORDS = (
 )
 MONK_WORDS = " (the distance to the nearest colour is no probability)"
 ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
-PAIRS_WORDS = "rates of comparisons (FMR, FNMR, 1:N) take labels as certain: no doubt about labels is in their gaps"
+FMR_WORDS = (
+    "drawn labels mix pairs across groups into a group's false matches, so what is left of a gap in FMR is not known, and none "
+    "is called small under doubt"
+)
+TOO_MANY_WORDS = "more than {most:,} images: rates of comparisons (FMR, FNMR) take labels as certain"
+SEARCHED_WORDS = "rates of searches (1:N) take labels as certain: no doubt about labels is in their gaps"
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,10 +158,13 @@ def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
     }
 
 
-def label_warnings(joined: JoinedLabels | None, terms: Sequence[Term], *, compared: bool) -> list[str]:
+def label_warnings(
+    joined: JoinedLabels | None, terms: Sequence[Term], images: int, *, compared: bool, searched: bool = False
+) -> list[str]:
     """What a reader must know of the labels that a run is split by: who gave them, who has none, what is not in the doubt.
 
-    compared : the run has rates of comparisons
+    images   : rows of the manifest
+    compared, searched : the run has rates of comparisons, of searches
     """
     used = {name for term in terms for name in term}
     columns = {} if joined is None else {name: said for name, said in joined.record["columns"].items() if name in used}
@@ -170,7 +179,9 @@ def label_warnings(joined: JoinedLabels | None, terms: Sequence[Term], *, compar
         if len(set(term) & set(columns)) > 1
     ]
     found += [DRAWN_WORDS] if any(stated["doubt"] == "known" for stated in columns.values()) else []
-    return [*found, PAIRS_WORDS] if columns and compared else found
+    if columns and compared:
+        found.append(FMR_WORDS if images <= MOST_DRAWN_IMAGES else TOO_MANY_WORDS.format(most=MOST_DRAWN_IMAGES))
+    return [*found, SEARCHED_WORDS] if columns and searched else found
 
 
 def lost_words(name: str, stated: Mapping[str, Any]) -> list[str]:

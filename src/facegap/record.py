@@ -55,7 +55,9 @@ def record_of(
         "checked": list(loaded.remembered.checked),
         "warnings": [
             *loaded.remembered.alarms, *table.warnings,
-            *label_warnings(table.joined, terms, compared="embed" in loaded.cards), *notes,
+            *label_warnings(
+                table.joined, terms, len(table.frame), compared="embed" in loaded.cards, searched=settings.identify is not None
+            ), *notes,
             *card_warnings(loaded.cards), *loaded.remembered.warnings,
         ],
     }  # fmt: skip
@@ -91,13 +93,18 @@ def closed_record(
         },
         "timing": {"per_image": {}},
         "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
-        "warnings": [*table.warnings, *label_warnings(table.joined, terms, compared="embed" in models), *notes],
+        "warnings": [*table.warnings, *closed_label_warnings(table, terms, models), *notes],
     }  # fmt: skip
 
 
 def joined_labels(table: Manifest) -> dict[str, Any]:
     """The entry of run.json on labels of tone that came from files beside the manifest; none without."""
     return {} if table.joined is None else {"labels": plain(table.joined.record)}
+
+
+def closed_label_warnings(table: Manifest, terms: Sequence[Term], models: Mapping[str, str]) -> list[str]:
+    """What must be known of joined labels where no model ran here."""
+    return label_warnings(table.joined, terms, len(table.frame), compared="embed" in models)
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:

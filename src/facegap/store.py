@@ -77,9 +77,9 @@ EXTRA_TABLES = (
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {
-    "mean_absolute_error_years", "trust", "attenuation", "outer_low", "outer_high", "operating_threshold", "change_from_operating",
-    "genuine_mean", "impostor_mean", "equal_error_rate", "equal_error_threshold", "fair_value", "chance_median",
-    "chance_extreme",
+    "mean_absolute_error_years", "trust", "attenuation", "outer_low", "outer_high", "operating_threshold",
+    "change_from_operating", "genuine_mean", "impostor_mean", "equal_error_rate", "equal_error_threshold", "fair_value",
+    "chance_median", "chance_extreme",
 }  # fmt: skip
 MAX_RECORD_BYTES = 64 * 2**20
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.derive.label_noise import (
     Redraw,
+    Trials,
     doubt_of,
     doubted_columns,
     drawn_from,
@@ -38,29 +39,26 @@ class Family:
     groups: tuple[str, ...]
     rates: RateColumns
     correlation: FloatArray | None
-    trials: BoolArray
-    errors: BoolArray
 
 
 def gaps_table(run: Run) -> pd.DataFrame:
     """GAPS: all pairs of groups of every term, for every metric; groups with a missing label are no groups of people."""
-    subjects = subject_codes(run.manifest)
+    subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows = [
         row
-        for cells, families in term_families(run, subjects)
-        for noise in [noise_of(run, cells, families, subjects)]
+        for cells, families in term_families(run, metrics, subjects)
+        for noise in [noise_of(run, cells, families, metrics, subjects)]
         for metric, family in families.items()
-        for row in gap_rows(family, noise.get(metric))
+        for row in gap_rows(family.gaps, noise.get(metric))
     ]
     return check(pd.DataFrame(rows, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
-def term_families(run: Run, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
+def term_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
     """Per term its cells and its families by metric.
 
     A measured label exists only where a face was found: among people with one nobody is lost, so fte has no gap there.
     """
-    metrics = run_metrics(run)
     for term in terms_of(run)[1:]:
         cells = cells_of(run.manifest, term)
         judged = [metric for metric in metrics if not (metric == "fte" and is_measured(run, term))]
@@ -68,7 +66,7 @@ def term_families(run: Run, subjects: IntArray) -> Iterator[tuple[Cells, dict[st
 
 
 def noise_of(
-    run: Run, cells: Cells, families: Mapping[str, Family], subjects: IntArray
+    run: Run, cells: Cells, families: Mapping[str, Family], metrics: Trials, subjects: IntArray
 ) -> dict[str, LabelColumns]:
     """What drawing the labels of a term does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
     doubted = doubted_columns(run, cells.term)
@@ -79,28 +77,27 @@ def noise_of(
         return {}
     stated = run.record["labels"]
     redraw = drawn_from(doubt, cells, units_of(cells, subjects))
-    return redrawn_gaps(redraw, families, stated["draws"], stated["seed"], run.record["level"])
+    return redrawn_gaps(redraw, families, metrics, stated["draws"], stated["seed"], run.record["level"])
 
 
 def redrawn_gaps(
-    redraw: Redraw, families: Mapping[str, Family], draws: int, seed: int, level: float
+    redraw: Redraw, families: Mapping[str, Family], metrics: Trials, draws: int, seed: int, level: float
 ) -> dict[str, LabelColumns]:
     """Every family under drawn labels, by metric."""
-    counts = {metric: (family.trials, family.errors) for metric, family in families.items()}
-    drawn = drawn_rates(redraw, counts, draws, seed, level)
+    drawn = drawn_rates(redraw, {metric: metrics[metric] for metric in families}, draws, seed, level)
     return {
         metric: label_gaps(
-            family.gaps, family.groups, family.rates, drawn[metric], expected_groups(redraw, family.trials),
+            family.gaps, family.groups, family.rates, drawn[metric], expected_groups(redraw, metrics[metric][0]),
             correlation=family.correlation,
         )
         for metric, family in families.items()
     }  # fmt: skip
 
 
-def gap_rows(family: Family, noise: LabelColumns | None) -> Iterator[dict[str, Any]]:
-    """Rows of GAPS of one family."""
+def gap_rows(family: GapFamily, noise: LabelColumns | None) -> Iterator[dict[str, Any]]:
+    """Rows of GAPS of one family, with what drawn labels do to them where that is known."""
     columns = {} if noise is None else {f.name: getattr(noise, f.name).tolist() for f in fields(noise)}
-    for k, gap in enumerate(family.gaps.rows()):
+    for k, gap in enumerate(family.rows()):
         yield {**asdict(gap), **{name: column[k] for name, column in columns.items()}}
 
 
@@ -118,7 +115,7 @@ def metric_family(
         metric=metric, model=model_of(run, metric), family="*".join(cells.term), level=run.record["level"],
         minimum_subjects=run.record["min_subjects"], correlation=correlation,
     )  # fmt: skip
-    return Family(family, groups, found, correlation, trials, errors)
+    return Family(family, groups, found, correlation)
 
 
 def known_codes(cells: Cells, trials: BoolArray) -> IntArray:

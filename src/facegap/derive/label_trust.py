@@ -9,7 +9,7 @@ import pandas as pd
 
 from facegap.derive.gaps import Family, redrawn_gaps, term_families
 from facegap.derive.label_noise import doubted_columns, trusted_less, units_of
-from facegap.derive.results import subject_codes
+from facegap.derive.results import run_metrics, subject_codes
 from facegap.statistics.label_gaps import LabelColumns
 from facegap.store import Run
 
@@ -28,9 +28,11 @@ def trust_table(run: Run) -> pd.DataFrame:
     No doubt of the measurement or of the annotators enters here: the table says how good the labels must be for a verdict
     to stand. Empty without such labels.
     """
-    subjects = subject_codes(run.manifest)
+    if not run.record.get("labels"):
+        return pd.DataFrame()
+    subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows: list[dict[str, Any]] = []
-    for cells, families in term_families(run, subjects) if run.record.get("labels") else ():
+    for cells, families in term_families(run, metrics, subjects):
         doubted = doubted_columns(run, cells.term)
         if len(doubted) != 1 or run.manifest[doubted[0]].nunique() < 2:
             continue
@@ -38,7 +40,7 @@ def trust_table(run: Run) -> pd.DataFrame:
         for trust in TRUST:
             redraw = trusted_less(run.manifest[doubted[0]], doubted[0], trust, cells, units)
             draws = stated["draws"] if trust < 1 else 2  # two that are alike, and agree with the labels
-            found = redrawn_gaps(redraw, families, draws, stated["seed"], run.record["level"])
+            found = redrawn_gaps(redraw, families, metrics, draws, stated["seed"], run.record["level"])
             for metric, columns in found.items():
                 rows += trust_rows(families[metric], doubted[0], trust, columns)
     return pd.DataFrame(rows)

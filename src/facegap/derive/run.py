@@ -13,11 +13,12 @@ from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
+from facegap.derive.label_pairs import verification_gaps
 from facegap.derive.label_trust import trust_table
 from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
-from facegap.derive.verification import GroupRates, Operating, group_rates, verification_gaps, verification_rows
+from facegap.derive.verification import GroupRates, Operating, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
 from facegap.store import Matched, Run
 from facegap.tables import GAPS, RATES, check
@@ -35,10 +36,7 @@ def derived(run: Run) -> Run:
         found = list(group_rates(pairs, run.manifest, terms_of(run), operating, run.record["level"]))
         model = model_of(run, "fmr")
         rates = joined(rates, verification_rows(found, pairs, model, terms_of(run), run.record["level"]), RATES.columns)
-        more = verification_gaps(
-            found, pairs, model, level=run.record["level"], min_subjects=run.record["min_subjects"]
-        )
-        gaps = joined(gaps, more, GAPS.columns)
+        gaps = joined(gaps, verification_gaps(run, pairs, found, model), GAPS.columns)
         extra |= verification_tables(run, run.matched, pairs, found, model)
     if run.searched is not None:
         rates = joined(rates, search_rates(run, run.searched), RATES.columns)

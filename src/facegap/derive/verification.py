@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -18,9 +18,11 @@ from facegap.derive.comparisons import (
     genuine_errors,
     images_of,
 )
+from facegap.derive.gaps import Family
 from facegap.derive.results import rate_row
 from facegap.derive.terms import Cells, Term, attribute_columns, cells_of
 from facegap.statistics.clusters import subject_correlation
+from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
@@ -104,28 +106,25 @@ def matrix_rows(
         )
 
 
-def verification_gaps(
+def verification_families(
     found: Sequence[GroupRates], pairs: Comparisons, model: str, *, level: float, min_subjects: int
-) -> list[dict[str, Any]]:
-    """Rows of GAPS: one family per term, metric and threshold, among the groups whose labels are all known."""
-    rows = []
+) -> Iterator[tuple[GroupRates, str, Family]]:
+    """Families of GAPS per term, metric and threshold, among the groups whose labels are all known."""
     for entry in found:
         if not entry.cells.term:
             continue
         known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
+        groups = tuple(str(entry.cells.groups[k]) for k in known)
         for metric, all_rates in entry.rates.items():
-            rates = [all_rates[k] for k in known]
+            rates = columns_of([all_rates[k] for k in known], level=level)
+            correlation = correlation_of(pairs, entry, metric, known)
             family = gap_family(
-                [str(entry.cells.groups[k]) for k in known],
-                [rate.errors for rate in rates], [rate.trials for rate in rates], [rate.subjects for rate in rates],
-                [rate.effective_trials for rate in rates],
+                groups, rates.errors, rates.trials, rates.subjects, rates.effective_trials,
                 metric=metric, model=model, threshold=entry.operating.threshold,
                 threshold_from=entry.operating.source, family="*".join(entry.cells.term), level=level,
-                minimum_subjects=min_subjects,
-                correlation=correlation_of(pairs, entry, metric, known),
+                minimum_subjects=min_subjects, correlation=correlation,
             )  # fmt: skip
-            rows += [asdict(gap) for gap in family.rows()]
-    return rows
+            yield entry, metric, Family(family, groups, rates, correlation)
 
 
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:

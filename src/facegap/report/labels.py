@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.report.compared import reciprocal
 from facegap.report.tables import METRIC_TITLES, TextTable, records
-from facegap.report.text import NO_NUMBER, clean, interval, p_value, percent
+from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
 from facegap.store import Run
@@ -21,8 +22,8 @@ DRAWN_NOTES = (
     "draws differ by (Rubin's rules) and holds both the gap of the labels and the mean of the draws.",
     "Drawn labels blur groups, so they show less of a gap. Left: the share of a gap between people of the two groups that is "
     "expected to be left by the labels used, if they err as their probabilities say and independently of the model. True "
-    "groups: how far the gap may reach if that much was left. No estimate was corrected by it, but no gap is found unless all "
-    "of that lies inside the margin.",
+    "groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger than' is said "
+    "only if all of that lies inside the margin.",
     "If labels are wrong more often just where the model errs (dark or blurred photographs), the gap may be off either way, and "
     "nothing here shows it.",
 )
@@ -67,10 +68,10 @@ def counts_table(run: Run) -> TextTable:
 def doubt_table(run: Run) -> TextTable:
     """A line per family: its widest gap by the labels as they are, and under drawn labels."""
     known = run.gaps[run.gaps["label_draws"] > 0]
-    rows = tuple(doubt_line(family) for _, family in known.groupby(["family", "metric"], sort=False))
+    rows = tuple(doubt_line(family) for _, family in known.groupby(["family", "metric", "threshold"], sort=False, dropna=False))
     columns = (
         "groups", "metric", "worst against best", "by the labels", "labels drawn", "left", "true groups", "p (Holm)",
-        "verdict", "verdict of the labels",
+        "verdict",
     )  # fmt: skip
     draws = f"{int(known['label_draws'].iloc[0])} draws, seed {run.record['labels']['seed']}."
     return TextTable("the same gaps if labels are doubted", columns, rows, notes=(draws, *DRAWN_NOTES))
@@ -80,15 +81,16 @@ def doubt_line(family: pd.DataFrame) -> tuple[str, ...]:
     """The widest gap of one family with and without doubt."""
     row = widest(family, "difference")
     turn, name = turned(row, "difference")
-    margin, is_ratio = float(row["margin"]), row["metric"] in RATIO_METRICS
-    plain = sentence(str(row["verdict"]), margin, is_ratio=is_ratio, differs=bool(row["differs"]))
+    is_ratio = row["metric"] in RATIO_METRICS
     differs = bool(row["label_p_adjusted"] <= ALPHA)
-    doubted = sentence(str(row["label_verdict"]), margin, is_ratio=is_ratio, differs=differs)
+    doubted = sentence(str(row["label_verdict"]), float(row["margin"]), is_ratio=is_ratio, differs=differs)
+    at = "" if np.isnan(row["threshold"]) else f" at {score(row['threshold'])}"
     return (
-        clean(row["family"]), METRIC_TITLES.get(row["metric"], row["metric"]), name,
-        span(row, turn, "difference"), span(row, turn, "label_difference"), percent(row["label_attenuation"], 0),
-        outer(row, turn, "label_outer"),
-        p_value(float(row["label_p_adjusted"])), doubted, plain,
+        clean(row["family"]), f"{METRIC_TITLES.get(row['metric'], row['metric'])}{at}", name,
+        ratio(row, turn, "ratio") if is_ratio else span(row, turn, "difference"),
+        ratio(row, turn, "label_ratio") if is_ratio else span(row, turn, "label_difference"),
+        percent(row["label_attenuation"], 0), NO_NUMBER if is_ratio else outer(row, turn, "label_outer"),
+        p_value(float(row["label_p_adjusted"])), doubted,
     )  # fmt: skip
 
 
@@ -144,6 +146,14 @@ def turned(row: Mapping[str, Any], column: str) -> tuple[int, str]:
 def outer(row: Mapping[str, Any], turn: int, column: str) -> str:
     """An interval of differences, the worse group first."""
     return interval(*sorted((turn * row[f"{column}_low"], turn * row[f"{column}_high"])))
+
+
+def ratio(row: Mapping[str, Any], turn: int, column: str) -> str:
+    """The ratio of the worse group to the better one with its interval."""
+    value, low, high = row[column], row[f"{column}_low"], row[f"{column}_high"]
+    if turn < 0:
+        value, low, high = (reciprocal(bound) for bound in (value, high, low))
+    return f"{number(value)} [{number(low)}, {number(high)}]"
 
 
 def span(row: Mapping[str, Any], turn: int, column: str) -> str:

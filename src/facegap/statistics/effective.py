@@ -11,6 +11,7 @@ from; and they are never more than the trials.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,20 @@ class RateColumns:
     def rows(self) -> list[Rate]:
         """All cells in order."""
         return [self.rate(cell) for cell in range(len(self.errors))]
+
+
+def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
+    """Rates as columns, in the order given."""
+    return RateColumns(
+        errors=np.array([rate.errors for rate in rates], np.int64),
+        trials=np.array([rate.trials for rate in rates], np.int64),
+        subjects=np.array([rate.subjects for rate in rates], np.int64),
+        effective_trials=np.array([rate.effective_trials for rate in rates], np.float64),
+        low=np.array([rate.low for rate in rates], np.float64),
+        high=np.array([rate.high for rate in rates], np.float64),
+        level=level,
+        method=np.array([rate.method for rate in rates], np.str_),
+    )
 
 
 def effective_trials(

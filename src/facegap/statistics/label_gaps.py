@@ -87,6 +87,7 @@ def label_gaps(
     left = np.minimum(attenuation(confusion, first, second), 1.0)
     judged, margin = (ratio, float(np.log(family.margin))) if family.is_ratio else (difference, family.margin)
     plain, certain = family.columns, difference.certain
+    left = np.where(certain & np.isnan(left), 1.0, left)  # what does not move is not blurred
     p = np.where(certain, plain.p, judged.p)
     adjusted = holm(p)
     inside = _inside(judged, left, margin) & plain.within_margin

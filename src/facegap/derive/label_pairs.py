@@ -1,0 +1,88 @@
+"""Rates of comparisons under drawn labels: who is compared with whom stays, and which group a pair counts for is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facegap.derive.comparisons import Comparisons
+from facegap.derive.gaps import gap_rows
+from facegap.derive.label_noise import (
+    Redraw,
+    doubt_of,
+    doubted_columns,
+    drawn_from,
+    draws_of,
+    expected_groups,
+    units_of,
+)
+from facegap.derive.terms import Term
+from facegap.derive.verification import METRICS, GroupRates, rates_of_group, verification_families
+from facegap.statistics.effective import RateColumns, columns_of
+from facegap.statistics.label_gaps import label_gaps
+from facegap.store import Run
+from facegap.types import FloatArray
+
+MOST_DRAWN_IMAGES = 20_000  # each draw counts all groups anew: seconds there, and half an hour for a million images
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnPairs:
+    """Rates of the known groups of one term at one threshold, by metric.
+
+    rates     : in every draw
+    confusion : of the people labelled as a group, the share expected in each, see `attenuation`; NaN for false matches:
+                a wrong label mixes pairs across groups in, whose rate is no mean of the two groups' own
+    """
+
+    rates: Mapping[str, list[RateColumns]]
+    confusion: Mapping[str, FloatArray]
+
+
+def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[dict[str, Any]]:
+    """Rows of GAPS of 1:1 comparisons, with what drawn labels do to them where that is known."""
+    drawn = drawn_pairs(run, pairs, found)
+    level, least = run.record["level"], run.record["min_subjects"]
+    rows: list[dict[str, Any]] = []
+    for entry, metric, family in verification_families(found, pairs, model, level=level, min_subjects=least):
+        again, noise = drawn.get((entry.cells.term, entry.operating.threshold)), None
+        if again is not None:
+            noise = label_gaps(
+                family.gaps, family.groups, family.rates, again.rates[metric], again.confusion[metric],
+                correlation=family.correlation,
+            )  # fmt: skip
+        rows += gap_rows(family.gaps, noise)
+    return rows
+
+
+def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Term, float], DrawnPairs]:
+    """Every term of one doubted label at every threshold; none where the doubt is unknown or there are too many images."""
+    if run.labels is None or len(run.manifest) > MOST_DRAWN_IMAGES:
+        return {}
+    drawn = {}
+    for entry in found:
+        doubted = doubted_columns(run, entry.cells.term)
+        doubt = doubt_of(run.labels, run.manifest, doubted[0], pairs.subjects) if len(doubted) == 1 else None
+        if doubt is not None:
+            redraw = drawn_from(doubt, entry.cells, units_of(entry.cells, pairs.subjects))
+            drawn[entry.cells.term, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.operating.threshold)
+    return drawn
+
+
+def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, threshold: float) -> DrawnPairs:
+    """The rates of one term in every draw, counted anew from the stored comparisons."""
+    stated, level = run.record["labels"], run.record["level"]
+    rates: dict[str, list[RateColumns]] = {metric: [] for metric in METRICS}
+    for codes in draws_of(redraw, stated["draws"], stated["seed"]):
+        of_rows = codes[redraw.units.of_row]
+        groups = [rates_of_group(pairs, threshold, of_rows == group, level) for group in range(redraw.groups)]
+        for metric in METRICS:
+            rates[metric].append(columns_of([group[metric] for group in groups], level=level))
+    with_mate = np.zeros(len(run.manifest), np.bool_)
+    with_mate[pairs.genuine.ravel()] = True
+    share = expected_groups(redraw, with_mate & pairs.counted)
+    unknown = np.full_like(share, np.nan)
+    return DrawnPairs(rates, {metric: share if metric in ("fnmr", "gfrr") else unknown for metric in METRICS})

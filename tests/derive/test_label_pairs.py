@@ -1,0 +1,72 @@
+"""Comparisons under drawn labels: certain labels exactly, doubtful ones wider, false refusals blurred like single images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facegap.closed_comparisons import audit_embeddings
+from facegap.derive import label_pairs
+from facegap.derive.run import derived
+from facegap.store import Run
+from facegap.verify import VerifySettings
+
+PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "verdict")
+PEOPLE = 60
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two images each of sixty people; templates of the darker are more alike, and less like themselves."""
+    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    darker = np.arange(PEOPLE) < PEOPLE // 2
+    centre = np.where(darker[:, None], rng.standard_normal(6) * 0.8, 0.0)
+    person = rng.standard_normal((PEOPLE, 6)) + centre
+    images = np.repeat(person, 2, axis=0) + rng.standard_normal((2 * PEOPLE, 6)) * 0.7
+    np.save(folder / "templates.npy", images.astype(np.float32))
+    frame = pd.DataFrame({
+        "image": [f"{k}.png" for k in range(2 * PEOPLE)], "subject": np.repeat(np.arange(PEOPLE), 2).astype(str),
+        "tone": np.repeat(np.where(darker, "darker", "lighter"), 2),
+    })  # fmt: skip
+    frame.to_csv(folder / "people.csv", index=False)
+    return audit_embeddings(
+        folder / "templates.npy", folder / "people.csv", by="tone", verify=VerifySettings(fmr=(), thresholds=(0.6,))
+    )
+
+
+def doubted(run: Run, sure: float, draws: int = 20) -> Run:
+    """The run as if its labels of tone had been joined, each right with probability `sure`."""
+    darker = np.where(run.manifest["tone"] == "darker", sure, 1 - sure)
+    labels = pd.DataFrame({
+        "row": np.repeat(np.arange(len(darker)), 2), "column": "tone", "label": ["lighter", "darker"] * len(darker),
+        "probability": np.stack([1 - darker, darker], axis=1).ravel(),
+    })  # fmt: skip
+    stated: dict[str, Any] = {"draws": draws, "seed": 0, "columns": {"tone": {"source": "annotated"}}}
+    return derived(replace(run, labels=labels, record={**run.record, "labels": stated}))
+
+
+def test_certain_labels_change_no_number_of_any_comparison(run: Run) -> None:
+    gaps = doubted(run, 1.0, draws=3).gaps
+    assert set(gaps["metric"]) >= {"fmr", "fnmr", "gfar", "gfrr"}
+    assert (gaps["label_draws"] == 3).all()
+    for name in PLAIN:
+        assert gaps[f"label_{name}"].equals(gaps[name].rename(f"label_{name}")), name
+
+
+def test_doubt_widens_comparisons_and_blurs_false_refusals_by_a_known_share(run: Run) -> None:
+    gaps = doubted(run, 0.9).gaps.set_index("metric")
+    assert (gaps["label_difference_low"] <= gaps["difference_low"]).all()
+    assert (gaps["label_difference_high"] >= gaps["difference_high"]).all()
+    assert gaps.loc["fnmr", "label_attenuation"] == pytest.approx(0.8)
+    assert np.isnan(gaps.loc["fmr", "label_attenuation"])
+    assert (gaps.loc[["fmr", "gfar"], "label_verdict"] != "no gap larger than the margin").all()
+
+
+def test_more_images_than_are_counted_again_leave_the_columns_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_pairs, "MOST_DRAWN_IMAGES", 10)
+    gaps = doubted(run, 0.9).gaps
+    assert (gaps.loc[gaps["metric"] == "fmr", "label_draws"] == 0).all()
