@@ -73,10 +73,10 @@ def test_three_pairs_that_share_a_person_by_hand():
 
 
 def test_power_of_two_groups_is_near_that_of_two_proportions():
-    found = own_power(family("singles", [np.ones(400, int)] * 2, 0.1, 0.0, is_ratio=False), 1500, (0,))
+    found = own_power(family("singles", [np.ones(400, int)] * 2, 0.1, 0.0, is_ratio=False), 500, (0,))
     level = DIFFERENCES.index(0.05)
     theory = power_proportions_2indep(0.05, 0.1, 400, return_results=False)
-    assert found.found[0, level] == pytest.approx(theory, abs=0.05)
+    assert found.found[0, level] == pytest.approx(theory, abs=0.075)
     assert found.found_any[level] == found.found[0, level]
     assert found.false_alarm < 0.08
     assert (np.diff(found.found[0]) > -0.03).all()
@@ -96,7 +96,7 @@ def test_pairs_judged_again_are_as_if_all_were():
 
 
 def test_pairs_of_people_are_planted_by_ratio():
-    found = own_power(family("pairs", [np.full(60, 2), np.full(60, 1)], 0.02, 0.05, is_ratio=True), 60, (1,))
+    found = own_power(family("pairs", [np.full(60, 2), np.full(60, 1)], 0.02, 0.05, is_ratio=True), 30, (1,))
     assert found.found[0, -1] > 0.9
     assert found.found[0, -1] >= found.found[0, 0]
     assert (found.held > 0.85).all()

@@ -8,13 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from facegap.report.calibration import calibration_page
 from facegap.runtime import version_of
 from facegap.simulate.planted_bands import Claim, claims_of, confusion_of
 from facegap.simulate.planted_file import preset_path, read_study
+from facegap.simulate.planted_pool import in_processes
 from facegap.simulate.planted_study import (
     PARTS,
     Job,
@@ -130,17 +127,8 @@ def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: i
     if workers == 1 or len(left) < 2:
         yield from ((number, run_job(jobs[number], seed)) for number in left)
         return
-    pool = ProcessPoolExecutor(min(workers, len(left)), get_context("spawn"), initializer=ignore_interrupts)
-    try:
-        numbers = {pool.submit(run_job, jobs[number], seed): number for number in left}
-        for finished in as_completed(numbers):
-            yield numbers[finished], finished.result()
-    except BrokenProcessPool as error:
-        raise RunError(
-            "a worker was killed, perhaps for memory; go on with --resume and fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for place, row in in_processes(run_job, [(jobs[number], seed) for number in left], workers):
+        yield left[place], row
 
 
 def mixed(numbers: Sequence[int], jobs: Sequence[Job]) -> list[int]:
@@ -149,11 +137,6 @@ def mixed(numbers: Sequence[int], jobs: Sequence[Job]) -> list[int]:
     half = len(rising) // 2
     short, long = rising[:half], rising[half:][::-1]
     return [k for pair in zip_longest(long, short) for k in pair if k is not None]
-
-
-def ignore_interrupts() -> None:
-    """Ctrl-C goes to the whole group of processes; only the one that started the others answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 # ---- the folder while it is made ----

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facegap.commands.calibrate import PAGE, RESULT, RESULT_VERSION, ignore_interrupts
+from facegap.commands.calibrate import PAGE, RESULT, RESULT_VERSION
 from facegap.derive.own_sizes import own_families
 from facegap.errors import RunError
 from facegap.report.own_calibration import own_page
 from facegap.runtime import version_of
+from facegap.simulate.planted_pool import in_processes
 from facegap.simulate.planted_run import DIFFERENCES, RATIOS, OwnFamily, OwnPower, own_power
 from facegap.store import Run, broken_hashes, finish, fitting_together, open_folder, read_run
 from facegap.store_files import explained, write_bytes
@@ -59,16 +57,9 @@ def each_family(
     if workers == 1 or len(jobs) <= FEW_FAMILIES:
         yield from ((number, own_power(*job, lambda: count(1))) for number, job in enumerate(jobs))
         return
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=ignore_interrupts)
-    try:
-        numbers = {pool.submit(own_power, *job): number for number, job in enumerate(jobs)}
-        for finished in as_completed(numbers):
-            count(draws_of(jobs[numbers[finished]][0]))
-            yield numbers[finished], finished.result()
-    except BrokenProcessPool as error:
-        raise RunError("a worker was killed, perhaps for memory; run it again with --workers 1") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for number, power in in_processes(own_power, jobs, workers):
+        count(draws_of(jobs[number][0]))
+        yield number, power
 
 
 def draws_of(family: OwnFamily) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
 from facegap.simulate.planted import binomial, person_chances
@@ -247,6 +246,8 @@ def rho_of(correlation: float, rate: float) -> float:
     """The rho at which two pairs that share a person match together as often as they were seen to: 0 to .4."""
     if not correlation > 0 or not 0 < rate < 1:
         return 0.0
+    from scipy.optimize import brentq  # half a second that workers need not spend
+
     nodes, weights = normal_nodes(80)
     threshold, aimed = ndtri(rate), correlation * rate * (1 - rate)
 

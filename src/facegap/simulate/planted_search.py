@@ -15,7 +15,6 @@ from functools import cache
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
-from scipy.optimize import brentq
 from scipy.special import gammaincc, ndtr, ndtri
 
 from facegap.simulate.planted_pairs import BLOCK_WIDTH, events_of
@@ -105,6 +104,8 @@ def hits_of(
 @cache
 def planted_threshold(setting: SearchSetting) -> float:
     """The score at which the FPIR, on average over probes and galleries, is as planted."""
+    from scipy.optimize import brentq  # half a second that workers need not spend
+
     nodes, weights = normal_nodes(48)
 
     def excess(threshold: float) -> float:
