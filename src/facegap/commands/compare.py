@@ -76,14 +76,12 @@ def compare(folders: Sequence[Path], *, allow_different_people: bool = False, se
 
 def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
     """What each run is called: the models that are judged; where two would have one name, with their folder or number."""
-    names = [" + ".join(judged(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
+    models = [" + ".join(judged(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
+    times = Counter(models)
+    pairs = zip(models, folders, strict=True)
+    names = [f"{model} ({folder.name})" if times[model] > 1 else model for model, folder in pairs]
     if len(set(names)) < len(names):
-        times = Counter(names)
-        names = [
-            f"{name} ({folder.name})" if times[name] > 1 else name for name, folder in zip(names, folders, strict=True)
-        ]
-    if len(set(names)) < len(names):
-        names = [f"{name} {number}" for number, name in enumerate(names, start=1)]
+        return [f"{model} {number}" for number, model in enumerate(models, start=1)]
     return names
 
 

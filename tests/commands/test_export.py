@@ -1,0 +1,196 @@
+"""The JSON holds to its published schema and says what is missing; no name in it, or in the card, is markup."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import facegap as fg
+from facegap.cli import app
+from facegap.closed_boxes import audit_predictions
+from facegap.closed_comparisons import audit_embeddings
+from facegap.commands.export import exported
+from facegap.report.model_card import md
+from facegap.report.run_export import as_json, schema_text
+from facegap.verify import VerifySettings
+
+DOCS = Path(__file__).parents[2] / "docs"
+HOSTILE = "| [x](http://evil.example) <img src=x onerror=1> `=1+1` www.evil.example a@b.example"
+
+
+@pytest.fixture(scope="module")
+def schema() -> jsonschema.Draft202012Validator:
+    content = json.loads((DOCS / "run_export.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(content)
+    return jsonschema.Draft202012Validator(content)
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed box over 60 people without a subject column, with a town that is hostile text."""
+    folder = tmp_path_factory.mktemp("classified")
+    image = [f"secret-{k}.png" for k in range(60)]
+    people = pd.DataFrame({"image": image, "gender": ["female", "male"] * 30, "town": [HOSTILE, HOSTILE, "Bonn"] * 20})
+    people.to_csv(folder / "people.csv", index=False)
+    pd.DataFrame({"image": image, "prediction": ["female"] * 60}).to_csv(folder / "said.csv", index=False)
+    audit_predictions(folder / "said.csv", folder / "people.csv", by="gender,town", out=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Templates of 50 people; men and women, none of the women with a second image."""
+    folder = tmp_path_factory.mktemp("verified")
+    rng = np.random.default_rng(0)
+    people = np.append(np.arange(50), np.arange(25, 50))
+    np.save(folder / "t.npy", rng.normal(size=(50, 12))[people] + 0.1 * rng.normal(size=(75, 12)))
+    frame = pd.DataFrame({"image": [f"secret-{k}" for k in range(75)], "subject": people})
+    frame["gender"] = np.where(people < 25, "female", "male")
+    frame.to_csv(folder / "people.csv", index=False)
+    settings = VerifySettings(fmr=(), thresholds=(0.5, 0.9))
+    audit_embeddings(folder / "t.npy", folder / "people.csv", by="gender", verify=settings, out=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Path:
+    """Drawn faces through the toy models, timed."""
+    import cv2
+
+    folder = tmp_path_factory.mktemp("drawn")
+    for number in range(6):
+        cv2.imwrite(str(folder / f"secret-{number}.png"), draw(green=204 if number % 2 else 51))
+    rows = "".join(f"secret-{k}.png,{'f' if k % 3 else 'm'}\n" for k in range(6))
+    (folder / "people.csv").write_text("image,gender\n" + rows, encoding="utf-8")
+    fg.audit(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
+    return folder / "run"
+
+
+def document(folder: Path) -> dict[str, Any]:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    whole: dict[str, Any] = json.loads(exported(folder, "json"), parse_constant=refuse)
+    return whole
+
+
+@pytest.mark.parametrize("name", ["classified", "verified", "drawn"])
+def test_the_document_holds_to_the_published_schema(name: str, schema: Any, request: pytest.FixtureRequest) -> None:
+    whole = document(request.getfixturevalue(name))
+    assert [error.message for error in schema.iter_errors(whole)] == []
+
+
+def test_the_schema_refuses_what_it_does_not_know(schema: Any, verified: Path) -> None:
+    whole = document(verified)
+    for change in ({"version": 2}, {"more": 1}, {"tasks": ["mind reading"]}, {"error_rates": [{"metric": "fmr"}]}):
+        assert list(schema.iter_errors({**whole, **change}))
+    whole["error_rates"][0]["value"] = 1.5
+    assert list(schema.iter_errors(whole))
+
+
+def test_the_schema_in_the_package_is_the_published_one() -> None:
+    assert schema_text() == (DOCS / "run_export.schema.json").read_text(encoding="utf-8")
+    result = CliRunner().invoke(app, ["export", "--schema"])
+    assert json.loads(result.output)["$id"] == "urn:facegap:run-export:1"
+
+
+def items(whole: dict[str, Any]) -> dict[str, str]:
+    return {entry["item"]: entry["missing"] for entry in whole["reported"]}
+
+
+def test_what_is_missing_is_named(classified: Path, verified: Path, drawn: Path) -> None:
+    closed, compared, timed = (items(document(folder)) for folder in (classified, verified, drawn))
+    assert closed["subjects per group"].startswith("the manifest has no subject column")
+    assert "nothing is compared" in closed["shifts in comparison score"]
+    assert closed["throughput"] == "no model was timed"
+    assert compared["shifts in comparison score"] == compared["recognition error rates"] == compared["threshold policy"] == ""
+    assert "gallery" in compared["identification error rates"]
+    assert timed["throughput"] == timed["throughput by group"] == ""
+    assert "tone" in timed["phenotypic measures"]
+
+
+def test_the_numbers_are_those_of_the_run(verified: Path) -> None:
+    from facegap.store import read_run
+
+    whole, run = document(verified), read_run(verified)
+    own = run.rates[(run.rates["other_gender"] == "")]
+    assert len(whole["error_rates"]) + len(whole["failure_to_enrol"]) == len(own)
+    assert len(whole["cross_group_false_matches"]) == len(run.rates) - len(own) > 0
+    assert len(whole["gaps"]) == len(run.gaps)
+    women = next(
+        row for row in whole["error_rates"] if row["metric"] == "fnmr" and row["group"] == {"gender": "female"}
+    )
+    assert (women["errors"], women["trials"], women["value"], women["low"]) == (0, 0, None, None)
+    shifts = {tuple(row["group"].values()): row for row in whole["score_shifts"]}
+    assert shifts[()]["genuine_shift"] == 0
+    everybody, men = shifts[()], shifts[("male",)]
+    assert men["impostor_shift"] == pytest.approx(men["impostor_mean"] - everybody["impostor_mean"])
+    assert whole["thresholds"]["policy"] == "given in advance"
+    assert [point["threshold"] for point in whole["thresholds"]["points"]] == [0.5, 0.9]
+
+
+def test_throughput_by_group_counts_every_image(drawn: Path) -> None:
+    found = {tuple(entry["group"].values()): entry for entry in document(drawn)["throughput"]["by_group"]}
+    assert found[()]["images"] == 6
+    assert found[("female",)]["images"] + found[("male",)]["images"] == 6
+    assert all(0 < entry["median_ms"] <= entry["p95_ms"] for entry in found.values())
+
+
+def test_no_image_is_named_in_either(classified: Path, verified: Path) -> None:
+    for folder in (classified, verified):
+        for form in ("json", "model-card"):
+            assert "secret-" not in exported(folder, form)  # type: ignore[arg-type]
+
+
+def test_numbers_that_json_does_not_have_are_null() -> None:
+    whole = {"a": float("nan"), "b": [float("inf"), np.float64(0.5), np.int64(3)], "c": {"d": np.nan}, "e": True}
+    assert as_json(whole) == {"a": None, "b": [None, 0.5, 3], "c": {"d": None}, "e": True}
+
+
+def test_json_is_ascii_so_that_no_letter_in_it_moves_a_cursor(classified: Path) -> None:
+    assert exported(classified, "json").isascii()
+
+
+def test_the_card_has_every_part_and_every_rate(verified: Path) -> None:
+    card = exported(verified, "model-card")
+    for heading in ("# Model card", "## Model details", "## Intended use", "## Factors", "## Evaluation data", "## Metrics",
+                    "## Finding", "## Error rates by group", "## Gaps and verdicts", "## Score shifts", "## Throughput",
+                    "## Caveats", "## What ISO/IEC 19795-10:2024 asks to be reported"):  # fmt: skip
+        assert f"\n{heading}" in "\n" + card
+    assert "Missing: no model was timed." in card
+    rates = card.split("## Error rates by group")[1].split("##")[0]
+    assert rates.count("\n| falsely") == 3 * 3 * 2  # fmr, fnmr and gfar; three groups, two thresholds
+    assert not re.search(r"\bnan\b", card, re.IGNORECASE)
+
+
+def test_hostile_text_is_no_markup_in_the_card(classified: Path) -> None:
+    card = exported(classified, "model-card")
+    assert "<img" not in card and "://evil" not in card
+    assert not re.search(r"(?<!\\)\]\(", card)
+    assert " www.evil" not in card and "a@b" not in card
+    columns = [line.replace("\\|", "").count("|") for line in card.splitlines() if line.startswith("|")]
+    assert set(columns) <= {4, 5, 6, 7, 8}
+    assert md("- a") == "\\- a"
+    assert md("a\nb\x1b[1m") == "a\ufffdb\ufffd\\[1m"
+    assert md("a_b*c`d") == "a\\_b\\*c\\`d"
+    assert md("1 < 2 > 0 & x") == "1 &lt; 2 &gt; 0 &amp; x"
+
+
+def test_the_command_writes_a_file_for_its_owner_only_or_prints(verified: Path, tmp_path: Path) -> None:
+    out = tmp_path / "MODEL_CARD.md"
+    result = CliRunner().invoke(app, ["export", str(verified), "--format", "model-card", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert out.read_text(encoding="utf-8").startswith("# Model card")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    printed = CliRunner().invoke(app, ["export", str(verified)])
+    assert json.loads(printed.output)["format"] == "facegap run export"
+    assert CliRunner().invoke(app, ["export"]).exit_code == 2
