@@ -1,0 +1,101 @@
+"""The page of a calibration in Chromium: nothing is asked for, nothing runs, hostile names are text, a phone can read it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegap.report.calibration import calibration_page
+from facegap.report.own_calibration import own_page
+from facegap.simulate.planted import Setting
+from facegap.simulate.planted_bands import claims_of
+from facegap.simulate.planted_families import Family
+from facegap.simulate.planted_labels import LabelSetting
+from facegap.simulate.planted_run import OwnFamily, People, own_power
+from facegap.simulate.planted_search import SearchSetting
+from facegap.simulate.planted_study import Job, PowerSetting, Study, run_job
+
+HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("chromium is not installed; apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both pages, with names that are HTML wherever a name can stand."""
+    base = Setting("classification", 20, 2, 0.1, "beta", 0.1)
+    specs = (
+        base, Setting("impostor", 12, 1, 0.1, "probit", 0.1), Family(HOSTILE, (base, base), (HOSTILE, "b")),
+        PowerSetting(base, 2, 0.3), SearchSetting(20, 10, 1, 0.2, 0.2, 1, 0.0),
+        LabelSetting("classification", 20, 1, 0.1, 0.2, "probit", 0.0, 0.1),
+    )  # fmt: skip
+    jobs = tuple(Job(spec, 10) for spec in specs)
+    rows = [run_job(job, 0) for job in jobs]
+    study = Study(HOSTILE, HOSTILE, "0" * 64, jobs)
+    people = (People(HOSTILE, np.full(20, 2)), People("b" * 300, np.full(20, 2)), People("c", np.full(20, 2)))
+    own = OwnFamily("error_rate_all", HOSTILE, np.nan, "", "singles", people, 3, 120, 0.1, 0.1, False, 0.02, (HOSTILE,))
+    folder = tmp_path_factory.mktemp("pages")
+    texts = {
+        "worlds": calibration_page(study, rows, claims_of(rows), seed=0),
+        "run": own_page([own_power(own, 10, (0,))], [HOSTILE], seed=0),
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
+    return {name: folder / f"{name}.html" for name in texts}
+
+
+@pytest.fixture(params=["worlds", "run"])
+def page(browser: Any, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A page on a phone, with every request, dialog and complaint noted on it."""
+    opened = browser.new_page(viewport={"width": 390, "height": 800})
+    opened.asked, opened.dialogs, opened.said = [], [], []
+    opened.on("request", lambda asked: opened.asked.append(asked.url))
+    opened.on("dialog", lambda dialog: (opened.dialogs.append(dialog.message), dialog.dismiss()))
+    opened.on("console", lambda message: opened.said.append(message.text))
+    opened.address = pages[request.param].as_uri()
+    opened.goto(opened.address)
+    yield opened
+    opened.close()
+
+
+def test_the_page_asks_for_nothing_and_runs_nothing(page: Any) -> None:
+    assert page.asked == [page.address]
+    assert page.dialogs == []
+    assert page.said == []
+    assert page.locator("script, img").count() == 0
+
+
+def test_names_that_are_html_are_shown_as_text(page: Any) -> None:
+    assert page.title().startswith("facegap: ")
+    assert page.get_by_text(HOSTILE).count() > 0
+
+
+def test_a_phone_scrolls_tables_and_never_the_page(page: Any) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_every_chart_says_in_words_what_it_shows(page: Any) -> None:
+    charts = page.locator("figure > svg[role=img]")
+    assert charts.count() >= 1
+    assert all(len(charts.nth(k).get_attribute("aria-label")) > 20 for k in range(charts.count()))
