@@ -48,9 +48,12 @@ def test_the_verdict_is_said_in_words(answered_run: tuple[Path, Run], verdict: s
 
 def test_the_difference_is_that_of_the_worse_group_whichever_was_a(answered_run: tuple[Path, Run]) -> None:
     run = answered_run[1]
-    swapped = run.gaps.rename(columns=lambda name: name[:-1] + {"a": "b", "b": "a"}[name[-1]] if name[-2:] in ("_a", "_b") else name)
+    other = {"a": "b", "b": "a"}
+    swapped = run.gaps.rename(columns=lambda name: name[:-1] + other[name[-1]] if name[-2:] in ("_a", "_b") else name)
     turned = swapped.assign(
-        difference=-swapped["difference"], difference_low=-run.gaps["difference_high"], difference_high=-run.gaps["difference_low"]
+        difference=-run.gaps["difference"],
+        difference_low=-run.gaps["difference_high"],
+        difference_high=-run.gaps["difference_low"],
     )
     assert headline(replace(run, gaps=turned))[1] == headline(run)[1]
 

@@ -1,7 +1,8 @@
-"""The page of a run in Chromium: it asks the network for nothing, runs nothing, and shows hostile labels as text."""
+"""The page of a run in Chromium: no request, no foreign script, charts that answer, nothing cut off on any width."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 import facegap as fg
 from facegap.report.page import add_report
+from facegap.store import Run
 
+PATIENCE_MS = 120_000  # other work may keep the processors busy
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 PAGE = "report.html"
 
@@ -56,34 +59,210 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -
 def page(browser: Any, run_folder: Path) -> Iterator[Any]:
     """The page, opened, with every request and dialog noted on it."""
     opened = browser.new_page(viewport={"width": 390, "height": 800})
+    opened.set_default_timeout(PATIENCE_MS)
     opened.asked = []
     opened.dialogs = []
+    opened.complaints = []
     opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.on("console", lambda message: opened.complaints.append(message.text))
+    opened.on("pageerror", lambda error: opened.complaints.append(str(error)))
     opened.on("dialog", lambda dialog: (opened.dialogs.append(dialog.message), dialog.dismiss()))
     opened.goto((run_folder / PAGE).as_uri())
     yield opened
     opened.close()
 
 
+DRAWN = "html[data-charts=drawn]"
+OVERFLOWING = """
+[...document.querySelectorAll("table, figure img, pre, p, li, h1, h2, h3")].filter(
+  (shown) => shown.getClientRects().length && shown.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+).map((shown) => shown.textContent.slice(0, 60))
+"""
+# WCAG contrast of every text against the nearest background behind it; large letters need 3, others 4.5.
+FAINT = """
+() => {
+  const part = (c) => { const s = c / 255; return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4; };
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, a] = numbers(getComputedStyle(at).backgroundColor);
+      if (a === undefined || a > 0.99) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || element.closest("script, style, svg, [hidden]")) continue;
+    const style = getComputedStyle(element);
+    const [one, other] = [light(numbers(style.color)), light(behind(element))].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (other + 0.05);
+    if (ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) found.push([ratio, walker.currentNode.textContent.slice(0, 40)]);
+  }
+  return found;
+}
+"""
+
+
+def open_page(browser: Any, folder: Path, width: int, **options: Any) -> Any:
+    """A page at some width, with its charts drawn where scripts run."""
+    opened = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    opened.set_default_timeout(PATIENCE_MS)
+    opened.goto((folder / PAGE).as_uri())
+    if options.get("java_script_enabled", True):
+        opened.wait_for_selector(DRAWN)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def verification(compared_run: tuple[Path, Run]) -> Path:
+    """The folder of a verification run of three towns by two genders, with its page."""
+    folder, run = compared_run
+    add_report(folder, run, include_ids=True)
+    return folder
+
+
 def test_the_page_asks_for_nothing_but_itself(page: Any, run_folder: Path) -> None:
-    assert page.asked == [(run_folder / PAGE).as_uri()]
+    page.wait_for_selector(DRAWN)
+    assert [address for address in page.asked if not address.startswith("data:")] == [(run_folder / PAGE).as_uri()]
+    assert page.complaints == []
 
 
 def test_a_label_that_is_html_is_shown_as_text_and_runs_nothing(page: Any) -> None:
+    page.wait_for_selector(DRAWN)
     assert page.title() == "facegap: error rates by group"
     assert page.dialogs == []
-    assert page.locator("img").count() == 0
+    assert page.locator("img:not(figure.chart > img)").count() == 0
     assert page.get_by_text(HOSTILE).count() > 0
 
 
-def test_every_table_has_headers_for_its_rows_and_columns(page: Any) -> None:
-    tables = page.locator("table")
+def test_no_script_of_anybody_else_runs_even_if_it_got_into_the_page(browser: Any, verification: Path, tmp_path: Path) -> None:
+    owned = "document.title = 'owned'"
+    foreign = f'<script>{owned}</script><img src=x onerror="{owned}"></main>'
+    (tmp_path / PAGE).write_text((verification / PAGE).read_text().replace("</main>", foreign))
+    page = open_page(browser, tmp_path, 800)
+    assert page.title() == "facegap: error rates by group"
+    with pytest.raises(Exception, match="unsafe-eval"):
+        page.wait_for_function("eval('1')")
+    page.close()
+
+
+def test_every_table_has_a_caption_and_headers_for_its_rows_and_columns(page: Any) -> None:
+    tables = page.locator("main table")
     assert tables.count() >= 4
     for k in range(tables.count()):
+        assert tables.nth(k).locator("caption").count() == 1
         assert tables.nth(k).locator("thead th[scope=col]").count() >= 2
         rows = tables.nth(k).locator("tbody tr").count()
         assert tables.nth(k).locator("tbody th[scope=row]").count() == rows
 
 
-def test_a_phone_scrolls_tables_and_never_the_page(page: Any) -> None:
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+@pytest.fixture(scope="module")
+def wide(browser: Any, verification: Path) -> Iterator[Any]:
+    """The page of a verification run on a desk, for tests that leave it as it is."""
+    page = open_page(browser, verification, 1280)
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def narrow(browser: Any, verification: Path) -> Iterator[Any]:
+    """The same on a phone."""
+    page = open_page(browser, verification, 390)
+    yield page
+    page.close()
+
+
+UNFOLD = "for (const folded of document.querySelectorAll('details')) folded.open = true"
+
+
+def test_the_page_never_scrolls_sideways(page: Any, wide: Any, narrow: Any) -> None:
+    page.wait_for_selector(DRAWN)
+    for opened, widths in ((page, (320, 390)), (narrow, (320, 390)), (wide, (640, 768, 1280))):
+        opened.evaluate(UNFOLD)
+        for width in widths:
+            opened.set_viewport_size({"width": width, "height": 900})
+            assert opened.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_chart_is_drawn_live_and_says_in_words_what_it_shows(wide: Any) -> None:
+    page = wide
+    figures = page.locator("figure.chart")
+    assert figures.count() >= 8
+    assert page.locator("figure.chart.drawn").count() == figures.count()
+    for k in range(figures.count()):
+        said = figures.nth(k).locator("> img").get_attribute("alt")
+        assert len(said) > 40
+        assert figures.nth(k).locator(".live").get_attribute("aria-label") == said
+        assert figures.nth(k).locator(".live svg").count() == 1
+
+
+def test_a_mark_tells_errors_trials_subjects_and_interval_under_the_pointer(wide: Any) -> None:
+    page = wide
+    mark = page.locator("#errors figure.chart").first.locator("svg path[aria-roledescription]").first
+    mark.scroll_into_view_if_needed()
+    mark.hover()
+    rows = page.locator(".tip tr")
+    said = {rows.nth(k).locator("th").text_content(): rows.nth(k).locator("td").text_content() for k in range(rows.count())}
+    assert set(said) == {"group", "rate", "errors of trials", "subjects", "interval"}
+    assert re.fullmatch(r"[\d,]+ of [\d,]+", said["errors of trials"])
+    assert re.fullmatch(r"95 %: \[[\d.]+, [\d.]+\]", said["interval"])
+
+
+def test_charts_grow_no_wider_than_a_phone(narrow: Any) -> None:
+    page = narrow
+    for part in ("errors", "lost", "scores", "det"):
+        for svg in page.locator(f"#{part} .live svg").all():
+            assert svg.bounding_box()["width"] <= 359
+
+
+def test_without_scripts_the_pictures_stand_in(browser: Any, verification: Path) -> None:
+    page = open_page(browser, verification, 390, java_script_enabled=False)
+    assert page.locator("figure.chart > img").count() == page.locator("figure.chart > img:visible").count() >= 8
+    assert page.locator(".live:visible").count() == 0
+    page.close()
+
+
+def test_on_paper_nothing_is_cut_folds_are_open_and_pictures_stand_for_charts(browser: Any, verification: Path) -> None:
+    page = open_page(browser, verification, 688)  # A4 at 14 mm margins
+    page.emulate_media(media="print")
+    assert page.evaluate(OVERFLOWING) == []
+    assert page.locator("figure.chart > img:visible").count() == page.locator("figure.chart").count()
+    assert page.locator(".live:visible").count() == 0
+    folded = page.locator("details table")
+    assert folded.count() > 0
+    assert all(folded.nth(k).bounding_box()["height"] > 20 for k in range(folded.count()))
+    assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()
+
+
+def test_every_text_stands_out_from_its_background(page: Any, wide: Any) -> None:
+    page.wait_for_selector(DRAWN)
+    for opened in (page, wide):
+        opened.evaluate(UNFOLD)
+        assert opened.evaluate(FAINT) == []
+
+
+def test_the_keyboard_reaches_the_skip_link_the_contents_the_folds_and_the_tables(browser: Any, verification: Path) -> None:
+    page = open_page(browser, verification, 1280)
+    reached = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none" or reached[-1] == "BODY"
+    assert reached[0] == "skip"
+    assert {"A", "SUMMARY", "scroll"} <= set(reached)
+    page.close()
+
+
+def test_all_names_of_parts_are_unique_and_every_link_leads_to_one(wide: Any) -> None:
+    page = wide
+    names = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(names) == len(set(names))
+    links = page.evaluate("[...document.querySelectorAll('a')].map((one) => one.getAttribute('href'))")
+    assert links
+    assert all(link.startswith("#") and link[1:] in names for link in links)

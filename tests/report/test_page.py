@@ -1,0 +1,316 @@
+"""The page and the files beside it: order, terms explained once, what is left out, and that no image is opened."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import facegap as fg
+from facegap.audit import recheck
+from facegap.errors import RunError, TableError
+from facegap.report.figures.render import hash_of, kept_script, runtime_script
+from facegap.report.page import Images, add_report, hash_source, policy, report_again, sign, unbroken
+from facegap.report.reproduce import command_of
+from facegap.report.sections import is_number
+from facegap.report.words import METHODS, TERMS, limits_of, methods_of
+from facegap.store import Run, read_run, read_sums
+
+ORDER = ("finding", "verdicts", "gender-shades", "errors", "lost", "scores", "det", "matrix", "transfer", "threshold",
+         "spread", "searches", "tone", "failed", "timing", "limits", "methods", "reproduce")  # fmt: skip
+
+
+class Outline(HTMLParser):
+    """Sections, headings, addresses and terms of a page, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.sections: list[str] = []
+        self.levels: list[int] = []
+        self.addresses: list[str] = []
+        self.kinds: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        self.kinds.append(tag)
+        if tag == "section":
+            self.sections.append(named.get("id") or named.get("class", ""))
+        if re.fullmatch(r"h\d", tag):
+            self.levels.append(int(tag[1]))
+        self.addresses += [named[name] for name in ("src", "href", "action", "data", "poster") if name in named]
+
+
+@pytest.fixture(scope="module")
+def pages(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run], hostile_run: tuple[Path, Run]) -> dict[str, str]:
+    """The page of each run."""
+    found = {}
+    for name, (folder, run) in {"compared": compared_run, "answered": answered_run, "hostile": hostile_run}.items():
+        add_report(folder, run, include_ids=True)
+        found[name] = (folder / "report.html").read_text()
+    return found
+
+
+@pytest.mark.parametrize("name", ["compared", "answered", "hostile"])
+def test_sections_come_in_the_order_of_reading_and_those_without_content_are_left_out(pages: dict[str, str], name: str) -> None:
+    found = [section for section in Outline(pages[name]).sections if section in ORDER]
+    assert found == [section for section in ORDER if section in found]
+    expected = {
+        "answered": {"finding", "verdicts", "gender-shades", "errors", "lost", "timing", "limits", "methods", "reproduce"},
+        "compared": set(ORDER) - {"gender-shades", "searches", "tone", "failed"},
+    }
+    assert set(found) == expected.get(name, expected["compared"])
+
+
+@pytest.mark.parametrize("name", ["compared", "answered"])
+def test_headings_go_down_by_one_step_at_most_and_there_is_one_title(pages: dict[str, str], name: str) -> None:
+    levels = Outline(pages[name]).levels
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("name", ["compared", "answered"])
+def test_each_term_is_explained_once(pages: dict[str, str], name: str) -> None:
+    terms = re.findall(r"<dt>([^<]+)</dt><dd>", pages[name].split('<dl class="methods">')[0])
+    assert len(terms) >= 5
+    assert len(terms) == len(set(terms))
+    assert set(terms) <= set(TERMS)
+
+
+@pytest.mark.parametrize("name", ["compared", "answered", "hostile"])
+def test_every_address_is_inside_the_page(pages: dict[str, str], name: str) -> None:
+    addresses = Outline(pages[name]).addresses
+    assert addresses
+    assert all(address.startswith(("#", "data:image/svg+xml;base64,")) for address in addresses)
+
+
+def test_hostile_names_are_text_and_the_page_has_no_element_of_theirs(pages: dict[str, str]) -> None:
+    text = pages["hostile"]
+    outline = Outline(text)
+    assert outline.kinds.count("script") == 1 + outline.kinds.count("figure")  # the bundle, and a spec for each chart
+    assert "<script>alert(1)" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert not set(text) & {"\x1b", "\u202e", "\ufffe"}
+    for spec in re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL):
+        assert not set(spec) & set("<>&")
+
+
+def test_the_policy_allows_one_style_and_one_script_by_hash_and_nothing_from_anywhere(pages: dict[str, str]) -> None:
+    stated = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', pages["compared"])
+    assert stated is not None
+    said = stated[1].replace("&#39;", "'")
+    style = re.search(r"<style>(.*?)</style>", pages["compared"], re.DOTALL)
+    script = re.search(r'<script type="module">(.*?)</script>', pages["compared"], re.DOTALL)
+    assert style is not None
+    assert script is not None
+    assert said == policy(style[1], script[1])
+    assert "unsafe" not in said
+    assert "http" not in said
+    assert "script-src" not in policy("", "")
+
+
+def test_figures_are_written_beside_the_page_and_the_run_still_holds(
+    compared_run: tuple[Path, Run], pages: dict[str, str]
+) -> None:
+    folder = compared_run[0]
+    names = {path.name for path in (folder / "figures").iterdir()}
+    assert {Path(name).suffix for name in names} == {".svg", ".png", ".pdf", ".json"}
+    assert {f"figures/{name}" for name in names} | {"report.html"} <= set(read_sums(folder))
+    assert (folder / "figures").stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in (folder / "figures").iterdir()} == {0o600}
+    assert recheck(folder) == []
+    assert len(pages["compared"].encode()) < 3 * 2**20
+
+
+def test_a_report_made_again_is_the_same_to_the_byte_and_old_figures_go(
+    compared_run: tuple[Path, Run], pages: dict[str, str]
+) -> None:
+    folder = compared_run[0]
+    (folder / "figures" / "of-an-earlier-page.svg").write_text("old")
+    assert report_again(folder, include_ids=True) == folder / "report.html"
+    assert (folder / "report.html").read_text() == pages["compared"]
+    assert not (folder / "figures" / "of-an-earlier-page.svg").exists()
+    assert recheck(folder) == []
+
+
+def test_a_run_that_was_changed_gets_no_new_report(answered_run: tuple[Path, Run], tmp_path: Path) -> None:
+    folder = tmp_path / "changed"
+    answered_run[1].write(folder)
+    (folder / "rates.csv").write_text((folder / "rates.csv").read_text().replace("female", "fernale"))
+    with pytest.raises(RunError, match=r"changed after its end: rates\.csv"):
+        report_again(folder, include_ids=False)
+
+
+def test_hostile_names_in_the_csv_of_a_run_begin_no_formula_and_are_read_back(
+    hostile_run: tuple[Path, Run], hostile: str
+) -> None:
+    folder, run = hostile_run
+    for path in folder.glob("*.csv"):
+        for cell in re.findall(r'(?:^|,)"?([=+\-@\t][^",\n]*)', path.read_text(), re.MULTILINE):
+            assert re.fullmatch(r"-?[\d.]+(e[-+]?\d+)?", cell), (path.name, cell)  # a number may be negative
+    assert hostile in set(read_run(folder).rates["town"])
+    assert hostile in set(run.rates["town"])
+
+
+def test_the_command_line_prints_no_escape_of_a_hostile_name(hostile_run: tuple[Path, Run], tmp_path: Path) -> None:
+    folder = tmp_path / "a\x1b[2Jb"
+    hostile_run[1].write(folder)
+    words = [sys.executable, "-m", "facegap.cli", "report", str(folder)]
+    made = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "Written to" in made.stdout
+    assert "\x1b" not in made.stdout + made.stderr
+
+
+def test_making_the_report_again_opens_no_image_and_loads_no_image_library(
+    compared_run: tuple[Path, Run], pages: dict[str, str]
+) -> None:
+    script = (
+        "import sys, builtins\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == 'open' else None)\n"
+        "from pathlib import Path\n"
+        "from facegap.report.page import report_again\n"
+        f"report_again(Path({str(compared_run[0])!r}), include_ids=True)\n"
+        "kinds = ('.jpg', '.jpeg', '.bmp', '.tif', '.webp')\n"
+        "assert not [name for name in opened if name.lower().endswith(kinds)], opened\n"
+        "assert 'cv2' not in sys.modules and 'onnxruntime' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+# ---- examples of failed images ----
+
+
+@pytest.fixture(scope="module")
+def drawn_run(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> tuple[Path, Run]:
+    """Drawn people of whom some are told wrongly and two have no face; the folder of the manifest and the run."""
+    folder = tmp_path_factory.mktemp("people")
+    lines = []
+    for number in range(12):
+        blank = number in (4, 5)
+        pixels = np.zeros((64, 64, 3), np.uint8) if blank else draw(green=204 if number % 2 else 51)
+        cv2.imwrite(str(folder / f"name{number}.png"), pixels)
+        lines.append(f"name{number}.png,{'f' if number % 3 else 'm'}")
+    (folder / "people.csv").write_text("image,gender\n" + "\n".join(lines) + "\n")
+    return folder, fg.audit(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
+
+
+def test_failed_images_are_shown_only_when_asked_for_small_and_unnamed(drawn_run: tuple[Path, Run]) -> None:
+    folder, run = drawn_run
+    add_report(folder / "run", run, include_ids=False)
+    assert "data:image/jpeg" not in (folder / "run" / "report.html").read_text()
+    add_report(folder / "run", run, include_ids=False, images=Images(folder))
+    text = (folder / "run" / "report.html").read_text()
+    failed = int((run.faces["outcome"] != "ok").sum() + (run.predictions["outcome"] == "wrong").sum())
+    assert text.count("data:image/jpeg;base64,") == failed > 2
+    assert "do not pass this page on" in text
+    assert "no face" in text
+    assert "name4.png" not in text
+    assert "(an image)" in text  # a warning of one picture under two names
+    add_report(folder / "run", run, include_ids=True, images=Images(folder))
+    assert "name4.png" in (folder / "run" / "report.html").read_text()
+
+
+def test_images_that_are_not_there_or_lie_outside_are_an_error(drawn_run: tuple[Path, Run], tmp_path: Path) -> None:
+    folder, run = drawn_run
+    with pytest.raises(TableError, match="holds none of the images"):
+        add_report(folder / "run", run, include_ids=False, images=Images(tmp_path))
+    outside = replace(run, manifest=run.manifest.assign(path="../" + run.manifest["path"]))
+    with pytest.raises(TableError, match="outside"):
+        add_report(folder / "run", outside, include_ids=False, images=Images(folder))
+
+
+# ---- words ----
+
+
+def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_run: tuple[Path, Run]) -> None:
+    record = {**drawn_run[1].record, "terms": [["gender"], ["race", "gender"]]}
+    record["request"] = {
+        "settings": {
+            "detect": "/home/somebody/cards/own.toml", "classify": "x", "embed": "e", "device": "cuda", "batch": 8,
+            "where": "age not in ('0-2') and name == \"a; rm -rf /\"",
+            "verify": {"fmr": [0.001], "thresholds": [], "split": 0.5, "seed": 3, "exclude_pairs": "/tmp/x y.csv"},
+        }
+    }  # fmt: skip
+    words = shlex.split(command_of(record))
+    assert words[:3] == ["facegap", "audit", "MANIFEST.csv"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options["--where"] == "age not in ('0-2') and name == \"a; rm -rf /\""
+    assert options["--detect"] == "own.toml"  # no folder of anybody's machine
+    assert options["--exclude-pairs"] == "x y.csv"
+    assert (options["--fmr"], options["--seed"], options["--device"]) == ("0.001", "3", "cuda")
+    assert options["--by"] == "gender,race*gender"
+    assert "--batch" not in options
+
+
+def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
+    assert command_of(compared_run[1].record).startswith("facegap audit-embeddings FILE --fmr 0.01")
+    assert command_of(answered_run[1].record).startswith("facegap audit-predictions PREDICTIONS.csv MANIFEST.csv")
+
+
+def test_limits_and_methods_are_those_of_the_run(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
+    assert any("names no people" in limit for limit in limits_of(answered_run[1]))
+    assert not any("names no people" in limit for limit in limits_of(compared_run[1]))
+    names = {method.name for method in methods_of(answered_run[1])}
+    assert "FMR, FNMR" not in names
+    assert "Gender Shades table" in names
+    assert {method.name for method in methods_of(compared_run[1])} < {method.name for method in METHODS}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("12.5 % [1, 2] 3/4", True), ("16.5 points [14, 18]", True), ("55 gap; 36 not enough data", False), ("–", True),
+     ("1,752", True), ("< 0.0001", True), ("female", False), ("3f2a", False)],
+)  # fmt: skip
+def test_columns_of_numbers_are_known_by_their_cells(text: str, expected: bool) -> None:
+    assert is_number(text) is expected
+
+
+def test_small_words() -> None:
+    assert (sign("gap"), sign("no gap larger than 0.02"), sign("not enough data"), sign("5 gaps")) == ("▲", "≈", "?", "")
+    assert unbroken("1 % [1.0, 2.0] 3/4 < 5") == "1\u00a0% [1.0,\u00a02.0] 3/4 <\u00a05"
+    assert hash_source("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+
+
+# ---- the kept script ----
+
+
+def test_a_kept_script_that_was_cut_off_or_changed_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "script.js"
+    assert kept_script(path) is None
+    path.write_text(f"{hash_of('let a = 1;')}\nlet a = 1;")
+    assert kept_script(path) == "let a = 1;"
+    path.write_text(f"{hash_of('let a = 1;')}\nlet a = 2;")
+    assert kept_script(path) is None
+
+
+def test_the_bundle_is_kept_in_the_users_cache_and_made_where_it_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import vl_convert
+
+    made: list[str] = []
+    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert [runtime_script.__wrapped__("a", "6.4") for _ in range(2)] == ["/* a */"] * 2
+    assert made == ["a"]
+    (kept,) = (tmp_path / "cache" / "facegap" / "page").iterdir()
+    assert kept.read_text() == f"{hashlib.sha256(b'/* a */').hexdigest()}\n/* a */"
+    assert kept.stat().st_mode & 0o077 == 0
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert runtime_script.__wrapped__("b", "6.4") == "/* b */"
+    assert os.environ["XDG_CACHE_HOME"].endswith("file")
