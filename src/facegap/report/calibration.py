@@ -104,8 +104,8 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if families or powers:
         found.append(Section(
             "What is said of a gap of which size?",
-            ("All pairs of groups of all worlds with families and power settings, in per cent of the row. `No gap larger than "
-             "the margin` is wrong from a planted gap of the margin on; `gap` is wrong only where none was planted.",),
+            ("All pairs of groups of all worlds with families and power settings, in per cent of the row. 'No gap larger than "
+             "the margin' is wrong from a planted gap of the margin on; 'gap' is wrong only where none was planted.",),
             tables=(confusion_table(rows),),
         ))  # fmt: skip
     if searches:

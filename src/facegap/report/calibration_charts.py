@@ -17,6 +17,7 @@ WIDTH_PX, HEIGHT_PX, ROW_PX, NAME_PX = 270, 210, 26, 300
 OURS, NAIVE = "facegap", "every trial independent"
 CERTAIN, DOUBTED = "labels taken as certain", "told how many are wrong"
 PERCENT = ".0%"
+SHORT_LEGEND, LEGEND_PX = 34, 400  # letters of all names that fit side by side; pixels of one name
 AIMED = 0.95
 
 
@@ -102,10 +103,12 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
 def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: Sequence[str]) -> Any:
     """Lines with points and whiskers of two standard errors, one line per series."""
     shown = [clean(name) for name in order]
+    columns = 1 if sum(len(name) for name in shown) > SHORT_LEGEND else len(shown)
 
     def told_by(channel: Any, looks: Sequence[Any]) -> Any:
         chosen = [looks[k % len(looks)] for k in range(len(shown))]
-        return channel(f"{series}:N", title=None, sort=shown, scale=alt.Scale(domain=shown, range=chosen))
+        scale, legend = alt.Scale(domain=shown, range=chosen), alt.Legend(columns=columns, labelLimit=LEGEND_PX)
+        return channel(f"{series}:N", title=None, sort=shown, scale=scale, legend=legend)
 
     colour, shape = told_by(alt.Color, PALETTE), told_by(alt.Shape, SHAPES)
     dash = told_by(alt.StrokeDash, [list(pattern) for pattern in DASHES])

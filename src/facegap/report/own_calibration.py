@@ -27,13 +27,14 @@ LEAD = (
 )
 METHOD = (
     "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
-    "the verdict `gap`: Holm's p over the family at most .05, and not inside the margin. Of the two groups of a pair either "
+    "the verdict 'gap': Holm's p over the family at most .05, and not inside the margin. Of the two groups of a pair either "
     "may be the worse one; the smaller of the two shares is given.",
     "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
     "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
     "no part, but the pooled rate and how far people differ are estimates from the same people.",
 )
 MOST_CURVES = 6
+HARDLY = 0.05  # a chance under which something is not worth hoping for
 MOST_LINES = 12  # of a table on a terminal
 
 
@@ -67,10 +68,7 @@ def sentences(power: OwnPower) -> list[str]:
     """With these subjects, a gap of d is found with probability p: for the family, then the best and the worst pair."""
     family = power.family
     known = [k for k, share in enumerate(power.found_any) if not math.isnan(share)]
-    sizes = [group.trials for group in family.groups]
-    least, most = min(len(size) for size in sizes), max(len(size) for size in sizes)
-    among = f"{least} to {most} subjects in" if least < most else f"{least} subjects in each of"
-    people = f"{among} {len(sizes)} groups"
+    people = people_in_words([len(group.trials) for group in family.groups])
     if not known:
         return [f"With {people} and a pooled rate of {share_in_words(family.rate)} no gap could be planted."]
     middle = next((k for k in known if power.found_any[k] >= 0.5), known[-1])
@@ -85,14 +83,21 @@ def sentences(power: OwnPower) -> list[str]:
         f"{gap_size(power, float(power.gaps[middle]))} is found with probability {power.found_any[middle]:.2f}, whichever "
         f"group is the worse one; {enough}."
     )
-    cleared = float(np.max(power.cleared))
+    least, most = float(np.min(power.cleared)), float(np.max(power.cleared))
+    chance = f"{most:.2f}" if f"{least:.2f}" == f"{most:.2f}" else f"{least:.2f} to {most:.2f}, by pair"
     said = (
         f"That no gap is larger than {margin_in_words(power)} can be said of no pair, even where there is none."
-        if cleared < 0.05
-        else f"Where there is no gap, none larger than {margin_in_words(power)} is said with probability "
-        f"{float(np.min(power.cleared)):.2f} to {cleared:.2f}, by pair."
+        if most < HARDLY
+        else f"Where there is no gap, none larger than {margin_in_words(power)} is said with probability {chance}."
     )
     return [first, said, *family.notes]
+
+
+def people_in_words(subjects: Sequence[int]) -> str:
+    """How many people the groups have, and how many groups there are."""
+    fewest, most = min(subjects), max(subjects)
+    among = f"{fewest:,} to {most:,} subjects in" if fewest < most else f"{most:,} subjects in each of"
+    return f"{among} {len(subjects)} groups"
 
 
 def gap_size(power: OwnPower, gap: float) -> str:
@@ -113,7 +118,12 @@ def share_in_words(rate: float) -> str:
 def family_section(number: int, power: OwnPower) -> Section:
     """One family: its sizes, the chart of the pairs, and both tables."""
     family = power.family
-    differ = f"how far people differ: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
+    repeats = any((group.trials > 1).any() for group in family.groups)
+    differ = (
+        f"how far people differ: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
+        if repeats or family.sort == "pairs"
+        else "each of another person"
+    )
     seen = f"{family.errors:,} errors in {family.trials:,} trials, {share_in_words(family.rate)} planted; {differ}."
     pairs, few = pair_table(power), len(power.found) <= MOST_LINES
     return Section(

@@ -111,7 +111,7 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
     return Claim(
         "No gap is found where none was planted",
         state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in alike]),
-        f"Share of worlds with a false verdict `gap` anywhere in the family: at most {worst.false_alarm:.3f} ± "
+        f"Share of worlds with a false verdict 'gap' anywhere in the family: at most {worst.false_alarm:.3f} ± "
         f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (.05 allowed).",
         tuple(f"{row.name}: {row.false_alarm:.3f}" for row in alike if row.false_alarm > ALPHA),
     )
@@ -124,7 +124,7 @@ def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
         return None
     worst = max(shares, key=lambda pair: pair[0])
     return Claim(
-        "`no gap larger than d` is honest",
+        "'no gap larger than d' is honest",
         state_of([(share - ALPHA, standard_error(ALPHA, worlds)) for share, worlds in shares]),
         f"Share of worlds in which a gap of the margin or more is called smaller: at most {worst[0]:.3f} ± "
         f"{standard_error(*worst):.3f} over {families_of(shares)} (.05 allowed).",
@@ -187,7 +187,7 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
     return Claim(
         "How many subjects a gap needs",
         "reported",
-        "Subjects of each group from which on the verdict is `gap` in 80 of 100 worlds:",
+        "Subjects of each group from which on the verdict is 'gap' in 80 of 100 worlds:",
         tuple(sentences),
     )
 
