@@ -21,13 +21,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "=1+1<script>alert(1)</script>"
 
 
-def audited(folder: Path, *, wrong_women: int, women: int = 200, men: int = 200, least: int = 20, town: str = "Ayr") -> Path:
+def audited(
+    folder: Path, *, wrong_women: int, women: int = 200, men: int = 200, least: int = 20, town: str = "Ayr"
+) -> Path:
     """A run in which so many of the women are told the wrong gender, two of the men and nobody else."""
     folder.mkdir(exist_ok=True)
     gender = ["female"] * women + ["male"] * men
     said = ["male"] * wrong_women + ["female"] * (women - wrong_women) + ["female"] * 2 + ["male"] * (men - 2)
     image = [f"{k}.png" for k in range(len(gender))]
-    people = pd.DataFrame({"image": image, "subject": image, "gender": gender, "town": [town, "Bonn"] * (len(gender) // 2)})
+    people = pd.DataFrame(
+        {"image": image, "subject": image, "gender": gender, "town": [town, "Bonn"] * (len(gender) // 2)}
+    )
     people.to_csv(folder / "people.csv", index=False)
     pd.DataFrame({"image": image, "prediction": said}).to_csv(folder / "said.csv", index=False)
     out = folder / "run"
@@ -101,7 +105,9 @@ def test_gaps_are_held_against_their_limit_whichever_group_is_worse(unequal: Pat
     assert outcome(rule, dataclasses.replace(run, gaps=turned)).state == "broken"
 
 
-def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tell(unequal: Path, tmp_path: Path) -> None:
+def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tell(
+    unequal: Path, tmp_path: Path
+) -> None:
     verdict = '[[verdict]]\nmetric = "error_rate_all"\nby = "{}"\nforbid = {}\n'
     assert states(unequal, tmp_path, verdict.format("gender", '["gap"]')) == ["broken"]
     run = read_run(unequal)
@@ -166,7 +172,9 @@ def test_the_example_of_the_documentation_is_read_and_judges_a_run(unequal: Path
     fine = audited(tmp_path / "fine", wrong_women=2, women=2000, men=2000)
     lines = [rule.line for rule in gate(fine, DOCS / "policy.toml")[1]]
     assert [line for line in lines if not line.startswith("holds")] == [
-        line for line in lines if "fte" in line  # closed boxes judge no detector
+        line
+        for line in lines
+        if "fte" in line  # closed boxes judge no detector
     ]
 
 

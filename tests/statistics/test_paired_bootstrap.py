@@ -171,7 +171,9 @@ def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth() -> None
         sides = []
         for limit in limits:
             wrong = shared + math.sqrt(1 - 2 * rho) * rng.normal(size=len(left)) >= limit
-            sides.append(PairRate(people, np.stack([left, right], 1)[wrong], np.ones(int(wrong.sum())), np.ones(people)))
+            sides.append(
+                PairRate(people, np.stack([left, right], 1)[wrong], np.ones(int(wrong.sum())), np.ones(people))
+            )
         drawn = joint_replicates(sides, np.zeros(people, np.int64), rng=rng, replicates=300)
         found = contrast(sides, drawn, (-1.0, 1.0), logarithmic=False, level=0.95, disjoint=[20, 20])
         held += found.low <= 0.03 <= found.high

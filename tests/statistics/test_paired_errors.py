@@ -13,7 +13,15 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from facegap.errors import StatisticsError
 from facegap.statistics.paired import paired_shares
-from facegap.statistics.paired_errors import CLUSTERED, EXACT, UNDEFINED, carriers_of, exact_p, paired_errors, t_interval
+from facegap.statistics.paired_errors import (
+    CLUSTERED,
+    EXACT,
+    UNDEFINED,
+    carriers_of,
+    exact_p,
+    paired_errors,
+    t_interval,
+)
 
 
 def table(both: int, only_a: int, only_b: int, neither: int) -> tuple[Any, Any]:

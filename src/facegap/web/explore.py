@@ -48,6 +48,7 @@ def create_app(run: Run, *, key: str, port: int, include_ids: bool) -> ASGIApp:
         Route("/", pages.show, methods=["GET"]),
         Route("/export.csv", pages.export, methods=["GET"]),
         Route("/static/{name}", static, methods=["GET"]),
+        Route("/favicon.ico", no_icon, methods=["GET"]),
     ]
     return Guard(Starlette(routes=routes), host_names("127.0.0.1"), any_address=False)
 
@@ -133,6 +134,11 @@ class Pages:
         if session is not None and session.admitted:
             return None
         return PlainTextResponse("Open the address that facegap printed, with its key.\n", status_code=403)
+
+
+async def no_icon(request: Request) -> Response:  # noqa: ARG001
+    """Browsers ask for it by themselves; there is none."""
+    return Response(status_code=204)
 
 
 async def static(request: Request) -> Response:
