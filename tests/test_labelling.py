@@ -11,7 +11,8 @@ import pytest
 
 from facegap.errors import TableError
 from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.labelling import label_warnings, with_tone
+from facegap.label_words import label_warnings
+from facegap.labelling import with_tone
 from facegap.tables import TONE
 
 # image: (subject, outcome, measured_tone, darker_probability, Monk)

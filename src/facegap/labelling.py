@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.label_noise import doubt_of
-from facegap.derive.label_pairs import MOST_DRAWN_IMAGES
-from facegap.derive.terms import Term, label_order
+from facegap.derive.terms import label_order
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
 from facegap.groups.annotations import NO_LABEL, ratings, read_annotations, scales_of
@@ -32,31 +31,8 @@ MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk",
 CLASSES = (LIGHTER, DARKER)
 DRAWS = 200
 MOST_DRAWS = 10_000
-MEASURED_WORDS = (
-    "labels named measured were measured from pixels: they say how light skin came out in these photographs, not how a "
-    "person is perceived, and nothing about race or ancestry"
-)
-LOST_WORDS = (
-    "an image without a usable face has no measured tone, so by measured_tone and measured_monk fte is not compared, and "
-    "the other rates are of images whose tone could be measured"
-)
-ANNOTATED_WORDS = (
-    "labels named annotated are what annotators saw in these photographs; their doubt is the annotators' disagreement, and "
-    "an error that all of them share is not in it"
-)
-DRAWN_WORDS = (
-    "doubt about labels: drawn labels blur groups, so a gap under drawn labels is nearer to none; label_attenuation says how "
-    "much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
-    "where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
-)
 MONK_WORDS = " (the distance to the nearest colour is no probability)"
 ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
-FMR_WORDS = (
-    "drawn labels mix pairs across groups into a group's false matches, so what is left of a gap in FMR is not known, and none "
-    "is called small under doubt"
-)
-TOO_MANY_WORDS = "more than {most:,} images: rates of comparisons (FMR, FNMR) take labels as certain"
-SEARCHED_WORDS = "rates of searches (1:N) take labels as certain: no doubt about labels is in their gaps"
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,52 +132,6 @@ def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
         "why_unknown": "" if has_known_doubt else column.why_unknown,
         "notes": list(column.notes),
     }
-
-
-def label_warnings(
-    joined: JoinedLabels | None, terms: Sequence[Term], images: int, *, compared: bool, searched: bool = False
-) -> list[str]:
-    """What a reader must know of the labels that a run is split by: who gave them, who has none, what is not in the doubt.
-
-    images   : rows of the manifest
-    compared, searched : the run has rates of comparisons, of searches
-    """
-    used = {name for term in terms for name in term}
-    columns = {} if joined is None else {name: said for name, said in joined.record["columns"].items() if name in used}
-    sources = {stated["source"] for stated in columns.values()}
-    found = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
-    found += [ANNOTATED_WORDS] if "annotated" in sources else []
-    for name, stated in columns.items():
-        found += [*stated["notes"], *lost_words(name, stated), *doubt_words(name, stated)]
-    found += [
-        f"{'*'.join(term)}: split by two labels of tone, whose doubts are not known together, so its label_ columns are empty"
-        for term in terms
-        if len(set(term) & set(columns)) > 1
-    ]
-    found += [DRAWN_WORDS] if any(stated["doubt"] == "known" for stated in columns.values()) else []
-    if columns and compared:
-        found.append(FMR_WORDS if images <= MOST_DRAWN_IMAGES else TOO_MANY_WORDS.format(most=MOST_DRAWN_IMAGES))
-    return [*found, SEARCHED_WORDS] if columns and searched else found
-
-
-def lost_words(name: str, stated: Mapping[str, Any]) -> list[str]:
-    """How many rows have no label, and why."""
-    lost = sum(stated["without_label"].values())
-    if not lost:
-        return []
-    why = ", ".join(f"{reason}: {count}" for reason, count in stated["without_label"].items())
-    whole = lost + sum(stated["rows"].values())
-    return [f"{name}: {lost} of {whole} rows have no label ({why}); they are in no gap between groups"]
-
-
-def doubt_words(name: str, stated: Mapping[str, Any]) -> list[str]:
-    """Where the doubt of a column is not known."""
-    if stated["doubt"] == "known":
-        return []
-    return [
-        f"{name}: how doubtful its labels are is not known{stated['why_unknown']}, so the label_ columns of its gaps are "
-        "empty; that is not the same as no doubt"
-    ]
 
 
 # ---- measured ----

@@ -14,7 +14,7 @@ from facegap.derive.terms import Term, cells_of
 from facegap.inputs.images import EXIF_RULE
 from facegap.inputs.manifest import Manifest
 from facegap.inputs.model_card import ModelCard, Task
-from facegap.labelling import label_warnings
+from facegap.label_words import label_warnings
 from facegap.prepare import Loaded, Settings, chosen_terms, plain
 from facegap.runtime import version_of
 from facegap.verify import VerifySettings
