@@ -229,14 +229,14 @@ def changes_said(found: Compared, row: Mapping[str, Any], metric: str) -> str:
         return "No gap between groups could be compared."
     rows = found.changes[(found.changes["metric"] == metric) & (found.changes["run_b"] == row["run_b"])]
     rows = rows[rows["threshold_a"].isna() | (rows["threshold_a"] == row["threshold_a"])]
-    told = rows[rows["verdict"] != ALIKE]
+    told, gaps = rows[rows["verdict"] != ALIKE], f"{len(rows)} gap{'s' if len(rows) != 1 else ''}"
     if not len(told):
-        return f"Of {len(rows)} gaps between groups none is known to have grown or shrunk."
+        return f"Of {gaps} between groups none is known to have grown or shrunk."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in told["verdict"].value_counts().items())
     clearest = records(told.sort_values("p", kind="stable"))[0]
     line = change_line(clearest, metric in RATIO_METRICS)
     change = f"{line[2]} became {line[3]} ({line[4]}, p {p_sign(clearest['p_adjusted'])})"
-    return f"Of {len(rows)} gaps between groups {counts}; most clearly {line[0]}: {change}."
+    return f"Of {gaps} between groups {counts}; most clearly {line[0]}: {change}."
 
 
 def p_sign(p: float) -> str:

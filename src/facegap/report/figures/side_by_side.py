@@ -86,7 +86,7 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
         opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), **lane,
     )  # fmt: skip
     x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
-    legend = alt.Legend(title=None, columns=2)
+    legend = alt.Legend(title=None, columns=3)
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
     )
