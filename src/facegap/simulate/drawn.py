@@ -15,11 +15,11 @@ from facegap.simulate.faces.body import paint_body, paint_ears
 from facegap.simulate.faces.camera import expose
 from facegap.simulate.faces.canvas import Bytes
 from facegap.simulate.faces.extras import paint_beard, paint_glasses
-from facegap.simulate.faces.eyes import paint_brow, paint_eye
+from facegap.simulate.faces.eyes import PUPIL_UP, paint_brow, paint_eye
 from facegap.simulate.faces.geometry import Floats, xy
 from facegap.simulate.faces.hair import paint_back, paint_front
 from facegap.simulate.faces.head import head_outline, paint_head
-from facegap.simulate.faces.mouth import corner, paint_mouth
+from facegap.simulate.faces.mouth import LIP_LIFT, corner, paint_mouth
 from facegap.simulate.faces.person import Gender, Person, draw_person
 from facegap.simulate.faces.photograph import PLAIN, Photograph, draw_photograph
 from facegap.simulate.faces.sitting import Sitting, sitting_of
@@ -68,12 +68,13 @@ def draw(person: Person, photograph: Photograph, *, size: tuple[int, int] = SIZE
 
 
 def true_points(sitting: Sitting) -> Floats:
-    """Where eyes, nose and corners of the mouth are, in pixels."""
+    """Where eyes (their pupils when they look ahead), tip of the nose and corners of the mouth are, in pixels."""
     p, view = sitting.person, sitting.view
     x, y = corner(sitting)
-    eyes = view.relief(xy((-p.eye_spacing, p.eye_height), (p.eye_spacing, p.eye_height)), -0.02)
-    nose = view.turned(xy((0.0, p.nose_length - 0.03)), np.array([1.01]))
-    mouth = view.relief(xy((-x, y), (x, y)), 0.02)
+    pupil = p.eye_height - PUPIL_UP * p.eye_open
+    eyes = view.relief(xy((-p.eye_spacing, pupil), (p.eye_spacing, pupil)))
+    nose = view.turned(xy((0.0, p.nose_length - 0.05)), np.array([1.03]))
+    mouth = view.relief(xy((-x, y), (x, y)), LIP_LIFT)
     return np.concatenate([eyes, nose, mouth])
 
 

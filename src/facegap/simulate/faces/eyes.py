@@ -11,6 +11,7 @@ from facegap.simulate.faces.head import disc
 from facegap.simulate.faces.sitting import Sitting
 
 WHITE = (224.0, 228.0, 232.0)
+PUPIL_UP = 0.10  # how far above the line of its corners an eye's pupil stands, as a share of its opening
 
 
 def paint_eye(sitting: Sitting, sign: int) -> None:
@@ -69,7 +70,7 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     eye: Bytes = np.empty_like(area)
     eye[:] = mixed(WHITE, sitting.flush(0.4), 0.10)
     gaze = 0.30 * p.eye_size * photo.gaze
-    at = sitting.view.relief(xy((sign * p.eye_spacing + gaze, p.eye_height - 0.10 * p.eye_open)), 0.0)[0] - offset
+    at = sitting.view.relief(xy((sign * p.eye_spacing + gaze, p.eye_height - PUPIL_UP * p.eye_open)), 0.0)[0] - offset
     iris, unit = 0.47 * p.eye_size * canvas.unit, canvas.unit
 
     def spot(centre: Floats, radius: float, colour: Colour, stretch: float = 1.0) -> None:

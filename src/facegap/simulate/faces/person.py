@@ -20,8 +20,8 @@ Gender = Literal["female", "male"]
 Beard = Literal["none", "stubble", "moustache", "goatee", "full"]
 Glasses = Literal["none", "round", "square", "cat-eye", "aviator"]
 
-PRESENTATION_SPREAD = 0.42  # of the one number around +1 (women) and -1 (men)
-TRAIT_SPREAD = 0.85  # of each trait around it
+PRESENTATION_SPREAD = 0.34  # of the one number around +1 (women) and -1 (men)
+TRAIT_SPREAD = 0.80  # of each trait around it
 
 HAIR_COLOURS = MappingProxyType(
     {
