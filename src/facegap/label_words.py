@@ -22,8 +22,8 @@ ANNOTATED_WORDS = (
     "an error that all of them share is not in it"
 )
 DRAWN_WORDS = (
-    "doubt about labels: drawn labels blur groups, so a gap under drawn labels is nearer to none; label_attenuation says how "
-    "much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
+    "doubt about labels: drawn labels blur groups, so a gap between tones is nearer to none under them; label_attenuation says "
+    "how much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
     "where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
 )
 FMR_WORDS = (
