@@ -87,7 +87,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
         found.append(Section(
             "Does an interval hold the truth?",
             ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
-             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent.",),
+             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent. Axes differ.",),
             coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
         ))  # fmt: skip
     if families:

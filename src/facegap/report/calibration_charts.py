@@ -39,23 +39,24 @@ def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
         for method, value in ((OURS, row.facegap), (NAIVE, row.naive))
     ]
     order = [str(count) for count in sorted({row.subjects for row in rows})]
-    floors = [{"subjects": str(row.subjects), "floor": row.floor} for row in rows if row.required]
+    floors = [{"subjects": str(row.subjects), "coverage": row.floor} for row in rows if row.required]
     across = alt.X("subjects:N", sort=order, title="subjects of a group", axis=alt.Axis(labelAngle=0))
     side = alt.XOffset("method:N", sort=[OURS, NAIVE])
+    scale = alt.Scale(domain=[math.floor(least * 10) / 10, 1], nice=False, zero=False)
+    up = alt.Y("coverage:Q", title="worlds whose interval holds the truth", axis=alt.Axis(format=PERCENT), scale=scale)
     points = (
         alt.Chart(data(marks))
         .mark_point(filled=True, size=38, opacity=0.65)
         .encode(
             x=across,
             xOffset=side,
-            y=alt.Y("coverage:Q", title="worlds whose interval holds the truth", axis=alt.Axis(format=PERCENT),
-                    scale=alt.Scale(domain=[math.floor(least * 10) / 10, 1], nice=False)),
+            y=up,
             color=alt.Color("method:N", title=None, scale=two_colours(OURS, NAIVE)),
             shape=alt.Shape("method:N", title=None, scale=two_shapes(OURS, NAIVE)),
         )
-    )  # fmt: skip
-    asked = alt.Chart(data(floors)).mark_tick(thickness=2, size=36, color=INK).encode(x=across, y="floor:Q")
-    aimed = alt.Chart(data([{"aimed": AIMED}])).mark_rule(color=INK, strokeDash=[2, 3], opacity=0.6).encode(y="aimed:Q")
+    )
+    asked = alt.Chart(data(floors)).mark_tick(thickness=2, size=36, color=INK).encode(x=across, y=up)
+    aimed = alt.Chart(data([{"coverage": AIMED}])).mark_rule(color=INK, strokeDash=[2, 3], opacity=0.6).encode(y=up)
     low, ours = min(row.naive for row in rows), [row.facegap for row in rows]
     return finished(
         alt.layer(aimed, points, asked).properties(width=WIDTH_PX, height=HEIGHT_PX),
