@@ -23,8 +23,8 @@ ANNOTATED_WORDS = (
 )
 DRAWN_WORDS = (
     "doubt about labels: drawn labels blur groups, so a gap between tones is nearer to none under them; label_attenuation says "
-    "how much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more often "
-    "where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
+    "how much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more "
+    "often where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
 )
 FMR_WORDS = (
     "drawn labels mix pairs across groups into a group's false matches, so what is left of a gap in FMR is not known, and none "

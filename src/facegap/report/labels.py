@@ -21,9 +21,9 @@ DRAWN_NOTES = (
     "Each draw gives every person a label by its probability and counts the stored answers anew. The interval adds what the "
     "draws differ by (Rubin's rules) and holds both the gap of the labels and the mean of the draws.",
     "Drawn labels blur groups, so between tones they show less of a gap. Left: the share of a gap between people of the two "
-    "groups that is expected to be left by the labels used, if they err as their probabilities say and independently of the model. True "
-    "groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger than' is said "
-    "only if all of that lies inside the margin.",
+    "groups that is expected to be left by the labels used, if they err as their probabilities say and independently of the "
+    "model. True groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger "
+    "than' is said only if all of that lies inside the margin.",
     "If labels are wrong more often just where the model errs (dark or blurred photographs), the gap may be off either way, and "
     "nothing here shows it.",
 )
