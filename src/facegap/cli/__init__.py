@@ -1,6 +1,20 @@
 """The command line: parsing and printing only. Every command calls one function and prints what comes back."""
 
-from facegap.cli import annotate, audit, calibrate, closed, compare, doctor, explore, export, gate, listing, report, runs, tone  # noqa: F401  (each adds its commands to the app)
+from facegap.cli import (  # noqa: F401  (each adds its commands to the app)
+    annotate,
+    audit,
+    calibrate,
+    closed,
+    compare,
+    doctor,
+    explore,
+    export,
+    gate,
+    listing,
+    report,
+    runs,
+    tone,
+)
 from facegap.cli.app import app, main
 
 __all__ = ["app", "main"]

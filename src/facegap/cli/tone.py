@@ -19,6 +19,10 @@ def tone(
     cut: Annotated[
         float, typer.Option(min=-90, max=90, help="Degrees of ITA; a measured tone above it is lighter")
     ] = 28.0,
+    prior: Annotated[
+        Literal["manifest", "flat"],
+        typer.Option(help="Probabilities among people as this manifest shows them, or as if every tone were as common"),
+    ] = "manifest",
     pool: Annotated[
         bool, typer.Option("--pool", help="Rest each subject's tone on all photographs of the subject")
     ] = False,
@@ -50,7 +54,7 @@ def tone(
 
     with progress_bar() as progress:
         frame = measure_manifest(
-            manifest, out=out, detect=detect, cut=cut, pool=pool, where=where, models_dirs=models_dir or (),
+            manifest, out=out, detect=detect, cut=cut, prior=prior, pool=pool, where=where, models_dirs=models_dir or (),
             allow_outside=allow_outside, many_faces=many_faces, min_face_px=min_face, workers=workers,
             overwrite=overwrite, progress=progress,
         )  # fmt: skip

@@ -15,6 +15,7 @@ import pandas as pd
 from facegap.audit import Counter, Progress
 from facegap.errors import ModelError, RunError
 from facegap.groups.lab import hue, ita, nearest_monk
+from facegap.groups.prior import Prior, darker_probability, learnt_prior
 from facegap.groups.scales import ITA_CUT
 from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
 from facegap.groups.tone import SURE, Measurement, called, measure, pooled
@@ -52,6 +53,7 @@ def measure_manifest(
     out: Path,
     detect: str = "yunet",
     cut: float = ITA_CUT,
+    prior: Prior = "manifest",
     pool: bool = False,
     where: str | None = None,
     models_dirs: Sequence[Path] = (),
@@ -65,6 +67,7 @@ def measure_manifest(
     """Measure the skin tone in every photograph of a manifest and write the table TONE to `out`, mode 0600.
 
     cut  : degrees of ITA; above it a tone is lighter
+    prior: "manifest": the spread of tones is learnt from the manifest's own photographs, without labels; "flat": none
     pool : rest the values of each subject on all of the subject's photographs instead of on one
 
     Raises
@@ -83,7 +86,7 @@ def measure_manifest(
     found = list(measured_rows(table, loaded.stages, loaded.execution.workers, Counter(len(table.frame), progress)))
     if pool:
         found = pooled_rows(found, table.frame["subject"].tolist())
-    frame = tone_table(table.frame, found, cut)
+    frame = tone_table(table.frame, found, cut, prior)
     write_parquet(out, frame)
     return frame
 
@@ -184,34 +187,38 @@ def pooled_rows(found: Sequence[Toned], subjects: Sequence[str]) -> list[Toned]:
 
 def with_pooled(own: Measurement, together: Measurement) -> Measurement:
     """The pooled tone, beside what only this photograph can say of itself."""
-    return replace(together, patch_spread=own.patch_spread, usable_fraction=own.usable_fraction, exposure=own.exposure)
+    return replace(own, ita=together.ita, ita_sd=together.ita_sd, lab=together.lab, photographs=together.photographs)
 
 
-def tone_table(manifest: pd.DataFrame, found: Sequence[Toned], cut: float) -> pd.DataFrame:
+def tone_table(manifest: pd.DataFrame, found: Sequence[Toned], cut: float, prior: Prior) -> pd.DataFrame:
     """The table TONE of a manifest."""
-    records = [record_of(toned, cut) for toned in found]
-    frame = pd.DataFrame(records, columns=[name for name in TONE.columns if name not in TAKEN_OVER])
+    frame = pd.DataFrame([record_of(toned) for toned in found])
     for name in TAKEN_OVER:
         frame[name] = manifest[name].to_numpy()
+    measured = (frame["outcome"] == "measured").to_numpy()
+    value, deviation = (frame.loc[measured, name].to_numpy(np.float64) for name in ("measured_ita", "ita_sd"))
+    spread = learnt_prior(value, deviation) if prior == "manifest" else None
+    darker = darker_probability(value, deviation, cut, spread)
+    frame["darker_probability"], frame["measured_tone"] = np.nan, ""
+    frame.loc[measured, "darker_probability"] = darker
+    frame.loc[measured, "measured_tone"] = [called(float(probability)) for probability in darker]
     return check(frame, TONE, "tone")
 
 
-def record_of(toned: Toned, cut: float) -> dict[str, Any]:
+def record_of(toned: Toned) -> dict[str, Any]:
     """The columns that one measurement fills; NaN and empty where there is none."""
     said = {"outcome": toned.outcome, "detail": toned.detail}
     found = toned.measurement
     if found is None:
-        nothing = dict.fromkeys(NUMBERS, np.nan)
-        return said | nothing | {"exposure": "", "measured_monk": None, "measured_tone": "", "photographs": 0}
+        return said | dict.fromkeys(NUMBERS, np.nan) | {"exposure": "", "measured_monk": None, "photographs": 0}
     l_star, a_star, b_star = (float(value) for value in found.photographed)
     monk, distance = nearest_monk(found.lab)
-    tone, probability = called(found.ita, found.ita_sd, cut)
     return said | {
         "l_star": l_star, "a_star": a_star, "b_star": b_star, "ita": float(ita(l_star, b_star)),
         "measured_ita": found.ita, "ita_sd": found.ita_sd, "hue": float(hue(a_star, b_star)),
         "patch_spread": found.patch_spread, "usable_fraction": found.usable_fraction,
         "exposure": " ".join(found.exposure), "measured_monk": int(monk), "monk_distance": float(distance),
-        "measured_tone": tone, "darker_probability": probability, "photographs": found.photographs,
+        "photographs": found.photographs,
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from facegap.types import BoolArray, FloatArray
 POWER = 6  # of the Minkowski norm: between the mean (1) and the brightest pixel (infinite)
 EYE_SHARE, MOUTH_SHARE = 0.10, 0.08  # of the pixels around an eye, a mouth, that may be white
 FEWEST_PIXELS = 4
+PALER = 0.15  # of the logarithm of red over blue; lips and skin differ by less, teeth and skin by about .6
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Light:
     brightest : Minkowski norm over the picture (shades of grey, Finlayson and Trezzi 2004)
     edges     : the same of its gradients (grey edge, van de Weijer, Gevers and Gijsenij 2007)
     eyes      : the brightest and palest pixels about the eyes
-    teeth     : and of the mouth
+    teeth     : and of the mouth, where they are paler than the skin: a shut mouth shows none
     """
 
     brightest: FloatArray
@@ -37,11 +38,12 @@ class Light:
     teeth: FloatArray
 
 
-def find_light(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint8]) -> Light:
+def find_light(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint8], skin: FloatArray) -> Light:
     """The witnesses of one picture.
 
     face    : uint8 (HEIGHT, WIDTH, 3), the face in the frame; inside: the pixels that the picture has
     picture : uint8 (h, w, 3), the whole picture, red first
+    skin    : float64 (3,), logarithms of the colour of the skin
     """
     places, logs = regions(), logarithms(face)
     light = np.asarray(linear_light(np.arange(256)), np.float32)[picture]
@@ -51,8 +53,14 @@ def find_light(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.u
         brightest=_norm(light),
         edges=_norm(_gradients(light)),
         eyes=eyes[seen].mean(axis=0) if seen.any() else np.full(3, np.nan),
-        teeth=_palest(logs[places.mouth & inside], MOUTH_SHARE),
+        teeth=_if_paler(_palest(logs[places.mouth & inside], MOUTH_SHARE), skin),
     )
+
+
+def _if_paler(white: FloatArray, skin: FloatArray) -> FloatArray:
+    """The colour, or NaN where it is hardly less red over blue than the skin is."""
+    paler = (skin[0] - skin[2]) - (white[0] - white[2]) > PALER
+    return white if paler else np.full(3, np.nan)
 
 
 def _palest(logs: FloatArray, share: float) -> FloatArray:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from facegap.errors import TableError
 
-LIGHTER, DARKER = "lighter", "darker"
+LIGHTER: Final = "lighter"
+DARKER: Final = "darker"
 ITA_CUT = 28.0  # degrees; above it a measured tone is lighter: the border of "intermediate" and "tan"
 ITA_FLOORS = (55.0, 41.0, 28.0, 10.0, -30.0)  # degrees; above the k-th floor and no earlier one: the k-th ITA class
 L_STAR_CUT = 60.0  # above: light

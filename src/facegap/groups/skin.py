@@ -25,6 +25,9 @@ TEMPLATE: FloatArray = (_ARCFACE - _ARCFACE[:2].mean(axis=0)) * UNIT / np.hypot(
 
 DARKEST = 3e-4  # linear light of about one step of 8 bits: below it a logarithm would only tell of rounding
 FEWEST_PIXELS = 120  # of 160 x 200: less skin than this is none
+FEWEST_SEEDS = (
+    0.25  # of the pixels where skin nearly always is: fewer of one colour, and the colour is of something else
+)
 ROUNDS = 4
 # Natural logarithms. A pixel is skin within WIDE spreads of the middle of the skin found so far; a spread is never taken
 # to be narrower (noise) or wider (hair would creep in) than these: luminance, red over green, green over blue.
@@ -33,7 +36,6 @@ NARROWEST = np.array([0.12, 0.04, 0.05])
 WIDEST = np.array([0.50, 0.12, 0.16])
 MAD_TO_SD = 1.4826
 PATCHES = 7
-LEAST_SHINE = 0.01  # of drawn or retouched skin without any
 CLIPPED = np.log(0.99)  # of linear light: 254 of 255
 
 
@@ -146,7 +148,7 @@ def find_skin(face: NDArray[np.uint8], inside: BoolArray) -> Skin | None:
         usable=float(chosen.mean()),
         patch_colours=np.array([np.median(patch, axis=0) for patch in patches if len(patch) >= 20]).reshape(-1, 3),
         shine=_shine(luminance - surface, chosen),
-        unevenness=_unevenness(luminance[chosen & left], luminance[chosen & ~left]),
+        unevenness=_unevenness(luminance[left], luminance[~left]),
         clipped=float((logs[chosen] >= CLIPPED).any(axis=1).mean()),
     )
 
@@ -172,7 +174,7 @@ def _grown(luminance: FloatArray, logs: FloatArray, seeds: BoolArray) -> BoolArr
         spread = np.clip(MAD_TO_SD * np.median(np.abs(values[chosen] - middle), axis=0), NARROWEST, WIDEST)
         apart = (values - middle) / (WIDE * spread)
         chosen = (np.abs(apart[:, 0]) < 1) & (apart[:, 1] ** 2 + apart[:, 2] ** 2 < 1)
-        if chosen.sum() < FEWEST_PIXELS:
+        if chosen.sum() < FEWEST_PIXELS or chosen[seeds].mean() < FEWEST_SEEDS:
             return None
     return chosen
 
@@ -206,9 +208,12 @@ def _shine(rest: FloatArray, chosen: BoolArray) -> float:
     """
     bright = np.subtract(*np.quantile(rest[rest > -0.7], [0.9, 0.5]))
     whole = MAD_TO_SD * np.median(np.abs(rest[chosen]))
-    return float(np.sqrt(max(bright * whole, LEAST_SHINE**2)))
+    return float(np.sqrt(max(bright * whole, 0.0)))
 
 
 def _unevenness(left: FloatArray, right: FloatArray) -> float:
-    """Difference of the median logarithms of luminance of the two halves; 0 where one has hardly any skin."""
+    """Difference of the median logarithms of luminance of the two halves; 0 where one is hardly seen.
+
+    Over all pixels looked at: under hard light from one side the other half is too dark to be in the mask.
+    """
     return float(abs(np.median(left) - np.median(right))) if min(len(left), len(right)) >= 20 else 0.0

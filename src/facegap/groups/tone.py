@@ -1,4 +1,4 @@
-"""A skin tone from a photograph, with its doubt: several witnesses of the light, weighed, and a prior.
+"""A skin tone from a photograph, with its doubt: several witnesses of the light, weighed.
 
 A photograph gives the product of skin and light. Each witness divides by another guess of the light and so gives another
 ITA; none is right, and what they disagree on is the doubt. They see colour and light alone: nothing here was fitted to
@@ -10,8 +10,8 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,21 +24,25 @@ from facegap.groups.skin import Skin, find_skin, log_luminance
 from facegap.types import BoolArray, FloatArray
 
 MeasuredTone = Literal["lighter", "darker", "unknown"]
-UNKNOWN: MeasuredTone = "unknown"
+UNKNOWN: Final = "unknown"
 SURE = 0.9  # probability from which a tone is called
 
 # What stands between the logarithm of skin and that of each witness where the light is a photographer's. One number
-# each: the median over colour portraits of US legislators, brought to PORTRAIT_ITA; benchmarks/tone_study.py finds them.
-PORTRAIT_ITA = 45.0  # degrees: the plain ITA of lit skin in those portraits, taken as rightly exposed on the whole
-SHIFTS = {"exposure": 0.146, "picture": -0.335, "whites": -0.720, "shine": -2.343}
-PORTRAIT_CHROMA = 0.700  # median logarithm of red over blue of the skin, over that of the light
+# each: the median over the colour portraits of US legislators of 2015 and 2024, brought to the plain ITA of lit skin there:
+# such portraits are taken to be rightly exposed on the whole. benchmarks/tone_study.py finds these numbers.
+PORTRAIT_ITA = 41.8  # degrees
+SHIFTS = {"exposure": 0.071, "picture": -0.410, "whites": -0.793, "shine": -2.417}
+LEAST_SHINE = 0.08  # two fifths of that of portraits: retouched, drawn or blurred, and says nothing
+PORTRAIT_CHROMA = 0.712  # logarithm of red over blue of the skin, over that of the light
 CHROMA_SLOPE = -75.0  # degrees per unit of that logarithm, between the colours 4 and 6 of Monk
-CHROMA_RANGE = (-10.0, 85.0)  # degrees: darker skin than that has no more colour, so this witness cannot see it
+CHROMA_RANGE = (-10.0, 85.0)  # degrees: darker skin than that has no more colour
+CHROMA_BLIND, CHROMA_SEES = -40.0, 20.0  # degrees by exposure and picture: below the first chroma does not count
 
-FLOOR_SD = 8.0  # degrees: between two photographs whose witnesses agree
-SPREAD_SHARE = 0.5  # of the standard deviation among the witnesses
-PRIOR_ITA, PRIOR_SD = 30.0, 20.0  # degrees: before anything is seen
+FLOOR_SD = 7.0  # degrees: of a photograph whose witnesses agree
+SPREAD_SHARE = 0.4  # of the standard deviation among the witnesses, added in squares
 SHARED_SD = 4.0  # degrees: what all photographs of a person have in common, and pooling cannot remove
+
+LEAST_B_STAR = 1.0  # of skin: it is never bluish itself
 
 # Flags of the exposure, by what they are read from
 DARK, BRIGHT, CLIPPED, UNEVEN, LITTLE_SKIN, CONTRARY = "dark", "bright", "clipped", "uneven", "little_skin", "contrary"
@@ -72,16 +76,13 @@ class Measurement:
 
     photographed : the skin's colour as the file has it, light and all: float64 (3,)
     lab          : a colour of the measured ITA: the same with the exposure taken out and half of the cast
-    ita, ita_sd  : measured, and the standard deviation of what it says, the prior included
-    seen, seen_sd: the same before the prior, which pooling needs
+    ita, ita_sd  : measured, and the standard deviation of the measurement
     """
 
     photographed: FloatArray
     lab: FloatArray
     ita: float
     ita_sd: float
-    seen: float
-    seen_sd: float
     patch_spread: float
     usable_fraction: float
     exposure: tuple[str, ...]
@@ -97,18 +98,15 @@ def measure(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint
     skin = find_skin(face, inside)
     if skin is None:
         return "hardly any pixel about the cheeks has one colour, as skin would"
-    light = find_light(face, inside, picture)
+    light = find_light(face, inside, picture, skin.colour)
     found = witnesses(skin, light)
-    seen, seen_sd = weighed(found)
-    value, deviation = with_prior(seen, seen_sd)
+    value, deviation = weighed(found)
     photographed = lab_of_light(np.exp(skin.colour))
     return Measurement(
         photographed=photographed,
         lab=colour_of(value, skin.colour - half_cast(light)),
         ita=value,
         ita_sd=deviation,
-        seen=seen,
-        seen_sd=seen_sd,
         patch_spread=patch_spread(skin),
         usable_fraction=skin.usable,
         exposure=flags(skin, light, found),
@@ -123,7 +121,7 @@ def witnesses(skin: Skin, light: Light) -> Witnesses:
         exposure=ita_of_reflectance(level + SHIFTS["exposure"]),
         picture=ita_of_reflectance(level - picture + SHIFTS["picture"]),
         whites=ita_of_reflectance(level - _mean(log_luminance(np.stack([light.eyes, light.teeth]))) + SHIFTS["whites"]),
-        shine=ita_of_reflectance(-math.log(skin.shine) + SHIFTS["shine"]),
+        shine=ita_of_reflectance(-math.log(skin.shine) + SHIFTS["shine"]) if skin.shine >= LEAST_SHINE else math.nan,
         chroma=ita_of_chroma(float(skin.colour[0] - skin.colour[2]) - light_chroma(light)),
     )
 
@@ -167,31 +165,32 @@ def ita_of_chroma(log_red_over_blue: float) -> float:
 def weighed(found: Witnesses) -> tuple[float, float]:
     """Mean of the witnesses and its standard deviation, which grows with what they disagree on.
 
-    Equal weights: which witness is best differs from picture to picture, and fitted ones did no better on other sets.
+    Equal weights, as which witness is best differs from picture to picture; but the darker the skin is by the first two,
+    the less chroma counts: dark skin is hardly redder than brown skin, and the darkest less so.
     """
     values = found.array()
-    values = values[np.isfinite(values)]
-    return float(values.mean()), math.hypot(FLOOR_SD, SPREAD_SHARE * float(values.std(ddof=1)))
+    weights = np.isfinite(values).astype(np.float64)
+    level = _mean(values[:2])
+    weights[-1] *= np.clip((level - CHROMA_BLIND) / (CHROMA_SEES - CHROMA_BLIND), 0, 1)
+    heard = weights > 0
+    weights, values = weights[heard] / weights.sum(), values[heard]
+    middle = float(weights @ values)
+    variance = float(weights @ (values - middle) ** 2) * len(values) / (len(values) - 1)
+    return middle, math.hypot(FLOOR_SD, SPREAD_SHARE * math.sqrt(variance))
 
 
-def with_prior(seen: float, seen_sd: float) -> tuple[float, float]:
-    """Mean and standard deviation of an ITA, from what was seen and the prior, both normal."""
-    precision = 1 / seen_sd**2 + 1 / PRIOR_SD**2
-    return (seen / seen_sd**2 + PRIOR_ITA / PRIOR_SD**2) / precision, precision**-0.5
-
-
-def called(value: float, deviation: float, cut: float) -> tuple[MeasuredTone, float]:
-    """Lighter, darker or unknown, and the probability that the ITA is at or below the cut."""
-    darker = 0.5 * math.erfc((value - cut) / (deviation * math.sqrt(2)))
+def called(darker: float) -> MeasuredTone:
+    """Lighter, darker or unknown, by the probability of darker."""
     if darker >= SURE:
-        return DARKER, darker
-    return (LIGHTER if darker <= 1 - SURE else UNKNOWN), darker
+        return DARKER
+    return LIGHTER if 1 - darker >= SURE else UNKNOWN
 
 
 def pooled(photographs: Sequence[Measurement]) -> Measurement:
     """What several photographs of one person say together; with one of them, itself.
 
-    Each counts by its precision. What they have in common, a tan or a fault of the method, stays in the doubt.
+    Each counts by its precision. What they have in common, a tan or a fault of the method, stays in the doubt. Colour,
+    spread and flags are those of the photograph that counts most.
 
     Raises
     ------
@@ -201,16 +200,12 @@ def pooled(photographs: Sequence[Measurement]) -> Measurement:
         raise StatisticsError("no photographs to pool; give at least one measurement")
     if len(photographs) == 1:
         return photographs[0]
-    own = np.array([max(found.seen_sd**2 - SHARED_SD**2, 1.0) for found in photographs])
-    weights = (1 / own) / (1 / own).sum()
-    seen = float(weights @ [found.seen for found in photographs])
-    seen_sd = math.sqrt(1 / (1 / own).sum() + SHARED_SD**2)
-    value, deviation = with_prior(seen, seen_sd)
-    best = photographs[int(weights.argmax())]
-    return Measurement(
-        photographed=best.photographed, lab=np.asarray(weights @ np.array([found.lab for found in photographs])),
-        ita=value, ita_sd=deviation, seen=seen, seen_sd=seen_sd, patch_spread=best.patch_spread,
-        usable_fraction=best.usable_fraction, exposure=best.exposure, photographs=len(photographs),
+    precision = np.array([1 / (found.ita_sd**2 - SHARED_SD**2) for found in photographs])
+    value = float(precision @ [found.ita for found in photographs] / precision.sum())
+    best = photographs[int(precision.argmax())]
+    return replace(
+        best, ita=value, ita_sd=math.sqrt(1 / precision.sum() + SHARED_SD**2), photographs=len(photographs),
+        lab=precision @ np.array([found.lab for found in photographs]) / precision.sum(),
     )  # fmt: skip
 
 
@@ -220,12 +215,15 @@ def half_cast(light: Light) -> FloatArray:
 
 
 def colour_of(angle: float, logs: FloatArray) -> FloatArray:
-    """The CIELAB colour of this ITA among those that differ from a colour by exposure alone: float64 (3,)."""
-    shifts = np.linspace(-4, 4, 401)
+    """The CIELAB colour of this ITA among those that differ from a colour by exposure alone: float64 (3,).
+
+    Under a blue light b* can be 0 and less, where ITA loses its meaning; it is taken to be LEAST_B_STAR.
+    """
+    shifts = np.linspace(-5, 5, 501)
     colours = lab_of_light(np.exp(logs + shifts[:, None]))
+    colours[:, 2] = np.maximum(colours[:, 2], LEAST_B_STAR)
     angles = np.maximum.accumulate(ita(colours[:, 0], colours[:, 2]))
-    shift = float(np.interp(angle, angles, shifts))
-    return lab_of_light(np.exp(logs + shift))
+    return np.array([np.interp(angle, angles, channel) for channel in colours.T])
 
 
 def patch_spread(skin: Skin) -> float:
@@ -245,6 +243,6 @@ def flags(skin: Skin, light: Light, found: Witnesses) -> tuple[str, ...]:
         CLIPPED: skin.clipped > 0.02,
         UNEVEN: skin.unevenness > 0.5,
         LITTLE_SKIN: skin.usable < 0.3,
-        CONTRARY: float(np.nanstd(found.array(), ddof=1)) > 35,
+        CONTRARY: float(np.nanstd(found.array(), ddof=1)) > 45,
     }
     return tuple(name for name, holds in wrong.items() if holds)
