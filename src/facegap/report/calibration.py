@@ -87,7 +87,8 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
         found.append(Section(
             "Does an interval hold the truth?",
             ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
-             "tick is the least that is asked for. Orange: the usual interval, every image or pair as independent. Axes differ.",),
+             "tick is the least that is asked for. Orange: the usual interval, which takes every image or pair as independent. "
+             "Each chart has a scale of its own.",),
             coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
         ))  # fmt: skip
     if families:
@@ -132,7 +133,8 @@ def with_error(share: float, worlds: int) -> str:
 def span_table(rows: Sequence[CoverageRow]) -> TextTable:
     """Coverage by kind, strength and subjects: least to greatest over images and rates."""
     keys = list(dict.fromkeys((row.kind, row.effect, row.strength, row.subjects) for row in rows))
-    lines, dimmed = [], set()
+    lines: list[tuple[str, ...]] = []
+    dimmed = set[int]()
     for key in keys:
         found = [row for row in rows if (row.kind, row.effect, row.strength, row.subjects) == key]
         if not any(row.required for row in found):

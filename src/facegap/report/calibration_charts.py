@@ -81,7 +81,7 @@ def power_figures(rows: Sequence[PowerRow]) -> tuple[Figure, ...]:
 
 def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
     """One kind: the share of worlds with the verdict `gap`."""
-    marks = [
+    marks: list[dict[str, Any]] = [
         {"subjects": row.subjects, "gap": gap_in_words(row.metric, row.gap), "found": row.found, **ends(row.found, row.worlds)}
         for row in rows
     ]
@@ -125,7 +125,9 @@ def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...
     alike = [row for row in rows if not math.isnan(row.false_alarm)]
     if not alike:
         return ()
-    marks = [{"name": row.name, "share": row.false_alarm, **ends(row.false_alarm, row.worlds)} for row in alike]
+    marks: list[dict[str, Any]] = [
+        {"name": row.name, "share": row.false_alarm, **ends(row.false_alarm, row.worlds)} for row in alike
+    ]
     y = alt.Y("name:N", title=None, sort=[str(mark["name"]) for mark in marks], axis=alt.Axis(labelLimit=NAME_PX))
     top = max(*(float(mark["high"]) for mark in marks), allowed * 1.4)
     x = alt.X("share:Q", title="worlds with a false gap", scale=alt.Scale(domain=[0, top]), axis=alt.Axis(format=".1%"))

@@ -233,7 +233,9 @@ def cost_of(job: Job) -> float:
         return 400.0 * job.worlds * spec.people * spec.images
     if isinstance(spec, LabelSetting):
         return 1e6 * job.worlds
-    groups = spec.groups if isinstance(spec, Family) else (spec.base,) * 2 if isinstance(spec, PowerSetting) else (spec,)
+    groups = (
+        spec.groups if isinstance(spec, Family) else (spec.base,) * 2 if isinstance(spec, PowerSetting) else (spec,)
+    )
     return float(sum(job.worlds * (cells_of_a_world(group) + 100) for group in groups))
 
 
@@ -250,8 +252,7 @@ def row_from_plain(part: Part, plain: Mapping[str, Any]) -> Row:
     Raises : KeyError, TypeError where `plain` is no such row
     """
     kind = ROWS[part]
-    values = {field.name: plain[field.name] for field in fields(kind)}
-    return kind(**{
-        name: math.nan if value is None else tuple(value) if isinstance(value, list) else value
-        for name, value in values.items()
-    })  # fmt: skip
+    values: dict[str, Any] = {field.name: plain[field.name] for field in fields(kind)}
+    for name, value in values.items():
+        values[name] = math.nan if value is None else tuple(value) if isinstance(value, list) else value
+    return kind(**values)

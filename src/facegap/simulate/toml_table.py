@@ -67,11 +67,10 @@ class TomlTable:
         if key not in self.data and default is not None:
             return default
         value = self.data.get(key)
-        found = value if isinstance(value, list) else [value]
-        kind = "a whole number" if whole else "a number"
-        if not found or not all(_is_number(x, whole=whole) and low <= x <= high for x in found):
-            self.refuse(key, f"{kind} from {low:g} to {high:g}, or a list of such")
-        return tuple(float(value) for value in found)
+        found: list[Any] = value if isinstance(value, list) else [value]
+        if not found or not all(_is_number(x, low, high, whole=whole) for x in found):
+            self.refuse(key, f"{'a whole number' if whole else 'a number'} from {low:g} to {high:g}, or a list of such")
+        return tuple(float(number) for number in found)
 
     def integers(self, key: str, low: int, high: int, *, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
         """One whole number or a list of them."""
@@ -80,16 +79,16 @@ class TomlTable:
     def number(self, key: str, low: float, high: float) -> float:
         """One number."""
         value = self.data.get(key)
-        if not _is_number(value, whole=False) or not low <= float(value or 0) <= high:
+        if not _is_number(value, low, high, whole=False):
             self.refuse(key, f"a number from {low:g} to {high:g}")
         return float(self.data[key])
 
     def integer(self, key: str, low: int, high: int, *, default: int | None = None) -> int:
         """One whole number."""
-        value = self.data.get(key, default)
-        if not _is_number(value, whole=True) or not low <= int(value or 0) <= high:
+        value: Any = self.data.get(key, default)
+        if not _is_number(value, low, high, whole=True):
             self.refuse(key, f"a whole number from {low:,} to {high:,}")
-        return int(value or 0)
+        return int(value)
 
     def per_group(self, key: str, groups: int, low: int, high: int) -> tuple[int, ...]:
         """A whole number for each group; one number is for all of them."""
@@ -109,9 +108,10 @@ class TomlTable:
         return tuple(found)
 
 
-def _is_number(value: Any, *, whole: bool) -> bool:
+def _is_number(value: Any, low: float, high: float, *, whole: bool) -> bool:
+    """Whether a value is a finite number (true and false are none) in low..high."""
     kinds = (int,) if whole else (int, float)
-    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
 
 
 def _shown(value: Any) -> str:
