@@ -66,7 +66,7 @@ def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
     """1 where any rule is broken, else 2 where any cannot be told, else 0."""
-    worst = next((state for state in STATES if any(found.state == state for found in outcomes)), "holds")
+    worst: State = next((state for state in STATES if any(found.state == state for found in outcomes)), "holds")
     return EXIT_CODES[worst]
 
 

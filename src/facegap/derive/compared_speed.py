@@ -27,7 +27,7 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
     for (label, metric, _, _), rows in ranked.groupby(
         ["run", "metric", "threshold", "family"], sort=False, dropna=False
     ):
-        worst = rows.loc[rows["value"].idxmax()]
+        worst = rows.iloc[int(rows["value"].argmax())]
         run = runs.runs[runs.labels.index(str(label))]
         found.append({
             **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},

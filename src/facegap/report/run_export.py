@@ -176,7 +176,8 @@ def groups_of(run: Run) -> dict[str, Any]:
             "attribute": name,
             "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
             "labels": [
-                {"label": str(label), "images": int(count), "people": int(people[label])} for label, count in images.items()
+                {"label": str(label), "images": int(count), "people": int(people.loc[str(label)])}
+                for label, count in images.items()
             ],
         })  # fmt: skip
     terms = [list(term) for term in terms_of(run)]

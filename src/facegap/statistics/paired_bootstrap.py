@@ -96,7 +96,7 @@ class PairRate:
         if self.images is None:
             return listed
         carried = weights * self.images
-        return (carried.sum(axis=1) ** 2 - (carried**2).sum(axis=1)) / 2 - listed
+        return np.asarray((carried.sum(axis=1) ** 2 - (carried**2).sum(axis=1)) / 2 - listed)
 
 
 AnyRate = PersonRate | PairRate
@@ -245,7 +245,8 @@ def pair_noise(rates: Sequence[AnyRate], weights: FloatArray) -> float:
 
 def per_person(pairs: IntArray, values: FloatArray, people: int) -> FloatArray:
     """Sum of the values of the pairs that hold each person, float64 [S]."""
-    return sum((np.bincount(side, weights=values, minlength=people) for side in pairs.T), np.zeros(people))
+    sides = [np.bincount(side, weights=values, minlength=people) for side in pairs.T]
+    return np.asarray(np.sum(sides, axis=0), np.float64)
 
 
 def weighed(weights: FloatArray, pairs: IntArray, values: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -78,12 +78,10 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     ]  # fmt: skip
     groups = [clean(group) for group in order[: MOST_ROWS // 2]]
     colour, shape = scales(labels)
-    lane = {
-        "yOffset": alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))
-    }
+    lane = alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))
     base = alt.Chart(data(marks)).encode(
         y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
-        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), **lane,
+        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), yOffset=lane,
     )  # fmt: skip
     x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
     legend = alt.Legend(title=None, columns=3)
@@ -136,9 +134,10 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=None)
     )
+    places: list[tuple[str, Literal["left", "right"], int]] = [("!datum.right", "left", 10), ("datum.right", "right", -10)]
     names = [
         base.transform_filter(condition).mark_text(align=side, dx=dx, dy=-9).encode(y=alt.Y("y:Q"), text="said:N")
-        for condition, side, dx in (("!datum.right", "left", 10), ("datum.right", "right", -10))
+        for condition, side, dx in places
     ]
     chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)
     title = f"Worst-group error against ms per face: {METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
