@@ -58,7 +58,7 @@ def darker_probability(ita: FloatArray, ita_sd: FloatArray, cut: float, prior: F
         part = slice(start, start + ROWS_AT_ONCE)
         shares = _normal(ita[part, None] - GRID, ita_sd[part, None]) * prior
         found[part] = shares @ below / shares.sum(axis=1)
-    return found
+    return np.minimum(found, 1.0)  # two sums of the same numbers may round apart
 
 
 def _normal(apart: FloatArray, deviation: FloatArray | float) -> FloatArray:
