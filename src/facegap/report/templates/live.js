@@ -8,7 +8,7 @@ async function drawWithin(live, spec, roomPx) {
   spec.padding = 4;  // the picture's slack is for fonts of other machines; here they are measured
   if (roomPx < TWO_COLUMNS_PX) {
     if (spec.columns > 1) spec.columns = 1;
-    spec.config.legend.columns = 2;
+    spec.config.legend.columns = 1;
     axis.labelLimit = Math.min(axis.labelLimit, Math.round(roomPx * LABEL_SHARE));
     if (spec.usermeta.outside) plot.width = Math.max(least, Math.min(plot.width, roomPx - spec.usermeta.outside));
   }
