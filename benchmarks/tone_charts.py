@@ -95,14 +95,17 @@ def reliability(found: pd.DataFrame) -> alt.Chart:
         color=alt.Color("prior:N", title=None, legend=None, scale=alt.Scale(range=list(PALETTE[:2]))),
     )
     bars = base.mark_rule().encode(y=alt.Y("low:Q", title="observed share"), y2="high:Q")
-    points = base.mark_point(filled=True, opacity=1).encode(y="observed:Q", size=alt.Size("photographs:Q"))
-    panels = alt.layer(bars, points, diagonal(0, 1), data=table)
-    return alt.hconcat(*[
+    points = base.mark_point(filled=True, opacity=1).encode(
+        y="observed:Q",
+        size=alt.Size("photographs:Q", scale=alt.Scale(domain=[0, 110]), legend=alt.Legend(values=[10, 50, 100])),
+    )
+    panels = [
         alt.layer(
             *(layer.transform_filter(alt.datum.prior == name) for layer in (bars, points)), diagonal(0, 1)
         ).properties(width=300, height=300, title=name)
         for name in PRIORS.values()
-    ]) if panels else panels  # fmt: skip
+    ]  # fmt: skip
+    return alt.hconcat(*panels)
 
 
 def flip_curve(found: pd.DataFrame, flips: Flips) -> alt.Chart:
@@ -121,7 +124,8 @@ def flip_curve(found: pd.DataFrame, flips: Flips) -> alt.Chart:
         y=alt.Y("flips:Q", title="called otherwise in the other photograph"),
         color=alt.Color("prior:N", title="probability", scale=alt.Scale(range=list(PALETTE[:2]))),
     )
-    return (base.mark_line(point=True) + base.mark_text(dy=-9, fontSize=10).encode(text="sure:N")).properties(
+    named = base.transform_filter(alt.FieldOneOfPredicate("sure", ["0.50", "0.70", "0.90", "0.98"]))
+    return (base.mark_line(point=True) + named.mark_text(dx=-6, dy=-10, fontSize=11).encode(text="sure:N")).properties(
         width=420, height=260
     )
 

@@ -1,6 +1,6 @@
 """What a measured skin tone is worth: separation, two photographs of a person, calibration, drawn faces of known colour.
 
-    FACEGAP_TEST_DATA=... python benchmarks/tone_study.py --tables folder [--charts docs/skin_tone] [--anchors]
+    FACEGAP_TEST_DATA=... python benchmarks/tone_study.py --tables folder [--charts docs/skin_tone] [--witnesses]
 
 The two tables of `facegap tone` are made in `--tables` where they are not there yet (some minutes). Race labels of
 FairFace are read here, to judge; nothing of the measurement ever sees them. Everything is seeded.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from facegap.groups.prior import GRID, darker_probability, learnt_prior
 from facegap.groups.skin import Skin, find_skin, log_luminance
 from facegap.groups.tone import (
     FLOOR_SD,
+    LEAST_SHINE,
     PORTRAIT_ITA,
     SPREAD_SHARE,
     SURE,
@@ -31,11 +32,15 @@ from facegap.groups.tone import (
     ita_of_reflectance,
     light_chroma,
     measure,
+    witnesses,
 )
 from facegap.inputs.images import Picture, read_picture
+from facegap.prepare import Settings, load_models
 from facegap.simulate.drawn import PLAIN, draw, draw_person
 from facegap.types import AnyArray, FloatArray
+from facegap.vision.detect import Detector, choose, detect
 
+SETS = {"fairface": "fairface_val", "congress": "congress"}
 ADULTS = "age not in ('0-2','3-9','10-19')"
 CUT = 28.0
 FOLDS = 10
@@ -56,8 +61,8 @@ def table(data: Path, folder: Path, name: str) -> pd.DataFrame:
     if out.exists():
         return pd.read_parquet(out)
     manifest, where = {
-        "fairface": (data / "data/fairface_val/labels.csv", ADULTS),
-        "congress": (data / "data/congress/members.csv", None),
+        "fairface": (data / "data" / SETS["fairface"] / "labels.csv", ADULTS),
+        "congress": (data / "data" / SETS["congress"] / "members.csv", None),
     }[name]
     return measure_manifest(manifest, out=out, where=where, models_dirs=[data / "models"])
 
@@ -229,40 +234,70 @@ def drawn_summary(faces: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-# ---- constants ----
+# ---- witnesses ----
 
 
-def anchors(tones: pd.DataFrame, data: Path) -> None:
-    """Print the constants of groups/tone.py: medians over colour portraits, brought to their plain ITA."""
-    from facegap.prepare import Settings, load_models
-    from facegap.vision.detect import choose, detect
-
+def witness_rows(name: str, tones: pd.DataFrame, data: Path, folder: Path) -> pd.DataFrame:
+    """Each witness of each measured photograph, and the logarithms it rests on; kept beside the tables."""
+    out = folder / f"{name}_witnesses.parquet"
+    if out.exists():
+        return pd.read_parquet(out)
     model = load_models(Settings("yunet", None, None), [data / "models"], 1).stages.detector
     assert model is not None
-    rows = []
-    for image in tones.loc[tones["outcome"] == "measured", "image"]:
-        picture = read_picture(data / "data/congress" / image)
-        assert isinstance(picture, Picture)
-        faces = detect(model, picture.pixels)
-        chosen = choose(faces, "largest", picture.pixels.shape[1::-1])
-        face = framed(picture, faces.points[chosen])
-        assert face is not None
-        skin = find_skin(*face)
-        assert isinstance(skin, Skin)
-        light = find_light(*face, thumbnail(picture.pixels), skin.colour)
-        level = float(log_luminance(skin.colour))
-        whites = log_luminance(np.stack([light.eyes, light.teeth]))
-        rows.append([
-            level, level - np.mean([log_luminance(light.brightest), log_luminance(light.edges)]),
-            level - np.nanmean(whites), -np.log(skin.shine), skin.colour[0] - skin.colour[2] - light_chroma(light),
-        ])  # fmt: skip
-    medians = np.median(np.array(rows), axis=0)
+    images = tones.loc[tones["outcome"] == "measured", "image"]
+    rows = [witnessed(data / "data" / SETS[name] / image, model) for image in images]
+    frame = pd.DataFrame(rows).assign(image=images.to_numpy())
+    frame.to_parquet(out)
+    return frame
+
+
+def witnessed(path: Path, model: Detector) -> dict[str, float]:
+    """The witnesses of one photograph as ITA, and (log_) what each compares with the light of portraits."""
+    picture = read_picture(path)
+    assert isinstance(picture, Picture)
+    faces = detect(model, picture.pixels)
+    chosen = choose(faces, "largest", picture.pixels.shape[1::-1])
+    face = framed(picture, faces.points[chosen])
+    assert face is not None
+    skin = find_skin(*face)
+    assert isinstance(skin, Skin)
+    light = find_light(*face, thumbnail(picture.pixels), skin.colour)
+    level = float(log_luminance(skin.colour))
+    whites = np.array([log_luminance(light.eyes), log_luminance(light.teeth)])
+    known = whites[np.isfinite(whites)]
+    logs = {
+        "log_exposure": level,
+        "log_picture": level - float(np.mean([log_luminance(light.brightest), log_luminance(light.edges)])),
+        "log_whites": level - float(known.mean()) if len(known) else np.nan,
+        "log_shine": -float(np.log(skin.shine)) if skin.shine >= LEAST_SHINE else np.nan,
+        "log_chroma": float(skin.colour[0] - skin.colour[2]) - light_chroma(light),
+    }
+    return logs | asdict(witnesses(skin, light))
+
+
+def anchors(tones: pd.DataFrame, seen: pd.DataFrame) -> None:
+    """Print the constants of groups/tone.py: medians over colour portraits, brought to their plain ITA."""
     steps = np.linspace(-4, 0, 4001)
     target = float(np.interp(PORTRAIT_ITA, [ita_of_reflectance(float(step)) for step in steps], steps))
     print(f"plain ITA of the portraits: median {tones['ita'].median():.1f}")
-    for name, median in zip(("exposure", "picture", "whites", "shine"), medians, strict=False):
-        print(f"  shift of {name}: {target - median:.3f}")
-    print(f"  PORTRAIT_CHROMA: {medians[4]:.3f}")
+    for name in ("exposure", "picture", "whites", "shine"):
+        print(f"  shift of {name}: {target - seen[f'log_{name}'].median():.3f}")
+    print(f"  PORTRAIT_CHROMA: {seen['log_chroma'].median():.3f}")
+
+
+def witness_table(rows: dict[str, pd.DataFrame], labels: pd.DataFrame, genuine: pd.DataFrame) -> str:
+    """Markdown: how well each witness alone separates, and agrees with itself on two photographs."""
+    fairface = rows["fairface"].merge(labels, on="image", validate="one_to_one")
+    congress = rows["congress"].set_index("image")
+    known = genuine[genuine["a"].isin(congress.index) & genuine["b"].isin(congress.index)]
+    lines = ["| witness | AUC, White against Black | r, two photographs | seen, FairFace |", "|---|---|---|---|"]
+    for name in ("exposure", "picture", "whites", "shine", "chroma"):
+        light, dark = (fairface.loc[fairface["race"] == race, name].dropna().to_numpy() for race in ("White", "Black"))
+        one, other = (congress[name].loc[known[side]].to_numpy() for side in ("a", "b"))
+        both = np.isfinite(one) & np.isfinite(other)
+        r = np.corrcoef(one[both], other[both])[0, 1]
+        lines.append(f"| {name} | {roc(light, dark)[2]:.3f} | {r:.3f} | {fairface[name].notna().mean():.1%} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -270,12 +305,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=Path, required=True, help="folder for the two tables of measured tone")
     parser.add_argument("--charts", type=Path, help="folder for the charts")
-    parser.add_argument("--anchors", action="store_true", help="find the constants of the witnesses again")
+    parser.add_argument("--witnesses", action="store_true", help="each witness alone, and their constants found again")
     asked = parser.parse_args()
     data = Path(os.environ["FACEGAP_TEST_DATA"])
     tones = {name: table(data, asked.tables, name) for name in ("fairface", "congress")}
-    if asked.anchors:
-        anchors(tones["congress"], data)
+    labels = pd.read_csv(data / "data/fairface_val/labels.csv", dtype=str)[["image", "race"]]
+    genuine = pd.read_csv(data / "data/congress/genuine_pairs.csv", dtype=str)
+    if asked.witnesses:
+        rows = {name: witness_rows(name, frame, data, asked.tables) for name, frame in tones.items()}
+        anchors(tones["congress"], rows["congress"])
+        print(witness_table(rows, labels, genuine))
     for name, frame in tones.items():
         coloured = frame[~frame["outcome"].isin(("grey", "no_face", "unreadable", "missing_file", "too_small"))]
         share = (coloured["outcome"] == "measured").mean()
@@ -286,9 +325,10 @@ def main() -> None:
     )
     print(curves.groupby("measure")["area"].first())
     congress = tones["congress"]
-    two = pairs(congress, pd.read_csv(data / "data/congress/genuine_pairs.csv", dtype=str))
-    for name in ("measured_ita", "ita", "l_star"):
+    two = pairs(congress, genuine)
+    for name in ("measured_ita", "ita"):
         one, other = congress[name].to_numpy()[two].T
+        print(f"  mean of 2015 and 2024: {one.mean():.1f} and {other.mean():.1f}")
         flipped = ((one <= CUT) != (other <= CUT)).mean()
         r, rank = np.corrcoef(one, other)[0, 1], spearmanr(one, other).statistic
         print(

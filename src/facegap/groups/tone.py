@@ -241,7 +241,7 @@ def flags(skin: Skin, light: Light, found: Witnesses) -> tuple[str, ...]:
         DARK: level < -1.5,
         BRIGHT: float(log_luminance(skin.colour)) > -0.25,
         CLIPPED: skin.clipped > 0.02,
-        UNEVEN: skin.unevenness > 0.5,
+        UNEVEN: skin.unevenness > 0.8,
         LITTLE_SKIN: skin.usable < 0.3,
         CONTRARY: float(np.nanstd(found.array(), ddof=1)) > 45,
     }
