@@ -90,12 +90,14 @@ def study(people: int, seed: int) -> None:
             templates.append(embed.embed(embedder, [crop])[0])
             who.append(number)
     for monk in range(1, 11):
-        print(f"monk {monk:2d}: one face in {sum(found[monk])}/{len(found[monk])}, points off by {np.median(off[monk]):.4f} iod (median)")
+        share, median = f"{sum(found[monk])}/{len(found[monk])}", np.median(off[monk])
+        print(f"monk {monk:2d}: one face in {share}, points off by {median:.4f} iod (median)")
     every = np.concatenate([np.array(one) for one in off[1:]])
     print(f"all: one face in {sum(map(sum, found))}/{sum(map(len, found))}; median {np.median(every):.4f} iod, "
           f"by point {np.median(every, axis=0).round(4).tolist()}, 95th percentile {np.quantile(every, 0.95):.4f}")  # fmt: skip
     same, other = pair_scores(np.array(templates), np.array(who))
-    print(f"face_reid_0095: EER {float(equal_error_rate(same, other).value):.4f}; genuine {same.mean():.3f}, impostor {other.mean():.3f}; "
+    equal = equal_error_rate(same, other).value
+    print(f"face_reid_0095: EER {equal:.4f}; genuine {same.mean():.3f}, impostor {other.mean():.3f}; "
           f"{len(same)} genuine pairs of {people} people")  # fmt: skip
 
 

@@ -64,5 +64,7 @@ def test_an_embedder_that_never_saw_a_drawing_tells_people_apart(seen: dict[str,
     later = np.triu(np.ones_like(same), 1)
     genuine, impostor = scores[same & later], scores[~same & later]
     assert genuine.mean() - impostor.mean() > 0.25
-    equal = min(max((genuine < t).mean(), (impostor >= t).mean()) for t in np.quantile(scores, np.linspace(0.5, 1, 400)))
+    equal = min(
+        max((genuine < t).mean(), (impostor >= t).mean()) for t in np.quantile(scores, np.linspace(0.5, 1, 400))
+    )
     assert equal < 0.08
