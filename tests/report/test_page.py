@@ -21,7 +21,8 @@ import pytest
 import facegap as fg
 from facegap.audit import recheck
 from facegap.errors import RunError, TableError
-from facegap.report.figures.render import hash_of, kept_script, runtime_script
+from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
+from facegap.report.figures.render import silent
 from facegap.report.page import Images, add_report, hash_source, policy, report_again, sign, unbroken
 from facegap.report.reproduce import command_of
 from facegap.report.sections import is_number
@@ -297,6 +298,22 @@ def test_a_kept_script_that_was_cut_off_or_changed_is_not_used(tmp_path: Path) -
     assert kept_script(path) is None
 
 
+def test_a_process_of_its_own_bundles_the_same_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import vl_convert
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    snippet = "window.dr\u00e4w = vegaEmbed;"
+    begun = begin_bundle(snippet, "6.4")
+    assert begun is not None
+    assert runtime_script(snippet, "6.4", begun) == vl_convert.javascript_bundle(snippet, vl_version="6.4")
+    assert begin_bundle(snippet, "6.4") is None  # kept now
+
+
+def test_a_picture_in_the_page_loses_its_words_for_readers_and_nothing_that_is_seen() -> None:
+    svg = '<svg><g role="x" class="a" aria-label="b &quot;c&quot;"><text>role="x" d</text></g></svg>'
+    assert silent(svg) == '<svg><g class="a"><text>role="x" d</text></g></svg>'
+
+
 def test_the_bundle_is_kept_in_the_users_cache_and_made_where_it_cannot_be(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -305,12 +322,12 @@ def test_the_bundle_is_kept_in_the_users_cache_and_made_where_it_cannot_be(
     made: list[str] = []
     monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert [runtime_script.__wrapped__("a", "6.4") for _ in range(2)] == ["/* a */"] * 2
+    assert [runtime_script("a", "6.4") for _ in range(2)] == ["/* a */"] * 2
     assert made == ["a"]
     (kept,) = (tmp_path / "cache" / "facegap" / "page").iterdir()
     assert kept.read_text() == f"{hashlib.sha256(b'/* a */').hexdigest()}\n/* a */"
     assert kept.stat().st_mode & 0o077 == 0
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert runtime_script.__wrapped__("b", "6.4") == "/* b */"
+    assert runtime_script("b", "6.4") == "/* b */"
     assert os.environ["XDG_CACHE_HOME"].endswith("file")

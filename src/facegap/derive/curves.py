@@ -18,7 +18,7 @@ from facegap.store import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
 MOST_BINS = 80  # of a histogram that is drawn 700 pixels wide
-MOST_POINTS = 150  # of one curve
+MOST_POINTS = 90  # of one curve
 HISTOGRAM = ("term", "group", "kind", "low", "high", "pairs", "all_pairs")
 DET = (
     "term", "group", "threshold", "false_matches", "impostor_pairs", "fmr", "false_non_matches", "genuine_pairs", "fnmr",

@@ -34,6 +34,7 @@ from facegap.store import (
 
 if TYPE_CHECKING:
     from facegap.report.examples import Example
+    from facegap.report.figures.bundle import Begun
     from facegap.report.figures.render import Drawn
 
 NO_BREAK = "\u00a0"
@@ -60,8 +61,10 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
     TableError : the images to show are not where `images` says
     """
     from facegap.report.figures import figures_of
-    from facegap.report.figures.render import drawn
+    from facegap.report.figures.bundle import begin_bundle
+    from facegap.report.figures.render import drawn, written_for
 
+    begun = begin_bundle(asset("live.js"), written_for())
     shown: list[Example] = []
     if images is not None:
         from facegap.report.examples import examples_of
@@ -69,7 +72,8 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
         shown = examples_of(run, images.folder, include_ids=include_ids, allow_outside=images.allow_outside)
     pictures = {part: [drawn(figure) for figure in found] for part, found in figures_of(run).items()}
     write_figures(folder / FIGURES, [picture for found in pictures.values() for picture in found])
-    write_bytes(folder / PAGE, page(run, pictures, shown, folder, include_ids=include_ids).encode())
+    script = script_for(pictures, begun)
+    write_bytes(folder / PAGE, page(run, pictures, shown, folder, script, include_ids=include_ids).encode())
     with explained(folder):
         finish(folder)
 
@@ -101,15 +105,15 @@ def write_figures(folder: Path, pictures: Sequence[Drawn]) -> None:
 
 
 def page(
-    run: Run, pictures: Mapping[str, Sequence[Drawn]], examples: Sequence[Example], folder: Path, *, include_ids: bool
-) -> str:
+    run: Run, pictures: Mapping[str, Sequence[Drawn]], examples: Sequence[Example], folder: Path, script: str,
+    *, include_ids: bool,
+) -> str:  # fmt: skip
     """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash."""
     from facegap.report.sections import sections_of
 
     everything = {picture.figure.name: picture for found in pictures.values() for picture in found}
     figures = {part: [picture.figure for picture in found] for part, found in pictures.items()}
     sections = sections_of(run, figures, examples, folder, include_ids=include_ids)
-    script = script_for(list(everything.values()))
     style = asset("report.css")
     return environment().get_template(PAGE).render(
         run=run, record=run.record, headline=headline(run), warnings=warnings_of(run, include_ids=include_ids),
@@ -143,13 +147,14 @@ def own(text: str) -> Markup:
 LAST = ("reproduce",)  # after the limits and the methods
 
 
-def script_for(pictures: Sequence[Drawn]) -> str:
+def script_for(pictures: Mapping[str, Sequence[Drawn]], begun: Begun | None) -> str:
     """The script that draws the charts; empty where there are none."""
-    from facegap.report.figures.render import runtime_script, vegalite_version
+    from facegap.report.figures.bundle import runtime_script
+    from facegap.report.figures.render import written_for
 
-    if not pictures:
+    script = runtime_script(asset("live.js"), written_for(), begun)
+    if not any(pictures.values()):
         return ""
-    script = runtime_script(asset("live.js"), vegalite_version(pictures[0].figure.spec))
     assert "</script" not in script.lower() and "<!--" not in script, "the bundle would end its element"
     return script
 
@@ -198,7 +203,9 @@ def sign(verdict: str) -> str:
 
 def picture_source(picture: Drawn) -> str:
     """The SVG as a data address: as an image it can run nothing, and its names cannot meet those of other pictures."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(picture.svg.encode()).decode()}"
+    from facegap.report.figures.render import silent
+
+    return f"data:image/svg+xml;base64,{base64.b64encode(silent(picture.svg).encode()).decode()}"
 
 
 def spec_text(picture: Drawn) -> Markup:

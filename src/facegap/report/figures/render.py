@@ -1,26 +1,21 @@
-"""Charts to files and to the script that draws them in the page; everything offline, by vl-convert."""
+"""Charts to files, by vl-convert: nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib.metadata
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import platformdirs
+import altair as alt
 
-from facegap.errors import RunError
 from facegap.report.figures.style import Figure
-from facegap.store import write_bytes
 
 DEFINED = re.compile(r' id="((?:gradient_|clip)\d+)"')
 NAMED = re.compile(r'( id="|="url\(#)((?:gradient_|clip)\d+)("|\)")')
+TAG = re.compile(r"<[A-Za-z][^<>]*>")
+SPOKEN = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
 
@@ -48,7 +43,7 @@ def drawn(figure: Figure) -> Drawn:
     """The figure as an SVG of its own."""
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=vegalite_version(figure.spec), allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=written_for(), allowed_base_urls=[])
     return Drawn(figure, numbered_anew(str(svg)))
 
 
@@ -60,47 +55,16 @@ def numbered_anew(svg: str) -> str:
     return NAMED.sub(lambda found: f"{found[1]}{order.get(found[2], found[2])}{found[3]}", svg)
 
 
+def silent(svg: str) -> str:
+    """The SVG for use as an image, whose parts no reader of a screen ever sees: a third of its length without their words."""
+    return TAG.sub(lambda tag: SPOKEN.sub("", tag[0]), svg)
+
+
 def spec_json(spec: Mapping[str, Any]) -> str:
     """A spec as JSON, the same every time."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def vegalite_version(spec: Mapping[str, Any]) -> str:
-    """The Vega-Lite version that a spec names: `6.1` of .../vega-lite/v6.1.0.json."""
-    version = str(spec["$schema"]).rsplit("/v", 1)[1].removesuffix(".json")
-    return ".".join(version.split(".")[:2])
-
-
-@lru_cache(maxsize=4)
-def runtime_script(snippet: str, version: str) -> str:
-    """`snippet` bundled with the Vega that it calls as vegaEmbed; one script that loads nothing.
-
-    To bundle takes seconds and gives the same script every time, so it is kept in the user's cache; a kept script that
-    does not have its hash is made again, and where nothing can be kept it is made each time.
-    """
-    import vl_convert
-
-    made_by = importlib.metadata.version("vl-convert-python")
-    key = hashlib.sha256(f"{made_by} {version}\n{snippet}".encode()).hexdigest()
-    kept = Path(platformdirs.user_cache_dir("facegap")) / "page" / f"{key}.js"
-    if (script := kept_script(kept)) is not None:
-        return script
-    script = str(vl_convert.javascript_bundle(snippet, vl_version=version))
-    with contextlib.suppress(OSError, RunError):
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_bytes(kept, f"{hash_of(script)}\n{script}".encode())
-    return script
-
-
-def kept_script(path: Path) -> str | None:
-    """A script that was kept: its sha256, a line end, then the script; None where it is not there or not whole."""
-    try:
-        stated, _, script = path.read_text(encoding="utf-8").partition("\n")
-    except (OSError, ValueError):
-        return None
-    return script if script and hash_of(script) == stated else None
-
-
-def hash_of(script: str) -> str:
-    """sha256 in hex."""
-    return hashlib.sha256(script.encode()).hexdigest()
+def written_for() -> str:
+    """The Vega-Lite version that altair writes for, as vl-convert names it: `6.1` of v6.1.0."""
+    return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
