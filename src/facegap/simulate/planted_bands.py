@@ -119,26 +119,36 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
 
 def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
     """A gap as large as the margin is seldom called smaller than it."""
-    shares = [share for row in rows if (share := dishonest(row)) is not None]
-    if not shares:
+    told = [(row, share) for row in rows if (share := dishonest(row)) is not None]
+    if not told:
         return None
-    worst = max(shares, key=lambda pair: pair[0])
+    worst, most = max(told, key=lambda pair: pair[1])
+    outside = sorted((pair for pair in told if pair[1] > ALPHA), key=lambda pair: -pair[1])
     return Claim(
         "'no gap larger than d' is honest",
-        state_of([(share - ALPHA, standard_error(ALPHA, worlds)) for share, worlds in shares]),
-        f"Share of worlds in which a gap of the margin or more is called smaller: at most {worst[0]:.3f} ± "
-        f"{standard_error(*worst):.3f} over {families_of(shares)} (.05 allowed).",
+        state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in told]),
+        f"Share of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
+        f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (.05 allowed).",
+        tuple(f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside),
     )
 
 
-def dishonest(row: FamilyRow | PowerRow) -> tuple[float, int] | None:
-    """Share of worlds in which a gap of the margin or more is called smaller, and the worlds; None without such a gap."""
+def dishonest(row: FamilyRow | PowerRow) -> float | None:
+    """Share of worlds in which a gap of the margin or more is called smaller; None without such a gap."""
     if isinstance(row, FamilyRow):
-        return None if math.isnan(row.dishonest) else (row.dishonest, row.worlds)
+        return None if math.isnan(row.dishonest) else row.dishonest
     said = {size: verdicts for size, verdicts in row.confusion.items() if size not in (NO_GAP, SMALLER)}
-    if not said or row.groups > 2:
+    if not said or row.groups > 2:  # of more groups the confusion counts gaps, not worlds
         return None
-    return sum(verdicts[WITHIN] for verdicts in said.values()) / row.worlds, row.worlds
+    return sum(verdicts[WITHIN] for verdicts in said.values()) / row.worlds
+
+
+def family_in_words(row: FamilyRow | PowerRow) -> str:
+    """A family by its name, or by what is planted in it."""
+    if isinstance(row, FamilyRow):
+        return row.name
+    size = f"a ratio of {row.gap:g}" if row.metric == "fmr" else f"{100 * row.gap:g} points"
+    return f"{row.kind}, {row.groups} groups of {row.subjects} subjects, {100 * row.rate:g} %, {size}"
 
 
 def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
