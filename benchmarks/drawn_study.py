@@ -1,6 +1,6 @@
 """What real models make of drawn people, by Monk tone; and how fast they are drawn.
 
-    FACEGAP_TEST_DATA=... python benchmarks/drawn_study.py [--people 1000] [--sheet docs/drawn_people.png]
+    FACEGAP_TEST_DATA=... python benchmarks/drawn_study.py [--people 1000] [--sheet docs/drawn_people.jpg]
 
 yunet: share of drawings with exactly one face, distance of its five points from the true ones over the inter-ocular
 distance. face_reid_0095, which never saw a drawing: equal error rate over all pairs of the people drawn.
@@ -37,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     if arguments.sheet is not None:
-        cv2.imwrite(str(arguments.sheet), contact_sheet())
+        cv2.imwrite(str(arguments.sheet), contact_sheet(), [cv2.IMWRITE_JPEG_QUALITY, 90])
         return
     speed()
     study(arguments.people, arguments.seed)
