@@ -23,10 +23,13 @@ HOSTILE = "=\"'><script>alert(1)</script><img src=x onerror=alert(2)><!--]]>&amp
 RunMaker = Callable[..., Run]
 
 
-def compared(folder: Path, towns: Sequence[str], *, people: int = 24, noise: float = 0.5, out: Path | None = None) -> Run:
+def compared(
+    folder: Path, towns: Sequence[str], *, people: int = 24, noise: float = 0.5, photographs: int = 2,
+    by: str = "gender,town*gender", out: Path | None = None,
+) -> Run:  # fmt: skip
     """Two photographs of each of `people` persons per town, half of them women; columns town and gender."""
     rng = np.random.default_rng(5)
-    subjects = np.repeat(np.arange(len(towns) * people), 2)
+    subjects = np.repeat(np.arange(len(towns) * people), photographs)
     templates = rng.normal(size=(len(towns) * people, 8))[subjects] + noise * rng.normal(size=(len(subjects), 8))
     np.save(folder / "templates.npy", templates)
     frame = pd.DataFrame({"image": [f"i{k}.png" for k in range(len(subjects))], "subject": subjects})
@@ -35,7 +38,7 @@ def compared(folder: Path, towns: Sequence[str], *, people: int = 24, noise: flo
     frame.to_csv(folder / "people.csv", index=False)
     chosen = VerifySettings(fmr=(0.01,))
     return audit_embeddings(
-        folder / "templates.npy", folder / "people.csv", by="gender,town*gender", verify=chosen, min_subjects=5, out=out
+        folder / "templates.npy", folder / "people.csv", by=by, verify=chosen, min_subjects=5, out=out
     )
 
 
@@ -99,6 +102,12 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
 def make_answered() -> Any:
     """`answered`, for tests with people of their own."""
     return answered
+
+
+@pytest.fixture(scope="session")
+def make_compared() -> Any:
+    """`compared`, for tests with people of their own."""
+    return compared
 
 
 @pytest.fixture(scope="session")

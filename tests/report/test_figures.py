@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from facegap.report.figures import FIGURES, Figure, figures_of
-from facegap.report.figures.matrix import short
+from facegap.report.figures.matrix import BLUES, DIVERGING, WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE, short
 from facegap.report.figures.rates import log_axis, rows_of
 from facegap.report.figures.render import Drawn, drawn, spec_json
-from facegap.report.figures.style import PALETTE, SHAPES, as_json, slug
+from facegap.report.figures.style import ASIDE, INHERITED, PALETTE, SHAPES, as_json, slug, told_apart
 from facegap.report.figures.tone import scale_of, tone_columns
+from facegap.report.figures.waterfall import LOSSES
 from facegap.report.tables import own_rates
 from facegap.store import Run
 
@@ -130,6 +131,25 @@ def test_no_svg_holds_an_escape_a_turning_letter_or_one_that_xml_forbids(hostile
         assert not set(picture.svg) & {"\x1b", "\u202e", "\ufffe"}
 
 
+def test_groups_named_as_every_object_of_javascript_names_its_own_parts_are_drawn(tmp_path: Path, make_compared: Any) -> None:
+    names = ["constructor", "toString", "__proto__"]
+    run = make_compared(tmp_path, names, by="town,town*gender")
+    pictures = {part: [drawn(figure) for figure in found] for part, found in figures_of(run).items()}
+    assert pictures["errors"]
+    assert pictures["matrix"]
+    for picture in pictures["errors"]:
+        if "by-town" in picture.figure.name and "gender" not in picture.figure.name:
+            said = {text.strip() for text in ElementTree.fromstring(picture.svg).itertext()}
+            assert set(names) <= said
+
+
+def test_a_name_that_objects_have_is_kept_apart_by_a_blank_and_every_other_text_is_as_it_was() -> None:
+    assert told_apart({"sort": ["constructor", "a"], "constructor": 1}) == {"sort": ["constructor\u00a0", "a"], "constructor": 1}
+    assert as_json("valueOf") == told_apart("valueOf") == "valueOf\u00a0"
+    assert as_json("valueOf female") == "valueOf female"
+    assert {"constructor", "__proto__", "toString"} <= INHERITED
+
+
 def test_names_of_figures_are_safe_whatever_a_column_is_called() -> None:
     taken: set[str] = set()
     assert slug("../../Etc/Passwd\x00", taken) == "etc-passwd"
@@ -170,6 +190,18 @@ def test_groups_without_trials_come_last_and_small_ones_are_marked(answered_run:
     assert rows[-1]["counted"] == "no trials"
     assert rows[-1]["small"]
     assert not rows[0]["small"]
+
+
+def test_each_step_of_the_waterfall_says_its_count_once(
+    compared_run: tuple[Path, Run], make_compared: Any, tmp_path: Path
+) -> None:
+    alone = make_compared(tmp_path, ["Ayr", "Bonn"], photographs=1)  # nobody reaches the last steps
+    for run in (compared_run[1], alone):
+        figure = next(figure for figure in figures_of(run)["waterfall"] if figure.name == "waterfall")
+        rows = [row for row in values(figure) if row.get("part")]
+        for stage in {row["stage"] for row in rows}:
+            assert sum(row["note"] != "" for row in rows if row["stage"] == stage) == 1
+    assert any(row["note"].startswith("0 (") for row in rows)
 
 
 def test_what_json_has_no_word_for_is_null() -> None:
@@ -234,4 +266,32 @@ def test_colours_stay_apart_for_every_kind_of_colour_blindness(missing: str) -> 
 
 def test_marks_differ_by_shape_as_well_and_stand_out_from_paper() -> None:
     assert len(set(SHAPES)) == len(SHAPES) >= len(PALETTE)
-    assert all(contrast_with_white(colour) > 3 for colour in PALETTE if colour != "#56b4e9")
+    assert all(contrast_with_white(colour) > 3 for colour in (*PALETTE, ASIDE, *LOSSES.values()))
+
+
+@pytest.mark.parametrize("missing", WITHOUT)
+def test_colours_of_losses_and_of_what_stands_aside_stay_apart_too(missing: str) -> None:
+    for colours in ([*LOSSES.values()], [ASIDE, *PALETTE[:4]]):
+        seen = [lab(np.array(WITHOUT[missing]) @ linear(colour)) for colour in colours]
+        assert min(float(np.linalg.norm(a - b)) for k, a in enumerate(seen) for b in seen[:k]) > 10
+
+
+def light(colours: tuple[str, ...], place: float) -> float:
+    """Luminance at a place, 0 to 1, of a scale that goes from colour to colour through CIELAB."""
+    k = min(int(place * (len(colours) - 1)), len(colours) - 2)
+    share = place * (len(colours) - 1) - k
+    lightness = (1 - share) * lab(linear(colours[k]))[0] + share * lab(linear(colours[k + 1]))[0]
+    root = (lightness + 16) / 116
+    return float(root**3 if root > 6 / 29 else (root - 16 / 116) / 7.787)
+
+
+def ink_contrast(luminance: float, *, white: bool) -> float:
+    """WCAG contrast of white or black letters on a colour of some luminance."""
+    return 1.05 / (luminance + 0.05) if white else (luminance + 0.05) / 0.05
+
+
+def test_numbers_in_heat_maps_stand_out_from_every_shade_behind_them() -> None:
+    for share in np.linspace(0, 1, 201):
+        assert ink_contrast(light(BLUES, share), white=share > WHITE_FROM) > 4.5
+        assert ink_contrast(light(DIVERGING, 0.5 - share / 2), white=share > WHITE_ON_BLUE) > 4.5
+        assert ink_contrast(light(DIVERGING, 0.5 + share / 2), white=share > WHITE_ON_ORANGE) > 4.5

@@ -32,7 +32,8 @@ MOST_GROUPS = 16  # cells narrower than their numbers say nothing
 CELL_PX, LEAST_CELL_PX = 30, 34
 BLUES = ("#f2f6fb", "#c9dbef", "#8fb8de", "#4b8cc4", "#1a5c99", "#08305f")
 DIVERGING = ("#0b4f8a", "#6ea6d6", "#f5f5f5", "#e8975a", "#8c3500")
-WHITE_FROM = 0.68  # of the way from pale to dark: from there white numbers read better than black ones
+# Of the way from pale to dark: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1.
+WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE = 0.675, 0.75, 0.785
 TARGET_SPAN = 3.0  # powers of two around the target that the colours of a transfer tell apart
 
 
@@ -190,7 +191,7 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) 
         "value": value,
         "text": short(value),
         "shade": shade,
-        "dark": bool(abs(shade) > 0.8 * TARGET_SPAN),
+        "dark": bool(abs(shade) > (WHITE_ON_BLUE if shade < 0 else WHITE_ON_ORANGE) * TARGET_SPAN),
         "threshold": score(row["threshold"]),
         "rate": percent(value),
         "times": f"{value / target:.2g} times {percent(target)}" if value == value else "",

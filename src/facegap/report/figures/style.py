@@ -1,8 +1,8 @@
 """How every chart looks: one palette, marks that differ by shape as well as by colour, no font from elsewhere.
 
 Colours are of Okabe and Ito's set for colour-blind readers, less those that are too pale on white for a thin mark, and
-Tol's wine; tests/report/test_palette.py measures how far apart they stay for three kinds of colour blindness. Skin tones
-are never drawn as skin colours, except in the swatches of a tone scale.
+Tol's wine; tests/report/test_figures.py measures how far apart they stay for three kinds of colour blindness, and that
+each stands out from white by 3 to 1. Skin tones are never drawn as skin colours, except in the swatches of a tone scale.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from facegap.inputs.labels import UNKNOWN
 from facegap.report.text import clean
 from facegap.types import Group
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#56b4e9", "#1b1b1b")
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#3a9bd9", "#1b1b1b")  # the fifth darkened
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4))
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#595959", "#e4e7eb", "#ffffff"
-KEPT, FAILED, ASIDE = PALETTE[0], PALETTE[1], "#b8bec6"
+KEPT, FAILED, ASIDE = PALETTE[0], PALETTE[1], "#8a929c"
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
 ROOM_PX = 820  # a chart with its labels; the page makes it narrower on a phone
 LABEL_PX = 190  # longer labels end in dots
@@ -33,6 +33,12 @@ SLACK_PX = {"left": 26, "right": 18, "top": 4, "bottom": 4}
 PER_CENT = "format(100 * datum.value, '~g') + ' %'"  # of axis labels; the value of a tick is all that it reads
 LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
 MOST_ROWS = 40  # of a chart; the tables hold all
+# Vega keeps groups in plain objects of JavaScript and fails on a group whose name every such object has already.
+INHERITED = frozenset({
+    "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor",
+    "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
+})  # fmt: skip
+NO_BREAK = "\u00a0"
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,8 @@ def finished(
     least_px   : width of a plot below which a narrow screen scrolls rather than make it narrower
     outside_px : what stands beside each plot, as far as it is known; a narrow screen then draws once and not twice
     """
-    spec = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER).to_dict(validate=False)
+    whole = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER)
+    spec: dict[str, Any] = told_apart(whole.to_dict(validate=False))
     spec["usermeta"] = {"least": least_px, "outside": round(outside_px)}
     spec["padding"] = dict(SLACK_PX)
     return Figure(name, clean(title), clean(alt_text), spec, clean(note))
@@ -94,10 +101,22 @@ def data(rows: Sequence[dict[str, Any]]) -> Any:
     return alt.InlineData(values=text, format={"type": "json"})
 
 
+def told_apart(spec: Any) -> Any:
+    """A spec in which no text is a name that every object of JavaScript has: a blank at its end keeps it apart.
+
+    Keys stay as they are: none comes from outside.
+    """
+    if isinstance(spec, dict):
+        return {key: told_apart(value) for key, value in spec.items()}
+    if isinstance(spec, list):
+        return [told_apart(value) for value in spec]
+    return f"{spec}{NO_BREAK}" if isinstance(spec, str) and spec in INHERITED else spec
+
+
 def as_json(value: Any) -> Any:
     """A value as JSON can hold it; text without letters that hide or reorder others."""
     if isinstance(value, str):
-        return clean(value)
+        return told_apart(clean(value))
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 

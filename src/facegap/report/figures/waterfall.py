@@ -16,6 +16,7 @@ from facegap.report.figures.style import (
     LETTER_PX,
     MOST_ROWS,
     MUTED,
+    PALETTE,
     PAPER,
     PER_CENT,
     ROOM_PX,
@@ -52,7 +53,7 @@ LOSSES: Mapping[str, str] = {
     "decoded": "#1b1b1b",
     "detected": "#882255",
     "enrolled": "#cc79a7",
-    "answered": "#56b4e9",
+    "answered": PALETTE[4],
     "right": "#d55e00",
 }
 
@@ -140,7 +141,7 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
         {
-            "stage": STAGE_NAMES[step.stage], "note": note_of(step) if start == 0 else "",
+            "stage": STAGE_NAMES[step.stage], "note": note_of(step) if part == PARTS[0] else "",
             "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
             "of": f"{percent((stop - start) / step.began)} of the {step.began:,} that began the step",
         }
