@@ -99,10 +99,12 @@ METHODS: tuple[Method, ...] = (
         "Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv", EVERY
     ),
     Method(
-        "Interval of a rate of images",
-        "Wilson's interval on effective trials p(1 − p) / Var(p), with the people as clusters and Student's t; without "
-        "any error Clopper and Pearson's on the number of people",
-        "Wilson 1927; Clopper and Pearson 1934; cluster-robust variance",
+        "Interval of a rate of images or searches",
+        "where nobody is tried twice Wilson's interval on errors and trials. Else Wilson's on effective trials "
+        "p(1 − p) / Var(p), at most the trials, with Var(p) = S/(S−1) · Σᵢ (errorsᵢ − p · trialsᵢ)² / (all trials)² over the "
+        "S people and Student's t for the few of them who carry it; without any error, or with errors alone, Clopper and "
+        "Pearson's on S",
+        "Wilson 1927; Clopper and Pearson 1934; linearised variance by clusters, Cochran 1977",
         CLASSIFIED | SEARCHED,
     ),
     Method(
@@ -127,9 +129,11 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Interval of FMR and FNMR",
-        "variance over identities: Var(FMR) = [Σ eᵢⱼ² + max(0, Σᵢ Σⱼ≠ₖ eᵢⱼ eᵢₖ)] / M², Var(FNMR) = Σ eᵢᵢ² / M², then "
-        "Wilson's interval on p(1 − p) / Var; without any error Clopper and Pearson's on disjoint pairs of people",
-        "Fogliato, Patil and Perona 2024",
+        "of FNMR as that of images, its trials being pairs of photographs. Of FMR a jackknife that leaves out one person at a "
+        "time: J = Σᵢ (S−1)/S · (errorsᵢ − p · pairsᵢ)² / (all pairs − pairsᵢ)², in which the noise N of single pairs stands "
+        "twice; Var = max(N, J − ¾ N), then Student's t and Wilson's interval on p(1 − p) / Var, which is no fewer trials than "
+        "the people form disjoint pairs and no more than all pairs; without any error Clopper and Pearson's on disjoint pairs",
+        "facegap, after Fogliato, Patil and Perona 2024, whose formula holds the true rate too seldom where people are few",
         COMPARED,
     ),
     Method(
