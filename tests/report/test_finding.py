@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facegap.report.extremes import extremes
 from facegap.report.finding import NOTHING, contrast, headline
 from facegap.store import Run
 
@@ -58,9 +60,16 @@ def test_the_difference_is_that_of_the_worse_group_whichever_was_a(answered_run:
     assert headline(replace(run, gaps=turned))[1] == headline(run)[1]
 
 
-def test_where_nothing_can_be_compared_one_sentence_says_so(answered_run: tuple[Path, Run]) -> None:
-    run = answered_run[1]
-    assert headline(replace(run, record={**run.record, "min_subjects": 10_000})) == (NOTHING,)
+def test_where_nothing_can_be_compared_that_is_said_and_the_rate_of_everybody(
+    answered_run: tuple[Path, Run], compared_run: tuple[Path, Run]
+) -> None:
+    for _, run in (answered_run, compared_run):
+        first, second = headline(replace(run, record={**run.record, "min_subjects": 10_000}))
+        assert first == NOTHING
+        assert re.search(r" everybody \([\d,]+ of [\d,]+, [\d,]+ people, 95 % interval [\d.]+ to [\d.]+ %\)\.$", second)
+    assert second.startswith("At the threshold 0.")
+    nobody = answered_run[1].rates.assign(trials=0, value=np.nan)
+    assert headline(replace(answered_run[1], rates=nobody)) == (NOTHING,)
 
 
 def test_equal_groups_have_no_worst(answered_run: tuple[Path, Run]) -> None:
@@ -68,8 +77,11 @@ def test_equal_groups_have_no_worst(answered_run: tuple[Path, Run]) -> None:
     rates = run.rates.copy()
     chosen = rates["metric"] == "error_rate_all"
     rates.loc[chosen, ["value", "low", "high"]] = np.array([0.25, 0.1, 0.4])
+    widest = rates.index[chosen & (rates["town"] == "Bonn") & (rates["gender"] == "male")][0]
+    rates.loc[widest, "high"] = 0.7
     first, second = headline(replace(run, rates=rates))
-    assert "25.0 % of the images of every group large enough to rank" in first
+    assert "25.0 % of the images of every group large enough to rank; least is known of “Bonn male” (" in first
+    assert first.endswith("people, 95 % interval 10.0 to 70.0 %).")
     assert second.startswith("Of all pairs of groups, ")
 
 
@@ -78,3 +90,20 @@ def test_a_run_without_gaps_still_says_its_rates(answered_run: tuple[Path, Run])
     first, second = headline(replace(run, gaps=run.gaps.iloc[:0]))
     assert "gives a wrong answer or none for" in first
     assert second == "No pair of groups was tested."
+
+
+def test_groups_without_any_error_are_told_with_counts_and_interval_of_the_least_known(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    chosen = (run.rates["metric"] == "error_rate_all") & (run.rates["gender"] != "any") & (run.rates["town"] == "any")
+    rates = run.rates.copy()
+    rates.loc[chosen, ["value", "low", "high"]] = np.array([0.0, 0.0, 0.1])
+    said = next(text for text in extremes(replace(run, rates=rates), "error_rate_all") if text.startswith("gender:"))
+    assert "0.00 % in every group of enough subjects; least is known of " in said
+    assert "interval [0.00, 10.00])" in said
+
+
+def test_a_rate_without_an_interval_says_so(answered_run: tuple[Path, Run]) -> None:
+    run = answered_run[1]
+    first, _ = headline(replace(run, rates=run.rates.assign(low=np.nan, high=np.nan)))
+    assert "people, no interval)" in first
+    assert "nan" not in first

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facegap.inputs.labels import UNKNOWN
@@ -29,13 +30,19 @@ def extremes(run: Run, metric: str) -> list[str]:
         if len({row["value"] for row in cells}) == 1:
             first, named = cells[0], " x ".join(cells[0]["term"])
             title = METRIC_TITLES.get(metric, metric)
-            everywhere = f"{percent(first['value'])} in every group of enough subjects."
-            sentences.append(f"{clean(named)}: {title}: {everywhere}{source}")
+            everywhere = f"{percent(first['value'])} in every group of enough subjects"
+            sentences.append(f"{clean(named)}: {title}: {everywhere}; least is known of {said(least_known(cells))}.{source}")
             continue
         worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
         named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
         sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.{source}")
     return sentences
+
+
+def least_known(cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The row of RATES with the widest interval; one without any interval before all."""
+    widths = [float(row["high"]) - float(row["low"]) for row in cells]
+    return cells[max(range(len(cells)), key=lambda k: math.inf if math.isnan(widths[k]) else widths[k])]
 
 
 def said(row: Mapping[str, Any]) -> str:

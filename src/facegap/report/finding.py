@@ -12,6 +12,7 @@ import pandas as pd
 from facegap.derive.terms import Term
 from facegap.inputs.labels import UNKNOWN
 from facegap.report.compared import ratio_text
+from facegap.report.extremes import least_known
 from facegap.report.tables import own_rates, records, terms_of
 from facegap.report.text import clean, hundredfold, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
@@ -34,22 +35,37 @@ NOTHING = "No two groups were large enough to be compared."
 
 @dataclass(frozen=True)
 class Contrast:
-    """The worst and the best group of one family: rows of RATES, and the row of GAPS between them (None if untested)."""
+    """The worst and the best group of one family: rows of RATES, and the row of GAPS between them (None if untested).
+
+    widest : the group whose rate is known least
+    """
 
     metric: str
     term: Term
     worst: Mapping[str, Any]
     best: Mapping[str, Any]
+    widest: Mapping[str, Any]
     gap: Mapping[str, Any] | None
     verdicts: Mapping[str, int]
 
 
 def headline(run: Run) -> tuple[str, ...]:
-    """Two sentences for what the run is about first, or one that says why there is nothing to tell."""
+    """Two sentences for what the run is about first; where no two groups can be compared that, and the rate of everybody."""
     found = contrast(run)
     if found is None:
-        return (NOTHING,)
+        return (NOTHING, *of_everybody(run))
     return first_sentence(found), second_sentence(found)
+
+
+def of_everybody(run: Run) -> tuple[str, ...]:
+    """The rate of everybody for what the run is about first; nothing where there was no trial at all."""
+    rates = own_rates(run)
+    whole = records(rates[[entry == () for entry in rates["term"]]])
+    row = next((row for metric in SAID for row in whole if row["metric"] == metric and row["trials"]), None)
+    if row is None:
+        return ()
+    verb, of_what = SAID[row["metric"]]
+    return (f"{at(row)}{clean(row['model'])} {verb} {percent(row['value'], 1)} of {of_what} everybody ({counts(row)}).",)
 
 
 def contrast(run: Run) -> Contrast | None:
@@ -81,7 +97,8 @@ def between(run: Run, metric: str, term: Term, cells: list[dict[str, Any]]) -> C
     names = {str(worst["group"]), str(best["group"])}
     rows = [row for row in records(family) if {row["group_a"], row["group_b"]} == names]
     gap = oriented(rows[0], str(worst["group"])) if rows and len(names) == 2 else None
-    return Contrast(metric, term, worst, best, gap, {str(k): int(n) for k, n in family["verdict"].value_counts().items()})
+    verdicts = {str(k): int(n) for k, n in family["verdict"].value_counts().items()}
+    return Contrast(metric, term, worst, best, least_known(cells), gap, verdicts)
 
 
 def family_of(gaps: pd.DataFrame, metric: str, row: Mapping[str, Any]) -> pd.DataFrame:
@@ -104,15 +121,19 @@ def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
 def first_sentence(found: Contrast) -> str:
     """Who the model errs on most and least, each with n and interval."""
     verb, of_what = SAID[found.metric]
-    threshold = found.worst["threshold"]
-    at = "" if math.isnan(threshold) else f"At the threshold {score(threshold)}, "
-    model = clean(found.worst["model"])
+    model = f"{at(found.worst)}{clean(found.worst['model'])}"
     if found.worst["value"] == found.best["value"]:
-        return f"{at}{model} {verb} {percent(found.worst['value'], 1)} of {of_what} every group large enough to rank."
+        alike = f"{percent(found.worst['value'], 1)} of {of_what} every group large enough to rank"
+        return f"{model} {verb} {alike}; least is known of {name(found.widest)} ({counts(found.widest)})."
     worst, best = (
         f"{percent(row['value'], 1)} of {of_what} {name(row)} ({counts(row)})" for row in (found.worst, found.best)
     )
-    return f"{at}{model} {verb} {worst}, and {verb.split()[-1]} {best}."
+    return f"{model} {verb} {worst}, and {verb.split()[-1]} {best}."
+
+
+def at(row: Mapping[str, Any]) -> str:
+    """The beginning of a sentence on a rate that has a threshold."""
+    return "" if math.isnan(row["threshold"]) else f"At the threshold {score(row['threshold'])}, "
 
 
 def name(row: Mapping[str, Any]) -> str:
@@ -123,6 +144,7 @@ def name(row: Mapping[str, Any]) -> str:
 def counts(row: Mapping[str, Any]) -> str:
     """Errors, trials, people and interval of a rate."""
     level = f"{100 * row['level']:g} % interval {hundredfold(row['low'], 1)} to {hundredfold(row['high'], 1)} %"
+    level = "no interval" if math.isnan(row["low"]) else level
     return f"{row['errors']:,} of {row['trials']:,}, {row['subjects']:,} people, {level}"
 
 
