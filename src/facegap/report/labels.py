@@ -37,9 +37,16 @@ def label_tables(run: Run) -> list[TextTable]:
     """Tables on joined labels: who has which, the gaps under drawn labels, the gaps as labels are trusted less."""
     if not run.record.get("labels"):
         return []
-    doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
     counts = counts_table(run)
-    return [*([counts] if counts.rows else []), *doubted, *trust_tables(run)]
+    return [*([counts] if counts.rows else []), *doubt_tables(run)]
+
+
+def doubt_tables(run: Run) -> list[TextTable]:
+    """The gaps under drawn labels, and as labels are trusted less; nothing for a run without joined labels."""
+    if not run.record.get("labels"):
+        return []
+    doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
+    return [*doubted, *trust_tables(run)]
 
 
 def counts_table(run: Run) -> TextTable:

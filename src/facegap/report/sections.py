@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from facegap.report.compared import matrix_tables
 from facegap.report.figures import Figure
 from facegap.report.identification import search_tables
-from facegap.report.labels import label_tables
+from facegap.report.labels import counts_table, doubt_tables
 from facegap.report.narrow import in_parts, shades_tables, verdict_table
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.spread import measure_table, score_table, transfer_table_text
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # On a narrow screen: each row becomes a card; the table folds its words; it scrolls sideways, its first column in place.
 Layout = Literal["cards", "plain", "wide"]
+# Terms of the errors of comparisons; none for a run without.
+OF_PAIRS = {False: ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "GFAR and GFRR"), True: ()}
 WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
 NUMBER = re.compile(r"[-−–+<>≈∞\[(\d]")
 UNITS = frozenset({"points", "against", "ms", "pairs", "alone", "only", "subjects"})
@@ -122,9 +124,9 @@ def explained_once(sections: Sequence[Section]) -> list[Section]:
 
 def verdicts(run: Run) -> Section:
     """Which groups differ."""
-    tables = (PageTable(verdict_table(run)), *(PageTable(table) for table in label_tables(run))) if len(run.gaps) else ()
+    tables = (PageTable(verdict_table(run)), *(PageTable(table) for table in doubt_tables(run))) if len(run.gaps) else ()
     lead = "For each way of grouping people the widest gap, that of the worst group against the best, and its verdict."
-    terms = ("errors / trials", "subjects", "interval", "verdict", "margin", "p (Holm)")
+    terms = ("errors / trials", "subjects", "interval", "verdict", "margin", "p (Holm)", *OF_PAIRS[run.matched is None])
     return Section("verdicts", "Which groups differ", lead, terms, tables=tables)
 
 
@@ -144,7 +146,7 @@ def errors(run: Run, figures: Sequence[Figure]) -> Section:
         "Each dot is a group, each line its interval; errors and trials stand at the right. Paler marks are groups too "
         "small to rank."
     )
-    terms = ("interval", *(("threshold", "genuine and impostor pairs", "FMR", "FNMR", "GFAR and GFRR") if run.matched else ()))
+    terms = ("interval", *OF_PAIRS[run.matched is None])
     return Section("errors", "Errors by group", lead, terms, tuple(figures), tuple(tables))
 
 
@@ -212,7 +214,7 @@ def tone(run: Run, figures: Sequence[Figure]) -> Section:
     """Skin tone: how many people have which label, and what doubt about the labels does to the gaps."""
     lead = "How many people have which label of skin tone. Colours are shown as swatches of the scale and nowhere else."
     terms = ("measured tone",) if any(name.startswith("measured_") for name in run.manifest.columns) else ()
-    shown = tuple(PageTable(table) for table in label_tables(run))
+    shown = (PageTable(counts_table(run)),) if run.record.get("labels") else ()
     return Section("tone", "Skin tone of the people", lead, terms, tuple(figures), shown)
 
 
