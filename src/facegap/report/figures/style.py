@@ -39,6 +39,7 @@ INHERITED = frozenset({
     "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
 })  # fmt: skip
 NO_BREAK = "\u00a0"
+DIGITS = 8  # significant ones of a place in a chart: no eye sees more, and a page of many curves is a tenth shorter
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,9 @@ def as_json(value: Any) -> Any:
     """A value as JSON can hold it; text without letters that hide or reorder others."""
     if isinstance(value, str):
         return told_apart(clean(value))
-    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if abs(value) < float("inf") else None
+    return value
 
 
 def tooltips(**titles: str) -> list[Any]:
