@@ -23,7 +23,7 @@ from facegap.audit import recheck
 from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
 from facegap.report.figures.render import silent
-from facegap.report.page import Images, add_report, hash_source, policy, report_again, sign, unbroken
+from facegap.report.page import Images, add_report, apart, breakable, hash_source, policy, report_again, sign, unbroken
 from facegap.report.reproduce import command_of
 from facegap.report.sections import is_number
 from facegap.report.words import METHODS, TERMS, limits_of, methods_of
@@ -89,6 +89,12 @@ def test_each_term_is_explained_once(pages: dict[str, str], name: str) -> None:
     assert len(terms) >= 5
     assert len(terms) == len(set(terms))
     assert set(terms) <= set(TERMS)
+
+
+def test_terms_of_the_verdict_table_are_explained_above_it(pages: dict[str, str]) -> None:
+    before = pages["compared"].split("<table", 1)[0]
+    assert all(f"<dt>{term}</dt>" in before for term in ("FMR", "FNMR", "GFAR and GFRR", "threshold", "margin"))
+    assert "<dt>FMR</dt>" not in pages["answered"]
 
 
 @pytest.mark.parametrize("name", ["compared", "answered", "hostile"])
@@ -278,6 +284,26 @@ def test_limits_and_methods_are_those_of_the_run(compared_run: tuple[Path, Run],
 )  # fmt: skip
 def test_columns_of_numbers_are_known_by_their_cells(text: str, expected: bool) -> None:
     assert is_number(text) is expected
+
+
+def test_a_long_name_may_break_inside_and_stays_text() -> None:
+    name = "<b>" + "x" * 60
+    assert breakable(name) == "&lt;b&gt;" + "x" * 21 + "<wbr>" + "x" * 24 + "<wbr>" + "x" * 15
+    assert breakable("Southeast Asian female & [1.0,\u00a02.0] 34/56") == "Southeast Asian female &amp; [1.0,\u00a02.0] 34/56"
+    assert breakable("a\0b\x1b" + "y" * 24) == "a\ufffdb\ufffd" + "y" * 20 + "<wbr>" + "y" * 4
+
+
+def test_quoted_names_in_the_finding_run_in_their_own_direction_and_stay_text() -> None:
+    assert apart("2 % of “<i>שלום” (1 of 50).") == "2 % of “<bdi>&lt;i&gt;שלום</bdi>” (1 of 50)."
+
+
+def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[Path, Run]) -> None:
+    told = {method.name: method.formula for method in methods_of(compared_run[1])}
+    run = compared_run[1]
+    rate = run.rates[(run.rates["metric"] == "fnmr") & (run.rates["errors"] > 0)].iloc[0]
+    assert rate["method"] == "wilson"  # nobody has a second pair of photographs
+    assert told["Interval of a rate of images or searches"].startswith("where nobody is tried twice Wilson's interval")
+    assert "jackknife" in told["Interval of FMR and FNMR"]
 
 
 def test_small_words() -> None:

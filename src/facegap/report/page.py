@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from facegap.errors import RunError
 from facegap.report import overview
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from facegap.report.figures.render import Drawn
 
 NO_BREAK = "\u00a0"
+LONGEST_WORD = 24  # letters in a row of a table that stay on one line
 PAGE, FIGURES = "report.html", "figures"
 SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?"}
 
@@ -185,7 +186,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {
-        "clean": clean, "unbroken": unbroken, "sign": sign, "picture": picture_source, "spec": spec_text,
+        "clean": clean, "unbroken": unbroken, "breakable": breakable, "apart": apart, "sign": sign,
+        "picture": picture_source, "spec": spec_text,
     }  # fmt: skip
     return made
 
@@ -194,6 +196,18 @@ def unbroken(text: str) -> str:
     """Text that may wrap between a value, its interval and its counts, but inside none of them."""
     tied = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NO_BREAK), text)
     return tied.replace(" %", f"{NO_BREAK}%").replace("< ", f"<{NO_BREAK}")
+
+
+def breakable(text: str) -> Markup:
+    """Text that may also break inside what has no blank for long: no name can push the numbers beside it out of sight."""
+    marked = re.sub(rf"\S{{{LONGEST_WORD}}}(?=\S)", lambda found: f"{found[0]}\0", clean(text))
+    return Markup(str(escape(marked)).replace("\0", "<wbr>"))  # noqa: S704  (escaped)
+
+
+def apart(sentence: str) -> Markup:
+    """A sentence whose quoted names each run in their own direction: one that is read from the right moves no number."""
+    quoted = re.sub("“(.*?)”", r"“<bdi>\1</bdi>”", str(escape(sentence)))
+    return Markup(quoted)  # noqa: S704  (escaped)
 
 
 def sign(verdict: str) -> str:

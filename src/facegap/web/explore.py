@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from facegap.errors import FacegapError
+from facegap.report.page import breakable
 from facegap.report.sections import PageTable
 from facegap.report.text import clean, score
 from facegap.store import Run, csv_bytes
@@ -108,7 +109,7 @@ class Pages:
             # a slider holds nothing beyond its ends, and would send back another threshold than it was given
             "lowest": min(view.lowest, asked.threshold), "highest": max(view.highest, asked.threshold),
             "below": floor_note(view) if below else "", "score": score, "alarms": view.run.record.get("alarms", []),
-            "failures": PageTable(failures_text(found, asked), layout="wide"), "clean": clean,
+            "failures": PageTable(failures_text(found, asked), layout="wide"), "clean": clean, "breakable": breakable,
             "earlier": asked.address(page=str(asked.page - 1)) if asked.page > 1 else "",
             "later": asked.address(page=str(asked.page + 1)) if asked.page * PAGE_ROWS < len(found) else "",
             "include_ids": self.include_ids,
