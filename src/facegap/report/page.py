@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from facegap.errors import RunError
 from facegap.report import overview
 from facegap.report.finding import headline
+from facegap.report.names import unnamed
 from facegap.report.reproduce import command_of
 from facegap.report.text import clean
 from facegap.report.words import limits_of, methods_of
@@ -127,17 +128,10 @@ def page(
 
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
-    """What a reader must know, without the names of images and people unless these were asked for."""
+    """What a reader must know below the alarms, without the names of images and people unless these were asked for."""
     alarms = run.record.get("alarms", [])  # these stand above everything else
     found = [str(warning) for warning in run.record["warnings"] if warning not in alarms]
-    if include_ids or not found:
-        return found
-    names = {*run.manifest["image"], *run.manifest["subject"]}
-    # A bare number is left: it would be taken for a count, and names nobody who does not hold the manifest.
-    told = [name for name in sorted(names, key=len, reverse=True) if not name.isdigit() and any(name in text for text in found)]
-    for name in told:
-        found = [re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "(an image)", text) for text in found]
-    return found
+    return found if include_ids else unnamed(found, run)
 
 
 def own(text: str) -> Markup:

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.terms import attribute_columns
+from facegap.report.names import unnamed
 from facegap.report.tables import across_groups, group_of, records, terms_of
 from facegap.store import Run
 
@@ -75,7 +76,7 @@ def run_export(run: Run) -> dict[str, Any]:
         "differentials": differentials_of(run),
         "throughput": throughput_of(run),
         "uncertainty": uncertainty_of(run),
-        "warnings": [str(warning) for warning in run.record.get("warnings", [])],
+        "warnings": unnamed([str(warning) for warning in run.record.get("warnings", [])], run),
     }
     whole["reported"] = [
         {"item": item.item, "where": item.where, "present": not item.missing, "missing": item.missing}

@@ -1,0 +1,26 @@
+"""Sentences without the names of images and people, for everything that is handed on without `--include-ids`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from facegap.store import Run
+
+SOMEBODY = "(an image)"
+
+
+def unnamed(sentences: Sequence[str], run: Run) -> list[str]:
+    """The sentences with SOMEBODY for each name of an image or person of the manifest.
+
+    A bare number is left: it would be taken for a count, and names nobody who does not hold the manifest.
+    """
+    if not sentences:
+        return []
+    names = {*run.manifest["image"].astype(str), *run.manifest["subject"].astype(str)}
+    told = [name for name in names if name and not name.isdigit() and any(name in text for text in sentences)]
+    if not told:
+        return list(sentences)
+    longest_first = sorted(told, key=lambda name: (-len(name), name))
+    any_name = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first))
+    return [any_name.sub(SOMEBODY, text) for text in sentences]
