@@ -19,8 +19,9 @@ from facegap.cli import app
 from facegap.closed_boxes import audit_predictions
 from facegap.closed_comparisons import audit_embeddings
 from facegap.commands.export import exported
-from facegap.report.model_card import md
+from facegap.report.model_card import md, widest_first
 from facegap.report.run_export import as_json, schema_text
+from facegap.store import read_run
 from facegap.verify import VerifySettings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -150,10 +151,12 @@ def test_throughput_by_group_counts_every_image(drawn: Path) -> None:
     assert all(0 < entry["median_ms"] <= entry["p95_ms"] for entry in found.values())
 
 
-def test_no_image_is_named_in_either(classified: Path, verified: Path) -> None:
-    for folder in (classified, verified):
+def test_no_image_is_named_in_either(classified: Path, verified: Path, drawn: Path) -> None:
+    assert any("secret-" in warning for warning in read_run(drawn).record["warnings"])  # one picture under two names
+    for folder in (classified, verified, drawn):
         for form in ("json", "model-card"):
             assert "secret-" not in exported(folder, form)  # type: ignore[arg-type]
+    assert any("(an image)" in warning for warning in document(drawn)["warnings"])
 
 
 def test_numbers_that_json_does_not_have_are_null() -> None:
@@ -175,6 +178,29 @@ def test_the_card_has_every_part_and_every_rate(verified: Path) -> None:
     rates = card.split("## Error rates by group")[1].split("##")[0]
     assert rates.count("\n| falsely") == 3 * 3 * 2  # fmr, fnmr and gfar; three groups, two thresholds
     assert not re.search(r"\bnan\b", card, re.IGNORECASE)
+
+
+def test_the_card_shows_the_widest_gap_of_each_family_with_counts_the_worse_group_in_front(verified: Path) -> None:
+    run = read_run(verified)
+    table = exported(verified, "model-card").split("## Gaps and verdicts")[1].split("##")[0]
+    families = run.gaps.groupby(["family", "metric", "threshold"], dropna=False)
+    assert len(families) > 4
+    shown = [line.split(" | ") for line in table.splitlines() if line.startswith("| ") and " against " in line][1:]
+    assert len(shown) == len(run.gaps) == len(families)  # two groups only
+    row = run.gaps[(run.gaps["metric"] == "fmr") & (run.gaps["threshold"] == 0.5)].iloc[0]
+    first, second = ("a", "b") if row["difference"] >= 0 else ("b", "a")
+    (said,) = [line for line in shown if line[0] == "| falsely matched (FMR)" and line[1] == "0.5000"]
+    assert said[2] == f"{row[f'group_{first}']} against {row[f'group_{second}']}"
+    counts = [f"{row[f'errors_{side}']:,}/{row[f'trials_{side}']:,}" for side in (first, second)]
+    assert said[3] == "; ".join(counts)
+    assert said[4].startswith(f"{100 * abs(row['difference']):.2f} points")
+
+
+def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
+    wide = {"family": "town", "metric": "fnmr", "model": "m", "threshold": 0.5}
+    small = {**wide, "metric": "fmr"}
+    gaps = pd.DataFrame([{**wide, "difference": 0.1 * k} for k in (1, -3, 2)] + [{**small, "difference": 0.001}])
+    assert widest_first(gaps)["difference"].round(3).tolist() == [-0.3, 0.001, 0.2, 0.1]
 
 
 def test_hostile_text_is_no_markup_in_the_card(classified: Path) -> None:

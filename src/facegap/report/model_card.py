@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
+from facegap.report.compared import ratio_text
 from facegap.report.finding import headline
 from facegap.report.tables import METRIC_TITLES, records
-from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, number, p_value, percent, score
+from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store import Run
 
 SPECIAL = frozenset("\\`*_[]|#~$>")
 AT_THE_START = "+-="  # would make a list or a heading there
-MOST_GAPS = 30  # in the card, the widest of each family first; the JSON export holds all
+MOST_GAPS = 30  # in the card, or one of each family where these are more; the JSON export holds all
+FAMILY = ["family", "metric", "model", "threshold"]
 
 
 def md(text: object) -> str:
@@ -123,25 +127,36 @@ def rate_lines(whole: Mapping[str, Any]) -> list[str]:
 
 
 def gap_lines(run: Run) -> list[str]:
-    """The widest gaps with their verdicts."""
+    """The widest gap of each family with its verdict, then the next ones."""
     if not len(run.gaps):
         return ["", "No two groups were large enough to be compared."]
-    order = run.gaps["difference"].abs().sort_values(ascending=False, kind="stable").index
-    rows = [gap_row(row) for row in records(run.gaps.loc[order].head(MOST_GAPS))]
+    shown = widest_first(run.gaps).head(max(MOST_GAPS, len(run.gaps.groupby(FAMILY, dropna=False))))
+    rows = [gap_row(row) for row in records(shown)]
     counts = "; ".join(f"{count} {verdict}" for verdict, count in run.gaps["verdict"].value_counts().items())
-    columns = ("error", "groups", "difference", "ratio", "p (Holm)", "verdict")
-    note = f"All {len(run.gaps):,} pairs looked at: {md(counts)}. The widest {len(rows)} are shown."
+    columns = ("error", "threshold", "worse against better", "errors / trials", "difference", "ratio", "p (Holm)", "verdict")
+    note = f"All {len(run.gaps):,} pairs looked at: {md(counts)}. Shown: {len(rows)}, of each grouping the widest first."
     return ["", *table(columns, rows), "", note]
 
 
+def widest_first(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Gaps by their place in their own family, the widest of each first: rates of matches are smaller than any other."""
+    widths = gaps["difference"].abs().fillna(-1.0)
+    place = widths.groupby([gaps[name] for name in FAMILY], dropna=False).rank(method="first", ascending=False)
+    return gaps.loc[place.sort_values(kind="stable").index]
+
+
 def gap_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """One gap."""
-    ratio = f"{number(row['ratio'])} [{number(row['ratio_low'])}, {number(row['ratio_high'])}]"
+    """One gap, the worse group in front."""
+    turn = -1 if row["difference"] < 0 else 1
+    first, second = ("a", "b") if turn == 1 else ("b", "a")
+    low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
     return (
         METRIC_TITLES.get(row["metric"], row["metric"]),
-        f"{row['group_a']} against {row['group_b']}",
-        f"{percent(row['difference'])} {interval(row['difference_low'], row['difference_high'])}",
-        ratio if row["metric"] in RATIO_METRICS else NO_NUMBER,
+        score(row["threshold"]),
+        f"{row[f'group_{first}']} against {row[f'group_{second}']}",
+        "; ".join(f"{row[f'errors_{side}']:,}/{row[f'trials_{side}']:,}" for side in (first, second)),
+        f"{percent(turn * row['difference']).replace(' %', ' points')} {interval(low, high)}",
+        ratio_text(row, turn) if row["metric"] in RATIO_METRICS else NO_NUMBER,
         p_value(row["p_adjusted"]),
         str(row.get("label_verdict") or row["verdict"]),
     )
