@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +133,24 @@ def test_people_are_counted_per_group(unequal: Path, tmp_path: Path) -> None:
         (rate(0.4, by="gender", groups=["nobody"]), "no group nobody"),
         (rate(0.4, by="gender", groups=["female", "nobody"]), "no group nobody"),
         (rate(0.4, threshold=0.3), "no row of the run fits"),
+        # a group of another term than the rule's: it is in the run, and yet nothing is said of it
+        (rate(0.5, by="gender", groups=["female", "Ayr"]), "no group Ayr there; of the others female 30.00 %"),
+        ('[[subjects]]\nmin = 5\nby = "gender"\ngroups = ["female", "Ayr"]\n', "no group Ayr there; of the others"),
+        ('[[gap]]\nmetric = "error_rate_all"\nmax_difference = 0.9\ngroups = ["female", "male", "nobody"]\n', "no group nobody"),
+        ('[[gap]]\nmetric = "error_rate_all"\nmax_difference = 0.9\ngroups = ["female"]\n', "a gap is between two groups"),
     ],
 )
 def test_what_the_run_does_not_have_cannot_be_told(unequal: Path, tmp_path: Path, text: str, said: str) -> None:
     (found,) = gate(unequal, policy(tmp_path, text))[1]
     assert found.state == "cannot tell"
     assert said in found.line
+
+
+def test_a_line_holds_no_escape_whatever_an_edited_run_folder_says(unequal: Path) -> None:
+    run = read_run(unequal)
+    edited = replace(run, rates=run.rates.assign(metric="a\x1b[2Jb\u202ec\nd"))
+    line = outcome(Rule("rate", "", "fmr", 0.1), edited).line
+    assert line == "cannot tell  falsely matched (FMR): no row of the run fits it (it has a\ufffd[2Jb\ufffdc\ufffdd)"
 
 
 def run_gate(run: Path, path: Path) -> Any:

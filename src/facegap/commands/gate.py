@@ -7,8 +7,8 @@ beyond it, and else the run cannot tell. On request a rule judges the point valu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,8 +46,8 @@ class Outcome:
 
     @property
     def line(self) -> str:
-        """The rule in one line."""
-        return f"{self.state:<11}  {title(self.rule)}: {self.said}"
+        """The rule in one line, whatever a run folder that was made elsewhere has for names."""
+        return clean(f"{self.state:<11}  {title(self.rule)}: {self.said}")
 
 
 def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
@@ -75,18 +75,24 @@ def outcome(rule: Rule, run: Run) -> Outcome:
     reason = unknown_term(rule, run)
     if reason:
         return Outcome(rule, "cannot tell", reason)
-    makers = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}
-    found = makers[rule.kind](rule, run)
-    if not found:
+    judged_rows = rows_of(rule, run)
+    if not judged_rows:
         return Outcome(rule, "cannot tell", f"no row of the run fits it ({nothing(rule, run)})")
+    makers = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}
+    found = makers[rule.kind](rule, judged_rows)
     state = next(state for state in STATES if any(one.state == state for one in found))
     deciding = max((one for one in found if one.state == state), key=lambda one: one.weight)
-    missing = missing_groups(rule, run)
+    missing = missing_groups(rule, judged_rows)
     if missing and state == "holds":
         return Outcome(rule, "cannot tell", f"{missing}; of the others {deciding.said}")
     count = sum(one.state == state for one in found)
     among = f" ({count} of {len(found)} rows)" if len(found) > 1 else ""
     return Outcome(rule, state, deciding.said + among)
+
+
+def rows_of(rule: Rule, run: Run) -> list[dict[str, Any]]:
+    """The rows of the run that a rule is about."""
+    return gap_rows(rule, run) if rule.kind in ("gap", "verdict") else rate_rows(rule, run)
 
 
 def unknown_term(rule: Rule, run: Run) -> str:
@@ -104,19 +110,18 @@ def nothing(rule: Rule, run: Run) -> str:
     metrics = list(dict.fromkeys(table["metric"])) if len(table) else []
     if rule.metric and rule.metric not in metrics:
         return f"it has {', '.join(metrics) or 'no metric'}"
-    if missing := missing_groups(rule, run):
+    anywhere = rows_of(replace(rule, groups=(), threshold=math.nan, threshold_from=""), run)
+    if missing := missing_groups(rule, anywhere):
         return missing
+    if len(rule.groups) == 1 and rule.kind in ("gap", "verdict"):
+        return "a gap is between two groups: name both, or none for all"
     points = ", ".join(score(float(point["threshold"])) for point in run.record.get("operating", []))
     return f"its thresholds are {points}" if points else "its groups are too small to be tested"
 
 
-def missing_groups(rule: Rule, run: Run) -> str:
-    """Which groups that a rule names are not in its table; empty where all are."""
-    if rule.kind in ("gap", "verdict"):
-        chosen = run.gaps[run.gaps["metric"] == rule.metric] if len(run.gaps) else run.gaps
-        present = set(chosen["group_a"]) | set(chosen["group_b"]) if len(chosen) else set()
-    else:
-        present = {str(group) for group in own_rates(run)["group"]}
+def missing_groups(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which groups that a rule names are in none of the rows it is judged on; empty where all are."""
+    present = {str(row[name]) for row in rows for name in ("group", "group_a", "group_b") if name in row}
     missing = [group for group in rule.groups if group not in present]
     return f"no group {', '.join(clean(group) for group in missing)} there" if missing else ""
 
@@ -124,9 +129,9 @@ def missing_groups(rule: Rule, run: Run) -> str:
 # ---- rates and people ----
 
 
-def rate_findings(rule: Rule, run: Run) -> list[Finding]:
+def rate_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
     """What each rate that the rule is about says to its limit."""
-    return [rate_finding(rule, row) for row in rate_rows(rule, run)]
+    return [rate_finding(rule, row) for row in rows]
 
 
 def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
@@ -191,10 +196,10 @@ def manner(rule: Rule) -> str:
     return " (point value judged)" if rule.judge == "point" else ""
 
 
-def people_findings(rule: Rule, run: Run) -> list[Finding]:
+def people_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
     """How many people stand behind each group; the most that any of its rates has, or those of the rule's metric."""
     people: dict[str, int] = {}
-    for row in rate_rows(rule, run):
+    for row in rows:
         people[str(row["group"])] = max(people.get(str(row["group"]), 0), int(row["subjects"]))
     return [
         Finding(
@@ -219,9 +224,9 @@ def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def gap_findings(rule: Rule, run: Run) -> list[Finding]:
+def gap_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
     """What each gap that the rule is about says to its limit."""
-    return [gap_finding(rule, row) for row in gap_rows(rule, run)]
+    return [gap_finding(rule, row) for row in rows]
 
 
 def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
@@ -252,10 +257,10 @@ def inverse(value: float) -> float:
     return math.inf if value == 0 else 1 / value
 
 
-def verdict_findings(rule: Rule, run: Run) -> list[Finding]:
+def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
     """What each verdict that the rule is about says: one that is forbidden breaks it, too little data cannot tell."""
     found = []
-    for row in gap_rows(rule, run):
+    for row in rows:
         verdict = str(row.get("label_verdict") or row["verdict"])
         state: State = "broken" if verdict in rule.forbidden else "cannot tell" if verdict == UNDECIDED else "holds"
         p = float(row["label_p_adjusted"] if row.get("label_draws", 0) else row["p_adjusted"])
