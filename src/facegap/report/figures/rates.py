@@ -236,7 +236,9 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
     dots = base.mark_point(filled=True, size=90).encode(
         x=alt.X("x:Q"), y=alt.Y("r_value:Q"), shape=alt.Shape("mark:N", scale=shape, legend=None)
     )
-    names = base.mark_text(align="left", dx=8, dy=-8).encode(x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N")
+    names = base.mark_text(align="left", dx=8, dy=-8).encode(
+        x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N", color=alt.value(INK), opacity=alt.value(1)
+    )
     chart = alt.layer(across, upright, dots, names).properties(width=ROOM_PX - 90, height=320)
     title = f"Both errors at the global threshold {threshold}, by {' x '.join(term)}"
     ends = "; ".join(

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.report.figures.style import (
+    INK,
     LETTER_PX,
     LOG_TICKS,
     MOST_ROWS,
@@ -127,7 +128,9 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     ]  # fmt: skip
     colour, shape = scales(labels)
     scale = alt.Scale(type="log", nice=False, padding=30) if slow else alt.Scale(domain=[0, 1.35 * max(times)])
-    x = alt.X("ms:Q", scale=scale, axis=alt.Axis(title="milliseconds per face (median)", tickCount=6, format="~g"))
+    # As an expression: a format of the axis would take its digits from the step, and write 10 as 1e+1.
+    ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
+    x = alt.X("ms:Q", scale=scale, axis=ticks)
     up = alt.Axis(title=METRIC_TITLES.get(metric, clean(metric)), tickCount=5, labelExpr=PER_CENT)
     base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=None))
     lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
@@ -136,7 +139,9 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     )
     places: list[tuple[str, Literal["left", "right"], int]] = [("!datum.right", "left", 10), ("datum.right", "right", -10)]
     names = [
-        base.transform_filter(condition).mark_text(align=side, dx=dx, dy=-9).encode(y=alt.Y("y:Q"), text="said:N")
+        base.transform_filter(condition).mark_text(align=side, dx=dx, dy=-9).encode(
+            y=alt.Y("y:Q"), text="said:N", color=alt.value(INK)
+        )
         for condition, side, dx in places
     ]
     chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)

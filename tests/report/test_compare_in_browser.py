@@ -1,0 +1,70 @@
+"""compare.html in Chromium: no request, nothing cut off on a phone or on paper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from facegap.closed_boxes import audit_predictions
+from facegap.commands.compare import compare, write_comparison
+
+HOSTILE = "<img src=x onerror=alert(1)>" + "y" * 90
+CUT_OFF = """
+[...document.querySelectorAll("table, img, p, li, h1, h2, h3")].filter(
+  (shown) => shown.getClientRects().length && shown.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+).map((shown) => shown.outerHTML.slice(0, 60))
+"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Iterator[Any]:
+    """A comparison of two vendors over towns of which one is markup, opened; every request and dialog is noted."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("chromium is not installed; apt-get install chromium")
+    folder = tmp_path_factory.mktemp("vendors")
+    make_answered(folder, [HOSTILE, "Bonn"], out=folder / "first")
+    said = pd.read_csv(folder / "answers.csv", keep_default_na=False)
+    said["prediction"] = "female"
+    said.to_csv(folder / "others.csv", index=False)
+    by = "gender,town*gender"
+    audit_predictions(folder / "others.csv", folder / "people.csv", by=by, min_subjects=5, out=folder / "second")
+    write_comparison(compare([folder / "first", folder / "second"]), folder / "out")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page(viewport={"width": 390, "height": 800})
+        opened.noted = []
+        opened.on("request", lambda request: opened.noted.append(request.url.split(",")[0]))
+        opened.on("dialog", lambda dialog: (opened.noted.append(dialog.message), dialog.dismiss()))
+        opened.goto((folder / "out" / "compare.html").as_uri())
+        opened.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+        yield opened
+        browser.close()
+
+
+def test_a_comparison_asks_for_nothing_and_runs_nothing(page: Any) -> None:
+    assert {address for address in page.noted if not address.startswith("data:")} == {page.url}
+    assert page.locator("img:not(figure.chart img)").count() == 0
+    assert page.get_by_text(HOSTILE).count() > 0
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(page: Any) -> None:
+    for width in (320, 390, 768, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_on_paper_no_chart_and_no_table_is_cut_off(page: Any) -> None:
+    page.set_viewport_size({"width": 688, "height": 900})
+    page.emulate_media(media="print")
+    assert page.locator("figure.chart img").count() >= 2
+    assert page.evaluate(CUT_OFF) == []
+    page.emulate_media(media="screen")

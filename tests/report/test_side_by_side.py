@@ -1,0 +1,68 @@
+"""Charts of a comparison: each model at its own time and worst group; words and ticks that can be read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from facegap.report.figures.render import drawn
+from facegap.report.figures.side_by_side import comparison_figures
+from facegap.report.figures.style import INK, Figure
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = "</text><script>alert(1)</script>"
+
+
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rates of two groups in two models, and the worst of each at its time."""
+    shared = {"metric": "error_rate_all", "threshold": float("nan"), "family": "town", "ranked": True}
+    sides = pd.DataFrame(
+        [
+            {**shared, "run": run, "group": group, "errors": errors, "trials": 100, "value": errors / 100,
+             "low": errors / 200, "high": errors / 50}
+            for run, counts in (("quick", (30, 10)), (HOSTILE, (5, 8)))
+            for group, errors in zip(("Ayr", "Bonn"), counts, strict=True)
+        ]
+    )  # fmt: skip
+    worst = sides.loc[sides.groupby("run")["value"].idxmax()].assign(worst_group=lambda rows: rows["group"])
+    return sides, worst.assign(ms_per_face=worst["run"].map({"quick": 2.0, HOSTILE: 10.0}))
+
+
+@pytest.fixture(scope="module")
+def charts() -> dict[str, list[Figure]]:
+    sides, speed = tables()
+    found: dict[str, list[Figure]] = comparison_figures(sides, speed, ["error_rate_all"])
+    return found
+
+
+def values(figure: Figure) -> list[dict[str, Any]]:
+    """All rows of all data of a spec."""
+    return [row for text in figure.spec["datasets"].values() for row in json.loads(text)]
+
+
+def test_the_worst_group_of_each_model_stands_at_its_time(charts: dict[str, list[Figure]]) -> None:
+    (figure,) = charts["speed"]
+    marks = {row["model"]: row for row in values(figure)}
+    assert (marks["quick"]["ms"], marks["quick"]["y"], marks["quick"]["said"]) == (2, 0.3, "quick: Ayr, 30/100")
+    assert (marks[HOSTILE]["ms"], marks[HOSTILE]["y"]) == (10, 0.08)
+    assert "quick: 2.00 ms, Ayr 30.00 % [15.00, 60.00]" in figure.alt
+
+
+def test_ticks_of_milliseconds_are_plain_numbers_and_names_are_written_in_ink(charts: dict[str, list[Figure]]) -> None:
+    (figure,) = charts["speed"]
+    tree = ElementTree.fromstring(drawn(figure).svg)
+    texts = {"".join(text.itertext()): text.get("fill") for text in tree.iter(f"{SVG}text")}
+    assert "10" in texts
+    assert not any("e+" in text for text in texts)
+    assert texts["quick: Ayr, 30/100"] == texts[f"{HOSTILE}: Bonn, 8/100"] == INK
+
+
+def test_hostile_names_of_models_are_text_in_every_chart(charts: dict[str, list[Figure]]) -> None:
+    for figure in (*charts["errors"], *charts["speed"]):
+        tree = ElementTree.fromstring(drawn(figure).svg)
+        assert not any("script" in element.tag for element in tree.iter())
+    assert sum(len(found) for found in charts.values()) == 2
