@@ -83,6 +83,29 @@ def test_a_moved_slider_changes_the_numbers_at_once(chromium: Any, address: str)
     page.context.close()
 
 
+def test_the_keyboard_moves_the_slider_on_and_keeps_its_place(chromium: Any, address: str) -> None:
+    page = opened(chromium, address)
+    slider = page.get_by_label("Accept from score")
+    start = float(slider.input_value())
+    slider.focus()
+    with page.expect_navigation():
+        for _ in range(4):  # one view for all of them
+            page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.id") == "threshold"
+    first = float(slider.input_value())
+    with page.expect_navigation():
+        page.keyboard.press("ArrowRight")
+    step = float(slider.input_value()) - first
+    assert first - start == pytest.approx(4 * step, rel=0.01)
+    page.get_by_label("Groups by").focus()
+    with page.expect_navigation():
+        page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "by"
+    assert sum("threshold=" in url for url in page.asked) == 3
+    assert page.faults == []
+    page.context.close()
+
+
 def test_without_a_script_the_form_does_the_same(chromium: Any, address: str) -> None:
     page = opened(chromium, address, script=False)
     before = refused(page)
