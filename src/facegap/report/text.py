@@ -12,9 +12,10 @@ NO_XML = frozenset("\ufffe\uffff")  # no XML file, and so no SVG, may hold them
 
 def clean(text: object) -> str:
     """Text without control, format and surrogate characters; each becomes the replacement character."""
-    return "".join(
-        "\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in str(text)
-    )
+    said = str(text)
+    if said.isprintable():  # nothing of HIDDEN and NO_XML is; a page asks for tens of thousands of texts
+        return said
+    return "".join("\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in said)
 
 
 def percent(value: float, digits: int = 2) -> str:
