@@ -24,7 +24,7 @@ from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
 from facegap.report.figures.render import silent
 from facegap.report.page import Images, add_report, apart, breakable, hash_source, policy, report_again, sign, unbroken
-from facegap.report.reproduce import command_of
+from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
 from facegap.report.words import METHODS, TERMS, limits_of, methods_of
 from facegap.store import Run, read_run, read_sums
@@ -261,6 +261,31 @@ def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_ru
     assert (options["--fmr"], options["--seed"], options["--device"]) == ("0.001", "3", "cuda")
     assert options["--by"] == "gender,race*gender"
     assert "--batch" not in options
+
+
+def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_sent(
+    drawn_run: tuple[Path, Run], answered_run: tuple[Path, Run]
+) -> None:
+    folder, run = drawn_run
+    labels = {"tone": {"sha256": "ab" * 32}, "annotations": {"sha256": "cd" * 32}, "draws": 50, "seed": 7, "columns": {}}
+    record = {**run.record, "labels": labels, "sent": {"calls": 1}}
+    words = shlex.split(command_of(record))
+    words.remove("--send-images")
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert (options["--tone"], options["--annotations"]) == ("TONE.parquet", "ANNOTATIONS.csv")
+    assert (options["--label-draws"], options["--seed"]) == ("50", "7")
+    hashes = dict(hash_table(replace(run, record=record), folder / "run").rows)
+    assert (hashes["tone"], hashes["annotations"]) == ("ab" * 32, "cd" * 32)
+    plain = command_of({**answered_run[1].record, "labels": {**labels, "draws": 200, "seed": 0}})
+    assert "--tone TONE.parquet" in plain
+    assert not {"--label-draws", "--seed", "--send-images"} & set(plain.split())
+
+
+def test_a_tail_that_is_not_the_usual_one_is_in_the_command(compared_run: tuple[Path, Run]) -> None:
+    record = compared_run[1].record
+    assert "--tail-limit" not in command_of(record)
+    settings = {**record["request"]["settings"], "tail_limit": 5000}
+    assert "--tail-limit 5000" in command_of({**record, "request": {"settings": settings}})
 
 
 def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:

@@ -12,6 +12,8 @@ from facegap.report.text import clean
 from facegap.store import Run, sha256
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
+LABEL_FILES: Mapping[str, str] = {"tone": "TONE.parquet", "annotations": "ANNOTATIONS.csv"}
+USUAL_DRAWS, USUAL_TAIL = 200, 2_000_000  # what a command does without --label-draws and --tail-limit
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
 
 
@@ -28,9 +30,22 @@ def command_of(record: Mapping[str, Any]) -> str:
     else:
         words = ["facegap", "audit", MANIFEST]
         options = audit_options(settings)
+    options |= label_options(record, options)
+    options["--send-images"] = bool(record.get("sent"))
     options["--by"] = ",".join("*".join(term) for term in record["terms"])
     options["--min-subjects"] = record["min_subjects"] if record["min_subjects"] != 20 else None
     return " ".join([*words, *option_words(options), "--out", "RUN"])
+
+
+def label_options(record: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of labels of tone that were joined; their files' names are not kept, as the manifest's is not."""
+    joined = record.get("labels") or {}
+    found: dict[str, Any] = {f"--{name}": file for name, file in LABEL_FILES.items() if name in joined}
+    if joined and joined["draws"] != USUAL_DRAWS:
+        found["--label-draws"] = joined["draws"]
+    if joined and joined["seed"] and options.get("--seed") is None:
+        found["--seed"] = joined["seed"]
+    return found
 
 
 def closed_command(record: Mapping[str, Any]) -> str:
@@ -71,6 +86,7 @@ def verify_options(verify: Mapping[str, Any]) -> dict[str, Any]:
         "--in-sample": bool(verify.get("in_sample")),
         "--pairs": file_name(verify.get("pairs")),
         "--exclude-pairs": file_name(verify.get("exclude_pairs")),
+        "--tail-limit": verify.get("tail_limit") if verify.get("tail_limit") != USUAL_TAIL else None,
     }
     if found["--fmr"] and not found["--calibrate-on"] and not found["--in-sample"]:
         found |= {"--split": verify.get("split"), "--seed": verify.get("seed")}
@@ -101,6 +117,8 @@ def hash_table(run: Run, folder: Path) -> TextTable:
     if request.get("calibration_sha256"):
         rows.append(("calibration manifest", str(request["calibration_sha256"])))
     rows += [("list of pairs", str(value)) for value in request.get("pair_lists_sha256", [])]
+    joined = record.get("labels") or {}
+    rows += [(name, str(joined[name]["sha256"])) for name in LABEL_FILES if name in joined]
     if "predictions_sha256" in request:
         rows.append(("predictions", str(request["predictions_sha256"])))
     rows += [(f"model {clean(name)}", str(value)) for name, value in record["execution"]["models"].items()]
