@@ -107,3 +107,19 @@ def test_a_rate_without_an_interval_says_so(answered_run: tuple[Path, Run]) -> N
     first, _ = headline(replace(run, rates=run.rates.assign(low=np.nan, high=np.nan)))
     assert "people, no interval)" in first
     assert "nan" not in first
+
+
+@pytest.mark.parametrize(
+    ("drawn", "verdict", "words"),
+    [(0, "", ""), (200, "gap", "; the doubt about the labels does not change that"),
+     (200, "not enough data", "; but with the doubt about the labels counted in, these people cannot settle whether")],
+)  # fmt: skip
+def test_a_gap_by_doubtful_labels_is_not_told_without_their_doubt(
+    answered_run: tuple[Path, Run], drawn: int, verdict: str, words: str
+) -> None:
+    run = answered_run[1]
+    gaps = run.gaps.assign(verdict="gap", differs=True, label_draws=drawn, label_verdict=verdict)
+    second = headline(replace(run, gaps=gaps))[1]
+    assert "a gap that chance alone does not explain (p " in second
+    assert words in second
+    assert ("doubt" in second) == bool(words)

@@ -30,6 +30,11 @@ SAID: Mapping[str, tuple[str, str]] = {
     "no_answer_rate": ("gives no answer for", "the images of"),
     "fte": ("finds no usable face in", "the images of"),
 }
+IN_DOUBT = {
+    GAP: "there is a gap",
+    WITHIN: "there is no gap larger than the margin",
+    UNDECIDED: "these people cannot settle whether the groups differ",
+}
 NOTHING = "No two groups were large enough to be compared."
 
 
@@ -161,7 +166,7 @@ def second_sentence(found: Contrast) -> str:
     pairs = sum(found.verdicts.values())
     among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
-    return f"{size}, {worth(gap)} (p {sign(gap['p_adjusted'])}{among}){others}."
+    return f"{size}, {worth(gap)} (p {sign(gap['p_adjusted'])}{among}){doubted(gap)}{others}."
 
 
 def worth(gap: Mapping[str, Any]) -> str:
@@ -174,6 +179,15 @@ def worth(gap: Mapping[str, Any]) -> str:
     needed = gap["subjects_needed"]
     settled = "" if math.isnan(needed) else f"; to find {margin}, about {number(needed, 0)} people per group are needed"
     return f"but so few people cannot settle whether the groups differ{settled}"
+
+
+def doubted(gap: Mapping[str, Any]) -> str:
+    """What is left of the verdict where labels were drawn by their probabilities; nothing where they are not in doubt."""
+    if not gap.get("label_draws", 0):
+        return ""
+    if gap["label_verdict"] == gap["verdict"]:
+        return "; the doubt about the labels does not change that"
+    return f"; but with the doubt about the labels counted in, {IN_DOUBT[gap['label_verdict']]}"
 
 
 def sign(p: float) -> str:
