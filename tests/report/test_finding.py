@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,3 +124,11 @@ def test_a_gap_by_doubtful_labels_is_not_told_without_their_doubt(
     assert "a gap that chance alone does not explain (p " in second
     assert words in second
     assert ("doubt" in second) == bool(words)
+
+
+def test_a_tone_that_was_measured_is_not_told_as_if_it_were_the_persons(tmp_path: Path, make_answered: Any) -> None:
+    tone = ["darker", "lighter"] * 40
+    run = make_answered(tmp_path, ["Ayr", "Bonn"], measured_tone=tone)
+    rates = run.rates[(run.rates["town"] == "any") & (run.rates["gender"] == "any")]
+    first, _ = headline(replace(run, rates=rates))
+    assert re.search(r"“(darker|lighter)” by measured tone \(\d+ of 40, ", first)

@@ -35,6 +35,7 @@ IN_DOUBT = {
     WITHIN: "there is no gap larger than the margin",
     UNDECIDED: "these people cannot settle whether the groups differ",
 }
+JOINED = ("measured_", "annotated_")  # columns of tone that were joined to the manifest
 NOTHING = "No two groups were large enough to be compared."
 
 
@@ -142,8 +143,9 @@ def at(row: Mapping[str, Any]) -> str:
 
 
 def name(row: Mapping[str, Any]) -> str:
-    """A group as it is called in a sentence: label and attribute, as labels alone can be any text."""
-    return f"“{clean(row['group'])}”"
+    """A group as it is called in a sentence, in quotes, as labels can be any text; of a tone who or what gave it."""
+    given = [clean(column).replace("_", " ") for column, _ in row["group"].attributes if column.startswith(JOINED)]
+    return f"“{clean(row['group'])}”" + (f" by {' and '.join(given)}" if given else "")
 
 
 def counts(row: Mapping[str, Any]) -> str:
