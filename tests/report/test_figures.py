@@ -15,7 +15,7 @@ import pytest
 
 from facegap.report.figures import FIGURES, Figure, figures_of
 from facegap.report.figures.matrix import BLUES, DIVERGING, WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE, short
-from facegap.report.figures.rates import log_axis, rows_of
+from facegap.report.figures.rates import log_axis, place_names, rows_of
 from facegap.report.figures.render import Drawn, drawn, spec_json
 from facegap.report.figures.style import ASIDE, INHERITED, PALETTE, SHAPES, as_json, slug, told_apart
 from facegap.report.figures.tone import scale_of, tone_columns
@@ -178,6 +178,29 @@ def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apa
 )  # fmt: skip
 def test_a_cell_holds_its_rate_in_few_letters(value: float, text: str) -> None:
     assert short(value) == text
+
+
+def test_names_beside_marks_cover_neither_marks_nor_each_other() -> None:
+    def row(group: str, x: float, y: float) -> dict[str, Any]:
+        return {"group": group, "x": x, "x1": x / 2, "x2": 0.02, "r_value": y, "r_high": 0.3}
+
+    rows = [row("alone", 0.001, 0.1), row("left of two", 0.01, 0.2), row("just beside", 0.0101, 0.2)]
+    rows += [row("at the very edge", 0.02, 0.05)]
+    place_names(rows, logarithmic=False)
+    assert [one["place"] for one in rows] == [0, 2, 0, 2]  # to the left where the right is taken, or ends
+    crowd = [row(f"group {k}", 0.01 + k * 1e-5, 0.2) for k in range(9)]
+    place_names(crowd, logarithmic=True)
+    places = [one["place"] for one in crowd]
+    assert -1 in places
+    assert sorted(place for place in places if place >= 0) == sorted({place for place in places if place >= 0})
+
+
+def test_genders_have_the_same_colours_in_the_chart_of_both_errors_as_elsewhere(figures: dict[str, Figure]) -> None:
+    for name in ("threshold/threshold-by-gender", "threshold/threshold-by-town-gender"):
+        colours = [layer["encoding"]["color"] for layer in figures[name].spec["layer"]]
+        scales = [colour["scale"] for colour in colours if "scale" in colour]
+        assert scales[0]["domain"] == ["female", "male"]
+        assert scales[0]["range"] == list(PALETTE[:2])
 
 
 def test_groups_without_trials_come_last_and_small_ones_are_marked(answered_run: tuple[Path, Run]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -37,6 +37,10 @@ from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store import Run
 
 HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fte")
+BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 320), 60  # of the chart of both errors, and beside it for its last name
+NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
+    ("left", 8, -8), ("left", 8, 15), ("right", -8, -8), ("right", -8, 15),
+)  # fmt: skip
 LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a linear axis hides the lower ones
 
 
@@ -216,10 +220,10 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
     logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], "fmr")
     for row in rows:
         row.update(x=max(row["m_value"], floor), x1=max(row["m_low"], floor), x2=max(row["m_high"], floor))
-    series = list(dict.fromkeys(row["series"] or row["group"] for row in rows))[: len(PALETTE)]
-    colour, shape = scales(series)
     for row in rows:
         row["mark"] = row["series"] or row["group"]
+    colour, shape = scales(sorted({row["mark"] for row in rows})[: len(PALETTE)])  # as in the other charts
+    place_names(rows, logarithmic)
     base = alt.Chart(data(rows)).encode(
         color=alt.Color("mark:N", scale=colour, legend=None),
         opacity=faint(),
@@ -236,12 +240,46 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
     dots = base.mark_point(filled=True, size=90).encode(
         x=alt.X("x:Q"), y=alt.Y("r_value:Q"), shape=alt.Shape("mark:N", scale=shape, legend=None)
     )
-    names = base.mark_text(align="left", dx=8, dy=-8).encode(
-        x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N", color=alt.value(INK), opacity=alt.value(1)
-    )
-    chart = alt.layer(across, upright, dots, names).properties(width=ROOM_PX - 90, height=320)
+    names = [
+        base.transform_filter(f"datum.place === {k}").mark_text(align=align, dx=dx, dy=dy).encode(
+            x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N", color=alt.value(INK), opacity=alt.value(1)
+        )
+        for k, (align, dx, dy) in enumerate(NAME_PLACES)
+    ]
+    chart = alt.layer(across, upright, dots, *names).properties(width=BOTH_PX[0], height=BOTH_PX[1])
     title = f"Both errors at the global threshold {threshold}, by {' x '.join(term)}"
     ends = "; ".join(
         f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
     )
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.")
+    unnamed = any(row["place"] < 0 for row in rows)
+    note = "Names that would cover others are left out; the tables under Errors by group have them all." if unnamed else ""
+    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", note=note)
+
+
+def place_names(rows: Sequence[dict[str, Any]], logarithmic: bool) -> None:
+    """Give each row its `place` in NAME_PLACES, the first where its name covers no mark and no other name; -1 for none."""
+    width, height = BOTH_PX
+    right, top = max(row["x2"] for row in rows), max(row["r_high"] for row in rows) or 1.0
+    left = min(row["x1"] for row in rows) if logarithmic else 0.0
+
+    def across(x: float) -> float:
+        if logarithmic:
+            return width * math.log(x / left) / math.log(right / left) if right > left else 0.0
+        return width * x / right if right else 0.0
+
+    marks = [(across(row["x"]), height * (1 - row["r_value"] / top)) for row in rows]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in marks]
+    for row, (x, y) in zip(rows, marks, strict=True):
+        row["place"] = -1
+        for k, (align, dx, dy) in enumerate(NAME_PLACES):
+            start = x + dx - (LETTER_PX * len(row["group"]) if align == "right" else 0.0)
+            box = (start, y + dy - 11, start + LETTER_PX * len(row["group"]), y + dy + 4)
+            if box[0] >= 0 and box[2] <= width + ROOM_BESIDE_PX and not any(overlap(box, other) for other in taken):
+                row["place"] = k
+                taken.append(box)
+                break
+
+
+def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two boxes of left, top, right and bottom share any place."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
