@@ -101,6 +101,10 @@ def gap(**changed: Any) -> pd.DataFrame:
     return pd.DataFrame([row | changed])
 
 
+def test_the_gap_table_says_that_its_intervals_are_each_for_itself_and_p_is_not(run: Run) -> None:
+    assert "Brackets are 95 % intervals, each of one gap by itself; p is Holm's over all pairs" in gap_table(run).notes[0]
+
+
 def test_the_worse_group_stands_first_whichever_was_a() -> None:
     line = gap_line(gap())
     assert line[3] == "Bonn against Ayr"

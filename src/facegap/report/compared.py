@@ -89,7 +89,8 @@ def gap_table(run: Run) -> TextTable:
         "all pairs",
     )
     tested = (
-        "All pairs are in gaps.csv. p is Holm's over the pairs of the family; subjects, not images, are what varies."
+        f"All pairs are in gaps.csv. Brackets are {100 * run.record['level']:g} % intervals, each of one gap by itself; p is "
+        "Holm's over all pairs of the family, and never less strict. Subjects, not images, are what varies."
     )
     small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
     return TextTable("gaps and verdicts", columns, rows, notes=(tested, small, *threshold_notes(run)))
