@@ -285,6 +285,18 @@ def test_names_that_are_the_same_get_their_folder_then_a_number(three: list[Path
     assert labels_of([run, run], [Path("a/x"), Path("b/x")]) == ["first 1", "first 2"]
 
 
+def test_runs_are_called_by_the_names_that_are_given(three: list[Path]) -> None:
+    found = compare(three[:2], names=["before", "after"])
+    assert set(found.found.paired["run_b"]) == {"after"}
+    assert sentences(found)[0].startswith("after ")
+
+
+@pytest.mark.parametrize("names", [["one"], ["same", "same"], ["one", ""], ["a", "b", "c"]])
+def test_names_that_do_not_tell_the_runs_apart_are_refused(three: list[Path], names: list[str]) -> None:
+    with pytest.raises(RunError, match=f"{len(names)} names for 2 runs: give each run one name of its own"):
+        compare(three[:2], names=names)
+
+
 def test_models_that_were_not_timed_are_said_so(side_by_side: Comparison) -> None:
     tables = {table.title: table for table in text_tables(side_by_side)}
     speed = tables["worst-group error against ms per face"]

@@ -7,16 +7,19 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import RUNS, app
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(help="Two run folders or more; the others are held against the first", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="What to call a run, once for each in their order [default: models]")
+    ] = None,
     allow_different_people: Annotated[
         bool,
         typer.Option(
@@ -35,10 +38,10 @@ def compare(
     from facegap.commands import compare as command
     from facegap.report.terminal import print_sentences, print_tables, print_warnings
 
-    found = command.compare(runs, allow_different_people=allow_different_people, seed=seed)
+    found = command.compare(runs, names=names or (), allow_different_people=allow_different_people, seed=seed)
     print_tables(command.text_tables(found))
     print_warnings(found.warnings)
     print_sentences(command.sentences(found))
     if out is not None:
-        names = command.write_comparison(found, out)
-        print_sentences([f"Written to {out}: {', '.join(names)}"])
+        files = command.write_comparison(found, out)
+        print_sentences([f"Written to {out}: {', '.join(files)}"])

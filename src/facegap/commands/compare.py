@@ -48,18 +48,24 @@ class Comparison:
         return {name: frame for name, frame in tables.items() if len(frame)}
 
 
-def compare(folders: Sequence[Path], *, allow_different_people: bool = False, seed: int = 0) -> Comparison:
+def compare(
+    folders: Sequence[Path], *, names: Sequence[str] = (), allow_different_people: bool = False, seed: int = 0
+) -> Comparison:
     """Compare finished runs; every other one with the first.
+
+    names : what tables and charts call the runs; else their models
 
     Raises
     ------
     RunError : fewer than two runs, one that is not finished or was changed, other people than the first's (unless
-               allowed), or nothing that both measured
+               allowed), nothing that both measured, or names that do not tell the runs apart
     """
     if len(folders) < 2:
         raise RunError("compare takes two runs or more; the first is what the others are held against")
+    if names and (len(names) != len(folders) or len({*names, ""}) <= len(names)):
+        raise RunError(f"{len(names)} names for {len(folders)} runs: give each run one name of its own, in their order")
     runs = [read_finished(folder) for folder in folders]
-    labels = labels_of(runs, folders)
+    labels = list(names) or labels_of(runs, folders)
     apart = differences(runs, labels)
     if apart and not allow_different_people:
         raise RunError(f"these runs are not over the same people: {'; '.join(apart)}; {CURE}")

@@ -213,8 +213,8 @@ def finding(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     title, other, first = METRIC_TITLES.get(metric, clean(metric)), clean(row["run_b"]), clean(row["run_a"])
     verb = "is not told apart from" if row["verdict"] == ALIKE else f"has {row['verdict']} than"
     size = f"{signed(row['difference'])} points {interval(row['difference_low'], row['difference_high'])}"
-    sides = f"{title} for {rate(row, 'b')} against {rate(row, 'a')}, {size}, over the same {row['subjects']:,} people"
-    return f"{other} {verb} {first}: {sides}. {changes_said(found, row, metric)}"
+    sides = f"{title}: {rate(row, 'b')} against {rate(row, 'a')}, {size}, over the same {row['subjects']:,} people"
+    return f"{other} {verb} {first}; {sides}. {changes_said(found, row, metric)}"
 
 
 def rate(row: Mapping[str, Any], side: str) -> str:
