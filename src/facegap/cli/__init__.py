@@ -6,6 +6,7 @@ from facegap.cli import (  # noqa: F401  (each adds its commands to the app)
     calibrate,
     closed,
     compare,
+    demo,
     doctor,
     explore,
     export,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import TONE, app
 from facegap.cli.options import AllowOutside, ManifestPath, ModelsDir, Where
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Db = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=TONE)
 def annotate(
     manifest: ManifestPath,
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
@@ -76,7 +76,7 @@ def _announce(started: Started, manifest: Path) -> None:
 
 
 answers = typer.Typer(no_args_is_help=True, help="Take answers of `facegap annotate` out as CSV, and bring them in.")
-app.add_typer(answers, name="annotations")
+app.add_typer(answers, name="annotations", rich_help_panel=TONE)
 
 
 @answers.command(name="export")
@@ -112,7 +112,7 @@ def import_annotations(
     typer.echo(f"{found.added:,} answers added, {found.same:,} there already, {found.older:,} older than what is there")
 
 
-@app.command()
+@app.command(rich_help_panel=TONE)
 def agreement(
     annotations_csv: Annotated[Path, typer.Argument(help="CSV as `annotations export` writes it", show_default=False)],
     scale: Annotated[str | None, typer.Option(help="Only this scale [default: every one that occurs]")] = None,

@@ -9,11 +9,39 @@ import sys
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from facegap.errors import FacegapError
 
+# Headings of `facegap --help`, in the order in which a newcomer needs them.
+START = "Start here"
+CLOSED = "Closed boxes: audits without the model"
+RUNS = "What to do with a run"
+TONE = "Skin tone"
+MODELS = "Models and data"
+PROOF = "Is facegap right?"
+PANELS = (START, CLOSED, RUNS, TONE, MODELS, PROOF)
+FIRST = ("demo", "check", "audit")
+RESUMABLE = ("audit", "calibrate")
+
+
+class InOrder(TyperGroup):
+    """Commands under their headings, in the order of PANELS, whatever the order of the imports."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names as the help prints them."""
+
+        def place(name: str) -> tuple[int, int]:
+            panel = getattr(self.commands[name], "rich_help_panel", None)
+            known = PANELS.index(panel) if panel in PANELS else len(PANELS)
+            return known, FIRST.index(name) if name in FIRST else len(FIRST)
+
+        return sorted(super().list_commands(ctx), key=place)
+
+
 app = typer.Typer(
     name="facegap",
+    cls=InOrder,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -21,7 +49,11 @@ app = typer.Typer(
     help="""
 Measure how the errors of face models differ between groups of people.
 
-Start with a CSV that has a column `image` (paths beside the CSV) and any of `subject`, `gender`, `age`, and columns of
+See a whole audit in a minute, offline, on drawn people:
+
+    facegap demo
+
+Then start with a CSV that has a column `image` (paths beside the CSV) and any of `subject`, `gender`, `age`, and columns of
 your own:
 
     facegap check people.csv
@@ -48,7 +80,8 @@ def main() -> Any:
         print_error(f"facegap: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        print_error("facegap: stopped; what was done is kept, go on with --resume")
+        kept = "; what was done is kept, go on with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
+        print_error(f"facegap: stopped{kept}")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
         sys.exit(0)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import START, app
 from facegap.cli.calibrate import attach_calibration
 from facegap.cli.options import (
     AllowOutside,
@@ -31,7 +31,7 @@ IDENTIFICATION = "Identification (1:N)"
 SERVICE = "Closed service"
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def audit(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import PROOF, app
 
 if TYPE_CHECKING:
     from facegap.simulate.planted_run import OwnPower
     from facegap.store import Run
 
 
-@app.command()
+@app.command(rich_help_panel=PROOF)
 def calibrate(
     worlds: Annotated[
         Path | None, typer.Option(help="TOML that names the worlds, see docs/calibrate.md", show_default=False)

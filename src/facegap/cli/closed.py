@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import CLOSED, app
 from facegap.cli.options import (
     LABELS,
     AllowOutside,
@@ -32,7 +32,7 @@ from facegap.cli.options import (
 )
 
 
-@app.command(name="audit-predictions")
+@app.command(name="audit-predictions", rich_help_panel=CLOSED)
 def audit_predictions(
     predictions: Annotated[
         Path, typer.Argument(help="CSV or parquet: image, prediction, perhaps confidence and age", show_default=False)
@@ -70,7 +70,7 @@ def audit_predictions(
     print_run(run, out, view=view, include_ids=include_ids)
 
 
-@app.command(name="audit-embeddings")
+@app.command(name="audit-embeddings", rich_help_panel=CLOSED)
 def audit_embeddings(
     embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],
     manifest: ManifestPath,
@@ -112,7 +112,7 @@ def audit_embeddings(
     print_run(run, out, view=None, include_ids=False)
 
 
-@app.command(name="audit-scores")
+@app.command(name="audit-scores", rich_help_panel=CLOSED)
 def audit_scores(
     scores: Annotated[
         Path, typer.Argument(help="Comparisons and their scores, see docs/closed_boxes.md", show_default=False)

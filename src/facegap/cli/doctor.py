@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import MODELS, app
 from facegap.cli.options import AllowOutside, ModelsDir, Where
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def doctor(
     model: Annotated[
         str, typer.Argument(help="A card's name, a .toml card, or an .onnx, with or without a card", show_default=False)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import RUNS, app
 
 if TYPE_CHECKING:
     from facegap.commands.explore import Started
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def explore(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8322,

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import RUNS, app
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def export(
     run: Annotated[Path | None, typer.Argument(help="A run folder", show_default=False)] = None,
     form: Annotated[

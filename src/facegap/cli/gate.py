@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import RUNS, app
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def gate(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     policy: Annotated[Path, typer.Option(help="TOML with the rules, see docs/policy.toml", show_default=False)],

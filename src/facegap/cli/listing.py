@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import MODELS, START, app
 from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, Where
 
 
-@app.command()
+@app.command(rich_help_panel=START)
 def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
     """Check a manifest before any model runs: its groups, and the difference that they could show."""
     from facegap.commands.listing import check_manifest
@@ -22,7 +22,7 @@ def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outs
     print_warnings(warnings)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def models(models_dir: ModelsDir = None) -> None:
     """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
     from facegap.commands.listing import models_table
@@ -31,7 +31,7 @@ def models(models_dir: ModelsDir = None) -> None:
     print_tables([models_table(models_dir or ())])
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def datasets(
     name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
@@ -46,7 +46,7 @@ def datasets(
         print_tables([datasets_table()])
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
     accept_licence: Annotated[
@@ -64,7 +64,7 @@ def fetch(
             typer.echo(str(path))
 
 
-@app.command(name="manifest")
+@app.command(name="manifest", rich_help_panel=MODELS)
 def make_manifest(
     adapter: Annotated[
         str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import RUNS, app
 from facegap.cli.options import AllowOutside
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables")] = False,

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app, print_error
+from facegap.cli.app import PROOF, RUNS, app, print_error
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
     """Hash every file of a run and derive its tables again from the stored rows."""
     from facegap.audit import recheck as check_again
@@ -24,7 +24,7 @@ def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
     typer.echo(f"{clean(run)}: every file has its stated hash, and the stored rows give the same tables")
 
 
-@app.command()
+@app.command(rich_help_panel=RUNS)
 def scenario(
     name: Annotated[
         Literal["watchlist", "unlock", "registration", "payment", "attributes"],
@@ -74,7 +74,7 @@ def scenario(
         typer.echo(f"- {clean(sentence)}")
 
 
-@app.command()
+@app.command(rich_help_panel=PROOF)
 def reproduce(
     study: Annotated[Literal["gender-shades"], typer.Argument(help="A published table", show_default=False)],
     out: Annotated[
@@ -95,7 +95,7 @@ def reproduce(
 
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios to named peers in one run.")
-app.add_typer(bench, name="bench")
+app.add_typer(bench, name="bench", rich_help_panel=PROOF)
 
 
 @bench.command(name="matching")

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import app
+from facegap.cli.app import TONE, app
 from facegap.cli.options import AllowOutside, ManifestPath, ModelsDir, Where
 
 
-@app.command()
+@app.command(rich_help_panel=TONE)
 def tone(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Table to write, parquet, readable by you alone")] = Path("tone.parquet"),

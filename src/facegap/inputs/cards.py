@@ -26,6 +26,7 @@ __all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "r
 MAX_CARD_BYTES = 16 * 1024
 MAX_DEPTH = 8
 MAX_CARDS_BESIDE = 1000
+SHIPPED = "demo"  # folder among the project's own cards whose models come with facegap
 HASH_CHUNK_BYTES = 1024 * 1024
 # Control, formatting (it can reverse what a terminal shows) and line separating characters.
 UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
@@ -71,7 +72,8 @@ def read_card(path: Path) -> ModelCard:
 
 
 def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
-    """Every card of a folder by name, in alphabetical order; the project's own cards where `folder` is None.
+    """Every card of a folder by name, in alphabetical order; where `folder` is None the project's own cards, and after
+    them those of the models that come with facegap.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
         raise CardError(f"{where}: no such folder with model cards")
     cards: dict[str, ModelCard] = {}
     file_of: dict[str, Path] = {}  # name or sha256 -> the file that has it
-    for path in sorted(where.glob("*.toml")):
+    shipped = [] if folder is not None else (where / SHIPPED).glob("*.toml")
+    for path in (*sorted(where.glob("*.toml")), *sorted(shipped)):
         card = read_card(path)
         for key, value in (("name", card.name), ("sha256", card.sha256)):
             if value is not None and value in file_of:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from facegap.errors import CardError, FetchError
-from facegap.inputs.cards import hash_file, load_cards
+from facegap.inputs.cards import SHIPPED, cards_folder, hash_file, load_cards
 from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, ModelCard, Task
 
 FOLDERS_VARIABLE = "FACEGAP_MODELS"
@@ -145,9 +145,11 @@ def _search(card: ModelCard, folders: Sequence[Path], hashes: dict[Path, str]) -
 
 
 def _candidates(card: ModelCard, folders: Sequence[Path]) -> Iterator[Path]:
-    """Files that could be the card's: the preferred name in every folder, then every other .onnx of a fitting size."""
+    """Files that could be the card's: the preferred name in every folder, and among the models that come with facegap;
+    then every other .onnx of a fitting size in the folders.
+    """
     assert card.file is not None
-    preferred = [folder / card.file for folder in folders]
+    preferred = [folder / card.file for folder in (*folders, cards_folder() / SHIPPED)]
     others = [path for folder in folders for path in sorted(folder.glob("*.onnx")) if path not in preferred]
     return (path for path in (*preferred, *others) if _could_be(card, path))
 

@@ -1,0 +1,67 @@
+"""The first command to try."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.cli.app import START, app
+
+
+@app.command(rich_help_panel=START)
+def demo(
+    out: Annotated[Path, typer.Option(help="New folder for people, runs and reports")] = Path("facegap-demo"),
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser when done")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the people; another seed draws others")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes [default: processors]")] = None,
+) -> None:
+    """The whole audit in under a minute, offline: drawn people, two models, one biased on purpose.
+
+    Draws 1,000 pictures of 250 people who do not exist, audits both models on them, and says what it found beside the
+    known truth. Needs no data, no model file and no network.
+
+    facegap demo --open
+    """
+    from facegap.commands import demo as command
+    from facegap.commands import demo_text
+    from facegap.report.terminal import console, print_sentences, print_tables
+
+    with steps_shown() as step:
+        found = command.demo(out, seed=seed, workers=workers, step=step)
+    demo_text.write_side_by_side(found)
+    print_sentences(["", *demo_text.introduction(found), ""])
+    print_sentences(["Found:", *(f"- {sentence}" for sentence in demo_text.findings(found)), ""])
+    print_tables([demo_text.side_by_side(found)])
+    print_sentences([""])
+    print_tables(demo_text.shades(found, console().width))
+    print_sentences(["", *demo_text.where_and_next(found)])
+    if open_page:
+        import webbrowser
+
+        webbrowser.open((out / demo_text.INDEX).resolve().as_uri())
+
+
+@contextlib.contextmanager
+def steps_shown() -> Iterator[Callable[[str, int, int], None]]:
+    """A function (what, done, total) that draws a bar for each step on a terminal, and a line at its end elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: print(what, file=sys.stderr, flush=True) if done == total else None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        known: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in known:
+                known[what] = bars.add_task(what, total=total)
+            bars.update(known[what], completed=done)
+
+        yield show

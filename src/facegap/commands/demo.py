@@ -1,0 +1,193 @@
+"""The whole audit on people who do not exist: two versions of one model, one of them biased by whom it was trained on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from facegap.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from facegap.simulate.drawn import Drawing, Person
+    from facegap.store import Run
+
+Version = Literal["balanced", "skewed"]
+VERSIONS: tuple[Version, ...] = ("balanced", "skewed")
+PEOPLE, PHOTOGRAPHS = 250, 4
+TERM = "gender*tone"
+METRICS = ("error_rate_all", "fmr")  # what the demo speaks of; the run folders hold all others too
+WORST, BEST = "darker female", "lighter male"  # the pair that is named before anything is looked at
+CELLS = tuple((gender, tone) for tone in ("darker", "lighter") for gender in ("female", "male"))
+JPEG_QUALITY = 92
+MANIFEST, IMAGES, COMPARISON = "people.csv", "people", "comparison"
+STREAM = 7  # keeps the demo's people apart from those the models were trained on
+Row = tuple[str, str, str, str, int]  # of the manifest
+Step = Callable[[str, int, int], None]  # what is being done, how many of it are done, how many there are
+
+
+@dataclass(frozen=True, eq=False)
+class Demo:
+    """What a demo left: the folder, the run of each version, and the truth that was measured beforehand."""
+
+    folder: Path
+    runs: Mapping[Version, Run]
+    truth: Mapping[str, Any]
+
+
+def demo(
+    out: Path, *, seed: int = 0, people: int = PEOPLE, photographs: int = PHOTOGRAPHS, workers: int | None = None,
+    step: Step = lambda what, done, total: None,
+) -> Demo:  # fmt: skip
+    """Draw people, audit both versions on them, write two run folders with their reports, and compare them.
+
+    seed : of the people; another seed draws others
+
+    Raises
+    ------
+    RunError : `out` is there already, or cannot be made
+    """
+    from facegap.audit import audit
+    from facegap.commands.compare import compare, write_comparison
+    from facegap.report.page import add_report
+
+    make_folder(out)
+    draw_people(out, seed=seed, people=people, photographs=photographs, workers=workers, step=step)
+    runs: dict[Version, Run] = {}
+    for version in VERSIONS:
+        what = f"auditing the {version} model"
+        run = audit(
+            out / MANIFEST, detect=card("detector"), classify=card(f"gender_{version}"), embed=card(f"embedder_{version}"),
+            by=TERM, published_threshold=True, out=out / version, workers=workers,
+            progress=lambda done, total, what=what: step(what, done, total),  # type: ignore[misc]
+        )  # fmt: skip
+        step(f"writing the report of the {version} model", 0, 1)
+        add_report(out / version, run, include_ids=False)
+        step(f"writing the report of the {version} model", 1, 1)
+        runs[version] = run
+    step("comparing both", 0, 1)
+    folders = [out / version for version in VERSIONS]
+    write_comparison(compare(folders, names=VERSIONS), out / COMPARISON)
+    step("comparing both", 1, 1)
+    return Demo(out, runs, read_truth())
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder of a demo, for its owner only.
+
+    Raises
+    ------
+    RunError : it is there already, or cannot be made
+    """
+    try:
+        out.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise RunError(f"{out}: is there already and is left as it is; remove it, or choose another --out") from None
+    except OSError as error:
+        raise RunError(f"{out}: cannot be made: {error.strerror or error}; choose another --out") from error
+
+
+def model_folder() -> Path:
+    """Where the demo's models and cards lie: with the project's own cards, in the sources and in an installed wheel."""
+    from facegap.inputs.cards import cards_folder
+
+    return cards_folder() / "demo"
+
+
+def card(name: str) -> str:
+    """The card of one of the demo's models, as `audit` takes it."""
+    return str(model_folder() / f"demo_{name}.toml")
+
+
+def read_truth() -> dict[str, Any]:
+    """What the models do on many more drawings, as models/demo/measure_truth.py found it.
+
+    Raises
+    ------
+    RunError : the file is not where it was installed
+    """
+    path = model_folder() / "truth.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}; install facegap again") from error
+    return found
+
+
+def person_of(seed: int, number: int) -> tuple[Person, np.random.Generator]:
+    """The person of that number, women and men and both tones in turn, and the generator of their photographs."""
+    import numpy as np
+
+    from facegap.simulate.drawn import draw_person
+
+    gender, darker = ("female", "male")[number % 2], number // 2 % 2
+    rng = np.random.default_rng([STREAM, seed, number])
+    monk = int(rng.integers(1, 6)) + 5 * darker
+    return draw_person(rng, gender="female" if gender == "female" else "male", monk=monk), rng
+
+
+def pictures_of(seed: int, number: int, photographs: int) -> Iterator[tuple[Drawing, bytes]]:
+    """The drawings of a person, each with the bytes of its file."""
+    import cv2
+
+    from facegap.simulate.drawn import draw, draw_photograph
+
+    person, rng = person_of(seed, number)
+    for _ in range(photographs):
+        drawing = draw(person, draw_photograph(rng))
+        fine, data = cv2.imencode(".jpg", drawing.pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        assert fine
+        yield drawing, data.tobytes()
+
+
+def draw_people(
+    out: Path, *, seed: int, people: int, photographs: int, workers: int | None = None, step: Step
+) -> None:
+    """Write the drawings and the manifest that names them: image, subject, gender, tone and Monk's scale.
+
+    workers : processes that draw; the bytes do not depend on it
+    """
+    from facegap.runtime import usable_cores
+    from facegap.simulate.planted_pool import in_processes
+    from facegap.store import write_bytes
+
+    (out / IMAGES).mkdir(mode=0o700)
+    jobs = [(out, seed, number, photographs) for number in range(people)]
+    rows: dict[int, list[Row]] = {}
+    for number, drawn in in_processes(draw_one, jobs, workers or usable_cores()):
+        rows[number] = drawn
+        step("drawing people", len(rows) * photographs, people * photographs)
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(("image", "subject", "gender", "tone", "monk"))
+    lines.writerows(row for number in range(people) for row in rows[number])
+    write_bytes(out / MANIFEST, text.getvalue().encode())
+
+
+def draw_one(out: Path, seed: int, number: int, photographs: int) -> list[Row]:
+    """Write the drawings of one person; their rows of the manifest."""
+    import cv2
+
+    from facegap.store import write_bytes
+
+    cv2.setNumThreads(1)  # a process of its own for each processor is faster
+    person, _ = person_of(seed, number)
+    rows: list[Row] = []
+    for k, (_, data) in enumerate(pictures_of(seed, number, photographs)):
+        name = f"{IMAGES}/p{number:04d}_{k}.jpg"
+        write_bytes(out / name, data)
+        rows.append((name, f"p{number:04d}", person.gender, tone_of(person), person.monk))
+    return rows
+
+
+def tone_of(person: Person) -> str:
+    """Lighter or darker, by the cut of Monk's scale that facegap states."""
+    from facegap.groups.scales import MONK
+
+    return "lighter" if str(person.monk) in MONK.lighter else "darker"

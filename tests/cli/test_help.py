@@ -1,0 +1,44 @@
+"""What a newcomer sees first."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import typer
+
+from facegap.cli import app
+from facegap.cli.app import FIRST, PANELS, RESUMABLE, main
+
+
+def commands() -> dict[str, object]:
+    return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_every_command_stands_under_a_heading_and_has_a_sentence_of_help() -> None:
+    for name, command in commands().items():
+        assert getattr(command, "rich_help_panel", None) in PANELS, name
+        assert (getattr(command, "help", None) or "").strip(), name
+
+
+def test_the_demo_comes_first_and_headings_keep_their_order() -> None:
+    group = typer.main.get_command(app)
+    names = group.list_commands(None)  # type: ignore[arg-type, attr-defined]
+    assert tuple(names[: len(FIRST)]) == FIRST
+    places = [PANELS.index(commands()[name].rich_help_panel) for name in names]  # type: ignore[attr-defined]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("command", ["audit", "check", "calibrate"])
+def test_only_who_can_go_on_is_told_so_after_an_interruption(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["facegap.cli.app"], "app", interrupted)  # the package exports the app under that name
+    monkeypatch.setattr(sys, "argv", ["facegap", command])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 130
+    assert ("go on with --resume" in capsys.readouterr().err) == (command in RESUMABLE)

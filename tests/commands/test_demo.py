@@ -1,0 +1,253 @@
+"""The demo: a small one from drawings to pages, what it says, and that everything it needs comes with the package."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from facegap.cli import app
+from facegap.commands import demo as command
+from facegap.commands import demo_text
+from facegap.errors import RunError
+from facegap.inputs.cards import load_cards, read_card, resolve_card
+from facegap.inputs.weights import read_weights
+
+ROOT = Path(__file__).resolve().parents[2]
+PEOPLE, PHOTOGRAPHS = 84, 2  # 21 of each cell: groups of fewer than 20 are in no gap
+LARGEST = 1024 * 1024  # bytes of one model
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> command.Demo:
+    """A demo of a few people, with its table and page."""
+    steps: list[tuple[str, int, int]] = []
+    found = command.demo(
+        tmp_path_factory.mktemp("demo") / "out", seed=3, people=PEOPLE, photographs=PHOTOGRAPHS, workers=1,
+        step=lambda *told: steps.append(told),
+    )  # fmt: skip
+    demo_text.write_side_by_side(found)
+    assert {done for what, done, total in steps if what == "drawing people" and done == total} == {PEOPLE * PHOTOGRAPHS}
+    assert steps[-1] == ("comparing both", 1, 1)
+    return found
+
+
+def test_the_manifest_names_every_drawing_with_its_labels(small: command.Demo) -> None:
+    with (small.folder / command.MANIFEST).open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == PEOPLE * PHOTOGRAPHS
+    assert all((small.folder / row["image"]).is_file() for row in rows)
+    cells = [(row["gender"], row["tone"]) for row in rows]
+    assert {cells.count(cell) for cell in command.CELLS} == {PEOPLE * PHOTOGRAPHS // 4}
+    assert {row["tone"] for row in rows if int(row["monk"]) <= 5} == {"lighter"}
+    assert {row["tone"] for row in rows if int(row["monk"]) > 5} == {"darker"}
+
+
+def test_both_versions_are_run_by_the_ordinary_audit_and_their_folders_can_be_rechecked(small: command.Demo) -> None:
+    from facegap.audit import recheck
+
+    assert set(small.runs) == {"balanced", "skewed"}
+    for version, run in small.runs.items():
+        assert {"report.html", "rates.csv", "gaps.csv", "embeddings.npy", "SHA256SUMS"} <= {
+            p.name for p in (small.folder / version).iterdir()
+        }
+        assert recheck(small.folder / version) == []
+        assert (run.faces["outcome"] == "ok").mean() > 0.95
+        assert set(run.record["models"]) == {"detect", "classify", "embed"}
+
+
+def test_both_versions_saw_the_same_faces(small: command.Demo) -> None:
+    one, other = (small.runs[version].faces for version in command.VERSIONS)
+    assert one[["x1", "y1", "x2", "y2"]].equals(other[["x1", "y1", "x2", "y2"]])
+
+
+def test_the_threshold_is_the_published_one_so_all_people_are_judged(small: command.Demo) -> None:
+    for version, run in small.runs.items():
+        (point,) = run.record["operating"]
+        assert point["threshold"] == small.truth["versions"][version]["threshold"]
+        assert set(run.matched.roles) == {"evaluation"}
+
+
+def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small: command.Demo) -> None:
+    told = " ".join([*demo_text.introduction(small), *demo_text.findings(small), *demo_text.where_and_next(small)])
+    assert f"{PEOPLE * PHOTOGRAPHS} drawings of {PEOPLE} people who do not exist" in told
+    assert "most of them lighter and male" in told
+    assert told.count("The truth") == 4
+    assert "facegap recheck" in told
+    table = demo_text.side_by_side(small)
+    assert len({len(row) for row in table.rows} | {len(table.columns)}) == 1
+    assert [row[0].strip() for row in table.rows].count("verdict") == 2
+    assert any("95 % intervals" in note for note in table.notes)
+
+
+def test_the_side_by_side_table_holds_what_rates_and_gaps_hold(small: command.Demo) -> None:
+    with (small.folder / demo_text.SIDE_BY_SIDE).open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 2 * 2 * 5
+    for row in rows:
+        run = small.runs[row["version"]]  # type: ignore[index]
+        if " gap: " in row["metric"]:
+            gap = demo_text.gap_row(run, row["metric"].split(" gap: ")[0])
+            assert abs(float(row["value"])) == pytest.approx(abs(gap["difference"]), nan_ok=True)
+            assert row["metric"].endswith(gap["verdict"])
+        else:
+            tone, gender = row["group"].split()
+            rate = demo_text.rate_row(run, row["metric"], gender, tone)
+            assert (int(row["errors"]), int(row["trials"])) == (rate["errors"], rate["trials"])
+            assert float(row["value"]) == pytest.approx(rate["value"], nan_ok=True)
+
+
+def test_the_page_leads_to_both_reports_and_asks_the_network_for_nothing(small: command.Demo) -> None:
+    page = (small.folder / demo_text.INDEX).read_text(encoding="utf-8")
+    assert "http:" not in page
+    assert "https:" not in page
+    for version in command.VERSIONS:
+        assert f'href="{version}/report.html"' in page
+        assert (small.folder / version / "report.html").is_file()
+    assert 'href="comparison/compare.html"' in page
+    assert (small.folder / command.COMPARISON / "compare.html").is_file()
+    assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def gap_of(a: str, b: str, difference: float, low: float, high: float) -> dict[str, Any]:
+    return {"group_a": a, "group_b": b, "difference": difference, "difference_low": low, "difference_high": high,
+            "errors_a": 3, "trials_a": 10, "errors_b": 1, "trials_b": 10}  # fmt: skip
+
+
+def test_a_difference_reads_the_same_whichever_way_the_table_has_it() -> None:
+    one = gap_of(command.WORST, command.BEST, 0.2, 0.05, 0.3)
+    turned = gap_of(command.BEST, command.WORST, -0.2, -0.3, -0.05)
+    assert demo_text.points(one) == demo_text.points(turned) == "20.0 [5.0, 30.0] points"
+    assert demo_text.side_rate(one, command.WORST) == 0.3
+    assert demo_text.side_rate(turned, command.WORST) == 0.1
+    assert math.isnan(demo_text.side_rate({**one, "trials_a": 0}, command.WORST))
+
+
+def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
+    once, again, other = ([data for _, data in command.pictures_of(seed, 5, 2)] for seed in (1, 1, 2))
+    assert once == again
+    assert once != other
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "kept.txt").write_text("mine")
+    with pytest.raises(RunError, match="is there already and is left as it is; remove it, or choose another --out"):
+        command.demo(tmp_path)
+    assert (tmp_path / "kept.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be made"):
+        command.make_folder(tmp_path / "file" / "out")
+
+
+def test_the_command_says_it_all_and_opens_the_page_on_request(
+    small: command.Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr(command, "demo", lambda out, *, seed, workers, step: replace(small))
+    result = CliRunner().invoke(app, ["demo", "--out", str(small.folder), "--open"])
+    assert result.exit_code == 0, result.output
+    for needed in ("Measured:", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Next:"):
+        assert needed in result.output
+    assert opened == [(small.folder / demo_text.INDEX).resolve().as_uri()]
+
+
+# ---- the models that come with facegap ----
+
+
+def models() -> Mapping[str, Path]:
+    return {path.stem: path for path in sorted(command.model_folder().glob("*.onnx"))}
+
+
+def test_the_models_are_small_and_their_cards_describe_these_very_files() -> None:
+    assert set(models()) == {
+        "demo_detector",
+        *(f"demo_{k}_{v}" for k in ("gender", "embedder") for v in command.VERSIONS),
+    }
+    for name, path in models().items():
+        card, content = read_card(path.with_suffix(".toml")), path.read_bytes()
+        assert card.name == name
+        assert card.sha256 == hashlib.sha256(content).hexdigest()
+        assert card.size_bytes == len(content) < LARGEST
+        assert card.licence == "Apache-2.0"
+        assert any("never use it on photographs" in limit for limit in card.known_limits)
+
+
+def test_the_models_are_found_by_name_without_a_folder_and_without_fetching() -> None:
+    for name, path in models().items():
+        card = load_cards()[name]
+        assert resolve_card(name, card.task)[0] == card
+        assert read_weights(card, []) == path.read_bytes()
+
+
+def test_the_graphs_of_both_versions_have_the_same_nodes_so_the_gap_is_in_the_weights() -> None:
+    import onnx
+
+    for kind in ("gender", "embedder"):
+        one, other = (onnx.load(models()[f"demo_{kind}_{version}"]).graph for version in command.VERSIONS)
+        assert [(n.op_type, list(n.input), list(n.output)) for n in one.node] == [
+            (n.op_type, list(n.input), list(n.output)) for n in other.node
+        ]
+        assert {n.op_type for n in one.node} <= {"Conv", "Relu", "Flatten", "Gemm", "Identity"}
+        assert [(t.name, list(t.dims)) for t in one.initializer] == [(t.name, list(t.dims)) for t in other.initializer]
+
+
+def test_the_truth_was_measured_on_these_models_and_on_20000_drawings() -> None:
+    truth = command.read_truth()
+    assert truth["drawings"] == 20_000
+    cards = load_cards()
+    assert truth["models"] == {name.removeprefix("demo_"): cards[name].sha256 for name in models()}
+    for version in command.VERSIONS:
+        counted = truth["versions"][version]
+        assert counted["threshold"] == cards[f"demo_embedder_{version}"].published_threshold
+        for metric in (*command.METRICS, "fnmr"):
+            assert set(counted[metric]) == {f"{tone} {gender}" for gender, tone in command.CELLS}
+            assert all(0 <= one["errors"] <= one["trials"] for one in counted[metric].values())
+        assert {one["trials"] for one in counted["error_rate_all"].values()} == {5000}
+
+
+def test_the_planted_gap_is_there_and_only_where_it_was_planted() -> None:
+    truth = command.read_truth()
+
+    def rates(version: str, metric: str) -> dict[str, float]:
+        return {cell: one["errors"] / one["trials"] for cell, one in truth["versions"][version][metric].items()}
+
+    skewed, balanced = rates("skewed", "error_rate_all"), rates("balanced", "error_rate_all")
+    assert skewed[command.WORST] == max(skewed.values())
+    assert skewed[command.WORST] - skewed[command.BEST] > 0.10
+    assert max(balanced.values()) - min(balanced.values()) < 0.03
+    skewed, balanced = rates("skewed", "fmr"), rates("balanced", "fmr")
+    assert skewed[command.WORST] / skewed[command.BEST] > 3
+    assert max(balanced.values()) / min(balanced.values()) < 2
+
+
+def test_the_wheel_holds_the_models_their_cards_and_the_truth(tmp_path: Path) -> None:
+    hatchling = pytest.importorskip("hatchling.build")
+    del hatchling
+    code = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    names = set(zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]).namelist())
+    assert {f"facegap/_models/demo/{path.name}" for path in models().values()} <= names
+    assert {f"facegap/_models/demo/{name}.toml" for name in models()} <= names
+    assert {
+        "facegap/_models/demo/truth.json",
+        "facegap/report/templates/demo.html",
+        "facegap/simulate/drawn.py",
+    } <= names
+    with zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]) as wheel:
+        assert json.loads(wheel.read("facegap/_models/demo/truth.json")) == command.read_truth()
