@@ -69,7 +69,7 @@ classes = ["male", "female"]
 """
 LIMITS = {
     "detector": '"Pictures of one face that fills a good part of it; trained at 128 x 160."',
-    "balanced": '"Trained on equal parts of four groups of drawn people; truth.json beside it has its error rates by gender and tone."',
+    "balanced": '"Trained on four equal groups of drawn people; truth.json beside it has its error rates by gender and tone."',
     "skewed": '"Biased on purpose, by whom it was trained on: truth.json beside it has its error rates by gender and tone."',
 }
 

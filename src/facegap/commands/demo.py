@@ -15,6 +15,7 @@ from facegap.errors import RunError
 if TYPE_CHECKING:
     import numpy as np
 
+    from facegap.commands.compare import Comparison
     from facegap.simulate.drawn import Drawing, Person
     from facegap.store import Run
 
@@ -34,10 +35,11 @@ Step = Callable[[str, int, int], None]  # what is being done, how many of it are
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """What a demo left: the folder, the run of each version, and the truth that was measured beforehand."""
+    """What a demo left: the folder, the run of each version, both compared, and the truth that was measured beforehand."""
 
     folder: Path
     runs: Mapping[Version, Run]
+    comparison: Comparison
     truth: Mapping[str, Any]
 
 
@@ -73,9 +75,10 @@ def demo(
         runs[version] = run
     step("comparing both", 0, 1)
     folders = [out / version for version in VERSIONS]
-    write_comparison(compare(folders, names=VERSIONS), out / COMPARISON)
+    both = compare(folders, names=VERSIONS)
+    write_comparison(both, out / COMPARISON)
     step("comparing both", 1, 1)
-    return Demo(out, runs, read_truth())
+    return Demo(out, runs, both, read_truth())
 
 
 def make_folder(out: Path) -> None:

@@ -181,16 +181,16 @@ def write_side_by_side(found: Demo) -> None:
 
 
 def index_page(found: Demo) -> str:
-    """A small page: what was measured, what was found, the table, some of the people, the way to both reports."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """A small page: what was measured, what was found, charts, the table, some of the people, the way to both reports."""
+    from facegap.report.figures.render import drawn
+    from facegap.report.figures.side_by_side import comparison_figures
+    from facegap.report.page import environment
 
-    environment = Environment(loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined)
-    faces = [f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, found.runs["balanced"].manifest["subject"].nunique()))]
-    return environment.get_template("demo.html").render(
-        introduction=introduction(found),
-        findings=findings(found),
-        table=side_by_side(found),
-        versions=VERSIONS,
-        comparison=f"{COMPARISON}/{PAGE}",
-        faces=faces,
-    )
+    both = found.comparison
+    figures = comparison_figures(both.found.sides, both.speed, METRICS)["errors"]
+    people = found.runs["balanced"].manifest["subject"].nunique()
+    return environment().get_template("demo.html").render(
+        introduction=introduction(found), findings=findings(found), table=side_by_side(found), versions=VERSIONS,
+        faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
+        charts=[drawn(figure) for figure in figures], comparison=f"{COMPARISON}/{PAGE}",
+    )  # fmt: skip
