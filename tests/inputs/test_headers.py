@@ -59,6 +59,15 @@ def test_any_bytes_give_a_header_or_a_reason(tail: bytes, magic: bytes) -> None:
     assert header.height >= 0
 
 
+def test_a_bmp_of_negative_width_is_refused_and_one_of_negative_height_is_read() -> None:
+    def bmp(width: int, height: int) -> bytes:
+        return b"BM" + bytes(12) + struct.pack("<Iii", 40, width, height)
+
+    assert read_header(bmp(3, -2)).height == 2
+    with pytest.raises(HeaderError, match="negative width"):
+        read_header(bmp(-3, 2))
+
+
 def jpeg(*segments: bytes) -> bytes:
     """A JPEG of the segments given between the markers of start and end."""
     return b"\xff\xd8" + b"".join(segments) + b"\xff\xd9"

@@ -114,6 +114,8 @@ def bmp_header(data: bytes) -> Header:
     length, _, _, header, width, height = struct.unpack_from("<IIIIii", data, 2)
     if header < 40:
         raise HeaderError("a BMP file of a kind from before Windows 3")
+    if width < 0:  # a negative height is a picture from the top down; a negative width is nothing
+        raise HeaderError("a BMP file with a negative width")
     return Header("BMP", width, abs(height), complete=len(data) >= length)
 
 
