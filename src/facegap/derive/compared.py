@@ -178,10 +178,10 @@ def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> li
     ]
     if found:
         return found
-    notes.append(
-        f"{label} has no threshold for the same target FMR as the first run; thresholds are paired in their order"
-    )
-    return list(zip(here, there, strict=False))
+    paired = list(zip(here, there, strict=False))
+    said = "; ".join(f"{a.threshold:.4g} ({a.source}) with {b.threshold:.4g} ({b.source})" for a, b in paired)
+    notes.append(f"{label} and the first run share no target FMR; thresholds are paired in their order: {said or 'none'}")
+    return paired
 
 
 def image_entry(
