@@ -121,6 +121,13 @@ def test_the_printed_cell_is_the_count_its_share_and_its_interval() -> None:
     assert line(table, "  right/called so")["DM"] == "10/14"
 
 
+def test_an_audit_of_ones_own_speaks_of_no_vendor() -> None:
+    (table,) = gender_shades_tables(made_run(BY_HAND))
+    told = " ".join(table.notes)
+    assert 'labelled "PPV" is the accuracy within the true group' in told
+    assert not any(vendor in told for vendor in PRINTED)
+
+
 @pytest.mark.parametrize("vendor", PRINTED)
 def test_people_of_the_paper_give_the_counts_of_the_published_view(vendor: str) -> None:
     people = rebuild_people(vendor)

@@ -17,7 +17,7 @@ from typing import Any
 
 from facegap.closed_boxes import audit_predictions
 from facegap.errors import RunError
-from facegap.report.gender_shades import WIDTH, Printed, gender_shades_tables, view_rates
+from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.page import add_report
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, interval, number, p_value
@@ -169,7 +169,7 @@ def counts_for(shares: Sequence[float]) -> list[PossibleCounts]:
 
 def noted_once(tables: Sequence[TextTable]) -> list[TextTable]:
     """The tables with each note below the last one that has it; the introduction's are not said again."""
-    later = set(INTRODUCTION)
+    later = {*INTRODUCTION, OWN_LABELS}  # LABEL_NOTE of the introduction says more
     found: list[TextTable] = []
     for table in reversed(tables):
         found.insert(0, replace(table, notes=tuple(note for note in table.notes if note not in later)))

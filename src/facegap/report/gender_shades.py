@@ -18,7 +18,7 @@ from facegap.inputs.labels import UNKNOWN
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, number
 from facegap.statistics.clusters import clustered_rates
-from facegap.statistics.published import LABEL_NOTE, PLAIN_NAMES
+from facegap.statistics.published import LABELS_MEAN, PLAIN_NAMES
 from facegap.store import Run
 from facegap.tables import MANIFEST, label_columns
 from facegap.types import AnyArray, BoolArray, IntArray, Rate
@@ -35,6 +35,7 @@ COUNTED_AS = {
 # One table of nine columns with up to three-digit groups fits. Wider ones are split: a folded 100.0 reads as 100 and 0.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
 ROUNDING_ERROR = 1e-12  # of shares and bounds that are 0 or 1 but for the last bits
+OWN_LABELS = f"The rows are called as Buolamwini and Gebru (2018) printed them. {LABELS_MEAN}"
 NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
 
 Printed = Mapping[str, Mapping[str, str]]  # row label -> column head -> what the paper prints
@@ -288,7 +289,7 @@ def notes_of(
     small = [clean(column.head) for column in columns if 0 < errors[column.head].subjects < minimum]
     empty = [clean(column.head) for column in columns if errors[column.head].trials == 0]
     said = (
-        (True, LABEL_NOTE),
+        (True, OWN_LABELS),
         (True, "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
                f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies."),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
