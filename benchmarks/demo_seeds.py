@@ -3,6 +3,7 @@
     python benchmarks/demo_seeds.py [--seeds 10] [--keep FOLDER]
 
 The pair is named in advance (darker women, lighter men), as are the two questions: wrong gender, and mistaken identity.
+What is held against the truth is what the verdict is about: the difference of the first, the ratio of the second.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from facegap.commands.demo import BEST, METRICS, VERSIONS, WORST, Demo, demo
-from facegap.commands.demo_text import bounds, gap_row, points, true_difference
+from facegap.commands.demo_text import bounds, effect_text, gap_row, in_unit, true_effect
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
     arguments = parser.parse_args()
     verdicts: Counter[str] = Counter()
     held: Counter[str] = Counter()
-    print(f"{WORST} minus {BEST}, percentage points\n")
+    print(f"{WORST} against {BEST}: difference in percentage points, for fmr the ratio\n")
     print("| seed | " + " | ".join(f"{version}: {metric}" for metric in METRICS for version in VERSIONS) + " | s |")
     print("|---|" + "---|" * (len(METRICS) * len(VERSIONS) + 1))
     for seed in range(arguments.seeds):
@@ -40,12 +41,12 @@ def main() -> None:
                 inside = holds(found, version, metric)
                 verdicts[f"{version} {metric}: {gap['verdict']}"] += 1
                 held[f"{version} {metric}"] += inside
-                cells.append(f"{points(gap)}, {gap['verdict']}{'' if inside else ', truth OUTSIDE'}")
+                cells.append(f"{effect_text(gap)}, {gap['verdict']}{'' if inside else ', truth OUTSIDE'}")
         print(f"| {seed} | " + " | ".join(cells) + f" | {time.perf_counter() - started:.0f} |", flush=True)
         if arguments.keep is None:
             shutil.rmtree(folder.parent)
     print(
-        "\ntruth: " + "; ".join(f"{v} {m} {100 * true_difference(found, v, m):.2f}" for m in METRICS for v in VERSIONS)
+        "\ntruth: " + "; ".join(f"{v} {m} {in_unit(m, true_effect(found, v, m))}" for m in METRICS for v in VERSIONS)
     )
     for name, count in sorted(verdicts.items()):
         print(f"{name}: {count}/{arguments.seeds}")
@@ -54,9 +55,9 @@ def main() -> None:
 
 
 def holds(found: Demo, version: str, metric: str) -> bool:
-    """Whether the interval of the difference holds the truth."""
+    """Whether the interval of the difference, or of the ratio, holds the truth."""
     low, high = bounds(gap_row(found.runs[version], metric))
-    return low <= true_difference(found, version, metric) <= high
+    return low <= true_effect(found, version, metric) <= high
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -90,6 +91,13 @@ def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small
     assert len({len(row) for row in table.rows} | {len(table.columns)}) == 1
     assert [row[0].strip() for row in table.rows].count("verdict") == 2
     assert any("95 % intervals" in note for note in table.notes)
+    assert any(f"{math.sqrt(5000 / PEOPLE):.1f} times narrower" in note for note in table.notes)
+    assert "--by 'gender*tone'" in told  # unquoted, a shell takes the star for a pattern
+
+
+def test_commands_to_type_name_a_folder_with_blanks_as_a_shell_reads_it(small: command.Demo) -> None:
+    told = " ".join(demo_text.where_and_next(replace(small, folder=Path("my runs; rm -rf x"))))
+    assert "facegap recheck 'my runs; rm -rf x/skewed'" in told
 
 
 def test_the_side_by_side_table_holds_what_rates_and_gaps_hold(small: command.Demo) -> None:
@@ -100,7 +108,9 @@ def test_the_side_by_side_table_holds_what_rates_and_gaps_hold(small: command.De
         run = small.runs[row["version"]]  # type: ignore[index]
         if " gap: " in row["metric"]:
             gap = demo_text.gap_row(run, row["metric"].split(" gap: ")[0])
-            assert abs(float(row["value"])) == pytest.approx(abs(gap["difference"]), nan_ok=True)
+            metric = gap["metric"]
+            assert row["group"] == f"darker female {'/' if metric == 'fmr' else '-'} lighter male"
+            assert float(row["value"]) == pytest.approx(demo_text.effect(gap), nan_ok=True)
             assert row["metric"].endswith(gap["verdict"])
         else:
             tone, gender = row["group"].split()
@@ -121,18 +131,62 @@ def test_the_page_leads_to_both_reports_and_asks_the_network_for_nothing(small: 
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
 
 
-def gap_of(a: str, b: str, difference: float, low: float, high: float) -> dict[str, Any]:
-    return {"group_a": a, "group_b": b, "difference": difference, "difference_low": low, "difference_high": high,
+def test_the_comparison_says_at_which_thresholds_both_stand(small: command.Demo) -> None:
+    one, other = (small.truth["versions"][version]["threshold"] for version in command.VERSIONS)
+    card = "(published by the model's card)"
+    assert any(f"in their order: {one} {card} with {other} {card}." in said for said in small.comparison.warnings)
+
+
+@pytest.mark.browser
+def test_the_page_fits_a_phone_with_its_table_whole_and_its_charts_legible(small: command.Demo) -> None:
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("chromium is not installed; apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 390, "height": 900})
+        page.goto((small.folder / demo_text.INDEX).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.evaluate("document.querySelector('table').getBoundingClientRect().right") <= 390
+        assert page.evaluate("Math.min(...[...document.querySelectorAll('.charts img')].map(i => i.offsetWidth))") >= 600
+        browser.close()
+
+
+def gap_of(a: str, b: str, value: float, low: float, high: float, metric: str = "error_rate_all") -> dict[str, Any]:
+    scale, other = ("ratio", "difference") if metric == "fmr" else ("difference", "ratio")
+    return {"group_a": a, "group_b": b, "metric": metric, scale: value, f"{scale}_low": low, f"{scale}_high": high,
+            other: math.nan, f"{other}_low": math.nan, f"{other}_high": math.nan,
             "errors_a": 3, "trials_a": 10, "errors_b": 1, "trials_b": 10}  # fmt: skip
 
 
 def test_a_difference_reads_the_same_whichever_way_the_table_has_it() -> None:
     one = gap_of(command.WORST, command.BEST, 0.2, 0.05, 0.3)
     turned = gap_of(command.BEST, command.WORST, -0.2, -0.3, -0.05)
-    assert demo_text.points(one) == demo_text.points(turned) == "20.0 [5.0, 30.0] points"
+    assert demo_text.effect_text(one) == demo_text.effect_text(turned) == "20.0 points [5.0, 30.0]"
     assert demo_text.side_rate(one, command.WORST) == 0.3
     assert demo_text.side_rate(turned, command.WORST) == 0.1
     assert math.isnan(demo_text.side_rate({**one, "trials_a": 0}, command.WORST))
+
+
+def test_false_matches_are_told_as_the_ratio_that_their_verdict_is_about() -> None:
+    one = gap_of(command.WORST, command.BEST, 4.0, 2.0, 8.0, "fmr")
+    turned = gap_of(command.BEST, command.WORST, 0.25, 0.125, 0.5, "fmr")
+    assert demo_text.effect_text(one) == demo_text.effect_text(turned) == "4.0 times [2.0, 8.0]"
+    assert demo_text.bounds(turned) == (2.0, 8.0)
+    none = gap_of(command.BEST, command.WORST, 0.0, 0.0, 0.5, "fmr")
+    assert demo_text.bounds(none) == (2.0, math.inf)
+    assert demo_text.effect(none) == math.inf
+
+
+def test_the_truth_stands_on_the_scale_of_the_verdict(small: command.Demo) -> None:
+    rates = small.truth["versions"]["skewed"]
+    worst, best = (rates["fmr"][side]["errors"] / rates["fmr"][side]["trials"] for side in (command.WORST, command.BEST))
+    assert demo_text.true_effect(small, "skewed", "fmr") == pytest.approx(worst / best)
+    assert f"The truth, {worst / best:.1f} times, lies" in demo_text.sentence(small, "skewed", "fmr")
+    worst, best = (rates["error_rate_all"][side]["errors"] / 5000 for side in (command.WORST, command.BEST))
+    assert f"The truth, {100 * (worst - best):.1f} points, lies" in demo_text.sentence(small, "skewed", "error_rate_all")
 
 
 def test_the_same_seed_draws_the_same_people_and_another_others() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,10 +15,12 @@ from facegap.commands.demo import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, MET
 from facegap.report.gender_shades import gender_shades_tables
 from facegap.report.tables import TextTable, records
 from facegap.report.text import interval, number, percent
+from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store import Run, write_bytes
 
 ASKED = {"error_rate_all": "told the wrong gender", "fmr": "two people taken for one"}
-OF = {"error_rate_all": "{}s", "fmr": "pairs of two {}s"}  # what the rates are shares of
+OF = {"error_rate_all": "pictures of {}", "fmr": "pairs of pictures of two {}"}  # what the rates are shares of
+SIDES = {WORST: "darker women", BEST: "lighter men"}
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
 
 
@@ -31,9 +34,9 @@ def introduction(found: Demo) -> list[str]:
         "Two versions of one small model looked at them. Both find the face, tell the gender, and say whether two pictures "
         "show one person.",
         "'balanced' was trained on equal parts of the four groups; 'skewed' on as many people, most of them lighter and male. "
-        "Nothing else differs.",
-        "Because they are drawings, the truth is known: both versions were tried beforehand on "
-        f"{found.truth['drawings']:,} others.",
+        "The training was the same in all else.",
+        "Because people can be drawn without end, the truth is known: both versions were tried beforehand on "
+        f"{found.truth['drawings']:,} other drawings of {found.truth['people']:,} others.",
     ]
 
 
@@ -50,21 +53,29 @@ def side_by_side(found: Demo) -> TextTable:
                 true = truth_of(found, version, metric, f"{tone} {gender}")
                 line += [f"{percent(row['value'], 1)} {interval(row['low'], row['high'], 1)}", percent(true, 1)]
             rows.append(tuple(line))
-        line = [f"  {WORST} - {BEST}"]
+        line = [f"  {compared(metric)}"]
         for version in VERSIONS:
             gap = gap_row(found.runs[version], metric)
-            line += [points(gap), f"{100 * true_difference(found, version, metric):.1f} points"]
+            line += [effect_text(gap), in_unit(metric, true_effect(found, version, metric))]
         rows.append(tuple(line))
         verdicts = [str(gap_row(found.runs[version], metric)["verdict"]) for version in VERSIONS]
         rows.append(("  verdict", *(text for verdict in verdicts for text in (verdict, ""))))
-    notes = (
-        "Brackets: 95 % intervals; if other people had been drawn, the rate would be expected in there. People, not pictures, "
-        "are what varies.",
-        "Verdicts: gap = the groups differ by more than chance would do; not enough data = with so few people neither a gap nor "
-        "its absence can be shown; no gap larger than the margin = shown to be small (2 points, or a factor of 2 for mistaken "
-        "identity).",
+    return TextTable("both versions, side by side", tuple(columns), tuple(rows), notes=notes(found))
+
+
+def notes(found: Demo) -> tuple[str, ...]:
+    """What the table's words and brackets mean."""
+    narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
+    return (
+        "Brackets: 95 % intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
+        "pictures, are what varies.",
+        "Verdicts: gap = the groups differ by more than chance would do, with all six pairs of groups looked at; not enough "
+        "data = with so few people neither a gap nor its absence can be shown; no gap larger than the margin = shown to be "
+        "small (2 points, or a factor of 2 for two people taken for one).",
+        f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
+        "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1 % of pairs "
+        "of people like those in training do; within one group people look more alike, so more do.",
     )
-    return TextTable("both versions, side by side", tuple(columns), tuple(rows), notes=notes)
 
 
 def findings(found: Demo) -> list[str]:
@@ -73,21 +84,23 @@ def findings(found: Demo) -> list[str]:
 
 
 def sentence(found: Demo, version: Version, metric: str) -> str:
-    """One finding: both rates, the difference with its interval, the verdict, and whether the truth lies inside."""
+    """One finding: both rates, how far apart with its interval, the verdict, and whether the truth lies inside."""
     gap = gap_row(found.runs[version], metric)
     a, b = side_rate(gap, WORST), side_rate(gap, BEST)
-    truth, (low, high) = true_difference(found, version, metric), bounds(gap)
-    inside = "inside that interval" if low <= truth <= high else "OUTSIDE that interval"
+    truth, (low, high) = true_effect(found, version, metric), bounds(gap)
+    inside = "inside that interval" if low <= truth <= high else "OUTSIDE that interval, as happens to one in twenty"
     verdict = "GAP" if gap["verdict"] == "gap" else gap["verdict"]
     return (
-        f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(WORST)}, {percent(b, 1)} of "
-        f"{OF[metric].format(BEST)}; difference {points(gap)}: {verdict}. The truth, {100 * truth:.1f} points, lies {inside}."
+        f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
+        f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric in RATIO_METRICS else 'difference'} {effect_text(gap)}: "
+        f"{verdict}. The truth, {in_unit(metric, truth)}, lies {inside}."
     )
 
 
 def where_and_next(found: Demo) -> list[str]:
     """Where the files are, and what to do now."""
     folder = found.folder
+    run = shlex.quote(str(folder / "skewed"))
     return [
         f"The people: {folder / IMAGES} and {folder / MANIFEST}. Both versions on one page: {folder / INDEX}, as a table: "
         f"{folder / SIDE_BY_SIDE}.",
@@ -96,9 +109,9 @@ def where_and_next(found: Demo) -> list[str]:
             for version in VERSIONS
         ),
         f"Both compared picture by picture (facegap compare): {folder / COMPARISON / PAGE}",
-        f"Next: look at a report; then  facegap recheck {folder / 'skewed'}  and  facegap explore {folder / 'skewed'}",
+        f"Next: open {folder / INDEX}, then a report. The run can be derived again:  facegap recheck {run}",
         "With portraits of your own: a CSV with the columns image, subject, gender, tone, then  facegap check people.csv  and  "
-        "facegap audit people.csv --classify MODEL --by gender*tone",
+        "facegap audit people.csv --classify MODEL --by 'gender*tone'  (facegap models lists models)",
     ]
 
 
@@ -134,21 +147,46 @@ def side_rate(gap: Mapping[str, Any], group: str) -> float:
     return float(gap[f"errors_{side}"] / gap[f"trials_{side}"]) if gap[f"trials_{side}"] else math.nan
 
 
+# A verdict is about the ratio of two rates for false matches and about their difference for all else. What is said beside
+# it, the truth included, must be on the same scale: an interval of the other one may tell another story.
+
+
+def compared(metric: str) -> str:
+    """The name of what is compared."""
+    return f"{WORST} / {BEST}" if metric in RATIO_METRICS else f"{WORST} - {BEST}"
+
+
 def bounds(gap: Mapping[str, Any]) -> tuple[float, float]:
-    """The interval of WORST minus BEST, whichever way the table has it."""
-    low, high = float(gap["difference_low"]), float(gap["difference_high"])
-    return (low, high) if gap["group_a"] == WORST else (-high, -low)
+    """The interval of `effect`, whichever way the table has it."""
+    scale = "ratio" if gap["metric"] in RATIO_METRICS else "difference"
+    low, high = float(gap[f"{scale}_low"]), float(gap[f"{scale}_high"])
+    return (low, high) if gap["group_a"] == WORST else (turned(gap, high), turned(gap, low))
 
 
-def difference(gap: Mapping[str, Any]) -> float:
-    """WORST minus BEST."""
-    return float(gap["difference"] if gap["group_a"] == WORST else -gap["difference"])
+def effect(gap: Mapping[str, Any]) -> float:
+    """WORST over BEST for false matches, WORST minus BEST for all else; NaN where there is none."""
+    value = float(gap["ratio" if gap["metric"] in RATIO_METRICS else "difference"])
+    return value if gap["group_a"] == WORST else turned(gap, value)
 
 
-def points(gap: Mapping[str, Any]) -> str:
-    """A difference in percentage points with its interval."""
+def turned(gap: Mapping[str, Any], value: float) -> float:
+    """A ratio or difference the other way round."""
+    if gap["metric"] not in RATIO_METRICS:
+        return -value
+    return 1 / value if value else math.inf
+
+
+def effect_text(gap: Mapping[str, Any]) -> str:
+    """How far apart with its interval: percentage points, or times."""
     low, high = bounds(gap)
-    return f"{number(100 * difference(gap), 1)} [{number(100 * low, 1)}, {number(100 * high, 1)}] points"
+    if gap["metric"] in RATIO_METRICS:
+        return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
+    return f"{number(100 * effect(gap), 1)} points [{number(100 * low, 1)}, {number(100 * high, 1)}]"
+
+
+def in_unit(metric: str, value: float) -> str:
+    """A ratio or difference without an interval."""
+    return f"{number(value, 1)} times" if metric in RATIO_METRICS else f"{number(100 * value, 1)} points"
 
 
 def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:
@@ -157,9 +195,10 @@ def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:
     return float(counted["errors"] / counted["trials"])
 
 
-def true_difference(found: Demo, version: Version, metric: str) -> float:
-    """WORST minus BEST on the many drawings."""
-    return truth_of(found, version, metric, WORST) - truth_of(found, version, metric, BEST)
+def true_effect(found: Demo, version: Version, metric: str) -> float:
+    """As `effect`, on the many drawings."""
+    worst, best = truth_of(found, version, metric, WORST), truth_of(found, version, metric, BEST)
+    return worst / best if metric in RATIO_METRICS else worst - best
 
 
 def write_side_by_side(found: Demo) -> None:
@@ -173,9 +212,9 @@ def write_side_by_side(found: Demo) -> None:
                 row, cell = rate_row(found.runs[version], metric, gender, tone), f"{tone} {gender}"
                 numbers = [row[key] for key in ("errors", "trials", "subjects", "value", "low", "high")]
                 lines.writerow((version, metric, cell, *numbers, truth_of(found, version, metric, cell)))
-            gap, true = gap_row(found.runs[version], metric), true_difference(found, version, metric)
+            gap, true = gap_row(found.runs[version], metric), true_effect(found, version, metric)
             name = f"{metric} gap: {gap['verdict']}"
-            lines.writerow((version, name, f"{WORST} - {BEST}", "", "", "", difference(gap), *bounds(gap), true))
+            lines.writerow((version, name, compared(metric), "", "", "", effect(gap), *bounds(gap), true))
     write_bytes(found.folder / SIDE_BY_SIDE, text.getvalue().encode())
     write_bytes(found.folder / INDEX, index_page(found).encode())
 
@@ -188,9 +227,10 @@ def index_page(found: Demo) -> str:
 
     both = found.comparison
     figures = comparison_figures(both.found.sides, both.speed, METRICS)["errors"]
+    charts = [(f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)]
     people = found.runs["balanced"].manifest["subject"].nunique()
     return environment().get_template("demo.html").render(
         introduction=introduction(found), findings=findings(found), table=side_by_side(found), versions=VERSIONS,
         faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
-        charts=[drawn(figure) for figure in figures], comparison=f"{COMPARISON}/{PAGE}",
+        charts=charts, comparison=f"{COMPARISON}/{PAGE}",
     )  # fmt: skip
