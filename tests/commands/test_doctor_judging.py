@@ -58,6 +58,17 @@ def test_a_setting_that_errs_less_makes_the_card_wrong() -> None:
     assert found.opinion == "wrong"
 
 
+def test_a_larger_difference_within_noise_is_not_what_the_card_is_called_wrong_for() -> None:
+    """Of 100, one setting mends 10 and breaks none; another mends 35 of the card's 40 and breaks 22 of the others."""
+    noisy = right_for(HALVES, 5)
+    noisy[40:62] = ["male" if label == "female" else "female" for label in HALVES[40:62]]
+    found = judged(sample(HALVES), "gender", right_for(HALVES, 40), right_for(HALVES, 30), noisy)
+    assert [one.verdict for one in found.settings[1:]] == ["better than the card", "within noise of the card"]
+    assert [one.difference for one in found.settings[1:]] == pytest.approx([0.10, 0.13])
+    assert found.opinion == "wrong"
+    assert found.best is found.settings[1]
+
+
 def test_less_than_matters_is_bettered_and_not_wrong() -> None:
     labels = ["female", "male"] * 1000
     found = judged(sample(labels), "gender", right_for(labels, 30), right_for(labels, 0))

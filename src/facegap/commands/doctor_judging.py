@@ -69,9 +69,12 @@ class Judgement:
 
     @property
     def best(self) -> Judged | None:
-        """The best of the other settings, by its difference; None where there is no other."""
+        """The best of the settings that are better than the card, else of all others; None where there is no other.
+
+        A larger difference that is within noise is no ground to call a card wrong, so it is never the one that is named.
+        """
         others = [one for one in self.settings[1:] if not math.isnan(one.difference)]
-        return max(others, key=lambda one: one.difference, default=None)
+        return max(self.of("better than the card") or others, key=lambda one: one.difference, default=None)
 
     def of(self, verdict: VariantVerdict) -> list[Judged]:
         """The settings with this verdict, best first."""
