@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -15,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 import facegap as fg
 from facegap.cli import app
-from facegap.commands.doctor import Asked, examine, remember, require_free
+from facegap.commands.doctor import Asked, examine, remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards import read_card
 
@@ -338,3 +339,22 @@ def test_an_out_that_could_not_be_written_is_refused_before_the_work(
         require_free(tmp_path / out, str(bare("classifier")), propose=False)
     with pytest.raises(FacegapError, match="has a card; another is proposed with --propose only"):
         require_free(tmp_path / "toy_classifier.toml", toys.card("classifier"), propose=False)
+    with pytest.raises(CardError, match="is no folder that can be written to"):
+        require_free(tmp_path / "nowhere" / "card.json", str(bare("classifier")), propose=False)
+
+
+def test_findings_that_could_not_be_kept_are_refused_before_the_work(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_memory()
+    require_memory(tmp_path / "not" / "there" / "yet")
+    assert not home.exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
+        require_memory(tmp_path / "file" / "findings")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK and allowed(path, mode))  # root may write anywhere
+    with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
+        require_memory(closed)

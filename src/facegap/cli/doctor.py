@@ -66,10 +66,11 @@ def doctor(
     facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
     """
     from facegap.commands import doctor_text
-    from facegap.commands.doctor import Asked, examine, remember, require_free, write_out
+    from facegap.commands.doctor import Asked, examine, remember, require_free, require_memory, write_out
     from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
 
     require_free(out, model, propose=propose)
+    require_memory(findings)
     asked = Asked(detect, sample, seed, judge_by, device, workers, tuple(models_dir or ()))
     with progress_bar() as progress:
         examined = examine(

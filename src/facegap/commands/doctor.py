@@ -6,6 +6,7 @@ a card one is proposed: settings are searched on some people and judged on other
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -215,16 +216,34 @@ def remember(examined: Examination, folder: Path | None = None) -> Path | None:
     return path
 
 
+def require_memory(folder: Path | None = None) -> None:
+    """Refuse before the first image a folder for findings that could not be made or written at the end.
+
+    Raises
+    ------
+    CardError : the folder, or the nearest one above it that is there, may not be written to
+    """
+    target = folder or findings_folder()
+    there = next(one for one in (target, *target.parents) if os.access(one, os.F_OK))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise CardError(
+            f"{target}: what the doctor finds could not be kept there; name another folder with --findings or "
+            "FACEGAP_FINDINGS"
+        )
+
+
 def require_free(out: Path | None, model: str, *, propose: bool) -> None:
     """Refuse before the first image an --out that could not be written at the end.
 
     Raises
     ------
-    CardError : another ending than .toml or .json, a file that is there already, a .toml where no card is to be
-                proposed, or under a name that a card cannot have
+    CardError : another ending than .toml or .json, a file that is there already, no folder that can be written to, a
+                .toml where no card is to be proposed, or under a name that a card cannot have
     """
     if out is None:
         return
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
+        raise CardError(f"{out}: {out.parent} is no folder that can be written to; name another with --out")
     if out.exists():
         raise CardError(f"{out}: there is a file already; name another with --out")
     if out.suffix.lower() not in (".toml", ".json"):
