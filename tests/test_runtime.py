@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,3 +251,32 @@ def test_only_runtime_names_onnxruntime_in_the_package() -> None:
     package = Path(runtime.__file__).parent
     users = [p.relative_to(package).as_posix() for p in package.rglob("*.py") if "import onnxruntime" in p.read_text("utf-8")]
     assert users == ["runtime.py"]
+
+
+LEAVES_NOTHING = """
+import sys
+from facegap.runtime import open_session
+open_session(open(sys.argv[1], "rb").read(), name="toy")
+"""
+
+
+def test_onnxruntime_reports_nothing_to_its_makers_and_keeps_no_identifier(graphs: Any, tmp_path: Path) -> None:
+    """From 1.29 on it writes an identifier and what it is going to send below the user's cache when it is loaded."""
+    (tmp_path / "toy.onnx").write_bytes(graphs.mean_of_channels())
+    (tmp_path / "home").mkdir()
+    kept_silent = ("CI", "ORT_", "XDG_", "GITHUB_", "TF_BUILD", "PYTEST")  # where it suspects tests it sends nothing anyway
+    env = {name: value for name, value in os.environ.items() if not name.startswith(kept_silent)}
+    subprocess.run(
+        [sys.executable, "-c", LEAVES_NOTHING, str(tmp_path / "toy.onnx")], check=True, timeout=120,
+        env={**env, "HOME": str(tmp_path / "home"), "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert list((tmp_path / "home").rglob("*")) == []
+
+
+def test_whoever_decided_about_reports_is_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(runtime.NO_TELEMETRY, "0")
+    runtime.keep_to_ourselves()
+    assert os.environ[runtime.NO_TELEMETRY] == "0"
+    monkeypatch.delenv(runtime.NO_TELEMETRY)
+    runtime.keep_to_ourselves()
+    assert os.environ[runtime.NO_TELEMETRY] == "1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
@@ -21,6 +22,7 @@ PROVIDER_OPTIONS: Mapping[Device, Mapping[str, str]] = {"cpu": {}, "cuda": {"use
 GPU_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'; or use --device cpu"
 # Not even errors: these are raised as well, and onnxruntime prints names from the model file with their escapes.
 LOG_NOTHING = 4
+NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 VERSIONED = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "scipy", "pandas", "numba")
 
 
@@ -41,6 +43,7 @@ def open_session(
     """
     require_one_onnxruntime()
     refuse_external_data(model, name)
+    keep_to_ourselves()
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
@@ -61,6 +64,19 @@ def open_session(
     session.disable_fallback()
     require_provider(PROVIDERS[device], session.get_providers(), device)
     return session
+
+
+def keep_to_ourselves() -> None:
+    """Have onnxruntime send nothing to its makers, and leave no identifier of this machine behind.
+
+    From 1.29 on its official builds for Linux and macOS report processes, sessions and models (names and hashes among them)
+    unless this variable is set before it is loaded. Whoever set it already has decided. A program that loaded onnxruntime
+    before it called facegap must set it itself: then only what is not essential to its makers can be stopped.
+
+    Source : onnxruntime, pull request 27379; tests/test_runtime.py sees that no identifier and no report is written
+    """
+    if os.environ.setdefault(NO_TELEMETRY, "1") == "1" and "onnxruntime" in sys.modules:
+        sys.modules["onnxruntime"].disable_telemetry_events()
 
 
 def run_session(
