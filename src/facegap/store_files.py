@@ -45,8 +45,8 @@ def explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out, "
-            "then run the same command with --resume"
+            f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out; "
+            "an audit then goes on with --resume"
         ) from error
 
 
