@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from facegap.cli import app
 from facegap.cli.app import FIRST, PANELS, RESUMABLE, main
@@ -29,16 +30,19 @@ def test_the_demo_comes_first_and_headings_keep_their_order() -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("command", ["audit", "check", "calibrate"])
+@pytest.mark.parametrize("command", ["audit", "check", "calibrate", "demo"])
 def test_only_who_can_go_on_is_told_so_after_an_interruption(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted() -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["facegap.cli.app"], "app", interrupted)  # the package exports the app under that name
+    monkeypatch.setattr(TyperGroup, "invoke", interrupted)  # below typer's own handling, which ends without a word
     monkeypatch.setattr(sys, "argv", ["facegap", command])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 130
-    assert ("go on with --resume" in capsys.readouterr().err) == (command in RESUMABLE)
+    said = capsys.readouterr().err
+    assert said.startswith("facegap: stopped")
+    assert ("go on with --resume" in said) == (command in RESUMABLE)
+    assert ("its folder is unfinished" in said) == (command == "demo")

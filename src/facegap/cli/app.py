@@ -23,10 +23,22 @@ PROOF = "Is facegap right?"
 PANELS = (START, CLOSED, RUNS, TONE, MODELS, PROOF)
 FIRST = ("demo", "check", "audit")
 RESUMABLE = ("audit", "calibrate")
+UNFINISHED = ("demo",)
+
+
+class Interrupted(Exception):  # noqa: N818  (no error)
+    """Ctrl-C, past typer, which would end the process without a word."""
 
 
 class InOrder(TyperGroup):
     """Commands under their headings, in the order of PANELS, whatever the order of the imports."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C becomes Interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interruption:
+            raise Interrupted from interruption
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names as the help prints them."""
@@ -79,9 +91,10 @@ def main() -> Any:
     except FacegapError as error:
         print_error(f"facegap: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         kept = "; what was done is kept, go on with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
-        print_error(f"facegap: stopped{kept}")
+        left = "; its folder is unfinished, remove it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
+        print_error(f"facegap: stopped{kept}{left}")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
         sys.exit(0)
