@@ -177,9 +177,17 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(RunError, match=r"cannot write the run .No space left on device.; free some space"):
+    with pytest.raises(RunError, match=r"cannot write the run .No space left on device.; free some space .* an audit then"):
         store.write_bytes(tmp_path / "a.csv", b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"old"}
+
+
+def test_a_folder_without_a_name_in_utf8_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """Such names cannot be given to the reader of parquet files."""
+    odd = tmp_path / os.fsdecode(b"odd\xff")
+    with pytest.raises(RunError, match="the name of the folder is not UTF-8; choose another --out"):
+        made_run().write(odd)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_below_a_file_is_one_clear_error(tmp_path: Path) -> None:

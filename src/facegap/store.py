@@ -32,6 +32,7 @@ from facegap.store_files import (
     is_scratch,
     npy_bytes,
     require_own_files,
+    require_text_name,
     sha256,
     write_bytes,
     write_csv,
@@ -57,9 +58,9 @@ __all__ = [
     "committed_parts", "csv_bytes", "explained", "finish", "fitting_together", "harmless", "hashed_files",
     "is_scratch", "is_whole", "join_embeddings", "npy_bytes", "open_folder", "read_csv", "read_embeddings",
     "read_matched", "read_part_rows", "read_record", "read_run", "read_searched", "read_sums", "remove_leftovers",
-    "reopen", "require_own_files", "require_unbroken", "require_usable", "result_tables", "sha256", "write_bytes",
-    "write_calibration", "write_csv", "write_json", "write_matched", "write_parquet", "write_part", "write_run",
-    "write_searched", "writing",
+    "reopen", "require_own_files", "require_text_name", "require_unbroken", "require_usable", "result_tables", "sha256",
+    "write_bytes", "write_calibration", "write_csv", "write_json", "write_matched", "write_parquet", "write_part",
+    "write_run", "write_searched", "writing",
 ]  # fmt: skip
 
 RECORD, LABELS_FILE = "run.json", "labels.parquet"
@@ -124,8 +125,9 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
 
     Raises
     ------
-    RunError : not empty without `resume`; held by another process; not writable
+    RunError : not empty without `resume`; held by another process; not writable; a name that is not UTF-8
     """
+    require_text_name(folder)
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_usable(folder, resume=resume)

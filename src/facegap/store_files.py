@@ -33,6 +33,14 @@ def require_own_files(folder: Path) -> None:
             raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
 
 
+def require_text_name(folder: Path) -> None:
+    """Raise RunError for a folder whose name is not UTF-8: parquet files could be written there and never be read."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise RunError(f"{folder}: the name of the folder is not UTF-8; choose another --out") from error
+
+
 def is_scratch(path: Path) -> bool:
     """Whether a file holds nothing of a run: the lock, or what a killed writer left before its rename."""
     return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")

@@ -197,10 +197,12 @@ def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(RunError, match="is there already and is left as it is; remove it, or choose another --out"):
+    with pytest.raises(RunError, match="is there already and is left as it is; choose another --out, or remove it"):
         command.demo(tmp_path)
     assert (tmp_path / "kept.txt").read_text() == "mine"
     (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="not UTF-8"):
+        command.make_folder(tmp_path / os.fsdecode(b"odd\xff"))
     with pytest.raises(RunError, match="cannot be made"):
         command.make_folder(tmp_path / "file" / "out")
 

@@ -86,12 +86,15 @@ def make_folder(out: Path) -> None:
 
     Raises
     ------
-    RunError : it is there already, or cannot be made
+    RunError : it is there already, or cannot be made, or its name is not UTF-8
     """
+    from facegap.store import require_text_name
+
+    require_text_name(out)
     try:
         out.mkdir(mode=0o700, parents=True)
     except FileExistsError:
-        raise RunError(f"{out}: is there already and is left as it is; remove it, or choose another --out") from None
+        raise RunError(f"{out}: is there already and is left as it is; choose another --out, or remove it") from None
     except OSError as error:
         raise RunError(f"{out}: cannot be made: {error.strerror or error}; choose another --out") from error
 
