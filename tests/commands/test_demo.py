@@ -95,6 +95,17 @@ def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small
     assert "--by 'gender*tone'" in told  # unquoted, a shell takes the star for a pattern
 
 
+def test_a_narrow_terminal_gets_a_table_for_each_version(small: command.Demo) -> None:
+    assert demo_text.tables_within(small, 200) == [demo_text.side_by_side(small)]
+    one, other = demo_text.tables_within(small, 80)
+    assert (one.title, other.title) == ("balanced, beside the truth", "skewed, beside the truth")
+    assert (one.columns, other.columns) == (("", "balanced", "truth"), ("", "skewed", "truth"))
+    assert (bool(one.notes), bool(other.notes)) == (False, True)
+    assert [row[:1] + row[3:] for row in demo_text.side_by_side(small).rows] == list(other.rows)
+    widest = [max(len(row[k]) for row in (*one.rows, *other.rows)) for k in range(3)]
+    assert sum(widest) + 3 * 3 + 1 <= 80
+
+
 def test_commands_to_type_name_a_folder_with_blanks_as_a_shell_reads_it(small: command.Demo) -> None:
     told = " ".join(demo_text.where_and_next(replace(small, folder=Path("my runs; rm -rf x"))))
     assert "facegap recheck 'my runs; rm -rf x/skewed'" in told

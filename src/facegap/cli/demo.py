@@ -36,7 +36,7 @@ def demo(
     demo_text.write_side_by_side(found)
     print_sentences(["", *demo_text.introduction(found), ""])
     print_sentences(["Found:", *(f"- {sentence}" for sentence in demo_text.findings(found)), ""])
-    print_tables([demo_text.side_by_side(found)])
+    print_tables(demo_text.tables_within(found, console().width))
     print_sentences([""])
     print_tables(demo_text.shades(found, console().width))
     print_sentences(["", *demo_text.where_and_next(found)])

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ ASKED = {"error_rate_all": "told the wrong gender", "fmr": "two people taken for
 OF = {"error_rate_all": "pictures of {}", "fmr": "pairs of pictures of two {}"}  # what the rates are shares of
 SIDES = {WORST: "darker women", BEST: "lighter men"}
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
+SIDE_BY_SIDE_WIDTH = 116  # letters that both versions need; folded, an interval would be torn in two
 
 
 def introduction(found: Demo) -> list[str]:
@@ -40,27 +41,36 @@ def introduction(found: Demo) -> list[str]:
     ]
 
 
-def side_by_side(found: Demo) -> TextTable:
+def tables_within(found: Demo, width: int) -> list[TextTable]:
+    """`side_by_side`, or one table for each version where both do not fit `width` letters; the notes below the last."""
+    if width >= SIDE_BY_SIDE_WIDTH:
+        return [side_by_side(found)]
+    *others, last = (side_by_side(found, (version,)) for version in VERSIONS)
+    return [*(replace(table, notes=()) for table in others), last]
+
+
+def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTable:
     """Groups down, versions across: what this audit measured, with its interval, and the truth beside it."""
-    columns = ["", *(text for version in VERSIONS for text in (version, "truth"))]
+    columns = ["", *(text for version in versions for text in (version, "truth"))]
     rows = []
     for metric in METRICS:
-        rows.append((ASKED[metric].capitalize(), *[""] * (2 * len(VERSIONS))))
+        rows.append((ASKED[metric].capitalize(), *[""] * (2 * len(versions))))
         for gender, tone in CELLS:
             line = [f"  {tone} {gender}"]
-            for version in VERSIONS:
+            for version in versions:
                 row = rate_row(found.runs[version], metric, gender, tone)
                 true = truth_of(found, version, metric, f"{tone} {gender}")
                 line += [f"{percent(row['value'], 1)} {interval(row['low'], row['high'], 1)}", percent(true, 1)]
             rows.append(tuple(line))
         line = [f"  {compared(metric)}"]
-        for version in VERSIONS:
+        for version in versions:
             gap = gap_row(found.runs[version], metric)
             line += [effect_text(gap), in_unit(metric, true_effect(found, version, metric))]
         rows.append(tuple(line))
-        verdicts = [str(gap_row(found.runs[version], metric)["verdict"]) for version in VERSIONS]
+        verdicts = [str(gap_row(found.runs[version], metric)["verdict"]) for version in versions]
         rows.append(("  verdict", *(text for verdict in verdicts for text in (verdict, ""))))
-    return TextTable("both versions, side by side", tuple(columns), tuple(rows), notes=notes(found))
+    title = "both versions, side by side" if len(versions) > 1 else f"{versions[0]}, beside the truth"
+    return TextTable(title, tuple(columns), tuple(rows), notes=notes(found))
 
 
 def notes(found: Demo) -> tuple[str, ...]:
