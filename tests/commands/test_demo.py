@@ -229,6 +229,7 @@ def test_the_command_says_it_all_and_opens_the_page_on_request(
     for needed in ("Measured:", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Next:"):
         assert needed in result.output
     assert opened == [(small.folder / demo_text.INDEX).resolve().as_uri()]
+    assert "No browser could be opened" in result.output  # list.append says nothing, as a machine without one
 
 
 # ---- the models that come with facegap ----

@@ -43,7 +43,8 @@ def demo(
     if open_page:
         import webbrowser
 
-        webbrowser.open((out / demo_text.INDEX).resolve().as_uri())
+        if not webbrowser.open((out / demo_text.INDEX).resolve().as_uri()):
+            print_sentences(["No browser could be opened here."])
 
 
 @contextlib.contextmanager
