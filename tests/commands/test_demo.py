@@ -206,6 +206,13 @@ def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
     assert once != other
 
 
+@pytest.mark.parametrize("seed", [-1, command.SEEDS, command.read_truth()["seed"]])
+def test_people_on_whom_the_truth_was_measured_are_not_audited(seed: int, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="must be from 0 to 999,999"):
+        command.demo(tmp_path / "out", seed=seed)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
     with pytest.raises(RunError, match="is there already and is left as it is; choose another --out, or remove it"):

@@ -28,6 +28,7 @@ WORST, BEST = "darker female", "lighter male"  # the pair that is named before a
 CELLS = tuple((gender, tone) for tone in ("darker", "lighter") for gender in ("female", "male"))
 JPEG_QUALITY = 92
 MANIFEST, IMAGES, COMPARISON = "people.csv", "people", "comparison"
+SEEDS = 1_000_000  # from here on they are those of the truth (models/demo/measure_truth.py)
 STREAM = 7  # keeps the demo's people apart from those the models were trained on
 Row = tuple[str, str, str, str, int]  # of the manifest
 Step = Callable[[str, int, int], None]  # what is being done, how many of it are done, how many there are
@@ -49,16 +50,18 @@ def demo(
 ) -> Demo:  # fmt: skip
     """Draw people, audit both versions on them, write two run folders with their reports, and compare them.
 
-    seed : of the people; another seed draws others
+    seed : of the people, below SEEDS; another seed draws others
 
     Raises
     ------
-    RunError : `out` is there already, or cannot be made
+    RunError : a seed that is the truth's own; `out` is there already, or cannot be made
     """
     from facegap.audit import audit
     from facegap.commands.compare import compare, write_comparison
     from facegap.report.page import add_report
 
+    if not 0 <= seed < SEEDS:
+        raise RunError(f"seed {seed}: must be from 0 to {SEEDS - 1:,}; people of others serve to know the truth")
     make_folder(out)
     draw_people(out, seed=seed, people=people, photographs=photographs, workers=workers, step=step)
     runs: dict[Version, Run] = {}
