@@ -97,6 +97,13 @@ def test_terms_of_the_verdict_table_are_explained_above_it(pages: dict[str, str]
     assert "<dt>FMR</dt>" not in pages["answered"]
 
 
+def test_a_box_that_hands_over_templates_is_called_a_closed_box_and_not_its_own_detector(pages: dict[str, str]) -> None:
+    about = re.search(r'<p class="about">(.*?)</p>', pages["compared"], re.DOTALL)
+    assert about
+    assert about[1].startswith("closed box <strong>")
+    assert "detector" not in about[1]
+
+
 @pytest.mark.parametrize("name", ["compared", "answered", "hostile"])
 def test_every_address_is_inside_the_page(pages: dict[str, str], name: str) -> None:
     addresses = Outline(pages[name]).addresses
