@@ -206,6 +206,7 @@ def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)  # some 800 pages, four minutes beside other browsers
 def test_two_people_label_200_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
     people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person]
 ) -> None:
