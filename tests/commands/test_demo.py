@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -149,20 +148,22 @@ def test_the_comparison_says_at_which_thresholds_both_stand(small: command.Demo)
 
 
 @pytest.mark.browser
-def test_the_page_fits_a_phone_with_its_table_whole_and_its_charts_legible(small: command.Demo) -> None:
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed; apt-get install chromium")
-    from playwright.sync_api import sync_playwright
+def test_the_page_fits_a_phone_with_its_table_whole_and_its_charts_legible(small: command.Demo, chromium: Any) -> None:
+    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page.goto((small.folder / demo_text.INDEX).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.querySelector('table').getBoundingClientRect().right") <= 390
+    assert page.evaluate("Math.min(...[...document.querySelectorAll('.charts img')].map(i => i.offsetWidth))") >= 600
+    page.close()
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 390, "height": 900})
-        page.goto((small.folder / demo_text.INDEX).as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        assert page.evaluate("document.querySelector('table').getBoundingClientRect().right") <= 390
-        assert page.evaluate("Math.min(...[...document.querySelectorAll('.charts img')].map(i => i.offsetWidth))") >= 600
-        browser.close()
+
+@pytest.mark.browser
+def test_on_paper_no_part_of_the_table_is_cut(small: command.Demo, chromium: Any) -> None:
+    page = chromium.new_page(viewport={"width": 688, "height": 1000})  # A4 at 14 mm margins
+    page.emulate_media(media="print")
+    page.goto((small.folder / demo_text.INDEX).as_uri())
+    assert page.evaluate("document.querySelector('table').getBoundingClientRect().right") <= 688
+    page.close()
 
 
 def gap_of(a: str, b: str, value: float, low: float, high: float, metric: str = "error_rate_all") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,22 +22,6 @@ from facegap.simulate.planted_study import Job, PowerSetting, Study, run_job
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed; apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +49,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(params=["worlds", "run"])
-def page(browser: Any, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
+def page(chromium: Any, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
     """A page on a phone, with every request, dialog and complaint noted on it."""
-    opened = browser.new_page(viewport={"width": 390, "height": 800})
+    opened = chromium.new_page(viewport={"width": 390, "height": 800})
     opened.asked, opened.dialogs, opened.said = [], [], []
     opened.on("request", lambda asked: opened.asked.append(asked.url))
     opened.on("dialog", lambda dialog: (opened.dialogs.append(dialog.message), dialog.dismiss()))

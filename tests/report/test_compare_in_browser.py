@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,11 +22,8 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Iterator[Any]:
+def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Iterator[Any]:
     """A comparison of two vendors over towns of which one is markup, opened; every request and dialog is noted."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed; apt-get install chromium")
     folder = tmp_path_factory.mktemp("vendors")
     make_answered(folder, [HOSTILE, "Bonn"], out=folder / "first")
     said = pd.read_csv(folder / "answers.csv", keep_default_na=False)
@@ -36,18 +32,14 @@ def page(tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Iterat
     by = "gender,town*gender"
     audit_predictions(folder / "others.csv", folder / "people.csv", by=by, min_subjects=5, out=folder / "second")
     write_comparison(compare([folder / "first", folder / "second"]), folder / "out")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page(viewport={"width": 390, "height": 800})
-        opened.noted = []
-        opened.on("request", lambda request: opened.noted.append(request.url.split(",")[0]))
-        opened.on("dialog", lambda dialog: (opened.noted.append(dialog.message), dialog.dismiss()))
-        opened.goto((folder / "out" / "compare.html").as_uri())
-        opened.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
-        yield opened
-        browser.close()
+    opened = chromium.new_page(viewport={"width": 390, "height": 800})
+    opened.noted = []
+    opened.on("request", lambda request: opened.noted.append(request.url.split(",")[0]))
+    opened.on("dialog", lambda dialog: (opened.noted.append(dialog.message), dialog.dismiss()))
+    opened.goto((folder / "out" / "compare.html").as_uri())
+    opened.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
+    yield opened
+    opened.close()
 
 
 def test_a_comparison_asks_for_nothing_and_runs_nothing(page: Any) -> None:

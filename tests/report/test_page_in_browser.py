@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,22 +19,6 @@ HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 PAGE = "report.html"
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed; apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +39,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -
 
 
 @pytest.fixture
-def page(browser: Any, run_folder: Path) -> Iterator[Any]:
+def page(chromium: Any, run_folder: Path) -> Iterator[Any]:
     """The page, opened, with every request and dialog noted on it."""
-    opened = browser.new_page(viewport={"width": 390, "height": 800})
+    opened = chromium.new_page(viewport={"width": 390, "height": 800})
     opened.set_default_timeout(PATIENCE_MS)
     opened.asked = []
     opened.dialogs = []
@@ -106,9 +89,9 @@ FAINT = """
 """
 
 
-def open_page(browser: Any, folder: Path, width: int, **options: Any) -> Any:
+def open_page(chromium: Any, folder: Path, width: int, **options: Any) -> Any:
     """A page at some width, with its charts drawn where scripts run."""
-    opened = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    opened = chromium.new_page(viewport={"width": width, "height": 900}, **options)
     opened.set_default_timeout(PATIENCE_MS)
     opened.goto((folder / PAGE).as_uri())
     if options.get("java_script_enabled", True):
@@ -138,11 +121,11 @@ def test_a_label_that_is_html_is_shown_as_text_and_runs_nothing(page: Any) -> No
     assert page.get_by_text(HOSTILE).count() > 0
 
 
-def test_no_script_of_anybody_else_runs_even_if_it_got_into_the_page(browser: Any, verification: Path, tmp_path: Path) -> None:
+def test_no_script_of_anybody_else_runs_even_if_it_got_into_the_page(chromium: Any, verification: Path, tmp_path: Path) -> None:
     owned = "document.title = 'owned'"
     foreign = f'<script>{owned}</script><img src=x onerror="{owned}"></main>'
     (tmp_path / PAGE).write_text((verification / PAGE).read_text().replace("</main>", foreign))
-    page = open_page(browser, tmp_path, 800)
+    page = open_page(chromium, tmp_path, 800)
     assert page.title() == "facegap: error rates by group"
     page.evaluate("setTimeout(\"document.title = 'made from text'\", 0)")
     page.wait_for_timeout(200)
@@ -161,17 +144,17 @@ def test_every_table_has_a_caption_and_headers_for_its_rows_and_columns(page: An
 
 
 @pytest.fixture(scope="module")
-def wide(browser: Any, verification: Path) -> Iterator[Any]:
+def wide(chromium: Any, verification: Path) -> Iterator[Any]:
     """The page of a verification run on a desk, for tests that leave it as it is."""
-    page = open_page(browser, verification, 1280)
+    page = open_page(chromium, verification, 1280)
     yield page
     page.close()
 
 
 @pytest.fixture(scope="module")
-def narrow(browser: Any, verification: Path) -> Iterator[Any]:
+def narrow(chromium: Any, verification: Path) -> Iterator[Any]:
     """The same on a phone."""
-    page = open_page(browser, verification, 390)
+    page = open_page(chromium, verification, 390)
     yield page
     page.close()
 
@@ -219,15 +202,15 @@ def test_charts_grow_no_wider_than_a_phone(narrow: Any) -> None:
             assert svg.bounding_box()["width"] <= 359
 
 
-def test_without_scripts_the_pictures_stand_in(browser: Any, verification: Path) -> None:
-    page = open_page(browser, verification, 390, java_script_enabled=False)
+def test_without_scripts_the_pictures_stand_in(chromium: Any, verification: Path) -> None:
+    page = open_page(chromium, verification, 390, java_script_enabled=False)
     assert page.locator("figure.chart > img").count() == page.locator("figure.chart > img:visible").count() >= 8
     assert page.locator(".live:visible").count() == 0
     page.close()
 
 
-def test_on_paper_nothing_is_cut_folds_are_open_and_pictures_stand_for_charts(browser: Any, verification: Path) -> None:
-    page = open_page(browser, verification, 688)  # A4 at 14 mm margins
+def test_on_paper_nothing_is_cut_folds_are_open_and_pictures_stand_for_charts(chromium: Any, verification: Path) -> None:
+    page = open_page(chromium, verification, 688)  # A4 at 14 mm margins
     page.emulate_media(media="print")
     assert page.evaluate(OVERFLOWING) == []
     assert page.locator("figure.chart > img:visible").count() == page.locator("figure.chart").count()
@@ -247,8 +230,8 @@ def test_every_text_stands_out_from_its_background(page: Any, wide: Any) -> None
         assert opened.evaluate(FAINT) == []
 
 
-def test_the_keyboard_reaches_the_skip_link_the_contents_the_folds_and_the_tables(browser: Any, verification: Path) -> None:
-    page = open_page(browser, verification, 1280)
+def test_the_keyboard_reaches_the_skip_link_the_contents_the_folds_and_the_tables(chromium: Any, verification: Path) -> None:
+    page = open_page(chromium, verification, 1280)
     reached = []
     for _ in range(60):
         page.keyboard.press("Tab")
