@@ -30,8 +30,8 @@ class Interrupted(Exception):  # noqa: N818  (no error)
     """Ctrl-C, past typer, which would end the process without a word."""
 
 
-class InOrder(TyperGroup):
-    """Commands under their headings, in the order of PANELS, whatever the order of the imports."""
+class Commands(TyperGroup):
+    """All commands: under their headings in the order of PANELS, whatever that of the imports; ended by Ctrl-C with a word."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C becomes Interrupted."""
@@ -53,7 +53,7 @@ class InOrder(TyperGroup):
 
 app = typer.Typer(
     name="facegap",
-    cls=InOrder,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
