@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from facegap.errors import MatchingError
 from facegap.matching.filters import Filter, TileShape, filter_named
 from facegap.matching.kernels import KernelChoice, Kernels, Table, choose_kernels
 from facegap.matching.rows import Float32Array, Rows, gather
@@ -164,8 +163,6 @@ def count_blocks(
     """
     kernels = choose_kernels(settings.kernels)
     product_filter = filter_named(settings.filter, settings.device)
-    if settings.full_edges is not None and settings.filter != "float32":
-        raise MatchingError(f"full_range needs float32 products, not filter={settings.filter!r}; use float32 or auto")
     tail = Tail(settings.tail_limit, float(settings.edges[0]))
     shape = settings.shape or product_filter.shape
     workers = [Worker(kernels, product_filter, settings, tail) for _ in range(settings.workers)]

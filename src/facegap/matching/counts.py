@@ -82,7 +82,7 @@ def plan(
     filter: str, workers: int, device: Device, kernels: KernelChoice, shape: TileShape | None,
 ) -> Plan:  # fmt: skip
     """The arguments of count_scores, checked and cut into blocks. Raises MatchingError."""
-    require_settings(floor, bins, tail_limit, full_range, workers, shape)
+    require_settings(floor, bins, tail_limit, full_range, workers, shape, filter)
     loops = choose_kernels(kernels)
     largest = largest_components(embeddings, loops)
     others, others_largest = embeddings, largest
@@ -109,9 +109,9 @@ def plan(
 
 
 def require_settings(
-    floor: float, bins: int, tail_limit: int, full_range: int | None, workers: int, shape: TileShape | None
+    floor: float, bins: int, tail_limit: int, full_range: int | None, workers: int, shape: TileShape | None, filter: str
 ) -> None:
-    """Raise MatchingError for settings that make no sense."""
+    """Raise MatchingError for settings that make no sense on any machine, before the machine is asked what it can do."""
     if not -1e6 < floor < 1:
         raise MatchingError(f"floor={floor} must be below 1, the highest score of normalised rows")
     for name, value, least in (("bins", bins, 1), ("tail_limit", tail_limit, 0), ("workers", workers, 1),
@@ -119,6 +119,8 @@ def require_settings(
                                ("shape", min(shape or (1,)), 1)):  # fmt: skip
         if value < least:
             raise MatchingError(f"{name}={value} must be at least {least}")
+    if full_range is not None and filter not in ("auto", "float32"):
+        raise MatchingError(f"full_range needs float32 products, not filter={filter!r}; use float32 or auto")
 
 
 def named_groups(names: Sequence[str] | None, group_codes: Sequence[IntArray]) -> tuple[str, ...]:
