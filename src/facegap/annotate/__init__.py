@@ -1,0 +1,1 @@
+"""`facegap annotate`: labels given by people, and how far they agree."""

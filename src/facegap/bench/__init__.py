@@ -1,0 +1,1 @@
+"""`facegap bench`: speed as ratios to named peers."""

@@ -1,0 +1,1 @@
+"""Cards, weights, data sets and manifests: listed, fetched, checked."""

@@ -1,1 +1,0 @@
-"""What is more than one call but no stage of the audit."""

@@ -1,0 +1,1 @@
+"""`facegap compare`: models side by side on the same people."""

@@ -1,0 +1,1 @@
+"""`facegap demo`: an audit of illustrated people."""

@@ -1,0 +1,1 @@
+"""Illustrated people: portraits of nobody, drawn from a seed, with their truth."""

@@ -1,0 +1,1 @@
+"""`facegap doctor`: are the settings of a card right?"""

@@ -1,0 +1,1 @@
+"""`facegap explore`: a local page over a run."""

@@ -1,0 +1,1 @@
+"""`facegap export`: a run as JSON or as a model card."""

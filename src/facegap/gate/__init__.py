@@ -1,0 +1,1 @@
+"""`facegap gate`: a run against a policy."""

@@ -1,0 +1,1 @@
+"""Public data sets: their cards, and their folders as manifests."""

@@ -1,0 +1,1 @@
+"""Manifests, checked before any model runs."""

@@ -1,0 +1,1 @@
+"""`facegap plan`: what a set of people can show."""

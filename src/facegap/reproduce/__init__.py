@@ -1,0 +1,1 @@
+"""`facegap reproduce`: published tables, rebuilt."""

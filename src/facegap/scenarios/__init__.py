@@ -1,0 +1,1 @@
+"""`facegap scenario`: what rates mean for people."""

@@ -1,0 +1,1 @@
+"""`facegap selfcheck`: facegap validated by simulation."""

@@ -1,0 +1,1 @@
+"""Formulas for labels that are known with a probability only."""

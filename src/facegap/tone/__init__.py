@@ -1,0 +1,1 @@
+"""`facegap tone`: skin tone measured from photographs."""

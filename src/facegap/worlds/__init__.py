@@ -1,0 +1,1 @@
+"""Simulated people whose error rates are known; shared by plan and selfcheck."""
