@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.commands.bench_matching import (
+from facegap.bench.matching import (
     FMR,
     MatchingBench,
     as_json,
@@ -28,7 +28,7 @@ from facegap.commands.bench_matching import (
     floor_at,
     machine,
 )  # fmt: skip
-from facegap.commands.bench_peers import BINS, JOBS, TAIL_LIMIT, peak_mib
+from facegap.bench.peers import BINS, JOBS, TAIL_LIMIT, peak_mib
 from facegap.matching import choose_filter, count_scores
 from facegap.matching.filters import why_not
 from facegap.runtime import usable_cores
@@ -128,8 +128,8 @@ def test_small(benchmark: Any, job: str, name: str) -> None:
     """One candidate at 8,192 rows, d = 128, one thread."""
     from threadpoolctl import threadpool_limits
 
-    from facegap.commands.bench_matching import FILTER_OF, why_left_out
-    from facegap.commands.bench_peers import Case
+    from facegap.bench.matching import FILTER_OF, why_left_out
+    from facegap.bench.peers import Case
 
     if why := why_left_out(name) or (why_not(FILTER_OF[name]) if name in FILTER_OF else ""):
         pytest.skip(why)

@@ -128,10 +128,10 @@ def similarity(points: Any, template: Any) -> Any:
 
 def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers: int | None) -> dict[str, Any]:
     """The same images through the audit's own pipeline, results committed to a folder."""
-    from facegap import store
-    from facegap.audit import process
-    from facegap.inputs.manifest import read_manifest
-    from facegap.prepare import Settings, load_models
+    from facegap.audit.models import Settings, load_models
+    from facegap.audit.run import process
+    from facegap.inputs.manifests.read import read_manifest
+    from facegap.store import run as store
 
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.scores import audit_embeddings
 
 TURNS = 5
 PLACES = ("Ayr", "Bonn", "Cadiz", "Delft", "Evora", "Fes", "Graz")

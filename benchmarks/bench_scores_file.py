@@ -38,7 +38,7 @@ def measure(path: Path) -> None:
     """Read one file and print what it took, as JSON; meant for a process of its own."""
     import resource
 
-    from facegap.inputs.scores_file import read_scores
+    from facegap.inputs.scores.read import read_scores
 
     started = time.perf_counter()
     found = read_scores(path)

@@ -3,7 +3,7 @@
     python benchmarks/coverage_study.py            some minutes on 2 cores
     python benchmarks/coverage_study.py --quick
 
-The worlds are those of `facegap calibrate --preset medium`, which makes a page of them; what stands here alone is
+The worlds are those of `facegap selfcheck --preset medium`, which makes a page of them; what stands here alone is
 fairlearn's bootstrap beside them. Everything is seeded: the same command prints the same tables. naive is Wilson with
 every image or pair as an independent trial; plain is Wilson on the effective trials of the published variance formula.
 """
@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from fairlearn.metrics import MetricFrame
 
-from facegap.commands.calibrate import run_jobs
-from facegap.simulate.planted import Setting, setting_key, subject_errors
-from facegap.simulate.planted_bands import described, span
-from facegap.simulate.planted_file import preset_path, read_study
-from facegap.simulate.planted_rates import covers, rates_of
-from facegap.simulate.planted_study import CoverageRow, FamilyRow, Row
+from facegap.selfcheck.run import run_jobs
+from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.types import AnyArray
+from facegap.worlds.bands import described, span
+from facegap.worlds.people import Setting, setting_key, subject_errors
+from facegap.worlds.rates import covers, rates_of
+from facegap.worlds.study import CoverageRow, FamilyRow, Row
 
 SEED = 20240611
 

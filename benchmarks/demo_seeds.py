@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from facegap.commands.demo import BEST, METRICS, VERSIONS, WORST, Demo, demo
-from facegap.commands.demo_text import bounds, effect_text, gap_row, in_unit, true_effect
+from facegap.demo.run import BEST, METRICS, VERSIONS, WORST, Demo, demo
+from facegap.demo.text import bounds, effect_text, gap_row, in_unit, true_effect
 
 
 def main() -> None:

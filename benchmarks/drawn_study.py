@@ -17,10 +17,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facegap.inputs.cards import resolve_card
-from facegap.inputs.weights import read_weights
+from facegap.demo.illustrated.portraits import draw, draw_person, draw_photograph
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.weights import read_weights
 from facegap.runtime import open_session
-from facegap.simulate.drawn import draw, draw_person, draw_photograph
 from facegap.statistics.curves import equal_error_rate
 from facegap.vision import detect, embed
 

@@ -12,8 +12,8 @@ import numpy as np
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
-from facegap.statistics.label_gaps import LabelColumns, label_gaps
-from facegap.statistics.label_noise import drawn_classes
+from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
+from facegap.statistics.label_uncertainty.probabilities import drawn_classes
 from facegap.types import IntArray
 
 GROUPS = ("darker", "lighter")

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
-from facegap.commands.tone import framed, measure_manifest, thumbnail
+from facegap.audit.models import Settings, load_models
+from facegap.demo.illustrated.portraits import PLAIN, draw, draw_person
 from facegap.groups.lab import ita, lab_of_srgb, nearest_monk
 from facegap.groups.light import find_light
 from facegap.groups.prior import GRID, darker_probability, learnt_prior
@@ -34,9 +35,8 @@ from facegap.groups.tone import (
     measure,
     witnesses,
 )
-from facegap.inputs.images import Picture, read_picture
-from facegap.prepare import Settings, load_models
-from facegap.simulate.drawn import PLAIN, draw, draw_person
+from facegap.inputs.images.decode import Picture, read_picture
+from facegap.tone.measure import framed, measure_manifest, thumbnail
 from facegap.types import AnyArray, FloatArray
 from facegap.vision.detect import Detector, choose, detect
 

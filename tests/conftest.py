@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["fixtures.circle", "fixtures.reports", "fixtures.sites"]
+
 # The same cases on every machine and day, so that a red run can be made again; new ones with --hypothesis-profile=default.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
@@ -366,9 +368,9 @@ class Congress:
 
 def embedded(faces: Any, name: str, models: Path) -> Any:
     """Templates of the faces that an audit found, by another embedder."""
-    from facegap.inputs.cards import resolve_card
-    from facegap.inputs.images import Picture, read_picture
-    from facegap.inputs.weights import read_weights
+    from facegap.inputs.cards.read import resolve_card
+    from facegap.inputs.cards.weights import read_weights
+    from facegap.inputs.images.decode import Picture, read_picture
     from facegap.runtime import open_session
     from facegap.tables import POINTS
     from facegap.vision.embed import embed, embedder, face_crop

@@ -102,7 +102,7 @@ def card_of(name: str, content: bytes, thresholds: Mapping[str, float]) -> str:
 def data_of(version: str) -> str:
     """Who a model was trained on, in words."""
     if version == "detector":
-        return "4,000 drawings of people who do not exist, all tones and genders alike (facegap.simulate.drawn)"
+        return "4,000 drawings of people who do not exist, all tones and genders alike (facegap.demo.illustrated.portraits)"
     mix = ", ".join(f"{count} {tone} {gender}" for (gender, tone), count in PEOPLE[version].items())
     people = f"{sum(PEOPLE[version].values()):,} people who do not exist"
-    return f"{PHOTOGRAPHS} drawings each of {people}: {mix} (facegap.simulate.drawn)"
+    return f"{PHOTOGRAPHS} drawings each of {people}: {mix} (facegap.demo.illustrated.portraits)"

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from facegap.commands.demo import VERSIONS, card, person_of, pictures_of, tone_of
-from facegap.inputs.cards import resolve_card
-from facegap.inputs.images import decode
-from facegap.inputs.weights import read_weights
+from facegap.demo.run import VERSIONS, card, person_of, pictures_of, tone_of
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.weights import read_weights
+from facegap.inputs.images.decode import decode
 from facegap.runtime import open_session
 from facegap.vision import classify, detect, embed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegap.simulate.drawn import Drawing, draw, draw_person, draw_photograph
+from facegap.demo.illustrated.portraits import Drawing, draw, draw_person, draw_photograph
 from facegap.vision.align import aligned, square_crop
 
 SEED = 20180223  # the day Gender Shades was presented

@@ -5,7 +5,7 @@
 >>> run.rates, run.gaps  # doctest: +SKIP
 """
 
-from facegap.audit import audit, recheck
+from facegap.audit.run import audit, recheck
 from facegap.errors import FacegapError
 
 __all__ = ["FacegapError", "__version__", "audit", "recheck"]

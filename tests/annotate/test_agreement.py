@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.commands.agreement import Agreement, agreement_tables
-from facegap.commands.agreement_text import as_text, write_agreement
+from facegap.annotate.agreement import Agreement, agreement_tables
+from facegap.annotate.agreement_text import as_text, write_agreement
 from facegap.errors import RunError, TableError
 from facegap.tables import TONE
 

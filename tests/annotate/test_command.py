@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from facegap.annotate.serve import face_crop
 from facegap.cli.app import app
-from facegap.commands.annotate import face_crop
 from facegap.errors import FacegapError, TableError
 from facegap.web.serve import listening_socket
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facegap.commands.annotate import default_db, export_annotations, import_annotations
+from facegap.annotate.database import AnnotationStore, Answer, open_store
+from facegap.annotate.serve import default_db, export_annotations, import_annotations
 from facegap.errors import TableError
 from facegap.groups.annotations import read_annotations
-from facegap.store import csv_bytes
-from facegap.web.annotations_db import AnnotationStore, Answer, open_store
+from facegap.store.run import csv_bytes
 
 SHA = "a" * 64
 AT = "2025-01-31T12:00:00+00:00"

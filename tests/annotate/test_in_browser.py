@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from facegap.annotate.database import open_store
+from facegap.annotate.pictures import Pictures
 from facegap.groups.annotations import read_annotations
-from facegap.inputs.manifest import read_manifest
-from facegap.web.annotations_db import open_store
-from facegap.web.pictures import Pictures
+from facegap.inputs.manifests.read import read_manifest
 
 pytestmark = pytest.mark.browser
 

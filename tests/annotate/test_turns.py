@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegap.web.annotations_db import Answer
-from facegap.web.turns import next_turn, shuffled
+from facegap.annotate.database import Answer
+from facegap.annotate.turns import next_turn, shuffled
 
 IMAGES = [f"{k}.png" for k in range(5)]
 

@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper
 
-from facegap import store
-from facegap.audit import recheck
+from facegap.audit.run import recheck
+from facegap.catalogue.tables import write_manifest
 from facegap.cli.app import print_error
-from facegap.commands.listing import write_manifest
-from facegap.commands.scenario import scenario_tables
 from facegap.errors import ModelError, RunError, TableError
-from facegap.inputs.csv_records import read_records
-from facegap.inputs.headers import MOST_JPEG_SCANS
-from facegap.inputs.images import Picture, Unreadable, decode
-from facegap.inputs.manifest import read_manifest
+from facegap.inputs.images.decode import Picture, Unreadable, decode
+from facegap.inputs.images.headers import MOST_JPEG_SCANS
+from facegap.inputs.manifests.read import read_manifest
+from facegap.inputs.records import read_records
 from facegap.runtime import open_session, run_session
-from facegap.store import Run
-from facegap.store_counts import require_room, scores_from_npz
+from facegap.scenarios.tables import scenario_tables
+from facegap.store import run as store
+from facegap.store.counts import require_room, scores_from_npz
+from facegap.store.run import Run
 
 # ---- models ----
 
@@ -107,7 +107,7 @@ def test_a_text_of_megabytes_in_every_row_of_a_parquet_file_is_refused(tmp_path:
 def small_run() -> Run:
     frame = pd.DataFrame({"row": [0], "image": ["a.jpg"]})
     nothing = pd.DataFrame()
-    return Run({"state": "running", "terms": [], "min_subjects": 2}, frame, frame, frame, nothing, nothing, nothing)
+    return Run({"state": "running", "groupings": [], "min_subjects": 2}, frame, frame, frame, nothing, nothing, nothing)
 
 
 @pytest.mark.parametrize("name", ["faces.parquet", "run.json", "rates.csv", "more.txt"])
@@ -127,7 +127,7 @@ def test_links_and_pipes_in_a_run_folder_are_neither_followed_nor_waited_for(
             reading(run)
 
 
-@pytest.mark.parametrize("name", ["calibration", "parts", "answers", ".lock"])
+@pytest.mark.parametrize("name", ["threshold_set", "parts", "answers", ".lock"])
 def test_resuming_a_run_that_leads_elsewhere_by_a_link_touches_nothing_there(tmp_path: Path, name: str) -> None:
     elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
     (elsewhere / "parts").mkdir(parents=True)
@@ -203,7 +203,7 @@ def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_read_back_as_it_wa
     pd.testing.assert_frame_equal(store.read_csv(tmp_path / "rates.csv"), frame)
 
 
-@pytest.mark.parametrize("key", ["terms", "min_subjects", "level", "models"])
+@pytest.mark.parametrize("key", ["groupings", "min_subjects", "level", "models"])
 @pytest.mark.parametrize("value", [None, [[]], {"x": 1}, "text"])
 def test_a_record_of_other_shapes_ends_in_one_error_that_names_the_run(tmp_path: Path, key: str, value: Any) -> None:
     run = tmp_path / "run"

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.enrolment import IdentifySettings, require_possible, roles_in_words, search_roles
+from facegap.audit.enrolment import IdentifySettings, require_possible, roles_in_words, search_roles
+from facegap.audit.verify import VerifySettings
 from facegap.errors import ModelError, StatisticsError, TableError
-from facegap.verify import VerifySettings
 
 
 def manifest_of(subjects: Sequence[str], **columns: Sequence[str]) -> pd.DataFrame:

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import facegap as fg
-from facegap.audit import recheck
+from facegap.audit.enrolment import IdentifySettings
+from facegap.audit.identify import Side, candidate_lists, fpir_point, identify
+from facegap.audit.run import recheck
+from facegap.audit.verify import Images, VerifySettings
 from facegap.derive.identification import mates_of, outcomes_of
-from facegap.enrolment import IdentifySettings
 from facegap.errors import StatisticsError
-from facegap.identify import Side, candidate_lists, fpir_point, identify
-from facegap.store import Matched, Run, read_run
-from facegap.verify import Images, VerifySettings
+from facegap.store.run import Matched, Run, read_run
 
 NO_PAIRS = np.empty((0, 2), np.int64)
 
@@ -155,10 +155,10 @@ def test_only_lists_are_kept_never_all_pairs() -> None:
 
 
 def calibrated(*, target: float = 0.5, elsewhere: Images | None = None, **verify: Any) -> Any:
-    """Two people enrolled, a stranger searched at evaluation, two probes and a gallery image of calibration people."""
+    """Two people enrolled, a stranger searched at evaluation, two probes and a gallery image of threshold-set people."""
     manifest = manifest_of(["a", "b", "a", "z", "c", "d", "d"], role=["gallery"] * 2 + ["probe"] * 4 + ["gallery"])
     templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625], [1, 0]], np.float32)
-    roles = np.array(["evaluation"] * 4 + ["calibration"] * 3)
+    roles = np.array(["evaluation"] * 4 + ["threshold_set"] * 3)
     images = Images(manifest, np.arange(7), templates)
     chosen = IdentifySettings(role_column="role", ranks=(1,), fpir=(target,))
     return identify(images, elsewhere, roles, NO_PAIRS, chosen, VerifySettings(**verify), workers=1)
@@ -178,7 +178,7 @@ def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() 
     )
     found = calibrated(elsewhere=other)
     assert found.record["identification"]["operating"] == [
-        {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--calibrate-on): 1 of 2 searches"}
+        {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--threshold-on): 1 of 2 searches"}
     ]
 
 
@@ -249,7 +249,7 @@ def rate(run: Run, metric: str, gender: str = "any") -> dict[str, Any]:
 def test_an_audit_counts_failed_enrolments_and_probes_and_rechecks(drawn: Path, toys: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
-    assert run.record["terms"] == [["gender"]]  # a role is no group of people
+    assert run.record["groupings"] == [["gender"]]  # a role is no group of people
     rates = run.rates[run.rates["metric"] == "fnir"]
     # Mated: ada1, ada2 (lost), bea1, cyd1, dan1, eli1 (never enrolled); fox is in nobody's gallery.
     for threshold in (math.nan, 0.999):
@@ -270,7 +270,7 @@ def test_an_audit_counts_failed_enrolments_and_probes_and_rechecks(drawn: Path, 
 
 
 def test_recheck_notices_another_candidate(drawn: Path, toys: Any, tmp_path: Path) -> None:
-    from facegap import store
+    from facegap.store import run as store
 
     out = tmp_path / "run"
     run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)

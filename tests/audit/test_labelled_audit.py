@@ -1,4 +1,4 @@
-"""Whole audits of drawn people with measured and annotated tone: by toy models, as closed boxes, killed, checked again."""
+"""Whole audits of drawn people with measured and annotated tone: by toy models, as black boxes, killed, checked again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap import store
-from facegap.audit import recheck
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.run import recheck
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.derive.run import derived
 from facegap.errors import RunError, TableError
-from facegap.report import overview
+from facegap.report import summary as overview
+from facegap.store import run as store
 from facegap.tables import LABEL_GAP_COLUMNS, TONE
-from facegap.verify import VerifySettings
 
 PEOPLE, DRAWS = 120, 25
 BY = "gender*measured_tone,annotated_tone"
@@ -116,8 +116,8 @@ def test_the_record_has_the_hashes_and_how_the_labels_are_spread(whole: Path, fi
 
 def test_no_gap_of_lost_faces_is_claimed_where_only_found_faces_have_a_label(whole: Path) -> None:
     gaps = store.read_run(whole).gaps
-    assert gaps[(gaps["metric"] == "fte") & gaps["family"].str.contains("measured")].empty
-    assert not gaps[(gaps["metric"] == "fte") & (gaps["family"] == "annotated_tone")].empty
+    assert gaps[(gaps["metric"] == "fta") & gaps["family"].str.contains("measured")].empty
+    assert not gaps[(gaps["metric"] == "fta") & (gaps["family"] == "annotated_tone")].empty
 
 
 def test_a_changed_probability_is_found_though_every_hash_is_made_anew(whole: Path, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_run_is_not_gone_on_with_under_other_labels(files: dict[str, Path], to
 KILLED = """
 import json, os, sys
 import facegap
-from facegap import store
+from facegap.store import run as store
 
 real = getattr(store, sys.argv[2])
 
@@ -191,7 +191,7 @@ def dying(*arguments, **named):
     return real(*arguments, **named)
 
 setattr(store, sys.argv[2], dying)
-facegap.audit(**json.loads(sys.argv[1]))
+facegap.audit.run(**json.loads(sys.argv[1]))
 """
 
 

@@ -1,4 +1,4 @@
-"""Closed boxes end to end: audits by a vendor's answers alone, and by asking a service on this machine."""
+"""Black boxes end to end: audits by a vendor's answers alone, and by asking a service on this machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit import audit, recheck
-from facegap.closed_boxes import audit_predictions
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.run import audit, recheck
 from facegap.errors import CardError, ModelError, RunError, TableError
 from facegap.report.page import add_report
-from facegap.store import Run, read_run
+from facegap.store.run import Run, read_run
 
 KEY = "secret-key-0123456789"
 
@@ -88,8 +88,8 @@ def test_every_image_has_a_row_of_faces_and_no_detector_is_judged(tmp_path: Path
     run = audit_predictions(*write(tmp_path))
     assert len(run.faces) == 7
     assert set(run.faces["outcome"]) == {"ok"}
-    assert set(run.faces["detail"]) == {"no detector ran: the closed box had to find the face itself"}
-    assert "fte" not in set(run.rates["metric"])
+    assert set(run.faces["detail"]) == {"no detector ran: the black box had to find the face itself"}
+    assert "fta" not in set(run.rates["metric"])
     assert "detected" not in run.extra["waterfall.csv"].columns
 
 
@@ -170,7 +170,7 @@ def test_answers_of_a_model_give_the_rates_of_the_model(tmp_path: Path, toys: An
     said.to_csv(tmp_path / "vendor.csv", index=False)
     theirs = audit_predictions(tmp_path / "vendor.csv", tmp_path / "people.csv", by="gender", min_subjects=2)
     ours_judged, theirs_judged = (
-        run.rates[~run.rates["metric"].isin(["fte", "no_answer_rate"])].drop(columns="model").reset_index(drop=True)
+        run.rates[~run.rates["metric"].isin(["fta", "no_answer_rate"])].drop(columns="model").reset_index(drop=True)
         for run in (ours, theirs)
     )
     pd.testing.assert_frame_equal(ours_judged, theirs_judged)
@@ -232,7 +232,7 @@ CARD = """
 name = "vendor"
 task = "{task}"
 backend = "http"
-licence = "terms of the vendor"
+licence = "groupings of the vendor"
 commercial_use = "unknown"
 verified = true
 citation = "a server of the tests"
@@ -326,7 +326,7 @@ def test_a_local_detector_is_judged_by_itself(server: Server, people: Callable[.
     run = people(detect=str(toys.card("detector")))
     assert run.faces["outcome"].tolist() == ["no_face", "ok", "ok", "ok", "ok", "unreadable"]
     assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "no_answer"]
-    assert rates(run)["fte"] == (2, 6)
+    assert rates(run)["fta"] == (2, 6)
     assert len(server.seen) == 5
 
 
@@ -392,7 +392,7 @@ def test_answers_must_have_a_place_to_stay(server: Server, people: Callable[...,
 
 
 def test_models_that_cannot_work_together_are_refused(people: Callable[..., Run], toys: Any, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="--detect none is for a closed service"):
+    with pytest.raises(ModelError, match="--detect none is for a black-box service"):
         people(classify=str(toys.card("classifier")))
     with pytest.raises(ModelError, match="--detect none gives nothing, and --embed needs five points"):
         people(embed=str(toys.card("embedder")))

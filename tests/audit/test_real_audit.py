@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap.inputs.cards import resolve_card
-from facegap.inputs.images import Picture, read_picture
-from facegap.inputs.weights import read_weights
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.weights import read_weights
+from facegap.inputs.images.decode import Picture, read_picture
 from facegap.runtime import open_session
 from facegap.vision.embed import Embedder, embed, embedder, face_crop
 
@@ -57,7 +57,7 @@ def test_every_portrait_of_2015_is_detected(portraits: Any) -> None:
     faces = portraits.faces[portraits.manifest["snapshot"] == "2015"]
     assert len(faces) == 879
     assert set(faces["outcome"]) == {"ok"}
-    assert error_rate(portraits, "fte", snapshot="2015") == 0
+    assert error_rate(portraits, "fta", snapshot="2015") == 0
 
 
 def test_women_and_men_of_2015_are_nearly_always_answered_right(portraits: Any) -> None:
@@ -170,7 +170,7 @@ def fairface(test_data: Path) -> Any:
 def test_99_of_100_adults_of_fairface_are_detected(fairface: Any) -> None:
     assert len(fairface.faces) == 3739
     assert fairface.record["manifest"]["excluded_by_where"] == 5000 - 3739
-    assert error_rate(fairface, "fte") <= 0.01
+    assert error_rate(fairface, "fta") <= 0.01
 
 
 def test_errors_on_fairface_are_within_three_points_of_the_measured_ones_in_every_cell(fairface: Any) -> None:

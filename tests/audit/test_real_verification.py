@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
+from facegap.store.run import Run
 
 pytestmark = pytest.mark.real
 
@@ -108,7 +108,7 @@ def test_a_threshold_of_other_people_holds_on_the_rest_about_as_well(audits: Any
     pooled = rate(run, "fmr")
     assert pooled["low"] <= 1e-3 * 1.5
     assert pooled["high"] >= 1e-3 / 1.5
-    aside = set(run.manifest["subject"][run.matched.roles == "calibration"])
+    aside = set(run.manifest["subject"][run.matched.roles == "threshold_set"])
     judged = set(run.manifest["subject"][run.matched.roles == "evaluation"])
     assert not aside & judged
 

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap import runtime, store
-from facegap.audit import recheck
+from facegap import runtime
+from facegap.audit.run import recheck
 from facegap.errors import CardError, FacegapError, ModelError, RunError, TableError
+from facegap.store import run as store
 from facegap.vision import pipeline
 
 # name: (gender, race, age label, what is drawn). Green 204 is female with .8, red 51 is 20 years old.
@@ -101,7 +102,7 @@ def test_every_outcome_occurs_once_per_row_of_the_manifest(run: Any) -> None:
 def test_rates_of_everybody_and_of_each_gender_are_those_counted_by_hand(run: Any) -> None:
     expected = {
         # of everybody, women, men, nonbinary, without a label
-        "fte": [(6, 11), (1, 3), (5, 6), (0, 1), (0, 1)],
+        "fta": [(6, 11), (1, 3), (5, 6), (0, 1), (0, 1)],
         "error_rate_answered": [(1, 4), (1, 2), (0, 2), (0, 0), (0, 0)],
         "error_rate_all": [(6, 9), (2, 3), (4, 6), (0, 0), (0, 0)],
         "age_error_over_5": [(2, 4), (1, 2), (1, 2), (0, 0), (0, 0)],
@@ -125,9 +126,9 @@ def test_ages_are_measured_to_the_nearest_end_of_the_label(run: Any) -> None:
 
 
 def test_crossed_columns_give_cells_and_no_margins(run: Any) -> None:
-    assert counts(run, "fte", gender="female") == (1, 3)
-    assert counts(run, "fte", gender="female", race="a") == (0, 1)
-    assert counts(run, "fte", gender="female", race="b") == (1, 2)
+    assert counts(run, "fta", gender="female") == (1, 3)
+    assert counts(run, "fta", gender="female", race="a") == (0, 1)
+    assert counts(run, "fta", gender="female", race="b") == (1, 2)
     assert counts(run, "error_rate_all", gender="male", race="b") == (2, 3)
     assert run.rates[(run.rates["gender"] == "any") & (run.rates["race"] != "any")].empty
     assert "age" not in run.rates.columns
@@ -164,7 +165,7 @@ def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -
     assert run.faces["outcome"].tolist()[4] == "ok"
     assert run.faces["faces"].tolist()[4] == 2
     assert set(run.faces["policy"]) == {"largest"}
-    assert counts(run, "fte", gender="male") == (3, 6)
+    assert counts(run, "fta", gender="male") == (3, 6)
 
 
 def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> None:
@@ -173,9 +174,9 @@ def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> Non
     assert run.record["manifest"]["excluded_by_where"] == 5
 
 
-def test_detection_alone_is_an_audit_of_fte(people: Path, toys: Any) -> None:
+def test_detection_alone_is_an_audit_of_fta(people: Path, toys: Any) -> None:
     run = fg.audit(people, detect=toys.card("detector"), by="gender")
-    assert set(run.rates["metric"]) == {"fte"}
+    assert set(run.rates["metric"]) == {"fta"}
     assert set(run.rates["model"]) == {"toy_detector"}
     assert len(run.age) == 0
 
@@ -184,7 +185,7 @@ def test_an_audit_in_which_nobody_is_found_still_ends(tmp_path: Path, toys: Any)
     (tmp_path / "people.csv").write_text("image,gender\na.png,f\nb.png,m\n")
     run = fg.audit(tmp_path / "people.csv", **toys.three, out=tmp_path / "run")
     assert set(run.faces["outcome"]) == {"missing_file"}
-    assert counts(run, "fte") == (2, 2)
+    assert counts(run, "fta") == (2, 2)
     assert run.embeddings is not None
     assert run.embeddings.shape == (0, 8)
     assert recheck(tmp_path / "run") == []

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit import recheck
-from facegap.closed_comparisons import audit_embeddings, audit_scores, unit_templates
+from facegap.audit.run import recheck
+from facegap.audit.scores import audit_embeddings, audit_scores, unit_templates
+from facegap.audit.verify import VerifySettings
 from facegap.errors import FacegapError, StatisticsError, TableError
-from facegap.store import Run, read_run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run, read_run
 
 GIVEN = VerifySettings(fmr=(), thresholds=(0.5,))
 
@@ -170,11 +170,11 @@ def test_reviewed_pairs_of_a_score_file_are_counted_nowhere(tmp_path: Path, name
 
 def test_settings_that_cannot_be_kept_are_refused_and_not_passed_over(tmp_path: Path) -> None:
     scores, people, _ = bob_files(tmp_path)
-    for name in ("calibrate_on", "pairs"):
+    for name in ("threshold_on", "pairs"):
         with pytest.raises(StatisticsError, match=f"{name} cannot be used here"):
             audit_scores(scores, people, verify=VerifySettings(**{name: "other.csv"}))
-    with pytest.raises(StatisticsError, match="calibrate_on cannot be used here"):
-        audit_embeddings(*templates(tmp_path), verify=VerifySettings(calibrate_on="other.csv"))
+    with pytest.raises(StatisticsError, match="threshold_on cannot be used here"):
+        audit_embeddings(*templates(tmp_path), verify=VerifySettings(threshold_on="other.csv"))
     with pytest.raises(TableError, match="card publishes none"):
         audit_scores(scores, people, verify=VerifySettings(published=True))
 
@@ -194,7 +194,7 @@ def templates(folder: Path) -> tuple[Path, Path]:
 def test_rows_of_zeros_or_nan_are_lost_templates_and_count(tmp_path: Path) -> None:
     run = audit_embeddings(*templates(tmp_path), by="gender", verify=GIVEN, min_subjects=2)
     assert run.faces["outcome"].tolist() == ["ok", "ok", "no_template", "ok", "no_template", "ok"]
-    assert counted(run, "fte") == (2, 6)
+    assert counted(run, "fta") == (2, 6)
     assert counted(run, "fmr") == (0, 5)
     assert counted(run, "gfar") == (0, 12)
     assert counted(run, "fnmr") == (0, 1)
@@ -224,7 +224,7 @@ def test_templates_are_normalised_in_parts_as_in_one(monkeypatch: pytest.MonkeyP
     rows = np.random.default_rng(0).normal(size=(23, 5))
     rows[4] = 0
     whole = unit_templates(rows)
-    monkeypatch.setattr("facegap.closed_comparisons.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("facegap.audit.scores.ROWS_AT_ONCE", 4)
     parts = unit_templates(rows)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_array_equal(whole[1], parts[1])

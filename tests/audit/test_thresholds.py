@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegap.calibrate import (
-    CALIBRATION,
+from facegap.audit.thresholds import (
     EVALUATION,
+    THRESHOLD_SET,
     Basis,
     distinct,
     elsewhere_in_words,
@@ -24,12 +24,12 @@ from facegap.calibrate import (
     threshold_among,
     transfer_points,
 )
+from facegap.audit.verify import VerifySettings
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import threshold_at_fmr
-from facegap.verify import VerifySettings
 
 NOTHING = np.empty((0, 2), np.int64)
 
@@ -96,7 +96,7 @@ def test_given_thresholds_keep_their_order_and_the_published_one_comes_last() ->
 
 def test_in_sample_and_other_people_contradict_each_other() -> None:
     with pytest.raises(StatisticsError, match="contradict"):
-        given_points(VerifySettings(in_sample=True, calibrate_on="other.csv"), None)
+        given_points(VerifySettings(in_sample=True, threshold_on="other.csv"), None)
 
 
 # ---- the split ----
@@ -110,7 +110,7 @@ def test_nobody_is_on_both_sides_and_the_share_is_that_of_people(seed: int, spli
     rng = np.random.default_rng(seed)
     subjects = pd.Series([f"s{k}" for k in rng.permutation(np.repeat(np.arange(people), rng.integers(1, 4, people)))])
     roles = roles_of(subjects, VerifySettings(split=split, seed=seed), needed=True)
-    aside, judged = (set(subjects[roles == role]) for role in (CALIBRATION, EVALUATION))
+    aside, judged = (set(subjects[roles == role]) for role in (THRESHOLD_SET, EVALUATION))
     assert not aside & judged
     assert aside | judged == set(subjects)
     assert len(aside) == min(max(round(split * people), 2), people - 2)
@@ -120,7 +120,7 @@ def test_the_same_seed_splits_alike_and_another_does_not() -> None:
     one, same, other = (roles_of(PEOPLE, VerifySettings(seed=seed), needed=True) for seed in (3, 3, 4))
     assert (one == same).all()
     assert (one != other).any()
-    assert set(one) == {"calibration", "evaluation"}
+    assert set(one) == {"threshold_set", "evaluation"}
 
 
 def test_nobody_is_set_aside_where_no_threshold_is_looked_for() -> None:
@@ -141,9 +141,9 @@ def test_three_people_are_too_few_to_split() -> None:
 
 def test_people_on_both_sides_of_another_manifest_are_said() -> None:
     others = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["c"]))
-    assert others == "2 other subjects (--calibrate-on)"
+    assert others == "2 other subjects (--threshold-on)"
     shared = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["b", "c"]))
-    assert shared == "2 subjects of --calibrate-on, 1 of whom are judged too, by their names (partly IN-SAMPLE)"
+    assert shared == "2 subjects of --threshold-on, 1 of whom are judged too, by their names (partly IN-SAMPLE)"
 
 
 # ---- a group ----

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegap.audit import recheck
-from facegap.calibrate import VerifySettings
-from facegap.closed_comparisons import audit_scores
+from facegap.audit.run import recheck
+from facegap.audit.scores import audit_scores
+from facegap.audit.thresholds import VerifySettings
 from facegap.errors import TableError
 
 

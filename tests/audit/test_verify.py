@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap import store, verify
-from facegap.audit import recheck
+from facegap.audit import verify
+from facegap.audit.pair_lists import read_pairs
+from facegap.audit.run import recheck
+from facegap.audit.verify import Images, Matching, VerifySettings, match
 from facegap.errors import StatisticsError, TableError
-from facegap.pair_lists import read_pairs
-from facegap.report.overview import all_tables, findings
+from facegap.report.summary import all_tables, findings
 from facegap.statistics.curves import threshold_at_fmr
-from facegap.store import Run
-from facegap.verify import Images, Matching, VerifySettings, match
+from facegap.store import run as store
+from facegap.store.run import Run
 
 MANIFEST = pd.DataFrame({"image": ["a.png", "b.png", "c.png", "1"], "subject": ["s", "s", "t", "u"]})
 
@@ -75,8 +76,8 @@ def people(count: int, seed: int = 0, *, images: int = 2, depth: int = 8, labels
 
 def matched(images: Images, elsewhere: Images | None = None, **chosen: Any) -> Matching:
     settings = VerifySettings(**chosen)
-    terms = [("gender",)]
-    return match(images, elsewhere, terms, settings, published_threshold=0.25, workers=1)
+    groupings = [("gender",)]
+    return match(images, elsewhere, groupings, settings, published_threshold=0.25, workers=1)
 
 
 def threshold(found: Matching) -> tuple[float, str]:
@@ -95,7 +96,7 @@ def impostor_scores(images: Images, kept: Any) -> Any:
 def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_the_others() -> None:
     images = people(40)
     found = matched(images, fmr=(0.01,), seed=5)
-    aside = found.matched.roles == "calibration"
+    aside = found.matched.roles == "threshold_set"
     expected = threshold_at_fmr(impostor_scores(images, aside), 0.01)
     value, source = threshold(found)
     assert value == pytest.approx(expected.threshold, abs=1e-12)
@@ -107,17 +108,17 @@ def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_t
 
 def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
     images, others = people(12), people(30, 1, labels=False, prefix="o")
-    value, source = threshold(matched(images, others, fmr=(0.01,), calibrate_on="others.csv"))
+    value, source = threshold(matched(images, others, fmr=(0.01,), threshold_on="others.csv"))
     assert value == pytest.approx(threshold_at_fmr(impostor_scores(others, np.ones(60, bool)), 0.01).threshold, abs=1e-12)
-    assert source.startswith("FMR 0.01 on 30 other subjects (--calibrate-on): ")
-    assert matched(images, others, fmr=(0.01,), calibrate_on="others.csv").record["transfer_points"] == []
+    assert source.startswith("FMR 0.01 on 30 other subjects (--threshold-on): ")
+    assert matched(images, others, fmr=(0.01,), threshold_on="others.csv").record["transfer_points"] == []
     with pytest.raises(TableError, match="no group 'female'"):
-        matched(images, others, fmr=(0.01,), calibrate_on="others.csv", fmr_on="female")
+        matched(images, others, fmr=(0.01,), threshold_on="others.csv", fmr_on="female")
 
 
 def test_people_who_are_judged_and_calibrated_on_are_said_in_the_threshold() -> None:
     images = people(12)
-    _, source = threshold(matched(images, images, fmr=(0.05,), calibrate_on="same.csv"))
+    _, source = threshold(matched(images, images, fmr=(0.05,), threshold_on="same.csv"))
     assert "12 of whom are judged too, by their names (partly IN-SAMPLE)" in source
 
 
@@ -182,7 +183,7 @@ def test_listed_pairs_across_the_split_are_counted_in_words(tmp_path: Path) -> N
     found = matched(images, fmr=(0.01,), pairs=str(pairs))
     half = 40 * 39 // 2
     assert found.record["pairs"] == {
-        "listed": 80 * 79 // 2, "reviewed_and_left_out": 0, "evaluation": half, "calibration": half, "between": 40 * 40,
+        "listed": 80 * 79 // 2, "reviewed_and_left_out": 0, "evaluation": half, "threshold_set": half, "between": 40 * 40,
     }  # fmt: skip
     assert "1600 listed pairs between those and the others being in neither" in threshold(found)[1]
 
@@ -275,7 +276,7 @@ def test_recheck_finds_rates_that_were_changed_together_with_their_hash(finished
 def test_recheck_finds_counts_that_were_changed_together_with_their_hash(finished: Path) -> None:
     from dataclasses import replace
 
-    from facegap.store_counts import scores_from_npz, scores_to_npz
+    from facegap.store.counts import scores_from_npz, scores_to_npz
 
     counts = scores_from_npz(finished / "counts.npz")
     scores = counts.genuine_scores.copy()
@@ -301,7 +302,7 @@ def killed(*_: Any, **__: Any) -> Any:
     raise Killed
 
 
-@pytest.mark.parametrize("at", ["facegap.verify.match", "facegap.derive.run.derived", "facegap.store.write_matched"])
+@pytest.mark.parametrize("at", ["facegap.audit.verify.match", "facegap.derive.run.derived", "facegap.store.run.write_matched"])
 def test_a_run_that_was_killed_while_it_compared_ends_with_the_same_tables(
     drawn: Path, toys: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
@@ -336,19 +337,19 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
         ({"pairs": "00.png,00.png"}, "line 2, column right: an image with itself"),
         ({"fmr_on": "women"}, "no group 'women'"),
         ({"split": 2.0}, "share of the subjects"),
-        ({"in_sample": True, "calibrate_on": "people.csv"}, "contradict"),
+        ({"in_sample": True, "threshold_on": "people.csv"}, "contradict"),
     ],
 )
 def test_what_can_only_fail_is_refused_before_the_first_image(
     drawn: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setattr("facegap.prepare.load_models", lambda *_, **__: pytest.fail("a model was opened"))
+    monkeypatch.setattr("facegap.audit.models.load_models", lambda *_, **__: pytest.fail("a model was opened"))
     for name in ("exclude_pairs", "pairs"):
         if name in chosen:
             (tmp_path / "list.csv").write_text(f"left,right\n{chosen[name]}\n")
             chosen = {**chosen, name: str(tmp_path / "list.csv")}
-    if "calibrate_on" in chosen:
-        chosen = {**chosen, "calibrate_on": drawn}
+    if "threshold_on" in chosen:
+        chosen = {**chosen, "threshold_on": drawn}
     with pytest.raises((TableError, StatisticsError), match=message):
         fg.audit(drawn, **request(toys, **chosen))
 

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from facegap.commands import bench_matching as bench
-from facegap.commands import bench_peers as peers
+from facegap.bench import matching as bench
+from facegap.bench import peers
 from facegap.errors import MatchingError
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from facegap.commands.check import group_summary
+from facegap.catalogue.check import group_summary
 from facegap.errors import TableError
-from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.statistics.power import detectable_difference
 
 

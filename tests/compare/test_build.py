@@ -15,14 +15,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.cli import app
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
-from facegap.commands.compare import Comparison, compare, labels_of, sentences, text_tables, write_comparison
-from facegap.derive.compared import ALIKE, FEW, GREW, MORE
+from facegap.compare.build import Comparison, compare, labels_of, sentences, text_tables, write_comparison
+from facegap.compare.differences import ALIKE, FEW, GREW, MORE
 from facegap.errors import RunError
-from facegap.store import read_csv, read_run
-from facegap.verify import VerifySettings
+from facegap.store.run import read_csv, read_run
 
 HOSTILE = "=cmd|'/c calc'!A1<img src=x onerror=alert(1)>\""
 ESCAPE = "\x1b[31m<b>red</b>"  # no manifest may hold it, but a model's name may
@@ -198,7 +198,7 @@ def test_more_refusals_of_women_are_found_over_the_same_people(faces: list[Path]
     assert men["verdict"] == ALIKE
     grew = pick(found.changes, metric="fnmr", family="gender")
     assert grew["verdict"] == GREW and grew["group_a"] == "female"
-    assert set(found.paired["metric"]) == {"fte", "fmr", "fnmr"}  # nobody was lost, so gfar and gfrr say the same
+    assert set(found.paired["metric"]) == {"fta", "fmr", "fnmr"}  # nobody was lost, so gfar and gfrr say the same
 
 
 def test_a_list_of_all_pairs_gives_the_numbers_of_all_pairs(faces: list[Path], tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from facegap.closed_boxes import audit_predictions
-from facegap.commands.compare import compare, write_comparison
+from facegap.audit.predictions import audit_predictions
+from facegap.compare.build import compare, write_comparison
 
 HOSTILE = "<img src=x onerror=alert(1)>" + "y" * 90
 CUT_OFF = """

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from facegap.compare.charts import comparison_figures
 from facegap.report.figures.render import drawn
-from facegap.report.figures.side_by_side import comparison_figures
 from facegap.report.figures.style import INK, Figure
 
 SVG = "{http://www.w3.org/2000/svg}"

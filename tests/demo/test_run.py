@@ -19,11 +19,11 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap.cli import app
-from facegap.commands import demo as command
-from facegap.commands import demo_text
+from facegap.demo import run as command
+from facegap.demo import text as demo_text
 from facegap.errors import RunError
-from facegap.inputs.cards import load_cards, read_card, resolve_card
-from facegap.inputs.weights import read_weights
+from facegap.inputs.cards.read import load_cards, read_card, resolve_card
+from facegap.inputs.cards.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE, PHOTOGRAPHS = 84, 2  # 21 of each cell: groups of fewer than 20 are in no gap
@@ -56,7 +56,7 @@ def test_the_manifest_names_every_drawing_with_its_labels(small: command.Demo) -
 
 
 def test_both_versions_are_run_by_the_ordinary_audit_and_their_folders_can_be_rechecked(small: command.Demo) -> None:
-    from facegap.audit import recheck
+    from facegap.audit.run import recheck
 
     assert set(small.runs) == {"balanced", "skewed"}
     for version, run in small.runs.items():
@@ -322,8 +322,8 @@ def test_the_wheel_holds_the_models_their_cards_and_the_truth(tmp_path: Path) ->
     assert {f"facegap/_models/demo/{name}.toml" for name in models()} <= names
     assert {
         "facegap/_models/demo/truth.json",
-        "facegap/report/templates/demo.html",
-        "facegap/simulate/drawn.py",
+        "facegap/demo/templates/demo.html",
+        "facegap/demo/illustrated/portraits.py",
     } <= names
     with zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]) as wheel:
         assert json.loads(wheel.read("facegap/_models/demo/truth.json")) == command.read_truth()

@@ -25,7 +25,7 @@ from facegap.derive.comparisons import (
     lost_genuine_pairs,
     without,
 )
-from facegap.derive.listed import listed_people
+from facegap.derive.pair_list_rates import listed_people
 from facegap.errors import StatisticsError
 from facegap.matching import count_scores, score_pairs
 from facegap.statistics.dyadic import TrialSums, dyadic_fmr, fmr_of_sums
@@ -229,7 +229,7 @@ def test_a_person_with_images_in_two_cells_is_one_person_in_a_list_too() -> None
         people.rate(2, np.array([True, True, True, False, True]), None, generalised=False, level=0.95)
 
 
-def test_cells_hold_every_attribute_of_every_term_that_is_there() -> None:
+def test_cells_hold_every_attribute_of_every_grouping_that_is_there() -> None:
     frame = pd.DataFrame({"gender": ["f", "m", "f"], "tone": ["I", "I", "II"]})
     assert finest_cells(frame, [(), ("gender",), ("tone", "gender")]).tolist() == [0, 2, 1]
     assert finest_cells(frame, [("gender",), ("missing",)]).tolist() == [0, 1, 0]

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.derive.curves import MOST_BINS, MOST_POINTS, det_table, histogram_table
 from facegap.derive.waterfall import steps_of
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Group
-from facegap.verify import VerifySettings
 
 PEOPLE = 20  # per town
 
@@ -72,7 +72,7 @@ def test_a_run_without_comparisons_or_without_genuine_pairs_has_no_curves(tmp_pa
     np.save(tmp_path / "t.npy", np.random.default_rng(0).normal(size=(12, 4)))
     pd.DataFrame({"image": [f"i{k}" for k in range(12)]}).to_csv(tmp_path / "m.csv", index=False)
     run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.5,)))
-    assert list(det_table(run).columns)[:3] == ["term", "group", "threshold"]
+    assert list(det_table(run).columns)[:3] == ["grouping", "group", "threshold"]
     assert len(det_table(run)) == 0
     assert set(histogram_table(run)["kind"]) == {"impostor"}
 

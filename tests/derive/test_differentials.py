@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.derive.differentials import counts_of, dealt_counts, remembered
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import group_rates
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run
 
 
 def measure(run: Run, name: str, metrics: str) -> Any:

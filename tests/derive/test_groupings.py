@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegap.derive import terms
-from facegap.derive.terms import attribute_columns, attribute_values, cells_of, default_terms, parse_by
+from facegap.derive import groupings as groupings
+from facegap.derive.groupings import attribute_columns, attribute_values, cells_of, default_groupings, parse_by
 from facegap.errors import TableError
 from facegap.types import Group
 
@@ -51,7 +51,7 @@ def test_a_list_means_the_same_as_commas() -> None:
         ("gender*gender", "crosses a column with itself"),
     ],
 )
-def test_a_wrong_term_is_refused_with_a_cure(text: str, said: str) -> None:
+def test_a_wrong_grouping_is_refused_with_a_cure(text: str, said: str) -> None:
     with pytest.raises(TableError, match=said.replace("*", r"\*")):
         parse_by(text, LABELS)
 
@@ -93,7 +93,7 @@ def test_each_row_lies_in_the_cell_of_its_own_labels(rows: list[tuple[str, str]]
 
 
 def test_crossings_of_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(terms, "MOST_CELLS", 3)
+    monkeypatch.setattr(groupings, "MOST_CELLS", 3)
     with pytest.raises(TableError, match=r"--by gender\*race: 4 cells, more than 3; cross fewer columns"):
         cells_of(PEOPLE, ("gender", "race"))
 
@@ -101,12 +101,12 @@ def test_crossings_of_too_many_cells_are_refused(monkeypatch: pytest.MonkeyPatch
 def test_by_default_columns_stand_alone_and_those_of_many_values_not_at_all() -> None:
     numbers = [str(k) for k in range(31)]
     many = pd.DataFrame({"gender": "male", "file_number": numbers, "day": [str(k % 30) for k in range(31)]})
-    found, said = default_terms(many, ("gender", "file_number", "day"))
+    found, said = default_groupings(many, ("gender", "file_number", "day"))
     assert found == (("gender",), ("day",))
     assert said == ("column file_number has 31 different values and is not split by; ask for it with --by file_number",)
 
 
-def test_attributes_stand_once_in_the_order_of_their_terms() -> None:
+def test_attributes_stand_once_in_the_order_of_their_groupings() -> None:
     assert attribute_columns([(), ("race",), ("gender", "race")]) == ("race", "gender")
 
 

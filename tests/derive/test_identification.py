@@ -19,7 +19,7 @@ from facegap.derive.identification import (
     searches_of,
 )
 from facegap.report.identification import search_findings, search_tables
-from facegap.store import Matched, Run, Searched
+from facegap.store.run import Matched, Run, Searched
 
 # image: (subject, gender, role, outcome). eli1 and two probes gave no template.
 WORLD = {
@@ -59,7 +59,7 @@ def world(
     })  # fmt: skip
     faces = pd.DataFrame({"outcome": [person[3] for person in WORLD.values()]})
     record: dict[str, Any] = {
-        "models": {"embed": "toy"}, "terms": [["gender"]], "level": 0.95, "min_subjects": 2,
+        "models": {"embed": "toy"}, "groupings": [["gender"]], "level": 0.95, "min_subjects": 2,
         "operating": [{"threshold": 0.5, "source": "given"}],
         "identification": {
             "ranks": list(ranks), "roles": "by hand", "operating": [{"threshold": 0.75, "source": "FPIR 0.4 on others"}]

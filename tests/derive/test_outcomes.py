@@ -94,7 +94,7 @@ def test_each_metric_counts_its_own_trials_and_errors() -> None:
     outcomes = ["right", "wrong", "no_answer", "no_answer", "outside_classes", "unlabelled", "right"]
     ages = [5.0, 5.01, np.nan, np.nan, 0.0, 90.0, np.nan]
     assert by_metric(faces, outcomes, ages) == {
-        "fte": (2, 7),
+        "fta": (2, 7),
         "error_rate_answered": (1, 3),
         "error_rate_all": (3, 5),
         "age_error_over_5": (2, 4),
@@ -103,12 +103,12 @@ def test_each_metric_counts_its_own_trials_and_errors() -> None:
 
 def test_every_outcome_of_a_face_but_ok_is_a_failure_to_enrol() -> None:
     count = len(FACE_OUTCOMES)
-    assert by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)["fte"] == (count - 1, count)
+    assert by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)["fta"] == (count - 1, count)
 
 
 def test_a_model_is_not_judged_by_what_it_does_not_say() -> None:
-    assert set(by_metric(["ok"], ["right"], [1.0], says_gender=False, says_age=False)) == {"fte"}
-    assert set(by_metric(["ok"], ["right"], [1.0], says_age=False)) == {"fte", "error_rate_answered", "error_rate_all"}
+    assert set(by_metric(["ok"], ["right"], [1.0], says_gender=False, says_age=False)) == {"fta"}
+    assert set(by_metric(["ok"], ["right"], [1.0], says_age=False)) == {"fta", "error_rate_answered", "error_rate_all"}
 
 
 def test_a_person_whose_label_the_model_cannot_give_is_in_no_error_rate() -> None:
@@ -121,6 +121,6 @@ def test_where_no_detector_ran_silence_is_counted_instead_of_failures_to_enrol()
     found = counted(
         pd.DataFrame({"outcome": ["ok", "ok"]}), predictions, np.full(2, np.nan), detected=False, says_gender=True, says_age=False
     )
-    assert "fte" not in found
+    assert "fta" not in found
     trials, errors = found["no_answer_rate"]
     assert (trials.tolist(), errors.tolist()) == ([True, True], [False, True])

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.derive.scores import MOST_REVIEWED
 from facegap.statistics.curves import equal_error_rate
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run
 
 
 def cos(degrees: float) -> float:

@@ -12,7 +12,7 @@ import pytest
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW, WORST, transfer_table, worst_points
 from facegap.derive.verification import Operating
-from facegap.store import Run
+from facegap.store.run import Run
 
 # Three women and three men with two images each; scores by pair of people, every image pair of two people alike.
 WOMEN, MEN = ("ada", "bea", "cyd"), ("dan", "eli", "fox")
@@ -41,8 +41,8 @@ def world(floor: float = -np.inf) -> Comparisons:
     )  # fmt: skip
 
 
-def point(on: str, threshold: float | None, *, subjects: int = 3, reason: str = "", term: str = "gender") -> dict[str, Any]:
-    return {"term": [term], "on": on, "target": 1 / 3, "threshold": threshold, "reason": reason, "subjects": subjects,
+def point(on: str, threshold: float | None, *, subjects: int = 3, reason: str = "", grouping: str = "gender") -> dict[str, Any]:
+    return {"grouping": [grouping], "on": on, "target": 1 / 3, "threshold": threshold, "reason": reason, "subjects": subjects,
             "source": f"FMR 0.333333 on {on} alone"}  # fmt: skip
 
 
@@ -121,8 +121,8 @@ def test_one_group_alone_is_no_worst() -> None:
     assert worst_points([], 2) == []
 
 
-def test_each_term_and_target_has_its_own_worst() -> None:
-    more = [point("darker", 0.5, term="tone"), point("lighter", 0.4, term="tone")]
+def test_each_grouping_and_target_has_its_own_worst() -> None:
+    more = [point("darker", 0.5, grouping="tone"), point("lighter", 0.4, grouping="tone")]
     assert [worst["on"] for worst in worst_points(POINTS + more, 2)] == ["female", "darker"]
 
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import det_curve
 
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
+from facegap.derive.groupings import cells_of
 from facegap.derive.run import comparisons_of, operating_of
-from facegap.derive.terms import cells_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS, correlation_of, group_rates, people_sums
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run
 
 WORLD = {
     # everybody, women, men, without a gender
@@ -83,7 +83,7 @@ def test_no_trials_give_nan_and_not_zero(six_run: Run) -> None:
 def test_a_missing_label_is_shown_and_in_no_gap(six_run: Run) -> None:
     assert "unknown" in set(six_run.rates["gender"])
     assert not (six_run.gaps[["group_a", "group_b"]] == "unknown").any(axis=None)
-    assert set(six_run.gaps.loc[six_run.gaps["family"] == "gender", "metric"]) == {"fte", "fmr", "gfar", "gfrr"}
+    assert set(six_run.gaps.loc[six_run.gaps["family"] == "gender", "metric"]) == {"fta", "fmr", "gfar", "gfrr"}
 
 
 def test_a_group_is_in_no_gap_of_a_rate_that_too_few_of_its_people_stand_behind(six: Any) -> None:
@@ -151,7 +151,7 @@ def test_rates_of_groups_that_share_people_are_correlated_and_of_others_not(six_
     pairs = comparisons_of(six_run)
     assert pairs is not None
     rates = group_rates(pairs, six_run.manifest, [("gender",), ("glasses",)], operating_of(six_run), 0.95)
-    found = {entry.cells.term: entry for entry in rates}
+    found = {entry.cells.grouping: entry for entry in rates}
     assert correlation_of(pairs, found[("gender",)], "fmr", [0, 1]) is None
     shared = correlation_of(pairs, found[("glasses",)], "fmr", [0, 1])
     assert shared is not None

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
-from facegap.derive.terms import cells_of
+from facegap.derive.groupings import cells_of
 from facegap.derive.verification import Operating
 from facegap.derive.waterfall import stages_of, waterfall_table
-from facegap.store import Run
+from facegap.store.run import Run
 
 # outcome, faces found, policy, answer, counted in the evaluation set
 IMAGES = [

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.commands.doctor_variants import (
+from facegap.doctor.alternatives import (
     TEMPLATES,
     Variant,
     colours,
@@ -19,8 +19,8 @@ from facegap.commands.doctor_variants import (
     variants,
     with_input,
 )
-from facegap.inputs.cards import load_cards
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import load_cards
+from facegap.inputs.cards.schema import ModelCard
 
 CARDS = load_cards()
 JUDGED = [name for name, card in CARDS.items() if card.task != "detect"]

@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 
 import facegap as fg
 from facegap.cli import app
-from facegap.commands.doctor import Asked, examine, remember, require_free, require_memory
+from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
-from facegap.inputs.cards import read_card
+from facegap.inputs.cards.read import read_card
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.commands.doctor_judging import Judgement, age_errors, judge, lost_in, opinion_of
-from facegap.commands.doctor_runs import Found
-from facegap.commands.doctor_sample import MEASURES, Question, Sample
-from facegap.commands.doctor_variants import Variant
+from facegap.doctor.alternatives import Variant
+from facegap.doctor.evidence import Judgement, age_errors, judge, lost_in, opinion_of
+from facegap.doctor.sample import MEASURES, Question, Sample
+from facegap.doctor.trials import Found
 from facegap.errors import TableError
-from facegap.inputs.cards import load_cards
+from facegap.inputs.cards.read import load_cards
 
 CARD = load_cards()["faceapi_age_gender"]
 

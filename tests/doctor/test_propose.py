@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from facegap import runtime
-from facegap.commands.doctor_card import card_text, toml
-from facegap.commands.doctor_graph import Graph, is_list, read_graph
-from facegap.commands.doctor_judging import Judged, Judgement
-from facegap.commands.doctor_proposing import Bare, answers_of, choose, describe, first_cards, grid
-from facegap.commands.doctor_sample import MEASURES, Question
-from facegap.commands.doctor_variants import Variant, given_input, variants
+from facegap.doctor.alternatives import Variant, given_input, variants
+from facegap.doctor.evidence import Judged, Judgement
+from facegap.doctor.graph import Graph, is_list, read_graph
+from facegap.doctor.propose import Bare, answers_of, choose, describe, first_cards, grid
+from facegap.doctor.proposed_card import card_text, toml
+from facegap.doctor.sample import MEASURES, Question
 from facegap.errors import CardError, ModelError
-from facegap.inputs.cards import load_cards, read_card
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import load_cards, read_card
+from facegap.inputs.cards.schema import ModelCard
 
 
 def graph_of(graphs: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> Graph:

@@ -13,13 +13,13 @@ import pytest
 
 import facegap as fg
 from facegap import runtime
-from facegap.commands.doctor import Asked, Room, examine, open_detector, remember
-from facegap.commands.doctor_judging import Judgement, judge
-from facegap.commands.doctor_sample import MEASURES, Question, draw
-from facegap.commands.doctor_variants import Variant
-from facegap.inputs.cards import load_cards, read_card
-from facegap.inputs.manifest import read_manifest
-from facegap.inputs.model_card import ModelCard
+from facegap.doctor.alternatives import Variant
+from facegap.doctor.diagnose import Asked, Room, examine, open_detector, remember
+from facegap.doctor.evidence import Judgement, judge
+from facegap.doctor.sample import MEASURES, Question, draw
+from facegap.inputs.cards.read import load_cards, read_card
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.manifests.read import read_manifest
 
 pytestmark = pytest.mark.real
 
@@ -51,7 +51,7 @@ def verdicts(judgement: Judgement) -> dict[str, str]:
 
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> str:
     """A project card under its own name with some of its text replaced; the path of the copy."""
-    from facegap.inputs.cards import cards_folder
+    from facegap.inputs.cards.read import cards_folder
 
     text = (cards_folder() / f"{name}.toml").read_text()
     for old, new in changes:

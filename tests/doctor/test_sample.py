@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegap.commands.doctor_sample import Question, Sample, draw, question_of, split
+from facegap.doctor.sample import Question, Sample, draw, question_of, split
 from facegap.errors import TableError
-from facegap.inputs.cards import load_cards
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import load_cards
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.manifests.read import Manifest, read_manifest
 
 CARDS = load_cards()
 EMBEDDER, CLASSIFIER, GENDER_ONLY = (CARDS[name] for name in ("mobileface_v2", "faceapi_age_gender", "ssrnet_gender_imdb"))

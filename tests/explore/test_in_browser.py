@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
-from facegap.verify import VerifySettings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 
 pytestmark = pytest.mark.browser
 

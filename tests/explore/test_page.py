@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.errors import FacegapError
-from facegap.store import Run, read_run
-from facegap.verify import VerifySettings
-from facegap.web.explore import create_app
-from facegap.web.explore_failures import MOST_MATCHES, failures
-from facegap.web.explore_rates import answers_at, explored, matrix_at, people_moved, rates_at
-from facegap.web.explore_view import asked_of, frame_of
+from facegap.explore.failures import MOST_MATCHES, failures
+from facegap.explore.page import create_app
+from facegap.explore.rates import answers_at, explored, matrix_at, people_moved, rates_at
+from facegap.explore.view import asked_of, frame_of
+from facegap.store.run import Run, read_run
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

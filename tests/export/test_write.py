@@ -15,14 +15,14 @@ import pytest
 from typer.testing import CliRunner
 
 import facegap as fg
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.cli import app
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
-from facegap.commands.export import exported
-from facegap.report.model_card import md, widest_first
-from facegap.report.run_export import as_json, schema_text
-from facegap.store import read_run
-from facegap.verify import VerifySettings
+from facegap.export.document import as_json, schema_text
+from facegap.export.model_card import md, widest_first
+from facegap.export.write import exported
+from facegap.store.run import read_run
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "| [x](http://evil.example) <img src=x onerror=1> `=1+1` www.evil.example a@b.example"
@@ -37,7 +37,7 @@ def schema() -> jsonschema.Draft202012Validator:
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A closed box over 60 people without a subject column, with a town that is hostile text."""
+    """A black box over 60 people without a subject column, with a town that is hostile text."""
     folder = tmp_path_factory.mktemp("classified")
     image = [f"secret-{k}.png" for k in range(60)]
     people = pd.DataFrame({"image": image, "gender": ["female", "male"] * 30, "town": [HOSTILE, HOSTILE, "Bonn"] * 20})
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named(classified: Path, verified: Path, drawn: Path)
 
 
 def test_the_numbers_are_those_of_the_run(verified: Path) -> None:
-    from facegap.store import read_run
+    from facegap.store.run import read_run
 
     whole, run = document(verified), read_run(verified)
     own = run.rates[(run.rates["other_gender"] == "")]

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from facegap.audit.predictions import audit_predictions
 from facegap.cli import app
-from facegap.closed_boxes import audit_predictions
-from facegap.commands.gate import gate, judged, outcome
-from facegap.commands.gate_policy import Rule, read_policy
 from facegap.errors import RunError, TableError
-from facegap.store import read_run
+from facegap.gate.policy import Rule, read_policy
+from facegap.gate.rules import gate, judged, outcome
+from facegap.store.run import read_run
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "=1+1<script>alert(1)</script>"
@@ -67,11 +67,11 @@ def rate(limit: float, **more: Any) -> str:
      (math.nan, math.nan, "cannot tell")],
 )  # fmt: skip
 def test_a_limit_is_judged_on_the_whole_interval(low: float, high: float, state: str) -> None:
-    assert judged(0.04, low, high, Rule("rate", "", "fte", 0.05)) == state
+    assert judged(0.04, low, high, Rule("rate", "", "fta", 0.05)) == state
 
 
 def test_the_point_value_is_judged_only_where_the_rule_says_so() -> None:
-    rule = Rule("rate", "", "fte", 0.05, judge="point")
+    rule = Rule("rate", "", "fta", 0.05, judge="point")
     assert judged(0.04, 0.01, 0.3, rule) == "holds"
     assert judged(0.06, 0.01, 0.3, rule) == "broken"
     assert judged(math.nan, 0.01, 0.3, rule) == "cannot tell"
@@ -133,7 +133,7 @@ def test_people_are_counted_per_group(unequal: Path, tmp_path: Path) -> None:
         (rate(0.4, by="gender", groups=["nobody"]), "no group nobody"),
         (rate(0.4, by="gender", groups=["female", "nobody"]), "no group nobody"),
         (rate(0.4, threshold=0.3), "no row of the run fits"),
-        # a group of another term than the rule's: it is in the run, and yet nothing is said of it
+        # a group of another grouping than the rule's: it is in the run, and yet nothing is said of it
         (rate(0.5, by="gender", groups=["female", "Ayr"]), "no group Ayr there; of the others female 30.00 %"),
         ('[[subjects]]\nmin = 5\nby = "gender"\ngroups = ["female", "Ayr"]\n', "no group Ayr there; of the others"),
         ('[[gap]]\nmetric = "error_rate_all"\nmax_difference = 0.9\ngroups = ["female", "male", "nobody"]\n', "no group nobody"),
@@ -187,7 +187,7 @@ def test_the_example_of_the_documentation_is_read_and_judges_a_run(unequal: Path
     assert [line for line in lines if not line.startswith("holds")] == [
         line
         for line in lines
-        if "fte" in line  # closed boxes judge no detector
+        if "fta" in line  # black boxes judge no detector
     ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.inputs.predictions_file import Predictions, read_predictions
+from facegap.inputs.predictions import Predictions, read_predictions
 
 
 def read(folder: Path, text: str) -> Predictions:

@@ -8,9 +8,7 @@ from scipy.special import ndtri
 from scipy.stats import multivariate_normal
 from statsmodels.stats.proportion import power_proportions_2indep
 
-from facegap.simulate.planted import Setting, impostor_errors, subject_errors
-from facegap.simulate.planted_families import judge_rates, pairs_of
-from facegap.simulate.planted_run import (
+from facegap.plan.power import (
     DIFFERENCES,
     OwnFamily,
     People,
@@ -24,6 +22,8 @@ from facegap.simulate.planted_run import (
     shares_found,
 )
 from facegap.statistics.verdicts import GAP, verdicts
+from facegap.worlds.families import judge_rates, pairs_of
+from facegap.worlds.people import Setting, impostor_errors, subject_errors
 
 
 def family(sort, groups, rate, strength, *, is_ratio):

@@ -7,16 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from facegap.audit import recheck
-from facegap.closed_boxes import audit_predictions
-from facegap.closed_comparisons import audit_embeddings
-from facegap.commands.calibrate import PAGE, RESULT
-from facegap.commands.own_calibration import add_own_calibration, calibrate_run, own_calibration, worlds_for
-from facegap.derive.own_sizes import own_families
+from facegap.audit.predictions import audit_predictions
+from facegap.audit.run import recheck
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
 from facegap.errors import RunError
-from facegap.report.own_calibration import own_lines, own_tables
-from facegap.store import read_run
-from facegap.verify import VerifySettings
+from facegap.plan.families import own_families
+from facegap.plan.page import own_lines, own_tables
+from facegap.plan.run import PAGE, RESULT, add_power, power_of_finished_run, simulated_power, worlds_for
+from facegap.store.run import read_run
 
 HOSTILE = '<script>document.title="owned"</script>'
 
@@ -46,7 +45,7 @@ def run_folder(answers, tmp_path):
 
 def test_families_are_the_people_and_errors_of_the_run(run_folder):
     (family,), left_out = own_families(read_run(run_folder))
-    assert (family.metric, family.term, family.sort, left_out) == ("error_rate_all", "kind", "singles", [])
+    assert (family.metric, family.grouping, family.sort, left_out) == ("error_rate_all", "kind", "singles", [])
     assert (family.errors, family.trials) == (18, 120)
     assert [group.trials.tolist() for group in family.groups] == [[2] * 30, [2] * 30]
     assert family.rate == pytest.approx(0.15)
@@ -55,20 +54,20 @@ def test_families_are_the_people_and_errors_of_the_run(run_folder):
 
 def test_the_page_is_attached_hashed_and_says_the_same_each_time(run_folder):
     before = {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file() and path.name != "SHA256SUMS"}
-    powers, _ = calibrate_run(run_folder, workers=1)
+    powers, _ = power_of_finished_run(run_folder, workers=1)
     assert recheck(run_folder) == []
     assert {name: (run_folder / name).read_bytes() for name in before} == before
     first = (run_folder / RESULT).read_bytes()
-    calibrate_run(run_folder, workers=2)
+    power_of_finished_run(run_folder, workers=2)
     assert (run_folder / RESULT).read_bytes() == first
-    assert "calibration.html" in (run_folder / "SHA256SUMS").read_text()
+    assert "selfcheck.html" in (run_folder / "SHA256SUMS").read_text()
     sentence = own_lines(powers, [])[0]
     assert "With 30 subjects in each of 2 groups and 15 % errors" in sentence
     assert "is found with probability" in sentence
 
 
 def test_labels_are_text_on_the_page(run_folder):
-    calibrate_run(run_folder, workers=1)
+    power_of_finished_run(run_folder, workers=1)
     page = (run_folder / PAGE).read_text(encoding="utf-8")
     assert "<script" not in page
     assert "&lt;script&gt;" in page
@@ -77,20 +76,20 @@ def test_labels_are_text_on_the_page(run_folder):
 def test_a_changed_run_is_not_hashed_again(run_folder):
     (run_folder / "rates.csv").write_text("changed")
     with pytest.raises(RunError, match="changed after its end"):
-        calibrate_run(run_folder)
+        power_of_finished_run(run_folder)
 
 
 def test_a_changed_page_is_made_again(run_folder):
-    calibrate_run(run_folder, workers=1)
+    power_of_finished_run(run_folder, workers=1)
     (run_folder / PAGE).write_text("changed")
     assert recheck(run_folder) != []
-    calibrate_run(run_folder, workers=1)
+    power_of_finished_run(run_folder, workers=1)
     assert recheck(run_folder) == []
 
 
 def test_a_run_without_two_groups_of_enough_people_says_so(answers, tmp_path):
     run = audit_predictions(answers / "said.csv", answers / "people.csv", by="kind", min_subjects=40, out=tmp_path / "run")
-    powers, left_out = add_own_calibration(tmp_path / "run", run)
+    powers, left_out = add_power(tmp_path / "run", run)
     assert powers == []
     assert left_out == ["error_rate_all by kind: fewer than two groups of 40 subjects"]
     assert json.loads((tmp_path / "run" / RESULT).read_text())["families"] == []
@@ -121,7 +120,7 @@ def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
 
 
 def test_gaps_between_comparisons_are_found_more_often_the_larger_they_are(comparisons):
-    powers, _ = own_calibration(comparisons, worlds=30, workers=1)
+    powers, _ = simulated_power(comparisons, worlds=30, workers=1)
     assert all(power.found[0, -1] > power.found[0, 0] for power in powers)
     assert len(own_tables(powers)) == 2
 

@@ -21,7 +21,7 @@ from facegap.report.figures.style import ASIDE, INHERITED, PALETTE, SHAPES, as_j
 from facegap.report.figures.tone import scale_of, tone_columns
 from facegap.report.figures.waterfall import LOSSES
 from facegap.report.tables import own_rates
-from facegap.store import Run
+from facegap.store.run import Run
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -68,8 +68,8 @@ def test_a_dot_plot_draws_the_rates_of_the_run_worst_first(answered_run: tuple[P
     run = answered_run[1]
     rows = [row for row in values(figures["errors/error-error-rate-all-by-town-gender"]) if "group" in row]
     rates = own_rates(run)
-    of_term = rates[(rates["metric"] == "error_rate_all") & (rates["term"] == ("town", "gender"))]
-    told = {str(row["group"]): row for _, row in of_term.iterrows()}
+    of_grouping = rates[(rates["metric"] == "error_rate_all") & (rates["grouping"] == ("town", "gender"))]
+    told = {str(row["group"]): row for _, row in of_grouping.iterrows()}
     assert {row["group"] for row in rows} == set(told)
     for row in rows:
         rate = told[row["group"]]
@@ -206,7 +206,7 @@ def test_genders_have_the_same_colours_in_the_chart_of_both_errors_as_elsewhere(
 def test_groups_without_trials_come_last_and_small_ones_are_marked(answered_run: tuple[Path, Run]) -> None:
     rates = own_rates(answered_run[1])
     rates = rates[rates["metric"] == "error_rate_all"].copy()
-    place = rates.index[rates["term"] == ("gender",)][0]
+    place = rates.index[rates["grouping"] == ("gender",)][0]
     rates.loc[place, ["trials", "errors", "subjects"]] = 0
     rates.loc[place, "value"] = math.nan
     rows = rows_of(rates, ("gender",), 20)

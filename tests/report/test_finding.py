@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.report.extremes import extremes
 from facegap.report.finding import NOTHING, contrast, headline
-from facegap.store import Run
+from facegap.report.worst_best import extremes
+from facegap.store.run import Run
 
 
 def test_two_sentences_name_worst_and_best_with_counts_people_and_interval(answered_run: tuple[Path, Run]) -> None:
     run = answered_run[1]
     found = contrast(run)
     assert found is not None
-    assert found.term == ("town", "gender")
+    assert found.grouping == ("town", "gender")
     first, second = headline(run)
     for row in (found.worst, found.best):
         assert f"“{row['group']}” ({row['errors']} of {row['trials']}, {row['subjects']} people, 95 % interval" in first

@@ -24,10 +24,10 @@ from facegap.report.gender_shades import (
     split,
     view_rates,
 )
-from facegap.report.overview import all_tables
+from facegap.report.summary import all_tables
 from facegap.report.tables import TextTable
 from facegap.statistics.published import COLUMNS, PRINTED, gender_shades_view, rebuild_people
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, check
 from facegap.types import Rate
 
@@ -54,7 +54,7 @@ def made_run(
     raw = faces.assign(prediction=frame["prediction"], probability=np.nan, age=np.nan)
     record = {
         "models": {"detect": "none", "classify": "made"}, "classes": list(classes), "says_age": False, "says_faces": True,
-        "terms": [list(term) for term in by], "level": 0.95, "min_subjects": min_subjects, "warnings": [],
+        "groupings": [list(grouping) for grouping in by], "level": 0.95, "min_subjects": min_subjects, "warnings": [],
         "manifest": {"excluded_by_where": 0},
         "timing": {"per_image": {}},
         "execution": {"device_name": "none", "providers_used": [], "workers": 1, "batch": 1},

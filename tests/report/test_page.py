@@ -19,15 +19,15 @@ import numpy as np
 import pytest
 
 import facegap as fg
-from facegap.audit import recheck
+from facegap.audit.run import recheck
 from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
 from facegap.report.figures.render import silent
+from facegap.report.glossary import METHODS, TERMS, limits_of, methods_of
 from facegap.report.page import Images, add_report, apart, breakable, hash_source, policy, report_again, sign, unbroken
 from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
-from facegap.report.words import METHODS, TERMS, limits_of, methods_of
-from facegap.store import Run, read_run, read_sums
+from facegap.store.run import Run, read_run, read_sums
 
 ORDER = ("finding", "verdicts", "gender-shades", "errors", "lost", "scores", "det", "matrix", "transfer", "threshold",
          "spread", "searches", "tone", "failed", "timing", "limits", "methods", "reproduce")  # fmt: skip
@@ -84,7 +84,7 @@ def test_headings_go_down_by_one_step_at_most_and_there_is_one_title(pages: dict
 
 
 @pytest.mark.parametrize("name", ["compared", "answered"])
-def test_each_term_is_explained_once(pages: dict[str, str], name: str) -> None:
+def test_each_grouping_is_explained_once(pages: dict[str, str], name: str) -> None:
     terms = re.findall(r"<dt>([^<]+)</dt><dd>", pages[name].split('<dl class="methods">')[0])
     assert len(terms) >= 5
     assert len(terms) == len(set(terms))
@@ -93,14 +93,14 @@ def test_each_term_is_explained_once(pages: dict[str, str], name: str) -> None:
 
 def test_terms_of_the_verdict_table_are_explained_above_it(pages: dict[str, str]) -> None:
     before = pages["compared"].split("<table", 1)[0]
-    assert all(f"<dt>{term}</dt>" in before for term in ("FMR", "FNMR", "GFAR and GFRR", "threshold", "margin"))
+    assert all(f"<dt>{grouping}</dt>" in before for grouping in ("FMR", "FNMR", "GFAR and GFRR", "threshold", "margin"))
     assert "<dt>FMR</dt>" not in pages["answered"]
 
 
 def test_a_box_that_hands_over_templates_is_called_a_closed_box_and_not_its_own_detector(pages: dict[str, str]) -> None:
     about = re.search(r'<p class="about">(.*?)</p>', pages["compared"], re.DOTALL)
     assert about
-    assert about[1].startswith("closed box <strong>")
+    assert about[1].startswith("black box <strong>")
     assert "detector" not in about[1]
 
 
@@ -260,7 +260,7 @@ def test_images_that_are_not_there_or_lie_outside_are_an_error(drawn_run: tuple[
 
 
 def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_run: tuple[Path, Run]) -> None:
-    record = {**drawn_run[1].record, "terms": [["gender"], ["race", "gender"]]}
+    record = {**drawn_run[1].record, "groupings": [["gender"], ["race", "gender"]]}
     record["request"] = {
         "settings": {
             "detect": "/home/somebody/cards/own.toml", "classify": "x", "embed": "e", "device": "cuda", "batch": 8,

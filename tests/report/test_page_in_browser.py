@@ -12,7 +12,7 @@ import pytest
 
 import facegap as fg
 from facegap.report.page import add_report
-from facegap.store import Run
+from facegap.store.run import Run
 
 PATIENCE_MS = 120_000  # other work may keep the processors busy
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
-from facegap.report.compared import gap_line, gap_table, matrix_tables, ratio_text
-from facegap.report.overview import findings
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
+from facegap.report.groups import gap_line, gap_table, matrix_tables, ratio_text
+from facegap.report.summary import findings
 from facegap.report.tables import cell, people_behind, rate_tables
 from facegap.report.text import score
 from facegap.statistics.intervals import clopper_pearson
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run
 
 
 def audited(folder: Path, labels: list[str], *, mates: int, least: int = 5, thresholds: tuple[float, ...] = (0.9,)) -> Run:
@@ -85,7 +85,7 @@ def test_gaps_name_their_threshold_and_its_source(run: Run) -> None:
     place = table.columns.index("threshold")
     of_fmr = [row for row in table.rows if row[1] == "falsely matched (FMR)"]
     assert [row[place] for row in of_fmr] == ["0.5000", "0.9900"]
-    assert next(row for row in table.rows if "fte" in row[1])[place] == "–"
+    assert next(row for row in table.rows if "fta" in row[1])[place] == "–"
     assert "Threshold 0.5000: given." in table.notes
     assert "Threshold 0.9900: given." in table.notes
 

@@ -1,4 +1,4 @@
-"""Gender Shades again: the printed table turned into people, audited like any closed box, and shown beside print."""
+"""Gender Shades again: the printed table turned into people, audited like any black box, and shown beside print."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.audit import recheck
+from facegap.audit.run import recheck
 from facegap.cli import app
-from facegap.commands.reproduce import (
+from facegap.errors import RunError
+from facegap.report.gender_shades import WIDTH
+from facegap.report.tables import TextTable
+from facegap.reproduce.gender_shades import (
     REPRODUCTIONS,
     Reproduction,
     file_name,
@@ -22,11 +25,8 @@ from facegap.commands.reproduce import (
     rounds_to,
     verdicts_table,
 )
-from facegap.errors import RunError
-from facegap.report.gender_shades import WIDTH
-from facegap.report.tables import TextTable
 from facegap.statistics.published import COLUMNS, GROUP_SIZES, LABEL_NOTE, PRINTED
-from facegap.store import read_run
+from facegap.store.run import read_run
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, 
 
 
 def test_kept_files_are_what_the_closed_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
-    from facegap.closed_boxes import audit_predictions
+    from facegap.audit.predictions import audit_predictions
 
     reproduction, out = kept
     again = audit_predictions(out / "ibm.csv", out / "people.csv", model="IBM", by="gender,tone,gender*tone")
@@ -201,7 +201,7 @@ def test_the_command_prints_it_all_and_names_the_folders(
     kept: tuple[Reproduction, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reproduction, out = kept
-    monkeypatch.setattr("facegap.commands.reproduce.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction})
+    monkeypatch.setattr("facegap.reproduce.gender_shades.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction})
     shown = CliRunner().invoke(app, ["reproduce", "gender-shades"])
     assert shown.exit_code == 0
     assert shown.output.startswith(reproduction.introduction[0][:60])

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError, TableError
-from facegap.simulate.measured import EVERYBODY, Measured, measured_rates
-from facegap.simulate.quantities import Answer, Line, Quantity, carried, spread
-from facegap.simulate.scenarios import (
+from facegap.scenarios.group_rates import EVERYBODY, Measured, measured_rates
+from facegap.scenarios.quantities import Answer, Line, Quantity, carried, spread
+from facegap.scenarios.rules import (
     SCENARIOS,
     attributes,
     pairs_needed,
@@ -52,8 +52,8 @@ HAND = Measured(
         ("error_rate_answered", MALE): rate(2, 100, 0.01, 0.07),
         ("error_rate_all", FEMALE): rate(19, 100, 0.12, 0.28),
         ("error_rate_all", MALE): rate(2, 100, 0.01, 0.07),
-        ("fte", FEMALE): rate(10, 100, 0.05, 0.18),
-        ("fte", MALE): rate(0, 100, 0.0, 0.04),
+        ("fta", FEMALE): rate(10, 100, 0.05, 0.18),
+        ("fta", MALE): rate(0, 100, 0.0, 0.04),
     },
     across={(FEMALE, MALE): rate(2, 1000, 0.001, 0.004)},
     threshold=0.5,
@@ -328,7 +328,7 @@ ROWS = rows_of(
 )
 
 
-def test_rows_of_one_term_are_read_and_those_of_others_are_not() -> None:
+def test_rows_of_one_grouping_are_read_and_those_of_others_are_not() -> None:
     found = measured_rates(ROWS, ("gender", "race"), ("gender",))
     assert found.groups == GENDERS
     assert [str(group) for group in found.left_out] == ["unknown"]
@@ -340,7 +340,7 @@ def test_rows_of_one_term_are_read_and_those_of_others_are_not() -> None:
     assert (found.threshold, found.threshold_from, found.in_sample) == (0.4, "FMR 0.001, IN SAMPLE", True)
 
 
-def test_a_crossed_term_is_found_in_any_order_and_the_empty_one_is_everybody() -> None:
+def test_a_crossed_grouping_is_found_in_any_order_and_the_empty_one_is_everybody() -> None:
     crossed = measured_rates(ROWS, ("gender", "race"), ("race", "gender"))
     assert [str(group) for group in crossed.groups] == ["x female"]
     assert [(str(a), str(b), found.trials) for (a, b), found in crossed.across.items()] == [("x female", "x male", 7)]
@@ -377,7 +377,7 @@ def rates(draw: st.DrawFn) -> Rate:
 def worlds(draw: st.DrawFn) -> Measured:
     """Up to four groups with every rate that any scenario reads."""
     groups = tuple(Group((("g", name),)) for name in "abcd"[: draw(st.integers(1, 4))])
-    metrics = ("fmr", "fnmr", "gfar", "gfrr", "fte", "error_rate_answered", "error_rate_all", "age_error_over_5")
+    metrics = ("fmr", "fnmr", "gfar", "gfrr", "fta", "error_rate_answered", "error_rate_all", "age_error_over_5")
     own = {(metric, group): draw(rates()) for metric in metrics for group in groups}
     across = {(g, h): draw(rates()) for k, g in enumerate(groups) for h in groups[k + 1 :]}
     return Measured(groups, own, across)

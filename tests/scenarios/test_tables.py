@@ -12,18 +12,18 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap.cli import app
-from facegap.commands.scenario import (
-    chosen_term,
+from facegap.errors import RunError, StatisticsError, TableError
+from facegap.report.tables import TextTable
+from facegap.scenarios.quantities import Quantity
+from facegap.scenarios.rules import SCENARIOS
+from facegap.scenarios.tables import (
+    chosen_grouping,
     parse_shares,
     people,
     quantity,
     scenario_tables,
     share,
 )
-from facegap.errors import RunError, StatisticsError, TableError
-from facegap.report.tables import TextTable
-from facegap.simulate.quantities import Quantity
-from facegap.simulate.scenarios import SCENARIOS
 
 HEAD = (
     "metric,model,threshold,threshold_from,gender,race,other_gender,other_race,"
@@ -44,9 +44,9 @@ ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,
 def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 0.001 on a split",)) -> Path:
     """A run folder of a record and rates; low is half of the rate and high twice."""
     folder.mkdir()
-    record = {"version": 1, "terms": [["gender"], ["race"]], "min_subjects": 20, "level": 0.95, "models": {}}
+    record = {"version": 1, "groupings": [["gender"], ["race"]], "min_subjects": 20, "level": 0.95, "models": {}}
     (folder / "run.json").write_text(json.dumps(record))
-    rows = [f"fte,,,{line}" for line in FTE]
+    rows = [f"fta,,,{line}" for line in FTE]
     rows += [line.format(at=at) for at in thresholds for line in lines if "{at}" in line]
     rows += [line for line in lines if "{at}" not in line]
     full = []
@@ -71,7 +71,7 @@ def cell(table: TextTable, group: str, column: str) -> str:
     return row[table.columns.index(column)]
 
 
-def test_a_watchlist_is_answered_by_the_first_term_with_the_counts_behind_every_number(run: Path) -> None:
+def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_every_number(run: Path) -> None:
     (table, matrix), assumptions = scenario_tables("watchlist", run, options={"people": 200, "entries": 2})
     assert table.title == "watchlist: 200 people pass, 2 entries on the list; by gender"
     assert [row[0] for row in table.rows] == ["female", "male", "all groups together"]
@@ -89,7 +89,7 @@ def test_a_watchlist_is_answered_by_the_first_term_with_the_counts_behind_every_
     assert any("independence bound" in sentence for sentence in assumptions)
 
 
-def test_another_term_is_asked_for_by_name_and_its_small_groups_are_dimmed(run: Path) -> None:
+def test_another_grouping_is_asked_for_by_name_and_its_small_groups_are_dimmed(run: Path) -> None:
     (table,), _ = scenario_tables("unlock", run, by="race")
     assert [row[0] for row in table.rows] == ["white", "black", "everybody, whatever the group"]
     assert table.dimmed == {1}
@@ -170,9 +170,9 @@ def test_a_run_that_was_not_finished_or_was_edited_is_refused(run: Path) -> None
         scenario_tables("unlock", run)
 
 
-def test_a_term_is_found_in_either_order_and_everybody_where_there_is_none(tmp_path: Path) -> None:
-    assert chosen_term({"terms": [["gender"], ["gender", "race"]]}, tmp_path, "race*gender") == ("gender", "race")
-    assert chosen_term({"terms": []}, tmp_path, None) == ()
+def test_a_grouping_is_found_in_either_order_and_everybody_where_there_is_none(tmp_path: Path) -> None:
+    assert chosen_grouping({"groupings": [["gender"], ["gender", "race"]]}, tmp_path, "race*gender") == ("gender", "race")
+    assert chosen_grouping({"groupings": []}, tmp_path, None) == ()
 
 
 def test_shares_are_read_from_group_and_number() -> None:
@@ -232,7 +232,7 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(toys: Any, draw: A
             (tmp_path / f"{person}_{copy}.png").write_bytes(encode(".png", draw(green=green, red=red)))
             lines.append(f"{person}_{copy}.png,P{person},{'female' if person % 2 else 'male'}")
     (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
-    facegap.audit(
+    facegap.audit.run(
         tmp_path / "people.csv", detect=toys.card("detector"), classify=toys.card("classifier"),
         embed=toys.card("embedder"), by="gender", threshold=[0.9], out=tmp_path / "run",
     )  # fmt: skip

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.report.calibration import calibration_page
-from facegap.report.own_calibration import own_page
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_bands import claims_of
-from facegap.simulate.planted_families import Family
-from facegap.simulate.planted_labels import LabelSetting
-from facegap.simulate.planted_run import OwnFamily, People, own_power
-from facegap.simulate.planted_search import SearchSetting
-from facegap.simulate.planted_study import Job, PowerSetting, Study, run_job
+from facegap.plan.page import own_page
+from facegap.plan.power import OwnFamily, People, own_power
+from facegap.selfcheck.page import selfcheck_page
+from facegap.worlds.bands import claims_of
+from facegap.worlds.families import Family
+from facegap.worlds.labels import LabelSetting
+from facegap.worlds.people import Setting
+from facegap.worlds.searches import SearchSetting
+from facegap.worlds.study import Job, PowerSetting, Study, run_job
 
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 
@@ -40,7 +40,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     own = OwnFamily("error_rate_all", HOSTILE, np.nan, "", "singles", people, 3, 120, 0.1, 0.1, False, 0.02, (HOSTILE,))
     folder = tmp_path_factory.mktemp("pages")
     texts = {
-        "worlds": calibration_page(study, rows, claims_of(rows), seed=0),
+        "worlds": selfcheck_page(study, rows, claims_of(rows), seed=0),
         "run": own_page([own_power(own, 10, (0,))], [HOSTILE], seed=0),
     }
     for name, text in texts.items():

@@ -1,4 +1,4 @@
-"""`facegap calibrate`: one seed gives one result, whoever draws it, and what was broken off goes on."""
+"""`facegap selfcheck`: one seed gives one result, whoever draws it, and what was broken off goes on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import stat
 
 import pytest
 
-from facegap.commands import calibrate as command
-from facegap.commands.calibrate import DONE_PART, PAGE, RESULT, calibrate, mixed
 from facegap.errors import RunError, TableError
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_study import Job
+from facegap.selfcheck import run as command
+from facegap.selfcheck.run import DONE_PART, PAGE, RESULT, mixed, selfcheck
+from facegap.worlds.people import Setting
+from facegap.worlds.study import Job
 
 WORLDS = """
 title = "three small settings"
@@ -42,18 +42,18 @@ def test_the_numbers_are_the_same_for_any_number_of_workers(worlds, tmp_path):
     seen = []
     for workers in (1, 2):
         out = tmp_path / str(workers)
-        calibrate(worlds, out=out, seed=3, workers=workers)
+        selfcheck(worlds, out=out, seed=3, workers=workers)
         seen.append(((out / RESULT).read_bytes(), (out / PAGE).read_bytes()))
     assert seen[0] == seen[1]
 
 
 def test_another_seed_gives_other_numbers(worlds, tmp_path):
-    rows = [calibrate(worlds, out=tmp_path / str(seed), seed=seed, workers=1).rows for seed in (0, 1)]
+    rows = [selfcheck(worlds, out=tmp_path / str(seed), seed=seed, workers=1).rows for seed in (0, 1)]
     assert rows[0] != rows[1]
 
 
 def test_the_json_holds_settings_seed_and_claims(worlds, tmp_path):
-    calibrate(worlds, out=tmp_path / "out", seed=3, workers=1)
+    selfcheck(worlds, out=tmp_path / "out", seed=3, workers=1)
     found = json.loads((tmp_path / "out" / RESULT).read_text(encoding="utf-8"))
     assert (found["seed"], found["source"], len(found["coverage"]), len(found["families"])) == (3, "worlds.toml", 2, 1)
     assert {claim["state"] for claim in found["claims"]} <= {"holds", "does not hold", "too few worlds to tell", "reported"}
@@ -62,7 +62,7 @@ def test_the_json_holds_settings_seed_and_claims(worlds, tmp_path):
 
 
 def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path, monkeypatch):
-    calibrate(worlds, out=tmp_path / "whole", workers=1)
+    selfcheck(worlds, out=tmp_path / "whole", workers=1)
     run_job, done = command.run_job, []
 
     def broken(job, seed):
@@ -73,14 +73,14 @@ def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path
 
     monkeypatch.setattr(command, "run_job", broken)
     with pytest.raises(KeyboardInterrupt):
-        calibrate(worlds, out=tmp_path / "out", workers=1)
+        selfcheck(worlds, out=tmp_path / "out", workers=1)
     with (tmp_path / "out" / DONE_PART).open("a") as file:
         file.write('{"job": 1, "ro')  # killed in the middle of a line
     monkeypatch.setattr(command, "run_job", run_job)
     with pytest.raises(RunError, match="go on with --resume"):
-        calibrate(worlds, out=tmp_path / "out", workers=1)
+        selfcheck(worlds, out=tmp_path / "out", workers=1)
     steps = []
-    calibrate(worlds, out=tmp_path / "out", workers=1, resume=True, progress=lambda k, n: steps.append(k))
+    selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True, progress=lambda k, n: steps.append(k))
     assert steps == [2, 3]
     assert (tmp_path / "out" / RESULT).read_bytes() == (tmp_path / "whole" / RESULT).read_bytes()
     assert not (tmp_path / "out" / DONE_PART).exists()
@@ -92,7 +92,7 @@ def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
     out.mkdir()
     (out / DONE_PART).write_text(f'{{"seed": 0}}\n{line}\n', encoding="utf-8")
     with pytest.raises(RunError, match="not a calibration that was broken off"):
-        calibrate(worlds, out=out, resume=True)
+        selfcheck(worlds, out=out, resume=True)
 
 
 def test_parts_of_another_seed_are_not_taken_up(worlds, tmp_path):
@@ -100,23 +100,23 @@ def test_parts_of_another_seed_are_not_taken_up(worlds, tmp_path):
     out.mkdir()
     (out / DONE_PART).write_text('{"seed": 0}\n', encoding="utf-8")
     with pytest.raises(RunError, match="other worlds, another seed"):
-        calibrate(worlds, out=out, resume=True)
+        selfcheck(worlds, out=out, resume=True)
 
 
 def test_a_folder_that_holds_something_is_left_alone(worlds, tmp_path):
     with pytest.raises(RunError, match="not empty"):
-        calibrate(worlds, out=tmp_path)
+        selfcheck(worlds, out=tmp_path)
 
 
 def test_an_error_in_the_worlds_leaves_no_folder(tmp_path):
     (tmp_path / "worlds.toml").write_text("title = 1\n")
     with pytest.raises(TableError, match=r"worlds\.toml"):
-        calibrate(tmp_path / "worlds.toml", out=tmp_path / "out")
+        selfcheck(tmp_path / "worlds.toml", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_names_of_families_and_groups_are_text_on_the_page(worlds, tmp_path):
-    calibrate(worlds, out=tmp_path / "out", workers=1)
+    selfcheck(worlds, out=tmp_path / "out", workers=1)
     page = (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
     assert "<script" not in page
     assert "<img" not in page

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from facegap.errors import TableError
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_file import PRESETS, preset_path, read_study
-from facegap.simulate.planted_study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
+from facegap.selfcheck.worlds_file import PRESETS, preset_path, read_study
+from facegap.worlds.people import Setting
+from facegap.worlds.study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
 
 HEAD = 'title = "worlds"\nworlds = 100\nquick_worlds = 20\n'
 COVERAGE = """

@@ -7,14 +7,14 @@ import functools
 import numpy as np
 import pytest
 
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_rates import coverage
 from facegap.statistics import (
     gap_family,
     rates_of_clusters,
     subject_correlation,
     wilson,
 )
+from facegap.worlds.people import Setting
+from facegap.worlds.rates import coverage
 
 WORLDS, SEED = 1000, 5
 

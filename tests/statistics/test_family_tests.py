@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.statistics import gap_family, holm
-from facegap.statistics.judged import judged
+from facegap.statistics.family_tests import judged
 
 
 def test_holm_of_two_families_by_hand():

@@ -12,7 +12,7 @@ import pytest
 
 from facegap.errors import RunError
 from facegap.matching import count_scores
-from facegap.store_counts import scores_from_npz, scores_to_npz
+from facegap.store.counts import scores_from_npz, scores_to_npz
 from facegap.types import ScoreCounts
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap import store
 from facegap.errors import RunError
-from facegap.store import Run
+from facegap.store import run as store
+from facegap.store.run import Run
 
 EMBEDDINGS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -26,7 +26,7 @@ def made_run(**changes: Any) -> Run:
     frame = pd.DataFrame({"row": [0, 1], "image": ["a", "b"]})
     tables: dict[str, Any] = {
         "record": {"state": "complete", "level": 0.95}, "manifest": frame, "faces": frame, "predictions": frame,
-        "rates": pd.DataFrame({"metric": ["fte"], "value": [0.5]}), "gaps": pd.DataFrame({"metric": ["fte"]}),
+        "rates": pd.DataFrame({"metric": ["fta"], "value": [0.5]}), "gaps": pd.DataFrame({"metric": ["fta"]}),
         "age": pd.DataFrame(), "embeddings": EMBEDDINGS,
     }  # fmt: skip
     return Run(**(tables | changes))
@@ -202,7 +202,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from facegap import store
+from facegap.store import run as store
 from facegap.errors import RunError
 
 folder = Path(sys.argv[1])

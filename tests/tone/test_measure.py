@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap.cli import app
-from facegap.commands.tone import framed, measure_manifest, thumbnail, tone_summary
 from facegap.errors import ModelError, RunError
 from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
-from facegap.inputs.images import Picture
+from facegap.inputs.images.decode import Picture
 from facegap.tables import TONE, check
+from facegap.tone.measure import framed, measure_manifest, thumbnail, tone_summary
 
 
 @pytest.fixture

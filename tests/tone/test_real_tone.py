@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
-from facegap.commands.tone import measure_manifest
+from facegap.tone.measure import measure_manifest
 
 pytestmark = pytest.mark.real
 FACES_PER_GROUP = 200

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.errors import ModelError
-from facegap.inputs.cards import read_card
-from facegap.inputs.model_card import DetectorSpec
+from facegap.inputs.cards.read import read_card
+from facegap.inputs.cards.schema import DetectorSpec
 from facegap.runtime import open_session
 from facegap.vision import detect as detection
 from facegap.vision.detect import Faces, above, cells, choose, decode, detect, detector, plausible, prepare, suppress

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facegap.errors import ModelError
-from facegap.inputs.cards import read_card
+from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
 from facegap.vision.embed import Embedder, embed, embedder, face_crop, unit_rows
 

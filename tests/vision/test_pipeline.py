@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from facegap.errors import ModelError
-from facegap.inputs.cards import read_card
+from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
 from facegap.vision import pipeline
 from facegap.vision.classify import classifier

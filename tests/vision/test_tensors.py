@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from facegap.errors import ModelError
-from facegap.inputs.cards import read_card
-from facegap.inputs.model_card import InputSpec, ModelCard
+from facegap.inputs.cards.read import read_card
+from facegap.inputs.cards.schema import InputSpec, ModelCard
 from facegap.runtime import open_session
 from facegap.vision import tensors
 

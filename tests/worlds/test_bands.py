@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from facegap.simulate.planted_bands import claims_of, coverage_claim, standard_error, state_of, width_claim
-from facegap.simulate.planted_study import CoverageRow, FamilyRow
+from facegap.worlds.bands import claims_of, coverage_claim, standard_error, state_of, width_claim
+from facegap.worlds.study import CoverageRow, FamilyRow
 
 ROW = CoverageRow("genuine", 40, 2, 0.1, "beta", 0.1, 8.0, True, 0.93, 2000, 0.95, 0.94, 0.80, 1.1, "")
 FAMILY = FamilyRow(

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import binom
 from statsmodels.stats.proportion import confint_proportions_2indep, power_proportions_2indep
 
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_families import (
+from facegap.statistics import gap_family
+from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
+from facegap.worlds.families import (
     AT_MARGIN,
     MORE,
     NO_GAP,
@@ -24,8 +25,7 @@ from facegap.simulate.planted_families import (
     raised_family,
     rates_of_many,
 )
-from facegap.statistics import gap_family
-from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
+from facegap.worlds.people import Setting
 
 
 def single(rate, subjects):

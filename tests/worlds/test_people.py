@@ -7,9 +7,10 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import multivariate_normal
 
-from facegap.simulate.planted import Setting, impostor_errors, person_chances, subject_errors
-from facegap.simulate.planted_pairs import events_of, sparse_false_matches
-from facegap.simulate.planted_rates import (
+from facegap.statistics import clustered_rate, dyadic_fmr
+from facegap.worlds.pairs import events_of, sparse_false_matches
+from facegap.worlds.people import Setting, impostor_errors, person_chances, subject_errors
+from facegap.worlds.rates import (
     MOST_PEOPLE_OF_A_MATRIX,
     cluster_rates,
     coverage,
@@ -17,7 +18,6 @@ from facegap.simulate.planted_rates import (
     rates_of,
     sparse_rates,
 )
-from facegap.statistics import clustered_rate, dyadic_fmr
 
 
 def test_rates_of_many_worlds_are_those_of_dyadic_fmr():

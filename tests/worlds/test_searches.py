@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from facegap.simulate.planted_search import (
+from facegap.statistics import search_errors
+from facegap.worlds.searches import (
     SearchSetting,
     candidates,
     draw_gallery,
@@ -16,7 +17,6 @@ from facegap.simulate.planted_search import (
     true_fnir,
     true_fpir,
 )
-from facegap.statistics import search_errors
 
 SETTING = SearchSetting(gallery=60, people=50, images=2, fpir=0.2, fnir=0.2, rank=1, strength=0.2)
 

@@ -18,8 +18,8 @@ from facegap.groups.agreement import Estimate, Measure
 from facegap.groups.annotations import NO_LABEL, Ratings, ratings, read_annotations, scales_of
 from facegap.groups.consensus import Consensus, Even, consensus, differences_from_others
 from facegap.groups.scales import DARKER, LIGHTER, MONK, Scale
-from facegap.inputs.csv_records import read_records
-from facegap.inputs.manifest import read_manifest
+from facegap.inputs.manifests.read import read_manifest
+from facegap.inputs.records import read_records
 from facegap.tables import TONE, check
 from facegap.types import BoolArray, FloatArray, IntArray
 

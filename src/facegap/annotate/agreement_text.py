@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.commands.agreement import CONSENSUS_NAME, Agreement
+from facegap.annotate.agreement import CONSENSUS_NAME, Agreement
 from facegap.groups.consensus import EVEN_RULES
 from facegap.groups.scales import MONK
 from facegap.report.tables import TextTable, records
 from facegap.report.text import number, percent
-from facegap.store import open_folder, write_csv
+from facegap.store.run import open_folder, write_csv
 
 MOST_DISPUTES = 20  # printed; disputes.csv holds all
 LIMITS = (

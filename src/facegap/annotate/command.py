@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facegap.cli.app import TONE, app
-from facegap.cli.options import AllowOutside, ManifestPath, ModelsDir, Where
+from facegap.options import AllowOutside, ManifestPath, ModelsDir, Where
 
 if TYPE_CHECKING:
-    from facegap.commands.annotate import Started
+    from facegap.annotate.serve import Started
 
 Db = Annotated[
     Path | None, typer.Option(help="File of answers [default: MANIFEST's name + .annotations.sqlite, in this folder]")
 ]
 
 
-@app.command(rich_help_panel=TONE)
 def annotate(
     manifest: ManifestPath,
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
@@ -52,7 +50,7 @@ def annotate(
 
     facegap annotate people.csv --scale monk --annotator Ada
     """
-    from facegap.commands import annotate as command
+    from facegap.annotate import serve as command
 
     command.annotate(
         manifest, scale=scale, port=port, host=host, token=token, annotator=annotator, db=db, where=where,
@@ -76,7 +74,6 @@ def _announce(started: Started, manifest: Path) -> None:
 
 
 answers = typer.Typer(no_args_is_help=True, help="Take answers of `facegap annotate` out as CSV, and bring them in.")
-app.add_typer(answers, name="annotations", rich_help_panel=TONE)
 
 
 @answers.command(name="export")
@@ -89,7 +86,7 @@ def export_annotations(
 
     facegap annotations export people.csv --out annotations.csv
     """
-    from facegap.commands import annotate as command
+    from facegap.annotate import serve as command
     from facegap.report.text import clean
 
     rows, annotators = command.export_annotations(manifest, out, db=db)
@@ -106,13 +103,12 @@ def import_annotations(
 
     facegap annotations import people.csv annotations.csv
     """
-    from facegap.commands import annotate as command
+    from facegap.annotate import serve as command
 
     found = command.import_annotations(manifest, annotations_csv, db=db)
     typer.echo(f"{found.added:,} answers added, {found.same:,} there already, {found.older:,} older than what is there")
 
 
-@app.command(rich_help_panel=TONE)
 def agreement(
     annotations_csv: Annotated[Path, typer.Argument(help="CSV as `annotations export` writes it", show_default=False)],
     scale: Annotated[str | None, typer.Option(help="Only this scale [default: every one that occurs]")] = None,
@@ -135,8 +131,8 @@ def agreement(
     """
     import numpy as np
 
-    from facegap.commands.agreement import agreement_tables
-    from facegap.commands.agreement_text import as_text, write_agreement
+    from facegap.annotate.agreement import agreement_tables
+    from facegap.annotate.agreement_text import as_text, write_agreement
     from facegap.report.terminal import print_sentences, print_tables
 
     found = agreement_tables(

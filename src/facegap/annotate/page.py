@@ -18,7 +18,6 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -27,14 +26,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from facegap.annotate.database import AnnotationStore, Answer
+from facegap.annotate.pictures import Pictures
+from facegap.annotate.text import OTHER, SKIP_REASONS, skip_reason, wording_of
+from facegap.annotate.turns import Turn, next_turn, shuffled
 from facegap.groups.annotations import MOST_NAME_CHARACTERS
 from facegap.groups.scales import Scale
-from facegap.inputs.images import Unreadable
-from facegap.web.annotations_db import AnnotationStore, Answer
-from facegap.web.pictures import Pictures
+from facegap.inputs.images.decode import Unreadable
+from facegap.web.render import Renderer
 from facegap.web.security import EVERY_ADDRESS, Guard, Session, Sessions, host_names
-from facegap.web.turns import Turn, next_turn, shuffled
-from facegap.web.wording import OTHER, SKIP_REASONS, skip_reason, wording_of
 
 MOST_FIELDS = 12
 FORM_NAME_CHARACTERS = 64
@@ -102,7 +102,7 @@ class Pages:
         self.cookie_name = f"facegap_{door.port}"  # a browser shares cookies between the ports of a machine
         self.wording = wording_of(task.scale)
         self.practice = shuffled(pictures.images, "practice", str(task.seed))[: task.practice]
-        self.render = Renderer()
+        self.render = Renderer("facegap.annotate")
         self.version = hashlib.sha256(b"".join(static_bytes(name) for name in STATIC)).hexdigest()[:12]
 
     # ---- the photographs ----
@@ -263,20 +263,6 @@ class Pages:
         return response
 
 
-class Renderer:
-    """The templates; every value is escaped."""
-
-    def __init__(self) -> None:
-        loader = PackageLoader("facegap.web")
-        self._environment = Environment(
-            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-
-    def __call__(self, template: str, values: Mapping[str, Any]) -> str:
-        """A template filled in."""
-        return self._environment.get_template(template).render(values)
-
-
 async def static(request: Request) -> Response:
     """One of the fixed files that the pages need."""
     name = request.path_params["name"]
@@ -287,7 +273,7 @@ async def static(request: Request) -> Response:
 
 def static_bytes(name: str) -> bytes:
     """The content of one of the fixed files."""
-    return files("facegap.web").joinpath("static", name).read_bytes()
+    return files("facegap.annotate").joinpath("static", name).read_bytes()
 
 
 async def not_saved(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import cv2
 
-from facegap.inputs.images import Pixels, Unreadable, quiet_decoders, read_picture
-from facegap.inputs.manifest import Manifest
+from facegap.inputs.images.decode import Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.inputs.manifests.read import Manifest
 
 MOST_SIDE_PX = 1024
 KEPT = 8  # encoded pictures, at most some 3 MB each: the page asks whether there is one, then the browser asks for it

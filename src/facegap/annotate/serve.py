@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from facegap.annotate.database import Imported, open_store
 from facegap.errors import FacegapError, TableError
 from facegap.groups.annotations import MOST_NAME_CHARACTERS, read_annotations
 from facegap.groups.scales import scale_named
-from facegap.inputs.csv_records import read_records
-from facegap.inputs.images import Pixels
-from facegap.inputs.manifest import read_manifest
-from facegap.store import write_csv
-from facegap.web.annotations_db import Imported, open_store
+from facegap.inputs.images.decode import Pixels
+from facegap.inputs.manifests.read import read_manifest
+from facegap.inputs.records import read_records
+from facegap.store.run import write_csv
 
 NO_DETECT = "none"
 CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some background stay, other people mostly go
@@ -66,10 +66,10 @@ def annotate(
     from facegap.web.serve import address, listening_socket, require_web, serve
 
     require_web()
-    from facegap.web.annotate import Door, Task, create_app, proper_name
-    from facegap.web.pictures import Pictures
+    from facegap.annotate.page import Door, Task, create_app, proper_name
+    from facegap.annotate.pictures import Pictures
+    from facegap.annotate.text import wording_of
     from facegap.web.security import is_loopback, require_token_beyond_loopback
-    from facegap.web.wording import wording_of
 
     require_token_beyond_loopback(host, token)
     wording_of(scale_named(scale))
@@ -96,8 +96,8 @@ def face_crop(detect: str, models_dirs: Sequence[Path]) -> Callable[[Pixels], Pi
     if detect == NO_DETECT:
         return None
     from facegap import runtime
-    from facegap.inputs.cards import resolve_card
-    from facegap.inputs.weights import models_folders, read_weights
+    from facegap.inputs.cards.read import resolve_card
+    from facegap.inputs.cards.weights import models_folders, read_weights
     from facegap.vision.detect import choose, detector
     from facegap.vision.detect import detect as faces_of
 

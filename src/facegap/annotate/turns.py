@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from facegap.web.annotations_db import Answer
+from facegap.annotate.database import Answer
 
 Phase = Literal["practice", "earnest", "done"]
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from facegap import store
 from facegap.errors import RunError
-from facegap.inputs.model_card import ModelCard, Task
-from facegap.vision.answers import kept_calls
-from facegap.vision.http import ANSWERS, Limits, Service
-from facegap.vision.wire import read_key, recipient
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.store import run as store
+from facegap.vision.service.answers import kept_calls
+from facegap.vision.service.client import ANSWERS, Limits, Service
+from facegap.vision.service.wire import read_key, recipient
 
 
 def on_stderr(text: str) -> None:
@@ -23,7 +23,7 @@ def on_stderr(text: str) -> None:
 
 @dataclass(frozen=True)
 class Sending:
-    """What the user said about sending images to a closed service.
+    """What the user said about sending images to a black-box service.
 
     allowed : --send-images was given
     notice  : shows the recipient and the number of images before the first of them leaves
@@ -35,7 +35,7 @@ class Sending:
 
 
 def service_among(cards: Mapping[Task, ModelCard]) -> ModelCard | None:
-    """The card of the closed service of a run, if it has one."""
+    """The card of the black-box service of a run, if it has one."""
     return next((card for card in cards.values() if card.backend == "http"), None)
 
 
@@ -50,12 +50,12 @@ def require_leave(card: ModelCard, sending: Sending, images: int, out: str | Pat
     limits = sending.limits
     if not sending.allowed:
         raise RunError(
-            f"{card.name} is a closed service: this audit would send up to {images:,} images, whole files, to "
+            f"{card.name} is a black-box service: this audit would send up to {images:,} images, whole files, to "
             f"{recipient(card)}{with_key(card)}. Nothing was sent. Faces are biometric data; if you may send them there, "
             "add --send-images"
         )
     if out is None:
-        raise RunError(f"{card.name}: answers of a closed service are kept in a run folder; name one with out=")
+        raise RunError(f"{card.name}: answers of a black-box service are kept in a run folder; name one with out=")
     if not limits.calls_per_second > 0 or (limits.max_calls is not None and limits.max_calls < 1):
         raise RunError(f"{card.name}: calls a second must be above 0, and the budget of calls at least 1")
 

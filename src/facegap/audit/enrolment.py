@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.verify import VerifySettings
 from facegap.derive.identification import GALLERY, PROBE
 from facegap.errors import ModelError, StatisticsError, TableError
 from facegap.tables import MANIFEST
 from facegap.types import BoolArray
-from facegap.verify import VerifySettings
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class IdentifySettings:
     non_mates   : share of the subjects that the rule keeps out of the gallery, so that their images are non-mated
                   probes; drawn by the seed of the run
     ranks       : lengths R of candidate lists that are judged
-    fpir        : target false positive identification rates; a threshold is found for each on calibration people
+    fpir        : target false positive identification rates; a threshold is found for each on threshold-set people
     """
 
     role_column: str | None = None
@@ -48,11 +48,11 @@ def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify:
         raise StatisticsError(f"--rank {', '.join(map(str, settings.ranks))}: ranks count from 1")
     if not 0 <= settings.non_mates < 1:
         raise StatisticsError(f"--non-mates {settings.non_mates:g} is no share of the subjects from 0 to below 1")
-    bare = bool(verify.thresholds or verify.published) and verify.calibrate_on is None and not verify.in_sample
+    bare = bool(verify.thresholds or verify.published) and verify.threshold_on is None and not verify.in_sample
     if settings.fpir and bare:
         raise StatisticsError(
-            "--fpir finds a threshold on calibration people, and with --threshold nobody is set aside for that; "
-            "leave --threshold out, or give --calibrate-on, or --in-sample"
+            "--fpir finds a threshold on threshold-set people, and with --threshold nobody is set aside for that; "
+            "leave --threshold out, or give --threshold-on, or --in-sample"
         )
     search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
 
@@ -62,7 +62,7 @@ def search_roles(
 ) -> NDArray[np.str_]:
     """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
 
-    evaluated : bool (rows,); images of calibration subjects are in neither
+    evaluated : bool (rows,); images of threshold-set subjects are in neither
 
     Raises
     ------

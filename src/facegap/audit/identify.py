@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.enrolment import IdentifySettings, roles_in_words, search_roles
+from facegap.audit.verify import EVALUATION, THRESHOLD_SET, Images, VerifySettings
 from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
 from facegap.derive.verification import Operating
-from facegap.enrolment import IdentifySettings, roles_in_words, search_roles
 from facegap.errors import StatisticsError
 from facegap.matching import search
 from facegap.statistics.curves import threshold_at_fmr
-from facegap.store import Searched
+from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
-from facegap.verify import CALIBRATION, EVALUATION, Images, VerifySettings
 
 LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
 NOBODY = np.int64(-1)  # the person of a probe of whom nobody can be the mate
@@ -43,7 +43,7 @@ class Side:
 
 def identify(
     images: Images,
-    calibration: Images | None,
+    threshold_set: Images | None,
     roles: NDArray[np.str_],
     excluded: PairRows,
     settings: IdentifySettings,
@@ -53,7 +53,7 @@ def identify(
 ) -> Identification:
     """Search every probe in the gallery, and find thresholds for the target FPIR.
 
-    roles    : per manifest row `evaluation` or `calibration`, as the comparisons of the run have it
+    roles    : per manifest row `evaluation` or `threshold_set`, as the comparisons of the run have it
     excluded : int64 (m, 2), manifest rows of reviewed pairs, which are nobody's candidates
 
     Raises
@@ -67,7 +67,7 @@ def identify(
     # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
     lists = candidate_lists(gallery, probes, excluded, max(settings.ranks) + 1, workers=workers)
     searched = Searched(search_role, lists)
-    points = fpir_points(images, calibration, roles, searched, gallery, excluded, settings, verify, workers=workers)
+    points = fpir_points(images, threshold_set, roles, searched, gallery, excluded, settings, verify, workers=workers)
     record = {
         "ranks": sorted(set(settings.ranks)),
         "roles": roles_in_words(settings, verify.seed),
@@ -143,7 +143,7 @@ def is_excluded(probe_rows: IntArray, gallery_rows: IntArray, excluded: PairRows
 
 def fpir_points(
     images: Images,
-    calibration: Images | None,
+    threshold_set: Images | None,
     roles: NDArray[np.str_],
     searched: Searched,
     gallery: Side,
@@ -155,26 +155,26 @@ def fpir_points(
 ) -> list[Operating]:
     """A threshold for each target FPIR.
 
-    Calibration people search the gallery that is judged, in which none of them is: FPIR depends on the gallery.
+    People of the threshold set search the gallery that is judged, in which none of them is: FPIR depends on the gallery.
     """
     if not settings.fpir:
         return []
-    if calibration is None and verify.in_sample:
+    if threshold_set is None and verify.in_sample:
         people = np.asarray(pd.factorize(images.manifest["subject"])[0], np.int64)
         strangers = np.flatnonzero((searched.roles == PROBE) & (mates_of(searched.roles, people, excluded)[0] == 0))
         lists = searched.lists[searched.lists["probe"].isin(strangers)]
         where = "the very searches it is judged on (IN-SAMPLE)"
     else:
-        side, where = calibration_side(images, calibration, roles, searched.roles, settings, verify.seed)
-        reviewed = excluded if calibration is None else np.empty((0, 2), np.int64)  # those name rows of the manifest
+        side, where = threshold_side(images, threshold_set, roles, searched.roles, settings, verify.seed)
+        reviewed = excluded if threshold_set is None else np.empty((0, 2), np.int64)  # those name rows of the manifest
         lists = candidate_lists(gallery, side, reviewed, 1, workers=workers)
     tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
     return [fpir_point(tops, target, where) for target in settings.fpir]
 
 
-def calibration_side(
+def threshold_side(
     images: Images,
-    calibration: Images | None,
+    threshold_set: Images | None,
     roles: NDArray[np.str_],
     search_role: NDArray[np.str_],
     settings: IdentifySettings,
@@ -183,14 +183,14 @@ def calibration_side(
     """The searches that thresholds for FPIR are found on, and in words whose they are.
 
     Where a role column tells photographs to enrol from photographs to search with, only the latter search here too.
-    People of --calibrate-on who are enrolled here by the same name are no strangers and are left out.
+    People of --threshold-on who are enrolled here by the same name are no strangers and are left out.
     """
-    if calibration is None:
-        basis, strangers, words = images, roles == CALIBRATION, f"subjects set aside (seed {seed})"
+    if threshold_set is None:
+        basis, strangers, words = images, roles == THRESHOLD_SET, f"subjects set aside (seed {seed})"
     else:
         enrolled = images.manifest["subject"][search_role == GALLERY]
-        basis, words = calibration, "other subjects (--calibrate-on)"
-        strangers = ~calibration.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
+        basis, words = threshold_set, "other subjects (--threshold-on)"
+        strangers = ~threshold_set.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
     column = settings.role_column
     if column is not None and column in basis.manifest.columns:
         strangers &= (basis.manifest[column] == PROBE).to_numpy(np.bool_)
@@ -210,7 +210,7 @@ def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
         raise StatisticsError(f"--fpir {target:g} is outside 0 to 1")
     if not len(tops) or (target > 0 and len(tops) * target * (1 + 1e-12) < 1):
         raise StatisticsError(
-            f"--fpir {target:g} needs at least {int(np.ceil(1 / target)) if target else 1} searches of calibration "
+            f"--fpir {target:g} needs at least {int(np.ceil(1 / target)) if target else 1} searches of threshold_set "
             f"people with a template, there are {len(tops)}; add subjects or choose a higher rate"
         )
     choice = threshold_at_fmr(tops, target)

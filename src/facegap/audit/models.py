@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facegap import runtime
-from facegap.derive.terms import Term, cells_of, default_terms, parse_by
-from facegap.enrolment import IdentifySettings
+from facegap.audit.enrolment import IdentifySettings
+from facegap.audit.verify import VerifySettings
+from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.errors import ModelError, RunError
-from facegap.inputs.cards import resolve_card
-from facegap.inputs.findings import Remembered, look_up
-from facegap.inputs.manifest import JoinedLabels, Manifest
-from facegap.inputs.model_card import ModelCard, Task
-from facegap.inputs.weights import models_folders, read_weights
-from facegap.store import sha256
+from facegap.inputs.cards.diagnoses import Remembered, look_up
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.inputs.cards.weights import models_folders, read_weights
+from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.store.run import sha256
 from facegap.types import Device, Execution
-from facegap.verify import VerifySettings
 from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
 from facegap.vision.pipeline import PART_ROWS, Stages
-from facegap.vision.wire import read_key
+from facegap.vision.service.wire import read_key
 
 NO_DETECT = "none"
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
@@ -60,18 +60,18 @@ class Loaded:
     remembered: Remembered = field(default_factory=Remembered)
 
 
-def chosen_terms(table: Manifest, settings: Settings) -> tuple[tuple[Term, ...], tuple[str, ...]]:
-    """The terms of --by, or every label column, and a sentence on each column that is not split by.
+def chosen_groupings(table: Manifest, settings: Settings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
+    """The groupings of --by, or every label column, and a sentence on each column that is not split by.
 
     A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
     """
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
-        return default_terms(table.frame, [name for name in table.labels if name != role_column])
-    terms = parse_by(settings.by, table.labels)
-    for term in terms:
-        cells_of(table.frame, term)
-    return terms, ()
+        return default_groupings(table.frame, [name for name in table.labels if name != role_column])
+    groupings = parse_by(settings.by, table.labels)
+    for grouping in groupings:
+        cells_of(table.frame, grouping)
+    return groupings, ()
 
 
 def load_models(settings: Settings, folders: Sequence[Path], workers: int | None) -> Loaded:
@@ -114,11 +114,11 @@ def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
     """Raise ModelError for models that cannot work together, CardError for a service whose key is not there."""
     detect, embed, classify = (cards.get(task) for task in TASKS)
     if embed is not None and embed.backend == "http":
-        raise ModelError(f"{embed.name}: templates of a closed service are read by facegap audit-embeddings")
+        raise ModelError(f"{embed.name}: templates of a black-box service are read by facegap audit-embeddings")
     if classify is not None and classify.backend == "http":
         read_key(classify)
     elif detect is None:
-        raise ModelError(f"--detect {NO_DETECT} is for a closed service that finds faces itself; name a detector")
+        raise ModelError(f"--detect {NO_DETECT} is for a black-box service that finds faces itself; name a detector")
     if embed is not None and (detect is None or detect.detector is None or not detect.detector.points):
         said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
         raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
@@ -130,7 +130,7 @@ def request_of(table: Manifest, elsewhere: Manifest | None, settings: Settings, 
     versions = loaded.execution.versions
     return {
         "manifest_sha256": table.sha256,
-        "calibration_sha256": None if elsewhere is None else elsewhere.sha256,
+        "threshold_set_sha256": None if elsewhere is None else elsewhere.sha256,
         "pair_lists_sha256": [
             sha256(Path(name)) for name in (settings.verify.pairs, settings.verify.exclude_pairs) if name
         ],

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facegap.calibrate import Images
+from facegap.audit.thresholds import Images
 from facegap.derive.comparisons import PairRows
 from facegap.errors import TableError
-from facegap.inputs.csv_records import read_records
+from facegap.inputs.records import read_records
 from facegap.matching import score_pairs
 
 NO_PAIRS: PairRows = np.empty((0, 2), np.int64)

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.audit.record import black_box_record
+from facegap.audit.verify import VerifySettings
+from facegap.derive.groupings import default_groupings, parse_by
+from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.outcomes import predictions_table
 from facegap.derive.run import derived
-from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import TableError
-from facegap.inputs.csv_records import read_records
-from facegap.inputs.labels import TWO_GENDERS, UNKNOWN, normalise_label
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.inputs.predictions_file import Predictions, read_predictions
-from facegap.labelling import with_tone
-from facegap.record import closed_record
-from facegap.store import Run
+from facegap.inputs.manifests.labels import TWO_GENDERS, UNKNOWN, normalise_label
+from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.predictions import Predictions, read_predictions
+from facegap.inputs.records import read_records
+from facegap.store.run import Run
 from facegap.tables import FACES, check
-from facegap.verify import VerifySettings
 from facegap.vision.pipeline import NO_DETECTOR
 
 NO_ROW = "the file of predictions has no row for the image"
@@ -56,7 +56,7 @@ def audit_predictions(
     out         : a new run folder to write; None keeps the run in memory
 
     Images without a row or with an empty prediction end as no_answer, counted like any other. No detector is judged,
-    so the run has no fte; its no_answer_rate counts every image of the manifest.
+    so the run has no fta; its no_answer_rate counts every image of the manifest.
 
     Raises
     ------
@@ -68,13 +68,13 @@ def audit_predictions(
     answers = read_predictions(Path(predictions))
     require_known_images(answers, table, Path(manifest), Path(predictions).name)
     if by is None:
-        terms, notes = default_terms(table.frame, table.labels)
+        groupings, notes = default_groupings(table.frame, table.labels)
     else:
-        terms, notes = parse_by(by, table.labels), ()
+        groupings, notes = parse_by(by, table.labels), ()
     chosen = chosen_classes(classes, answers)
     rows = answered_rows(table.frame, answers, chosen)
-    record = closed_record(
-        table, terms, [*notes, *label_warnings(table, chosen)], {"classify": model or Path(predictions).stem},
+    record = black_box_record(
+        table, groupings, [*notes, *label_warnings(table, chosen)], {"classify": model or Path(predictions).stem},
         VerifySettings(), min_subjects=min_subjects, level=level,
     )  # fmt: skip
     record |= {

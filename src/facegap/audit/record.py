@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.terms import Term, cells_of
-from facegap.inputs.images import EXIF_RULE
-from facegap.inputs.manifest import Manifest
-from facegap.inputs.model_card import ModelCard, Task
-from facegap.label_words import label_warnings
-from facegap.prepare import Loaded, Settings, chosen_terms, plain
+from facegap.audit.models import Loaded, Settings, chosen_groupings, plain
+from facegap.audit.verify import VerifySettings
+from facegap.derive.groupings import Grouping, cells_of
+from facegap.derive.label_uncertainty.notes import label_warnings
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.inputs.images.decode import EXIF_RULE
+from facegap.inputs.manifests.read import Manifest
 from facegap.runtime import version_of
-from facegap.verify import VerifySettings
 from facegap.vision.pipeline import STAGES
 
 RECORD_VERSION = 2  # since 2 gaps.csv says what label noise does
@@ -28,7 +28,7 @@ def record_of(
 ) -> dict[str, Any]:
     """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
 
-    terms, notes = chosen_terms(table, settings)
+    groupings, notes = chosen_groupings(table, settings)
     judged = loaded.cards.get("classify")
     return {
         "version": RECORD_VERSION,
@@ -45,26 +45,26 @@ def record_of(
         "models": {task: card.name for task, card in loaded.cards.items()},
         "classes": list(judged.gender_classes) if judged else [],
         "says_age": bool(judged and judged.says_age),
-        "terms": [list(term) for term in terms],
+        "groupings": [list(grouping) for grouping in groupings],
         "level": settings.level,
         "min_subjects": settings.min_subjects,
         "execution": plain(asdict(loaded.execution)),
-        "timing": {**timing(rows), "by_group": timing_by_group(rows, table.frame, terms)},
+        "timing": {**timing(rows), "by_group": timing_by_group(rows, table.frame, groupings)},
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
         "alarms": list(loaded.remembered.alarms),
         "checked": list(loaded.remembered.checked),
         "warnings": [
             *loaded.remembered.alarms, *table.warnings,
             *label_warnings(
-                table.joined, terms, len(table.frame), compared="embed" in loaded.cards, searched=settings.identify is not None
+                table.joined, groupings, len(table.frame), compared="embed" in loaded.cards, searched=settings.identify is not None
             ), *notes,
             *card_warnings(loaded.cards), *loaded.remembered.warnings,
         ],
     }  # fmt: skip
 
 
-def closed_record(
-    table: Manifest, terms: Sequence[Term], notes: Sequence[str], models: Mapping[str, str], settings: VerifySettings,
+def black_box_record(
+    table: Manifest, groupings: Sequence[Grouping], notes: Sequence[str], models: Mapping[str, str], settings: VerifySettings,
     *, min_subjects: int, level: float,
 ) -> dict[str, Any]:  # fmt: skip
     """The record of an audit in which no model ran here: templates or scores were handed over."""
@@ -84,7 +84,7 @@ def closed_record(
         "models": dict(models),
         "classes": [],
         "says_age": False,
-        "terms": [list(term) for term in terms],
+        "groupings": [list(grouping) for grouping in groupings],
         "level": level,
         "min_subjects": min_subjects,
         "execution": {
@@ -93,7 +93,7 @@ def closed_record(
         },
         "timing": {"per_image": {}},
         "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
-        "warnings": [*table.warnings, *closed_label_warnings(table, terms, models), *notes],
+        "warnings": [*table.warnings, *closed_label_warnings(table, groupings, models), *notes],
     }  # fmt: skip
 
 
@@ -102,9 +102,9 @@ def joined_labels(table: Manifest) -> dict[str, Any]:
     return {} if table.joined is None else {"labels": plain(table.joined.record)}
 
 
-def closed_label_warnings(table: Manifest, terms: Sequence[Term], models: Mapping[str, str]) -> list[str]:
+def closed_label_warnings(table: Manifest, groupings: Sequence[Grouping], models: Mapping[str, str]) -> list[str]:
     """What must be known of joined labels where no model ran here."""
-    return label_warnings(table.joined, terms, len(table.frame), compared="embed" in models)
+    return label_warnings(table.joined, groupings, len(table.frame), compared="embed" in models)
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
@@ -131,12 +131,12 @@ def timing(rows: pd.DataFrame) -> dict[str, Any]:
     return {"per_image": stages}
 
 
-def timing_by_group(rows: pd.DataFrame, manifest: pd.DataFrame, terms: Sequence[Term]) -> list[dict[str, Any]]:
-    """Milliseconds per image of all stages together, for everybody and every group of every term; null without images."""
+def timing_by_group(rows: pd.DataFrame, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> list[dict[str, Any]]:
+    """Milliseconds per image of all stages together, for everybody and every group of every grouping; null without images."""
     spent = rows[[f"{stage}_ns" for stage in STAGES]].to_numpy(np.float64).sum(axis=1) / 1e6
     found = []
-    for term in ((), *terms):
-        cells = cells_of(manifest, term)
+    for grouping in ((), *groupings):
+        cells = cells_of(manifest, grouping)
         for k, group in enumerate(cells.groups):
             inside = spent[(cells.codes == k) & (spent > 0)]
             quantiles = np.quantile(inside, [0.5, 0.95]).round(4).tolist() if len(inside) else [None, None]

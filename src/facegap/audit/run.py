@@ -1,6 +1,6 @@
 """The order of the stages: manifest -> models -> parts -> comparisons -> tables. The only file that knows it.
 
-Imports of the stages stand inside the functions: `facegap.audit` the function is bound in `facegap/__init__.py`, so this
+Imports of the stages stand inside the functions: `facegap.audit.run` the function is bound in `facegap/__init__.py`, so this
 file is loaded with the package, and `facegap --help` must not wait for pandas and OpenCV.
 """
 
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-    from facegap.inputs.manifest import Manifest
-    from facegap.prepare import Loaded, Settings
-    from facegap.sending import Sending
-    from facegap.store import Run
+    from facegap.audit.consent import Sending
+    from facegap.audit.models import Loaded, Settings
+    from facegap.audit.verify import Images
+    from facegap.inputs.manifests.read import Manifest
+    from facegap.store.run import Run
     from facegap.types import Device
-    from facegap.verify import Images
 
 Progress = Callable[[int, int], None]  # images done, images in all
 
@@ -63,7 +63,7 @@ def audit(
     fmr_on: str | None = None,
     threshold: Sequence[float] = (),
     published_threshold: bool = False,
-    calibrate_on: str | Path | None = None,
+    threshold_on: str | Path | None = None,
     split: float = 0.5,
     seed: int = 0,
     in_sample: bool = False,
@@ -106,7 +106,7 @@ def audit(
     fmr                 : target false match rates; a threshold is found for each
     fmr_on              : find it over the impostor pairs of this group only
     threshold, published_threshold : thresholds that are given instead, or the one that the card publishes
-    calibrate_on        : manifest of other people on whom thresholds are found; without, a share `split` of the
+    threshold_on        : manifest of other people on whom thresholds are found; without, a share `split` of the
                           subjects is set aside for it by `seed` and the rates are of the rest
     in_sample           : find thresholds on the pairs they are judged on; the tables say so
     exclude_pairs       : CSV (left, right) of reviewed pairs that are counted nowhere
@@ -119,7 +119,7 @@ def audit(
     rank                : lengths of candidate lists that are judged
     fpir                : target false positive identification rates; a threshold is found for each
 
-    With the card of a closed service as `classify` (backend http) whole image files are sent to it; `detect` may then be
+    With the card of a black-box service as `classify` (backend http) whole image files are sent to it; `detect` may then be
     "none", and a detector that is named says nothing about what the service sees:
 
     send_images         : without it nothing is sent, and an error says who would get how many images
@@ -132,18 +132,18 @@ def audit(
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
-    from facegap.enrolment import IdentifySettings, require_possible
-    from facegap.inputs.manifest import read_manifest
-    from facegap.labelling import with_tone
-    from facegap.prepare import Settings, chosen_terms, load_models
-    from facegap.sending import Sending, on_stderr, require_leave, service_among
-    from facegap.verify import VerifySettings, require_comparable, require_enough_pairs
-    from facegap.vision.http import Limits
+    from facegap.audit.consent import Sending, on_stderr, require_leave, service_among
+    from facegap.audit.enrolment import IdentifySettings, require_possible
+    from facegap.audit.models import Settings, chosen_groupings, load_models
+    from facegap.audit.verify import VerifySettings, require_comparable, require_enough_pairs
+    from facegap.derive.label_uncertainty.attach import with_tone
+    from facegap.inputs.manifests.read import read_manifest
+    from facegap.vision.service.client import Limits
 
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
     verify = VerifySettings(
         () if given or published_threshold else tuple(dict.fromkeys(fmr)), fmr_on, given, published_threshold,
-        None if calibrate_on is None else str(calibrate_on), split, seed, in_sample,
+        None if threshold_on is None else str(threshold_on), split, seed, in_sample,
         None if pairs is None else str(pairs), None if exclude_pairs is None else str(exclude_pairs), tail_limit,
     )  # fmt: skip
     settings = Settings(
@@ -153,14 +153,14 @@ def audit(
     )  # fmt: skip
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
     table = with_tone(table, Path(manifest), tone, annotations, draws=label_draws, seed=seed)
-    terms, _ = chosen_terms(table, settings)  # a misspelt --by must not cost an hour of detection
+    groupings, _ = chosen_groupings(table, settings)  # a misspelt --by must not cost an hour of detection
     if settings.identify is not None:
         require_possible(table.frame, settings.identify, verify, embed)
     elsewhere = None
-    if verify.calibrate_on is not None:
-        elsewhere = read_manifest(Path(verify.calibrate_on), allow_outside=allow_outside)
+    if verify.threshold_on is not None:
+        elsewhere = read_manifest(Path(verify.threshold_on), allow_outside=allow_outside)
     if embed is not None:
-        require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, terms, verify)
+        require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, groupings, verify)
     loaded = load_models(settings, [Path(folder) for folder in models_dirs], workers)
     if embed is not None:
         require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
@@ -176,7 +176,7 @@ def audit(
 @contextlib.contextmanager
 def run_folder(out: Path | None, *, resume: bool) -> Iterator[tuple[Path, bool]]:
     """The folder of the run, and whether it stays: a temporary one where the caller wants the run in memory only."""
-    from facegap.store import open_folder
+    from facegap.store.run import open_folder
 
     if out is None:
         with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
@@ -191,10 +191,10 @@ def run_in(
     sending: Sending, progress: Progress, *, lasting: bool,
 ) -> Run:  # fmt: skip
     """Run what is still to do in a folder, then put the tables together."""
-    from facegap import store
-    from facegap.prepare import request_of, require_same_request
-    from facegap.record import RECORD_VERSION
-    from facegap.sending import open_service, service_among, take_up_again
+    from facegap.audit.consent import open_service, service_among, take_up_again
+    from facegap.audit.models import request_of, require_same_request
+    from facegap.audit.record import RECORD_VERSION
+    from facegap.store import run as store
 
     request, card = request_of(table, elsewhere, settings, loaded), service_among(loaded.cards)
     if (folder / store.RECORD).exists():
@@ -212,7 +212,7 @@ def run_in(
         store.write_json(folder / store.RECORD, begun | more)
     started = time.perf_counter_ns()
     if elsewhere is not None:  # without the service: nobody judges what it says of these
-        process(folder / store.CALIBRATION, elsewhere, loaded, progress)
+        process(folder / store.THRESHOLD_SET, elsewhere, loaded, progress)
     if card is not None:
         service = open_service(card, folder, sending, len(table.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
@@ -228,8 +228,8 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
     """Run every part that is not committed yet, and commit each as it comes."""
     import cv2
 
-    from facegap import store
-    from facegap.inputs.images import quiet_decoders
+    from facegap.inputs.images.decode import quiet_decoders
+    from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
     committed = store.committed_parts(folder)
@@ -263,13 +263,13 @@ def conclude(
     """The tables of a run whose parts are all committed."""
     import pandas as pd
 
-    from facegap import store
+    from facegap.audit.identify import identify
+    from facegap.audit.models import chosen_groupings
+    from facegap.audit.record import record_of
+    from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
     from facegap.derive.run import derived
-    from facegap.identify import identify
-    from facegap.prepare import chosen_terms
-    from facegap.record import record_of
-    from facegap.verify import match
+    from facegap.store import run as store
 
     rows, faces, images = gathered(folder, table, loaded)
     judged = loaded.cards.get("classify")
@@ -283,13 +283,13 @@ def conclude(
         labels=None if table.joined is None else table.joined.probabilities,
     )  # fmt: skip
     if images is not None:
-        calibration = None
+        threshold_set = None
         if elsewhere is not None:
-            _, other_faces, calibration = gathered(folder / store.CALIBRATION, elsewhere, loaded)
-            store.write_calibration(folder, elsewhere.frame, other_faces)
-        terms, _ = chosen_terms(table, settings)
+            _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, elsewhere, loaded)
+            store.write_threshold_set(folder, elsewhere.frame, other_faces)
+        groupings, _ = chosen_groupings(table, settings)
         matching = match(
-            images, calibration, terms, settings.verify,
+            images, threshold_set, groupings, settings.verify,
             published_threshold=loaded.cards["embed"].published_threshold, workers=loaded.execution.workers,
         )  # fmt: skip
         record |= matching.record
@@ -297,7 +297,7 @@ def conclude(
         run = replace(run, embeddings=images.templates, matched=matching.matched)
         if settings.identify is not None:
             found = identify(
-                images, calibration, matching.matched.roles, matching.matched.excluded, settings.identify,
+                images, threshold_set, matching.matched.roles, matching.matched.excluded, settings.identify,
                 settings.verify, workers=loaded.execution.workers,
             )  # fmt: skip
             record |= found.record
@@ -310,9 +310,9 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
     """The pipeline's rows and FACES of one set, and its templates where there is an embedder."""
     import numpy as np
 
-    from facegap import store
+    from facegap.audit.verify import Images
     from facegap.derive.outcomes import faces_table
-    from facegap.verify import Images
+    from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS
 
     parts = -(-len(table.frame) // PART_ROWS)
@@ -335,8 +335,8 @@ def recheck(folder: str | Path) -> list[str]:
     ------
     RunError : the folder holds no finished run
     """
-    from facegap import store
     from facegap.derive.run import derived
+    from facegap.store import run as store
 
     folder = Path(folder)
     problems = store.broken_hashes(folder)

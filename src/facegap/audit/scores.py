@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap import store
-from facegap.audit import run_folder
-from facegap.calibrate import VerifySettings, given_points, roles_of
+from facegap.audit.pair_lists import NO_PAIRS, read_pairs
+from facegap.audit.record import black_box_record
+from facegap.audit.run import run_folder
+from facegap.audit.thresholds import VerifySettings, given_points, roles_of
+from facegap.audit.verify import Images, Matching, listed_matching, match
+from facegap.derive.groupings import default_groupings, parse_by
+from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.run import derived
-from facegap.derive.terms import default_terms, parse_by
 from facegap.errors import StatisticsError, TableError
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.inputs.scores_file import ScoreList, read_scores
-from facegap.labelling import with_tone
-from facegap.pair_lists import NO_PAIRS, read_pairs
-from facegap.record import closed_record
-from facegap.store import Run
+from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.scores.read import ScoreList, read_scores
+from facegap.store import run as store
+from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
-from facegap.verify import Images, Matching, listed_matching, match
 
 UNNAMED = ("unnamed 1", "unnamed 2")
 MAX_NPY_BYTES = 64 * 2**30
@@ -59,21 +59,21 @@ def audit_embeddings(
     TableError : the file is no array of numbers, or has another number of rows than the manifest
     """
     settings = verify or VerifySettings()
-    refuse(settings, calibrate_on="a set of its own has templates of its own; leave it to --split, or give --threshold")
+    refuse(settings, threshold_on="a set of its own has templates of its own; leave it to --split, or give --threshold")
     table = read_manifest(Path(manifest), allow_outside=True)
     table = with_tone(table, Path(manifest), tone, annotations, seed=settings.seed)
-    terms, notes = terms_and_notes(table, by)
+    groupings, notes = groupings_and_notes(table, by)
     raw = read_npy(Path(embeddings))
     if len(raw) != len(table.frame):
         raise TableError(f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame)}; row k must be row k")
     templates, usable = unit_templates(raw)
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
-    faces = closed_faces(table.frame, np.where(usable, "ok", "no_template"))
+    faces = black_box_faces(table.frame, np.where(usable, "ok", "no_template"))
     images = Images(table.frame, np.flatnonzero(usable), templates)
-    matching = match(images, None, terms, settings, published_threshold=None, workers=workers)
-    record = closed_record(
-        table, terms, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
+    matching = match(images, None, groupings, settings, published_threshold=None, workers=workers)
+    record = black_box_record(
+        table, groupings, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
     )
     return finished(record, table, faces, matching, out, embeddings=images.templates)
 
@@ -101,22 +101,22 @@ def audit_scores(
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
     settings = verify or VerifySettings()
-    refuse(settings, calibrate_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
+    refuse(settings, threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
            pairs="the file of scores is the list of pairs")  # fmt: skip
     listed = read_scores(Path(scores))
     table, rows_of_names = people_of(listed, Path(scores), None if manifest is None else Path(manifest))
     pairs = pairs_of(listed, rows_of_names, table.frame, Path(scores))
-    terms, notes = terms_and_notes(table, by)
+    groupings, notes = groupings_and_notes(table, by)
     given = given_points(settings, None)
     roles = roles_of(table.frame["subject"], settings, needed=not given)
     excluded = NO_PAIRS
     if settings.exclude_pairs is not None:
         excluded = read_pairs(Path(settings.exclude_pairs), table.frame, meaning="--exclude-pairs", repeats=True)
     everybody = np.ones(len(table.frame), np.bool_)
-    matching = listed_matching(pairs, table.frame, roles, excluded, settings, given, None, terms, everybody)
-    faces = closed_faces(table.frame, np.full(len(table.frame), "ok"))
-    record = closed_record(
-        table, terms, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
+    matching = listed_matching(pairs, table.frame, roles, excluded, settings, given, None, groupings, everybody)
+    faces = black_box_faces(table.frame, np.full(len(table.frame), "ok"))
+    record = black_box_record(
+        table, groupings, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
     )
     record["scores"] = {"sha256": listed.sha256, "layout": listed.layout, "rows": len(listed), "without_score": listed.lost}
     return finished(record, table, faces, matching, out)
@@ -212,7 +212,7 @@ def unnamed_people(listed: ScoreList, path: Path, manifest: Path | None) -> Mani
     if manifest is not None:
         raise TableError(
             f"{path.name}: the scores name nobody ({listed.layout}), so the labels of {manifest.name} cannot be put to them; "
-            "use a layout with the two subjects or images of each comparison (docs/closed_boxes.md)"
+            "use a layout with the two subjects or images of each comparison (docs/black_boxes.md)"
         )
     frame = pd.DataFrame({"row": [0, 1], "line": 0, "image": UNNAMED, "path": "", "subject": UNNAMED})
     warning = f"{path.name} names nobody: no groups, and intervals as wide as those of one pair of people"
@@ -262,14 +262,14 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
     return pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
 
 
-def terms_and_notes(table: Manifest, by: str | Sequence[str] | None) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+def groupings_and_notes(table: Manifest, by: str | Sequence[str] | None) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
     """Terms of --by, or every label column, and what is not split by."""
     if by is None:
-        return default_terms(table.frame, table.labels)
+        return default_groupings(table.frame, table.labels)
     return parse_by(by, table.labels), ()
 
 
-def closed_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
+def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
     """FACES where no image was seen: outcomes alone."""
     ok = outcome == "ok"
     frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.derive.comparisons import Comparisons, impostors_within
-from facegap.derive.terms import Term, attribute_columns, cells_of
+from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import ThresholdChoice, allowed_false_matches
 from facegap.types import BoolArray, FloatArray, IntArray
 
-EVALUATION, CALIBRATION = "evaluation", "calibration"
+EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
 IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
 MOST_NAMED = 20  # groups in a message
@@ -28,9 +28,9 @@ MOST_NAMED = 20  # groups in a message
 class VerifySettings:
     """How the threshold is found and which pairs count.
 
-    fmr          : targets; a threshold each, over all calibration impostors, or those of one group (`fmr_on`)
+    fmr          : targets; a threshold each, over all threshold-set impostors, or those of one group (`fmr_on`)
     thresholds   : given instead; `published` takes the card's own as well
-    calibrate_on : manifest of other people; without, a share `split` of the subjects is set aside by `seed`
+    threshold_on : manifest of other people; without, a share `split` of the subjects is set aside by `seed`
     in_sample    : find the threshold on the very pairs that it is judged on; said wherever it is printed
     pairs        : CSV of the only pairs to compare; exclude_pairs: CSV of reviewed pairs that are counted nowhere
     tail_limit   : longest list of impostor pairs kept
@@ -40,7 +40,7 @@ class VerifySettings:
     fmr_on: str | None = None
     thresholds: tuple[float, ...] = ()
     published: bool = False
-    calibrate_on: str | None = None
+    threshold_on: str | None = None
     split: float = 0.5
     seed: int = 0
     in_sample: bool = False
@@ -83,15 +83,15 @@ class Basis:
 
 
 def given_points(settings: VerifySettings, published: float | None) -> list[Operating]:
-    """Thresholds that need no calibration.
+    """Thresholds that need no threshold_set.
 
     Raises
     ------
     TableError      : the card publishes none
-    StatisticsError : a threshold that is no number; --in-sample beside --calibrate-on
+    StatisticsError : a threshold that is no number; --in-sample beside --threshold-on
     """
-    if settings.in_sample and settings.calibrate_on is not None:
-        raise StatisticsError("--in-sample and --calibrate-on contradict each other; give one of them")
+    if settings.in_sample and settings.threshold_on is not None:
+        raise StatisticsError("--in-sample and --threshold-on contradict each other; give one of them")
     wrong = [value for value in settings.thresholds if not np.isfinite(value)]
     if wrong:
         raise StatisticsError(f"--threshold {wrong[0]}: a threshold is a finite score")
@@ -117,7 +117,7 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
 
 
 def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> NDArray[np.str_]:
-    """What each image is for: `evaluation`, or `calibration` where the threshold is found on a part of the subjects.
+    """What each image is for: `evaluation`, or `threshold_set` where the threshold is found on a part of the subjects.
 
     The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
     At least two subjects are on either side.
@@ -127,7 +127,7 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
     TableError      : fewer than four subjects to split
     StatisticsError : a share outside 0 to 1
     """
-    roles = np.full(len(subjects), CALIBRATION)  # the longer word first: numpy cuts text to the length it began with
+    roles = np.full(len(subjects), THRESHOLD_SET)  # the longer word first: numpy cuts text to the length it began with
     roles[:] = EVALUATION
     if not needed or settings.in_sample:
         return roles
@@ -135,7 +135,7 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
     if people < 4:
         raise TableError(
             f"{people} subjects are too few to find a threshold on some and judge it on others; "
-            "give --threshold, --calibrate-on, or --in-sample"
+            "give --threshold, --threshold-on, or --in-sample"
         )
     if not 0 < settings.split < 1:
         raise StatisticsError(f"--split {settings.split:g} is no share of the subjects between 0 and 1")
@@ -144,7 +144,7 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
     aside = min(max(round(settings.split * people), 2), people - 2)
     splitter = GroupShuffleSplit(n_splits=1, train_size=aside, test_size=people - aside, random_state=settings.seed)
     chosen, _ = next(splitter.split(np.zeros(len(subjects)), groups=subjects.to_numpy()))
-    roles[chosen] = CALIBRATION
+    roles[chosen] = THRESHOLD_SET
     return roles
 
 
@@ -154,27 +154,27 @@ def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -
 
 
 def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
-    """Who the subjects of --calibrate-on are; those who are judged too, by their names, make it in-sample in part."""
+    """Who the subjects of --threshold-on are; those who are judged too, by their names, make it in-sample in part."""
     names = people.unique()
     known = int(np.isin(names, judged.unique()).sum())
     if not known:
-        return f"{len(names)} other subjects (--calibrate-on)"
-    return f"{len(names)} subjects of --calibrate-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
+        return f"{len(names)} other subjects (--threshold-on)"
+    return f"{len(names)} subjects of --threshold-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
 
 
-def operating_points(basis: Basis, terms: Sequence[Term], settings: VerifySettings) -> list[Operating]:
+def operating_points(basis: Basis, groupings: Sequence[Grouping], settings: VerifySettings) -> list[Operating]:
     """A threshold for each target FMR, with the words on where it comes from.
 
     Raises
     ------
     StatisticsError : too few impostor pairs for a target, or a tail list too short
-    TableError      : --fmr-on names no group of the calibration set, or several
+    TableError      : --fmr-on names no group of the threshold set, or several
     """
     group, among = np.ones(len(basis.manifest), np.bool_), "impostor pairs"
     if basis.pairs.listed_only:
         among = "listed impostor pairs"
     if settings.fmr_on is not None:
-        group, among = named_group(basis.manifest, terms, settings.fmr_on), f"{among} of {settings.fmr_on}"
+        group, among = named_group(basis.manifest, groupings, settings.fmr_on), f"{among} of {settings.fmr_on}"
     scores, trials = impostors_within(basis.pairs, group)
     found = []
     for target in settings.fmr:
@@ -207,21 +207,21 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
     return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
 
 
-def transfer_points(basis: Basis, terms: Sequence[Term], settings: VerifySettings) -> list[dict[str, Any]]:
-    """Per target, term and known group the threshold at the target among the group's own impostor pairs.
+def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: VerifySettings) -> list[dict[str, Any]]:
+    """Per target, grouping and known group the threshold at the target among the group's own impostor pairs.
 
     threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;
     `reason` says which.
     """
     points = []
-    for term in terms:
-        if not set(term) <= set(basis.manifest.columns):
-            continue  # a calibration set of its own need not have every label
-        cells = cells_of(basis.manifest, term)
+    for grouping in groupings:
+        if not set(grouping) <= set(basis.manifest.columns):
+            continue  # a threshold set of its own need not have every label
+        cells = cells_of(basis.manifest, grouping)
         for k in np.flatnonzero(cells.known):
             for target in settings.fmr:
                 point = group_point(basis, cells.codes == k, target)
-                points.append({"term": list(term), "on": str(cells.groups[k]), "target": target, **point})
+                points.append({"grouping": list(grouping), "on": str(cells.groups[k]), "target": target, **point})
                 points[-1]["source"] = f"FMR {target:g} on {cells.groups[k]} alone, of {basis.words}: {point['source']}"
     return points
 
@@ -240,21 +240,21 @@ def group_point(basis: Basis, group: BoolArray, target: float) -> dict[str, Any]
     return {**told, "threshold": choice.threshold, "source": f"{choice.false_matches} of {trials} impostor pairs"}
 
 
-def named_group(manifest: pd.DataFrame, terms: Sequence[Term], name: str) -> BoolArray:
+def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str) -> BoolArray:
     """Images of the group that --fmr-on names: `female`, `darker female`, `gender=female` or `gender=female*tone=darker`.
 
     Raises
     ------
     TableError : no such group, or several groups of that name
     """
-    columns = [column for column in attribute_columns(terms) if column in manifest.columns]
-    wanted = dict.fromkeys([*terms, *((column,) for column in columns)])
+    columns = [column for column in attribute_columns(groupings) if column in manifest.columns]
+    wanted = dict.fromkeys([*groupings, *((column,) for column in columns)])
     found: dict[str, BoolArray] = {}
     names: list[str] = []
-    for term in wanted:
-        if not term or not set(term) <= set(columns):
+    for grouping in wanted:
+        if not grouping or not set(grouping) <= set(columns):
             continue
-        cells = cells_of(manifest, term)
+        cells = cells_of(manifest, grouping)
         for k in np.flatnonzero(cells.known):
             values = cells.groups[k].attributes
             exact = "*".join(f"{column}={value}" for column, value in values)

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.calibrate import (
-    CALIBRATION,
+from facegap.audit.pair_lists import NO_PAIRS, read_pairs, scored_pairs
+from facegap.audit.thresholds import (
     EVALUATION,
     IN_SAMPLE,
+    THRESHOLD_SET,
     Basis,
     Images,
     VerifySettings,
@@ -33,18 +34,17 @@ from facegap.derive.comparisons import (
     listed_comparisons,
     without,
 )
-from facegap.derive.terms import Cells, Term
+from facegap.derive.groupings import Cells, Grouping
 from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError
 from facegap.matching import choose_filter, count_scores, score_pairs
-from facegap.pair_lists import NO_PAIRS, read_pairs, scored_pairs
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store import Matched
+from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
 __all__ = [
-    "CALIBRATION",
     "EVALUATION",
+    "THRESHOLD_SET",
     "Images",
     "Matching",
     "VerifySettings",
@@ -69,11 +69,11 @@ class Matching:
 
 
 def require_comparable(
-    manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, terms: Sequence[Term], settings: VerifySettings
+    manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, groupings: Sequence[Grouping], settings: VerifySettings
 ) -> None:
     """Refuse before the first image what could only fail after the last; what the card publishes is not known here.
 
-    elsewhere : manifest of --calibrate-on
+    elsewhere : manifest of --threshold-on
 
     Raises
     ------
@@ -82,7 +82,7 @@ def require_comparable(
     given = bool(given_points(replace(settings, published=False), None)) or settings.published
     roles_of(manifest["subject"], settings, needed=elsewhere is None and not given)
     if settings.fmr_on is not None and not given:
-        named_group(manifest if elsewhere is None else elsewhere, terms, settings.fmr_on)
+        named_group(manifest if elsewhere is None else elsewhere, groupings, settings.fmr_on)
     if settings.pairs is not None:
         read_pairs(Path(settings.pairs), manifest, meaning="--pairs", repeats=False)
     if settings.exclude_pairs is not None:
@@ -91,8 +91,8 @@ def require_comparable(
 
 def match(
     images: Images,
-    calibration: Images | None,
-    terms: Sequence[Term],
+    threshold_set: Images | None,
+    groupings: Sequence[Grouping],
     settings: VerifySettings,
     *,
     published_threshold: float | None,
@@ -108,20 +108,20 @@ def match(
     if settings.exclude_pairs is not None:
         excluded = read_pairs(Path(settings.exclude_pairs), images.manifest, meaning="--exclude-pairs", repeats=True)
     given = given_points(settings, published_threshold)
-    roles = roles_of(images.manifest["subject"], settings, needed=calibration is None and not given)
+    roles = roles_of(images.manifest["subject"], settings, needed=threshold_set is None and not given)
     elsewhere = None
-    if calibration is not None and not given:
-        everybody = np.ones(len(calibration.manifest), np.bool_)
-        words = elsewhere_in_words(calibration.manifest["subject"][calibration.enrolled], images.manifest["subject"])
-        elsewhere = basis_of(calibration, everybody, words, terms, NO_PAIRS, settings, workers=workers)
+    if threshold_set is not None and not given:
+        everybody = np.ones(len(threshold_set.manifest), np.bool_)
+        words = elsewhere_in_words(threshold_set.manifest["subject"][threshold_set.enrolled], images.manifest["subject"])
+        elsewhere = basis_of(threshold_set, everybody, words, groupings, NO_PAIRS, settings, workers=workers)
     if settings.pairs is not None:
         pairs = scored_pairs(images, Path(settings.pairs), workers=workers)
-        return listed_matching(pairs, images.manifest, roles, excluded, settings, given, elsewhere, terms, images.enrolled)
-    return match_all(images, elsewhere, terms, settings, roles, excluded, given, workers=workers)
+        return listed_matching(pairs, images.manifest, roles, excluded, settings, given, elsewhere, groupings, images.enrolled)
+    return match_all(images, elsewhere, groupings, settings, roles, excluded, given, workers=workers)
 
 
 def match_all(
-    images: Images, elsewhere: Basis | None, terms: Sequence[Term], settings: VerifySettings,
+    images: Images, elsewhere: Basis | None, groupings: Sequence[Grouping], settings: VerifySettings,
     roles: NDArray[np.str_], excluded: PairRows, given: Sequence[Operating], *, workers: int,
 ) -> Matching:  # fmt: skip
     """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
@@ -130,17 +130,17 @@ def match_all(
     if not given:
         basis = elsewhere
         if basis is None and settings.in_sample:
-            counted = count(images, evaluated, terms, excluded, tail_limit=settings.tail_limit, workers=workers)
+            counted = count(images, evaluated, groupings, excluded, tail_limit=settings.tail_limit, workers=workers)
             own = counted_comparisons(counted.counts, images.subjects, images.enrolled, evaluated, excluded)
             basis = Basis(own, images.manifest, IN_SAMPLE)
         elif basis is None:
             words = set_aside_in_words(images.manifest["subject"], ~evaluated & images.enrolled, settings.seed)
-            basis = basis_of(images, ~evaluated, words, terms, excluded, settings, workers=workers)
-        points, transfer = operating_points(basis, terms, settings), transfer_points(basis, terms, settings)
+            basis = basis_of(images, ~evaluated, words, groupings, excluded, settings, workers=workers)
+        points, transfer = operating_points(basis, groupings, settings), transfer_points(basis, groupings, settings)
     lowest = min((point.threshold for point in points), default=np.inf)
     if counted is None:
         counted = count(
-            images, evaluated, terms, excluded, tail_limit=settings.tail_limit, workers=workers, reach=lowest
+            images, evaluated, groupings, excluded, tail_limit=settings.tail_limit, workers=workers, reach=lowest
         )
     counts = counted.counts
     require_reach(counts, points)
@@ -154,11 +154,11 @@ def match_all(
 
 
 def basis_of(
-    images: Images, taking_part: BoolArray, words: str, terms: Sequence[Term], excluded: PairRows,
+    images: Images, taking_part: BoolArray, words: str, groupings: Sequence[Grouping], excluded: PairRows,
     settings: VerifySettings, *, workers: int,
 ) -> Basis:  # fmt: skip
-    """All pairs of a calibration set, counted. taking_part : bool (manifest rows,); words : whose they are."""
-    counts = count(images, taking_part, terms, excluded, tail_limit=settings.tail_limit, workers=workers).counts
+    """All pairs of a threshold set, counted. taking_part : bool (manifest rows,); words : whose they are."""
+    counts = count(images, taking_part, groupings, excluded, tail_limit=settings.tail_limit, workers=workers).counts
     pairs = counted_comparisons(counts, images.subjects, images.enrolled, taking_part, excluded)
     return Basis(pairs, images.manifest, words)
 
@@ -174,7 +174,7 @@ def require_enough_pairs(manifest: pd.DataFrame, elsewhere: pd.DataFrame | None,
     if settings.thresholds or settings.published or settings.pairs is not None:
         return
     roles = roles_of(manifest["subject"], settings, needed=elsewhere is None)
-    role = EVALUATION if settings.in_sample else CALIBRATION
+    role = EVALUATION if settings.in_sample else THRESHOLD_SET
     people = manifest["subject"][roles == role] if elsewhere is None else elsewhere["subject"]
     for target in settings.fmr:
         allowed_false_matches(target, most_impostor_pairs(people))
@@ -215,7 +215,7 @@ class Counted(NamedTuple):
 
 
 def count(
-    images: Images, taking_part: BoolArray, terms: Sequence[Term], excluded: PairRows, *, tail_limit: int, workers: int,
+    images: Images, taking_part: BoolArray, groupings: Sequence[Grouping], excluded: PairRows, *, tail_limit: int, workers: int,
     reach: float = np.inf,
 ) -> Counted:  # fmt: skip
     """Exact counts among the images that take part; left and right in its lists are positions among those.
@@ -227,7 +227,7 @@ def count(
     inside = taking_part[images.rows]
     templates = images.templates if inside.all() else images.templates[inside]
     rows = images.rows[inside]
-    known = [term for term in terms if set(term) <= set(images.manifest.columns)]
+    known = [grouping for grouping in groupings if set(grouping) <= set(images.manifest.columns)]
     cells = counted_groups(images.manifest, known)
     floor = min(floor_for(templates, tail_limit), max(reach, -1.0))
     plotted = len(rows) <= MOST_PLOTTED_IMAGES
@@ -267,12 +267,12 @@ def positions(pairs: PairRows, rows: IntArray, images: int) -> PairRows:
 
 def listed_matching(
     pairs: pd.DataFrame, manifest: pd.DataFrame, roles: NDArray[np.str_], excluded: PairRows, settings: VerifySettings,
-    given: Sequence[Operating], elsewhere: Basis | None, terms: Sequence[Term], enrolled: BoolArray,
+    given: Sequence[Operating], elsewhere: Basis | None, groupings: Sequence[Grouping], enrolled: BoolArray,
 ) -> Matching:  # fmt: skip
     """Thresholds for listed pairs: left, right (manifest rows), genuine, score.
 
-    They are found on listed impostor pairs whose people are both of the calibration set, or on a set of its own. Pairs
-    between a calibration and an evaluation subject are in neither; the words on the threshold say how many these are.
+    They are found on listed impostor pairs whose people are both of the threshold set, or on a set of its own. Pairs
+    between a threshold_set and an evaluation subject are in neither; the words on the threshold say how many these are.
     """
     sides = (roles == EVALUATION)[pairs[["left", "right"]].to_numpy(np.int64)]
     between = int((sides[:, 0] != sides[:, 1]).sum())
@@ -280,16 +280,16 @@ def listed_matching(
     if not given:
         basis = elsewhere
         if basis is None:
-            used = roles == (EVALUATION if settings.in_sample else CALIBRATION)
+            used = roles == (EVALUATION if settings.in_sample else THRESHOLD_SET)
             subjects = np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
             own = listed_comparisons(pairs, subjects, enrolled, used, excluded)
             words = IN_SAMPLE if settings.in_sample else set_aside_in_words(manifest["subject"], used, settings.seed)
             lost = f", {between} listed pairs between those and the others being in neither" if between else ""
             basis = Basis(own, manifest, words + lost)
-        points, transfer = operating_points(basis, terms, settings), transfer_points(basis, terms, settings)
+        points, transfer = operating_points(basis, groupings, settings), transfer_points(basis, groupings, settings)
     kept = without(pairs[["left", "right"]].to_numpy(np.int64), excluded, len(manifest))
     listed = {
         "listed": len(pairs), "reviewed_and_left_out": int((~kept).sum()), "evaluation": int(sides.all(axis=1).sum()),
-        "calibration": int((~sides).all(axis=1).sum()), "between": between,
+        "threshold_set": int((~sides).all(axis=1).sum()), "between": between,
     }  # fmt: skip
     return Matching(Matched(roles, excluded, pairs=pairs), {**points_record(points, transfer), "pairs": listed})

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from facegap.commands.bench_peers import JOBS
+from facegap.bench.peers import JOBS
 from facegap.errors import MatchingError
 from facegap.matching import choose_filter, score_pairs
 from facegap.matching.filters import why_not
@@ -172,7 +172,7 @@ def timed_in_turns(
         peers = {}
         for name in candidates:
             spec = json.dumps({"folder": str(folder), "job": job, "candidate": name, "settings": dict(settings)})
-            command = [sys.executable, "-m", "facegap.commands.bench_peers", spec]
+            command = [sys.executable, "-m", "facegap.bench.peers", spec]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
             peers[name] = stack.enter_context(process)
             stack.callback(process.kill)

@@ -1,6 +1,6 @@
 """What `facegap bench matching` compares: our calls and those of others, each run in a process of its own.
 
-Run as `python -m facegap.commands.bench_peers SPEC`: it answers "ready", then runs the candidate once for each line it is
+Run as `python -m facegap.bench.peers SPEC`: it answers "ready", then runs the candidate once for each line it is
 given and answers with the times, and at the end with the memory it took.
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.manifest import Manifest
+from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.power import detectable_difference
 
 BASE_ERROR = 0.05  # the error rate of the largest group that the differences start from

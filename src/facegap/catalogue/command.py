@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import MODELS, START, app
-from facegap.cli.options import AllowOutside, By, ManifestPath, ModelsDir, Where
+from facegap.options import AllowOutside, By, ManifestPath, ModelsDir, Where
 
 
-@app.command(rich_help_panel=START)
 def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
     """Check a manifest before any model runs: its groups, and the difference that they could show."""
-    from facegap.commands.listing import check_manifest
+    from facegap.catalogue.tables import check_manifest
     from facegap.report.terminal import print_tables, print_warnings
 
     tables, warnings = check_manifest(manifest, by=by, where=where, allow_outside=allow_outside)
@@ -22,22 +20,20 @@ def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outs
     print_warnings(warnings)
 
 
-@app.command(rich_help_panel=MODELS)
 def models(models_dir: ModelsDir = None) -> None:
     """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
-    from facegap.commands.listing import models_table
+    from facegap.catalogue.tables import models_table
     from facegap.report.terminal import print_tables
 
     print_tables([models_table(models_dir or ())])
 
 
-@app.command(rich_help_panel=MODELS)
 def datasets(
     name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
 ) -> None:
     """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell."""
-    from facegap.commands.listing import datasets_table, datasets_text
+    from facegap.catalogue.tables import datasets_table, datasets_text
     from facegap.report.terminal import print_tables
 
     if name or markdown:
@@ -46,7 +42,6 @@ def datasets(
         print_tables([datasets_table()])
 
 
-@app.command(rich_help_panel=MODELS)
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
     accept_licence: Annotated[
@@ -54,7 +49,7 @@ def fetch(
     ] = False,
 ) -> None:
     """Download weights by card into the user's cache: https only, checked by sha256 before first use."""
-    from facegap.commands.listing import fetch_all
+    from facegap.catalogue.tables import fetch_all
     from facegap.report.terminal import confirm_licence, download_bar
 
     with download_bar() as progress:
@@ -64,7 +59,6 @@ def fetch(
             typer.echo(str(path))
 
 
-@app.command(name="manifest", rich_help_panel=MODELS)
 def make_manifest(
     adapter: Annotated[
         str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")
@@ -73,7 +67,7 @@ def make_manifest(
     out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
 ) -> None:
     """Turn a folder of a public data set, or one folder per person, into a manifest."""
-    from facegap.commands.listing import write_manifest
+    from facegap.catalogue.tables import write_manifest
     from facegap.report.text import clean
 
     typer.echo(clean(write_manifest(adapter, folder, out)))

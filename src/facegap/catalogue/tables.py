@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from facegap.commands.check import BASE_ERROR, group_summary
+from facegap.catalogue.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, TableError
-from facegap.inputs.cards import load_cards
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.weights import list_models, models_folders
+from facegap.inputs.cards.read import load_cards
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.weights import list_models, models_folders
 from facegap.report.tables import TextTable
 from facegap.report.text import percent
 
@@ -45,7 +45,7 @@ def models_table(extra: Sequence[Path]) -> TextTable:
 
 def datasets_table() -> TextTable:
     """Every data set card in short."""
-    from facegap.inputs.datasets import STATUSES, load_datasets
+    from facegap.inputs.datasets.cards import STATUSES, load_datasets
 
     rows = tuple(
         (card.name, card.size, card.tone_scale, card.licence, STATUSES[card.status], card.adapter)
@@ -62,7 +62,7 @@ def datasets_text(name: str | None) -> str:
     ------
     CardError : no data set of that name
     """
-    from facegap.inputs.datasets import datasets_markdown, load_datasets
+    from facegap.inputs.datasets.cards import datasets_markdown, load_datasets
 
     if name is None:
         return datasets_markdown().rstrip("\n")
@@ -85,7 +85,7 @@ def fetch_all(
     CardError  : a name that is no card
     FetchError : see `fetch`
     """
-    from facegap.inputs.fetch import fetch
+    from facegap.inputs.cards.fetch import fetch
 
     cards = load_cards()
     for name in names:
@@ -106,8 +106,8 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     ------
     TableError : no such adapter, a folder of another shape, or a manifest that is there already
     """
-    from facegap.inputs.adapters import ADAPTERS
-    from facegap.store import csv_bytes, harmless, write_bytes
+    from facegap.inputs.datasets.adapters import ADAPTERS
+    from facegap.store.run import csv_bytes, harmless, write_bytes
 
     if adapter not in ADAPTERS:
         raise TableError(f"no adapter {adapter!r}; there are {', '.join(ADAPTERS)}")
@@ -130,25 +130,25 @@ def check_manifest(
     ------
     TableError : anything that would stop an audit of this manifest
     """
-    from facegap.derive.terms import default_terms, parse_by
-    from facegap.inputs.manifest import read_manifest
+    from facegap.derive.groupings import default_groupings, parse_by
+    from facegap.inputs.manifests.read import read_manifest
 
     manifest = read_manifest(path, allow_outside=allow_outside, where=where)
-    terms, notes = default_terms(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
+    groupings, notes = default_groupings(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
     people = manifest.frame["subject"].nunique()
     missing = sum(not (manifest.folder / name).exists() for name in manifest.frame["path"])
     counts = (("images", len(manifest.frame)), ("subjects", people), ("files that do not exist", missing))
     shown = [TextTable(path.name, ("what", "count"), tuple((what, str(count)) for what, count in counts))]
-    shown += [summary_table(group_summary(manifest, term), term) for term in terms]
+    shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings]
     unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a person of its own",)
     return shown, (*manifest.warnings, *unnamed, *notes)
 
 
-def summary_table(summary: pd.DataFrame, term: Sequence[str]) -> TextTable:
-    """Groups of one term."""
+def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:
+    """Groups of one grouping."""
     rows = tuple(
         (
-            " ".join(str(row[name]) for name in term), str(row["images"]), str(row["subjects"]),
+            " ".join(str(row[name]) for name in grouping), str(row["images"]), str(row["subjects"]),
             percent(BASE_ERROR + row["detectable_difference"], 1),
         )
         for _, row in summary.iterrows()
@@ -157,4 +157,4 @@ def summary_table(summary: pd.DataFrame, term: Sequence[str]) -> TextTable:
         f"The last column: were the largest group wrong in {percent(BASE_ERROR, 0)} of cases, a group of this size would "
         "have to be wrong this often for the gap to be found with 80 % power at two-sided .05, subjects as trials."
     )
-    return TextTable(" x ".join(term), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,))
+    return TextTable(" x ".join(grouping), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,))

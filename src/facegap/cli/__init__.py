@@ -1,21 +1,62 @@
-"""The command line: parsing and printing only. Every command calls one function and prints what comes back."""
+"""The command line: parsing and printing only. Every command calls one function and prints what comes back.
 
-from facegap.cli import (  # noqa: F401  (each adds its commands to the app)
-    annotate,
-    audit,
-    calibrate,
-    closed,
-    compare,
-    demo,
-    doctor,
-    explore,
-    export,
-    gate,
-    listing,
-    report,
-    runs,
-    tone,
-)
-from facegap.cli.app import app, main
+COMMANDS is the map of all commands: heading, name, function. A command of a tool lives in the folder of the tool.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from facegap.annotate.command import agreement, annotate, answers
+from facegap.bench.command import bench
+from facegap.catalogue.command import check, datasets, fetch, make_manifest, models
+from facegap.cli.app import app, main, register
+from facegap.cli.audit import audit
+from facegap.cli.black_box import audit_embeddings, audit_predictions, audit_scores
+from facegap.cli.runs import recheck, report
+from facegap.compare.command import compare
+from facegap.demo.command import demo
+from facegap.doctor.command import doctor
+from facegap.explore.command import explore
+from facegap.export.command import export
+from facegap.gate.command import gate
+from facegap.plan.command import plan
+from facegap.reproduce.command import reproduce
+from facegap.scenarios.command import scenario
+from facegap.selfcheck.command import selfcheck
+from facegap.tone.command import tone
 
 __all__ = ["app", "main"]
+
+COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
+    "Start here": {"demo": demo, "check": check, "audit": audit},
+    "Black boxes: audits without the model": {
+        "audit-predictions": audit_predictions,
+        "audit-scores": audit_scores,
+        "audit-embeddings": audit_embeddings,
+    },
+    "Runs: what to do with a finished audit": {
+        "report": report,
+        "recheck": recheck,
+        "compare": compare,
+        "gate": gate,
+        "explore": explore,
+        "export": export,
+        "scenario": scenario,
+    },
+    "People: manifests and labels": {
+        "manifest": make_manifest,
+        "tone": tone,
+        "annotate": annotate,
+        "annotations": answers,
+        "agreement": agreement,
+        "datasets": datasets,
+    },
+    "Models": {"models": models, "fetch": fetch, "doctor": doctor},
+    "Trust: is facegap right?": {"plan": plan, "selfcheck": selfcheck, "reproduce": reproduce, "bench": bench},
+}
+
+for _heading, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        register(_heading, _name, _command)

@@ -1,4 +1,4 @@
-"""The application that the commands add themselves to, and its entry point.
+"""The application and its entry point; facegap/cli/__init__.py has the table of its commands.
 
 Exit codes: 0 done, 1 done and something does not agree (recheck), 2 an error that the message explains.
 """
@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 done and something does not agree (recheck), 2 an error th
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -13,17 +14,9 @@ from typer.core import TyperGroup
 
 from facegap.errors import FacegapError
 
-# Headings of `facegap --help`, in the order in which a newcomer needs them.
-START = "Start here"
-CLOSED = "Closed boxes: audits without the model"
-RUNS = "What to do with a run"
-TONE = "Skin tone"
-MODELS = "Models and data"
-PROOF = "Is facegap right?"
-PANELS = (START, CLOSED, RUNS, TONE, MODELS, PROOF)
-FIRST = ("demo", "check", "audit")
-RESUMABLE = ("audit", "calibrate")
+RESUMABLE = ("audit", "selfcheck")
 UNFINISHED = ("demo",)
+REGISTERED: list[str] = []  # names of commands, in the order of the help
 
 
 class Interrupted(Exception):  # noqa: N818  (no error)
@@ -31,7 +24,7 @@ class Interrupted(Exception):  # noqa: N818  (no error)
 
 
 class Commands(TyperGroup):
-    """All commands: under their headings in the order of PANELS, whatever that of the imports; ended by Ctrl-C with a word."""
+    """All commands in the order in which they were added; ended by Ctrl-C with a word."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C becomes Interrupted."""
@@ -41,14 +34,8 @@ class Commands(TyperGroup):
             raise Interrupted from interruption
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names as the help prints them."""
-
-        def place(name: str) -> tuple[int, int]:
-            panel = getattr(self.commands[name], "rich_help_panel", None)
-            known = PANELS.index(panel) if panel in PANELS else len(PANELS)
-            return known, FIRST.index(name) if name in FIRST else len(FIRST)
-
-        return sorted(super().list_commands(ctx), key=place)
+        """Names in the order in which they were registered; click alone would put groups after all others."""
+        return sorted(super().list_commands(ctx), key=REGISTERED.index)
 
 
 app = typer.Typer(
@@ -75,6 +62,15 @@ your own:
 For evaluation, never for identifying anyone. Faces are biometric data: the lawful basis is yours to have.
 """,
 )
+
+
+def register(heading: str, name: str, command: Callable[..., Any] | typer.Typer) -> None:
+    """Add a command, or a group of commands, under a heading of the help."""
+    REGISTERED.append(name)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, rich_help_panel=heading)
+    else:
+        app.command(name=name, rich_help_panel=heading)(command)
 
 
 def print_error(message: str) -> None:

@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import START, app
-from facegap.cli.calibrate import attach_calibration
-from facegap.cli.options import (
+from facegap.options import (
     AllowOutside,
     Annotations,
     By,
@@ -28,17 +26,16 @@ FACES = "Faces"
 GROUPS = "Groups"
 VERIFICATION = "Verification (1:1)"
 IDENTIFICATION = "Identification (1:N)"
-SERVICE = "Closed service"
+SERVICE = "Black-box service"
 
 
-@app.command(rich_help_panel=START)
 def audit(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Run folder to make")] = Path("run"),
     detect: Annotated[
         str,
         typer.Option(
-            help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'none' for a closed service",
+            help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'none' for a black-box service",
             rich_help_panel=MODELS,
         ),
     ] = "yunet",
@@ -107,7 +104,7 @@ def audit(
             rich_help_panel=VERIFICATION,
         ),
     ] = None,
-    calibrate_on: Annotated[
+    threshold_on: Annotated[
         Path | None,
         typer.Option(
             help="Manifest of other people on whom thresholds are found",
@@ -183,7 +180,7 @@ def audit(
     send_images: Annotated[
         bool,
         typer.Option(
-            "--send-images", help="Let whole images go to the closed service of --classify", rich_help_panel=SERVICE
+            "--send-images", help="Let whole images go to the black-box service of --classify", rich_help_panel=SERVICE
         ),
     ] = False,
     max_calls: Annotated[
@@ -198,9 +195,6 @@ def audit(
         float,
         typer.Option(min=0.001, max=1000, help="--send-images: calls of all workers together", rich_help_panel=SERVICE),
     ] = 2.0,
-    calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Add calibration.html: which gaps between these very groups could be found")
-    ] = False,
     view: View = None,
 ) -> None:
     """Run models on portraits and measure their errors by group.
@@ -210,7 +204,7 @@ def audit(
 
     facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
     """
-    from facegap.audit import audit as run_audit
+    from facegap.audit.run import audit as run_audit
     from facegap.report.page import Images, add_report
     from facegap.report.terminal import print_run, progress_bar
 
@@ -223,7 +217,7 @@ def audit(
             workers=workers, many_faces=many_faces, min_face_px=min_face, min_subjects=min_subjects,
             models_dirs=models_dir or (), allow_outside=allow_outside, keep_embeddings=not no_embeddings, out=out,
             resume=resume, progress=progress, fmr=fmr or (1e-3,), fmr_on=fmr_on, threshold=given,
-            published_threshold="published" in (threshold or ()), calibrate_on=calibrate_on, split=split, seed=seed,
+            published_threshold="published" in (threshold or ()), threshold_on=threshold_on, split=split, seed=seed,
             in_sample=in_sample, pairs=pairs, exclude_pairs=exclude_pairs, tail_limit=tail_limit,
             identify=identify, role_column=role_column, enrol=enrol, non_mates=non_mates, rank=rank or (1, 10),
             fpir=fpir or (), send_images=send_images, max_calls=max_calls, calls_per_second=calls_per_second,
@@ -231,8 +225,6 @@ def audit(
     images = Images(manifest.parent, allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids)
-    if calibrate:
-        attach_calibration(run, out, seed=seed, workers=workers)
 
 
 def float_of(text: str) -> float:

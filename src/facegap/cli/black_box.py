@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import CLOSED, app
-from facegap.cli.options import (
+from facegap.options import (
     LABELS,
     AllowOutside,
     Annotations,
@@ -32,7 +31,6 @@ from facegap.cli.options import (
 )
 
 
-@app.command(name="audit-predictions", rich_help_panel=CLOSED)
 def audit_predictions(
     predictions: Annotated[
         Path, typer.Argument(help="CSV or parquet: image, prediction, perhaps confidence and age", show_default=False)
@@ -56,9 +54,9 @@ def audit_predictions(
 ) -> None:
     """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
 
-    Images without a row, or with an empty prediction, count as no answer; see docs/closed_boxes.md.
+    Images without a row, or with an empty prediction, count as no answer; see docs/black_boxes.md.
     """
-    from facegap.closed_boxes import audit_predictions as run_audit
+    from facegap.audit.predictions import audit_predictions as run_audit
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run
 
@@ -70,7 +68,6 @@ def audit_predictions(
     print_run(run, out, view=view, include_ids=include_ids)
 
 
-@app.command(name="audit-embeddings", rich_help_panel=CLOSED)
 def audit_embeddings(
     embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],
     manifest: ManifestPath,
@@ -93,10 +90,10 @@ def audit_embeddings(
 
     Rows of zeros, or with NaN, are faces that gave no template: they count as lost, never dropped.
     """
-    from facegap.closed_comparisons import audit_embeddings as run_audit
+    from facegap.audit.scores import audit_embeddings as run_audit
+    from facegap.audit.verify import VerifySettings
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run
-    from facegap.verify import VerifySettings
 
     refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))
@@ -112,10 +109,9 @@ def audit_embeddings(
     print_run(run, out, view=None, include_ids=False)
 
 
-@app.command(name="audit-scores", rich_help_panel=CLOSED)
 def audit_scores(
     scores: Annotated[
-        Path, typer.Argument(help="Comparisons and their scores, see docs/closed_boxes.md", show_default=False)
+        Path, typer.Argument(help="Comparisons and their scores, see docs/black_boxes.md", show_default=False)
     ],
     manifest: Annotated[
         Path | None, typer.Option(help="CSV or parquet that gives images or subjects their groups")
@@ -136,10 +132,10 @@ def audit_scores(
 
     Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost.
     """
-    from facegap.closed_comparisons import audit_scores as run_audit
+    from facegap.audit.scores import audit_scores as run_audit
+    from facegap.audit.verify import VerifySettings
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run
-    from facegap.verify import VerifySettings
 
     refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))

@@ -1,4 +1,4 @@
-"""The report of a finished run, made again."""
+"""Commands over a finished run that belong to no tool: its report made again, its files checked again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import RUNS, app
-from facegap.cli.options import AllowOutside
+from facegap.options import AllowOutside
 
 
-@app.command(rich_help_panel=RUNS)
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables")] = False,
@@ -37,3 +35,17 @@ def report(
     wanted = None if images is None else Images(images, allow_outside)
     page = report_again(run, include_ids=include_ids, images=wanted)
     typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")
+
+
+def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
+    """Hash every file of a run and derive its tables again from the stored rows."""
+    from facegap.audit.run import recheck as check_again
+    from facegap.cli.app import print_error
+    from facegap.report.text import clean
+
+    problems = check_again(run)
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{clean(run)}: every file has its stated hash, and the stored rows give the same tables")

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from facegap.commands.finished_run import read_finished
-from facegap.derive.compared import Compared, compared
-from facegap.derive.compared_runs import Together, differences, together
-from facegap.derive.compared_speed import speed_table
-from facegap.errors import RunError
-from facegap.report.side_by_side import (
+from facegap.compare.differences import Compared, compared
+from facegap.compare.shared_people import Together, differences, together
+from facegap.compare.speed import speed_table
+from facegap.compare.text import (
     change_tables,
     findings,
     headline_metrics,
@@ -22,8 +20,10 @@ from facegap.report.side_by_side import (
     side_tables,
     speed_text_table,
 )
+from facegap.errors import RunError
 from facegap.report.tables import TextTable
-from facegap.store import Run, explained, fitting_together, write_csv
+from facegap.store.finished import read_finished
+from facegap.store.run import Run, explained, fitting_together, write_csv
 
 PAGE = "compare.html"
 CURE = "run both over one manifest with the same --where, or add --allow-different-people to compare what they share"
@@ -119,7 +119,7 @@ def write_comparison(found: Comparison, out: Path) -> list[str]:
     ------
     RunError : the folder holds something, or cannot be written
     """
-    from facegap.report.compare_page import write_page
+    from facegap.compare.page import write_page
 
     with explained(out):
         out.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import RUNS, app
 
-
-@app.command(rich_help_panel=RUNS)
 def compare(
     runs: Annotated[
         list[Path],
@@ -35,7 +32,7 @@ def compare(
 
     facegap compare run-a run-b --out comparison
     """
-    from facegap.commands import compare as command
+    from facegap.compare import build as command
     from facegap.report.terminal import print_sentences, print_tables, print_warnings
 
     found = command.compare(runs, names=names or (), allow_different_people=allow_different_people, seed=seed)

@@ -1,6 +1,6 @@
 """Models side by side on the same people: their rates, the paired differences, and the gaps that grew or shrank.
 
-Every other run is set against the first. A family is what is looked at together: all ranked groups of one term (or all
+Every other run is set against the first. A family is what is looked at together: all ranked groups of one grouping (or all
 pairs of them) in all other runs, for one metric at one threshold of the first run.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.compared_rates import OF_PAIRS, Measured, of_comparisons, of_images
-from facegap.derive.compared_runs import Together, judged_by_both
+from facegap.compare.resampling import OF_PAIRS, Measured, of_comparisons, of_images
+from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
+from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
-from facegap.derive.terms import Cells, cells_of
 from facegap.derive.verification import METRICS, Operating
 from facegap.statistics.gaps import ALPHA, RATIO_METRICS
 from facegap.statistics.paired_bootstrap import (
@@ -34,22 +34,22 @@ from facegap.statistics.paired_bootstrap import (
 )
 from facegap.statistics.paired_errors import paired_errors
 from facegap.statistics.verdicts import holm
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
 BOOTSTRAP = "joint subject bootstrap"
 MORE, FEWER, ALIKE, FEW = "more errors", "fewer errors", "not told apart", "too few people"
 GREW, SHRANK, TURNED = "grew", "shrank", "shrank or turned round"
-MOST_RANKED = 40  # groups of a term whose gaps are set against each other, as in the cross-group matrix
+MOST_RANKED = 40  # groups of a grouping whose gaps are set against each other, as in the cross-group matrix
 
 
 @dataclass(frozen=True)
 class Compared:
     """What comes out, as frames.
 
-    sides   : one row per run, metric, threshold, term and group: the rate with its own interval
-    paired  : one row per other run, metric, threshold, term and group: its difference to the first run
-    changes : one row per other run, metric, threshold, term and pair of ranked groups: how the gap changed
+    sides   : one row per run, metric, threshold, grouping and group: the rate with its own interval
+    paired  : one row per other run, metric, threshold, grouping and group: its difference to the first run
+    changes : one row per other run, metric, threshold, grouping and pair of ranked groups: how the gap changed
     notes   : sentences on what could not be set side by side
     """
 
@@ -61,7 +61,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row belongs: metric, the two runs with their models and thresholds, and the groups of one term."""
+    """Where a row belongs: metric, the two runs with their models and thresholds, and the groups of one grouping."""
 
     metric: str
     run_a: str
@@ -90,13 +90,13 @@ class Entry:
 
 
 def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
-    """All three tables; `seed` decides the draws of people, the same for every metric of a term and two runs."""
+    """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs."""
     sides: list[dict[str, Any]] = []
     paired: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     notes: list[str] = []
-    for term in runs.terms:
-        cells = cells_of(runs.manifest, term)
+    for grouping in runs.groupings:
+        cells = cells_of(runs.manifest, grouping)
         for other in range(1, len(runs.runs)):
             rng = np.random.default_rng([seed, other])
             found = list(families(runs, other, cells, min_subjects, level, notes))
@@ -104,7 +104,7 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             for place, entries in found:
                 drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
                 paired += paired_rows(place, entries, drawn, level)
-                changes += change_rows(place, entries, drawn, level) if term else []
+                changes += change_rows(place, entries, drawn, level) if grouping else []
     return Compared(
         pd.DataFrame(sides), adjusted(pd.DataFrame(paired), paired_verdict),
         adjusted(pd.DataFrame(changes), change_verdict), tuple(dict.fromkeys(notes)),
@@ -117,10 +117,10 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
 def families(
     runs: Together, other: int, cells: Cells, min_subjects: int, level: float, notes: list[str]
 ) -> Iterator[tuple[Place, list[Entry]]]:
-    """Every metric that both runs have, with the entries of the groups of one term."""
+    """Every metric that both runs have, with the entries of the groups of one grouping."""
     first, second = runs.runs[0], runs.runs[other]
     names = runs.labels[0], runs.labels[other]
-    family = "*".join(cells.term)
+    family = "*".join(cells.grouping)
     here, there = run_metrics(first), run_metrics(second)
     for metric in here:
         if metric not in there:

@@ -10,14 +10,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from facegap.derive.compared import Compared
-from facegap.derive.compared_runs import Together
-from facegap.report.figures.render import Drawn, drawn
-from facegap.report.figures.side_by_side import comparison_figures
-from facegap.report.figures.style import Figure
-from facegap.report.page import asset, environment, policy
-from facegap.report.sections import PageTable, Section
-from facegap.report.side_by_side import (
+from facegap.compare.charts import comparison_figures
+from facegap.compare.differences import Compared
+from facegap.compare.shared_people import Together
+from facegap.compare.text import (
     SIGNS,
     change_tables,
     findings,
@@ -26,9 +22,13 @@ from facegap.report.side_by_side import (
     side_tables,
     speed_text_table,
 )
+from facegap.report.figures.render import Drawn, drawn
+from facegap.report.figures.style import Figure
+from facegap.report.page import asset, environment, policy
+from facegap.report.sections import PageTable, Section
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, score
-from facegap.store import Run, write_bytes
+from facegap.store.run import Run, write_bytes
 
 TEMPLATE = "compare.html"
 METHODS: Mapping[str, str] = {
@@ -56,7 +56,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
     metrics = headline_metrics(found.sides)
     figures = comparison_figures(found.sides, speed, metrics)
     pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
-    engine = environment()
+    engine = environment("facegap.compare")
     engine.filters["mark"] = mark
     style = asset("report.css")
     return engine.get_template(TEMPLATE).render(

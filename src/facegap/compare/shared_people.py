@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, finest_cells
-from facegap.derive.listed import listed_people
-from facegap.derive.results import subject_codes, terms_of
+from facegap.derive.groupings import Grouping, attribute_columns
+from facegap.derive.pair_list_rates import listed_people
+from facegap.derive.results import groupings_of, subject_codes
 from facegap.derive.run import EVALUATION, comparisons_of
-from facegap.derive.terms import Term, attribute_columns
 from facegap.errors import RunError
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import IntArray
 
 
@@ -26,7 +26,7 @@ class Together:
     manifest : of the first run, these images only; people and groups are taken from it
     rows     : per run, its rows of these images, int64 (n,) each
     subjects : int64 (n,), code of each image's person
-    terms    : of the first run, everybody first
+    groupings    : of the first run, everybody first
     """
 
     labels: tuple[str, ...]
@@ -34,7 +34,7 @@ class Together:
     manifest: pd.DataFrame
     rows: tuple[IntArray, ...]
     subjects: IntArray
-    terms: tuple[Term, ...]
+    groupings: tuple[Grouping, ...]
 
     def comparisons(self, run: int) -> Comparisons | None:
         """The comparisons of one run among these images, in their order; None without any."""
@@ -42,7 +42,7 @@ class Together:
         return (
             None
             if found is None
-            else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.terms))
+            else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.groupings))
         )
 
 
@@ -62,7 +62,7 @@ def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
     images = [image for image in first["image"] if image in common]
     rows = tuple(pd.Index(run.manifest["image"]).get_indexer(pd.Index(images)).astype(np.int64) for run in runs)
     manifest = first.iloc[rows[0]].reset_index(drop=True)
-    return Together(tuple(labels), tuple(runs), manifest, rows, subject_codes(manifest), tuple(terms_of(runs[0])))
+    return Together(tuple(labels), tuple(runs), manifest, rows, subject_codes(manifest), tuple(groupings_of(runs[0])))
 
 
 def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ def label_differences(first: Run, other: Run) -> list[str]:
     left, right = (run.manifest.set_index("image") for run in (first, other))
     images = left.index.intersection(right.index)
     found = []
-    for name in ("subject", *attribute_columns(terms_of(first))):
+    for name in ("subject", *attribute_columns(groupings_of(first))):
         if name not in right.columns:
             found.append(f"it has no column {name}")
             continue

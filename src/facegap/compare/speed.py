@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.compared_runs import Together
+from facegap.compare.shared_people import Together
 from facegap.derive.results import TASK_OF_METRIC
-from facegap.store import Run
+from facegap.store.run import Run
 
 WAY = ("decode", "detect", "crop")  # before the model that is judged
 
 
 def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
-    """One row per run, metric, threshold and term: milliseconds per face and the worst ranked group.
+    """One row per run, metric, threshold and grouping: milliseconds per face and the worst ranked group.
 
     ms_per_face       : median of the judged model alone over the faces of the run; NaN where it was not timed
     ms_per_face_p95   : 95 of 100 faces took no longer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.compared import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED, Compared
+from facegap.compare.differences import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED, Compared
 from facegap.report.tables import METRIC_TITLES, TextTable, cell, records
 from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
@@ -35,7 +35,7 @@ def title_of(rows: pd.DataFrame) -> str:
 
 
 def side_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric and term: a row per group, a column per run."""
+    """Per metric and grouping: a row per group, a column per run."""
     chosen = found.sides[found.sides["metric"].isin(metrics)]
     return [
         side_table(rows)
@@ -45,7 +45,7 @@ def side_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
 
 
 def side_table(rows: pd.DataFrame) -> TextTable:
-    """One metric and term."""
+    """One metric and grouping."""
     columns = list(dict.fromkeys(zip(rows["run"], rows["threshold"].map(str), strict=True)))
     cells: dict[str, dict[tuple[str, str], str]] = {}
     small = set()
@@ -66,7 +66,7 @@ def at(threshold: float) -> str:
 
 
 def paired_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric, threshold and term: each other run against the first, group by group."""
+    """Per metric, threshold and grouping: each other run against the first, group by group."""
     chosen = found.paired[found.paired["metric"].isin(metrics)]
     keys = ["metric", "family", "threshold_a"]
     return [paired_table(rows) for _, rows in chosen.groupby(keys, sort=False, dropna=False)]
@@ -119,7 +119,7 @@ def signed(value: float) -> str:
 
 
 def change_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric, threshold and term: how the gaps between groups changed; the clearest first."""
+    """Per metric, threshold and grouping: how the gaps between groups changed; the clearest first."""
     if not len(found.changes):
         return []
     chosen = found.changes[found.changes["metric"].isin(metrics)]

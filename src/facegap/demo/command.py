@@ -10,10 +10,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import START, app
 
-
-@app.command(rich_help_panel=START)
 def demo(
     out: Annotated[Path, typer.Option(help="New folder for people, runs and reports")] = Path("facegap-demo"),
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser when done")] = False,
@@ -27,8 +24,8 @@ def demo(
 
     facegap demo --open
     """
-    from facegap.commands import demo as command
-    from facegap.commands import demo_text
+    from facegap.demo import run as command
+    from facegap.demo import text as demo_text
     from facegap.report.terminal import console, print_sentences, print_tables
 
     with steps_shown() as step:

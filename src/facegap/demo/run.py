@@ -15,9 +15,9 @@ from facegap.errors import RunError
 if TYPE_CHECKING:
     import numpy as np
 
-    from facegap.commands.compare import Comparison
-    from facegap.simulate.drawn import Drawing, Person
-    from facegap.store import Run
+    from facegap.compare.build import Comparison
+    from facegap.demo.illustrated.portraits import Drawing, Person
+    from facegap.store.run import Run
 
 Version = Literal["balanced", "skewed"]
 VERSIONS: tuple[Version, ...] = ("balanced", "skewed")
@@ -56,8 +56,8 @@ def demo(
     ------
     RunError : a seed that is the truth's own; `out` is there already, or cannot be made
     """
-    from facegap.audit import audit
-    from facegap.commands.compare import compare, write_comparison
+    from facegap.audit.run import audit
+    from facegap.compare.build import compare, write_comparison
     from facegap.report.page import add_report
 
     if not 0 <= seed < SEEDS:
@@ -91,7 +91,7 @@ def make_folder(out: Path) -> None:
     ------
     RunError : it is there already, or cannot be made, or its name is not UTF-8
     """
-    from facegap.store import require_text_name
+    from facegap.store.run import require_text_name
 
     require_text_name(out)
     try:
@@ -104,7 +104,7 @@ def make_folder(out: Path) -> None:
 
 def model_folder() -> Path:
     """Where the demo's models and cards lie: with the project's own cards, in the sources and in an installed wheel."""
-    from facegap.inputs.cards import cards_folder
+    from facegap.inputs.cards.read import cards_folder
 
     return cards_folder() / "demo"
 
@@ -133,7 +133,7 @@ def person_of(seed: int, number: int) -> tuple[Person, np.random.Generator]:
     """The person of that number, women and men and both tones in turn, and the generator of their photographs."""
     import numpy as np
 
-    from facegap.simulate.drawn import draw_person
+    from facegap.demo.illustrated.portraits import draw_person
 
     gender, darker = ("female", "male")[number % 2], number // 2 % 2
     rng = np.random.default_rng([STREAM, seed, number])
@@ -145,7 +145,7 @@ def pictures_of(seed: int, number: int, photographs: int) -> Iterator[tuple[Draw
     """The drawings of a person, each with the bytes of its file."""
     import cv2
 
-    from facegap.simulate.drawn import draw, draw_photograph
+    from facegap.demo.illustrated.portraits import draw, draw_photograph
 
     person, rng = person_of(seed, number)
     for _ in range(photographs):
@@ -163,8 +163,8 @@ def draw_people(
     workers : processes that draw; the bytes do not depend on it
     """
     from facegap.runtime import usable_cores
-    from facegap.simulate.planted_pool import in_processes
-    from facegap.store import write_bytes
+    from facegap.store.run import write_bytes
+    from facegap.worlds.pool import in_processes
 
     (out / IMAGES).mkdir(mode=0o700)
     jobs = [(out, seed, number, photographs) for number in range(people)]
@@ -183,7 +183,7 @@ def draw_one(out: Path, seed: int, number: int, photographs: int) -> list[Row]:
     """Write the drawings of one person; their rows of the manifest."""
     import cv2
 
-    from facegap.store import write_bytes
+    from facegap.store.run import write_bytes
 
     cv2.setNumThreads(1)  # a process of its own for each processor is faster
     person, _ = person_of(seed, number)

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from facegap.commands.compare import PAGE
-from facegap.commands.demo import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
+from facegap.compare.build import PAGE
+from facegap.demo.run import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
 from facegap.report.gender_shades import gender_shades_tables
 from facegap.report.tables import TextTable, records
 from facegap.report.text import interval, number, percent
 from facegap.statistics.gaps import RATIO_METRICS
-from facegap.store import Run, write_bytes
+from facegap.store.run import Run, write_bytes
 
 ASKED = {"error_rate_all": "told the wrong gender", "fmr": "two people taken for one"}
 OF = {"error_rate_all": "pictures of {}", "fmr": "pairs of pictures of two {}"}  # what the rates are shares of
@@ -231,15 +231,15 @@ def write_side_by_side(found: Demo) -> None:
 
 def index_page(found: Demo) -> str:
     """A small page: what was measured, what was found, charts, the table, some of the people, the way to both reports."""
+    from facegap.compare.charts import comparison_figures
     from facegap.report.figures.render import drawn
-    from facegap.report.figures.side_by_side import comparison_figures
     from facegap.report.page import environment
 
     both = found.comparison
     figures = comparison_figures(both.found.sides, both.speed, METRICS)["errors"]
     charts = [(f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)]
     people = found.runs["balanced"].manifest["subject"].nunique()
-    return environment().get_template("demo.html").render(
+    return environment("facegap.demo").get_template("demo.html").render(
         introduction=introduction(found), findings=findings(found), table=side_by_side(found), versions=VERSIONS,
         faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
         charts=charts, comparison=f"{COMPARISON}/{PAGE}",

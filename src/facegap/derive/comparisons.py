@@ -1,7 +1,7 @@
 """The comparisons of a run in one shape, whether all pairs were compared or only those that a list names.
 
 False matches are few, so only the highest impostor pairs are listed; how many pairs there were is counted from the
-images of each subject. Where a list named the pairs (a closed box hands over scores), all of them are listed.
+images of each subject. Where a list named the pairs (a black box hands over scores), all of them are listed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from facegap.derive.listed import ListedPeople, listed_people, placed
-from facegap.derive.terms import Cells, Term, attribute_columns, cells_of
+from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
+from facegap.derive.pair_list_rates import ListedPeople, listed_people, placed
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
@@ -29,7 +29,7 @@ class Comparisons:
 
     subjects        : int64 (n,), code of the person of each image, 0..S-1
     enrolled        : bool (n,), the image gave a template
-    counted         : bool (n,), the image takes part (others are of the calibration set)
+    counted         : bool (n,), the image takes part (others are of the threshold set)
     impostor        : int64 (m, 2), rows of the listed impostor pairs, by falling score; lost templates last
     impostor_scores : float64 (m,), NaN where a template was lost
     floor           : every impostor pair with a score from here on is listed; -inf where all are
@@ -251,17 +251,17 @@ def listed_comparisons(
     )
 
 
-def finest_cells(manifest: pd.DataFrame, terms: Sequence[Term]) -> IntArray:
-    """Per image the cell of all attributes of all terms at once, int64 (n,); every group is made of whole cells."""
-    columns = [name for name in attribute_columns(terms) if name in manifest.columns]
+def finest_cells(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> IntArray:
+    """Per image the cell of all attributes of all groupings at once, int64 (n,); every group is made of whole cells."""
+    columns = [name for name in attribute_columns(groupings) if name in manifest.columns]
     if not columns:
         return np.zeros(len(manifest), np.int64)
     return np.asarray(manifest.groupby(columns, sort=True).ngroup(), np.int64)
 
 
-def counted_groups(manifest: pd.DataFrame, terms: Sequence[Term]) -> Cells:
-    """The finest groups that every term can be put together from; one group where they are too many to count by."""
-    columns = attribute_columns(terms)
+def counted_groups(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> Cells:
+    """The finest groups that every grouping can be put together from; one group where they are too many to count by."""
+    columns = attribute_columns(groupings)
     if len(manifest[list(columns)].drop_duplicates()) > MOST_COUNTED_GROUPS:
         return cells_of(manifest, ())
     return cells_of(manifest, columns)

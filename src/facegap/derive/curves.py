@@ -9,24 +9,24 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
-from facegap.derive.results import terms_of
+from facegap.derive.groupings import Cells, Grouping, cells_of
+from facegap.derive.results import groupings_of
 from facegap.derive.run import comparisons_of
 from facegap.derive.scores import is_whole
-from facegap.derive.terms import Cells, Term, cells_of
 from facegap.statistics.curves import DetPoints, false_match_counts, false_non_match_counts
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
 MOST_BINS = 80  # of a histogram that is drawn 700 pixels wide
 MOST_POINTS = 90  # of one curve
-HISTOGRAM = ("term", "group", "kind", "low", "high", "pairs", "all_pairs")
+HISTOGRAM = ("grouping", "group", "kind", "low", "high", "pairs", "all_pairs")
 DET = (
-    "term", "group", "threshold", "false_matches", "impostor_pairs", "fmr", "false_non_matches", "genuine_pairs", "fnmr",
+    "grouping", "group", "threshold", "false_matches", "impostor_pairs", "fmr", "false_non_matches", "genuine_pairs", "fnmr",
 )  # fmt: skip
 
 
 def histogram_table(run: Run) -> pd.DataFrame:
-    """How many pairs of each group have which score: term, group (`Group`), kind, low, high, pairs, all_pairs.
+    """How many pairs of each group have which score: grouping, group (`Group`), kind, low, high, pairs, all_pairs.
 
     One row per bin, of pairs with two templates within the group; kind is genuine or impostor. Bins are those that were
     counted, several joined so that at most MOST_BINS cover all scores of the run. Without rows where not all scores
@@ -37,7 +37,7 @@ def histogram_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame([row for rows in joined_bins(found) for row in rows], columns=list(HISTOGRAM))
 
 
-Histogram = tuple[Term, Group, str, FloatArray, IntArray]  # term, group, kind, edges (bins + 1), counts (bins)
+Histogram = tuple[Grouping, Group, str, FloatArray, IntArray]  # grouping, group, kind, edges (bins + 1), counts (bins)
 
 
 def counted_histograms(run: Run) -> list[Histogram]:
@@ -45,16 +45,16 @@ def counted_histograms(run: Run) -> list[Histogram]:
     counts = run.matched.counts if run.matched else None
     if counts is None or counts.full_range is None:
         return []
-    full, counted = counts.full_range, counted_groups(run.manifest, terms_of(run))
+    full, counted = counts.full_range, counted_groups(run.manifest, groupings_of(run))
     found: list[Histogram] = []
-    for term, cells, k in groups_of(run):
+    for grouping, cells, k in groups_of(run):
         inside = cells.codes == k
         members = np.unique(counted.codes[inside])
         if not is_whole(counted, inside):
             continue
         chosen = np.ix_(members, members)
         for kind, of_kind in (("genuine", full.genuine), ("impostor", full.impostor)):
-            found.append((term, cells.groups[k], kind, full.edges, of_kind[chosen].sum(axis=(0, 1))))
+            found.append((grouping, cells.groups[k], kind, full.edges, of_kind[chosen].sum(axis=(0, 1))))
     return found
 
 
@@ -67,11 +67,11 @@ def listed_histograms(run: Run, pairs: Comparisons) -> Iterator[Histogram]:
     if not len(every):
         return
     edges = np.histogram_bin_edges(every, MOST_BINS)
-    for term, cells, k in groups_of(run):
+    for grouping, cells, k in groups_of(run):
         inside = cells.codes == k
         scores = {"genuine": genuine_within(pairs, inside), "impostor": impostors_within(pairs, inside)[0]}
         for kind, of_kind in scores.items():
-            yield term, cells.groups[k], kind, edges, np.histogram(of_kind, edges)[0].astype(np.int64)
+            yield grouping, cells.groups[k], kind, edges, np.histogram(of_kind, edges)[0].astype(np.int64)
 
 
 def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
@@ -83,29 +83,29 @@ def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
         return
     first, bins = int(used[0]), int(used[-1] - used[0] + 1)
     step = -(-bins // MOST_BINS)
-    for term, group, kind, edges, counts in found:
+    for grouping, group, kind, edges, counts in found:
         if not counts.sum():
             continue
         starts = np.arange(first, first + bins, step)
         stops = np.minimum(starts + step, len(counts))
         yield [
-            dict(zip(HISTOGRAM, (term, group, kind, float(edges[a]), float(edges[b]), int(counts[a:b].sum()), int(counts.sum())),
+            dict(zip(HISTOGRAM, (grouping, group, kind, float(edges[a]), float(edges[b]), int(counts[a:b].sum()), int(counts.sum())),
                      strict=True))
             for a, b in zip(starts.tolist(), stops.tolist(), strict=True)
         ]  # fmt: skip
 
 
 def det_table(run: Run) -> pd.DataFrame:
-    """Observed points of the DET curve of each group that has genuine pairs: term, group (`Group`) and the columns of DET.
+    """Observed points of the DET curve of each group that has genuine pairs: grouping, group (`Group`) and the columns of DET.
 
     At most MOST_POINTS thresholds of a curve, all of them observed scores; none below the list of impostor pairs.
     """
     pairs = comparisons_of(run)
     rows: list[dict[str, Any]] = []
     if pairs is not None and np.isfinite(pairs.genuine_scores).any():
-        for term, cells, k in groups_of(run):
+        for grouping, cells, k in groups_of(run):
             points = det_of_group(pairs, cells.codes == k)
-            rows += [] if points is None else point_rows(term, cells.groups[k], points)
+            rows += [] if points is None else point_rows(grouping, cells.groups[k], points)
     return pd.DataFrame(rows, columns=list(DET))
 
 
@@ -130,13 +130,13 @@ def chosen_thresholds(genuine: FloatArray, impostor: FloatArray, floor: float) -
     return scores[scores >= floor]
 
 
-def point_rows(term: Term, group: Group, points: DetPoints) -> list[dict[str, Any]]:
+def point_rows(grouping: Grouping, group: Group, points: DetPoints) -> list[dict[str, Any]]:
     """One row per threshold."""
     columns = (
         points.thresholds, points.false_matches, points.fmr, points.false_non_matches, points.fnmr,
     )  # fmt: skip
     return [
-        {"term": term, "group": group, "threshold": threshold, "false_matches": matches,
+        {"grouping": grouping, "group": group, "threshold": threshold, "false_matches": matches,
          "impostor_pairs": points.impostor_pairs, "fmr": fmr, "false_non_matches": refused,
          "genuine_pairs": points.genuine_pairs, "fnmr": fnmr}
         for threshold, matches, fmr, refused, fnmr in zip(*(column.tolist() for column in columns), strict=True)
@@ -149,9 +149,9 @@ def genuine_within(pairs: Comparisons, group: BoolArray) -> FloatArray:
     return scores[np.isfinite(scores)]
 
 
-def groups_of(run: Run) -> Iterator[tuple[Term, Cells, int]]:
-    """Every group of every term: everybody, then the groups with known labels."""
-    for term in terms_of(run):
-        cells = cells_of(run.manifest, term)
+def groups_of(run: Run) -> Iterator[tuple[Grouping, Cells, int]]:
+    """Every group of every grouping: everybody, then the groups with known labels."""
+    for grouping in groupings_of(run):
+        cells = cells_of(run.manifest, grouping)
         for k in np.flatnonzero(cells.known).tolist():
-            yield term, cells, k
+            yield grouping, cells, k

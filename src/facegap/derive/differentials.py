@@ -1,4 +1,4 @@
-"""The published measures of how unequal the groups of a term are, each beside what chance alone would give."""
+"""The published measures of how unequal the groups of a grouping are, each beside what chance alone would give."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ BOTH_RATES = ("garbe", "fairness_discrepancy_rate", "inequity_rate")
 
 
 def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_subjects: int) -> pd.DataFrame:
-    """One row per measure, term and threshold, over the groups with known labels and enough subjects.
+    """One row per measure, grouping and threshold, over the groups with known labels and enough subjects.
 
     groups : how many those are; for each rate they are chosen by the subjects behind that rate, as people with a mate
              are often fewer than people. Fewer than two : no row
     chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
     where a person is in several groups, where only listed pairs were compared, or where the measure is undefined
     """
-    return pd.DataFrame([row for entry in found if entry.cells.term for row in term_rows(entry, pairs, min_subjects)])
+    return pd.DataFrame([row for entry in found if entry.cells.grouping for row in grouping_rows(entry, pairs, min_subjects)])
 
 
-def term_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
-    """All measures of one term at one threshold."""
+def grouping_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
+    """All measures of one grouping at one threshold."""
     rows = []
     for metrics in (("fmr",), ("fnmr",), ("fmr", "fnmr")):
         chosen = enough_people(entry, metrics, min_subjects)
@@ -77,7 +77,7 @@ def measure_row(
         )  # fmt: skip
         median, extreme, p = null.median, null.extreme, null.p
     return {
-        "measure": name, "metrics": "+".join(metrics), "family": "*".join(entry.cells.term), "groups": groups,
+        "measure": name, "metrics": "+".join(metrics), "family": "*".join(entry.cells.grouping), "groups": groups,
         "threshold": entry.operating.threshold, "threshold_from": entry.operating.source, "value": value.value,
         "fair_value": measure.fair_value, "unfair_side": "lower" if measure.higher_is_fairer else "higher",
         "chance_median": median, "chance_extreme": extreme, "p": p, "undefined_because": value.undefined_because,

@@ -1,4 +1,4 @@
-"""GAPS of a run: one family per term, metric, model and threshold, named by --by before anything was looked at."""
+"""GAPS of a run: one family per grouping, metric, model and threshold, named by --by before anything was looked at."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.label_noise import (
+from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.label_uncertainty.rates import (
     Redraw,
     Trials,
     doubt_of,
@@ -20,20 +21,19 @@ from facegap.derive.label_noise import (
     is_measured,
     units_of,
 )
-from facegap.derive.results import model_of, run_metrics, subject_codes, terms_of
-from facegap.derive.terms import Cells, cells_of
+from facegap.derive.results import groupings_of, model_of, run_metrics, subject_codes
 from facegap.statistics.clusters import clustered_rates, subject_correlation
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
-from facegap.statistics.label_gaps import LabelColumns, label_gaps
-from facegap.store import Run
+from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
+from facegap.store.run import Run
 from facegap.tables import GAPS, check
 from facegap.types import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """The gaps between the known groups of one term for one metric, and what they were made of."""
+    """The gaps between the known groups of one grouping for one metric, and what they were made of."""
 
     gaps: GapFamily
     groups: tuple[str, ...]
@@ -42,11 +42,11 @@ class Family:
 
 
 def gaps_table(run: Run) -> pd.DataFrame:
-    """GAPS: all pairs of groups of every term, for every metric; groups with a missing label are no groups of people."""
+    """GAPS: all pairs of groups of every grouping, for every metric; groups with a missing label are no groups of people."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows = [
         row
-        for cells, families in term_families(run, metrics, subjects)
+        for cells, families in grouping_families(run, metrics, subjects)
         for noise in [noise_of(run, cells, families, metrics, subjects)]
         for metric, family in families.items()
         for row in gap_rows(family.gaps, noise.get(metric))
@@ -54,22 +54,22 @@ def gaps_table(run: Run) -> pd.DataFrame:
     return check(pd.DataFrame(rows, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
-def term_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
-    """Per term its cells and its families by metric.
+def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
+    """Per grouping its cells and its families by metric.
 
-    A measured label exists only where a face was found: among people with one nobody is lost, so fte has no gap there.
+    A measured label exists only where a face was found: among people with one nobody is lost, so fta has no gap there.
     """
-    for term in terms_of(run)[1:]:
-        cells = cells_of(run.manifest, term)
-        judged = [metric for metric in metrics if not (metric == "fte" and is_measured(run, term))]
+    for grouping in groupings_of(run)[1:]:
+        cells = cells_of(run.manifest, grouping)
+        judged = [metric for metric in metrics if not (metric == "fta" and is_measured(run, grouping))]
         yield cells, {metric: metric_family(run, metric, cells, *metrics[metric], subjects) for metric in judged}
 
 
 def noise_of(
     run: Run, cells: Cells, families: Mapping[str, Family], metrics: Trials, subjects: IntArray
 ) -> dict[str, LabelColumns]:
-    """What drawing the labels of a term does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
-    doubted = doubted_columns(run, cells.term)
+    """What drawing the labels of a grouping does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
+    doubted = doubted_columns(run, cells.grouping)
     if len(doubted) != 1 or run.labels is None:
         return {}
     doubt = doubt_of(run.labels, run.manifest, doubted[0], subjects)
@@ -104,7 +104,7 @@ def gap_rows(family: GapFamily, noise: LabelColumns | None) -> Iterator[dict[str
 def metric_family(
     run: Run, metric: str, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
 ) -> Family:
-    """The gaps between the known groups of one term, for one metric of single images."""
+    """The gaps between the known groups of one grouping, for one metric of single images."""
     codes = known_codes(cells, trials)
     groups = tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
     wrong = errors & trials
@@ -112,7 +112,7 @@ def metric_family(
     correlation = shared_subjects(wrong, subjects, codes, len(groups))
     family = gap_family(
         groups, found.errors, found.trials, found.subjects, found.effective_trials,
-        metric=metric, model=model_of(run, metric), family="*".join(cells.term), level=run.record["level"],
+        metric=metric, model=model_of(run, metric), family="*".join(cells.grouping), level=run.record["level"],
         minimum_subjects=run.record["min_subjects"], correlation=correlation,
     )  # fmt: skip
     return Family(family, groups, found, correlation)

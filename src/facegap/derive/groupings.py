@@ -1,4 +1,4 @@
-"""The groups that an audit looks at: `gender,race` is two terms, each alone; `gender*race` is one, crossed."""
+"""The groups that an audit looks at: `gender,race` is two groupings, each alone; `gender*race` is one, crossed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.labels import UNKNOWN, age_interval
+from facegap.inputs.manifests.labels import UNKNOWN, age_interval
 from facegap.types import ANY, Group, IntArray
 
-Term = tuple[str, ...]
+Grouping = tuple[str, ...]
 MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is no grouping unless it is asked for
 JOINED = {  # beginnings of label columns that come from a file beside the manifest
     "measured_": "; it comes from a measurement: facegap tone MANIFEST --out tone.parquet, then add --tone tone.parquet",
@@ -25,20 +25,20 @@ MOST_CELLS = 500  # 124,750 pairs of groups; a family beyond that settles nothin
 
 @dataclass(frozen=True)
 class Cells:
-    """The groups of one term and where each row falls.
+    """The groups of one grouping and where each row falls.
 
     codes  : int64 (rows,), index into `groups`
     groups : in order of first attribute, then second; only those that occur
     known  : bool per group; False where a label is missing, so that it is no group of people
     """
 
-    term: Term
+    grouping: Grouping
     codes: IntArray
     groups: tuple[Group, ...]
     known: tuple[bool, ...]
 
 
-def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Term, ...]:
+def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, ...]:
     """Terms of a --by text such as 'gender,gender*race', each once.
 
     Raises
@@ -46,9 +46,9 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Term, ...]
     TableError : a name that is no label column of the manifest, or one attribute crossed with itself
     """
     texts = by.split(",") if isinstance(by, str) else [part for text in by for part in text.split(",")]
-    terms = [tuple(name.strip() for name in text.split("*")) for text in texts if text.strip()]
-    for term in terms:
-        for name in term:
+    groupings = [tuple(name.strip() for name in text.split("*")) for text in texts if text.strip()]
+    for grouping in groupings:
+        for name in grouping:
             if name not in labels:
                 close = difflib.get_close_matches(name, labels, n=1)
                 hint = (
@@ -56,12 +56,12 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Term, ...]
                 )
                 hint = next((cure for start, cure in JOINED.items() if name.startswith(start)), hint)
                 raise TableError(f"--by: the manifest has no label column {name!r}{hint}")
-        if len(set(term)) < len(term):
-            raise TableError(f"--by: {'*'.join(term)!r} crosses a column with itself")
-    return tuple(dict.fromkeys(terms))
+        if len(set(grouping)) < len(grouping):
+            raise TableError(f"--by: {'*'.join(grouping)!r} crosses a column with itself")
+    return tuple(dict.fromkeys(groupings))
 
 
-def default_terms(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tuple[Term, ...], tuple[str, ...]]:
+def default_groupings(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
     """Every label column alone, and a sentence for each that was left out because it has too many values."""
     values = {name: manifest[name].nunique() for name in labels}
     left_out = tuple(
@@ -72,22 +72,22 @@ def default_terms(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tuple[
     return tuple((name,) for name, count in values.items() if count <= MOST_DEFAULT_VALUES), left_out
 
 
-def cells_of(manifest: pd.DataFrame, term: Term) -> Cells:
-    """The cells of one term; for the empty term the one cell of everybody.
+def cells_of(manifest: pd.DataFrame, grouping: Grouping) -> Cells:
+    """The cells of one grouping; for the empty grouping the one cell of everybody.
 
     Raises
     ------
     TableError : more than MOST_CELLS cells
     """
-    if not term:
-        return Cells(term, np.zeros(len(manifest), np.int64), (Group(()),), (True,))
-    combinations = pd.MultiIndex.from_frame(manifest[list(term)].astype(str))
+    if not grouping:
+        return Cells(grouping, np.zeros(len(manifest), np.int64), (Group(()),), (True,))
+    combinations = pd.MultiIndex.from_frame(manifest[list(grouping)].astype(str))
     distinct = sorted(set(combinations), key=lambda values: [label_order(value) for value in values])
     if len(distinct) > MOST_CELLS:
-        raise TableError(f"--by {'*'.join(term)}: {len(distinct)} cells, more than {MOST_CELLS}; cross fewer columns")
+        raise TableError(f"--by {'*'.join(grouping)}: {len(distinct)} cells, more than {MOST_CELLS}; cross fewer columns")
     codes = pd.MultiIndex.from_tuples(distinct).get_indexer(combinations).astype(np.int64)
-    groups = tuple(Group(tuple(zip(term, values, strict=True))) for values in distinct)
-    return Cells(term, codes, groups, tuple(UNKNOWN not in values for values in distinct))
+    groups = tuple(Group(tuple(zip(grouping, values, strict=True))) for values in distinct)
+    return Cells(grouping, codes, groups, tuple(UNKNOWN not in values for values in distinct))
 
 
 def label_order(label: str) -> tuple[bool, float, str]:
@@ -96,9 +96,9 @@ def label_order(label: str) -> tuple[bool, float, str]:
     return label == UNKNOWN, ends[0] if ends else -1.0, label
 
 
-def attribute_columns(terms: Sequence[Term]) -> tuple[str, ...]:
-    """Every attribute of any term once, in order of appearance: the attribute columns of RATES."""
-    return tuple(dict.fromkeys(name for term in terms for name in term))
+def attribute_columns(groupings: Sequence[Grouping]) -> tuple[str, ...]:
+    """Every attribute of any grouping once, in order of appearance: the attribute columns of RATES."""
+    return tuple(dict.fromkeys(name for grouping in groupings for name in grouping))
 
 
 def attribute_values(group: Group, attributes: Sequence[str]) -> dict[str, str]:

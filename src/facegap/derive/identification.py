@@ -15,12 +15,12 @@ import pandas as pd
 
 from facegap.derive.comparisons import PairRows
 from facegap.derive.gaps import known_codes, shared_subjects
-from facegap.derive.results import model_of, rate_row, subject_codes, terms_of
-from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
+from facegap.derive.results import groupings_of, model_of, rate_row, subject_codes
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
-from facegap.store import Run, Searched
+from facegap.store.run import Run, Searched
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
 GALLERY, PROBE = "gallery", "probe"
@@ -65,20 +65,20 @@ class SearchPoint:
         rank = () if self.rank is None else (f"rank {self.rank}",)
         return "; ".join((self.given or "no threshold", *rank, self.gallery))
 
-    def family(self, term: Term) -> str:
+    def family(self, grouping: Grouping) -> str:
         """What its gaps are looked at together as: the ranks at one threshold are families of their own."""
-        return "*".join(term) + ("" if self.rank is None else f", rank {self.rank}")
+        return "*".join(grouping) + ("" if self.rank is None else f", rank {self.rank}")
 
 
 def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
-    """Rows of RATES: for each term and judgement of the lists a row per group, counts of probes and their people."""
+    """Rows of RATES: for each grouping and judgement of the lists a row per group, counts of probes and their people."""
     outcomes = outcomes_of(run, searched)
-    attributes, subjects = attribute_columns(terms_of(run)), subject_codes(run.manifest)
+    attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
     return [
         rate_row(point.metric, model_of(run, point.metric), group, attributes, rate, point.threshold, point.source)
         for point, trials, errors in outcomes
-        for term in terms_of(run)
-        for cells in [cells_of(run.manifest, term)]
+        for grouping in groupings_of(run)
+        for cells in [cells_of(run.manifest, grouping)]
         for group, rate in zip(
             cells.groups, group_rates(cells, trials, errors, subjects, run.record["level"]), strict=True
         )
@@ -86,13 +86,13 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
 
 
 def search_gaps(run: Run, searched: Searched) -> list[dict[str, Any]]:
-    """Rows of GAPS: one family per term and judgement, among the groups whose labels are all known."""
+    """Rows of GAPS: one family per grouping and judgement, among the groups whose labels are all known."""
     subjects = subject_codes(run.manifest)
     return [
         gap
         for point, trials, errors in outcomes_of(run, searched)
-        for term in terms_of(run)[1:]
-        for gap in family_rows(run, point, cells_of(run.manifest, term), trials, errors, subjects)
+        for grouping in groupings_of(run)[1:]
+        for gap in family_rows(run, point, cells_of(run.manifest, grouping), trials, errors, subjects)
     ]
 
 
@@ -106,7 +106,7 @@ def family_rows(
     family = gap_family(
         groups, found.errors, found.trials, found.subjects, found.effective_trials,
         metric=point.metric, model=model_of(run, point.metric), threshold=point.threshold, threshold_from=point.source,
-        family=point.family(cells.term), level=level, minimum_subjects=run.record["min_subjects"],
+        family=point.family(cells.grouping), level=level, minimum_subjects=run.record["min_subjects"],
         correlation=shared_subjects(errors, subjects, codes, len(groups)),
     )  # fmt: skip
     return [asdict(gap) for gap in family.rows()]
@@ -115,7 +115,7 @@ def family_rows(
 def group_rates(
     cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray, level: float
 ) -> list[Rate]:
-    """The rate of each group of a term. trials, errors, subjects : (manifest rows,)."""
+    """The rate of each group of a grouping. trials, errors, subjects : (manifest rows,)."""
     codes = np.where(trials, cells.codes, -1)
     return clustered_rates(errors, None, subjects, codes, n_cells=len(cells.groups), level=level).rows()
 
@@ -126,7 +126,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     gallery (images to enrol), mated and non_mated (probes) are of the row's group; value, low and high are of
     identified / mated.
     """
-    attributes, subjects = attribute_columns(terms_of(run)), subject_codes(run.manifest)
+    attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
     searches = searches_of(run, searched)
     missed = {
         rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, "", ""))
@@ -135,7 +135,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     non_mated = np.zeros(len(run.manifest), np.bool_)
     non_mated[searches.rows[~searches.mated]] = True
     rows = []
-    for cells in (cells_of(run.manifest, term) for term in terms_of(run)):
+    for cells in (cells_of(run.manifest, grouping) for grouping in groupings_of(run)):
         sizes = [np.bincount(cells.codes[who], minlength=len(cells.groups))
                  for who in (searched.roles == GALLERY, non_mated)]  # fmt: skip
         rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from facegap.inputs.labels import UNKNOWN, age_distance
+from facegap.inputs.manifests.labels import UNKNOWN, age_distance
 from facegap.tables import FACES, PREDICTIONS, check
 from facegap.types import BoolArray, FloatArray
 
@@ -63,8 +63,8 @@ def counted(
 ) -> dict[str, tuple[BoolArray, BoolArray]]:
     """Per metric of single images: which rows are trials, and which of them are errors.
 
-    fte                 : all rows; error = no usable face. Absent where no detector ran (`detected`): none is judged
-    no_answer_rate      : all rows; error = no answer. Instead of fte, where a closed box had to find the face itself
+    fta                 : all rows; error = no usable face. Absent where no detector ran (`detected`): none is judged
+    no_answer_rate      : all rows; error = no answer. Instead of fta, where a black box had to find the face itself
     error_rate_answered : rows labelled with a class of the model that got an answer; error = the other class
     error_rate_all      : rows labelled with a class of the model; error = the other class, or no answer
     age_error_over_5    : rows with an age label and a predicted age; error = more than 5 years beyond the label
@@ -75,7 +75,7 @@ def counted(
     everybody = np.ones(len(faces), np.bool_)
     metrics: dict[str, tuple[BoolArray, BoolArray]] = {}
     if detected:
-        metrics["fte"] = (everybody, (faces["outcome"] != "ok").to_numpy(np.bool_))
+        metrics["fta"] = (everybody, (faces["outcome"] != "ok").to_numpy(np.bool_))
     elif says_gender or says_age:
         said = predictions["prediction"] != "" if says_gender else predictions["age"].notna()
         metrics["no_answer_rate"] = (everybody, ~said.to_numpy(np.bool_))

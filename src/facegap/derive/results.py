@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.outcomes import age_errors, counted
-from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.tables import RATES, check
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
 
 TASK_OF_METRIC = {
-    "fte": "detect",
+    "fta": "detect",
     "no_answer_rate": "classify",
     "error_rate_answered": "classify",
     "error_rate_all": "classify",
@@ -32,9 +32,9 @@ def subject_codes(manifest: pd.DataFrame) -> IntArray:
     return np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
 
 
-def terms_of(run: Run) -> list[Term]:
-    """The terms of a run: everybody first, then those of --by."""
-    return [(), *(tuple(term) for term in run.record["terms"])]
+def groupings_of(run: Run) -> list[Grouping]:
+    """The groupings of a run: everybody first, then those of --by."""
+    return [(), *(tuple(grouping) for grouping in run.record["groupings"])]
 
 
 def model_of(run: Run, metric: str) -> str:
@@ -56,14 +56,14 @@ def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
 
 
 def rates_table(run: Run) -> pd.DataFrame:
-    """RATES: every metric for everybody and for every cell of every term, in that order."""
-    attributes = attribute_columns(terms_of(run))
+    """RATES: every metric for everybody and for every cell of every grouping, in that order."""
+    attributes = attribute_columns(groupings_of(run))
     metrics = run_metrics(run)
     subjects = subject_codes(run.manifest)
     rows = [
         row
-        for term in terms_of(run)
-        for cells in [cells_of(run.manifest, term)]
+        for grouping in groupings_of(run)
+        for cells in [cells_of(run.manifest, grouping)]
         for metric, (trials, errors) in metrics.items()
         for row in metric_rows(run, metric, cells, attributes, trials, errors, subjects)
     ]
@@ -80,7 +80,7 @@ def metric_rows(
     errors: BoolArray,
     subjects: IntArray,
 ) -> list[dict[str, Any]]:
-    """One row of RATES per cell of a term."""
+    """One row of RATES per cell of a grouping."""
     codes = np.where(trials, cells.codes, -1)
     level = run.record["level"]
     found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level)
@@ -126,12 +126,12 @@ def age_table(run: Run) -> pd.DataFrame:
     if not run.record["says_age"] or "age" not in run.manifest.columns:
         return pd.DataFrame()
     distance = age_errors(run.predictions, run.manifest)
-    subjects, attributes = subject_codes(run.manifest), attribute_columns(terms_of(run))
+    subjects, attributes = subject_codes(run.manifest), attribute_columns(groupings_of(run))
     return pd.DataFrame(
         [
             age_row(run, attribute_values(group, attributes), distance, subjects, cells.codes == k)
-            for term in terms_of(run)
-            for cells in [cells_of(run.manifest, term)]
+            for grouping in groupings_of(run)
+            for cells in [cells_of(run.manifest, grouping)]
             for k, group in enumerate(cells.groups)
         ]
     )

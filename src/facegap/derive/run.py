@@ -13,14 +13,14 @@ from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
-from facegap.derive.label_pairs import verification_gaps
-from facegap.derive.label_trust import trust_table
-from facegap.derive.results import age_table, model_of, rates_table, subject_codes, terms_of
+from facegap.derive.label_uncertainty.pairs import verification_gaps
+from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
 from facegap.derive.verification import GroupRates, Operating, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
-from facegap.store import Matched, Run
+from facegap.store.run import Matched, Run
 from facegap.tables import GAPS, RATES, check
 
 EVALUATION = "evaluation"
@@ -33,9 +33,9 @@ def derived(run: Run) -> Run:
     extra: dict[str, pd.DataFrame] = {}
     operating = operating_of(run)
     if pairs is not None and run.matched is not None:
-        found = list(group_rates(pairs, run.manifest, terms_of(run), operating, run.record["level"]))
+        found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record["level"]))
         model = model_of(run, "fmr")
-        rates = joined(rates, verification_rows(found, pairs, model, terms_of(run), run.record["level"]), RATES.columns)
+        rates = joined(rates, verification_rows(found, pairs, model, groupings_of(run), run.record["level"]), RATES.columns)
         gaps = joined(gaps, verification_gaps(run, pairs, found, model), GAPS.columns)
         extra |= verification_tables(run, run.matched, pairs, found, model)
     if run.searched is not None:
@@ -47,7 +47,7 @@ def derived(run: Run) -> Run:
         run.faces, run.predictions, detected="detect" in run.record["models"],
         says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first.threshold,
     )  # fmt: skip
-    extra["waterfall.csv"] = waterfall_table(run.manifest, stages, terms_of(run), None if pairs is None else first)
+    extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
     trust = trust_table(run)
     if len(trust):
         extra["label_trust.csv"] = trust
@@ -72,13 +72,13 @@ def verification_tables(
     run: Run, matched: Matched, pairs: Comparisons, found: Sequence[GroupRates], model: str
 ) -> dict[str, pd.DataFrame]:
     """The further tables of a verification audit by file name; those without rows are left out."""
-    terms, level = terms_of(run), run.record["level"]
+    groupings, level = groupings_of(run), run.record["level"]
     points = run.record.get("transfer_points", [])
     least = run.record["min_subjects"]
     tables = {
         "review_pairs.csv": review_table(pairs, run.manifest),
-        "scores.csv": scores_table(pairs, matched.counts, run.manifest, terms),
-        "transfer.csv": transfer_table(pairs, run.manifest, terms, points, operating_of(run), model, level, least),
+        "scores.csv": scores_table(pairs, matched.counts, run.manifest, groupings),
+        "transfer.csv": transfer_table(pairs, run.manifest, groupings, points, operating_of(run), model, level, least),
         "differentials.csv": differentials_table(found, pairs, least),
     }
     return {name: table for name, table in tables.items() if len(table)}
@@ -95,5 +95,5 @@ def comparisons_of(run: Run) -> Comparisons | None:
     if matched.counts is not None:
         return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded)
     assert matched.pairs is not None
-    cells = finest_cells(run.manifest, terms_of(run))
+    cells = finest_cells(run.manifest, groupings_of(run))
     return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
-from facegap.derive.terms import Cells, Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.statistics.curves import equal_error_rate
 from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts
 
@@ -16,7 +16,7 @@ MOST_REVIEWED = 50
 
 
 def scores_table(
-    pairs: Comparisons, counts: ScoreCounts | None, manifest: pd.DataFrame, terms: Sequence[Term]
+    pairs: Comparisons, counts: ScoreCounts | None, manifest: pd.DataFrame, groupings: Sequence[Grouping]
 ) -> pd.DataFrame:
     """One row per group, of pairs with two templates within it.
 
@@ -24,11 +24,11 @@ def scores_table(
                       half a bin; NaN where that was not counted, or not by these groups
     equal_error_rate: found on the very pairs that it describes; NaN where not all impostor pairs are listed
     """
-    attributes = attribute_columns(terms)
-    counted = counted_groups(manifest, terms)
+    attributes = attribute_columns(groupings)
+    counted = counted_groups(manifest, groupings)
     rows = []
-    for term in terms:
-        cells = cells_of(manifest, term)
+    for grouping in groupings:
+        cells = cells_of(manifest, grouping)
         for k, group in enumerate(cells.groups):
             inside = cells.codes == k
             row = group_scores(pairs, inside)

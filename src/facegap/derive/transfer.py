@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
+from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.results import rate_row
-from facegap.derive.terms import Term, attribute_columns, cells_of
 from facegap.derive.verification import Operating
 from facegap.types import Group, Rate
 
@@ -20,25 +20,25 @@ TOO_FEW, NOT_LISTED = "too few impostor pairs", "below the list of impostor pair
 
 
 def transfer_table(
-    pairs: Comparisons, manifest: pd.DataFrame, terms: Sequence[Term], points: Sequence[Mapping[str, Any]],
+    pairs: Comparisons, manifest: pd.DataFrame, groupings: Sequence[Grouping], points: Sequence[Mapping[str, Any]],
     operating: Sequence[Operating], model: str, level: float, min_subjects: int,
 ) -> pd.DataFrame:  # fmt: skip
     """FMR and FNMR of everybody and of every group at the threshold of every other, in the columns of RATES and two more.
 
-    points                : one per term, target and group: term, on, target, threshold (None where there is none, with
-                            the `reason`), subjects of the group in the calibration set, source
+    points                : one per grouping, target and group: grouping, on, target, threshold (None where there is none, with
+                            the `reason`), subjects of the group in the threshold set, source
     operating_threshold   : the run's own threshold at the same target; NaN where it has none
     change_from_operating : the rate less the same group's rate at the run's own threshold. Of FNMR at the worst group's
                             threshold it is the price of holding that group to the target
     """
-    attributes = attribute_columns(terms)
+    attributes = attribute_columns(groupings)
     run_thresholds = {target: point.threshold for point in operating for target in point.targets}
-    known: dict[tuple[Term, float], Rates] = {}
+    known: dict[tuple[Grouping, float], Rates] = {}
 
-    def rates(term: Term, threshold: float) -> Rates:
-        if (term, threshold) not in known:
-            known[term, threshold] = rates_of_term(pairs, manifest, term, threshold, level)
-        return known[term, threshold]
+    def rates(grouping: Grouping, threshold: float) -> Rates:
+        if (grouping, threshold) not in known:
+            known[grouping, threshold] = rates_of_grouping(pairs, manifest, grouping, threshold, level)
+        return known[grouping, threshold]
 
     return pd.DataFrame([
         row
@@ -49,14 +49,14 @@ def transfer_table(
 
 
 def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list[dict[str, Any]]:
-    """Per term and target the highest of the groups' thresholds: at it, every ranked group meets the target.
+    """Per grouping and target the highest of the groups' thresholds: at it, every ranked group meets the target.
 
-    Groups of fewer than `min_subjects` calibration subjects, or with too few impostor pairs for the target, are not
+    Groups of fewer than `min_subjects` threshold-set subjects, or with too few impostor pairs for the target, are not
     ranked, and the source names them: one of these may need a higher threshold still. Fewer than two ranked: none.
     """
     families: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
     for point in points:
-        families.setdefault(("*".join(point["term"]), float(point["target"])), []).append(point)
+        families.setdefault(("*".join(point["grouping"]), float(point["target"])), []).append(point)
     found = []
     for family in families.values():
         small = [point for point in family if point["subjects"] < min_subjects or point["reason"] == TOO_FEW]
@@ -71,27 +71,27 @@ def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list
 
 
 def rows_at(
-    point: Mapping[str, Any], operating_threshold: float, rates: Callable[[Term, float], Rates],
+    point: Mapping[str, Any], operating_threshold: float, rates: Callable[[Grouping, float], Rates],
     attributes: Sequence[str], model: str,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """The rates of everybody and of every group of the point's term, without FMR where its list does not reach."""
+    """The rates of everybody and of every group of the point's grouping, without FMR where its list does not reach."""
     threshold = float(point["threshold"])
-    for term in ((), tuple(point["term"])):
-        before = rates(term, operating_threshold)
-        for (group, metric), rate in rates(term, threshold).items():
+    for grouping in ((), tuple(point["grouping"])):
+        before = rates(grouping, operating_threshold)
+        for (group, metric), rate in rates(grouping, threshold).items():
             row = rate_row(metric, model, group, attributes, rate, threshold, str(point["source"]))
             change = rate.value - before[group, metric].value if (group, metric) in before else np.nan
             yield {**row, "operating_threshold": operating_threshold, "change_from_operating": change}
 
 
-def rates_of_term(
-    pairs: Comparisons, manifest: pd.DataFrame, term: Term, threshold: float, level: float
+def rates_of_grouping(
+    pairs: Comparisons, manifest: pd.DataFrame, grouping: Grouping, threshold: float, level: float
 ) -> dict[tuple[Group, str], Rate]:
-    """FMR and FNMR of every group of a term, as far as they are known at a threshold; none at NaN."""
+    """FMR and FNMR of every group of a grouping, as far as they are known at a threshold; none at NaN."""
     found: dict[tuple[Group, str], Rate] = {}
     if np.isnan(threshold):
         return found
-    cells = cells_of(manifest, term)
+    cells = cells_of(manifest, grouping)
     for k, group in enumerate(cells.groups):
         inside = cells.codes == k
         if threshold >= pairs.floor:

@@ -19,8 +19,8 @@ from facegap.derive.comparisons import (
     images_of,
 )
 from facegap.derive.gaps import Family
+from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
 from facegap.derive.results import rate_row
-from facegap.derive.terms import Cells, Term, attribute_columns, cells_of
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
@@ -44,7 +44,7 @@ class Operating:
 
 @dataclass(frozen=True)
 class GroupRates:
-    """The rates of the groups of one term at one threshold, by metric, in the order of the groups."""
+    """The rates of the groups of one grouping at one threshold, by metric, in the order of the groups."""
 
     cells: Cells
     operating: Operating
@@ -52,12 +52,12 @@ class GroupRates:
 
 
 def group_rates(
-    pairs: Comparisons, manifest: pd.DataFrame, terms: Sequence[Term], operating: Sequence[Operating], level: float
+    pairs: Comparisons, manifest: pd.DataFrame, groupings: Sequence[Grouping], operating: Sequence[Operating], level: float
 ) -> Iterator[GroupRates]:
-    """Every metric of every group of every term at every threshold."""
+    """Every metric of every group of every grouping at every threshold."""
     for point in operating:
-        for term in terms:
-            cells = cells_of(manifest, term)
+        for grouping in groupings:
+            cells = cells_of(manifest, grouping)
             rates: dict[str, list[Rate]] = {metric: [] for metric in METRICS}
             for k in range(len(cells.groups)):
                 for metric, rate in rates_of_group(pairs, point.threshold, cells.codes == k, level).items():
@@ -76,10 +76,10 @@ def rates_of_group(pairs: Comparisons, threshold: float, group: BoolArray, level
 
 
 def verification_rows(
-    found: Sequence[GroupRates], pairs: Comparisons, model: str, terms: Sequence[Term], level: float
+    found: Sequence[GroupRates], pairs: Comparisons, model: str, groupings: Sequence[Grouping], level: float
 ) -> list[dict[str, Any]]:
     """Rows of RATES: the groups' own rates, then the cells of the cross-group impostor matrix."""
-    attributes = attribute_columns(terms)
+    attributes = attribute_columns(groupings)
     own = [
         rate_row(metric, model, group, attributes, rate, entry.operating.threshold, entry.operating.source)
         for entry in found
@@ -93,7 +93,7 @@ def verification_rows(
 def matrix_rows(
     entry: GroupRates, pairs: Comparisons, model: str, attributes: Sequence[str], level: float
 ) -> Iterator[dict[str, Any]]:
-    """FMR between every two groups of a term; the diagonal is the groups' own FMR and stands in their rows."""
+    """FMR between every two groups of a grouping; the diagonal is the groups' own FMR and stands in their rows."""
     cells, point = entry.cells, entry.operating
     if not 2 <= len(cells.groups) <= MOST_MATRIX_GROUPS:
         return
@@ -109,9 +109,9 @@ def matrix_rows(
 def verification_families(
     found: Sequence[GroupRates], pairs: Comparisons, model: str, *, level: float, min_subjects: int
 ) -> Iterator[tuple[GroupRates, str, Family]]:
-    """Families of GAPS per term, metric and threshold, among the groups whose labels are all known."""
+    """Families of GAPS per grouping, metric and threshold, among the groups whose labels are all known."""
     for entry in found:
-        if not entry.cells.term:
+        if not entry.cells.grouping:
             continue
         known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
         groups = tuple(str(entry.cells.groups[k]) for k in known)
@@ -121,7 +121,7 @@ def verification_families(
             family = gap_family(
                 groups, rates.errors, rates.trials, rates.subjects, rates.effective_trials,
                 metric=metric, model=model, threshold=entry.operating.threshold,
-                threshold_from=entry.operating.source, family="*".join(entry.cells.term), level=level,
+                threshold_from=entry.operating.source, family="*".join(entry.cells.grouping), level=level,
                 minimum_subjects=min_subjects, correlation=correlation,
             )  # fmt: skip
             yield entry, metric, Family(family, groups, rates, correlation)
@@ -130,7 +130,7 @@ def verification_families(
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:
     """Correlation of the groups' rates through the people they share; None where nobody is in two groups.
 
-    The linear term of each rate is summed over the people; a pair of two people counts for both of them.
+    The linear grouping of each rate is summed over the people; a pair of two people counts for both of them.
     """
     groups = [(entry.cells.codes == k) & pairs.counted for k in known]
     people = int(pairs.subjects.max(initial=-1)) + 1

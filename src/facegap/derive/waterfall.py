@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
-from facegap.derive.terms import Term, attribute_columns, attribute_values, cells_of
+from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.verification import Operating
 from facegap.types import BoolArray
 
@@ -63,18 +63,18 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
 
 
 def waterfall_table(
-    manifest: pd.DataFrame, stages: Mapping[str, BoolArray], terms: Sequence[Term], operating: Operating | None
+    manifest: pd.DataFrame, stages: Mapping[str, BoolArray], groupings: Sequence[Grouping], operating: Operating | None
 ) -> pd.DataFrame:
     """One row per group: how many images reached each stage. A stage counts only images that reached it.
 
     stages    : name -> bool (rows,), in the order of the way
     operating : the threshold that `matched` is judged at, in two columns of its own; None without comparisons
     """
-    attributes = attribute_columns(terms)
+    attributes = attribute_columns(groupings)
     judged = {} if operating is None else {"threshold": operating.threshold, "threshold_from": operating.source}
     rows = []
-    for term in terms:
-        cells = cells_of(manifest, term)
+    for grouping in groupings:
+        cells = cells_of(manifest, grouping)
         for k, group in enumerate(cells.groups):
             reached = {name: int((stage & (cells.codes == k)).sum()) for name, stage in stages.items()}
             rows.append({**attribute_values(group, attributes), **reached, **judged})

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from facegap.inputs.model_card import InputSpec, ModelCard
+from facegap.inputs.cards.schema import InputSpec, ModelCard
 
 Aspect = Literal["the card", "colour", "scale", "alignment", "crop", "interpolation", "classes", "years"]
 Points = tuple[tuple[float, float], ...]

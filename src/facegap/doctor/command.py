@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import MODELS, app
-from facegap.cli.options import AllowOutside, ModelsDir, Where
+from facegap.options import AllowOutside, ModelsDir, Where
 
 
-@app.command(rich_help_panel=MODELS)
 def doctor(
     model: Annotated[
         str, typer.Argument(help="A card's name, a .toml card, or an .onnx, with or without a card", show_default=False)
@@ -65,8 +63,8 @@ def doctor(
 
     facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
     """
-    from facegap.commands import doctor_text
-    from facegap.commands.doctor import Asked, examine, remember, require_free, require_memory, write_out
+    from facegap.doctor import text as doctor_text
+    from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory, write_out
     from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
 
     require_free(out, model, propose=propose)

@@ -15,20 +15,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from facegap import runtime, store
-from facegap.commands import doctor_proposing
-from facegap.commands.doctor_card import card_text
-from facegap.commands.doctor_graph import read_graph
-from facegap.commands.doctor_judging import Judgement, judge
-from facegap.commands.doctor_runs import Found, ready, run
-from facegap.commands.doctor_sample import MEASURES, Measure, Question, Sample, draw, question_of, split
-from facegap.commands.doctor_variants import Variant, variants
+from facegap import runtime
+from facegap.doctor import propose as doctor_proposing
+from facegap.doctor.alternatives import Variant, variants
+from facegap.doctor.evidence import Judgement, judge
+from facegap.doctor.graph import read_graph
+from facegap.doctor.proposed_card import card_text
+from facegap.doctor.sample import MEASURES, Measure, Question, Sample, draw, question_of, split
+from facegap.doctor.trials import Found, ready, run
 from facegap.errors import CardError, ModelError, TableError
-from facegap.inputs.cards import find_card, name_of, resolve_card
-from facegap.inputs.findings import Finding, as_record, finding_path, findings_folder, settings_hash
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.weights import models_folders, read_weights
+from facegap.inputs.cards.diagnoses import Finding, as_record, finding_path, findings_folder, settings_hash
+from facegap.inputs.cards.read import find_card, name_of, resolve_card
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.weights import models_folders, read_weights
+from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.store import run as store
 from facegap.types import Device
 from facegap.vision.detect import Detector, detector
 
@@ -113,7 +114,7 @@ def examine(
     Raises
     ------
     CardError, FetchError, ModelError, DeviceError : as an audit
-    ModelError : a detector, a closed service, or a graph that no card could be proposed for
+    ModelError : a detector, a black-box service, or a graph that no card could be proposed for
     TableError : nothing in the manifest can judge this model, or not enough data
     """
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
@@ -122,7 +123,7 @@ def examine(
     if card is not None and card.task == "detect":
         raise ModelError(DETECTORS.format(name=card.name))
     if card is not None and card.backend == "http":
-        raise ModelError(f"{card.name}: a closed service prepares its images itself; there are no settings to try")
+        raise ModelError(f"{card.name}: a black-box service prepares its images itself; there are no settings to try")
     room = Room(table, open_detector(asked, embeds=None if card is None else card.task == "embed"), asked, progress)
     if card is None:
         if weights.suffix.lower() != ".onnx":
@@ -139,7 +140,7 @@ def examine(
 
 
 DETECTORS = (
-    "{name}: a detector has no doctor. How many faces it finds can be measured (facegap audit, the rows fte), but not "
+    "{name}: a detector has no doctor. How many faces it finds can be measured (facegap audit, the rows fta), but not "
     "whether settings are right: a setting that sees faces everywhere finds them all, and a manifest does not say where "
     "the faces are"
 )

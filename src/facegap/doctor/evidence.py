@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from facegap.commands.doctor_runs import Found
-from facegap.commands.doctor_sample import LEAST_SUBJECTS, Measure, Question, Sample
-from facegap.commands.doctor_variants import Variant
+from facegap.doctor.alternatives import Variant
+from facegap.doctor.sample import LEAST_SUBJECTS, Measure, Question, Sample
+from facegap.doctor.trials import Found
 from facegap.errors import TableError
-from facegap.inputs.findings import Opinion
-from facegap.inputs.labels import age_distance
+from facegap.inputs.cards.diagnoses import Opinion
+from facegap.inputs.manifests.labels import age_distance
 from facegap.statistics.curves import equal_error_rate
 from facegap.statistics.dprime import PairedDifference, d_prime, paired_d_prime, subject_scores
 from facegap.statistics.paired import paired_means, paired_shares, subject_means

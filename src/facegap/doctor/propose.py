@@ -11,10 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
-from facegap.commands.doctor_graph import Graph
-from facegap.commands.doctor_judging import Judged, Judgement
-from facegap.commands.doctor_sample import Question
-from facegap.commands.doctor_variants import (
+from facegap.doctor.alternatives import (
     TEMPLATES,
     Variant,
     boxes,
@@ -25,10 +22,13 @@ from facegap.commands.doctor_variants import (
     scales,
     templates,
 )
+from facegap.doctor.evidence import Judged, Judgement
+from facegap.doctor.graph import Graph
+from facegap.doctor.sample import Question
 from facegap.errors import CardError, ModelError
-from facegap.inputs.cards import hash_file, name_of
-from facegap.inputs.labels import TWO_GENDERS
-from facegap.inputs.model_card import THE_ONLY_ONE, ModelCard
+from facegap.inputs.cards.read import hash_file, name_of
+from facegap.inputs.cards.schema import THE_ONLY_ONE, ModelCard
+from facegap.inputs.manifests.labels import TWO_GENDERS
 from facegap.types import AnyArray
 
 Task = Literal["embed", "classify"]

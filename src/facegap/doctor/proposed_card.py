@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from facegap.commands.doctor_judging import Judged, Judgement
-from facegap.commands.doctor_variants import Aspect
+from facegap.doctor.alternatives import Aspect
+from facegap.doctor.evidence import Judged, Judgement
 from facegap.errors import CardError
-from facegap.inputs.cards import MAX_CARD_BYTES
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import MAX_CARD_BYTES
+from facegap.inputs.cards.schema import ModelCard
 from facegap.report.text import p_value
 
 COMMENT_WIDTH = 116

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.labels import UNKNOWN, age_interval
-from facegap.inputs.manifest import Manifest
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.manifests.labels import UNKNOWN, age_interval
+from facegap.inputs.manifests.read import Manifest
 
 Question = Literal["identity", "gender", "age"]
 MOST_IMAGES = 4  # of one person: more of them say little more about settings, and cost as much as other people's

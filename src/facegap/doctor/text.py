@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from pathlib import Path
 
-from facegap.commands.doctor import Examination
-from facegap.commands.doctor_judging import ALPHA, CHANCE, Judged, Judgement
+from facegap.doctor.diagnose import Examination
+from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, number, p_value, percent
 

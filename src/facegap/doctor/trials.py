@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.commands.doctor_variants import Variant
-from facegap.inputs.images import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.doctor.alternatives import Variant
+from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import classify, embed
 from facegap.vision.align import square_crop

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from facegap.cli.app import RUNS, app
-
 if TYPE_CHECKING:
-    from facegap.commands.explore import Started
+    from facegap.explore.serve import Started
 
 
-@app.command(rich_help_panel=RUNS)
 def explore(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8322,
@@ -28,7 +25,7 @@ def explore(
 
     facegap explore run
     """
-    from facegap.commands import explore as command
+    from facegap.explore import serve as command
 
     command.explore(run, port=port, include_ids=include_ids, announce=_announce)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from facegap.derive.terms import Cells, Term
+from facegap.derive.groupings import Cells, Grouping
+from facegap.explore.rates import Explored, cut_predictions
 from facegap.types import AnyArray, IntArray
-from facegap.web.explore_rates import Explored, cut_predictions
 
 KINDS = {
     "face": "no usable face",
@@ -22,12 +22,12 @@ COLUMNS = ("kind", "group", "outcome", "label", "prediction", "probability", "sc
 NAMED = ("image", "other_image", "subject", "other_subject", "detail")
 
 
-def failures(view: Explored, term: Term, threshold: float, cut: float, *, include_ids: bool) -> pd.DataFrame:
+def failures(view: Explored, grouping: Grouping, threshold: float, cut: float, *, include_ids: bool) -> pd.DataFrame:
     """One row per failure: a lost face, a wrong or missing answer, a refused genuine pair, a false match.
 
     group : of the image, of both images of a pair with " / " between where they are of two groups
     """
-    cells = view.cells(term)
+    cells = view.cells(grouping)
     groups = np.array([str(group) for group in cells.groups], object)[cells.codes]
     parts = [lost_faces(view, groups), *answers(view, groups, cut)]
     if view.pairs is not None:

@@ -18,14 +18,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from facegap.errors import FacegapError
-from facegap.report.page import breakable
-from facegap.report.sections import PageTable
-from facegap.report.text import clean, score
-from facegap.store import Run, csv_bytes
-from facegap.web.annotate import Renderer
-from facegap.web.explore_failures import KINDS, SORTS
-from facegap.web.explore_rates import explored
-from facegap.web.explore_view import (
+from facegap.explore.failures import KINDS, SORTS
+from facegap.explore.rates import explored
+from facegap.explore.view import (
     PAGE_ROWS,
     TABLES,
     Asked,
@@ -33,10 +28,15 @@ from facegap.web.explore_view import (
     failures_text,
     floor_note,
     frame_of,
+    grouping_name,
     shown_tables,
-    term_name,
     text_of,
 )
+from facegap.report.page import breakable
+from facegap.report.sections import PageTable
+from facegap.report.text import clean, score
+from facegap.store.run import Run, csv_bytes
+from facegap.web.render import Renderer
 from facegap.web.security import Guard, Sessions, host_names
 
 STATIC = {"explore.css": "text/css", "explore.js": "text/javascript"}
@@ -61,7 +61,7 @@ class Pages:
         self.view, self.include_ids = explored(run), include_ids
         self.sessions = Sessions(secrets.token_bytes(32), key)
         self.cookie_name = f"facegap_explore_{port}"
-        self.render = Renderer()
+        self.render = Renderer("facegap.explore")
 
     async def show(self, request: Request) -> Response:
         """The view that the address asks for; an address with the key lets its visitor in first."""
@@ -102,8 +102,8 @@ class Pages:
         below = view.pairs is not None and asked.threshold < view.floor
         return {
             "asked": asked, "tables": tables, "models": view.run.record["models"], "images": len(view.run.manifest),
-            "people": int(view.subjects.max(initial=-1)) + 1, "terms": [term_name(term) for term in view.terms],
-            "by": term_name(asked.term), "groups": [str(group) for group in view.cells(asked.term).groups],
+            "people": int(view.subjects.max(initial=-1)) + 1, "groupings": [grouping_name(grouping) for grouping in view.groupings],
+            "by": grouping_name(asked.grouping), "groups": [str(group) for group in view.cells(asked.grouping).groups],
             "kinds": KINDS, "sorts": SORTS, "verifies": view.pairs is not None, "cuts": view.has_probability,
             "answered": bool(view.run.record.get("classes")), "threshold": view.threshold,
             # a slider holds nothing beyond its ends, and would send back another threshold than it was given
@@ -147,4 +147,4 @@ async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC:
         return PlainTextResponse("No such file.\n", status_code=404)
-    return Response(files("facegap.web").joinpath("static", name).read_bytes(), media_type=STATIC[name])
+    return Response(files("facegap.explore").joinpath("static", name).read_bytes(), media_type=STATIC[name])

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
+from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.outcomes import counted
 from facegap.derive.results import subject_codes
 from facegap.derive.run import comparisons_of, operating_of
-from facegap.derive.terms import Cells, Term, cells_of
 from facegap.statistics.clusters import clustered_rates
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import BoolArray, IntArray, Rate
 
 MOST_GROUPS = 16  # of the matrix on the page; wider ones are read by nobody
@@ -35,7 +35,7 @@ class Explored:
     """
 
     run: Run
-    terms: tuple[Term, ...]
+    groupings: tuple[Grouping, ...]
     subjects: IntArray
     pairs: Comparisons | None
     threshold: float
@@ -49,9 +49,9 @@ class Explored:
         """Of every interval."""
         return float(self.run.record["level"])
 
-    def cells(self, term: Term) -> Cells:
-        """The groups of a term."""
-        return cells_of(self.run.manifest, term)
+    def cells(self, grouping: Grouping) -> Cells:
+        """The groups of a grouping."""
+        return cells_of(self.run.manifest, grouping)
 
 
 def explored(run: Run) -> Explored:
@@ -66,7 +66,7 @@ def explored(run: Run) -> Explored:
     lowest = min(ends[0], floor - 0.05) if math.isfinite(floor) else ends[0]
     known = bool(len(run.record.get("classes", ()))) and run.predictions["probability"].notna().any()
     return Explored(
-        run, ((), *(tuple(term) for term in run.record["terms"])), subject_codes(run.manifest), pairs, threshold,
+        run, ((), *(tuple(grouping) for grouping in run.record["groupings"])), subject_codes(run.manifest), pairs, threshold,
         lowest, ends[1], floor, bool(known),
     )  # fmt: skip
 
@@ -74,12 +74,12 @@ def explored(run: Run) -> Explored:
 # ---- verification ----
 
 
-def rates_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
+def rates_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
     """FMR and FNMR of every group, beside those at the run's own threshold.
 
     FMR and its counts are missing (NaN, -1) where the threshold lies below the end of the stored list.
     """
-    cells = view.cells(term)
+    cells = view.cells(grouping)
     rows = []
     for k, group in enumerate(cells.groups):
         inside = cells.codes == k
@@ -112,10 +112,10 @@ def rate_row(group: str, metric: str, now: Rate | None, before: Rate | None) -> 
     }  # fmt: skip
 
 
-def matrix_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
-    """FMR within and between the first groups of a term; empty where it is not known or there is one group."""
+def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
+    """FMR within and between the first groups of a grouping; empty where it is not known or there is one group."""
     assert view.pairs is not None
-    cells = view.cells(term)
+    cells = view.cells(grouping)
     if threshold < view.floor or len(cells.groups) < 2:
         return pd.DataFrame()
     shown = range(min(len(cells.groups), MOST_GROUPS))
@@ -131,13 +131,13 @@ def matrix_at(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def people_moved(view: Explored, term: Term, threshold: float) -> pd.DataFrame:
+def people_moved(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
     """Per group and state the judged people with a refused photograph of their own, or taken for somebody else.
 
     A person counts once however many pairs; a false match counts for both of its people, whatever the other's group.
     Where the list does not reach, false matches are -1.
     """
-    cells = view.cells(term)
+    cells = view.cells(grouping)
     moved: list[dict[str, object]] = []
     assert view.pairs is not None
     refused, refused_before = (refused_people(view, point) for point in (threshold, view.threshold))
@@ -191,9 +191,9 @@ def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
     return said.assign(outcome=said["outcome"].mask(silent, "no_answer"))
 
 
-def answers_at(view: Explored, term: Term, cut: float) -> pd.DataFrame:
+def answers_at(view: Explored, grouping: Grouping, cut: float) -> pd.DataFrame:
     """Error rates of every group with the cut, the share without an answer, and the values without a cut."""
-    cells, classes = view.cells(term), bool(len(view.run.record.get("classes", ())))
+    cells, classes = view.cells(grouping), bool(len(view.run.record.get("classes", ())))
     ages = np.full(len(view.subjects), np.nan)
     found = []
     for predictions in (cut_predictions(view, cut), view.run.predictions):
@@ -220,10 +220,10 @@ def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: 
     return found.rows()
 
 
-def faces_at(view: Explored, term: Term) -> pd.DataFrame:
+def faces_at(view: Explored, grouping: Grouping) -> pd.DataFrame:
     """Share of images without a usable face, by group; nothing moves it here."""
-    cells = view.cells(term)
+    cells = view.cells(grouping)
     everybody = np.ones(len(view.subjects), np.bool_)
     lost = (view.run.faces["outcome"] != "ok").to_numpy(np.bool_)
     found = rates_by_group(view, everybody, lost, cells)
-    return pd.DataFrame([rate_row(str(group), "fte", found[k], found[k]) for k, group in enumerate(cells.groups)])
+    return pd.DataFrame([rate_row(str(group), "fta", found[k], found[k]) for k, group in enumerate(cells.groups)])

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegap.commands.finished_run import read_finished
-from facegap.store import fitting_together
+from facegap.store.finished import read_finished
+from facegap.store.run import fitting_together
 
 HOST = "127.0.0.1"
 
@@ -32,7 +32,7 @@ def explore(folder: Path, *, port: int, include_ids: bool, announce: Callable[[S
     from facegap.web.serve import address, listening_socket, require_web, serve
 
     require_web()
-    from facegap.web.explore import create_app
+    from facegap.explore.page import create_app
 
     run = read_finished(folder)
     listening = listening_socket(HOST, port)

@@ -9,12 +9,10 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from facegap.derive.terms import Term
+from facegap.derive.groupings import Grouping
 from facegap.errors import FacegapError
-from facegap.report.tables import METRIC_TITLES, TextTable, records
-from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
-from facegap.web.explore_failures import KINDS, MOST_MATCHES, SORTS, chosen, failures
-from facegap.web.explore_rates import (
+from facegap.explore.failures import KINDS, MOST_MATCHES, SORTS, chosen, failures
+from facegap.explore.rates import (
     MOST_GROUPS,
     SILENT,
     Explored,
@@ -24,6 +22,8 @@ from facegap.web.explore_rates import (
     people_moved,
     rates_at,
 )
+from facegap.report.tables import METRIC_TITLES, TextTable, records
+from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
 
 EVERYBODY = "everybody"
 PAGE_ROWS = 25
@@ -34,9 +34,9 @@ NOT_KNOWN = "not known"
 
 @dataclass(frozen=True)
 class Asked:
-    """A view: groups of one term at a threshold and a cut, and which failures in which order."""
+    """A view: groups of one grouping at a threshold and a cut, and which failures in which order."""
 
-    term: Term
+    grouping: Grouping
     threshold: float
     cut: float
     kind: str = ""
@@ -48,16 +48,16 @@ class Asked:
     def address(self, path: str = "/", **changed: str) -> str:
         """The address of this view, or of one that differs in some keys."""
         said = {
-            "by": term_name(self.term), "threshold": plain(self.threshold), "cut": plain(self.cut), "kind": self.kind,
+            "by": grouping_name(self.grouping), "threshold": plain(self.threshold), "cut": plain(self.cut), "kind": self.kind,
             "group": self.group, "sort": self.sort, "order": "down" if self.descending else "up", "page": str(self.page),
             **changed,
         }  # fmt: skip
         return f"{path}?{urlencode({key: value for key, value in said.items() if value})}"
 
 
-def term_name(term: Term) -> str:
-    """A term as the address says it."""
-    return "*".join(term) or EVERYBODY
+def grouping_name(grouping: Grouping) -> str:
+    """A grouping as the address says it."""
+    return "*".join(grouping) or EVERYBODY
 
 
 def plain(value: float) -> str:
@@ -75,9 +75,9 @@ def asked_of(query: Mapping[str, str], view: Explored) -> Asked:
     for key in query:
         if key not in KEYS:
             raise FacegapError(f"there is no setting {clean(key)!r} here")
-    terms = {term_name(term): term for term in view.terms}
-    first = term_name(view.terms[min(1, len(view.terms) - 1)])
-    term = terms[one_of(query, "by", (*terms,), first)]
+    groupings = {grouping_name(grouping): grouping for grouping in view.groupings}
+    first = grouping_name(view.groupings[min(1, len(view.groupings) - 1)])
+    grouping = groupings[one_of(query, "by", (*groupings,), first)]
     threshold = (
         a_number(query, "exact", math.nan) if query.get("exact") else a_number(query, "threshold", view.threshold)
     )
@@ -87,11 +87,11 @@ def asked_of(query: Mapping[str, str], view: Explored) -> Asked:
     page = a_number(query, "page", 1.0)
     if not 1 <= page <= 1e9 or page != int(page):
         raise FacegapError("pages are counted from 1")
-    groups = tuple(str(group) for group in view.cells(term).groups)
+    groups = tuple(str(group) for group in view.cells(grouping).groups)
     # With other groups chosen the one that was filtered by is gone; the filter goes with it.
     group = query.get("group", "") if query.get("group", "") in groups else ""
     return Asked(
-        term, threshold, cut, one_of(query, "kind", ("", *KINDS), ""), group, one_of(query, "sort", ("", *SORTS), ""),
+        grouping, threshold, cut, one_of(query, "kind", ("", *KINDS), ""), group, one_of(query, "sort", ("", *SORTS), ""),
         one_of(query, "order", ("down", "up"), "down") == "down", int(page),
     )  # fmt: skip
 
@@ -124,13 +124,13 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
 def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
     """One table of a view, whole, as it is exported; text as it is in the run."""
     makers = {
-        "rates": lambda: rates_at(view, asked.term, asked.threshold),
-        "matrix": lambda: matrix_at(view, asked.term, asked.threshold),
-        "people": lambda: people_moved(view, asked.term, asked.threshold),
-        "answers": lambda: answers_at(view, asked.term, asked.cut),
-        "faces": lambda: faces_at(view, asked.term),
+        "rates": lambda: rates_at(view, asked.grouping, asked.threshold),
+        "matrix": lambda: matrix_at(view, asked.grouping, asked.threshold),
+        "people": lambda: people_moved(view, asked.grouping, asked.threshold),
+        "answers": lambda: answers_at(view, asked.grouping, asked.cut),
+        "faces": lambda: faces_at(view, asked.grouping),
         "failures": lambda: chosen(
-            failures(view, asked.term, asked.threshold, asked.cut, include_ids=include_ids), view.cells(asked.term),
+            failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids), view.cells(asked.grouping),
             kind=asked.kind, group=asked.group, sort=asked.sort, descending=asked.descending,
         ),
     }  # fmt: skip
@@ -205,7 +205,7 @@ def people_text(frame: pd.DataFrame) -> TextTable:
 
 def matrix_text(frame: pd.DataFrame, view: Explored, asked: Asked) -> TextTable:
     """FMR between groups, as a square."""
-    groups = [str(group) for group in view.cells(asked.term).groups][:MOST_GROUPS]
+    groups = [str(group) for group in view.cells(asked.grouping).groups][:MOST_GROUPS]
     title = "who is mistaken for whom (FMR)"
     if not len(frame):
         why = "It takes two groups." if len(groups) < 2 else floor_note(view)

@@ -7,10 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import RUNS, app
 
-
-@app.command(rich_help_panel=RUNS)
 def export(
     run: Annotated[Path | None, typer.Argument(help="A run folder", show_default=False)] = None,
     form: Annotated[
@@ -27,13 +24,13 @@ def export(
     facegap export run --format model-card --out MODEL_CARD.md
     """
     if schema:
-        from facegap.report.run_export import schema_text
+        from facegap.export.document import schema_text
 
         typer.echo(schema_text(), nl=False)
         return
     if run is None:
         raise typer.BadParameter("name a run folder, or ask for --schema", param_hint="RUN")
-    from facegap.commands import export as command
+    from facegap.export import write as command
     from facegap.report.text import clean
 
     if out is None:

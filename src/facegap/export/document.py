@@ -15,10 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.terms import attribute_columns
-from facegap.report.names import unnamed
-from facegap.report.tables import across_groups, group_of, records, terms_of
-from facegap.store import Run
+from facegap.derive.groupings import attribute_columns
+from facegap.report.tables import across_groups, group_of, groupings_of, records
+from facegap.report.unnamed import unnamed
+from facegap.store.run import Run
 
 FORMAT, VERSION = "facegap run export", 1
 SCHEMA_FILE = "run_export.schema.json"
@@ -27,7 +27,7 @@ SCOPE = (
     "Items are those of the published scope of the standard. This document reports what the run measured of each and names "
     "what is missing; it claims no conformity."
 )
-FAILURES = ("fte", "no_answer_rate")
+FAILURES = ("fta", "no_answer_rate")
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
 GAP_NUMBERS = (
     "difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "margin",
@@ -37,7 +37,7 @@ PEOPLE = "people, not images or pairs, are what varies"
 POLICIES = {
     "given": "given in advance",
     "published": "as the model's card publishes it",
-    "calibrated": "one global threshold, found on other people for a target false match rate",
+    "set": "one global threshold, found on other people for a target false match rate",
     "in_sample": "one global threshold, found on the very pairs that it judges",
 }
 
@@ -53,7 +53,7 @@ class Item:
 
 def schema_text() -> str:
     """The JSON Schema of the document."""
-    return files("facegap.report").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
+    return files("facegap.export").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
 
 
 def run_export(run: Run) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     named = run.record["manifest"]["has_subjects"]
     asked = (
         ("tasks evaluated", "tasks", whole["tasks"], "the run has no task"),
-        ("demographic groups", "groups", run.record["terms"], "the run is not split by any group"),
+        ("demographic groups", "groups", run.record["groupings"], "the run is not split by any group"),
         ("how groups were labelled", "groups", groups_told(run), "the run does not describe the source of the manifest's labels"),
         ("phenotypic measures", "groups", has_phenotype(run), "skin tone was not measured or annotated; add --tone"),
         ("subjects per group", "data", named, "the manifest has no subject column, so each image counts as a person"),
@@ -110,14 +110,14 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
 
 def groups_told(run: Run) -> bool:
     """Whether the run says by whom or what the labels of its groups were given: those it joined itself do."""
-    used = {name for term in run.record["terms"] for name in term}
+    used = {name for grouping in run.record["groupings"] for name in grouping}
     joined = run.record.get("labels", {}).get("columns", {}) if isinstance(run.record.get("labels"), dict) else {}
     return bool(used) and used <= set(joined)
 
 
 def has_phenotype(run: Run) -> bool:
     """Whether the groups include measured or annotated skin tone."""
-    return any(name.startswith(("measured_", "annotated_")) for term in run.record["terms"] for name in term)
+    return any(name.startswith(("measured_", "annotated_")) for grouping in run.record["groupings"] for name in grouping)
 
 
 # ---- the parts ----
@@ -170,7 +170,7 @@ def groups_of(run: Run) -> dict[str, Any]:
     joined = run.record.get("labels")
     of_joined = joined.get("columns", {}) if isinstance(joined, dict) else {}
     columns = []
-    for name in attribute_columns(terms_of(run)):
+    for name in attribute_columns(groupings_of(run)):
         images = run.manifest[name].value_counts()
         people = run.manifest.groupby(name)["subject"].nunique()
         columns.append({
@@ -181,8 +181,8 @@ def groups_of(run: Run) -> dict[str, Any]:
                 for label, count in images.items()
             ],
         })  # fmt: skip
-    terms = [list(term) for term in terms_of(run)]
-    return {"terms": terms, "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
+    groupings = [list(grouping) for grouping in groupings_of(run)]
+    return {"groupings": groupings, "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
 
 
 def thresholds_of(run: Run) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def thresholds_of(run: Run) -> dict[str, Any]:
     settings = run.record.get("request", {}).get("settings", {})
     verify = settings.get("verify", settings)
     kinds = (("published", "published"), ("thresholds", "given"), ("in_sample", "in_sample"))
-    kind = next((kind for key, kind in kinds if verify.get(key)), "calibrated")
+    kind = next((kind for key, kind in kinds if verify.get(key)), "set")
     return {
         "convention": "accept when score >= threshold",
         "policy": POLICIES[kind] if points else "",
@@ -204,7 +204,7 @@ def thresholds_of(run: Run) -> dict[str, Any]:
 
 def rates_of(run: Run, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
     """Rates by group, of some metrics or of all that are no failure to enrol; without cells of the cross-group matrix."""
-    rows = run.rates[~across_groups(run.rates, attribute_columns(terms_of(run)))]
+    rows = run.rates[~across_groups(run.rates, attribute_columns(groupings_of(run)))]
     wanted = rows["metric"].isin(FAILURES) if metrics is None else ~rows["metric"].isin(list(metrics))
     return [rate_of(row, run) for row in records(rows[~wanted])]
 
@@ -219,12 +219,12 @@ def rate_of(row: Mapping[str, Any], run: Run) -> dict[str, Any]:
 
 def group_object(row: Mapping[str, Any], run: Run, prefix: str = "") -> dict[str, str]:
     """The group of a row as attribute -> label; empty for everybody."""
-    return dict(group_of(row, terms_of(run), prefix).attributes)
+    return dict(group_of(row, groupings_of(run), prefix).attributes)
 
 
 def cross_group(run: Run) -> list[dict[str, Any]]:
     """FMR between every two groups."""
-    rows = run.rates[across_groups(run.rates, attribute_columns(terms_of(run)))]
+    rows = run.rates[across_groups(run.rates, attribute_columns(groupings_of(run)))]
     return [{**rate_of(row, run), "other_group": group_object(row, run, "other_")} for row in records(rows)]
 
 
@@ -297,7 +297,7 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
         "level": run.record["level"],
         "unit": PEOPLE if run.record["manifest"]["has_subjects"] else "each image counts as a person",
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
-        "multiplicity": "Holm's p over all pairs of groups of one term, metric, model and threshold",
+        "multiplicity": "Holm's p over all pairs of groups of one grouping, metric, model and threshold",
     }  # fmt: skip
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.report.compared import ratio_text
 from facegap.report.finding import headline
+from facegap.report.groups import ratio_text
 from facegap.report.tables import METRIC_TITLES, records
 from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
-from facegap.store import Run
+from facegap.store.run import Run
 
 SPECIAL = frozenset("\\`*_[]|#~$>")
 AT_THE_START = "+-="  # would make a list or a heading there

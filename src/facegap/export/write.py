@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from facegap.commands.finished_run import read_finished
-from facegap.report.model_card import model_card
-from facegap.report.run_export import run_export
-from facegap.store import fitting_together, write_bytes
+from facegap.export.document import run_export
+from facegap.export.model_card import model_card
+from facegap.store.finished import read_finished
+from facegap.store.run import fitting_together, write_bytes
 
 Format = Literal["model-card", "json"]
 

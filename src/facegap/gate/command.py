@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.cli.app import RUNS, app
 
-
-@app.command(rich_help_panel=RUNS)
 def gate(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
     policy: Annotated[Path, typer.Option(help="TOML with the rules, see docs/policy.toml", show_default=False)],
@@ -23,7 +20,7 @@ def gate(
 
     facegap gate run --policy policy.toml
     """
-    from facegap.commands import gate as command
+    from facegap.gate import rules as command
 
     _, outcomes = command.gate(run, policy)
     for outcome in outcomes:

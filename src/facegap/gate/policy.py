@@ -41,7 +41,7 @@ class Rule:
     limit     : of a rate or gap; the least number of people for subjects; NaN for verdicts
     scale     : of a gap: "difference" or "ratio"
     forbidden : of verdicts
-    by        : names of the attributes of the groups; None: every term of the run, and for rates everybody too;
+    by        : names of the attributes of the groups; None: every grouping of the run, and for rates everybody too;
                 () everybody alone
     groups    : names of groups as they are printed; empty: all
     threshold : NaN: every threshold of the run; threshold_from : text that its source must contain
@@ -173,7 +173,7 @@ def forbidden(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def by_of(table: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
-    """The term that a rule is about: 'gender*race'; 'everybody' for the empty one."""
+    """The grouping that a rule is about: 'gender*race'; 'everybody' for the empty one."""
     if "by" not in table:
         return None
     said = text(table, "by", where, "")
@@ -181,7 +181,7 @@ def by_of(table: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
         return ()
     names = tuple(name.strip() for name in said.split("*"))
     if not all(names):
-        raise TableError(f"{where}, key by: {said!r}; write a term of the run such as 'gender*race', or 'everybody'")
+        raise TableError(f"{where}, key by: {said!r}; write a grouping of the run such as 'gender*race', or 'everybody'")
     return names
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from facegap.commands.finished_run import read_finished
-from facegap.commands.gate_policy import Policy, Rule, read_policy
-from facegap.derive.terms import Term
-from facegap.report.tables import METRIC_TITLES, own_rates, records, terms_of
+from facegap.derive.groupings import Grouping
+from facegap.gate.policy import Policy, Rule, read_policy
+from facegap.report.tables import METRIC_TITLES, groupings_of, own_rates, records
 from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
-from facegap.store import Run, fitting_together
+from facegap.store.finished import read_finished
+from facegap.store.run import Run, fitting_together
 from facegap.types import Group
 
 State = Literal["holds", "broken", "cannot tell"]
@@ -72,7 +72,7 @@ def exit_code(outcomes: Sequence[Outcome]) -> int:
 
 def outcome(rule: Rule, run: Run) -> Outcome:
     """What a run says to one rule: its worst row decides."""
-    reason = unknown_term(rule, run)
+    reason = unknown_grouping(rule, run)
     if reason:
         return Outcome(rule, "cannot tell", reason)
     judged_rows = rows_of(rule, run)
@@ -95,11 +95,11 @@ def rows_of(rule: Rule, run: Run) -> list[dict[str, Any]]:
     return gap_rows(rule, run) if rule.kind in ("gap", "verdict") else rate_rows(rule, run)
 
 
-def unknown_term(rule: Rule, run: Run) -> str:
+def unknown_grouping(rule: Rule, run: Run) -> str:
     """Why a rule's groups are none of the run's; empty where they are."""
-    if not rule.by or set(rule.by) in [set(term) for term in terms_of(run)]:
+    if not rule.by or set(rule.by) in [set(grouping) for grouping in groupings_of(run)]:
         return ""
-    made = ", ".join("*".join(term) for term in terms_of(run)) or "nothing"
+    made = ", ".join("*".join(grouping) for grouping in groupings_of(run)) or "nothing"
     wanted = clean("*".join(rule.by))
     return f"the run is not split by {wanted} but by {clean(made)}; audit it with --by {wanted}"
 
@@ -141,13 +141,13 @@ def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     return [
         row
         for row in records(rows)
-        if is_meant(rule, row["term"], [str(row["group"])], row) and is_labelled(row["group"])
+        if is_meant(rule, row["grouping"], [str(row["group"])], row) and is_labelled(row["group"])
     ]
 
 
-def is_meant(rule: Rule, term: Term, groups: Sequence[str], row: dict[str, Any]) -> bool:
-    """Whether a row is of the rule's term, groups and threshold."""
-    if rule.by is not None and set(term) != set(rule.by):
+def is_meant(rule: Rule, grouping: Grouping, groups: Sequence[str], row: dict[str, Any]) -> bool:
+    """Whether a row is of the rule's grouping, groups and threshold."""
+    if rule.by is not None and set(grouping) != set(rule.by):
         return False
     if rule.groups and not set(groups) <= set(rule.groups):
         return False
@@ -158,7 +158,7 @@ def is_meant(rule: Rule, term: Term, groups: Sequence[str], row: dict[str, Any])
 
 def is_labelled(group: Group) -> bool:
     """Whether all labels of a group are known."""
-    from facegap.inputs.labels import UNKNOWN
+    from facegap.inputs.manifests.labels import UNKNOWN
 
     return UNKNOWN not in dict(group.attributes).values()
 
@@ -218,8 +218,8 @@ def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     """The gaps that a rule is about."""
     found = []
     for row in records(run.gaps):
-        term = tuple(str(row["family"]).split(",")[0].split("*"))
-        if row["metric"] == rule.metric and is_meant(rule, term, [row["group_a"], row["group_b"]], row):
+        grouping = tuple(str(row["family"]).split(",")[0].split("*"))
+        if row["metric"] == rule.metric and is_meant(rule, grouping, [row["group_a"], row["group_b"]], row):
             found.append(row)
     return found
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.groups.scales import SCALES, Scale, scale_named
-from facegap.inputs.csv_records import Records, read_records
-from facegap.store import as_it_was
+from facegap.inputs.records import Records, read_records
+from facegap.store.run import as_it_was
 from facegap.tables import ANNOTATIONS, check
 from facegap.types import BoolArray, IntArray
 

@@ -1,4 +1,4 @@
-"""The answers of a closed box: a table of image, prediction and, where it says so, confidence and age."""
+"""The answers of a black box: a table of image, prediction and, where it says so, confidence and age."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.csv_records import Records, read_records
-from facegap.inputs.labels import OLDEST, UNKNOWN, normalise_label
+from facegap.inputs.manifests.labels import OLDEST, UNKNOWN, normalise_label
+from facegap.inputs.records import Records, read_records
 
 COLUMNS = ("image", "prediction", "confidence", "age")
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from facegap.derive.comparisons import Comparisons, between, genuine_errors, images_of
 from facegap.derive.gaps import known_codes
+from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
-from facegap.derive.results import run_metrics, subject_codes, terms_of
+from facegap.derive.results import groupings_of, run_metrics, subject_codes
 from facegap.derive.run import comparisons_of, operating_of
-from facegap.derive.terms import Cells, cells_of
 from facegap.derive.verification import Operating
-from facegap.simulate.planted_run import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
+from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
 from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
 FEW_ERRORS = 10
@@ -29,14 +29,14 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
     """Every family of the run that can be planted, and a sentence for each that cannot.
 
     Metrics: error_rate_all, fmr and fnmr at the run's first threshold, fnir and fpir at it; where a run has none of
-    these, what its images ended in (fte, no_answer_rate). Groups under the run's minimum are in no family.
+    these, what its images ended in (fta, no_answer_rate). Groups under the run's minimum are in no family.
     """
     found, left_out = list[OwnFamily](), list[str]()
     for family in [*single_families(run), *pair_families(run, left_out)]:
         if len(family.groups) < 2:
-            left_out.append(f"{family.metric} by {family.term}: fewer than two groups of {run.record['min_subjects']} subjects")
+            left_out.append(f"{family.metric} by {family.grouping}: fewer than two groups of {run.record['min_subjects']} subjects")
         elif len(family.groups) > MOST_GROUPS:
-            left_out.append(f"{family.metric} by {family.term}: more than {MOST_GROUPS} groups, whose pairs nobody could read")
+            left_out.append(f"{family.metric} by {family.grouping}: more than {MOST_GROUPS} groups, whose pairs nobody could read")
         else:
             found.append(family)
     return found, list(dict.fromkeys(left_out))
@@ -47,12 +47,12 @@ def single_families(run: Run) -> Iterator[OwnFamily]:
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     chosen = [name for name in ("error_rate_all",) if name in metrics]
     if not chosen and run.matched is None:
-        chosen = [name for name in ("fte", "no_answer_rate") if name in metrics]
+        chosen = [name for name in ("fta", "no_answer_rate") if name in metrics]
     outcomes = [(metric, Operating(np.nan, ""), *metrics[metric]) for metric in chosen]
     outcomes += search_outcomes(run)
     for metric, operating, trials, errors in outcomes:
-        for term in terms_of(run)[1:]:
-            cells = cells_of(run.manifest, term)
+        for grouping in groupings_of(run)[1:]:
+            cells = cells_of(run.manifest, grouping)
             codes = known_codes(cells, trials)
             rows = codes >= 0
             yield singles(run, metric, cells, operating, subjects[rows], codes[rows], errors[rows])
@@ -77,15 +77,15 @@ def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
     point = operating[0]
     if len(operating) > 1:
         left_out.append(f"the other {len(operating) - 1} thresholds of the run")
-    for term in terms_of(run)[1:]:
-        cells = cells_of(run.manifest, term)
+    for grouping in groupings_of(run)[1:]:
+        cells = cells_of(run.manifest, grouping)
         yield refusals(run, pairs, cells, point)
         if pairs.listed_only:
             left_out.append("fmr: only listed pairs were compared, and planted worlds compare everyone with everyone")
         elif (family := matches(run, pairs, cells, point)) is not None:
             yield family
         else:
-            left_out.append(f"fmr by {'*'.join(term)}: too many people or false matches to be drawn again and again")
+            left_out.append(f"fmr by {'*'.join(grouping)}: too many people or false matches to be drawn again and again")
 
 
 def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily:
@@ -158,7 +158,7 @@ def assembled(
         notes.append("No error was seen; half an error is planted instead of none.")
     rate = max(errors, 0.5) / trials if trials else float("nan")
     return OwnFamily(
-        metric, "*".join(cells.term), point.threshold, point.source, "pairs" if sort == "pairs" else "singles",
+        metric, "*".join(cells.grouping), point.threshold, point.source, "pairs" if sort == "pairs" else "singles",
         tuple(people), errors, trials, rate, strength, metric in RATIO_METRICS, DEFAULT_MARGINS[metric], tuple(notes),
     )  # fmt: skip
 

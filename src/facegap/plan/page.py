@@ -1,4 +1,4 @@
-"""The page of `audit --calibrate`: with these subjects, a gap of d is found with probability p."""
+"""The page of `plan --run RUN`: with these subjects, a gap of d is found with probability p."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import replace
 import altair as alt
 import numpy as np
 
-from facegap.report.calibration_charts import HEIGHT_PX, WIDTH_PX, curves, ends
-from facegap.report.calibration_layout import Section, render
+from facegap.plan.power import OwnPower, crossing
 from facegap.report.figures.style import Figure, finished
 from facegap.report.tables import METRIC_TITLES, TextTable
 from facegap.report.text import NO_NUMBER, clean, score
-from facegap.simulate.planted_bands import Claim, standard_error
-from facegap.simulate.planted_run import OwnPower, crossing
 from facegap.statistics.verdicts import POWER
 from facegap.types import FloatArray
+from facegap.worlds.bands import Claim, standard_error
+from facegap.worlds.charts import HEIGHT_PX, WIDTH_PX, curves, ends
+from facegap.worlds.layout import Section, render
 
 TITLE = "What this audit could have found"
 LEAD = (
@@ -61,7 +61,7 @@ def heading(power: OwnPower) -> str:
     family = power.family
     at = "" if math.isnan(family.threshold) else f", threshold {score(family.threshold)}"
     title = METRIC_TITLES.get(family.metric, family.metric)
-    return f"{title[0].upper()}{title[1:]} by {' x '.join(family.term.split('*'))}{at}"
+    return f"{title[0].upper()}{title[1:]} by {' x '.join(family.grouping.split('*'))}{at}"
 
 
 def sentences(power: OwnPower) -> list[str]:

@@ -14,17 +14,17 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from facegap.simulate.planted import binomial, person_chances
-from facegap.simulate.planted_families import judge_rates, pairs_of
-from facegap.simulate.planted_pairs import sparse_false_matches
-from facegap.simulate.planted_rates import covers
-from facegap.simulate.planted_search import normal_nodes
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.dyadic import dyadic_fmr
+from facegap.statistics.family_tests import Judged
 from facegap.statistics.gaps import ALPHA
-from facegap.statistics.judged import Judged
 from facegap.statistics.verdicts import GAP, WITHIN, holm, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
+from facegap.worlds.families import judge_rates, pairs_of
+from facegap.worlds.pairs import sparse_false_matches
+from facegap.worlds.people import binomial, person_chances
+from facegap.worlds.rates import covers
+from facegap.worlds.searches import normal_nodes
 
 DIFFERENCES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
@@ -56,7 +56,7 @@ class OwnFamily:
     """
 
     metric: str
-    term: str
+    grouping: str
     threshold: float
     threshold_from: str
     sort: Literal["singles", "pairs"]

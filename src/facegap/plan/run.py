@@ -1,4 +1,4 @@
-"""`audit --calibrate`: what an audit of these very people could have found, attached to its run folder."""
+"""`facegap plan --run RUN`: which gaps an audit of these very people could have found, attached to its run folder."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from facegap.commands.calibrate import PAGE, RESULT, RESULT_VERSION
-from facegap.derive.own_sizes import own_families
 from facegap.errors import RunError
-from facegap.report.own_calibration import own_page
+from facegap.plan.families import own_families
+from facegap.plan.page import own_page
+from facegap.plan.power import DIFFERENCES, RATIOS, OwnFamily, OwnPower, own_power
 from facegap.runtime import version_of
-from facegap.simulate.planted_pool import in_processes
-from facegap.simulate.planted_run import DIFFERENCES, RATIOS, OwnFamily, OwnPower, own_power
-from facegap.store import Run, broken_hashes, finish, fitting_together, open_folder, read_run
-from facegap.store_files import explained, write_bytes
+from facegap.store.files import explained, write_bytes
+from facegap.store.run import Run, broken_hashes, finish, fitting_together, open_folder, read_run
+from facegap.worlds.pool import in_processes
 
+PAGE, RESULT, RESULT_VERSION = "power.html", "power.json", 1
 WORLDS, FEWEST_WORLDS = 500, 100
 MOST_DRAWS = 40_000  # groups x gaps x worlds of one family: some seconds
 FEW_FAMILIES = 3  # that one process has drawn before others have started
 Progress = Callable[[int, int], None]  # draws done, draws in all
 
 
-def own_calibration(
+def simulated_power(
     run: Run, *, seed: int = 0, worlds: int | None = None, workers: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
@@ -72,12 +72,12 @@ def worlds_for(family: OwnFamily) -> int:
     return int(np.clip(MOST_DRAWS // draws_of(family), FEWEST_WORLDS, WORLDS))
 
 
-def add_own_calibration(
+def add_power(
     folder: Path, run: Run, *, seed: int = 0, workers: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
-    """Write calibration.html and calibration.json into a finished run folder and hash the folder again."""
-    powers, left_out = own_calibration(run, seed=seed, workers=workers, progress=progress)
+    """Write power.html and power.json into a finished run folder and hash the folder again."""
+    powers, left_out = simulated_power(run, seed=seed, workers=workers, progress=progress)
     plain = json.dumps(as_plain(powers, left_out, seed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(folder / RESULT, plain.encode())
     write_bytes(folder / PAGE, own_page(powers, left_out, seed=seed).encode())
@@ -86,10 +86,10 @@ def add_own_calibration(
     return powers, left_out
 
 
-def calibrate_run(
+def power_of_finished_run(
     folder: Path, *, seed: int = 0, workers: int | None = None, progress: Progress = lambda done, total: None
 ) -> tuple[list[OwnPower], list[str]]:
-    """`add_own_calibration` to a run that was finished earlier, closed boxes included.
+    """`add_power` to a run that was finished earlier, black boxes included.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def calibrate_run(
     if changed:  # the new page would give changed tables new hashes
         raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}")
     with open_folder(folder, resume=True), fitting_together(folder):
-        return add_own_calibration(folder, read_run(folder), seed=seed, workers=workers, progress=progress)
+        return add_power(folder, read_run(folder), seed=seed, workers=workers, progress=progress)
 
 
 def as_plain(powers: Sequence[OwnPower], left_out: Sequence[str], seed: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
     stated = {
         name: value
         for name, value in asdict(family).items()
-        if name in ("metric", "term", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
+        if name in ("metric", "grouping", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
     }
     return {
         **stated,

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.images import Picture, Pixels, quiet_decoders, read_picture
+from facegap.inputs.images.decode import Picture, Pixels, quiet_decoders, read_picture
 from facegap.report.tables import records
 from facegap.report.text import clean
-from facegap.store import Run
+from facegap.store.run import Run
 
 MOST_EXAMPLES = 24
 SIDE_PX, QUALITY = 112, 72
@@ -49,11 +49,11 @@ def examples_of(run: Run, folder: Path, *, include_ids: bool, allow_outside: boo
 
 
 def chosen_rows(run: Run) -> list[dict[str, Any]]:
-    """Rows that failed, taken in turn from each kind of failure and each group of the finest term, in manifest order."""
+    """Rows that failed, taken in turn from each kind of failure and each group of the finest grouping, in manifest order."""
     frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"]))
     frame["label"], frame["prediction"] = run.predictions["label"], run.predictions["prediction"]
     frame["failure"] = failures(run)
-    finest: list[str] = max(run.record["terms"], key=len, default=[])
+    finest: list[str] = max(run.record["groupings"], key=len, default=[])
     frame["group"] = run.manifest[list(finest)].agg(" ".join, axis=1) if finest else ""
     wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable"])]
     return list(in_turn(wrong))[:MOST_EXAMPLES]

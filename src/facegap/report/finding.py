@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.terms import Term
-from facegap.inputs.labels import UNKNOWN
-from facegap.report.compared import ratio_text
-from facegap.report.extremes import least_known
-from facegap.report.tables import own_rates, records, terms_of
+from facegap.derive.groupings import Grouping
+from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.report.groups import ratio_text
+from facegap.report.tables import groupings_of, own_rates, records
 from facegap.report.text import clean, hundredfold, number, p_value, percent, score
+from facegap.report.worst_best import least_known
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import GAP, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
-from facegap.store import Run
+from facegap.store.run import Run
 
 # What a rate says: "{model} {verb} {rate} of {of what} {group}"; the verb ends in the word that the second group takes.
 SAID: Mapping[str, tuple[str, str]] = {
@@ -28,7 +28,7 @@ SAID: Mapping[str, tuple[str, str]] = {
     "fnir": ("does not find the person in the gallery in", "the searches for"),
     "fpir": ("names somebody although the person is not in the gallery in", "the searches for"),
     "no_answer_rate": ("gives no answer for", "the images of"),
-    "fte": ("finds no usable face in", "the images of"),
+    "fta": ("finds no usable face in", "the images of"),
 }
 IN_DOUBT = {
     GAP: "there is a gap",
@@ -47,7 +47,7 @@ class Contrast:
     """
 
     metric: str
-    term: Term
+    grouping: Grouping
     worst: Mapping[str, Any]
     best: Mapping[str, Any]
     widest: Mapping[str, Any]
@@ -66,7 +66,7 @@ def headline(run: Run) -> tuple[str, ...]:
 def of_everybody(run: Run) -> tuple[str, ...]:
     """The rate of everybody for what the run is about first; nothing where there was no trial at all."""
     rates = own_rates(run)
-    whole = records(rates[[entry == () for entry in rates["term"]]])
+    whole = records(rates[[entry == () for entry in rates["grouping"]]])
     row = next((row for metric in SAID for row in whole if row["metric"] == metric and row["trials"]), None)
     if row is None:
         return ()
@@ -75,7 +75,7 @@ def of_everybody(run: Run) -> tuple[str, ...]:
 
 
 def contrast(run: Run) -> Contrast | None:
-    """The contrast to tell first: the first metric of SAID with two ranked groups, by the term with most attributes."""
+    """The contrast to tell first: the first metric of SAID with two ranked groups, by the grouping with most attributes."""
     rates = own_rates(run)
     points = run.record.get("operating", [])
     for metric in SAID:
@@ -84,10 +84,10 @@ def contrast(run: Run) -> Contrast | None:
             rows = rows[rows["threshold"] == points[0]["threshold"]]
         elif metric in ("fnir", "fpir"):
             rows = rows[rows["threshold_from"] == rows["threshold_from"].iloc[0]] if len(rows) else rows
-        for term in sorted(terms_of(run), key=len, reverse=True):
-            cells = [row for row in records(rows[[entry == term for entry in rows["term"]]]) if is_labelled(row)]
+        for grouping in sorted(groupings_of(run), key=len, reverse=True):
+            cells = [row for row in records(rows[[entry == grouping for entry in rows["grouping"]]]) if is_labelled(row)]
             if len(cells) >= 2:
-                return between(run, metric, term, cells)
+                return between(run, metric, grouping, cells)
     return None
 
 
@@ -96,7 +96,7 @@ def is_labelled(row: Mapping[str, Any]) -> bool:
     return UNKNOWN not in dict(row["group"].attributes).values()
 
 
-def between(run: Run, metric: str, term: Term, cells: list[dict[str, Any]]) -> Contrast:
+def between(run: Run, metric: str, grouping: Grouping, cells: list[dict[str, Any]]) -> Contrast:
     """The contrast of the worst and the best of some cells."""
     worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
     family = family_of(run.gaps, metric, worst)
@@ -104,7 +104,7 @@ def between(run: Run, metric: str, term: Term, cells: list[dict[str, Any]]) -> C
     rows = [row for row in records(family) if {row["group_a"], row["group_b"]} == names]
     gap = oriented(rows[0], str(worst["group"])) if rows and len(names) == 2 else None
     verdicts = {str(k): int(n) for k, n in family["verdict"].value_counts().items()}
-    return Contrast(metric, term, worst, best, least_known(cells), gap, verdicts)
+    return Contrast(metric, grouping, worst, best, least_known(cells), gap, verdicts)
 
 
 def family_of(gaps: pd.DataFrame, metric: str, row: Mapping[str, Any]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ def family_of(gaps: pd.DataFrame, metric: str, row: Mapping[str, Any]) -> pd.Dat
     if not len(gaps):
         return gaps.assign(verdict="")
     same = gaps["threshold"].isna() if math.isnan(row["threshold"]) else gaps["threshold"] == row["threshold"]
-    named = gaps["family"].str.split(",").str[0] == "*".join(row["term"])
+    named = gaps["family"].str.split(",").str[0] == "*".join(row["grouping"])
     source = gaps["threshold_from"] == row["threshold_from"] if "threshold_from" in gaps.columns else same
     return gaps[(gaps["metric"] == metric) & named & same & source]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facegap.derive.groupings import MOST_DEFAULT_VALUES, label_order
 from facegap.derive.results import subject_codes
-from facegap.derive.terms import MOST_DEFAULT_VALUES, label_order
-from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, number
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.published import LABELS_MEAN, PLAIN_NAMES
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.tables import MANIFEST, label_columns
 from facegap.types import AnyArray, BoolArray, IntArray, Rate
 
@@ -145,7 +145,7 @@ def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
 
 def other_attribute(run: Run) -> str:
     """What gender is crossed with: what --by crosses it with (tone before others), else tone if labelled, else ""."""
-    crossed = [name for term in run.record["terms"] if "gender" in term for name in term if name != "gender"]
+    crossed = [name for grouping in run.record["groupings"] if "gender" in grouping for name in grouping if name != "gender"]
     if crossed:
         return "tone" if "tone" in crossed else str(crossed[0])
     labelled = "tone" in label_columns(run.manifest, MANIFEST)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from facegap.report.tables import own_rates
 from facegap.report.text import clean
-from facegap.store import Run
+from facegap.store.run import Run
 
 TERMS: Mapping[str, str] = MappingProxyType(
     {
@@ -91,7 +91,7 @@ class Method:
 
 
 EVERY = frozenset({"any"})
-CLASSIFIED = frozenset({"error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate", "fte"})
+CLASSIFIED = frozenset({"error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate", "fta"})
 COMPARED = frozenset({"fmr", "fnmr"})
 SEARCHED = frozenset({"fnir", "fpir"})
 METHODS: tuple[Method, ...] = (

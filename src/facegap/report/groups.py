@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.terms import attribute_columns
+from facegap.derive.groupings import attribute_columns
 from facegap.derive.verification import MOST_MATRIX_GROUPS, Operating
 from facegap.report.tables import (
     METRIC_TITLES,
@@ -17,36 +17,36 @@ from facegap.report.tables import (
     across_groups,
     cell,
     group_of,
+    grouping_of,
+    groupings_of,
     no_error_notes,
     own_rates,
     records,
-    term_of,
-    terms_of,
 )
 from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Group
 
 MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
 
 
 def matrix_tables(run: Run) -> list[TextTable]:
-    """Who is mistaken for whom: FMR between every two groups of a term, per threshold."""
-    terms = terms_of(run)
-    between = run.rates[across_groups(run.rates, attribute_columns(terms))]
+    """Who is mistaken for whom: FMR between every two groups of a grouping, per threshold."""
+    groupings = groupings_of(run)
+    between = run.rates[across_groups(run.rates, attribute_columns(groupings))]
     own = own_rates(run)
     tables = []
-    for term in terms:
+    for grouping in groupings:
         for point in run.record.get("operating", []):
             chosen = own[(own["metric"] == "fmr") & (own["threshold"] == point["threshold"])]
-            cells = {(row["group"], row["group"]): row for row in records(chosen) if row["term"] == term}
+            cells = {(row["group"], row["group"]): row for row in records(chosen) if row["grouping"] == grouping}
             for row in records(between[between["threshold"] == point["threshold"]]):
-                group, other = group_of(row, terms), group_of(row, terms, "other_")
-                if term_of(group) == term:
+                group, other = group_of(row, groupings), group_of(row, groupings, "other_")
+                if grouping_of(group) == grouping:
                     cells[group, other] = cells[other, group] = row
-            tables.append(matrix_table(cells, " x ".join(term), Operating(point["threshold"], point["source"])))
+            tables.append(matrix_table(cells, " x ".join(grouping), Operating(point["threshold"], point["source"])))
     return [table for table in tables if table.rows or table.notes]
 
 

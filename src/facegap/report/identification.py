@@ -8,33 +8,33 @@ from dataclasses import replace
 
 import numpy as np
 
+from facegap.derive.groupings import cells_of
 from facegap.derive.identification import GALLERY, SearchPoint, search_points
-from facegap.derive.terms import cells_of
-from facegap.report.extremes import extremes
 from facegap.report.tables import METRIC_TITLES, TextTable, cell, own_rates, records
 from facegap.report.text import clean
-from facegap.store import Run
+from facegap.report.worst_best import extremes
+from facegap.store.run import Run
 from facegap.types import Group
 
 
 def search_tables(run: Run) -> list[TextTable]:
-    """Per term, everybody first: a table without a threshold (closed set), and one for each threshold (open set)."""
+    """Per grouping, everybody first: a table without a threshold (closed set), and one for each threshold (open set)."""
     if run.searched is None:
         return []
     points = search_points(run, run.searched)
     together: dict[tuple[str, str], list[SearchPoint]] = {}
     for point in points:
         together.setdefault((f"{point.threshold:.17g}", point.given), []).append(point)
-    terms = [(), *(tuple(term) for term in run.record["terms"])]
-    return [search_table(run, term, same) for term in terms for same in together.values()]
+    groupings = [(), *(tuple(grouping) for grouping in run.record["groupings"])]
+    return [search_table(run, grouping, same) for grouping in groupings for same in together.values()]
 
 
-def search_table(run: Run, term: tuple[str, ...], points: Sequence[SearchPoint]) -> TextTable:
-    """The groups of one term by the judgements at one threshold; groups too small to rank are dimmed."""
+def search_table(run: Run, grouping: tuple[str, ...], points: Sequence[SearchPoint]) -> TextTable:
+    """The groups of one grouping by the judgements at one threshold; groups too small to rank are dimmed."""
     rates = own_rates(run)
-    of_term = records(rates[[entry == term for entry in rates["term"]]])
-    cells = {(row["group"], row["metric"], row["threshold_from"]): row for row in of_term}
-    enrolled = gallery_sizes(run, term)
+    of_grouping = records(rates[[entry == grouping for entry in rates["grouping"]]])
+    cells = {(row["group"], row["metric"], row["threshold_from"]): row for row in of_grouping}
+    enrolled = gallery_sizes(run, grouping)
     rows, dimmed = [], set()
     for k, (group, images) in enumerate(enrolled.items()):
         found = [cells[group, point.metric, point.source] for point in points]
@@ -49,7 +49,7 @@ def search_table(run: Run, term: tuple[str, ...], points: Sequence[SearchPoint])
     notes = [f"N: {points[0].gallery}; {run.record['identification']['roles']}."]
     notes += [f"Threshold: {points[0].given}."] if points[0].given else []
     return TextTable(
-        f"{' x '.join(term) or 'everybody'}: search, {at}",
+        f"{' x '.join(grouping) or 'everybody'}: search, {at}",
         ("group", "enrolled", headed, *(title_of(point) for point in points)),
         tuple(rows),
         frozenset(dimmed),
@@ -57,10 +57,10 @@ def search_table(run: Run, term: tuple[str, ...], points: Sequence[SearchPoint])
     )
 
 
-def gallery_sizes(run: Run, term: tuple[str, ...]) -> dict[Group, int]:
+def gallery_sizes(run: Run, grouping: tuple[str, ...]) -> dict[Group, int]:
     """Images to be enrolled of each group: who is in the gallery decides who can be taken for somebody."""
     assert run.searched is not None
-    cells = cells_of(run.manifest, term)
+    cells = cells_of(run.manifest, grouping)
     sizes = np.bincount(cells.codes[run.searched.roles == GALLERY], minlength=len(cells.groups))
     return dict(zip(cells.groups, sizes.tolist(), strict=True))
 
@@ -71,7 +71,7 @@ def title_of(point: SearchPoint) -> str:
 
 
 def search_findings(run: Run) -> list[str]:
-    """The worst and the best group of every term, for false alarms and for mates missed at the shortest list."""
+    """The worst and the best group of every grouping, for false alarms and for mates missed at the shortest list."""
     if run.searched is None:
         return []
     shortest = min(run.record["identification"]["ranks"])

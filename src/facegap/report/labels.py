@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.report.compared import reciprocal
+from facegap.report.groups import reciprocal
 from facegap.report.tables import METRIC_TITLES, TextTable, records
 from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.statistics.verdicts import sentence
-from facegap.store import Run
+from facegap.store.run import Run
 
 ALPHA = 0.05  # of a family, as in `gap_family`
 FIRST_METRICS = ("error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate")
@@ -51,7 +51,7 @@ def doubt_tables(run: Run) -> list[TextTable]:
 
 def counts_table(run: Run) -> TextTable:
     """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
-    used = {name for term in run.record["terms"] for name in term}
+    used = {name for grouping in run.record["groupings"] for name in grouping}
     columns = {name: stated for name, stated in run.record["labels"]["columns"].items() if name in used}
     rows = [
         (clean(name), clean(label), str(count))
@@ -102,7 +102,7 @@ def doubt_line(family: pd.DataFrame) -> tuple[str, ...]:
 
 
 def trust_tables(run: Run) -> list[TextTable]:
-    """Per term the widest gap of its first metric at every level of trust."""
+    """Per grouping the widest gap of its first metric at every level of trust."""
     trust = run.extra.get("label_trust.csv")
     if trust is None:
         return []

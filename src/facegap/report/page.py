@@ -16,13 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from facegap.errors import RunError
-from facegap.report import overview
+from facegap.report import summary as overview
 from facegap.report.finding import headline
-from facegap.report.names import unnamed
+from facegap.report.glossary import limits_of, methods_of
 from facegap.report.reproduce import command_of
 from facegap.report.text import clean
-from facegap.report.words import limits_of, methods_of
-from facegap.store import (
+from facegap.report.unnamed import unnamed
+from facegap.store.run import (
     Run,
     broken_hashes,
     explained,
@@ -173,10 +173,10 @@ def asset(name: str) -> str:
     return files("facegap.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def environment() -> Environment:
-    """The template engine with the page's filters."""
+def environment(package: str = "facegap.report") -> Environment:
+    """The template engine with the page's filters; package : whose folder `templates` is read."""
     made = Environment(
-        loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     made.filters |= {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from facegap.report.compared import gap_table
 from facegap.report.gender_shades import COUNTED_AS, per_cent, view_rates
 from facegap.report.gender_shades import gender_shades_tables as split_tables
+from facegap.report.groups import gap_table
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean
 from facegap.statistics.published import COLUMNS, PLAIN_NAMES
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Rate
 
 

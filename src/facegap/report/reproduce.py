@@ -9,7 +9,7 @@ from typing import Any
 
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.store import Run, sha256
+from facegap.store.run import Run, sha256
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
 LABEL_FILES: Mapping[str, str] = {"tone": "TONE.parquet", "annotations": "ANNOTATIONS.csv"}
@@ -18,7 +18,7 @@ MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, an
 
 
 def command_of(record: Mapping[str, Any]) -> str:
-    """The command of an audit, with file names for paths; for closed boxes the names of their files stay open."""
+    """The command of an audit, with file names for paths; for black boxes the names of their files stay open."""
     request = record.get("request", {})
     settings = request.get("settings", {})
     if "predictions_sha256" in request:
@@ -32,7 +32,7 @@ def command_of(record: Mapping[str, Any]) -> str:
         options = audit_options(settings)
     options |= label_options(record, options)
     options["--send-images"] = bool(record.get("sent"))
-    options["--by"] = ",".join("*".join(term) for term in record["terms"])
+    options["--by"] = ",".join("*".join(grouping) for grouping in record["groupings"])
     options["--min-subjects"] = record["min_subjects"] if record["min_subjects"] != 20 else None
     return " ".join([*words, *option_words(options), "--out", "RUN"])
 
@@ -49,7 +49,7 @@ def label_options(record: Mapping[str, Any], options: Mapping[str, Any]) -> dict
 
 
 def closed_command(record: Mapping[str, Any]) -> str:
-    """Which closed box of comparisons a record is of."""
+    """Which black box of comparisons a record is of."""
     return "audit-scores" if "pairs" in record else "audit-embeddings"
 
 
@@ -82,13 +82,13 @@ def verify_options(verify: Mapping[str, Any]) -> dict[str, Any]:
         "--fmr": verify.get("fmr") or None,
         "--fmr-on": verify.get("fmr_on"),
         "--threshold": [*verify.get("thresholds", []), *(["published"] if verify.get("published") else [])] or None,
-        "--calibrate-on": file_name(verify.get("calibrate_on")),
+        "--threshold-on": file_name(verify.get("threshold_on")),
         "--in-sample": bool(verify.get("in_sample")),
         "--pairs": file_name(verify.get("pairs")),
         "--exclude-pairs": file_name(verify.get("exclude_pairs")),
         "--tail-limit": verify.get("tail_limit") if verify.get("tail_limit") != USUAL_TAIL else None,
     }
-    if found["--fmr"] and not found["--calibrate-on"] and not found["--in-sample"]:
+    if found["--fmr"] and not found["--threshold-on"] and not found["--in-sample"]:
         found |= {"--split": verify.get("split"), "--seed": verify.get("seed")}
     return found
 
@@ -114,8 +114,8 @@ def hash_table(run: Run, folder: Path) -> TextTable:
     """sha256 of what went in (manifest, weights, lists of pairs) and of the tables that came out."""
     record, request = run.record, run.record.get("request", {})
     rows = [("manifest", str(record["manifest"]["sha256"]))]
-    if request.get("calibration_sha256"):
-        rows.append(("calibration manifest", str(request["calibration_sha256"])))
+    if request.get("threshold_set_sha256"):
+        rows.append(("threshold-set manifest", str(request["threshold_set_sha256"])))
     rows += [("list of pairs", str(value)) for value in request.get("pair_lists_sha256", [])]
     joined = record.get("labels") or {}
     rows += [(name, str(joined[name]["sha256"])) for name in LABEL_FILES if name in joined]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from facegap.derive.transfer import WORST
-from facegap.report.tables import TextTable, cell, group_of, records, terms_of
+from facegap.report.tables import TextTable, cell, group_of, groupings_of, records
 from facegap.report.text import NO_NUMBER, clean, number, p_value, percent, score
-from facegap.store import Run
+from facegap.store.run import Run
 
 MEASURE_TITLES = {
     "max_min_difference": "largest less smallest",
@@ -23,10 +23,10 @@ MEASURE_TITLES = {
 
 def score_table(run: Run) -> TextTable:
     """Means of scores and the equal error rate by group."""
-    terms = terms_of(run)
+    groupings = groupings_of(run)
     rows = tuple(
         (
-            clean(group_of(row, terms)), f"{row['genuine_pairs']:,}", number(float(row["genuine_mean"]), 3),
+            clean(group_of(row, groupings)), f"{row['genuine_pairs']:,}", number(float(row["genuine_mean"]), 3),
             f"{row['impostor_pairs']:,}", number(float(row["impostor_mean"]), 3),
             percent(float(row["equal_error_rate"])),
         )
@@ -42,10 +42,10 @@ def transfer_table_text(run: Run) -> TextTable:
     table = run.extra.get("transfer.csv")
     told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
     rows = [] if table is None else records(table)
-    terms = terms_of(run)
+    groupings = groupings_of(run)
     by_source: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if not group_of(row, terms).attributes:
+        if not group_of(row, groupings).attributes:
             by_source.setdefault(str(row["threshold_from"]), {}).setdefault(str(row["metric"]), row)
     lines = tuple(transfer_line(source, both, told) for source, both in by_source.items() if "fmr" in both)
     silent = [point for point in told.values() if point["threshold"] is None]
@@ -76,7 +76,7 @@ def measure_table(run: Run) -> TextTable:
 
 
 def measure_line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """One measure of one term."""
+    """One measure of one grouping."""
     undefined = str(row["undefined_because"] or "")
     chance = NO_NUMBER
     if float(row["chance_median"]) == float(row["chance_median"]):

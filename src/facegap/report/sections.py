@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from facegap.report.compared import matrix_tables
 from facegap.report.figures import Figure
+from facegap.report.glossary import TERMS
+from facegap.report.groups import matrix_tables
 from facegap.report.identification import search_tables
 from facegap.report.labels import counts_table, doubt_tables
-from facegap.report.narrow import in_parts, shades_tables, verdict_table
+from facegap.report.page_tables import in_parts, shades_tables, verdict_table
 from facegap.report.reproduce import execution_table, hash_table, version_table
-from facegap.report.spread import measure_table, score_table, transfer_table_text
+from facegap.report.score_tables import measure_table, score_table, transfer_table_text
 from facegap.report.tables import (
     TextTable,
     age_text_table,
@@ -24,8 +25,7 @@ from facegap.report.tables import (
     rate_tables,
     timing_table,
 )
-from facegap.report.words import TERMS
-from facegap.store import Run
+from facegap.store.run import Run
 
 if TYPE_CHECKING:
     from facegap.report.examples import Example

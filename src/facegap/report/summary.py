@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from facegap.report.compared import gap_table, matrix_tables
-from facegap.report.extremes import extremes
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
+from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
 from facegap.report.labels import label_tables
 from facegap.report.tables import (
@@ -16,7 +15,8 @@ from facegap.report.tables import (
     rate_tables,
     timing_table,
 )
-from facegap.store import Run
+from facegap.report.worst_best import extremes
+from facegap.store.run import Run
 
 
 def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
@@ -33,7 +33,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
 
 
 def findings(run: Run) -> list[str]:
-    """The worst and the best group of every term, for the metric that the audit is about."""
+    """The worst and the best group of every grouping, for the metric that the audit is about."""
     metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
-    metrics = metrics or ["fte", "no_answer_rate"]  # a run has one of them
+    metrics = metrics or ["fta", "no_answer_rate"]  # a run has one of them
     return [*(sentence for metric in metrics for sentence in extremes(run, metric)), *search_findings(run)]

@@ -12,17 +12,17 @@ from typing import Any
 
 import pandas as pd
 
+from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.identification import METRICS as SEARCH_METRICS
-from facegap.derive.terms import Term, attribute_columns
 from facegap.derive.verification import METRICS as PAIR_METRICS
 from facegap.report.text import clean, interval, milliseconds, number, percent, score
 from facegap.statistics.effective import EXACT_PAIRS
 from facegap.statistics.intervals import clopper_pearson
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import ANY, Group
 
 METRIC_TITLES = {
-    "fte": "no usable face (fte)",
+    "fta": "failure to acquire (FTA): no usable face",
     "no_answer_rate": "no answer",
     "error_rate_answered": "wrong, of those answered",
     "error_rate_all": "wrong or no answer, of all",
@@ -54,34 +54,34 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
-def terms_of(run: Run) -> list[Term]:
-    """The terms of --by, each in its own order: race x gender is not gender x race."""
-    return [tuple(term) for term in run.record["terms"]]
+def groupings_of(run: Run) -> list[Grouping]:
+    """The groupings of --by, each in its own order: race x gender is not gender x race."""
+    return [tuple(grouping) for grouping in run.record["groupings"]]
 
 
-def group_of(row: Mapping[str, Any], terms: Sequence[Term], prefix: str = "") -> Group:
-    """The group that a row of RATES speaks of, its attributes in the order of its term.
+def group_of(row: Mapping[str, Any], groupings: Sequence[Grouping], prefix: str = "") -> Group:
+    """The group that a row of RATES speaks of, its attributes in the order of its grouping.
 
     prefix : `other_` for the second group of a cell of the cross-group matrix
     """
-    split = {name for name in attribute_columns(terms) if row[f"{prefix}{name}"] != ANY}
-    term: Term = next((term for term in terms if set(term) == split), ())
-    return Group(tuple((name, str(row[f"{prefix}{name}"])) for name in term))
+    split = {name for name in attribute_columns(groupings) if row[f"{prefix}{name}"] != ANY}
+    grouping: Grouping = next((grouping for grouping in groupings if set(grouping) == split), ())
+    return Group(tuple((name, str(row[f"{prefix}{name}"])) for name in grouping))
 
 
-def term_of(group: Group) -> tuple[str, ...]:
+def grouping_of(group: Group) -> tuple[str, ...]:
     """Names of the attributes that a group is split by."""
     return tuple(name for name, _ in group.attributes)
 
 
 def own_rates(run: Run) -> pd.DataFrame:
-    """RATES without the cells of the cross-group matrix, with a column `term` and a column `group`."""
-    terms = terms_of(run)
-    inside = run.rates[~across_groups(run.rates, attribute_columns(terms))]
-    groups = [group_of(row, terms) for row in records(inside)]
+    """RATES without the cells of the cross-group matrix, with a column `grouping` and a column `group`."""
+    groupings = groupings_of(run)
+    inside = run.rates[~across_groups(run.rates, attribute_columns(groupings))]
+    groups = [group_of(row, groupings) for row in records(inside)]
     return inside.assign(
         group=pd.Series(groups, index=inside.index, dtype=object),
-        term=pd.Series([term_of(group) for group in groups], index=inside.index, dtype=object),
+        grouping=pd.Series([grouping_of(group) for group in groups], index=inside.index, dtype=object),
     )
 
 
@@ -92,21 +92,21 @@ def across_groups(rates: pd.DataFrame, attributes: Sequence[str]) -> pd.Series[b
 
 
 def rate_tables(run: Run) -> list[TextTable]:
-    """Per term, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
+    """Per grouping, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
     rates = own_rates(run)
     rates = rates[~rates["metric"].isin(SEARCH_METRICS)]  # those have tables of their own
     tables = []
-    for term in [(), *terms_of(run)]:
-        title = " x ".join(term) or "everybody"
-        of_term = rates[[entry == term for entry in rates["term"]]]
-        for threshold, found in of_term.groupby("threshold", sort=False, dropna=False):
+    for grouping in [(), *groupings_of(run)]:
+        title = " x ".join(grouping) or "everybody"
+        of_grouping = rates[[entry == grouping for entry in rates["grouping"]]]
+        for threshold, found in of_grouping.groupby("threshold", sort=False, dropna=False):
             at = "" if math.isnan(float(str(threshold))) else f", threshold {score(float(str(threshold)))}"
             tables.append(rate_table(found, title + at, run.record["min_subjects"]))
     return tables
 
 
 def rate_table(rates: pd.DataFrame, title: str, min_subjects: int) -> TextTable:
-    """Rates of one term; each cell is value, interval and errors / trials. Groups that are too small are dimmed."""
+    """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed."""
     metrics = list(dict.fromkeys(rates["metric"]))
     by_group: dict[Group, dict[str, Any]] = {}
     for row in records(rates):
@@ -163,7 +163,7 @@ def outcome_table(run: Run) -> TextTable:
     excluded = run.record["manifest"]["excluded_by_where"]
     notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
     if "detect" not in run.record["models"]:
-        notes.append("No detector ran: ok says that nothing was lost before the closed box, and nothing about a face.")
+        notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
     if sent := run.record.get("sent"):
         notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
     return TextTable(
@@ -191,10 +191,10 @@ def answer_notes(run: Run) -> list[str]:
 
 def age_text_table(run: Run) -> TextTable:
     """Mean absolute error of age by group."""
-    terms = terms_of(run)
+    groupings = groupings_of(run)
     rows = tuple(
         (
-            clean(group_of(row, terms)), str(row["trials"]), str(row["subjects"]),
+            clean(group_of(row, groupings)), str(row["trials"]), str(row["subjects"]),
             number(row["mean_absolute_error_years"]), f"[{number(row['low'])}, {number(row['high'])}]",
         )
         for row in records(run.age)

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from facegap.errors import FetchError
-from facegap.inputs.model_card import ModelCard
-from facegap.report import overview
+from facegap.inputs.cards.schema import ModelCard
+from facegap.report import summary as overview
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.store import Run
+from facegap.store.run import Run
 
 PLAIN_LINE_EVERY_S = 5.0
 WIDE = 200  # columns where the output is no terminal: a table in a log must not be folded to 80

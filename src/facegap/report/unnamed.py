@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from facegap.store import Run
+from facegap.store.run import Run
 
 SOMEBODY = "(an image)"
 

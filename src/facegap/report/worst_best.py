@@ -1,4 +1,4 @@
-"""The finding in a sentence: of every term the group with the highest rate and the one with the lowest, with n."""
+"""The finding in a sentence: of every grouping the group with the highest rate and the one with the lowest, with n."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.tables import METRIC_TITLES, own_rates, records
 from facegap.report.text import clean, interval, percent
-from facegap.store import Run
+from facegap.store.run import Run
 
 
 def extremes(run: Run, metric: str) -> list[str]:
-    """A sentence per term and threshold: the worst and the best group of enough subjects, each with n and interval.
+    """A sentence per grouping and threshold: the worst and the best group of enough subjects, each with n and interval.
 
     Where the threshold comes from stands behind it.
     """
@@ -22,19 +22,19 @@ def extremes(run: Run, metric: str) -> list[str]:
         (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
     ]
     sentences = []
-    for (_, _), found in enough.groupby(["term", "threshold"], sort=False, dropna=False):
-        cells = [row for row in records(found) if row["term"] and UNKNOWN not in dict(row["group"].attributes).values()]
+    for (_, _), found in enough.groupby(["grouping", "threshold"], sort=False, dropna=False):
+        cells = [row for row in records(found) if row["grouping"] and UNKNOWN not in dict(row["group"].attributes).values()]
         if len(cells) < 2:
             continue
         source = f" ({clean(cells[0]['threshold_from'])})" if cells[0]["threshold_from"] else ""
         if len({row["value"] for row in cells}) == 1:
-            first, named = cells[0], " x ".join(cells[0]["term"])
+            first, named = cells[0], " x ".join(cells[0]["grouping"])
             title = METRIC_TITLES.get(metric, metric)
             everywhere = f"{percent(first['value'])} in every group of enough subjects"
             sentences.append(f"{clean(named)}: {title}: {everywhere}; least is known of {said(least_known(cells))}.{source}")
             continue
         worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
-        named = f"{' x '.join(worst['term'])}: highest {METRIC_TITLES.get(metric, metric)}"
+        named = f"{' x '.join(worst['grouping'])}: highest {METRIC_TITLES.get(metric, metric)}"
         sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.{source}")
     return sentences
 

@@ -1,7 +1,7 @@
 """`facegap reproduce gender-shades`: the people of the printed table, rebuilt and put through the ordinary audit.
 
 The printed shares are turned into counts, the counts into one row per person, and those rows into the two files that a
-closed box hands over. From there on nothing knows that the answers are not fresh.
+black box hands over. From there on nothing knows that the answers are not fresh.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from facegap.closed_boxes import audit_predictions
+from facegap.audit.predictions import audit_predictions
 from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.page import add_report
@@ -34,7 +34,7 @@ from facegap.statistics.published import (
     rebuild_people,
 )
 from facegap.statistics.verdicts import sentence
-from facegap.store import Run, explained, write_bytes
+from facegap.store.run import Run, explained, write_bytes
 
 BY = "gender,tone,gender*tone"
 METRIC = "error_rate_all"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.types import ANY, Group, Rate
 
 EVERYBODY = Group(())
@@ -18,7 +18,7 @@ NOT_MEASURED = Rate(errors=0, trials=0)  # value and interval are NaN
 
 @dataclass(frozen=True)
 class Measured:
-    """Rates of the groups of one term at one threshold.
+    """Rates of the groups of one grouping at one threshold.
 
     groups   : groups whose labels are all known, in the order of the table
     own      : (metric, group) -> rate; for fmr and gfar both people of a pair are in the group. Also of EVERYBODY
@@ -50,25 +50,25 @@ class Measured:
         return "in-sample" in self.threshold_from.lower().replace(" ", "-")
 
 
-def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], term: Sequence[str]) -> Measured:
-    """The rows of RATES that speak of one term, and those of everybody.
+def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], grouping: Sequence[str]) -> Measured:
+    """The rows of RATES that speak of one grouping, and those of everybody.
 
     rates      : rows of one threshold (and those without any)
     attributes : every label column of the table; other_<attribute> may be absent
-    term       : names of the attributes that the groups are split by, in any order; empty: everybody alone
+    grouping       : names of the attributes that the groups are split by, in any order; empty: everybody alone
     Raises     : TableError for two rows of one metric, group and other group
     """
     own: dict[tuple[str, Group], Rate] = {}
     across: dict[tuple[Group, Group], Rate] = {}
     for row in rates.to_dict("records"):
         group, other = _group_in(row, attributes), _group_in(row, attributes, "other_")
-        if group is None or not (_is_of(group, term) or (group == EVERYBODY and other is None)):
+        if group is None or not (_is_of(group, grouping) or (group == EVERYBODY and other is None)):
             continue
         if other is None:
             _add(own, (str(row["metric"]), group), _rate_in(row))
-        elif _is_of(other, term) and row["metric"] == "fmr":
+        elif _is_of(other, grouping) and row["metric"] == "fmr":
             _add(across, (group, other), _rate_in(row))
-    groups = dict.fromkeys(group for _, group in own if _is_of(group, term))
+    groups = dict.fromkeys(group for _, group in own if _is_of(group, grouping))
     unknown = tuple(group for group in groups if UNKNOWN in dict(group.attributes).values())
     return Measured(
         groups=tuple(group for group in groups if group not in unknown),
@@ -88,8 +88,8 @@ def _group_in(row: Mapping[Any, Any], attributes: Sequence[str], prefix: str = "
     return Group(tuple((name, value) for name, value in values.items() if value != ANY))
 
 
-def _is_of(group: Group, term: Sequence[str]) -> bool:
-    return {name for name, _ in group.attributes} == set(term)
+def _is_of(group: Group, grouping: Sequence[str]) -> bool:
+    return {name for name, _ in group.attributes} == set(grouping)
 
 
 def _rate_in(row: Mapping[Any, Any]) -> Rate:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from facegap.errors import StatisticsError
-from facegap.simulate.measured import EVERYBODY, Measured
-from facegap.simulate.quantities import (
+from facegap.scenarios.group_rates import EVERYBODY, Measured
+from facegap.scenarios.quantities import (
     ALL,
     BOX,
     CARRIED,
@@ -29,7 +29,7 @@ from facegap.simulate.quantities import (
     spread,
     total,
 )
-from facegap.simulate.watchlist import watchlist
+from facegap.scenarios.watchlist import watchlist
 from facegap.statistics.dyadic import no_error_limits
 from facegap.types import Group, Rate
 
@@ -213,7 +213,7 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
 
 
 _ATTRIBUTE_COLUMNS = {
-    "fte": "no usable face",
+    "fta": "no usable face",
     "error_rate_answered": "told the wrong gender, were all answered",
     "error_rate_all": "wrong gender or no answer",
     "age_error_over_5": "told an age more than 5 years off, were all answered",
@@ -221,7 +221,7 @@ _ATTRIBUTE_COLUMNS = {
 
 
 def _with_everybody(measured: Measured) -> Sequence[Group]:
-    """The groups, and last everybody, where the run says so and the term does not already."""
+    """The groups, and last everybody, where the run says so and the grouping does not already."""
     known = ("fmr", EVERYBODY) in measured.own and EVERYBODY not in measured.groups
     return (*measured.groups, *((EVERYBODY,) if known else ()))
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.terms import attribute_columns
+from facegap.derive.groupings import attribute_columns
 from facegap.errors import RunError, StatisticsError
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.simulate.measured import Measured, measured_rates
-from facegap.simulate.quantities import Answer, Line, Quantity
-from facegap.simulate.scenarios import SCENARIOS, Scenario
-from facegap.store import fitting_together, read_csv, read_record
+from facegap.scenarios.group_rates import Measured, measured_rates
+from facegap.scenarios.quantities import Answer, Line, Quantity
+from facegap.scenarios.rules import SCENARIOS, Scenario
+from facegap.store.run import fitting_together, read_csv, read_record
 from facegap.tables import RATES, check
 from facegap.types import Rate
 
@@ -36,13 +36,13 @@ def scenario_tables(
 
     name      : a key of SCENARIOS
     folder    : a run folder; its run.json and rates.csv are read
-    by        : one term of the run, such as 'gender*race'; None: the first one
+    by        : one grouping of the run, such as 'gender*race'; None: the first one
     threshold : a threshold of the run, to within 5e-5; None: all of them
     options   : settings of the scenario by name; None values are left at their defaults
 
     Raises
     ------
-    RunError        : no such run, term or threshold, or the run lacks the metric; the message names the command to run
+    RunError        : no such run, grouping or threshold, or the run lacks the metric; the message names the command to run
     StatisticsError : no such scenario, an option that it does not have, or settings that make no sense
     """
     scenario, given = chosen_scenario(name), {key: value for key, value in (options or {}).items() if value is not None}
@@ -53,11 +53,11 @@ def scenario_tables(
     tables, assumptions = [], list[str]()
     with fitting_together(folder):
         record, rates = read_record(folder), checked_rates(folder)
-        term = chosen_term(record, folder, by)
-        for rows in rows_by_threshold(rates, scenario, name, folder, term, threshold):
-            measured = measured_rates(rows, attributes_of(record), term)
+        grouping = chosen_grouping(record, folder, by)
+        for rows in rows_by_threshold(rates, scenario, name, folder, grouping, threshold):
+            measured = measured_rates(rows, attributes_of(record), grouping)
             answer = scenario.answer(measured, **given)
-            tables += answer_tables(answer, measured, term, record["min_subjects"])
+            tables += answer_tables(answer, measured, grouping, record["min_subjects"])
             assumptions += answer.assumptions
     return tables, tuple(dict.fromkeys(assumptions))
 
@@ -109,28 +109,28 @@ def checked_rates(folder: Path) -> pd.DataFrame:
 
 def attributes_of(record: Mapping[str, Any]) -> tuple[str, ...]:
     """The attribute columns of a run's RATES."""
-    return attribute_columns([tuple(term) for term in record["terms"]])
+    return attribute_columns([tuple(grouping) for grouping in record["groupings"]])
 
 
-def chosen_term(record: Mapping[str, Any], folder: Path, by: str | None) -> tuple[str, ...]:
-    """The term that is asked for; the first of the run by default, everybody where it has none."""
-    terms = [tuple(term) for term in record["terms"]]
+def chosen_grouping(record: Mapping[str, Any], folder: Path, by: str | None) -> tuple[str, ...]:
+    """The grouping that is asked for; the first of the run by default, everybody where it has none."""
+    groupings = [tuple(grouping) for grouping in record["groupings"]]
     if by is None:
-        return terms[0] if terms else ()
+        return groupings[0] if groupings else ()
     wanted = tuple(name.strip() for name in by.split("*"))
-    for term in terms:
-        if sorted(term) == sorted(wanted):
-            return term
-    known = ", ".join("*".join(term) for term in terms) or "none at all"
+    for grouping in groupings:
+        if sorted(grouping) == sorted(wanted):
+            return grouping
+    known = ", ".join("*".join(grouping) for grouping in groupings) or "none at all"
     raise RunError(f"{folder}: this run has no groups by {by!r}; it has {known}. Run the audit again with --by {by}")
 
 
 def rows_by_threshold(
-    rates: pd.DataFrame, scenario: Scenario, name: str, folder: Path, term: Sequence[str], threshold: float | None
+    rates: pd.DataFrame, scenario: Scenario, name: str, folder: Path, grouping: Sequence[str], threshold: float | None
 ) -> list[pd.DataFrame]:
     """The rows of RATES that a scenario reads, a frame per threshold in the order of the table."""
     if not rates["metric"].isin(scenario.any_of).any():
-        made_by = scenario.made_by.format(by="'" + "*".join(term) + "'" if term else "COLUMN")
+        made_by = scenario.made_by.format(by="'" + "*".join(grouping) + "'" if grouping else "COLUMN")
         raise RunError(
             f"{folder}: scenario {name} needs {' or '.join(scenario.any_of)}, and this run has none; make one with {made_by}"
         )
@@ -150,7 +150,7 @@ def rows_by_threshold(
 # ---- what is printed ----
 
 
-def answer_tables(answer: Answer, measured: Measured, term: Sequence[str], min_subjects: int) -> list[TextTable]:
+def answer_tables(answer: Answer, measured: Measured, grouping: Sequence[str], min_subjects: int) -> list[TextTable]:
     """The answer, and the rates across groups where it rests on them."""
     metrics = tuple(answer.lines[0].rates) if answer.lines else ()
     small = frozenset(
@@ -163,7 +163,7 @@ def answer_tables(answer: Answer, measured: Measured, term: Sequence[str], min_s
         *answer.columns,
     )
     rows = tuple(line_row(line, metrics, counted=bool(answer.who)) for line in answer.lines)
-    title = f"{answer.title}; by {' x '.join(term) or 'nothing'}"
+    title = f"{answer.title}; by {' x '.join(grouping) or 'nothing'}"
     tables = [TextTable(title, columns, rows, small, notes_of(measured, answer, min_subjects if small else 0))]
     if len(answer.matrix) > 1:
         tables.append(matrix_table(answer, min_subjects))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from facegap.errors import StatisticsError
-from facegap.simulate.measured import Measured
-from facegap.simulate.quantities import (
+from facegap.scenarios.group_rates import Measured
+from facegap.scenarios.quantities import (
     ALL,
     BOX,
     CARRIED,
@@ -98,7 +98,7 @@ def _holes(measured: Measured, listing: Sequence[float]) -> Sequence[str]:
     if all(measured.between(group, other).trials for group in measured.groups for other in on_list):
         return ()
     return (
-        "Some groups were never compared with each other in this run: what rests on them cannot be said (a term of many "
+        "Some groups were never compared with each other in this run: what rests on them cannot be said (a grouping of many "
         "groups has no cross-group matrix; ask for fewer groups).",
     )
 

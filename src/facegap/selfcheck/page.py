@@ -1,22 +1,14 @@
-"""The page of `facegap calibrate`: what holds, what does not, and the numbers behind it."""
+"""The page of `facegap selfcheck`: what holds, what does not, and the numbers behind it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from facegap.report.calibration_charts import (
-    alarm_figure,
-    coverage_figures,
-    gap_in_words,
-    label_figures,
-    power_figures,
-    rate_in_words,
-)
-from facegap.report.calibration_layout import Section, render
 from facegap.report.tables import METRIC_TITLES, TextTable
 from facegap.report.text import NO_NUMBER
-from facegap.simulate.planted_bands import (
+from facegap.statistics.gaps import ALPHA
+from facegap.worlds.bands import (
     KIND_TITLES,
     WORLDS_OF_A_BAND,
     Claim,
@@ -24,9 +16,17 @@ from facegap.simulate.planted_bands import (
     effect_in_words,
     standard_error,
 )
-from facegap.simulate.planted_families import VERDICTS
-from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
-from facegap.statistics.gaps import ALPHA
+from facegap.worlds.charts import (
+    alarm_figure,
+    coverage_figures,
+    gap_in_words,
+    label_figures,
+    power_figures,
+    rate_in_words,
+)
+from facegap.worlds.families import VERDICTS
+from facegap.worlds.layout import Section, render
+from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
 
 TITLE = "Does the auditor err?"
 LEAD = (
@@ -52,7 +52,7 @@ STATES = {
 }
 
 
-def calibration_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *, seed: int) -> str:
+def selfcheck_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *, seed: int) -> str:
     """The page of a study, as text."""
     made = f"Worlds: {study.source} ({study.title}), sha256 {study.sha256}. Seed {seed}. {worlds_in_words(study)}"
     return render(TITLE, [*LEAD, f"{study.title}: {summary(claims)}"], claims, sections_of(rows), [*METHOD, made])

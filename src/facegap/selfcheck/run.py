@@ -1,6 +1,5 @@
-"""`facegap calibrate`: the auditor audited, on planted worlds whose truth is known.
+"""`facegap selfcheck`: the auditor audited, on planted worlds whose truth is known.
 
-(Not to be confused with facegap/calibrate.py, which finds thresholds on people who are set aside.)
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from facegap.errors import RunError
-from facegap.report.calibration import calibration_page
 from facegap.runtime import version_of
-from facegap.simulate.planted_bands import Claim, claims_of, confusion_of
-from facegap.simulate.planted_file import preset_path, read_study
-from facegap.simulate.planted_pool import in_processes
-from facegap.simulate.planted_study import (
+from facegap.selfcheck.page import selfcheck_page
+from facegap.selfcheck.worlds_file import preset_path, read_study
+from facegap.store.files import explained, is_scratch, write_bytes
+from facegap.worlds.bands import Claim, claims_of, confusion_of
+from facegap.worlds.pool import in_processes
+from facegap.worlds.study import (
     PARTS,
     Job,
     Row,
@@ -30,15 +30,14 @@ from facegap.simulate.planted_study import (
     row_to_plain,
     run_job,
 )
-from facegap.store_files import explained, is_scratch, write_bytes
 
-PAGE, RESULT, DONE_PART = "calibration.html", "calibration.json", "calibration.jsonl"
+PAGE, RESULT, DONE_PART = "selfcheck.html", "selfcheck.json", "selfcheck.jsonl"
 RESULT_VERSION = 1
 Progress = Callable[[int, int], None]  # settings done, settings in all
 
 
 @dataclass(frozen=True)
-class Calibration:
+class SelfCheck:
     """A study that was run: one row per setting in the order of the study, and what they show."""
 
     study: Study
@@ -48,20 +47,20 @@ class Calibration:
     claims: tuple[Claim, ...]
 
 
-def calibrate(
+def selfcheck(
     worlds: Path | None = None,
     *,
     preset: str = "medium",
     quick: bool = False,
-    out: Path = Path("calibration"),
+    out: Path = Path("selfcheck"),
     seed: int = 0,
     workers: int | None = None,
     resume: bool = False,
     progress: Progress = lambda done, total: None,
-) -> Calibration:
-    """Draw planted worlds, judge them by the functions of an audit, and write calibration.html and calibration.json.
+) -> SelfCheck:
+    """Draw planted worlds, judge them by the functions of an audit, and write selfcheck.html and selfcheck.json.
 
-    worlds  : TOML file that names the worlds (docs/calibrate.md); None: the preset
+    worlds  : TOML file that names the worlds (docs/selfcheck.md); None: the preset
     quick   : fewer worlds of each setting
     out     : a new folder; with `resume` one in which the same study was broken off
     workers : processes; None: one for each processor. The numbers do not depend on it
@@ -85,21 +84,21 @@ def calibrate(
             append(done_entry(number, row))
             progress(len(done), len(study.jobs))
     rows = tuple(done[number] for number in range(len(study.jobs)))
-    found = Calibration(study, seed, quick, rows, claims_of(rows))
+    found = SelfCheck(study, seed, quick, rows, claims_of(rows))
     write(found, out)
     return found
 
 
-def write(found: Calibration, out: Path) -> None:
+def write(found: SelfCheck, out: Path) -> None:
     """The page, the JSON, and no more need of the parts."""
     write_bytes(out / RESULT, (json.dumps(as_plain(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
-    write_bytes(out / PAGE, calibration_page(found.study, found.rows, found.claims, seed=found.seed).encode())
+    write_bytes(out / PAGE, selfcheck_page(found.study, found.rows, found.claims, seed=found.seed).encode())
     with explained(out):
         (out / DONE_PART).unlink()
 
 
-def as_plain(found: Calibration) -> dict[str, Any]:
-    """A calibration as JSON holds it; the same seed and worlds give the same bytes."""
+def as_plain(found: SelfCheck) -> dict[str, Any]:
+    """A self-check as JSON holds it; the same seed and worlds give the same bytes."""
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     for job, row in zip(found.study.jobs, found.rows, strict=True):
         parts[job.part].append(row_to_plain(row))
@@ -150,7 +149,7 @@ def opened(out: Path, *, resume: bool) -> None:
     if present and present != [DONE_PART]:
         raise RunError(f"{out}: not empty; choose another --out")
     if present and not resume:
-        raise RunError(f"{out}: holds a calibration that was broken off; go on with --resume, or choose another --out")
+        raise RunError(f"{out}: holds a self-check that was broken off; go on with --resume, or choose another --out")
 
 
 def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[int, Row]:
@@ -165,7 +164,7 @@ def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[i
         begun, *rows = [json.loads(line) for line in lines] or [request]
         found = {row["job"]: row_from_plain(jobs[range(len(jobs))[row["job"]]].part, row["row"]) for row in rows}
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RunError(f"{path}: not a calibration that was broken off ({error}); choose another --out") from error
+        raise RunError(f"{path}: not a self-check that was broken off ({error}); choose another --out") from error
     if begun != request:
         raise RunError(f"{path}: begun with other worlds, another seed, or another version; choose another --out")
     return found

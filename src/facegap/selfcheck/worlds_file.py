@@ -1,6 +1,6 @@
 """Planted worlds from a TOML file, read strictly: an unknown key, a wrong type or a number out of range is an error.
 
-docs/calibrate.md describes the format; the presets beside this file are examples of it.
+docs/selfcheck.md describes the format; the presets beside this file are examples of it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from facegap.errors import TableError
-from facegap.simulate.planted import EFFECTS, METRICS, PAIR_KINDS, Effect, Kind, Setting
-from facegap.simulate.planted_families import Family, group_labels
-from facegap.simulate.planted_labels import LabelSetting
-from facegap.simulate.planted_search import SearchSetting
-from facegap.simulate.planted_study import PARTS, Job, PowerSetting, Study
-from facegap.simulate.toml_table import TomlTable
+from facegap.selfcheck.toml_table import TomlTable
 from facegap.statistics.gaps import RATIO_METRICS
+from facegap.worlds.families import Family, group_labels
+from facegap.worlds.labels import LabelSetting
+from facegap.worlds.people import EFFECTS, METRICS, PAIR_KINDS, Effect, Kind, Setting
+from facegap.worlds.searches import SearchSetting
+from facegap.worlds.study import PARTS, Job, PowerSetting, Study
 
 PRESETS = ("small", "medium", "nist-like")
 MAX_BYTES = 16 * 1024  # tomllib needs time quadratic in dotted keys

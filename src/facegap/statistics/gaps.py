@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
+from facegap.statistics.family_tests import judged
 from facegap.statistics.intervals import difference_at, two_sided_z
-from facegap.statistics.judged import judged
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import subjects_needed, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Verdict
@@ -27,7 +27,7 @@ DEFAULT_MARGINS = MappingProxyType(
         "fnmr": 0.02,
         "gfrr": 0.02,
         "fnir": 0.02,
-        "fte": 0.02,
+        "fta": 0.02,
         "no_answer_rate": 0.02,
         "error_rate_answered": 0.02,
         "error_rate_all": 0.02,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.store_files import is_scratch, require_own_files, sha256
+from facegap.store.files import is_scratch, require_own_files, sha256
 
-PARTS, SUMS, CALIBRATION = "parts", "SHA256SUMS", "calibration"
+PARTS, SUMS, THRESHOLD_SET = "parts", "SHA256SUMS", "threshold_set"
 
 
 def is_whole(folder: Path) -> bool:
@@ -28,8 +28,8 @@ def hashed_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and path != folder / SUMS
-        and not any(place / PARTS in path.parents for place in (folder, folder / CALIBRATION))
-        and not (path.parent in (folder, folder / CALIBRATION) and is_scratch(path))
+        and not any(place / PARTS in path.parents for place in (folder, folder / THRESHOLD_SET))
+        and not (path.parent in (folder, folder / THRESHOLD_SET) and is_scratch(path))
     )
 
 

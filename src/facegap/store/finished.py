@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.store import Run, broken_hashes, fitting_together, read_run
+from facegap.store.run import Run, broken_hashes, fitting_together, read_run
 
 REMADE = ("report.html:", "figures/")  # may be made again at any time; nothing is read from them
 
@@ -31,7 +31,7 @@ def read_finished(folder: Path) -> Run:
 def require_record(run: Run, folder: Path) -> None:
     """Raise RunError where run.json lacks what every table is read by."""
     missing = [
-        key for key in ("manifest", "models", "terms", "level", "min_subjects", "timing") if key not in run.record
+        key for key in ("manifest", "models", "groupings", "level", "min_subjects", "timing") if key not in run.record
     ]
     if missing:
         raise RunError(f"{folder}: run.json has no {missing[0]!r}; no run that this version wrote")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.store_files import write_bytes, write_parquet
+from facegap.store.files import write_bytes, write_parquet
 from facegap.types import ScoreCounts
 
 
@@ -45,7 +45,7 @@ class Searched:
 
 def write_matched(matched: Matched, folder: Path) -> None:
     """Write the comparisons of a run."""
-    from facegap.store_counts import scores_to_npz
+    from facegap.store.counts import scores_to_npz
 
     write_parquet(folder / "roles.parquet", pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles}))
     write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
@@ -59,7 +59,7 @@ def write_matched(matched: Matched, folder: Path) -> None:
 
 def read_matched(folder: Path) -> Matched | None:
     """The comparisons of a run, None where there are none."""
-    from facegap.store_counts import scores_from_npz
+    from facegap.store.counts import scores_from_npz
 
     if not (folder / "roles.parquet").is_file():
         return None

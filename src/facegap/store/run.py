@@ -21,8 +21,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import FacegapError, RunError
-from facegap.store_comparisons import Matched, Searched, read_matched, read_searched, write_matched, write_searched
-from facegap.store_files import (
+from facegap.store.checksums import (
+    PARTS,
+    SUMS,
+    THRESHOLD_SET,
+    broken_hashes,
+    hashed_files,
+    is_whole,
+    read_sums,
+    require_unbroken,
+)
+from facegap.store.files import (
     FORMULA_STARTS,
     LOCK,
     as_it_was,
@@ -40,27 +49,63 @@ from facegap.store_files import (
     write_parquet,
     writing,
 )
-from facegap.store_sums import (
-    CALIBRATION,
-    PARTS,
-    SUMS,
-    broken_hashes,
-    hashed_files,
-    is_whole,
-    read_sums,
-    require_unbroken,
-)
+from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
 from facegap.tables import GAPS, LABEL_GAP_COLUMNS, LABELS, RATES, check
 
 __all__ = [
-    "CALIBRATION", "EMPTY_NPY_BYTES", "EXTRA_TABLES", "FORMULA_STARTS", "LOCK", "MAX_RECORD_BYTES",
-    "NUMERIC_COLUMNS", "PARTS", "RECORD", "SUMS", "Matched", "Run", "Searched", "as_it_was", "broken_hashes",
-    "committed_parts", "csv_bytes", "explained", "finish", "fitting_together", "harmless", "hashed_files",
-    "is_scratch", "is_whole", "join_embeddings", "npy_bytes", "open_folder", "read_csv", "read_embeddings",
-    "read_matched", "read_part_rows", "read_record", "read_run", "read_searched", "read_sums", "remove_leftovers",
-    "reopen", "require_own_files", "require_text_name", "require_unbroken", "require_usable", "result_tables", "sha256",
-    "write_bytes", "write_calibration", "write_csv", "write_json", "write_matched", "write_parquet", "write_part",
-    "write_run", "write_searched", "writing",
+    "EMPTY_NPY_BYTES",
+    "EXTRA_TABLES",
+    "FORMULA_STARTS",
+    "LOCK",
+    "MAX_RECORD_BYTES",
+    "NUMERIC_COLUMNS",
+    "PARTS",
+    "RECORD",
+    "SUMS",
+    "THRESHOLD_SET",
+    "Matched",
+    "Run",
+    "Searched",
+    "as_it_was",
+    "broken_hashes",
+    "committed_parts",
+    "csv_bytes",
+    "explained",
+    "finish",
+    "fitting_together",
+    "harmless",
+    "hashed_files",
+    "is_scratch",
+    "is_whole",
+    "join_embeddings",
+    "npy_bytes",
+    "open_folder",
+    "read_csv",
+    "read_embeddings",
+    "read_matched",
+    "read_part_rows",
+    "read_record",
+    "read_run",
+    "read_searched",
+    "read_sums",
+    "remove_leftovers",
+    "reopen",
+    "require_own_files",
+    "require_text_name",
+    "require_unbroken",
+    "require_usable",
+    "result_tables",
+    "sha256",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+    "write_matched",
+    "write_parquet",
+    "write_part",
+    "write_run",
+    "write_searched",
+    "write_threshold_set",
+    "writing",
 ]  # fmt: skip
 
 RECORD, LABELS_FILE = "run.json", "labels.parquet"
@@ -244,10 +289,10 @@ def result_tables(run: Run) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in tables.items() if len(frame.columns)}
 
 
-def write_calibration(folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame) -> None:
-    """Write what became of every image of a calibration set that was given by a manifest of its own."""
-    write_parquet(folder / CALIBRATION / "manifest.parquet", manifest)
-    write_parquet(folder / CALIBRATION / "faces.parquet", faces)
+def write_threshold_set(folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame) -> None:
+    """Write what became of every image of a threshold set that was given by a manifest of its own."""
+    write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest)
+    write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces)
 
 
 def read_embeddings(folder: Path) -> NDArray[np.float32]:
@@ -260,7 +305,7 @@ def read_embeddings(folder: Path) -> NDArray[np.float32]:
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
     """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
     with explained(folder):
-        (folder / CALIBRATION / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
+        (folder / THRESHOLD_SET / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
         if not keep_embeddings:
             (folder / "embeddings.npy").unlink(missing_ok=True)
         sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
@@ -271,7 +316,7 @@ def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
 def remove_leftovers(folder: Path) -> None:
     """Remove the parts of a whole run, and what killed writers left."""
     with explained(folder):
-        for place in (folder, folder / CALIBRATION):
+        for place in (folder, folder / THRESHOLD_SET):
             if (place / PARTS).exists():
                 shutil.rmtree(place / PARTS)
             for left in place.glob(".*.tmp"):

@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.cli.app import TONE, app
-from facegap.cli.options import AllowOutside, ManifestPath, ModelsDir, Where
+from facegap.options import AllowOutside, ManifestPath, ModelsDir, Where
 
 
-@app.command(rich_help_panel=TONE)
 def tone(
     manifest: ManifestPath,
     out: Annotated[Path, typer.Option(help="Table to write, parquet, readable by you alone")] = Path("tone.parquet"),
@@ -49,8 +47,8 @@ def tone(
 
     facegap audit people.csv --classify faceapi_age_gender --tone tone.parquet --by 'gender*measured_tone'
     """
-    from facegap.commands.tone import measure_manifest, tone_summary
     from facegap.report.terminal import print_tables, progress_bar
+    from facegap.tone.measure import measure_manifest, tone_summary
 
     with progress_bar() as progress:
         frame = measure_manifest(

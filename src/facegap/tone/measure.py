@@ -12,19 +12,19 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from facegap.audit import Counter, Progress
+from facegap.audit.models import Settings, load_models
+from facegap.audit.run import Counter, Progress
 from facegap.errors import ModelError, RunError
 from facegap.groups.lab import hue, ita, nearest_monk
 from facegap.groups.prior import Prior, darker_probability, learnt_prior
 from facegap.groups.scales import ITA_CUT
 from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
 from facegap.groups.tone import SURE, Measurement, called, measure, pooled
-from facegap.inputs.images import Picture, Pixels, Unreadable, quiet_decoders, read_picture
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.prepare import Settings, load_models
+from facegap.inputs.images.decode import Picture, Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.report.tables import TextTable
 from facegap.report.text import number
-from facegap.store import write_parquet
+from facegap.store.run import write_parquet
 from facegap.tables import MEASURED_TONES, TONE, TONE_OUTCOMES, check
 from facegap.types import BoolArray, FloatArray
 from facegap.vision.align import similarity

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegap.inputs.images import Pixels
+from facegap.inputs.images.decode import Pixels
 from facegap.types import FloatArray
 
 Interpolation = Literal["bilinear", "bicubic"]

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.special import softmax
 
 from facegap.errors import ModelError
-from facegap.inputs.images import Pixels
-from facegap.inputs.labels import age_interval
-from facegap.inputs.model_card import AgeOutput, LabelOutput, ModelCard
+from facegap.inputs.cards.schema import AgeOutput, LabelOutput, ModelCard
+from facegap.inputs.images.decode import Pixels
+from facegap.inputs.manifests.labels import age_interval
 from facegap.types import AnyArray, BoolArray, FloatArray
 from facegap.vision import tensors
 from facegap.vision.align import square_crop

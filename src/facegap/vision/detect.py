@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from facegap.errors import ModelError
-from facegap.inputs.images import Pixels
-from facegap.inputs.model_card import DetectorSpec, ModelCard
+from facegap.inputs.cards.schema import DetectorSpec, ModelCard
+from facegap.inputs.images.decode import Pixels
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import ModelError
-from facegap.inputs.images import Pixels
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.images.decode import Pixels
 from facegap.types import FloatArray
 from facegap.vision import tensors
 from facegap.vision.align import aligned, similarity

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.inputs.images import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
+from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
 from facegap.tables import POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
@@ -25,18 +25,18 @@ from facegap.vision.classify import face_crop as classifier_crop
 from facegap.vision.detect import Detector, Faces, ManyFaces, choose, detect
 from facegap.vision.embed import Embedder, embed
 from facegap.vision.embed import face_crop as embedder_crop
-from facegap.vision.http import Service
+from facegap.vision.service.client import Service
 
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "embed", "classify")
-NO_DETECTOR = "no detector ran: the closed box had to find the face itself"
+NO_DETECTOR = "no detector ran: the black box had to find the face itself"
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The models of a run and the rules that are not theirs; a closed service instead of a classifier of our own."""
+    """The models of a run and the rules that are not theirs; a black-box service instead of a classifier of our own."""
 
     detector: Detector | None
     embedder: Embedder | None
@@ -146,7 +146,7 @@ def look(number: int, image: str, path: Path, stages: Stages) -> Row:
 
 
 def ask(row: Row, data: bytes, service: Service) -> None:
-    """Write what a closed service says of an image into its record; the file goes out as it is, and only if it decodes."""
+    """Write what a black-box service says of an image into its record; the file goes out as it is, and only if it decodes."""
     started = time.perf_counter_ns()
     said = service.ask(row.record["row"], data)
     row.spent_ns["classify"] = time.perf_counter_ns() - started

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from facegap.errors import ModelError
-from facegap.inputs.images import Pixels
-from facegap.inputs.model_card import THE_ONLY_ONE, InputSpec, ModelCard
+from facegap.inputs.cards.schema import THE_ONLY_ONE, InputSpec, ModelCard
+from facegap.inputs.images.decode import Pixels
 from facegap.runtime import run_session
 from facegap.types import AnyArray
 

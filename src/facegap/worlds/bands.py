@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from facegap.simulate.planted_families import NO_GAP, SMALLER, merged
-from facegap.simulate.planted_rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
-from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import POWER, WITHIN
+from facegap.worlds.families import NO_GAP, SMALLER, merged
+from facegap.worlds.rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
+from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 
 State = Literal["holds", "does not hold", "too few worlds to tell", "reported"]
 SURE = 2.0  # standard errors

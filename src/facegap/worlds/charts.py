@@ -10,8 +10,8 @@ import altair as alt
 
 from facegap.report.figures.style import DASHES, INK, PALETTE, SHAPES, Figure, data, finished
 from facegap.report.text import clean
-from facegap.simulate.planted_bands import KIND_TITLES, SURE, standard_error
-from facegap.simulate.planted_study import CoverageRow, FamilyRow, LabelRow, PowerRow
+from facegap.worlds.bands import KIND_TITLES, SURE, standard_error
+from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow
 
 WIDTH_PX, HEIGHT_PX, ROW_PX, NAME_PX = 270, 210, 26, 300
 OURS, NAIVE = "facegap", "every trial independent"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facegap.simulate.planted import METRICS, PAIR_KINDS, Setting, setting_key
-from facegap.simulate.planted_rates import cells_of_a_world, rates_of
 from facegap.statistics.effective import RateColumns
+from facegap.statistics.family_tests import Judged, Sides, judged
 from facegap.statistics.gaps import ALPHA, DEFAULT_MARGINS, RATIO_METRICS
-from facegap.statistics.judged import Judged, Sides, judged
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
+from facegap.worlds.people import METRICS, PAIR_KINDS, Setting, setting_key
+from facegap.worlds.rates import cells_of_a_world, rates_of
 
 NO_GAP, SMALLER, AT_MARGIN, LARGER, TWICE, MORE = PLANTED = (
     "no gap",

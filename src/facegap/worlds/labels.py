@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facegap.simulate.planted import METRICS, Effect, Kind, binomial, person_chances
-from facegap.simulate.planted_rates import covers
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.gaps import gap_family
-from facegap.statistics.label_gaps import label_gaps
-from facegap.statistics.label_noise import drawn_classes
+from facegap.statistics.label_uncertainty.gaps import label_gaps
+from facegap.statistics.label_uncertainty.probabilities import drawn_classes
 from facegap.statistics.verdicts import GAP
 from facegap.types import FloatArray, IntArray
+from facegap.worlds.people import METRICS, Effect, Kind, binomial, person_chances
+from facegap.worlds.rates import covers
 
 DRAWS = 20
 GROUPS = ("group 1", "group 2")

@@ -13,7 +13,7 @@ from facegap.report.figures.render import drawn
 from facegap.report.figures.style import Figure
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.simulate.planted_bands import Claim
+from facegap.worlds.bands import Claim
 
 CLASSES: Mapping[str, str] = MappingProxyType(
     {"holds": "holds", "does not hold": "fails", "too few worlds to tell": "unsure", "reported": "told"}
@@ -36,9 +36,9 @@ def render(
     title: str, lead: Sequence[str], claims: Sequence[Claim], sections: Sequence[Section], method: Sequence[str]
 ) -> str:
     """The page as text."""
-    environment = Environment(loader=PackageLoader("facegap.report"), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=PackageLoader("facegap.worlds"), autoescape=True, undefined=StrictUndefined)
     environment.filters["clean"] = clean
-    return environment.get_template("calibration.html").render(
+    return environment.get_template("claims.html").render(
         title=title, lead=lead, claims=claims, sections=sections, method=method, classes=CLASSES,
         graded=any(claim.state != "reported" for claim in claims),
         pictures={figure.name: picture(figure) for section in sections for figure in section.figures},

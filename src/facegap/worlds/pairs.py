@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.simulate.planted import pair_chances
 from facegap.types import FloatArray, IntArray
+from facegap.worlds.people import pair_chances
 
 BLOCK_WIDTH = 0.1  # of a person's effect, in standard deviations; narrower blocks waste fewer events and cost more blocks
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facegap.simulate.planted import PAIR_KINDS, Setting, impostor_errors, setting_key, subject_errors
-from facegap.simulate.planted_pairs import sparse_false_matches
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.effective import EXACT_PAIRS, RateColumns, rate_columns
 from facegap.statistics.intervals import wilson
 from facegap.statistics.jackknife import PairSums, pair_effective_trials, plain_variance
 from facegap.types import BoolArray, FloatArray
+from facegap.worlds.pairs import sparse_false_matches
+from facegap.worlds.people import PAIR_KINDS, Setting, impostor_errors, setting_key, subject_errors
 
 BAND_CEILING, WIDTH_CEILING, ENOUGH_ERRORS = 0.985, 2.5, 10
 CELLS_AT_ONCE = 2_000_000  # numbers drawn at once: bounds the memory

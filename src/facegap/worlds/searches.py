@@ -17,13 +17,13 @@ from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
 from scipy.special import gammaincc, ndtr, ndtri
 
-from facegap.simulate.planted_pairs import BLOCK_WIDTH, events_of
-from facegap.simulate.planted_rates import covers
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.intervals import wilson
 from facegap.statistics.search import search_errors
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
+from facegap.worlds.pairs import BLOCK_WIDTH, events_of
+from facegap.worlds.rates import covers
 
 WORLDS_PER_GALLERY = 20
 

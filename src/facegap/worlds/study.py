@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from facegap.simulate.planted import Setting
-from facegap.simulate.planted_families import Family, FamilyOutcome, judge, raised_family
-from facegap.simulate.planted_labels import LabelSetting, label_coverage
-from facegap.simulate.planted_rates import cells_of_a_world, coverage
-from facegap.simulate.planted_search import SearchSetting, search_coverage
+from facegap.worlds.families import Family, FamilyOutcome, judge, raised_family
+from facegap.worlds.labels import LabelSetting, label_coverage
+from facegap.worlds.people import Setting
+from facegap.worlds.rates import cells_of_a_world, coverage
+from facegap.worlds.searches import SearchSetting, search_coverage
 
 Part = Literal["coverage", "families", "power", "search", "labels"]
 PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels")

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
+from facegap.demo.illustrated.person import HAIR_COLOURS
+from facegap.demo.illustrated.photograph import BACKDROPS, CLOTHES
+from facegap.demo.illustrated.portraits import PLAIN, SIZE, draw, draw_person, draw_photograph
+from facegap.demo.illustrated.styles import STYLES
 from facegap.groups.scales import MONK
-from facegap.simulate.drawn import PLAIN, SIZE, draw, draw_person, draw_photograph
-from facegap.simulate.faces.person import HAIR_COLOURS
-from facegap.simulate.faces.photograph import BACKDROPS, CLOTHES
-from facegap.simulate.faces.styles import STYLES
 
 
 def people(count: int, seed: int = 0, **given: Any) -> list[Any]:

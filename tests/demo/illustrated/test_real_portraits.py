@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.inputs.cards import resolve_card
-from facegap.inputs.weights import read_weights
+from facegap.demo.illustrated.portraits import draw, draw_person, draw_photograph
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.weights import read_weights
 from facegap.runtime import open_session
-from facegap.simulate.drawn import draw, draw_person, draw_photograph
 from facegap.vision import detect, embed
 
 pytestmark = pytest.mark.real

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.derive.label_uncertainty.attach import with_tone
+from facegap.derive.label_uncertainty.notes import label_warnings
 from facegap.errors import TableError
-from facegap.inputs.manifest import Manifest, read_manifest
-from facegap.label_words import label_warnings
-from facegap.labelling import with_tone
+from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.tables import TONE
 
 # image: (subject, outcome, measured_tone, darker_probability, Monk)
@@ -196,13 +196,13 @@ def test_warnings_are_about_the_columns_that_a_run_is_split_by(manifest: Path) -
     table = joined(manifest, tone=write_tone(manifest.parent))
     assert label_warnings(table.joined, [("gender",)], 6, compared=True) == []
     said = " ".join(label_warnings(table.joined, [("gender", "measured_tone")], 6, compared=True))
-    for words in ("measured from pixels", "4 of 6 rows have no label", "fte is not compared", "a gap in FMR is not known"):
+    for words in ("measured from pixels", "4 of 6 rows have no label", "fta is not compared", "a gap in FMR is not known"):
         assert words in said
     assert "measured_monk:" not in said
     assert "perceived" not in said.replace("not how a person is perceived", "")
 
 
-def test_two_tones_in_one_term_are_said_to_have_no_doubt_together(manifest: Path) -> None:
+def test_two_tones_in_one_grouping_are_said_to_have_no_doubt_together(manifest: Path) -> None:
     table = joined(
         manifest, tone=write_tone(manifest.parent), annotations=write_annotations(manifest.parent, ANSWERS)
     )
@@ -275,7 +275,7 @@ def test_too_few_or_too_many_draws_are_refused(draws: int, manifest: Path) -> No
 
 
 def test_a_label_without_any_file_names_the_cure(manifest: Path) -> None:
-    from facegap.derive.terms import parse_by
+    from facegap.derive.groupings import parse_by
 
     table = read_manifest(manifest)
     with pytest.raises(TableError, match=r"no label column 'measured_tone'; .*facegap tone .* --tone"):

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.closed_comparisons import audit_embeddings
-from facegap.derive import label_pairs
+from facegap.audit.scores import audit_embeddings
+from facegap.audit.verify import VerifySettings
+from facegap.derive.label_uncertainty import pairs as label_pairs
 from facegap.derive.run import derived
-from facegap.store import Run
-from facegap.verify import VerifySettings
+from facegap.store.run import Run
 
 PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "verdict")
 PEOPLE = 60

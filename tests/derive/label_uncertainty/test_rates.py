@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from facegap.derive.gaps import gaps_table
-from facegap.derive.label_noise import (
+from facegap.derive.groupings import cells_of
+from facegap.derive.label_uncertainty.rates import (
     Doubt,
     doubt_of,
     drawn_from,
@@ -19,19 +20,18 @@ from facegap.derive.label_noise import (
     trusted_less,
     units_of,
 )
-from facegap.derive.label_trust import trust_table
-from facegap.derive.terms import cells_of
-from facegap.store import Run
+from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.store.run import Run
 from facegap.tables import FACES, LABEL_GAP_COLUMNS, LABELS
 
 PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "verdict")
 
 
 def made_run(
-    manifest: pd.DataFrame, wrong: np.ndarray, darker: np.ndarray, *, terms: list[list[str]], draws: int = 20,
+    manifest: pd.DataFrame, wrong: np.ndarray, darker: np.ndarray, *, groupings: list[list[str]], draws: int = 20,
     doubted: tuple[str, ...] = ("measured_tone",),
 ) -> Run:  # fmt: skip
-    """A run of a closed box over images whose answers are right or wrong; `darker` is the probability of each image."""
+    """A run of a black box over images whose answers are right or wrong; `darker` is the probability of each image."""
     size = len(manifest)
     manifest = manifest.assign(row=range(size), line=range(2, size + 2), path=manifest["image"])
     predictions = pd.DataFrame({
@@ -45,7 +45,7 @@ def made_run(
         "probability": np.stack([1 - darker[known], darker[known]], axis=1).ravel(),
     })  # fmt: skip
     record: dict[str, Any] = {
-        "version": 2, "terms": terms, "level": 0.95, "min_subjects": 20, "models": {"classify": "box"},
+        "version": 2, "groupings": groupings, "level": 0.95, "min_subjects": 20, "models": {"classify": "box"},
         "classes": ["female", "male"], "says_age": False,
         "labels": {"draws": draws, "seed": 0, "columns": {name: {"source": "measured"} for name in doubted}},
     }  # fmt: skip
@@ -121,7 +121,7 @@ def test_who_has_no_label_stays_out_as_labels_are_trusted_less() -> None:
 
 def test_one_label_of_unknown_doubt_leaves_the_whole_column_unknown() -> None:
     frame, wrong = people(60, 2)
-    run = made_run(frame, wrong, np.full(60, 0.5), terms=[["measured_tone"]])
+    run = made_run(frame, wrong, np.full(60, 0.5), groupings=[["measured_tone"]])
     assert run.labels is not None
     assert doubt_of(run.labels, run.manifest, "measured_tone", np.arange(60)) is not None
     less = run.labels[run.labels["row"] != 7]
@@ -131,14 +131,14 @@ def test_one_label_of_unknown_doubt_leaves_the_whole_column_unknown() -> None:
 # ---- gaps ----
 
 
-@pytest.mark.parametrize("term", [["measured_tone"], ["gender", "measured_tone"]])
+@pytest.mark.parametrize("grouping", [["measured_tone"], ["gender", "measured_tone"]])
 @pytest.mark.parametrize("images", [1, 3])
-def test_certain_labels_give_exactly_the_gaps_without_doubt(term: list[str], images: int) -> None:
+def test_certain_labels_give_exactly_the_gaps_without_doubt(grouping: list[str], images: int) -> None:
     frame, wrong = people(200, 3)
     frame = frame.loc[frame.index.repeat(images)].reset_index(drop=True)
     frame["image"] = [f"{k}.png" for k in range(len(frame))]
     wrong = np.random.default_rng(0).permutation(np.repeat(wrong, images))
-    run = made_run(frame, wrong, (frame["measured_tone"] == "darker").to_numpy(float), terms=[term])
+    run = made_run(frame, wrong, (frame["measured_tone"] == "darker").to_numpy(float), groupings=[grouping])
     gaps = gaps_table(run)
     assert (gaps["label_draws"] == 20).all()
     for name in PLAIN:
@@ -149,7 +149,7 @@ def test_certain_labels_give_exactly_the_gaps_without_doubt(term: list[str], ima
 def test_doubt_widens_the_interval_and_says_what_is_left() -> None:
     frame, wrong = people(400, 4)
     darker = np.where(frame["measured_tone"] == "darker", 0.9, 0.1)
-    gaps = gaps_table(made_run(frame, wrong, darker, terms=[["measured_tone"]], draws=100))
+    gaps = gaps_table(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=100))
     row = gaps[gaps["metric"] == "error_rate_all"].iloc[0]
     assert row["label_attenuation"] == pytest.approx(0.8)
     # Nine of ten drawn labels are the label itself: .9 - .1 of its gap is left, besides what the labels had lost before.
@@ -164,7 +164,7 @@ def test_people_too_doubtful_to_call_are_in_the_draws_alone() -> None:
     frame.loc[:99, "measured_tone"] = "unknown"
     darker = (frame["measured_tone"] == "darker").to_numpy(float)
     darker[:100] = 0.5
-    gaps = gaps_table(made_run(frame, wrong, darker, terms=[["measured_tone"]], draws=50))
+    gaps = gaps_table(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=50))
     row = gaps[gaps["metric"] == "error_rate_all"].iloc[0]
     assert row["trials_a"] + row["trials_b"] == 300
     assert row["label_attenuation"] == pytest.approx(1)
@@ -173,7 +173,7 @@ def test_people_too_doubtful_to_call_are_in_the_draws_alone() -> None:
 
 def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
     frame, wrong = people(60, 6)
-    gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), terms=[["gender"], ["measured_tone"]], doubted=()))
+    gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], doubted=()))
     assert (gaps["label_draws"] == 0).all()
     assert (gaps["label_verdict"] == "").all()
     assert gaps[[name for name in LABEL_GAP_COLUMNS if name not in ("label_draws", "label_verdict")]].isna().all(axis=None)
@@ -184,7 +184,7 @@ def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
 
 def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() -> None:
     frame, wrong = people(400, 7)
-    run = made_run(frame, wrong, np.full(400, 0.5), terms=[["measured_tone"], ["gender"]], draws=60)
+    run = made_run(frame, wrong, np.full(400, 0.5), groupings=[["measured_tone"], ["gender"]], draws=60)
     trust = trust_table(run)
     gaps = gaps_table(run)
     assert set(trust["family"]) == {"measured_tone"}
@@ -200,11 +200,11 @@ def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() 
 
 def test_trust_is_told_even_where_the_doubt_of_labels_is_unknown() -> None:
     frame, wrong = people(200, 8)
-    run = made_run(frame, wrong, np.full(200, np.nan), terms=[["measured_tone"]])
+    run = made_run(frame, wrong, np.full(200, np.nan), groupings=[["measured_tone"]])
     assert (gaps_table(run)["label_draws"] == 0).all()
     assert len(trust_table(run)) > 0
 
 
 def test_a_run_without_labels_of_tone_has_no_table_of_trust() -> None:
     frame, wrong = people(60, 9)
-    assert trust_table(made_run(frame, wrong, np.full(60, 0.5), terms=[["gender"]], doubted=())).empty
+    assert trust_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"]], doubted=())).empty

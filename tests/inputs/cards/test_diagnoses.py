@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from facegap.errors import CardError
-from facegap.inputs import findings
-from facegap.inputs.cards import load_cards
-from facegap.inputs.findings import (
+from facegap.inputs.cards import diagnoses as findings
+from facegap.inputs.cards.diagnoses import (
     Finding,
     as_record,
     finding_path,
@@ -24,7 +23,8 @@ from facegap.inputs.findings import (
     read_finding,
     settings_hash,
 )
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import load_cards
+from facegap.inputs.cards.schema import ModelCard
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 import trustme
 
 from facegap.errors import FetchError
-from facegap.inputs.fetch import MAX_REDIRECTS, fetch
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.weights import read_weights
+from facegap.inputs.cards.fetch import MAX_REDIRECTS, fetch
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.weights import read_weights
 
 CONTENT = b"\x08\x07weights " * 50_000  # 500 kB: several chunks
 Answer = Callable[["Handler"], None]

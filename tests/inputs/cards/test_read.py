@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from facegap.errors import CardError
-from facegap.inputs import cards
-from facegap.inputs.cards import (
+from facegap.inputs.cards import read as cards
+from facegap.inputs.cards.read import (
     MAX_CARD_BYTES,
     THE_ONLY_ONE,
     ModelCard,
@@ -283,7 +283,7 @@ def test_a_readable_example_in_the_guide_is_itself_a_card(tmp_path: Path) -> Non
 
 
 def test_every_key_is_explained_in_the_guide() -> None:
-    from facegap.inputs import model_card
+    from facegap.inputs.cards import schema as model_card
 
     guide = (cards_folder() / "README.md").read_text(encoding="utf-8")
     kinds = [kind for kind in vars(model_card).values() if isinstance(kind, type)]
@@ -296,7 +296,7 @@ def test_cards_come_from_the_copy_in_a_wheel_else_from_the_source_tree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "src" / "facegap"
-    monkeypatch.setattr(cards, "__file__", str(package / "inputs" / "cards.py"))
+    monkeypatch.setattr(cards, "__file__", str(package / "inputs" / "cards" / "read.py"))
     with pytest.raises(CardError, match=r"no model cards: .*install facegap again"):
         cards_folder()
     (tmp_path / "models").mkdir()

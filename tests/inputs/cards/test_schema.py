@@ -1,4 +1,4 @@
-"""The tables of a card that tell detectors, classifiers and closed services apart, and what they refuse."""
+"""The tables of a card that tell detectors, classifiers and black-box services apart, and what they refuse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from facegap.errors import CardError
-from facegap.inputs.cards import read_card
-from facegap.inputs.model_card import ModelCard
+from facegap.inputs.cards.read import read_card
+from facegap.inputs.cards.schema import ModelCard
 
 SHA = "ab" * 32
 ONNX = f"""
@@ -41,7 +41,7 @@ SERVICE = """
 name = "toy"
 task = "classify"
 backend = "http"
-licence = "terms of the vendor"
+licence = "groupings of the vendor"
 commercial_use = "unknown"
 verified = false
 citation = "the vendor"

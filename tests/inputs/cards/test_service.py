@@ -1,4 +1,4 @@
-"""What the request and the answer of a closed service's card may say, beyond what every card may."""
+"""What the request and the answer of a black-box service's card may say, beyond what every card may."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from facegap.inputs.cards import cards_folder, read_card
-from facegap.inputs.service_card import AnswerSpec, RequestSpec
+from facegap.inputs.cards.read import cards_folder, read_card
+from facegap.inputs.cards.service import AnswerSpec, RequestSpec
 
 URL = "https://api.example.org/v1"
 
@@ -50,7 +50,7 @@ def test_an_answer_that_cannot_be_told_apart_is_refused(keys: dict[str, Any], wo
 
 
 def test_the_card_in_the_guide_is_a_card(tmp_path: Path) -> None:
-    guide = (cards_folder().parent / "docs" / "closed_boxes.md").read_text(encoding="utf-8")
+    guide = (cards_folder().parent / "docs" / "black_boxes.md").read_text(encoding="utf-8")
     path = tmp_path / "vendor.toml"
     path.write_text(guide.split("```toml\n")[1].split("```")[0], encoding="utf-8")
     card = read_card(path)

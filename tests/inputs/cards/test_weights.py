@@ -10,9 +10,16 @@ from typing import Any
 import pytest
 
 from facegap.errors import CardError, FetchError
-from facegap.inputs import weights
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.weights import cache_folder, find_weights, how_to_get, list_models, models_folders, read_weights
+from facegap.inputs.cards import weights
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.weights import (
+    cache_folder,
+    find_weights,
+    how_to_get,
+    list_models,
+    models_folders,
+    read_weights,
+)
 
 CONTENT = b"the right weights"
 
@@ -91,7 +98,7 @@ def test_a_closed_service_has_no_weights(tmp_path: Path) -> None:
     card = ModelCard.model_validate(service)
     assert find_weights(card, [tmp_path]) is None
     assert list_models([tmp_path], {"toy": card})[0].path is None
-    with pytest.raises(FetchError, match="a closed service has no weights"):
+    with pytest.raises(FetchError, match="a black-box service has no weights"):
         read_weights(card, [tmp_path])
 
 

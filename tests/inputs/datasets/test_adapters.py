@@ -10,8 +10,8 @@ import pytest
 from sklearn.datasets import fetch_lfw_people
 
 from facegap.errors import TableError
-from facegap.inputs.adapters import ADAPTERS
-from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.inputs.datasets.adapters import ADAPTERS
+from facegap.inputs.manifests.read import Manifest, read_manifest
 
 
 def tree(folder: Path, *files: str) -> None:

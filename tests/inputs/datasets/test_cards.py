@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from facegap.errors import CardError
-from facegap.inputs.adapters import ADAPTERS
-from facegap.inputs.datasets import CARDS, datasets_markdown, load_datasets
+from facegap.inputs.datasets.adapters import ADAPTERS
+from facegap.inputs.datasets.cards import CARDS, datasets_markdown, load_datasets
 
 ROOT = Path(__file__).parents[2]
 # Every set that must be described, by its name here.

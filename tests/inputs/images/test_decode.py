@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegap.inputs import images
-from facegap.inputs.images import Picture, Unreadable, decode, is_grey, quiet_decoders, read_picture
+from facegap.inputs.images import decode as images
+from facegap.inputs.images.decode import Picture, Unreadable, decode, is_grey, quiet_decoders, read_picture
 
 PICTURE = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 255, (20, 30, 3), np.uint8), (0, 0), 4)
 GREY = PICTURE[..., 0]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegap.inputs.headers import Header, HeaderError, read_header
+from facegap.inputs.images.headers import Header, HeaderError, read_header
 
 PICTURE = np.add.outer(np.arange(20), np.arange(30) * 4).astype(np.uint8)  # 30 wide, 20 high
 COLOUR = np.stack([PICTURE, PICTURE[::-1], 255 - PICTURE], axis=-1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegap.inputs.labels import age_distance, age_interval, normalise_label
+from facegap.inputs.manifests.labels import age_distance, age_interval, normalise_label
 
 
 @pytest.mark.parametrize(

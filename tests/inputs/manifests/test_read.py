@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.inputs.csv_records import MAX_CELL_CHARACTERS
-from facegap.inputs.manifest import Manifest, read_manifest
+from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.records import MAX_CELL_CHARACTERS
 
 
 def write(folder: Path, text: str | bytes, name: str = "m.csv") -> Path:
@@ -340,7 +340,7 @@ def test_no_bytes_ever_crash_the_reader(tmp_path_factory: pytest.TempPathFactory
 
 
 def test_reading_manifests_loads_neither_opencv_nor_onnxruntime() -> None:
-    code = "import facegap.inputs.manifest, sys; print([m for m in ('cv2', 'onnxruntime') if m in sys.modules])"
+    code = "import facegap.inputs.manifests.read, sys; print([m for m in ('cv2', 'onnxruntime') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

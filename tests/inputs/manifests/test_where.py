@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.inputs.where import select_rows
+from facegap.inputs.manifests.where import select_rows
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.inputs import scores_file
-from facegap.inputs.score_layouts import layout_of
-from facegap.inputs.score_rows import read_by_row
-from facegap.inputs.scores_file import ScoreList, read_scores
+from facegap.inputs.scores import read as scores_file
+from facegap.inputs.scores.layouts import layout_of
+from facegap.inputs.scores.read import ScoreList, read_scores
+from facegap.inputs.scores.rows import read_by_row
 
 
 def write(folder: Path, text: str | bytes, name: str = "scores") -> Path:

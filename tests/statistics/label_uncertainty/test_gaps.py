@@ -12,8 +12,8 @@ from facegap.errors import StatisticsError
 from facegap.statistics import gap_family, holm
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.intervals import difference_at
-from facegap.statistics.label_gaps import label_gaps
-from facegap.statistics.label_noise import drawn_classes
+from facegap.statistics.label_uncertainty.gaps import label_gaps
+from facegap.statistics.label_uncertainty.probabilities import drawn_classes
 
 GROUPS = ("darker", "lighter")
 PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from facegap.errors import StatisticsError
-from facegap.statistics.label_noise import (
+from facegap.statistics.label_uncertainty.probabilities import (
     answer_probabilities,
     attenuation,
     drawn_classes,

@@ -1,4 +1,4 @@
-"""A closed service on this machine that answers in every way a real one might: each image ends with an answer or a reason."""
+"""A black-box service on this machine that answers in every way a real one might: each image ends with an answer or a reason."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ import numpy as np
 import pytest
 
 from facegap.errors import CardError, RunError
-from facegap.inputs.cards import read_card
-from facegap.inputs.model_card import ModelCard
-from facegap.vision import http, wire
-from facegap.vision.answers import Call, read_call, understood
-from facegap.vision.http import MAX_TRIES, Limits, Service, Tools
-from facegap.vision.wire import MAX_ANSWER_BYTES, read_key, recipient, retry_after, without_key
+from facegap.inputs.cards.read import read_card
+from facegap.inputs.cards.schema import ModelCard
+from facegap.vision.service import client as http
+from facegap.vision.service import wire
+from facegap.vision.service.answers import Call, read_call, understood
+from facegap.vision.service.client import MAX_TRIES, Limits, Service, Tools
+from facegap.vision.service.wire import MAX_ANSWER_BYTES, read_key, recipient, retry_after, without_key
 
 KEY = "secret+key/0123456789"
 JPEG = b"\xff\xd8\xff\xe0 the bytes of a photograph"

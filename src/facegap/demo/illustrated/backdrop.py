@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Bytes, Map
-from facegap.simulate.faces.photograph import Photograph
+from facegap.demo.illustrated.canvas import Bytes, Map
+from facegap.demo.illustrated.photograph import Photograph
 
 COLUMNS, ROWS = 32, 40  # of the small picture that is blurred and enlarged: nothing behind is sharp
 

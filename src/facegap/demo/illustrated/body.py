@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.simulate.faces.canvas import Relief, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, mirrored, smooth, xy
-from facegap.simulate.faces.sitting import Sitting, ball_light, cast, lay
+from facegap.demo.illustrated.canvas import Relief, mixed, scaled
+from facegap.demo.illustrated.geometry import Floats, mirrored, smooth, xy
+from facegap.demo.illustrated.sitting import Sitting, ball_light, cast, lay
 
 SHOULDER = xy((1.10, 2.00), (1.60, 2.14), (2.06, 2.38), (2.34, 2.90), (2.40, 3.90))
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Bytes, Canvas, Map
-from facegap.simulate.faces.photograph import Photograph
-from facegap.simulate.faces.sitting import USUAL_WIDTH
+from facegap.demo.illustrated.canvas import Bytes, Canvas, Map
+from facegap.demo.illustrated.photograph import Photograph
+from facegap.demo.illustrated.sitting import USUAL_WIDTH
 
 KNEE, HEADROOM = 222.0, 33.0  # brightness above which white is only approached, and how far
 BLOOD = (0.20, 0.13, -0.06)  # share of blue, green and red that warm skin swallows

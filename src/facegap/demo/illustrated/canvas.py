@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facegap.simulate.faces.geometry import Floats
+from facegap.demo.illustrated.geometry import Floats
 
 SHARPER = 2  # colours are painted so many times larger
 SHIFT = 4  # bits behind the binary point of a polygon's corners

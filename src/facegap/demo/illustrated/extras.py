@@ -5,11 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Map, Relief, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, mirrored, smooth, xy
-from facegap.simulate.faces.mouth import corner
-from facegap.simulate.faces.sitting import Sitting
-from facegap.simulate.faces.strands import grain_of
+from facegap.demo.illustrated.canvas import Map, Relief, mixed, scaled
+from facegap.demo.illustrated.geometry import Floats, mirrored, smooth, xy
+from facegap.demo.illustrated.mouth import corner
+from facegap.demo.illustrated.sitting import Sitting
+from facegap.demo.illustrated.strands import grain_of
 
 
 def paint_beard(sitting: Sitting) -> None:

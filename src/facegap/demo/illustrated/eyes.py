@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import SHARPER, Bytes, Colour, mixed, scaled, sharp
-from facegap.simulate.faces.geometry import Floats, across, smooth, stroke, tapered, xy
-from facegap.simulate.faces.head import disc
-from facegap.simulate.faces.sitting import Sitting
+from facegap.demo.illustrated.canvas import SHARPER, Bytes, Colour, mixed, scaled, sharp
+from facegap.demo.illustrated.geometry import Floats, across, smooth, stroke, tapered, xy
+from facegap.demo.illustrated.head import disc
+from facegap.demo.illustrated.sitting import Sitting
 
 WHITE = (224.0, 228.0, 232.0)
 PUPIL_UP = 0.10  # how far above the line of its corners an eye's pupil stands, as a share of its opening

@@ -5,13 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import NO_DISCS, Map, Relief, scaled
-from facegap.simulate.faces.geometry import Floats, evenly, mirrored, smooth, surface_z, xy
-from facegap.simulate.faces.head import disc
-from facegap.simulate.faces.person import Person
-from facegap.simulate.faces.sitting import Sitting, ball_light, cast, lay
-from facegap.simulate.faces.strands import PAINTERS, Lock, fringe_outline, paint_fringe, paint_shaved
-from facegap.simulate.faces.styles import STYLES, Edge, Style, Texture
+from facegap.demo.illustrated.canvas import NO_DISCS, Map, Relief, scaled
+from facegap.demo.illustrated.geometry import Floats, evenly, mirrored, smooth, surface_z, xy
+from facegap.demo.illustrated.head import disc
+from facegap.demo.illustrated.person import Person
+from facegap.demo.illustrated.sitting import Sitting, ball_light, cast, lay
+from facegap.demo.illustrated.strands import PAINTERS, Lock, fringe_outline, paint_fringe, paint_shaved
+from facegap.demo.illustrated.styles import STYLES, Edge, Style, Texture
 
 TIPS = 1.3  # y below which hair hangs on the body and no longer turns with the head
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import SHARPER, Map, Relief
-from facegap.simulate.faces.geometry import Floats, circle, mirrored, smooth, xy
-from facegap.simulate.faces.sitting import Sitting, ball_light, cast, lay
+from facegap.demo.illustrated.canvas import SHARPER, Map, Relief
+from facegap.demo.illustrated.geometry import Floats, circle, mirrored, smooth, xy
+from facegap.demo.illustrated.sitting import Sitting, ball_light, cast, lay
 
 SKULL_TOP = -1.40
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.simulate.faces.canvas import Colour, Relief, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, mirrored, smooth, surface_z, xy
-from facegap.simulate.faces.sitting import Sitting
+from facegap.demo.illustrated.canvas import Colour, Relief, mixed, scaled
+from facegap.demo.illustrated.geometry import Floats, mirrored, smooth, surface_z, xy
+from facegap.demo.illustrated.sitting import Sitting
 
 LIP_LIFT = 0.02
 

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from facegap.demo.illustrated.canvas import Colour
 from facegap.groups.scales import MONK
-from facegap.simulate.faces.canvas import Colour
 
 Gender = Literal["female", "male"]
 Beard = Literal["none", "stubble", "moustache", "goatee", "full"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from facegap.simulate.faces.canvas import Colour
+from facegap.demo.illustrated.canvas import Colour
 
 Backdrop = Literal["studio", "wall", "window", "shelf", "leaves", "lights"]
 BACKDROPS: tuple[Backdrop, ...] = ("studio", "wall", "window", "shelf", "leaves", "lights")

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facegap.simulate.faces.backdrop import paint_backdrop
-from facegap.simulate.faces.body import paint_body, paint_ears
-from facegap.simulate.faces.camera import expose
-from facegap.simulate.faces.canvas import Bytes
-from facegap.simulate.faces.extras import paint_beard, paint_glasses
-from facegap.simulate.faces.eyes import PUPIL_UP, paint_brow, paint_eye
-from facegap.simulate.faces.geometry import Floats, xy
-from facegap.simulate.faces.hair import paint_back, paint_front
-from facegap.simulate.faces.head import head_outline, paint_head
-from facegap.simulate.faces.mouth import LIP_LIFT, corner, paint_mouth
-from facegap.simulate.faces.person import Gender, Person, draw_person
-from facegap.simulate.faces.photograph import PLAIN, Photograph, draw_photograph
-from facegap.simulate.faces.sitting import Sitting, sitting_of
+from facegap.demo.illustrated.backdrop import paint_backdrop
+from facegap.demo.illustrated.body import paint_body, paint_ears
+from facegap.demo.illustrated.camera import expose
+from facegap.demo.illustrated.canvas import Bytes
+from facegap.demo.illustrated.extras import paint_beard, paint_glasses
+from facegap.demo.illustrated.eyes import PUPIL_UP, paint_brow, paint_eye
+from facegap.demo.illustrated.geometry import Floats, xy
+from facegap.demo.illustrated.hair import paint_back, paint_front
+from facegap.demo.illustrated.head import head_outline, paint_head
+from facegap.demo.illustrated.mouth import LIP_LIFT, corner, paint_mouth
+from facegap.demo.illustrated.person import Gender, Person, draw_person
+from facegap.demo.illustrated.photograph import PLAIN, Photograph, draw_photograph
+from facegap.demo.illustrated.sitting import Sitting, sitting_of
 
 __all__ = ["PLAIN", "SIZE", "Drawing", "Gender", "Person", "Photograph", "draw", "draw_person", "draw_photograph"]
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Canvas, Colour, Map, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, View, view_of
-from facegap.simulate.faces.person import Person
-from facegap.simulate.faces.photograph import Photograph
+from facegap.demo.illustrated.canvas import Canvas, Colour, Map, mixed, scaled
+from facegap.demo.illustrated.geometry import Floats, View, view_of
+from facegap.demo.illustrated.person import Person
+from facegap.demo.illustrated.photograph import Photograph
 
 USUAL_WIDTH = 160  # pixels; blur and noise are meant for a picture so wide
 UNIT_SHARE = 0.290  # half a face's width, as a share of the width of the picture

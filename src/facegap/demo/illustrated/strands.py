@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from facegap.simulate.faces.canvas import Colour, Map, mixed, scaled
-from facegap.simulate.faces.geometry import Floats, across, evenly, smooth, surface_z, xy
-from facegap.simulate.faces.sitting import Sitting
-from facegap.simulate.faces.styles import STYLES, Style
+from facegap.demo.illustrated.canvas import Colour, Map, mixed, scaled
+from facegap.demo.illustrated.geometry import Floats, across, evenly, smooth, surface_z, xy
+from facegap.demo.illustrated.sitting import Sitting
+from facegap.demo.illustrated.styles import STYLES, Style
 
 CURLS = 190  # bows on each side
 BOW = np.linspace(0, 0.9 * np.pi, 6)  # radians of each

@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.label_noise import doubt_of
-from facegap.derive.terms import label_order
+from facegap.derive.groupings import label_order
+from facegap.derive.label_uncertainty.rates import doubt_of
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
 from facegap.groups.annotations import NO_LABEL, ratings, read_annotations, scales_of
 from facegap.groups.consensus import EVEN_RULES, Even, consensus
 from facegap.groups.scales import DARKER, LIGHTER, LIGHTER_DARKER, Scale, lighter_labels
-from facegap.inputs.csv_records import Records, read_records
-from facegap.inputs.labels import UNKNOWN
-from facegap.inputs.manifest import JoinedLabels, Manifest
-from facegap.statistics.label_noise import answer_probabilities
+from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.inputs.records import Records, read_records
+from facegap.statistics.label_uncertainty.probabilities import answer_probabilities
 from facegap.tables import LABELS, TONE, check
 from facegap.types import BoolArray, FloatArray, IntArray
 

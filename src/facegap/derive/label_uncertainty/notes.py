@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegap.derive.label_pairs import MOST_DRAWN_IMAGES
-from facegap.derive.terms import Term
-from facegap.inputs.manifest import JoinedLabels
+from facegap.derive.groupings import Grouping
+from facegap.derive.label_uncertainty.pairs import MOST_DRAWN_IMAGES
+from facegap.inputs.manifests.read import JoinedLabels
 
 MEASURED_WORDS = (
     "labels named measured were measured from pixels: they say how light skin came out in these photographs, not how a "
     "person is perceived, and nothing about race or ancestry"
 )
 LOST_WORDS = (
-    "an image without a usable face has no measured tone, so by measured_tone and measured_monk fte is not compared, and "
+    "an image without a usable face has no measured tone, so by measured_tone and measured_monk fta is not compared, and "
     "the other rates are of images whose tone could be measured"
 )
 ANNOTATED_WORDS = (
@@ -35,14 +35,14 @@ SEARCHED_WORDS = "rates of searches (1:N) take labels as certain: no doubt about
 
 
 def label_warnings(
-    joined: JoinedLabels | None, terms: Sequence[Term], images: int, *, compared: bool, searched: bool = False
+    joined: JoinedLabels | None, groupings: Sequence[Grouping], images: int, *, compared: bool, searched: bool = False
 ) -> list[str]:
     """What a reader must know of the labels that a run is split by: who gave them, who has none, what is not in the doubt.
 
     images   : rows of the manifest
     compared, searched : the run has rates of comparisons, of searches
     """
-    used = {name for term in terms for name in term}
+    used = {name for grouping in groupings for name in grouping}
     columns = {} if joined is None else {name: said for name, said in joined.record["columns"].items() if name in used}
     sources = {stated["source"] for stated in columns.values()}
     found = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
@@ -50,9 +50,9 @@ def label_warnings(
     for name, stated in columns.items():
         found += [*stated["notes"], *lost_words(name, stated), *doubt_words(name, stated)]
     found += [
-        f"{'*'.join(term)}: split by two labels of tone, whose doubts are not known together, so its label_ columns are empty"
-        for term in terms
-        if len(set(term) & set(columns)) > 1
+        f"{'*'.join(grouping)}: split by two labels of tone, whose doubts are not known together, so its label_ columns are empty"
+        for grouping in groupings
+        if len(set(grouping) & set(columns)) > 1
     ]
     found += [DRAWN_WORDS] if any(stated["doubt"] == "known" for stated in columns.values()) else []
     if columns and compared:

@@ -10,7 +10,8 @@ import numpy as np
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.gaps import gap_rows
-from facegap.derive.label_noise import (
+from facegap.derive.groupings import Grouping
+from facegap.derive.label_uncertainty.rates import (
     Redraw,
     doubt_of,
     doubted_columns,
@@ -19,11 +20,10 @@ from facegap.derive.label_noise import (
     expected_groups,
     units_of,
 )
-from facegap.derive.terms import Term
 from facegap.derive.verification import METRICS, GroupRates, rates_of_group, verification_families
 from facegap.statistics.effective import RateColumns, columns_of
-from facegap.statistics.label_gaps import label_gaps
-from facegap.store import Run
+from facegap.statistics.label_uncertainty.gaps import label_gaps
+from facegap.store.run import Run
 from facegap.types import FloatArray
 
 MOST_DRAWN_IMAGES = 20_000  # each draw counts all groups anew: seconds there, and half an hour for a million images
@@ -31,7 +31,7 @@ MOST_DRAWN_IMAGES = 20_000  # each draw counts all groups anew: seconds there, a
 
 @dataclass(frozen=True, eq=False)
 class DrawnPairs:
-    """Rates of the known groups of one term at one threshold, by metric.
+    """Rates of the known groups of one grouping at one threshold, by metric.
 
     rates     : in every draw
     confusion : of the people labelled as a group, the share expected in each, see `attenuation`; NaN for false matches:
@@ -48,7 +48,7 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
     level, least = run.record["level"], run.record["min_subjects"]
     rows: list[dict[str, Any]] = []
     for entry, metric, family in verification_families(found, pairs, model, level=level, min_subjects=least):
-        again, noise = drawn.get((entry.cells.term, entry.operating.threshold)), None
+        again, noise = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
         if again is not None:
             noise = label_gaps(
                 family.gaps, family.groups, family.rates, again.rates[metric], again.confusion[metric],
@@ -58,22 +58,22 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
     return rows
 
 
-def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Term, float], DrawnPairs]:
-    """Every term of one doubted label at every threshold; none where the doubt is unknown or there are too many images."""
+def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Grouping, float], DrawnPairs]:
+    """Every grouping of one doubted label at every threshold; none where the doubt is unknown or there are too many images."""
     if run.labels is None or len(run.manifest) > MOST_DRAWN_IMAGES:
         return {}
     drawn = {}
     for entry in found:
-        doubted = doubted_columns(run, entry.cells.term)
+        doubted = doubted_columns(run, entry.cells.grouping)
         doubt = doubt_of(run.labels, run.manifest, doubted[0], pairs.subjects) if len(doubted) == 1 else None
         if doubt is not None:
             redraw = drawn_from(doubt, entry.cells, units_of(entry.cells, pairs.subjects))
-            drawn[entry.cells.term, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.operating.threshold)
+            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.operating.threshold)
     return drawn
 
 
 def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, threshold: float) -> DrawnPairs:
-    """The rates of one term in every draw, counted anew from the stored comparisons."""
+    """The rates of one grouping in every draw, counted anew from the stored comparisons."""
     stated, level = run.record["labels"], run.record["level"]
     rates: dict[str, list[RateColumns]] = {metric: [] for metric in METRICS}
     for codes in draws_of(redraw, stated["draws"], stated["seed"]):

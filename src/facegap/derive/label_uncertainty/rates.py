@@ -14,12 +14,12 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from facegap.derive.terms import Cells, Term
-from facegap.inputs.labels import UNKNOWN
+from facegap.derive.groupings import Cells, Grouping
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.clusters import clustered_rates, rates_of_clusters
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.label_noise import drawn_classes, pooled_over_people
-from facegap.store import Run
+from facegap.statistics.label_uncertainty.probabilities import drawn_classes, pooled_over_people
+from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
 UNITS_AT_ONCE = 2_000_000  # units times draws that are counted together
@@ -40,7 +40,7 @@ class Doubt:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Rows of one person in one cell of a term, taken together.
+    """Rows of one person in one cell of a grouping, taken together.
 
     people, cells : int64 [U], person and cell of each unit
     of_row        : int64 [rows], unit of each row
@@ -74,16 +74,16 @@ class Redraw:
     key: int
 
 
-def doubted_columns(run: Run, term: Term) -> list[str]:
-    """The columns of a term whose labels were joined from measurements or annotations."""
+def doubted_columns(run: Run, grouping: Grouping) -> list[str]:
+    """The columns of a grouping whose labels were joined from measurements or annotations."""
     joined = run.record.get("labels", {}).get("columns", {})
-    return [name for name in term if name in joined]
+    return [name for name in grouping if name in joined]
 
 
-def is_measured(run: Run, term: Term) -> bool:
-    """Whether a term splits by a label that only an image with a usable face can have."""
+def is_measured(run: Run, grouping: Grouping) -> bool:
+    """Whether a grouping splits by a label that only an image with a usable face can have."""
     columns = run.record.get("labels", {}).get("columns", {})
-    return any(columns[name]["source"] == "measured" for name in doubted_columns(run, term))
+    return any(columns[name]["source"] == "measured" for name in doubted_columns(run, grouping))
 
 
 def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray) -> Doubt | None:
@@ -101,7 +101,7 @@ def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects
 
 
 def units_of(cells: Cells, subjects: IntArray) -> Units:
-    """The units of a term."""
+    """The units of a grouping."""
     flat = subjects * len(cells.groups) + cells.codes
     found, of_row = np.unique(flat, return_inverse=True)
     people, at = np.divmod(found, len(cells.groups))

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.gaps import Family, redrawn_gaps, term_families
-from facegap.derive.label_noise import doubted_columns, trusted_less, units_of
+from facegap.derive.gaps import Family, grouping_families, redrawn_gaps
+from facegap.derive.label_uncertainty.rates import doubted_columns, trusted_less, units_of
 from facegap.derive.results import run_metrics, subject_codes
-from facegap.statistics.label_gaps import LabelColumns
-from facegap.store import Run
+from facegap.statistics.label_uncertainty.gaps import LabelColumns
+from facegap.store.run import Run
 
 TRUST = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 def trust_table(run: Run) -> pd.DataFrame:
-    """One row per gap and trust level, for every term that is split by one measured or annotated label.
+    """One row per gap and trust level, for every grouping that is split by one measured or annotated label.
 
     trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
                  may come back as it was. 1 is the gap by the labels as they are, without any doubt
@@ -32,8 +32,8 @@ def trust_table(run: Run) -> pd.DataFrame:
         return pd.DataFrame()
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows: list[dict[str, Any]] = []
-    for cells, families in term_families(run, metrics, subjects):
-        doubted = doubted_columns(run, cells.term)
+    for cells, families in grouping_families(run, metrics, subjects):
+        doubted = doubted_columns(run, cells.grouping)
         if len(doubted) != 1 or run.manifest[doubted[0]].nunique() < 2:
             continue
         stated, units = run.record["labels"], units_of(cells, subjects)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facegap.errors import CardError
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.weights import cache_folder
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.weights import cache_folder
 
 FINDINGS_VARIABLE = "FACEGAP_FINDINGS"
 VERSION = 1

@@ -18,9 +18,9 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from facegap.errors import FetchError
-from facegap.inputs.cards import hash_file
-from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, ModelCard
-from facegap.inputs.weights import cache_folder
+from facegap.inputs.cards.read import hash_file
+from facegap.inputs.cards.schema import MAX_WEIGHTS_BYTES, ModelCard
+from facegap.inputs.cards.weights import cache_folder
 
 if TYPE_CHECKING:
     import requests
@@ -58,7 +58,7 @@ def fetch(
     """
     folder = cache_folder() if cache is None else cache
     if card.source is None or card.file is None or card.sha256 is None:
-        raise FetchError(f"{card.name}: has no address to fetch from. {card.obtain or 'It is a closed service.'}")
+        raise FetchError(f"{card.name}: has no address to fetch from. {card.obtain or 'It is a black-box service.'}")
     target = folder / card.file
     if target.is_file() and hash_file(target) == card.sha256:
         return target

@@ -18,7 +18,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from facegap.errors import CardError
-from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, THE_ONLY_ONE, ModelCard, Task
+from facegap.inputs.cards.schema import MAX_WEIGHTS_BYTES, THE_ONLY_ONE, ModelCard, Task
 
 __all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "read_card", "resolve_card"]
 
@@ -45,7 +45,7 @@ def cards_folder() -> Path:
     ------
     CardError : neither is there, so the installation is incomplete
     """
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).parents[2]
     installed, source_tree = package / "_models", package.parent.parent / "models"
     if installed.is_dir():
         return installed

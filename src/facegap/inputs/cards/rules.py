@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from facegap.inputs.model_card import ModelCard
+    from facegap.inputs.cards.schema import ModelCard
 
 TABLE_OF_TASK: Mapping[str, str] = {"detect": "detector", "embed": "alignment", "classify": "crop"}
 OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from facegap.inputs.card_rules import check_backend, check_input, check_task
-from facegap.inputs.card_types import Table, Text, https
-from facegap.inputs.labels import TWO_GENDERS
-from facegap.inputs.service_card import AnswerSpec, RequestSpec
+from facegap.inputs.cards.rules import check_backend, check_input, check_task
+from facegap.inputs.cards.service import AnswerSpec, RequestSpec
+from facegap.inputs.cards.types import Table, Text, https
+from facegap.inputs.manifests.labels import TWO_GENDERS
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]

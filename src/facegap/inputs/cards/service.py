@@ -1,4 +1,4 @@
-"""The part of a card that only closed services have (backend http): how an image is sent, and where the answer stands."""
+"""The part of a card that only black-box services have (backend http): how an image is sent, and where the answer stands."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from facegap.inputs.card_types import Table, Text, https_or_loopback
+from facegap.inputs.cards.types import Table, Text, https_or_loopback
 
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 
 
 class RequestSpec(Table):
-    """How one image is sent to a closed service (backend http); https, or http to this machine only.
+    """How one image is sent to a black-box service (backend http); https, or http to this machine only.
 
     encoding   : multipart (the image is the file `field`), json-base64 (the text `field` of an object), or raw (the body)
     fields     : further fields of every request, such as options of the service; none with raw

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from facegap.errors import CardError, FetchError
-from facegap.inputs.cards import SHIPPED, cards_folder, hash_file, load_cards
-from facegap.inputs.model_card import MAX_WEIGHTS_BYTES, ModelCard, Task
+from facegap.inputs.cards.read import SHIPPED, cards_folder, hash_file, load_cards
+from facegap.inputs.cards.schema import MAX_WEIGHTS_BYTES, ModelCard, Task
 
 FOLDERS_VARIABLE = "FACEGAP_MODELS"
 
@@ -103,7 +103,7 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
 def how_to_get(card: ModelCard, folders: Sequence[Path]) -> str:
     """What a user does about weights that are on this machine nowhere: fetch them, or put which file where."""
     if card.backend == "http":
-        return f"{card.name}: a closed service has no weights to bring here"
+        return f"{card.name}: a black-box service has no weights to bring here"
     where = ", ".join(str(folder) for folder in folders) or str(cache_folder())
     way = f"Run facegap fetch {card.name}" if card.source else str(card.obtain)
     lookalikes = [str(folder / card.file) for folder in folders if card.file and (folder / card.file).is_file()]

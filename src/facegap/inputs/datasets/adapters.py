@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.csv_records import read_records
+from facegap.inputs.records import read_records
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 RFW_RACES = ("African", "Asian", "Caucasian", "Indian")

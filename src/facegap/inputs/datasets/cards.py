@@ -96,7 +96,7 @@ def datasets_markdown(cards: tuple[DatasetCard, ...] | None = None) -> str:
 _INTRODUCTION = """\
 # Data sets for an audit
 
-<!-- Written by facegap.inputs.datasets.datasets_markdown from datasets.toml: edit the cards, not this page. -->
+<!-- Written by facegap.inputs.datasets.cards.datasets_markdown from datasets.toml: edit the cards, not this page. -->
 
 Faces are biometric data. A licence of the images is not the consent of the people in them, and a set that can be
 downloaded is not thereby one that may be used: the lawful basis is the auditor's to establish. The cards say how each

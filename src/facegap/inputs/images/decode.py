@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import FacegapError
-from facegap.inputs.headers import HeaderError, read_header
+from facegap.inputs.images.headers import HeaderError, read_header
 
 MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels; the largest cameras sold make about as many
 MAX_FILE_BYTES = 256 * 2**20

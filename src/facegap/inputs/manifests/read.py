@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.csv_records import Records, read_records
-from facegap.inputs.duplicates import identical_bytes
-from facegap.inputs.labels import normalise_label
-from facegap.inputs.where import select_rows
+from facegap.inputs.images.duplicates import identical_bytes
+from facegap.inputs.manifests.labels import normalise_label
+from facegap.inputs.manifests.where import select_rows
+from facegap.inputs.records import Records, read_records
 from facegap.tables import MANIFEST, RATES, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")

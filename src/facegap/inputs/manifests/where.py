@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.labels import UNKNOWN, normalise_label
+from facegap.inputs.manifests.labels import UNKNOWN, normalise_label
 from facegap.types import BoolArray
 
 MAX_CHARACTERS = 2_000  # long enough for any condition written by hand, too short to exhaust the parser

@@ -1,6 +1,6 @@
 """Scores that somebody else made: a file of comparisons as arrays.
 
-Which layout a file has is decided by its first line alone (`score_layouts.py`, docs/closed_boxes.md). Rows are read by
+Which layout a file has is decided by its first line alone (`score_layouts.py`, docs/black_boxes.md). Rows are read by
 pyarrow; where it, or a rule about the values, says no, the file is read again row by row, which finds the line to
 name, or shows that the rows are only written unusually and takes them.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facegap.inputs.score_layouts import Layout, Named, layout_of
-from facegap.inputs.score_rows import Columns, kind_of, read_by_row
+from facegap.inputs.scores.layouts import Layout, Named, layout_of
+from facegap.inputs.scores.rows import Columns, kind_of, read_by_row
 from facegap.types import FloatArray, IntArray
 
 BLOCK_BYTES = 8 * 2**20

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import TableError
-from facegap.inputs.score_layouts import ATTACK, Layout
+from facegap.inputs.scores.layouts import ATTACK, Layout
 from facegap.types import FloatArray, IntArray
 
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}

@@ -14,7 +14,7 @@ from facegap.report.figures.scores import score_figures
 from facegap.report.figures.style import Figure
 from facegap.report.figures.tone import tone_figures
 from facegap.report.figures.waterfall import waterfall_figures
-from facegap.store import Run
+from facegap.store.run import Run
 
 __all__ = ["FIGURES", "Figure", "figures_of"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from facegap.errors import RunError
-from facegap.store import write_bytes
+from facegap.store.run import write_bytes
 
 Begun = subprocess.Popen[str]
 # vl-convert holds the interpreter while it bundles, so that a thread would gain nothing.

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.derive.curves import det_table
-from facegap.derive.terms import Term
+from facegap.derive.groupings import Grouping
 from facegap.report.figures.style import (
     ASIDE,
     DASHES,
@@ -25,9 +25,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import own_rates, records, terms_of
+from facegap.report.tables import groupings_of, own_rates, records
 from facegap.report.text import clean, interval, percent, score
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Group
 
 COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 200
@@ -35,31 +35,31 @@ EVERYBODY = "everybody"
 
 
 def det_figures(run: Run) -> list[Figure]:
-    """A chart per term; nothing where no group has genuine pairs, as then nobody can be refused."""
+    """A chart per grouping; nothing where no group has genuine pairs, as then nobody can be refused."""
     table, rates = det_table(run), own_rates(run)
     points = run.record.get("operating", [])
     threshold = points[0]["threshold"] if points else float("nan")
     taken: set[str] = set()
     found = []
-    for term in terms_of(run) or [()]:
-        curves = table[[entry in ((), term) for entry in table["term"]]]
+    for grouping in groupings_of(run) or [()]:
+        curves = table[[entry in ((), grouping) for entry in table["grouping"]]]
         if len(curves):
-            name = slug(f"det-by-{'-'.join(term)}" if term else "det", taken)
-            found.append(det(curves, operating(rates, term, threshold), term, name, score(threshold)))
+            name = slug(f"det-by-{'-'.join(grouping)}" if grouping else "det", taken)
+            found.append(det(curves, operating(rates, grouping, threshold), grouping, name, score(threshold)))
     return found
 
 
-def operating(rates: pd.DataFrame, term: Term, threshold: float) -> dict[Group, dict[str, Any]]:
-    """FMR and FNMR of everybody and of the groups of a term at the threshold of the run, with their intervals."""
+def operating(rates: pd.DataFrame, grouping: Grouping, threshold: float) -> dict[Group, dict[str, Any]]:
+    """FMR and FNMR of everybody and of the groups of a grouping at the threshold of the run, with their intervals."""
     at = rates[(rates["threshold"] == threshold) & rates["metric"].isin(["fmr", "fnmr"])]
     found: dict[Group, dict[str, Any]] = {}
-    for row in records(at[[entry in ((), term) for entry in at["term"]]]):
+    for row in records(at[[entry in ((), grouping) for entry in at["grouping"]]]):
         found.setdefault(row["group"], {})[row["metric"]] = row
     return {group: both for group, both in found.items() if len(both) == 2 and both["fnmr"]["trials"]}
 
 
 def det(
-    curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], term: Term, name: str, threshold: str
+    curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], grouping: Grouping, name: str, threshold: str
 ) -> Figure:
     """Panels of curves with the operating point of each; where a curve reaches no error it ends, as a log axis has no 0."""
     groups = [group for group in dict.fromkeys(curves["group"]) if group.attributes]
@@ -97,7 +97,7 @@ def det(
         .facet(facet, columns=columns, data=data([*drawn, *marks]))
         .resolve_axis(x="independent", y="independent")
     )
-    title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(term) if term else ''}"
+    title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(grouping) if grouping else ''}"
     silent = sorted(clean(group) for group in groups if not any(row["group"] == clean(group) for row in drawn))
     note = f"No curve, as no threshold gives both errors at once: {', '.join(silent)}." if silent else ""
     return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold), note=note)

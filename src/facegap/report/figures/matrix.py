@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from facegap.derive.terms import Term, attribute_columns
+from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.transfer import WORST
 from facegap.report.figures.style import (
     LOG_TICKS,
@@ -23,9 +23,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import across_groups, group_of, own_rates, records, term_of, terms_of
+from facegap.report.tables import across_groups, group_of, grouping_of, groupings_of, own_rates, records
 from facegap.report.text import clean, interval, percent, score
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Group
 
 MOST_GROUPS = 16  # cells narrower than their numbers say nothing
@@ -38,32 +38,32 @@ TARGET_SPAN = 3.0  # powers of two around the target that the colours of a trans
 
 
 def matrix_figures(run: Run) -> list[Figure]:
-    """FMR between every two groups of a term at the first threshold; the diagonal is each group's own FMR."""
+    """FMR between every two groups of a grouping at the first threshold; the diagonal is each group's own FMR."""
     points = run.record.get("operating", [])
     if not points:
         return []
-    terms = terms_of(run)
+    groupings = groupings_of(run)
     at = run.rates[(run.rates["metric"] == "fmr") & (run.rates["threshold"] == points[0]["threshold"])]
-    across = at[across_groups(at, attribute_columns(terms))]
+    across = at[across_groups(at, attribute_columns(groupings))]
     own = own_rates(run)
     own = own[(own["metric"] == "fmr") & (own["threshold"] == points[0]["threshold"])]
     taken: set[str] = set()
     found = []
-    for term in terms:
-        cells = {(row["group"], row["group"]): row for row in records(own[[entry == term for entry in own["term"]]])}
+    for grouping in groupings:
+        cells = {(row["group"], row["group"]): row for row in records(own[[entry == grouping for entry in own["grouping"]]])}
         for row in records(across):
-            group, other = group_of(row, terms), group_of(row, terms, "other_")
-            if term_of(group) == term:
+            group, other = group_of(row, groupings), group_of(row, groupings, "other_")
+            if grouping_of(group) == grouping:
                 cells[group, other] = cells[other, group] = row
         groups = [group for group, other in cells if group == other and is_known(group)][:MOST_GROUPS]
         if len(groups) >= 2 and len(cells) > len(groups):
-            name = slug(f"matrix-by-{'-'.join(term)}", taken)
-            found.append(heat(cells, groups, term, name, score(points[0]["threshold"])))
+            name = slug(f"matrix-by-{'-'.join(grouping)}", taken)
+            found.append(heat(cells, groups, grouping, name, score(points[0]["threshold"])))
     return found
 
 
 def heat(
-    cells: Mapping[tuple[Group, Group], Mapping[str, Any]], groups: Sequence[Group], term: Term, name: str, threshold: str
+    cells: Mapping[tuple[Group, Group], Mapping[str, Any]], groups: Sequence[Group], grouping: Grouping, name: str, threshold: str
 ) -> Figure:
     """The matrix; colour by powers of ten, white where nobody was mistaken, with the rate in every cell."""
     rows = [
@@ -82,7 +82,7 @@ def heat(
         legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=ticks, gradientLength=220, labelOverlap="greedy"),
     )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
-    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(term)}"
+    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(grouping)}"
     worst = max((row for row in rows if row["pair_of_two"]), key=lambda row: row["value"], default=rows[0])
     said = (
         f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "
@@ -146,32 +146,32 @@ def grid(
 
 
 def transfer_figures(run: Run) -> list[Figure]:
-    """FMR of every group at the threshold of every other, a chart per term and target FMR."""
+    """FMR of every group at the threshold of every other, a chart per grouping and target FMR."""
     table = run.extra.get("transfer.csv")
     if table is None or not len(table):
         return []
-    terms, taken = terms_of(run), set[str]()
+    groupings, taken = groupings_of(run), set[str]()
     told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
     rows = records(table[table["metric"] == "fmr"])
     found = []
-    for term, target in dict.fromkeys((tuple(point["term"]), float(point["target"])) for point in told.values()):
-        cells = transfer_cells(rows, terms, told, term, target)
+    for grouping, target in dict.fromkeys((tuple(point["grouping"]), float(point["target"])) for point in told.values()):
+        cells = transfer_cells(rows, groupings, told, grouping, target)
         if len({row["row"] for row in cells}) >= 2:
-            name = slug(f"transfer-by-{'-'.join(term)}", taken)
-            found.append(transfer(cells, term, target, name))
+            name = slug(f"transfer-by-{'-'.join(grouping)}", taken)
+            found.append(transfer(cells, grouping, target, name))
     return found
 
 
 def transfer_cells(
-    rows: Sequence[Mapping[str, Any]], terms: Sequence[Term], told: Mapping[str, Mapping[str, Any]], term: Term, target: float
+    rows: Sequence[Mapping[str, Any]], groupings: Sequence[Grouping], told: Mapping[str, Mapping[str, Any]], grouping: Grouping, target: float
 ) -> list[dict[str, Any]]:
-    """The cells of one term and target: threshold of `row`, judged on `column`."""
+    """The cells of one grouping and target: threshold of `row`, judged on `column`."""
     cells = []
     for row in rows:
         source = str(row["threshold_from"]).split(f"; {WORST}")[0]
         point = told.get(source)
-        group = group_of(row, terms)
-        if point is None or tuple(point["term"]) != term or float(point["target"]) != target or not is_known(group):
+        group = group_of(row, groupings)
+        if point is None or tuple(point["grouping"]) != grouping or float(point["target"]) != target or not is_known(group):
             continue
         if WORST in str(row["threshold_from"]):
             continue  # the same threshold as one of the groups'; the table names it
@@ -201,7 +201,7 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) 
     }
 
 
-def transfer(cells: list[dict[str, Any]], term: Term, target: float, name: str) -> Figure:
+def transfer(cells: list[dict[str, Any]], grouping: Grouping, target: float, name: str) -> Figure:
     """Rows are the groups that the threshold was set on; blue is less than the target, orange is more."""
     down, across = (list(dict.fromkeys(cell[side] for cell in cells)) for side in ("row", "column"))
     down, across = down[:MOST_GROUPS], across[: MOST_GROUPS + 1]
@@ -218,7 +218,7 @@ def transfer(cells: list[dict[str, Any]], term: Term, target: float, name: str) 
         pair="threshold", threshold="score", rate="FMR", times="against the target", of="false matches",
         people="subjects", interval="interval",
     )  # fmt: skip
-    title = f"A threshold set on one group, judged on the others, by {' x '.join(term)}"
+    title = f"A threshold set on one group, judged on the others, by {' x '.join(grouping)}"
     said = f"{title}: a heat map of FMR in per cent; the target is {percent(target)}."
     ranked = [cell for cell in shown if cell["value"] == cell["value"]]
     if ranked:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
-from facegap.derive.terms import Term
+from facegap.derive.groupings import Grouping
 from facegap.report.figures.style import (
     GRID,
     INK,
@@ -31,12 +31,12 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import METRIC_TITLES, own_rates, records, terms_of
+from facegap.report.tables import METRIC_TITLES, groupings_of, own_rates, records
 from facegap.report.text import clean, interval, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
-from facegap.store import Run
+from facegap.store.run import Run
 
-HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fte")
+HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fta")
 BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 320), 60  # of the chart of both errors, and beside it for its last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("left", 8, -8), ("left", 8, 15), ("right", -8, -8), ("right", -8, 15),
@@ -45,24 +45,24 @@ LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a l
 
 
 def error_figures(run: Run) -> list[Figure]:
-    """One chart per term for each metric that the run is about; at its first threshold, as the tables hold all."""
+    """One chart per grouping for each metric that the run is about; at its first threshold, as the tables hold all."""
     rates = own_rates(run)
     taken: set[str] = set()
     found = []
     for metric in shown_metrics(rates):
         chosen = at_first_threshold(rates[rates["metric"] == metric], run)
-        for term in terms_of(run):
-            rows = rows_of(chosen, term, run.record["min_subjects"])
+        for grouping in groupings_of(run):
+            rows = rows_of(chosen, grouping, run.record["min_subjects"])
             if sum(row["trials"] > 0 for row in rows) >= 2:
-                name = slug(f"error-{metric}-by-{'-'.join(term)}", taken)
-                found.append(dot_plot(rows, everybody(chosen), metric, term, name))
+                name = slug(f"error-{metric}-by-{'-'.join(grouping)}", taken)
+                found.append(dot_plot(rows, everybody(chosen), metric, grouping, name))
     return found
 
 
 def shown_metrics(rates: pd.DataFrame) -> list[str]:
     """What the run is about: errors of a classifier, of comparisons; where it has neither, what was lost."""
     present = [metric for metric in HEADLINE_METRICS if (rates["metric"] == metric).any()]
-    chosen = [metric for metric in present if metric not in ("no_answer_rate", "fte")]
+    chosen = [metric for metric in present if metric not in ("no_answer_rate", "fta")]
     return chosen or present[:1]
 
 
@@ -73,10 +73,10 @@ def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
     return rates[without | (rates["threshold"] == points[0]["threshold"])] if points else rates[without]
 
 
-def rows_of(rates: pd.DataFrame, term: Term, min_subjects: int) -> list[dict[str, Any]]:
-    """What a chart of one term draws: the highest rates first, groups without trials last."""
-    of_term = records(rates[[entry == term for entry in rates["term"]]])
-    rows = [mark(row, min_subjects) for row in of_term if is_known(row["group"])]
+def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
+    """What a chart of one grouping draws: the highest rates first, groups without trials last."""
+    of_grouping = records(rates[[entry == grouping for entry in rates["grouping"]]])
+    rows = [mark(row, min_subjects) for row in of_grouping if is_known(row["group"])]
     return sorted(rows, key=lambda row: (row["trials"] == 0, -row["value"] if row["trials"] else 0.0, row["group"]))
 
 
@@ -102,11 +102,11 @@ def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
 
 def everybody(rates: pd.DataFrame) -> float:
     """The rate of everybody; NaN where there is none."""
-    of_all = rates[[entry == () for entry in rates["term"]]]
+    of_all = rates[[entry == () for entry in rates["grouping"]]]
     return float(of_all["value"].iloc[0]) if len(of_all) else math.nan
 
 
-def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: Term, name: str) -> Figure:
+def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, grouping: Grouping, name: str) -> Figure:
     """Dots and intervals, one group a row; the dashed line is everybody."""
     shown = list(rows[:MOST_ROWS])
     series = list(dict.fromkeys(sorted(row["series"] for row in shown)))
@@ -135,7 +135,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, term: 
     layers = [*overall_line(overall, floor), lines, dots, counts]
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
     left_out = f"The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
-    title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(term)}"
+    title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(grouping)}"
     return finished(chart, name=name, title=title, alt_text=alt_of(rows, title, overall), note=left_out)
 
 
@@ -189,23 +189,23 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
 
 
 def at_threshold_figures(run: Run) -> list[Figure]:
-    """False matches against false refusals at the first threshold, a dot per group with both intervals, per term."""
+    """False matches against false refusals at the first threshold, a dot per group with both intervals, per grouping."""
     points = run.record.get("operating", [])
     if not points:
         return []
     rates, found, taken = own_rates(run), [], set[str]()
-    for term in terms_of(run):
-        rows = both_rates(rates[rates["threshold"] == points[0]["threshold"]], term, run.record["min_subjects"])
+    for grouping in groupings_of(run):
+        rows = both_rates(rates[rates["threshold"] == points[0]["threshold"]], grouping, run.record["min_subjects"])
         if len(rows) >= 2:
-            name = slug(f"threshold-by-{'-'.join(term)}", taken)
-            found.append(two_errors(rows, term, name, score(points[0]["threshold"])))
+            name = slug(f"threshold-by-{'-'.join(grouping)}", taken)
+            found.append(two_errors(rows, grouping, name, score(points[0]["threshold"])))
     return found
 
 
-def both_rates(rates: pd.DataFrame, term: Term, min_subjects: int) -> list[dict[str, Any]]:
-    """FMR and FNMR of the groups of a term that have both."""
+def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
+    """FMR and FNMR of the groups of a grouping that have both."""
     fmr, fnmr = (
-        {row["group"]: row for row in rows_of(rates[rates["metric"] == metric], term, min_subjects) if row["trials"]}
+        {row["group"]: row for row in rows_of(rates[rates["metric"] == metric], grouping, min_subjects) if row["trials"]}
         for metric in ("fmr", "fnmr")
     )
     return [
@@ -215,7 +215,7 @@ def both_rates(rates: pd.DataFrame, term: Term, min_subjects: int) -> list[dict[
     ][:MOST_ROWS]  # fmt: skip
 
 
-def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str) -> Figure:
+def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, threshold: str) -> Figure:
     """Both errors of each group at one threshold: right is more false matches, up is more false refusals."""
     logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], "fmr")
     for row in rows:
@@ -247,7 +247,7 @@ def two_errors(rows: list[dict[str, Any]], term: Term, name: str, threshold: str
         for k, (align, dx, dy) in enumerate(NAME_PLACES)
     ]
     chart = alt.layer(across, upright, dots, *names).properties(width=BOTH_PX[0], height=BOTH_PX[1])
-    title = f"Both errors at the global threshold {threshold}, by {' x '.join(term)}"
+    title = f"Both errors at the global threshold {threshold}, by {' x '.join(grouping)}"
     ends = "; ".join(
         f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
     )

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.derive.curves import histogram_table
-from facegap.derive.terms import Term
+from facegap.derive.groupings import Grouping
 from facegap.report.figures.style import (
     ASIDE,
     INK,
@@ -22,9 +22,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import records, terms_of
+from facegap.report.tables import groupings_of, records
 from facegap.report.text import clean, score
-from facegap.store import Run
+from facegap.store.run import Run
 
 MOST_PANELS = 16
 KINDS = ("impostor", "genuine")
@@ -32,15 +32,15 @@ LOOKS = {"impostor": ASIDE, "genuine": PALETTE[0]}
 
 
 def score_figures(run: Run) -> list[Figure]:
-    """A chart per term with a panel per group, everybody first; nothing where not all scores were counted."""
+    """A chart per grouping with a panel per group, everybody first; nothing where not all scores were counted."""
     table = histogram_table(run)
     taken: set[str] = set()
     found = []
-    for term in terms_of(run) or [()]:
-        rows = table[[entry in ((), term) for entry in table["term"]]]
+    for grouping in groupings_of(run) or [()]:
+        rows = table[[entry in ((), grouping) for entry in table["grouping"]]]
         if len(rows):
-            name = slug(f"scores-by-{'-'.join(term)}" if term else "scores", taken)
-            found.append(ridges(rows, term, name, first_threshold(run)))
+            name = slug(f"scores-by-{'-'.join(grouping)}" if grouping else "scores", taken)
+            found.append(ridges(rows, grouping, name, first_threshold(run)))
     return found
 
 
@@ -50,7 +50,7 @@ def first_threshold(run: Run) -> float:
     return float(points[0]["threshold"]) if points else float("nan")
 
 
-def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figure:
+def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) -> Figure:
     """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score."""
     groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
     values = [bar(row) for row in records(rows) if row["group"] in groups]
@@ -79,7 +79,7 @@ def ridges(rows: pd.DataFrame, term: Term, name: str, threshold: float) -> Figur
         header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=LABEL_PX, labelFontWeight="normal"),
     )  # fmt: skip
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values), spacing=4)
-    by = f", by {' x '.join(term)}" if term else ""
+    by = f", by {' x '.join(grouping)}" if grouping else ""
     title = f"How alike pairs look{by}"
     return finished(
         chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold))  # fmt: skip
@@ -100,7 +100,7 @@ def bar(row: dict[str, Any]) -> dict[str, Any]:
 
 def alt_of(rows: pd.DataFrame, title: str, threshold: float) -> str:
     """The chart in words: how many pairs, and where the threshold stands."""
-    everybody = rows[[entry == () for entry in rows["term"]]].drop_duplicates("kind").set_index("kind")["all_pairs"]
+    everybody = rows[[entry == () for entry in rows["grouping"]]].drop_duplicates("kind").set_index("kind")["all_pairs"]
     counts = " and ".join(f"{everybody[kind]:,} {kind} pairs" for kind in KINDS if kind in everybody.index)
     at = "" if threshold != threshold else f" The dashed line is the threshold {score(threshold)}."
     groups = rows["group"].nunique()

@@ -14,7 +14,7 @@ from typing import Any
 
 import altair as alt
 
-from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.text import clean
 from facegap.types import Group
 

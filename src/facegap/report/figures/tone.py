@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.groups.scales import MONK, SCALES, Scale
-from facegap.inputs.labels import UNKNOWN
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.figures.style import (
     ASIDE,
     KEPT,
@@ -26,7 +26,7 @@ from facegap.report.figures.style import (
     tooltips,
 )
 from facegap.report.text import clean, percent
-from facegap.store import Run
+from facegap.store.run import Run
 
 PREFIXES = ("measured_", "annotated_")
 NAMES = frozenset({"tone", "skin_tone", "skin", *SCALES})

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from facegap.derive.terms import Term
+from facegap.derive.groupings import Grouping
 from facegap.derive.waterfall import Step, steps_of
 from facegap.report.figures.style import (
     ASIDE,
@@ -29,9 +29,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import group_of, records, term_of, terms_of
+from facegap.report.tables import group_of, grouping_of, groupings_of, records
 from facegap.report.text import clean, percent
-from facegap.store import Run
+from facegap.store.run import Run
 from facegap.types import Group
 
 STAGE_NAMES: Mapping[str, str] = {
@@ -59,21 +59,21 @@ LOSSES: Mapping[str, str] = {
 
 
 def waterfall_figures(run: Run) -> list[Figure]:
-    """The way of everybody, and for each term the images that its groups lose where any are lost."""
+    """The way of everybody, and for each grouping the images that its groups lose where any are lost."""
     table = run.extra.get("waterfall.csv")
     if table is None or not len(table):
         return []
-    terms, taken = terms_of(run), set[str]()
-    rows = [(group_of(row, terms), steps_of(row), int(row["images"])) for row in records(table)]
+    groupings, taken = groupings_of(run), set[str]()
+    rows = [(group_of(row, groupings), steps_of(row), int(row["images"])) for row in records(table)]
     found = [
         way(begun(steps), images, slug("waterfall", taken))
         for group, steps, images in rows
         if not group.attributes and begun(steps)
     ]
-    for term in terms:
-        of_term = [row for row in rows if term_of(row[0]) == term and is_known(row[0])]
-        if any(step.began > step.reached for _, steps, _ in of_term for step in losses(steps)):
-            found.append(lost_by_group(of_term, term, slug(f"lost-by-{'-'.join(term)}", taken)))
+    for grouping in groupings:
+        of_grouping = [row for row in rows if grouping_of(row[0]) == grouping and is_known(row[0])]
+        if any(step.began > step.reached for _, steps, _ in of_grouping for step in losses(steps)):
+            found.append(lost_by_group(of_grouping, grouping, slug(f"lost-by-{'-'.join(grouping)}", taken)))
     return found
 
 
@@ -149,7 +149,7 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], term: Term, name: str) -> Figure:
+def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Grouping, name: str) -> Figure:
     """A bar per group: the share of its images that are lost, by where; the worst first."""
     found = [(clean(group), segments(group, steps)) for group, steps, _ in rows]
     found = sorted(found, key=lambda item: -item[1][-1]["stop"] if item[1] else 0.0)[:MOST_ROWS]
@@ -174,7 +174,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], term: Term, nam
         y=y, x=alt.value("width"), text="note:N"
     )  # fmt: skip
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
-    title = f"Images lost, by {' x '.join(term)}"
+    title = f"Images lost, by {' x '.join(grouping)}"
     ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
     return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}")
 

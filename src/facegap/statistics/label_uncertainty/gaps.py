@@ -21,7 +21,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
-from facegap.statistics.label_noise import Rubin, attenuation, rubin
+from facegap.statistics.label_uncertainty.probabilities import Rubin, attenuation, rubin
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import UNKNOWN, holm, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray

@@ -1,4 +1,4 @@
-"""What a closed service said: each call as it is kept in the run folder, and the answer that its body holds."""
+"""What a black-box service said: each call as it is kept in the run folder, and the answer that its body holds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facegap.errors import RunError
-from facegap.inputs.labels import OLDEST, normalise_label
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.service_card import AnswerSpec
-from facegap.store import write_json
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.service import AnswerSpec
+from facegap.inputs.manifests.labels import OLDEST, normalise_label
+from facegap.store.run import write_json
 
 State = Literal["sent", "unheard", "failed", "answered"]
 MOST_QUOTED = 40  # characters of a service's own word in a detail

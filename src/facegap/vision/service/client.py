@@ -1,4 +1,4 @@
-"""A closed service as a classifier: whole image files go out, one call each, and every answer is kept.
+"""A black-box service as a classifier: whole image files go out, one call each, and every answer is kept.
 
 A call is on record before it leaves, and its answer before it is read. So a program that is killed at any moment pays
 for no kept answer twice, and the budget of calls counts also those whose answer was lost with it.
@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from facegap.errors import RunError
-from facegap.inputs.fetch import own_session
-from facegap.inputs.model_card import ModelCard
-from facegap.store import explained
-from facegap.vision.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
-from facegap.vision.wire import KEY_REFUSED, Line, exchange, recipient
+from facegap.inputs.cards.fetch import own_session
+from facegap.inputs.cards.schema import ModelCard
+from facegap.store.run import explained
+from facegap.vision.service.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
+from facegap.vision.service.wire import KEY_REFUSED, Line, exchange, recipient
 
 ANSWERS = "answers"  # folder of the run that holds every call
 MAX_TRIES = 5  # failed calls for one image, and calls in a row that find no service

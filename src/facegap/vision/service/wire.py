@@ -1,4 +1,4 @@
-"""One call to a closed service: the image as its card asks for it, the answer bounded in time and length, without the key."""
+"""One call to a black-box service: the image as its card asks for it, the answer bounded in time and length, without the key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from facegap.errors import CardError
-from facegap.inputs.model_card import ModelCard
-from facegap.inputs.service_card import RequestSpec
-from facegap.vision.answers import Call
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.service import RequestSpec
+from facegap.vision.service.answers import Call
 
 if TYPE_CHECKING:
     import requests

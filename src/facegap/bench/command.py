@@ -1,0 +1,37 @@
+"""Speed on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+bench = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios to named peers in one run.")
+
+
+@bench.command(name="matching")
+def bench_matching(
+    rows: Annotated[int, typer.Option(min=64, help="Embeddings compared with each other")] = 32_768,
+    depth: Annotated[int, typer.Option(min=1, max=4096, help="Their dimension")] = 512,
+    threads: Annotated[int, typer.Option(min=1, help="That each candidate may use")] = 1,
+    turns: Annotated[int, typer.Option(min=1, help="Measured runs of each candidate")] = 5,
+    out: Annotated[Path | None, typer.Option(help="JSON to write [default: bench-matching.json]")] = None,
+) -> None:
+    """The matching loop beside a float32 matrix product and every peer that is installed.
+
+    Each candidate runs in a process of its own and they take turns. A ratio whose spread is too wide is not called a
+    result. Some minutes at the default size.
+    """
+    import numpy as np
+
+    from facegap.bench import matching as bench_command
+    from facegap.store.run import write_bytes
+
+    found = bench_command.bench_matching(
+        rows=rows, depth=depth, threads=threads, turns=turns, rng=np.random.default_rng(0)
+    )
+    target = out or Path("bench-matching.json")
+    write_bytes(target, bench_command.as_json(found).encode())
+    typer.echo(bench_command.as_markdown(found))
+    typer.echo(f"Written to {target}")
