@@ -26,7 +26,9 @@ def write_files(folder: Path, rows: int) -> dict[str, tuple[Path, Path]]:
     """Score file and manifest per layout: plain CSV of images, and Bob's four columns of subjects and probe."""
     rng = np.random.default_rng(1)
     left, right = rng.integers(0, IMAGES, rows), rng.integers(0, IMAGES, rows)
-    right = np.where(rng.random(rows) < 0.01, (left // 4) * 4 + (left + 1) % 4, right)  # one pair in a hundred is genuine
+    right = np.where(
+        rng.random(rows) < 0.01, (left // 4) * 4 + (left + 1) % 4, right
+    )  # one pair in a hundred is genuine
     right = np.where(right == left, (right + 4) % IMAGES, right)
     scores = rng.normal(size=rows) + 4.0 * (left // 4 == right // 4)
     plain, four = folder / "plain.csv", folder / "four.txt"
@@ -43,8 +45,19 @@ def write_files(folder: Path, rows: int) -> dict[str, tuple[Path, Path]]:
 
 def measure(scores: Path, manifest: Path, out: Path) -> tuple[float, float]:
     """Seconds and peak MiB of one command."""
-    command = [sys.executable, "-m", "facegap.cli", "audit-scores", str(scores), "--manifest", str(manifest),
-               "--by", "gender", "--out", str(out)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "facegap.cli",
+        "audit-scores",
+        str(scores),
+        "--manifest",
+        str(manifest),
+        "--by",
+        "gender",
+        "--out",
+        str(out),
+    ]
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

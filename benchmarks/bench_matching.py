@@ -1,9 +1,9 @@
 """The matching loop against a matrix product and its peers: the tables of benchmarks/README.md.
 
-    python benchmarks/bench_matching.py table OUT      N = 32,768, d = 512 and 128, one thread and all: OUT.json and OUT.md
-    python benchmarks/bench_matching.py growth OUT     time per pair from 32,768 to 131,072 rows
-    python benchmarks/bench_matching.py large OUT      200,000 x 200,000 at d = 512, once, all threads
-    pytest benchmarks/bench_matching.py                small sizes under pytest-benchmark, for comparing two commits
+python benchmarks/bench_matching.py table OUT      N = 32,768, d = 512 and 128, one thread and all: OUT.json and OUT.md
+python benchmarks/bench_matching.py growth OUT     time per pair from 32,768 to 131,072 rows
+python benchmarks/bench_matching.py large OUT      200,000 x 200,000 at d = 512, once, all threads
+pytest benchmarks/bench_matching.py                small sizes under pytest-benchmark, for comparing two commits
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from facegap.bench.matching import (
     face_like,
     floor_at,
     machine,
-)  # fmt: skip
+)
 from facegap.bench.peers import BINS, JOBS, TAIL_LIMIT, peak_mib
 from facegap.matching import choose_filter, count_scores
 from facegap.matching.filters import why_not
@@ -69,8 +69,16 @@ def growth(out: Path) -> None:
         for turn in range(len(ns)):
             for k, n in enumerate(GROWTH_ROWS):
                 start = time.perf_counter_ns()
-                count_scores(rows[:n], subjects[:n], groups[:n], floor=floor, bins=BINS, tail_limit=TAIL_LIMIT, filter=name,
-                             workers=1)  # fmt: skip
+                count_scores(
+                    rows[:n],
+                    subjects[:n],
+                    groups[:n],
+                    floor=floor,
+                    bins=BINS,
+                    tail_limit=TAIL_LIMIT,
+                    filter=name,
+                    workers=1,
+                )
                 ns[turn, k] = (time.perf_counter_ns() - start) / (n * (n - 1) / 2)
         kept["ns_per_pair"][depth] = ns[1:].tolist()  # the first turn warms up
         relative = np.median(ns[1:] / ns[1:, :1], axis=0)
@@ -92,22 +100,42 @@ def large(out: Path) -> None:
     del rows
     mapped = np.load(path, mmap_mode="r")
     chosen = choose_filter(mapped, floor=floor)
-    count_scores(mapped[:6000], subjects[:6000], groups[:6000], floor=floor, bins=BINS, tail_limit=100, filter=chosen.name)
+    count_scores(
+        mapped[:6000], subjects[:6000], groups[:6000], floor=floor, bins=BINS, tail_limit=100, filter=chosen.name
+    )
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = peak_mib()
     start = time.perf_counter()
-    counts = count_scores(mapped, subjects, groups, floor=floor, bins=BINS, tail_limit=TAIL_LIMIT, filter=chosen.name,
-                          workers=usable_cores())  # fmt: skip
+    counts = count_scores(
+        mapped,
+        subjects,
+        groups,
+        floor=floor,
+        bins=BINS,
+        tail_limit=TAIL_LIMIT,
+        filter=chosen.name,
+        workers=usable_cores(),
+    )
     seconds = time.perf_counter() - start
     pairs = LARGE_ROWS * (LARGE_ROWS - 1) / 2
     assert counts.impostor_pairs.sum() + counts.genuine_pairs.sum() == pairs
     result = {
-        "machine": machine(), "rows": LARGE_ROWS, "depth": LARGE_DEPTH, "workers": usable_cores(), "floor": floor,
-        "filter": chosen.reason, "seconds": seconds, "pairs_per_s": pairs / seconds, "peak_mib_before": before,
-        "peak_mib": peak_mib(), "embeddings_mib": mapped.nbytes / 2**20, "impostors_counted": int(counts.impostor.sum()),
-        "tail": len(counts.tail), "tail_floor": counts.tail_floor,
+        "machine": machine(),
+        "rows": LARGE_ROWS,
+        "depth": LARGE_DEPTH,
+        "workers": usable_cores(),
+        "floor": floor,
+        "filter": chosen.reason,
+        "seconds": seconds,
+        "pairs_per_s": pairs / seconds,
+        "peak_mib_before": before,
+        "peak_mib": peak_mib(),
+        "embeddings_mib": mapped.nbytes / 2**20,
+        "impostors_counted": int(counts.impostor.sum()),
+        "tail": len(counts.tail),
+        "tail_floor": counts.tail_floor,
         "million_seconds_extrapolated": seconds * (MILLION / LARGE_ROWS) ** 2,
-    }  # fmt: skip
+    }
     path.unlink()
     out.with_suffix(".json").write_text(json.dumps(result, indent=1))
     text = (
@@ -135,7 +163,9 @@ def test_small(benchmark: Any, job: str, name: str) -> None:
         pytest.skip(why)
     rng = np.random.default_rng(0)
     rows, subjects, groups = face_like(rng, 8192 + 256, 128)
-    case = Case(rows[:8192], subjects[:8192], groups[:8192], rows[8192:], rng.integers(0, 8192, (30_000, 2)), 0.28, 10, 1)
+    case = Case(
+        rows[:8192], subjects[:8192], groups[:8192], rows[8192:], rng.integers(0, 8192, (30_000, 2)), 0.28, 10, 1
+    )
     with threadpool_limits(1):
         benchmark.pedantic(JOBS[job][name], (case,), rounds=5, warmup_rounds=1)
 

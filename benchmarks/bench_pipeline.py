@@ -79,7 +79,13 @@ def plain_image(cv2: Any, sessions: Sequence[Any], path: Path, embedder: str) ->
     return vector / np.linalg.norm(vector), bool(gender[0, 1] > gender[0, 0])
 
 
-REID_0095 = ((40.39280, 59.08149), (87.37573, 59.08149), (64.0336, 81.98468), (44.7324, 105.56057), (83.6398, 105.56057))
+REID_0095 = (
+    (40.39280, 59.08149),
+    (87.37573, 59.08149),
+    (64.0336, 81.98468),
+    (44.7324, 105.56057),
+    (83.6398, 105.56057),
+)
 
 
 def run(session: Any, tensor: Any) -> list[Any]:
@@ -153,7 +159,18 @@ def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers:
 
 def in_own_process(side: str, data: Path, count: int, embedder: str, workers: int | None = None) -> dict[str, Any]:
     """One run of one side: seconds, peak memory, and where its templates lie."""
-    command = [sys.executable, __file__, "--side", side, "--images", str(count), "--embed", embedder, "--data", str(data)]
+    command = [
+        sys.executable,
+        __file__,
+        "--side",
+        side,
+        "--images",
+        str(count),
+        "--embed",
+        embedder,
+        "--data",
+        str(data),
+    ]
     command += ["--workers", str(workers)] if workers else []
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -259,11 +276,16 @@ def main() -> None:
         one_side(arguments)
         return
     data = arguments.data or folder_of_data()
-    print("| embedder | plain loop, images/s | facegap, images/s | ratio (median of turns) | ratios |\n|---|---|---|---|---|")
+    print(
+        "| embedder | plain loop, images/s | facegap, images/s | ratio (median of turns) | ratios |\n|---|---|---|---|---|"
+    )
     for embedder in ("mobileface_v2", "face_reid_0095"):
         found = turns(data, embedder, images=arguments.images, count=arguments.turns)
         each = ", ".join(f"{ratio:.2f}" for ratio in found["ratios"])
-        print(f"| {embedder} | {found['plain']:.1f} | {found['facegap']:.1f} | {found['ratio']:.2f} | {each} |", flush=True)
+        print(
+            f"| {embedder} | {found['plain']:.1f} | {found['facegap']:.1f} | {found['ratio']:.2f} | {each} |",
+            flush=True,
+        )
     print("\npeak memory: " + ", ".join(f"{mib:.0f} MiB at {count} images" for count, mib in growth(data).items()))
     spent = help_seconds()
     print(f"facegap --help: {spent['processor_s']:.2f} s of processor time, {spent['wall_s']:.2f} s of wall time")

@@ -48,7 +48,9 @@ def verification_run(folder: Path, *, people: int = 1_900) -> Path:
     frame["place"] = [PLACES[subject % len(PLACES)] for subject in subjects]
     frame["gender"] = np.where(subjects % 2 == 0, "female", "male")
     frame.to_csv(folder / "people.csv", index=False)
-    audit_embeddings(folder / "templates.npy", folder / "people.csv", by="gender,place*gender", out=folder / "verification")
+    audit_embeddings(
+        folder / "templates.npy", folder / "people.csv", by="gender,place*gender", out=folder / "verification"
+    )
     return folder / "verification"
 
 

@@ -45,9 +45,7 @@ def main() -> None:
         print(f"| {seed} | " + " | ".join(cells) + f" | {time.perf_counter() - started:.0f} |", flush=True)
         if arguments.keep is None:
             shutil.rmtree(folder.parent)
-    print(
-        "\ntruth: " + "; ".join(f"{v} {m} {in_unit(m, true_effect(found, v, m))}" for m in METRICS for v in VERSIONS)
-    )
+    print("\ntruth: " + "; ".join(f"{v} {m} {in_unit(m, true_effect(found, v, m))}" for m in METRICS for v in VERSIONS))
     for name, count in sorted(verdicts.items()):
         print(f"{name}: {count}/{arguments.seeds}")
     for name, count in sorted(held.items()):

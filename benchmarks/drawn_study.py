@@ -93,12 +93,16 @@ def study(people: int, seed: int) -> None:
         share, median = f"{sum(found[monk])}/{len(found[monk])}", np.median(off[monk])
         print(f"monk {monk:2d}: one face in {share}, points off by {median:.4f} iod (median)")
     every = np.concatenate([np.array(one) for one in off[1:]])
-    print(f"all: one face in {sum(map(sum, found))}/{sum(map(len, found))}; median {np.median(every):.4f} iod, "
-          f"by point {np.median(every, axis=0).round(4).tolist()}, 95th percentile {np.quantile(every, 0.95):.4f}")  # fmt: skip
+    print(
+        f"all: one face in {sum(map(sum, found))}/{sum(map(len, found))}; median {np.median(every):.4f} iod, "
+        f"by point {np.median(every, axis=0).round(4).tolist()}, 95th percentile {np.quantile(every, 0.95):.4f}"
+    )
     same, other = pair_scores(np.array(templates), np.array(who))
     equal = equal_error_rate(same, other).value
-    print(f"face_reid_0095: EER {equal:.4f}; genuine {same.mean():.3f}, impostor {other.mean():.3f}; "
-          f"{len(same)} genuine pairs of {people} people")  # fmt: skip
+    print(
+        f"face_reid_0095: EER {equal:.4f}; genuine {same.mean():.3f}, impostor {other.mean():.3f}; "
+        f"{len(same)} genuine pairs of {people} people"
+    )
 
 
 def ready(name: str, task: Any, models: Path) -> tuple[Any, Any]:

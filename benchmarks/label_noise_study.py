@@ -19,9 +19,14 @@ from facegap.types import IntArray
 GROUPS = ("darker", "lighter")
 # people, least probability that a label is right, rate of the darker, rate of the lighter
 LINES = (
-    (600, 1.0, 0.3, 0.1), (600, 0.9, 0.3, 0.1), (600, 0.7, 0.3, 0.1), (2000, 0.8, 0.3, 0.1), (600, 0.7, 0.2, 0.2),
-    (2000, 0.8, 0.21, 0.2), (4000, 0.6, 0.23, 0.2),
-)  # fmt: skip
+    (600, 1.0, 0.3, 0.1),
+    (600, 0.9, 0.3, 0.1),
+    (600, 0.7, 0.3, 0.1),
+    (2000, 0.8, 0.3, 0.1),
+    (600, 0.7, 0.2, 0.2),
+    (2000, 0.8, 0.21, 0.2),
+    (4000, 0.6, 0.23, 0.2),
+)
 
 
 def world(

@@ -21,28 +21,42 @@ Flips = Callable[[pd.DataFrame, float], tuple[float, float, int]]
 
 
 def write_charts(
-    folder: Path, curves: pd.DataFrame, congress: pd.DataFrame, two: AnyArray, found: pd.DataFrame, faces: pd.DataFrame,
+    folder: Path,
+    curves: pd.DataFrame,
+    congress: pd.DataFrame,
+    two: AnyArray,
+    found: pd.DataFrame,
+    faces: pd.DataFrame,
     flips: Flips,
-) -> None:  # fmt: skip
+) -> None:
     """Write all five as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     charts = {
-        "separation": separation(curves), "two_photographs": two_photographs(congress, two),
-        "reliability": reliability(found), "flips": flip_curve(found, flips), "drawn": drawn(faces),
-    }  # fmt: skip
+        "separation": separation(curves),
+        "two_photographs": two_photographs(congress, two),
+        "reliability": reliability(found),
+        "flips": flip_curve(found, flips),
+        "drawn": drawn(faces),
+    }
     for name, chart in charts.items():
         chart.configure(**CONFIG).properties(background=PAPER, padding=12).save(str(folder / f"{name}.svg"))
 
 
 def separation(curves: pd.DataFrame) -> alt.Chart:
     """Three ROC curves and the diagonal."""
-    lines = alt.Chart(curves).mark_line(strokeWidth=2).encode(
-        x=alt.X("false:Q", title="share of White faces under the cut", scale=alt.Scale(domain=[0, 1])),
-        y=alt.Y("true:Q", title="share of Black faces under the cut", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("measure:N", title="area under the curve", sort=None, scale=alt.Scale(range=list(PALETTE[:3]))),
-        strokeDash=alt.StrokeDash("measure:N", sort=None),
-        order="false:Q",
-    )  # fmt: skip
+    lines = (
+        alt.Chart(curves)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("false:Q", title="share of White faces under the cut", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("true:Q", title="share of Black faces under the cut", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "measure:N", title="area under the curve", sort=None, scale=alt.Scale(range=list(PALETTE[:3]))
+            ),
+            strokeDash=alt.StrokeDash("measure:N", sort=None),
+            order="false:Q",
+        )
+    )
     return (lines + diagonal(0, 1)).properties(width=380, height=380)
 
 
@@ -55,18 +69,27 @@ def diagonal(low: float, high: float) -> alt.Chart:
 def two_photographs(congress: pd.DataFrame, two: AnyArray) -> alt.Chart:
     """Plain and measured ITA of the earlier photograph against the later one."""
     parts = [
-        pd.DataFrame({"earlier": congress[name].to_numpy()[two[:, 0]], "later": congress[name].to_numpy()[two[:, 1]],
-                      "measure": title})
+        pd.DataFrame(
+            {
+                "earlier": congress[name].to_numpy()[two[:, 0]],
+                "later": congress[name].to_numpy()[two[:, 1]],
+                "measure": title,
+            }
+        )
         for name, title in (("ita", "plain ITA"), ("measured_ita", "measured ITA"))
-    ]  # fmt: skip
+    ]
     scale = alt.Scale(domain=[-60, 90], nice=False)
     rules = pd.DataFrame({"at": [CUT]})
     panels = []
     for part in parts:
-        points = alt.Chart(part).mark_circle(size=26, opacity=0.55, color=PALETTE[0], clip=True).encode(
-            x=alt.X("earlier:Q", title="2015 photograph, degrees", scale=scale),
-            y=alt.Y("later:Q", title="2024 photograph, degrees", scale=scale),
-        )  # fmt: skip
+        points = (
+            alt.Chart(part)
+            .mark_circle(size=26, opacity=0.55, color=PALETTE[0], clip=True)
+            .encode(
+                x=alt.X("earlier:Q", title="2015 photograph, degrees", scale=scale),
+                y=alt.Y("later:Q", title="2024 photograph, degrees", scale=scale),
+            )
+        )
         across = alt.Chart(rules).mark_rule(color=MUTED).encode(y="at:Q")
         down = alt.Chart(rules).mark_rule(color=MUTED).encode(x="at:Q")
         r = np.corrcoef(part["earlier"], part["later"])[0, 1]
@@ -86,8 +109,16 @@ def reliability(found: pd.DataFrame) -> alt.Chart:
                 people = np.array(max(len(inside) // 2, 1))
                 rate = inside["came"].mean()
                 bounds = wilson(np.array(round(rate * people)), people)
-                rows.append({"prior": PRIORS[str(name)], "predicted": inside["predicted"].mean(), "observed": rate,
-                             "low": float(bounds[0]), "high": float(bounds[1]), "photographs": len(inside)})  # fmt: skip
+                rows.append(
+                    {
+                        "prior": PRIORS[str(name)],
+                        "predicted": inside["predicted"].mean(),
+                        "observed": rate,
+                        "low": float(bounds[0]),
+                        "high": float(bounds[1]),
+                        "photographs": len(inside),
+                    }
+                )
     table = pd.DataFrame(rows)
     print(table.round(3).to_string())
     base = alt.Chart(table).encode(
@@ -104,7 +135,7 @@ def reliability(found: pd.DataFrame) -> alt.Chart:
             *(layer.transform_filter(alt.datum.prior == name) for layer in (bars, points)), diagonal(0, 1)
         ).properties(width=300, height=300, title=name)
         for name in PRIORS.values()
-    ]  # fmt: skip
+    ]
     return alt.hconcat(*panels)
 
 
@@ -135,7 +166,9 @@ def drawn(faces: pd.DataFrame) -> alt.Chart:
     seen = faces.dropna(subset="measured")
     panels = [
         (
-            alt.Chart(seen).mark_point(size=24, opacity=0.7).encode(
+            alt.Chart(seen)
+            .mark_point(size=24, opacity=0.7)
+            .encode(
                 x=alt.X("truth:Q", title="ITA of the paint, degrees", scale=alt.Scale(domain=[-90, 90], nice=False)),
                 y=alt.Y(f"{column}:Q", title=f"{column} ITA, degrees", scale=alt.Scale(domain=[-90, 90], nice=False)),
                 color=alt.Color("light:N", title="light", sort=None, scale=alt.Scale(range=list(PALETTE[:5]))),
@@ -144,5 +177,5 @@ def drawn(faces: pd.DataFrame) -> alt.Chart:
             + diagonal(-90, 90)
         ).properties(width=300, height=300, title=title)
         for column, title in (("plain", "plain"), ("measured", "measured"))
-    ]  # fmt: skip
+    ]
     return alt.hconcat(*panels)

@@ -151,12 +151,20 @@ def reliability(tones: pd.DataFrame, two: AnyArray, seed: int = 0) -> pd.DataFra
         learnt = learnt_prior(value[others], doubt[others])
         for name, prior in (("manifest", learnt), ("flat", None)):
             for one, other in ((test[:, 0], test[:, 1]), (test[:, 1], test[:, 0])):
-                rows.append(pd.DataFrame({
-                    "prior": name, "floor": floor, "share": share, "one": one, "other": other,
-                    "predicted": predicted(value[one], doubt[one], doubt[other], prior),
-                    "darker": darker_probability(value[one], doubt[one], CUT, prior),
-                    "came": value[other] <= CUT,
-                }))  # fmt: skip
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "prior": name,
+                            "floor": floor,
+                            "share": share,
+                            "one": one,
+                            "other": other,
+                            "predicted": predicted(value[one], doubt[one], doubt[other], prior),
+                            "darker": darker_probability(value[one], doubt[one], CUT, prior),
+                            "came": value[other] <= CUT,
+                        }
+                    )
+                )
     return pd.concat(rows, ignore_index=True)
 
 
@@ -204,9 +212,12 @@ def drawn(seed: int = 0) -> pd.DataFrame:
                 if isinstance(found, Measurement):
                     plain = found.photographed
                     row |= {
-                        "measured": found.ita, "doubt": found.ita_sd, "plain": float(ita(plain[0], plain[2])),
-                        "measured_monk": int(nearest_monk(found.lab)[0]), "plain_monk": int(nearest_monk(plain)[0]),
-                    }  # fmt: skip
+                        "measured": found.ita,
+                        "doubt": found.ita_sd,
+                        "plain": float(ita(plain[0], plain[2])),
+                        "measured_monk": int(nearest_monk(found.lab)[0]),
+                        "plain_monk": int(nearest_monk(plain)[0]),
+                    }
                 rows.append(row)
     return pd.DataFrame(rows)
 

@@ -209,15 +209,32 @@ class Toys:
 
 
 def write_card(
-    folder: Path, name: str, task: str, model: bytes, tables: str, *, colour: str = "RGB", side: int = 16,
-    layout: str = "NCHW", mean: str = "[0, 0, 0]", scale: str = "[1, 1, 1]", input_name: str = "input",
-) -> Path:  # fmt: skip
+    folder: Path,
+    name: str,
+    task: str,
+    model: bytes,
+    tables: str,
+    *,
+    colour: str = "RGB",
+    side: int = 16,
+    layout: str = "NCHW",
+    mean: str = "[0, 0, 0]",
+    scale: str = "[1, 1, 1]",
+    input_name: str = "input",
+) -> Path:
     """Store a graph with its card beside; the card's path."""
     (folder / f"{name}.onnx").write_bytes(model)
     head = CARD_HEAD.format(
-        name=name, task=task, sha256=hashlib.sha256(model).hexdigest(), colour=colour, side=side, layout=layout,
-        mean=mean, scale=scale, input=input_name,
-    )  # fmt: skip
+        name=name,
+        task=task,
+        sha256=hashlib.sha256(model).hexdigest(),
+        colour=colour,
+        side=side,
+        layout=layout,
+        mean=mean,
+        scale=scale,
+        input=input_name,
+    )
     path = folder / f"{name}.toml"
     path.write_text(head + tables, encoding="utf-8")
     return path
@@ -237,16 +254,22 @@ def toy_detector(graphs: Graphs) -> bytes:
         ("Gather", ["shares", "red"], ["reds"], {"axis": 1}),
     ]
     constants: dict[str, Any] = {
-        "one_over_255": np.float32(1 / 255), "blue": np.array([0]), "red": np.array([2]),
+        "one_over_255": np.float32(1 / 255),
+        "blue": np.array([0]),
+        "red": np.array([2]),
         "column": np.array([1, -1, 1]),
-    }  # fmt: skip
+    }
     outputs: dict[str, Shape] = {}
     for stride, source in ((8, "reds"), (16, None), (32, "blues")):
         cells = (64 // stride) ** 2
         share = 1.0 if stride == 8 else TOY_BOX_PX / 32
         box = np.tile(np.float32([0.5, 0.5, math.log(share), math.log(share)]), (1, cells, 1))
         points = np.tile(np.float32(TOY_POINTS).reshape(-1), (1, cells, 1))
-        constants |= {f"box{stride}": box, f"points{stride}": points, f"none{stride}": np.zeros((1, cells, 1), np.float32)}
+        constants |= {
+            f"box{stride}": box,
+            f"points{stride}": points,
+            f"none{stride}": np.zeros((1, cells, 1), np.float32),
+        }
         if source:
             pool = {"kernel_shape": [stride, stride], "strides": [stride, stride]}
             nodes += [
@@ -295,10 +318,13 @@ def toy_classifier(graphs: Graphs) -> bytes:
         inputs={"input": ("N", 3, 16, 16)},
         outputs={"gender": ("N", 2), "age": ("N", 1)},
         constants={
-            "red": np.array([0]), "green": np.array([1]), "one": np.float32(1),
-            "one_over_255": np.float32(1 / 255), "hundred_over_255": np.float32(100 / 255),
+            "red": np.array([0]),
+            "green": np.array([1]),
+            "one": np.float32(1),
+            "one_over_255": np.float32(1 / 255),
+            "hundred_over_255": np.float32(100 / 255),
         },
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")
@@ -314,7 +340,9 @@ def toys(graphs: Graphs, tmp_path_factory: pytest.TempPathFactory) -> Toys:
 # ---- drawn pictures ----
 
 
-def drawn_face(*, green: int = 0, red: int = 0, quadrants: Sequence[int] = (0,), blue: int = 255) -> np.ndarray[Any, Any]:
+def drawn_face(
+    *, green: int = 0, red: int = 0, quadrants: Sequence[int] = (0,), blue: int = 255
+) -> np.ndarray[Any, Any]:
     """A 64 x 64 picture, BGR, black but for the quadrants given (0 1 above, 2 3 below), which are toy faces."""
     picture = np.zeros((64, 64, 3), np.uint8)
     for quadrant in quadrants:
@@ -404,9 +432,14 @@ def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     lines = [",".join(pair) for pair in twice if len(pair) == 2]
     (where / "same_photo.csv").write_text("left,right\n" + "\n".join(lines) + "\n")
     run = fg.audit(
-        where / "people.csv", classify="faceapi_age_gender", embed="face_reid_0095", by="snapshot,snapshot*gender",
-        models_dirs=[test_data / "models"], allow_outside=True, threshold=[0.388],
-    )  # fmt: skip
+        where / "people.csv",
+        classify="faceapi_age_gender",
+        embed="face_reid_0095",
+        by="snapshot,snapshot*gender",
+        models_dirs=[test_data / "models"],
+        allow_outside=True,
+        threshold=[0.388],
+    )
     assert (run.faces["outcome"] == "ok").all()
     known = {"face_reid_0095": run.embeddings}
     return Congress(test_data, where / "people.csv", where / "same_photo.csv", run, known)

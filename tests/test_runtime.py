@@ -53,7 +53,9 @@ def test_a_free_dimension_can_be_fixed(graphs: Any) -> None:
 def test_cuda_on_a_machine_without_it_is_an_error_that_says_what_to_install(graphs: Any, monkeypatch: Any) -> None:
     import onnxruntime
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["AzureExecutionProvider", "CPUExecutionProvider"]
+    )
     with pytest.raises(DeviceError, match="pip uninstall onnxruntime, then pip install 'onnxruntime-gpu") as caught:
         open_session(graphs.mean_of_channels(), name="toy", device="cuda")
     assert "--device cpu" in str(caught.value)
@@ -68,7 +70,9 @@ def test_a_session_that_fell_back_to_the_cpu_is_an_error_and_not_slow(graphs: An
     def falls_back(model: bytes, options: Any, providers: Any, **_: Any) -> Any:
         return cpu_session(model, options, providers=["CPUExecutionProvider"])
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
     monkeypatch.setattr(onnxruntime, "InferenceSession", falls_back)
     with pytest.raises(DeviceError, match="asked for --device cuda"):
         open_session(graphs.mean_of_channels(), name="toy", device="cuda")
@@ -91,7 +95,9 @@ def test_two_onnxruntime_packages_stop_every_session(graphs: Any, monkeypatch: A
         open_session(graphs.mean_of_channels(), name="toy")
 
 
-def test_a_failing_provider_is_not_exchanged_for_the_cpu_by_onnxruntime_itself(graphs: Any, monkeypatch: Any, capfd: Any) -> None:
+def test_a_failing_provider_is_not_exchanged_for_the_cpu_by_onnxruntime_itself(
+    graphs: Any, monkeypatch: Any, capfd: Any
+) -> None:
     import onnxruntime
 
     def fails(self: Any, providers: Any, *_: Any) -> None:
@@ -161,7 +167,10 @@ def with_external_data(place: str) -> bytes:
 
     nodes: dict[str, Callable[[], list[Any]]] = {
         "initialiser": lambda: [helper.make_node("Add", ["x", "w"], ["y"])],
-        "constant": lambda: [helper.make_node("Constant", [], ["k"], value=outside), helper.make_node("Add", ["x", "k"], ["y"])],
+        "constant": lambda: [
+            helper.make_node("Constant", [], ["k"], value=outside),
+            helper.make_node("Add", ["x", "k"], ["y"]),
+        ],
         "branch": lambda: [
             helper.make_node("If", ["c"], ["k"], then_branch=branch("one"), else_branch=branch("two")),
             helper.make_node("Add", ["x", "k"], ["y"]),
@@ -169,7 +178,9 @@ def with_external_data(place: str) -> bytes:
     }
     stored = [condition, *([outside] if place == "initialiser" else [])]
     graph = helper.make_graph(nodes[place](), "toy", [x], [y], stored)
-    return bytes(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString())
+    return bytes(
+        helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+    )
 
 
 @pytest.mark.parametrize("place", ["initialiser", "constant", "branch"])
@@ -216,8 +227,10 @@ def test_the_record_says_what_ran_on_what(graphs: Any) -> None:
         {"toy": session}, {"toy": "ab" * 32}, device="cpu", threads=1, workers=2, batch=8, notes=["by hand"]
     )
     assert (record.device_asked, record.providers_asked, record.providers_used) == (
-        "cpu", ("CPUExecutionProvider",), ("CPUExecutionProvider",),
-    )  # fmt: skip
+        "cpu",
+        ("CPUExecutionProvider",),
+        ("CPUExecutionProvider",),
+    )
     assert (record.threads, record.workers, record.batch, record.precision) == (1, 2, 8, "float32")
     assert record.models == {"toy": "ab" * 32}
     assert set(record.nodes) == {"toy"}
@@ -249,7 +262,9 @@ def test_a_long_complaint_is_cut_to_its_first_line() -> None:
 
 def test_only_runtime_names_onnxruntime_in_the_package() -> None:
     package = Path(runtime.__file__).parent
-    users = [p.relative_to(package).as_posix() for p in package.rglob("*.py") if "import onnxruntime" in p.read_text("utf-8")]
+    users = [
+        p.relative_to(package).as_posix() for p in package.rglob("*.py") if "import onnxruntime" in p.read_text("utf-8")
+    ]
     assert users == ["runtime.py"]
 
 
@@ -264,12 +279,21 @@ def test_onnxruntime_reports_nothing_to_its_makers_and_keeps_no_identifier(graph
     """From 1.29 on it writes an identifier and what it is going to send below the user's cache when it is loaded."""
     (tmp_path / "toy.onnx").write_bytes(graphs.mean_of_channels())
     (tmp_path / "home").mkdir()
-    kept_silent = ("CI", "ORT_", "XDG_", "GITHUB_", "TF_BUILD", "PYTEST")  # where it suspects tests it sends nothing anyway
+    kept_silent = (
+        "CI",
+        "ORT_",
+        "XDG_",
+        "GITHUB_",
+        "TF_BUILD",
+        "PYTEST",
+    )  # where it suspects tests it sends nothing anyway
     env = {name: value for name, value in os.environ.items() if not name.startswith(kept_silent)}
     subprocess.run(
-        [sys.executable, "-c", LEAVES_NOTHING, str(tmp_path / "toy.onnx")], check=True, timeout=120,
+        [sys.executable, "-c", LEAVES_NOTHING, str(tmp_path / "toy.onnx")],
+        check=True,
+        timeout=120,
         env={**env, "HOME": str(tmp_path / "home"), "NUMBA_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert list((tmp_path / "home").rglob("*")) == []
 
 

@@ -29,8 +29,11 @@ def manifest_frame(**columns: list[object]) -> pd.DataFrame:
 
 
 def prediction_frame(**columns: list[object]) -> pd.DataFrame:
-    return pd.DataFrame({"row": [0, 1], "image": ["a", "b"], "outcome": ["right", "wrong"], "label": ["male"] * 2} | {
-        "prediction": ["male", "female"]} | columns)
+    return pd.DataFrame(
+        {"row": [0, 1], "image": ["a", "b"], "outcome": ["right", "wrong"], "label": ["male"] * 2}
+        | {"prediction": ["male", "female"]}
+        | columns
+    )
 
 
 def test_columns_come_back_in_the_order_and_dtypes_of_the_schema() -> None:

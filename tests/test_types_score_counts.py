@@ -24,10 +24,17 @@ def counts_of(pairs: AnyArray, limit: int) -> ScoreCounts:
     tail, floor = cut_tail(pairs, 0.0, limit)
     one = np.array([[len(pairs)]])
     return ScoreCounts(
-        groups=("all",), edges=np.array([0.0, 1.0]), impostor=one[..., None], genuine=one[..., None] * 0, impostor_pairs=one,
-        genuine_pairs=one * 0, tail=sorted_by_score(tail), tail_floor=floor, tail_limit=limit,
+        groups=("all",),
+        edges=np.array([0.0, 1.0]),
+        impostor=one[..., None],
+        genuine=one[..., None] * 0,
+        impostor_pairs=one,
+        genuine_pairs=one * 0,
+        tail=sorted_by_score(tail),
+        tail_floor=floor,
+        tail_limit=limit,
         genuine_scores=np.empty(0, PAIR_SCORE),
-    )  # fmt: skip
+    )
 
 
 def test_a_tail_that_overflows_loses_whole_ties_and_says_how_far_it_reaches() -> None:
@@ -39,9 +46,11 @@ def test_a_tail_that_overflows_loses_whole_ties_and_says_how_far_it_reaches() ->
 
 
 @given(
-    scores=st.lists(st.sampled_from([k / 8 for k in range(9)]), max_size=30), cuts=st.lists(st.integers(0, 30), max_size=4),
-    limit=st.integers(0, 20), order=st.randoms(use_true_random=False),
-)  # fmt: skip
+    scores=st.lists(st.sampled_from([k / 8 for k in range(9)]), max_size=30),
+    cuts=st.lists(st.integers(0, 30), max_size=4),
+    limit=st.integers(0, 20),
+    order=st.randoms(use_true_random=False),
+)
 def test_the_sum_of_parts_is_the_whole_in_any_order_and_grouping(
     scores: list[float], cuts: list[int], limit: int, order: object
 ) -> None:
@@ -57,8 +66,12 @@ def test_the_sum_of_parts_is_the_whole_in_any_order_and_grouping(
 def test_counts_of_other_settings_cannot_be_added() -> None:
     counts = counts_of(pairs_of([0.5]), 3)
     full = ScoreHistogram(np.array([-1.0, 1.0]), counts.impostor, counts.genuine)
-    for other in (replace(counts, groups=("x",)), replace(counts, edges=counts.edges / 2), replace(counts, tail_limit=4),
-                  replace(counts, full_range=full)):  # fmt: skip
+    for other in (
+        replace(counts, groups=("x",)),
+        replace(counts, edges=counts.edges / 2),
+        replace(counts, tail_limit=4),
+        replace(counts, full_range=full),
+    ):
         with pytest.raises(MatchingError, match="cannot be added"):
             counts + other
     other_edges = replace(full, edges=np.array([-1.0, 2.0]))

@@ -93,10 +93,20 @@ def card_of(name: str, content: bytes, thresholds: Mapping[str, float]) -> str:
     if task == "embed":
         threshold = f"published_threshold = {thresholds[version]}  # FMR .01 among held-out people of its own mix\n"
     template = "".join(f"  [{x}, {y}],\n" for x, y in TEMPLATE)
-    return HEAD.format(
-        name=name, task=task, sha256=hashlib.sha256(content).hexdigest(), size=len(content), threshold=threshold,
-        limit=LIMITS[version], data=data_of(version), width=size[0], height=size[1],
-    ) + {"detect": DETECTOR, "embed": EMBEDDER.format(template=template), "classify": CLASSIFIER}[task]  # fmt: skip
+    return (
+        HEAD.format(
+            name=name,
+            task=task,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            threshold=threshold,
+            limit=LIMITS[version],
+            data=data_of(version),
+            width=size[0],
+            height=size[1],
+        )
+        + {"detect": DETECTOR, "embed": EMBEDDER.format(template=template), "classify": CLASSIFIER}[task]
+    )
 
 
 def data_of(version: str) -> str:

@@ -90,9 +90,11 @@ def counted(
 def pair_errors(people: list[Any], version: str, threshold: float) -> tuple[dict[str, int], dict[str, int]]:
     """False matches among pairs of two people, and false refusals among pairs of one."""
     kept = [
-        (k, answer[version][1]) for k, (_, _, _, answers) in enumerate(people) for answer in answers
+        (k, answer[version][1])
+        for k, (_, _, _, answers) in enumerate(people)
+        for answer in answers
         if version in answer and answer[version][1] is not None
-    ]  # fmt: skip
+    ]
     who, templates = np.array([k for k, _ in kept]), np.stack([template for _, template in kept])
     false_matches = impostors = refused = genuine = 0
     for start in range(0, len(who), 500):
@@ -125,10 +127,14 @@ def main() -> None:
     with ProcessPoolExecutor(2) as processes:
         people = list(processes.map(looked_at, range(arguments.people), chunksize=25))
     truth = {
-        "command": "python models/demo/measure_truth.py", "seed": SEED, "people": len(people),
-        "drawings": len(people) * PHOTOGRAPHS, "detector_by_monk": found_by_monk(people),
-        "models": {name: str(resolve_card(card(name), task)[0].sha256) for name, task in named_models()}, "versions": {},
-    }  # fmt: skip
+        "command": "python models/demo/measure_truth.py",
+        "seed": SEED,
+        "people": len(people),
+        "drawings": len(people) * PHOTOGRAPHS,
+        "detector_by_monk": found_by_monk(people),
+        "models": {name: str(resolve_card(card(name), task)[0].sha256) for name, task in named_models()},
+        "versions": {},
+    }
     for version in VERSIONS:
         threshold = resolve_card(card(f"embedder_{version}"), "embed")[0].published_threshold
         assert threshold is not None

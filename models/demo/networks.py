@@ -24,25 +24,41 @@ def block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 def classifier() -> nn.Sequential:
     """64 x 64 faces to two logits: male, female."""
     return nn.Sequential(
-        block(3, 16, 2), block(16, 32, 2), block(32, 48, 1), block(48, 64, 2), block(64, 96, 2), nn.Flatten(),
-        nn.Dropout(0.5), nn.Linear(96 * 16, 2),
-    )  # fmt: skip
+        block(3, 16, 2),
+        block(16, 32, 2),
+        block(32, 48, 1),
+        block(48, 64, 2),
+        block(64, 96, 2),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(96 * 16, 2),
+    )
 
 
 def embedder(dimension: int) -> nn.Sequential:
     """64 x 64 faces to a template."""
     return nn.Sequential(
-        block(3, 16, 2), block(16, 32, 2), block(32, 64, 2), block(64, 64, 1), block(64, 96, 2), nn.Flatten(),
+        block(3, 16, 2),
+        block(16, 32, 2),
+        block(32, 64, 2),
+        block(64, 64, 1),
+        block(64, 96, 2),
+        nn.Flatten(),
         nn.Linear(96 * 16, dimension),
-    )  # fmt: skip
+    )
 
 
 def detector() -> nn.Sequential:
     """160 x 128 pictures to 16 maps of stride 16: face, face, centre and size of its box, five points (yunet's layout)."""
     return nn.Sequential(
-        block(3, 12, 2), block(12, 24, 2), block(24, 32, 2), block(32, 48, 2), block(48, 64, 1), block(64, 64, 1),
+        block(3, 12, 2),
+        block(12, 24, 2),
+        block(24, 32, 2),
+        block(32, 48, 2),
+        block(48, 64, 1),
+        block(64, 64, 1),
         nn.Conv2d(64, 16, 1),
-    )  # fmt: skip
+    )
 
 
 def folded(layer: nn.Sequential) -> tuple[Floats, Floats]:
@@ -113,9 +129,11 @@ def detector_as_onnx(network: nn.Sequential, size: tuple[int, int]) -> bytes:
 
 
 def file_of(
-    nodes: Sequence[onnx.NodeProto], stored: Sequence[onnx.TensorProto], shape: tuple[int | str, ...],
+    nodes: Sequence[onnx.NodeProto],
+    stored: Sequence[onnx.TensorProto],
+    shape: tuple[int | str, ...],
     outputs: dict[str, tuple[int | str, ...]],
-) -> bytes:  # fmt: skip
+) -> bytes:
     """The bytes of a checked ONNX file with one float input `input`."""
     described = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
     given = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)

@@ -137,10 +137,12 @@ def drawn_pictures(work: Path, workers: int) -> tuple[Pictures, tuple[Bytes, Flo
             canvases = list(processes.map(detector_picture, range(DETECTOR_IMAGES), chunksize=64))
         np.savez(
             store,
-            faces=np.stack([one for one, _ in crops]), crops=np.stack([two for _, two in crops]),
-            canvases=np.stack([c for c, _, _ in canvases]), boxes=np.stack([b for _, b, _ in canvases]),
+            faces=np.stack([one for one, _ in crops]),
+            crops=np.stack([two for _, two in crops]),
+            canvases=np.stack([c for c, _, _ in canvases]),
+            boxes=np.stack([b for _, b, _ in canvases]),
             points=np.stack([p for _, _, p in canvases]),
-        )  # fmt: skip
+        )
     with np.load(store) as kept:
         gender = np.array([gender == "female" for gender, _, _ in people], np.int64)
         cell = np.array([f"{gender} {tone}" for gender, tone, _ in people])

@@ -26,24 +26,28 @@ By = Annotated[
 Tone = Annotated[
     Path | None,
     typer.Option(
-        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk", show_default=False,
+        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",
+        show_default=False,
         rich_help_panel=LABELS,
     ),
-]  # fmt: skip
+]
 Annotations = Annotated[
     Path | None,
     typer.Option(
-        help="CSV of `facegap annotate`: adds annotated_tone and annotated_<scale>", show_default=False,
+        help="CSV of `facegap annotate`: adds annotated_tone and annotated_<scale>",
+        show_default=False,
         rich_help_panel=LABELS,
     ),
-]  # fmt: skip
+]
 LabelDraws = Annotated[
     int,
     typer.Option(
-        min=2, max=10_000, help="How often such labels are drawn (by --seed), to carry their doubt into the gaps",
+        min=2,
+        max=10_000,
+        help="How often such labels are drawn (by --seed), to carry their doubt into the gaps",
         rich_help_panel=LABELS,
     ),
-]  # fmt: skip
+]
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
     typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),

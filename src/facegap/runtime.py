@@ -55,9 +55,17 @@ def open_session(
             providers=[(PROVIDERS[device], dict(PROVIDER_OPTIONS[device]))],
             enable_fallback=0,  # it would print the error and open the session on the CPU instead
         )
-    except (state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
-            state.RuntimeException, state.NoSuchFile, state.EPFail,
-            ValueError) as error:  # ValueError: onnxruntime quotes names from the file that are not UTF-8  # fmt: skip
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+        state.NoSuchFile,
+        state.EPFail,
+        ValueError,
+    ) as error:  # ValueError: onnxruntime quotes names from the file that are not UTF-8
         raise ModelError(f"{name}: onnxruntime cannot open this file: {first_line(error)}") from error
     except RuntimeError as error:
         raise DeviceError(f"{name}: {PROVIDERS[device]} does not start: {first_line(error)}; {GPU_INSTALL}") from error
@@ -92,8 +100,14 @@ def run_session(
 
     try:
         outputs: list[AnyArray] = session.run(names, dict(feed))
-    except (state.Fail, state.InvalidArgument, state.RuntimeException, state.NotImplemented, state.EPFail,
-            ValueError) as error:  # fmt: skip
+    except (
+        state.Fail,
+        state.InvalidArgument,
+        state.RuntimeException,
+        state.NotImplemented,
+        state.EPFail,
+        ValueError,
+    ) as error:
         shapes = ", ".join(str(value.shape) for value in feed.values())
         raise ModelError(f"{name}: the model fails on input of shape {shapes}: {first_line(error)}") from error
     return outputs

@@ -32,8 +32,10 @@ ANSWERS = {
 def write(folder: Path, answers: dict[str, dict[str, str]], scale: str = "monk") -> Path:
     lines = ["image,annotator,scale,value,skipped,at"]
     for image, given in answers.items():
-        lines += [f"{image},{who},{scale},{'' if v == '-' else v},{'no_face' if v == '-' else ''},{AT}"
-                  for who, v in given.items()]  # fmt: skip
+        lines += [
+            f"{image},{who},{scale},{'' if v == '-' else v},{'no_face' if v == '-' else ''},{AT}"
+            for who, v in given.items()
+        ]
     path = folder / f"{scale}.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -44,10 +46,19 @@ def tone_file(folder: Path, rows: dict[str, dict[str, Any]]) -> Path:
     blank: dict[str, Any] = dict.fromkeys(TONE.columns, math.nan)
     texts = {name: "" for name, column in TONE.columns.items() if column.kind == "str"}
     lines = [
-        {**blank, **texts, "row": k, "line": k + 2, "image": image, "subject": image, "outcome": "measured",
-         "photographs": 1, **given}
+        {
+            **blank,
+            **texts,
+            "row": k,
+            "line": k + 2,
+            "image": image,
+            "subject": image,
+            "outcome": "measured",
+            "photographs": 1,
+            **given,
+        }
         for k, (image, given) in enumerate(rows.items())
-    ]  # fmt: skip
+    ]
     path = folder / "tone.parquet"
     pd.DataFrame(lines).to_parquet(path)
     return path

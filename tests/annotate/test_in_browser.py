@@ -42,9 +42,12 @@ class Server:
         """Start, and wait until the page can be opened."""
         command = [sys.executable, "-m", "facegap.cli", "annotate", str(self.manifest), "--port", str(self.port)]
         self.process = subprocess.Popen(
-            [*command, *self.options], stdout=subprocess.PIPE, text=True, cwd=self.manifest.parent,
+            [*command, *self.options],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self.manifest.parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+        )
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if "open http://127.0.0.1:" in line:

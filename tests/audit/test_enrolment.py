@@ -25,7 +25,6 @@ def everybody(manifest: pd.DataFrame) -> Any:
     return np.ones(len(manifest), np.bool_)
 
 
-
 def test_the_first_image_of_each_subject_is_enrolled_and_a_share_of_the_subjects_kept_out() -> None:
     manifest = manifest_of([f"s{k % 10}" for k in range(30)])
     roles = search_roles(manifest, IdentifySettings(non_mates=0.3), 5, everybody(manifest))
@@ -57,7 +56,9 @@ def test_calibration_subjects_are_in_neither_role() -> None:
 
 def test_another_word_in_the_role_column_is_named_by_its_line() -> None:
     manifest = manifest_of(["a", "a", "b"], role=["gallery", "Probe", "probe"])
-    with pytest.raises(TableError, match=r"line 3, column role: 'Probe' is neither 'gallery' nor 'probe' \(1 such rows\)"):
+    with pytest.raises(
+        TableError, match=r"line 3, column role: 'Probe' is neither 'gallery' nor 'probe' \(1 such rows\)"
+    ):
         search_roles(manifest, IdentifySettings(role_column="role"), 0, everybody(manifest))
 
 

@@ -37,9 +37,7 @@ def manifest_of(subjects: Sequence[str], **columns: Sequence[str]) -> pd.DataFra
 
 
 def side(people: Sequence[int], templates: Sequence[Sequence[float]], first_row: int = 0) -> Side:
-    return Side(
-        np.arange(len(people)) + first_row, np.asarray(templates, np.float32), np.asarray(people, np.int64)
-    )
+    return Side(np.arange(len(people)) + first_row, np.asarray(templates, np.float32), np.asarray(people, np.int64))
 
 
 def listed(gallery: Side, probes: Side, length: int, excluded: Any = NO_PAIRS) -> list[tuple[int, int, int, float]]:
@@ -96,9 +94,14 @@ def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
 
     chosen = IdentifySettings(role_column="role", ranks=ranks)
     found = identify(
-        Images(manifest, rows, templates[rows]), None, np.full(images, "evaluation"), excluded, chosen, VerifySettings(),
+        Images(manifest, rows, templates[rows]),
+        None,
+        np.full(images, "evaluation"),
+        excluded,
+        chosen,
+        VerifySettings(),
         workers=1,
-    )  # fmt: skip
+    )
     faces = pd.DataFrame({"outcome": np.where(ok, "ok", "no_face")})
     nothing = pd.DataFrame()
     record = {"operating": [{"threshold": threshold, "source": "given"}], **found.record}
@@ -121,9 +124,7 @@ def brute_force(
     for probe in range(len(ok)):
         enrolled = [k for k in range(len(ok)) if roles[k] == "gallery"]
         allowed = [k for k in enrolled if frozenset((probe, k)) not in reviewed]
-        own, usable = (
-            [k for k in places if subjects[k] == subjects[probe]] for places in (enrolled, allowed)
-        )
+        own, usable = ([k for k in places if subjects[k] == subjects[probe]] for places in (enrolled, allowed))
         seen = [k for k in allowed if ok[k] and ok[probe]]
         if roles[probe] != "probe" or (own and not usable) or (metric == "fnir") != bool(own):
             outcomes.append((False, False))
@@ -173,9 +174,7 @@ def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the
 
 
 def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() -> None:
-    other = Images(
-        manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32)
-    )
+    other = Images(manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32))
     found = calibrated(elsewhere=other)
     assert found.record["identification"]["operating"] == [
         {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--threshold-on): 1 of 2 searches"}
@@ -210,8 +209,13 @@ def test_an_impossible_fpir_is_refused() -> None:
 
 # subject: ratio of green in each image; None draws no face. The embedder sees direction only.
 DRAWN: dict[str, tuple[int | None, ...]] = {
-    "ada": (0, 0, None), "bea": (60, 60), "cyd": (120, 120), "dan": (180, 180), "eli": (None, 240), "fox": (240, 240),
-}  # fmt: skip
+    "ada": (0, 0, None),
+    "bea": (60, 60),
+    "cyd": (120, 120),
+    "dan": (180, 180),
+    "eli": (None, 240),
+    "fox": (240, 240),
+}
 
 
 @pytest.fixture
@@ -234,9 +238,14 @@ def drawn(tmp_path: Path, draw: Any) -> Path:
 
 def searched_audit(manifest: Path, toys: Any, **options: Any) -> Run:
     return fg.audit(
-        manifest, detect=toys.card("detector"), embed=toys.card("embedder"), identify=True, min_subjects=2, workers=1,
+        manifest,
+        detect=toys.card("detector"),
+        embed=toys.card("embedder"),
+        identify=True,
+        min_subjects=2,
+        workers=1,
         **options,
-    )  # fmt: skip
+    )
 
 
 def rate(run: Run, metric: str, gender: str = "any") -> dict[str, Any]:
@@ -306,9 +315,24 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
     from facegap.cli import app
 
     arguments = [
-        "audit", str(drawn), "--detect", toys.card("detector"), "--embed", toys.card("embedder"), "--identify",
-        "--role-column", "role", "--threshold", "0.999", "--rank", "2", "--out", str(tmp_path / "run"), "--workers", "1",
-    ]  # fmt: skip
+        "audit",
+        str(drawn),
+        "--detect",
+        toys.card("detector"),
+        "--embed",
+        toys.card("embedder"),
+        "--identify",
+        "--role-column",
+        "role",
+        "--threshold",
+        "0.999",
+        "--rank",
+        "2",
+        "--out",
+        str(tmp_path / "run"),
+        "--workers",
+        "1",
+    ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "everybody: search, threshold 0.9990" in result.output
@@ -331,9 +355,16 @@ def test_members_of_congress_are_found_nine_years_later(test_data: Path, tmp_pat
     chosen[["image", "subject", "gender", "role"]].to_csv(tmp_path / "people.csv", index=False)
 
     run = fg.audit(
-        tmp_path / "people.csv", embed="face_reid_0095", by="gender", threshold=(0.45,), identify=True,
-        role_column="role", rank=(1, 5), models_dirs=[test_data / "models"], allow_outside=True,
-    )  # fmt: skip
+        tmp_path / "people.csv",
+        embed="face_reid_0095",
+        by="gender",
+        threshold=(0.45,),
+        identify=True,
+        role_column="role",
+        rank=(1, 5),
+        models_dirs=[test_data / "models"],
+        allow_outside=True,
+    )
 
     first = run.extra["identification.csv"]
     first = first[(first["rank"] == 1) & (first["gender"] == "any")].iloc[0]

@@ -39,7 +39,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> dict[str, Path
     images = [f"{k}.png" for k in range(PEOPLE)]
     for k, image in enumerate(images):
         seen_as_female = female[k] != wrong[k]
-        cv2.imwrite(str(folder / image), draw(green=204 if seen_as_female else 51, red=k, quadrants=() if k == 5 else (0,)))
+        cv2.imwrite(
+            str(folder / image), draw(green=204 if seen_as_female else 51, red=k, quadrants=() if k == 5 else (0,))
+        )
     gender = np.where(female, "female", "male")
     pd.DataFrame({"image": images, "subject": images, "gender": gender}).to_csv(folder / "people.csv", index=False)
     said = np.where(female != wrong, "female", "male")
@@ -55,12 +57,21 @@ def files(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> dict[str, Path
 def write_tone(folder: Path, images: list[str], chance: np.ndarray, lost: np.ndarray) -> None:
     """A TONE table; tones between .2 and .8 are not called."""
     called = np.select([lost, chance > 0.8, chance < 0.2], ["", "darker", "lighter"], "unknown")
-    frame = pd.DataFrame({
-        "row": range(PEOPLE), "line": range(2, PEOPLE + 2), "image": images, "subject": images,
-        "outcome": np.where(lost, "no_face", "measured"), "detail": "", "exposure": "", "photographs": 1,
-        "measured_tone": called, "darker_probability": np.where(lost, np.nan, chance),
-        "measured_monk": pd.array([None] * PEOPLE, dtype="Int32"),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "row": range(PEOPLE),
+            "line": range(2, PEOPLE + 2),
+            "image": images,
+            "subject": images,
+            "outcome": np.where(lost, "no_face", "measured"),
+            "detail": "",
+            "exposure": "",
+            "photographs": 1,
+            "measured_tone": called,
+            "darker_probability": np.where(lost, np.nan, chance),
+            "measured_monk": pd.array([None] * PEOPLE, dtype="Int32"),
+        }
+    )
     missing = [name for name in TONE.columns if name not in frame]
     frame.assign(**dict.fromkeys(missing, np.nan))[list(TONE.columns)].to_parquet(folder / "tone.parquet")
 
@@ -78,9 +89,15 @@ def write_annotations(folder: Path, images: list[str], darker: np.ndarray, rng: 
 def request(files: dict[str, Path], toys: Any, **more: Any) -> dict[str, Any]:
     """Arguments of `audit`."""
     return {
-        "manifest": str(files["people"]), **toys.two, "by": BY, "tone": str(files["tone"]),
-        "annotations": str(files["annotations"]), "label_draws": DRAWS, "min_subjects": 10, **more,
-    }  # fmt: skip
+        "manifest": str(files["people"]),
+        **toys.two,
+        "by": BY,
+        "tone": str(files["tone"]),
+        "annotations": str(files["annotations"]),
+        "label_draws": DRAWS,
+        "min_subjects": 10,
+        **more,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +147,9 @@ def test_a_changed_probability_is_found_though_every_hash_is_made_anew(whole: Pa
     assert "gaps.csv: not what the stored rows give" in recheck(folder)
 
 
-def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(files: dict[str, Path], toys: Any, whole: Path) -> None:
+def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(
+    files: dict[str, Path], toys: Any, whole: Path
+) -> None:
     stored = store.read_run(whole)
     again = fg.audit(**request(files, toys))
     assert store.csv_bytes(again.gaps) == (whole / "gaps.csv").read_bytes()
@@ -213,20 +232,27 @@ def test_a_run_killed_at_its_tables_ends_with_those_of_an_unbroken_one(
 
 def test_a_closed_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: Path) -> None:
     run = audit_predictions(
-        files["said"], files["people"], by=BY, tone=files["tone"], annotations=files["annotations"], label_draws=DRAWS,
+        files["said"],
+        files["people"],
+        by=BY,
+        tone=files["tone"],
+        annotations=files["annotations"],
+        label_draws=DRAWS,
         out=tmp_path / "run",
-    )  # fmt: skip
+    )
     assert (run.gaps["label_draws"] == DRAWS).all()
     assert recheck(tmp_path / "run") == []
 
 
-def test_comparisons_of_templates_are_counted_again_under_drawn_labels(
-    files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_comparisons_of_templates_are_counted_again_under_drawn_labels(files: dict[str, Path], tmp_path: Path) -> None:
     run = audit_embeddings(
-        files["templates"], files["people"], by="measured_tone", tone=files["tone"],
-        verify=VerifySettings(fmr=(), thresholds=(0.5,)), out=tmp_path / "run",
-    )  # fmt: skip
+        files["templates"],
+        files["people"],
+        by="measured_tone",
+        tone=files["tone"],
+        verify=VerifySettings(fmr=(), thresholds=(0.5,)),
+        out=tmp_path / "run",
+    )
     pairs = run.gaps[run.gaps["metric"] == "fmr"].iloc[0]
     assert pairs["label_draws"] == 200
     assert pairs["label_ratio_low"] <= pairs["ratio_low"]

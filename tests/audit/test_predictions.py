@@ -61,12 +61,23 @@ def rates(run: Run, **cell: str) -> dict[str, tuple[int, int]]:
 def test_a_world_of_seven_images_by_hand(tmp_path: Path) -> None:
     run = audit_predictions(*write(tmp_path), by="gender")
     assert run.predictions["outcome"].tolist() == [
-        "right", "no_answer", "wrong", "right", "no_answer", "outside_classes", "unlabelled",
-    ]  # fmt: skip
+        "right",
+        "no_answer",
+        "wrong",
+        "right",
+        "no_answer",
+        "outside_classes",
+        "unlabelled",
+    ]
     assert run.predictions["detail"].tolist() == [
-        "", "the file of predictions has no row for the image", "", "", "the prediction is empty", "",
+        "",
         "the file of predictions has no row for the image",
-    ]  # fmt: skip
+        "",
+        "",
+        "the prediction is empty",
+        "",
+        "the file of predictions has no row for the image",
+    ]
     assert run.predictions["probability"].tolist()[:1] == [0.9]
     assert rates(run) == {
         "no_answer_rate": (3, 7),
@@ -152,7 +163,9 @@ def test_ages_alone_can_be_audited(tmp_path: Path) -> None:
 
 def test_an_image_that_the_manifest_does_not_name_is_refused_but_one_left_out_by_where_is_not(tmp_path: Path) -> None:
     paths = write(tmp_path, PREDICTIONS + "A.jpg,female,,\n")
-    with pytest.raises(TableError, match=r"vendor.csv line 7, column image: 'A.jpg' is not in people.csv \(1 such in all\)"):
+    with pytest.raises(
+        TableError, match=r"vendor.csv line 7, column image: 'A.jpg' is not in people.csv \(1 such in all\)"
+    ):
         audit_predictions(*paths)
     run = audit_predictions(*write(tmp_path), where="gender == 'female'")
     assert rates(run)["error_rate_all"] == (2, 3)
@@ -257,7 +270,9 @@ def people(
     greens = (250, 240, 230, 20, 10)
     for k, green in enumerate(greens):
         quadrants = (0,) if k else ()  # the toy detector finds no face on the first
-        (tmp_path / f"{k}.png").write_bytes(encode(".png", draw(green=green, quadrants=quadrants) if k else flat(green)))
+        (tmp_path / f"{k}.png").write_bytes(
+            encode(".png", draw(green=green, quadrants=quadrants) if k else flat(green))
+        )
     (tmp_path / "5.png").write_bytes(b"no image")
     labels = ("f", "f", "m", "m", "m", "f")
     rows = "".join(f"{k}.png,{label}\n" for k, label in enumerate(labels))
@@ -267,7 +282,12 @@ def people(
     monkeypatch.setenv("VENDOR_KEY", KEY)
 
     def run(**settings: Any) -> Run:
-        chosen = {"detect": "none", "classify": str(tmp_path / "vendor.toml"), "out": tmp_path / "run", "send_images": True}
+        chosen = {
+            "detect": "none",
+            "classify": str(tmp_path / "vendor.toml"),
+            "out": tmp_path / "run",
+            "send_images": True,
+        }
         quick = {"calls_per_second": 1000.0, "notice": lambda text: None, "workers": 1, "min_subjects": 2}
         return audit(tmp_path / "people.csv", **{**chosen, **quick, **settings})
 
@@ -298,7 +318,9 @@ def test_the_recipient_and_the_number_are_shown_before_the_first_image_leaves(
     assert before == 0
 
 
-def test_every_image_ends_with_an_answer_or_a_reason(server: Server, people: Callable[..., Run], tmp_path: Path) -> None:
+def test_every_image_ends_with_an_answer_or_a_reason(
+    server: Server, people: Callable[..., Run], tmp_path: Path
+) -> None:
     run = people()
     assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "no_answer"]
     assert run.predictions["detail"].tolist()[-1] == "face: unreadable"
@@ -397,8 +419,11 @@ def test_models_that_cannot_work_together_are_refused(people: Callable[..., Run]
     with pytest.raises(ModelError, match="--detect none gives nothing, and --embed needs five points"):
         people(embed=str(toys.card("embedder")))
     path = tmp_path / "templates.toml"
-    path.write_text(CARD.format(task="embed", url="https://api.example.org", answer='embedding = "e"').replace(
-        '"vendor"', '"templates"', 1))  # fmt: skip
+    path.write_text(
+        CARD.format(task="embed", url="https://api.example.org", answer='embedding = "e"').replace(
+            '"vendor"', '"templates"', 1
+        )
+    )
     with pytest.raises(ModelError, match="read by facegap audit-embeddings"):
         people(embed=str(path), detect=str(toys.card("detector")))
 
@@ -416,9 +441,12 @@ def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 
 def test_the_command_shows_what_it_would_send(
-    server: Server, people: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    server: Server,
+    people: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     asked = ["audit", tmp_path / "people.csv", "--out", tmp_path / "run"]
     asked += ["--detect", "none", "--classify", tmp_path / "vendor.toml"]
     assert run_command(monkeypatch, *asked) == 2

@@ -20,9 +20,14 @@ pytestmark = pytest.mark.real
 
 # The error of faceapi_age_gender among FairFace adults, women and men, measured once with yunet and margin .05.
 FAIRFACE_ERRORS = {
-    "Black": (0.308, 0.039), "East Asian": (0.136, 0.115), "Indian": (0.328, 0.038), "Latino_Hispanic": (0.161, 0.020),
-    "Middle Eastern": (0.256, 0.020), "Southeast Asian": (0.172, 0.103), "White": (0.180, 0.024),
-}  # fmt: skip
+    "Black": (0.308, 0.039),
+    "East Asian": (0.136, 0.115),
+    "Indian": (0.328, 0.038),
+    "Latino_Hispanic": (0.161, 0.020),
+    "Middle Eastern": (0.256, 0.020),
+    "Southeast Asian": (0.172, 0.103),
+    "White": (0.180, 0.024),
+}
 
 
 def error_rate(run: Any, metric: str = "error_rate_answered", **groups: str) -> float:
@@ -93,7 +98,9 @@ def model_of(name: str, test_data: Path, *, rows: int = 8) -> Embedder:
 def crops_of(portraits: Any, model: Embedder, images: list[str]) -> list[Any]:
     """The faces that the audit found, cut out for another embedder."""
     faces = portraits.faces.set_index("image").loc[images]
-    columns = [f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"]
+    columns = [
+        f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
+    ]
     crops = []
     for image, points in zip(images, faces[columns].to_numpy(), strict=True):
         picture = read_picture(Path(image))
@@ -102,7 +109,9 @@ def crops_of(portraits: Any, model: Embedder, images: list[str]) -> list[Any]:
     return crops
 
 
-@pytest.mark.parametrize(("name", "genuine", "impostor"), [("mobileface_v2", 0.692, 0.028), ("mobileface_v3", 0.517, 0.089)])
+@pytest.mark.parametrize(
+    ("name", "genuine", "impostor"), [("mobileface_v2", 0.692, 0.028), ("mobileface_v3", 0.517, 0.089)]
+)
 def test_means_of_the_other_embedders_are_as_published(
     congress_run: Any, test_data: Path, name: str, genuine: float, impostor: float
 ) -> None:
@@ -127,13 +136,20 @@ def test_templates_are_the_same_at_batch_1_8_and_32(portraits: Any, test_data: P
         assert cosines(one, portraits.embeddings[:64]).min() >= 0.9999
 
 
-def test_a_model_opened_by_path_gives_the_same_templates(portraits: Any, congress: Path, test_data: Path, tmp_path: Path) -> None:
+def test_a_model_opened_by_path_gives_the_same_templates(
+    portraits: Any, congress: Path, test_data: Path, tmp_path: Path
+) -> None:
     few = pd.read_csv(congress, dtype=str).head(48)
     few.to_csv(tmp_path / "few.csv", index=False)
     run = fg.audit(
-        tmp_path / "few.csv", embed=str(test_data / "models" / "face_reid_0095.onnx"), by="gender", batch=32,
-        models_dirs=[test_data / "models"], allow_outside=True, threshold=[0.388],
-    )  # fmt: skip
+        tmp_path / "few.csv",
+        embed=str(test_data / "models" / "face_reid_0095.onnx"),
+        by="gender",
+        batch=32,
+        models_dirs=[test_data / "models"],
+        allow_outside=True,
+        threshold=[0.388],
+    )
     assert run.record["models"]["embed"] == "face_reid_0095"
     assert cosines(run.embeddings, portraits.embeddings[:48]).min() >= 0.9999
 
@@ -149,7 +165,11 @@ def test_other_classifiers_run_by_their_cards_alone(test_data: Path, tmp_path: P
     men = of_2015[of_2015["gender"] == "male"].head(100)
     chosen = pd.concat([of_2015[of_2015["gender"] == "female"], men])
     run = fg.audit(
-        written(chosen, folder, tmp_path), classify=name, by="gender", models_dirs=[test_data / "models"], allow_outside=True
+        written(chosen, folder, tmp_path),
+        classify=name,
+        by="gender",
+        models_dirs=[test_data / "models"],
+        allow_outside=True,
     )
     assert 1 - error_rate(run, gender="female") == pytest.approx(women, abs=0.04)
     assert 1 - error_rate(run, gender="male") >= 0.98
@@ -162,9 +182,12 @@ def test_other_classifiers_run_by_their_cards_alone(test_data: Path, tmp_path: P
 def fairface(test_data: Path) -> Any:
     """The 3,739 adults of FairFace's validation set, once for all tests."""
     return fg.audit(
-        test_data / "data" / "fairface_val" / "labels.csv", classify="faceapi_age_gender", by="gender,race*gender",
-        where="age not in ('0-2', '3-9', '10-19')", models_dirs=[test_data / "models"],
-    )  # fmt: skip
+        test_data / "data" / "fairface_val" / "labels.csv",
+        classify="faceapi_age_gender",
+        by="gender,race*gender",
+        where="age not in ('0-2', '3-9', '10-19')",
+        models_dirs=[test_data / "models"],
+    )
 
 
 def test_99_of_100_adults_of_fairface_are_detected(fairface: Any) -> None:

@@ -77,9 +77,7 @@ def test_the_pairs_of_one_photograph_are_no_mates(audits: Any) -> None:
 def test_women_are_mistaken_for_each_other_more_often_and_hardly_ever_for_men(audits: Any) -> None:
     run = audits("face_reid_0095", in_sample=True)
     assert run.record["operating"][0]["threshold"] == pytest.approx(0.388, abs=0.02)
-    women, men, across = (
-        rate(run, "fmr", "female"), rate(run, "fmr", "male"), rate(run, "fmr", "female", "male")
-    )  # fmt: skip
+    women, men, across = (rate(run, "fmr", "female"), rate(run, "fmr", "male"), rate(run, "fmr", "female", "male"))
     assert rate(run, "fmr")["value"] <= 1e-3
     assert women["value"] == pytest.approx(0.0030, abs=0.001)
     assert men["value"] == pytest.approx(0.0014, abs=0.0004)

@@ -101,20 +101,27 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(tmp_path: Path, toys: Any, draw: Any) -> None:
+def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(
+    tmp_path: Path, toys: Any, draw: Any
+) -> None:
     (tmp_path / "images").mkdir()
     manifest = drawn_people(tmp_path / "images", draw)
     request = {"manifest": str(manifest), **toys.three, "by": "gender", "many_faces": "refuse", "workers": 2}
     done = subprocess.run(
         [sys.executable, "-c", NURSERY, str(tmp_path), str(KILLS), json.dumps(request)],
-        capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert len(told["stages"]) == KILLS
     assert "parts" in told["stages"], told
     unbroken = tables(tmp_path / "unbroken")
-    assert {"faces.parquet", "predictions.parquet", "embeddings.npy", "rates.csv", "gaps.csv", "age.csv"} <= set(unbroken)
+    assert {"faces.parquet", "predictions.parquet", "embeddings.npy", "rates.csv", "gaps.csv", "age.csv"} <= set(
+        unbroken
+    )
     for number in range(told["folders"]):
         broken = tables(tmp_path / f"run{number}")
         assert set(broken) == set(unbroken)

@@ -35,7 +35,19 @@ PEOPLE: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "other.png": ("nonbinary", "b", "adult", {"green": 51, "red": 51}),
     "nobody.png": ("", "", "", {"green": 204, "red": 51}),
 }
-OUTCOMES = ["ok", "ok", "no_face", "ok", "many_faces", "too_small", "unreadable", "missing_file", "no_template", "ok", "ok"]
+OUTCOMES = [
+    "ok",
+    "ok",
+    "no_face",
+    "ok",
+    "many_faces",
+    "too_small",
+    "unreadable",
+    "missing_file",
+    "no_template",
+    "ok",
+    "ok",
+]
 ANSWERS = ["right", "wrong", "no_answer", "right", *["no_answer"] * 4, "right", "outside_classes", "unlabelled"]
 
 
@@ -114,7 +126,9 @@ def test_rates_of_everybody_and_of_each_gender_are_those_counted_by_hand(run: An
 
 def test_a_group_without_trials_has_no_rate(run: Any) -> None:
     rates = run.rates
-    row = rates[(rates["metric"] == "error_rate_all") & (rates["gender"] == "nonbinary") & (rates["race"] == "any")].iloc[0]
+    row = rates[
+        (rates["metric"] == "error_rate_all") & (rates["gender"] == "nonbinary") & (rates["race"] == "any")
+    ].iloc[0]
     assert np.isnan([row["value"], row["low"], row["high"]]).all()
 
 
@@ -228,7 +242,11 @@ def test_the_record_says_what_ran_and_how_long_each_stage_took(run: Any) -> None
 def test_progress_counts_every_image_once(people: Path, toys: Any) -> None:
     seen: list[tuple[int, int]] = []
     fg.audit(
-        people, detect=toys.card("detector"), by="gender", workers=1, progress=lambda done, total: seen.append((done, total))
+        people,
+        detect=toys.card("detector"),
+        by="gender",
+        workers=1,
+        progress=lambda done, total: seen.append((done, total)),
     )
     assert seen == [(k, 11) for k in range(1, 12)]
 
@@ -240,7 +258,15 @@ def test_a_run_in_memory_writes_the_files_of_a_run_on_disk(run: Any, whole: Path
     run.write(tmp_path / "memory")
     names = {path.name for path in whole.iterdir()}
     assert names == {path.name for path in (tmp_path / "memory").iterdir()}
-    tables = {"manifest.parquet", "faces.parquet", "predictions.parquet", "embeddings.npy", "rates.csv", "gaps.csv", "age.csv"}
+    tables = {
+        "manifest.parquet",
+        "faces.parquet",
+        "predictions.parquet",
+        "embeddings.npy",
+        "rates.csv",
+        "gaps.csv",
+        "age.csv",
+    }
     assert tables <= names
     for name in names - {"run.json", "SHA256SUMS"}:  # those two tell the time
         assert (whole / name).read_bytes() == (tmp_path / "memory" / name).read_bytes(), name
@@ -345,7 +371,9 @@ def test_a_misspelt_group_is_refused_before_any_model_runs(people: Path) -> None
         fg.audit(people, detect="no such card", by="gender,rase")
 
 
-def test_an_embedder_needs_a_detector_with_points(people: Path, toys: Any, graphs: Any, card_writer: Any, tmp_path: Path) -> None:
+def test_an_embedder_needs_a_detector_with_points(
+    people: Path, toys: Any, graphs: Any, card_writer: Any, tmp_path: Path
+) -> None:
     tables = '\n[detector]\ndecoder = "ultraface"\nresize = "stretch"\nscore_threshold = 0.5\nnms_iou = 0.3\npoints = false\n'
     model = graphs.answering({"scores": [[[0, 1]]], "boxes": [[[0, 0, 1, 1]]]})
     boxes_only = card_writer(tmp_path, "boxes_only", "detect", model, tables, side=64)
@@ -395,7 +423,9 @@ def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(people: P
     assert recheck(tmp_path / "run") == []
 
 
-def test_a_disk_that_fills_between_parts_is_one_error(people: Path, toys: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_disk_that_fills_between_parts_is_one_error(
+    people: Path, toys: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     real = store.os.fsync
 
     def full_later(descriptor: int) -> None:

@@ -49,7 +49,9 @@ def impostors(scores: list[float], listed: int, pairs: int) -> Comparisons:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.just(0.0) | st.floats(1e-6, 1), st.integers(0, 40))
-def test_the_threshold_is_that_of_all_scores_however_few_are_listed(numbers: list[int], target: float, listed: int) -> None:
+def test_the_threshold_is_that_of_all_scores_however_few_are_listed(
+    numbers: list[int], target: float, listed: int
+) -> None:
     scores = np.sort(np.array(numbers, float) / 8)[::-1]
     # A list keeps pairs of one score together, as the matching loop does.
     listed = min(listed, len(scores))
@@ -79,15 +81,22 @@ def test_a_target_that_the_pairs_cannot_bear_names_the_pairs_needed() -> None:
 
 
 def test_thresholds_that_are_one_are_judged_once_with_every_source() -> None:
-    points = [Operating(0.5, "a", (0.1,)), Operating(0.5, "b", (0.2,)), Operating(0.6, "c"), Operating(0.5, "a", (0.1,))]
+    points = [
+        Operating(0.5, "a", (0.1,)),
+        Operating(0.5, "b", (0.2,)),
+        Operating(0.6, "c"),
+        Operating(0.5, "a", (0.1,)),
+    ]
     assert distinct(points) == [Operating(0.5, "a; and b", (0.1, 0.2)), Operating(0.6, "c")]
 
 
 def test_given_thresholds_keep_their_order_and_the_published_one_comes_last() -> None:
     chosen = VerifySettings(thresholds=(0.7, 0.2), published=True)
     assert given_points(chosen, 0.363) == [
-        Operating(0.7, "given"), Operating(0.2, "given"), Operating(0.363, "published by the model's card"),
-    ]  # fmt: skip
+        Operating(0.7, "given"),
+        Operating(0.2, "given"),
+        Operating(0.363, "published by the model's card"),
+    ]
     with pytest.raises(TableError, match="card publishes none"):
         given_points(chosen, None)
     with pytest.raises(StatisticsError, match="finite"):
@@ -148,23 +157,31 @@ def test_people_on_both_sides_of_another_manifest_are_said() -> None:
 
 # ---- a group ----
 
-MANIFEST = pd.DataFrame({
-    "subject": [f"s{k}" for k in range(6)],
-    "gender": ["female", "female", "male", "male", "male", "unknown"],
-    "tone": ["darker", "lighter", "darker", "lighter", "lighter", "lighter"],
-    "hat": ["yes", "no", "no", "no", "no", "no"],
-    "veil": ["no", "yes", "no", "no", "no", "no"],
-})  # fmt: skip
+MANIFEST = pd.DataFrame(
+    {
+        "subject": [f"s{k}" for k in range(6)],
+        "gender": ["female", "female", "male", "male", "male", "unknown"],
+        "tone": ["darker", "lighter", "darker", "lighter", "lighter", "lighter"],
+        "hat": ["yes", "no", "no", "no", "no", "no"],
+        "veil": ["no", "yes", "no", "no", "no", "no"],
+    }
+)
 TERMS = [("gender",), ("gender", "tone"), ("hat",), ("veil",)]
 
 
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("female", [0, 1]), ("gender=female", [0, 1]), ("darker", [0, 2]), ("darker male", [2]), ("male*darker", [2]),
-        ("gender=male*tone=darker", [2]), ("hat=yes", [0]), ("veil=yes", [1]),
+        ("female", [0, 1]),
+        ("gender=female", [0, 1]),
+        ("darker", [0, 2]),
+        ("darker male", [2]),
+        ("male*darker", [2]),
+        ("gender=male*tone=darker", [2]),
+        ("hat=yes", [0]),
+        ("veil=yes", [1]),
     ],
-)  # fmt: skip
+)
 def test_a_group_is_named_as_tables_print_it_or_by_its_column(name: str, rows: list[int]) -> None:
     assert np.flatnonzero(named_group(MANIFEST, TERMS, name)).tolist() == rows
 
@@ -188,8 +205,9 @@ def six_people(scores: dict[tuple[int, int], float], words: str = "others") -> B
     rows, values = np.array(order), np.array([pairs[pair] for pair in order])
     return Basis(
         Comparisons(np.arange(6), everyone, everyone, rows, values, -np.inf, NOTHING, np.empty(0), NOTHING),
-        MANIFEST.assign(tone="any tone"), words,
-    )  # fmt: skip
+        MANIFEST.assign(tone="any tone"),
+        words,
+    )
 
 
 BASIS = six_people({(0, 2): 0.9, (0, 1): 0.8, (2, 3): 0.7, (1, 4): 0.6, (3, 4): 0.5, (4, 5): 0.4})
@@ -214,8 +232,9 @@ def test_two_targets_with_one_threshold_are_one_point() -> None:
 def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
     points = transfer_points(BASIS, [("gender",)], VerifySettings(fmr=(0.4,)))
     assert [(point["on"], point["threshold"], point["reason"], point["subjects"]) for point in points] == [
-        ("female", None, TOO_FEW, 2), ("male", 0.7, "", 3),
-    ]  # fmt: skip
+        ("female", None, TOO_FEW, 2),
+        ("male", 0.7, "", 3),
+    ]
     assert points[1]["source"] == "FMR 0.4 on male alone, of others: 1 of 3 impostor pairs"
 
 

@@ -22,7 +22,9 @@ def scores(tmp_path: Path) -> Path:
     return path
 
 
-def test_counts_are_those_of_the_file_and_the_interval_is_that_of_one_pair_of_people(scores: Path, tmp_path: Path) -> None:
+def test_counts_are_those_of_the_file_and_the_interval_is_that_of_one_pair_of_people(
+    scores: Path, tmp_path: Path
+) -> None:
     run = audit_scores(scores, verify=VerifySettings(fmr=(), thresholds=(0.8,)), out=tmp_path / "run")
     rates = run.rates.set_index("metric")
     counted = {metric: (rates.loc[metric, "errors"], rates.loc[metric, "trials"]) for metric in rates.index}

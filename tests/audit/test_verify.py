@@ -41,10 +41,16 @@ def test_pairs_are_rows_of_the_manifest_in_the_order_of_the_file(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("left,right\na.png,b.png\n\na.png,z.png\n", r"pairs.csv line 4, column right: 'z.png' is no image of the manifest"),
+        (
+            "left,right\na.png,b.png\n\na.png,z.png\n",
+            r"pairs.csv line 4, column right: 'z.png' is no image of the manifest",
+        ),
         ("left,right\nA.png,b.png\n", r"pairs.csv line 2, column left: 'A.png'"),
         ("left,right\na.png,b.png\nc.png,c.png\n", r"pairs.csv line 3, column right: an image with itself"),
-        ("left,right\na.png,b.png\nc.png,a.png\nb.png,a.png\n", r"pairs.csv line 4, column right: the pair of line 2 again"),
+        (
+            "left,right\na.png,b.png\nc.png,a.png\nb.png,a.png\n",
+            r"pairs.csv line 4, column right: the pair of line 2 again",
+        ),
         ("one,right\na.png,b.png\n", r"pairs.csv line 1: column left is missing; --pairs needs"),
     ],
 )
@@ -61,13 +67,17 @@ def test_reviewed_pairs_may_repeat_in_either_order_and_count_once(tmp_path: Path
 # ---- thresholds ----
 
 
-def people(count: int, seed: int = 0, *, images: int = 2, depth: int = 8, labels: bool = True, prefix: str = "s") -> Images:
+def people(
+    count: int, seed: int = 0, *, images: int = 2, depth: int = 8, labels: bool = True, prefix: str = "s"
+) -> Images:
     """Faces of `count` people; every second is a woman, every third wears a hat."""
     rng = np.random.default_rng(seed)
     subjects = np.repeat(np.arange(count), images)
     rows = rng.normal(size=(count, depth))[subjects] + 0.7 * rng.normal(size=(count * images, depth))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    manifest = pd.DataFrame({"image": [f"{prefix}{k}" for k in range(len(rows))], "subject": [f"{prefix}{k}" for k in subjects]})
+    manifest = pd.DataFrame(
+        {"image": [f"{prefix}{k}" for k in range(len(rows))], "subject": [f"{prefix}{k}" for k in subjects]}
+    )
     if labels:
         manifest["gender"] = np.where(subjects % 2, "female", "male")
         manifest["hat"] = np.where(subjects % 3, "no", "yes")
@@ -100,7 +110,10 @@ def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_t
     expected = threshold_at_fmr(impostor_scores(images, aside), 0.01)
     value, source = threshold(found)
     assert value == pytest.approx(expected.threshold, abs=1e-12)
-    assert source == f"FMR 0.01 on 20 subjects set aside (seed 5): {expected.false_matches} of {20 * 19 * 2} impostor pairs"
+    assert (
+        source
+        == f"FMR 0.01 on 20 subjects set aside (seed 5): {expected.false_matches} of {20 * 19 * 2} impostor pairs"
+    )
     assert found.matched.counts is not None
     assert found.matched.counts.impostor_pairs.sum() == 20 * 19 * 2
     assert not set(images.manifest["subject"][aside]) & set(images.manifest["subject"][~aside])
@@ -109,7 +122,9 @@ def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_t
 def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
     images, others = people(12), people(30, 1, labels=False, prefix="o")
     value, source = threshold(matched(images, others, fmr=(0.01,), threshold_on="others.csv"))
-    assert value == pytest.approx(threshold_at_fmr(impostor_scores(others, np.ones(60, bool)), 0.01).threshold, abs=1e-12)
+    assert value == pytest.approx(
+        threshold_at_fmr(impostor_scores(others, np.ones(60, bool)), 0.01).threshold, abs=1e-12
+    )
     assert source.startswith("FMR 0.01 on 30 other subjects (--threshold-on): ")
     assert matched(images, others, fmr=(0.01,), threshold_on="others.csv").record["transfer_points"] == []
     with pytest.raises(TableError, match="no group 'female'"):
@@ -150,8 +165,9 @@ def test_more_groups_than_are_counted_by_do_not_hide_a_group_from_fmr_on(monkeyp
 def test_given_and_published_thresholds_need_nobody_set_aside() -> None:
     found = matched(people(6), fmr=(), thresholds=(0.5,), published=True)
     assert [(point["threshold"], point["source"]) for point in found.record["operating"]] == [
-        (0.5, "given"), (0.25, "published by the model's card"),
-    ]  # fmt: skip
+        (0.5, "given"),
+        (0.25, "published by the model's card"),
+    ]
     assert set(found.matched.roles) == {"evaluation"}
     assert found.record["transfer_points"] == []
 
@@ -183,8 +199,12 @@ def test_listed_pairs_across_the_split_are_counted_in_words(tmp_path: Path) -> N
     found = matched(images, fmr=(0.01,), pairs=str(pairs))
     half = 40 * 39 // 2
     assert found.record["pairs"] == {
-        "listed": 80 * 79 // 2, "reviewed_and_left_out": 0, "evaluation": half, "threshold_set": half, "between": 40 * 40,
-    }  # fmt: skip
+        "listed": 80 * 79 // 2,
+        "reviewed_and_left_out": 0,
+        "evaluation": half,
+        "threshold_set": half,
+        "between": 40 * 40,
+    }
     assert "1600 listed pairs between those and the others being in neither" in threshold(found)[1]
 
 
@@ -209,7 +229,9 @@ def test_a_target_that_the_list_cannot_reach_says_how_long_it_must_be() -> None:
         matched(images, fmr=(0.1,), in_sample=True, tail_limit=300)
     needed = int(str(error.value).rsplit("--tail-limit ", 1)[1])
     value, _ = threshold(matched(images, fmr=(0.1,), in_sample=True, tail_limit=needed))
-    assert value == pytest.approx(threshold_at_fmr(impostor_scores(images, np.ones(120, bool)), 0.1).threshold, abs=1e-12)
+    assert value == pytest.approx(
+        threshold_at_fmr(impostor_scores(images, np.ones(120, bool)), 0.1).threshold, abs=1e-12
+    )
 
 
 def test_too_few_impostor_pairs_for_a_target_are_refused_with_the_number_needed() -> None:
@@ -235,9 +257,14 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 def request(toys: Any, **chosen: Any) -> dict[str, Any]:
     return {
-        "detect": toys.card("detector"), "embed": toys.card("embedder"), "by": "gender", "fmr": (0.1,), "workers": 1,
-        "min_subjects": 2, **chosen,
-    }  # fmt: skip
+        "detect": toys.card("detector"),
+        "embed": toys.card("embedder"),
+        "by": "gender",
+        "fmr": (0.1,),
+        "workers": 1,
+        "min_subjects": 2,
+        **chosen,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -286,7 +313,9 @@ def test_recheck_finds_counts_that_were_changed_together_with_their_hash(finishe
     assert "rates.csv: not what the stored rows give" in recheck(finished)
 
 
-def test_a_run_without_templates_in_its_folder_has_the_same_tables(drawn: Path, toys: Any, whole: Path, tmp_path: Path) -> None:
+def test_a_run_without_templates_in_its_folder_has_the_same_tables(
+    drawn: Path, toys: Any, whole: Path, tmp_path: Path
+) -> None:
     run = fg.audit(drawn, **request(toys), keep_embeddings=False, out=tmp_path / "run")
     assert run.embeddings is None
     assert not list((tmp_path / "run").rglob("*.npy"))
@@ -302,7 +331,9 @@ def killed(*_: Any, **__: Any) -> Any:
     raise Killed
 
 
-@pytest.mark.parametrize("at", ["facegap.audit.verify.match", "facegap.derive.run.derived", "facegap.store.run.write_matched"])
+@pytest.mark.parametrize(
+    "at", ["facegap.audit.verify.match", "facegap.derive.run.derived", "facegap.store.run.write_matched"]
+)
 def test_a_run_that_was_killed_while_it_compared_ends_with_the_same_tables(
     drawn: Path, toys: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:

@@ -29,7 +29,10 @@ def test_a_ratio_of_scattered_turns_is_printed_as_no_result() -> None:
     job = bench.Job("pairs", 5, 4, 1, 10, 0.1, "", timings, bench.ratios_of(timings), ())
     text = bench.as_markdown(bench.MatchingBench(bench.machine(), (job,)))
     assert "no result (2.50 to 6.50)" in text
-    assert json.loads(bench.as_json(bench.MatchingBench(bench.machine(), (job,))))["jobs"][0]["ratios"][0]["result"] is False
+    assert (
+        json.loads(bench.as_json(bench.MatchingBench(bench.machine(), (job,))))["jobs"][0]["ratios"][0]["result"]
+        is False
+    )
 
 
 @pytest.fixture

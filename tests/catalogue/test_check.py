@@ -34,8 +34,11 @@ def test_people_are_the_trials_and_the_largest_group_is_the_measure(manifest: Ma
 def test_crossed_groups_are_those_that_occur(manifest: Manifest) -> None:
     summary = group_summary(manifest, ["gender", "tone"])
     assert summary[["gender", "tone"]].to_numpy().tolist() == [
-        ["male", "x"], ["female", "x"], ["female", "y"], ["unknown", "x"],
-    ]  # fmt: skip
+        ["male", "x"],
+        ["female", "x"],
+        ["female", "y"],
+        ["unknown", "x"],
+    ]
     assert summary["subjects"].tolist() == [40, 15, 15, 1]
     assert summary["detectable_difference"].iloc[1] == summary["detectable_difference"].iloc[2] > 0.2
 

@@ -18,8 +18,13 @@ def templates(tmp_path: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(3)
     people = np.repeat(rng.normal(size=(24, 16)), 2, axis=0)
     np.save(tmp_path / "templates.npy", (people + 0.2 * rng.normal(size=people.shape)).astype(np.float32))
-    frame = pd.DataFrame({"image": [f"{n}.png" for n in range(48)], "subject": [f"p{n // 2}" for n in range(48)],
-                          "gender": ["female" if n // 2 % 2 else "male" for n in range(48)]})  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "image": [f"{n}.png" for n in range(48)],
+            "subject": [f"p{n // 2}" for n in range(48)],
+            "gender": ["female" if n // 2 % 2 else "male" for n in range(48)],
+        }
+    )
     frame.to_csv(tmp_path / "people.csv", index=False)
     return tmp_path / "templates.npy", tmp_path / "people.csv"
 
@@ -42,7 +47,9 @@ def test_reviewed_pairs_are_left_out_of_templates_from_the_command_line(
 @pytest.mark.parametrize("command", ["audit", "audit-embeddings", "audit-scores"])
 def test_a_target_beside_a_threshold_is_refused_instead_of_dropped(command: str, tmp_path: Path) -> None:
     files = {"audit": ["a.csv"], "audit-embeddings": ["a.npy", "a.csv"], "audit-scores": ["a.csv"]}[command]
-    result = CliRunner().invoke(app, [command, *files, "--fmr", "0.01", "--threshold", "0.5", "--out", str(tmp_path / "r")])
+    result = CliRunner().invoke(
+        app, [command, *files, "--fmr", "0.01", "--threshold", "0.5", "--out", str(tmp_path / "r")]
+    )
     assert result.exit_code == 2
     assert "give one of them" in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "r").exists()

@@ -51,10 +51,15 @@ class Town:
 
 def write_town(folder: Path, *, images: int = 1, towns: tuple[str, str] = ("Ayr", "Bonn")) -> Town:
     rows = [
-        {"image": f"{k}-{n}.png", "subject": f"p{k}", "gender": ("female" if k < 40 else "male") if k < 78 else "",
-         "town": towns[k % 2]}
-        for k in range(80) for n in range(images)
-    ]  # fmt: skip
+        {
+            "image": f"{k}-{n}.png",
+            "subject": f"p{k}",
+            "gender": ("female" if k < 40 else "male") if k < 78 else "",
+            "town": towns[k % 2],
+        }
+        for k in range(80)
+        for n in range(images)
+    ]
     pd.DataFrame(rows).to_csv(folder / "people.csv", index=False)
     return Town(folder, folder / "people.csv")
 
@@ -68,8 +73,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
 def three(town: Town) -> list[Path]:
     """A errs on 2 women and 1 man; B on these women, 12 more and that man; C like A."""
     return [
-        town.vendor("first", [0, 1, 50]), town.vendor("second", [0, 1, *range(10, 22), 50]), town.vendor("third", [0, 1, 50]),
-    ]  # fmt: skip
+        town.vendor("first", [0, 1, 50]),
+        town.vendor("second", [0, 1, *range(10, 22), 50]),
+        town.vendor("third", [0, 1, 50]),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +240,13 @@ def test_runs_over_other_people_are_refused_and_it_is_said_what_differs(three: l
     with pytest.raises(RunError) as refused:
         compare([three[0], run])
     said = str(refused.value)
-    for what in ("another sha256", "10 images of the first run are not in it", "1 images have another subject",
-                 "1 images have another town", "--allow-different-people"):  # fmt: skip
+    for what in (
+        "another sha256",
+        "10 images of the first run are not in it",
+        "1 images have another subject",
+        "1 images have another town",
+        "--allow-different-people",
+    ):
         assert what in said
     allowed = compare([three[0], run], allow_different_people=True)
     assert len(allowed.runs.manifest) == 70
@@ -256,8 +268,15 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
     for seed in (0, 1):
         settings = VerifySettings(fmr=(0.05,), seed=seed)
         out = tmp_path / f"seed{seed}"
-        audit_embeddings(folder / "sharp.npy", folder / "people.csv", model=f"s{seed}", by="gender", verify=settings,
-                         min_subjects=4, out=out)  # fmt: skip
+        audit_embeddings(
+            folder / "sharp.npy",
+            folder / "people.csv",
+            model=f"s{seed}",
+            by="gender",
+            verify=settings,
+            min_subjects=4,
+            out=out,
+        )
         runs.append(out)
     with pytest.raises(RunError, match="set aside for the threshold in the other"):
         compare(runs)

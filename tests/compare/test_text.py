@@ -22,12 +22,20 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     shared = {"metric": "error_rate_all", "threshold": float("nan"), "family": "town", "ranked": True}
     sides = pd.DataFrame(
         [
-            {**shared, "run": run, "group": group, "errors": errors, "trials": 100, "value": errors / 100,
-             "low": errors / 200, "high": errors / 50}
+            {
+                **shared,
+                "run": run,
+                "group": group,
+                "errors": errors,
+                "trials": 100,
+                "value": errors / 100,
+                "low": errors / 200,
+                "high": errors / 50,
+            }
             for run, counts in (("quick", (30, 10)), (HOSTILE, (5, 8)))
             for group, errors in zip(("Ayr", "Bonn"), counts, strict=True)
         ]
-    )  # fmt: skip
+    )
     worst = sides.loc[sides.groupby("run")["value"].idxmax()].assign(worst_group=lambda rows: rows["group"])
     return sides, worst.assign(ms_per_face=worst["run"].map({"quick": 2.0, HOSTILE: 10.0}))
 

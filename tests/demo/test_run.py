@@ -35,9 +35,13 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> command.Demo:
     """A demo of a few people, with its table and page."""
     steps: list[tuple[str, int, int]] = []
     found = command.demo(
-        tmp_path_factory.mktemp("demo") / "out", seed=3, people=PEOPLE, photographs=PHOTOGRAPHS, workers=1,
+        tmp_path_factory.mktemp("demo") / "out",
+        seed=3,
+        people=PEOPLE,
+        photographs=PHOTOGRAPHS,
+        workers=1,
         step=lambda *told: steps.append(told),
-    )  # fmt: skip
+    )
     demo_text.write_side_by_side(found)
     assert {done for what, done, total in steps if what == "drawing people" and done == total} == {PEOPLE * PHOTOGRAPHS}
     assert steps[-1] == ("comparing both", 1, 1)
@@ -168,9 +172,21 @@ def test_on_paper_no_part_of_the_table_is_cut(small: command.Demo, chromium: Any
 
 def gap_of(a: str, b: str, value: float, low: float, high: float, metric: str = "error_rate_all") -> dict[str, Any]:
     scale, other = ("ratio", "difference") if metric == "fmr" else ("difference", "ratio")
-    return {"group_a": a, "group_b": b, "metric": metric, scale: value, f"{scale}_low": low, f"{scale}_high": high,
-            other: math.nan, f"{other}_low": math.nan, f"{other}_high": math.nan,
-            "errors_a": 3, "trials_a": 10, "errors_b": 1, "trials_b": 10}  # fmt: skip
+    return {
+        "group_a": a,
+        "group_b": b,
+        "metric": metric,
+        scale: value,
+        f"{scale}_low": low,
+        f"{scale}_high": high,
+        other: math.nan,
+        f"{other}_low": math.nan,
+        f"{other}_high": math.nan,
+        "errors_a": 3,
+        "trials_a": 10,
+        "errors_b": 1,
+        "trials_b": 10,
+    }
 
 
 def test_a_difference_reads_the_same_whichever_way_the_table_has_it() -> None:
@@ -194,11 +210,15 @@ def test_false_matches_are_told_as_the_ratio_that_their_verdict_is_about() -> No
 
 def test_the_truth_stands_on_the_scale_of_the_verdict(small: command.Demo) -> None:
     rates = small.truth["versions"]["skewed"]
-    worst, best = (rates["fmr"][side]["errors"] / rates["fmr"][side]["trials"] for side in (command.WORST, command.BEST))
+    worst, best = (
+        rates["fmr"][side]["errors"] / rates["fmr"][side]["trials"] for side in (command.WORST, command.BEST)
+    )
     assert demo_text.true_effect(small, "skewed", "fmr") == pytest.approx(worst / best)
     assert f"The truth, {worst / best:.1f} times, lies" in demo_text.sentence(small, "skewed", "fmr")
     worst, best = (rates["error_rate_all"][side]["errors"] / 5000 for side in (command.WORST, command.BEST))
-    assert f"The truth, {100 * (worst - best):.1f} points, lies" in demo_text.sentence(small, "skewed", "error_rate_all")
+    assert f"The truth, {100 * (worst - best):.1f} points, lies" in demo_text.sentence(
+        small, "skewed", "error_rate_all"
+    )
 
 
 def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
@@ -314,9 +334,13 @@ def test_the_wheel_holds_the_models_their_cards_and_the_truth(tmp_path: Path) ->
     del hatchling
     code = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )  # fmt: skip
+    )
     names = set(zipfile.ZipFile(tmp_path / done.stdout.strip().splitlines()[-1]).namelist())
     assert {f"facegap/_models/demo/{path.name}" for path in models().values()} <= names
     assert {f"facegap/_models/demo/{name}.toml" for name in models()} <= names

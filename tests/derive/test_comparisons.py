@@ -63,16 +63,25 @@ class Faces:
         place[inside] = np.arange(len(inside))
         among = place[excluded]
         counts = count_scores(
-            self.rows[inside], self.subjects[inside], self.cells[inside], floor=-1.01, bins=16, tail_limit=tail_limit,
+            self.rows[inside],
+            self.subjects[inside],
+            self.cells[inside],
+            floor=-1.01,
+            bins=16,
+            tail_limit=tail_limit,
             exclude=among[(among >= 0).all(axis=1)],
-        )  # fmt: skip
+        )
         return counted_comparisons(counts, self.subjects, self.enrolled, self.counted, excluded)
 
     def listed(self, excluded: Any = NOTHING) -> Comparisons:
-        frame = pd.DataFrame({
-            "left": self.pairs[:, 0], "right": self.pairs[:, 1], "genuine": self.genuine,
-            "score": np.where(self.made, self.scores, np.nan),
-        })  # fmt: skip
+        frame = pd.DataFrame(
+            {
+                "left": self.pairs[:, 0],
+                "right": self.pairs[:, 1],
+                "genuine": self.genuine,
+                "score": np.where(self.made, self.scores, np.nan),
+            }
+        )
         return listed_comparisons(frame, self.subjects, self.enrolled, self.counted, excluded, self.cells)
 
     def brute(self, threshold: float, first: Any, second: Any, metric: str, excluded: Any) -> tuple[int, int]:
@@ -116,7 +125,10 @@ def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
     faces = Faces(seed, images, people)
     whole, listed = faces.all_pairs(), faces.listed()
     masks = [faces.cells >= 0, faces.cells == 0, faces.cells != 1]
-    jobs = [(mask, None) for mask in masks] + [(faces.cells == 0, faces.cells == 1), (faces.cells != 2, faces.cells == 2)]
+    jobs = [(mask, None) for mask in masks] + [
+        (faces.cells == 0, faces.cells == 1),
+        (faces.cells != 2, faces.cells == 2),
+    ]
     for first, second in jobs:
         one, other = rates(whole, threshold, first, second), rates(listed, threshold, first, second)
         for metric, rate in one.items():
@@ -136,7 +148,9 @@ def test_reviewed_pairs_are_in_no_count_in_either_way(seed: int, images: int, pe
     for pairs in (faces.all_pairs(both_ways), faces.listed(both_ways)):
         for first, second in ((faces.cells >= 0, None), (faces.cells == 0, None), (faces.cells == 0, faces.cells == 1)):
             for metric, rate in rates(pairs, threshold, first, second).items():
-                assert (rate.errors, rate.trials) == faces.brute(threshold, first, second, metric, faces.excluded), metric
+                assert (rate.errors, rate.trials) == faces.brute(threshold, first, second, metric, faces.excluded), (
+                    metric
+                )
                 if rate.trials and not np.isnan(rate.low):
                     assert 0 <= rate.low <= rate.value <= rate.high <= 1
                     assert rate.effective_trials <= rate.trials + 1e-9
@@ -150,9 +164,11 @@ def test_genuine_pairs_that_were_lost_are_found(seed: int, images: int, people: 
     expected = {
         (a, b)
         for a, b in combinations(range(images), 2)
-        if faces.subjects[a] == faces.subjects[b] and faces.counted[a] and faces.counted[b]
+        if faces.subjects[a] == faces.subjects[b]
+        and faces.counted[a]
+        and faces.counted[b]
         and not (faces.enrolled[a] and faces.enrolled[b])
-    }  # fmt: skip
+    }
     assert found == expected
 
 
@@ -244,7 +260,9 @@ def test_too_many_crossings_are_counted_as_one_group_and_refused_nowhere() -> No
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 8), st.booleans())
-def test_sums_of_trials_taken_beforehand_give_the_rate_of_all_pairs_listed(seed: int, people: int, across: bool) -> None:
+def test_sums_of_trials_taken_beforehand_give_the_rate_of_all_pairs_listed(
+    seed: int, people: int, across: bool
+) -> None:
     rng = np.random.default_rng(seed)
     left, right = np.triu_indices(people, 1)
     trials = rng.integers(1, 5, len(left))

@@ -29,7 +29,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, np.ndarray, np.
     np.save(folder / "t.npy", rows)
     frame = pd.DataFrame({"image": [f"i{k}" for k in range(len(rows))], "subject": subjects, "town": towns})
     frame.to_csv(folder / "m.csv", index=False)
-    run = audit_embeddings(folder / "t.npy", folder / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.5,)), by="town")
+    run = audit_embeddings(
+        folder / "t.npy", folder / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.5,)), by="town"
+    )
     return run, rows / np.linalg.norm(rows, axis=1, keepdims=True), subjects, towns
 
 
@@ -51,7 +53,10 @@ def test_a_histogram_holds_every_pair_of_its_group_once(made: tuple[Run, np.ndar
         for kind, scores in zip(("genuine", "impostor"), pairs_of(made, town), strict=True):
             rows = table[(table["group"] == group) & (table["kind"] == kind)]
             assert rows["pairs"].sum() == len(scores) == rows["all_pairs"].iloc[0]
-            inside = [(scores >= low).sum() - (scores >= high).sum() for low, high in zip(rows["low"], rows["high"], strict=True)]
+            inside = [
+                (scores >= low).sum() - (scores >= high).sum()
+                for low, high in zip(rows["low"], rows["high"], strict=True)
+            ]
             assert np.abs(rows["pairs"].to_numpy() - inside).sum() <= 2  # float32 products beside an edge
 
 
@@ -79,21 +84,44 @@ def test_a_run_without_comparisons_or_without_genuine_pairs_has_no_curves(tmp_pa
 
 def test_steps_begin_where_the_one_before_ended_and_what_is_set_aside_is_not_lost() -> None:
     row = {
-        "images": 100, "decoded": 99, "detected": 95, "enrolled": 90, "labelled": 98, "answered": 88, "right": 80,
-        "set_aside": 40, "compared": 50, "with_mate": 20, "matched": 18,
-    }  # fmt: skip
+        "images": 100,
+        "decoded": 99,
+        "detected": 95,
+        "enrolled": 90,
+        "labelled": 98,
+        "answered": 88,
+        "right": 80,
+        "set_aside": 40,
+        "compared": 50,
+        "with_mate": 20,
+        "matched": 18,
+    }
     steps = {step.stage: step for step in steps_of(row)}
     assert [(step.began, step.reached) for step in steps.values()] == [
-        (100, 99), (99, 95), (95, 90), (100, 98), (98, 88), (88, 80), (90, 50), (50, 50), (50, 20), (20, 18),
-    ]  # fmt: skip
+        (100, 99),
+        (99, 95),
+        (95, 90),
+        (100, 98),
+        (98, 88),
+        (88, 80),
+        (90, 50),
+        (50, 50),
+        (50, 20),
+        (20, 18),
+    ]
     assert steps["judged"].kind == steps["with_mate"].kind == "limit"
     assert steps["matched"].kind == steps["answered"].kind == "failure"
 
 
 def test_steps_of_a_closed_box_begin_at_all_images() -> None:
-    assert [(step.stage, step.began) for step in steps_of({"images": 10, "labelled": 9, "answered": 8, "right": 7})] == [
-        ("labelled", 10), ("answered", 9), ("right", 8),
-    ]  # fmt: skip
+    assert [
+        (step.stage, step.began) for step in steps_of({"images": 10, "labelled": 9, "answered": 8, "right": 7})
+    ] == [
+        ("labelled", 10),
+        ("answered", 9),
+        ("right", 8),
+    ]
     assert [(step.stage, step.began) for step in steps_of({"images": 10, "set_aside": 4, "compared": 6})] == [
-        ("judged", 10), ("compared", 6),
-    ]  # fmt: skip
+        ("judged", 10),
+        ("compared", 6),
+    ]

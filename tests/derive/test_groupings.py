@@ -77,9 +77,11 @@ def test_ages_stand_by_years_and_not_by_letters() -> None:
 def test_crossed_cells_are_those_that_occur() -> None:
     cells = cells_of(PEOPLE, ("gender", "race"))
     assert [group.attributes for group in cells.groups] == [
-        (("gender", "female"), ("race", "a")), (("gender", "female"), ("race", "b")),
-        (("gender", "male"), ("race", "b")), (("gender", "unknown"), ("race", "a")),
-    ]  # fmt: skip
+        (("gender", "female"), ("race", "a")),
+        (("gender", "female"), ("race", "b")),
+        (("gender", "male"), ("race", "b")),
+        (("gender", "unknown"), ("race", "a")),
+    ]
     assert cells.codes.tolist() == [2, 0, 3, 1]
     assert cells.known == (True, True, True, False)
 
@@ -88,7 +90,9 @@ def test_crossed_cells_are_those_that_occur() -> None:
 def test_each_row_lies_in_the_cell_of_its_own_labels(rows: list[tuple[str, str]]) -> None:
     frame = pd.DataFrame(rows, columns=["one", "two"])
     cells = cells_of(frame, ("one", "two"))
-    assert [cells.groups[code].attributes for code in cells.codes] == [(("one", one), ("two", two)) for one, two in rows]
+    assert [cells.groups[code].attributes for code in cells.codes] == [
+        (("one", one), ("two", two)) for one, two in rows
+    ]
     assert sorted(set(cells.codes.tolist())) == list(range(len(cells.groups)))
 
 

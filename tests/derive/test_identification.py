@@ -53,18 +53,28 @@ def world(
 ) -> tuple[Run, Searched]:
     """The run of these six people at thresholds .5 and .75; `only` keeps probes of one gender."""
     roles = [role if role == "gallery" or only in ("", gender) else "" for _, gender, role, _ in WORLD.values()]
-    manifest = pd.DataFrame({
-        "row": range(len(WORLD)), "line": range(2, len(WORLD) + 2), "image": NAMES,
-        "subject": [person[0] for person in WORLD.values()], "gender": [person[1] for person in WORLD.values()],
-    })  # fmt: skip
+    manifest = pd.DataFrame(
+        {
+            "row": range(len(WORLD)),
+            "line": range(2, len(WORLD) + 2),
+            "image": NAMES,
+            "subject": [person[0] for person in WORLD.values()],
+            "gender": [person[1] for person in WORLD.values()],
+        }
+    )
     faces = pd.DataFrame({"outcome": [person[3] for person in WORLD.values()]})
     record: dict[str, Any] = {
-        "models": {"embed": "toy"}, "groupings": [["gender"]], "level": 0.95, "min_subjects": 2,
+        "models": {"embed": "toy"},
+        "groupings": [["gender"]],
+        "level": 0.95,
+        "min_subjects": 2,
         "operating": [{"threshold": 0.5, "source": "given"}],
         "identification": {
-            "ranks": list(ranks), "roles": "by hand", "operating": [{"threshold": 0.75, "source": "FPIR 0.4 on others"}]
+            "ranks": list(ranks),
+            "roles": "by hand",
+            "operating": [{"threshold": 0.75, "source": "FPIR 0.4 on others"}],
         },
-    }  # fmt: skip
+    }
     lists = pd.DataFrame(
         [
             (NAMES.index(probe), place + 1, NAMES.index(image), score)
@@ -84,15 +94,18 @@ def world(
     return run, searched
 
 
-def counts(run: Run, searched: Searched, metric: str, threshold: float, rank: int | None, gender: str) -> tuple[int, int]:
+def counts(
+    run: Run, searched: Searched, metric: str, threshold: float, rank: int | None, gender: str
+) -> tuple[int, int]:
     """Errors and trials of one row."""
     found = [
         (row["errors"], row["trials"])
         for row in search_rates(run, searched)
-        if row["metric"] == metric and row["gender"] == gender
+        if row["metric"] == metric
+        and row["gender"] == gender
         and (row["threshold"] == threshold or (math.isnan(threshold) and math.isnan(row["threshold"])))
         and (rank is None or f"rank {rank};" in row["threshold_from"])
-    ]  # fmt: skip
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -158,7 +171,11 @@ def test_the_cmc_of_a_group_never_falls_and_names_its_gallery() -> None:
     women, men = (table[table["gender"] == gender] for gender in ("female", "male"))
     assert women["identified"].tolist() == [1, 2, 2]
     assert men["identified"].tolist() == [0, 0, 1]
-    assert (women["mated"].tolist(), women["gallery"].tolist(), women["non_mated"].tolist()) == ([3] * 3, [2] * 3, [2] * 3)
+    assert (women["mated"].tolist(), women["gallery"].tolist(), women["non_mated"].tolist()) == (
+        [3] * 3,
+        [2] * 3,
+        [2] * 3,
+    )
     assert np.allclose(women["value"], [1 / 3, 2 / 3, 2 / 3])
     assert (table["low"].fillna(0) <= table["value"]).all()
     assert (table["high"].fillna(1) >= table["value"]).all()
@@ -178,16 +195,20 @@ def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() ->
     run, searched = world()
     gaps = search_gaps(run, searched)
     assert [(gap["family"], gap["metric"]) for gap in gaps] == [
-        ("gender, rank 1", "fnir"), ("gender, rank 2", "fnir"),
-        ("gender, rank 1", "fnir"), ("gender, rank 2", "fnir"),
-        ("gender, rank 1", "fnir"), ("gender, rank 2", "fnir"),
-    ]  # fmt: skip
+        ("gender, rank 1", "fnir"),
+        ("gender, rank 2", "fnir"),
+        ("gender, rank 1", "fnir"),
+        ("gender, rank 2", "fnir"),
+        ("gender, rank 1", "fnir"),
+        ("gender, rank 2", "fnir"),
+    ]
     assert all((gap["group_a"], gap["group_b"], gap["margin"]) == ("female", "male", 0.02) for gap in gaps)
     run.record["min_subjects"] = 1  # type: ignore[index]
     alarms = [gap for gap in search_gaps(run, searched) if gap["metric"] == "fpir"]
     assert [(gap["family"], gap["margin"], gap["errors_a"], gap["trials_b"]) for gap in alarms] == [
-        ("gender", 2.0, 1, 1), ("gender", 2.0, 0, 1)
-    ]  # fmt: skip
+        ("gender", 2.0, 1, 1),
+        ("gender", 2.0, 0, 1),
+    ]
 
 
 def test_a_reviewed_stranger_is_no_candidate() -> None:
@@ -214,21 +235,33 @@ def test_mates_are_counted_before_anything_is_lost() -> None:
 def test_the_tables_name_group_gallery_and_counts() -> None:
     run, searched = world()
     run = Run(
-        run.record, run.manifest, run.faces, run.predictions, pd.DataFrame(search_rates(run, searched)), run.gaps, run.age,
-        matched=run.matched, searched=searched,
-    )  # fmt: skip
+        run.record,
+        run.manifest,
+        run.faces,
+        run.predictions,
+        pd.DataFrame(search_rates(run, searched)),
+        run.gaps,
+        run.age,
+        matched=run.matched,
+        searched=searched,
+    )
     tables = search_tables(run)
     assert [table.title for table in tables] == [
-        "everybody: search, no threshold", "everybody: search, threshold 0.5000", "everybody: search, threshold 0.7500",
-        "gender: search, no threshold", "gender: search, threshold 0.5000", "gender: search, threshold 0.7500",
-    ]  # fmt: skip
+        "everybody: search, no threshold",
+        "everybody: search, threshold 0.5000",
+        "everybody: search, threshold 0.7500",
+        "gender: search, no threshold",
+        "gender: search, threshold 0.5000",
+        "gender: search, threshold 0.7500",
+    ]
     women = tables[4].rows[0]
     assert women[:3] == ("female", "2", "2 / 1")
     assert [cell.split()[-1] for cell in women[3:]] == ["2/3", "1/3", "1/2"]
     assert tables[4].dimmed == {0, 1}
     assert tables[5].notes == (
-        "N: gallery of 4 images of 4 people, 1 without a template; by hand.", "Threshold: FPIR 0.4 on others."
-    )  # fmt: skip
+        "N: gallery of 4 images of 4 people, 1 without a template; by hand.",
+        "Threshold: FPIR 0.4 on others.",
+    )
     said = search_findings(run)
     assert said[0].startswith("gender: highest mate not found (FNIR): male 100.00 % (2 of 2, 2 subjects")
     assert said[0].endswith("(no threshold; rank 1; gallery of 4 images of 4 people, 1 without a template)")

@@ -14,15 +14,26 @@ from facegap.tables import FACE_OUTCOMES, FACES
 CLASSES = ("male", "female")
 
 
-def pipeline_rows(outcomes: list[str], predictions: list[str] | None = None, ages: list[float] | None = None) -> pd.DataFrame:
+def pipeline_rows(
+    outcomes: list[str], predictions: list[str] | None = None, ages: list[float] | None = None
+) -> pd.DataFrame:
     """Rows as the pipeline gives them."""
     n = len(outcomes)
     plain: dict[str, Any] = {name: np.nan for name, column in FACES.columns.items() if column.kind == "float"}
     given: dict[str, Any] = {
-        "row": range(n), "image": [f"{k}.png" for k in range(n)], "outcome": outcomes, "detail": "", "width": 8,
-        "height": 8, "colour": "grey", "faces": 1, "policy": "largest", "prediction": predictions or [""] * n,
-        "probability": 0.9, "age": ages or [np.nan] * n,
-    }  # fmt: skip
+        "row": range(n),
+        "image": [f"{k}.png" for k in range(n)],
+        "outcome": outcomes,
+        "detail": "",
+        "width": 8,
+        "height": 8,
+        "colour": "grey",
+        "faces": 1,
+        "policy": "largest",
+        "prediction": predictions or [""] * n,
+        "probability": 0.9,
+        "age": ages or [np.nan] * n,
+    }
     return pd.DataFrame(plain | given)
 
 
@@ -58,7 +69,9 @@ def test_what_a_prediction_is_follows_from_label_and_answer(label: str, answer: 
 
 
 def test_a_missing_answer_says_what_became_of_the_face() -> None:
-    table = predictions_table(pipeline_rows(["no_face", "ok", "no_template"], ["", "", "male"]), labelled(*["male"] * 3), CLASSES)
+    table = predictions_table(
+        pipeline_rows(["no_face", "ok", "no_template"], ["", "", "male"]), labelled(*["male"] * 3), CLASSES
+    )
     assert table["detail"].tolist() == ["face: no_face", "", ""]
     assert table["outcome"].tolist() == ["no_answer", "no_answer", "right"]
 
@@ -76,7 +89,9 @@ def test_age_is_measured_to_the_nearest_end_of_the_label() -> None:
     assert np.isnan(age_errors(predictions, pd.DataFrame({"race": ["a"] * 7}))).all()
 
 
-def by_metric(face_outcomes: list[str], outcomes: list[str], ages: list[float], **says: bool) -> dict[str, tuple[int, int]]:
+def by_metric(
+    face_outcomes: list[str], outcomes: list[str], ages: list[float], **says: bool
+) -> dict[str, tuple[int, int]]:
     """Errors and trials of each metric."""
     found = counted(
         pd.DataFrame({"outcome": face_outcomes}),
@@ -119,7 +134,12 @@ def test_a_person_whose_label_the_model_cannot_give_is_in_no_error_rate() -> Non
 def test_where_no_detector_ran_silence_is_counted_instead_of_failures_to_enrol() -> None:
     predictions = pd.DataFrame({"outcome": ["right", "no_answer"], "prediction": ["male", ""]})
     found = counted(
-        pd.DataFrame({"outcome": ["ok", "ok"]}), predictions, np.full(2, np.nan), detected=False, says_gender=True, says_age=False
+        pd.DataFrame({"outcome": ["ok", "ok"]}),
+        predictions,
+        np.full(2, np.nan),
+        detected=False,
+        says_gender=True,
+        says_age=False,
     )
     assert "fta" not in found
     trials, errors = found["no_answer_rate"]

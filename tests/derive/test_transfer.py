@@ -16,34 +16,62 @@ from facegap.store.run import Run
 
 # Three women and three men with two images each; scores by pair of people, every image pair of two people alike.
 WOMEN, MEN = ("ada", "bea", "cyd"), ("dan", "eli", "fox")
-IMPOSTOR = {("ada", "bea"): 0.9, ("ada", "cyd"): 0.7, ("bea", "cyd"): 0.5, ("dan", "eli"): 0.6, ("dan", "fox"): 0.4,
-            ("eli", "fox"): 0.2}  # fmt: skip
+IMPOSTOR = {
+    ("ada", "bea"): 0.9,
+    ("ada", "cyd"): 0.7,
+    ("bea", "cyd"): 0.5,
+    ("dan", "eli"): 0.6,
+    ("dan", "fox"): 0.4,
+    ("eli", "fox"): 0.2,
+}
 GENUINE = {"ada": 0.95, "bea": 0.8, "cyd": 0.85, "dan": 0.65, "eli": 0.95, "fox": 0.85}
 NAMES = [*WOMEN, *MEN]
-MANIFEST = pd.DataFrame({
-    "image": [f"{name}{k}" for name in NAMES for k in (1, 2)], "subject": np.repeat(NAMES, 2),
-    "gender": np.repeat(["female", "male"], 6),
-})  # fmt: skip
+MANIFEST = pd.DataFrame(
+    {
+        "image": [f"{name}{k}" for name in NAMES for k in (1, 2)],
+        "subject": np.repeat(NAMES, 2),
+        "gender": np.repeat(["female", "male"], 6),
+    }
+)
 
 
 def world(floor: float = -np.inf) -> Comparisons:
     code = {name: k for k, name in enumerate(NAMES)}
     listed = [
         (2 * code[a] + i, 2 * code[b] + j, IMPOSTOR.get((a, b), 0.0))
-        for a in NAMES for b in NAMES if code[a] < code[b] for i in (0, 1) for j in (0, 1)
-    ]  # fmt: skip
+        for a in NAMES
+        for b in NAMES
+        if code[a] < code[b]
+        for i in (0, 1)
+        for j in (0, 1)
+    ]
     listed = sorted((pair for pair in listed if pair[2] >= floor), key=lambda pair: -pair[2])
     everyone = np.ones(12, np.bool_)
     return Comparisons(
-        np.repeat(np.arange(6), 2), everyone, everyone, np.array([pair[:2] for pair in listed], np.int64),
-        np.array([pair[2] for pair in listed]), floor, np.arange(12).reshape(6, 2), np.array([GENUINE[name] for name in NAMES]),
+        np.repeat(np.arange(6), 2),
+        everyone,
+        everyone,
+        np.array([pair[:2] for pair in listed], np.int64),
+        np.array([pair[2] for pair in listed]),
+        floor,
+        np.arange(12).reshape(6, 2),
+        np.array([GENUINE[name] for name in NAMES]),
         np.empty((0, 2), np.int64),
-    )  # fmt: skip
+    )
 
 
-def point(on: str, threshold: float | None, *, subjects: int = 3, reason: str = "", grouping: str = "gender") -> dict[str, Any]:
-    return {"grouping": [grouping], "on": on, "target": 1 / 3, "threshold": threshold, "reason": reason, "subjects": subjects,
-            "source": f"FMR 0.333333 on {on} alone"}  # fmt: skip
+def point(
+    on: str, threshold: float | None, *, subjects: int = 3, reason: str = "", grouping: str = "gender"
+) -> dict[str, Any]:
+    return {
+        "grouping": [grouping],
+        "on": on,
+        "target": 1 / 3,
+        "threshold": threshold,
+        "reason": reason,
+        "subjects": subjects,
+        "source": f"FMR 0.333333 on {on} alone",
+    }
 
 
 # Among 12 pairs of images of women 4 are allowed: .9. Among men: .6.

@@ -32,7 +32,9 @@ def test_rates_of_six_people_are_those_counted_by_hand(six_run: Run, count_of: A
     assert [count_of(six_run.rates, metric, gender=gender) for gender in GENDERS] == WORLD[metric]
 
 
-def test_a_label_of_the_image_puts_a_person_into_two_groups_and_their_pair_into_neither(six_run: Run, count_of: Any) -> None:
+def test_a_label_of_the_image_puts_a_person_into_two_groups_and_their_pair_into_neither(
+    six_run: Run, count_of: Any
+) -> None:
     rates = six_run.rates
     assert count_of(rates, "fmr", glasses="yes") == (0, 3)
     assert count_of(rates, "fmr", glasses="no") == (3, 20)
@@ -43,7 +45,9 @@ def test_a_label_of_the_image_puts_a_person_into_two_groups_and_their_pair_into_
     assert count_of(rates, "fmr", glasses="no", other={"glasses": "yes"}) == (4, 18)
 
 
-def test_the_matrix_says_who_is_mistaken_for_whom_and_with_the_diagonal_adds_up_to_all(six_run: Run, count_of: Any) -> None:
+def test_the_matrix_says_who_is_mistaken_for_whom_and_with_the_diagonal_adds_up_to_all(
+    six_run: Run, count_of: Any
+) -> None:
     rates = six_run.rates
     cells = {
         ("female", "male"): (4, 16),
@@ -131,9 +135,9 @@ def test_error_counts_are_those_of_scikit_learn_at_every_threshold(tmp_path: Pat
     pd.DataFrame({"image": [f"i{k}" for k in range(60)], "subject": [f"s{k}" for k in people]}).to_csv(
         tmp_path / "m.csv", index=False
     )
-    unit = (rows.astype(np.float32) / np.linalg.norm(rows.astype(np.float32).astype(float), axis=1, keepdims=True)).astype(
-        np.float32
-    )
+    unit = (
+        rows.astype(np.float32) / np.linalg.norm(rows.astype(np.float32).astype(float), axis=1, keepdims=True)
+    ).astype(np.float32)
     left, right = np.triu_indices(60, 1)
     same = people[left] == people[right]
     scores = (unit[left].astype(float) * unit[right]).sum(axis=1)

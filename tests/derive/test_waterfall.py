@@ -27,7 +27,9 @@ IMAGES = [
     ("ok", 1, "largest", "unlabelled", False),
     ("ok", 1, "largest", "outside_classes", True),
 ]
-FACES = pd.DataFrame({"outcome": [i[0] for i in IMAGES], "faces": [i[1] for i in IMAGES], "policy": [i[2] for i in IMAGES]})
+FACES = pd.DataFrame(
+    {"outcome": [i[0] for i in IMAGES], "faces": [i[1] for i in IMAGES], "policy": [i[2] for i in IMAGES]}
+)
 PREDICTIONS = pd.DataFrame({"outcome": [i[3] for i in IMAGES]})
 CHAINS = (
     ("images", "decoded", "detected", "enrolled", "compared", "with_mate", "matched"),
@@ -46,22 +48,37 @@ def compared() -> Comparisons:
     enrolled = (FACES["outcome"] == "ok").to_numpy()
     counted = np.array([image[4] for image in IMAGES])
     return Comparisons(
-        subjects, enrolled, counted, np.array([(0, 9)]), np.array([0.1]), -np.inf, np.array([(0, 1)]), np.array([0.4]),
+        subjects,
+        enrolled,
+        counted,
+        np.array([(0, 9)]),
+        np.array([0.1]),
+        -np.inf,
+        np.array([(0, 1)]),
+        np.array([0.4]),
         np.empty((0, 2), np.int64),
-    )  # fmt: skip
+    )
 
 
 def test_each_stage_counts_what_reached_it() -> None:
     assert stages() == {
-        "images": 10, "decoded": 8, "detected": 7, "enrolled": 4, "labelled": 8, "answered": 3, "right": 2,
-    }  # fmt: skip
+        "images": 10,
+        "decoded": 8,
+        "detected": 7,
+        "enrolled": 4,
+        "labelled": 8,
+        "answered": 3,
+        "right": 2,
+    }
 
 
 def test_a_box_that_found_the_faces_out_of_sight_is_not_said_to_have_decoded_them() -> None:
     closed = FACES.assign(policy="")
     found = stages_of(closed, PREDICTIONS, detected=True, says_gender=False, pairs=None, threshold=0.5)
     assert list(found) == ["images", "enrolled"]
-    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, threshold=0.5)) == ["images"]
+    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, threshold=0.5)) == [
+        "images"
+    ]
 
 
 def test_images_set_aside_are_no_loss_and_a_mate_may_be_refused() -> None:
@@ -74,9 +91,16 @@ def test_images_set_aside_are_no_loss_and_a_mate_may_be_refused() -> None:
 
 def test_one_refusal_among_several_mates_is_enough() -> None:
     pairs = Comparisons(
-        np.zeros(10, np.int64), np.ones(10, np.bool_), np.ones(10, np.bool_), np.empty((0, 2), np.int64), np.empty(0), -np.inf,
-        np.array([(0, 1), (0, 2), (3, 4)]), np.array([0.9, 0.1, np.nan]), np.empty((0, 2), np.int64),
-    )  # fmt: skip
+        np.zeros(10, np.int64),
+        np.ones(10, np.bool_),
+        np.ones(10, np.bool_),
+        np.empty((0, 2), np.int64),
+        np.empty(0),
+        -np.inf,
+        np.array([(0, 1), (0, 2), (3, 4)]),
+        np.array([0.9, 0.1, np.nan]),
+        np.empty((0, 2), np.int64),
+    )
     found = stages_of(FACES, PREDICTIONS, detected=False, says_gender=False, pairs=pairs, threshold=0.5)
     assert np.flatnonzero(found["with_mate"]).tolist() == [0, 1, 2]
     assert np.flatnonzero(found["matched"]).tolist() == [1]
@@ -105,8 +129,13 @@ def test_six_people_by_hand(six_run: Run) -> None:
     table = six_run.extra["waterfall.csv"]
     table = table[table["glasses"] == "any"].set_index("gender")
     assert table.loc["any", ["images", "enrolled", "set_aside", "compared", "with_mate", "matched"]].tolist() == [
-        11, 10, 0, 10, 8, 4,
-    ]  # fmt: skip
+        11,
+        10,
+        0,
+        10,
+        8,
+        4,
+    ]
     assert table.loc["male", ["images", "enrolled", "compared", "with_mate", "matched"]].tolist() == [5, 4, 4, 2, 0]
     assert table.loc["female", "matched"] == 2
     assert table.loc["unknown", "matched"] == 2

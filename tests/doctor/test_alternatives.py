@@ -82,9 +82,15 @@ def test_bytes_are_fed_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     ("mean", "scale", "same"),
-    [(127.5, 1 / 128, True), (127.5, 1 / 127.5, True), (127.5, 1 / 255, False), (0.0, 1 / 255, False), (125.0, 1 / 127.5, True),
-     (117.0, 1 / 127.5, False)],
-)  # fmt: skip
+    [
+        (127.5, 1 / 128, True),
+        (127.5, 1 / 127.5, True),
+        (127.5, 1 / 255, False),
+        (0.0, 1 / 255, False),
+        (125.0, 1 / 127.5, True),
+        (117.0, 1 / 127.5, False),
+    ],
+)
 def test_a_hundred_and_twenty_seven_and_a_half_and_eight_are_one_setting(mean: float, scale: float, same: bool) -> None:
     spec = given_input(with_input(CARDS["mobileface_v2"], mean=(127.5,) * 3, scale=(1 / 127.5,) * 3))
     assert same_values(spec, (mean,) * 3, (scale,) * 3) is same
@@ -116,7 +122,9 @@ def test_no_alignment_is_the_box_of_the_detector() -> None:
 
 
 def test_every_margin_but_the_card_s_own_is_tried() -> None:
-    assert set(settings(CARDS["faceapi_age_gender"], "crop")) == {f"margin {m}" for m in ("0", "0.1", "0.2", "0.3", "0.4")}
+    assert set(settings(CARDS["faceapi_age_gender"], "crop")) == {
+        f"margin {m}" for m in ("0", "0.1", "0.2", "0.3", "0.4")
+    }
 
 
 def test_classes_are_exchanged_where_classes_are_judged_and_years_where_ages_are() -> None:

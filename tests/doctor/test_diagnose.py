@@ -67,7 +67,8 @@ WRONG_SCALE = ("scale = [1, 1, 1]", "scale = [0.00392156862745098, 0.00392156862
 
 def doctor(toys: Any, model: str, manifest: Path, *options: str) -> Result:
     return CliRunner().invoke(
-        app, ["doctor", model, "--manifest", str(manifest), "--detect", toys.card("detector"), "--workers", "2", *options]
+        app,
+        ["doctor", model, "--manifest", str(manifest), "--detect", toys.card("detector"), "--workers", "2", *options],
     )
 
 
@@ -101,7 +102,9 @@ def test_what_is_remembered_names_no_image_and_nobody(toys: Any, crowd: Path, ho
     assert home in path.parents
 
 
-def test_a_wrong_scale_is_called_wrong_and_the_right_one_named(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+def test_a_wrong_scale_is_called_wrong_and_the_right_one_named(
+    toys: Any, crowd: Path, tmp_path: Path, home: Path
+) -> None:
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
     found = doctor(toys, wrong, crowd, "--out", str(tmp_path / "finding.json"))
     assert found.exit_code == 1, found.output
@@ -192,7 +195,18 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
     remember(examine(wrong, crowd, asked(toys)))
     out = tmp_path / "run"
-    command = ["audit", str(crowd), "--detect", toys.card("detector"), "--classify", wrong, "--by", "gender", "--out", str(out)]
+    command = [
+        "audit",
+        str(crowd),
+        "--detect",
+        toys.card("detector"),
+        "--classify",
+        wrong,
+        "--by",
+        "gender",
+        "--out",
+        str(out),
+    ]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
     record = json.loads((out / "run.json").read_text())
@@ -230,7 +244,10 @@ def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: 
 def test_a_question_that_is_not_settled_replaces_nothing(toys: Any, crowd: Path, home: Path) -> None:
     examined = examine(toys.card("classifier"), crowd, asked(toys))
     undecided = type(examined)(
-        **{**vars(examined), "judgement": type(examined.judgement)(**{**vars(examined.judgement), "opinion": "not enough data"})}
+        **{
+            **vars(examined),
+            "judgement": type(examined.judgement)(**{**vars(examined.judgement), "opinion": "not enough data"}),
+        }
     )
     assert remember(undecided) is None
     assert not home.exists()
@@ -270,8 +287,11 @@ def test_a_card_is_proposed_for_a_classifier_and_an_audit_takes_it(
     assert own.input is not None
     assert (card.outputs.gender.output, card.outputs.gender.classes) == ("gender", ("male", "female"))
     assert (card.input.layout, card.input.size, card.input.mean, card.input.scale) == (
-        own.input.layout, own.input.size, own.input.mean, own.input.scale,
-    )  # fmt: skip
+        own.input.layout,
+        own.input.size,
+        own.input.mean,
+        own.input.scale,
+    )
     assert (card.licence, card.commercial_use, card.verified, card.sha256) == ("unknown", "unknown", False, own.sha256)
     text = weights.with_suffix(".toml").read_text()
     assert "# scale 0..1: clearly worse, -0.5" in text
@@ -309,9 +329,7 @@ def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, 
     assert found.judgement.subjects + found.proposal.subjects == 66
 
 
-def test_too_few_people_to_search_on_some_and_judge_on_others_are_refused(
-    toys: Any, crowd: Path, bare: Any
-) -> None:
+def test_too_few_people_to_search_on_some_and_judge_on_others_are_refused(toys: Any, crowd: Path, bare: Any) -> None:
     with pytest.raises(TableError, match="not enough data: 50 subjects; settings are searched on some"):
         examine(str(bare("classifier")), crowd, asked(toys, people=50))
 
@@ -355,6 +373,8 @@ def test_findings_that_could_not_be_kept_are_refused_before_the_work(
     closed = tmp_path / "closed"
     closed.mkdir()
     allowed = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK and allowed(path, mode))  # root may write anywhere
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: mode == os.F_OK and allowed(path, mode)
+    )  # root may write anywhere
     with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
         require_memory(closed)

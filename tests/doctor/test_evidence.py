@@ -43,8 +43,10 @@ HALVES = ["female", "male"] * 50
 def test_a_setting_that_errs_more_is_worse_and_the_card_holds() -> None:
     found = judged(sample(HALVES), "gender", right_for(HALVES, 5), right_for(HALVES, 40), right_for(HALVES, 6))
     assert [one.verdict for one in found.settings] == [
-        "the card itself", "clearly worse than the card", "within noise of the card",
-    ]  # fmt: skip
+        "the card itself",
+        "clearly worse than the card",
+        "within noise of the card",
+    ]
     assert [one.value for one in found.settings] == pytest.approx([0.95, 0.6, 0.94])
     assert found.opinion == "holds"
     assert found.best is found.settings[2]

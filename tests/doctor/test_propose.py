@@ -68,8 +68,9 @@ def test_a_free_size_is_the_first_that_the_graph_takes(graphs: Any) -> None:
             ("GlobalAveragePool", ["input"], ["pooled"], {}),
             ("Flatten", ["pooled"], ["means"], {"axis": 1}),
         ],
-        inputs={"input": ("N", 3, "h", "w")}, outputs={"means": ("N", 3)},
-    )  # fmt: skip
+        inputs={"input": ("N", 3, "h", "w")},
+        outputs={"means": ("N", 3)},
+    )
     found = read_graph(runtime.open_session(model, name="toy"), "toy.onnx")
     assert (found.size, found.free_size) == ((112, 112), True)
     assert found.outputs["means"].shape == (2, 3)
@@ -92,9 +93,18 @@ def test_graphs_that_take_no_faces_are_refused(graphs: Any, inputs: dict[str, An
 
 @pytest.mark.parametrize(
     ("shape", "faces", "expected"),
-    [((2, 512), 2, True), ((2, 512, 1, 1), 2, True), ((2,), 2, True), ((2, 1, 1, 256), 2, True),
-     ((1, 4420, 2), 1, False), ((1, 64, 1), 1, False), ((12800, 1), 1, False), ((2, 8, 7, 7), 2, False), ((2, 10_000), 2, False)],
-)  # fmt: skip
+    [
+        ((2, 512), 2, True),
+        ((2, 512, 1, 1), 2, True),
+        ((2,), 2, True),
+        ((2, 1, 1, 256), 2, True),
+        ((1, 4420, 2), 1, False),
+        ((1, 64, 1), 1, False),
+        ((12800, 1), 1, False),
+        ((2, 8, 7, 7), 2, False),
+        ((2, 10_000), 2, False),
+    ],
+)
 def test_a_list_of_numbers_per_face_is_told_from_a_detector_s_maps(
     shape: tuple[int, ...], faces: int, expected: bool
 ) -> None:

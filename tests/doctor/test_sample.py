@@ -14,7 +14,9 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.manifests.read import Manifest, read_manifest
 
 CARDS = load_cards()
-EMBEDDER, CLASSIFIER, GENDER_ONLY = (CARDS[name] for name in ("mobileface_v2", "faceapi_age_gender", "ssrnet_gender_imdb"))
+EMBEDDER, CLASSIFIER, GENDER_ONLY = (
+    CARDS[name] for name in ("mobileface_v2", "faceapi_age_gender", "ssrnet_gender_imdb")
+)
 
 
 def manifest(folder: Path, *rows: str, columns: str = "image,subject,gender,age") -> Manifest:
@@ -30,7 +32,9 @@ def people(tmp_path: Path) -> Manifest:
     return manifest(tmp_path, *women, *men, *(f"u{i}.jpg,U{i},,40" for i in range(5)))
 
 
-def drawn(table: Manifest, question: Question, card: ModelCard = CLASSIFIER, *, people: int = 100, seed: int = 0) -> Sample:
+def drawn(
+    table: Manifest, question: Question, card: ModelCard = CLASSIFIER, *, people: int = 100, seed: int = 0
+) -> Sample:
     return draw(table, question, card, people=people, rng=np.random.default_rng(seed))
 
 
@@ -73,7 +77,9 @@ def test_two_parts_have_nobody_in_common_and_the_same_share_of_women(people: Man
 
 
 def test_too_few_people_for_both_parts_are_refused(people: Manifest) -> None:
-    with pytest.raises(TableError, match=r"not enough data: 25 subjects; settings are searched on some and judged on others"):
+    with pytest.raises(
+        TableError, match=r"not enough data: 25 subjects; settings are searched on some and judged on others"
+    ):
         split(drawn(people, "identity", EMBEDDER), 1 / 3, np.random.default_rng(0))
 
 

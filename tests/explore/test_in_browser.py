@@ -35,8 +35,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     audit_embeddings(folder / "t.npy", folder / "people.csv", by="town", verify=settings, out=folder / "run")
     server = subprocess.Popen(
         [sys.executable, "-m", "facegap.cli", "explore", str(folder / "run"), "--port", "0"],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     assert server.stdout is not None
     line = server.stdout.readline()
     assert "open http://127.0.0.1:" in line, line

@@ -188,9 +188,20 @@ def test_failures_are_filtered_and_sorted(verified: Run) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"by": "race"}, {"threshold": "high"}, {"threshold": "nan"}, {"cut": "2"}, {"kind": "all"}, {"sort": "image"},
-     {"page": "0"}, {"page": "1.5"}, {"colour": "red"}, {"order": "sideways"}, {"threshold": "1e999"}],
-)  # fmt: skip
+    [
+        {"by": "race"},
+        {"threshold": "high"},
+        {"threshold": "nan"},
+        {"cut": "2"},
+        {"kind": "all"},
+        {"sort": "image"},
+        {"page": "0"},
+        {"page": "1.5"},
+        {"colour": "red"},
+        {"order": "sideways"},
+        {"threshold": "1e999"},
+    ],
+)
 def test_what_is_not_offered_is_refused_and_not_replaced(query: dict[str, str], verified: Run) -> None:
     with pytest.raises(FacegapError):
         asked_of(query, explored(verified))

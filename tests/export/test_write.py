@@ -170,9 +170,21 @@ def test_json_is_ascii_so_that_no_letter_in_it_moves_a_cursor(classified: Path) 
 
 def test_the_card_has_every_part_and_every_rate(verified: Path) -> None:
     card = exported(verified, "model-card")
-    for heading in ("# Model card", "## Model details", "## Intended use", "## Factors", "## Evaluation data", "## Metrics",
-                    "## Finding", "## Error rates by group", "## Gaps and verdicts", "## Score shifts", "## Throughput",
-                    "## Caveats", "## What ISO/IEC 19795-10:2024 asks to be reported"):  # fmt: skip
+    for heading in (
+        "# Model card",
+        "## Model details",
+        "## Intended use",
+        "## Factors",
+        "## Evaluation data",
+        "## Metrics",
+        "## Finding",
+        "## Error rates by group",
+        "## Gaps and verdicts",
+        "## Score shifts",
+        "## Throughput",
+        "## Caveats",
+        "## What ISO/IEC 19795-10:2024 asks to be reported",
+    ):
         assert f"\n{heading}" in "\n" + card
     assert "Missing: no model was timed." in card
     rates = card.split("## Error rates by group")[1].split("##")[0]

@@ -63,8 +63,13 @@ def test_alpha_is_that_of_the_published_examples(rows: tuple[str, ...], metric: 
 
 def test_the_published_coincidence_matrix_is_found_again() -> None:
     codes, labels = matrix(*FOUR_OBSERVERS)
-    expected = [[7, 4 / 3, 1 / 3, 1 / 3, 0], [4 / 3, 10, 4 / 3, 1 / 3, 0], [1 / 3, 4 / 3, 8, 1 / 3, 0],
-                [1 / 3, 1 / 3, 1 / 3, 4, 0], [0, 0, 0, 0, 3]]  # fmt: skip
+    expected = [
+        [7, 4 / 3, 1 / 3, 1 / 3, 0],
+        [4 / 3, 10, 4 / 3, 1 / 3, 0],
+        [1 / 3, 4 / 3, 8, 1 / 3, 0],
+        [1 / 3, 1 / 3, 1 / 3, 4, 0],
+        [0, 0, 0, 0, 3],
+    ]
     np.testing.assert_allclose(coincidences(codes, labels).sum(axis=0), expected)
 
 

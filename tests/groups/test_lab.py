@@ -96,9 +96,13 @@ def test_the_library_agrees_with_the_definition_over_the_whole_cube() -> None:
 
 def defined_lab(rgb: np.ndarray) -> np.ndarray:
     """CIE 15 and IEC 61966-2-1, written out."""
-    matrix = np.array([
-        [0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041],
-    ])  # fmt: skip
+    matrix = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
+    )
     ratio = rgb @ matrix.T / [0.95047, 1, 1.08883]
     root = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = root[:, 0], root[:, 1], root[:, 2]

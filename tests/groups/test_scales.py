@@ -65,9 +65,18 @@ def test_conversions_of_monk_are_those_of_its_colours() -> None:
 
 @pytest.mark.parametrize(
     ("angle", "name"),
-    [(55.1, "very light"), (55, "light"), (41, "intermediate"), (28.1, "intermediate"), (28, "tan"), (10, "brown"),
-     (-30, "dark"), (-90, "dark"), (math.nan, "")],
-)  # fmt: skip
+    [
+        (55.1, "very light"),
+        (55, "light"),
+        (41, "intermediate"),
+        (28.1, "intermediate"),
+        (28, "tan"),
+        (10, "brown"),
+        (-30, "dark"),
+        (-90, "dark"),
+        (math.nan, ""),
+    ],
+)
 def test_an_ita_class_ends_at_its_published_border(angle: float, name: str) -> None:
     assert ita_class(angle) == name
 

@@ -54,17 +54,32 @@ def test_a_parquet_file_counts_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("image,gender\na,f\n", "vendor.csv line 1, column gender: not one of image, prediction, confidence, age; remove"),
-        ("image,predicton\na,f\n", "line 1, column predicton: not one of image, prediction, confidence, age; rename it to pre"),
-        ("image,prediction,probability\na,f,1\n", "column probability: not one of image, prediction, confidence, age; rename"),
+        (
+            "image,gender\na,f\n",
+            "vendor.csv line 1, column gender: not one of image, prediction, confidence, age; remove",
+        ),
+        (
+            "image,predicton\na,f\n",
+            "line 1, column predicton: not one of image, prediction, confidence, age; rename it to pre",
+        ),
+        (
+            "image,prediction,probability\na,f,1\n",
+            "column probability: not one of image, prediction, confidence, age; rename",
+        ),
         ("prediction\nf\n", "line 1: no column image; add it (found: prediction)"),
         ("image,confidence\na,1\n", "line 1: no column prediction; add it"),
         ("image,prediction\n", "line 1: a header and no rows"),
         ("image,prediction\na,f\n,f\n", "line 3, column image: empty; name the image as the manifest does"),
         ("image,prediction\na,f\nb,f\na,f\n", "line 4, column image: 'a' stands in line 2 already (1 repeated in all)"),
-        ("image,prediction,confidence\na,f,97\n", "line 2, column confidence: '97' is no confidence from 0 to 1; divide"),
+        (
+            "image,prediction,confidence\na,f,97\n",
+            "line 2, column confidence: '97' is no confidence from 0 to 1; divide",
+        ),
         ("image,prediction,confidence\na,f,-1\n", "line 2, column confidence: '-1' is no confidence from 0 to 1"),
-        ("image,prediction,confidence\na,f,high\n", "line 2, column confidence: 'high' is not a number; write one, or leave"),
+        (
+            "image,prediction,confidence\na,f,high\n",
+            "line 2, column confidence: 'high' is not a number; write one, or leave",
+        ),
         ("image,prediction,confidence\na,f,nan\n", "line 2, column confidence: 'nan' is not a number"),
         ("image,prediction,age\na,f,1984\n", "line 2, column age: '1984' is no age from 0 to 150 years"),
         ("image,prediction,age\na,f,20-29\n", "line 2, column age: '20-29' is not a number"),
@@ -81,7 +96,9 @@ def test_a_malformed_file_is_named_by_line_and_column_with_a_cure(tmp_path: Path
 def test_every_row_comes_back_once_and_in_order(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, float]]
 ) -> None:
-    text = "image,prediction,confidence\n" + "".join(f"{k}.jpg,{word},{sure!r}\n" for k, (word, sure) in enumerate(rows))
+    text = "image,prediction,confidence\n" + "".join(
+        f"{k}.jpg,{word},{sure!r}\n" for k, (word, sure) in enumerate(rows)
+    )
     frame = read(tmp_path_factory.getbasetemp(), text).frame
     words = {"f": "female", "M": "male", "": "", "x": "x"}
     assert frame["image"].tolist() == [f"{k}.jpg" for k in range(len(rows))]

@@ -50,9 +50,17 @@ def oracle_bin(score: float, edges: Array) -> int:
 
 
 def brute_force(
-    rows: Array, subjects: Array, groups: Array, *, floor: float, bins: int, group_count: int,
-    exclude: Array | None = None, probes: tuple[Array, Array, Array] | None = None, full_bins: int = 8,
-) -> Oracle:  # fmt: skip
+    rows: Array,
+    subjects: Array,
+    groups: Array,
+    *,
+    floor: float,
+    bins: int,
+    group_count: int,
+    exclude: Array | None = None,
+    probes: tuple[Array, Array, Array] | None = None,
+    full_bins: int = 8,
+) -> Oracle:
     """Every pair scored in float64 and sorted into counts; no filter, no block, no shortcut but numpy's."""
     others, other_subjects, other_groups = (rows, subjects, groups) if probes is None else probes
     dropped = np.zeros((len(rows), len(others)), bool)
@@ -78,17 +86,25 @@ def brute_force(
         g, h = np.minimum(groups[left], other_groups[right]), np.maximum(groups[left], other_groups[right])
         for kind, chosen in (("impostor", known & ~same), ("genuine", known & same)):
             for name, at, mask in ((kind, edges, chosen & (score >= floor)), (f"full_{kind}", full, chosen)):
-                place = (g[mask] * group_count + h[mask]) * (len(at) - 1) + np.searchsorted(at[1:-1], score[mask], "right")
+                place = (g[mask] * group_count + h[mask]) * (len(at) - 1) + np.searchsorted(
+                    at[1:-1], score[mask], "right"
+                )
                 counts[name] += np.bincount(place, minlength=counts[name].size).reshape(counts[name].shape)
             kept = chosen if kind == "genuine" else chosen & (score >= floor)
             listed[kind].append(np.rec.fromarrays([left[kept], right[kept], score[kept]], dtype=PAIR))
     nothing = np.recarray(0, PAIR)
     impostor, genuine = (np.concatenate([nothing, *listed[kind]]).view(np.recarray) for kind in ("impostor", "genuine"))
     return Oracle(
-        counts["impostor"], counts["genuine"], counts["full_impostor"].sum(-1), counts["full_genuine"].sum(-1),
-        impostor[np.lexsort((impostor.right, impostor.left, -impostor.score))], genuine, unknown,
-        counts["full_impostor"], counts["full_genuine"],
-    )  # fmt: skip
+        counts["impostor"],
+        counts["genuine"],
+        counts["full_impostor"].sum(-1),
+        counts["full_genuine"].sum(-1),
+        impostor[np.lexsort((impostor.right, impostor.left, -impostor.score))],
+        genuine,
+        unknown,
+        counts["full_impostor"],
+        counts["full_genuine"],
+    )
 
 
 def expected_tail(listed: Array, floor: float, limit: int) -> tuple[Array, float]:
@@ -144,7 +160,12 @@ def hard_faces(rng: np.random.Generator, n: int, depth: int) -> tuple[Array, Arr
 
 def assert_same_counts(a: Any, b: Any) -> None:
     """Two ScoreCounts are equal in every integer and every listed score."""
-    assert (a.groups, a.tail_floor, a.tail_limit, a.unknown_pairs) == (b.groups, b.tail_floor, b.tail_limit, b.unknown_pairs)
+    assert (a.groups, a.tail_floor, a.tail_limit, a.unknown_pairs) == (
+        b.groups,
+        b.tail_floor,
+        b.tail_limit,
+        b.unknown_pairs,
+    )
     for name in ("edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
     assert (a.full_range is None) == (b.full_range is None)
@@ -157,9 +178,13 @@ def assert_same_counts(a: Any, b: Any) -> None:
 def tools() -> SimpleNamespace:
     """The functions of this file: test modules cannot import one another."""
     return SimpleNamespace(
-        oracle_scores=oracle_scores, brute_force=brute_force, assert_counts=assert_counts, made_faces=made_faces,
-        hard_faces=hard_faces, assert_same_counts=assert_same_counts,
-    )  # fmt: skip
+        oracle_scores=oracle_scores,
+        brute_force=brute_force,
+        assert_counts=assert_counts,
+        made_faces=made_faces,
+        hard_faces=hard_faces,
+        assert_same_counts=assert_same_counts,
+    )
 
 
 @pytest.fixture

@@ -52,12 +52,27 @@ def test_two_processes_one_of_them_killed_give_the_integers_of_one(
 def test_a_block_that_is_answered_twice_is_added_once(rng: np.random.Generator, tools: Any, many_blocks: None) -> None:
     rows, subjects, groups = tools.hard_faces(rng, 200, 16)
     expected = count_scores(rows, subjects, groups, **SETTINGS)
-    run = counts.plan(rows, subjects, groups, **SETTINGS, exclude=None, names=None, probes=None, full_range=None,
-                      workers=1, device="cpu", shape=None)  # fmt: skip
+    run = counts.plan(
+        rows,
+        subjects,
+        groups,
+        **SETTINGS,
+        exclude=None,
+        names=None,
+        probes=None,
+        full_range=None,
+        workers=1,
+        device="cpu",
+        shape=None,
+    )
     total, committed = counts.count_ledger(run), set()
     for block in [*run.blocks, *run.blocks]:
-        total = cluster.commit(total, committed, (block.left_number, block.right_number),
-                               counts.count_blocks([block], rows, rows, run.settings))  # fmt: skip
+        total = cluster.commit(
+            total,
+            committed,
+            (block.left_number, block.right_number),
+            counts.count_blocks([block], rows, rows, run.settings),
+        )
     tools.assert_same_counts(total, expected)
 
 
@@ -71,8 +86,19 @@ def test_mapped_tables_are_read_where_they_lie_and_probes_travel_too(
     probes = Probes(rows[100:], subjects[100:], groups[100:])
     expected = count_scores(rows[:100], subjects[:100], groups[:100], probes=probes, full_range=8, **SETTINGS)
     client = InProcess()
-    run = counts.plan(mapped, subjects[:100], groups[:100], **SETTINGS, exclude=None, names=None, probes=probes,
-                      full_range=8, workers=1, device="cpu", shape=None)  # fmt: skip
+    run = counts.plan(
+        mapped,
+        subjects[:100],
+        groups[:100],
+        **SETTINGS,
+        exclude=None,
+        names=None,
+        probes=probes,
+        full_range=8,
+        workers=1,
+        device="cpu",
+        shape=None,
+    )
     monkeypatch.setattr(cluster, "dask", lambda: client)
     with cluster.tables_of(run, "local:2") as tables:
         assert tables[0].path == str(tmp_path / "gallery.npy")

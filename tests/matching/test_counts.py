@@ -23,8 +23,15 @@ LIMIT = 40
 def test_four_faces_are_counted_as_by_hand() -> None:
     # Angles of 0, 0, 60 and 90 degrees; scores 1 (genuine), .5 twice, 0 twice, and cos 30.
     rows = np.array([[1, 0], [1, 0], [0.5, np.sqrt(0.75)], [0, 1]], np.float32)
-    found = count_scores(rows, np.array([7, 7, 8, 9]), np.array([0, 0, 1, 1]), floor=0.4, bins=6, tail_limit=9,
-                         names=("darker", "lighter"))  # fmt: skip
+    found = count_scores(
+        rows,
+        np.array([7, 7, 8, 9]),
+        np.array([0, 0, 1, 1]),
+        floor=0.4,
+        bins=6,
+        tail_limit=9,
+        names=("darker", "lighter"),
+    )
     assert found.groups == ("darker", "lighter")
     np.testing.assert_allclose(found.edges, [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     expected = np.zeros((2, 2, 6), int)
@@ -51,8 +58,20 @@ def test_every_filter_tile_and_loop_gives_the_integers_of_brute_force(
     expected = tools.brute_force(rows, subjects, groups, floor=floor, bins=37, group_count=3, exclude=exclude)
     full = 8 if filter == "float32" else None
     for workers, limit in ((1, 10**6), (3, LIMIT)):
-        found = count_scores(rows, subjects, groups, floor=floor, bins=37, tail_limit=limit, exclude=exclude, filter=filter,
-                             kernels=kernels, shape=shape, workers=workers, full_range=full)  # fmt: skip
+        found = count_scores(
+            rows,
+            subjects,
+            groups,
+            floor=floor,
+            bins=37,
+            tail_limit=limit,
+            exclude=exclude,
+            filter=filter,
+            kernels=kernels,
+            shape=shape,
+            workers=workers,
+            full_range=full,
+        )
         tools.assert_counts(found, expected, limit=limit, full=full is not None)
 
 
@@ -109,14 +128,30 @@ def test_a_full_range_of_narrow_bins_scores_again_what_lies_near_an_edge(
 
 @settings(max_examples=40, deadline=None)
 @given(
-    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 90), depth=st.integers(1, 40), bins=st.integers(1, 50),
-    limit=st.integers(0, 400), filter=st.sampled_from(USABLE), tile=st.tuples(st.integers(1, 70), st.integers(1, 70)),
-    exact_floor=st.booleans(), floor=st.floats(-1.2, 0.999), kernels=st.sampled_from(["numba", "numpy"]),
-)  # fmt: skip
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 90),
+    depth=st.integers(1, 40),
+    bins=st.integers(1, 50),
+    limit=st.integers(0, 400),
+    filter=st.sampled_from(USABLE),
+    tile=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    exact_floor=st.booleans(),
+    floor=st.floats(-1.2, 0.999),
+    kernels=st.sampled_from(["numba", "numpy"]),
+)
 def test_any_size_floor_and_tile_gives_the_integers_of_brute_force(
-    tools: Any, seed: int, n: int, depth: int, bins: int, limit: int, filter: str, tile: tuple[int, int],
-    exact_floor: bool, floor: float, kernels: Any,
-) -> None:  # fmt: skip
+    tools: Any,
+    seed: int,
+    n: int,
+    depth: int,
+    bins: int,
+    limit: int,
+    filter: str,
+    tile: tuple[int, int],
+    exact_floor: bool,
+    floor: float,
+    kernels: Any,
+) -> None:
     rng = np.random.default_rng(seed)
     rows, subjects, groups = tools.made_faces(rng, n, depth, groups=2)
     rows[rng.integers(0, n, n // 3)] = rows[0]  # ties
@@ -126,15 +161,33 @@ def test_any_size_floor_and_tile_gives_the_integers_of_brute_force(
         floor = float(min(0.999, rng.choice(tools.oracle_scores(rows, rows).ravel())))
     exclude = rng.integers(0, n, (n // 2, 2))
     expected = tools.brute_force(rows, subjects, groups, floor=floor, bins=bins, group_count=2, exclude=exclude)
-    found = count_scores(rows, subjects, groups, floor=floor, bins=bins, tail_limit=limit, exclude=exclude, filter=filter,
-                         kernels=kernels, shape=TileShape(*tile), names=("a", "b"),
-                         full_range=8 if filter == "float32" else None)  # fmt: skip
+    found = count_scores(
+        rows,
+        subjects,
+        groups,
+        floor=floor,
+        bins=bins,
+        tail_limit=limit,
+        exclude=exclude,
+        filter=filter,
+        kernels=kernels,
+        shape=TileShape(*tile),
+        names=("a", "b"),
+        full_range=8 if filter == "float32" else None,
+    )
     tools.assert_counts(found, expected, limit=limit, full=filter == "float32")
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 150), size=st.integers(8, 70), parts=st.integers(1, 5),
-       probes=st.booleans(), limit=st.integers(0, 200), filter=st.sampled_from(USABLE))  # fmt: skip
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 150),
+    size=st.integers(8, 70),
+    parts=st.integers(1, 5),
+    probes=st.booleans(),
+    limit=st.integers(0, 200),
+    filter=st.sampled_from(USABLE),
+)
 def test_a_run_cut_in_shards_and_merged_in_any_order_is_the_whole(
     tools: Any, seed: int, n: int, size: int, parts: int, probes: bool, limit: int, filter: str
 ) -> None:
@@ -144,14 +197,26 @@ def test_a_run_cut_in_shards_and_merged_in_any_order_is_the_whole(
     others = tuple(values[: n // 2 + 1] for values in tools.made_faces(rng, n, 20))
     exclude = rng.integers(0, len(others[0]) if probes else n, (9, 2))
     exclude[:, 0] %= n
-    options: dict[str, Any] = {"floor": 0.1, "bins": 9, "tail_limit": limit, "filter": filter, "names": "abc",
-                               "exclude": exclude, "full_range": 8 if filter == "float32" else None}  # fmt: skip
-    expected = tools.brute_force(rows, subjects, groups, floor=0.1, bins=9, group_count=3, exclude=exclude,
-                                 probes=others if probes else None)  # fmt: skip
+    options: dict[str, Any] = {
+        "floor": 0.1,
+        "bins": 9,
+        "tail_limit": limit,
+        "filter": filter,
+        "names": "abc",
+        "exclude": exclude,
+        "full_range": 8 if filter == "float32" else None,
+    }
+    expected = tools.brute_force(
+        rows, subjects, groups, floor=0.1, bins=9, group_count=3, exclude=exclude, probes=others if probes else None
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counts, "super_rows", lambda depth: size)
-        shards = [count_scores(rows, subjects, groups, **options, shard=(k, parts), probes=Probes(*others) if probes else None)
-                  for k in range(parts)]  # fmt: skip
+        shards = [
+            count_scores(
+                rows, subjects, groups, **options, shard=(k, parts), probes=Probes(*others) if probes else None
+            )
+            for k in range(parts)
+        ]
     whole = reduce(add, (shards[k] for k in rng.permutation(parts)))
     tools.assert_counts(whole, expected, limit=limit, full=filter == "float32")
 
@@ -167,8 +232,9 @@ def test_the_order_of_the_rows_changes_nothing_but_their_numbers(rng: np.random.
     assert other.tail_floor == found.tail_floor
     np.testing.assert_array_equal(other.tail["score"], found.tail["score"])
     pairs = {frozenset(p) for p in zip(found.tail["left"].tolist(), found.tail["right"].tolist(), strict=True)}
-    assert pairs == {frozenset(p) for p in zip(order[other.tail["left"]].tolist(), order[other.tail["right"]].tolist(),
-                                               strict=True)}  # fmt: skip
+    assert pairs == {
+        frozenset(p) for p in zip(order[other.tail["left"]].tolist(), order[other.tail["right"]].tolist(), strict=True)
+    }
 
 
 def test_memory_mapped_and_strided_embeddings_give_the_same_integers(
@@ -198,7 +264,9 @@ def test_no_face_at_all_gives_empty_counts() -> None:
     assert found.impostor_pairs.sum() == found.unknown_pairs == len(found.tail) == len(found.genuine_scores) == 0
 
 
-@pytest.mark.parametrize(("value", "fault"), [(0.0, "zero"), (np.nan, "not finite"), (np.inf, "not finite"), (1e7, "1e\\+07")])
+@pytest.mark.parametrize(
+    ("value", "fault"), [(0.0, "zero"), (np.nan, "not finite"), (np.inf, "not finite"), (1e7, "1e\\+07")]
+)
 @pytest.mark.parametrize("kernels", ["numba", "numpy"])
 def test_a_row_that_is_no_direction_is_refused_by_its_number(value: float, fault: str, kernels: Any) -> None:
     rows = np.ones((9, 5), np.float32)
@@ -208,25 +276,46 @@ def test_a_row_that_is_no_direction_is_refused_by_its_number(value: float, fault
         count_scores(rows, np.arange(9), np.zeros(9, int), floor=0.0, bins=2, tail_limit=5, kernels=kernels)
     probes = Probes(rows, np.arange(9), np.zeros(9, int))
     with pytest.raises(MatchingError, match=f"probes: row 4 .*{fault}"):
-        count_scores(rows[:3], np.arange(3), np.zeros(3, int), floor=0.0, bins=2, tail_limit=5, probes=probes, kernels=kernels)
+        count_scores(
+            rows[:3], np.arange(3), np.zeros(3, int), floor=0.0, bins=2, tail_limit=5, probes=probes, kernels=kernels
+        )
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"floor": 1.0}, "floor"), ({"floor": float("nan")}, "floor"), ({"bins": 0}, "bins"), ({"tail_limit": -1}, "tail_limit"),
-        ({"workers": 0}, "workers"), ({"full_range": 0}, "full_range"), ({"shape": TileShape(0, 5)}, "shape"),
-        ({"filter": "int4"}, "int4"), ({"kernels": "cython"}, "cython"), ({"names": ("one",)}, "names"),
-        ({"names": ("one", "one")}, "names"), ({"exclude": np.array([[0, 9]])}, "line 0"),
-        ({"exclude": np.zeros((2, 3), int)}, "exclude"), ({"shard": (2, 2)}, "shard"), ({"device": "cuda"}, "cuda"),
-        ({"subjects": np.zeros(3)}, "subjects"), ({"groups": np.array([0, 1, -2])}, "groups: row 2"),
-        ({"embeddings": np.ones((3, 4))}, "float32"), ({"embeddings": np.ones((3, 0), np.float32)}, "depth"),
+        ({"floor": 1.0}, "floor"),
+        ({"floor": float("nan")}, "floor"),
+        ({"bins": 0}, "bins"),
+        ({"tail_limit": -1}, "tail_limit"),
+        ({"workers": 0}, "workers"),
+        ({"full_range": 0}, "full_range"),
+        ({"shape": TileShape(0, 5)}, "shape"),
+        ({"filter": "int4"}, "int4"),
+        ({"kernels": "cython"}, "cython"),
+        ({"names": ("one",)}, "names"),
+        ({"names": ("one", "one")}, "names"),
+        ({"exclude": np.array([[0, 9]])}, "line 0"),
+        ({"exclude": np.zeros((2, 3), int)}, "exclude"),
+        ({"shard": (2, 2)}, "shard"),
+        ({"device": "cuda"}, "cuda"),
+        ({"subjects": np.zeros(3)}, "subjects"),
+        ({"groups": np.array([0, 1, -2])}, "groups: row 2"),
+        ({"embeddings": np.ones((3, 4))}, "float32"),
+        ({"embeddings": np.ones((3, 0), np.float32)}, "depth"),
         ({"full_range": 4, "filter": "int8"}, "full_range"),
         ({"probes": Probes(np.ones((2, 5), np.float32), np.arange(2), np.zeros(2, int))}, "depth 4 against 5"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_make_no_sense_are_refused_by_name(change: dict[str, Any], fault: str) -> None:
-    given = {"embeddings": np.ones((3, 4), np.float32), "subjects": np.arange(3), "groups": np.array([0, 1, 1]),
-             "floor": 0.0, "bins": 2, "tail_limit": 5, "filter": "float32"}  # fmt: skip
+    given = {
+        "embeddings": np.ones((3, 4), np.float32),
+        "subjects": np.arange(3),
+        "groups": np.array([0, 1, 1]),
+        "floor": 0.0,
+        "bins": 2,
+        "tail_limit": 5,
+        "filter": "float32",
+    }
     with pytest.raises(MatchingError, match=fault):
         count_scores(**(given | change))

@@ -19,8 +19,13 @@ PRODUCTS = [name for name in ("float32", "int8") if not why_not(name)]
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), depth=st.integers(1, 130), size=st.floats(-5, 3), name=st.sampled_from(PRODUCTS),
-       kernels=st.sampled_from(["numba", "numpy"]))  # fmt: skip
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    depth=st.integers(1, 130),
+    size=st.floats(-5, 3),
+    name=st.sampled_from(PRODUCTS),
+    kernels=st.sampled_from(["numba", "numpy"]),
+)
 def test_no_score_is_further_from_its_product_than_the_bound(
     tools: Any, seed: int, depth: int, size: float, name: str, kernels: Any
 ) -> None:
@@ -68,7 +73,9 @@ def test_the_matrix_unit_finds_the_pairs_that_integer_products_find(rng: np.rand
             wanted &= np.arange(30, 103) > np.arange(5, 82)[:, None]
         assert row == 77
         np.testing.assert_array_equal(p[:found], products[i[:found] - 5, j[:found] - 30])
-        assert sorted(zip(i[:found] - 5, j[:found] - 30, strict=True)) == [tuple(p) for p in np.argwhere(wanted).tolist()]
+        assert sorted(zip(i[:found] - 5, j[:found] - 30, strict=True)) == [
+            tuple(p) for p in np.argwhere(wanted).tolist()
+        ]
 
 
 def test_a_processor_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +107,9 @@ def test_the_choice_names_the_time_of_every_filter_tried_and_why_the_others_were
     chosen = choose_filter(rows, floor=0.5)
     assert chosen.name in FILTERS
     assert all(name in chosen.reason for name in FILTERS)
-    monkeypatch.setattr("facegap.matching.choice.why_not", lambda name, _kernels: "" if name == "float32" else "not here")
+    monkeypatch.setattr(
+        "facegap.matching.choice.why_not", lambda name, _kernels: "" if name == "float32" else "not here"
+    )
     assert choose_filter(rows, floor=0.5).name == "float32"
     assert "no int8: not here" in choose_filter(rows, floor=0.5).reason
 

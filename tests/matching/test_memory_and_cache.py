@@ -66,7 +66,9 @@ def test_a_finished_run_keeps_none_of_its_buffers(rng: np.random.Generator) -> N
     gc.disable()
     try:
         for name in (name for name in FILTERS if not why_not(name)):
-            count_scores(rows, np.arange(600), np.arange(600) % 2, floor=0.5, bins=8, tail_limit=99, filter=name, workers=2)
+            count_scores(
+                rows, np.arange(600), np.arange(600) % 2, floor=0.5, bins=8, tail_limit=99, filter=name, workers=2
+            )
             search(rows, rows[:50], 3, filter=name)
         kept = [kind for kind in (Worker, Strip, Candidates) if any(type(thing) is kind for thing in gc.get_objects())]
     finally:

@@ -70,9 +70,14 @@ def test_an_unfit_row_is_refused_only_where_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("left", "right", "fault"),
-    [([0, 1], [2], "2 left rows and 1 right"), ([0, 9], [1, 1], "left: entry 1 is 9"), ([0], [-1], "right: entry 0 is -1"),
-     ([0.5], [1], "whole numbers"), ([[0]], [[1]], "list")],
-)  # fmt: skip
+    [
+        ([0, 1], [2], "2 left rows and 1 right"),
+        ([0, 9], [1, 1], "left: entry 1 is 9"),
+        ([0], [-1], "right: entry 0 is -1"),
+        ([0.5], [1], "whole numbers"),
+        ([[0]], [[1]], "list"),
+    ],
+)
 def test_a_list_that_is_none_is_refused(left: Any, right: Any, fault: str) -> None:
     with pytest.raises(MatchingError, match=fault):
         score_pairs(np.ones((3, 4), np.float32), np.array(left), np.array(right))

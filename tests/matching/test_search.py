@@ -51,8 +51,15 @@ def test_every_filter_and_loop_ranks_as_brute_force(
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 120), probes=st.integers(0, 40), depth=st.integers(1, 70),
-       k=st.integers(1, 30), size=st.integers(8, 60), filter=st.sampled_from(USABLE))  # fmt: skip
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 120),
+    probes=st.integers(0, 40),
+    depth=st.integers(1, 70),
+    k=st.integers(1, 30),
+    size=st.integers(8, 60),
+    filter=st.sampled_from(USABLE),
+)
 def test_any_gallery_cut_in_super_blocks_ranks_as_brute_force(
     tools: Any, seed: int, rows: int, probes: int, depth: int, k: int, size: int, filter: str
 ) -> None:
@@ -75,9 +82,14 @@ def test_any_gallery_cut_in_super_blocks_ranks_as_brute_force(
 
 @pytest.mark.parametrize(
     ("change", "fault"),
-    [({"k": 0}, "k=0"), ({"workers": 0}, "workers"), ({"filter": "x"}, "'x'"), ({"probes": np.ones((2, 3), np.float32)}, "depth"),
-     ({"gallery": np.zeros((2, 4), np.float32)}, "gallery: row 0 is zero")],
-)  # fmt: skip
+    [
+        ({"k": 0}, "k=0"),
+        ({"workers": 0}, "workers"),
+        ({"filter": "x"}, "'x'"),
+        ({"probes": np.ones((2, 3), np.float32)}, "depth"),
+        ({"gallery": np.zeros((2, 4), np.float32)}, "gallery: row 0 is zero"),
+    ],
+)
 def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], fault: str) -> None:
     rows = np.ones((4, 4), np.float32)
     with pytest.raises(MatchingError, match=fault):

@@ -29,7 +29,9 @@ from facegap.worlds.people import Setting, impostor_errors, subject_errors
 def family(sort, groups, rate, strength, *, is_ratio):
     people = tuple(People(f"g{k}", np.asarray(trials)) for k, trials in enumerate(groups))
     metric = "fmr" if is_ratio else "error_rate_all"
-    return OwnFamily(metric, "kind", np.nan, "", sort, people, 1, 1, rate, strength, is_ratio, 2.0 if is_ratio else 0.02)
+    return OwnFamily(
+        metric, "kind", np.nan, "", sort, people, 1, 1, rate, strength, is_ratio, 2.0 if is_ratio else 0.02
+    )
 
 
 def test_intraclass_correlation_by_hand():
@@ -49,7 +51,9 @@ def test_rho_finds_what_was_planted_between_pairs():
     matches, images = [], []
     for errors in impostor_errors(Setting("impostor", 120, 2, 0.05, "probit", 0.15), 30, np.random.default_rng(1)):
         left, right = np.nonzero(np.triu(errors))
-        matches.append((np.repeat(left, errors[left, right].astype(int)), np.repeat(right, errors[left, right].astype(int))))
+        matches.append(
+            (np.repeat(left, errors[left, right].astype(int)), np.repeat(right, errors[left, right].astype(int)))
+        )
         images.append(np.full(120, 2))
     correlation, rate = shared_correlation(matches, images)
     assert rate == pytest.approx(0.05, rel=0.1)

@@ -53,14 +53,16 @@ def test_families_are_the_people_and_errors_of_the_run(run_folder):
 
 
 def test_the_page_is_attached_hashed_and_says_the_same_each_time(run_folder):
-    before = {path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file() and path.name != "SHA256SUMS"}
+    before = {
+        path.name: path.read_bytes() for path in run_folder.iterdir() if path.is_file() and path.name != "SHA256SUMS"
+    }
     powers, _ = power_of_finished_run(run_folder, workers=1)
     assert recheck(run_folder) == []
     assert {name: (run_folder / name).read_bytes() for name in before} == before
     first = (run_folder / RESULT).read_bytes()
     power_of_finished_run(run_folder, workers=2)
     assert (run_folder / RESULT).read_bytes() == first
-    assert "selfcheck.html" in (run_folder / "SHA256SUMS").read_text()
+    assert PAGE in (run_folder / "SHA256SUMS").read_text()
     sentence = own_lines(powers, [])[0]
     assert "With 30 subjects in each of 2 groups and 15 % errors" in sentence
     assert "is found with probability" in sentence
@@ -88,7 +90,9 @@ def test_a_changed_page_is_made_again(run_folder):
 
 
 def test_a_run_without_two_groups_of_enough_people_says_so(answers, tmp_path):
-    run = audit_predictions(answers / "said.csv", answers / "people.csv", by="kind", min_subjects=40, out=tmp_path / "run")
+    run = audit_predictions(
+        answers / "said.csv", answers / "people.csv", by="kind", min_subjects=40, out=tmp_path / "run"
+    )
     powers, left_out = add_power(tmp_path / "run", run)
     assert powers == []
     assert left_out == ["error_rate_all by kind: fewer than two groups of 40 subjects"]

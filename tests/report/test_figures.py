@@ -52,8 +52,14 @@ def test_a_verification_run_has_a_figure_for_every_part_and_a_run_of_answers_onl
     compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]
 ) -> None:
     assert [part for part, found in figures_of(compared_run[1]).items() if found] == [
-        "errors", "waterfall", "scores", "det", "matrix", "transfer", "threshold",
-    ]  # fmt: skip
+        "errors",
+        "waterfall",
+        "scores",
+        "det",
+        "matrix",
+        "transfer",
+        "threshold",
+    ]
     assert [part for part, found in figures_of(answered_run[1]).items() if found] == ["errors", "waterfall"]
     assert list(FIGURES) == ["errors", "waterfall", "scores", "det", "matrix", "transfer", "threshold", "tone"]
 
@@ -64,7 +70,9 @@ def test_every_spec_fits_the_schema_of_vega_lite(figures: dict[str, Figure]) -> 
         alt.Chart.from_dict(figure.spec, validate=True)
 
 
-def test_a_dot_plot_draws_the_rates_of_the_run_worst_first(answered_run: tuple[Path, Run], figures: dict[str, Figure]) -> None:
+def test_a_dot_plot_draws_the_rates_of_the_run_worst_first(
+    answered_run: tuple[Path, Run], figures: dict[str, Figure]
+) -> None:
     run = answered_run[1]
     rows = [row for row in values(figures["errors/error-error-rate-all-by-town-gender"]) if "group" in row]
     rates = own_rates(run)
@@ -120,10 +128,24 @@ def test_a_hostile_group_is_text_in_every_svg(hostile_pictures: list[Drawn]) -> 
     for picture in hostile_pictures:
         tree = ElementTree.fromstring(picture.svg)
         kinds = {element.tag.removeprefix(SVG) for element in tree.iter()}
-        assert kinds <= {"svg", "g", "path", "text", "rect", "line", "defs", "clipPath", "linearGradient", "stop", "tspan"}
+        assert kinds <= {
+            "svg",
+            "g",
+            "path",
+            "text",
+            "rect",
+            "line",
+            "defs",
+            "clipPath",
+            "linearGradient",
+            "stop",
+            "tspan",
+        }
         attributes = {name for element in tree.iter() for name in element.attrib}
         assert not any(name.startswith("on") or "href" in name for name in attributes)
-    assert any("<script>alert(1)" in "".join(ElementTree.fromstring(picture.svg).itertext()) for picture in hostile_pictures)
+    assert any(
+        "<script>alert(1)" in "".join(ElementTree.fromstring(picture.svg).itertext()) for picture in hostile_pictures
+    )
 
 
 def test_no_svg_holds_an_escape_a_turning_letter_or_one_that_xml_forbids(hostile_pictures: list[Drawn]) -> None:
@@ -131,7 +153,9 @@ def test_no_svg_holds_an_escape_a_turning_letter_or_one_that_xml_forbids(hostile
         assert not set(picture.svg) & {"\x1b", "\u202e", "\ufffe"}
 
 
-def test_groups_named_as_every_object_of_javascript_names_its_own_parts_are_drawn(tmp_path: Path, make_compared: Any) -> None:
+def test_groups_named_as_every_object_of_javascript_names_its_own_parts_are_drawn(
+    tmp_path: Path, make_compared: Any
+) -> None:
     names = ["constructor", "toString", "__proto__"]
     run = make_compared(tmp_path, names, by="town,town*gender")
     pictures = {part: [drawn(figure) for figure in found] for part, found in figures_of(run).items()}
@@ -144,7 +168,10 @@ def test_groups_named_as_every_object_of_javascript_names_its_own_parts_are_draw
 
 
 def test_a_name_that_objects_have_is_kept_apart_by_a_blank_and_every_other_text_is_as_it_was() -> None:
-    assert told_apart({"sort": ["constructor", "a"], "constructor": 1}) == {"sort": ["constructor\u00a0", "a"], "constructor": 1}
+    assert told_apart({"sort": ["constructor", "a"], "constructor": 1}) == {
+        "sort": ["constructor\u00a0", "a"],
+        "constructor": 1,
+    }
     assert as_json("valueOf") == told_apart("valueOf") == "valueOf\u00a0"
     assert as_json("valueOf female") == "valueOf female"
     assert {"constructor", "__proto__", "toString"} <= INHERITED
@@ -173,9 +200,17 @@ def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apa
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (0.0284, "2.8"), (0.0042, ".42"), (0.00042, ".042"), (0.000042, ".004"), (0.0000042, "<.001"),
-     (0.31, "31"), (math.nan, "")],
-)  # fmt: skip
+    [
+        (0.0, "0"),
+        (0.0284, "2.8"),
+        (0.0042, ".42"),
+        (0.00042, ".042"),
+        (0.000042, ".004"),
+        (0.0000042, "<.001"),
+        (0.31, "31"),
+        (math.nan, ""),
+    ],
+)
 def test_a_cell_holds_its_rate_in_few_letters(value: float, text: str) -> None:
     assert short(value) == text
 

@@ -38,11 +38,17 @@ def test_comparisons_are_told_at_their_threshold_and_as_a_ratio(compared_run: tu
 
 @pytest.mark.parametrize(
     ("verdict", "differs", "words"),
-    [("gap", True, "a gap that chance alone does not explain"),
-     ("no gap larger than the margin", True, "no gap larger than 2 points, though not zero"),
-     ("no gap larger than the margin", False, "no gap larger than 2 points ("),
-     ("not enough data", False, "so few people cannot settle whether the groups differ; to find 2 points, about 1234 people")],
-)  # fmt: skip
+    [
+        ("gap", True, "a gap that chance alone does not explain"),
+        ("no gap larger than the margin", True, "no gap larger than 2 points, though not zero"),
+        ("no gap larger than the margin", False, "no gap larger than 2 points ("),
+        (
+            "not enough data",
+            False,
+            "so few people cannot settle whether the groups differ; to find 2 points, about 1234 people",
+        ),
+    ],
+)
 def test_the_verdict_is_said_in_words(answered_run: tuple[Path, Run], verdict: str, differs: bool, words: str) -> None:
     run = answered_run[1]
     gaps = run.gaps.assign(verdict=verdict, differs=differs, subjects_needed=1234.0)
@@ -93,7 +99,9 @@ def test_a_run_without_gaps_still_says_its_rates(answered_run: tuple[Path, Run])
     assert second == "No pair of groups was tested."
 
 
-def test_groups_without_any_error_are_told_with_counts_and_interval_of_the_least_known(answered_run: tuple[Path, Run]) -> None:
+def test_groups_without_any_error_are_told_with_counts_and_interval_of_the_least_known(
+    answered_run: tuple[Path, Run],
+) -> None:
     run = answered_run[1]
     chosen = (run.rates["metric"] == "error_rate_all") & (run.rates["gender"] != "any") & (run.rates["town"] == "any")
     rates = run.rates.copy()
@@ -112,9 +120,16 @@ def test_a_rate_without_an_interval_says_so(answered_run: tuple[Path, Run]) -> N
 
 @pytest.mark.parametrize(
     ("drawn", "verdict", "words"),
-    [(0, "", ""), (200, "gap", "; the doubt about the labels does not change that"),
-     (200, "not enough data", "; but with the doubt about the labels counted in, these people cannot settle whether")],
-)  # fmt: skip
+    [
+        (0, "", ""),
+        (200, "gap", "; the doubt about the labels does not change that"),
+        (
+            200,
+            "not enough data",
+            "; but with the doubt about the labels counted in, these people cannot settle whether",
+        ),
+    ],
+)
 def test_a_gap_by_doubtful_labels_is_not_told_without_their_doubt(
     answered_run: tuple[Path, Run], drawn: int, verdict: str, words: str
 ) -> None:

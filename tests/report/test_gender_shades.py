@@ -33,16 +33,22 @@ from facegap.types import Rate
 
 
 def made_run(
-    people: Mapping[str, Sequence[str]], *, by: Sequence[Sequence[str]] = (("gender",),),
-    classes: Sequence[str] = ("male", "female"), min_subjects: int = 20, with_tables: bool = False,
-) -> Run:  # fmt: skip
+    people: Mapping[str, Sequence[str]],
+    *,
+    by: Sequence[Sequence[str]] = (("gender",),),
+    classes: Sequence[str] = ("male", "female"),
+    min_subjects: int = 20,
+    with_tables: bool = False,
+) -> Run:
     """A run over made-up rows: `people` has prediction ("" for none), gender, and any of subject and other labels.
 
     The view needs neither rates nor gaps; `with_tables` derives them all the same.
     """
     rows = len(people["prediction"])
     frame = pd.DataFrame(people)
-    manifest = pd.DataFrame({"row": range(rows), "line": range(2, rows + 2), "image": [f"{k}.png" for k in range(rows)]})
+    manifest = pd.DataFrame(
+        {"row": range(rows), "line": range(2, rows + 2), "image": [f"{k}.png" for k in range(rows)]}
+    )
     manifest["path"] = manifest["image"]
     manifest["subject"] = frame["subject"] if "subject" in frame else manifest["image"]
     manifest = check(manifest.join(frame.drop(columns=["prediction", "subject"], errors="ignore")), MANIFEST, "made")
@@ -53,17 +59,28 @@ def made_run(
             faces[name] = {"int": -1, "nullable_int": pd.NA, "float": np.nan, "str": ""}[column.kind]
     raw = faces.assign(prediction=frame["prediction"], probability=np.nan, age=np.nan)
     record = {
-        "models": {"detect": "none", "classify": "made"}, "classes": list(classes), "says_age": False, "says_faces": True,
-        "groupings": [list(grouping) for grouping in by], "level": 0.95, "min_subjects": min_subjects, "warnings": [],
+        "models": {"detect": "none", "classify": "made"},
+        "classes": list(classes),
+        "says_age": False,
+        "says_faces": True,
+        "groupings": [list(grouping) for grouping in by],
+        "level": 0.95,
+        "min_subjects": min_subjects,
+        "warnings": [],
         "manifest": {"excluded_by_where": 0},
         "timing": {"per_image": {}},
         "execution": {"device_name": "none", "providers_used": [], "workers": 1, "batch": 1},
-    }  # fmt: skip
+    }
     nothing = pd.DataFrame()
     run = Run(
-        record, manifest, check(faces, FACES, "faces"), predictions_table(raw, manifest, classes),
-        nothing, nothing, nothing,
-    )  # fmt: skip
+        record,
+        manifest,
+        check(faces, FACES, "faces"),
+        predictions_table(raw, manifest, classes),
+        nothing,
+        nothing,
+        nothing,
+    )
     return replace(run, rates=rates_table(run), gaps=gaps_table(run)) if with_tables else run
 
 
@@ -76,9 +93,13 @@ def rows_of(*cells: tuple[str, str, str, int]) -> dict[str, list[str]]:
 # Ten darker women of whom four are called male, ten darker men all right, five lighter women right,
 # five lighter men of whom one is called female.
 BY_HAND = rows_of(
-    ("darker", "female", "male", 4), ("darker", "female", "female", 6), ("darker", "male", "male", 10),
-    ("lighter", "female", "female", 5), ("lighter", "male", "female", 1), ("lighter", "male", "male", 4),
-)  # fmt: skip
+    ("darker", "female", "male", 4),
+    ("darker", "female", "female", 6),
+    ("darker", "male", "male", 10),
+    ("lighter", "female", "female", 5),
+    ("lighter", "male", "female", 1),
+    ("lighter", "male", "male", 4),
+)
 
 
 def line(table: TextTable, start: str, nth: int = 0) -> dict[str, str]:
@@ -95,19 +116,40 @@ def counts(cells: Mapping[str, Rate]) -> dict[str, tuple[int, int]]:
 def test_every_cell_of_thirty_people_is_what_a_hand_counts() -> None:
     found = {label: counts(cells) for label, cells in view_rates(made_run(BY_HAND)).items()}
     assert found["Error"] == {
-        "All": (5, 30), "F": (4, 15), "M": (1, 15), "Darker": (4, 20), "Lighter": (1, 10),
-        "DF": (4, 10), "DM": (0, 10), "LF": (0, 5), "LM": (1, 5),
-    }  # fmt: skip
+        "All": (5, 30),
+        "F": (4, 15),
+        "M": (1, 15),
+        "Darker": (4, 20),
+        "Lighter": (1, 10),
+        "DF": (4, 10),
+        "DM": (0, 10),
+        "LF": (0, 5),
+        "LM": (1, 5),
+    }
     assert found["PPV"] == {head: (n - k, n) for head, (k, n) in found["Error"].items()}
     # Called female: 6 darker and 5 + 1 lighter; called male: 4 + 10 darker and 4 lighter.
     assert found["TPR"] == {
-        "All": (25, 30), "F": (11, 12), "M": (14, 18), "Darker": (16, 20), "Lighter": (9, 10),
-        "DF": (6, 6), "DM": (10, 14), "LF": (5, 6), "LM": (4, 4),
-    }  # fmt: skip
+        "All": (25, 30),
+        "F": (11, 12),
+        "M": (14, 18),
+        "Darker": (16, 20),
+        "Lighter": (9, 10),
+        "DF": (6, 6),
+        "DM": (10, 14),
+        "LF": (5, 6),
+        "LM": (4, 4),
+    }
     assert found["FPR"] == {
-        "All": (5, 30), "F": (4, 18), "M": (1, 12), "Darker": (4, 20), "Lighter": (1, 10),
-        "DF": (4, 14), "DM": (0, 6), "LF": (0, 4), "LM": (1, 6),
-    }  # fmt: skip
+        "All": (5, 30),
+        "F": (4, 18),
+        "M": (1, 12),
+        "Darker": (4, 20),
+        "Lighter": (1, 10),
+        "DF": (4, 14),
+        "DM": (0, 6),
+        "LF": (0, 4),
+        "LM": (1, 6),
+    }
 
 
 def test_the_printed_cell_is_the_count_its_share_and_its_interval() -> None:
@@ -162,10 +204,16 @@ def test_the_error_row_says_what_the_rates_of_the_run_say(drawn: list[tuple[str,
     run = made_run(dict(zip(names, zip(*drawn, strict=True), strict=True)), by=by)
     errors = view_rates(run)["Error"]
     heads = {
-        ("any", "any"): "All", ("any", "female"): "F", ("any", "male"): "M", ("darker", "any"): "Darker",
-        ("lighter", "any"): "Lighter", ("darker", "female"): "DF", ("darker", "male"): "DM",
-        ("lighter", "female"): "LF", ("lighter", "male"): "LM",
-    }  # fmt: skip
+        ("any", "any"): "All",
+        ("any", "female"): "F",
+        ("any", "male"): "M",
+        ("darker", "any"): "Darker",
+        ("lighter", "any"): "Lighter",
+        ("darker", "female"): "DF",
+        ("darker", "male"): "DM",
+        ("lighter", "female"): "LF",
+        ("lighter", "male"): "LM",
+    }
     rates = rates_table(run)
     chosen = rates[rates["metric"] == "error_rate_all"]
     for _, row in chosen.iterrows():
@@ -179,7 +227,9 @@ def test_the_error_row_says_what_the_rates_of_the_run_say(drawn: list[tuple[str,
 @settings(max_examples=20, deadline=None)
 @given(ANSWERS)
 def test_rows_add_up_whatever_the_answers(drawn: list[tuple[str, str, str, str]]) -> None:
-    found = view_rates(made_run(dict(zip(("tone", "gender", "prediction", "subject"), zip(*drawn, strict=True), strict=True))))
+    found = view_rates(
+        made_run(dict(zip(("tone", "gender", "prediction", "subject"), zip(*drawn, strict=True), strict=True)))
+    )
     for head in found["Error"]:
         error, right = found["Error"][head], found["PPV"][head]
         assert error.trials == right.trials
@@ -242,14 +292,23 @@ def test_a_run_in_which_all_answered_has_no_line_about_it() -> None:
 
 def test_other_labels_and_missing_ones_are_counted_out_loud() -> None:
     people = rows_of(
-        ("darker", "female", "female", 3), ("unknown", "male", "male", 4), ("lighter", "nonbinary", "male", 2),
+        ("darker", "female", "female", 3),
+        ("unknown", "male", "male", 4),
+        ("lighter", "nonbinary", "male", 2),
         ("lighter", "unknown", "male", 1),
-    )  # fmt: skip
+    )
     (table,) = gender_shades_tables(made_run(people))
     assert line(table, "  wrong/people") == {
-        "All": "0/7", "F": "0/3", "M": "0/4", "Darker": "0/3", "Lighter": "0/0",
-        "DF": "0/3", "DM": "0/0", "LF": "0/0", "LM": "0/0",
-    }  # fmt: skip
+        "All": "0/7",
+        "F": "0/3",
+        "M": "0/4",
+        "Darker": "0/3",
+        "Lighter": "0/0",
+        "DF": "0/3",
+        "DM": "0/0",
+        "LF": "0/0",
+        "LM": "0/0",
+    }
     assert any(note.startswith("3 images are in no column") for note in table.notes)
     assert any(note.startswith("4 without a label of tone") for note in table.notes)
 
@@ -270,16 +329,29 @@ def test_small_groups_are_named_as_such() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(math.nan, "–"), (0.0, "0.0"), (1.0, "100.0"), (1 / 4000, "<0.1"), (3999 / 4000, ">99.9"), (1 / 8, "12.5"),
-     (-1e-18, "0.0"), (1 - 2e-16, "100.0"), (0.0006, "0.1")],
-)  # fmt: skip
+    [
+        (math.nan, "–"),
+        (0.0, "0.0"),
+        (1.0, "100.0"),
+        (1 / 4000, "<0.1"),
+        (3999 / 4000, ">99.9"),
+        (1 / 8, "12.5"),
+        (-1e-18, "0.0"),
+        (1 - 2e-16, "100.0"),
+        (0.0006, "0.1"),
+    ],
+)
 def test_only_none_and_all_print_as_none_and_all(value: float, text: str) -> None:
     assert per_cent(value) == text
 
 
 def test_one_error_in_four_thousand_is_not_printed_as_none() -> None:
     (table,) = gender_shades_tables(
-        made_run(rows_of(("darker", "female", "female", 3999), ("darker", "female", "male", 1), ("darker", "male", "male", 9)))
+        made_run(
+            rows_of(
+                ("darker", "female", "female", 3999), ("darker", "female", "male", 1), ("darker", "male", "male", 9)
+            )
+        )
     )
     assert line(table, "Error")["F"] == "<0.1"
     assert line(table, "PPV")["F"] == ">99.9"
@@ -333,8 +405,9 @@ RACES = ("White", "Black", "Middle Eastern", "East Asian", "Southeast Asian", "I
 def test_many_levels_go_to_several_tables_that_fit_and_keep_every_column() -> None:
     cells = [(race, kind, kind, 1200) for race in RACES for kind in ("female", "male")]
     people = rows_of(*cells)
-    tables = gender_shades_tables(made_run({**people, "race": people["tone"], "tone": ["x"] * len(people["tone"])},
-                                           by=(("gender", "race"),)))  # fmt: skip
+    tables = gender_shades_tables(
+        made_run({**people, "race": people["tone"], "tone": ["x"] * len(people["tone"])}, by=(("gender", "race"),))
+    )
     heads = [head for table in tables for head in table.columns[1:]]
     assert heads == ["All", "F", "M", *sorted(RACES), *(f"{race} {kind}" for race in sorted(RACES) for kind in "FM")]
     for table in tables:

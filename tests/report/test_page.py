@@ -29,8 +29,26 @@ from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
 from facegap.store.run import Run, read_run, read_sums
 
-ORDER = ("finding", "verdicts", "gender-shades", "errors", "lost", "scores", "det", "matrix", "transfer", "threshold",
-         "spread", "searches", "tone", "failed", "timing", "limits", "methods", "reproduce")  # fmt: skip
+ORDER = (
+    "finding",
+    "verdicts",
+    "gender-shades",
+    "errors",
+    "lost",
+    "scores",
+    "det",
+    "matrix",
+    "transfer",
+    "threshold",
+    "spread",
+    "searches",
+    "tone",
+    "failed",
+    "timing",
+    "limits",
+    "methods",
+    "reproduce",
+)
 
 
 class Outline(HTMLParser):
@@ -55,7 +73,9 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def pages(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run], hostile_run: tuple[Path, Run]) -> dict[str, str]:
+def pages(
+    compared_run: tuple[Path, Run], answered_run: tuple[Path, Run], hostile_run: tuple[Path, Run]
+) -> dict[str, str]:
     """The page of each run."""
     found = {}
     for name, (folder, run) in {"compared": compared_run, "answered": answered_run, "hostile": hostile_run}.items():
@@ -65,11 +85,23 @@ def pages(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run], hostil
 
 
 @pytest.mark.parametrize("name", ["compared", "answered", "hostile"])
-def test_sections_come_in_the_order_of_reading_and_those_without_content_are_left_out(pages: dict[str, str], name: str) -> None:
+def test_sections_come_in_the_order_of_reading_and_those_without_content_are_left_out(
+    pages: dict[str, str], name: str
+) -> None:
     found = [section for section in Outline(pages[name]).sections if section in ORDER]
     assert found == [section for section in ORDER if section in found]
     expected = {
-        "answered": {"finding", "verdicts", "gender-shades", "errors", "lost", "timing", "limits", "methods", "reproduce"},
+        "answered": {
+            "finding",
+            "verdicts",
+            "gender-shades",
+            "errors",
+            "lost",
+            "timing",
+            "limits",
+            "methods",
+            "reproduce",
+        },
         "compared": set(ORDER) - {"gender-shades", "searches", "tone", "failed"},
     }
     assert set(found) == expected.get(name, expected["compared"])
@@ -263,11 +295,15 @@ def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_ru
     record = {**drawn_run[1].record, "groupings": [["gender"], ["race", "gender"]]}
     record["request"] = {
         "settings": {
-            "detect": "/home/somebody/cards/own.toml", "classify": "x", "embed": "e", "device": "cuda", "batch": 8,
+            "detect": "/home/somebody/cards/own.toml",
+            "classify": "x",
+            "embed": "e",
+            "device": "cuda",
+            "batch": 8,
             "where": "age not in ('0-2') and name == \"a; rm -rf /\"",
             "verify": {"fmr": [0.001], "thresholds": [], "split": 0.5, "seed": 3, "exclude_pairs": "/tmp/x y.csv"},
         }
-    }  # fmt: skip
+    }
     words = shlex.split(command_of(record))
     assert words[:3] == ["facegap", "audit", "MANIFEST.csv"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
@@ -283,7 +319,13 @@ def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_s
     drawn_run: tuple[Path, Run], answered_run: tuple[Path, Run]
 ) -> None:
     folder, run = drawn_run
-    labels = {"tone": {"sha256": "ab" * 32}, "annotations": {"sha256": "cd" * 32}, "draws": 50, "seed": 7, "columns": {}}
+    labels = {
+        "tone": {"sha256": "ab" * 32},
+        "annotations": {"sha256": "cd" * 32},
+        "draws": 50,
+        "seed": 7,
+        "columns": {},
+    }
     record = {**run.record, "labels": labels, "sent": {"calls": 1}}
     words = shlex.split(command_of(record))
     words.remove("--send-images")
@@ -309,7 +351,9 @@ def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], an
     assert command_of(answered_run[1].record).startswith("facegap audit-predictions PREDICTIONS.csv MANIFEST.csv")
 
 
-def test_limits_and_methods_are_those_of_the_run(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
+def test_limits_and_methods_are_those_of_the_run(
+    compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]
+) -> None:
     assert any("names no people" in limit for limit in limits_of(answered_run[1]))
     assert not any("names no people" in limit for limit in limits_of(compared_run[1]))
     names = {method.name for method in methods_of(answered_run[1])}
@@ -320,9 +364,17 @@ def test_limits_and_methods_are_those_of_the_run(compared_run: tuple[Path, Run],
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("12.5 % [1, 2] 3/4", True), ("16.5 points [14, 18]", True), ("55 gap; 36 not enough data", False), ("–", True),
-     ("1,752", True), ("< 0.0001", True), ("female", False), ("3f2a", False)],
-)  # fmt: skip
+    [
+        ("12.5 % [1, 2] 3/4", True),
+        ("16.5 points [14, 18]", True),
+        ("55 gap; 36 not enough data", False),
+        ("–", True),
+        ("1,752", True),
+        ("< 0.0001", True),
+        ("female", False),
+        ("3f2a", False),
+    ],
+)
 def test_columns_of_numbers_are_known_by_their_cells(text: str, expected: bool) -> None:
     assert is_number(text) is expected
 
@@ -330,7 +382,10 @@ def test_columns_of_numbers_are_known_by_their_cells(text: str, expected: bool) 
 def test_a_long_name_may_break_inside_and_stays_text() -> None:
     name = "<b>" + "x" * 60
     assert breakable(name) == "&lt;b&gt;" + "x" * 21 + "<wbr>" + "x" * 24 + "<wbr>" + "x" * 15
-    assert breakable("Southeast Asian female & [1.0,\u00a02.0] 34/56") == "Southeast Asian female &amp; [1.0,\u00a02.0] 34/56"
+    assert (
+        breakable("Southeast Asian female & [1.0,\u00a02.0] 34/56")
+        == "Southeast Asian female &amp; [1.0,\u00a02.0] 34/56"
+    )
     assert breakable("a\0b\x1b" + "y" * 24) == "a\ufffdb\ufffd" + "y" * 20 + "<wbr>" + "y" * 4
 
 
@@ -348,7 +403,12 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
 
 
 def test_small_words() -> None:
-    assert (sign("gap"), sign("no gap larger than 0.02"), sign("not enough data"), sign("5 gaps")) == ("▲", "≈", "?", "")
+    assert (sign("gap"), sign("no gap larger than 0.02"), sign("not enough data"), sign("5 gaps")) == (
+        "▲",
+        "≈",
+        "?",
+        "",
+    )
     assert unbroken("1 % [1.0, 2.0] 3/4 < 5") == "1\u00a0% [1.0,\u00a02.0] 3/4 <\u00a05"
     assert hash_source("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
@@ -387,7 +447,9 @@ def test_the_bundle_is_kept_in_the_users_cache_and_made_where_it_cannot_be(
     import vl_convert
 
     made: list[str] = []
-    monkeypatch.setattr(vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */")
+    monkeypatch.setattr(
+        vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */"
+    )
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert [runtime_script("a", "6.4") for _ in range(2)] == ["/* a */"] * 2
     assert made == ["a"]

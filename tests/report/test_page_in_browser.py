@@ -121,7 +121,9 @@ def test_a_label_that_is_html_is_shown_as_text_and_runs_nothing(page: Any) -> No
     assert page.get_by_text(HOSTILE).count() > 0
 
 
-def test_no_script_of_anybody_else_runs_even_if_it_got_into_the_page(chromium: Any, verification: Path, tmp_path: Path) -> None:
+def test_no_script_of_anybody_else_runs_even_if_it_got_into_the_page(
+    chromium: Any, verification: Path, tmp_path: Path
+) -> None:
     owned = "document.title = 'owned'"
     foreign = f'<script>{owned}</script><img src=x onerror="{owned}"></main>'
     (tmp_path / PAGE).write_text((verification / PAGE).read_text().replace("</main>", foreign))
@@ -189,7 +191,9 @@ def test_a_mark_tells_errors_trials_subjects_and_interval_under_the_pointer(wide
     mark.scroll_into_view_if_needed()
     mark.hover()
     rows = page.locator(".tip tr")
-    said = {rows.nth(k).locator("th").text_content(): rows.nth(k).locator("td").text_content() for k in range(rows.count())}
+    said = {
+        rows.nth(k).locator("th").text_content(): rows.nth(k).locator("td").text_content() for k in range(rows.count())
+    }
     assert set(said) == {"group", "rate", "errors of trials", "subjects", "interval"}
     assert re.fullmatch(r"[\d,]+ of [\d,]+", said["errors of trials"])
     assert re.fullmatch(r"95 %: \[[\d.]+, [\d.]+\]", said["interval"])
@@ -209,7 +213,9 @@ def test_without_scripts_the_pictures_stand_in(chromium: Any, verification: Path
     page.close()
 
 
-def test_on_paper_nothing_is_cut_folds_are_open_and_pictures_stand_for_charts(chromium: Any, verification: Path) -> None:
+def test_on_paper_nothing_is_cut_folds_are_open_and_pictures_stand_for_charts(
+    chromium: Any, verification: Path
+) -> None:
     page = open_page(chromium, verification, 688)  # A4 at 14 mm margins
     page.emulate_media(media="print")
     assert page.evaluate(OVERFLOWING) == []
@@ -230,7 +236,9 @@ def test_every_text_stands_out_from_its_background(page: Any, wide: Any) -> None
         assert opened.evaluate(FAINT) == []
 
 
-def test_the_keyboard_reaches_the_skip_link_the_contents_the_folds_and_the_tables(chromium: Any, verification: Path) -> None:
+def test_the_keyboard_reaches_the_skip_link_the_contents_the_folds_and_the_tables(
+    chromium: Any, verification: Path
+) -> None:
     page = open_page(chromium, verification, 1280)
     reached = []
     for _ in range(60):

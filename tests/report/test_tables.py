@@ -20,7 +20,9 @@ from facegap.statistics.intervals import clopper_pearson
 from facegap.store.run import Run
 
 
-def audited(folder: Path, labels: list[str], *, mates: int, least: int = 5, thresholds: tuple[float, ...] = (0.9,)) -> Run:
+def audited(
+    folder: Path, labels: list[str], *, mates: int, least: int = 5, thresholds: tuple[float, ...] = (0.9,)
+) -> Run:
     """One image of each person of a town, and a second of the first `mates`; towns are the labels."""
     rng = np.random.default_rng(3)
     people = np.concatenate([np.arange(len(labels)), np.arange(mates)])
@@ -73,9 +75,14 @@ def test_a_rate_on_fewer_people_than_its_group_has_says_so(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("own", "trials", "metric", "expected"),
-    [(12, 9, "fnmr", ""), (7, 9, "fnmr", ", 7 subjects"), (3, 9, "fnmr", ", only 3 subjects"), (0, 0, "fnmr", ""),
-     (3, 9, "error_rate_answered", "")],
-)  # fmt: skip
+    [
+        (12, 9, "fnmr", ""),
+        (7, 9, "fnmr", ", 7 subjects"),
+        (3, 9, "fnmr", ", only 3 subjects"),
+        (0, 0, "fnmr", ""),
+        (3, 9, "error_rate_answered", ""),
+    ],
+)
 def test_people_behind_a_rate_are_named_where_they_are_fewer(own: int, trials: int, metric: str, expected: str) -> None:
     assert people_behind({"subjects": own, "trials": trials, "metric": metric}, 12, 5) == expected
 
@@ -85,24 +92,46 @@ def test_gaps_name_their_threshold_and_its_source(run: Run) -> None:
     place = table.columns.index("threshold")
     of_fmr = [row for row in table.rows if row[1] == "falsely matched (FMR)"]
     assert [row[place] for row in of_fmr] == ["0.5000", "0.9900"]
-    assert next(row for row in table.rows if "fta" in row[1])[place] == "–"
+    assert next(row for row in table.rows if "FTA" in row[1])[place] == "–"
     assert "Threshold 0.5000: given." in table.notes
     assert "Threshold 0.9900: given." in table.notes
 
 
 def gap(**changed: Any) -> pd.DataFrame:
     row = {
-        "metric": "fmr", "model": "m", "threshold": 0.5, "family": "town", "group_a": "Ayr", "group_b": "Bonn",
-        "errors_a": 1, "trials_a": 100, "subjects_a": 30, "errors_b": 4, "trials_b": 100, "subjects_b": 30,
-        "difference": -0.03, "difference_low": -0.05, "difference_high": -0.01, "ratio": 0.25, "ratio_low": 0.1,
-        "ratio_high": 0.5, "p": 0.01, "p_adjusted": 0.01, "margin": 2.0, "differs": True, "within_margin": False,
-        "verdict": "gap", "subjects_needed": 100.0,
-    }  # fmt: skip
+        "metric": "fmr",
+        "model": "m",
+        "threshold": 0.5,
+        "family": "town",
+        "group_a": "Ayr",
+        "group_b": "Bonn",
+        "errors_a": 1,
+        "trials_a": 100,
+        "subjects_a": 30,
+        "errors_b": 4,
+        "trials_b": 100,
+        "subjects_b": 30,
+        "difference": -0.03,
+        "difference_low": -0.05,
+        "difference_high": -0.01,
+        "ratio": 0.25,
+        "ratio_low": 0.1,
+        "ratio_high": 0.5,
+        "p": 0.01,
+        "p_adjusted": 0.01,
+        "margin": 2.0,
+        "differs": True,
+        "within_margin": False,
+        "verdict": "gap",
+        "subjects_needed": 100.0,
+    }
     return pd.DataFrame([row | changed])
 
 
 def test_the_gap_table_says_that_its_intervals_are_each_for_itself_and_p_is_not(run: Run) -> None:
-    assert "Brackets are 95 % intervals, each of one gap by itself; p is Holm's over all pairs" in gap_table(run).notes[0]
+    assert (
+        "Brackets are 95 % intervals, each of one gap by itself; p is Holm's over all pairs" in gap_table(run).notes[0]
+    )
 
 
 def test_the_worse_group_stands_first_whichever_was_a() -> None:
@@ -153,8 +182,14 @@ def test_the_finding_names_the_source_of_its_threshold(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.38764, "0.3876"), (0.0, "0.0000"), (-0.25, "-0.2500"), (0.00031234, "0.0003123"), (-1234567.0, "-1.235e+06"),
-     (math.nan, "–")],
-)  # fmt: skip
+    [
+        (0.38764, "0.3876"),
+        (0.0, "0.0000"),
+        (-0.25, "-0.2500"),
+        (0.00031234, "0.0003123"),
+        (-1234567.0, "-1.235e+06"),
+        (math.nan, "–"),
+    ],
+)
 def test_a_threshold_keeps_its_digits_whatever_the_scale_of_the_scores(value: float, text: str) -> None:
     assert score(value) == text

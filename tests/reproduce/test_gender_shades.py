@@ -53,9 +53,11 @@ def test_the_four_cells_of_microsoft_are_people_again(found: Reproduction) -> No
     cells = rates[(rates["metric"] == "error_rate_all") & (rates["gender"] != "any") & (rates["tone"] != "any")]
     counted = {(row["tone"], row["gender"]): (row["errors"], row["trials"]) for _, row in cells.iterrows()}
     assert counted == {
-        ("darker", "female"): (56, 271), ("darker", "male"): (19, 318),
-        ("lighter", "female"): (5, 296), ("lighter", "male"): (0, 385),
-    }  # fmt: skip
+        ("darker", "female"): (56, 271),
+        ("darker", "male"): (19, 318),
+        ("lighter", "female"): (5, 296),
+        ("lighter", "male"): (0, 385),
+    }
 
 
 @pytest.mark.parametrize("vendor", PRINTED)
@@ -80,11 +82,18 @@ def test_a_share_of_ours_misses_print_by_less_than_a_point(found: Reproduction, 
 def test_the_six_cells_that_are_no_count_are_found_and_marked(found: Reproduction) -> None:
     rows = table(found, "printed errors that no whole number").rows
     assert [row[:2] for row in rows] == [
-        ("Microsoft", "F"), ("Microsoft", "DF"), ("Face++", "DF"), ("Face++", "DM"), ("IBM", "M"), ("IBM", "DM"),
-    ]  # fmt: skip
+        ("Microsoft", "F"),
+        ("Microsoft", "DF"),
+        ("Face++", "DF"),
+        ("Face++", "DM"),
+        ("IBM", "M"),
+        ("IBM", "DM"),
+    ]
     assert [row[4] for row in rows] == ["61/567", "56/271", "93/271", "2/318", "39/703", "38/318"]
     for label in ("PPV", "Error"):
-        marked = [(vendor, head) for vendor in PRINTED for head, text in printed_text(vendor)[label].items() if "*" in text]
+        marked = [
+            (vendor, head) for vendor in PRINTED for head, text in printed_text(vendor)[label].items() if "*" in text
+        ]
         assert marked == [row[:2] for row in rows]
     assert not any("*" in text for vendor in PRINTED for text in printed_text(vendor)["TPR"].values())
 
@@ -92,10 +101,13 @@ def test_the_six_cells_that_are_no_count_are_found_and_marked(found: Reproductio
 def test_margins_that_do_not_add_up_stand_beside_print(found: Reproduction) -> None:
     rows = {row[:2]: row[2:4] for row in table(found, "printed errors that their crossed").rows}
     assert rows == {
-        ("Face++", "Darker"): ("16.5", "16.13"), ("Face++", "F"): ("21.3", "21.52"),
-        ("Microsoft", "Darker"): ("12.9", "12.73"), ("Microsoft", "M"): ("2.6", "2.70"),
-        ("Microsoft", "F"): ("10.7", "10.76"), ("IBM", "M"): ("5.6", "5.55"),
-    }  # fmt: skip
+        ("Face++", "Darker"): ("16.5", "16.13"),
+        ("Face++", "F"): ("21.3", "21.52"),
+        ("Microsoft", "Darker"): ("12.9", "12.73"),
+        ("Microsoft", "M"): ("2.6", "2.70"),
+        ("Microsoft", "F"): ("10.7", "10.76"),
+        ("IBM", "M"): ("5.6", "5.55"),
+    }
 
 
 @pytest.mark.parametrize(("exact", "fits"), [(5.55, True), (5.65, True), (5.549, False), (5.651, False)])
@@ -136,10 +148,21 @@ def test_the_worse_group_is_named_first(found: Reproduction) -> None:
 
 def test_a_gap_without_trials_is_dashes_not_zero(found: Reproduction) -> None:
     run = found.runs["IBM"]
-    gap = run.gaps[run.gaps["metric"] == "error_rate_all"].iloc[[0]].assign(
-        errors_b=0, trials_b=0, difference=float("nan"), difference_low=float("nan"), difference_high=float("nan"),
-        p_adjusted=float("nan"), verdict="not enough data", differs=False, within_margin=False,
-    )  # fmt: skip
+    gap = (
+        run.gaps[run.gaps["metric"] == "error_rate_all"]
+        .iloc[[0]]
+        .assign(
+            errors_b=0,
+            trials_b=0,
+            difference=float("nan"),
+            difference_low=float("nan"),
+            difference_high=float("nan"),
+            p_adjusted=float("nan"),
+            verdict="not enough data",
+            differs=False,
+            within_margin=False,
+        )
+    )
     (row,) = verdicts_table({"IBM": replace(run, gaps=gap)}).rows
     assert row[2:] == ("115/567, 0/0", "–", "–", "not enough data")
 
@@ -201,7 +224,9 @@ def test_the_command_prints_it_all_and_names_the_folders(
     kept: tuple[Reproduction, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reproduction, out = kept
-    monkeypatch.setattr("facegap.reproduce.gender_shades.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction})
+    monkeypatch.setattr(
+        "facegap.reproduce.gender_shades.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction}
+    )
     shown = CliRunner().invoke(app, ["reproduce", "gender-shades"])
     assert shown.exit_code == 0
     assert shown.output.startswith(reproduction.introduction[0][:60])

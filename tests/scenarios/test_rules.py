@@ -125,8 +125,12 @@ def test_where_nobody_listed_passes_no_stop_is_right() -> None:
 
 
 def test_without_refusals_measured_nothing_is_said_of_right_stops_but_false_stops_are() -> None:
-    answer = watchlist(Measured(GENDERS, {k: v for k, v in HAND.own.items() if k[0] == "fmr"}, HAND.across),
-                       people=200, entries=2, listed_share=0.005)  # fmt: skip
+    answer = watchlist(
+        Measured(GENDERS, {k: v for k, v in HAND.own.items() if k[0] == "fmr"}, HAND.across),
+        people=200,
+        entries=2,
+        listed_share=0.005,
+    )
     assert ends(answer.lines[-1].cells[1])[0] > 0
     assert all(math.isnan(ends(cell)[0]) for cell in answer.lines[-1].cells[2:])
 
@@ -204,8 +208,10 @@ def test_a_device_that_no_stranger_opened_has_a_lower_end_of_strangers_and_no_up
 def test_everybody_stands_beside_the_groups_once() -> None:
     own = {**HAND.own, ("fmr", EVERYBODY): rate(7, 3000, 0.001, 0.004)}
     assert [entry.name for entry in unlock(Measured(GENDERS, own)).lines] == [
-        "female", "male", "everybody, whatever the group",
-    ]  # fmt: skip
+        "female",
+        "male",
+        "everybody, whatever the group",
+    ]
     assert len(unlock(Measured((EVERYBODY,), own)).lines) == 1
 
 
@@ -221,14 +227,20 @@ def test_tries_are_whole_and_at_least_one(tries: float) -> None:
 def test_a_million_attempts_are_refused_and_a_thousand_impostors_pass_as_worked_by_hand() -> None:
     answer = registration(HAND)
     assert [ends(cell) for cell in line(answer, "female").cells] == [
-        pytest.approx((100_000, 50_000, 150_000)), (500, 500, 500), pytest.approx((1.5, 0.5, 3.0)),
-    ]  # fmt: skip
+        pytest.approx((100_000, 50_000, 150_000)),
+        (500, 500, 500),
+        pytest.approx((1.5, 0.5, 3.0)),
+    ]
     assert [ends(cell) for cell in line(answer, "male").cells] == [
-        pytest.approx((50_000, 20_000, 100_000)), (500, 500, 500), pytest.approx((0, 0, 2.0)),
-    ]  # fmt: skip
+        pytest.approx((50_000, 20_000, 100_000)),
+        (500, 500, 500),
+        pytest.approx((0, 0, 2.0)),
+    ]
     assert [ends(cell) for cell in answer.lines[-1].cells] == [
-        pytest.approx((150_000, 70_000, 250_000)), (1000, 1000, 1000), pytest.approx((1.5, 0.5, 5.0)),
-    ]  # fmt: skip
+        pytest.approx((150_000, 70_000, 250_000)),
+        (1000, 1000, 1000),
+        pytest.approx((1.5, 0.5, 5.0)),
+    ]
 
 
 def test_impostors_are_shared_out_like_honest_people() -> None:
@@ -291,11 +303,15 @@ def test_a_target_is_a_rate(target: float) -> None:
 def test_ten_thousand_visitors_are_told_wrong_as_worked_by_hand() -> None:
     answer = attributes(HAND)
     assert answer.columns == (
-        "no usable face", "told the wrong gender, were all answered", "wrong gender or no answer",
-    )  # fmt: skip
+        "no usable face",
+        "told the wrong gender, were all answered",
+        "wrong gender or no answer",
+    )
     assert [ends(cell) for cell in line(answer, "female").cells] == [
-        pytest.approx((500, 250, 900)), pytest.approx((500, 250, 900)), pytest.approx((950, 600, 1400)),
-    ]  # fmt: skip
+        pytest.approx((500, 250, 900)),
+        pytest.approx((500, 250, 900)),
+        pytest.approx((950, 600, 1400)),
+    ]
     assert [ends(cell)[0] for cell in answer.lines[-1].cells] == pytest.approx([500, 600, 1050])
 
 
@@ -304,13 +320,18 @@ def test_ten_thousand_visitors_are_told_wrong_as_worked_by_hand() -> None:
 
 def rows_of(cells: Sequence[tuple[str, str, str, str, str, int, int]]) -> pd.DataFrame:
     """RATES from (metric, gender, race, other gender, other race, errors, trials)."""
-    frame = pd.DataFrame(
-        cells, columns=["metric", "gender", "race", "other_gender", "other_race", "errors", "trials"]
-    )
+    frame = pd.DataFrame(cells, columns=["metric", "gender", "race", "other_gender", "other_race", "errors", "trials"])
     return frame.assign(
-        model="m", threshold=0.4, threshold_from="FMR 0.001, IN SAMPLE", subjects=4, effective_trials=1.0, low=0.1,
-        high=0.2, level=0.9, method="x",
-    )  # fmt: skip
+        model="m",
+        threshold=0.4,
+        threshold_from="FMR 0.001, IN SAMPLE",
+        subjects=4,
+        effective_trials=1.0,
+        low=0.1,
+        high=0.2,
+        level=0.9,
+        method="x",
+    )
 
 
 ROWS = rows_of(
@@ -416,7 +437,9 @@ def test_the_order_of_the_groups_does_not_matter(name: str, options: dict[str, f
                 assert ends(one) == pytest.approx(ends(other), rel=1e-9, abs=1e-12, nan_ok=True)
 
 
-@pytest.mark.parametrize(("name", "columns"), [("watchlist", (1,)), ("registration", (0, 1, 2)), ("attributes", (0, 1, 2, 3))])
+@pytest.mark.parametrize(
+    ("name", "columns"), [("watchlist", (1,)), ("registration", (0, 1, 2)), ("attributes", (0, 1, 2, 3))]
+)
 @FEW
 @given(world=worlds())
 def test_the_totals_are_the_sums_of_the_groups(name: str, columns: tuple[int, ...], world: Measured) -> None:

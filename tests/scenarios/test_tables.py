@@ -31,13 +31,21 @@ HEAD = (
 )
 FTE = ("any,any,,,3,100,100", "female,any,,,2,50,50", "male,any,,,1,50,50")
 COMPARED = (
-    "fmr,{at},any,any,,,10,4000,100", "fmr,{at},female,any,,,4,1000,50", "fmr,{at},male,any,,,1,1000,50",
-    "fmr,{at},unknown,any,,,0,1,2", "fmr,{at},female,any,male,any,2,1000,100",
-    "fnmr,{at},female,any,,,10,100,50", "fnmr,{at},male,any,,,5,100,50",
-    "gfar,{at},female,any,,,3,1000,50", "gfar,{at},male,any,,,0,1000,50",
-    "gfrr,{at},female,any,,,20,100,50", "gfrr,{at},male,any,,,10,100,50",
-    "fmr,{at},any,white,,,2,1000,60", "fmr,{at},any,black,,,6,1000,6", "fmr,{at},any,white,any,black,1,1000,66",
-)  # fmt: skip
+    "fmr,{at},any,any,,,10,4000,100",
+    "fmr,{at},female,any,,,4,1000,50",
+    "fmr,{at},male,any,,,1,1000,50",
+    "fmr,{at},unknown,any,,,0,1,2",
+    "fmr,{at},female,any,male,any,2,1000,100",
+    "fnmr,{at},female,any,,,10,100,50",
+    "fnmr,{at},male,any,,,5,100,50",
+    "gfar,{at},female,any,,,3,1000,50",
+    "gfar,{at},male,any,,,0,1000,50",
+    "gfrr,{at},female,any,,,20,100,50",
+    "gfrr,{at},male,any,,,10,100,50",
+    "fmr,{at},any,white,,,2,1000,60",
+    "fmr,{at},any,black,,,6,1000,6",
+    "fmr,{at},any,white,any,black,1,1000,66",
+)
 ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,,male,any,,,2,100,50")
 
 
@@ -54,7 +62,9 @@ def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 
         *labels, errors, trials, subjects = row.split(",")
         metric, rest = labels[0], ",".join(labels[1:])
         value = int(errors) / int(trials)
-        full.append(f"{metric},m,{rest},{errors},{trials},{subjects},{trials},{value},{value / 2},{2 * value},0.95,wilson")
+        full.append(
+            f"{metric},m,{rest},{errors},{trials},{subjects},{trials},{value},{value / 2},{2 * value},0.95,wilson"
+        )
     (folder / "rates.csv").write_text("\n".join([HEAD, *full]) + "\n")
     return folder
 
@@ -83,9 +93,10 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert matrix.rows[1] == ("female", "male", "0.2 % [0.1 %, 0.4 %]", "2 / 1,000 (100)")
     assert [row[:2] for row in matrix.rows] == [("female", "female"), ("female", "male"), ("male", "male")]
     assert table.notes == (
-        "Threshold 0.4100: FMR 0.001 on a split.", "In brackets: 95 % intervals.",
+        "Threshold 0.4100: FMR 0.001 on a split.",
+        "In brackets: 95 % intervals.",
         "Left out, since a label is missing: unknown.",
-    )  # fmt: skip
+    )
     assert any("independence bound" in sentence for sentence in assumptions)
 
 
@@ -101,8 +112,9 @@ def test_every_threshold_of_the_run_has_its_table_unless_one_is_named(tmp_path: 
     run = written(tmp_path / "run", *COMPARED, thresholds=("0.41,given", "0.52345678,the very pairs (IN-SAMPLE)"))
     both, assumptions = scenario_tables("payment", run)
     assert [table.notes[0] for table in both] == [
-        "Threshold 0.4100: given.", "Threshold 0.5235: the very pairs (IN-SAMPLE).",
-    ]  # fmt: skip
+        "Threshold 0.4100: given.",
+        "Threshold 0.5235: the very pairs (IN-SAMPLE).",
+    ]
     assert [any(note.startswith("In-sample") for note in table.notes) for table in both] == [False, True]
     assert len(assumptions) == len(set(assumptions))
     (one,), _ = scenario_tables("payment", run, threshold=0.5235)
@@ -171,14 +183,18 @@ def test_a_run_that_was_not_finished_or_was_edited_is_refused(run: Path) -> None
 
 
 def test_a_grouping_is_found_in_either_order_and_everybody_where_there_is_none(tmp_path: Path) -> None:
-    assert chosen_grouping({"groupings": [["gender"], ["gender", "race"]]}, tmp_path, "race*gender") == ("gender", "race")
+    assert chosen_grouping({"groupings": [["gender"], ["gender", "race"]]}, tmp_path, "race*gender") == (
+        "gender",
+        "race",
+    )
     assert chosen_grouping({"groupings": []}, tmp_path, None) == ()
 
 
 def test_shares_are_read_from_group_and_number() -> None:
     assert parse_shares(["darker female=.25", "lighter = male = .75"], "--people-of") == {
-        "darker female": 0.25, "lighter = male": 0.75,
-    }  # fmt: skip
+        "darker female": 0.25,
+        "lighter = male": 0.75,
+    }
     assert parse_shares([], "--people-of") is parse_shares(None, "--people-of") is None
     for text in ("female", "female=", "=.5", "female=half", "female=nan"):
         with pytest.raises(StatisticsError, match="is not GROUP=SHARE"):
@@ -222,7 +238,9 @@ def test_every_scenario_is_a_name_on_the_command_line(run: Path, name: str) -> N
     assert CliRunner().invoke(app, ["scenario", name, str(run)]).exit_code == 0
 
 
-def test_an_audit_with_toy_models_can_be_asked_every_scenario(toys: Any, draw: Any, encode: Any, tmp_path: Path) -> None:
+def test_an_audit_with_toy_models_can_be_asked_every_scenario(
+    toys: Any, draw: Any, encode: Any, tmp_path: Path
+) -> None:
     import facegap
 
     lines = ["image,subject,gender"]
@@ -233,9 +251,14 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(toys: Any, draw: A
             lines.append(f"{person}_{copy}.png,P{person},{'female' if person % 2 else 'male'}")
     (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
     facegap.audit.run(
-        tmp_path / "people.csv", detect=toys.card("detector"), classify=toys.card("classifier"),
-        embed=toys.card("embedder"), by="gender", threshold=[0.9], out=tmp_path / "run",
-    )  # fmt: skip
+        tmp_path / "people.csv",
+        detect=toys.card("detector"),
+        classify=toys.card("classifier"),
+        embed=toys.card("embedder"),
+        by="gender",
+        threshold=[0.9],
+        out=tmp_path / "run",
+    )
     for name in SCENARIOS:
         tables, assumptions = scenario_tables(name, tmp_path / "run")
         assert {"female", "male"} <= {row[0] for row in tables[0].rows}

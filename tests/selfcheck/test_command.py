@@ -14,7 +14,9 @@ WORLDS = 'title = "one"\nworlds = 20\n[[coverage]]\nkind = "classification"\nsub
 def test_selfcheck_prints_claims_and_where_the_page_is(tmp_path):
     (tmp_path / "worlds.toml").write_text(WORLDS)
     out = tmp_path / "out"
-    said = CliRunner().invoke(app, ["selfcheck", "--worlds", str(tmp_path / "worlds.toml"), "--out", str(out), "--workers", "1"])
+    said = CliRunner().invoke(
+        app, ["selfcheck", "--worlds", str(tmp_path / "worlds.toml"), "--out", str(out), "--workers", "1"]
+    )
     assert said.exit_code == 0, said.output
     assert "95 % intervals hold the truth" in said.output
     assert (out / "selfcheck.html").is_file()

@@ -29,10 +29,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Both pages, with names that are HTML wherever a name can stand."""
     base = Setting("classification", 20, 2, 0.1, "beta", 0.1)
     specs = (
-        base, Setting("impostor", 12, 1, 0.1, "probit", 0.1), Family(HOSTILE, (base, base), (HOSTILE, "b")),
-        PowerSetting(base, 2, 0.3), SearchSetting(20, 10, 1, 0.2, 0.2, 1, 0.0),
+        base,
+        Setting("impostor", 12, 1, 0.1, "probit", 0.1),
+        Family(HOSTILE, (base, base), (HOSTILE, "b")),
+        PowerSetting(base, 2, 0.3),
+        SearchSetting(20, 10, 1, 0.2, 0.2, 1, 0.0),
         LabelSetting("classification", 20, 1, 0.1, 0.2, "probit", 0.0, 0.1),
-    )  # fmt: skip
+    )
     jobs = tuple(Job(spec, 10) for spec in specs)
     rows = [run_job(job, 0) for job in jobs]
     study = Study(HOSTILE, HOSTILE, "0" * 64, jobs)

@@ -56,7 +56,12 @@ def test_the_json_holds_settings_seed_and_claims(worlds, tmp_path):
     selfcheck(worlds, out=tmp_path / "out", seed=3, workers=1)
     found = json.loads((tmp_path / "out" / RESULT).read_text(encoding="utf-8"))
     assert (found["seed"], found["source"], len(found["coverage"]), len(found["families"])) == (3, "worlds.toml", 2, 1)
-    assert {claim["state"] for claim in found["claims"]} <= {"holds", "does not hold", "too few worlds to tell", "reported"}
+    assert {claim["state"] for claim in found["claims"]} <= {
+        "holds",
+        "does not hold",
+        "too few worlds to tell",
+        "reported",
+    }
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     assert stat.S_IMODE((tmp_path / "out" / RESULT).stat().st_mode) == 0o600
 
@@ -91,7 +96,7 @@ def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
     out = tmp_path / "out"
     out.mkdir()
     (out / DONE_PART).write_text(f'{{"seed": 0}}\n{line}\n', encoding="utf-8")
-    with pytest.raises(RunError, match="not a calibration that was broken off"):
+    with pytest.raises(RunError, match="not a self-check that was broken off"):
         selfcheck(worlds, out=out, resume=True)
 
 

@@ -19,7 +19,9 @@ rates = 0.1
 effect = "beta"
 strengths = 0.1
 """
-FAMILY = '[[families]]\nname = "f"\nkind = "impostor"\nrates = [0.1, 0.2]\nsubjects = [30, 40]\nimages = 1\nstrength = 0.1\n'
+FAMILY = (
+    '[[families]]\nname = "f"\nkind = "impostor"\nrates = [0.1, 0.2]\nsubjects = [30, 40]\nimages = 1\nstrength = 0.1\n'
+)
 POWER = '[[power]]\nkind = "genuine"\nrate = 0.1\ngaps = [0.1]\nsubjects = 20\nimages = 2\n'
 SEARCH = "[[search]]\ngallery = 50\nsubjects = 10\nfpir = 0.1\nfnir = 0.1\n"
 LABELS = '[[labels]]\nkind = "classification"\nsubjects = 20\nimages = 1\nrate = 0.1\ngap = 0.1\nflipped = [0, 0.1]\n'
@@ -67,8 +69,14 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         (HEAD + "colour = 1\n" + COVERAGE, "key 'colour' is not known here"),
         (HEAD.replace("100", '"many"') + COVERAGE, "key worlds is 'many'; give a whole number"),
         (HEAD.replace("100", "true") + COVERAGE, "key worlds is True"),
-        (HEAD + COVERAGE.replace("rates", "rate"), r"\[\[coverage\]\] 1, key 'rate' is not known here; did you mean rates"),
-        (HEAD + COVERAGE.replace("rates = 0.1", "rates = [0.1, 1.5]"), r"key rates is \[0.1, 1.5\]; give a number from"),
+        (
+            HEAD + COVERAGE.replace("rates", "rate"),
+            r"\[\[coverage\]\] 1, key 'rate' is not known here; did you mean rates",
+        ),
+        (
+            HEAD + COVERAGE.replace("rates = 0.1", "rates = [0.1, 1.5]"),
+            r"key rates is \[0.1, 1.5\]; give a number from",
+        ),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = nan"), "key rates is nan"),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = []"), r"key rates is \[\]"),
         (HEAD + COVERAGE.replace("classification", "lottery"), "key kind is 'lottery'; give one of impostor"),
@@ -81,7 +89,10 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         (HEAD + FAMILY + 'groups = ["a", "a"]\n', "key groups .*2 different names"),
         (HEAD + FAMILY + "margin = 0.5\n", "key margin is 0.5"),
         (HEAD + FAMILY.replace("name", "nme"), "did you mean name"),
-        (HEAD + FAMILY.replace("[30, 40]", "20000").replace("images = 1", "images = 9"), "key subjects .*false matches a world"),
+        (
+            HEAD + FAMILY.replace("[30, 40]", "20000").replace("images = 1", "images = 9"),
+            "key subjects .*false matches a world",
+        ),
         (HEAD + POWER.replace("[0.1]", "[0.89]"), "key gaps .*under .95"),
         (HEAD + POWER + "groups = 1\n", "key groups is 1"),
         (HEAD + SEARCH.replace("fpir = 0.1", "fpir = 0"), "key fpir is 0"),

@@ -200,7 +200,8 @@ def test_fnmr_is_the_clustered_rate_of_genuine_pairs():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"), [({"images": [2]}, "2 wrong genuine pairs of 1"), ({"images": []}, "code 0"), ({}, "give either")]
+    ("settings", "said"),
+    [({"images": [2]}, "2 wrong genuine pairs of 1"), ({"images": []}, "code 0"), ({}, "give either")],
 )
 def test_impossible_genuine_pairs_are_refused(settings, said):
     with pytest.raises(StatisticsError, match=said):

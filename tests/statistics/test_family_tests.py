@@ -24,12 +24,18 @@ def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, metric):
     trials = rng.integers(20, 400, (5, 4))
     errors = rng.binomial(trials, 0.1)
     first, second = np.triu_indices(4, 1)
-    sides = (errors[:, first] / trials[:, first], trials[:, first].astype(float),
-             errors[:, second] / trials[:, second], trials[:, second].astype(float))
+    sides = (
+        errors[:, first] / trials[:, first],
+        trials[:, first].astype(float),
+        errors[:, second] / trials[:, second],
+        trials[:, second].astype(float),
+    )
     margin = 2.0 if metric == "fmr" else 0.02
     many = judged(sides, is_ratio=metric == "fmr", margin=margin, alpha=0.05)
     for world in range(5):
-        one = gap_family(list("abcd"), errors[world], trials[world], trials[world], trials[world], metric=metric).columns
+        one = gap_family(
+            list("abcd"), errors[world], trials[world], trials[world], trials[world], metric=metric
+        ).columns
         assert np.array_equal(many.p[world], one.p, equal_nan=True)
         assert np.array_equal(many.p_adjusted[world], one.p_adjusted, equal_nan=True)
         assert np.array_equal(many.differs[world], one.differs)

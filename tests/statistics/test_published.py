@@ -34,7 +34,9 @@ def test_ten_people_can_print_ten_per_cent_but_not_fifteen():
 
 def test_a_half_may_have_been_rounded_either_way():
     assert possible_counts(12.5, 16, decimals=1)[0].counts == (2,)
-    assert possible_counts([12.0, 13.0], 8, decimals=0)[0].counts == possible_counts(13.0, 8, decimals=0)[0].counts == (1,)
+    assert (
+        possible_counts([12.0, 13.0], 8, decimals=0)[0].counts == possible_counts(13.0, 8, decimals=0)[0].counts == (1,)
+    )
 
 
 @given(st.integers(1, 3000).flatmap(lambda size: st.tuples(st.integers(0, size), st.just(size))))

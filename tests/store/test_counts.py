@@ -24,7 +24,14 @@ def counts() -> ScoreCounts:
     subjects, groups = np.arange(60) // 3, np.arange(60) % 2
     subjects[7] = -1
     return count_scores(
-        rows, subjects, groups, floor=0.2, bins=16, tail_limit=40, full_range=8, names=("darker female", "lighter männlich")
+        rows,
+        subjects,
+        groups,
+        floor=0.2,
+        bins=16,
+        tail_limit=40,
+        full_range=8,
+        names=("darker female", "lighter männlich"),
     )
 
 

@@ -25,10 +25,15 @@ EMBEDDINGS = np.arange(12, dtype=np.float32).reshape(4, 3)
 def made_run(**changes: Any) -> Run:
     frame = pd.DataFrame({"row": [0, 1], "image": ["a", "b"]})
     tables: dict[str, Any] = {
-        "record": {"state": "complete", "level": 0.95}, "manifest": frame, "faces": frame, "predictions": frame,
-        "rates": pd.DataFrame({"metric": ["fta"], "value": [0.5]}), "gaps": pd.DataFrame({"metric": ["fta"]}),
-        "age": pd.DataFrame(), "embeddings": EMBEDDINGS,
-    }  # fmt: skip
+        "record": {"state": "complete", "level": 0.95},
+        "manifest": frame,
+        "faces": frame,
+        "predictions": frame,
+        "rates": pd.DataFrame({"metric": ["fta"], "value": [0.5]}),
+        "gaps": pd.DataFrame({"metric": ["fta"]}),
+        "age": pd.DataFrame(),
+        "embeddings": EMBEDDINGS,
+    }
     return Run(**(tables | changes))
 
 
@@ -101,7 +106,7 @@ def test_a_column_name_that_a_spreadsheet_would_run_gets_an_apostrophe() -> None
 
 def test_harmless_cells_stay_as_they_are() -> None:
     frame = pd.DataFrame({"name": ["Zoë", "a=b", "", None], "n": [0.5, np.nan, 2, -3]})
-    assert store.csv_bytes(frame).decode() == "name,n\nZoë,0.5\na=b,\n\"\",2.0\n,-3.0\n".replace('""', "")
+    assert store.csv_bytes(frame).decode() == 'name,n\nZoë,0.5\na=b,\n"",2.0\n,-3.0\n'.replace('""', "")
 
 
 # ---- one writer, one folder ----
@@ -146,7 +151,9 @@ def test_another_process_holds_the_folder_too(tmp_path: Path) -> None:
     lock = str(tmp_path / ".lock")
     code = f"import fcntl, os; fd = os.open({lock!r}, os.O_CREAT | os.O_RDWR); fcntl.flock(fd, fcntl.LOCK_EX); "
     holder = subprocess.Popen(
-        [sys.executable, "-c", code + "print('held', flush=True); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", code + "print('held', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         assert holder.stdout is not None
@@ -177,7 +184,9 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store.os, "fsync", full)
-    with pytest.raises(RunError, match=r"cannot write the run .No space left on device.; free some space .* an audit then"):
+    with pytest.raises(
+        RunError, match=r"cannot write the run .No space left on device.; free some space .* an audit then"
+    ):
         store.write_bytes(tmp_path / "a.csv", b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"old"}
 
@@ -224,7 +233,11 @@ print(sorted(path.name for path in folder.rglob("*")))
 
 def test_a_full_disk_is_an_error_at_every_write_and_leaves_what_was_committed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr  # a mapped file would have ended the process by a signal
     first, second, names = done.stdout.splitlines()
@@ -283,7 +296,9 @@ def finished(tmp_path: Path) -> Path:
 
 
 def test_sums_are_those_of_sha256sum(finished: Path) -> None:
-    done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=finished, capture_output=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=finished, capture_output=True, check=False
+    )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == len(store.hashed_files(finished)) == 7
 
@@ -302,8 +317,10 @@ def test_a_missing_and_a_further_file_are_named(finished: Path) -> None:
     (finished / "figures" / "a.svg").write_text("<svg/>")
     (finished / ".hidden.tmp.csv").write_text("x")
     assert store.broken_hashes(finished) == [
-        "gaps.csv: missing", ".hidden.tmp.csv: not part of the run", "figures/a.svg: not part of the run",
-    ]  # fmt: skip
+        "gaps.csv: missing",
+        ".hidden.tmp.csv: not part of the run",
+        "figures/a.svg: not part of the run",
+    ]
 
 
 def test_parts_left_by_a_kill_at_the_end_are_named(finished: Path) -> None:
@@ -327,7 +344,9 @@ def test_parts_are_there_until_the_run_is_whole(tmp_path: Path, monkeypatch: Any
     assert store.committed_parts(tmp_path) == {0}
 
 
-@pytest.mark.parametrize("text", [b"", b"abc  run.json\n", b"\xff\xfe\n", b"0" * 64 + b" run.json\n", b"0" * 64 + b"  \n"])
+@pytest.mark.parametrize(
+    "text", [b"", b"abc  run.json\n", b"\xff\xfe\n", b"0" * 64 + b" run.json\n", b"0" * 64 + b"  \n"]
+)
 def test_sums_of_another_form_are_an_error(finished: Path, text: bytes) -> None:
     (finished / "SHA256SUMS").write_bytes(text)
     with pytest.raises(RunError, match="SHA256SUMS: "):

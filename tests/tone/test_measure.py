@@ -47,8 +47,14 @@ def test_every_row_ends_in_one_outcome_in_its_own_place(people: Path, toys: Any)
     frame = run(people, toys, progress=lambda done, total: seen.append((done, total)))
     assert frame["image"].tolist() == pd.read_csv(people)["image"].tolist()
     assert frame["outcome"].tolist() == [
-        "measured", "no_face", "many_faces", "too_small", "unreadable", "missing_file", "measured",
-    ]  # fmt: skip
+        "measured",
+        "no_face",
+        "many_faces",
+        "too_small",
+        "unreadable",
+        "missing_file",
+        "measured",
+    ]
     assert frame["row"].tolist() == list(range(7))
     assert frame["line"].tolist() == list(range(2, 9))
     assert (frame.loc[~frame["outcome"].isin(("measured", "no_face")), "detail"] != "").all()

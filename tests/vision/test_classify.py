@@ -24,9 +24,13 @@ SHARES = {"scale": "[0.01, 0.01, 0.01]"}  # a channel of 100 is 1
 def model(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
     """A classifier over a graph that averages channels, blue first; its outputs are told in TOML."""
 
-    def made(outputs: str, *, graph: bytes | None = None, rows: int = 8, margin: float = 0.0, **card: Any) -> Classifier:
+    def made(
+        outputs: str, *, graph: bytes | None = None, rows: int = 8, margin: float = 0.0, **card: Any
+    ) -> Classifier:
         data = graph or graphs.mean_of_channels()
-        path = card_writer(tmp_path, "toy", "classify", data, CROP.format(margin=margin) + outputs, colour="BGR", **card)
+        path = card_writer(
+            tmp_path, "toy", "classify", data, CROP.format(margin=margin) + outputs, colour="BGR", **card
+        )
         return classifier(read_card(path), open_session(data, name="toy"), rows)
 
     return made
@@ -81,7 +85,9 @@ def test_years_are_scaled(model: Any) -> None:
 
 
 def test_of_bins_the_middle_of_the_most_probable_one_is_the_age(model: Any) -> None:
-    answers = classify(model(age('kind = "bins"\nbins = ["0-2", "20-29", "70+"]')), plain((9, 1, 1), (1, 9, 1), (1, 1, 9)))
+    answers = classify(
+        model(age('kind = "bins"\nbins = ["0-2", "20-29", "70+"]')), plain((9, 1, 1), (1, 9, 1), (1, 1, 9))
+    )
     assert answers.age.tolist() == [1, 24.5, 70]
 
 
@@ -119,17 +125,26 @@ def test_bins_without_a_number_have_no_age(model: Any, graphs: Any) -> None:
         inputs={"input": ("N", 3, 16, 16)},
         outputs={"means": ("N", 3)},
     )
-    answers = classify(model(age('kind = "bins"\nbins = ["0-2", "20-29", "70+"]'), graph=graph), plain((0, 9, 9), (9, 99, 9)))
+    answers = classify(
+        model(age('kind = "bins"\nbins = ["0-2", "20-29", "70+"]'), graph=graph), plain((0, 9, 9), (9, 99, 9))
+    )
     assert np.isnan(answers.age[0])
     assert answers.age[1] == 24.5
 
 
 @pytest.mark.parametrize(
     "outputs",
-    [gender("softmax", TWO), gender("probability_of", TWO), gender("softmax", TWO, "columns = [0, 3]"), age('kind = "years"')],
+    [
+        gender("softmax", TWO),
+        gender("probability_of", TWO),
+        gender("softmax", TWO, "columns = [0, 3]"),
+        age('kind = "years"'),
+    ],
 )
 def test_an_output_of_another_width_is_a_model_error(model: Any, outputs: str) -> None:
-    with pytest.raises(ModelError, match=r"toy: output 'means' has shape \(1, 3\) for 1 faces, the card reads [12] values each"):
+    with pytest.raises(
+        ModelError, match=r"toy: output 'means' has shape \(1, 3\) for 1 faces, the card reads [12] values each"
+    ):
         classify(model(outputs), plain((1, 2, 3)))
 
 

@@ -24,8 +24,13 @@ NO_POINTS = (np.nan,) * 10
 
 def table(**changes: Any) -> DetectorSpec:
     plain: dict[str, Any] = {
-        "decoder": "yunet", "resize": "letterbox", "score_threshold": 0.5, "nms_iou": 0.3, "strides": STRIDES, "points": True,
-    }  # fmt: skip
+        "decoder": "yunet",
+        "resize": "letterbox",
+        "score_threshold": 0.5,
+        "nms_iou": 0.3,
+        "strides": STRIDES,
+        "points": True,
+    }
     return DetectorSpec(**(plain | changes))
 
 
@@ -46,7 +51,9 @@ def test_cells_run_along_rows_and_repeat_per_anchor() -> None:
 def yunet_heads(side: int = 64) -> dict[str, Any]:
     """Heads of a picture without a face."""
     widths = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
-    return {f"{kind}_{s}": np.zeros((1, (side // s) ** 2, n), np.float32) for s in STRIDES for kind, n in widths.items()}
+    return {
+        f"{kind}_{s}": np.zeros((1, (side // s) ** 2, n), np.float32) for s in STRIDES for kind, n in widths.items()
+    }
 
 
 def test_a_yunet_cell_gives_box_points_and_score_by_its_formulas() -> None:
@@ -102,7 +109,11 @@ def scrfd_heads(side: int = 64, *, batch_axis: bool = False) -> dict[str, Any]:
 
 def scrfd_map(heads: dict[str, Any], stride: int, width: int, side: int = 64) -> Any:
     length = 2 * (side // stride) ** 2
-    return next(head.reshape(length, width) for head in heads.values() if head.size == length * width and head.shape[-1] == width)
+    return next(
+        head.reshape(length, width)
+        for head in heads.values()
+        if head.size == length * width and head.shape[-1] == width
+    )
 
 
 @pytest.mark.parametrize("batch_axis", [False, True])
@@ -257,7 +268,8 @@ def test_sides_rounded_to_pixels_give_each_axis_its_own_scale(card: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("limit", "side"), [("", 16), ("enlargement_limit = 1.5", 24), ("enlargement_limit = 16", 64), ("enlargement_limit = 0.5", 8)]
+    ("limit", "side"),
+    [("", 16), ("enlargement_limit = 1.5", 24), ("enlargement_limit = 16", 64), ("enlargement_limit = 0.5", 8)],
 )
 def test_a_small_picture_is_enlarged_up_to_the_limit_only(card: Any, limit: str, side: int) -> None:
     canvas = prepare(white(16, 16), card(limit))
@@ -324,7 +336,9 @@ def test_an_scrfd_graph_runs_whole_with_its_numbered_outputs(card: Any, graphs: 
     assert found.points[0] == pytest.approx(np.full((5, 2), 32))
 
 
-def test_a_graph_without_the_heads_of_its_decoder_is_refused_when_it_is_opened(card: Any, graphs: Any, tmp_path: Path) -> None:
+def test_a_graph_without_the_heads_of_its_decoder_is_refused_when_it_is_opened(
+    card: Any, graphs: Any, tmp_path: Path
+) -> None:
     read = card(model=graphs.answering({"cls_8": np.zeros((1, 64, 1))}))
     with pytest.raises(ModelError, match="no output 'cls_16'"):
         opened(read, tmp_path / "toy.toml")

@@ -87,7 +87,9 @@ def test_an_output_of_another_dimension_is_a_model_error(means: Any) -> None:
         embed(means(dimension=4), plain((1, 2, 3), (4, 5, 6)))
 
 
-def test_a_card_that_names_no_output_of_the_graph_is_refused_at_once(tmp_path: Path, graphs: Any, card_writer: Any) -> None:
+def test_a_card_that_names_no_output_of_the_graph_is_refused_at_once(
+    tmp_path: Path, graphs: Any, card_writer: Any
+) -> None:
     model = graphs.mean_of_channels()
     path = card_writer(tmp_path, "toy", "embed", model, TABLES.format(dimension=3).replace('"means"', '"vector"'))
     with pytest.raises(ModelError, match="no output 'vector'; its outputs are 'means'"):

@@ -28,9 +28,7 @@ def stages(toys: Any) -> Any:
 
     def made(*, embeds: bool = True, classifies: bool = True, **settings: Any) -> Stages:
         cards = {name: read_card(Path(toys.card(name))) for name in ("detector", "embedder", "classifier")}
-        sessions = {
-            name: open_session((toys.folder / f"toy_{name}.onnx").read_bytes(), name=name) for name in cards
-        }
+        sessions = {name: open_session((toys.folder / f"toy_{name}.onnx").read_bytes(), name=name) for name in cards}
         return Stages(
             detector(cards["detector"], sessions["detector"]),
             embedder(cards["embedder"], sessions["embedder"], 8) if embeds else None,
@@ -78,7 +76,9 @@ def test_only_faces_that_are_ok_have_templates(stages: Any, pictures: pd.DataFra
     assert part.embeddings == pytest.approx(np.array([[1, 1, 1, 1, 4, 4, 4, 4]]) / 68**0.5, abs=1e-6)
 
 
-def test_the_classifier_answers_for_a_face_without_a_template_too(stages: Any, pictures: pd.DataFrame, tmp_path: Path) -> None:
+def test_the_classifier_answers_for_a_face_without_a_template_too(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path
+) -> None:
     rows = run_part(pictures, tmp_path, stages(many_faces="refuse"), lambda: None).rows
     assert rows["prediction"].tolist() == ["female", "", "", "", "", "", "male"]
     assert rows["probability"].tolist()[0] == pytest.approx(0.8)
@@ -90,13 +90,17 @@ def test_the_smallest_face_that_counts_is_a_setting(stages: Any, pictures: pd.Da
     assert rows["outcome"].tolist()[3] == "ok"
 
 
-def test_the_largest_and_the_most_central_of_several_faces_can_be_asked_for(stages: Any, tmp_path: Path, draw: Any) -> None:
+def test_the_largest_and_the_most_central_of_several_faces_can_be_asked_for(
+    stages: Any, tmp_path: Path, draw: Any
+) -> None:
     picture = draw(green=200, quadrants=(0,))
     picture[24:32, 32:40] = (0, 0, 255)  # 8 pixels, nearer the centre
     cv2.imwrite(str(tmp_path / "both.png"), picture)
     both = manifest_of(["both.png"])
     boxes = {
-        policy: run_part(both, tmp_path, stages(many_faces=policy, min_face_px=1, embeds=False), lambda: None).rows.iloc[0]
+        policy: run_part(
+            both, tmp_path, stages(many_faces=policy, min_face_px=1, embeds=False), lambda: None
+        ).rows.iloc[0]
         for policy in ("largest", "centre")
     }
     assert boxes["largest"][["x1", "y1", "x2", "y2"]].tolist() == pytest.approx([4, 4, 28, 28])
@@ -104,7 +108,9 @@ def test_the_largest_and_the_most_central_of_several_faces_can_be_asked_for(stag
     assert {row["policy"] for row in boxes.values()} == {"largest", "centre"}
 
 
-def test_points_without_a_place_end_as_no_template(stages: Any, pictures: pd.DataFrame, tmp_path: Path, monkeypatch: Any) -> None:
+def test_points_without_a_place_end_as_no_template(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path, monkeypatch: Any
+) -> None:
     def points_in_one_place(model: Detector, pixels: Any) -> Faces:
         return Faces(np.array([[4.0, 4, 28, 28]]), np.full((1, 5, 2), 9.0), np.array([0.9]))
 
@@ -124,7 +130,9 @@ def test_time_is_kept_for_each_stage_that_an_image_reached(stages: Any, pictures
     assert spent.iloc[4].tolist() == [True, False, False, False, False]  # no image
 
 
-def test_without_embedder_and_classifier_only_faces_are_found(stages: Any, pictures: pd.DataFrame, tmp_path: Path) -> None:
+def test_without_embedder_and_classifier_only_faces_are_found(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path
+) -> None:
     part = run_part(pictures, tmp_path, stages(embeds=False, classifies=False), lambda: None)
     assert part.embeddings is None
     assert set(part.rows["prediction"]) == {""}
@@ -139,7 +147,11 @@ def test_each_part_in_todo_comes_once_with_its_own_rows(stages: Any, tmp_path: P
     parts = dict(
         run_parts(rows, tmp_path, stages(), workers=3, todo=[0, 2, 3], part_rows=3, on_image=lambda: seen.append(1))
     )
-    assert {number: part.rows["row"].tolist() for number, part in parts.items()} == {0: [0, 1, 2], 2: [6, 7, 8], 3: [9, 10]}
+    assert {number: part.rows["row"].tolist() for number, part in parts.items()} == {
+        0: [0, 1, 2],
+        2: [6, 7, 8],
+        3: [9, 10],
+    }
     assert len(seen) == 8
 
 

@@ -28,9 +28,14 @@ dimension = 3
 def spec(**changes: Any) -> InputSpec:
     grey = changes.get("colour") == "GREY"
     plain: dict[str, Any] = {
-        "name": "input", "layout": "NCHW", "colour": "BGR", "size": (8, 8), "dtype": "float32",
-        "mean": (0,) if grey else (0, 0, 0), "scale": (1,) if grey else (1, 1, 1),
-    }  # fmt: skip
+        "name": "input",
+        "layout": "NCHW",
+        "colour": "BGR",
+        "size": (8, 8),
+        "dtype": "float32",
+        "mean": (0,) if grey else (0, 0, 0),
+        "scale": (1,) if grey else (1, 1, 1),
+    }
     return InputSpec(**(plain | changes))
 
 
@@ -72,7 +77,11 @@ def test_mean_and_scale_follow_the_channels_where_they_come_last() -> None:
 
 
 def test_a_scale_alone_and_a_mean_alone_both_count() -> None:
-    assert tensors.to_tensor(two_crops(), spec(scale=(0.5, 0.5, 0.5)))[1].tolist() == [[[0.5, 2]], [[1, 2.5]], [[1.5, 3]]]
+    assert tensors.to_tensor(two_crops(), spec(scale=(0.5, 0.5, 0.5)))[1].tolist() == [
+        [[0.5, 2]],
+        [[1, 2.5]],
+        [[1.5, 3]],
+    ]
     assert tensors.to_tensor(two_crops(), spec(mean=(1, 2, 3)))[1].tolist() == [[[0, 3]], [[0, 3]], [[0, 3]]]
 
 

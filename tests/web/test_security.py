@@ -25,8 +25,19 @@ TOKEN = "correct-horse-battery"
 PATHS = ("/", "/start", "/scale.css", "/static/annotate.css", "/static/annotate.js")
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8321", "127.0.0.1.evil.example:8321", "10.0.0.7:8321",
-                                  "user@127.0.0.1:8321", "127.0.0.1:8321/x", "[::1", ""])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8321",
+        "127.0.0.1.evil.example:8321",
+        "10.0.0.7:8321",
+        "user@127.0.0.1:8321",
+        "127.0.0.1:8321/x",
+        "[::1",
+        "",
+    ],
+)
 def test_a_name_that_is_not_ours_is_refused(site_of: Callable[..., Any], host: str) -> None:
     visitor = site_of().visitor()
     for path in PATHS:
@@ -89,9 +100,14 @@ def test_a_form_without_the_token_of_its_session_saves_nothing(site_of: Callable
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9999"},
-     {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"}],
-)  # fmt: skip
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
 def test_a_form_from_another_page_saves_nothing_even_with_the_token(
     site_of: Callable[..., Any], headers: dict[str, str]
 ) -> None:
@@ -196,9 +212,11 @@ def test_the_token_stands_in_no_address_and_no_page(site_of: Callable[..., Any])
     visitor = site_of(token=TOKEN).visitor()
     visitor.get("/")
     response = visitor.client.post(
-        "/start", data=visitor.hidden("/start") | {"token": TOKEN}, headers={"origin": "http://127.0.0.1:8321"},
+        "/start",
+        data=visitor.hidden("/start") | {"token": TOKEN},
+        headers={"origin": "http://127.0.0.1:8321"},
         follow_redirects=False,
-    )  # fmt: skip
+    )
     assert response.status_code == 303
     assert response.headers["location"] == "/"
     visitor.get("/")
@@ -244,12 +262,26 @@ def test_a_form_token_is_no_cookie_signature() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/image/../../etc/passwd.png", "/image/..%2f..%2fetc%2fpasswd.png", "/image/secret%20names%2Fperson%20000.png",
-        "/image/000000000000000000000000.png", "/image/.png", "/image/0.png", "/image/%00.png", "/image/x", "/image/",
-        "/static/../annotate.py", "/static/..%2fannotate.py", "/static/%2e%2e/annotate.py", "/static//etc/passwd",
-        "/static/annotate.css%00", "/people.csv", "/people.sqlite", "/secret%20names/person%20000.png", "//etc/passwd",
+        "/image/../../etc/passwd.png",
+        "/image/..%2f..%2fetc%2fpasswd.png",
+        "/image/secret%20names%2Fperson%20000.png",
+        "/image/000000000000000000000000.png",
+        "/image/.png",
+        "/image/0.png",
+        "/image/%00.png",
+        "/image/x",
+        "/image/",
+        "/static/../annotate.py",
+        "/static/..%2fannotate.py",
+        "/static/%2e%2e/annotate.py",
+        "/static//etc/passwd",
+        "/static/annotate.css%00",
+        "/people.csv",
+        "/people.sqlite",
+        "/secret%20names/person%20000.png",
+        "//etc/passwd",
     ],
-)  # fmt: skip
+)
 def test_nothing_outside_the_manifest_and_the_page_is_served(site_of: Callable[..., Any], path: str) -> None:
     visitor = site_of().visitor()
     visitor.get("/")

@@ -12,9 +12,24 @@ from facegap.worlds.study import CoverageRow, FamilyRow
 
 ROW = CoverageRow("genuine", 40, 2, 0.1, "beta", 0.1, 8.0, True, 0.93, 2000, 0.95, 0.94, 0.80, 1.1, "")
 FAMILY = FamilyRow(
-    "alike", "classification", "error_rate_all", ("a", "b"), (40, 40), (1, 1), (0.1, 0.1), "probit", 0.0, 0.02, 400,
-    0.02, 0.02, math.nan, math.nan, math.nan, {},
-)  # fmt: skip
+    "alike",
+    "classification",
+    "error_rate_all",
+    ("a", "b"),
+    (40, 40),
+    (1, 1),
+    (0.1, 0.1),
+    "probit",
+    0.0,
+    0.02,
+    400,
+    0.02,
+    0.02,
+    math.nan,
+    math.nan,
+    math.nan,
+    {},
+)
 
 
 def test_the_error_of_a_share_by_hand():

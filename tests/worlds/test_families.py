@@ -53,7 +53,9 @@ def test_power_of_many_people_is_near_the_normal_approximation():
 
 @pytest.mark.parametrize("kind", ["classification", "impostor"])
 def test_each_world_is_judged_as_gap_family_judges_it(kind):
-    family = Family("three", tuple(Setting(kind, 30, 2, rate, "probit", 0.1) for rate in (0.05, 0.05, 0.2)), group_labels(3))
+    family = Family(
+        "three", tuple(Setting(kind, 30, 2, rate, "probit", 0.1) for rate in (0.05, 0.05, 0.2)), group_labels(3)
+    )
     rng = np.random.default_rng(4)
     columns = [rates_of_many(group, 25, rng)[0] for group in family.groups]
     first, second = pairs_of(3)
@@ -62,8 +64,12 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
     for world in range(25):
         rows = [column.rate(world) for column in columns]
         one = gap_family(
-            family.group_names, [r.errors for r in rows], [r.trials for r in rows], [r.subjects for r in rows],
-            [r.effective_trials for r in rows], metric=family.metric,
+            family.group_names,
+            [r.errors for r in rows],
+            [r.trials for r in rows],
+            [r.subjects for r in rows],
+            [r.effective_trials for r in rows],
+            metric=family.metric,
         ).columns
         assert many.p_adjusted[world] == pytest.approx(one.p_adjusted, nan_ok=True)
         assert np.array_equal(many.within_margin[world], one.within_margin)
@@ -87,20 +93,33 @@ def test_shares_of_nothing_are_nan():
 
 def test_sizes_of_gaps_by_hand():
     assert list(planted_size(np.array([0, 0.01, 0.02, 0.04, 0.05]), 0.02, is_ratio=False)) == [
-        NO_GAP, SMALLER, AT_MARGIN, TWICE, MORE
+        NO_GAP,
+        SMALLER,
+        AT_MARGIN,
+        TWICE,
+        MORE,
     ]
     assert list(planted_size(np.array([1.0, 1.5, 2.0, 4.0, 8.0]), 2.0, is_ratio=True)) == [
-        NO_GAP, SMALLER, AT_MARGIN, TWICE, MORE
+        NO_GAP,
+        SMALLER,
+        AT_MARGIN,
+        TWICE,
+        MORE,
     ]
 
 
 def test_a_raised_family_is_a_ratio_for_false_matches_and_a_difference_else():
-    assert [g.rate for g in raised_family(Setting("impostor", 9, 1, 0.01, "probit", 0), 3, 4.0, "").groups] == [0.04, 0.01, 0.01]
+    assert [g.rate for g in raised_family(Setting("impostor", 9, 1, 0.01, "probit", 0), 3, 4.0, "").groups] == [
+        0.04,
+        0.01,
+        0.01,
+    ]
     assert [g.rate for g in raised_family(single(0.1, 9), 2, 0.2, "").groups] == pytest.approx([0.3, 0.1])
 
 
 def test_confusions_add_up():
     once = {NO_GAP: {GAP: 1, WITHIN: 2, UNKNOWN: 3}}
     assert merged([once, once, {TWICE: {GAP: 5, WITHIN: 0, UNKNOWN: 0}}]) == {
-        NO_GAP: {GAP: 2, WITHIN: 4, UNKNOWN: 6}, TWICE: {GAP: 5, WITHIN: 0, UNKNOWN: 0}
+        NO_GAP: {GAP: 2, WITHIN: 4, UNKNOWN: 6},
+        TWICE: {GAP: 5, WITHIN: 0, UNKNOWN: 0},
     }

@@ -75,7 +75,9 @@ def test_two_images_of_one_person_correlate_as_a_beta_effect_says():
 
 
 def test_two_images_of_one_person_correlate_as_a_probit_effect_says():
-    errors, trials = subject_errors(Setting("classification", 200, 5, 0.2, "probit", 0.3), 400, np.random.default_rng(2))
+    errors, trials = subject_errors(
+        Setting("classification", 200, 5, 0.2, "probit", 0.3), 400, np.random.default_rng(2)
+    )
     both = (errors * (errors - 1)).mean() / (trials * (trials - 1))
     expected = multivariate_normal(cov=[[1, 0.3], [0.3, 1]]).cdf([ndtri(0.2)] * 2)
     assert both == pytest.approx(expected, abs=0.004)
@@ -94,7 +96,9 @@ def test_nobody_differs_without_an_effect():
     assert np.ptp(person_chances(0.1, "beta", 0.0, (3, 4), np.random.default_rng(0))) == 0
 
 
-@pytest.mark.parametrize(("people", "images", "rate", "rho"), [(60, 2, 0.05, 0.1), (60, 1, 0.01, 0.25), (40, 3, 0.1, 0.0)])
+@pytest.mark.parametrize(
+    ("people", "images", "rate", "rho"), [(60, 2, 0.05, 0.1), (60, 1, 0.01, 0.25), (40, 3, 0.1, 0.0)]
+)
 def test_sparse_false_matches_have_the_mean_and_the_spread_of_all_pairs_drawn(people, images, rate, rho):
     rng = np.random.default_rng(11)
     whole = impostor_errors(Setting("impostor", people, images, rate, "probit", rho), 400, rng).sum((1, 2)) / 2
@@ -142,4 +146,3 @@ def test_many_people_are_drawn_without_their_matrix():
     rates = rates_of(setting, 40, np.random.default_rng(0))[0]
     assert rates.trials[0] == 251 * 250 // 2
     assert rates.value.mean() == pytest.approx(1e-3, rel=0.25)
-

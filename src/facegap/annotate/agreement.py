@@ -142,11 +142,19 @@ def _alpha(found: Ratings, subjects: IntArray, rng: np.random.Generator) -> pd.D
     )
     comparable = tables.any(axis=(1, 2))
     answers = int((found.codes[:, comparable] != NO_LABEL).sum())
-    return pd.DataFrame([
-        {"metric": name, **_columns("alpha", result), "images": result.images, "subjects": result.subjects,
-         "answers": answers, "annotators": len(found.annotators)}
-        for name, result in zip(metrics, results, strict=True)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "metric": name,
+                **_columns("alpha", result),
+                "images": result.images,
+                "subjects": result.subjects,
+                "answers": answers,
+                "annotators": len(found.annotators),
+            }
+            for name, result in zip(metrics, results, strict=True)
+        ]
+    )
 
 
 def _pairs(found: Ratings, subjects: IntArray, rng: np.random.Generator) -> pd.DataFrame:
@@ -160,11 +168,17 @@ def _pairs(found: Ratings, subjects: IntArray, rng: np.random.Generator) -> pd.D
         same, kappa, by_steps = measures.estimates(
             tables, [measures.exact_agreement, plain, weighted], subjects, rng=rng
         )
-        rows.append({
-            "annotator_a": found.annotators[a], "annotator_b": found.annotators[b],
-            "images": same.images, "subjects": same.subjects, **_columns("same", same), **_columns("kappa", kappa),
-            **_columns("weighted_kappa", by_steps if found.scale.ordinal else NOTHING),
-        })  # fmt: skip
+        rows.append(
+            {
+                "annotator_a": found.annotators[a],
+                "annotator_b": found.annotators[b],
+                "images": same.images,
+                "subjects": same.subjects,
+                **_columns("same", same),
+                **_columns("kappa", kappa),
+                **_columns("weighted_kappa", by_steps if found.scale.ordinal else NOTHING),
+            }
+        )
     names = ["annotator_a", "annotator_b", "images", "subjects"]
     return pd.DataFrame(rows, columns=names + _names("same") + _names("kappa") + _names("weighted_kappa"))
 
@@ -178,11 +192,19 @@ def _annotators(found: Ratings, subjects: IntArray, rng: np.random.Generator) ->
             steps = differences_from_others(found.codes, k, len(found.scale.labels))
         (difference,) = measures.estimates(measures.mean_table(steps), [measures.mean_of], subjects, rng=rng)
         known = steps[~np.isnan(steps)]
-        rows.append({
-            "annotator": name, "answered": int((found.codes[k] != NO_LABEL).sum()), "skipped": int(found.skipped[k]),
-            "images": difference.images, "subjects": difference.subjects, **_columns("difference", difference),
-            "lighter": _share(known < 0), "same": _share(known == 0), "darker": _share(known > 0),
-        })  # fmt: skip
+        rows.append(
+            {
+                "annotator": name,
+                "answered": int((found.codes[k] != NO_LABEL).sum()),
+                "skipped": int(found.skipped[k]),
+                "images": difference.images,
+                "subjects": difference.subjects,
+                **_columns("difference", difference),
+                "lighter": _share(known < 0),
+                "same": _share(known == 0),
+                "darker": _share(known > 0),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -196,20 +218,30 @@ def _disputes(found: Ratings, together: Consensus, dispute_steps: int) -> pd.Dat
     chosen = chosen[np.argsort(-together.spread[chosen], kind="stable")]
     labels = np.array(found.scale.labels)
     last = given.shape[1] - 1 - given[:, ::-1].argmax(axis=1)
-    return pd.DataFrame({
-        "image": np.array(found.images, dtype=object)[chosen], "answers": together.answers[chosen],
-        "lightest": labels[given.argmax(axis=1)[chosen]], "darkest": labels[last[chosen]],
-        "steps": together.spread[chosen], "across_cut": across[chosen],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "image": np.array(found.images, dtype=object)[chosen],
+            "answers": together.answers[chosen],
+            "lightest": labels[given.argmax(axis=1)[chosen]],
+            "darkest": labels[last[chosen]],
+            "steps": together.spread[chosen],
+            "across_cut": across[chosen],
+        }
+    )
 
 
 def _consensus_table(found: Ratings, together: Consensus) -> pd.DataFrame:
     """The median label of every image."""
     labels = [*found.scale.labels, ""]  # NO_LABEL, -1, is the last one
-    return pd.DataFrame({
-        "image": found.images, "value": [labels[code] for code in together.codes], "answers": together.answers,
-        "steps": together.spread, "tied": together.tied,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "image": found.images,
+            "value": [labels[code] for code in together.codes],
+            "answers": together.answers,
+            "steps": together.spread,
+            "tied": together.tied,
+        }
+    )
 
 
 def _measured(
@@ -217,9 +249,9 @@ def _measured(
 ) -> pd.DataFrame:
     """Each annotator, and the consensus, beside what was measured on the same images."""
     whom = [*zip(found.annotators, found.codes, strict=True), (CONSENSUS_NAME, together.codes)]
-    return pd.DataFrame([
-        {"annotator": name, **_beside_measurement(codes, found.scale, tone, subjects, rng)} for name, codes in whom
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [{"annotator": name, **_beside_measurement(codes, found.scale, tone, subjects, rng)} for name, codes in whom]
+    )
 
 
 def _beside_measurement(
@@ -242,10 +274,14 @@ def _beside_measurement(
     )
     within = np.abs(difference[~np.isnan(difference)]) <= 1
     return {
-        "images": int(known.sum()), "subjects": len(np.unique(subjects[known])), **_columns("rank_correlation", order),
-        **_columns("steps", steps), "within_one": _share(within), **_columns("same_side", side),
+        "images": int(known.sum()),
+        "subjects": len(np.unique(subjects[known])),
+        **_columns("rank_correlation", order),
+        **_columns("steps", steps),
+        "within_one": _share(within),
+        **_columns("same_side", side),
         "side_images": side.images,
-    }  # fmt: skip
+    }
 
 
 def _ranks(values: FloatArray, known: BoolArray) -> FloatArray:

@@ -53,10 +53,21 @@ def annotate(
     from facegap.annotate import serve as command
 
     command.annotate(
-        manifest, scale=scale, port=port, host=host, token=token, annotator=annotator, db=db, where=where,
-        allow_outside=allow_outside, detect=detect, models_dirs=models_dir or (), seed=seed, practice=practice,
+        manifest,
+        scale=scale,
+        port=port,
+        host=host,
+        token=token,
+        annotator=annotator,
+        db=db,
+        where=where,
+        allow_outside=allow_outside,
+        detect=detect,
+        models_dirs=models_dir or (),
+        seed=seed,
+        practice=practice,
         announce=lambda started: _announce(started, manifest),
-    )  # fmt: skip
+    )
 
 
 def _announce(started: Started, manifest: Path) -> None:
@@ -66,11 +77,13 @@ def _announce(started: Started, manifest: Path) -> None:
     print_warnings(started.warnings)
     if started.beyond_this_machine:
         print_warnings(["others reach this page, and plain HTTP can be read on the way; put TLS before it, or use SSH"])
-    print_sentences([
-        f"Label {started.images:,} photographs on the scale {started.scale}: open {started.address}",
-        f"Answers are kept in {started.db}; stop with Ctrl-C, go on with the same command",
-        f"Afterwards: facegap annotations export {manifest} --out annotations.csv",
-    ])  # fmt: skip
+    print_sentences(
+        [
+            f"Label {started.images:,} photographs on the scale {started.scale}: open {started.address}",
+            f"Answers are kept in {started.db}; stop with Ctrl-C, go on with the same command",
+            f"Afterwards: facegap annotations export {manifest} --out annotations.csv",
+        ]
+    )
 
 
 answers = typer.Typer(no_args_is_help=True, help="Take answers of `facegap annotate` out as CSV, and bring them in.")
@@ -136,9 +149,14 @@ def agreement(
     from facegap.report.terminal import print_sentences, print_tables
 
     found = agreement_tables(
-        annotations_csv, scale=scale, tone=tone, manifest=manifest, even=even, dispute_steps=dispute_steps,
+        annotations_csv,
+        scale=scale,
+        tone=tone,
+        manifest=manifest,
+        even=even,
+        dispute_steps=dispute_steps,
         rng=np.random.default_rng(seed),
-    )  # fmt: skip
+    )
     print_tables(as_text(found, include_ids=include_ids))
     if out is not None:
         names = write_agreement(found, out, include_ids=include_ids)

@@ -132,8 +132,11 @@ class AnnotationStore:
         with self._lock:
             query = LAST + " AND practice = 0 AND withdrawn = 0 ORDER BY id"
             rows = [_answer(row) for row in self._connection.execute(query)]
-        return check(pd.DataFrame({name: [getattr(row, name) for row in rows] for name in ANNOTATIONS.columns}),
-                     ANNOTATIONS, "the answers")  # fmt: skip
+        return check(
+            pd.DataFrame({name: [getattr(row, name) for row in rows] for name in ANNOTATIONS.columns}),
+            ANNOTATIONS,
+            "the answers",
+        )
 
     def add(self, annotations: pd.DataFrame) -> Imported:
         """Add the rows of a checked ANNOTATIONS table, all or none; of two answers to an image the later counts."""
@@ -275,18 +278,34 @@ def _insert(connection: sqlite3.Connection, answer: Answer) -> None:
     """Add an entry unless the same form brought it before."""
     connection.execute(
         f"INSERT INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
-        (answer.scale, answer.annotator, answer.image, int(answer.practice), answer.value, answer.skipped,
-         int(answer.withdrawn), answer.at, answer.form),
-    )  # fmt: skip
+        (
+            answer.scale,
+            answer.annotator,
+            answer.image,
+            int(answer.practice),
+            answer.value,
+            answer.skipped,
+            int(answer.withdrawn),
+            answer.at,
+            answer.form,
+        ),
+    )
 
 
 def _answer(row: Sequence[str | int]) -> Answer:
     """An entry from a row of COLUMNS."""
     scale, annotator, image, practice, value, skipped, withdrawn, at, form = row
     return Answer(
-        str(scale), str(annotator), str(image), bool(practice), str(value), str(skipped), str(form),
-        withdrawn=bool(withdrawn), at=str(at),
-    )  # fmt: skip
+        str(scale),
+        str(annotator),
+        str(image),
+        bool(practice),
+        str(value),
+        str(skipped),
+        str(form),
+        withdrawn=bool(withdrawn),
+        at=str(at),
+    )
 
 
 def _last_in_earnest(connection: sqlite3.Connection) -> list[Answer]:

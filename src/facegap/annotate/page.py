@@ -119,9 +119,13 @@ class Pages:
         entries = await run_in_threadpool(self.store.entries, self.task.scale.name, session.name)
         turn = next_turn(entries, self.order(session.name), self.practice)
         values: dict[str, Any] = {
-            "turn": turn, "fault": fault, "taken_back": taken_back(entries, turn), "name": session.name,
-            "fixed": self.task.annotator is not None, "can_undo": any(not entry.withdrawn for entry in entries),
-        }  # fmt: skip
+            "turn": turn,
+            "fault": fault,
+            "taken_back": taken_back(entries, turn),
+            "name": session.name,
+            "fixed": self.task.annotator is not None,
+            "can_undo": any(not entry.withdrawn for entry in entries),
+        }
         if turn.image is not None:
             found = await run_in_threadpool(self.pictures.encoded, turn.image)
             values |= {"number": self.pictures.number(turn.image), "picture": found} | self.choices()
@@ -141,9 +145,14 @@ class Pages:
         if not reason and value not in self.task.scale.labels:
             return await self.page(session, fault="Choose one of the answers, or skip the photograph.", status=400)
         entry = Answer(
-            self.task.scale.name, session.name, image, field(form, "practice") == "1", "" if reason else value, skipped,
+            self.task.scale.name,
+            session.name,
+            image,
+            field(form, "practice") == "1",
+            "" if reason else value,
+            skipped,
             field(form, "form")[:FORM_NAME_CHARACTERS],
-        )  # fmt: skip
+        )
         await run_in_threadpool(self.store.record, entry)
         return self.to("/", session)
 
@@ -237,9 +246,12 @@ class Pages:
         labels = self.task.scale.labels
         keys = [str((k + 1) % 10) for k in range(len(labels))]
         return {
-            "labels": list(zip(labels, self.wording.descriptions, keys, strict=True)), "wording": self.wording,
-            "swatches": self.task.scale.swatches is not None, "reasons": SKIP_REASONS, "other": OTHER,
-        }  # fmt: skip
+            "labels": list(zip(labels, self.wording.descriptions, keys, strict=True)),
+            "wording": self.wording,
+            "swatches": self.task.scale.swatches is not None,
+            "reasons": SKIP_REASONS,
+            "other": OTHER,
+        }
 
     async def colours(self, request: Request) -> Response:  # noqa: ARG002
         """The colours of the scale as a style sheet: the pages carry no inline style, which the policy forbids."""

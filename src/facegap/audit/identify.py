@@ -83,9 +83,7 @@ def side_of(images: Images, chosen: BoolArray, people: IntArray) -> Side:
     return Side(rows, images.templates[positions], people[rows])
 
 
-def candidate_lists(
-    gallery: Side, probes: Side, excluded: PairRows, length: int, *, workers: int
-) -> pd.DataFrame:
+def candidate_lists(gallery: Side, probes: Side, excluded: PairRows, length: int, *, workers: int) -> pd.DataFrame:
     """The best `length` candidates of each probe: probe, rank (from 1), gallery, score; by probe, then rank.
 
     Of the images of the probe's own person only the best is listed, as the others decide nothing. A list is shorter

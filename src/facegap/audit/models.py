@@ -98,8 +98,11 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
         {cards[task].name: str(cards[task].sha256) for task in sessions},
-        device=settings.device, threads=1, workers=count, batch=settings.batch,
-    )  # fmt: skip
+        device=settings.device,
+        threads=1,
+        workers=count,
+        batch=settings.batch,
+    )
     stages = Stages(
         detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None,
         embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in sessions else None,

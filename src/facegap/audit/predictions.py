@@ -74,9 +74,14 @@ def audit_predictions(
     chosen = chosen_classes(classes, answers)
     rows = answered_rows(table.frame, answers, chosen)
     record = black_box_record(
-        table, groupings, [*notes, *label_warnings(table, chosen)], {"classify": model or Path(predictions).stem},
-        VerifySettings(), min_subjects=min_subjects, level=level,
-    )  # fmt: skip
+        table,
+        groupings,
+        [*notes, *label_warnings(table, chosen)],
+        {"classify": model or Path(predictions).stem},
+        VerifySettings(),
+        min_subjects=min_subjects,
+        level=level,
+    )
     record |= {
         "request": {"predictions_sha256": answers.sha256, "classes": list(chosen), "where": where},
         "classes": list(chosen),
@@ -84,10 +89,18 @@ def audit_predictions(
     }
     nothing = pd.DataFrame()
     said = predictions_table(rows, table.frame, chosen)
-    run = derived(Run(
-        record, table.frame, check(rows_of_faces(rows), FACES, "faces"), said, nothing, nothing, nothing,
-        labels=None if table.joined is None else table.joined.probabilities,
-    ))  # fmt: skip
+    run = derived(
+        Run(
+            record,
+            table.frame,
+            check(rows_of_faces(rows), FACES, "faces"),
+            said,
+            nothing,
+            nothing,
+            nothing,
+            labels=None if table.joined is None else table.joined.probabilities,
+        )
+    )
     if out is not None:
         run.write(out)
     return run
@@ -134,16 +147,18 @@ def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[s
     silent, foreign = prediction == "", ~prediction.isin(["", *classes])
     outside = "outside the classes of the box: " + prediction
     detail = np.select([missing, silent & bool(classes), foreign], [NO_ROW, EMPTY, outside], default="")
-    return pd.DataFrame({
-        "row": frame["row"],
-        "image": frame["image"],
-        "outcome": "ok",
-        "detail": NO_DETECTOR,
-        "prediction": prediction.where(~foreign, ""),
-        "probability": found["probability"].where(~foreign),
-        "age": found["age"],
-        "answer_detail": detail,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "row": frame["row"],
+            "image": frame["image"],
+            "outcome": "ok",
+            "detail": NO_DETECTOR,
+            "prediction": prediction.where(~foreign, ""),
+            "probability": found["probability"].where(~foreign),
+            "age": found["age"],
+            "answer_detail": detail,
+        }
+    )
 
 
 def rows_of_faces(rows: pd.DataFrame) -> pd.DataFrame:

@@ -54,19 +54,32 @@ def record_of(
         "alarms": list(loaded.remembered.alarms),
         "checked": list(loaded.remembered.checked),
         "warnings": [
-            *loaded.remembered.alarms, *table.warnings,
+            *loaded.remembered.alarms,
+            *table.warnings,
             *label_warnings(
-                table.joined, groupings, len(table.frame), compared="embed" in loaded.cards, searched=settings.identify is not None
-            ), *notes,
-            *card_warnings(loaded.cards), *loaded.remembered.warnings,
+                table.joined,
+                groupings,
+                len(table.frame),
+                compared="embed" in loaded.cards,
+                searched=settings.identify is not None,
+            ),
+            *notes,
+            *card_warnings(loaded.cards),
+            *loaded.remembered.warnings,
         ],
-    }  # fmt: skip
+    }
 
 
 def black_box_record(
-    table: Manifest, groupings: Sequence[Grouping], notes: Sequence[str], models: Mapping[str, str], settings: VerifySettings,
-    *, min_subjects: int, level: float,
-) -> dict[str, Any]:  # fmt: skip
+    table: Manifest,
+    groupings: Sequence[Grouping],
+    notes: Sequence[str],
+    models: Mapping[str, str],
+    settings: VerifySettings,
+    *,
+    min_subjects: int,
+    level: float,
+) -> dict[str, Any]:
     """The record of an audit in which no model ran here: templates or scores were handed over."""
     versions = {name: version_of(name) for name in ("facegap", "numpy", "scipy", "pandas", "numba") if version_of(name)}
     return {
@@ -88,13 +101,17 @@ def black_box_record(
         "level": level,
         "min_subjects": min_subjects,
         "execution": {
-            "device_name": "no model ran here", "providers_used": [], "workers": 0, "batch": 0, "models": {},
+            "device_name": "no model ran here",
+            "providers_used": [],
+            "workers": 0,
+            "batch": 0,
+            "models": {},
             "versions": {"python": platform.python_version(), **versions},
         },
         "timing": {"per_image": {}},
         "conventions": {"exif": "no image was read", "labels": "as the source of the manifest states them"},
         "warnings": [*table.warnings, *closed_label_warnings(table, groupings, models), *notes],
-    }  # fmt: skip
+    }
 
 
 def joined_labels(table: Manifest) -> dict[str, Any]:
@@ -141,6 +158,11 @@ def timing_by_group(rows: pd.DataFrame, manifest: pd.DataFrame, groupings: Seque
             inside = spent[(cells.codes == k) & (spent > 0)]
             quantiles = np.quantile(inside, [0.5, 0.95]).round(4).tolist() if len(inside) else [None, None]
             found.append(
-                {"group": dict(group.attributes), "images": len(inside), "median_ms": quantiles[0], "p95_ms": quantiles[1]}
+                {
+                    "group": dict(group.attributes),
+                    "images": len(inside),
+                    "median_ms": quantiles[0],
+                    "p95_ms": quantiles[1],
+                }
             )
     return found

@@ -142,15 +142,34 @@ def audit(
 
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
     verify = VerifySettings(
-        () if given or published_threshold else tuple(dict.fromkeys(fmr)), fmr_on, given, published_threshold,
-        None if threshold_on is None else str(threshold_on), split, seed, in_sample,
-        None if pairs is None else str(pairs), None if exclude_pairs is None else str(exclude_pairs), tail_limit,
-    )  # fmt: skip
+        () if given or published_threshold else tuple(dict.fromkeys(fmr)),
+        fmr_on,
+        given,
+        published_threshold,
+        None if threshold_on is None else str(threshold_on),
+        split,
+        seed,
+        in_sample,
+        None if pairs is None else str(pairs),
+        None if exclude_pairs is None else str(exclude_pairs),
+        tail_limit,
+    )
     settings = Settings(
-        detect, classify, embed, device, batch, many_faces, min_face_px,
-        by if by is None or isinstance(by, str) else ",".join(by), where, min_subjects, level, keep_embeddings, verify,
+        detect,
+        classify,
+        embed,
+        device,
+        batch,
+        many_faces,
+        min_face_px,
+        by if by is None or isinstance(by, str) else ",".join(by),
+        where,
+        min_subjects,
+        level,
+        keep_embeddings,
+        verify,
         IdentifySettings(role_column, enrol, non_mates, tuple(sorted(set(rank))), tuple(fpir)) if identify else None,
-    )  # fmt: skip
+    )
     table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
     table = with_tone(table, Path(manifest), tone, annotations, draws=label_draws, seed=seed)
     groupings, _ = chosen_groupings(table, settings)  # a misspelt --by must not cost an hour of detection
@@ -187,9 +206,16 @@ def run_folder(out: Path | None, *, resume: bool) -> Iterator[tuple[Path, bool]]
 
 
 def run_in(
-    folder: Path, table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded,
-    sending: Sending, progress: Progress, *, lasting: bool,
-) -> Run:  # fmt: skip
+    folder: Path,
+    table: Manifest,
+    elsewhere: Manifest | None,
+    settings: Settings,
+    loaded: Loaded,
+    sending: Sending,
+    progress: Progress,
+    *,
+    lasting: bool,
+) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
     from facegap.audit.models import request_of, require_same_request
@@ -241,9 +267,13 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
     try:
         with quiet_decoders():
             for number, part in run_parts(
-                table.frame, table.folder, loaded.stages,
-                workers=loaded.execution.workers, todo=todo, on_image=counter.add,
-            ):  # fmt: skip
+                table.frame,
+                table.folder,
+                loaded.stages,
+                workers=loaded.execution.workers,
+                todo=todo,
+                on_image=counter.add,
+            ):
                 store.write_part(folder, number, part.rows, part.embeddings)
     finally:
         cv2.setNumThreads(threads)
@@ -257,9 +287,14 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
 
 
 def conclude(
-    folder: Path, table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded,
-    request: dict[str, Any], started: int,
-) -> Run:  # fmt: skip
+    folder: Path,
+    table: Manifest,
+    elsewhere: Manifest | None,
+    settings: Settings,
+    loaded: Loaded,
+    request: dict[str, Any],
+    started: int,
+) -> Run:
     """The tables of a run whose parts are all committed."""
     import pandas as pd
 
@@ -279,9 +314,15 @@ def conclude(
         record["sent"] = loaded.stages.service.sent()
     nothing = pd.DataFrame()
     run = store.Run(
-        record, table.frame, faces, predictions, nothing, nothing, nothing,
+        record,
+        table.frame,
+        faces,
+        predictions,
+        nothing,
+        nothing,
+        nothing,
         labels=None if table.joined is None else table.joined.probabilities,
-    )  # fmt: skip
+    )
     if images is not None:
         threshold_set = None
         if elsewhere is not None:
@@ -289,17 +330,26 @@ def conclude(
             store.write_threshold_set(folder, elsewhere.frame, other_faces)
         groupings, _ = chosen_groupings(table, settings)
         matching = match(
-            images, threshold_set, groupings, settings.verify,
-            published_threshold=loaded.cards["embed"].published_threshold, workers=loaded.execution.workers,
-        )  # fmt: skip
+            images,
+            threshold_set,
+            groupings,
+            settings.verify,
+            published_threshold=loaded.cards["embed"].published_threshold,
+            workers=loaded.execution.workers,
+        )
         record |= matching.record
         record["execution"]["notes"] += [matching.record[key] for key in ("matching_filter",) if key in matching.record]
         run = replace(run, embeddings=images.templates, matched=matching.matched)
         if settings.identify is not None:
             found = identify(
-                images, threshold_set, matching.matched.roles, matching.matched.excluded, settings.identify,
-                settings.verify, workers=loaded.execution.workers,
-            )  # fmt: skip
+                images,
+                threshold_set,
+                matching.matched.roles,
+                matching.matched.excluded,
+                settings.identify,
+                settings.verify,
+                workers=loaded.execution.workers,
+            )
             record |= found.record
             run = replace(run, searched=found.searched)
     record["timing"]["wall_s_of_last_start"] = round((time.perf_counter_ns() - started) / 1e9, 3)

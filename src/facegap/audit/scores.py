@@ -101,8 +101,11 @@ def audit_scores(
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
     settings = verify or VerifySettings()
-    refuse(settings, threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
-           pairs="the file of scores is the list of pairs")  # fmt: skip
+    refuse(
+        settings,
+        threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
+        pairs="the file of scores is the list of pairs",
+    )
     listed = read_scores(Path(scores))
     table, rows_of_names = people_of(listed, Path(scores), None if manifest is None else Path(manifest))
     pairs = pairs_of(listed, rows_of_names, table.frame, Path(scores))
@@ -118,7 +121,12 @@ def audit_scores(
     record = black_box_record(
         table, groupings, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
     )
-    record["scores"] = {"sha256": listed.sha256, "layout": listed.layout, "rows": len(listed), "without_score": listed.lost}
+    record["scores"] = {
+        "sha256": listed.sha256,
+        "layout": listed.layout,
+        "rows": len(listed),
+        "without_score": listed.lost,
+    }
     return finished(record, table, faces, matching, out)
 
 
@@ -230,7 +238,9 @@ def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
             values = table.frame.groupby("subject")[label].unique()
             torn = values[values.map(len) > 1]
             if len(torn):
-                raise TableError(f"subject {torn.index[0]!r} has several values of {label}; scores by subject need one each")
+                raise TableError(
+                    f"subject {torn.index[0]!r} has several values of {label}; scores by subject need one each"
+                )
             frame[label] = values.map(lambda found: found[0]).reindex(names).to_numpy()
     checked = check(frame, MANIFEST, "subjects of the scores")
     sha256 = "" if table is None else table.sha256
@@ -262,7 +272,9 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
     return pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
 
 
-def groupings_and_notes(table: Manifest, by: str | Sequence[str] | None) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+def groupings_and_notes(
+    table: Manifest, by: str | Sequence[str] | None
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
     """Terms of --by, or every label column, and what is not split by."""
     if by is None:
         return default_groupings(table.frame, table.labels)
@@ -273,22 +285,41 @@ def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFra
     """FACES where no image was seen: outcomes alone."""
     ok = outcome == "ok"
     frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))
-    empty: dict[str, Any] = {"detail": "", "colour": "", "policy": "", "faces": ok.astype(int), "width": pd.NA, "height": pd.NA}
+    empty: dict[str, Any] = {
+        "detail": "",
+        "colour": "",
+        "policy": "",
+        "faces": ok.astype(int),
+        "width": pd.NA,
+        "height": pd.NA,
+    }
     absent = {name: empty.get(name, np.nan) for name in FACES.columns if name not in frame.columns}
     return check(frame.assign(**absent), FACES, "faces")
 
 
 def finished(
-    record: dict[str, Any], table: Manifest, faces: pd.DataFrame, matching: Matching, out: str | Path | None,
+    record: dict[str, Any],
+    table: Manifest,
+    faces: pd.DataFrame,
+    matching: Matching,
+    out: str | Path | None,
     embeddings: NDArray[np.float32] | None = None,
-) -> Run:  # fmt: skip
+) -> Run:
     """The run with its tables, written to `out` where one is named."""
     nothing = pd.DataFrame()
     silent = table.frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     run = Run(
-        {**record, **matching.record}, table.frame, faces, check(silent, PREDICTIONS, "predictions"), nothing, nothing,
-        nothing, embeddings, matching.matched, labels=None if table.joined is None else table.joined.probabilities,
-    )  # fmt: skip
+        {**record, **matching.record},
+        table.frame,
+        faces,
+        check(silent, PREDICTIONS, "predictions"),
+        nothing,
+        nothing,
+        nothing,
+        embeddings,
+        matching.matched,
+        labels=None if table.joined is None else table.joined.probabilities,
+    )
     run = derived(run)
     if out is not None:
         with run_folder(Path(out), resume=False) as (folder, _):

@@ -263,7 +263,9 @@ def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str
                 found[exact] = cells.codes == k
     if not found:
         some = ", ".join(dict.fromkeys(names[:MOST_NAMED])) or "none"
-        raise TableError(f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}")
+        raise TableError(
+            f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}"
+        )
     if len(found) > 1:
         raise TableError(f"--fmr-on: {name!r} names several groups; say which: {', '.join(found)}")
     return next(iter(found.values()))

@@ -112,18 +112,29 @@ def match(
     elsewhere = None
     if threshold_set is not None and not given:
         everybody = np.ones(len(threshold_set.manifest), np.bool_)
-        words = elsewhere_in_words(threshold_set.manifest["subject"][threshold_set.enrolled], images.manifest["subject"])
+        words = elsewhere_in_words(
+            threshold_set.manifest["subject"][threshold_set.enrolled], images.manifest["subject"]
+        )
         elsewhere = basis_of(threshold_set, everybody, words, groupings, NO_PAIRS, settings, workers=workers)
     if settings.pairs is not None:
         pairs = scored_pairs(images, Path(settings.pairs), workers=workers)
-        return listed_matching(pairs, images.manifest, roles, excluded, settings, given, elsewhere, groupings, images.enrolled)
+        return listed_matching(
+            pairs, images.manifest, roles, excluded, settings, given, elsewhere, groupings, images.enrolled
+        )
     return match_all(images, elsewhere, groupings, settings, roles, excluded, given, workers=workers)
 
 
 def match_all(
-    images: Images, elsewhere: Basis | None, groupings: Sequence[Grouping], settings: VerifySettings,
-    roles: NDArray[np.str_], excluded: PairRows, given: Sequence[Operating], *, workers: int,
-) -> Matching:  # fmt: skip
+    images: Images,
+    elsewhere: Basis | None,
+    groupings: Sequence[Grouping],
+    settings: VerifySettings,
+    roles: NDArray[np.str_],
+    excluded: PairRows,
+    given: Sequence[Operating],
+    *,
+    workers: int,
+) -> Matching:
     """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
     evaluated = roles == EVALUATION
     counted, points, transfer = None, list(given), []
@@ -154,9 +165,15 @@ def match_all(
 
 
 def basis_of(
-    images: Images, taking_part: BoolArray, words: str, groupings: Sequence[Grouping], excluded: PairRows,
-    settings: VerifySettings, *, workers: int,
-) -> Basis:  # fmt: skip
+    images: Images,
+    taking_part: BoolArray,
+    words: str,
+    groupings: Sequence[Grouping],
+    excluded: PairRows,
+    settings: VerifySettings,
+    *,
+    workers: int,
+) -> Basis:
     """All pairs of a threshold set, counted. taking_part : bool (manifest rows,); words : whose they are."""
     counts = count(images, taking_part, groupings, excluded, tail_limit=settings.tail_limit, workers=workers).counts
     pairs = counted_comparisons(counts, images.subjects, images.enrolled, taking_part, excluded)
@@ -215,9 +232,15 @@ class Counted(NamedTuple):
 
 
 def count(
-    images: Images, taking_part: BoolArray, groupings: Sequence[Grouping], excluded: PairRows, *, tail_limit: int, workers: int,
+    images: Images,
+    taking_part: BoolArray,
+    groupings: Sequence[Grouping],
+    excluded: PairRows,
+    *,
+    tail_limit: int,
+    workers: int,
     reach: float = np.inf,
-) -> Counted:  # fmt: skip
+) -> Counted:
     """Exact counts among the images that take part; left and right in its lists are positions among those.
 
     taking_part : bool (manifest rows,)
@@ -233,10 +256,18 @@ def count(
     plotted = len(rows) <= MOST_PLOTTED_IMAGES
     choice = choose_filter(templates, floor=floor, full_range=plotted)
     counts = count_scores(
-        templates, images.subjects[rows], cells.codes[rows], floor=floor, bins=BINS, tail_limit=tail_limit,
-        names=group_names(cells), exclude=positions(excluded, rows, len(images.manifest)), workers=workers,
-        filter=choice.name, full_range=PLOT_BINS if plotted else None,
-    )  # fmt: skip
+        templates,
+        images.subjects[rows],
+        cells.codes[rows],
+        floor=floor,
+        bins=BINS,
+        tail_limit=tail_limit,
+        names=group_names(cells),
+        exclude=positions(excluded, rows, len(images.manifest)),
+        workers=workers,
+        filter=choice.name,
+        full_range=PLOT_BINS if plotted else None,
+    )
     return Counted(counts, choice.reason)
 
 
@@ -266,9 +297,16 @@ def positions(pairs: PairRows, rows: IntArray, images: int) -> PairRows:
 
 
 def listed_matching(
-    pairs: pd.DataFrame, manifest: pd.DataFrame, roles: NDArray[np.str_], excluded: PairRows, settings: VerifySettings,
-    given: Sequence[Operating], elsewhere: Basis | None, groupings: Sequence[Grouping], enrolled: BoolArray,
-) -> Matching:  # fmt: skip
+    pairs: pd.DataFrame,
+    manifest: pd.DataFrame,
+    roles: NDArray[np.str_],
+    excluded: PairRows,
+    settings: VerifySettings,
+    given: Sequence[Operating],
+    elsewhere: Basis | None,
+    groupings: Sequence[Grouping],
+    enrolled: BoolArray,
+) -> Matching:
     """Thresholds for listed pairs: left, right (manifest rows), genuine, score.
 
     They are found on listed impostor pairs whose people are both of the threshold set, or on a set of its own. Pairs
@@ -289,7 +327,10 @@ def listed_matching(
         points, transfer = operating_points(basis, groupings, settings), transfer_points(basis, groupings, settings)
     kept = without(pairs[["left", "right"]].to_numpy(np.int64), excluded, len(manifest))
     listed = {
-        "listed": len(pairs), "reviewed_and_left_out": int((~kept).sum()), "evaluation": int(sides.all(axis=1).sum()),
-        "threshold_set": int((~sides).all(axis=1).sum()), "between": between,
-    }  # fmt: skip
+        "listed": len(pairs),
+        "reviewed_and_left_out": int((~kept).sum()),
+        "evaluation": int(sides.all(axis=1).sum()),
+        "threshold_set": int((~sides).all(axis=1).sum()),
+        "between": between,
+    }
     return Matching(Matched(roles, excluded, pairs=pairs), {**points_record(points, transfer), "pairs": listed})

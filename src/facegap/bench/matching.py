@@ -93,9 +93,15 @@ class MatchingBench:
 
 
 def bench_matching(
-    *, rows: int = 32_768, depth: int = 512, threads: int = 1, turns: int = 5, jobs: Sequence[str] = tuple(JOBS),
-    candidates: Sequence[str] | None = None, rng: np.random.Generator,
-) -> MatchingBench:  # fmt: skip
+    *,
+    rows: int = 32_768,
+    depth: int = 512,
+    threads: int = 1,
+    turns: int = 5,
+    jobs: Sequence[str] = tuple(JOBS),
+    candidates: Sequence[str] | None = None,
+    rng: np.random.Generator,
+) -> MatchingBench:
     """Time our calls and every peer that is installed on made-up faces.
 
     rows, depth : of the embeddings; a search has as many gallery rows and 8,192 probes, a pair list 300,000 pairs
@@ -106,13 +112,20 @@ def bench_matching(
     """
     unknown = set(jobs) - set(JOBS)
     if unknown or rows < 2 * RANKS or threads < 1 or turns < 1:
-        raise MatchingError(f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small")
+        raise MatchingError(
+            f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small"
+        )
     embeddings, subjects, groups = face_like(rng, rows + PROBES, depth)
     probes, embeddings = embeddings[rows:], embeddings[:rows]
     subjects, groups = subjects[:rows], groups[:rows]
     floor = floor_at(FMR, embeddings, subjects, rng)
-    arrays = {"rows": embeddings, "subjects": subjects, "groups": groups, "probes": probes,
-              "pairs": rng.integers(0, rows, (PAIRS, 2))}  # fmt: skip
+    arrays = {
+        "rows": embeddings,
+        "subjects": subjects,
+        "groups": groups,
+        "probes": probes,
+        "pairs": rng.integers(0, rows, (PAIRS, 2)),
+    }
     reason = choose_filter(embeddings, floor=floor).reason
     pairs_of = {"counts": rows * (rows - 1) // 2, "search": rows * PROBES, "pairs": PAIRS}
     done = []
@@ -126,7 +139,9 @@ def bench_matching(
             settings = {"floor": floor, "k": min(RANKS, rows), "threads": threads}
             timings = timed_in_turns(Path(folder), job, present, settings, turns)
             notes = tuple(f"{name}: {why}" for name, why in left_out.items() if why)
-            done.append(Job(job, rows, depth, threads, pairs_of[job], floor, reason, timings, ratios_of(timings), notes))
+            done.append(
+                Job(job, rows, depth, threads, pairs_of[job], floor, reason, timings, ratios_of(timings), notes)
+            )
     return MatchingBench(machine(), tuple(done))
 
 
@@ -167,13 +182,17 @@ def timed_in_turns(
 ) -> dict[str, Timing]:
     """Times of each candidate in a process of its own, one run of each after the other, `turns` times."""
     environment = {name: value for name, value in os.environ.items() if name not in FLATTERING}
-    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(settings["threads"]))
+    environment |= dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(settings["threads"])
+    )
     with ExitStack() as stack:
         peers = {}
         for name in candidates:
             spec = json.dumps({"folder": str(folder), "job": job, "candidate": name, "settings": dict(settings)})
             command = [sys.executable, "-m", "facegap.bench.peers", spec]
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            )
             peers[name] = stack.enter_context(process)
             stack.callback(process.kill)
             answer_of(process, name)  # one starts after the other: while all import at once none is ready
@@ -205,8 +224,9 @@ def timing_of(runs: Sequence[Mapping[str, Any]]) -> Timing:
 def ratios_of(timings: Mapping[str, Timing]) -> tuple[Ratio, ...]:
     """Each of our calls against everything else of the job."""
     ours = [name for name in timings if name.startswith("ours")]
-    return tuple(ratio(name, timings[name], other, timings[other])
-                 for name in ours for other in timings if other not in ours)  # fmt: skip
+    return tuple(
+        ratio(name, timings[name], other, timings[other]) for name in ours for other in timings if other not in ours
+    )
 
 
 def ratio(candidate: str, timing: Timing, than: str, other: Timing) -> Ratio:
@@ -224,15 +244,23 @@ def ratios_in_turns(slower: Sequence[int], faster: Sequence[int]) -> FloatArray:
 
 def machine() -> dict[str, Any]:
     """What the times depend on: processor, BLAS with the architecture that it detected, versions."""
-    pools = [{name: pool.get(name) for name in ("user_api", "internal_api", "version", "architecture")}
-             for pool in threadpool_info()]  # fmt: skip
+    pools = [
+        {name: pool.get(name) for name in ("user_api", "internal_api", "version", "architecture")}
+        for pool in threadpool_info()
+    ]
     packages = ("numpy", "numba", "onnxruntime", "scikit-learn", "faiss-cpu", "facegap")
     return {
-        "processor": processor_name(), "cores": usable_cores(), "pools": pools, "device": "cpu",
-        "versions": {"python": sys.version.split()[0], **{name: version_of(name) for name in packages if version_of(name)}},
+        "processor": processor_name(),
+        "cores": usable_cores(),
+        "pools": pools,
+        "device": "cpu",
+        "versions": {
+            "python": sys.version.split()[0],
+            **{name: version_of(name) for name in packages if version_of(name)},
+        },
         "filters": {name: why_not(name) or "usable" for name in ("float32", "int8", "amx")},
         "unset": [name for name in FLATTERING if name in os.environ],
-    }  # fmt: skip
+    }
 
 
 def as_json(bench: MatchingBench) -> str:

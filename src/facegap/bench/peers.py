@@ -77,8 +77,17 @@ def counts(name: str, **options: Any) -> Callable[[Case], object]:
     """count_scores with this filter."""
 
     def run(case: Case) -> object:
-        found = count_scores(case.rows, case.subjects, case.groups, floor=case.floor, bins=BINS, tail_limit=TAIL_LIMIT,
-                             filter=name, workers=case.threads, **options)  # fmt: skip
+        found = count_scores(
+            case.rows,
+            case.subjects,
+            case.groups,
+            floor=case.floor,
+            bins=BINS,
+            tail_limit=TAIL_LIMIT,
+            filter=name,
+            workers=case.threads,
+            **options,
+        )
         return int(found.impostor.sum()), int(found.genuine.sum()), len(found.tail)
 
     return run
@@ -151,16 +160,24 @@ def pair_einsum(case: Case) -> object:
 # job -> candidate -> what runs; the first of a job is what ratios to the product refer to. `ours` is what facegap chooses.
 JOBS: dict[str, dict[str, Callable[[Case], object]]] = {
     "counts": {
-        "float32 GEMM": gemm, "numpy blocks + np.histogram": histogram, "ours": counts("auto"),
-        "ours, float32": counts("float32"), "ours, int8 by onnxruntime": counts("int8"), "ours, int8 by AMX": counts("amx"),
+        "float32 GEMM": gemm,
+        "numpy blocks + np.histogram": histogram,
+        "ours": counts("auto"),
+        "ours, float32": counts("float32"),
+        "ours, int8 by onnxruntime": counts("int8"),
+        "ours, int8 by AMX": counts("amx"),
         "ours, full histogram": counts("float32", full_range=256),
     },
     "search": {
-        "float32 GEMM": search_gemm, "faiss IndexFlatIP": search_faiss, "sklearn brute": search_sklearn,
-        "numpy argpartition": search_numpy, "ours": ranks("auto"), "ours, float32": ranks("float32"),
+        "float32 GEMM": search_gemm,
+        "faiss IndexFlatIP": search_faiss,
+        "sklearn brute": search_sklearn,
+        "numpy argpartition": search_numpy,
+        "ours": ranks("auto"),
+        "ours, float32": ranks("float32"),
     },
     "pairs": {"numpy einsum in chunks": pair_einsum, "ours": pair_list},
-}  # fmt: skip
+}
 
 
 def peak_mib() -> float:
@@ -180,8 +197,13 @@ def load_case(folder: Path, settings: dict[str, Any]) -> Case:
 def serve(folder: Path, job: str, candidate: str, settings: dict[str, Any]) -> None:
     """Run the candidate once a line until there are no more."""
     case, run = load_case(folder, settings), JOBS[job][candidate]
-    few = case._replace(rows=case.rows[:6000], subjects=case.subjects[:6000], groups=case.groups[:6000],
-                        probes=case.probes[:200], pairs=case.pairs[:9000] % 6000)  # fmt: skip
+    few = case._replace(
+        rows=case.rows[:6000],
+        subjects=case.subjects[:6000],
+        groups=case.groups[:6000],
+        probes=case.probes[:200],
+        pairs=case.pairs[:9000] % 6000,
+    )
     with threadpool_limits(case.threads):
         run(few)  # compiles, imports and starts threads
         before = peak_mib()

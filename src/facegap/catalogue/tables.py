@@ -22,12 +22,16 @@ def models_table(extra: Sequence[Path]) -> TextTable:
     """Every model card, and where its file lies on this machine."""
     rows = tuple(
         (
-            row.name, row.task, "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB", row.licence,
-            YES_NO[row.commercial_use], YES_NO[row.verified],
+            row.name,
+            row.task,
+            "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB",
+            row.licence,
+            YES_NO[row.commercial_use],
+            YES_NO[row.verified],
             str(row.path) if row.path else ("facegap fetch" if row.can_be_fetched else "by hand"),
         )
         for row in list_models(models_folders(list(extra)))
-    )  # fmt: skip
+    )
     columns = (
         "card",
         "task",
@@ -38,9 +42,11 @@ def models_table(extra: Sequence[Path]) -> TextTable:
         "file on this machine, or how to get it",
     )
     return TextTable(
-        "model cards", columns, rows,
+        "model cards",
+        columns,
+        rows,
         notes=("Unverified: described from its publisher's words, not yet run by the project.",),
-    )  # fmt: skip
+    )
 
 
 def datasets_table() -> TextTable:
@@ -134,7 +140,9 @@ def check_manifest(
     from facegap.inputs.manifests.read import read_manifest
 
     manifest = read_manifest(path, allow_outside=allow_outside, where=where)
-    groupings, notes = default_groupings(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
+    groupings, notes = (
+        default_groupings(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
+    )
     people = manifest.frame["subject"].nunique()
     missing = sum(not (manifest.folder / name).exists() for name in manifest.frame["path"])
     counts = (("images", len(manifest.frame)), ("subjects", people), ("files that do not exist", missing))
@@ -148,13 +156,17 @@ def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:
     """Groups of one grouping."""
     rows = tuple(
         (
-            " ".join(str(row[name]) for name in grouping), str(row["images"]), str(row["subjects"]),
+            " ".join(str(row[name]) for name in grouping),
+            str(row["images"]),
+            str(row["subjects"]),
             percent(BASE_ERROR + row["detectable_difference"], 1),
         )
         for _, row in summary.iterrows()
-    )  # fmt: skip
+    )
     note = (
         f"The last column: were the largest group wrong in {percent(BASE_ERROR, 0)} of cases, a group of this size would "
         "have to be wrong this often for the gap to be found with 80 % power at two-sided .05, subjects as trials."
     )
-    return TextTable(" x ".join(grouping), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,))
+    return TextTable(
+        " x ".join(grouping), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,)
+    )

@@ -118,7 +118,9 @@ def audit(
             min=0.05, max=0.95, help="Without it: share of the subjects set aside", rich_help_panel=VERIFICATION
         ),
     ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Of that split, and of drawn labels", rich_help_panel=VERIFICATION)] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of that split, and of drawn labels", rich_help_panel=VERIFICATION)
+    ] = 0,
     in_sample: Annotated[
         bool,
         typer.Option(
@@ -212,16 +214,48 @@ def audit(
     given = [float_of(text) for text in threshold or () if text != "published"]
     with progress_bar() as progress:
         run = run_audit(
-            manifest, detect=detect, classify=classify, embed=embed, by=by, where=where, tone=tone,
-            annotations=annotations, label_draws=label_draws, device=device, batch=batch,
-            workers=workers, many_faces=many_faces, min_face_px=min_face, min_subjects=min_subjects,
-            models_dirs=models_dir or (), allow_outside=allow_outside, keep_embeddings=not no_embeddings, out=out,
-            resume=resume, progress=progress, fmr=fmr or (1e-3,), fmr_on=fmr_on, threshold=given,
-            published_threshold="published" in (threshold or ()), threshold_on=threshold_on, split=split, seed=seed,
-            in_sample=in_sample, pairs=pairs, exclude_pairs=exclude_pairs, tail_limit=tail_limit,
-            identify=identify, role_column=role_column, enrol=enrol, non_mates=non_mates, rank=rank or (1, 10),
-            fpir=fpir or (), send_images=send_images, max_calls=max_calls, calls_per_second=calls_per_second,
-        )  # fmt: skip
+            manifest,
+            detect=detect,
+            classify=classify,
+            embed=embed,
+            by=by,
+            where=where,
+            tone=tone,
+            annotations=annotations,
+            label_draws=label_draws,
+            device=device,
+            batch=batch,
+            workers=workers,
+            many_faces=many_faces,
+            min_face_px=min_face,
+            min_subjects=min_subjects,
+            models_dirs=models_dir or (),
+            allow_outside=allow_outside,
+            keep_embeddings=not no_embeddings,
+            out=out,
+            resume=resume,
+            progress=progress,
+            fmr=fmr or (1e-3,),
+            fmr_on=fmr_on,
+            threshold=given,
+            published_threshold="published" in (threshold or ()),
+            threshold_on=threshold_on,
+            split=split,
+            seed=seed,
+            in_sample=in_sample,
+            pairs=pairs,
+            exclude_pairs=exclude_pairs,
+            tail_limit=tail_limit,
+            identify=identify,
+            role_column=role_column,
+            enrol=enrol,
+            non_mates=non_mates,
+            rank=rank or (1, 10),
+            fpir=fpir or (),
+            send_images=send_images,
+            max_calls=max_calls,
+            calls_per_second=calls_per_second,
+        )
     images = Images(manifest.parent, allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids)

@@ -61,9 +61,20 @@ def audit_predictions(
     from facegap.report.terminal import print_run
 
     run = run_audit(
-        predictions, manifest, model=model, classes=classes, by=by, where=where, tone=tone, annotations=annotations,
-        label_draws=label_draws, seed=seed, min_subjects=min_subjects, allow_outside=allow_outside, out=out,
-    )  # fmt: skip
+        predictions,
+        manifest,
+        model=model,
+        classes=classes,
+        by=by,
+        where=where,
+        tone=tone,
+        annotations=annotations,
+        label_draws=label_draws,
+        seed=seed,
+        min_subjects=min_subjects,
+        allow_outside=allow_outside,
+        out=out,
+    )
     add_report(out, run, include_ids=include_ids)
     print_run(run, out, view=view, include_ids=include_ids)
 
@@ -98,13 +109,26 @@ def audit_embeddings(
     refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(
-        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample,
-        exclude_pairs=None if exclude_pairs is None else str(exclude_pairs), tail_limit=tail_limit,
-    )  # fmt: skip
+        () if given else tuple(fmr or (1e-3,)),
+        fmr_on,
+        given,
+        split=split,
+        seed=seed,
+        in_sample=in_sample,
+        exclude_pairs=None if exclude_pairs is None else str(exclude_pairs),
+        tail_limit=tail_limit,
+    )
     run = run_audit(
-        embeddings, manifest, model=model, by=by, tone=tone, annotations=annotations, verify=settings,
-        min_subjects=min_subjects, out=out,
-    )  # fmt: skip
+        embeddings,
+        manifest,
+        model=model,
+        by=by,
+        tone=tone,
+        annotations=annotations,
+        verify=settings,
+        min_subjects=min_subjects,
+        out=out,
+    )
     add_report(out, run, include_ids=False)
     print_run(run, out, view=None, include_ids=False)
 
@@ -140,9 +164,14 @@ def audit_scores(
     refuse_both(fmr, threshold)
     given = tuple(dict.fromkeys(threshold or ()))
     settings = VerifySettings(
-        () if given else tuple(fmr or (1e-3,)), fmr_on, given, split=split, seed=seed, in_sample=in_sample,
+        () if given else tuple(fmr or (1e-3,)),
+        fmr_on,
+        given,
+        split=split,
+        seed=seed,
+        in_sample=in_sample,
         exclude_pairs=None if exclude_pairs is None else str(exclude_pairs),
-    )  # fmt: skip
+    )
     run = run_audit(scores, manifest, model=model, by=by, verify=settings, min_subjects=min_subjects, out=out)
     add_report(out, run, include_ids=False)
     print_run(run, out, view=None, include_ids=False)

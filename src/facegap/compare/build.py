@@ -42,9 +42,11 @@ class Comparison:
     def frames(self) -> dict[str, pd.DataFrame]:
         """The tables by file name."""
         tables = {
-            "rates_side_by_side.csv": self.found.sides, "paired.csv": self.found.paired,
-            "gap_changes.csv": self.found.changes, "latency.csv": self.speed,
-        }  # fmt: skip
+            "rates_side_by_side.csv": self.found.sides,
+            "paired.csv": self.found.paired,
+            "gap_changes.csv": self.found.changes,
+            "latency.csv": self.speed,
+        }
         return {name: frame for name, frame in tables.items() if len(frame)}
 
 
@@ -102,9 +104,11 @@ def text_tables(found: Comparison) -> list[TextTable]:
     metrics = headline_metrics(found.found.sides)
     speed = [speed_text_table(found.speed, metrics)] if len(found.speed) else []
     return [
-        *side_tables(found.found, metrics), *paired_tables(found.found, metrics),
-        *change_tables(found.found, metrics), *speed,
-    ]  # fmt: skip
+        *side_tables(found.found, metrics),
+        *paired_tables(found.found, metrics),
+        *change_tables(found.found, metrics),
+        *speed,
+    ]
 
 
 def sentences(found: Comparison) -> list[str]:

@@ -71,28 +71,34 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     logarithmic, floor = axis_kind([row["value"] for row in shown], metric)
     marks = [
         {
-            "group": clean(row["group"]), "model": clean(row["run"]), "small": not row["ranked"],
-            "x": max(row["value"], floor), "x1": max(row["low"], floor), "x2": max(row["high"], floor),
+            "group": clean(row["group"]),
+            "model": clean(row["run"]),
+            "small": not row["ranked"],
+            "x": max(row["value"], floor),
+            "x1": max(row["low"], floor),
+            "x2": max(row["high"], floor),
             "counted": f"{row['errors']:,}/{row['trials']:,}",
         }
         for row in shown
-    ]  # fmt: skip
+    ]
     groups = [clean(group) for group in order[: MOST_ROWS // 2]]
     colour, shape = scales(labels)
     lane = alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))
     base = alt.Chart(data(marks)).encode(
         y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
-        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)), yOffset=lane,
-    )  # fmt: skip
+        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)),
+        yOffset=lane,
+    )
     x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
     legend = alt.Legend(title=None, columns=3)
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
     )
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("x:Q"), color=alt.Color("model:N", scale=colour, legend=legend),
+        x=alt.X("x:Q"),
+        color=alt.Color("model:N", scale=colour, legend=legend),
         shape=alt.Shape("model:N", scale=shape, legend=legend),
-    )  # fmt: skip
+    )
     counts = base.mark_text(align="left", dx=8, fontSize=11).encode(text="counted:N", x=alt.value("width"))
     outside = label_px(groups) + max(len(mark["counted"]) for mark in marks) * LETTER_PX + 24
     height = len(groups) * (LANE_PX * len(labels) + 12)
@@ -120,12 +126,16 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     slow = max(times) > WIDE_RANGE * min(times)
     marks = [
         {
-            "model": clean(row["run"]), "ms": row["ms_per_face"], "y": row["value"], "y1": row["low"], "y2": row["high"],
+            "model": clean(row["run"]),
+            "ms": row["ms_per_face"],
+            "y": row["value"],
+            "y1": row["low"],
+            "y2": row["high"],
             "said": f"{clean(row['run'])}: {clean(row['worst_group'])}, {row['errors']:,}/{row['trials']:,}",
             "right": row["ms_per_face"] > 0.6 * max(times),
         }
         for row in rows
-    ]  # fmt: skip
+    ]
     colour, shape = scales(labels)
     scale = alt.Scale(type="log", nice=False, padding=30) if slow else alt.Scale(domain=[0, 1.35 * max(times)])
     # As an expression: a format of the axis would take its digits from the step, and write 10 as 1e+1.
@@ -137,11 +147,14 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
         y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=None)
     )
-    places: list[tuple[str, Literal["left", "right"], int]] = [("!datum.right", "left", 10), ("datum.right", "right", -10)]
+    places: list[tuple[str, Literal["left", "right"], int]] = [
+        ("!datum.right", "left", 10),
+        ("datum.right", "right", -10),
+    ]
     names = [
-        base.transform_filter(condition).mark_text(align=side, dx=dx, dy=-9).encode(
-            y=alt.Y("y:Q"), text="said:N", color=alt.value(INK)
-        )
+        base.transform_filter(condition)
+        .mark_text(align=side, dx=dx, dy=-9)
+        .encode(y=alt.Y("y:Q"), text="said:N", color=alt.value(INK))
         for condition, side, dx in places
     ]
     chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)

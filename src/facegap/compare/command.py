@@ -15,7 +15,8 @@ def compare(
     ],
     out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="What to call a run, once for each in their order [default: models]")
+        list[str] | None,
+        typer.Option("--name", help="What to call a run, once for each in their order [default: models]"),
     ] = None,
     allow_different_people: Annotated[
         bool,

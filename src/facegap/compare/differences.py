@@ -106,9 +106,11 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
                 paired += paired_rows(place, entries, drawn, level)
                 changes += change_rows(place, entries, drawn, level) if grouping else []
     return Compared(
-        pd.DataFrame(sides), adjusted(pd.DataFrame(paired), paired_verdict),
-        adjusted(pd.DataFrame(changes), change_verdict), tuple(dict.fromkeys(notes)),
-    )  # fmt: skip
+        pd.DataFrame(sides),
+        adjusted(pd.DataFrame(paired), paired_verdict),
+        adjusted(pd.DataFrame(changes), change_verdict),
+        tuple(dict.fromkeys(notes)),
+    )
 
 
 # ---- what is measured in both ----
@@ -146,9 +148,15 @@ def families(
             if metric.startswith("g") and pairs.enrolled[pairs.counted].all() and also.enrolled[also.counted].all():
                 continue  # nobody was lost, so these are fmr and fnmr again
             place = Place(
-                metric, names[0], model_of(first, metric), point.threshold, names[1], model_of(second, metric),
-                opposite.threshold, family,
-            )  # fmt: skip
+                metric,
+                names[0],
+                model_of(first, metric),
+                point.threshold,
+                names[1],
+                model_of(second, metric),
+                opposite.threshold,
+                family,
+            )
             yield (
                 place,
                 [
@@ -180,14 +188,21 @@ def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> li
         return found
     paired = list(zip(here, there, strict=False))
     said = "; ".join(f"{a.threshold:.4g} ({a.source}) with {b.threshold:.4g} ({b.source})" for a, b in paired)
-    notes.append(f"{label} and the first run share no target FMR; thresholds are paired in their order: {said or 'none'}")
+    notes.append(
+        f"{label} and the first run share no target FMR; thresholds are paired in their order: {said or 'none'}"
+    )
     return paired
 
 
 def image_entry(
-    group: str, inside: BoolArray, known: bool, arrays: Sequence[tuple[BoolArray, ...]], subjects: IntArray,
-    min_subjects: int, level: float,
-) -> Entry:  # fmt: skip
+    group: str,
+    inside: BoolArray,
+    known: bool,
+    arrays: Sequence[tuple[BoolArray, ...]],
+    subjects: IntArray,
+    min_subjects: int,
+    level: float,
+) -> Entry:
     """A group's rate of single images in both runs, over the images that are trials in both."""
     (trials_a, errors_a), (trials_b, errors_b) = arrays
     trials = trials_a & trials_b & inside
@@ -198,9 +213,15 @@ def image_entry(
 
 
 def pair_entry(
-    group: str, inside: BoolArray, known: bool, metric: str, first: tuple[Comparisons, Operating],
-    second: tuple[Comparisons, Operating], min_subjects: int, level: float,
-) -> Entry:  # fmt: skip
+    group: str,
+    inside: BoolArray,
+    known: bool,
+    metric: str,
+    first: tuple[Comparisons, Operating],
+    second: tuple[Comparisons, Operating],
+    min_subjects: int,
+    level: float,
+) -> Entry:
     """A group's rate of comparisons in both runs, each at its threshold."""
     a, b = (of_comparisons(pairs, metric, point.threshold, inside, level) for pairs, point in (first, second))
     ranked = known and min(a.rate.subjects, b.rate.subjects) >= min_subjects
@@ -246,9 +267,13 @@ class Drawn:
         """A sum of some of the rates with signs."""
         chosen = list(places)
         return contrast(
-            [self.rates[k] for k in chosen], self.replicates[:, chosen], signs, logarithmic=logarithmic, level=level,
+            [self.rates[k] for k in chosen],
+            self.replicates[:, chosen],
+            signs,
+            logarithmic=logarithmic,
+            level=level,
             disjoint=[self.disjoint[k] for k in chosen],
-        )  # fmt: skip
+        )
 
 
 def persons(rate: AnyRate) -> FloatArray:
@@ -267,18 +292,26 @@ def side_rows(place: Place, entries: Sequence[Entry], *, both: bool) -> list[dic
     """The rates of each run by themselves; those of the first run only once."""
     rows = []
     for side, label, model, threshold in (
-        ("a", place.run_a, place.model_a, place.threshold_a), ("b", place.run_b, place.model_b, place.threshold_b),
-    ):  # fmt: skip
+        ("a", place.run_a, place.model_a, place.threshold_a),
+        ("b", place.run_b, place.model_b, place.threshold_b),
+    ):
         if side == "a" and not both:
             continue
         for entry in entries:
             measured: Measured = getattr(entry, side)
             rows.append(
                 {
-                    "run": label, "model": model, "metric": place.metric, "threshold": threshold, "family": place.family,
-                    "group": entry.group, "ranked": entry.ranked, **asdict(measured.rate), "value": measured.rate.value,
+                    "run": label,
+                    "model": model,
+                    "metric": place.metric,
+                    "threshold": threshold,
+                    "family": place.family,
+                    "group": entry.group,
+                    "ranked": entry.ranked,
+                    **asdict(measured.rate),
+                    "value": measured.rate.value,
                 }
-            )  # fmt: skip
+            )
     return rows
 
 
@@ -298,21 +331,32 @@ def paired_row(place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, le
     if place.metric in OF_PAIRS:
         ratio = drawn.contrast(places, signs, logarithmic=True, level=level)
     return {
-        **asdict(place), "group": entry.group, "ranked": entry.ranked,
-        **counts_of(entry), "only_a": entry.only_a, "only_b": entry.only_b,
-        "difference": difference.value, "difference_low": difference.low, "difference_high": difference.high,
-        "ratio": math.exp(ratio.value), "ratio_low": math.exp(ratio.low), "ratio_high": math.exp(ratio.high),
-        "p": difference.p, "method": entry.method,
-    }  # fmt: skip
+        **asdict(place),
+        "group": entry.group,
+        "ranked": entry.ranked,
+        **counts_of(entry),
+        "only_a": entry.only_a,
+        "only_b": entry.only_b,
+        "difference": difference.value,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "ratio": math.exp(ratio.value),
+        "ratio_low": math.exp(ratio.low),
+        "ratio_high": math.exp(ratio.high),
+        "p": difference.p,
+        "method": entry.method,
+    }
 
 
 def counts_of(entry: Entry) -> dict[str, Any]:
     """Errors, trials and people of both sides."""
     return {
         "subjects": min(entry.a.rate.subjects, entry.b.rate.subjects),
-        "errors_a": entry.a.rate.errors, "trials_a": entry.a.rate.trials,
-        "errors_b": entry.b.rate.errors, "trials_b": entry.b.rate.trials,
-    }  # fmt: skip
+        "errors_a": entry.a.rate.errors,
+        "trials_a": entry.a.rate.trials,
+        "errors_b": entry.b.rate.errors,
+        "trials_b": entry.b.rate.trials,
+    }
 
 
 def change_rows(place: Place, entries: Sequence[Entry], drawn: Drawn, level: float) -> list[dict[str, Any]]:
@@ -334,15 +378,23 @@ def change_row(place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Dr
     ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio else None
     values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
     return {
-        **asdict(place), "group_a": entries[g].group, "group_b": entries[h].group,
-        "subjects_a": counts_of(entries[g])["subjects"], "subjects_b": counts_of(entries[h])["subjects"],
-        "gap_first": gap, "gap_other": after, "change": after - gap, "change_low": plain.low, "change_high": plain.high,
-        "ratio_first": over(values[0], values[1]), "ratio_other": over(values[2], values[3]),
+        **asdict(place),
+        "group_a": entries[g].group,
+        "group_b": entries[h].group,
+        "subjects_a": counts_of(entries[g])["subjects"],
+        "subjects_b": counts_of(entries[h])["subjects"],
+        "gap_first": gap,
+        "gap_other": after,
+        "change": after - gap,
+        "change_low": plain.low,
+        "change_high": plain.high,
+        "ratio_first": over(values[0], values[1]),
+        "ratio_other": over(values[2], values[3]),
         "ratio_change": math.exp(ratio.value) if ratio else np.nan,
         "ratio_change_low": math.exp(ratio.low) if ratio else np.nan,
         "ratio_change_high": math.exp(ratio.high) if ratio else np.nan,
         "p": ratio.p if ratio else plain.p,
-    }  # fmt: skip
+    }
 
 
 def over(value: float, other: float) -> float:

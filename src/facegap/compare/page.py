@@ -60,11 +60,19 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
     engine.filters["mark"] = mark
     style = asset("report.css")
     return engine.get_template(TEMPLATE).render(
-        labels=runs.labels, images=len(runs.manifest), people=runs.manifest["subject"].nunique(),
-        findings=findings(found), warnings=warnings, sections=sections(found, speed, metrics, figures),
-        pictures=pictures, methods=METHODS, runs=run_table(runs), level=100 * float(found.sides["level"].iloc[0]),
-        style=Markup(style), policy=policy(style, ""),  # noqa: S704  (a file of the package)
-    )  # fmt: skip
+        labels=runs.labels,
+        images=len(runs.manifest),
+        people=runs.manifest["subject"].nunique(),
+        findings=findings(found),
+        warnings=warnings,
+        sections=sections(found, speed, metrics, figures),
+        pictures=pictures,
+        methods=METHODS,
+        runs=run_table(runs),
+        level=100 * float(found.sides["level"].iloc[0]),
+        style=Markup(style),
+        policy=policy(style, ""),  # noqa: S704  (a file of the package)
+    )
 
 
 def mark(verdict: str) -> str:
@@ -81,28 +89,50 @@ def sections(
     speeds = (PageTable(speed_text_table(speed, metrics)),) if len(speed) else ()
     parts = [
         Section(
-            "rates", "Errors by group, model by model",
+            "rates",
+            "Errors by group, model by model",
             "Each dot is one model in one group, each line its own interval. Two such intervals say little about the "
-            "difference: that follows below, over the same people.", (), tuple(figures["errors"]), tuple(wide),
+            "difference: that follows below, over the same people.",
+            (),
+            tuple(figures["errors"]),
+            tuple(wide),
         ),
         Section(
-            "paired", "Where one model errs more", "Each other model against the first, on the same people.", (), (),
+            "paired",
+            "Where one model errs more",
+            "Each other model against the first, on the same people.",
+            (),
+            (),
             tuple(PageTable(table) for table in paired_tables(found, metrics)),
         ),
         Section(
-            "changes", "Gaps that grew or shrank",
-            "How the difference between two groups changes from the first model to the other.", (), (),
+            "changes",
+            "Gaps that grew or shrank",
+            "How the difference between two groups changes from the first model to the other.",
+            (),
+            (),
             tuple(PageTable(table) for table in change_tables(found, metrics)),
         ),
         Section(
-            "speed", "Worst-group error against ms per face",
-            "Lower is better for the people served worst, further left is faster.", (), tuple(figures["speed"]), speeds,
+            "speed",
+            "Worst-group error against ms per face",
+            "Lower is better for the people served worst, further left is faster.",
+            (),
+            tuple(figures["speed"]),
+            speeds,
         ),
         Section(
-            "others", "Further errors", "What else the runs counted.", (), (),
-            tuple(PageTable(table, folded=True) for table in (*paired_tables(found, others), *change_tables(found, others))),
+            "others",
+            "Further errors",
+            "What else the runs counted.",
+            (),
+            (),
+            tuple(
+                PageTable(table, folded=True)
+                for table in (*paired_tables(found, others), *change_tables(found, others))
+            ),
         ),
-    ]  # fmt: skip
+    ]
     return [part for part in parts if not part.is_empty]
 
 

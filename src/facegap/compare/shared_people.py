@@ -126,12 +126,17 @@ def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray)
     of_impostors, scores = place[pairs.impostor[impostor]], pairs.impostor_scores[impostor]
     made = int(np.isfinite(scores).sum())
     return replace(
-        pairs, subjects=subjects, enrolled=pairs.enrolled[rows], counted=pairs.counted[rows],
-        impostor=of_impostors, impostor_scores=scores,
-        genuine=place[pairs.genuine[genuine]], genuine_scores=pairs.genuine_scores[genuine],
+        pairs,
+        subjects=subjects,
+        enrolled=pairs.enrolled[rows],
+        counted=pairs.counted[rows],
+        impostor=of_impostors,
+        impostor_scores=scores,
+        genuine=place[pairs.genuine[genuine]],
+        genuine_scores=pairs.genuine_scores[genuine],
         excluded=place[pairs.excluded[excluded]],
         people=listed_people(subjects, cells, of_impostors, made) if pairs.listed_only else None,
-    )  # fmt: skip
+    )
 
 
 def judged_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons, Comparisons]:
@@ -147,9 +152,13 @@ def only(pairs: Comparisons, counted: np.ndarray) -> Comparisons:
     impostor, genuine = both(counted, pairs.impostor), both(counted, pairs.genuine)
     scores = pairs.impostor_scores[impostor]
     found = replace(
-        pairs, counted=counted, impostor=pairs.impostor[impostor], impostor_scores=scores,
-        genuine=pairs.genuine[genuine], genuine_scores=pairs.genuine_scores[genuine],
-    )  # fmt: skip
+        pairs,
+        counted=counted,
+        impostor=pairs.impostor[impostor],
+        impostor_scores=scores,
+        genuine=pairs.genuine[genuine],
+        genuine_scores=pairs.genuine_scores[genuine],
+    )
     if not pairs.listed_only or pairs.people is None:
         return found
     cells = pairs.people.unit_of  # a unit lies in one cell

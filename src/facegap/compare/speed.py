@@ -29,12 +29,14 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
     ):
         worst = rows.iloc[int(rows["value"].argmax())]
         run = runs.runs[runs.labels.index(str(label))]
-        found.append({
-            **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},
-            **timing_of(run, TASK_OF_METRIC.get(str(metric), "embed")),
-            "worst_group": worst["group"],
-            **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
-        })  # fmt: skip
+        found.append(
+            {
+                **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},
+                **timing_of(run, TASK_OF_METRIC.get(str(metric), "embed")),
+                "worst_group": worst["group"],
+                **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
+            }
+        )
     return pd.DataFrame(found)
 
 

@@ -78,9 +78,15 @@ def paired_table(rows: pd.DataFrame) -> TextTable:
     lines = tuple(paired_line(row) for row in records(rows))
     dimmed = frozenset(k for k, row in enumerate(records(rows)) if not row["ranked"])
     columns = (
-        "group", "model", "errors", f"errors of {clean(first['run_a'])}", "one alone errs", "difference, points", "p (Holm)",
+        "group",
+        "model",
+        "errors",
+        f"errors of {clean(first['run_a'])}",
+        "one alone errs",
+        "difference, points",
+        "p (Holm)",
         "verdict",
-    )  # fmt: skip
+    )
     return TextTable(f"{title_of(rows)}: against {clean(first['run_a'])}", columns, lines, dimmed, method_notes(rows))
 
 

@@ -45,9 +45,14 @@ class Demo:
 
 
 def demo(
-    out: Path, *, seed: int = 0, people: int = PEOPLE, photographs: int = PHOTOGRAPHS, workers: int | None = None,
+    out: Path,
+    *,
+    seed: int = 0,
+    people: int = PEOPLE,
+    photographs: int = PHOTOGRAPHS,
+    workers: int | None = None,
     step: Step = lambda what, done, total: None,
-) -> Demo:  # fmt: skip
+) -> Demo:
     """Draw people, audit both versions on them, write two run folders with their reports, and compare them.
 
     seed : of the people, below SEEDS; another seed draws others
@@ -68,10 +73,16 @@ def demo(
     for version in VERSIONS:
         what = f"auditing the {version} model"
         run = audit(
-            out / MANIFEST, detect=card("detector"), classify=card(f"gender_{version}"), embed=card(f"embedder_{version}"),
-            by=TERM, published_threshold=True, out=out / version, workers=workers,
+            out / MANIFEST,
+            detect=card("detector"),
+            classify=card(f"gender_{version}"),
+            embed=card(f"embedder_{version}"),
+            by=TERM,
+            published_threshold=True,
+            out=out / version,
+            workers=workers,
             progress=lambda done, total, what=what: step(what, done, total),  # type: ignore[misc]
-        )  # fmt: skip
+        )
         step(f"writing the report of the {version} model", 0, 1)
         add_report(out / version, run, include_ids=False)
         step(f"writing the report of the {version} model", 1, 1)
@@ -155,9 +166,7 @@ def pictures_of(seed: int, number: int, photographs: int) -> Iterator[tuple[Draw
         yield drawing, data.tobytes()
 
 
-def draw_people(
-    out: Path, *, seed: int, people: int, photographs: int, workers: int | None = None, step: Step
-) -> None:
+def draw_people(out: Path, *, seed: int, people: int, photographs: int, workers: int | None = None, step: Step) -> None:
     """Write the drawings and the manifest that names them: image, subject, gender, tone and Monk's scale.
 
     workers : processes that draw; the bytes do not depend on it

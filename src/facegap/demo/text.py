@@ -237,10 +237,20 @@ def index_page(found: Demo) -> str:
 
     both = found.comparison
     figures = comparison_figures(both.found.sides, both.speed, METRICS)["errors"]
-    charts = [(f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)]
+    charts = [
+        (f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)
+    ]
     people = found.runs["balanced"].manifest["subject"].nunique()
-    return environment("facegap.demo").get_template("demo.html").render(
-        introduction=introduction(found), findings=findings(found), table=side_by_side(found), versions=VERSIONS,
-        faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
-        charts=charts, comparison=f"{COMPARISON}/{PAGE}",
-    )  # fmt: skip
+    return (
+        environment("facegap.demo")
+        .get_template("demo.html")
+        .render(
+            introduction=introduction(found),
+            findings=findings(found),
+            table=side_by_side(found),
+            versions=VERSIONS,
+            faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
+            charts=charts,
+            comparison=f"{COMPARISON}/{PAGE}",
+        )
+    )

@@ -220,9 +220,13 @@ def counted_comparisons(
 
 
 def listed_comparisons(
-    pairs: pd.DataFrame, subjects: IntArray, enrolled: BoolArray, counted: BoolArray, excluded: PairRows,
+    pairs: pd.DataFrame,
+    subjects: IntArray,
+    enrolled: BoolArray,
+    counted: BoolArray,
+    excluded: PairRows,
     cells: IntArray | None = None,
-) -> Comparisons:  # fmt: skip
+) -> Comparisons:
     """Only the pairs that a list named: left, right (rows of the table of images), genuine, score (NaN: lost).
 
     cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of

@@ -21,8 +21,16 @@ MOST_BINS = 80  # of a histogram that is drawn 700 pixels wide
 MOST_POINTS = 90  # of one curve
 HISTOGRAM = ("grouping", "group", "kind", "low", "high", "pairs", "all_pairs")
 DET = (
-    "grouping", "group", "threshold", "false_matches", "impostor_pairs", "fmr", "false_non_matches", "genuine_pairs", "fnmr",
-)  # fmt: skip
+    "grouping",
+    "group",
+    "threshold",
+    "false_matches",
+    "impostor_pairs",
+    "fmr",
+    "false_non_matches",
+    "genuine_pairs",
+    "fnmr",
+)
 
 
 def histogram_table(run: Run) -> pd.DataFrame:
@@ -89,10 +97,23 @@ def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
         starts = np.arange(first, first + bins, step)
         stops = np.minimum(starts + step, len(counts))
         yield [
-            dict(zip(HISTOGRAM, (grouping, group, kind, float(edges[a]), float(edges[b]), int(counts[a:b].sum()), int(counts.sum())),
-                     strict=True))
+            dict(
+                zip(
+                    HISTOGRAM,
+                    (
+                        grouping,
+                        group,
+                        kind,
+                        float(edges[a]),
+                        float(edges[b]),
+                        int(counts[a:b].sum()),
+                        int(counts.sum()),
+                    ),
+                    strict=True,
+                )
+            )
             for a, b in zip(starts.tolist(), stops.tolist(), strict=True)
-        ]  # fmt: skip
+        ]
 
 
 def det_table(run: Run) -> pd.DataFrame:
@@ -133,14 +154,26 @@ def chosen_thresholds(genuine: FloatArray, impostor: FloatArray, floor: float) -
 def point_rows(grouping: Grouping, group: Group, points: DetPoints) -> list[dict[str, Any]]:
     """One row per threshold."""
     columns = (
-        points.thresholds, points.false_matches, points.fmr, points.false_non_matches, points.fnmr,
-    )  # fmt: skip
+        points.thresholds,
+        points.false_matches,
+        points.fmr,
+        points.false_non_matches,
+        points.fnmr,
+    )
     return [
-        {"grouping": grouping, "group": group, "threshold": threshold, "false_matches": matches,
-         "impostor_pairs": points.impostor_pairs, "fmr": fmr, "false_non_matches": refused,
-         "genuine_pairs": points.genuine_pairs, "fnmr": fnmr}
+        {
+            "grouping": grouping,
+            "group": group,
+            "threshold": threshold,
+            "false_matches": matches,
+            "impostor_pairs": points.impostor_pairs,
+            "fmr": fmr,
+            "false_non_matches": refused,
+            "genuine_pairs": points.genuine_pairs,
+            "fnmr": fnmr,
+        }
         for threshold, matches, fmr, refused, fnmr in zip(*(column.tolist() for column in columns), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def genuine_within(pairs: Comparisons, group: BoolArray) -> FloatArray:

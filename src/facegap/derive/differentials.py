@@ -29,7 +29,9 @@ def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_sub
     chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
     where a person is in several groups, where only listed pairs were compared, or where the measure is undefined
     """
-    return pd.DataFrame([row for entry in found if entry.cells.grouping for row in grouping_rows(entry, pairs, min_subjects)])
+    return pd.DataFrame(
+        [row for entry in found if entry.cells.grouping for row in grouping_rows(entry, pairs, min_subjects)]
+    )
 
 
 def grouping_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
@@ -62,9 +64,13 @@ def counts_of(entry: GroupRates, metric: str, chosen: Sequence[int]) -> GroupCou
 
 
 def measure_row(
-    entry: GroupRates, name: str, metrics: tuple[str, ...], counts: dict[str, GroupCounts],
-    dealt: tuple[IntArray, dict[str, CountsOfLabels]] | None, groups: int,
-) -> dict[str, Any]:  # fmt: skip
+    entry: GroupRates,
+    name: str,
+    metrics: tuple[str, ...],
+    counts: dict[str, GroupCounts],
+    dealt: tuple[IntArray, dict[str, CountsOfLabels]] | None,
+    groups: int,
+) -> dict[str, Any]:
     """One measure with its null."""
     measure: Measure = MEASURES[name]
     value = differential(name, *(counts[metric] for metric in metrics))
@@ -72,16 +78,28 @@ def measure_row(
     if dealt is not None and np.isfinite(value.value):
         labels, functions = dealt
         null = permutation_null(
-            name, *(functions[metric] for metric in metrics),
-            labels=labels, rng=np.random.default_rng(SEED), permutations=PERMUTATIONS,
-        )  # fmt: skip
+            name,
+            *(functions[metric] for metric in metrics),
+            labels=labels,
+            rng=np.random.default_rng(SEED),
+            permutations=PERMUTATIONS,
+        )
         median, extreme, p = null.median, null.extreme, null.p
     return {
-        "measure": name, "metrics": "+".join(metrics), "family": "*".join(entry.cells.grouping), "groups": groups,
-        "threshold": entry.operating.threshold, "threshold_from": entry.operating.source, "value": value.value,
-        "fair_value": measure.fair_value, "unfair_side": "lower" if measure.higher_is_fairer else "higher",
-        "chance_median": median, "chance_extreme": extreme, "p": p, "undefined_because": value.undefined_because,
-    }  # fmt: skip
+        "measure": name,
+        "metrics": "+".join(metrics),
+        "family": "*".join(entry.cells.grouping),
+        "groups": groups,
+        "threshold": entry.operating.threshold,
+        "threshold_from": entry.operating.source,
+        "value": value.value,
+        "fair_value": measure.fair_value,
+        "unfair_side": "lower" if measure.higher_is_fairer else "higher",
+        "chance_median": median,
+        "chance_extreme": extreme,
+        "p": p,
+        "undefined_because": value.undefined_because,
+    }
 
 
 def dealt_counts(

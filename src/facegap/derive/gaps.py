@@ -87,11 +87,15 @@ def redrawn_gaps(
     drawn = drawn_rates(redraw, {metric: metrics[metric] for metric in families}, draws, seed, level)
     return {
         metric: label_gaps(
-            family.gaps, family.groups, family.rates, drawn[metric], expected_groups(redraw, metrics[metric][0]),
+            family.gaps,
+            family.groups,
+            family.rates,
+            drawn[metric],
+            expected_groups(redraw, metrics[metric][0]),
             correlation=family.correlation,
         )
         for metric, family in families.items()
-    }  # fmt: skip
+    }
 
 
 def gap_rows(family: GapFamily, noise: LabelColumns | None) -> Iterator[dict[str, Any]]:
@@ -111,10 +115,18 @@ def metric_family(
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record["level"])
     correlation = shared_subjects(wrong, subjects, codes, len(groups))
     family = gap_family(
-        groups, found.errors, found.trials, found.subjects, found.effective_trials,
-        metric=metric, model=model_of(run, metric), family="*".join(cells.grouping), level=run.record["level"],
-        minimum_subjects=run.record["min_subjects"], correlation=correlation,
-    )  # fmt: skip
+        groups,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        metric=metric,
+        model=model_of(run, metric),
+        family="*".join(cells.grouping),
+        level=run.record["level"],
+        minimum_subjects=run.record["min_subjects"],
+        correlation=correlation,
+    )
     return Family(family, groups, found, correlation)
 
 

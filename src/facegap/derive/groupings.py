@@ -84,7 +84,9 @@ def cells_of(manifest: pd.DataFrame, grouping: Grouping) -> Cells:
     combinations = pd.MultiIndex.from_frame(manifest[list(grouping)].astype(str))
     distinct = sorted(set(combinations), key=lambda values: [label_order(value) for value in values])
     if len(distinct) > MOST_CELLS:
-        raise TableError(f"--by {'*'.join(grouping)}: {len(distinct)} cells, more than {MOST_CELLS}; cross fewer columns")
+        raise TableError(
+            f"--by {'*'.join(grouping)}: {len(distinct)} cells, more than {MOST_CELLS}; cross fewer columns"
+        )
     codes = pd.MultiIndex.from_tuples(distinct).get_indexer(combinations).astype(np.int64)
     groups = tuple(Group(tuple(zip(grouping, values, strict=True))) for values in distinct)
     return Cells(grouping, codes, groups, tuple(UNKNOWN not in values for values in distinct))

@@ -104,17 +104,24 @@ def family_rows(
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level)
     family = gap_family(
-        groups, found.errors, found.trials, found.subjects, found.effective_trials,
-        metric=point.metric, model=model_of(run, point.metric), threshold=point.threshold, threshold_from=point.source,
-        family=point.family(cells.grouping), level=level, minimum_subjects=run.record["min_subjects"],
+        groups,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        metric=point.metric,
+        model=model_of(run, point.metric),
+        threshold=point.threshold,
+        threshold_from=point.source,
+        family=point.family(cells.grouping),
+        level=level,
+        minimum_subjects=run.record["min_subjects"],
         correlation=shared_subjects(errors, subjects, codes, len(groups)),
-    )  # fmt: skip
+    )
     return [asdict(gap) for gap in family.rows()]
 
 
-def group_rates(
-    cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray, level: float
-) -> list[Rate]:
+def group_rates(cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray, level: float) -> list[Rate]:
     """The rate of each group of a grouping. trials, errors, subjects : (manifest rows,)."""
     codes = np.where(trials, cells.codes, -1)
     return clustered_rates(errors, None, subjects, codes, n_cells=len(cells.groups), level=level).rows()
@@ -136,14 +143,17 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     non_mated[searches.rows[~searches.mated]] = True
     rows = []
     for cells in (cells_of(run.manifest, grouping) for grouping in groupings_of(run)):
-        sizes = [np.bincount(cells.codes[who], minlength=len(cells.groups))
-                 for who in (searched.roles == GALLERY, non_mated)]  # fmt: skip
+        sizes = [
+            np.bincount(cells.codes[who], minlength=len(cells.groups)) for who in (searched.roles == GALLERY, non_mated)
+        ]
         rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):
             first = {
-                "model": model_of(run, "fnir"), **attribute_values(group, attributes),
-                "gallery": int(sizes[0][k]), "non_mated": int(sizes[1][k]),
-            }  # fmt: skip
+                "model": model_of(run, "fnir"),
+                **attribute_values(group, attributes),
+                "gallery": int(sizes[0][k]),
+                "non_mated": int(sizes[1][k]),
+            }
             rows += [{**first, "rank": rank, **identified(found[k])} for rank, found in rates.items()]
     return pd.DataFrame(rows)
 
@@ -175,9 +185,12 @@ def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray
     raising no alarm. Ties are broken against the system.
     """
     found = search_errors(
-        searches.scores, searches.is_mate, searches.mated,
-        threshold=-math.inf if math.isnan(point.threshold) else point.threshold, max_rank=point.rank or 1,
-    )  # fmt: skip
+        searches.scores,
+        searches.is_mate,
+        searches.mated,
+        threshold=-math.inf if math.isnan(point.threshold) else point.threshold,
+        max_rank=point.rank or 1,
+    )
     chosen = searches.mated if point.metric == "fnir" else ~searches.mated
     trials, errors = np.zeros(len(run.manifest), np.bool_), np.zeros(len(run.manifest), np.bool_)
     trials[searches.rows[chosen]] = True

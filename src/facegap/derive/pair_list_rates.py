@@ -36,9 +36,7 @@ class ListedPeople:
     row_of: IntArray
     sums: dict[tuple[bytes, bytes, bool], TrialSums] = field(default_factory=dict)
 
-    def rate(
-        self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
-    ) -> Rate:
+    def rate(self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float) -> Rate:
         """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
 
         first, second : bool (n,), images of each group
@@ -68,7 +66,11 @@ class ListedPeople:
         inside, swapped = placed(self.low, self.high, one, other)
         rows = np.flatnonzero(inside & (tried > 0))
         people = int(self.subjects.max(initial=-1)) + 1
-        low, high, trials = self.subjects[self.low[rows]], self.subjects[self.high[rows]], tried[rows].astype(np.float64)
+        low, high, trials = (
+            self.subjects[self.low[rows]],
+            self.subjects[self.high[rows]],
+            tried[rows].astype(np.float64),
+        )
         left, right = np.where(swapped[rows], high, low), np.where(swapped[rows], low, high)
         first = np.flatnonzero(np.diff(self.pair[rows], prepend=-1))
         squared = np.add.reduceat(trials, first) ** 2 if len(first) else trials
@@ -108,14 +110,19 @@ def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made:
     fresh = np.diff(of_unit[low] * people + of_unit[high], prepend=-1) != 0
     tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in (made, len(row_of))])
     return ListedPeople(
-        unit_of, of_unit, images, low, high, np.cumsum(fresh) - 1, np.append(np.flatnonzero(fresh), len(first)),
-        tried.astype(np.int64), row_of,
-    )  # fmt: skip
+        unit_of,
+        of_unit,
+        images,
+        low,
+        high,
+        np.cumsum(fresh) - 1,
+        np.append(np.flatnonzero(fresh), len(first)),
+        tried.astype(np.int64),
+        row_of,
+    )
 
 
-def placed(
-    left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None
-) -> tuple[BoolArray, BoolArray]:
+def placed(left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:
     """Per pair: whether it lies within a group, or between two, and whether its right side is of the first group then.
 
     left, right : int64 (m,), images or units; first, second : bool, of each of those whether it is in the group

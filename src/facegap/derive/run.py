@@ -35,7 +35,9 @@ def derived(run: Run) -> Run:
     if pairs is not None and run.matched is not None:
         found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record["level"]))
         model = model_of(run, "fmr")
-        rates = joined(rates, verification_rows(found, pairs, model, groupings_of(run), run.record["level"]), RATES.columns)
+        rates = joined(
+            rates, verification_rows(found, pairs, model, groupings_of(run), run.record["level"]), RATES.columns
+        )
         gaps = joined(gaps, verification_gaps(run, pairs, found, model), GAPS.columns)
         extra |= verification_tables(run, run.matched, pairs, found, model)
     if run.searched is not None:
@@ -44,9 +46,13 @@ def derived(run: Run) -> Run:
         extra["identification.csv"] = cmc_table(run, run.searched)
     first = operating[0] if operating else Operating(np.nan, "none")
     stages = stages_of(
-        run.faces, run.predictions, detected="detect" in run.record["models"],
-        says_gender=bool(run.record["classes"]), pairs=pairs, threshold=first.threshold,
-    )  # fmt: skip
+        run.faces,
+        run.predictions,
+        detected="detect" in run.record["models"],
+        says_gender=bool(run.record["classes"]),
+        pairs=pairs,
+        threshold=first.threshold,
+    )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
     trust = trust_table(run)
     if len(trust):

@@ -20,9 +20,15 @@ TOO_FEW, NOT_LISTED = "too few impostor pairs", "below the list of impostor pair
 
 
 def transfer_table(
-    pairs: Comparisons, manifest: pd.DataFrame, groupings: Sequence[Grouping], points: Sequence[Mapping[str, Any]],
-    operating: Sequence[Operating], model: str, level: float, min_subjects: int,
-) -> pd.DataFrame:  # fmt: skip
+    pairs: Comparisons,
+    manifest: pd.DataFrame,
+    groupings: Sequence[Grouping],
+    points: Sequence[Mapping[str, Any]],
+    operating: Sequence[Operating],
+    model: str,
+    level: float,
+    min_subjects: int,
+) -> pd.DataFrame:
     """FMR and FNMR of everybody and of every group at the threshold of every other, in the columns of RATES and two more.
 
     points                : one per grouping, target and group: grouping, on, target, threshold (None where there is none, with
@@ -40,12 +46,14 @@ def transfer_table(
             known[grouping, threshold] = rates_of_grouping(pairs, manifest, grouping, threshold, level)
         return known[grouping, threshold]
 
-    return pd.DataFrame([
-        row
-        for point in [*points, *worst_points(points, min_subjects)]
-        if point["threshold"] is not None
-        for row in rows_at(point, run_thresholds.get(float(point["target"]), np.nan), rates, attributes, model)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            row
+            for point in [*points, *worst_points(points, min_subjects)]
+            if point["threshold"] is not None
+            for row in rows_at(point, run_thresholds.get(float(point["target"]), np.nan), rates, attributes, model)
+        ]
+    )
 
 
 def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list[dict[str, Any]]:
@@ -71,9 +79,12 @@ def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list
 
 
 def rows_at(
-    point: Mapping[str, Any], operating_threshold: float, rates: Callable[[Grouping, float], Rates],
-    attributes: Sequence[str], model: str,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
+    point: Mapping[str, Any],
+    operating_threshold: float,
+    rates: Callable[[Grouping, float], Rates],
+    attributes: Sequence[str],
+    model: str,
+) -> Iterator[dict[str, Any]]:
     """The rates of everybody and of every group of the point's grouping, without FMR where its list does not reach."""
     threshold = float(point["threshold"])
     for grouping in ((), tuple(point["grouping"])):

@@ -52,7 +52,11 @@ class GroupRates:
 
 
 def group_rates(
-    pairs: Comparisons, manifest: pd.DataFrame, groupings: Sequence[Grouping], operating: Sequence[Operating], level: float
+    pairs: Comparisons,
+    manifest: pd.DataFrame,
+    groupings: Sequence[Grouping],
+    operating: Sequence[Operating],
+    level: float,
 ) -> Iterator[GroupRates]:
     """Every metric of every group of every grouping at every threshold."""
     for point in operating:
@@ -119,11 +123,20 @@ def verification_families(
             rates = columns_of([all_rates[k] for k in known], level=level)
             correlation = correlation_of(pairs, entry, metric, known)
             family = gap_family(
-                groups, rates.errors, rates.trials, rates.subjects, rates.effective_trials,
-                metric=metric, model=model, threshold=entry.operating.threshold,
-                threshold_from=entry.operating.source, family="*".join(entry.cells.grouping), level=level,
-                minimum_subjects=min_subjects, correlation=correlation,
-            )  # fmt: skip
+                groups,
+                rates.errors,
+                rates.trials,
+                rates.subjects,
+                rates.effective_trials,
+                metric=metric,
+                model=model,
+                threshold=entry.operating.threshold,
+                threshold_from=entry.operating.source,
+                family="*".join(entry.cells.grouping),
+                level=level,
+                minimum_subjects=min_subjects,
+                correlation=correlation,
+            )
             yield entry, metric, Family(family, groups, rates, correlation)
 
 

@@ -22,10 +22,13 @@ TEMPLATES: Mapping[str, Points] = {
     ),
     # face-reidentification-retail-0095 of the Open Model Zoo, published in shares.
     "Open Model Zoo": (
-        (0.31556875, 0.46157411), (0.68262292, 0.46157411), (0.5002625, 0.64050536), (0.34947187, 0.82469196),
+        (0.31556875, 0.46157411),
+        (0.68262292, 0.46157411),
+        (0.5002625, 0.64050536),
+        (0.34947187, 0.82469196),
         (0.65343645, 0.82469196),
     ),
-}  # fmt: skip
+}
 ZOOMS = {"face 10 % smaller in the crop": 0.9, "face 10 % larger in the crop": 1.1}
 BOX_MARGINS = (0.0,)  # of the plain box that is tried instead of an alignment
 CROP_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
@@ -36,10 +39,11 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean an
     "0..1": ((0.0,) * 3, (1 / 255,) * 3),
     "-1..1": ((127.5,) * 3, (1 / 127.5,) * 3),
     "ImageNet's mean and deviation": (
-        tuple(255 * mean for mean in IMAGENET_MEAN), tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION)
+        tuple(255 * mean for mean in IMAGENET_MEAN),
+        tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION),
     ),
     "0..255 less 123, 117, 104": ((123.0, 117.0, 104.0), (1.0,) * 3),  # of Caffe's models
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,15 @@ def doctor(
     asked = Asked(detect, sample, seed, judge_by, device, workers, tuple(models_dir or ()))
     with progress_bar() as progress:
         examined = examine(
-            model, manifest, asked, where=where, allow_outside=allow_outside, propose=propose, task=task,
+            model,
+            manifest,
+            asked,
+            where=where,
+            allow_outside=allow_outside,
+            propose=propose,
+            task=task,
             progress=progress,
-        )  # fmt: skip
+        )
     print_tables([doctor_text.table(examined)])
     print_warnings(examined.warnings)
     print_sentences(doctor_text.conclusion(examined))

@@ -96,16 +96,27 @@ class Room:
         """The sample through every setting."""
         total = len(sample.rows)
         return run(
-            sample.rows, self.table.folder, self.detector, ready(settings, session), age=measure.question == "age",
-            workers=self.asked.workers or runtime.usable_cores(), on_image=lambda done: self.progress(done, total),
-        )  # fmt: skip
+            sample.rows,
+            self.table.folder,
+            self.detector,
+            ready(settings, session),
+            age=measure.question == "age",
+            workers=self.asked.workers or runtime.usable_cores(),
+            on_image=lambda done: self.progress(done, total),
+        )
 
 
 def examine(
-    model: str, manifest: Path, asked: Asked, *, where: str | None = None, allow_outside: bool = False,
-    propose: bool = False, task: Literal["embed", "classify"] | None = None,
+    model: str,
+    manifest: Path,
+    asked: Asked,
+    *,
+    where: str | None = None,
+    allow_outside: bool = False,
+    propose: bool = False,
+    task: Literal["embed", "classify"] | None = None,
     progress: Progress = lambda done, total: None,
-) -> Examination:  # fmt: skip
+) -> Examination:
     """Judge the settings of a card; with `propose`, or for an .onnx that no card describes, propose a card.
 
     model   : a card's name, a card's path, or the path of an .onnx
@@ -197,12 +208,23 @@ def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
     if best is None:
         raise TableError(f"{card.name}: there is no other setting to try")
     return Finding(
-        model=card.name, sha256=str(card.sha256), settings=settings_hash(card), verdict=judgement.opinion,
-        measure=judgement.measure.name, value=judgement.card.value, aspect=best.variant.aspect,
-        setting=best.variant.setting, difference=best.difference, low=best.low, high=best.high,
-        subjects=judgement.subjects, images=judgement.images, variants=len(judgement.settings) - 1,
-        detector=room.detector.card.name, at=datetime.now(UTC).date().isoformat(),
-    )  # fmt: skip
+        model=card.name,
+        sha256=str(card.sha256),
+        settings=settings_hash(card),
+        verdict=judgement.opinion,
+        measure=judgement.measure.name,
+        value=judgement.card.value,
+        aspect=best.variant.aspect,
+        setting=best.variant.setting,
+        difference=best.difference,
+        low=best.low,
+        high=best.high,
+        subjects=judgement.subjects,
+        images=judgement.images,
+        variants=len(judgement.settings) - 1,
+        detector=room.detector.card.name,
+        at=datetime.now(UTC).date().isoformat(),
+    )
 
 
 def remember(examined: Examination, folder: Path | None = None) -> Path | None:

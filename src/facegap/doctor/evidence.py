@@ -111,11 +111,21 @@ def judge(sample: Sample, found: Found, variants: Sequence[Variant], measure: Me
     adjusted = np.concatenate([[1.0], holm(np.array([one.p for _, one, _ in scored[1:]]))])
     settings = tuple(
         Judged(
-            variant, value, paired.difference, paired.low, paired.high, paired.p, float(p), eer,
-            lost_in(said), verdict_of(paired.difference, float(p), first=k == 0),
+            variant,
+            value,
+            paired.difference,
+            paired.low,
+            paired.high,
+            paired.p,
+            float(p),
+            eer,
+            lost_in(said),
+            verdict_of(paired.difference, float(p), first=k == 0),
         )
-        for k, (variant, said, (value, paired, eer), p) in enumerate(zip(variants, answers, scored, adjusted, strict=True))
-    )  # fmt: skip
+        for k, (variant, said, (value, paired, eer), p) in enumerate(
+            zip(variants, answers, scored, adjusted, strict=True)
+        )
+    )
     judgement = Judgement(measure, settings, evidence.people, len(evidence.subjects), "not enough data")
     return replace(judgement, opinion=opinion_of(judgement))
 

@@ -16,8 +16,10 @@ CHANNELS = (1, 3)
 # Sides to try where the graph leaves them open; the first that it takes is used.
 OPEN_SIDES = (112, 128, 160, 224, 96, 64)
 DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
-    "tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8",
-}  # fmt: skip
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+}
 PROBES = 2
 MOST_VALUES = 8192  # of one face; more are a map
 

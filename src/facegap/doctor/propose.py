@@ -119,19 +119,30 @@ def first_card(bare: Bare, graph: Graph, task: Task, outputs: dict[str, Any]) ->
     """
     three = graph.channels == 3
     values: dict[str, Any] = {
-        "name": name_of(bare.file), "task": task, "backend": "onnx", "file": bare.file.name,
+        "name": name_of(bare.file),
+        "task": task,
+        "backend": "onnx",
+        "file": bare.file.name,
         "obtain": f"Put {bare.file.name} beside this card; its origin is not known.",
-        "sha256": bare.sha256, "size_bytes": len(bare.content), "licence": "unknown", "commercial_use": "unknown",
+        "sha256": bare.sha256,
+        "size_bytes": len(bare.content),
+        "licence": "unknown",
+        "commercial_use": "unknown",
         "verified": False,
         "citation": "Not known: facegap doctor wrote this card from the file alone. Name the authors and their paper.",
         "known_limits": ["Its settings were found by trying, not read from its authors; review them."],
         "training_data": {"description": "not known", "status": "unknown"},
         "input": {
-            "name": THE_ONLY_ONE, "layout": graph.layout, "colour": "RGB" if three else "GREY", "size": graph.size,
-            "mean": [0.0] * graph.channels, "scale": [1.0] * graph.channels, "dtype": graph.dtype,
+            "name": THE_ONLY_ONE,
+            "layout": graph.layout,
+            "colour": "RGB" if three else "GREY",
+            "size": graph.size,
+            "mean": [0.0] * graph.channels,
+            "scale": [1.0] * graph.channels,
+            "dtype": graph.dtype,
         },
         "outputs": outputs,
-    }  # fmt: skip
+    }
     if task == "embed":
         values["alignment"] = {
             "template": placed_points(TEMPLATES["ArcFace"], *graph.size),

@@ -16,8 +16,20 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.report.text import p_value
 
 COMMENT_WIDTH = 116
-HEAD = ("name", "task", "backend", "file", "obtain", "sha256", "size_bytes", "licence", "commercial_use", "verified",
-        "citation", "known_limits")  # fmt: skip
+HEAD = (
+    "name",
+    "task",
+    "backend",
+    "file",
+    "obtain",
+    "sha256",
+    "size_bytes",
+    "licence",
+    "commercial_use",
+    "verified",
+    "citation",
+    "known_limits",
+)
 INPUT = ("name", "layout", "colour", "size", "mean", "scale", "dtype")
 CHECK_BY_HAND = {
     "licence": "read the licence of the weights; that of the code is not it",

@@ -19,14 +19,23 @@ def table(examined: Examination) -> TextTable:
     """Every setting with what it reached, how it differs from the card, and its verdict."""
     judgement = examined.judgement
     identity = judgement.measure.question == "identity"
-    columns = ("setting", judgement.measure.name, "better than the card by", "95 % interval", "p (Holm)",
-               *(("EER",) if identity else ()), "no answer", "verdict")  # fmt: skip
+    columns = (
+        "setting",
+        judgement.measure.name,
+        "better than the card by",
+        "95 % interval",
+        "p (Holm)",
+        *(("EER",) if identity else ()),
+        "no answer",
+        "verdict",
+    )
     people = f"{judgement.subjects:,} subjects, {judgement.images:,} images"
     return TextTable(
         f"{examined.card.name}: the card and settings around it, judged by {judgement.measure.name} on {people}",
-        columns, tuple(row(one, judgement, identity=identity) for one in judgement.settings),
+        columns,
+        tuple(row(one, judgement, identity=identity) for one in judgement.settings),
         notes=notes(judgement),
-    )  # fmt: skip
+    )
 
 
 def row(one: Judged, judgement: Judgement, *, identity: bool) -> tuple[str, ...]:

@@ -63,9 +63,15 @@ def ready(variants: Sequence[Variant], session: Any) -> list[Ready]:
 
 
 def run(
-    rows: pd.DataFrame, folder: Path, detector: Detector, models: Sequence[Ready], *, age: bool = False,
-    workers: int = 1, on_image: Callable[[int], None] = lambda done: None,
-) -> Found:  # fmt: skip
+    rows: pd.DataFrame,
+    folder: Path,
+    detector: Detector,
+    models: Sequence[Ready],
+    *,
+    age: bool = False,
+    workers: int = 1,
+    on_image: Callable[[int], None] = lambda done: None,
+) -> Found:
     """Every portrait through every variant; a part of the rows at a time, so memory does not grow with the sample.
 
     rows     : MANIFEST

@@ -85,10 +85,14 @@ def matches(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
 def of_images(view: Explored, groups: AnyArray, rows: IntArray, kind: str) -> pd.DataFrame:
     """Rows of one image each."""
     manifest = view.run.manifest
-    return pd.DataFrame({
-        "kind": kind, "group": groups[rows], "image": manifest["image"].to_numpy()[rows],
-        "subject": manifest["subject"].to_numpy()[rows],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "kind": kind,
+            "group": groups[rows],
+            "image": manifest["image"].to_numpy()[rows],
+            "subject": manifest["subject"].to_numpy()[rows],
+        }
+    )
 
 
 def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray, kind: str) -> pd.DataFrame:
@@ -96,10 +100,17 @@ def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray,
     image, subject = (view.run.manifest[name].to_numpy() for name in ("image", "subject"))
     left, right = rows[:, 0], rows[:, 1]
     both = np.where(groups[left] == groups[right], groups[left], groups[left] + " / " + groups[right])
-    return pd.DataFrame({
-        "kind": kind, "group": both, "score": scores, "image": image[left], "other_image": image[right],
-        "subject": subject[left], "other_subject": subject[right],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "kind": kind,
+            "group": both,
+            "score": scores,
+            "image": image[left],
+            "other_image": image[right],
+            "subject": subject[left],
+            "other_subject": subject[right],
+        }
+    )
 
 
 def chosen(frame: pd.DataFrame, cells: Cells, *, kind: str, group: str, sort: str, descending: bool) -> pd.DataFrame:

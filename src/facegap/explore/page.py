@@ -101,19 +101,33 @@ class Pages:
         found = frame_of("failures", view, asked, include_ids=self.include_ids)
         below = view.pairs is not None and asked.threshold < view.floor
         return {
-            "asked": asked, "tables": tables, "models": view.run.record["models"], "images": len(view.run.manifest),
-            "people": int(view.subjects.max(initial=-1)) + 1, "groupings": [grouping_name(grouping) for grouping in view.groupings],
-            "by": grouping_name(asked.grouping), "groups": [str(group) for group in view.cells(asked.grouping).groups],
-            "kinds": KINDS, "sorts": SORTS, "verifies": view.pairs is not None, "cuts": view.has_probability,
-            "answered": bool(view.run.record.get("classes")), "threshold": view.threshold,
+            "asked": asked,
+            "tables": tables,
+            "models": view.run.record["models"],
+            "images": len(view.run.manifest),
+            "people": int(view.subjects.max(initial=-1)) + 1,
+            "groupings": [grouping_name(grouping) for grouping in view.groupings],
+            "by": grouping_name(asked.grouping),
+            "groups": [str(group) for group in view.cells(asked.grouping).groups],
+            "kinds": KINDS,
+            "sorts": SORTS,
+            "verifies": view.pairs is not None,
+            "cuts": view.has_probability,
+            "answered": bool(view.run.record.get("classes")),
+            "threshold": view.threshold,
             # a slider holds nothing beyond its ends, and would send back another threshold than it was given
-            "lowest": min(view.lowest, asked.threshold), "highest": max(view.highest, asked.threshold),
-            "below": floor_note(view) if below else "", "score": score, "alarms": view.run.record.get("alarms", []),
-            "failures": PageTable(failures_text(found, asked), layout="wide"), "clean": clean, "breakable": breakable,
+            "lowest": min(view.lowest, asked.threshold),
+            "highest": max(view.highest, asked.threshold),
+            "below": floor_note(view) if below else "",
+            "score": score,
+            "alarms": view.run.record.get("alarms", []),
+            "failures": PageTable(failures_text(found, asked), layout="wide"),
+            "clean": clean,
+            "breakable": breakable,
             "earlier": asked.address(page=str(asked.page - 1)) if asked.page > 1 else "",
             "later": asked.address(page=str(asked.page + 1)) if asked.page * PAGE_ROWS < len(found) else "",
             "include_ids": self.include_ids,
-        }  # fmt: skip
+        }
 
     def enter(self, key: str) -> Response:
         """Let a visitor with the right key in, and take the key out of the address."""

@@ -66,9 +66,16 @@ def explored(run: Run) -> Explored:
     lowest = min(ends[0], floor - 0.05) if math.isfinite(floor) else ends[0]
     known = bool(len(run.record.get("classes", ()))) and run.predictions["probability"].notna().any()
     return Explored(
-        run, ((), *(tuple(grouping) for grouping in run.record["groupings"])), subject_codes(run.manifest), pairs, threshold,
-        lowest, ends[1], floor, bool(known),
-    )  # fmt: skip
+        run,
+        ((), *(tuple(grouping) for grouping in run.record["groupings"])),
+        subject_codes(run.manifest),
+        pairs,
+        threshold,
+        lowest,
+        ends[1],
+        floor,
+        bool(known),
+    )
 
 
 # ---- verification ----
@@ -106,10 +113,20 @@ def rate_row(group: str, metric: str, now: Rate | None, before: Rate | None) -> 
     value = now.value if now else math.nan
     then = before.value if before else math.nan
     return {
-        "group": group, "metric": metric, "errors": shown.errors, "trials": shown.trials, "subjects": shown.subjects,
-        "value": value, "low": shown.low, "high": shown.high, "run_errors": old.errors, "run_value": then,
-        "change": value - then, "level": shown.level, "method": shown.method,
-    }  # fmt: skip
+        "group": group,
+        "metric": metric,
+        "errors": shown.errors,
+        "trials": shown.trials,
+        "subjects": shown.subjects,
+        "value": value,
+        "low": shown.low,
+        "high": shown.high,
+        "run_errors": old.errors,
+        "run_value": then,
+        "change": value - then,
+        "level": shown.level,
+        "method": shown.method,
+    }
 
 
 def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
@@ -124,10 +141,18 @@ def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFr
     for g, h in places:
         other = None if g == h else cells.codes == h
         rate = false_match_rate(view.pairs, threshold, cells.codes == g, other, generalised=False, level=view.level)
-        rows.append({
-            "group": str(cells.groups[g]), "other": str(cells.groups[h]), "errors": rate.errors, "trials": rate.trials,
-            "subjects": rate.subjects, "value": rate.value, "low": rate.low, "high": rate.high,
-        })  # fmt: skip
+        rows.append(
+            {
+                "group": str(cells.groups[g]),
+                "other": str(cells.groups[h]),
+                "errors": rate.errors,
+                "trials": rate.trials,
+                "subjects": rate.subjects,
+                "value": rate.value,
+                "low": rate.low,
+                "high": rate.high,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -158,8 +183,11 @@ def movement(now: BoolArray | None, before: BoolArray | None, members: IntArray)
         return {"in_run": in_run, "here": -1, "newly": -1, "no_longer": -1}
     here, there = now[members], before[members]
     return {
-        "in_run": in_run, "here": int(here.sum()), "newly": int((here & ~there).sum()), "no_longer": int((there & ~here).sum()),
-    }  # fmt: skip
+        "in_run": in_run,
+        "here": int(here.sum()),
+        "newly": int((here & ~there).sum()),
+        "no_longer": int((there & ~here).sum()),
+    }
 
 
 def refused_people(view: Explored, threshold: float) -> BoolArray:

@@ -48,10 +48,16 @@ class Asked:
     def address(self, path: str = "/", **changed: str) -> str:
         """The address of this view, or of one that differs in some keys."""
         said = {
-            "by": grouping_name(self.grouping), "threshold": plain(self.threshold), "cut": plain(self.cut), "kind": self.kind,
-            "group": self.group, "sort": self.sort, "order": "down" if self.descending else "up", "page": str(self.page),
+            "by": grouping_name(self.grouping),
+            "threshold": plain(self.threshold),
+            "cut": plain(self.cut),
+            "kind": self.kind,
+            "group": self.group,
+            "sort": self.sort,
+            "order": "down" if self.descending else "up",
+            "page": str(self.page),
             **changed,
-        }  # fmt: skip
+        }
         return f"{path}?{urlencode({key: value for key, value in said.items() if value})}"
 
 
@@ -91,9 +97,15 @@ def asked_of(query: Mapping[str, str], view: Explored) -> Asked:
     # With other groups chosen the one that was filtered by is gone; the filter goes with it.
     group = query.get("group", "") if query.get("group", "") in groups else ""
     return Asked(
-        grouping, threshold, cut, one_of(query, "kind", ("", *KINDS), ""), group, one_of(query, "sort", ("", *SORTS), ""),
-        one_of(query, "order", ("down", "up"), "down") == "down", int(page),
-    )  # fmt: skip
+        grouping,
+        threshold,
+        cut,
+        one_of(query, "kind", ("", *KINDS), ""),
+        group,
+        one_of(query, "sort", ("", *SORTS), ""),
+        one_of(query, "order", ("down", "up"), "down") == "down",
+        int(page),
+    )
 
 
 def one_of(query: Mapping[str, str], key: str, allowed: tuple[str, ...], default: str) -> str:
@@ -130,10 +142,14 @@ def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> p
         "answers": lambda: answers_at(view, asked.grouping, asked.cut),
         "faces": lambda: faces_at(view, asked.grouping),
         "failures": lambda: chosen(
-            failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids), view.cells(asked.grouping),
-            kind=asked.kind, group=asked.group, sort=asked.sort, descending=asked.descending,
+            failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids),
+            view.cells(asked.grouping),
+            kind=asked.kind,
+            group=asked.group,
+            sort=asked.sort,
+            descending=asked.descending,
         ),
-    }  # fmt: skip
+    }
     return makers[name]()
 
 
@@ -143,11 +159,14 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
     return tuple(
         name
         for name, has in (
-            ("rates", verifies), ("people", verifies), ("matrix", verifies), ("answers", answered),
+            ("rates", verifies),
+            ("people", verifies),
+            ("matrix", verifies),
+            ("answers", answered),
             ("faces", "detect" in view.run.record["models"]),
         )
         if has
-    )  # fmt: skip
+    )
 
 
 def text_of(name: str, frame: pd.DataFrame, view: Explored, asked: Asked) -> TextTable:
@@ -194,10 +213,14 @@ def people_text(frame: pd.DataFrame) -> TextTable:
 
     words = {"refused": "refused as themselves", "mistaken": "taken for somebody else"}
     lines = tuple(
-        (clean(row["group"]), f"{row['people']:,}", words[row["state"]],
-         *(said(row[name]) for name in ("in_run", "here", "newly", "no_longer")))
+        (
+            clean(row["group"]),
+            f"{row['people']:,}",
+            words[row["state"]],
+            *(said(row[name]) for name in ("in_run", "here", "newly", "no_longer")),
+        )
         for row in records(frame)
-    )  # fmt: skip
+    )
     columns = ("group", "people judged", "what happens to them", "in the run", "here", "newly", "no longer")
     note = "A person counts once, however many photographs or pairs."
     return TextTable("people who move", columns, lines, notes=(note,))

@@ -30,9 +30,20 @@ SCOPE = (
 FAILURES = ("fta", "no_answer_rate")
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
 GAP_NUMBERS = (
-    "difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "margin",
-    "differs", "within_margin", "verdict", "subjects_needed",
-)  # fmt: skip
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "p",
+    "p_adjusted",
+    "margin",
+    "differs",
+    "within_margin",
+    "verdict",
+    "subjects_needed",
+)
 PEOPLE = "people, not images or pairs, are what varies"
 POLICIES = {
     "given": "given in advance",
@@ -93,18 +104,43 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     asked = (
         ("tasks evaluated", "tasks", whole["tasks"], "the run has no task"),
         ("demographic groups", "groups", run.record["groupings"], "the run is not split by any group"),
-        ("how groups were labelled", "groups", groups_told(run), "the run does not describe the source of the manifest's labels"),
+        (
+            "how groups were labelled",
+            "groups",
+            groups_told(run),
+            "the run does not describe the source of the manifest's labels",
+        ),
         ("phenotypic measures", "groups", has_phenotype(run), "skin tone was not measured or annotated; add --tone"),
         ("subjects per group", "data", named, "the manifest has no subject column, so each image counts as a person"),
         ("threshold policy", "thresholds", verifies, "nothing is compared, so there is no threshold"),
-        ("failure to enrol", "failure_to_enrol", whole["failure_to_enrol"], "no detector ran and no answer could be missing"),
-        ("shifts in comparison score", "score_shifts", whole["score_shifts"], "nothing is compared, so there are no scores"),
+        (
+            "failure to enrol",
+            "failure_to_enrol",
+            whole["failure_to_enrol"],
+            "no detector ran and no answer could be missing",
+        ),
+        (
+            "shifts in comparison score",
+            "score_shifts",
+            whole["score_shifts"],
+            "nothing is compared, so there are no scores",
+        ),
         ("recognition error rates", "error_rates", verifies, "nothing is compared; rates of a classifier stand there"),
         ("throughput", "throughput", throughput["overall"], "no model was timed"),
-        ("throughput by group", "throughput", throughput["by_group"], "groups were not timed; audit again with this version"),
+        (
+            "throughput by group",
+            "throughput",
+            throughput["by_group"],
+            "groups were not timed; audit again with this version",
+        ),
         ("statistical uncertainty", "uncertainty", True, ""),
-        ("identification error rates", "error_rates", run.searched is not None, "no gallery was searched; audit with --identify"),
-    )  # fmt: skip
+        (
+            "identification error rates",
+            "error_rates",
+            run.searched is not None,
+            "no gallery was searched; audit with --identify",
+        ),
+    )
     return [Item(item, where, "" if there else missing) for item, where, there, missing in asked]
 
 
@@ -117,7 +153,9 @@ def groups_told(run: Run) -> bool:
 
 def has_phenotype(run: Run) -> bool:
     """Whether the groups include measured or annotated skin tone."""
-    return any(name.startswith(("measured_", "annotated_")) for grouping in run.record["groupings"] for name in grouping)
+    return any(
+        name.startswith(("measured_", "annotated_")) for grouping in run.record["groupings"] for name in grouping
+    )
 
 
 # ---- the parts ----
@@ -138,13 +176,15 @@ def system_of(run: Run) -> dict[str, Any]:
     cards = run.record.get("request", {}).get("cards", {})
     models = [
         {
-            "task": task, "name": name, "sha256": used.get("models", {}).get(name, ""),
+            "task": task,
+            "name": name,
+            "sha256": used.get("models", {}).get(name, ""),
             **{key: cards.get(task, {}).get(key, "") or "" for key in ("licence", "citation")},
             "training_data": (cards.get(task, {}).get("training_data") or {}).get("description", ""),
             "known_limits": list(cards.get(task, {}).get("known_limits", [])),
         }
         for task, name in run.record["models"].items()
-    ]  # fmt: skip
+    ]
     return {
         "models": models,
         "device": used.get("device_name", ""),
@@ -159,10 +199,12 @@ def data_of(run: Run) -> dict[str, Any]:
     stated = run.record["manifest"]
     people = int(run.manifest["subject"].nunique()) if stated["has_subjects"] else None
     return {
-        "manifest_sha256": stated["sha256"], "images": len(run.manifest), "people": people,
+        "manifest_sha256": stated["sha256"],
+        "images": len(run.manifest),
+        "people": people,
         "excluded_by_condition": int(stated.get("excluded_by_where", 0)),
         "face_outcomes": {str(key): int(count) for key, count in run.faces["outcome"].value_counts().items()},
-    }  # fmt: skip
+    }
 
 
 def groups_of(run: Run) -> dict[str, Any]:
@@ -173,14 +215,16 @@ def groups_of(run: Run) -> dict[str, Any]:
     for name in attribute_columns(groupings_of(run)):
         images = run.manifest[name].value_counts()
         people = run.manifest.groupby(name)["subject"].nunique()
-        columns.append({
-            "attribute": name,
-            "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
-            "labels": [
-                {"label": str(label), "images": int(count), "people": int(people.loc[str(label)])}
-                for label, count in images.items()
-            ],
-        })  # fmt: skip
+        columns.append(
+            {
+                "attribute": name,
+                "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
+                "labels": [
+                    {"label": str(label), "images": int(count), "people": int(people.loc[str(label)])}
+                    for label, count in images.items()
+                ],
+            }
+        )
     groupings = [list(grouping) for grouping in groupings_of(run)]
     return {"groupings": groupings, "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
 
@@ -199,7 +243,7 @@ def thresholds_of(run: Run) -> dict[str, Any]:
             {"threshold": point["threshold"], "source": point["source"], "target_fmr": list(point.get("targets", []))}
             for point in points
         ],
-    }  # fmt: skip
+    }
 
 
 def rates_of(run: Run, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -212,9 +256,13 @@ def rates_of(run: Run, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
 def rate_of(row: Mapping[str, Any], run: Run) -> dict[str, Any]:
     """One row of RATES."""
     return {
-        "metric": row["metric"], "model": row["model"], "group": group_object(row, run), "threshold": row["threshold"],
-        "threshold_from": row["threshold_from"], **{name: row[name] for name in RATE_NUMBERS},
-    }  # fmt: skip
+        "metric": row["metric"],
+        "model": row["model"],
+        "group": group_object(row, run),
+        "threshold": row["threshold"],
+        "threshold_from": row["threshold_from"],
+        **{name: row[name] for name in RATE_NUMBERS},
+    }
 
 
 def group_object(row: Mapping[str, Any], run: Run, prefix: str = "") -> dict[str, str]:
@@ -245,26 +293,31 @@ def score_shifts(run: Run) -> list[dict[str, Any]]:
     )
     return [
         {
-            "group": group_object(row, run), **{name: row[name] for name in names},
+            "group": group_object(row, run),
+            **{name: row[name] for name in names},
             "genuine_shift": row["genuine_mean"] - everybody["genuine_mean"],
             "impostor_shift": row["impostor_mean"] - everybody["impostor_mean"],
         }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def gaps_of(run: Run) -> list[dict[str, Any]]:
     """Every pair of groups with its verdict."""
     return [
         {
-            "metric": row["metric"], "model": row["model"], "threshold": row["threshold"], "family": row["family"],
-            "group_a": row["group_a"], "group_b": row["group_b"],
+            "metric": row["metric"],
+            "model": row["model"],
+            "threshold": row["threshold"],
+            "family": row["family"],
+            "group_a": row["group_a"],
+            "group_b": row["group_b"],
             **{f"{name}_{side}": row[f"{name}_{side}"] for side in "ab" for name in ("errors", "trials", "subjects")},
             **{name: row[name] for name in GAP_NUMBERS},
             "label_verdict": str(row.get("label_verdict", "") or ""),
         }
         for row in records(run.gaps)
-    ]  # fmt: skip
+    ]
 
 
 def differentials_of(run: Run) -> list[dict[str, Any]]:
@@ -272,12 +325,15 @@ def differentials_of(run: Run) -> list[dict[str, Any]]:
     table = run.extra.get("differentials.csv", pd.DataFrame())
     return [
         {
-            **{name: str(row[name]) for name in ("measure", "metrics", "family")}, "threshold": row["threshold"],
-            "value": row["value"], "fair_value": row["fair_value"], "p": row["p"],
+            **{name: str(row[name]) for name in ("measure", "metrics", "family")},
+            "threshold": row["threshold"],
+            "value": row["value"],
+            "fair_value": row["fair_value"],
+            "p": row["p"],
             "undefined_because": str(row.get("undefined_because", "") or ""),
         }
         for row in records(table)
-    ]  # fmt: skip
+    ]
 
 
 def throughput_of(run: Run) -> dict[str, Any]:
@@ -298,7 +354,7 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
         "unit": PEOPLE if run.record["manifest"]["has_subjects"] else "each image counts as a person",
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
         "multiplicity": "Holm's p over all pairs of groups of one grouping, metric, model and threshold",
-    }  # fmt: skip
+    }
 
 
 def as_json(value: Any) -> Any:

@@ -35,13 +35,24 @@ def model_card(run: Run, whole: Mapping[str, Any]) -> str:
     parts = [
         [f"# Model card: {md(', '.join(entry['name'] for entry in whole['system']['models']))}"],
         ["Made by facegap from one audit. Measured on the people named below and on nobody else.", ""],
-        details(whole), use(), factors(whole), evaluation_data(whole), [f"## Metrics\n\n{md(metrics(whole))}"],
+        details(whole),
+        use(),
+        factors(whole),
+        evaluation_data(whole),
+        [f"## Metrics\n\n{md(metrics(whole))}"],
         ["## Finding", " ".join(md(sentence) for sentence in headline(run))],
-        ["## Error rates by group", *rate_lines(whole)], ["## Gaps and verdicts", *gap_lines(run)],
-        ["## Score shifts", *shift_lines(whole)], ["## Throughput", *throughput_lines(whole)],
+        ["## Error rates by group", *rate_lines(whole)],
+        ["## Gaps and verdicts", *gap_lines(run)],
+        ["## Score shifts", *shift_lines(whole)],
+        ["## Throughput", *throughput_lines(whole)],
         ["## Caveats", *(f"- {md(warning)}" for warning in [*limits(whole), *whole["warnings"]])],
-        [f"## What {md(whole['standard']['name'])} asks to be reported", md(whole["standard"]["scope"]), "", *item_lines(whole)],
-    ]  # fmt: skip
+        [
+            f"## What {md(whole['standard']['name'])} asks to be reported",
+            md(whole["standard"]["scope"]),
+            "",
+            *item_lines(whole),
+        ],
+    ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -86,9 +97,12 @@ def factors(whole: Mapping[str, Any]) -> list[str]:
     ]
     least = whole["groups"]["minimum_subjects"]
     return [
-        "## Factors", "", *table(("attribute", "label", "images", "people", "labelled by"), rows), "",
+        "## Factors",
+        "",
+        *table(("attribute", "label", "images", "people", "labelled by"), rows),
+        "",
         f"Groups of fewer than {least} people are shown and never ranked or tested.",
-    ]  # fmt: skip
+    ]
 
 
 def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
@@ -118,11 +132,15 @@ def rate_lines(whole: Mapping[str, Any]) -> list[str]:
     """Every rate of every group."""
     rows = [
         (
-            METRIC_TITLES.get(row["metric"], row["metric"]), named(row["group"]), shown(row["threshold"], score),
-            f"{shown(row['value'], percent)} {ends(row)}", f"{row['errors']:,}/{row['trials']:,}", f"{row['subjects']:,}",
+            METRIC_TITLES.get(row["metric"], row["metric"]),
+            named(row["group"]),
+            shown(row["threshold"], score),
+            f"{shown(row['value'], percent)} {ends(row)}",
+            f"{row['errors']:,}/{row['trials']:,}",
+            f"{row['subjects']:,}",
         )
         for row in (*whole["failure_to_enrol"], *whole["error_rates"])
-    ]  # fmt: skip
+    ]
     return ["", *table(("error", "group", "threshold", "rate", "errors / trials", "people"), rows)]
 
 
@@ -133,8 +151,19 @@ def gap_lines(run: Run) -> list[str]:
     shown = widest_first(run.gaps).head(max(MOST_GAPS, len(run.gaps.groupby(FAMILY, dropna=False))))
     rows = [gap_row(row) for row in records(shown)]
     counts = "; ".join(f"{count} {verdict}" for verdict, count in run.gaps["verdict"].value_counts().items())
-    columns = ("error", "threshold", "worse against better", "errors / trials", "difference", "ratio", "p (Holm)", "verdict")
-    note = f"All {len(run.gaps):,} pairs looked at: {md(counts)}. Shown: {len(rows)}, of each grouping the widest first."
+    columns = (
+        "error",
+        "threshold",
+        "worse against better",
+        "errors / trials",
+        "difference",
+        "ratio",
+        "p (Holm)",
+        "verdict",
+    )
+    note = (
+        f"All {len(run.gaps):,} pairs looked at: {md(counts)}. Shown: {len(rows)}, of each grouping the widest first."
+    )
     return ["", *table(columns, rows), "", note]
 
 
@@ -166,12 +195,16 @@ def shift_lines(whole: Mapping[str, Any]) -> list[str]:
     """How scores of groups lie apart from those of everybody."""
     rows = [
         (
-            named(row["group"]), f"{row['genuine_pairs']:,}", shown(row["genuine_mean"], score),
-            shown(row["genuine_shift"], score), f"{row['impostor_pairs']:,}", shown(row["impostor_mean"], score),
+            named(row["group"]),
+            f"{row['genuine_pairs']:,}",
+            shown(row["genuine_mean"], score),
+            shown(row["genuine_shift"], score),
+            f"{row['impostor_pairs']:,}",
+            shown(row["impostor_mean"], score),
             shown(row["impostor_shift"], score),
         )
         for row in whole["score_shifts"]
-    ]  # fmt: skip
+    ]
     if not rows:
         return ["", "Missing: nothing was compared."]
     columns = ("group", "genuine pairs", "mean", "shift", "impostor pairs", "mean", "shift")

@@ -29,8 +29,11 @@ KEYS: Mapping[Kind, tuple[str, ...]] = {
     "subjects": ("min", "by", "groups", "metric", "name"),
 }
 NEEDED: Mapping[Kind, tuple[str, ...]] = {
-    "rate": ("metric", "max"), "gap": ("metric",), "verdict": ("metric", "forbid"), "subjects": ("min",),
-}  # fmt: skip
+    "rate": ("metric", "max"),
+    "gap": ("metric",),
+    "verdict": ("metric", "forbid"),
+    "subjects": ("min",),
+}
 
 
 @dataclass(frozen=True)
@@ -132,11 +135,18 @@ def rule_of(kind: Kind, table: Mapping[str, Any], where: str, judge: Judge) -> R
         raise TableError(f"{where}, key metric: {metric!r} is no metric; {hint(metric, tuple(DEFAULT_MARGINS))}")
     limit, scale = limit_of(kind, table, metric, where)
     return Rule(
-        kind, text(table, "name", where, ""), metric, limit, scale, forbidden(table, where) if kind == "verdict" else (),
-        by_of(table, where), strings(table, "groups", where), number(table, "threshold", where, math.nan),
+        kind,
+        text(table, "name", where, ""),
+        metric,
+        limit,
+        scale,
+        forbidden(table, where) if kind == "verdict" else (),
+        by_of(table, where),
+        strings(table, "groups", where),
+        number(table, "threshold", where, math.nan),
         text(table, "threshold_from", where, ""),
         choice(table, "judge", ("interval", "point"), where, judge),  # type: ignore[arg-type]
-    )  # fmt: skip
+    )
 
 
 def limit_of(kind: Kind, table: Mapping[str, Any], metric: str, where: str) -> tuple[float, Any]:
@@ -181,7 +191,9 @@ def by_of(table: Mapping[str, Any], where: str) -> tuple[str, ...] | None:
         return ()
     names = tuple(name.strip() for name in said.split("*"))
     if not all(names):
-        raise TableError(f"{where}, key by: {said!r}; write a grouping of the run such as 'gender*race', or 'everybody'")
+        raise TableError(
+            f"{where}, key by: {said!r}; write a grouping of the run such as 'gender*race', or 'everybody'"
+        )
     return names
 
 

@@ -77,8 +77,13 @@ def ciede2000(lab_a: ArrayLike, lab_b: ArrayLike) -> FloatArray:
     apart = np.abs(h_1 - h_2) > 180
     h_mean = np.where(coloured, np.where(apart, total + np.where(total < 360, 360, -360), total) / 2, total)
     l_mean, c_mean = (l_1 + l_2) / 2, (c_1 + c_2) / 2
-    t = (1 - 0.17 * _cos(h_mean - 30) + 0.24 * _cos(2 * h_mean) + 0.32 * _cos(3 * h_mean + 6)
-         - 0.20 * _cos(4 * h_mean - 63))  # fmt: skip
+    t = (
+        1
+        - 0.17 * _cos(h_mean - 30)
+        + 0.24 * _cos(2 * h_mean)
+        + 0.32 * _cos(3 * h_mean + 6)
+        - 0.20 * _cos(4 * h_mean - 63)
+    )
     lightness = (l_2 - l_1) / (1 + 0.015 * (l_mean - 50) ** 2 / np.sqrt(20 + (l_mean - 50) ** 2))
     chroma = (c_2 - c_1) / (1 + 0.045 * c_mean)
     hues = 2 * np.sqrt(c_1 * c_2) * np.sin(np.radians(turn / 2)) / (1 + 0.015 * c_mean * t)

@@ -204,9 +204,12 @@ def pooled(photographs: Sequence[Measurement]) -> Measurement:
     value = float(precision @ [found.ita for found in photographs] / precision.sum())
     best = photographs[int(precision.argmax())]
     return replace(
-        best, ita=value, ita_sd=math.sqrt(1 / precision.sum() + SHARED_SD**2), photographs=len(photographs),
+        best,
+        ita=value,
+        ita_sd=math.sqrt(1 / precision.sum() + SHARED_SD**2),
+        photographs=len(photographs),
         lab=precision @ np.array([found.lab for found in photographs]) / precision.sum(),
-    )  # fmt: skip
+    )
 
 
 def half_cast(light: Light) -> FloatArray:

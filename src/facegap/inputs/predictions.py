@@ -55,13 +55,15 @@ def read_predictions(path: Path) -> Predictions:
     prediction = cells.get("prediction", blank).map(words)
     probability = _numbers(cells.get("confidence", blank), records, f"{where} {{}}, column confidence", _confidence)
     age = _numbers(cells.get("age", blank), records, f"{where} {{}}, column age", _age)
-    frame = pd.DataFrame({
-        "line": records.lines,
-        "image": cells["image"],
-        "prediction": prediction,
-        "probability": np.where(prediction == "", np.nan, probability),
-        "age": age,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "line": records.lines,
+            "image": cells["image"],
+            "prediction": prediction,
+            "probability": np.where(prediction == "", np.nan, probability),
+            "age": age,
+        }
+    )
     return Predictions(frame, records.unit, records.sha256)
 
 

@@ -25,7 +25,7 @@ from facegap.types import (
     ScoreHistogram,
     cut_tail,
     sorted_by_score,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ class Worker:
         full_bins = 0 if settings.full_edges is None else len(settings.full_edges) - 1
         self.full = np.zeros((size, size, full_bins), np.int64)
         self.survivors = Candidates(kernels, self.tally, filter.dtype, buffer_size(shape.columns))
-        self.uncertain = Candidates(kernels, self.tally_full, filter.dtype, buffer_size(shape.columns)) if full_bins else None
+        self.uncertain = (
+            Candidates(kernels, self.tally_full, filter.dtype, buffer_size(shape.columns)) if full_bins else None
+        )
         self.listed = np.empty(len(self.survivors.i), PAIR_SCORE)
 
     def begin(self, prepared: Prepared, table: Table, full_table: Table) -> None:
@@ -125,9 +127,18 @@ class Worker:
         margins, row = self.screen.margins(self.prepared, tile), 0
         while True:
             self.uncertain.found, row = self.kernels.histogram(
-                products, margins, self.full_table, tile.first, tile.block * self.prepared.width, tile.diagonal,
-                row, self.full, self.uncertain.i, self.uncertain.j, self.uncertain.found,
-            )  # fmt: skip
+                products,
+                margins,
+                self.full_table,
+                tile.first,
+                tile.block * self.prepared.width,
+                tile.diagonal,
+                row,
+                self.full,
+                self.uncertain.i,
+                self.uncertain.j,
+                self.uncertain.found,
+            )
             if row == len(products):
                 return
             self.uncertain.flush(self.prepared)
@@ -199,8 +210,18 @@ def block_table(block: Block, edges: FloatArray) -> Table:
     """What the loops need to know of the rows of a block."""
     left, right = block.left, block.right
     keys = block.excluded[:, 0] * block.span + block.excluded[:, 1]
-    return Table(left.index, right.index, left.subject, right.subject, left.group, right.group,
-                 block.one_table, keys, block.span, edges)  # fmt: skip
+    return Table(
+        left.index,
+        right.index,
+        left.subject,
+        right.subject,
+        left.group,
+        right.group,
+        block.one_table,
+        keys,
+        block.span,
+        edges,
+    )
 
 
 def counts_of_excluded(
@@ -230,7 +251,15 @@ def sum_of_workers(workers: Sequence[Worker], tail: Tail, settings: Settings) ->
         full = ScoreHistogram(settings.full_edges, counts, np.zeros_like(counts))
     pairs = sorted_by_score(tail.cut())
     return ScoreCounts(
-        groups=settings.groups, edges=settings.edges, impostor=np.asarray(impostor), genuine=np.zeros_like(impostor),
-        impostor_pairs=none, genuine_pairs=none, tail=pairs, tail_floor=tail.floor, tail_limit=settings.tail_limit,
-        genuine_scores=np.empty(0, PAIR_SCORE), full_range=full,
-    )  # fmt: skip
+        groups=settings.groups,
+        edges=settings.edges,
+        impostor=np.asarray(impostor),
+        genuine=np.zeros_like(impostor),
+        impostor_pairs=none,
+        genuine_pairs=none,
+        tail=pairs,
+        tail_floor=tail.floor,
+        tail_limit=settings.tail_limit,
+        genuine_scores=np.empty(0, PAIR_SCORE),
+        full_range=full,
+    )

@@ -28,9 +28,14 @@ class FilterChoice:
 
 
 def choose_filter(
-    embeddings: Float32Array, *, floor: float, full_range: bool = False,
-    shape: TileShape | None = None, kernels: KernelChoice = "auto", largest: Float32Array | None = None,
-) -> FilterChoice:  # fmt: skip
+    embeddings: Float32Array,
+    *,
+    floor: float,
+    full_range: bool = False,
+    shape: TileShape | None = None,
+    kernels: KernelChoice = "auto",
+    largest: Float32Array | None = None,
+) -> FilterChoice:
     """The fastest of the filters that this machine can run, tried on some tiles with the scores of their candidates.
 
     floor   : score from which pairs are counted; at a low one int8 codes emit so many candidates that float32 is faster
@@ -45,8 +50,11 @@ def choose_filter(
     rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, tile)
     faults = {name: why_not(name, kernels) for name in FILTERS}
     with threadpool_limits(1, user_api="blas"):
-        times = {name: ns_per_pair(FILTERS[name], loops, *rows, floor, tile.columns)
-                 for name, fault in faults.items() if not fault}  # fmt: skip
+        times = {
+            name: ns_per_pair(FILTERS[name], loops, *rows, floor, tile.columns)
+            for name, fault in faults.items()
+            if not fault
+        }
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
@@ -63,8 +71,14 @@ def sample(embeddings: Float32Array, largest: Float32Array, shape: TileShape) ->
     return gather(embeddings, left), gather(embeddings, right)
 
 
-def ns_per_pair(product_filter: Filter, kernels: Kernels, left_values: Float32Array, right_values: Float32Array,
-                floor: float, width: int) -> float:  # fmt: skip
+def ns_per_pair(
+    product_filter: Filter,
+    kernels: Kernels,
+    left_values: Float32Array,
+    right_values: Float32Array,
+    floor: float,
+    width: int,
+) -> float:
     """Median time of the sampled tiles by one filter, scores of the candidates included, in ns for each pair."""
     rows = len(left_values)
     left = prepare(product_filter.left, kernels, left_values, rows, 1)

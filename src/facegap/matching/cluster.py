@@ -46,11 +46,23 @@ class Table:
 
 
 def count_scores_on_cluster(
-    embeddings: Float32Array, subjects: IntArray, groups: IntArray, *, cluster: str, floor: float, bins: int,
-    tail_limit: int, exclude: NDArray[np.generic] | None = None, names: Sequence[str] | None = None,
-    probes: Probes | None = None, full_range: int | None = None, filter: str = "auto", workers: int = 1,
-    kernels: KernelChoice = "auto", shape: TileShape | None = None,
-) -> ScoreCounts:  # fmt: skip
+    embeddings: Float32Array,
+    subjects: IntArray,
+    groups: IntArray,
+    *,
+    cluster: str,
+    floor: float,
+    bins: int,
+    tail_limit: int,
+    exclude: NDArray[np.generic] | None = None,
+    names: Sequence[str] | None = None,
+    probes: Probes | None = None,
+    full_range: int | None = None,
+    filter: str = "auto",
+    workers: int = 1,
+    kernels: KernelChoice = "auto",
+    shape: TileShape | None = None,
+) -> ScoreCounts:
     """The ScoreCounts of count_scores, to the last integer, counted by the workers of a dask cluster.
 
     cluster : "local:N" for N processes of this machine, or the address of a scheduler, such as "tcp://host:8786". For the
@@ -65,9 +77,22 @@ def count_scores_on_cluster(
     MatchingError : as count_scores; no dask; embeddings that the workers cannot reach; a block that failed repeatedly
     """
     run = plan(
-        embeddings, subjects, groups, floor=floor, bins=bins, tail_limit=tail_limit, exclude=exclude, names=names,
-        probes=probes, full_range=full_range, filter=filter, workers=workers, device="cpu", kernels=kernels, shape=shape,
-    )  # fmt: skip
+        embeddings,
+        subjects,
+        groups,
+        floor=floor,
+        bins=bins,
+        tail_limit=tail_limit,
+        exclude=exclude,
+        names=names,
+        probes=probes,
+        full_range=full_range,
+        filter=filter,
+        workers=workers,
+        device="cpu",
+        kernels=kernels,
+        shape=shape,
+    )
     with client_of(cluster) as client, tables_of(run, cluster) as tables:
         return count_on_client(client, run, tables)
 
@@ -118,7 +143,9 @@ def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
     try:
         block, counts = future.result()
     except dask().KilledWorker as error:
-        raise MatchingError(f"a block killed its worker again and again ({error}); give the workers more memory") from error
+        raise MatchingError(
+            f"a block killed its worker again and again ({error}); give the workers more memory"
+        ) from error
     return block, counts
 
 
@@ -129,7 +156,9 @@ def client_of(cluster: str) -> Iterator[Client]:
         try:
             client = dask().Client(cluster, timeout=CONNECT_S)
         except (OSError, ValueError) as error:
-            raise MatchingError(f"no dask scheduler answers at {cluster!r} ({error}); start one or use local:2") from error
+            raise MatchingError(
+                f"no dask scheduler answers at {cluster!r} ({error}); start one or use local:2"
+            ) from error
         with client:
             yield client
         return
@@ -138,7 +167,9 @@ def client_of(cluster: str) -> Iterator[Client]:
         raise MatchingError(f"cluster={cluster!r} is neither local:N nor the address of a scheduler")
     # No dashboard: a port that is taken would raise a warning, and nobody watches.
     with (
-        dask().LocalCluster(n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None) as local,
+        dask().LocalCluster(
+            n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None
+        ) as local,
         dask().Client(local) as client,
     ):
         yield client

@@ -41,11 +41,24 @@ class Plan:
 
 
 def count_scores(
-    embeddings: Float32Array, subjects: IntArray, groups: IntArray, *, floor: float, bins: int, tail_limit: int,
-    exclude: NDArray[np.generic] | None = None, names: Sequence[str] | None = None, probes: Probes | None = None,
-    full_range: int | None = None, filter: str = "auto", workers: int = 1, device: Device = "cpu",
-    kernels: KernelChoice = "auto", shape: TileShape | None = None, shard: tuple[int, int] = (0, 1),
-) -> ScoreCounts:  # fmt: skip
+    embeddings: Float32Array,
+    subjects: IntArray,
+    groups: IntArray,
+    *,
+    floor: float,
+    bins: int,
+    tail_limit: int,
+    exclude: NDArray[np.generic] | None = None,
+    names: Sequence[str] | None = None,
+    probes: Probes | None = None,
+    full_range: int | None = None,
+    filter: str = "auto",
+    workers: int = 1,
+    device: Device = "cpu",
+    kernels: KernelChoice = "auto",
+    shape: TileShape | None = None,
+    shard: tuple[int, int] = (0, 1),
+) -> ScoreCounts:
     """Impostor and genuine counts of all pairs from `floor` on; see ScoreCounts for what comes back.
 
     embeddings : float32 (rows, depth), may be memory-mapped; used as they are, so normalise them first
@@ -66,9 +79,22 @@ def count_scores(
     MatchingError : rows that are zero or not finite, by number; arrays that do not fit; settings out of range
     """
     run = plan(
-        embeddings, subjects, groups, floor=floor, bins=bins, tail_limit=tail_limit, exclude=exclude, names=names,
-        probes=probes, full_range=full_range, filter=filter, workers=workers, device=device, kernels=kernels, shape=shape,
-    )  # fmt: skip
+        embeddings,
+        subjects,
+        groups,
+        floor=floor,
+        bins=bins,
+        tail_limit=tail_limit,
+        exclude=exclude,
+        names=names,
+        probes=probes,
+        full_range=full_range,
+        filter=filter,
+        workers=workers,
+        device=device,
+        kernels=kernels,
+        shape=shape,
+    )
     number, parts = shard
     if not 0 <= number < parts:
         raise MatchingError(f"shard={shard} is not (k, n) with 0 <= k < n")
@@ -77,10 +103,23 @@ def count_scores(
 
 
 def plan(
-    embeddings: Float32Array, subjects: IntArray, groups: IntArray, *, floor: float, bins: int, tail_limit: int,
-    exclude: NDArray[np.generic] | None, names: Sequence[str] | None, probes: Probes | None, full_range: int | None,
-    filter: str, workers: int, device: Device, kernels: KernelChoice, shape: TileShape | None,
-) -> Plan:  # fmt: skip
+    embeddings: Float32Array,
+    subjects: IntArray,
+    groups: IntArray,
+    *,
+    floor: float,
+    bins: int,
+    tail_limit: int,
+    exclude: NDArray[np.generic] | None,
+    names: Sequence[str] | None,
+    probes: Probes | None,
+    full_range: int | None,
+    filter: str,
+    workers: int,
+    device: Device,
+    kernels: KernelChoice,
+    shape: TileShape | None,
+) -> Plan:
     """The arguments of count_scores, checked and cut into blocks. Raises MatchingError."""
     require_settings(floor, bins, tail_limit, full_range, workers, shape, filter)
     loops = choose_kernels(kernels)
@@ -91,8 +130,10 @@ def plan(
     if probes is not None:
         others, others_largest = probes.embeddings, largest_components(probes.embeddings, loops, "probes")
         require_one_depth(embeddings, others)
-        right_codes = [codes(probes.subjects, len(others), "probes.subjects"),
-                       codes(probes.groups, len(others), "probes.groups")]  # fmt: skip
+        right_codes = [
+            codes(probes.subjects, len(others), "probes.subjects"),
+            codes(probes.groups, len(others), "probes.groups"),
+        ]
     pairs = pairing(row_codes[0], row_codes[1], right_codes[0], right_codes[1], exclude, one_table=probes is None)
     group_names = named_groups(names, [row_codes[1], right_codes[1]])
     if filter == "auto":
@@ -100,9 +141,16 @@ def plan(
             embeddings, floor=floor, full_range=full_range is not None, shape=shape, kernels=kernels, largest=largest
         ).name
     settings = Settings(
-        group_names, np.linspace(floor, 1.0, bins + 1), tail_limit,
-        None if full_range is None else np.linspace(-1.0, 1.0, full_range + 1), filter, device, kernels, shape, workers,
-    )  # fmt: skip
+        group_names,
+        np.linspace(floor, 1.0, bins + 1),
+        tail_limit,
+        None if full_range is None else np.linspace(-1.0, 1.0, full_range + 1),
+        filter,
+        device,
+        kernels,
+        shape,
+        workers,
+    )
     size = super_rows(embeddings.shape[1])
     blocks = tuple(blocks_of(pairs, largest, others_largest, size))
     return Plan(embeddings, others, pairs, blocks, settings)
@@ -114,9 +162,13 @@ def require_settings(
     """Raise MatchingError for settings that make no sense on any machine, before the machine is asked what it can do."""
     if not -1e6 < floor < 1:
         raise MatchingError(f"floor={floor} must be below 1, the highest score of normalised rows")
-    for name, value, least in (("bins", bins, 1), ("tail_limit", tail_limit, 0), ("workers", workers, 1),
-                               ("full_range", 1 if full_range is None else full_range, 1),
-                               ("shape", min(shape or (1,)), 1)):  # fmt: skip
+    for name, value, least in (
+        ("bins", bins, 1),
+        ("tail_limit", tail_limit, 0),
+        ("workers", workers, 1),
+        ("full_range", 1 if full_range is None else full_range, 1),
+        ("shape", min(shape or (1,)), 1),
+    ):
         if value < least:
             raise MatchingError(f"{name}={value} must be at least {least}")
     if full_range is not None and filter not in ("auto", "float32"):
@@ -164,11 +216,19 @@ def count_ledger(run: Plan) -> ScoreCounts:
     reached = genuine["score"] >= settings.edges[0]
     counted = binned(genuine["score"][reached], g[reached], h[reached], settings.edges, size)
     return ScoreCounts(
-        groups=settings.groups, edges=settings.edges, impostor=np.zeros_like(counted), genuine=counted,
-        impostor_pairs=total.impostor, genuine_pairs=total.genuine, tail=np.empty(0, PAIR_SCORE),
-        tail_floor=float(settings.edges[0]), tail_limit=settings.tail_limit, genuine_scores=genuine,
-        unknown_pairs=total.unknown, full_range=full,
-    )  # fmt: skip
+        groups=settings.groups,
+        edges=settings.edges,
+        impostor=np.zeros_like(counted),
+        genuine=counted,
+        impostor_pairs=total.impostor,
+        genuine_pairs=total.genuine,
+        tail=np.empty(0, PAIR_SCORE),
+        tail_floor=float(settings.edges[0]),
+        tail_limit=settings.tail_limit,
+        genuine_scores=genuine,
+        unknown_pairs=total.unknown,
+        full_range=full,
+    )
 
 
 def groups_of(pairing: Pairing, pairs: AnyArray) -> tuple[IntArray, IntArray]:

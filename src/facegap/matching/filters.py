@@ -182,8 +182,10 @@ def integer_product_session(block_codes: AnyArray) -> InferenceSession:
     from onnx import TensorProto, helper, numpy_helper
 
     depth, columns = block_codes.shape
-    constants = [numpy_helper.from_array(block_codes, "block"),
-                 numpy_helper.from_array(np.array(ZERO_POINT, np.uint8), "zero_point")]  # fmt: skip
+    constants = [
+        numpy_helper.from_array(block_codes, "block"),
+        numpy_helper.from_array(np.array(ZERO_POINT, np.uint8), "zero_point"),
+    ]
     codes = helper.make_tensor_value_info("codes", TensorProto.UINT8, ["rows", depth])
     products = helper.make_tensor_value_info("products", TensorProto.INT32, ["rows", columns])
     node = helper.make_node("MatMulInteger", ["codes", "block", "zero_point"], ["products"])
@@ -225,7 +227,9 @@ def why_not(name: str, kernels: KernelChoice = "auto") -> str:
             return "the matrix unit is programmed through numba"
         from facegap.matching.kernels_amx import tiles_are_exact
 
-        return "" if tiles_are_exact() else "this processor has no matrix unit for int8 (AMX), or the system withholds it"
+        return (
+            "" if tiles_are_exact() else "this processor has no matrix unit for int8 (AMX), or the system withholds it"
+        )
     return ""
 
 

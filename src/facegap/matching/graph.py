@@ -23,26 +23,32 @@ def above_graph(values: Float32Array) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     depth = values.shape[1]
-    constants = [numpy_helper.from_array(np.ascontiguousarray(values.T), "block"),
-                 numpy_helper.from_array(np.array([1], np.int64), "axis")]  # fmt: skip
-    nodes = [helper.make_node("MatMul", ["codes", "block"], ["products"]),
-             helper.make_node("Unsqueeze", ["limits", "axis"], ["limit_of_row"]),
-             helper.make_node("Greater", ["products", "limit_of_row"], ["above"]),
-             helper.make_node("NonZero", ["above"], ["places"]),
-             helper.make_node("Transpose", ["places"], ["pairs"], perm=[1, 0]),
-             helper.make_node("GatherND", ["products", "pairs"], ["values"])]  # fmt: skip
-    inputs = [helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["rows", depth]),
-              helper.make_tensor_value_info("limits", TensorProto.FLOAT, ["rows"])]  # fmt: skip
-    outputs = [helper.make_tensor_value_info("places", TensorProto.INT64, [2, "hits"]),
-               helper.make_tensor_value_info("values", TensorProto.FLOAT, ["hits"])]  # fmt: skip
+    constants = [
+        numpy_helper.from_array(np.ascontiguousarray(values.T), "block"),
+        numpy_helper.from_array(np.array([1], np.int64), "axis"),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["codes", "block"], ["products"]),
+        helper.make_node("Unsqueeze", ["limits", "axis"], ["limit_of_row"]),
+        helper.make_node("Greater", ["products", "limit_of_row"], ["above"]),
+        helper.make_node("NonZero", ["above"], ["places"]),
+        helper.make_node("Transpose", ["places"], ["pairs"], perm=[1, 0]),
+        helper.make_node("GatherND", ["products", "pairs"], ["values"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("codes", TensorProto.FLOAT, ["rows", depth]),
+        helper.make_tensor_value_info("limits", TensorProto.FLOAT, ["rows"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("places", TensorProto.INT64, [2, "hits"]),
+        helper.make_tensor_value_info("values", TensorProto.FLOAT, ["hits"]),
+    ]
     graph = helper.make_graph(nodes, "pairs_above", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     return bytes(model.SerializeToString())
 
 
-def places_above(
-    session: InferenceSession, codes: AnyArray, limits: AnyArray
-) -> tuple[IntArray, IntArray, AnyArray]:
+def places_above(session: InferenceSession, codes: AnyArray, limits: AnyArray) -> tuple[IntArray, IntArray, AnyArray]:
     """Rows and columns of the tile whose product is above the limit of its row, and those products."""
     places, values = session.run(["places", "values"], {"codes": codes, "limits": limits})
     return places[0], places[1], values

@@ -74,9 +74,18 @@ class Kernels(Protocol):
         """Write the score of each pair left[i[k]], right[j[k]] to out[k]."""
 
     def emit_above(
-        self, products: AnyArray, limits: AnyArray, first_row: int, first_column: int, above_diagonal: bool,
-        row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
-    ) -> tuple[int, int]:  # fmt: skip
+        self,
+        products: AnyArray,
+        limits: AnyArray,
+        first_row: int,
+        first_column: int,
+        above_diagonal: bool,
+        row: int,
+        i: AnyArray,
+        j: AnyArray,
+        p: AnyArray,
+        found: int,
+    ) -> tuple[int, int]:
         """Append the pairs of a tile whose product is above the limit of their row to i, j from `found` on, it to p.
 
         products       : int32 or float32 (rows, columns) of a tile whose corner is (first_row, first_column)
@@ -86,8 +95,16 @@ class Kernels(Protocol):
         returns        : pairs now in i, j, p, and the row reached; it stops early where the next row might not fit
         """
 
-    def tally(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, tail_floor: float,
-              counts: IntArray, tail: AnyArray) -> int:  # fmt: skip
+    def tally(
+        self,
+        table: Table,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        tail_floor: float,
+        counts: IntArray,
+        tail: AnyArray,
+    ) -> int:
         """Add the impostor pairs that reach the first edge to counts [G, G, bins]; list those from tail_floor on.
 
         returns : number of pairs written to `tail`, PAIR_SCORE with room for all
@@ -97,9 +114,19 @@ class Kernels(Protocol):
         """Add every impostor pair, excluded or not, to counts; the outer bins take what lies beyond the edges."""
 
     def histogram(
-        self, products: AnyArray, margins: Float32Array, table: Table, first_row: int, first_column: int,
-        above_diagonal: bool, row: int, counts: IntArray, i: AnyArray, j: AnyArray, found: int,
-    ) -> tuple[int, int]:  # fmt: skip
+        self,
+        products: AnyArray,
+        margins: Float32Array,
+        table: Table,
+        first_row: int,
+        first_column: int,
+        above_diagonal: bool,
+        row: int,
+        counts: IntArray,
+        i: AnyArray,
+        j: AnyArray,
+        found: int,
+    ) -> tuple[int, int]:
         """Add the pairs whose float32 product settles their bin to counts; append the others to i, j.
 
         margins : (rows,), a bound on |product - score|. Edges must be equally spaced. Pairs of one subject are also
@@ -107,12 +134,28 @@ class Kernels(Protocol):
         returns : as emit_above
         """
 
-    def insert_best(self, i: AnyArray, j: AnyArray, scores: FloatArray, index: IntArray,
-                    best_scores: FloatArray, best_index: IntArray) -> None:  # fmt: skip
+    def insert_best(
+        self,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        index: IntArray,
+        best_scores: FloatArray,
+        best_index: IntArray,
+    ) -> None:
         """Enter the scored pairs into the sorted lists (q, k) of each left row; equal scores by lower index[j]."""
 
-    def raise_floors(self, i: AnyArray, p: AnyArray, first_row: int, unit: FloatArray, bound: FloatArray,
-                     lower: FloatArray, floor: FloatArray, upper: FloatArray) -> None:  # fmt: skip
+    def raise_floors(
+        self,
+        i: AnyArray,
+        p: AnyArray,
+        first_row: int,
+        unit: FloatArray,
+        bound: FloatArray,
+        lower: FloatArray,
+        floor: FloatArray,
+        upper: FloatArray,
+    ) -> None:
         """Learn from products what the best scores are at least: each pair of row r has a score of unit[r] p +- bound[r].
 
         i, p  : pairs of one block, as emitted; row r is i - first_row

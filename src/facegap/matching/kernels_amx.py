@@ -95,9 +95,11 @@ def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out
             left_at, right_at = builder.mul(loop.index, INT64(TILE_DEPTH)), builder.mul(loop.index, tile_size)
             # A load before each product that needs it: the unit then works on one while the other comes in.
             for tile, start, at, stride, products in (
-                (4, upper, left_at, depth, ()), (6, first, right_at, INT64(TILE_DEPTH), (0,)),
-                (7, second, right_at, INT64(TILE_DEPTH), (1,)), (5, lower, left_at, depth, (2, 3)),
-            ):  # fmt: skip
+                (4, upper, left_at, depth, ()),
+                (6, first, right_at, INT64(TILE_DEPTH), (0,)),
+                (7, second, right_at, INT64(TILE_DEPTH), (1,)),
+                (5, lower, left_at, depth, (2, 3)),
+            ):
                 emit(builder, "tileloadd64", INT8(tile), builder.gep(start, [at]), stride)
                 for total in products:
                     emit(builder, "tdpbssd", INT8(total), INT8(4 + total // 2), INT8(6 + total % 2))
@@ -121,7 +123,9 @@ def two_rows_above(_typing: Any, products: Any, row: Any, limit: Any, next_limit
         splats = []
         for limit_value in arguments[2:]:
             single = builder.insert_element(ir.Constant(half, ir.Undefined), limit_value, INT32(0))
-            splats.append(builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(INT32, PAIRED), [0] * PAIRED)))
+            splats.append(
+                builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(INT32, PAIRED), [0] * PAIRED))
+            )
         both = ir.Constant(ir.VectorType(INT32, 2 * PAIRED), list(range(2 * PAIRED)))
         limits = builder.shuffle_vector(splats[0], splats[1], both)
         return builder.bitcast(builder.icmp_signed(">", values, limits), INT64)
@@ -184,12 +188,38 @@ def emit_tiles(  # type: ignore[no-untyped-def]
             tile_products(left, row, right, group, products, half)
             half = PAIRED - half
             if waiting >= 0:
-                found = collect(products, half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
-                                i, j, p, found)  # fmt: skip
+                found = collect(
+                    products,
+                    half,
+                    limits,
+                    row,
+                    waiting,
+                    columns,
+                    first_row,
+                    first_column,
+                    above_diagonal,
+                    i,
+                    j,
+                    p,
+                    found,
+                )
             waiting = column
         if waiting >= 0:
-            found = collect(products, PAIRED - half, limits, row, waiting, columns, first_row, first_column, above_diagonal,
-                            i, j, p, found)  # fmt: skip
+            found = collect(
+                products,
+                PAIRED - half,
+                limits,
+                row,
+                waiting,
+                columns,
+                first_row,
+                first_column,
+                above_diagonal,
+                i,
+                j,
+                p,
+                found,
+            )
         row += PAIRED
     release_tiles()
     return found, row
@@ -211,9 +241,19 @@ def pack(values, unit, packed):  # type: ignore[no-untyped-def]
 
 
 def emit_packed(
-    packed: AnyArray, columns: int, codes: AnyArray, limits: AnyArray, first_row: int, first_column: int,
-    above_diagonal: bool, row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
-) -> tuple[int, int]:  # fmt: skip
+    packed: AnyArray,
+    columns: int,
+    codes: AnyArray,
+    limits: AnyArray,
+    first_row: int,
+    first_column: int,
+    above_diagonal: bool,
+    row: int,
+    i: AnyArray,
+    j: AnyArray,
+    p: AnyArray,
+    found: int,
+) -> tuple[int, int]:
     """As Kernels.emit_above, of left codes with a packed right block; see filters.amx_right."""
     found, row = emit_tiles(
         codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, p, found

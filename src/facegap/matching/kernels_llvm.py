@@ -43,8 +43,13 @@ def scores_abreast(_typing: Any, left: Any, right: Any, i: Any, j: Any, first: A
         numbers = [builder.add(arguments[4], INT64(k)) for k in range(ABREAST)]
         last = builder.sub(cgutils.unpack_tuple(builder, arrays[2].shape, 1)[0], INT64(1))
         ahead = [at_most(builder, builder.add(n, INT64(ABREAST)), last) for n in numbers]
-        starts, coming = ([[row_start(builder, row, place, n, depth) for row, place in zip(rows, places, strict=True)]
-                           for n in numbered] for numbered in (numbers, ahead))  # fmt: skip
+        starts, coming = (
+            [
+                [row_start(builder, row, place, n, depth) for row, place in zip(rows, places, strict=True)]
+                for n in numbered
+            ]
+            for numbered in (numbers, ahead)
+        )
         for total, number in zip(lane_totals(builder, starts, coming, depth), numbers, strict=True):
             builder.store(fold(builder, total), builder.gep(scores.data, [number]))
         return context.get_dummy_value()

@@ -23,9 +23,18 @@ class NumpyKernels:
             out[part] = scores_of_rows(left[i[part]], right[j[part]])
 
     def emit_above(
-        self, products: AnyArray, limits: AnyArray, first_row: int, first_column: int, above_diagonal: bool,
-        row: int, i: AnyArray, j: AnyArray, p: AnyArray, found: int,
-    ) -> tuple[int, int]:  # fmt: skip
+        self,
+        products: AnyArray,
+        limits: AnyArray,
+        first_row: int,
+        first_column: int,
+        above_diagonal: bool,
+        row: int,
+        i: AnyArray,
+        j: AnyArray,
+        p: AnyArray,
+        found: int,
+    ) -> tuple[int, int]:
         above = products[row:] > limits[row:, None]
         if above_diagonal:
             above &= beyond_diagonal(above.shape, first_row + row, first_column)
@@ -33,8 +42,16 @@ class NumpyKernels:
         p[found:stop] = products[i[found:stop] - first_row, j[found:stop] - first_column]
         return stop, reached
 
-    def tally(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, tail_floor: float,
-              counts: IntArray, tail: AnyArray) -> int:  # fmt: skip
+    def tally(
+        self,
+        table: Table,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        tail_floor: float,
+        counts: IntArray,
+        tail: AnyArray,
+    ) -> int:
         kept = (scores >= table.edges[0]) & (table.left_subject[i] != table.right_subject[j])
         left, right = table_indices(table, i, j)
         kept &= ~np.isin(left * table.span + right, table.excluded)
@@ -49,9 +66,19 @@ class NumpyKernels:
         add_to_bins(table, i[kept], j[kept], scores[kept], counts)
 
     def histogram(
-        self, products: AnyArray, margins: Float32Array, table: Table, first_row: int, first_column: int,
-        above_diagonal: bool, row: int, counts: IntArray, i: AnyArray, j: AnyArray, found: int,
-    ) -> tuple[int, int]:  # fmt: skip
+        self,
+        products: AnyArray,
+        margins: Float32Array,
+        table: Table,
+        first_row: int,
+        first_column: int,
+        above_diagonal: bool,
+        row: int,
+        counts: IntArray,
+        i: AnyArray,
+        j: AnyArray,
+        found: int,
+    ) -> tuple[int, int]:
         # As many rows as may all be uncertain; the rest waits for the next call.
         stop = min(len(products), row + (len(i) - found) // products.shape[1])
         rows = np.arange(first_row + row, first_row + stop)
@@ -64,8 +91,15 @@ class NumpyKernels:
         add_to_bins(table, rows[at[0]], columns[at[1]], values[at], counts)
         return append(~certain & asked, first_row, first_column, row, i, j, found)
 
-    def insert_best(self, i: AnyArray, j: AnyArray, scores: FloatArray, index: IntArray,
-                    best_scores: FloatArray, best_index: IntArray) -> None:  # fmt: skip
+    def insert_best(
+        self,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        index: IntArray,
+        best_scores: FloatArray,
+        best_index: IntArray,
+    ) -> None:
         k = best_scores.shape[1]
         for row in np.unique(i):
             here = i == row
@@ -74,8 +108,17 @@ class NumpyKernels:
             order = np.lexsort((both_index, -both_scores))[:k]
             best_scores[row], best_index[row] = both_scores[order], both_index[order]
 
-    def raise_floors(self, i: AnyArray, p: AnyArray, first_row: int, unit: FloatArray, bound: FloatArray,
-                     lower: FloatArray, floor: FloatArray, upper: FloatArray) -> None:  # fmt: skip
+    def raise_floors(
+        self,
+        i: AnyArray,
+        p: AnyArray,
+        first_row: int,
+        unit: FloatArray,
+        bound: FloatArray,
+        lower: FloatArray,
+        floor: FloatArray,
+        upper: FloatArray,
+    ) -> None:
         at = i - first_row
         value = p * unit[at]
         upper[:] = value + bound[at]
@@ -94,7 +137,9 @@ class NumpyKernels:
             unit = np.abs(rows).max(axis=1) / LARGEST_CODE
             steps = np.rint(rows / unit[:, None])
             quantised = steps * unit[:, None]
-            codes[part.start : part.start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(np.uint8)
+            codes[part.start : part.start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(
+                np.uint8
+            )
             norms[:, part] = unit, norm(rows - quantised), norm(quantised), norm(rows)
         return Norms(*norms)
 
@@ -169,8 +214,9 @@ def beyond_diagonal(shape: tuple[int, ...], first_row: int, first_column: int) -
     return np.arange(first_column, first_column + shape[1]) > np.arange(first_row, first_row + shape[0])[:, None]
 
 
-def append(chosen: BoolArray, first_row: int, first_column: int, row: int, i: AnyArray, j: AnyArray, found: int
-           ) -> tuple[int, int]:  # fmt: skip
+def append(
+    chosen: BoolArray, first_row: int, first_column: int, row: int, i: AnyArray, j: AnyArray, found: int
+) -> tuple[int, int]:
     """Append the chosen pairs of a tile from its row `row` on, whole rows only; see Kernels.emit_above."""
     ends = found + np.cumsum(chosen.sum(axis=1))
     rows = int(np.searchsorted(ends, len(i), side="right"))

@@ -90,8 +90,15 @@ def excluded_pairs(
     return np.unique(pairs, axis=0)
 
 
-def pairing(left_subjects: IntArray, left_groups: IntArray, right_subjects: IntArray, right_groups: IntArray,
-            exclude: NDArray[np.generic] | None, *, one_table: bool) -> Pairing:  # fmt: skip
+def pairing(
+    left_subjects: IntArray,
+    left_groups: IntArray,
+    right_subjects: IntArray,
+    right_groups: IntArray,
+    exclude: NDArray[np.generic] | None,
+    *,
+    one_table: bool,
+) -> Pairing:
     """The pairs to compare, of one table (the right arrays are then not looked at) or of two."""
     left = known_rows(left_subjects, left_groups)
     right = left if one_table else known_rows(right_subjects, right_groups)

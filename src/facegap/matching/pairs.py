@@ -15,9 +15,14 @@ PAIRS_AT_ONCE = 1 << 14  # one worker's task
 
 
 def score_pairs(
-    embeddings: Float32Array, left: IntArray, right: IntArray, *,
-    probes: Float32Array | None = None, workers: int = 1, kernels: KernelChoice = "auto",
-) -> FloatArray:  # fmt: skip
+    embeddings: Float32Array,
+    left: IntArray,
+    right: IntArray,
+    *,
+    probes: Float32Array | None = None,
+    workers: int = 1,
+    kernels: KernelChoice = "auto",
+) -> FloatArray:
     """Score of each pair of rows: their float64 dot product in the order that kernels.py defines, float64 (n,).
 
     embeddings  : float32 (rows, depth), may be memory-mapped; normalise them first, the score is no cosine otherwise
@@ -65,8 +70,15 @@ def in_c_order(table: Float32Array) -> bool:
     return table.flags.c_contiguous and table.flags.aligned
 
 
-def scores_of_pairs(kernels: Kernels, embeddings: Float32Array, others: Float32Array, left: IntArray, right: IntArray,
-                    *, workers: int = 1) -> FloatArray:  # fmt: skip
+def scores_of_pairs(
+    kernels: Kernels,
+    embeddings: Float32Array,
+    others: Float32Array,
+    left: IntArray,
+    right: IntArray,
+    *,
+    workers: int = 1,
+) -> FloatArray:
     """As score_pairs, of rows that are known to be fit."""
     scores = np.empty(len(left))
     in_place = embeddings.shape[1] % LANES == 0 and all(in_c_order(x) for x in (embeddings, others))

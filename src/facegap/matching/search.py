@@ -31,9 +31,16 @@ class Best(NamedTuple):
 
 
 def search(
-    gallery: Float32Array, probes: Float32Array, k: int, *, filter: str = "auto", workers: int = 1,
-    device: Device = "cpu", kernels: KernelChoice = "auto", shape: TileShape | None = None,
-) -> tuple[IntArray, FloatArray]:  # fmt: skip
+    gallery: Float32Array,
+    probes: Float32Array,
+    k: int,
+    *,
+    filter: str = "auto",
+    workers: int = 1,
+    device: Device = "cpu",
+    kernels: KernelChoice = "auto",
+    shape: TileShape | None = None,
+) -> tuple[IntArray, FloatArray]:
     """Gallery rows int64 (probes, k) and scores float64 (probes, k) of the best k of each probe, highest first.
 
     Equal scores are ranked by the lower gallery row. Where the gallery has fewer than k rows the rest is -1 and -inf.
@@ -95,7 +102,11 @@ class Strip:
         self.candidates = Candidates(kernels, self.insert, prepared.filter.dtype, size, self.make_room)
         self.screen = Screen(kernels, prepared.filter, shape)
         self.upper = np.empty(size)  # highest possible score of each candidate
-        self.rows, self.block, self.known = slice(0, 0), 0, 0  # the strip, the block, and candidates with an upper bound
+        self.rows, self.block, self.known = (
+            slice(0, 0),
+            0,
+            0,
+        )  # the strip, the block, and candidates with an upper bound
         self.floor, self.lower = np.empty(0), np.empty((0, 0))  # of each probe: what k rows reach, the k lower bounds
 
     def search(self, first: int) -> None:

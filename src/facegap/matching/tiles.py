@@ -27,7 +27,6 @@ def buffer_size(width: int, least: int = CANDIDATES) -> int:
     return max(least, 2 * EMITTED_ROWS * width)
 
 
-
 class Tile(NamedTuple):
     """Left rows [first, stop) against one right block; `diagonal`: only pairs with column > row are wanted."""
 
@@ -111,9 +110,13 @@ class Candidates:
     """
 
     def __init__(
-        self, kernels: Kernels, consume: Callable[[AnyArray, AnyArray, FloatArray], None], dtype: type, size: int,
+        self,
+        kernels: Kernels,
+        consume: Callable[[AnyArray, AnyArray, FloatArray], None],
+        dtype: type,
+        size: int,
         better: Callable[[Prepared], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.i, self.j, self.scores = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size)
         self.p: AnyArray = np.empty(size, dtype)
         self.kernels, self.consume, self.found = kernels, consume, 0
@@ -158,7 +161,9 @@ class Screen:
     def limits(self, prepared: Prepared, tile: Tile, floor: FloatArray) -> AnyArray:
         """Limit of each row of a tile: a pair whose score reaches its `floor` has a product above it."""
         norms = self.norms(prepared, tile)
-        return float32_limits(*norms, floor) if prepared.filter.dtype is np.float32 else self.kernels.limits(*norms, floor)
+        return (
+            float32_limits(*norms, floor) if prepared.filter.dtype is np.float32 else self.kernels.limits(*norms, floor)
+        )
 
     def margins(self, prepared: Prepared, tile: Tile) -> Float32Array:
         """Bound on the error of each row's float32 products, rounded up."""

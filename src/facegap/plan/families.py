@@ -34,9 +34,13 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
     found, left_out = list[OwnFamily](), list[str]()
     for family in [*single_families(run), *pair_families(run, left_out)]:
         if len(family.groups) < 2:
-            left_out.append(f"{family.metric} by {family.grouping}: fewer than two groups of {run.record['min_subjects']} subjects")
+            left_out.append(
+                f"{family.metric} by {family.grouping}: fewer than two groups of {run.record['min_subjects']} subjects"
+            )
         elif len(family.groups) > MOST_GROUPS:
-            left_out.append(f"{family.metric} by {family.grouping}: more than {MOST_GROUPS} groups, whose pairs nobody could read")
+            left_out.append(
+                f"{family.metric} by {family.grouping}: more than {MOST_GROUPS} groups, whose pairs nobody could read"
+            )
         else:
             found.append(family)
     return found, list(dict.fromkeys(left_out))
@@ -85,7 +89,9 @@ def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
         elif (family := matches(run, pairs, cells, point)) is not None:
             yield family
         else:
-            left_out.append(f"fmr by {'*'.join(grouping)}: too many people or false matches to be drawn again and again")
+            left_out.append(
+                f"fmr by {'*'.join(grouping)}: too many people or false matches to be drawn again and again"
+            )
 
 
 def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily:
@@ -97,7 +103,13 @@ def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Ow
         codes.append(np.full(len(errors), code))
         wrong.append(errors)
     return singles(
-        run, "fnmr", cells, point, np.concatenate(subjects), np.concatenate(codes).astype(np.int64), np.concatenate(wrong)
+        run,
+        "fnmr",
+        cells,
+        point,
+        np.concatenate(subjects),
+        np.concatenate(codes).astype(np.int64),
+        np.concatenate(wrong),
     )
 
 
@@ -143,9 +155,17 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
 
 
 def assembled(
-    metric: str, cells: Cells, point: Operating, sort: str, people: list[People], errors: int, trials: int,
-    strength: float, *, repeats: bool,
-) -> OwnFamily:  # fmt: skip
+    metric: str,
+    cells: Cells,
+    point: Operating,
+    sort: str,
+    people: list[People],
+    errors: int,
+    trials: int,
+    strength: float,
+    *,
+    repeats: bool,
+) -> OwnFamily:
     """The family, with what had to be assumed where few errors were seen.
 
     repeats : whether people have more than one trial, so that it matters how far they differ
@@ -158,9 +178,20 @@ def assembled(
         notes.append("No error was seen; half an error is planted instead of none.")
     rate = max(errors, 0.5) / trials if trials else float("nan")
     return OwnFamily(
-        metric, "*".join(cells.grouping), point.threshold, point.source, "pairs" if sort == "pairs" else "singles",
-        tuple(people), errors, trials, rate, strength, metric in RATIO_METRICS, DEFAULT_MARGINS[metric], tuple(notes),
-    )  # fmt: skip
+        metric,
+        "*".join(cells.grouping),
+        point.threshold,
+        point.source,
+        "pairs" if sort == "pairs" else "singles",
+        tuple(people),
+        errors,
+        trials,
+        rate,
+        strength,
+        metric in RATIO_METRICS,
+        DEFAULT_MARGINS[metric],
+        tuple(notes),
+    )
 
 
 def known_names(cells: Cells) -> list[str]:

@@ -50,9 +50,7 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
 def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
-    alarm = (
-        f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (.05 allowed)."
-    )
+    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (.05 allowed)."
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
 
 
@@ -127,10 +125,13 @@ def family_section(number: int, power: OwnPower) -> Section:
     seen = f"{family.errors:,} errors in {family.trials:,} trials, {share_in_words(family.rate)} planted; {differ}."
     pairs, few = pair_table(power), len(power.found) <= MOST_LINES
     return Section(
-        heading(power), (seen, *family.notes), (power_chart(number, power),),
-        (size_table(power), pairs) if few else (size_table(power),), f"All {len(power.found)} pairs of groups",
+        heading(power),
+        (seen, *family.notes),
+        (power_chart(number, power),),
+        (size_table(power), pairs) if few else (size_table(power),),
+        f"All {len(power.found)} pairs of groups",
         () if few else (pairs,),
-    )  # fmt: skip
+    )
 
 
 def pair_names(power: OwnPower) -> list[str]:
@@ -157,7 +158,9 @@ def power_chart(number: int, power: OwnPower) -> Figure:
         if not math.isnan(share)
     ]
     x = gap_axis(power)
-    y = alt.Y("found:Q", title="probability that it is found", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    y = alt.Y(
+        "found:Q", title="probability that it is found", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")
+    )
     chart = curves(marks, x, y, "pair", [name for name, _ in lines])
     return finished(
         chart.properties(width=WIDTH_PX * 1.6, height=HEIGHT_PX),
@@ -179,10 +182,14 @@ def size_table(power: OwnPower) -> TextTable:
     """The groups as they were planted."""
     unit = "images" if power.family.sort == "pairs" else "trials"
     rows = tuple(
-        (group.name, f"{len(group.trials):,}", f"{int(group.trials.sum()):,}",
-         f"{held:.3f} ± {standard_error(float(held), power.worlds):.3f}")
+        (
+            group.name,
+            f"{len(group.trials):,}",
+            f"{int(group.trials.sum()):,}",
+            f"{held:.3f} ± {standard_error(float(held), power.worlds):.3f}",
+        )
         for group, held in zip(power.family.groups, power.held, strict=True)
-    )  # fmt: skip
+    )
     return TextTable("The groups", ("group", "subjects", unit, "95 % intervals that held the planted rate"), rows)
 
 

@@ -96,9 +96,7 @@ class OwnPower:
 Rates = tuple[FloatArray, FloatArray]  # value and effective trials, [worlds] each
 
 
-def own_power(
-    family: OwnFamily, worlds: int, seed: Sequence[int], step: Callable[[], None] = lambda: None
-) -> OwnPower:
+def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callable[[], None] = lambda: None) -> OwnPower:
     """Plant every gap in every group and judge.
 
     seed : of this family; step : called after each of the groups x (gaps + 1) draws
@@ -122,14 +120,22 @@ def own_power(
             if rate <= HIGHEST_RATE:
                 value, effective, _, _ = drawn(family, group, rate, worlds, [*seed, place, level + 1])
                 raised = [*base[:place], (value, effective), *base[place + 1 :]]
-                found[place, :, level], found_any[place, level] = shares_found(family, raised, alike, place, first, second)
+                found[place, :, level], found_any[place, level] = shares_found(
+                    family, raised, alike, place, first, second
+                )
             step()
     mine = np.stack([found[first[k], k] for k in range(len(first))])
     other = np.stack([found[second[k], k] for k in range(len(first))])
     return OwnPower(
-        family, worlds, gaps, np.minimum(mine, other), found_any.min(axis=0), float((said == GAP).any(axis=1).mean()),
-        (said == WITHIN).mean(axis=0), held,
-    )  # fmt: skip
+        family,
+        worlds,
+        gaps,
+        np.minimum(mine, other),
+        found_any.min(axis=0),
+        float((said == GAP).any(axis=1).mean()),
+        (said == WITHIN).mean(axis=0),
+        held,
+    )
 
 
 def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
@@ -167,7 +173,9 @@ def drawn(
         rows = [matched_rate(group.trials, rate, family.strength, rng) for _ in range(worlds)]
         return tuple(np.array(column, np.float64) for column in zip(*rows, strict=True))  # type: ignore[return-value]
     size = max(1, PEOPLE_AT_ONCE // len(group.trials))
-    parts = [single_rates(group.trials, rate, family.strength, min(size, worlds - k), rng) for k in range(0, worlds, size)]
+    parts = [
+        single_rates(group.trials, rate, family.strength, min(size, worlds - k), rng) for k in range(0, worlds, size)
+    ]
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
@@ -268,4 +276,3 @@ def crossing(gaps: AnyArray, curve: AnyArray, share: float) -> float:
         return float(gaps[0])
     part = (share - curve[k - 1]) / (curve[k] - curve[k - 1])
     return float(gaps[k - 1] + part * (gaps[k] - gaps[k - 1]))
-

@@ -28,9 +28,13 @@ Progress = Callable[[int, int], None]  # draws done, draws in all
 
 
 def simulated_power(
-    run: Run, *, seed: int = 0, worlds: int | None = None, workers: int | None = None,
+    run: Run,
+    *,
+    seed: int = 0,
+    worlds: int | None = None,
+    workers: int | None = None,
     progress: Progress = lambda done, total: None,
-) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
+) -> tuple[list[OwnPower], list[str]]:
     """Planted gaps between the groups of a run, family by family, and what was left out and why.
 
     worlds   : of each family; None: 500, fewer for many groups
@@ -73,9 +77,13 @@ def worlds_for(family: OwnFamily) -> int:
 
 
 def add_power(
-    folder: Path, run: Run, *, seed: int = 0, workers: int | None = None,
+    folder: Path,
+    run: Run,
+    *,
+    seed: int = 0,
+    workers: int | None = None,
     progress: Progress = lambda done, total: None,
-) -> tuple[list[OwnPower], list[str]]:  # fmt: skip
+) -> tuple[list[OwnPower], list[str]]:
     """Write power.html and power.json into a finished run folder and hash the folder again."""
     powers, left_out = simulated_power(run, seed=seed, workers=workers, progress=progress)
     plain = json.dumps(as_plain(powers, left_out, seed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -121,15 +129,20 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
     stated = {
         name: value
         for name, value in asdict(family).items()
-        if name in ("metric", "grouping", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
+        if name
+        in ("metric", "grouping", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
     }
     return {
         **stated,
         "threshold": plain_number(family.threshold),
         "gap_is_a": "ratio" if family.is_ratio else "difference",
         "groups": [
-            {"name": group.name, "subjects": len(group.trials), "images_or_trials": int(group.trials.sum()),
-             "interval_holds": float(held)}
+            {
+                "name": group.name,
+                "subjects": len(group.trials),
+                "images_or_trials": int(group.trials.sum()),
+                "interval_holds": float(held),
+            }
             for group, held in zip(family.groups, power.held, strict=True)
         ],
         "worlds": power.worlds,
@@ -137,11 +150,15 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
         "gaps": power.gaps.tolist(),
         "found_any": [plain_number(share) for share in power.found_any],
         "pairs": [
-            {"group_a": names[a], "group_b": names[b], "found": [plain_number(share) for share in power.found[k]],
-             "no_gap_is_said_where_there_is_none": float(power.cleared[k])}
+            {
+                "group_a": names[a],
+                "group_b": names[b],
+                "found": [plain_number(share) for share in power.found[k]],
+                "no_gap_is_said_where_there_is_none": float(power.cleared[k]),
+            }
             for k, (a, b) in enumerate(zip(first, second, strict=True))
         ],
-    }  # fmt: skip
+    }
 
 
 def plain_number(value: float) -> float | None:

@@ -71,7 +71,9 @@ def of_everybody(run: Run) -> tuple[str, ...]:
     if row is None:
         return ()
     verb, of_what = SAID[row["metric"]]
-    return (f"{at(row)}{clean(row['model'])} {verb} {percent(row['value'], 1)} of {of_what} everybody ({counts(row)}).",)
+    return (
+        f"{at(row)}{clean(row['model'])} {verb} {percent(row['value'], 1)} of {of_what} everybody ({counts(row)}).",
+    )
 
 
 def contrast(run: Run) -> Contrast | None:
@@ -79,13 +81,17 @@ def contrast(run: Run) -> Contrast | None:
     rates = own_rates(run)
     points = run.record.get("operating", [])
     for metric in SAID:
-        rows = rates[(rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()]
+        rows = rates[
+            (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
+        ]
         if points and metric in ("fmr", "fnmr"):
             rows = rows[rows["threshold"] == points[0]["threshold"]]
         elif metric in ("fnir", "fpir"):
             rows = rows[rows["threshold_from"] == rows["threshold_from"].iloc[0]] if len(rows) else rows
         for grouping in sorted(groupings_of(run), key=len, reverse=True):
-            cells = [row for row in records(rows[[entry == grouping for entry in rows["grouping"]]]) if is_labelled(row)]
+            cells = [
+                row for row in records(rows[[entry == grouping for entry in rows["grouping"]]]) if is_labelled(row)
+            ]
             if len(cells) >= 2:
                 return between(run, metric, grouping, cells)
     return None
@@ -121,7 +127,13 @@ def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
     """The gap as the worse group less (or over) the better one."""
     turn = 1 if gap["group_a"] == worst else -1
     low, high = sorted((turn * gap["difference_low"], turn * gap["difference_high"]))
-    return {**gap, "difference": turn * gap["difference"], "low": low, "high": high, "ratio_said": ratio_text(gap, turn)}
+    return {
+        **gap,
+        "difference": turn * gap["difference"],
+        "low": low,
+        "high": high,
+        "ratio_said": ratio_text(gap, turn),
+    }
 
 
 def first_sentence(found: Contrast) -> str:
@@ -159,7 +171,9 @@ def second_sentence(found: Contrast) -> str:
     """What the difference is worth: its size with interval, its verdict, and those of all pairs looked at with it."""
     gap = found.gap
     if gap is None or found.worst["value"] == found.best["value"]:
-        return f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
+        return (
+            f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
+        )
     if found.metric in RATIO_METRICS:
         size = f"That is a ratio of {gap['ratio_said']}"
     else:

@@ -97,10 +97,12 @@ def gender_shades_tables(
     return [
         TextTable(
             title if len(parts) == 1 else f"{title}, part {k} of {len(parts)}",
-            part[0], tuple(part[1:]), notes=notes if k == len(parts) else (),
+            part[0],
+            tuple(part[1:]),
+            notes=notes if k == len(parts) else (),
         )
         for k, part in enumerate(parts, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
@@ -145,7 +147,9 @@ def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
 
 def other_attribute(run: Run) -> str:
     """What gender is crossed with: what --by crosses it with (tone before others), else tone if labelled, else ""."""
-    crossed = [name for grouping in run.record["groupings"] if "gender" in grouping for name in grouping if name != "gender"]
+    crossed = [
+        name for grouping in run.record["groupings"] if "gender" in grouping for name in grouping if name != "gender"
+    ]
     if crossed:
         return "tone" if "tone" in crossed else str(crossed[0])
     labelled = "tone" in label_columns(run.manifest, MANIFEST)
@@ -290,13 +294,19 @@ def notes_of(
     empty = [clean(column.head) for column in columns if errors[column.head].trials == 0]
     said = (
         (True, OWN_LABELS),
-        (True, "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
-               f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies."),
+        (
+            True,
+            "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
+            f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies.",
+        ),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
-        (neither, f"{neither} of {len(answers.called)} were called neither: an error in PPV and Error, in TPR of All only."),
+        (
+            neither,
+            f"{neither} of {len(answers.called)} were called neither: an error in PPV and Error, in TPR of All only.",
+        ),
         (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
         (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
         (small, f"Fewer than {minimum} subjects, shown but never ranked: {', '.join(small)}."),
         (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} is no number, not 0."),
-    )  # fmt: skip
+    )
     return tuple(clean(text) for holds, text in said if holds)

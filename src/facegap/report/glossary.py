@@ -64,7 +64,9 @@ def limits_of(run: Run) -> list[str]:
     if "fmr" in metrics and not run.rates.loc[run.rates["metric"] == "fnmr", "trials"].gt(0).any():
         found.append("Nobody has two photographs, so nothing is said about people who are refused.")
     if excluded := record["manifest"]["excluded_by_where"]:
-        found.append(f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them.")
+        found.append(
+            f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them."
+        )
     if small := small_groups(run):
         found.append(f"Too few people to rank (fewer than {record['min_subjects']}): {', '.join(small)}.")
     return found
@@ -95,9 +97,7 @@ CLASSIFIED = frozenset({"error_rate_all", "error_rate_answered", "age_error_over
 COMPARED = frozenset({"fmr", "fnmr"})
 SEARCHED = frozenset({"fnir", "fpir"})
 METHODS: tuple[Method, ...] = (
-    Method(
-        "Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv", EVERY
-    ),
+    Method("Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv", EVERY),
     Method(
         "Interval of a rate of images or searches",
         "where nobody is tried twice Wilson's interval on errors and trials. Else Wilson's on effective trials "
@@ -171,7 +171,7 @@ METHODS: tuple[Method, ...] = (
         "Buolamwini and Gebru 2018",
         frozenset({"error_rate_all"}),
     ),
-)  # fmt: skip
+)
 
 
 def methods_of(run: Run) -> list[Method]:

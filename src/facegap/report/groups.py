@@ -55,7 +55,9 @@ def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: 
     groups = list(dict.fromkeys(group for group, _ in cells))
     title = f"{title}: who is mistaken for whom (FMR), threshold {score(point.threshold)}"
     if len(groups) > MOST_MATRIX_GROUPS:
-        return TextTable(title, ("group",), (), notes=(f"{len(groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix.",))
+        return TextTable(
+            title, ("group",), (), notes=(f"{len(groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix.",)
+        )
     if all(group == other for group, other in cells):
         return TextTable(title, ("group",), ())
     shown = groups[:MOST_MATRIX_COLUMNS]
@@ -101,7 +103,9 @@ def threshold_notes(run: Run) -> list[str]:
     points = [*run.record.get("operating", []), *run.record.get("identification", {}).get("operating", [])]
     judged = set(run.gaps["threshold"])
     return [
-        f"Threshold {score(point['threshold'])}: {clean(point['source'])}." for point in points if point["threshold"] in judged
+        f"Threshold {score(point['threshold'])}: {clean(point['source'])}."
+        for point in points
+        if point["threshold"] in judged
     ]
 
 

@@ -57,9 +57,10 @@ def counts_table(run: Run) -> TextTable:
         (clean(name), clean(label), str(count))
         for name, stated in columns.items()
         for label, count in [
-            *stated["rows"].items(), *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
+            *stated["rows"].items(),
+            *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
         ]
-    ]  # fmt: skip
+    ]
     drawn = {
         name: stated["without_label_but_drawn"]
         for name, stated in columns.items()
@@ -75,11 +76,20 @@ def counts_table(run: Run) -> TextTable:
 def doubt_table(run: Run) -> TextTable:
     """A line per family: its widest gap by the labels as they are, and under drawn labels."""
     known = run.gaps[run.gaps["label_draws"] > 0]
-    rows = tuple(doubt_line(family) for _, family in known.groupby(["family", "metric", "threshold"], sort=False, dropna=False))
+    rows = tuple(
+        doubt_line(family) for _, family in known.groupby(["family", "metric", "threshold"], sort=False, dropna=False)
+    )
     columns = (
-        "groups", "metric", "worst against best", "by the labels", "labels drawn", "left", "true groups", "p (Holm)",
+        "groups",
+        "metric",
+        "worst against best",
+        "by the labels",
+        "labels drawn",
+        "left",
+        "true groups",
+        "p (Holm)",
         "verdict",
-    )  # fmt: skip
+    )
     draws = f"{int(known['label_draws'].iloc[0])} draws, seed {run.record['labels']['seed']}."
     return TextTable("the same gaps if labels are doubted", columns, rows, notes=(draws, *DRAWN_NOTES))
 
@@ -93,12 +103,16 @@ def doubt_line(family: pd.DataFrame) -> tuple[str, ...]:
     doubted = sentence(str(row["label_verdict"]), float(row["margin"]), is_ratio=is_ratio, differs=differs)
     at = "" if np.isnan(row["threshold"]) else f" at {score(row['threshold'])}"
     return (
-        clean(row["family"]), f"{METRIC_TITLES.get(row['metric'], row['metric'])}{at}", name,
+        clean(row["family"]),
+        f"{METRIC_TITLES.get(row['metric'], row['metric'])}{at}",
+        name,
         ratio(row, turn, "ratio") if is_ratio else span(row, turn, "difference"),
         ratio(row, turn, "label_ratio") if is_ratio else span(row, turn, "label_difference"),
-        percent(row["label_attenuation"], 0), NO_NUMBER if is_ratio else outer(row, turn, "label_outer"),
-        p_value(float(row["label_p_adjusted"])), doubted,
-    )  # fmt: skip
+        percent(row["label_attenuation"], 0),
+        NO_NUMBER if is_ratio else outer(row, turn, "label_outer"),
+        p_value(float(row["label_p_adjusted"])),
+        doubted,
+    )
 
 
 def trust_tables(run: Run) -> list[TextTable]:
@@ -120,13 +134,19 @@ def trust_table(family: str, metric: str, rows: pd.DataFrame) -> TextTable:
     same = rows[(rows["group_a"] == row["group_a"]) & (rows["group_b"] == row["group_b"])]
     lines = tuple(
         (
-            percent(found["trust"], 0), span(found, turn, "difference"), percent(found["attenuation"], 0),
+            percent(found["trust"], 0),
+            span(found, turn, "difference"),
+            percent(found["attenuation"], 0),
             outer(found, turn, "outer"),
-            p_value(float(found["p_adjusted"])), clean(found["verdict"]), verdict_counts(rows, float(found["trust"])),
+            p_value(float(found["p_adjusted"])),
+            clean(found["verdict"]),
+            verdict_counts(rows, float(found["trust"])),
         )
         for found in records(same)
-    )  # fmt: skip
-    title = f"{clean(family).replace('*', ' x ')}: {METRIC_TITLES.get(metric, metric)}, {name}, if labels are trusted less"
+    )
+    title = (
+        f"{clean(family).replace('*', ' x ')}: {METRIC_TITLES.get(metric, metric)}, {name}, if labels are trusted less"
+    )
     columns = ("trust", "difference", "left", "true groups", "p (Holm)", "verdict", "all pairs")
     return TextTable(title, columns, lines, notes=(TRUST_NOTE,))
 

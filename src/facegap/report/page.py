@@ -107,9 +107,14 @@ def write_figures(folder: Path, pictures: Sequence[Drawn]) -> None:
 
 
 def page(
-    run: Run, pictures: Mapping[str, Sequence[Drawn]], examples: Sequence[Example], folder: Path, script: str,
-    *, include_ids: bool,
-) -> str:  # fmt: skip
+    run: Run,
+    pictures: Mapping[str, Sequence[Drawn]],
+    examples: Sequence[Example],
+    folder: Path,
+    script: str,
+    *,
+    include_ids: bool,
+) -> str:
     """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash."""
     from facegap.report.sections import sections_of
 
@@ -117,14 +122,27 @@ def page(
     figures = {part: [picture.figure for picture in found] for part, found in pictures.items()}
     sections = sections_of(run, figures, examples, folder, include_ids=include_ids)
     style = asset("report.css")
-    return environment().get_template(PAGE).render(
-        run=run, record=run.record, headline=headline(run), warnings=warnings_of(run, include_ids=include_ids),
-        findings=overview.findings(run), sections=sections,
-        before=[section for section in sections if section.key not in LAST],
-        after=[section for section in sections if section.key in LAST],
-        pictures=everything, limits=limits_of(run), methods=methods_of(run), command=command_of(run.record),
-        style=own(style), script=own(script), policy=policy(style, script),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template(PAGE)
+        .render(
+            run=run,
+            record=run.record,
+            headline=headline(run),
+            warnings=warnings_of(run, include_ids=include_ids),
+            findings=overview.findings(run),
+            sections=sections,
+            before=[section for section in sections if section.key not in LAST],
+            after=[section for section in sections if section.key in LAST],
+            pictures=everything,
+            limits=limits_of(run),
+            methods=methods_of(run),
+            command=command_of(run.record),
+            style=own(style),
+            script=own(script),
+            policy=policy(style, script),
+        )
+    )
 
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
@@ -157,9 +175,7 @@ def script_for(pictures: Mapping[str, Sequence[Drawn]], begun: Begun | None) -> 
 def policy(style: str, script: str) -> str:
     """Content-Security-Policy: nothing from anywhere, but for this style, this script and pictures inside the page."""
     allowed = f"script-src {hash_source(script)}; " if script else ""
-    return (
-        f"default-src 'none'; img-src data:; style-src {hash_source(style)}; {allowed}base-uri 'none'; form-action 'none'"
-    )
+    return f"default-src 'none'; img-src data:; style-src {hash_source(style)}; {allowed}base-uri 'none'; form-action 'none'"
 
 
 def hash_source(text: str) -> str:
@@ -176,13 +192,21 @@ def asset(name: str) -> str:
 def environment(package: str = "facegap.report") -> Environment:
     """The template engine with the page's filters; package : whose folder `templates` is read."""
     made = Environment(
-        loader=PackageLoader(package), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=PackageLoader(package),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     made.filters |= {
-        "clean": clean, "unbroken": unbroken, "breakable": breakable, "apart": apart, "sign": sign,
-        "picture": picture_source, "spec": spec_text,
-    }  # fmt: skip
+        "clean": clean,
+        "unbroken": unbroken,
+        "breakable": breakable,
+        "apart": apart,
+        "sign": sign,
+        "picture": picture_source,
+        "spec": spec_text,
+    }
     return made
 
 
@@ -224,4 +248,3 @@ def spec_text(picture: Drawn) -> Markup:
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return Markup(text)  # noqa: S704  (JSON without the letters of markup)
-

@@ -20,12 +20,24 @@ def verdict_table(run: Run) -> TextTable:
     table = gap_table(run)
     rows = tuple(
         (
-            f"{metric}{at(threshold)}, by {groups.replace('*', ' x ')}", who, counted,
-            difference.replace(" %", " points", 1), ratio, p, verdict, all_pairs,
+            f"{metric}{at(threshold)}, by {groups.replace('*', ' x ')}",
+            who,
+            counted,
+            difference.replace(" %", " points", 1),
+            ratio,
+            p,
+            verdict,
+            all_pairs,
         )
         for groups, metric, threshold, who, difference, ratio, counted, p, verdict, all_pairs in table.rows
-    )  # fmt: skip
-    columns = ("what, by which groups", "worst against best", "errors / trials", *table.columns[4:6], *table.columns[7:])
+    )
+    columns = (
+        "what, by which groups",
+        "worst against best",
+        "errors / trials",
+        *table.columns[4:6],
+        *table.columns[7:],
+    )
     return TextTable("the widest gap of each grouping", columns, rows, notes=table.notes)
 
 

@@ -68,9 +68,12 @@ def audit_options(settings: Mapping[str, Any]) -> dict[str, Any]:
         found |= verify_options(settings.get("verify", {}))
     if identify := settings.get("identify"):
         found |= {
-            "--identify": True, "--role-column": identify.get("role_column"), "--enrol": identify.get("enrol"),
-            "--rank": identify.get("ranks"), "--fpir": identify.get("fpir") or None,
-        }  # fmt: skip
+            "--identify": True,
+            "--role-column": identify.get("role_column"),
+            "--enrol": identify.get("enrol"),
+            "--rank": identify.get("ranks"),
+            "--fpir": identify.get("fpir") or None,
+        }
         if not identify.get("role_column"):
             found["--non-mates"] = identify.get("non_mates")
     return found
@@ -123,7 +126,9 @@ def hash_table(run: Run, folder: Path) -> TextTable:
         rows.append(("predictions", str(request["predictions_sha256"])))
     rows += [(f"model {clean(name)}", str(value)) for name, value in record["execution"]["models"].items()]
     rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
-    return TextTable("what went in, and what came out", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows))
+    return TextTable(
+        "what went in, and what came out", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows)
+    )
 
 
 def version_table(run: Run) -> TextTable:
@@ -143,8 +148,10 @@ def execution_table(run: Run) -> TextTable:
         ("workers, threads each", f"{used['workers']}, {used.get('threads', 0)}"),
         ("batch", str(used["batch"])),
         ("precision", used.get("precision", "")),
-        *((f"graph nodes of {name}", ", ".join(f"{count} on {where}" for where, count in nodes.items()))
-          for name, nodes in used.get("nodes", {}).items()),
-    ]  # fmt: skip
+        *(
+            (f"graph nodes of {name}", ", ".join(f"{count} on {where}" for where, count in nodes.items()))
+            for name, nodes in used.get("nodes", {}).items()
+        ),
+    ]
     shown = tuple((clean(key), clean(value)) for key, value in rows if value)
     return TextTable("execution", ("what", "value"), shown, notes=tuple(clean(note) for note in used.get("notes", [])))

@@ -26,12 +26,15 @@ def score_table(run: Run) -> TextTable:
     groupings = groupings_of(run)
     rows = tuple(
         (
-            clean(group_of(row, groupings)), f"{row['genuine_pairs']:,}", number(float(row["genuine_mean"]), 3),
-            f"{row['impostor_pairs']:,}", number(float(row["impostor_mean"]), 3),
+            clean(group_of(row, groupings)),
+            f"{row['genuine_pairs']:,}",
+            number(float(row["genuine_mean"]), 3),
+            f"{row['impostor_pairs']:,}",
+            number(float(row["impostor_mean"]), 3),
             percent(float(row["equal_error_rate"])),
         )
         for row in records(run.extra.get("scores.csv", run.age.iloc[:0]))
-    )  # fmt: skip
+    )
     columns = ("group", "genuine pairs", "mean score", "impostor pairs", "mean score of impostors", "EER")
     notes = (f"{NO_NUMBER}: no pairs, or not all of them are listed.",) if any(NO_NUMBER in row for row in rows) else ()
     return TextTable("scores and equal error rate", columns, rows, notes=notes)

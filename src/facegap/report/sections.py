@@ -124,7 +124,9 @@ def explained_once(sections: Sequence[Section]) -> list[Section]:
 
 def verdicts(run: Run) -> Section:
     """Which groups differ."""
-    tables = (PageTable(verdict_table(run)), *(PageTable(table) for table in doubt_tables(run))) if len(run.gaps) else ()
+    tables = (
+        (PageTable(verdict_table(run)), *(PageTable(table) for table in doubt_tables(run))) if len(run.gaps) else ()
+    )
     lead = "For each way of grouping people the widest gap, that of the worst group against the best, and its verdict."
     terms = ("errors / trials", "subjects", "interval", "verdict", "margin", "p (Holm)", *OF_PAIRS[run.matched is None])
     return Section("verdicts", "Which groups differ", lead, terms, tables=tables)
@@ -166,40 +168,53 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
     pairs = ("threshold", "genuine and impostor pairs")
     return [
         Section(
-            "scores", "How alike pairs look",
+            "scores",
+            "How alike pairs look",
             "Filled: impostor pairs. Line: genuine pairs. A model that serves a group well keeps the two apart.",
-            (*pairs, "EER"), tuple(figures["scores"]), (PageTable(score_table(run), folded=True),),
+            (*pairs, "EER"),
+            tuple(figures["scores"]),
+            (PageTable(score_table(run), folded=True),),
         ),
         Section(
-            "det", "Refusals against false matches",
+            "det",
+            "Refusals against false matches",
             "Each curve is a group over all thresholds; lower and further left is better. The mark is the threshold in "
             "use; everybody is grey. A curve ends where no refusal or no false match is left.",
-            ("FMR", "FNMR", "log axis"), tuple(figures["det"]),
+            ("FMR", "FNMR", "log axis"),
+            tuple(figures["det"]),
         ),
         Section(
-            "matrix", "Who is mistaken for whom",
+            "matrix",
+            "Who is mistaken for whom",
             "FMR in per cent between every two groups; the diagonal is within a group.",
-            ("FMR",), tuple(figures["matrix"]), tuple(
-                PageTable(part, "wide", folded=True) for table in matrix_tables(run) for part in in_parts(table, 4)
-            ),
+            ("FMR",),
+            tuple(figures["matrix"]),
+            tuple(PageTable(part, "wide", folded=True) for table in matrix_tables(run) for part in in_parts(table, 4)),
         ),
         Section(
-            "transfer", "A threshold set on one group, used on the others",
+            "transfer",
+            "A threshold set on one group, used on the others",
             "Rows: the group that the threshold was set on. Columns: what it does to each group. Blue is below the "
             "target, orange above.",
-            ("FMR",), tuple(figures["transfer"]), (PageTable(transfer_table_text(run), folded=True),),
+            ("FMR",),
+            tuple(figures["transfer"]),
+            (PageTable(transfer_table_text(run), folded=True),),
         ),
         Section(
-            "threshold", "Both errors at the global threshold",
+            "threshold",
+            "Both errors at the global threshold",
             "Further right: more strangers taken for one person. Further up: more people refused as themselves.",
-            ("FMR", "FNMR"), tuple(figures["threshold"]),
+            ("FMR", "FNMR"),
+            tuple(figures["threshold"]),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def spread(run: Run) -> Section:
     """Published measures of unequal rates."""
-    lead = "Published measures put the rates of all groups into one number. None should be read without what chance gives."
+    lead = (
+        "Published measures put the rates of all groups into one number. None should be read without what chance gives."
+    )
     return Section("spread", "How unequal, in one number", lead, ("by chance",), (), (PageTable(measure_table(run)),))
 
 
@@ -239,4 +254,3 @@ def reproduced(run: Run, folder: Path) -> Section:
     tables = (PageTable(hash_table(run, folder), "plain"), PageTable(version_table(run), "plain"))
     lead = "The same command over the same files gives the same tables; facegap recheck hashes and derives them again."
     return Section("reproduce", "How to reproduce this", lead, tables=tables)
-

@@ -194,11 +194,14 @@ def age_text_table(run: Run) -> TextTable:
     groupings = groupings_of(run)
     rows = tuple(
         (
-            clean(group_of(row, groupings)), str(row["trials"]), str(row["subjects"]),
-            number(row["mean_absolute_error_years"]), f"[{number(row['low'])}, {number(row['high'])}]",
+            clean(group_of(row, groupings)),
+            str(row["trials"]),
+            str(row["subjects"]),
+            number(row["mean_absolute_error_years"]),
+            f"[{number(row['low'])}, {number(row['high'])}]",
         )
         for row in records(run.age)
-    )  # fmt: skip
+    )
     return TextTable("error of age, years", ("group", "images", "subjects", "mean", "interval"), rows)
 
 

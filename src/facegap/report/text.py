@@ -15,7 +15,9 @@ def clean(text: object) -> str:
     said = str(text)
     if said.isprintable():  # nothing of HIDDEN and NO_XML is; a page asks for tens of thousands of texts
         return said
-    return "".join("\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in said)
+    return "".join(
+        "\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in said
+    )
 
 
 def percent(value: float, digits: int = 2) -> str:

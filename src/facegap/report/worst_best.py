@@ -23,7 +23,9 @@ def extremes(run: Run, metric: str) -> list[str]:
     ]
     sentences = []
     for (_, _), found in enough.groupby(["grouping", "threshold"], sort=False, dropna=False):
-        cells = [row for row in records(found) if row["grouping"] and UNKNOWN not in dict(row["group"].attributes).values()]
+        cells = [
+            row for row in records(found) if row["grouping"] and UNKNOWN not in dict(row["group"].attributes).values()
+        ]
         if len(cells) < 2:
             continue
         source = f" ({clean(cells[0]['threshold_from'])})" if cells[0]["threshold_from"] else ""
@@ -31,7 +33,9 @@ def extremes(run: Run, metric: str) -> list[str]:
             first, named = cells[0], " x ".join(cells[0]["grouping"])
             title = METRIC_TITLES.get(metric, metric)
             everywhere = f"{percent(first['value'])} in every group of enough subjects"
-            sentences.append(f"{clean(named)}: {title}: {everywhere}; least is known of {said(least_known(cells))}.{source}")
+            sentences.append(
+                f"{clean(named)}: {title}: {everywhere}; least is known of {said(least_known(cells))}.{source}"
+            )
             continue
         worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
         named = f"{' x '.join(worst['grouping'])}: highest {METRIC_TITLES.get(metric, metric)}"

@@ -103,7 +103,9 @@ def comparison(runs: Mapping[str, Run], width: int) -> tuple[TextTable, ...]:
 def audited(vendor: str, folder: Path) -> Run:
     """The run of one vendor; `folder` receives the manifest and the answers."""
     people = rebuild_people(vendor)
-    names = [f"{tone}_{gender}_{k:04d}" for k, (tone, gender) in enumerate(zip(people.tone, people.gender, strict=True))]
+    names = [
+        f"{tone}_{gender}_{k:04d}" for k, (tone, gender) in enumerate(zip(people.tone, people.gender, strict=True))
+    ]
     manifest, answers = folder / "people.csv", folder / f"{file_name(vendor)}.csv"
     write_bytes(manifest, csv_text(("image", "gender", "tone"), zip(names, people.gender, people.tone, strict=True)))
     write_bytes(answers, csv_text(("image", "prediction"), zip(names, people.prediction, strict=True)))
@@ -181,16 +183,21 @@ def impossible_table() -> TextTable:
     """The printed errors that are no whole number of people."""
     rows = tuple(
         (
-            cell.vendor, cell.column, f"{cell.printed:.1f}", str(cell.size),
-            f"{cell.nearest}/{cell.size}", number(100 * cell.nearest / cell.size),
+            cell.vendor,
+            cell.column,
+            f"{cell.printed:.1f}",
+            str(cell.size),
+            f"{cell.nearest}/{cell.size}",
+            number(100 * cell.nearest / cell.size),
         )
         for cell in impossible_cells()
-    )  # fmt: skip
+    )
     return TextTable(
         "printed errors that no whole number of people gives",
-        ("vendor", "column", "printed", "people", "nearest count", "gives"), rows,
+        ("vendor", "column", "printed", "people", "nearest count", "gives"),
+        rows,
         notes=(f"source = {SOURCE}. Faces were probably left out of these cells: refusals then hide in missing rows.",),
-    )  # fmt: skip
+    )
 
 
 def margins_table(runs: Mapping[str, Run]) -> TextTable:
@@ -206,9 +213,10 @@ def margins_table(runs: Mapping[str, Run]) -> TextTable:
                 )
     return TextTable(
         "printed errors that their crossed groups do not add up to",
-        ("vendor", "column", "printed", "rebuilt", "wrong/people"), tuple(rows),
+        ("vendor", "column", "printed", "rebuilt", "wrong/people"),
+        tuple(rows),
         notes=(f"source = {SOURCE}. Rebuilt: the sum over DF, DM, LF and LM, as in the tables above.",),
-    )  # fmt: skip
+    )
 
 
 def rounds_to(exact: float, printed: float) -> bool:
@@ -229,14 +237,15 @@ def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
     first = next(iter(runs.values()))
     return TextTable(
         "gaps and verdicts",
-        ("vendor", "worse, better", "wrong/people", "points apart", "p (Holm)", "verdict"), tuple(rows),
+        ("vendor", "worse, better", "wrong/people", "points apart", "p (Holm)", "verdict"),
+        tuple(rows),
         notes=(
             f"source = {SOURCE}. Points are per cent of people, with {100 * first.record['level']:g} % intervals. p is "
             "Holm's over the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin, a "
             "share, is a choice of facegap's.",
             "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
         ),
-    )  # fmt: skip
+    )
 
 
 def gap_text(gap: Mapping[Any, Any]) -> tuple[str, ...]:

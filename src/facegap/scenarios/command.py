@@ -46,10 +46,15 @@ def scenario(
     from facegap.scenarios.tables import parse_shares, scenario_tables
 
     options = {
-        "people": people, "people_of": parse_shares(people_of, "--people-of"), "entries": entries,
-        "entries_of": parse_shares(entries_of, "--entries-of"), "listed_share": listed_share, "tries": tries,
-        "impostors": impostors, "target": target,
-    }  # fmt: skip
+        "people": people,
+        "people_of": parse_shares(people_of, "--people-of"),
+        "entries": entries,
+        "entries_of": parse_shares(entries_of, "--entries-of"),
+        "listed_share": listed_share,
+        "tries": tries,
+        "impostors": impostors,
+        "target": target,
+    }
     tables, assumptions = scenario_tables(name, run, by=by, threshold=threshold, options=options)
     print_tables(tables)
     typer.echo("Assumptions:")

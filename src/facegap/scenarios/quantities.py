@@ -168,7 +168,9 @@ def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str)
     if not shares:
         return [number / len(names)] * len(names)
     if len(set(names)) < len(names):
-        raise StatisticsError(f"{what}: two groups are written alike ({', '.join(names)}); rename a label to tell them apart")
+        raise StatisticsError(
+            f"{what}: two groups are written alike ({', '.join(names)}); rename a label to tell them apart"
+        )
     for name, share in shares.items():
         if name not in names:
             raise StatisticsError(f"{what}: no group {name!r}; there are {', '.join(names)}")

@@ -63,7 +63,9 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
         raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
     lines = [
         Line(
-            "everybody, whatever the group" if group == EVERYBODY else str(group), math.nan, {"fmr": rate},
+            "everybody, whatever the group" if group == EVERYBODY else str(group),
+            math.nan,
+            {"fmr": rate},
             (
                 as_chance(rate),
                 carried(lambda fmr: chance_of_any([fmr], [tries]), rising=[rate], unit="chance"),
@@ -72,7 +74,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
         )
         for group in _with_everybody(measured)
         for rate in [measured.rate("fmr", group)]
-    ]  # fmt: skip
+    ]
     return Answer(
         f"unlock: a stranger of the owner's group, {tries} {'try' if tries == 1 else 'tries'}",
         "",
@@ -84,9 +86,11 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
             "people differ only by luck. It fails where somebody learns from a refusal.",
             "Owner and stranger are two people of one group who were drawn without looking at them. Twins and relatives "
             "are more alike than that, and no run without them can say how often they open each other's devices.",
-            NO_ATTACK, SAME_PEOPLE, CARRIED,
+            NO_ATTACK,
+            SAME_PEOPLE,
+            CARRIED,
         ),
-    )  # fmt: skip
+    )
 
 
 def registration(
@@ -117,9 +121,12 @@ def registration(
             "(GFRR), and lets no impostor in (GFAR).",
             "An impostor shows the document of somebody of the own group, picked without looking for a likeness.",
             "The number of impostors is stated by whoever asks, it was not measured; what passes scales with it.",
-            NO_ATTACK, SAME_PEOPLE, BOX, CARRIED,
+            NO_ATTACK,
+            SAME_PEOPLE,
+            BOX,
+            CARRIED,
         ),
-    )  # fmt: skip
+    )
 
 
 def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
@@ -151,8 +158,12 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
         f"payment: a false match rate of {target:g}",
         "",
         (
-            "measured FMR", "disjoint pairs", "upper limit if none of these matched", "too sure: if all pairs were independent",
-            "people needed", "against the target",
+            "measured FMR",
+            "disjoint pairs",
+            "upper limit if none of these matched",
+            "too sure: if all pairs were independent",
+            "people needed",
+            "against the target",
         ),
         tuple(lines),
         (
@@ -161,9 +172,10 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
             f"asks for {3 / target:,.0f} such pairs; the two-sided limit used here for somewhat more.",
             "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that "
             "the run did not measure. The answer is about the threshold named here; another needs its own rates.",
-            NO_ATTACK, SAME_PEOPLE,
+            NO_ATTACK,
+            SAME_PEOPLE,
         ),
-    )  # fmt: skip
+    )
 
 
 def payment_answer(rate: Rate, target: float) -> str:
@@ -207,9 +219,11 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
             "gender is what a person wrote there, and says nothing of how a visitor sees themselves.",
             "Numbers 'were all answered' suppose that every visitor gets an answer; those without a usable face are "
             "counted beside them.",
-            SAME_PEOPLE, BOX, CARRIED,
+            SAME_PEOPLE,
+            BOX,
+            CARRIED,
         ),
-    )  # fmt: skip
+    )
 
 
 _ATTRIBUTE_COLUMNS = {
@@ -239,7 +253,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "payment": Scenario(payment, ("fmr",), ("fmr",), ("target",), _COMPARE),
     "attributes": Scenario(
-        attributes, tuple(_ATTRIBUTE_COLUMNS), ("error_rate_answered", "error_rate_all", "age_error_over_5"),
-        ("people", "people_of"), _CLASSIFY,
+        attributes,
+        tuple(_ATTRIBUTE_COLUMNS),
+        ("error_rate_answered", "error_rate_all", "age_error_over_5"),
+        ("people", "people_of"),
+        _CLASSIFY,
     ),
-}  # fmt: skip
+}

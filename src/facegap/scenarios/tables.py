@@ -77,7 +77,9 @@ def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] |
         except ValueError:
             value = math.nan
         if not group or math.isnan(value):
-            raise StatisticsError(f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=.25'")
+            raise StatisticsError(
+                f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=.25'"
+            )
         if group.strip() in shares:
             raise StatisticsError(f"{option}: {group.strip()!r} is named twice")
         shares[group.strip()] = value
@@ -187,15 +189,23 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
     return tuple(
         note
         for note in (
-            "" if math.isnan(measured.threshold) else f"Threshold {measured.threshold:.4f}: {clean(measured.threshold_from)}.",
+            ""
+            if math.isnan(measured.threshold)
+            else f"Threshold {measured.threshold:.4f}: {clean(measured.threshold_from)}.",
             "In-sample: this threshold was chosen on the comparisons that it is judged on, so the rates at it flatter the "
-            "model." if measured.in_sample else "",
-            f"In brackets: {' and '.join(f'{100 * level:g} %' for level in sorted(levels))} intervals." if levels else "",
+            "model."
+            if measured.in_sample
+            else "",
+            f"In brackets: {' and '.join(f'{100 * level:g} %' for level in sorted(levels))} intervals."
+            if levels
+            else "",
             f"Left out, since a label is missing: {left_out}." if left_out else "",
-            f"Groups of fewer than {min_subjects} subjects are dimmed: their numbers say little." if min_subjects else "",
+            f"Groups of fewer than {min_subjects} subjects are dimmed: their numbers say little."
+            if min_subjects
+            else "",
         )
         if note
-    )  # fmt: skip
+    )
 
 
 def matrix_table(answer: Answer, min_subjects: int) -> TextTable:

@@ -54,11 +54,15 @@ def watchlist(
     stated = listed_share is not None
     lines = [
         Line(
-            str(group), n, {metric: measured.rate(metric, group) for metric in ("fmr", "fnmr")},
+            str(group),
+            n,
+            {metric: measured.rate(metric, group) for metric in ("fmr", "fnmr")},
             (chance, false, *_right_cells(right, false, stated=stated)),
         )
-        for group, n, chance, false, right in zip(measured.groups, crowd, chances, false_stops, right_stops, strict=True)
-    ]  # fmt: skip
+        for group, n, chance, false, right in zip(
+            measured.groups, crowd, chances, false_stops, right_stops, strict=True
+        )
+    ]
     false, right = total(false_stops), total(right_stops)
     lines.append(Line(ALL, people, {}, ("", false, *_right_cells(right, false, stated=stated))))
     return Answer(
@@ -128,7 +132,9 @@ def _listed_passers(
 
 def _chance_of_a_false_stop(measured: Measured, group: Group, listing: Sequence[float]) -> Quantity:
     """FPIR bound of one person of a group who is not on the list; groups without an entry do not matter."""
-    used = [(measured.between(group, other), size) for other, size in zip(measured.groups, listing, strict=True) if size]
+    used = [
+        (measured.between(group, other), size) for other, size in zip(measured.groups, listing, strict=True) if size
+    ]
     sizes = [size for _, size in used]
     return carried(lambda *fmr: chance_of_any(fmr, sizes), rising=[rate for rate, _ in used], unit="chance")
 

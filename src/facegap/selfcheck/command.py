@@ -19,7 +19,8 @@ def selfcheck(
     out: Annotated[Path, typer.Option(help="New folder for selfcheck.html and selfcheck.json")] = Path("selfcheck"),
     seed: Annotated[int, typer.Option(min=0, help="Of all draws; one seed, one result")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Processes [default: processors]; the numbers do not depend on it")
+        int | None,
+        typer.Option(min=1, max=256, help="Processes [default: processors]; the numbers do not depend on it"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a self-check that was broken off")] = False,
 ) -> None:

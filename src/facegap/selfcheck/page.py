@@ -71,7 +71,11 @@ def worlds_in_words(study: Study) -> str:
     """How many worlds, and whether these are as many as a band is meant for."""
     counts = [job.worlds for job in study.jobs]
     few = sum(job.worlds < WORLDS_OF_A_BAND for job in study.jobs if job.part == "coverage")
-    short = f" {few} settings of coverage have fewer than the {WORLDS_OF_A_BAND:,} that the bands are meant for." if few else ""
+    short = (
+        f" {few} settings of coverage have fewer than the {WORLDS_OF_A_BAND:,} that the bands are meant for."
+        if few
+        else ""
+    )
     return f"{len(counts)} settings of {min(counts):,} to {max(counts):,} worlds, {sum(counts):,} in all.{short}"
 
 
@@ -84,44 +88,68 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     labels = [row for row in rows if isinstance(row, LabelRow)]
     found: list[Section] = []
     if coverage:
-        found.append(Section(
-            "Does an interval hold the truth?",
-            ("Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
-             "tick is the least that is asked for. Orange: the usual interval, which takes every image or pair as independent. "
-             "Each chart has a scale of its own.",),
-            coverage_figures(coverage), (span_table(coverage),), details=(coverage_table(coverage),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "Does an interval hold the truth?",
+                (
+                    "Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
+                    "tick is the least that is asked for. Orange: the usual interval, which takes every image or pair as independent. "
+                    "Each chart has a scale of its own.",
+                ),
+                coverage_figures(coverage),
+                (span_table(coverage),),
+                details=(coverage_table(coverage),),
+            )
+        )
     if families:
-        found.append(Section(
-            "Is a gap found that is not there?",
-            ("A family is all pairs of its groups, judged together by Holm's method.",),
-            alarm_figure(families, ALPHA), (family_table(families),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "Is a gap found that is not there?",
+                ("A family is all pairs of its groups, judged together by Holm's method.",),
+                alarm_figure(families, ALPHA),
+                (family_table(families),),
+            )
+        )
     if powers:
-        found.append(Section(
-            "Is a gap found that is there?",
-            ("One group is planted worse, the others are alike.",), power_figures(powers), details=(power_table(powers),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "Is a gap found that is there?",
+                ("One group is planted worse, the others are alike.",),
+                power_figures(powers),
+                details=(power_table(powers),),
+            )
+        )
     if families or powers:
-        found.append(Section(
-            "What is said of a gap of which size?",
-            ("All pairs of groups of all worlds with families and power settings, in per cent of the row. 'No gap larger than "
-             "the margin' is wrong from a planted gap of the margin on; 'gap' is wrong only where none was planted.",),
-            tables=(confusion_table(rows),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "What is said of a gap of which size?",
+                (
+                    "All pairs of groups of all worlds with families and power settings, in per cent of the row. 'No gap larger than "
+                    "the margin' is wrong from a planted gap of the margin on; 'gap' is wrong only where none was planted.",
+                ),
+                tables=(confusion_table(rows),),
+            )
+        )
     if searches:
-        found.append(Section(
-            "Searches of a gallery",
-            ("The truth is that of the gallery that was drawn, as an audit speaks of its own gallery.",),
-            tables=(search_table(searches),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "Searches of a gallery",
+                ("The truth is that of the gallery that was drawn, as an audit speaks of its own gallery.",),
+                tables=(search_table(searches),),
+            )
+        )
     if labels:
-        found.append(Section(
-            "When labels are wrong",
-            ("A share of the people stands in the other group. That pulls the gap towards none, however many subjects there "
-             "are; an interval that is told of it is wider, and still does not undo the blurring.",),
-            label_figures(labels), (label_table(labels),),
-        ))  # fmt: skip
+        found.append(
+            Section(
+                "When labels are wrong",
+                (
+                    "A share of the people stands in the other group. That pulls the gap towards none, however many subjects there "
+                    "are; an interval that is told of it is wider, and still does not undo the blurring.",
+                ),
+                label_figures(labels),
+                (label_table(labels),),
+            )
+        )
     return found
 
 
@@ -141,13 +169,34 @@ def span_table(rows: Sequence[CoverageRow]) -> TextTable:
             dimmed.add(len(lines))
         asked = f"{found[0].floor:.2f}" if found[0].required else "reported"
         error = max(standard_error(row.facegap, row.worlds) for row in found)
-        spans = (ends_of([row.facegap for row in found]), ends_of([row.plain for row in found]),
-                 ends_of([row.naive for row in found]))  # fmt: skip
-        lines.append((
-            KIND_TITLES[key[0]], effect_in_words(key[1], key[2]), str(key[3]), str(len(found)), asked, spans[0],
-            f"{error:.3f}", *spans[1:],
-        ))  # fmt: skip
-    columns = ("rate", "effect", "subjects", "settings", "asked for", "facegap", "± at most", "published formula", "naive")
+        spans = (
+            ends_of([row.facegap for row in found]),
+            ends_of([row.plain for row in found]),
+            ends_of([row.naive for row in found]),
+        )
+        lines.append(
+            (
+                KIND_TITLES[key[0]],
+                effect_in_words(key[1], key[2]),
+                str(key[3]),
+                str(len(found)),
+                asked,
+                spans[0],
+                f"{error:.3f}",
+                *spans[1:],
+            )
+        )
+    columns = (
+        "rate",
+        "effect",
+        "subjects",
+        "settings",
+        "asked for",
+        "facegap",
+        "± at most",
+        "published formula",
+        "naive",
+    )
     return TextTable("Coverage, least to greatest over images and rates", columns, tuple(lines), frozenset(dimmed))
 
 
@@ -159,27 +208,66 @@ def ends_of(values: Sequence[float]) -> str:
 def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
     """Every setting."""
     lines = tuple(
-        (KIND_TITLES[row.kind], effect_in_words(row.effect, row.strength), str(row.subjects),
-         str(row.images), rate_in_words(row.rate), f"{row.expected_errors:.3g}", f"{row.worlds:,}",
-         with_error(row.facegap, row.worlds), f"{row.plain:.3f}", f"{row.naive:.3f}", f"{row.width:.2f}",
-         row.faults or ("" if row.required else "reported"))
+        (
+            KIND_TITLES[row.kind],
+            effect_in_words(row.effect, row.strength),
+            str(row.subjects),
+            str(row.images),
+            rate_in_words(row.rate),
+            f"{row.expected_errors:.3g}",
+            f"{row.worlds:,}",
+            with_error(row.facegap, row.worlds),
+            f"{row.plain:.3f}",
+            f"{row.naive:.3f}",
+            f"{row.width:.2f}",
+            row.faults or ("" if row.required else "reported"),
+        )
         for row in rows
-    )  # fmt: skip
-    columns = ("rate", "effect", "subjects", "images", "planted", "errors expected", "worlds", "facegap", "published formula",
-               "naive", "width", "outside")  # fmt: skip
+    )
+    columns = (
+        "rate",
+        "effect",
+        "subjects",
+        "images",
+        "planted",
+        "errors expected",
+        "worlds",
+        "facegap",
+        "published formula",
+        "naive",
+        "width",
+        "outside",
+    )
     return TextTable("Coverage of every setting", columns, lines)
 
 
 def family_table(rows: Sequence[FamilyRow]) -> TextTable:
     """Families: false alarms, honesty and what is found."""
     lines = tuple(
-        (row.name, METRIC_TITLES[row.metric], " / ".join(rate_in_words(rate) for rate in row.rates), each(row.subjects),
-         each(row.images), f"{row.worlds:,}", with_error(row.false_alarm, row.worlds), with_error(row.dishonest, row.worlds),
-         with_error(row.found, row.worlds))
+        (
+            row.name,
+            METRIC_TITLES[row.metric],
+            " / ".join(rate_in_words(rate) for rate in row.rates),
+            each(row.subjects),
+            each(row.images),
+            f"{row.worlds:,}",
+            with_error(row.false_alarm, row.worlds),
+            with_error(row.dishonest, row.worlds),
+            with_error(row.found, row.worlds),
+        )
         for row in rows
-    )  # fmt: skip
-    columns = ("family", "rate", "planted rates", "subjects", "images", "worlds", "false gap anywhere",
-               "margin or more called smaller", "largest gap found")  # fmt: skip
+    )
+    columns = (
+        "family",
+        "rate",
+        "planted rates",
+        "subjects",
+        "images",
+        "worlds",
+        "false gap anywhere",
+        "margin or more called smaller",
+        "largest gap found",
+    )
     return TextTable("Families", columns, lines)
 
 
@@ -191,11 +279,19 @@ def each(values: Sequence[int]) -> str:
 def power_table(rows: Sequence[PowerRow]) -> TextTable:
     """Every point of the power curves."""
     lines = tuple(
-        (KIND_TITLES[row.kind], rate_in_words(row.rate), gap_in_words(row.metric, row.gap), str(row.groups), str(row.subjects),
-         str(row.images), effect_in_words(row.effect, row.strength), f"{row.worlds:,}",
-         with_error(row.found, row.worlds))
+        (
+            KIND_TITLES[row.kind],
+            rate_in_words(row.rate),
+            gap_in_words(row.metric, row.gap),
+            str(row.groups),
+            str(row.subjects),
+            str(row.images),
+            effect_in_words(row.effect, row.strength),
+            f"{row.worlds:,}",
+            with_error(row.found, row.worlds),
+        )
         for row in rows
-    )  # fmt: skip
+    )
     columns = ("rate", "planted", "gap", "groups", "subjects", "images", "effect", "worlds", "found")
     return TextTable("How often a gap is found", columns, lines)
 
@@ -212,26 +308,64 @@ def confusion_table(rows: Sequence[Row]) -> TextTable:
 def search_table(rows: Sequence[SearchRow]) -> TextTable:
     """Coverage of FPIR and FNIR."""
     lines = tuple(
-        (f"{row.gallery:,} enrolled", str(row.people), str(row.images), f"rho {row.strength:g}", rate_in_words(row.fpir_rate),
-         with_error(row.fpir, row.worlds), f"{row.fpir_naive:.3f}", rate_in_words(row.fnir_rate),
-         with_error(row.fnir, row.worlds), f"{row.fnir_naive:.3f}", f"{row.worlds:,}")
+        (
+            f"{row.gallery:,} enrolled",
+            str(row.people),
+            str(row.images),
+            f"rho {row.strength:g}",
+            rate_in_words(row.fpir_rate),
+            with_error(row.fpir, row.worlds),
+            f"{row.fpir_naive:.3f}",
+            rate_in_words(row.fnir_rate),
+            with_error(row.fnir, row.worlds),
+            f"{row.fnir_naive:.3f}",
+            f"{row.worlds:,}",
+        )
         for row in rows
-    )  # fmt: skip
-    columns = ("gallery", "subjects", "searches each", "effect", "FPIR planted", "held", "naive", "FNIR planted", "held", "naive",
-               "worlds")  # fmt: skip
+    )
+    columns = (
+        "gallery",
+        "subjects",
+        "searches each",
+        "effect",
+        "FPIR planted",
+        "held",
+        "naive",
+        "FNIR planted",
+        "held",
+        "naive",
+        "worlds",
+    )
     return TextTable("Coverage of the rates of a search", columns, lines)
 
 
 def label_table(rows: Sequence[LabelRow]) -> TextTable:
     """Coverage of the true gap, and verdicts, with more and more wrong labels."""
     lines = tuple(
-        (f"{100 * row.flipped:g} % wrong", str(row.subjects), f"{100 * row.planted_gap:g} points",
-         f"{100 * row.observed:.1f} points", with_error(row.certain, row.worlds), with_error(row.doubted, row.worlds),
-         f"{row.gap:.2f}", f"{row.gap_doubted:.2f}", f"{row.worlds:,}")
+        (
+            f"{100 * row.flipped:g} % wrong",
+            str(row.subjects),
+            f"{100 * row.planted_gap:g} points",
+            f"{100 * row.observed:.1f} points",
+            with_error(row.certain, row.worlds),
+            with_error(row.doubted, row.worlds),
+            f"{row.gap:.2f}",
+            f"{row.gap_doubted:.2f}",
+            f"{row.worlds:,}",
+        )
         for row in rows
-    )  # fmt: skip
-    columns = ("labels", "subjects", "true gap", "seen on average", "held, labels certain", "held, told of the doubt",
-               "verdict gap", "verdict gap, told", "worlds")  # fmt: skip
+    )
+    columns = (
+        "labels",
+        "subjects",
+        "true gap",
+        "seen on average",
+        "held, labels certain",
+        "held, told of the doubt",
+        "verdict gap",
+        "verdict gap, told",
+        "worlds",
+    )
     return TextTable("The gap between the true groups", columns, lines)
 
 

@@ -1,6 +1,4 @@
-"""`facegap selfcheck`: the auditor audited, on planted worlds whose truth is known.
-
-"""
+"""`facegap selfcheck`: the auditor audited, on planted worlds whose truth is known."""
 
 from __future__ import annotations
 
@@ -73,8 +71,12 @@ def selfcheck(
     named = preset_path(preset) if worlds is None else worlds
     study = read_study(named, quick=quick, source=f"preset {preset}" if worlds is None else None)
     request = {
-        "version": RESULT_VERSION, "facegap": version_of("facegap"), "sha256": study.sha256, "seed": seed, "quick": quick,
-    }  # fmt: skip
+        "version": RESULT_VERSION,
+        "facegap": version_of("facegap"),
+        "sha256": study.sha256,
+        "seed": seed,
+        "quick": quick,
+    }
     opened(out, resume=resume)
     done = taken_up(out / DONE_PART, request, study.jobs) if resume else {}
     with appending(out / DONE_PART, [request, *(done_entry(number, row) for number, row in done.items())]) as append:
@@ -91,7 +93,9 @@ def selfcheck(
 
 def write(found: SelfCheck, out: Path) -> None:
     """The page, the JSON, and no more need of the parts."""
-    write_bytes(out / RESULT, (json.dumps(as_plain(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_bytes(
+        out / RESULT, (json.dumps(as_plain(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    )
     write_bytes(out / PAGE, selfcheck_page(found.study, found.rows, found.claims, seed=found.seed).encode())
     with explained(out):
         (out / DONE_PART).unlink()

@@ -55,7 +55,9 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
         for spec in READERS[part](entry)
     ]
     if not jobs:
-        raise TableError(f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]] or [[labels]]")
+        raise TableError(
+            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]] or [[labels]]"
+        )
     if len(jobs) > MAX_JOBS:
         raise TableError(f"{path}: {len(jobs)} settings, more than {MAX_JOBS}; shorten a list")
     distinct = list(dict.fromkeys(jobs))
@@ -69,7 +71,9 @@ def _content(path: Path) -> bytes:
     except OSError as error:
         raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > MAX_BYTES:
-        raise TableError(f"{path}: more than {MAX_BYTES:,} bytes; a study is a page of text, with lists for what varies")
+        raise TableError(
+            f"{path}: more than {MAX_BYTES:,} bytes; a study is a page of text, with lists for what varies"
+        )
     return content
 
 
@@ -84,7 +88,11 @@ def _coverage(entry: TomlTable) -> Iterator[Setting]:
     entry.refuse_others(("kind", "subjects", "images", "rates", "effect", "strengths", "worlds"))
     kind = _kind(entry, COVERED_KINDS)
     effect, strengths = _effect(entry, kind, "strengths")
-    subjects, images, rates = entry.integers("subjects", 2, 20_000), _images(entry, kind), entry.numbers("rates", 1e-6, 0.9)
+    subjects, images, rates = (
+        entry.integers("subjects", 2, 20_000),
+        _images(entry, kind),
+        entry.numbers("rates", 1e-6, 0.9),
+    )
     for strength, people, of_each, rate in itertools.product(strengths, subjects, images, rates):
         yield _checked(entry, Setting(kind, people, of_each, rate, effect, strength))
 

@@ -92,7 +92,11 @@ def bootstrap_rates(
     if (target_fmr is None) == (threshold is None):
         raise StatisticsError("give either target_fmr, found again in each replicate, or a fixed threshold")
     ordered = _by_falling_score(impostors)
-    if threshold is not None and not impostors.complete and not (len(ordered.falling) and -ordered.falling[-1] <= threshold):
+    if (
+        threshold is not None
+        and not impostors.complete
+        and not (len(ordered.falling) and -ordered.falling[-1] <= threshold)
+    ):
         raise StatisticsError(f"threshold {threshold:g} is below the listed scores; list more pairs (raise tail_limit)")
     streams = np.random.SeedSequence(rng.integers(0, 2**63, size=4).tolist()).spawn(replicates)
     n_groups = int(impostors.groups.max(initial=-1)) + 1

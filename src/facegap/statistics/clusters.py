@@ -10,9 +10,7 @@ from facegap.statistics.effective import EXACT_SUBJECTS, RateColumns, effective_
 from facegap.types import AnyArray, FloatArray, IntArray, Rate
 
 
-def clustered_rate(
-    errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95
-) -> Rate:
+def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95) -> Rate:
     """The rate sum(errors) / sum(trials), with subjects, not trials, as what varies independently.
 
     errors, trials : whole numbers per observation, one shape. An observation is an image (errors 0 or 1, trials 1;
@@ -127,5 +125,7 @@ def _observations(
         row = int(np.flatnonzero(errors_ > trials_)[0])
         raise StatisticsError(f"observation {row} has {errors_[row]} errors in {trials_[row]} trials")
     if cells_.size and (cells_.min() < -1 or cells_.max() >= n_cells):
-        raise StatisticsError(f"cells run from {cells_.min()} to {cells_.max()}; with {n_cells} cells give -1 to {n_cells - 1}")
+        raise StatisticsError(
+            f"cells run from {cells_.min()} to {cells_.max()}; with {n_cells} cells give -1 to {n_cells - 1}"
+        )
     return errors_, trials_, subjects_, cells_

@@ -214,7 +214,10 @@ def _sums_of_images(listed: ListedPairs, first: IntArray, second: IntArray, *, a
     rate = _rate_value(listed, float(as_left.sum()))
     correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
     return PairSums(
-        _both(listed, listed.errors, len(m)), as_left, as_right, _both(listed, correction, len(m)) + rate**2 * of_squares
+        _both(listed, listed.errors, len(m)),
+        as_left,
+        as_right,
+        _both(listed, correction, len(m)) + rate**2 * of_squares,
     )
 
 
@@ -226,9 +229,7 @@ def _sums_of_trials(listed: ListedPairs, as_left: FloatArray, as_right: FloatArr
     return PairSums(_both(listed, listed.errors, len(as_left)), as_left, as_right, squares)
 
 
-def _rate(
-    listed: ListedPairs, sums: PairSums, first: AnyArray, second: AnyArray, across: bool, level: float
-) -> Rate:
+def _rate(listed: ListedPairs, sums: PairSums, first: AnyArray, second: AnyArray, across: bool, level: float) -> Rate:
     errors, total = int(listed.errors.sum()), round(float(sums.trials_left.sum()))
     people, others = int((first > 0).sum()), int((second > 0).sum())
     disjoint = min(people, others) if across else people // 2

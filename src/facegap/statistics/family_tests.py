@@ -31,9 +31,7 @@ class Judged:
     within_margin: BoolArray
 
 
-def judged(
-    sides: Sides, shared: FloatArray | float = 0.0, *, is_ratio: bool, margin: float, alpha: float
-) -> Judged:
+def judged(sides: Sides, shared: FloatArray | float = 0.0, *, is_ratio: bool, margin: float, alpha: float) -> Judged:
     """Both tests of every gap.
 
     sides  : float64 [..., m] each; effective trials of 0 for a rate without an interval

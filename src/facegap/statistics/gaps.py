@@ -219,7 +219,9 @@ def _columns(
         differs=found.differs,
         within_margin=found.within_margin,
         verdict=verdicts(found.differs, found.within_margin),
-        subjects_needed=subjects_needed(pooled, np.maximum(cost_a, cost_b), margin, is_ratio=is_ratio, alpha=alpha / tests),
+        subjects_needed=subjects_needed(
+            pooled, np.maximum(cost_a, cost_b), margin, is_ratio=is_ratio, alpha=alpha / tests
+        ),
     )
 
 
@@ -252,7 +254,9 @@ def _checked_margin(metric: str, margin: float | None) -> tuple[bool, float]:
 def _check_family(names: AnyArray, counts: list[IntArray], effective: FloatArray, alpha: float) -> None:
     lengths = [len(array) for array in (names, *counts, effective)]
     if len(set(lengths)) != 1:
-        raise StatisticsError(f"groups, errors, trials, subjects, effective_trials have {lengths} entries; give one each")
+        raise StatisticsError(
+            f"groups, errors, trials, subjects, effective_trials have {lengths} entries; give one each"
+        )
     if len(set(names.tolist())) != len(names):
         raise StatisticsError("two groups of a family have one name; a gap must be of named groups")
     if np.any(counts[0] > counts[1]):

@@ -186,9 +186,14 @@ def replicates_of_kinds(
 
 
 def contrast(
-    rates: Sequence[AnyRate], replicates: FloatArray, signs: Sequence[float], *, logarithmic: bool, level: float,
+    rates: Sequence[AnyRate],
+    replicates: FloatArray,
+    signs: Sequence[float],
+    *,
+    logarithmic: bool,
+    level: float,
     disjoint: Sequence[int] = (),
-) -> Contrast:  # fmt: skip
+) -> Contrast:
     """The sum of signs * rates (or of their logarithms) with the interval that a joint draw of people gives.
 
     replicates : float64 [B, R] of the same rates

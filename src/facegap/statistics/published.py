@@ -70,9 +70,7 @@ LABELS_MEAN = (
     'The row labelled "PPV" is the accuracy within the true group (right / people of the group), "TPR" is precision '
     '(right / called so), and "FPR" is one minus the precision of the other gender.'
 )
-LABEL_NOTE = (
-    f"{LABELS_MEAN} Read by their usual definitions the labels miss print by up to 13 points for Microsoft and 33 for Face++."
-)
+LABEL_NOTE = f"{LABELS_MEAN} Read by their usual definitions the labels miss print by up to 13 points for Microsoft and 33 for Face++."
 
 
 @dataclass(frozen=True)

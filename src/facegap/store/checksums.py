@@ -18,7 +18,9 @@ def is_whole(folder: Path) -> bool:
 def require_unbroken(folder: Path) -> None:
     """Raise RunError where a finished run is not what its SHA256SUMS says."""
     if problems := broken_hashes(folder):
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; choose another --out")
+        raise RunError(
+            f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; choose another --out"
+        )
 
 
 def hashed_files(folder: Path) -> list[Path]:

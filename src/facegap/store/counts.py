@@ -18,9 +18,18 @@ from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sor
 FORMAT = "facegap score counts 1"
 FULL = ("full_edges", "full_impostor", "full_genuine")
 ARRAYS = (
-    "groups", "edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "tail_floor", "tail_limit",
-    "genuine_scores", "unknown_pairs",
-)  # fmt: skip
+    "groups",
+    "edges",
+    "impostor",
+    "genuine",
+    "impostor_pairs",
+    "genuine_pairs",
+    "tail",
+    "tail_floor",
+    "tail_limit",
+    "genuine_scores",
+    "unknown_pairs",
+)
 
 
 def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
@@ -67,11 +76,19 @@ def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
     """ScoreCounts of checked arrays."""
     full = ScoreHistogram(*(arrays[name] for name in FULL)) if FULL[0] in arrays else None
     return ScoreCounts(
-        groups=tuple(arrays["groups"].tolist()), edges=arrays["edges"], impostor=arrays["impostor"],
-        genuine=arrays["genuine"], impostor_pairs=arrays["impostor_pairs"], genuine_pairs=arrays["genuine_pairs"],
-        tail=arrays["tail"], tail_floor=float(arrays["tail_floor"]), tail_limit=int(arrays["tail_limit"]),
-        genuine_scores=arrays["genuine_scores"], unknown_pairs=int(arrays["unknown_pairs"]), full_range=full,
-    )  # fmt: skip
+        groups=tuple(arrays["groups"].tolist()),
+        edges=arrays["edges"],
+        impostor=arrays["impostor"],
+        genuine=arrays["genuine"],
+        impostor_pairs=arrays["impostor_pairs"],
+        genuine_pairs=arrays["genuine_pairs"],
+        tail=arrays["tail"],
+        tail_floor=float(arrays["tail_floor"]),
+        tail_limit=int(arrays["tail_limit"]),
+        genuine_scores=arrays["genuine_scores"],
+        unknown_pairs=int(arrays["unknown_pairs"]),
+        full_range=full,
+    )
 
 
 def fault_of(arrays: dict[str, AnyArray]) -> str:
@@ -82,7 +99,9 @@ def fault_of(arrays: dict[str, AnyArray]) -> str:
     fault = shape_fault(arrays)
     if fault:
         return fault
-    if any((arrays[name] < 0).any() for name in ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "unknown_pairs")):
+    if any(
+        (arrays[name] < 0).any() for name in ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "unknown_pairs")
+    ):
         return "a count is negative"
     if (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
         return "more impostor pairs are counted than there are"
@@ -96,10 +115,12 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
     size = len(arrays["groups"]) if arrays["groups"].ndim == 1 else -1
     wanted: dict[str, tuple[NDArray[Any] | np.dtype[Any], tuple[int, ...]]] = {
         "edges": (np.dtype(np.float64), (arrays["impostor"].shape[-1] + 1 if arrays["impostor"].ndim else -1,)),
-        "tail_floor": (np.dtype(np.float64), ()), "tail_limit": (np.dtype(np.int64), ()),
+        "tail_floor": (np.dtype(np.float64), ()),
+        "tail_limit": (np.dtype(np.int64), ()),
         "unknown_pairs": (np.dtype(np.int64), ()),
-        "tail": (PAIR_SCORE, (arrays["tail"].size,)), "genuine_scores": (PAIR_SCORE, (arrays["genuine_scores"].size,)),
-    }  # fmt: skip
+        "tail": (PAIR_SCORE, (arrays["tail"].size,)),
+        "genuine_scores": (PAIR_SCORE, (arrays["genuine_scores"].size,)),
+    }
     for group, edges in (("", "edges"), ("full_", "full_edges")):
         if edges in arrays:
             bins = arrays[edges].size - 1

@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 from facegap.errors import RunError
 
 LOCK = ".lock"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: full width
+FORMULA_STARTS = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # the last four: full width
 
 
 def require_own_files(folder: Path) -> None:

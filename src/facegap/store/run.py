@@ -106,7 +106,7 @@ __all__ = [
     "write_searched",
     "write_threshold_set",
     "writing",
-]  # fmt: skip
+]
 
 RECORD, LABELS_FILE = "run.json", "labels.parquet"
 FIRST_WITH_LABEL_NOISE = 2  # version of the record from which gaps.csv has the label_ columns
@@ -123,10 +123,21 @@ EXTRA_TABLES = (
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
 ) | {
-    "mean_absolute_error_years", "trust", "attenuation", "outer_low", "outer_high", "operating_threshold",
-    "change_from_operating", "genuine_mean", "impostor_mean", "equal_error_rate", "equal_error_threshold", "fair_value",
-    "chance_median", "chance_extreme",
-}  # fmt: skip
+    "mean_absolute_error_years",
+    "trust",
+    "attenuation",
+    "outer_low",
+    "outer_high",
+    "operating_threshold",
+    "change_from_operating",
+    "genuine_mean",
+    "impostor_mean",
+    "equal_error_rate",
+    "equal_error_threshold",
+    "fair_value",
+    "chance_median",
+    "chance_extreme",
+}
 MAX_RECORD_BYTES = 64 * 2**20
 
 
@@ -210,10 +221,20 @@ def fitting_together(folder: Path) -> Iterator[None]:
         yield
     except FacegapError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, AssertionError, ArithmeticError, MemoryError,
-            RuntimeError) as error:  # RuntimeError: pyarrow's NotImplementedError, nesting without end  # fmt: skip
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        AssertionError,
+        ArithmeticError,
+        MemoryError,
+        RuntimeError,
+    ) as error:  # RuntimeError: pyarrow's NotImplementedError, nesting without end
         said = f"{type(error).__name__}: {error}"
-        raise RunError(f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote") from error
+        raise RunError(
+            f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote"
+        ) from error
 
 
 # ---- parts ----

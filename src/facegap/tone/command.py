@@ -52,8 +52,19 @@ def tone(
 
     with progress_bar() as progress:
         frame = measure_manifest(
-            manifest, out=out, detect=detect, cut=cut, prior=prior, pool=pool, where=where, models_dirs=models_dir or (),
-            allow_outside=allow_outside, many_faces=many_faces, min_face_px=min_face, workers=workers,
-            overwrite=overwrite, progress=progress,
-        )  # fmt: skip
+            manifest,
+            out=out,
+            detect=detect,
+            cut=cut,
+            prior=prior,
+            pool=pool,
+            where=where,
+            models_dirs=models_dir or (),
+            allow_outside=allow_outside,
+            many_faces=many_faces,
+            min_face_px=min_face,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
+        )
     print_tables(tone_summary(frame, out))

@@ -214,12 +214,20 @@ def record_of(toned: Toned) -> dict[str, Any]:
     l_star, a_star, b_star = (float(value) for value in found.photographed)
     monk, distance = nearest_monk(found.lab)
     return said | {
-        "l_star": l_star, "a_star": a_star, "b_star": b_star, "ita": float(ita(l_star, b_star)),
-        "measured_ita": found.ita, "ita_sd": found.ita_sd, "hue": float(hue(a_star, b_star)),
-        "patch_spread": found.patch_spread, "usable_fraction": found.usable_fraction,
-        "exposure": " ".join(found.exposure), "measured_monk": int(monk), "monk_distance": float(distance),
+        "l_star": l_star,
+        "a_star": a_star,
+        "b_star": b_star,
+        "ita": float(ita(l_star, b_star)),
+        "measured_ita": found.ita,
+        "ita_sd": found.ita_sd,
+        "hue": float(hue(a_star, b_star)),
+        "patch_spread": found.patch_spread,
+        "usable_fraction": found.usable_fraction,
+        "exposure": " ".join(found.exposure),
+        "measured_monk": int(monk),
+        "monk_distance": float(distance),
         "photographs": found.photographs,
-    }  # fmt: skip
+    }
 
 
 def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:

@@ -183,6 +183,7 @@ DECODERS: dict[str, Callable[[Heads, DetectorSpec, tuple[int, int]], Faces]] = {
     "scrfd": decode_scrfd,
 }
 
+
 def named_outputs(spec: DetectorSpec) -> list[str]:
     """The outputs that a decoder finds by name; none where it tells them by shape."""
     if spec.decoder == "yunet":

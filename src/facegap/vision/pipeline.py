@@ -151,18 +151,32 @@ def ask(row: Row, data: bytes, service: Service) -> None:
     said = service.ask(row.record["row"], data)
     row.spent_ns["classify"] = time.perf_counter_ns() - started
     row.record |= {
-        "prediction": said.prediction, "probability": said.probability, "age": said.age, "answer_detail": said.detail,
-    }  # fmt: skip
+        "prediction": said.prediction,
+        "probability": said.probability,
+        "age": said.age,
+        "answer_detail": said.detail,
+    }
 
 
 def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
     """The record of a row before anything is known: every column present, so every part has the same columns."""
     return {
-        "row": number, "image": image, "outcome": "ok", "detail": "", "width": None, "height": None, "colour": "",
-        "faces": 0, "policy": stages.many_faces, "score": np.nan,
+        "row": number,
+        "image": image,
+        "outcome": "ok",
+        "detail": "",
+        "width": None,
+        "height": None,
+        "colour": "",
+        "faces": 0,
+        "policy": stages.many_faces,
+        "score": np.nan,
         **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS), np.nan),
-        "prediction": "", "probability": np.nan, "age": np.nan, "answer_detail": "",
-    }  # fmt: skip
+        "prediction": "",
+        "probability": np.nan,
+        "age": np.nan,
+        "answer_detail": "",
+    }
 
 
 def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:

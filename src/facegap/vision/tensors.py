@@ -56,7 +56,9 @@ def batch_limit(session: Any, card: ModelCard) -> int | None:
     """
     axis = next(entry for entry in session.get_inputs() if entry.name == input_name(session, card)).shape[0]
     if isinstance(axis, int) and axis != 1:
-        raise ModelError(f"{card.name}: the graph takes exactly {axis} pictures at once; export it with a free first axis")
+        raise ModelError(
+            f"{card.name}: the graph takes exactly {axis} pictures at once; export it with a free first axis"
+        )
     return axis if isinstance(axis, int) else None
 
 

@@ -129,7 +129,9 @@ def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
         state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in told]),
         f"Share of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
         f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (.05 allowed).",
-        tuple(f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside),
+        tuple(
+            f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside
+        ),
     )
 
 

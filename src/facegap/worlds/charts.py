@@ -82,23 +82,37 @@ def power_figures(rows: Sequence[PowerRow]) -> tuple[Figure, ...]:
 def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
     """One kind: the share of worlds with the verdict `gap`."""
     marks: list[dict[str, Any]] = [
-        {"subjects": row.subjects, "gap": gap_in_words(row.metric, row.gap), "found": row.found, **ends(row.found, row.worlds)}
+        {
+            "subjects": row.subjects,
+            "gap": gap_in_words(row.metric, row.gap),
+            "found": row.found,
+            **ends(row.found, row.worlds),
+        }
         for row in rows
     ]
     order = list(dict.fromkeys(str(mark["gap"]) for mark in marks))
     first = rows[0]
     title = f"{KIND_TITLES[first.kind]}: {rate_in_words(first.rate)} in {first.groups} groups, one of them worse"
-    x = alt.X("subjects:Q", title="subjects of each group", scale=alt.Scale(type="log"),
-              axis=alt.Axis(values=sorted({row.subjects for row in rows}), format="d", grid=False))  # fmt: skip
-    y = alt.Y("found:Q", title="worlds with the verdict gap", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=PERCENT))
+    x = alt.X(
+        "subjects:Q",
+        title="subjects of each group",
+        scale=alt.Scale(type="log"),
+        axis=alt.Axis(values=sorted({row.subjects for row in rows}), format="d", grid=False),
+    )
+    y = alt.Y(
+        "found:Q", title="worlds with the verdict gap", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=PERCENT)
+    )
     return finished(
         curves(marks, x, y, "gap", order).properties(width=WIDTH_PX, height=HEIGHT_PX),
         name=f"power-{number}",
         title=title,
         alt_text=f"{title}. Found with the most subjects, {max(row.subjects for row in rows)}: "
-        + "; ".join(f"{mark['gap']}: {mark['found']:.2f}" for mark in marks if mark["subjects"] == max(
-            other["subjects"] for other in marks)),
-    )  # fmt: skip
+        + "; ".join(
+            f"{mark['gap']}: {mark['found']:.2f}"
+            for mark in marks
+            if mark["subjects"] == max(other["subjects"] for other in marks)
+        ),
+    )
 
 
 def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: Sequence[str]) -> Any:
@@ -164,9 +178,15 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
         for row in rows
         for name, value in ((CERTAIN, row.certain), (DOUBTED, row.doubted))
     ]
-    x = alt.X("flipped:Q", title="labels that are wrong", axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows]))
-    y = alt.Y("coverage:Q", title="worlds whose interval holds the true gap", scale=alt.Scale(domain=[0, 1]),
-              axis=alt.Axis(format=PERCENT))  # fmt: skip
+    x = alt.X(
+        "flipped:Q", title="labels that are wrong", axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows])
+    )
+    y = alt.Y(
+        "coverage:Q",
+        title="worlds whose interval holds the true gap",
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format=PERCENT),
+    )
     first = rows[0]
     return finished(
         curves(marks, x, y, "interval", [CERTAIN, DOUBTED]).properties(width=WIDTH_PX, height=HEIGHT_PX),
@@ -200,4 +220,3 @@ def two_colours(first: str, second: str) -> Any:
 def two_shapes(first: str, second: str) -> Any:
     """Circle and square."""
     return alt.Scale(domain=[first, second], range=[SHAPES[0], SHAPES[1]])
-

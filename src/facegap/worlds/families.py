@@ -108,9 +108,15 @@ def pairs_of(groups: int) -> tuple[IntArray, IntArray]:
 
 
 def judge_rates(
-    rates: FloatArray, effective: FloatArray, first: IntArray, second: IntArray, *, is_ratio: bool, margin: float,
+    rates: FloatArray,
+    effective: FloatArray,
+    first: IntArray,
+    second: IntArray,
+    *,
+    is_ratio: bool,
+    margin: float,
     alpha: float = ALPHA,
-) -> Judged:  # fmt: skip
+) -> Judged:
     """The gaps between groups `first` and `second` in many worlds, as `gap_family` judges them one at a time.
 
     rates, effective : float64 [worlds, groups]

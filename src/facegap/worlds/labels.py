@@ -71,10 +71,12 @@ def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcom
     trials = np.full(len(truth), setting.trials)
     rows = []
     for _ in range(worlds):
-        chance = np.concatenate([
-            person_chances(rate, setting.effect, setting.strength, (setting.subjects,), rng)
-            for rate in (setting.rate + setting.gap, setting.rate)
-        ])  # fmt: skip
+        chance = np.concatenate(
+            [
+                person_chances(rate, setting.effect, setting.strength, (setting.subjects,), rng)
+                for rate in (setting.rate + setting.gap, setting.rate)
+            ]
+        )
         errors = binomial(setting.trials, chance, chance.shape, rng)
         labels = np.where(rng.random(len(truth)) < setting.flipped, 1 - truth, truth)
         rows.append(said_of(setting, errors, trials, labels, rng))
@@ -88,9 +90,14 @@ def said_of(
     """One world: the gap that is seen, whether each interval holds the true one, and whether each verdict is `gap`."""
     rates = rates_of_clusters(errors, trials, labels, n_cells=2)
     family = gap_family(
-        GROUPS, rates.errors, rates.trials, rates.subjects, rates.effective_trials,
-        metric=METRICS[setting.kind], minimum_subjects=2,
-    )  # fmt: skip
+        GROUPS,
+        rates.errors,
+        rates.trials,
+        rates.subjects,
+        rates.effective_trials,
+        metric=METRICS[setting.kind],
+        minimum_subjects=2,
+    )
     plain = family.columns
     confusion = np.array([[1 - setting.flipped, setting.flipped], [setting.flipped, 1 - setting.flipped]])
     draws = [rates_of_clusters(errors, trials, drawn_classes(confusion[labels], rng), n_cells=2) for _ in range(DRAWS)]
@@ -102,4 +109,3 @@ def said_of(
         bool(plain.verdict[0] == GAP),
         bool(wide.label_verdict[0] == GAP),
     )
-

@@ -39,10 +39,15 @@ def render(
     environment = Environment(loader=PackageLoader("facegap.worlds"), autoescape=True, undefined=StrictUndefined)
     environment.filters["clean"] = clean
     return environment.get_template("claims.html").render(
-        title=title, lead=lead, claims=claims, sections=sections, method=method, classes=CLASSES,
+        title=title,
+        lead=lead,
+        claims=claims,
+        sections=sections,
+        method=method,
+        classes=CLASSES,
         graded=any(claim.state != "reported" for claim in claims),
         pictures={figure.name: picture(figure) for section in sections for figure in section.figures},
-    )  # fmt: skip
+    )
 
 
 def picture(figure: Figure) -> Markup:

@@ -13,7 +13,9 @@ import numpy as np
 from facegap.types import FloatArray, IntArray
 from facegap.worlds.people import pair_chances
 
-BLOCK_WIDTH = 0.1  # of a person's effect, in standard deviations; narrower blocks waste fewer events and cost more blocks
+BLOCK_WIDTH = (
+    0.1  # of a person's effect, in standard deviations; narrower blocks waste fewer events and cost more blocks
+)
 
 
 def sparse_false_matches(
@@ -29,7 +31,9 @@ def sparse_false_matches(
     person = np.repeat(by_effect, images[by_effect])  # of each image, in the order of the effects
     starts, ends = _blocks(effect[person], np.sqrt(strength) * BLOCK_WIDTH)
     first, second = np.triu_indices(len(starts))
-    highest = events_of(pair_chances(rate, strength, effect[person[ends[first] - 1]] + effect[person[ends[second] - 1]]))
+    highest = events_of(
+        pair_chances(rate, strength, effect[person[ends[first] - 1]] + effect[person[ends[second] - 1]])
+    )
     # Within a block both orders of a pair are drawn from, each with half of the events.
     places = (ends - starts)[first] * (ends - starts)[second] * np.where(first == second, 0.5, 1.0)
     thrown = rng.poisson(highest * places)

@@ -148,9 +148,14 @@ def draw_searches(
 
 
 def candidates(
-    setting: SearchSetting, gallery: Gallery, threshold: float, probe: FloatArray, people: IntArray, mated: BoolArray,
+    setting: SearchSetting,
+    gallery: Gallery,
+    threshold: float,
+    probe: FloatArray,
+    people: IntArray,
+    mated: BoolArray,
     rng: np.random.Generator,
-) -> tuple[FloatArray, BoolArray]:  # fmt: skip
+) -> tuple[FloatArray, BoolArray]:
     """Candidate lists: every stranger at or above the threshold, and the mate; float64 and bool [searches, places]."""
     highest = events_of(stranger_chances(threshold, setting.strength, probe[:, None], gallery.highest[None, :]))
     thrown = rng.poisson(highest * gallery.sizes)
@@ -202,9 +207,7 @@ def true_fnir(setting: SearchSetting, gallery: Gallery, threshold: float) -> flo
     return float(1 - density @ seen)
 
 
-def strangers_above(
-    setting: SearchSetting, gallery: Gallery, scores: FloatArray, probe: FloatArray
-) -> FloatArray:
+def strangers_above(setting: SearchSetting, gallery: Gallery, scores: FloatArray, probe: FloatArray) -> FloatArray:
     """Mean of the Poisson number of strangers at or above each score for each probe, float64 [scores, probes]."""
     chance = [stranger_chances(score, setting.strength, probe[:, None], gallery.mean[None, :]) for score in scores]
     return np.stack([events_of(one) @ gallery.sizes for one in chance]).astype(np.float64)

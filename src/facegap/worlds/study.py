@@ -189,41 +189,101 @@ def run_job(job: Job, seed: int) -> Row:
     if isinstance(spec, SearchSetting):
         held = search_coverage(spec, job.worlds, seed)
         return SearchRow(
-            spec.gallery, spec.people, spec.images, spec.fpir, spec.fnir, spec.rank, spec.strength,
-            held.worlds, held.fpir, held.fpir_naive, held.fnir, held.fnir_naive,
-        )  # fmt: skip
+            spec.gallery,
+            spec.people,
+            spec.images,
+            spec.fpir,
+            spec.fnir,
+            spec.rank,
+            spec.strength,
+            held.worlds,
+            held.fpir,
+            held.fpir_naive,
+            held.fnir,
+            held.fnir_naive,
+        )
     said = label_coverage(spec, job.worlds, seed)
     return LabelRow(
-        spec.kind, spec.subjects, spec.images, spec.rate, spec.gap, spec.effect, spec.strength, spec.flipped,
-        said.worlds, said.observed, said.certain, said.doubted, said.gap, said.gap_doubted,
-    )  # fmt: skip
+        spec.kind,
+        spec.subjects,
+        spec.images,
+        spec.rate,
+        spec.gap,
+        spec.effect,
+        spec.strength,
+        spec.flipped,
+        said.worlds,
+        said.observed,
+        said.certain,
+        said.doubted,
+        said.gap,
+        said.gap_doubted,
+    )
 
 
 def _coverage_row(spec: Setting, worlds: int, seed: int) -> CoverageRow:
     found = coverage(spec, worlds, seed)
     return CoverageRow(
-        spec.kind, spec.subjects, spec.images, spec.rate, spec.effect, spec.strength, spec.expected_errors,
-        spec.must_hold, spec.floor, found.worlds, found.facegap, found.plain, found.naive, found.width, found.faults,
-    )  # fmt: skip
+        spec.kind,
+        spec.subjects,
+        spec.images,
+        spec.rate,
+        spec.effect,
+        spec.strength,
+        spec.expected_errors,
+        spec.must_hold,
+        spec.floor,
+        found.worlds,
+        found.facegap,
+        found.plain,
+        found.naive,
+        found.width,
+        found.faults,
+    )
 
 
 def _family_row(found: FamilyOutcome) -> FamilyRow:
     family, groups = found.family, found.family.groups
     return FamilyRow(
-        family.name, groups[0].kind, family.metric, family.group_names, tuple(group.subjects for group in groups),
-        tuple(group.images for group in groups), tuple(group.rate for group in groups), groups[0].effect,
-        groups[0].strength, family.used_margin, found.worlds, found.false_alarm, found.differs, found.dishonest,
-        found.found, found.found_any, found.confusion,
-    )  # fmt: skip
+        family.name,
+        groups[0].kind,
+        family.metric,
+        family.group_names,
+        tuple(group.subjects for group in groups),
+        tuple(group.images for group in groups),
+        tuple(group.rate for group in groups),
+        groups[0].effect,
+        groups[0].strength,
+        family.used_margin,
+        found.worlds,
+        found.false_alarm,
+        found.differs,
+        found.dishonest,
+        found.found,
+        found.found_any,
+        found.confusion,
+    )
 
 
 def _power_row(spec: PowerSetting, worlds: int, seed: int) -> PowerRow:
     family, base = raised_family(spec.base, spec.groups, spec.gap, "power"), spec.base
     found = judge(family, worlds, seed)
     return PowerRow(
-        base.kind, family.metric, spec.groups, base.subjects, base.images, base.rate, base.effect, base.strength,
-        spec.gap, family.used_margin, found.worlds, found.found, found.found_any, found.confusion,
-    )  # fmt: skip
+        base.kind,
+        family.metric,
+        spec.groups,
+        base.subjects,
+        base.images,
+        base.rate,
+        base.effect,
+        base.strength,
+        spec.gap,
+        family.used_margin,
+        found.worlds,
+        found.found,
+        found.found_any,
+        found.confusion,
+    )
 
 
 def cost_of(job: Job) -> float:

@@ -25,12 +25,18 @@ ROWS: dict[str, tuple[str, str, str, float, int | None]] = {
     "e1.png": ("eve", "measured", "unknown", 0.6, 5),
 }
 ANSWERS = [  # a1: all darker; a2: skipped by both; b1: 2 to 1 lighter; c1: evenly split; e1: one answer
-    ("a1.png", "x", "7"), ("a1.png", "y", "8"), ("a1.png", "z", "8"),
-    ("a2.png", "x", ""), ("a2.png", "y", ""),
-    ("b1.png", "x", "3"), ("b1.png", "y", "4"), ("b1.png", "z", "6"),
-    ("c1.png", "x", "5"), ("c1.png", "y", "6"),
+    ("a1.png", "x", "7"),
+    ("a1.png", "y", "8"),
+    ("a1.png", "z", "8"),
+    ("a2.png", "x", ""),
+    ("a2.png", "y", ""),
+    ("b1.png", "x", "3"),
+    ("b1.png", "y", "4"),
+    ("b1.png", "z", "6"),
+    ("c1.png", "x", "5"),
+    ("c1.png", "y", "6"),
     ("e1.png", "x", "3"),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -46,13 +52,19 @@ def tone_frame() -> pd.DataFrame:
     """A TONE table for ROWS."""
     frame = pd.DataFrame(
         {
-            "row": range(len(ROWS)), "line": range(2, len(ROWS) + 2), "image": list(ROWS),
-            "subject": [row[0] for row in ROWS.values()], "outcome": [row[1] for row in ROWS.values()], "detail": "",
-            "exposure": "", "measured_tone": [row[2] for row in ROWS.values()],
+            "row": range(len(ROWS)),
+            "line": range(2, len(ROWS) + 2),
+            "image": list(ROWS),
+            "subject": [row[0] for row in ROWS.values()],
+            "outcome": [row[1] for row in ROWS.values()],
+            "detail": "",
+            "exposure": "",
+            "measured_tone": [row[2] for row in ROWS.values()],
             "darker_probability": [row[3] for row in ROWS.values()],
-            "measured_monk": pd.array([row[4] for row in ROWS.values()], dtype="Int32"), "photographs": 1,
+            "measured_monk": pd.array([row[4] for row in ROWS.values()], dtype="Int32"),
+            "photographs": 1,
         }
-    )  # fmt: skip
+    )
     missing = [name for name in TONE.columns if name not in frame]
     return frame.assign(**dict.fromkeys(missing, np.nan))[list(TONE.columns)]
 
@@ -76,7 +88,9 @@ def write_annotations(folder: Path, answers: list[tuple[str, str, str]], scale: 
 
 def joined(manifest: Path, **files: Any) -> Manifest:
     """The manifest with tone."""
-    return with_tone(read_manifest(manifest), manifest, files.pop("tone", None), files.pop("annotations", None), **files)
+    return with_tone(
+        read_manifest(manifest), manifest, files.pop("tone", None), files.pop("annotations", None), **files
+    )
 
 
 def stated(table: Manifest, column: str) -> dict[str, Any]:
@@ -138,8 +152,10 @@ def test_the_consensus_is_the_median_and_an_even_split_is_no_tone(manifest: Path
     assert table.frame["annotated_monk"].tolist() == ["8", "unknown", "4", "5", "unknown", "3"]
     assert table.frame["annotated_tone"].tolist() == ["darker", "unknown", "lighter", "unknown", "unknown", "lighter"]
     assert stated(table, "annotated_tone")["without_label"] == {
-        "skipped": 1, "annotators split evenly": 1, "not annotated": 1,
-    }  # fmt: skip
+        "skipped": 1,
+        "annotators split evenly": 1,
+        "not annotated": 1,
+    }
     assert "Monk has no official cut" in " ".join(stated(table, "annotated_tone")["notes"])
 
 
@@ -196,16 +212,19 @@ def test_warnings_are_about_the_columns_that_a_run_is_split_by(manifest: Path) -
     table = joined(manifest, tone=write_tone(manifest.parent))
     assert label_warnings(table.joined, [("gender",)], 6, compared=True) == []
     said = " ".join(label_warnings(table.joined, [("gender", "measured_tone")], 6, compared=True))
-    for words in ("measured from pixels", "4 of 6 rows have no label", "fta is not compared", "a gap in FMR is not known"):
+    for words in (
+        "measured from pixels",
+        "4 of 6 rows have no label",
+        "fta is not compared",
+        "a gap in FMR is not known",
+    ):
         assert words in said
     assert "measured_monk:" not in said
     assert "perceived" not in said.replace("not how a person is perceived", "")
 
 
 def test_two_tones_in_one_grouping_are_said_to_have_no_doubt_together(manifest: Path) -> None:
-    table = joined(
-        manifest, tone=write_tone(manifest.parent), annotations=write_annotations(manifest.parent, ANSWERS)
-    )
+    table = joined(manifest, tone=write_tone(manifest.parent), annotations=write_annotations(manifest.parent, ANSWERS))
     said = " ".join(label_warnings(table.joined, [("measured_tone", "annotated_tone")], 6, compared=False))
     assert "split by two labels of tone" in said
 
@@ -223,17 +242,26 @@ def changed(column: str, row: int, value: Any) -> pd.DataFrame:
 
 REFUSED = {
     "an image of another manifest": (
-        changed("image", 2, "zoe.png"), r"record 3, column image: 'zoe.png' is not in people.csv \(1 such\)"),
+        changed("image", 2, "zoe.png"),
+        r"record 3, column image: 'zoe.png' is not in people.csv \(1 such\)",
+    ),
     "an image twice": (
-        pd.concat([tone_frame(), tone_frame().iloc[[1]]]), "record 7, column image: the same image again"),
+        pd.concat([tone_frame(), tone_frame().iloc[[1]]]),
+        "record 7, column image: the same image again",
+    ),
     "a row of the manifest that is missing": (
-        tone_frame().iloc[:-1], r"people.csv line 7, column image: 'e1.png' is not in tone.parquet .* facegap tone"),
+        tone_frame().iloc[:-1],
+        r"people.csv line 7, column image: 'e1.png' is not in tone.parquet .* facegap tone",
+    ),
     "a tone that is none": (changed("measured_tone", 0, "medium"), "column measured_tone: 'medium' is not one of"),
     "a probability above 1": (changed("darker_probability", 0, 1.5), "record 1, column darker_probability"),
     "a call without a probability": (changed("darker_probability", 2, np.nan), "record 3, column darker_probability"),
-    "a missing column": (tone_frame().drop(columns="darker_probability"), "column darker_probability of the table TONE"),
+    "a missing column": (
+        tone_frame().drop(columns="darker_probability"),
+        "column darker_probability of the table TONE",
+    ),
     "a column too many": (tone_frame().assign(race="x"), "column race is not one of the table TONE"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("why", REFUSED)
@@ -250,7 +278,11 @@ def test_a_tone_file_is_refused_with(why: str, manifest: Path) -> None:
     ("answers", "scale", "message"),
     [
         ([("zoe.png", "x", "3")], "monk", r"line 2, column image: 'zoe.png' is not in people.csv"),
-        ([("a1.png", "x", "3"), ("a1.png", "x", "4")], "monk", "line 3, column image: the same annotator, image and scale"),
+        (
+            [("a1.png", "x", "3"), ("a1.png", "x", "4")],
+            "monk",
+            "line 3, column image: the same annotator, image and scale",
+        ),
         ([("a1.png", "x", "VII")], "fitzpatrick", "line 2, column value: not a label of fitzpatrick"),
         ([("a1.png", "x", "3")], "munsell", "line 2, column scale: no scale of that name"),
     ],

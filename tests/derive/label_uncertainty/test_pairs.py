@@ -15,7 +15,17 @@ from facegap.derive.label_uncertainty import pairs as label_pairs
 from facegap.derive.run import derived
 from facegap.store.run import Run
 
-PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "verdict")
+PLAIN = (
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "p",
+    "p_adjusted",
+    "verdict",
+)
 PEOPLE = 60
 
 
@@ -28,10 +38,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     person = rng.standard_normal((PEOPLE, 6)) + centre
     images = np.repeat(person, 2, axis=0) + rng.standard_normal((2 * PEOPLE, 6)) * 0.7
     np.save(folder / "templates.npy", images.astype(np.float32))
-    frame = pd.DataFrame({
-        "image": [f"{k}.png" for k in range(2 * PEOPLE)], "subject": np.repeat(np.arange(PEOPLE), 2).astype(str),
-        "tone": np.repeat(np.where(darker, "darker", "lighter"), 2),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "image": [f"{k}.png" for k in range(2 * PEOPLE)],
+            "subject": np.repeat(np.arange(PEOPLE), 2).astype(str),
+            "tone": np.repeat(np.where(darker, "darker", "lighter"), 2),
+        }
+    )
     frame.to_csv(folder / "people.csv", index=False)
     return audit_embeddings(
         folder / "templates.npy", folder / "people.csv", by="tone", verify=VerifySettings(fmr=(), thresholds=(0.6,))
@@ -41,10 +54,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def doubted(run: Run, sure: float, draws: int = 20) -> Run:
     """The run as if its labels of tone had been joined, each right with probability `sure`."""
     darker = np.where(run.manifest["tone"] == "darker", sure, 1 - sure)
-    labels = pd.DataFrame({
-        "row": np.repeat(np.arange(len(darker)), 2), "column": "tone", "label": ["lighter", "darker"] * len(darker),
-        "probability": np.stack([1 - darker, darker], axis=1).ravel(),
-    })  # fmt: skip
+    labels = pd.DataFrame(
+        {
+            "row": np.repeat(np.arange(len(darker)), 2),
+            "column": "tone",
+            "label": ["lighter", "darker"] * len(darker),
+            "probability": np.stack([1 - darker, darker], axis=1).ravel(),
+        }
+    )
     stated: dict[str, Any] = {"draws": draws, "seed": 0, "columns": {"tone": {"source": "annotated"}}}
     return derived(replace(run, labels=labels, record={**run.record, "labels": stated}))
 

@@ -24,31 +24,63 @@ from facegap.derive.label_uncertainty.trust import trust_table
 from facegap.store.run import Run
 from facegap.tables import FACES, LABEL_GAP_COLUMNS, LABELS
 
-PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted", "verdict")
+PLAIN = (
+    "difference",
+    "difference_low",
+    "difference_high",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "p",
+    "p_adjusted",
+    "verdict",
+)
 
 
 def made_run(
-    manifest: pd.DataFrame, wrong: np.ndarray, darker: np.ndarray, *, groupings: list[list[str]], draws: int = 20,
+    manifest: pd.DataFrame,
+    wrong: np.ndarray,
+    darker: np.ndarray,
+    *,
+    groupings: list[list[str]],
+    draws: int = 20,
     doubted: tuple[str, ...] = ("measured_tone",),
-) -> Run:  # fmt: skip
+) -> Run:
     """A run of a black box over images whose answers are right or wrong; `darker` is the probability of each image."""
     size = len(manifest)
     manifest = manifest.assign(row=range(size), line=range(2, size + 2), path=manifest["image"])
-    predictions = pd.DataFrame({
-        "row": range(size), "image": manifest["image"], "outcome": np.where(wrong, "wrong", "right"), "label": "female",
-        "prediction": np.where(wrong, "male", "female"), "probability": np.nan, "age": np.nan, "detail": "",
-    })  # fmt: skip
+    predictions = pd.DataFrame(
+        {
+            "row": range(size),
+            "image": manifest["image"],
+            "outcome": np.where(wrong, "wrong", "right"),
+            "label": "female",
+            "prediction": np.where(wrong, "male", "female"),
+            "probability": np.nan,
+            "age": np.nan,
+            "detail": "",
+        }
+    )
     faces = pd.DataFrame({name: [""] * size for name in FACES.columns}).assign(outcome="ok")
     known = np.flatnonzero(~np.isnan(darker))
-    labels = pd.DataFrame({
-        "row": np.repeat(known, 2), "column": "measured_tone", "label": ["lighter", "darker"] * len(known),
-        "probability": np.stack([1 - darker[known], darker[known]], axis=1).ravel(),
-    })  # fmt: skip
+    labels = pd.DataFrame(
+        {
+            "row": np.repeat(known, 2),
+            "column": "measured_tone",
+            "label": ["lighter", "darker"] * len(known),
+            "probability": np.stack([1 - darker[known], darker[known]], axis=1).ravel(),
+        }
+    )
     record: dict[str, Any] = {
-        "version": 2, "groupings": groupings, "level": 0.95, "min_subjects": 20, "models": {"classify": "box"},
-        "classes": ["female", "male"], "says_age": False,
+        "version": 2,
+        "groupings": groupings,
+        "level": 0.95,
+        "min_subjects": 20,
+        "models": {"classify": "box"},
+        "classes": ["female", "male"],
+        "says_age": False,
         "labels": {"draws": draws, "seed": 0, "columns": {name: {"source": "measured"} for name in doubted}},
-    }  # fmt: skip
+    }
     nothing = pd.DataFrame()
     return Run(record, manifest, faces, predictions, nothing, nothing, nothing, labels=labels[list(LABELS.columns)])
 
@@ -57,10 +89,14 @@ def people(size: int, seed: int, **more: Any) -> tuple[pd.DataFrame, np.ndarray]
     """Images of `size` people with gender and tone, and who is answered wrongly."""
     rng = np.random.default_rng(seed)
     tone = np.where(rng.random(size) < 0.5, "darker", "lighter")
-    frame = pd.DataFrame({
-        "image": [f"{k}.png" for k in range(size)], "subject": [f"person {k}" for k in range(size)],
-        "gender": np.where(rng.random(size) < 0.5, "female", "male"), "measured_tone": tone,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "image": [f"{k}.png" for k in range(size)],
+            "subject": [f"person {k}" for k in range(size)],
+            "gender": np.where(rng.random(size) < 0.5, "female", "male"),
+            "measured_tone": tone,
+        }
+    )
     return frame.assign(**more), rng.random(size) < np.where(tone == "darker", 0.3, 0.1)
 
 
@@ -68,16 +104,24 @@ def people(size: int, seed: int, **more: Any) -> tuple[pd.DataFrame, np.ndarray]
 
 
 def test_a_person_moves_between_the_cells_of_one_label_and_keeps_the_others() -> None:
-    frame = pd.DataFrame({
-        "gender": ["f", "f", "m", "m", "f", "unknown"], "tone": ["d", "l", "d", "l", "unknown", "d"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "gender": ["f", "f", "m", "m", "f", "unknown"],
+            "tone": ["d", "l", "d", "l", "unknown", "d"],
+        }
+    )
     cells = cells_of(frame, ("gender", "tone"))
     names = [str(group) for group in cells.groups]
     assert names == ["d f", "l f", "unknown f", "d m", "l m", "d unknown"]
     # Known groups are numbered d f 0, l f 1, d m 2, l m 3. Columns: as d, as l, as it is.
     assert moves_of(cells, "tone", ("d", "l")).tolist() == [
-        [0, 1, 0], [0, 1, 1], [0, 1, -1], [2, 3, 2], [2, 3, 3], [-1, -1, -1],
-    ]  # fmt: skip
+        [0, 1, 0],
+        [0, 1, 1],
+        [0, 1, -1],
+        [2, 3, 2],
+        [2, 3, 3],
+        [-1, -1, -1],
+    ]
 
 
 def test_all_images_of_a_person_get_one_drawn_label() -> None:
@@ -176,7 +220,9 @@ def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
     gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], doubted=()))
     assert (gaps["label_draws"] == 0).all()
     assert (gaps["label_verdict"] == "").all()
-    assert gaps[[name for name in LABEL_GAP_COLUMNS if name not in ("label_draws", "label_verdict")]].isna().all(axis=None)
+    assert (
+        gaps[[name for name in LABEL_GAP_COLUMNS if name not in ("label_draws", "label_verdict")]].isna().all(axis=None)
+    )
 
 
 # ---- trust ----

@@ -35,10 +35,23 @@ def card() -> ModelCard:
 def found(card: ModelCard, **changes: Any) -> Finding:
     """A finding that card settings are wrong."""
     finding = Finding(
-        model=card.name, sha256=str(card.sha256), settings=settings_hash(card), verdict="wrong", measure="d'", value=0.6,
-        aspect="scale", setting="0..255", difference=5.99, low=5.51, high=6.47, subjects=150, images=300, variants=10,
-        detector="yunet", at="2025-01-02",
-    )  # fmt: skip
+        model=card.name,
+        sha256=str(card.sha256),
+        settings=settings_hash(card),
+        verdict="wrong",
+        measure="d'",
+        value=0.6,
+        aspect="scale",
+        setting="0..255",
+        difference=5.99,
+        low=5.51,
+        high=6.47,
+        subjects=150,
+        images=300,
+        variants=10,
+        detector="yunet",
+        at="2025-01-02",
+    )
     return replace(finding, **changes)
 
 
@@ -73,7 +86,12 @@ def test_other_settings_of_the_same_weights_are_another_question(card: ModelCard
 
 @pytest.mark.parametrize(
     ("keys", "same"),
-    [({"name": "*"}, True), ({"colour": "BGR"}, False), ({"scale": (0.5, 0.5, 0.5)}, False), ({"size": (96, 112)}, False)],
+    [
+        ({"name": "*"}, True),
+        ({"colour": "BGR"}, False),
+        ({"scale": (0.5, 0.5, 0.5)}, False),
+        ({"size": (96, 112)}, False),
+    ],
 )
 def test_the_hash_is_over_what_decides_the_answer(card: ModelCard, keys: dict[str, Any], same: bool) -> None:
     assert (settings_hash(changed(card, **keys)) == settings_hash(card)) is same
@@ -99,7 +117,9 @@ def test_the_folder_lies_beside_the_weights_unless_it_is_named(monkeypatch: pyte
     "content",
     ["", "no json", "[]", '{"version": 2}', "[" * 100_000, json.dumps({"version": 1, "model": 3}), "\x00\xff"],
 )
-def test_a_file_that_is_no_finding_is_an_error_that_says_remove_it(card: ModelCard, tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_finding_is_an_error_that_says_remove_it(
+    card: ModelCard, tmp_path: Path, content: str
+) -> None:
     finding_path(card, tmp_path).write_text(content)
     with pytest.raises(CardError, match=r"no finding of facegap doctor can be read here; remove it"):
         read_finding(card, tmp_path)
@@ -120,7 +140,9 @@ def test_a_finding_under_the_name_of_another_model_is_refused(card: ModelCard, t
         read_finding(card, tmp_path)
 
 
-def test_a_broken_file_is_a_warning_for_an_audit(card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_broken_file_is_a_warning_for_an_audit(
+    card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path))
     assert look_up([card]) == findings.Remembered()
     finding_path(card, tmp_path).write_text("{")
@@ -132,12 +154,16 @@ def test_a_broken_file_is_a_warning_for_an_audit(card: ModelCard, monkeypatch: p
 @pytest.mark.parametrize(
     ("verdict", "where", "says"),
     [
-        ("wrong", "alarms", r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects"),
+        (
+            "wrong",
+            "alarms",
+            r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects",
+        ),
         ("bettered", "warnings", r"by less than is called wrong"),
         ("holds", "checked", r"checked by doctor on 150 subjects, 300 images .*within noise of the best of 11"),
         ("not enough data", "warnings", r"not enough data"),
     ],
-)  # fmt: skip
+)
 def test_each_verdict_has_its_place_and_its_words(
     card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdict: Any, where: str, says: str
 ) -> None:

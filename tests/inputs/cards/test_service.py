@@ -17,8 +17,12 @@ URL = "https://api.example.org/v1"
 def test_a_request_needs_nothing_but_an_address() -> None:
     spec = RequestSpec(url=URL)
     assert (spec.method, spec.encoding, spec.field, spec.key_header, spec.timeout_s) == (
-        "POST", "multipart", "image", "Authorization", 30.0,
-    )  # fmt: skip
+        "POST",
+        "multipart",
+        "image",
+        "Authorization",
+        30.0,
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,18 @@ def card_of(content: bytes = CONTENT, **changes: Any) -> ModelCard:
         "citation": "made here",
         "known_limits": [],
         "training_data": {"description": "none", "status": "public"},
-        "input": {"name": "x", "layout": "NCHW", "colour": "RGB", "size": [8, 8], "mean": [0, 0, 0],
-                  "scale": [1, 1, 1], "dtype": "float32"},
+        "input": {
+            "name": "x",
+            "layout": "NCHW",
+            "colour": "RGB",
+            "size": [8, 8],
+            "mean": [0, 0, 0],
+            "scale": [1, 1, 1],
+            "dtype": "float32",
+        },
         "crop": {"margin": 0.0, "interpolation": "bilinear"},
         "outputs": {"age": {"output": "a", "kind": "years"}},
-    }  # fmt: skip
+    }
     return ModelCard.model_validate(keys | changes)
 
 

@@ -11,12 +11,29 @@ from facegap.errors import CardError
 from facegap.inputs.datasets.adapters import ADAPTERS
 from facegap.inputs.datasets.cards import CARDS, datasets_markdown, load_datasets
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Every set that must be described, by its name here.
 DESCRIBED = {
-    "ppb", "fairface", "lfw", "rfw", "bfw", "demogpairs", "casual_conversations", "casual_conversations_v2", "facet",
-    "fhibe", "mst_e", "utkface", "ijb_c", "morph", "meds_ii", "cfd", "congress", "ms_celeb_1m", "wider_face",
-}  # fmt: skip
+    "ppb",
+    "fairface",
+    "lfw",
+    "rfw",
+    "bfw",
+    "demogpairs",
+    "casual_conversations",
+    "casual_conversations_v2",
+    "facet",
+    "fhibe",
+    "mst_e",
+    "utkface",
+    "ijb_c",
+    "morph",
+    "meds_ii",
+    "cfd",
+    "congress",
+    "ms_celeb_1m",
+    "wider_face",
+}
 
 
 def test_the_page_is_what_the_cards_say() -> None:
@@ -64,15 +81,15 @@ def changed(folder: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('images = 1270', 'pictures = 1270', r"cards\.toml, dataset ppb, pictures: Extra inputs"),
-        ('images = 1270', 'images = "many"', r"dataset ppb, images: Input should be a valid integer"),
+        ("images = 1270", "pictures = 1270", r"cards\.toml, dataset ppb, pictures: Extra inputs"),
+        ("images = 1270", 'images = "many"', r"dataset ppb, images: Input should be a valid integer"),
         ('citation = "Buol', 'note = "Buol', r"dataset ppb, citation: Field required"),
         ('status = "ended"', 'status = "gone"', r"dataset ijb_c, status: Input should be"),
         ('name = "ppb"', 'title2 = "ppb"', r"dataset number 1, name: Field required"),
         ('name = "fairface"', 'name = "ppb"', r"two cards are named ppb"),
-        ('[[dataset]]', '[[dataset', r"cards\.toml: "),
+        ("[[dataset]]", "[[dataset", r"cards\.toml: "),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_card_is_named_with_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(CardError, match=said):
         load_datasets(changed(tmp_path, old, new))

@@ -200,10 +200,18 @@ def test_a_tiff_of_either_byte_order_is_read_whole_and_refused_without_its_last_
         return struct.pack(order + "HHI", tag, kind, len(values)) + stored.ljust(4, b"\0")
 
     count, start = 8, 8 + 2 + 8 * 12 + 4
-    directory = b"".join([
-        entry(256, 3, 5), entry(257, 3, 4), entry(258, 3, 8), entry(262, 3, 2), entry(273, 4, start), entry(277, 3, 3),
-        entry(278, 3, 4), entry(279, 4, pixels.size),
-    ])  # fmt: skip
+    directory = b"".join(
+        [
+            entry(256, 3, 5),
+            entry(257, 3, 4),
+            entry(258, 3, 8),
+            entry(262, 3, 2),
+            entry(273, 4, start),
+            entry(277, 3, 3),
+            entry(278, 3, 4),
+            entry(279, 4, pixels.size),
+        ]
+    )
     magic = b"II*\0" if order == "<" else b"MM\0*"
     data = magic + struct.pack(order + "IH", 8, count) + directory + b"\0\0\0\0" + pixels.tobytes()
     assert np.array_equal(picture(data).pixels, pixels[..., ::-1])

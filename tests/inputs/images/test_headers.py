@@ -49,7 +49,10 @@ def test_a_file_that_lacks_even_its_last_byte_is_not_complete(kind: str, encode:
         assert not header.complete, f"cut at {end} of {len(data)}"
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM", b"II*\0", b"MM\0*"]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF", b"BM", b"II*\0", b"MM\0*"]),
+)
 def test_any_bytes_give_a_header_or_a_reason(tail: bytes, magic: bytes) -> None:
     try:
         header = read_header(magic + tail)
@@ -130,7 +133,11 @@ def test_tiff_sizes_are_read_in_both_byte_orders_and_both_widths(order: str, kin
 
 
 def test_the_first_of_two_widths_counts_as_it_does_for_the_decoder() -> None:
-    entries = [(256, 4, 1, struct.pack("<I", 60_000)), (256, 4, 1, struct.pack("<I", 1)), (257, 4, 1, struct.pack("<I", 60_000))]
+    entries = [
+        (256, 4, 1, struct.pack("<I", 60_000)),
+        (256, 4, 1, struct.pack("<I", 1)),
+        (257, 4, 1, struct.pack("<I", 60_000)),
+    ]
     assert read_header(tiff(entries)).width == 60_000
 
 

@@ -14,12 +14,20 @@ from facegap.inputs.manifests.labels import age_distance, age_interval, normalis
 @pytest.mark.parametrize(
     ("written", "label"),
     [
-        ("m", "male"), ("M", "male"), (" Male ", "male"), ("MAN", "male"),
-        ("f", "female"), ("Female", "female"), ("woman", "female"),
-        ("non-binary", "non-binary"), ("Two  Spirit", "Two Spirit"),
-        ("", "unknown"), ("  ", "unknown"), ("UNKNOWN", "unknown"),
+        ("m", "male"),
+        ("M", "male"),
+        (" Male ", "male"),
+        ("MAN", "male"),
+        ("f", "female"),
+        ("Female", "female"),
+        ("woman", "female"),
+        ("non-binary", "non-binary"),
+        ("Two  Spirit", "Two Spirit"),
+        ("", "unknown"),
+        ("  ", "unknown"),
+        ("UNKNOWN", "unknown"),
     ],
-)  # fmt: skip
+)
 def test_gender_words_become_male_and_female_and_others_stay(written: str, label: str) -> None:
     assert normalise_label("gender", written) == label
     assert normalise_label("Sex", written) == label
@@ -43,12 +51,21 @@ def test_a_normalised_label_is_normal(text: str, column: str) -> None:
 @pytest.mark.parametrize(
     ("label", "interval"),
     [
-        ("34", (34, 34)), ("34.5", (34.5, 34.5)), ("20-29", (20, 29)), ("20 to 29", (20, 29)), ("20 – 29", (20, 29)),
-        ("(25, 32)", (25, 32)), ("more than 70", (70, math.inf)), ("More Than 70", (70, math.inf)),
-        ("70+", (70, math.inf)), ("over 65", (65, math.inf)), ("under 3", (0, 3)), ("0-2", (0, 2)),
+        ("34", (34, 34)),
+        ("34.5", (34.5, 34.5)),
+        ("20-29", (20, 29)),
+        ("20 to 29", (20, 29)),
+        ("20 – 29", (20, 29)),
+        ("(25, 32)", (25, 32)),
+        ("more than 70", (70, math.inf)),
+        ("More Than 70", (70, math.inf)),
+        ("70+", (70, math.inf)),
+        ("over 65", (65, math.inf)),
+        ("under 3", (0, 3)),
+        ("0-2", (0, 2)),
         ("less than 3", (0, 3)),
     ],
-)  # fmt: skip
+)
 def test_ages_are_read_in_the_forms_that_data_sets_use(label: str, interval: tuple[float, float]) -> None:
     assert age_interval(label) == interval
 
@@ -62,10 +79,18 @@ def test_other_text_is_no_age(label: str) -> None:
 @pytest.mark.parametrize(
     ("predicted", "label", "distance"),
     [
-        (25, "20-29", 0), (20, "20-29", 0), (29, "20-29", 0), (31.5, "20-29", 2.5), (12, "20-29", 8),
-        (65, "more than 70", 5), (99, "more than 70", 0), (5, "under 3", 2), (36, "34", 2), (34, "34", 0),
+        (25, "20-29", 0),
+        (20, "20-29", 0),
+        (29, "20-29", 0),
+        (31.5, "20-29", 2.5),
+        (12, "20-29", 8),
+        (65, "more than 70", 5),
+        (99, "more than 70", 0),
+        (5, "under 3", 2),
+        (36, "34", 2),
+        (34, "34", 0),
     ],
-)  # fmt: skip
+)
 def test_the_error_of_an_age_is_the_way_to_the_nearest_end(predicted: float, label: str, distance: float) -> None:
     assert age_distance(predicted, label) == distance
 

@@ -151,7 +151,7 @@ def test_an_image_that_is_not_there_is_no_error_here(tmp_path: Path) -> None:
         (b"\x1f\x8brest", "compressed with gzip; unpack it"),
         (b"PAR1 nonsense PAR1", "m.csv: damaged parquet file"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_used_is_refused_with_place_and_cure(tmp_path: Path, text: str | bytes, said: str) -> None:
     assert said in refused(tmp_path, text)
 

@@ -173,7 +173,9 @@ def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path: Path) -> N
 # ---- properties ----
 
 NAMES = st.text("abé\"'\t _.0", min_size=1, max_size=4)
-CELLS = st.one_of(st.floats(allow_infinity=False).map(repr), st.sampled_from(["", "nan", "x", "1e3", "-.5", "+1", " 2 "]))
+CELLS = st.one_of(
+    st.floats(allow_infinity=False).map(repr), st.sampled_from(["", "nan", "x", "1e3", "-.5", "+1", " 2 "])
+)
 
 
 def outcome(read_one: object, path: Path) -> object:
@@ -184,7 +186,9 @@ def outcome(read_one: object, path: Path) -> object:
     return left.tolist(), right.tolist(), names, genuine, [repr(score) for score in found.scores.tolist()]
 
 
-@given(st.lists(st.tuples(NAMES, NAMES, CELLS, st.sampled_from(["1", "0", "yes", " 1.0", "?"])), min_size=1, max_size=8))
+@given(
+    st.lists(st.tuples(NAMES, NAMES, CELLS, st.sampled_from(["1", "0", "yes", " 1.0", "?"])), min_size=1, max_size=8)
+)
 def test_the_fast_way_of_a_csv_gives_what_reading_row_by_row_gives(
     tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, str, str, str]]
 ) -> None:
@@ -195,7 +199,9 @@ def test_the_fast_way_of_a_csv_gives_what_reading_row_by_row_gives(
     compare_both_ways(write(tmp_path_factory.getbasetemp(), text, "fast.csv"))
 
 
-@given(st.lists(st.lists(st.one_of(NAMES, CELLS), min_size=3, max_size=5), min_size=1, max_size=6), st.sampled_from(" \t"))
+@given(
+    st.lists(st.lists(st.one_of(NAMES, CELLS), min_size=3, max_size=5), min_size=1, max_size=6), st.sampled_from(" \t")
+)
 def test_the_fast_way_of_blank_separated_text_gives_what_reading_row_by_row_gives(
     tmp_path_factory: pytest.TempPathFactory, table: list[list[str]], blank: str
 ) -> None:

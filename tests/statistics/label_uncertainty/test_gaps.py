@@ -48,8 +48,10 @@ def test_the_interval_is_rubins_around_both_gaps() -> None:
     # Differences of the draws: .06 and .05. Mean .055, variance (.005^2 + .005^2) / 1 = 5e-5, times 1.5.
     assert columns.label_difference[0] == pytest.approx(0.055)
     z = stats.norm.ppf(0.975)
-    widths = [np.diff(difference_at(*(np.array([x]) for x in side), z), axis=0)[0, 0] for side in (
-        (0.2, 200, 0.1, 200), (0.18, 200, 0.12, 200), (0.16, 200, 0.11, 200))]  # fmt: skip
+    widths = [
+        np.diff(difference_at(*(np.array([x]) for x in side), z), axis=0)[0, 0]
+        for side in ((0.2, 200, 0.1, 200), (0.18, 200, 0.12, 200), (0.16, 200, 0.11, 200))
+    ]
     own, within = (widths[0] / (2 * z)) ** 2, np.mean([(width / (2 * z)) ** 2 for width in widths[1:]])
     added = 1.5 * 5e-5
     quantile = stats.t.ppf(0.975, 1 * (1 + within / added) ** 2)
@@ -67,9 +69,14 @@ def test_p_is_where_the_widened_interval_reaches_zero() -> None:
     found, drawn = rates([60, 20], [200, 200]), [rates([50, 30], [200, 200]), rates([54, 27], [200, 200])]
     _, columns = labelled(found, drawn)
     family = gap_family(
-        GROUPS, found.errors, found.trials, found.subjects, found.effective_trials, metric="error_rate_all",
+        GROUPS,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        metric="error_rate_all",
         level=1 - float(columns.label_p[0]),
-    )  # fmt: skip
+    )
     again = label_gaps(family, GROUPS, found, drawn, np.eye(2))
     # The variance within a draw is read from its interval, whose shape depends on the level a little.
     assert again.label_difference_low[0] == pytest.approx(0, abs=2e-3)
@@ -89,7 +96,10 @@ def test_a_ratio_is_pooled_on_the_log_scale() -> None:
 
 
 def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
-    found, drawn = rates([400, 100], [20_000, 20_000]), [rates([390, 110], [20_000, 20_000]), rates([380, 115], [20_000, 20_000])]
+    found, drawn = (
+        rates([400, 100], [20_000, 20_000]),
+        [rates([390, 110], [20_000, 20_000]), rates([380, 115], [20_000, 20_000])],
+    )
     family, columns = labelled(found, drawn, metric="fmr")
     assert columns.label_p[0] > family.columns.p[0]
     assert columns.label_verdict[0] == "gap"
@@ -157,8 +167,11 @@ def test_the_outer_interval_is_the_widened_one_and_the_same_divided_by_what_is_l
     low, high = columns.label_difference_low[0], columns.label_difference_high[0]
     assert low < 0 < high
     assert (columns.label_outer_low[0], columns.label_outer_high[0]) == pytest.approx((low / 0.5, high / 0.5))
-    _, far = labelled(rates([80, 10], [200, 200]), [rates([79, 10], [200, 200]), rates([80, 11], [200, 200])],
-                      np.array([[0.9, 0.1], [0.4, 0.6]]))  # fmt: skip
+    _, far = labelled(
+        rates([80, 10], [200, 200]),
+        [rates([79, 10], [200, 200]), rates([80, 11], [200, 200])],
+        np.array([[0.9, 0.1], [0.4, 0.6]]),
+    )
     assert far.label_outer_low[0] == far.label_difference_low[0]  # away from none the near end stays
     assert far.label_outer_high[0] == pytest.approx(min(far.label_difference_high[0] / 0.5, 1))
 

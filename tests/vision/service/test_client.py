@@ -138,7 +138,11 @@ def slow(handler: Handler) -> None:
 def echo(handler: Handler) -> None:
     """What a careless service does: it repeats the request, key and all, in several spellings."""
     key = handler.headers["X-Key"]
-    forms = {"plain": key, "url": key.replace("+", "%2B").replace("/", "%2F"), "coded": base64.b64encode(key.encode()).decode()}
+    forms = {
+        "plain": key,
+        "url": key.replace("+", "%2B").replace("/", "%2F"),
+        "coded": base64.b64encode(key.encode()).decode(),
+    }
     says({**MAN, "request": forms}, Content_Type=f"application/json; key={key}")(handler)
 
 
@@ -180,9 +184,14 @@ def ask_service(server: Server, clock: Clock, tmp_path: Path) -> Iterator[Callab
     made: list[Service] = []
 
     def make(
-        *, request: str = "", answer: str = "", limits: Limits | None = None, key: str | None = None, real: bool = False,
+        *,
+        request: str = "",
+        answer: str = "",
+        limits: Limits | None = None,
+        key: str | None = None,
+        real: bool = False,
         url: str = "",
-    ) -> Service:  # fmt: skip
+    ) -> Service:
         card = card_of(tmp_path, url or server.url, request, answer)
         tools = None if real else Tools(clock, clock.sleep, np.random.default_rng(7))
         made.append(Service(card, key, tmp_path, limits or Limits(calls_per_second=1000), tools))
@@ -244,9 +253,7 @@ def test_json_and_raw_requests_hold_the_same_image(server: Server, ask_service: 
     assert server.seen[1][0]["Content-Type"] == "image/jpeg"
 
 
-def test_the_key_is_sent_where_the_card_says_and_nowhere_kept(
-    server: Server, ask_service: Any, tmp_path: Path
-) -> None:
+def test_the_key_is_sent_where_the_card_says_and_nowhere_kept(server: Server, ask_service: Any, tmp_path: Path) -> None:
     server.answers = [echo]
     said = ask_service(request='key_header = "X-Key"', key=KEY, answer=WORDS).ask(0, JPEG)
     assert server.seen[0][0]["X-Key"] == KEY

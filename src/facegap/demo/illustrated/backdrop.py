@@ -25,7 +25,9 @@ def paint_backdrop(colour: Bytes, photo: Photograph) -> None:
         small *= halo()
     # Smoothly to a quarter of the size, and from there, where nothing is sharp any more, by the fast way.
     height, width = colour.shape[:2]
-    middle = cv2.resize(np.clip(small, 0, 255).astype(np.uint8), (width // 4, height // 4), interpolation=cv2.INTER_CUBIC)
+    middle = cv2.resize(
+        np.clip(small, 0, 255).astype(np.uint8), (width // 4, height // 4), interpolation=cv2.INTER_CUBIC
+    )
     large = cv2.resize(middle, (width, height), interpolation=cv2.INTER_LINEAR)
     colour[:] = large
 

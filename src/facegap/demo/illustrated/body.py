@@ -127,9 +127,12 @@ def collar(sitting: Sitting, colour: tuple[float, float, float]) -> None:
     dark = scaled(colour, 0.72, 0.72, 0.72)
     for sign in (-1, 1):
         point = xy(
-            (sign * side * 1.0, 1.66), (sign * (side * 1.22 + 0.02), 1.84), (sign * 0.50, 2.42), (sign * 0.02, 2.30),
+            (sign * side * 1.0, 1.66),
+            (sign * (side * 1.22 + 0.02), 1.84),
+            (sign * 0.50, 2.42),
+            (sign * 0.02, 2.30),
             (sign * side * 0.62, 1.98),
-        )  # fmt: skip
+        )
         sitting.canvas.fill(at_body(sitting, point), colour)
         sitting.canvas.line(at_body(sitting, point[1:4]), dark, 0.02)
         sitting.canvas.line(at_body(sitting, point[[0, 4, 3]]), dark, 0.015)
@@ -146,17 +149,27 @@ def blazer(sitting: Sitting, neckline: Floats) -> None:  # noqa: ARG001
     lapel = scaled(cloth, 0.88, 0.88, 0.88)
     for sign in (-1, 1):
         shape = xy(
-            (sign * (sitting.person.neck * 1.22), 1.80), (sign * 0.56, 2.42), (sign * 0.02, 3.6), (sign * 0.9, 3.0),
-            (sign * 1.02, 2.48), (sign * 0.86, 2.40), (sign * 0.98, 2.2),
-        )  # fmt: skip
+            (sign * (sitting.person.neck * 1.22), 1.80),
+            (sign * 0.56, 2.42),
+            (sign * 0.02, 3.6),
+            (sign * 0.9, 3.0),
+            (sign * 1.02, 2.48),
+            (sign * 0.86, 2.40),
+            (sign * 0.98, 2.2),
+        )
         sitting.canvas.fill(at_body(sitting, shape), lapel)
         sitting.canvas.line(at_body(sitting, shape[[0, 1, 2]]), scaled(cloth, 0.62, 0.62, 0.62), 0.02)
         sitting.canvas.line(at_body(sitting, shape[[3, 4, 5, 6]]), scaled(cloth, 0.68, 0.68, 0.68), 0.02)
 
 
 DETAILS = {
-    "crew": crew, "v-neck": v_neck, "shirt": shirt, "blazer": blazer, "turtleneck": turtleneck, "hoodie": hoodie,
-}  # fmt: skip
+    "crew": crew,
+    "v-neck": v_neck,
+    "shirt": shirt,
+    "blazer": blazer,
+    "turtleneck": turtleneck,
+    "hoodie": hoodie,
+}
 
 
 def paint_ears(sitting: Sitting) -> None:
@@ -168,10 +181,16 @@ def paint_ears(sitting: Sitting) -> None:
         edge = person.face_width * 0.95
         shape = smooth(
             xy(
-                (edge - 0.06, -0.10), (edge + out * 0.75, -0.14), (edge + out + 0.04, 0.02 + high * 0.2),
-                (edge + out * 0.8, high * 0.9), (edge + out * 0.42, 0.14 + high * 1.15), (edge - 0.08, 0.10 + high),
-            ) * np.array([sign, 1.0]), closed=True,
-        )  # fmt: skip
+                (edge - 0.06, -0.10),
+                (edge + out * 0.75, -0.14),
+                (edge + out + 0.04, 0.02 + high * 0.2),
+                (edge + out * 0.8, high * 0.9),
+                (edge + out * 0.42, 0.14 + high * 1.15),
+                (edge - 0.08, 0.10 + high),
+            )
+            * np.array([sign, 1.0]),
+            closed=True,
+        )
         pixels = sitting.view.behind(shape, 0.06)
         canvas.fill(pixels, sitting.flush(0.22))
         lay(sitting, canvas.cover(pixels), light, skin=True)

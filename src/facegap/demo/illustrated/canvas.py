@@ -51,12 +51,13 @@ class Canvas:
         """An unpainted canvas in even light."""
         width, height = size
         return cls(
-            size, unit,
+            size,
+            unit,
             np.zeros((height * SHARPER, width * SHARPER, 3), np.uint8),
             np.ones((height, width), np.float32),
             np.zeros((height, width), np.float32),
             np.zeros((height, width), np.float32),
-        )  # fmt: skip
+        )
 
     def fill(self, points: Floats, colour: Colour) -> None:
         """Fill a polygon, corners in pixels of the final picture."""

@@ -40,9 +40,12 @@ def lids(sitting: Sitting, sign: int) -> tuple[Floats, Floats]:
     tilt = p.eye_tilt
     corner_in, corner_out = (-half, 0.022), (half, 0.004 - tilt)
     upper = xy(
-        corner_in, (-0.60 * half, -0.62 * opening), (-0.05 * half, -1.0 * opening - 0.3 * tilt),
-        (0.58 * half, -0.76 * opening - 0.6 * tilt), corner_out,
-    )  # fmt: skip
+        corner_in,
+        (-0.60 * half, -0.62 * opening),
+        (-0.05 * half, -1.0 * opening - 0.3 * tilt),
+        (0.58 * half, -0.76 * opening - 0.6 * tilt),
+        corner_out,
+    )
     low = opening * (0.72 - squint)
     lower = xy(
         corner_in,
@@ -143,10 +146,13 @@ def paint_brow(sitting: Sitting, sign: int) -> None:
     tilt, arch = p.brow_tilt, p.brow_arch
     centre = smooth(
         xy(
-            (inner, y + 0.020 + tilt * 0.5), (inner + 0.33 * span, y - 0.45 * arch - 0.01),
-            (inner + 0.64 * span, y - arch - tilt * 0.2), (outer, y + 0.055 - tilt * 0.6),
-        ), per=5,
-    ) * np.array([sign, 1.0])  # fmt: skip
+            (inner, y + 0.020 + tilt * 0.5),
+            (inner + 0.33 * span, y - 0.45 * arch - 0.01),
+            (inner + 0.64 * span, y - arch - tilt * 0.2),
+            (outer, y + 0.055 - tilt * 0.6),
+        ),
+        per=5,
+    ) * np.array([sign, 1.0])
     share = np.linspace(0, 1, len(centre))
     widths = p.brow_width * np.interp(share, [0, 0.18, 0.6, 1], [0.62, 1.0, 0.85, 0.16])
     colour = brow_colour(sitting)

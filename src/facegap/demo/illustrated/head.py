@@ -18,11 +18,17 @@ def head_outline(sitting: Sitting) -> Floats:
     wide, open_by = p.face_width, 0.07 * sitting.photo.open
     chin = p.chin_length + open_by
     right = xy(
-        (0.0, SKULL_TOP), (0.56 * wide, -1.26), (0.90 * wide, -0.82), (0.985 * wide, -0.30),
-        (0.985 * wide + p.cheek, 0.16), (0.5 * (wide + p.jaw_width) + 0.03 + p.cheek / 2, 0.56),
-        (p.jaw_width * 0.93, 0.90 + open_by / 2), (p.chin_width + 0.42 * (p.jaw_width - p.chin_width), chin - 0.16),
-        (p.chin_width * 0.78, chin - 0.025), (0.0, chin),
-    )  # fmt: skip
+        (0.0, SKULL_TOP),
+        (0.56 * wide, -1.26),
+        (0.90 * wide, -0.82),
+        (0.985 * wide, -0.30),
+        (0.985 * wide + p.cheek, 0.16),
+        (0.5 * (wide + p.jaw_width) + 0.03 + p.cheek / 2, 0.56),
+        (p.jaw_width * 0.93, 0.90 + open_by / 2),
+        (p.chin_width + 0.42 * (p.jaw_width - p.chin_width), chin - 0.16),
+        (p.chin_width * 0.78, chin - 0.025),
+        (0.0, chin),
+    )
     return sitting.view.flat(smooth(np.concatenate([right, mirrored(right[1:-1])[::-1]]), closed=True))
 
 
@@ -125,8 +131,9 @@ def paint_nostrils(sitting: Sitting, fine: Relief) -> None:
         fine.line(view.relief(wing + xy((sign * 0.035, 0.0)), 0.05), -0.16, 0.05)
         hole = smooth(
             xy((0.28, 0.055), (0.46, 0.015), (0.70, 0.03), (0.74, 0.062), (0.50, 0.078)) * np.array([sign * wide, 1.0])
-            + xy((0, tip_y)), closed=True,
-        )  # fmt: skip
+            + xy((0, tip_y)),
+            closed=True,
+        )
         canvas.fill(view.relief(hole, 0.14), deep)
     base = smooth(
         xy((-0.30, 0.055), (-0.14, 0.095), (0.0, 0.105), (0.14, 0.095), (0.30, 0.055)) * np.array([wide, 1.0])
@@ -181,18 +188,37 @@ def blush_and_shine(sitting: Sitting, cover: Map) -> None:
     warm, sheen, shine = Relief(canvas, 0.13), Relief(canvas, 0.15), Relief(canvas, 0.05)
     x = -0.10 * sitting.sun[0]
     chin, nose = p.chin_length - 0.17, p.nose_length
-    paint_ovals(sitting, warm, [
-        (-0.60, 0.42, 0.23, 0.17, 0.66), (0.60, 0.42, 0.23, 0.17, 0.66), (0.0, nose - 0.02, 0.14, 0.10, 0.45),
-        (0.0, chin, 0.16, 0.08, 0.22),
-    ])  # fmt: skip
-    paint_ovals(sitting, sheen, [
-        (-0.62 - x, 0.26, 0.20, 0.10, 0.5 + 3 * x), (0.62 - x, 0.26, 0.20, 0.10, 0.5 - 3 * x),
-        (-3.5 * x, -0.66, 0.40, 0.16, 0.55), (-x, chin, 0.16, 0.10, 0.4), (0.0, 0.5 * nose, 0.10, 0.5 * nose, 0.4),
-    ])  # fmt: skip
-    paint_ovals(sitting, shine, [
-        (-0.58 - x, 0.18, 0.11, 0.045, 0.42), (0.58 - x, 0.18, 0.11, 0.045, 0.42), (-3.2 * x, -0.66, 0.24, 0.075, 0.34),
-        (-x, chin, 0.09, 0.05, 0.36),
-    ])  # fmt: skip
+    paint_ovals(
+        sitting,
+        warm,
+        [
+            (-0.60, 0.42, 0.23, 0.17, 0.66),
+            (0.60, 0.42, 0.23, 0.17, 0.66),
+            (0.0, nose - 0.02, 0.14, 0.10, 0.45),
+            (0.0, chin, 0.16, 0.08, 0.22),
+        ],
+    )
+    paint_ovals(
+        sitting,
+        sheen,
+        [
+            (-0.62 - x, 0.26, 0.20, 0.10, 0.5 + 3 * x),
+            (0.62 - x, 0.26, 0.20, 0.10, 0.5 - 3 * x),
+            (-3.5 * x, -0.66, 0.40, 0.16, 0.55),
+            (-x, chin, 0.16, 0.10, 0.4),
+            (0.0, 0.5 * nose, 0.10, 0.5 * nose, 0.4),
+        ],
+    )
+    paint_ovals(
+        sitting,
+        shine,
+        [
+            (-0.58 - x, 0.18, 0.11, 0.045, 0.42),
+            (0.58 - x, 0.18, 0.11, 0.045, 0.42),
+            (-3.2 * x, -0.66, 0.24, 0.075, 0.34),
+            (-x, chin, 0.09, 0.05, 0.36),
+        ],
+    )
     tip = sitting.view.turned(xy((-0.5 * x, nose - 0.05)), np.array([1.03]))[0]
     shine.paint(disc(tip, 0.045 * canvas.unit), 1.0)
     ridge = sitting.view.turned(xy((-0.3 * x, 0.02), (-0.3 * x, nose * 0.7)), np.array([0.84, 0.97]))

@@ -37,9 +37,11 @@ def paint_mouth(sitting: Sitting) -> None:
         (0, y + 0.016 + 0.85 * apart),
     )
     top = half_curve(
-        (cx, cy), (0.66 * cx, y - 0.66 * up - 0.30 * apart), (0.26 * cx, y - up - p.cupid * 0.4 - 0.42 * apart),
+        (cx, cy),
+        (0.66 * cx, y - 0.66 * up - 0.30 * apart),
+        (0.26 * cx, y - up - p.cupid * 0.4 - 0.42 * apart),
         (0, y - up + p.cupid - 0.42 * apart),
-    )  # fmt: skip
+    )
     bottom = half_curve(
         (cx, cy),
         (0.68 * cx, y + 0.70 * low + 0.70 * apart),

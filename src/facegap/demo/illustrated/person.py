@@ -25,19 +25,31 @@ TRAIT_SPREAD = 0.80  # of each trait around it
 
 HAIR_COLOURS = MappingProxyType(
     {
-        "black": (30.0, 26.0, 26.0), "soft black": (44.0, 40.0, 44.0), "dark brown": (38.0, 48.0, 68.0),
-        "brown": (46.0, 70.0, 104.0), "chestnut": (40.0, 60.0, 118.0), "auburn": (38.0, 62.0, 146.0),
-        "ginger": (52.0, 104.0, 198.0), "dark blond": (88.0, 134.0, 172.0), "blond": (116.0, 178.0, 220.0),
-        "grey": (160.0, 160.0, 164.0), "white": (212.0, 216.0, 222.0), "blue": (150.0, 100.0, 60.0),
+        "black": (30.0, 26.0, 26.0),
+        "soft black": (44.0, 40.0, 44.0),
+        "dark brown": (38.0, 48.0, 68.0),
+        "brown": (46.0, 70.0, 104.0),
+        "chestnut": (40.0, 60.0, 118.0),
+        "auburn": (38.0, 62.0, 146.0),
+        "ginger": (52.0, 104.0, 198.0),
+        "dark blond": (88.0, 134.0, 172.0),
+        "blond": (116.0, 178.0, 220.0),
+        "grey": (160.0, 160.0, 164.0),
+        "white": (212.0, 216.0, 222.0),
+        "blue": (150.0, 100.0, 60.0),
         "rose": (150.0, 120.0, 214.0),
     }
-)  # fmt: skip
+)
 EYE_COLOURS = MappingProxyType(
     {
-        "dark brown": (24.0, 34.0, 58.0), "brown": (30.0, 58.0, 104.0), "hazel": (48.0, 96.0, 128.0),
-        "green": (84.0, 128.0, 104.0), "blue": (176.0, 138.0, 86.0), "grey": (150.0, 142.0, 128.0),
+        "dark brown": (24.0, 34.0, 58.0),
+        "brown": (30.0, 58.0, 104.0),
+        "hazel": (48.0, 96.0, 128.0),
+        "green": (84.0, 128.0, 104.0),
+        "blue": (176.0, 138.0, 86.0),
+        "grey": (150.0, 142.0, 128.0),
     }
-)  # fmt: skip
+)
 LONGER = ("long straight", "long wavy", "long curls", "bob", "bun", "ponytail", "fringe", "braids", "afro")
 SHORTER = ("buzz", "crop", "side part", "quiff", "fade", "receding", "coily short", "bald", "curly short")
 EITHER = ("pixie", "curly short", "afro", "bob", "locs", "long straight")
@@ -122,7 +134,11 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
     hair = drawn_hair(rng, presentation + TRAIT_SPREAD * rng.standard_normal(), age, monk)
     beard = drawn_beard(rng, presentation + 0.6 * rng.standard_normal())
     return Person(
-        gender=gender, monk=monk, presentation=presentation, age=age, skin=drawn_skin(rng, monk),
+        gender=gender,
+        monk=monk,
+        presentation=presentation,
+        age=age,
+        skin=drawn_skin(rng, monk),
         face_width=trait(0.945, -0.012, 0.033, 0.85, 1.04),
         jaw_width=trait(0.765, -0.035, 0.03, 0.64, 0.90),
         chin_width=trait(0.275, -0.04, 0.03, 0.16, 0.42),
@@ -155,7 +171,8 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
         ear_size=trait(0.30, -0.008, 0.022, 0.23, 0.37),
         ear_out=trait(0.10, 0.0, 0.025, 0.04, 0.17),
         neck=trait(0.60, -0.055, 0.02, 0.46, 0.76),
-        hair=hair, hair_colour=drawn_hair_colour(rng, monk, age),
+        hair=hair,
+        hair_colour=drawn_hair_colour(rng, monk, age),
         hair_volume=float(np.clip(1 + 0.28 * rng.standard_normal(), 0.4, 1.7)),
         hair_length=float(np.clip(1.9 + 0.35 * rng.standard_normal(), 1.45, 2.6)),
         hairline=float(np.clip(0.035 * rng.standard_normal(), -0.08, 0.08)),
@@ -163,11 +180,13 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
         lines=float(np.clip((age - 32) / 42 + 0.12 * rng.standard_normal(), 0.0, 1.0)),
         freckles=float(rng.random() if monk <= 5 and rng.random() < 0.16 else 0.0),
         mole=drawn_mole(rng),
-        glasses=drawn_glasses(rng), glasses_colour=drawn_frame(rng),
-        beard=beard, beard_density=float(rng.uniform(0.55, 1.0)),
+        glasses=drawn_glasses(rng),
+        glasses_colour=drawn_frame(rng),
+        beard=beard,
+        beard_density=float(rng.uniform(0.55, 1.0)),
         earrings=bool(rng.random() < 1 / (1 + np.exp(-1.6 * (presentation - 0.9)))),
         texture=int(rng.integers(0, 2**31)),
-    )  # fmt: skip
+    )
 
 
 def drawn_skin(rng: np.random.Generator, monk: int) -> Colour:
@@ -192,9 +211,15 @@ def drawn_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) 
         styles = LONGER if rng.random() < 1 / (1 + np.exp(-3.0 * leaning)) else SHORTER
     coily = np.clip((monk - 4) / 4, 0.04, 1.0)
     chances = {
-        "afro": 1.4 * coily, "braids": 1.2 * coily, "locs": coily, "coily short": 2.0 * coily, "fade": 0.4 + coily,
-        "receding": 0.1 + max(0.0, (age - 40) / 25), "bald": 0.15 + max(0.0, (age - 45) / 40), "buzz": 0.7,
-    }  # fmt: skip
+        "afro": 1.4 * coily,
+        "braids": 1.2 * coily,
+        "locs": coily,
+        "coily short": 2.0 * coily,
+        "fade": 0.4 + coily,
+        "receding": 0.1 + max(0.0, (age - 40) / 25),
+        "bald": 0.15 + max(0.0, (age - 45) / 40),
+        "buzz": 0.7,
+    }
     return picked(rng, styles, [chances.get(style, 1.0) for style in styles])
 
 
@@ -202,10 +227,20 @@ def drawn_hair_colour(rng: np.random.Generator, monk: int, age: float) -> Colour
     """Mostly dark; light colours get rarer with darker skin, grey comes with age."""
     light = max(0.012, 1 - (monk - 1) / 5)
     chances = {
-        "black": 0.8 + 0.25 * monk, "soft black": 1.0, "dark brown": 1.3, "brown": 1.2 * light + 0.15, "chestnut": light,
-        "auburn": 0.5 * light + 0.04, "ginger": 0.45 * light, "dark blond": 1.1 * light, "blond": 1.0 * light,
-        "grey": 0.0, "white": 0.0, "blue": 0.03, "rose": 0.03,
-    }  # fmt: skip
+        "black": 0.8 + 0.25 * monk,
+        "soft black": 1.0,
+        "dark brown": 1.3,
+        "brown": 1.2 * light + 0.15,
+        "chestnut": light,
+        "auburn": 0.5 * light + 0.04,
+        "ginger": 0.45 * light,
+        "dark blond": 1.1 * light,
+        "blond": 1.0 * light,
+        "grey": 0.0,
+        "white": 0.0,
+        "blue": 0.03,
+        "rose": 0.03,
+    }
     colour = HAIR_COLOURS[picked(rng, tuple(chances), tuple(chances.values()))]
     grey = np.clip((age - 45) / 25 + 0.35 * rng.standard_normal(), 0, 1) if age > 38 else 0.0
     shade = float(np.clip(1 + 0.10 * rng.standard_normal(), 0.8, 1.25))

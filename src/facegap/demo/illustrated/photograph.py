@@ -15,13 +15,35 @@ Clothes = Literal["crew", "v-neck", "shirt", "blazer", "turtleneck", "hoodie"]
 CLOTHES: tuple[Clothes, ...] = ("crew", "v-neck", "shirt", "blazer", "turtleneck", "hoodie")
 # Backdrops and clothes: quiet colours that suit each other, blue, green, red.
 QUIET: tuple[Colour, ...] = (
-    (196, 190, 182), (208, 214, 220), (176, 186, 168), (150, 160, 178), (190, 176, 150), (206, 196, 176),
-    (132, 140, 150), (108, 122, 120), (170, 188, 206), (152, 132, 118), (96, 96, 104), (196, 208, 200),
-)  # fmt: skip
+    (196, 190, 182),
+    (208, 214, 220),
+    (176, 186, 168),
+    (150, 160, 178),
+    (190, 176, 150),
+    (206, 196, 176),
+    (132, 140, 150),
+    (108, 122, 120),
+    (170, 188, 206),
+    (152, 132, 118),
+    (96, 96, 104),
+    (196, 208, 200),
+)
 CLOTH: tuple[Colour, ...] = (
-    (92, 64, 44), (60, 58, 58), (214, 216, 220), (74, 92, 60), (60, 66, 128), (120, 98, 74), (84, 132, 176),
-    (128, 92, 104), (150, 146, 138), (50, 40, 34), (86, 70, 150), (168, 150, 96), (70, 110, 140), (196, 180, 168),
-)  # fmt: skip
+    (92, 64, 44),
+    (60, 58, 58),
+    (214, 216, 220),
+    (74, 92, 60),
+    (60, 66, 128),
+    (120, 98, 74),
+    (84, 132, 176),
+    (128, 92, 104),
+    (150, 146, 138),
+    (50, 40, 34),
+    (86, 70, 150),
+    (168, 150, 96),
+    (70, 110, 140),
+    (196, 180, 168),
+)
 
 
 @dataclass(frozen=True)
@@ -62,10 +84,28 @@ class Photograph:
 
 # Facing the camera in soft even light, for measurements that need the face alone.
 PLAIN = Photograph(
-    yaw=0, pitch=0, roll=0, size=1, shift=(0, 0), smile=0.45, open=0, brows=0, gaze=0, blink=0, light_from=(18, 30),
-    harsh=0.35, exposure=1, warmth=0, noise=0, blur=0, backdrop="studio", backdrop_colour=QUIET[0], clothes="crew",
-    cloth=CLOTH[0], seed=0,
-)  # fmt: skip
+    yaw=0,
+    pitch=0,
+    roll=0,
+    size=1,
+    shift=(0, 0),
+    smile=0.45,
+    open=0,
+    brows=0,
+    gaze=0,
+    blink=0,
+    light_from=(18, 30),
+    harsh=0.35,
+    exposure=1,
+    warmth=0,
+    noise=0,
+    blur=0,
+    backdrop="studio",
+    backdrop_colour=QUIET[0],
+    clothes="crew",
+    cloth=CLOTH[0],
+    seed=0,
+)
 
 
 def draw_photograph(rng: np.random.Generator) -> Photograph:

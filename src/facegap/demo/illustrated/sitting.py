@@ -57,8 +57,13 @@ def sitting_of(person: Person, photo: Photograph, size: tuple[int, int]) -> Sitt
     head = view_of(yaw=yaw, pitch=pitch, roll=roll, scale=unit, centre=centre)
     body = view_of(yaw=0.25 * yaw, pitch=0.0, roll=0.2 * roll, scale=unit, centre=centre)
     return Sitting(
-        person, photo, head, body, Canvas.blank(size, unit), towards_light(photo),
-    )  # fmt: skip
+        person,
+        photo,
+        head,
+        body,
+        Canvas.blank(size, unit),
+        towards_light(photo),
+    )
 
 
 def towards_light(photo: Photograph) -> tuple[float, float, float]:

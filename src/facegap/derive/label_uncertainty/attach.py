@@ -58,9 +58,14 @@ class Column:
 
 
 def with_tone(
-    table: Manifest, path: Path, tone: str | Path | None, annotations: str | Path | None, *, draws: int = DRAWS,
+    table: Manifest,
+    path: Path,
+    tone: str | Path | None,
+    annotations: str | Path | None,
+    *,
+    draws: int = DRAWS,
     seed: int = 0,
-) -> Manifest:  # fmt: skip
+) -> Manifest:
     """The manifest with label columns of tone; as it is where neither file is given.
 
     path        : of the manifest's file
@@ -94,7 +99,9 @@ def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], f
     """The manifest with these columns as labels."""
     for column in columns:
         if column.name in table.frame.columns:
-            raise TableError(f"{file} line 1, column {column.name}: facegap adds a column of that name; rename the one there")
+            raise TableError(
+                f"{file} line 1, column {column.name}: facegap adds a column of that name; rename the one there"
+            )
     frame = table.frame.assign(**{column.name: column.labels.to_numpy() for column in columns})
     probabilities = check(pd.concat([labels_rows(column) for column in columns], ignore_index=True), LABELS, "labels")
     subjects = np.asarray(pd.factorize(frame["subject"])[0], np.int64)
@@ -110,10 +117,13 @@ def labels_rows(column: Column) -> pd.DataFrame:
     """LABELS of one column: a record per row and class; one with NaN where a row has a label of unknown doubt."""
     known = ~np.isnan(column.probabilities).any(axis=1)
     rows, classes = np.flatnonzero(known), list(column.classes)
-    stated = pd.DataFrame({
-        "row": np.repeat(rows, len(classes)), "label": classes * len(rows),
-        "probability": column.probabilities[known].ravel(),
-    })  # fmt: skip
+    stated = pd.DataFrame(
+        {
+            "row": np.repeat(rows, len(classes)),
+            "label": classes * len(rows),
+            "probability": column.probabilities[known].ravel(),
+        }
+    )
     bare = np.flatnonzero(~known & (column.labels != UNKNOWN).to_numpy())
     doubtful = pd.DataFrame({"row": bare, "label": column.labels.to_numpy()[bare], "probability": np.nan})
     return pd.concat([stated, doubtful] if len(bare) else [stated], ignore_index=True).assign(column=column.name)
@@ -168,7 +178,7 @@ def measured_columns(tone: pd.DataFrame) -> list[Column]:
     return [
         Column(MEASURED_TONE, "measured", calls, CLASSES, np.stack([1 - darker, darker], axis=1), reasons(why, calls)),
         Column(MEASURED_MONK, "measured", colours, (), nothing, reasons(tone["outcome"], colours), MONK_WORDS),
-    ]  # fmt: skip
+    ]
 
 
 def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
@@ -188,9 +198,11 @@ def annotated_columns(
     require_known(annotations["image"], records, known, path.name, manifest)
     scales = [ratings(annotations, name) for name in scales_of(annotations)]
     record = {
-        "sha256": records.sha256, "answers": int((annotations["value"] != "").sum()),
-        "annotators": int(annotations["annotator"].nunique()), "scales": [found.scale.name for found in scales],
-    }  # fmt: skip
+        "sha256": records.sha256,
+        "answers": int((annotations["value"] != "").sum()),
+        "annotators": int(annotations["annotator"].nunique()),
+        "scales": [found.scale.name for found in scales],
+    }
     columns = []
     for found in scales:
         codes = aligned(found.codes, found.images, table.frame["image"])
@@ -229,9 +241,15 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
     tied = int(found.tied.sum()) if found.tied.any() and even != "none" else 0
     notes = [f"{name}: {tied} rows with two middle answers got {EVEN_RULES[even]}"] if tied and scale.ordinal else []
     return Column(
-        name, "annotated", labels, scale.labels, answer_probabilities(counts, ordinal=scale.ordinal),
-        reasons(why, labels), ALONE_WORDS, notes,
-    )  # fmt: skip
+        name,
+        "annotated",
+        labels,
+        scale.labels,
+        answer_probabilities(counts, ordinal=scale.ordinal),
+        reasons(why, labels),
+        ALONE_WORDS,
+        notes,
+    )
 
 
 # ---- what both files must keep ----
@@ -240,7 +258,9 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
 def require_known(images: pd.Series, records: Records, known: set[str], file: str, manifest: str) -> None:
     """Raise TableError for the first image that the manifest does not have."""
     foreign = ~images.isin(list(known)).to_numpy(dtype=bool)
-    what = f"is not in {manifest} ({int(foreign.sum())} such); this is a file of another manifest, or images were renamed"
+    what = (
+        f"is not in {manifest} ({int(foreign.sum())} such); this is a file of another manifest, or images were renamed"
+    )
     first = repr(images.iloc[int(foreign.argmax())]) if len(images) else ""
     refuse(foreign, records, file, "image", f"{first} {what}")
 

@@ -51,9 +51,13 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
         again, noise = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
         if again is not None:
             noise = label_gaps(
-                family.gaps, family.groups, family.rates, again.rates[metric], again.confusion[metric],
+                family.gaps,
+                family.groups,
+                family.rates,
+                again.rates[metric],
+                again.confusion[metric],
                 correlation=family.correlation,
-            )  # fmt: skip
+            )
         rows += gap_rows(family.gaps, noise)
     return rows
 
@@ -68,7 +72,9 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
         doubt = doubt_of(run.labels, run.manifest, doubted[0], pairs.subjects) if len(doubted) == 1 else None
         if doubt is not None:
             redraw = drawn_from(doubt, entry.cells, units_of(entry.cells, pairs.subjects))
-            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.operating.threshold)
+            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(
+                run, pairs, redraw, entry.operating.threshold
+            )
     return drawn
 
 

@@ -193,6 +193,8 @@ def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
         to = redraw.moves[units.cells, k]
         inside = (own >= 0) & (to >= 0)
         weight = (tried * redraw.chances[units.people, k])[inside]
-        shares += np.bincount(own[inside] * size + to[inside], weights=weight, minlength=size * size).reshape(size, size)
+        shares += np.bincount(own[inside] * size + to[inside], weights=weight, minlength=size * size).reshape(
+            size, size
+        )
     whole = np.bincount(own[own >= 0], weights=tried[own >= 0], minlength=size)[:, None]
     return np.asarray(np.divide(shares, whole, out=np.full(shares.shape, np.nan), where=whole > 0), dtype=np.float64)

@@ -51,10 +51,20 @@ def trust_rows(family: Family, column: str, trust: float, found: LabelColumns) -
     gaps = family.gaps
     for k in range(len(gaps)):
         yield {
-            "metric": gaps.metric, "model": gaps.model, "family": gaps.family, "label": column,
-            "group_a": str(gaps.columns.group_a[k]), "group_b": str(gaps.columns.group_b[k]), "trust": trust,
-            "difference": float(found.label_difference[k]), "difference_low": float(found.label_difference_low[k]),
-            "difference_high": float(found.label_difference_high[k]), "attenuation": float(found.label_attenuation[k]),
-            "outer_low": float(found.label_outer_low[k]), "outer_high": float(found.label_outer_high[k]),
-            "p_adjusted": float(found.label_p_adjusted[k]), "margin": gaps.margin, "verdict": str(found.label_verdict[k]),
-        }  # fmt: skip
+            "metric": gaps.metric,
+            "model": gaps.model,
+            "family": gaps.family,
+            "label": column,
+            "group_a": str(gaps.columns.group_a[k]),
+            "group_b": str(gaps.columns.group_b[k]),
+            "trust": trust,
+            "difference": float(found.label_difference[k]),
+            "difference_low": float(found.label_difference_low[k]),
+            "difference_high": float(found.label_difference_high[k]),
+            "attenuation": float(found.label_attenuation[k]),
+            "outer_low": float(found.label_outer_low[k]),
+            "outer_high": float(found.label_outer_high[k]),
+            "p_adjusted": float(found.label_p_adjusted[k]),
+            "margin": gaps.margin,
+            "verdict": str(found.label_verdict[k]),
+        }

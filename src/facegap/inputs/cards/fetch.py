@@ -129,9 +129,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _download(
-    card: ModelCard, url: str, output: Path, session: requests.Session, progress: Progress | None
-) -> None:
+def _download(card: ModelCard, url: str, output: Path, session: requests.Session, progress: Progress | None) -> None:
     """Write the body behind `url` to `output`; FetchError as soon as it cannot be the file of the card."""
     limit = card.size_bytes or MAX_WEIGHTS_BYTES
     with contextlib.closing(_open(card, url, session)) as response:

@@ -162,7 +162,9 @@ def _from_name(text: str, task: Task | None) -> ModelCard:
         return cards[text]
     fitting = [name for name, card in cards.items() if task in (None, card.task)]
     close = difflib.get_close_matches(text.lower(), fitting, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"cards that {task or 'there are'}: {', '.join(fitting)}."
+    hint = (
+        f"did you mean {' or '.join(close)}?" if close else f"cards that {task or 'there are'}: {', '.join(fitting)}."
+    )
     raise CardError(f"{text!r}: no model card of this name; {hint} A path must end in .toml or .onnx")
 
 

@@ -92,7 +92,9 @@ def _first_line(path: Path) -> tuple[int, str]:
     except OSError as error:
         raise TableError(f"{path}: {error.strerror or error}; pass the path of a readable file with scores") from error
     if b"\0" in head or head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
-        raise TableError(f"{path.name} line 1: no text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text")
+        raise TableError(
+            f"{path.name} line 1: no text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text"
+        )
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():

@@ -121,7 +121,9 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
         cure = "write a number, or nan where the comparison failed"
         raise _FaultError("score", f"{cell.strip()!r} is not a number; {cure}") from None
     if math.isinf(score):
-        raise _FaultError("score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed")
+        raise _FaultError(
+            "score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed"
+        )
     return score
 
 
@@ -137,7 +139,9 @@ def _required_kind(cell: str) -> int:
     """1 genuine, 0 impostor."""
     kind = kind_of(cell)
     if kind is None:
-        raise _FaultError("genuine", f"{cell.strip()!r} is neither 1 (genuine) nor 0 or -1 (impostor); write one of them")
+        raise _FaultError(
+            "genuine", f"{cell.strip()!r} is neither 1 (genuine) nor 0 or -1 (impostor); write one of them"
+        )
     return kind
 
 

@@ -67,28 +67,47 @@ def det(
     panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [EVERYBODY]
     series = list(dict.fromkeys(one for _, one in place.values()))
     floor_x, floor_y = (least(curves, points, metric) for metric in ("fmr", "fnmr"))
-    reference = [line(row, panel, EVERYBODY) for row in records(curves) if not row["group"].attributes for panel in panels]
+    reference = [
+        line(row, panel, EVERYBODY) for row in records(curves) if not row["group"].attributes for panel in panels
+    ]
     own = [line(row, *place[row["group"]]) for row in records(curves) if row["group"] in place]
     marks = [dot(group, both, place[group], floor_x, floor_y) for group, both in points.items() if group in place]
     if not groups:
         marks = [dot(group, both, (EVERYBODY, EVERYBODY), floor_x, floor_y) for group, both in points.items()]
     drawn = [row for row in [*reference, *own] if row["fmr"] > 0 and row["fnmr"] > 0 and row["panel"] in panels]
     colour, dash, shape = looks([EVERYBODY, *series])
-    base = alt.Chart().encode(x=axis("fmr", "falsely matched (FMR)", floor_x), y=axis("fnmr", "falsely refused (FNMR)", floor_y))
+    base = alt.Chart().encode(
+        x=axis("fmr", "falsely matched (FMR)", floor_x), y=axis("fnmr", "falsely refused (FNMR)", floor_y)
+    )
     legend = alt.Legend(title=None)
-    lines = base.transform_filter("datum.kind === 'curve'").mark_line(interpolate="step-after", strokeWidth=2).encode(
-        color=alt.Color("series:N", scale=colour, legend=legend),
-        strokeDash=alt.StrokeDash("series:N", scale=dash, legend=legend), detail="group:N", order="threshold:Q",
-        tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false refusals"),
-    )  # fmt: skip
-    dots = base.transform_filter("datum.kind === 'point'").mark_point(filled=True, size=90, opacity=1).encode(
-        color=alt.Color("series:N", scale=colour, legend=legend),
-        shape=alt.Shape("series:N", scale=shape, legend=legend),
-        tooltip=tooltips(
-            group="group", at="threshold", fmr_of="false matches", fmr_in="interval of FMR",
-            fnmr_of="false refusals", fnmr_in="interval of FNMR", people="subjects",
-        ),
-    )  # fmt: skip
+    lines = (
+        base.transform_filter("datum.kind === 'curve'")
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            color=alt.Color("series:N", scale=colour, legend=legend),
+            strokeDash=alt.StrokeDash("series:N", scale=dash, legend=legend),
+            detail="group:N",
+            order="threshold:Q",
+            tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false refusals"),
+        )
+    )
+    dots = (
+        base.transform_filter("datum.kind === 'point'")
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(
+            color=alt.Color("series:N", scale=colour, legend=legend),
+            shape=alt.Shape("series:N", scale=shape, legend=legend),
+            tooltip=tooltips(
+                group="group",
+                at="threshold",
+                fmr_of="false matches",
+                fmr_in="interval of FMR",
+                fnmr_of="false refusals",
+                fnmr_in="interval of FNMR",
+                people="subjects",
+            ),
+        )
+    )
     columns = min(COLUMNS, len(panels))
     facet = alt.Facet("panel:N", sort=[clean(panel) for panel in panels], title=None)
     chart = (
@@ -173,11 +192,10 @@ def axis(field: str, title: str, floor: float) -> Any:
     """A log axis in per cent."""
     kind = alt.X if field == "fmr" else alt.Y
     return kind(
-        f"{field}:Q", scale=alt.Scale(type="log", domainMin=floor, domainMax=1, nice=False),
-        axis=alt.Axis(
-            title=title, labelExpr=PER_CENT, values=[10.0**k for k in range(-8, 1)]
-        ),
-    )  # fmt: skip
+        f"{field}:Q",
+        scale=alt.Scale(type="log", domainMin=floor, domainMax=1, nice=False),
+        axis=alt.Axis(title=title, labelExpr=PER_CENT, values=[10.0**k for k in range(-8, 1)]),
+    )
 
 
 def alt_of(title: str, points: Mapping[Group, Mapping[str, Any]], threshold: str) -> str:

@@ -50,7 +50,9 @@ def matrix_figures(run: Run) -> list[Figure]:
     taken: set[str] = set()
     found = []
     for grouping in groupings:
-        cells = {(row["group"], row["group"]): row for row in records(own[[entry == grouping for entry in own["grouping"]]])}
+        cells = {
+            (row["group"], row["group"]): row for row in records(own[[entry == grouping for entry in own["grouping"]]])
+        }
         for row in records(across):
             group, other = group_of(row, groupings), group_of(row, groupings, "other_")
             if grouping_of(group) == grouping:
@@ -63,11 +65,18 @@ def matrix_figures(run: Run) -> list[Figure]:
 
 
 def heat(
-    cells: Mapping[tuple[Group, Group], Mapping[str, Any]], groups: Sequence[Group], grouping: Grouping, name: str, threshold: str
+    cells: Mapping[tuple[Group, Group], Mapping[str, Any]],
+    groups: Sequence[Group],
+    grouping: Grouping,
+    name: str,
+    threshold: str,
 ) -> Figure:
     """The matrix; colour by powers of ten, white where nobody was mistaken, with the rate in every cell."""
     rows = [
-        matrix_cell(group, other, cells[group, other]) for group in groups for other in groups if (group, other) in cells
+        matrix_cell(group, other, cells[group, other])
+        for group in groups
+        for other in groups
+        if (group, other) in cells
     ]
     names = [clean(group) for group in groups]
     values = [row["value"] for row in rows if row["value"] > 0]
@@ -78,7 +87,9 @@ def heat(
     ticks = [tick for tick in LOG_TICKS if low <= tick <= high] or [low]
     colour = alt.Color(
         "shade:Q",
-        scale=alt.Scale(type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"),
+        scale=alt.Scale(
+            type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"
+        ),
         legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=ticks, gradientLength=220, labelOverlap="greedy"),
     )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
@@ -121,19 +132,29 @@ def short(value: float) -> str:
 
 
 def grid(
-    rows: Sequence[Mapping[str, Any]], down_names: Sequence[str], across_names: Sequence[str], colour: Any, tips: Any,
-    *, title: str, alt_text: str, name: str, across: str, down: str,
-) -> Figure:  # fmt: skip
+    rows: Sequence[Mapping[str, Any]],
+    down_names: Sequence[str],
+    across_names: Sequence[str],
+    colour: Any,
+    tips: Any,
+    *,
+    title: str,
+    alt_text: str,
+    name: str,
+    across: str,
+    down: str,
+) -> Figure:
     """A heat map with the number of every cell in it."""
     outside = label_px(down_names) + 24
     base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
         x=alt.X(
-            "column:N", sort=list(across_names),
+            "column:N",
+            sort=list(across_names),
             axis=alt.Axis(orient="top", labelAngle=-60, title=across or None, ticks=False, domain=False),
         ),
         y=alt.Y("row:N", sort=list(down_names), axis=alt.Axis(title=down or None, ticks=False, domain=False)),
         tooltip=tips,
-    )  # fmt: skip
+    )
     boxes = base.mark_rect(stroke=PAPER, strokeWidth=1.5).encode(color=colour)
     ink = alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#000000"))
     numbers = base.mark_text(fontSize=11).encode(text="text:N", color=ink)
@@ -154,7 +175,9 @@ def transfer_figures(run: Run) -> list[Figure]:
     told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
     rows = records(table[table["metric"] == "fmr"])
     found = []
-    for grouping, target in dict.fromkeys((tuple(point["grouping"]), float(point["target"])) for point in told.values()):
+    for grouping, target in dict.fromkeys(
+        (tuple(point["grouping"]), float(point["target"])) for point in told.values()
+    ):
         cells = transfer_cells(rows, groupings, told, grouping, target)
         if len({row["row"] for row in cells}) >= 2:
             name = slug(f"transfer-by-{'-'.join(grouping)}", taken)
@@ -163,7 +186,11 @@ def transfer_figures(run: Run) -> list[Figure]:
 
 
 def transfer_cells(
-    rows: Sequence[Mapping[str, Any]], groupings: Sequence[Grouping], told: Mapping[str, Mapping[str, Any]], grouping: Grouping, target: float
+    rows: Sequence[Mapping[str, Any]],
+    groupings: Sequence[Grouping],
+    told: Mapping[str, Mapping[str, Any]],
+    grouping: Grouping,
+    target: float,
 ) -> list[dict[str, Any]]:
     """The cells of one grouping and target: threshold of `row`, judged on `column`."""
     cells = []
@@ -171,7 +198,12 @@ def transfer_cells(
         source = str(row["threshold_from"]).split(f"; {WORST}")[0]
         point = told.get(source)
         group = group_of(row, groupings)
-        if point is None or tuple(point["grouping"]) != grouping or float(point["target"]) != target or not is_known(group):
+        if (
+            point is None
+            or tuple(point["grouping"]) != grouping
+            or float(point["target"]) != target
+            or not is_known(group)
+        ):
             continue
         if WORST in str(row["threshold_from"]):
             continue  # the same threshold as one of the groups'; the table names it
@@ -210,14 +242,21 @@ def transfer(cells: list[dict[str, Any]], grouping: Grouping, target: float, nam
         "shade:Q",
         scale=alt.Scale(domain=[-TARGET_SPAN, TARGET_SPAN], range=list(DIVERGING), interpolate="lab"),
         legend=alt.Legend(
-            title=f"FMR against the target {percent(target)}", gradientLength=200, values=[-3, -1, 0, 1, 3],
+            title=f"FMR against the target {percent(target)}",
+            gradientLength=200,
+            values=[-3, -1, 0, 1, 3],
             labelExpr="datum.value === 0 ? 'met' : datum.value < 0 ? '1/' + pow(2, -datum.value) : pow(2, datum.value) + ' x'",
         ),
-    )  # fmt: skip
+    )
     tips = tooltips(
-        pair="threshold", threshold="score", rate="FMR", times="against the target", of="false matches",
-        people="subjects", interval="interval",
-    )  # fmt: skip
+        pair="threshold",
+        threshold="score",
+        rate="FMR",
+        times="against the target",
+        of="false matches",
+        people="subjects",
+        interval="interval",
+    )
     title = f"A threshold set on one group, judged on the others, by {' x '.join(grouping)}"
     said = f"{title}: a heat map of FMR in per cent; the target is {percent(target)}."
     ranked = [cell for cell in shown if cell["value"] == cell["value"]]

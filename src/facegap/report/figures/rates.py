@@ -39,8 +39,11 @@ from facegap.store.run import Run
 HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fta")
 BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 320), 60  # of the chart of both errors, and beside it for its last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
-    ("left", 8, -8), ("left", 8, 15), ("right", -8, -8), ("right", -8, 15),
-)  # fmt: skip
+    ("left", 8, -8),
+    ("left", 8, 15),
+    ("right", -8, -8),
+    ("right", -8, 15),
+)
 LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a linear axis hides the lower ones
 
 
@@ -118,9 +121,13 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
     base = alt.Chart(data(shown)).encode(
         y=alt.Y("group:N", sort=[row["group"] for row in shown], axis=alt.Axis(title=None, ticks=False, domain=False)),
         tooltip=tooltips(
-            group="group", rate="rate", of="errors of trials", people="subjects", interval="interval",
+            group="group",
+            rate="rate",
+            of="errors of trials",
+            people="subjects",
+            interval="interval",
         ),
-    )  # fmt: skip
+    )
     colour, shape = scales(series)
     legend = alt.Legend(title=None) if len(series) > 1 else None
     x = x_axis(logarithmic, floor, METRIC_TITLES.get(metric, metric))
@@ -128,9 +135,11 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
         x=x, x2="x2:Q", color=alt.Color("series:N", scale=colour, legend=legend), opacity=faint()
     )
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(
-        x=alt.X("x:Q"), color=alt.Color("series:N", scale=colour, legend=legend),
-        shape=alt.Shape("series:N", scale=shape, legend=legend), opacity=faint(),
-    )  # fmt: skip
+        x=alt.X("x:Q"),
+        color=alt.Color("series:N", scale=colour, legend=legend),
+        shape=alt.Shape("series:N", scale=shape, legend=legend),
+        opacity=faint(),
+    )
     counts = base.mark_text(align="left", dx=8, color=MUTED).encode(text="counted:N", x=alt.value("width"))
     layers = [*overall_line(overall, floor), lines, dots, counts]
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
@@ -205,14 +214,24 @@ def at_threshold_figures(run: Run) -> list[Figure]:
 def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
     """FMR and FNMR of the groups of a grouping that have both."""
     fmr, fnmr = (
-        {row["group"]: row for row in rows_of(rates[rates["metric"] == metric], grouping, min_subjects) if row["trials"]}
+        {
+            row["group"]: row
+            for row in rows_of(rates[rates["metric"] == metric], grouping, min_subjects)
+            if row["trials"]
+        }
         for metric in ("fmr", "fnmr")
     )
     return [
-        {**{f"m_{key}": value for key, value in fmr[group].items()}, **{f"r_{key}": value for key, value in fnmr[group].items()},
-         "group": group, "series": fmr[group]["series"], "small": fmr[group]["small"] or fnmr[group]["small"]}
-        for group in fmr if group in fnmr
-    ][:MOST_ROWS]  # fmt: skip
+        {
+            **{f"m_{key}": value for key, value in fmr[group].items()},
+            **{f"r_{key}": value for key, value in fnmr[group].items()},
+            "group": group,
+            "series": fmr[group]["series"],
+            "small": fmr[group]["small"] or fnmr[group]["small"],
+        }
+        for group in fmr
+        if group in fnmr
+    ][:MOST_ROWS]
 
 
 def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, threshold: str) -> Figure:
@@ -228,10 +247,17 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
         color=alt.Color("mark:N", scale=colour, legend=None),
         opacity=faint(),
         tooltip=tooltips(
-            group="group", m_rate="FMR", m_of="false matches", m_interval="interval of FMR", m_people="subjects of FMR",
-            r_rate="FNMR", r_of="false refusals", r_interval="interval of FNMR", r_people="subjects of FNMR",
+            group="group",
+            m_rate="FMR",
+            m_of="false matches",
+            m_interval="interval of FMR",
+            m_people="subjects of FMR",
+            r_rate="FNMR",
+            r_of="false refusals",
+            r_interval="interval of FNMR",
+            r_people="subjects of FNMR",
         ),
-    )  # fmt: skip
+    )
     x = x_axis(logarithmic, floor, METRIC_TITLES["fmr"])
     up = alt.Axis(title=METRIC_TITLES["fnmr"], tickCount=5, labelExpr=PER_CENT)
     y = alt.Y("r_low:Q", axis=up, scale=alt.Scale(domainMin=0))
@@ -241,9 +267,9 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
         x=alt.X("x:Q"), y=alt.Y("r_value:Q"), shape=alt.Shape("mark:N", scale=shape, legend=None)
     )
     names = [
-        base.transform_filter(f"datum.place === {k}").mark_text(align=align, dx=dx, dy=dy).encode(
-            x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N", color=alt.value(INK), opacity=alt.value(1)
-        )
+        base.transform_filter(f"datum.place === {k}")
+        .mark_text(align=align, dx=dx, dy=dy)
+        .encode(x=alt.X("x:Q"), y=alt.Y("r_value:Q"), text="group:N", color=alt.value(INK), opacity=alt.value(1))
         for k, (align, dx, dy) in enumerate(NAME_PLACES)
     ]
     chart = alt.layer(across, upright, dots, *names).properties(width=BOTH_PX[0], height=BOTH_PX[1])
@@ -252,7 +278,9 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
         f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
     )
     unnamed = any(row["place"] < 0 for row in rows)
-    note = "Names that would cover others are left out; the tables under Errors by group have them all." if unnamed else ""
+    note = (
+        "Names that would cover others are left out; the tables under Errors by group have them all." if unnamed else ""
+    )
     return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", note=note)
 
 

@@ -75,14 +75,19 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) 
     if threshold == threshold:
         layers.append(alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(threshold)))
     row = alt.Row(
-        "group:N", sort=[clean(group) for group in groups], title=None,
+        "group:N",
+        sort=[clean(group) for group in groups],
+        title=None,
         header=alt.Header(labelAngle=0, labelAlign="left", labelLimit=LABEL_PX, labelFontWeight="normal"),
-    )  # fmt: skip
-    chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values), spacing=4)
+    )
+    chart = (
+        alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values), spacing=4)
+    )
     by = f", by {' x '.join(grouping)}" if grouping else ""
     title = f"How alike pairs look{by}"
     return finished(
-        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold))  # fmt: skip
+        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold)
+    )
 
 
 def bar(row: dict[str, Any]) -> dict[str, Any]:

@@ -34,10 +34,22 @@ PER_CENT = "format(100 * datum.value, '~g') + ' %'"  # of axis labels; the value
 LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
 MOST_ROWS = 40  # of a chart; the tables hold all
 # Vega keeps groups in plain objects of JavaScript and fails on a group whose name every such object has already.
-INHERITED = frozenset({
-    "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__", "__proto__", "constructor",
-    "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString", "valueOf",
-})  # fmt: skip
+INHERITED = frozenset(
+    {
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+        "__proto__",
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    }
+)
 NO_BREAK = "\u00a0"
 DIGITS = 8  # significant ones of a place in a chart: no eye sees more, and a page of many curves is a tenth shorter
 
@@ -79,17 +91,33 @@ CONFIG: dict[str, Any] = {
     "font": FONT,
     "view": alt.ViewConfig(stroke=None),
     "axis": alt.AxisConfig(
-        labelColor=INK, titleColor=INK, labelFontSize=12, titleFontSize=12, titleFontWeight="normal", gridColor=GRID,
-        domainColor="#8a929c", tickColor="#8a929c", labelLimit=LABEL_PX, titlePadding=8,
+        labelColor=INK,
+        titleColor=INK,
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        gridColor=GRID,
+        domainColor="#8a929c",
+        tickColor="#8a929c",
+        labelLimit=LABEL_PX,
+        titlePadding=8,
     ),
     "axisY": alt.AxisConfig(labelPadding=8),
     "legend": alt.LegendConfig(
-        labelFontSize=12, titleFontSize=12, titleFontWeight="normal", orient="top", offset=22, symbolSize=90, labelLimit=LABEL_PX,
-        labelColor=INK, titleColor=INK, titleLimit=400,
+        labelFontSize=12,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        orient="top",
+        offset=22,
+        symbolSize=90,
+        labelLimit=LABEL_PX,
+        labelColor=INK,
+        titleColor=INK,
+        titleLimit=400,
     ),
     "header": alt.HeaderConfig(labelFontSize=12, labelColor=INK, labelFontWeight="bold", labelLimit=320),
     "text": alt.MarkConfig(fontSize=12, color=INK),
-}  # fmt: skip
+}
 
 
 def data(rows: Sequence[dict[str, Any]]) -> Any:

@@ -41,7 +41,9 @@ def tone_figures(run: Run) -> list[Figure]:
 
 def tone_columns(manifest: pd.DataFrame) -> list[str]:
     """Columns that hold a skin tone: tone, a scale's name, or either after `measured_` or `annotated_`."""
-    return [str(name) for name in manifest.columns if bare(str(name)) in NAMES and manifest[name].nunique() <= MOST_ROWS]
+    return [
+        str(name) for name in manifest.columns if bare(str(name)) in NAMES and manifest[name].nunique() <= MOST_ROWS
+    ]
 
 
 def bare(column: str) -> str:
@@ -72,15 +74,20 @@ def spread(manifest: pd.DataFrame, column: str, name: str) -> Figure:
     swatches = dict(zip(scale.labels, scale.swatches, strict=True)) if scale is MONK and scale.swatches else {}
     total = int(people.sum())
     rows = [
-        level_row(level, int(people.get(level, 0)), int(images.get(level, 0)), total, swatches.get(level)) for level in shown
+        level_row(level, int(people.get(level, 0)), int(images.get(level, 0)), total, swatches.get(level))
+        for level in shown
     ]
     names = [row["level"] for row in rows]
     text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 12
     outside = label_px(names) + text_px + (26 if swatches else 0)
     base = alt.Chart(data(rows)).encode(
-        y=alt.Y("level:N", sort=names, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=26 if swatches else 8)),
+        y=alt.Y(
+            "level:N",
+            sort=names,
+            axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=26 if swatches else 8),
+        ),
         tooltip=tooltips(level="tone", people_of="people", images_of="images"),
-    )  # fmt: skip
+    )
     bars = base.mark_bar(height=15).encode(
         x=alt.X("people:Q", title="people", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=5, format="~s")),
         color=alt.Color("fill:N", scale=None),

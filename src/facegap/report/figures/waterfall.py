@@ -97,21 +97,31 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 8
     outside = label_px(order) + text_px
     headings = [{"stage": heading, "note": ""} for heading in CHAINS.values() if heading in order]
-    bold = {"condition": {"test": f"indexof({list(CHAINS.values())}, datum.value) >= 0", "value": "bold"}, "value": "normal"}
+    bold = {
+        "condition": {"test": f"indexof({list(CHAINS.values())}, datum.value) >= 0", "value": "bold"},
+        "value": "normal",
+    }
     axis = alt.Axis(title=None, ticks=False, domain=False, labelFontWeight=bold)
     y = alt.Y("stage:N", sort=order, axis=axis)
     present = [part for part in PARTS if any(row["part"] == part and row["stop"] > row["start"] for row in rows)]
     colours = dict(zip(PARTS, (KEPT, FAILED, ASIDE), strict=True))
     base = alt.Chart(data([*headings, *rows])).encode(y=y)
-    bars = base.transform_filter("isValid(datum.part)").mark_bar(stroke=PAPER, strokeWidth=1, height=15).encode(
-        x=alt.X("start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)),
-        x2="stop:Q",
-        color=alt.Color(
-            "part:N", scale=alt.Scale(domain=present, range=[colours[part] for part in present]),
-            legend=alt.Legend(title=None),
-        ),
-        tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
-    )  # fmt: skip
+    bars = (
+        base.transform_filter("isValid(datum.part)")
+        .mark_bar(stroke=PAPER, strokeWidth=1, height=15)
+        .encode(
+            x=alt.X(
+                "start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)
+            ),
+            x2="stop:Q",
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=present, range=[colours[part] for part in present]),
+                legend=alt.Legend(title=None),
+            ),
+            tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
+        )
+    )
     text = base.mark_text(align="left", dx=8, color=MUTED).encode(x=alt.value("width"), text="note:N")
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = "What became of all images, step by step"
@@ -141,12 +151,17 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
         {
-            "stage": STAGE_NAMES[step.stage], "note": note_of(step) if part == PARTS[0] else "",
-            "part": part, "start": start, "stop": stop, "counted": f"{stop - start:,}",
+            "stage": STAGE_NAMES[step.stage],
+            "note": note_of(step) if part == PARTS[0] else "",
+            "part": part,
+            "start": start,
+            "stop": stop,
+            "counted": f"{stop - start:,}",
             "of": f"{percent((stop - start) / step.began)} of the {step.began:,} that began the step",
         }
-        for part, start, stop in ends if stop > start or start == 0
-    ]  # fmt: skip
+        for part, start, stop in ends
+        if stop > start or start == 0
+    ]
 
 
 def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Grouping, name: str) -> Figure:
@@ -162,17 +177,27 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
     outside = label_px(order) + text_px
     y = alt.Y("group:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False))
     scale = alt.Scale(domain=[words[stage] for stage in stages], range=[LOSSES[stage] for stage in stages])
-    bars = alt.Chart(data(shown)).mark_bar(stroke=PAPER, strokeWidth=1.5, height=15).encode(
-        y=y,
-        x=alt.X("start:Q", title="share of the images that began", scale=alt.Scale(domainMin=0),
-                axis=alt.Axis(tickCount=5, labelExpr=PER_CENT)),
-        x2="stop:Q",
-        color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
-        tooltip=tooltips(group="group", lost="lost as", of="images", share="share"),
-    )  # fmt: skip
-    text = alt.Chart(data(totals)).mark_text(align="left", dx=8, color=MUTED).encode(
-        y=y, x=alt.value("width"), text="note:N"
-    )  # fmt: skip
+    bars = (
+        alt.Chart(data(shown))
+        .mark_bar(stroke=PAPER, strokeWidth=1.5, height=15)
+        .encode(
+            y=y,
+            x=alt.X(
+                "start:Q",
+                title="share of the images that began",
+                scale=alt.Scale(domainMin=0),
+                axis=alt.Axis(tickCount=5, labelExpr=PER_CENT),
+            ),
+            x2="stop:Q",
+            color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
+            tooltip=tooltips(group="group", lost="lost as", of="images", share="share"),
+        )
+    )
+    text = (
+        alt.Chart(data(totals))
+        .mark_text(align="left", dx=8, color=MUTED)
+        .encode(y=y, x=alt.value("width"), text="note:N")
+    )
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = f"Images lost, by {' x '.join(grouping)}"
     ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
@@ -189,9 +214,16 @@ def segments(group: Group, steps: Sequence[Step]) -> list[dict[str, Any]]:
         count = step.began - step.reached
         if not count:
             continue
-        found.append({
-            "group": clean(group), "stage": step.stage, "lost": step.lost, "start": lost / began,
-            "stop": (lost + count) / began, "of": f"{count:,} of {began:,}", "share": percent(count / began),
-        })  # fmt: skip
+        found.append(
+            {
+                "group": clean(group),
+                "stage": step.stage,
+                "lost": step.lost,
+                "start": lost / began,
+                "stop": (lost + count) / began,
+                "of": f"{count:,} of {began:,}",
+                "share": percent(count / began),
+            }
+        )
         lost += count
     return [{**part, "note": f"{lost:,} of {began:,}"} for part in found]

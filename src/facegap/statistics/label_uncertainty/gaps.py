@@ -132,9 +132,13 @@ class _Widened:
 
 
 def _block(
-    family: GapFamily, first: IntArray, second: IntArray, shared: FloatArray, labelled: RateColumns,
+    family: GapFamily,
+    first: IntArray,
+    second: IntArray,
+    shared: FloatArray,
+    labelled: RateColumns,
     drawn: Sequence[RateColumns],
-) -> tuple[_Widened, _Widened]:  # fmt: skip
+) -> tuple[_Widened, _Widened]:
     """Some of the gaps of a family on both scales."""
     plain, each = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
     draws: Sides = tuple(np.stack([sides[k] for sides in each]) for k in range(4))  # type: ignore[assignment]
@@ -168,9 +172,14 @@ def _log_quotient(sides: Sides) -> FloatArray:
 
 
 def _widened(
-    estimate: Callable[[Sides], FloatArray], limits: Callable[[Sides, AnyArray | float], Limits], plain: Sides,
-    draws: Sides, quantiles: tuple[float, float], *, needs_p: bool,
-) -> _Widened:  # fmt: skip
+    estimate: Callable[[Sides], FloatArray],
+    limits: Callable[[Sides, AnyArray | float], Limits],
+    plain: Sides,
+    draws: Sides,
+    quantiles: tuple[float, float],
+    *,
+    needs_p: bool,
+) -> _Widened:
     """Both intervals of every gap on one scale, and the p where the first reaches zero. draws : Sides of [M, m]"""
     z, narrow = quantiles
     own = estimate(plain)

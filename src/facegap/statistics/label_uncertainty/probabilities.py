@@ -48,7 +48,9 @@ def rubin(estimates: FloatArray, variances: FloatArray) -> Rubin:
     alike = (estimates == estimates[0]).all(axis=0)  # the mean of equals may be off by its last bit
     mean, between = np.where(alike, estimates[0], mean), np.where(alike, 0.0, between)
     added = (1 + 1 / draws) * between
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # too many to hold is as good as infinitely many
+    with np.errstate(
+        divide="ignore", invalid="ignore", over="ignore"
+    ):  # too many to hold is as good as infinitely many
         freedom = np.where(added > 0, (draws - 1) * (1 + within / added) ** 2, np.inf)
     return Rubin(mean, within, between, within + added, np.where(np.isnan(mean), np.nan, freedom))
 

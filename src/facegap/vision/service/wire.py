@@ -87,7 +87,9 @@ def exchange(line: Line, call: Call, data: bytes) -> tuple[Call, float]:
     try:
         with _send(line, data) as response:
             answer = replace(
-                call, status=response.status_code, content_type=_clean(response.headers.get("Content-Type", ""), line.key)
+                call,
+                status=response.status_code,
+                content_type=_clean(response.headers.get("Content-Type", ""), line.key),
             )
             asked = retry_after(response.headers.get("Retry-After", ""))
             for piece in _pieces(response):
