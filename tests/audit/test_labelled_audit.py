@@ -210,7 +210,7 @@ def dying(*arguments, **named):
     return real(*arguments, **named)
 
 setattr(store, sys.argv[2], dying)
-facegap.audit.run(**json.loads(sys.argv[1]))
+facegap.audit(**json.loads(sys.argv[1]))
 """
 
 

@@ -32,7 +32,7 @@ def started(name):
     child = os.fork()
     if child == 0:
         try:
-            facegap.audit.run(**request, out=os.path.join(folder, name), resume=True)
+            facegap.audit(**request, out=os.path.join(folder, name), resume=True)
             with open(os.path.join(folder, "modules.json"), "w") as file:
                 json.dump(sorted(sys.modules), file)
             os._exit(0)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.audit import scores
 from facegap.audit.run import recheck
 from facegap.audit.scores import audit_embeddings, audit_scores, unit_templates
 from facegap.audit.verify import VerifySettings
@@ -224,7 +225,7 @@ def test_templates_are_normalised_in_parts_as_in_one(monkeypatch: pytest.MonkeyP
     rows = np.random.default_rng(0).normal(size=(23, 5))
     rows[4] = 0
     whole = unit_templates(rows)
-    monkeypatch.setattr("facegap.audit.scores.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(scores, "ROWS_AT_ONCE", 4)
     parts = unit_templates(rows)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_array_equal(whole[1], parts[1])

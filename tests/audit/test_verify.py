@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap.audit import verify
+from facegap.audit import models, verify
 from facegap.audit.pair_lists import read_pairs
 from facegap.audit.run import recheck
 from facegap.audit.verify import Images, Matching, VerifySettings, match
@@ -338,7 +339,8 @@ def test_a_run_that_was_killed_while_it_compared_ends_with_the_same_tables(
     drawn: Path, toys: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(at, killed)
+        module, _, name = at.rpartition(".")
+        patched.setattr(importlib.import_module(module), name, killed)
         with pytest.raises(Killed):
             fg.audit(drawn, **request(toys), out=tmp_path / "run")
     fg.audit(drawn, **request(toys), out=tmp_path / "run", resume=True)
@@ -374,7 +376,7 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
 def test_what_can_only_fail_is_refused_before_the_first_image(
     drawn: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setattr("facegap.audit.models.load_models", lambda *_, **__: pytest.fail("a model was opened"))
+    monkeypatch.setattr(models, "load_models", lambda *_, **__: pytest.fail("a model was opened"))
     for name in ("exclude_pairs", "pairs"):
         if name in chosen:
             (tmp_path / "list.csv").write_text(f"left,right\n{chosen[name]}\n")

@@ -250,7 +250,7 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(
             (tmp_path / f"{person}_{copy}.png").write_bytes(encode(".png", draw(green=green, red=red)))
             lines.append(f"{person}_{copy}.png,P{person},{'female' if person % 2 else 'male'}")
     (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
-    facegap.audit.run(
+    facegap.audit(
         tmp_path / "people.csv",
         detect=toys.card("detector"),
         classify=toys.card("classifier"),

@@ -71,7 +71,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
         runs=run_table(runs),
         level=100 * float(found.sides["level"].iloc[0]),
         style=Markup(style),
-        policy=policy(style, ""),  # noqa: S704  (a file of the package)
+        policy=policy(style, ""),
     )
 
 

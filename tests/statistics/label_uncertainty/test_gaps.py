@@ -148,6 +148,13 @@ def test_no_interval_is_narrower_than_without_doubt(seed: int, possible: tuple[f
     )
 
 
+def test_a_ratio_to_a_rate_of_zero_has_neither_end_of_an_interval() -> None:
+    found = rates([3, 0], [81, 21])  # two draws that do have errors in both groups
+    drawn = [rates([2, 1], [44, 58]), rates([2, 2], [44, 58])]
+    columns = labelled(found, drawn)[1]
+    assert np.isnan([columns.label_ratio_low[0], columns.label_ratio_high[0]]).all()
+
+
 # ---- verdicts ----
 
 

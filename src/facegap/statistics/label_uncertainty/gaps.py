@@ -220,7 +220,9 @@ def _around(
         down, up = (np.sqrt((stretch * arm) ** 2 + added) * wider for arm in (own - below, above - own))
         low, high = np.minimum(own, found.estimate) - down, np.maximum(own, found.estimate) + up
         # Rounding must not leave the widened interval inside the plain one by its last bit.
-        return np.minimum(low, below), np.maximum(high, above)
+        low, high = np.minimum(low, below), np.maximum(high, above)
+    defined = np.isfinite(own)  # a ratio to a rate of 0 has no centre to put arms around, on either side
+    return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
 
 
 def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
