@@ -70,7 +70,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
         methods=METHODS,
         runs=run_table(runs),
         level=100 * float(found.sides["level"].iloc[0]),
-        style=Markup(style),
+        style=Markup(style),  # noqa: S704  (our own style sheet)
         policy=policy(style, ""),
     )
 
