@@ -1,4 +1,4 @@
-"""Size and completeness of an image file, read from its bytes without decoding a pixel.
+"""Format, size and completeness of an image file, read from its bytes without decoding a pixel.
 
 Two things must be known before OpenCV sees a file: how many pixels it claims (a 1 MB file can claim 1.6 billion), and
 whether it is whole, because OpenCV returns a cut-off JPEG as a picture that is grey from the cut downwards.
@@ -26,12 +26,17 @@ class HeaderError(ValueError):
     """The bytes are not an image of a format that is read here; the text says why."""
 
 
+class HeaderBoundError(HeaderError):
+    """The file may be an image, but it is beyond a bound of facegap's own."""
+
+
 def read_header(data: bytes) -> Header:
     """Header of a JPEG, PNG, WebP, BMP or TIFF file.
 
     Raises
     ------
-    HeaderError : empty, another format, or too damaged to state a size
+    HeaderBoundError : beyond a bound of this module
+    HeaderError      : empty, another format (named where it is known), or too damaged to state a size
     """
     if not data:
         raise HeaderError("the file is empty")
@@ -41,7 +46,55 @@ def read_header(data: bytes) -> Header:
                 return reader(data)
             except (struct.error, IndexError) as error:
                 raise HeaderError("the file ends inside its header") from error
-    raise HeaderError("not a JPEG, PNG, WebP, BMP or TIFF image")
+    raise HeaderError(
+        f"{foreign_format(data)}, not a JPEG, PNG, WebP, BMP, TIFF or AVIF image; convert it to JPEG or PNG"
+    )
+
+
+FOREIGN: dict[bytes, str] = {
+    b"GIF8": "a GIF image",
+    b"\xff\x0a": "a JPEG XL image",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL image",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 image",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 image",
+    b"%PDF": "a PDF document",
+    b"PK\x03\x04": "a ZIP archive",
+    b"8BPS": "a Photoshop document",
+    b"\x1a\x45\xdf\xa3": "a Matroska or WebM video",
+    b"qoif": "a QOI image",
+    b"version https://git-lfs": "a Git LFS pointer (the file itself was never downloaded: git lfs pull)",
+}
+HEIC_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
+)
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+
+def foreign_format(data: bytes) -> str:
+    """What a file is that is no image of a format read here, in words."""
+    for magic, name in FOREIGN.items():
+        if data.startswith(magic):
+            return name
+    if data[4:8] == b"ftyp":
+        return "a video (MP4 or QuickTime)"
+    start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page (a download that failed, perhaps)"
+    if start.startswith((b"<svg", b"<?xml")):
+        return "an SVG or XML file"
+    return "of no known format"
+
+
+def container_format(data: bytes) -> str:
+    """HEIC or AVIF, where the brands of an ISO base media file (ISO/IEC 14496-12, 4.3) say so; empty for all else."""
+    if data[4:8] != b"ftyp":
+        return ""
+    (length,) = struct.unpack_from(">I", data.ljust(4, b"\0"), 0)
+    box = data[8 : min(length, 256)]
+    brands = {box[at : at + 4] for at in range(0, len(box) - 3, 4) if at != 4}  # the second word is a version
+    if brands & AVIF_BRANDS:
+        return "AVIF"
+    return "HEIC" if brands & HEIC_BRANDS else ""
 
 
 # A marker in entropy-coded data: FF followed by anything but a stuffed zero, a restart marker or a fill byte.
@@ -72,7 +125,7 @@ def jpeg_header(data: bytes) -> Header:
             height, width = struct.unpack_from(">HH", data, at + 3)
         scans += marker == JPEG_SCAN
         if scans > MOST_JPEG_SCANS:
-            raise HeaderError(f"a JPEG file of more than {MOST_JPEG_SCANS} scans")
+            raise HeaderBoundError(f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the bound")
         at += length
     return Header("JPEG", *jpeg_size(width, height), complete=False)
 
