@@ -16,8 +16,11 @@ Kind = Literal["int", "nullable_int", "float", "str", "bool"]
 # Any: pandas-stubs wants literals where a table of dtypes is wanted.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
 
-FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "unreadable", "missing_file", "no_template")
-PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled")
+# No picture ever reached a model: the file is not there, cannot be decoded, or is beyond a bound of facegap's own. That
+# is the auditor's matter or facegap's, and in no denominator of a rate.
+NEVER_SHOWN = ("missing_file", "unreadable", "refused")
+FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
+PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
 
 
@@ -97,7 +100,7 @@ PREDICTIONS = Schema(
     },
 )
 
-TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "many_faces", "too_small", "unreadable", "missing_file")
+TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "many_faces", "too_small", *NEVER_SHOWN)
 MEASURED_TONES = ("lighter", "darker", "unknown", "")
 
 TONE = Schema(

@@ -101,7 +101,7 @@ def test_steps_begin_where_the_one_before_ended_and_what_is_set_aside_is_not_los
         (100, 99),
         (99, 95),
         (95, 90),
-        (100, 98),
+        (99, 98),
         (98, 88),
         (88, 80),
         (90, 50),

@@ -29,11 +29,11 @@ WORLD = {
     "eli1": ("eli", "male", "gallery", "no_face"),
     "ada2": ("ada", "female", "probe", "ok"),
     "ada3": ("ada", "female", "probe", "ok"),
-    "bea2": ("bea", "female", "probe", "unreadable"),
+    "bea2": ("bea", "female", "probe", "no_face"),
     "dan2": ("dan", "male", "probe", "ok"),
     "eli2": ("eli", "male", "probe", "ok"),
     "cyd1": ("cyd", "female", "probe", "ok"),
-    "cyd2": ("cyd", "female", "probe", "missing_file"),
+    "cyd2": ("cyd", "female", "probe", "too_small"),
     "fox1": ("fox", "male", "probe", "ok"),
 }
 # What each search returns, best first. ada3 has her mate's score tied with bea's.

@@ -116,9 +116,18 @@ def test_each_metric_counts_its_own_trials_and_errors() -> None:
     }
 
 
-def test_every_outcome_of_a_face_but_ok_is_a_failure_to_enrol() -> None:
+def test_an_image_that_was_shown_and_gave_no_usable_face_is_a_failure_to_acquire() -> None:
     count = len(FACE_OUTCOMES)
-    assert by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)["fta"] == (count - 1, count)
+    assert count == 8
+    found = by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)
+    assert found["fta"] == (4, 5)  # no_face, many_faces, too_small, no_template, of these and ok
+
+
+@pytest.mark.parametrize("outcome", ["missing_file", "unreadable", "refused"])
+def test_what_was_never_shown_to_a_model_is_no_trial_of_any_rate(outcome: str) -> None:
+    found = by_metric(["ok", outcome], ["right", "not_shown"], [1.0, np.nan])
+    assert {metric: trials for metric, (_, trials) in found.items()} == dict.fromkeys(found, 1)
+    assert found["fta"] == found["error_rate_all"] == (0, 1)
 
 
 def test_a_model_is_not_judged_by_what_it_does_not_say() -> None:

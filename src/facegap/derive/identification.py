@@ -16,6 +16,7 @@ import pandas as pd
 from facegap.derive.comparisons import PairRows
 from facegap.derive.gaps import known_codes, shared_subjects
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
+from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row, subject_codes
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.gaps import gap_family
@@ -144,7 +145,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     rows = []
     for cells in (cells_of(run.manifest, grouping) for grouping in groupings_of(run)):
         sizes = [
-            np.bincount(cells.codes[who], minlength=len(cells.groups)) for who in (searched.roles == GALLERY, non_mated)
+            np.bincount(cells.codes[who], minlength=len(cells.groups)) for who in (roles_shown(run, searched) == GALLERY, non_mated)
         ]
         rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):
@@ -216,7 +217,7 @@ def points_at(record: Any, gallery: str) -> Iterator[SearchPoint]:
 
 def gallery_in_words(run: Run, searched: Searched) -> str:
     """N: images and people of the gallery, and the images of it that gave no template."""
-    inside = searched.roles == GALLERY
+    inside = roles_shown(run, searched) == GALLERY
     lost = int((inside & (run.faces["outcome"] != "ok").to_numpy(np.bool_)).sum())
     people = run.manifest["subject"].to_numpy()[inside]
     words = f"gallery of {int(inside.sum())} images of {len(set(people))} people"
@@ -225,10 +226,10 @@ def gallery_in_words(run: Run, searched: Searched) -> str:
 
 def searches_of(run: Run, searched: Searched) -> Searches:
     """The stored lists as one row per probe, lost templates included."""
-    people = subject_codes(run.manifest)
+    people, roles = subject_codes(run.manifest), roles_shown(run, searched)
     excluded = run.matched.excluded if run.matched is not None else np.empty((0, 2), np.int64)
-    mates, reviewed = mates_of(searched.roles, people, excluded)
-    counted = (searched.roles == PROBE) & ((mates == 0) | (mates > reviewed))
+    mates, reviewed = mates_of(roles, people, excluded)
+    counted = (roles == PROBE) & ((mates == 0) | (mates > reviewed))
     rows = np.flatnonzero(counted)
     place = np.full(len(people), -1, np.int64)
     place[rows] = np.arange(len(rows))
@@ -241,6 +242,11 @@ def searches_of(run: Run, searched: Searched) -> Searches:
     is_mate = np.zeros(scores.shape, np.bool_)
     is_mate[line, column] = people[probe[inside]] == people[gallery[inside]]
     return Searches(rows, mates[rows] > 0, scores, is_mate)
+
+
+def roles_shown(run: Run, searched: Searched) -> AnyArray:
+    """The roles of the manifest rows; empty for a row whose picture was never shown to a model. text (rows,)."""
+    return np.where(shown_to_a_model(run.faces), searched.roles, "")
 
 
 def mates_of(roles: AnyArray, people: IntArray, excluded: PairRows) -> tuple[IntArray, IntArray]:

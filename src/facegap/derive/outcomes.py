@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.inputs.manifests.labels import UNKNOWN, age_distance
-from facegap.tables import FACES, PREDICTIONS, check
+from facegap.tables import FACES, NEVER_SHOWN, PREDICTIONS, check
 from facegap.types import BoolArray, FloatArray
 
 AGE_TOLERANCE_YEARS = 5.0
@@ -22,18 +22,23 @@ def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
     return check(faces, FACES, "faces")
 
 
+def shown_to_a_model(faces: pd.DataFrame) -> BoolArray:
+    """Per row of FACES whether a decoded picture was there to be shown: only those are trials of a model. bool (rows,)."""
+    return ~faces["outcome"].isin(NEVER_SHOWN).to_numpy(np.bool_)
+
+
 def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """PREDICTIONS: one row per manifest row; empty where the run has no classifier (`classes` and ages are empty then).
 
-    Outcomes, the first that holds: `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
+    Outcomes, the first that holds: `not_shown` (no picture reached the model: no trial), `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
     give, never an error of the person), `no_answer` (no face, or the model gave no number), `right`, `wrong`.
     `detail` says why there is no answer, or what an answer lacks.
     """
     label = manifest["gender"] if "gender" in manifest.columns else pd.Series(UNKNOWN, index=manifest.index)
     answer, why = rows["prediction"], rows.get("answer_detail", pd.Series("", index=rows.index))
     outcome = np.select(
-        [label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
-        ["unlabelled", "outside_classes", "no_answer", "right"],
+        [~shown_to_a_model(rows), label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
+        ["not_shown", "unlabelled", "outside_classes", "no_answer", "right"],
         default="wrong",
     )
     faceless = (answer == "") & (rows["outcome"] != "ok")
@@ -63,8 +68,10 @@ def counted(
 ) -> dict[str, tuple[BoolArray, BoolArray]]:
     """Per metric of single images: which rows are trials, and which of them are errors.
 
-    fta                 : all rows; error = no usable face. Absent where no detector ran (`detected`): none is judged
-    no_answer_rate      : all rows; error = no answer. Instead of fta, where a black box had to find the face itself
+    Rows whose picture was never shown to a model (`shown_to_a_model`) are trials of nothing.
+
+    fta                 : rows that were shown; error = no usable face. Absent where no detector ran (`detected`)
+    no_answer_rate      : rows that were shown; error = no answer. Instead of fta, where a black box had to find the face itself
     error_rate_answered : rows labelled with a class of the model that got an answer; error = the other class
     error_rate_all      : rows labelled with a class of the model; error = the other class, or no answer
     age_error_over_5    : rows with an age label and a predicted age; error = more than 5 years beyond the label
@@ -72,13 +79,13 @@ def counted(
     outcome = predictions["outcome"].to_numpy()
     wrong, silent = outcome == "wrong", outcome == "no_answer"
     answered = (outcome == "right") | wrong
-    everybody = np.ones(len(faces), np.bool_)
+    shown = shown_to_a_model(faces)
     metrics: dict[str, tuple[BoolArray, BoolArray]] = {}
     if detected:
-        metrics["fta"] = (everybody, (faces["outcome"] != "ok").to_numpy(np.bool_))
+        metrics["fta"] = (shown, shown & (faces["outcome"] != "ok").to_numpy(np.bool_))
     elif says_gender or says_age:
         said = predictions["prediction"] != "" if says_gender else predictions["age"].notna()
-        metrics["no_answer_rate"] = (everybody, ~said.to_numpy(np.bool_))
+        metrics["no_answer_rate"] = (shown, shown & ~said.to_numpy(np.bool_))
     if says_gender:
         metrics["error_rate_answered"] = (answered, wrong)
         metrics["error_rate_all"] = (answered | silent, wrong | silent)

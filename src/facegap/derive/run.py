@@ -15,6 +15,7 @@ from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
 from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
@@ -97,7 +98,7 @@ def comparisons_of(run: Run) -> Comparisons | None:
         return None
     subjects = subject_codes(run.manifest)
     enrolled = (run.faces["outcome"] == "ok").to_numpy(np.bool_)
-    counted = matched.roles == EVALUATION
+    counted = (matched.roles == EVALUATION) & shown_to_a_model(run.faces)
     if matched.counts is not None:
         return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded)
     assert matched.pairs is not None

@@ -12,17 +12,19 @@ import pandas as pd
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.verification import Operating
+from facegap.tables import NEVER_SHOWN
 from facegap.types import BoolArray
 
-NOT_DECODED = ("missing_file", "unreadable")
+
 Chain = Literal["face", "answer", "comparison"]
+Kind = Literal["failure", "limit", "never shown"]
 # Chain, stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether
-# that is a failure of the model or a limit of the data.
-_WAY: tuple[tuple[Chain, str, str, str, Literal["failure", "limit"]], ...] = (
-    ("face", "decoded", "images", "file unreadable", "failure"),
+# that is a failure of the model, a limit of the data, or a file that no model was ever shown.
+_WAY: tuple[tuple[Chain, str, str, str, Kind], ...] = (
+    ("face", "decoded", "images", "never shown to a model: file missing, unreadable or refused", "never shown"),
     ("face", "detected", "decoded", "no face found", "failure"),
     ("face", "enrolled", "detected", "face not usable", "failure"),
-    ("answer", "labelled", "images", "no label that the model can give", "limit"),
+    ("answer", "labelled", "decoded", "no label that the model can give", "limit"),
     ("answer", "answered", "labelled", "no answer", "failure"),
     ("answer", "right", "answered", "wrong answer", "failure"),
     ("comparison", "judged", "enrolled", "set aside to find the threshold", "limit"),
@@ -44,7 +46,7 @@ class Step:
     began: int
     reached: int
     lost: str
-    kind: Literal["failure", "limit"]
+    kind: Kind
 
 
 def steps_of(row: Mapping[str, Any]) -> list[Step]:
@@ -92,16 +94,19 @@ def stages_of(
 ) -> dict[str, BoolArray]:
     """The stages of a run, in up to three chains that begin at `images`; within one no stage exceeds the one before.
 
-    decoded, detected, enrolled    : where a detector is judged (`detected`); the first two where it ran here, so that
-                                     FACES says by which policy. enrolled has outcome ok
+    decoded                        : a picture was there to be shown to a model; where one was not, or a detector ran
+    detected, enrolled             : where a detector is judged (`detected`); the first where it ran here, so that FACES
+                                     says by which policy. enrolled has outcome ok
     labelled, answered, right      : with a classifier: with a class of the model, with an answer, with the right one
     set_aside, compared, with_mate, matched : with an embedder. set_aside are the images with a template on which the
                                      threshold was found; they were not lost. compared with at least one other image;
                                      with_mate has a genuine pair; matched has every genuine pair accepted
     """
     outcome = faces["outcome"].to_numpy()
-    decoded = ~np.isin(outcome, NOT_DECODED)
+    decoded = ~np.isin(outcome, NEVER_SHOWN)
     stages = {"images": np.ones(len(faces), np.bool_)}
+    if not decoded.all():
+        stages |= {"decoded": decoded}
     if detected and (faces["policy"] != "").any():
         stages |= {"decoded": decoded, "detected": decoded & (faces["faces"].to_numpy() > 0)}
     if detected:
@@ -109,7 +114,7 @@ def stages_of(
     if says_gender:
         told = predictions["outcome"].to_numpy()
         stages |= {
-            "labelled": ~np.isin(told, ("outside_classes", "unlabelled")),
+            "labelled": ~np.isin(told, ("outside_classes", "unlabelled", "not_shown")),
             "answered": np.isin(told, ("right", "wrong")),
             "right": told == "right",
         }

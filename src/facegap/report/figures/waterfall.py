@@ -35,7 +35,7 @@ from facegap.store.run import Run
 from facegap.types import Group
 
 STAGE_NAMES: Mapping[str, str] = {
-    "decoded": "image read",
+    "decoded": "shown to a model",
     "detected": "face found",
     "enrolled": "face usable",
     "labelled": "label known",
@@ -47,10 +47,12 @@ STAGE_NAMES: Mapping[str, str] = {
     "matched": "own photograph accepted",
 }
 CHAINS: Mapping[str, str] = {"face": "Finding a face", "answer": "Answering", "comparison": "Comparing"}
-PARTS = ("reached", "lost by the model", "left out by the data")
+PARTS = ("reached", "lost by the model", "left out by the data", "never shown to a model")
+PART_OF_KIND: Mapping[str, str] = {"failure": PARTS[1], "limit": PARTS[2], "never shown": PARTS[3]}
+NEVER = "#1b1b1b"
 # Lost images of a group end at one of these, in the order of the way; each its own colour and its own place in the bar.
 LOSSES: Mapping[str, str] = {
-    "decoded": "#1b1b1b",
+    "decoded": NEVER,
     "detected": "#882255",
     "enrolled": "#cc79a7",
     "answered": PALETTE[4],
@@ -104,7 +106,7 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     axis = alt.Axis(title=None, ticks=False, domain=False, labelFontWeight=bold)
     y = alt.Y("stage:N", sort=order, axis=axis)
     present = [part for part in PARTS if any(row["part"] == part and row["stop"] > row["start"] for row in rows)]
-    colours = dict(zip(PARTS, (KEPT, FAILED, ASIDE), strict=True))
+    colours = dict(zip(PARTS, (KEPT, FAILED, ASIDE, NEVER), strict=True))
     base = alt.Chart(data([*headings, *rows])).encode(y=y)
     bars = (
         base.transform_filter("isValid(datum.part)")
@@ -147,7 +149,7 @@ def note_of(step: Step) -> str:
 
 def parts(step: Step) -> list[dict[str, Any]]:
     """The bar of a step: from 0 what reached it, then what did not."""
-    lost = PARTS[1] if step.kind == "failure" else PARTS[2]
+    lost = PART_OF_KIND[step.kind]
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
         {
