@@ -145,7 +145,8 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     rows = []
     for cells in (cells_of(run.manifest, grouping) for grouping in groupings_of(run)):
         sizes = [
-            np.bincount(cells.codes[who], minlength=len(cells.groups)) for who in (roles_shown(run, searched) == GALLERY, non_mated)
+            np.bincount(cells.codes[who], minlength=len(cells.groups))
+            for who in (roles_shown(run, searched) == GALLERY, non_mated)
         ]
         rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):

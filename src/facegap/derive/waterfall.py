@@ -15,7 +15,6 @@ from facegap.derive.verification import Operating
 from facegap.tables import NEVER_SHOWN
 from facegap.types import BoolArray
 
-
 Chain = Literal["face", "answer", "comparison"]
 Kind = Literal["failure", "limit", "never shown"]
 # Chain, stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether

@@ -1,0 +1,147 @@
+"""Image files that are not there, and files beside them whose names are nearly the same.
+
+File names are opened byte for byte as the manifest writes them; what is found here is only ever proposed. A name is near
+if it differs by upper and lower case, Unicode form (é as one sign or as two), blanks, percent-encoding, backslashes, or the
+suffix.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+import pandas as pd
+
+MOST_LISTED = 200_000  # entries of a folder that are looked through
+MOST_PROPOSED = 5  # rows named in a message
+
+
+@dataclass(frozen=True)
+class MissingFile:
+    """A row whose file is not there.
+
+    position : of the row in the manifest's frame
+    line     : of the manifest
+    near     : a path that is there and nearly the same, relative to the manifest's folder; empty for none
+    how      : in what it differs, in words; empty for none
+    """
+
+    position: int
+    line: int
+    image: str
+    near: str = ""
+    how: str = ""
+
+
+def missing_files(frame: pd.DataFrame, folder: Path) -> list[MissingFile]:
+    """The rows of a manifest whose files are not there, with near names.
+
+    frame  : MANIFEST
+    folder : that its paths are relative to
+    """
+    listed = lru_cache(maxsize=1024)(entries_of)
+    found = []
+    for position, (path, image, line) in enumerate(zip(frame["path"], frame["image"], frame["line"], strict=True)):
+        if not exists(folder / str(path)):
+            near, how = near_name(str(path), folder, listed)
+            found.append(MissingFile(position, int(line), str(image), near, how))
+    return found
+
+
+def exists(path: Path) -> bool:
+    """Whether something has this name; what it is, and whether it may be read, is found out when it is opened."""
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a name with a zero byte
+        return False
+
+
+def entries_of(folder: Path) -> tuple[str, ...]:
+    """Names in a folder; none where it cannot be listed, and the first MOST_LISTED of a huge one."""
+    names = []
+    try:
+        with os.scandir(folder) as found:
+            for entry in found:
+                names.append(entry.name)
+                if len(names) >= MOST_LISTED:
+                    break
+    except (OSError, ValueError):
+        return ()
+    return tuple(names)
+
+
+SAME: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("Unicode form", lambda name: unicodedata.normalize("NFC", name)),
+    ("upper and lower case", lambda name: unicodedata.normalize("NFC", name).casefold()),
+    ("blanks", lambda name: "".join(unicodedata.normalize("NFC", name).casefold().split())),
+    ("percent-encoding", lambda name: "".join(unicodedata.normalize("NFC", unquote(name)).casefold().split())),
+)
+
+
+def near_name(path: str, folder: Path, listed: Callable[[Path], tuple[str, ...]]) -> tuple[str, str]:
+    """A path that is there and nearly `path`, and in what it differs; two empty texts where there is none.
+
+    Each part is looked for in the folder that the parts before it led to, so that a folder may differ as well.
+    """
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    how = ["backslashes"] if "\\" in path else []
+    place, chosen = folder, []
+    for number, part in enumerate(parts):
+        if part in ("..", "/"):
+            return "", ""
+        if exists(place / part):
+            name, difference = part, ""
+        else:
+            name, difference = nearest(part, listed(place), is_file=number == len(parts) - 1)
+        if not name:
+            return "", ""
+        chosen.append(name)
+        how += [difference] if difference and difference not in how else []
+        place = place / name
+    return ("/".join(chosen), ", ".join(how)) if how else ("", "")
+
+
+def nearest(part: str, names: Sequence[str], *, is_file: bool) -> tuple[str, str]:
+    """The one name among `names` that differs least from `part`, and how; none where two are equally near."""
+    for words, key in SAME:
+        wanted = key(part)
+        same = [name for name in names if key(name) == wanted]
+        if same:
+            return (same[0], words) if len(same) == 1 else ("", "")
+    if not is_file:
+        return "", ""
+    loosest = SAME[-1][1]
+    stem = stem_of(loosest(part))
+    same = [name for name in names if stem_of(loosest(name)) == stem]
+    return (same[0], "suffix") if len(same) == 1 else ("", "")
+
+
+def stem_of(name: str) -> str:
+    """A name without its suffix; one without a suffix is its own stem."""
+    return name.rpartition(".")[0] or name
+
+
+def told(missing: Sequence[MissingFile], *, include_ids: bool) -> list[str]:
+    """Sentences on missing files: how many, how many have a near name and in what these differ, and the first lines."""
+    near = [file for file in missing if file.near]
+    lines = [f"First at line {', '.join(str(file.line) for file in missing[:MOST_PROPOSED])} of the manifest."]
+    if near:
+        kinds = ", ".join(f"{how} ({count})" for how, count in counted(file.how for file in near))
+        lines.append(f"{len(near)} of them have a near name on the disk that differs in {kinds}.")
+    if include_ids:
+        lines += [
+            f"Line {file.line}: {file.image!r}"
+            + (f" is not there, {file.near!r} is." if file.near else " is not there.")
+            for file in missing[:MOST_PROPOSED]
+        ]
+    return lines
+
+
+def counted(words: Iterable[str]) -> list[tuple[str, int]]:
+    """Each word with its number, the commonest first."""
+    return [(str(word), int(number)) for word, number in pd.Series(list(words)).value_counts().items()]

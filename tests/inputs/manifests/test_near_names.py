@@ -1,0 +1,75 @@
+"""Missing image files, and names that are nearly theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from facegap.inputs.manifests.near_names import missing_files, told
+
+
+def rows(*paths: str) -> pd.DataFrame:
+    return pd.DataFrame({"path": paths, "image": paths, "line": range(2, 2 + len(paths))})
+
+
+@pytest.mark.parametrize(
+    ("written", "there", "how"),
+    [
+        ("a.jpg", "a.JPG", "upper and lower case"),
+        ("A.JPG", "a.jpg", "upper and lower case"),
+        ("jose\u0301.jpg", "jos\u00e9.jpg", "Unicode form"),
+        ("Jos\u00e9.jpg", "jose\u0301.JPG", "upper and lower case"),
+        ("a.jpg", "a.jpeg", "suffix"),
+        ("a.jpg", "a.png", "suffix"),
+        ("a", "a.jpg", "suffix"),
+        ("a b.jpg", "ab.jpg", "blanks"),
+        ("a.jpg ", "a.jpg", "blanks"),
+        ("a%20b.jpg", "a b.jpg", "percent-encoding"),
+        ("images/a.jpg", "Images/a.jpg", "upper and lower case"),
+        ("images\\a.jpg", "images/a.jpg", "backslashes"),
+        ("Images\\a.jpg", "images/a.JPG", "backslashes, upper and lower case"),
+    ],
+)
+def test_a_near_name_is_proposed_with_the_way_in_which_it_differs(
+    written: str, there: str, how: str, tmp_path: Path
+) -> None:
+    (tmp_path / there).parent.mkdir(exist_ok=True)
+    (tmp_path / there).write_bytes(b"x")
+    (found,) = missing_files(rows(written), tmp_path)
+    assert (found.near, found.how) == (there, how)
+
+
+def test_a_file_that_is_there_byte_for_byte_is_not_missing(tmp_path: Path) -> None:
+    (tmp_path / "jose\u0301.jpg").write_bytes(b"x")
+    assert missing_files(rows("jose\u0301.jpg"), tmp_path) == []
+
+
+@pytest.mark.parametrize("names", [("a.JPG", "A.jpg"), ("a.jpeg", "a.png"), ()])
+def test_nothing_is_proposed_where_two_names_are_equally_near_or_none_is(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    (found,) = missing_files(rows("a.jpg"), tmp_path)
+    assert (found.near, found.how) == ("", "")
+
+
+def test_no_path_outside_the_folder_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a.JPG").write_bytes(b"x")
+    (found,) = missing_files(rows("../a.jpg"), tmp_path / "inner")
+    assert found.near == ""
+
+
+def test_names_are_told_only_where_they_may_be(tmp_path: Path) -> None:
+    (tmp_path / "a.JPG").write_bytes(b"x")
+    missing = missing_files(rows("a.jpg", "zz.jpg"), tmp_path)
+    said = " ".join(told(missing, include_ids=False))
+    assert "a.jpg" not in said
+    assert "First at line 2, 3 of the manifest. 1 of them have a near name" in said
+    assert "upper and lower case (1)" in said
+    named = told(missing, include_ids=True)
+    assert "Line 2: 'a.jpg' is not there, 'a.JPG' is." in named
+    assert "Line 3: 'zz.jpg' is not there." in named
