@@ -30,7 +30,8 @@ def shown_to_a_model(faces: pd.DataFrame) -> BoolArray:
 def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """PREDICTIONS: one row per manifest row; empty where the run has no classifier (`classes` and ages are empty then).
 
-    Outcomes, the first that holds: `not_shown` (no picture reached the model: no trial), `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
+    Outcomes, the first that holds: `not_shown` (no picture reached the model: no trial),
+    `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
     give, never an error of the person), `no_answer` (no face, or the model gave no number), `right`, `wrong`.
     `detail` says why there is no answer, or what an answer lacks.
     """

@@ -19,6 +19,7 @@ import pandas as pd
 
 MOST_LISTED = 200_000  # entries of a folder that are looked through
 MOST_PROPOSED = 5  # rows named in a message
+MOST_LOOKED_UP = 5_000  # missing files for which near names are looked for
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ def missing_files(frame: pd.DataFrame, folder: Path) -> list[MissingFile]:
     frame  : MANIFEST
     folder : that its paths are relative to
     """
-    listed = lru_cache(maxsize=1024)(entries_of)
-    found = []
+    indexed = lru_cache(maxsize=1024)(index_of)
+    found: list[MissingFile] = []
     for position, (path, image, line) in enumerate(zip(frame["path"], frame["image"], frame["line"], strict=True)):
         if not exists(folder / str(path)):
-            near, how = near_name(str(path), folder, listed)
+            near, how = near_name(str(path), folder, indexed) if len(found) < MOST_LOOKED_UP else ("", "")
             found.append(MissingFile(position, int(line), str(image), near, how))
     return found
 
@@ -83,7 +84,30 @@ SAME: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-def near_name(path: str, folder: Path, listed: Callable[[Path], tuple[str, ...]]) -> tuple[str, str]:
+@dataclass(frozen=True)
+class Index:
+    """The names in a folder by each way of being nearly the same, and by their stems."""
+
+    same: tuple[dict[str, list[str]], ...]
+    stems: dict[str, list[str]]
+
+
+def index_of(folder: Path) -> Index:
+    """The names in a folder, ready to be asked for near ones."""
+    names = entries_of(folder)
+    loosest = SAME[-1][1]
+    return Index(tuple(grouped(names, key) for _, key in SAME), grouped(names, lambda name: stem_of(loosest(name))))
+
+
+def grouped(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    """The names under what `key` makes of each."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(key(name), []).append(name)
+    return found
+
+
+def near_name(path: str, folder: Path, indexed: Callable[[Path], Index]) -> tuple[str, str]:
     """A path that is there and nearly `path`, and in what it differs; two empty texts where there is none.
 
     Each part is looked for in the folder that the parts before it led to, so that a folder may differ as well.
@@ -97,7 +121,7 @@ def near_name(path: str, folder: Path, listed: Callable[[Path], tuple[str, ...]]
         if exists(place / part):
             name, difference = part, ""
         else:
-            name, difference = nearest(part, listed(place), is_file=number == len(parts) - 1)
+            name, difference = nearest(part, indexed(place), is_file=number == len(parts) - 1)
         if not name:
             return "", ""
         chosen.append(name)
@@ -106,18 +130,15 @@ def near_name(path: str, folder: Path, listed: Callable[[Path], tuple[str, ...]]
     return ("/".join(chosen), ", ".join(how)) if how else ("", "")
 
 
-def nearest(part: str, names: Sequence[str], *, is_file: bool) -> tuple[str, str]:
-    """The one name among `names` that differs least from `part`, and how; none where two are equally near."""
-    for words, key in SAME:
-        wanted = key(part)
-        same = [name for name in names if key(name) == wanted]
+def nearest(part: str, index: Index, *, is_file: bool) -> tuple[str, str]:
+    """The one name of a folder that differs least from `part`, and how; none where two are equally near."""
+    for (words, key), names in zip(SAME, index.same, strict=True):
+        same = names.get(key(part), [])
         if same:
             return (same[0], words) if len(same) == 1 else ("", "")
     if not is_file:
         return "", ""
-    loosest = SAME[-1][1]
-    stem = stem_of(loosest(part))
-    same = [name for name in names if stem_of(loosest(name)) == stem]
+    same = index.stems.get(stem_of(SAME[-1][1](part)), [])
     return (same[0], "suffix") if len(same) == 1 else ("", "")
 
 
