@@ -322,10 +322,10 @@ def test_every_image_ends_with_an_answer_or_a_reason(
     server: Server, people: Callable[..., Run], tmp_path: Path
 ) -> None:
     run = people()
-    assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "no_answer"]
+    assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "not_shown"]
     assert run.predictions["detail"].tolist()[-1] == "face: unreadable"
     assert run.faces["outcome"].tolist() == ["ok"] * 5 + ["unreadable"]
-    assert rates(run) == {"no_answer_rate": (1, 6), "error_rate_answered": (1, 5), "error_rate_all": (2, 6)}
+    assert rates(run) == {"no_answer_rate": (0, 5), "error_rate_answered": (1, 5), "error_rate_all": (1, 5)}
     assert server.seen == [(tmp_path / f"{k}.png").read_bytes() for k in range(5)]
     assert run.record["sent"] == {"recipient": server.host, "images": 5, "calls": 5, "max_calls": None}
 
@@ -347,8 +347,8 @@ def test_the_report_names_the_recipient_and_the_number_and_nothing_holds_the_key
 def test_a_local_detector_is_judged_by_itself(server: Server, people: Callable[..., Run], toys: Any) -> None:
     run = people(detect=str(toys.card("detector")))
     assert run.faces["outcome"].tolist() == ["no_face", "ok", "ok", "ok", "ok", "unreadable"]
-    assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "no_answer"]
-    assert rates(run)["fta"] == (2, 6)
+    assert run.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "not_shown"]
+    assert rates(run)["fta"] == (1, 5)
     assert len(server.seen) == 5
 
 
@@ -375,7 +375,7 @@ def test_a_larger_budget_takes_a_run_up_where_the_smaller_was_spent(
 ) -> None:
     run = people(max_calls=2)
     assert run.predictions["detail"].tolist()[2:5] == ["the budget of 2 calls was spent"] * 3
-    assert rates(run)["error_rate_all"] == (4, 6)
+    assert rates(run)["error_rate_all"] == (0, 2)  # images that were never sent are no trials
     assert len(people(max_calls=2, resume=True).predictions) == 6
     assert len(server.seen) == 2
     more = people(max_calls=4, resume=True)
@@ -383,7 +383,7 @@ def test_a_larger_budget_takes_a_run_up_where_the_smaller_was_spent(
     assert more.record["sent"]["calls"] == 4
     whole = people(resume=True)
     assert len(server.seen) == 5
-    assert whole.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "no_answer"]
+    assert whole.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "not_shown"]
     assert recheck(tmp_path / "run") == []
     people(resume=True, max_calls=1)
     assert len(server.seen) == 5

@@ -37,8 +37,9 @@ def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Seque
     """
     label = manifest["gender"] if "gender" in manifest.columns else pd.Series(UNKNOWN, index=manifest.index)
     answer, why = rows["prediction"], rows.get("answer_detail", pd.Series("", index=rows.index))
+    shown = shown_to_a_model(rows) & rows.get("sent", pd.Series(True, index=rows.index)).to_numpy(np.bool_)
     outcome = np.select(
-        [~shown_to_a_model(rows), label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
+        [~shown, label == UNKNOWN, ~label.isin(list(classes)), answer == "", answer == label],
         ["not_shown", "unlabelled", "outside_classes", "no_answer", "right"],
         default="wrong",
     )
@@ -86,7 +87,8 @@ def counted(
         metrics["fta"] = (shown, shown & (faces["outcome"] != "ok").to_numpy(np.bool_))
     elif says_gender or says_age:
         said = predictions["prediction"] != "" if says_gender else predictions["age"].notna()
-        metrics["no_answer_rate"] = (shown, shown & ~said.to_numpy(np.bool_))
+        asked = shown & (outcome != "not_shown")  # a budget of calls may end before an image is sent
+        metrics["no_answer_rate"] = (asked, asked & ~said.to_numpy(np.bool_))
     if says_gender:
         metrics["error_rate_answered"] = (answered, wrong)
         metrics["error_rate_all"] = (answered | silent, wrong | silent)

@@ -155,6 +155,7 @@ def ask(row: Row, data: bytes, service: Service) -> None:
         "probability": said.probability,
         "age": said.age,
         "answer_detail": said.detail,
+        "sent": said.sent,
     }
 
 
@@ -176,6 +177,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "probability": np.nan,
         "age": np.nan,
         "answer_detail": "",
+        "sent": True,
     }
 
 

@@ -47,12 +47,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Said:
-    """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer."""
+    """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer.
+
+    sent : the image went to the service at least once; one that never did is no trial of it
+    """
 
     prediction: str = ""
     probability: float = math.nan
     age: float = math.nan
     detail: str = ""
+    sent: bool = True
 
 
 # ---- calls in the run folder ----

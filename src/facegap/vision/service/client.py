@@ -91,7 +91,7 @@ class Service:
         while not calls or not is_final(calls):
             if not self._may_call():
                 last = f"; before that: {calls[-1].reason}" if calls and calls[-1].reason else ""
-                return Said(detail=f"the budget of {self.limits.max_calls} calls was spent{last}")
+                return Said(detail=f"the budget of {self.limits.max_calls} calls was spent{last}", sent=bool(calls))
             self._wait_for_turn()
             call = Call(row, len(calls) + 1, sha256, "sent", datetime.now(UTC).isoformat(timespec="seconds"))
             tries = len(calls) - earlier + 1
