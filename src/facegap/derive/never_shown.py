@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact
 
@@ -93,4 +94,4 @@ def uneven_p(counts: Sequence[tuple[int, int]]) -> float:
     lost, files = counts[0]
     others_lost, others_files = (sum(count[k] for count in counts[1:]) for k in (0, 1))
     table = [[lost, files - lost], [others_lost, others_files - others_lost]]
-    return min(1.0, float(fisher_exact(table).pvalue) * len(counts))
+    return min(1.0, float(fisher_exact(np.array(table)).pvalue) * len(counts))
