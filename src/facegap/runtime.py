@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,35 @@ GPU_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda
 # Not even errors: these are raised as well, and onnxruntime prints names from the model file with their escapes.
 LOG_NOTHING = 4
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
+LONGEST_REASON, MOST_OF_AN_ERROR = 300, 20_000  # onnxruntime quotes whole graphs
+# How onnxruntime words its errors, and what they mean; applied in this order.
+PLAIN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
+    (re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "), ""),
+    (re.compile(r"\S*/onnxruntime/\S+\.(?:cc|cpp|cu|h|cuh):\d+ .*?\)(?: const)? (?=\S)"), ""),
+    (re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'' Status Message: "), r"\1: "),
+    (
+        re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "),
+        r"\1 (node \2): ",
+    ),
+    (re.compile(r"(?<=: )\S[^.:]* was false\. (?=\S)"), ""),  # the condition as the source writes it
+    (
+        re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+).*"),
+        r"it is of IR version \1, and onnxruntime {version} reads up to \2; update onnxruntime, or export the model with "
+        r"an IR version of \2 or lower",
+    ),
+    (
+        re.compile(
+            r"ONNX Runtime only \*guarantees\* support .*?Opset (\d+) .* for domain (\S+) is till opset (\d+).*"
+        ),
+        r"it uses opset \1 of \2, and onnxruntime {version} knows up to \3; update onnxruntime, or export the model with "
+        r"opset \3 or lower",
+    ),
+    (
+        re.compile(r"(?:Fatal error: )?([\w.]*):(\w+)\(-?\d+\) is not a registered function/op"),
+        r"it uses the operator \2 of domain \1, which onnxruntime {version} does not have; export the model with "
+        r"operators of ONNX alone",
+    ),
+)
 VERSIONED = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "scipy", "pandas", "numba")
 
 
@@ -66,7 +96,7 @@ def open_session(
         state.EPFail,
         ValueError,
     ) as error:  # ValueError: onnxruntime quotes names from the file that are not UTF-8
-        raise ModelError(f"{name}: onnxruntime cannot open this file: {first_line(error)}") from error
+        raise ModelError(f"{name}: onnxruntime cannot open this file: {reason(error)}") from error
     except RuntimeError as error:
         raise DeviceError(f"{name}: {PROVIDERS[device]} does not start: {first_line(error)}; {GPU_INSTALL}") from error
     session.disable_fallback()
@@ -107,9 +137,10 @@ def run_session(
         state.NotImplemented,
         state.EPFail,
         ValueError,
+        RuntimeError,  # an output of a type that numpy does not have
     ) as error:
         shapes = ", ".join(str(value.shape) for value in feed.values())
-        raise ModelError(f"{name}: the model fails on input of shape {shapes}: {first_line(error)}") from error
+        raise ModelError(f"{name}: the model fails on input of shape {shapes}: {reason(error)}") from error
     return outputs
 
 
@@ -264,6 +295,15 @@ def processor_name() -> str:
 def usable_cores() -> int:
     """Processors that this process may use, which containers and taskset make fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def reason(error: BaseException) -> str:
+    """What onnxruntime says is wrong, as one bounded line without the place and signature in its own C++ source."""
+    text = " ".join(str(error)[:MOST_OF_AN_ERROR].split())
+    for pattern, words in PLAIN_WORDS:
+        text = pattern.sub(words, text)
+    text = text.replace("{version}", version_of("onnxruntime") or version_of("onnxruntime-gpu")).strip()
+    return text[:LONGEST_REASON] or type(error).__name__
 
 
 def first_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from facegap.audit.verify import VerifySettings
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.errors import ModelError, RunError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
+from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
@@ -23,6 +24,7 @@ from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
 from facegap.vision.pipeline import PART_ROWS, Stages
+from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_detector, rehearse_embedder
 from facegap.vision.service.wire import read_key
 
 NO_DETECT = "none"
@@ -52,12 +54,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings."""
+    """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings.
+
+    remarks : what the dry run found that is no error
+    """
 
     stages: Stages
     cards: Mapping[Task, ModelCard]
     execution: Execution
     remembered: Remembered = field(default_factory=Remembered)
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 def chosen_groupings(table: Manifest, settings: Settings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
@@ -89,11 +95,14 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
     cards = {task: card for task, (card, _) in resolved.items()}
     require_fitting(cards)
     searched = models_folders(folders)
-    sessions = {
-        task: runtime.open_session(read_weights(card, searched, given), name=card.name, device=settings.device)
-        for task, (card, given) in resolved.items()
-        if card.backend == "onnx"
-    }
+    sessions, facts = {}, {}
+    for task, (card, given) in resolved.items():
+        if card.backend == "onnx":
+            content = read_weights(card, searched, given)
+            sessions[task] = runtime.open_session(content, name=card.name, device=settings.device)
+            facts[task] = graph_facts(content)
+    stages, remarks = rehearsed_stages(cards, sessions, facts, settings)
+    remarks = Remarks(notices=recognised(resolved)) + remarks
     count = workers or runtime.usable_cores()
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
@@ -102,15 +111,59 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
         threads=1,
         workers=count,
         batch=settings.batch,
+        notes=remarks.notices,
     )
-    stages = Stages(
-        detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None,
-        embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in sessions else None,
-        classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in sessions else None,
-        settings.many_faces,
-        settings.min_face_px,
+    return Loaded(stages, cards, execution, look_up(cards.values()), remarks)
+
+
+def rehearsed_stages(
+    cards: Mapping[Task, ModelCard],
+    sessions: Mapping[Task, Any],
+    facts: Mapping[Task, GraphFacts],
+    settings: Settings,
+) -> tuple[Stages, Remarks]:
+    """The models held against their cards and run on made-up pictures, and what must be said of them.
+
+    Raises
+    ------
+    ModelError : a graph is not what its card says; the message names the key
+    """
+    detects = detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None
+    embeds = embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in sessions else None
+    classifies = classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in sessions else None
+    remarks = Remarks()
+    if detects is not None:
+        rehearse_detector(detects)
+    if embeds is not None:
+        embeds, said = rehearse_embedder(embeds)
+        remarks += said
+    if classifies is not None:
+        classifies, said = rehearse_classifier(classifies, facts["classify"])
+        remarks += said
+    return Stages(detects, embeds, classifies, settings.many_faces, settings.min_face_px), remarks
+
+
+def recognised(resolved: Mapping[Task, tuple[ModelCard, Path | None]]) -> tuple[str, ...]:
+    """A sentence on each file that lies here under another name than that of its card."""
+    return tuple(
+        f"{given.name} is {card.name} by its sha256; the settings are those of that card"
+        for card, given in resolved.values()
+        if given is not None and given.name != card.file
     )
-    return Loaded(stages, cards, execution, look_up(cards.values()))
+
+
+def require_a_task(detect: str, classify: str | None, embed: str | None, *, detect_only: bool) -> None:
+    """Raise ModelError unless the audit judges something, or detection alone was asked for."""
+    if detect_only and (classify is not None or embed is not None):
+        raise ModelError("--detect-only audits detection alone; leave it out, or --classify and --embed")
+    if detect_only and detect == NO_DETECT:
+        raise ModelError(f"--detect-only needs a detector, and --detect is {NO_DETECT}")
+    if not detect_only and classify is None and embed is None:
+        raise ModelError(
+            "nothing to audit: name a classifier with --classify (is the predicted gender or age right?) or an embedder with "
+            "--embed (are two images of a person recognised?); --detect-only audits the detector alone. facegap models lists "
+            "the cards"
+        )
 
 
 def require_fitting(cards: Mapping[Task, ModelCard]) -> None:

@@ -51,10 +51,12 @@ def record_of(
         "execution": plain(asdict(loaded.execution)),
         "timing": {**timing(rows), "by_group": timing_by_group(rows, table.frame, groupings)},
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
-        "alarms": list(loaded.remembered.alarms),
+        "alarms": [*loaded.remembered.alarms, *loaded.remarks.alarms],
         "checked": list(loaded.remembered.checked),
         "warnings": [
             *loaded.remembered.alarms,
+            *loaded.remarks.alarms,
+            *loaded.remarks.notices,
             *table.warnings,
             *label_warnings(
                 table.joined,

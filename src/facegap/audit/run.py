@@ -47,6 +47,7 @@ def audit(
     detect: str = "yunet",
     classify: str | None = None,
     embed: str | None = None,
+    detect_only: bool = False,
     by: str | Sequence[str] | None = None,
     where: str | None = None,
     tone: str | Path | None = None,
@@ -91,6 +92,7 @@ def audit(
 
     manifest                : CSV or parquet with a column image and any of subject, gender, age, ...
     detect, classify, embed : a card's name, a card's path, or the path of an .onnx beside which a card lies
+    detect_only : audit the detector alone; without classify and embed it must be said
     by       : groups, 'gender,race' each alone, 'gender*race' crossed; None: every label column alone
     where    : a condition on the manifest's columns, "age not in ('0-2', '3-9')"
     tone     : table of `facegap tone`: adds the labels measured_tone and measured_monk, with their doubt
@@ -134,12 +136,13 @@ def audit(
     """
     from facegap.audit.consent import Sending, on_stderr, require_leave, service_among
     from facegap.audit.enrolment import IdentifySettings, require_possible
-    from facegap.audit.models import Settings, chosen_groupings, load_models
+    from facegap.audit.models import Settings, chosen_groupings, load_models, require_a_task
     from facegap.audit.verify import VerifySettings, require_comparable, require_enough_pairs
     from facegap.derive.label_uncertainty.attach import with_tone
     from facegap.inputs.manifests.read import read_manifest
     from facegap.vision.service.client import Limits
 
+    require_a_task(detect, classify, embed, detect_only=detect_only)
     given = tuple(dict.fromkeys(threshold))  # a doubled one would double every row of rates.csv
     verify = VerifySettings(
         () if given or published_threshold else tuple(dict.fromkeys(fmr)),
@@ -184,8 +187,9 @@ def audit(
     if embed is not None:
         require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
     sending = Sending(send_images, Limits(max_calls, calls_per_second), notice or on_stderr)
-    for alarm in loaded.remembered.alarms:  # before the first image, and again above the result
-        sending.notice(alarm)
+    remarks = loaded.remarks
+    for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
+        sending.notice(said)  # before the first image, and again above the result
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, sending, len(table.frame), out)
     with run_folder(Path(out) if out is not None else None, resume=resume) as (folder, lasting):

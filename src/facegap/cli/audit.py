@@ -43,6 +43,12 @@ def audit(
         str | None, typer.Option(help="Classifier of gender and age, named likewise", rich_help_panel=MODELS)
     ] = None,
     embed: Annotated[str | None, typer.Option(help="Embedder, named likewise", rich_help_panel=MODELS)] = None,
+    detect_only: Annotated[
+        bool,
+        typer.Option(
+            "--detect-only", help="Audit the detector alone, without --classify and --embed", rich_help_panel=MODELS
+        ),
+    ] = False,
     by: By = None,
     where: Where = None,
     tone: Tone = None,
@@ -218,6 +224,7 @@ def audit(
             detect=detect,
             classify=classify,
             embed=embed,
+            detect_only=detect_only,
             by=by,
             where=where,
             tone=tone,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from facegap.errors import ModelError
 from facegap.inputs.cards.schema import AgeOutput, LabelOutput, ModelCard
@@ -16,15 +15,25 @@ from facegap.inputs.manifests.labels import age_interval
 from facegap.types import AnyArray, BoolArray, FloatArray
 from facegap.vision import tensors
 from facegap.vision.align import square_crop
+from facegap.vision.kinds import Reading, class_numbers, probabilities
+from facegap.vision.ports import INTEGERS, batch_limit, number_output
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A classifier that is ready to run."""
+    """A classifier that is ready to run.
+
+    outputs   : names of the graph's outputs, for gender and age as far as the card reads them, in this order
+    quantised : the graph computes in 8 bits, and its probabilities are as coarse
+    checked   : values that the card's kinds cannot have are an error; False where settings are tried that may be wrong
+    """
 
     card: ModelCard
     session: Any
     rows_per_run: int
+    outputs: tuple[str, ...]
+    quantised: bool = False
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,22 +49,30 @@ class Answers:
     age: FloatArray
 
 
-def classifier(card: ModelCard, session: Any, batch: int) -> Classifier:
-    """Check a graph against its card and settle how many faces go through it at once.
+def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = False) -> Classifier:
+    """Check the ports of a graph against its card and settle how many faces go through it at once.
 
     Raises
     ------
-    ModelError : an input or an output that the card names is not there
+    ModelError : an input or an output is not what the card says; the message names the key and what would fit
     """
     assert card.crop is not None
-    for output in label_outputs(card):
-        tensors.output_name(session, card, output.output)
-    return Classifier(card, session, min(batch, tensors.batch_limit(session, card) or batch))
+    limit = batch_limit(session, card)
+    ports = [number_output(session, card, output.output, f"{table}.output") for table, output in label_outputs(card)]
+    for port, (table, output) in zip(ports, label_outputs(card), strict=True):
+        if port.element in (*INTEGERS, "bool") and output.kind != "index" and isinstance(output, LabelOutput):
+            raise ModelError(
+                f"{card.name}: {table}.kind: the graph's output {port} gives whole numbers, as an ArgMax does, and kind "
+                f'{output.kind} needs fractions; write kind = "index" where they are numbers of classes, else export the '
+                "model with float32 outputs"
+            )
+    return Classifier(card, session, min(batch, limit or batch), tuple(port.name for port in ports), quantised)
 
 
-def label_outputs(card: ModelCard) -> list[LabelOutput | AgeOutput]:
-    """The outputs that the card reads, gender before age."""
-    return [output for output in (card.outputs.gender, card.outputs.age) if output is not None]
+def label_outputs(card: ModelCard) -> list[tuple[str, LabelOutput | AgeOutput]]:
+    """The outputs that the card reads, with the table that describes each, gender before age."""
+    tables = (("outputs.gender", card.outputs.gender), ("outputs.age", card.outputs.age))
+    return [(table, output) for table, output in tables if output is not None]
 
 
 def face_crop(model: Classifier, pixels: Pixels, box: FloatArray) -> Pixels:
@@ -79,68 +96,122 @@ def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
 
 
 def answer(model: Classifier, crops: Sequence[Pixels]) -> Answers:
-    """Answers for one batch."""
-    card = model.card
-    assert card.input is not None
-    wanted = label_outputs(card)
-    names = [tensors.output_name(model.session, card, output.output) for output in wanted]
-    distinct = list(dict.fromkeys(names))  # several answers may be columns of one output
-    raw = tensors.run(model.session, card, distinct, tensors.to_tensor(crops, card.input))
-    by_name = dict(zip(distinct, raw, strict=True))
-    answers = Answers([""] * len(crops), np.full(len(crops), np.nan), np.full(len(crops), np.nan))
-    for name, output in zip(names, wanted, strict=True):
-        values = columns_of(by_name[name], output, len(crops), card)
-        if isinstance(output, LabelOutput):
-            answers = Answers(*classes_of(values, output), answers.age)
-        else:
-            answers = Answers(answers.prediction, answers.probability, ages_of(values, output))
-    return answers
-
-
-def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, card: ModelCard) -> FloatArray:
-    """The values of an output that the card means: float64 (rows, values).
+    """Answers for one batch.
 
     Raises
     ------
-    ModelError : the output has not as many values as the card says
+    ModelError : the values are not what the kinds of the card promise
     """
-    expected = expected_values(output)
-    flat = raw.reshape(rows, -1).astype(np.float64) if raw.size and raw.size % rows == 0 else np.empty((rows, 0))
-    columns = output.columns or tuple(range(expected))
-    if flat.shape[1] <= max(columns) or (output.columns is None and flat.shape[1] != expected):
+    answers = Answers([""] * len(crops), np.full(len(crops), np.nan), np.full(len(crops), np.nan))
+    card = model.card
+    for (table, output), values in zip(label_outputs(card), values_of(model, crops), strict=True):
+        where = f"{card.name}: {table}"
+        if isinstance(output, LabelOutput):
+            reading = Reading(
+                output.kind, len(output.classes), where, quantised=model.quantised, checked=model.checked
+            )
+            answers = Answers(*classes_of(values, output.classes, reading), answers.age)
+        else:
+            reading = Reading(output.values, values.shape[1], where, "values", model.quantised, model.checked)
+            answers = Answers(answers.prediction, answers.probability, ages_of(values, output, reading))
+    return answers
+
+
+def values_of(model: Classifier, crops: Sequence[Pixels]) -> list[FloatArray]:
+    """The numbers that the card reads of each crop, one float64 (crops, values) per output that it names."""
+    card = model.card
+    assert card.input is not None
+    distinct = list(dict.fromkeys(model.outputs))  # several answers may be columns of one output
+    raw = tensors.run(model.session, card, distinct, tensors.to_tensor(crops, card.input))
+    by_name = dict(zip(distinct, raw, strict=True))
+    return [
+        columns_of(by_name[name], output, len(crops), f"{card.name}: {table}")
+        for name, (table, output) in zip(model.outputs, label_outputs(card), strict=True)
+    ]
+
+
+def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, where: str) -> FloatArray:
+    """The values of an output that the card means: float64 (rows, values).
+
+    where : the card and its table, for errors
+
+    Raises
+    ------
+    ModelError : the output has not one list of numbers per face, or not as many numbers as the card says
+    """
+    if rows != 1 and raw.shape[:1] != (rows,):
         raise ModelError(
-            f"{card.name}: output {output.output!r} has shape {raw.shape} for {rows} faces, the card reads {expected} values each"
+            f"{where}.output: the graph gives shape {raw.shape} for {rows} faces; the first axis must be theirs"
         )
-    return flat[:, columns]
-
-
-def expected_values(output: LabelOutput | AgeOutput) -> int:
-    """How many values per face the card reads from an output."""
-    if isinstance(output, AgeOutput):
-        return len(output.bins) or 1
-    return 1 if output.kind == "probability_of" else len(output.classes)
-
-
-def classes_of(values: FloatArray, output: LabelOutput) -> tuple[list[str], FloatArray]:
-    """Most probable class of each row and its probability; no class where a value is not finite. Ties: the first class."""
-    finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
-    safe = np.where(finite[:, None], values, 0.0)
-    if output.kind == "probability_of":
-        probabilities = np.hstack([safe, 1 - safe])
+    flat = raw.reshape(rows, -1).astype(np.float64)
+    width = flat.shape[1]
+    if output.columns is not None and width > max(output.columns):
+        return flat[:, output.columns]
+    if output.columns is None and fits(output, width):
+        return flat
+    if output.columns is not None:
+        cure = f"write columns of 0 to {width - 1}"
     else:
-        probabilities = softmax(safe, axis=1) if output.kind == "logits" else safe
-    best = probabilities.argmax(axis=1)
-    prediction = [output.classes[k] if fine else "" for k, fine in zip(best, finite, strict=True)]
-    return prediction, np.where(finite, probabilities.max(axis=1), np.nan)
+        many = "bins" if isinstance(output, AgeOutput) else "classes"
+        cure = f"name {width} {many}, or say with columns = [...] which of the {width} are meant"
+    raise ModelError(
+        f"{where}: the graph's output has shape {raw.shape} for {rows} faces, {width} values each; the card reads "
+        f"{expected(output)}; {cure}"
+    )
 
 
-def ages_of(values: FloatArray, output: AgeOutput) -> FloatArray:
-    """Years; for bins the middle of the most probable one, its lower end where it is open."""
-    if output.kind == "years":
-        return np.where(np.isfinite(values[:, 0]), values[:, 0] * output.scale, np.nan)
-    middles = np.array([middle(text) for text in output.bins])
+def fits(output: LabelOutput | AgeOutput, width: int) -> bool:
+    """Whether an output of so many values per face is one that the card describes."""
+    if isinstance(output, LabelOutput):
+        return width in output.widths
+    return width >= 2 if output.kind == "expectation" and not output.bins else width == (len(output.bins) or 1)
+
+
+def expected(output: LabelOutput | AgeOutput) -> str:
+    """How many values per face the card reads, in words."""
+    if output.columns is not None:
+        return f"columns {list(output.columns)}"
+    if isinstance(output, LabelOutput):
+        return " or ".join(map(str, output.widths))
+    return "2 or more" if output.kind == "expectation" and not output.bins else str(len(output.bins) or 1)
+
+
+def classes_of(values: FloatArray, classes: Sequence[str], reading: Reading) -> tuple[list[str], FloatArray]:
+    """Most probable class of each row and its probability; no class where a value is not finite. Ties: the first class.
+
+    The probability is NaN where the model gives none (kind index).
+    """
     finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
-    return np.where(finite, middles[np.where(finite[:, None], values, 0.0).argmax(axis=1)], np.nan)
+    best, sure = np.zeros(len(values), np.int64), np.full(len(values), np.nan)
+    if reading.kind == "index":
+        best[finite] = class_numbers(values[finite], reading)
+    elif finite.any():
+        shares = probabilities(values[finite], reading)
+        best[finite], sure[finite] = shares.argmax(axis=1), shares.max(axis=1)
+    return [classes[k] if fine else "" for k, fine in zip(best, finite, strict=True)], sure
+
+
+def ages_of(values: FloatArray, output: AgeOutput, reading: Reading) -> FloatArray:
+    """Years, NaN where a value is not finite.
+
+    Of bins the middle of the most probable one, or of all the mean weighted by probability; an open bin stands for its end.
+    """
+    finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
+    years, known = np.full(len(values), np.nan), values[finite]
+    if output.kind == "years":
+        years[finite] = known[:, 0] * output.scale + output.offset
+        return years
+    ages = (
+        np.array([middle(text) for text in output.bins])
+        if output.bins
+        else np.arange(values.shape[1], dtype=np.float64)
+    )
+    if output.kind == "bins":
+        years[finite] = ages[known.argmax(axis=1)]
+    elif finite.any():
+        weights = probabilities(known, reading)
+        years[finite] = (weights @ ages) / weights.sum(axis=1) * output.scale + output.offset
+    return years
 
 
 def middle(text: str) -> float:

@@ -15,6 +15,7 @@ from facegap.inputs.cards.schema import DetectorSpec, ModelCard
 from facegap.inputs.images.decode import Pixels
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
+from facegap.vision.ports import batch_limit, number_output, outputs_of, readable
 
 ManyFaces = Literal["largest", "refuse", "centre"]
 Heads = Mapping[str, AnyArray]
@@ -44,10 +45,14 @@ class Faces:
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector that is ready to run."""
+    """A detector that is ready to run.
+
+    outputs : names of the graph's outputs that its decoder reads; others may be anything
+    """
 
     card: ModelCard
     session: Any
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,30 +64,39 @@ class Canvas:
 
 
 def detector(card: ModelCard, session: Any) -> Detector:
-    """Check a graph against its card.
+    """Check the ports of a graph against its card.
 
     Raises
     ------
-    ModelError : an input or an output that the card names is not there
+    ModelError : an input or an output is not what the card says; the message names the key and what would fit
     """
     assert card.detector is not None
-    tensors.input_name(session, card)
-    for name in named_outputs(card.detector):
-        tensors.output_name(session, card, name)
-    return Detector(card, session)
+    batch_limit(session, card)
+    names = named_outputs(card.detector)
+    ports = [number_output(session, card, name, "detector.decoder") for name in names]
+    if not names:  # told by their shapes
+        ports = [port for port in outputs_of(session) if readable(port)]
+    return Detector(card, session, tuple(port.name for port in ports))
 
 
 def detect(model: Detector, pixels: Pixels) -> Faces:
     """All faces at or above the card's score threshold, doubles suppressed, in coordinates of the picture."""
-    card, spec = model.card, model.card.detector
-    assert card.input is not None and spec is not None
-    canvas = prepare(pixels, card)
-    outputs = tensors.run(model.session, card, None, tensors.to_tensor([canvas.pixels], card.input))
-    heads = dict(zip((entry.name for entry in model.session.get_outputs()), outputs, strict=True))
-    height, width = canvas.pixels.shape[:2]
-    found = suppress(above(decode(heads, spec, (width, height), card.name), spec.score_threshold), spec.nms_iou)
+    spec = model.card.detector
+    assert spec is not None
+    canvas = prepare(pixels, model.card)
+    found = suppress(above(candidates(model, canvas), spec.score_threshold), spec.nms_iou)
     scale = np.array(canvas.scale)
     return plausible(Faces(found.boxes / np.tile(scale, 2), found.points / scale, found.scores), max(pixels.shape[:2]))
+
+
+def candidates(model: Detector, canvas: Canvas) -> Faces:
+    """What the decoder makes of one canvas, in its coordinates."""
+    card, spec = model.card, model.card.detector
+    assert card.input is not None and spec is not None
+    outputs = tensors.run(model.session, card, model.outputs, tensors.to_tensor([canvas.pixels], card.input))
+    heads = dict(zip(model.outputs, outputs, strict=True))
+    height, width = canvas.pixels.shape[:2]
+    return decode(heads, spec, (width, height), card.name)
 
 
 def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
@@ -120,7 +134,12 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
             return DECODERS[spec.decoder](heads, spec, size)
     except (KeyError, ValueError, IndexError) as error:
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
-        raise ModelError(f"{name}: these outputs cannot be read as {spec.decoder}: {shapes}") from error
+        pointless = spec.points and spec.decoder == "scrfd" and not any(h.shape[-1:] == (10,) for h in heads.values())
+        cure = "; it gives no points: write points = false" if pointless else ""
+        raise ModelError(
+            f"{name}: detector.{'points' if pointless else 'decoder'}: these outputs cannot be read as {spec.decoder}: "
+            f"{shapes}{cure}"
+        ) from error
 
 
 def cells(size: tuple[int, int], stride: int, anchors: int = 1) -> FloatArray:
@@ -144,7 +163,11 @@ def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Fac
         box = heads[f"bbox_{stride}"].reshape(-1, 4)[kept].astype(np.float64)
         centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
         boxes.append(np.hstack([centre - half, centre + half]))
-        points.append((heads[f"kps_{stride}"].reshape(-1, 5, 2)[kept] + cell[:, None]) * stride)
+        points.append(
+            (heads[f"kps_{stride}"].reshape(-1, 5, 2)[kept] + cell[:, None]) * stride
+            if spec.points
+            else no_points(len(cell))
+        )
         scores.append(score[kept])
     return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
 
@@ -153,27 +176,53 @@ def decode_ultraface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) ->
     """UltraFace: scores (n, background | face), boxes (n, 4) as shares of width and height; no points."""
     boxes = heads["boxes"].reshape(-1, 4).astype(np.float64) * np.tile(np.array(size, np.float64), 2)
     scores = heads["scores"].reshape(-1, 2)[:, 1].astype(np.float64)
-    return Faces(boxes, np.full((len(boxes), 5, 2), np.nan), scores)
+    return Faces(boxes, no_points(len(boxes)), scores)
+
+
+def no_points(faces: int) -> FloatArray:
+    """The points of faces whose detector gives none: float64 (faces, 5, 2), NaN."""
+    return np.full((faces, 5, 2), np.nan)
 
 
 def decode_scrfd(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """SCRFD (InsightFace): two anchors a cell; left, top, right, bottom and point offsets in strides from the cell's corner.
+    """SCRFD (InsightFace): left, top, right, bottom and point offsets in strides from the cell's corner.
 
-    Its exports name outputs by number, so each map is told by its last axis (1, 4, 10) and its length.
+    Its exports name outputs by number, so each map is told by its last axis (1, 4, 10) and its length. The length also says
+    whether a cell has one anchor or two. Maps of points are read only where the card says that there are any.
     """
+    anchors = anchors_of(heads, spec, size)
     boxes, points, scores = [], [], []
     for stride in spec.strides:
-        corner = cells(size, stride, anchors=2) * stride
-        score, box, point = (map_of(heads, len(corner), width) for width in (1, 4, 10))
+        corner = cells(size, stride, anchors) * stride
+        score, box = (map_of(heads, len(corner), width) for width in (1, 4))
         boxes.append(np.hstack([corner - box[:, :2] * stride, corner + box[:, 2:] * stride]))
-        points.append(corner[:, None] + point.reshape(-1, 5, 2) * stride)
+        if spec.points:
+            point = map_of(heads, len(corner), 10).reshape(-1, 5, 2)
+            points.append(corner[:, None] + point * stride)
+        else:
+            points.append(no_points(len(corner)))
         scores.append(score[:, 0])
     return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
 
 
+def anchors_of(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> int:
+    """How many anchors a cell has: two, or one, whichever gives every stride a map of scores."""
+    (found,) = (
+        anchors
+        for anchors in (2, 1)
+        if all(has_map(heads, len(cells(size, stride, anchors)), 1) for stride in spec.strides)
+    )
+    return found
+
+
+def has_map(heads: Heads, length: int, width: int) -> bool:
+    """Whether an output has `length` rows of `width` values."""
+    return any(head.shape[-1:] == (width,) and head.size == length * width for head in heads.values())
+
+
 def map_of(heads: Heads, length: int, width: int) -> FloatArray:
     """The output with `length` rows of `width` values, float64 (length, width)."""
-    (found,) = (head for head in heads.values() if head.shape[-1] == width and head.size == length * width)
+    (found,) = (head for head in heads.values() if head.shape[-1:] == (width,) and head.size == length * width)
     return found.reshape(length, width).astype(np.float64)
 
 
@@ -187,7 +236,8 @@ DECODERS: dict[str, Callable[[Heads, DetectorSpec, tuple[int, int]], Faces]] = {
 def named_outputs(spec: DetectorSpec) -> list[str]:
     """The outputs that a decoder finds by name; none where it tells them by shape."""
     if spec.decoder == "yunet":
-        return [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox", "kps") for stride in spec.strides]
+        kinds = ("cls", "obj", "bbox", "kps") if spec.points else ("cls", "obj", "bbox")
+        return [f"{kind}_{stride}" for kind in kinds for stride in spec.strides]
     return ["scores", "boxes"] if spec.decoder == "ultraface" else []
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from facegap.errors import ModelError
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.images.decode import Pixels
-from facegap.types import FloatArray
+from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
 from facegap.vision.align import aligned, similarity
+from facegap.vision.ports import FLOATS, batch_limit, number_output
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,22 @@ class Embedder:
 
 
 def embedder(card: ModelCard, session: Any, batch: int) -> Embedder:
-    """Check a graph against its card and settle how many faces go through it at once.
+    """Check the ports of a graph against its card and settle how many faces go through it at once.
 
     Raises
     ------
-    ModelError : an input or an output that the card names is not there
+    ModelError : an input or an output is not what the card says; the message names the key and what would fit
     """
     assert card.alignment is not None and card.outputs.embedding is not None
     template = np.asarray(card.alignment.template, np.float64)
-    output = tensors.output_name(session, card, card.outputs.embedding.output)
-    rows = min(batch, tensors.batch_limit(session, card) or batch)
-    return Embedder(card, session, output, rows, template, card.outputs.embedding.dimension)
+    limit = batch_limit(session, card)
+    port = number_output(session, card, card.outputs.embedding.output, "outputs.embedding.output")
+    if port.element not in FLOATS:
+        raise ModelError(
+            f"{card.name}: outputs.embedding.output: the output {port} holds whole numbers, whose zero and step a card cannot "
+            "say; export the model with a float32 embedding"
+        )
+    return Embedder(card, session, port.name, min(batch, limit or batch), template, card.outputs.embedding.dimension)
 
 
 def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | None:
@@ -60,18 +66,36 @@ def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
     ------
     ModelError : the output has not the dimension that the card states
     """
+    return unit_rows(raw_embeddings(model, crops))
+
+
+def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
+    """What the graph gives for each crop: (n, dimension), of the graph's type.
+
+    Raises
+    ------
+    ModelError : the output has not the dimension that the card states
+    """
     card = model.card
     assert card.input is not None
-    rows = [np.empty((0, model.dimension), np.float32)]
+    rows: list[AnyArray] = [np.empty((0, model.dimension), np.float16)]  # the narrowest type: it widens none
     for start in range(0, len(crops), model.rows_per_run):
         tensor = tensors.to_tensor(crops[start : start + model.rows_per_run], card.input)
         (raw,) = tensors.run(model.session, card, [model.output], tensor)
-        if raw.size != len(tensor) * model.dimension:
-            raise ModelError(
-                f"{card.name}: the output has shape {raw.shape} for {len(tensor)} faces, the card says {model.dimension} each"
-            )
-        rows.append(unit_rows(raw.reshape(len(tensor), model.dimension)))
+        if raw.size != len(tensor) * model.dimension or (len(tensor) != 1 and raw.shape[:1] != (len(tensor),)):
+            raise ModelError(f"{card.name}: {misfit(raw, len(tensor), model)}")
+        rows.append(raw.reshape(len(tensor), model.dimension))
     return np.concatenate(rows)
+
+
+def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
+    """What is wrong with an output of another shape, and what to write in the card."""
+    said = f"the output has shape {raw.shape} for {faces} faces, the card says {model.dimension} each"
+    if faces == 1 or raw.shape[:1] == (faces,):
+        width = raw.size // faces
+        cure = f"write dimension = {width}" if width >= 2 else "this output is no embedding; name another with output"
+        return f"outputs.embedding.dimension: {said}; {cure}"
+    return f"outputs.embedding.output: {said}; the first axis must be the faces"
 
 
 def unit_rows(raw: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facegap.errors import ModelError
-from facegap.inputs.cards.schema import THE_ONLY_ONE, InputSpec, ModelCard
+from facegap.inputs.cards.schema import InputSpec, ModelCard
 from facegap.inputs.images.decode import Pixels
 from facegap.runtime import run_session
 from facegap.types import AnyArray
+from facegap.vision.ports import picture_input
 
 COLOUR_CODES = {"BGR": None, "RGB": cv2.COLOR_BGR2RGB, "GREY": cv2.COLOR_BGR2GRAY}
 
@@ -47,52 +47,6 @@ def scaled(batch: AnyArray, spec: InputSpec) -> AnyArray:
     return batch
 
 
-def batch_limit(session: Any, card: ModelCard) -> int | None:
-    """1 where the graph takes one picture at once; None where its first axis is free.
-
-    Raises
-    ------
-    ModelError : the graph takes exactly some other number, so a last batch that is smaller would not fit
-    """
-    axis = next(entry for entry in session.get_inputs() if entry.name == input_name(session, card)).shape[0]
-    if isinstance(axis, int) and axis != 1:
-        raise ModelError(
-            f"{card.name}: the graph takes exactly {axis} pictures at once; export it with a free first axis"
-        )
-    return axis if isinstance(axis, int) else None
-
-
-def input_name(session: Any, card: ModelCard) -> str:
-    """Name of the graph input that the card means.
-
-    Raises
-    ------
-    ModelError : the graph has no such input, or several where the card says that there is one
-    """
-    assert card.input is not None
-    return the_named([entry.name for entry in session.get_inputs()], card.input.name, "input", card)
-
-
-def output_name(session: Any, card: ModelCard, name: str) -> str:
-    """Name of the graph output that the card means by `name`.
-
-    Raises
-    ------
-    ModelError : the graph has no such output, or several where the card says that there is one
-    """
-    return the_named([entry.name for entry in session.get_outputs()], name, "output", card)
-
-
-def the_named(present: Sequence[str], name: str, kind: str, card: ModelCard) -> str:
-    """`name` if it is among those present; the only one for THE_ONLY_ONE."""
-    if name == THE_ONLY_ONE and len(present) == 1:
-        return present[0]
-    if name not in present:
-        listed = ", ".join(map(repr, present))
-        raise ModelError(f"{card.name}: the graph has no {kind} {name!r}; its {kind}s are {listed}")
-    return name
-
-
 def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyArray) -> list[AnyArray]:
     """Outputs `names` (all where None) of one run.
 
@@ -100,4 +54,4 @@ def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyA
     ------
     ModelError : the graph refuses the tensor, or fails inside
     """
-    return run_session(session, names, {input_name(session, card): tensor}, name=card.name)
+    return run_session(session, names, {picture_input(session, card).name: tensor}, name=card.name)

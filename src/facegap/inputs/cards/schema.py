@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from facegap.inputs.cards.rules import check_backend, check_input, check_task
 from facegap.inputs.cards.service import AnswerSpec, RequestSpec
 from facegap.inputs.cards.types import Table, Text, https
-from facegap.inputs.manifests.labels import TWO_GENDERS
+from facegap.inputs.manifests.labels import TWO_GENDERS, age_interval
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
@@ -48,6 +48,7 @@ Size = Annotated[tuple[Side, Side], Field(strict=False)]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 Columns = Annotated[tuple[Annotated[int, Field(ge=0, le=100_000)], ...], Field(strict=False, min_length=1)]
 Interpolation = Literal["bilinear", "bicubic"]
+LabelKind = Literal["softmax", "logits", "probability_of", "logit", "percent", "index"]
 
 
 class TrainingData(Table):
@@ -125,13 +126,17 @@ class CropSpec(Table):
 class LabelOutput(Table):
     """One graph output that says which of `classes` a face is.
 
-    kind    : softmax (probabilities, they sum to 1), logits (softmax is still to be taken), or probability_of
-              (one value in 0..1, the probability of classes[0]; classes[1] has the rest)
+    kind    : softmax    probabilities, one per class, which add up to 1
+              logits     one number per class, of which the softmax is still to be taken
+              probability_of  one value in 0..1, the probability of classes[0]; classes[1] has the rest
+              logit      one number, of which the logistic function is the probability of classes[0]
+              percent    as softmax or, where there is one value, as probability_of, times 100
+              index      the number of the class itself, 0 for classes[0]; it comes without a probability
     columns : which columns of the output's last axis hold the values, in the order of `classes`; absent: all
     """
 
     output: GraphName
-    kind: Literal["softmax", "logits", "probability_of"]
+    kind: LabelKind
     classes: Annotated[tuple[Text, ...], Field(strict=False, min_length=2, max_length=1000)]
     columns: Columns | None = None
 
@@ -139,39 +144,67 @@ class LabelOutput(Table):
     def _columns_match_classes(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("classes names a class twice")
-        if self.kind == "probability_of" and len(self.classes) != 2:
-            raise ValueError(f"kind probability_of needs two classes, not {len(self.classes)}")
-        values = 1 if self.kind == "probability_of" else len(self.classes)
-        _require_columns(self.columns, values, f"kind {self.kind} with {len(self.classes)} classes")
+        if self.kind in ("probability_of", "logit") and len(self.classes) != 2:
+            raise ValueError(f"kind {self.kind} needs two classes, not {len(self.classes)}")
+        _require_columns(self.columns, self.widths, f"kind {self.kind} with {len(self.classes)} classes")
         return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """How many values per face the output may have."""
+        if self.kind in ("probability_of", "logit", "index"):
+            return (1,)
+        one_value = (1,) if self.kind == "percent" and len(self.classes) == 2 else ()
+        return (*one_value, len(self.classes))
 
 
 class AgeOutput(Table):
-    """One graph output that says how old a face looks: years = value * scale, or the largest of one value per bin."""
+    """One graph output that says how old a face looks.
+
+    kind    : years        one value; years = value * scale + offset
+              bins         one value per bin, the largest wins; its middle is the age
+              expectation  one value per bin, and the age is the mean of the bins' middles weighted by their probabilities;
+                           without `bins` value k stands for k * scale + offset years
+    values  : of an expectation: softmax, logits or percent, as the kinds of [outputs.gender]
+    """
 
     output: GraphName
-    kind: Literal["years", "bins"]
+    kind: Literal["years", "bins", "expectation"]
     scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    offset: Annotated[float, Field(ge=-1000, le=1000)] = 0.0
     bins: Annotated[tuple[Text, ...], Field(strict=False, max_length=200)] = ()
+    values: Literal["softmax", "logits", "percent"] = "softmax"
     columns: Columns | None = None
 
     @model_validator(mode="after")
     def _bins_are_ages(self) -> Self:
+        scaled = (self.scale, self.offset) != (1.0, 0.0)
         if self.kind == "years" and self.bins:
-            raise ValueError("bins belongs to kind = 'bins'; kind 'years' is one number")
-        if self.kind == "bins" and (len(self.bins) < 2 or self.scale != 1.0):
-            raise ValueError("kind bins needs a list 'bins' of at least two and no 'scale'")
+            raise ValueError("bins belongs to kind = 'bins' or 'expectation'; kind 'years' is one number")
+        if self.kind == "bins" and (len(self.bins) < 2 or scaled):
+            raise ValueError("kind bins needs a list 'bins' of at least two and no 'scale' or 'offset'")
+        if self.kind == "expectation" and self.bins and (len(self.bins) < 2 or scaled):
+            raise ValueError(
+                "kind expectation needs a list 'bins' of at least two, or no 'bins' and years = k * scale + offset"
+            )
+        if self.kind != "expectation" and self.values != "softmax":
+            raise ValueError("values belongs to kind = 'expectation'")
         for text in self.bins:
-            if not re.fullmatch(r"\d{1,3}-\d{1,3}|\d{1,3}\+", text):
-                raise ValueError(f"bins: '{text}' is not like '20-29' or '70+'")
-        _require_columns(self.columns, len(self.bins) or 1, f"kind {self.kind}")
+            if not re.fullmatch(r"\d{1,3}(-\d{1,3}|\+)?", text) or age_interval(text) is None:
+                raise ValueError(f"bins: '{text}' is not like '20-29', '70+' or '7'")
+        if self.kind == "expectation" and not self.bins:
+            if self.columns is not None and len(set(self.columns)) < max(2, len(self.columns)):
+                raise ValueError(f"columns {list(self.columns)}: kind expectation needs two or more different columns")
+        else:
+            _require_columns(self.columns, (len(self.bins) or 1,), f"kind {self.kind}")
         return self
 
 
-def _require_columns(columns: tuple[int, ...] | None, values: int, what: str) -> None:
-    """Raise ValueError unless `columns`, where given, are `values` different ones."""
-    if columns is not None and (len(columns) != values or len(set(columns)) != values):
-        raise ValueError(f"columns {list(columns)}: {what} needs {values} different columns")
+def _require_columns(columns: tuple[int, ...] | None, widths: tuple[int, ...], what: str) -> None:
+    """Raise ValueError unless `columns`, where given, are different ones and as many as one of `widths`."""
+    if columns is not None and (len(columns) not in widths or len(set(columns)) != len(columns)):
+        needed = " or ".join(map(str, widths))
+        raise ValueError(f"columns {list(columns)}: {what} needs {needed} different columns")
 
 
 class EmbeddingOutput(Table):

@@ -1,0 +1,178 @@
+"""What the numbers of a classifier mean: probabilities of classes from each kind of output, or an error that names the kind.
+
+A wrong kind is the mistake that costs most and shows least: a logit read as a probability turns every answer below one half,
+and softmax rows read as logits look merely unsure. So every batch is held against what its kind promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from facegap.errors import ModelError
+from facegap.inputs.cards.schema import LabelKind
+from facegap.types import FloatArray
+
+SUM_SLACK = 0.02  # by which the probabilities of a face may miss 1
+VALUE_SLACK = 1e-3  # by which a probability may leave 0..1: rounding of float16
+STEPS = 256  # levels of an 8-bit output
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the numbers of one output are read, and where errors say it stands.
+
+    kind      : of the card
+    classes   : how many there are
+    where     : "card: outputs.gender"; `key` is the key of the kind in that table
+    quantised : the graph computes in 8 bits, so a probability is a multiple of 1/256
+    checked   : values that their kind cannot have are an error; False where settings are tried that may be wrong
+    """
+
+    kind: LabelKind
+    classes: int
+    where: str
+    key: str = "kind"
+    quantised: bool = False
+    checked: bool = True
+
+
+def probabilities(values: FloatArray, reading: Reading) -> FloatArray:
+    """Probability of each class of each row.
+
+    values  : float64 (rows, values), all finite
+    returns : float64 (rows, classes), in 0..1 and adding up to 1 within the model's rounding
+
+    Raises
+    ------
+    ModelError : the values are not what the kind promises; the kinds that would fit are named
+    """
+    return READERS[reading.kind](values, reading)
+
+
+def class_numbers(values: FloatArray, reading: Reading) -> NDArray[np.int64]:
+    """The class that each row of an output of kind index names.
+
+    Raises
+    ------
+    ModelError : a value is no whole number from 0 to the number of classes less one
+    """
+    column = values[:, 0]
+    wrong = (column != np.floor(column)) | (column < 0) | (column >= reading.classes)
+    if wrong.any():
+        raise refused(values, wrong, reading, f"index needs whole numbers of 0 to {reading.classes - 1}")
+    return column.astype(np.int64)
+
+
+def from_softmax(values: FloatArray, reading: Reading) -> FloatArray:
+    """The values themselves."""
+    require_shares(values, reading, whole=1.0)
+    return values
+
+
+def from_logits(values: FloatArray, reading: Reading) -> FloatArray:  # noqa: ARG001
+    """Their softmax."""
+    return np.asarray(softmax(values, axis=1), np.float64)
+
+
+def from_probability(values: FloatArray, reading: Reading) -> FloatArray:
+    """The value, and what is left of 1."""
+    require_range(values, reading, whole=1.0)
+    return two_columns(values)
+
+
+def from_logit(values: FloatArray, reading: Reading) -> FloatArray:  # noqa: ARG001
+    """The logistic function of the value, and what is left of 1."""
+    return two_columns(np.asarray(expit(values), np.float64))
+
+
+def from_percent(values: FloatArray, reading: Reading) -> FloatArray:
+    """Hundredths of the values; of one value also what is left of 100."""
+    if values.shape[1] == 1:
+        require_range(values, reading, whole=100.0)
+        return two_columns(values / 100)
+    require_shares(values, reading, whole=100.0)
+    return values / 100
+
+
+READERS: dict[str, Callable[[FloatArray, Reading], FloatArray]] = {
+    "softmax": from_softmax,
+    "logits": from_logits,
+    "probability_of": from_probability,
+    "logit": from_logit,
+    "percent": from_percent,
+}
+
+
+def two_columns(first: FloatArray) -> FloatArray:
+    """One probability and its rest."""
+    return np.hstack([first, 1 - first])
+
+
+def require_range(values: FloatArray, reading: Reading, *, whole: float) -> None:
+    """Raise ModelError for values outside 0..whole."""
+    wrong = ~within(values, reading, whole).all(axis=1)
+    if reading.checked and wrong.any():
+        raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g}")
+
+
+def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> None:
+    """Raise ModelError for rows that are no proportions of `whole`."""
+    slack = max(SUM_SLACK, reading.classes / STEPS) if reading.quantised else SUM_SLACK
+    adds_up = np.abs(values.sum(axis=1) - whole) <= slack * whole
+    wrong = ~(within(values, reading, whole).all(axis=1) & adds_up)
+    if reading.checked and wrong.any():
+        raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g} that add up to {whole:g}")
+
+
+def within(values: FloatArray, reading: Reading, whole: float) -> NDArray[np.bool_]:
+    """Which values lie in 0..whole, up to rounding."""
+    slack = whole * (1 / STEPS if reading.quantised else VALUE_SLACK)
+    return np.asarray((values >= -slack) & (values <= whole + slack))
+
+
+def refused(values: FloatArray, wrong: NDArray[np.bool_], reading: Reading, needs: str) -> ModelError:
+    """The error for rows of which some are not what their kind promises; the first of these is shown."""
+    first = values[np.argmax(wrong)]
+    shown = ", ".join(f"{value:.4g}" for value in first[:6]) + (", ..." if len(first) > 6 else "")
+    return ModelError(
+        f"{reading.where}.{reading.key}: {needs}; the model gives {shown} for a face; {cure(values, reading)}"
+    )
+
+
+def cure(values: FloatArray, reading: Reading) -> str:
+    """What to write instead of the kind, from all rows of a batch."""
+    fitting = [kind for kind in fitting_kinds(values, reading.classes) if kind != reading.kind]
+    if reading.key == "values":
+        fitting = [kind for kind in fitting if kind in ("softmax", "logits", "percent")]
+    if fitting:
+        written = " or ".join(f'{reading.key} = "{kind}"' for kind in fitting)
+        return f"write {written}" + (", whichever its authors state" if len(fitting) > 1 else "")
+    if values.shape[1] == 2:
+        return (
+            "each class has a probability of its own here, as from two logistic functions; read one of them: "
+            'kind = "probability_of", columns = [k]'
+        )
+    return "no kind of a card reads such values; export the model with its logits or its softmax"
+
+
+def fitting_kinds(values: FloatArray, classes: int) -> list[LabelKind]:
+    """Kinds that these rows could be, the likelier first; logits always could where nothing else is."""
+    low, high, sums = float(values.min()), float(values.max()), values.sum(axis=1)
+    if values.shape[1] == 1:
+        if (values == np.floor(values)).all() and low >= 0 and high < classes:
+            return ["index"]
+        if classes != 2:
+            return []
+        if low >= 0 and high <= 1:
+            return ["probability_of"]
+        return ["percent", "logit"] if low >= 0 and high <= 100 else ["logit"]
+    if low >= 0 and (np.abs(sums - 1) <= SUM_SLACK).all():
+        return ["softmax"]
+    if low >= 0 and (np.abs(sums - 100) <= 100 * SUM_SLACK).all():
+        return ["percent"]
+    return [] if low >= 0 and high <= 1 else ["logits"]

@@ -1,0 +1,215 @@
+"""The inputs and outputs of a graph held against its card: name, type, axes, size. Every error names the card's key.
+
+onnxruntime enforces the declared shape of an input, so it is trusted here. A declared output shape binds nobody; what really
+comes out is looked at by `facegap.vision.rehearsal`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facegap.errors import ModelError
+from facegap.inputs.cards.schema import THE_ONLY_ONE, InputSpec, ModelCard
+
+FED: Mapping[str, str] = {"float": "float32", "float16": "float16", "uint8": "uint8"}  # onnx's word -> the card's
+FLOATS = ("float", "float16", "double")
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+NAMES_OF_TYPES: Mapping[str, str] = {"float": "float32", "double": "float64", "string": "text"}
+KINDS: Mapping[str, str] = {
+    "seq": "a sequence",
+    "optional": "an optional value",
+    "map": "a map",
+    "sparse_tensor": "a sparse tensor",
+}
+CHANNEL_AXIS = {"NCHW": 1, "NHWC": 3}
+OTHER_LAYOUT = {"NCHW": "NHWC", "NHWC": "NCHW"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output of a graph.
+
+    container : tensor, seq, optional, map or sparse_tensor
+    element   : onnx's word for the type of its numbers: float, int64, string
+    shape     : one length per axis, None where it is free; None altogether where the number of axes is not declared
+    """
+
+    name: str
+    container: str
+    element: str
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def type_name(self) -> str:
+        """The type in words: float32, text, a sequence of float32."""
+        element = NAMES_OF_TYPES.get(self.element, self.element)
+        return element if self.container == "tensor" else f"{KINDS.get(self.container, self.container)} of {element}"
+
+    def __str__(self) -> str:
+        axes = "" if self.shape is None else " " + " x ".join("?" if side is None else str(side) for side in self.shape)
+        return f"{self.name!r} ({self.type_name}{axes})"
+
+
+def port_of(entry: Any) -> Port:
+    """The port that onnxruntime describes by name, type and shape; a length below 1 is free, as some exporters write it."""
+    container, element = re.match(r"(\w+)\((.*)\)$", entry.type, re.DOTALL).groups() if "(" in entry.type else ("", "")
+    while "(" in element:  # optional(seq(tensor(float)))
+        element = element[element.index("(") + 1 :].rstrip(")")
+    shape = tuple(side if isinstance(side, int) and side > 0 else None for side in entry.shape or ())
+    return Port(str(entry.name), container, element, shape or None)
+
+
+def inputs_of(session: Any) -> list[Port]:
+    """The inputs that must be fed."""
+    return [port_of(entry) for entry in session.get_inputs()]
+
+
+def outputs_of(session: Any) -> list[Port]:
+    """The outputs, in the order in which a run without names gives them."""
+    return [port_of(entry) for entry in session.get_outputs()]
+
+
+def the_named(ports: Sequence[Port], name: str, *, what: str, key: str, card: ModelCard) -> Port:
+    """The port of this name; the only one for THE_ONLY_ONE.
+
+    Raises
+    ------
+    ModelError : there is none, or several where the card says that there is one; a fitting name is proposed
+    """
+    if name == THE_ONLY_ONE and len(ports) == 1:
+        return ports[0]
+    for port in ports:
+        if port.name == name:
+            return port
+    present = [port.name for port in ports]
+    listed = ", ".join(map(repr, present))
+    fitting = present if len(present) == 1 else difflib.get_close_matches(name, present, n=1)
+    cure = f'write {key.rpartition(".")[2]} = "{fitting[0]}"' if fitting else "write one of these"
+    raise ModelError(f"{card.name}: {key}: the graph has no {what} {name!r}; its {what}s are {listed}; {cure}")
+
+
+def picture_input(session: Any, card: ModelCard) -> Port:
+    """The one input, which takes the pictures as the card prepares them.
+
+    Raises
+    ------
+    ModelError : it takes something else, or the graph has further inputs; the message names the key and what would fit
+    """
+    assert card.input is not None
+    ports = inputs_of(session)
+    if len(ports) > 1:
+        named = [port for port in ports if port.name == card.input.name]
+        rest = ", ".join(str(port) for port in ports if port not in named)
+        raise ModelError(
+            f"{card.name}: input: the graph has {len(ports)} inputs and facegap feeds one, the picture; nothing in a card says "
+            f"what to feed to {rest}; export the model for inference, with fixed values in their place"
+        )
+    port = the_named(ports, card.input.name, what="input", key="input.name", card=card)
+    require_type(port, card.input, card)
+    if port.shape is not None:
+        require_axes(port, port.shape, card.input, card)
+        require_size(port.shape, card.input, card)
+    return port
+
+
+def require_type(port: Port, spec: InputSpec, card: ModelCard) -> None:
+    """Raise ModelError unless the input takes numbers of the card's dtype."""
+    if port.container != "tensor" or port.element not in FED:
+        raise ModelError(
+            f"{card.name}: input.dtype: the graph's input {port} takes {port.type_name}; facegap feeds float32, float16 or "
+            "uint8; export the model with one of these"
+        )
+    wanted = FED[port.element]
+    if wanted != spec.dtype:
+        plain = " with mean = 0 and scale = 1, one number per channel" if wanted == "uint8" else ""
+        raise ModelError(
+            f'{card.name}: input.dtype: the graph wants {wanted}, the card says {spec.dtype}; write dtype = "{wanted}"{plain}'
+        )
+
+
+def require_axes(port: Port, shape: Sequence[int | None], spec: InputSpec, card: ModelCard) -> None:
+    """Raise ModelError unless the input has four axes, with the card's channels where its layout has them."""
+    if len(shape) != 4:
+        raise ModelError(
+            f"{card.name}: input.layout: the graph's input {port} has {len(shape)} axes; a batch of pictures has four "
+            "(pictures, channels, height, width); export the model with these"
+        )
+    channels = 1 if spec.colour == "GREY" else 3
+    found, other = shape[CHANNEL_AXIS[spec.layout]], shape[CHANNEL_AXIS[OTHER_LAYOUT[spec.layout]]]
+    if found in (None, channels):
+        return
+    if other in (1, 3) and found not in (1, 3):
+        right = OTHER_LAYOUT[spec.layout]
+        raise ModelError(
+            f'{card.name}: input.layout: the graph wants its {other} channels where {right} has them; write layout = "{right}"'
+        )
+    cure = {1: 'write colour = "GREY"', 3: 'write colour = "RGB" or "BGR", as its authors feed it'}.get(
+        found or 0, "no colour of a card has so many; facegap cannot feed this model"
+    )
+    raise ModelError(
+        f"{card.name}: input.colour: the graph wants {found} channel(s), {spec.colour} has {channels}; {cure}"
+    )
+
+
+def require_size(shape: Sequence[int | None], spec: InputSpec, card: ModelCard) -> None:
+    """Raise ModelError unless the input takes pictures of the card's width and height."""
+    height, width = shape[2:4] if spec.layout == "NCHW" else shape[1:3]
+    if height is None and width is None:
+        return
+    fitting = (width or spec.size[0], height or spec.size[1])
+    if spec.dynamic:
+        raise ModelError(
+            f"{card.name}: input.dynamic: the graph takes {fitting[0]} x {fitting[1]} only; write dynamic = false and "
+            f"size = {list(fitting)}"
+        )
+    if fitting != spec.size:
+        raise ModelError(
+            f"{card.name}: input.size: the graph wants {fitting[0]} x {fitting[1]}, the card says {spec.size[0]} x "
+            f"{spec.size[1]}; write size = {list(fitting)}"
+        )
+
+
+def number_output(session: Any, card: ModelCard, name: str, key: str) -> Port:
+    """The output that the card means by `name`, which gives numbers that facegap can read.
+
+    key : of the card, for errors: outputs.gender.output
+
+    Raises
+    ------
+    ModelError : no such output, or one of text, a sequence, an optional value, bfloat16 and the like
+    """
+    ports = outputs_of(session)
+    port = the_named(ports, name, what="output", key=key, card=card)
+    if not readable(port):
+        others = ", ".join(repr(other.name) for other in ports if readable(other))
+        cure = f"name another output ({others}) or " if others else ""
+        raise ModelError(
+            f"{card.name}: {key}: the output {port.name!r} is {port.type_name}; facegap reads float16, float32, float64 and "
+            f"whole numbers; {cure}export the model with such an output"
+        )
+    return port
+
+
+def readable(port: Port) -> bool:
+    """Whether the port is a tensor of numbers that numpy has."""
+    return port.container == "tensor" and port.element in (*FLOATS, *INTEGERS, "bool")
+
+
+def batch_limit(session: Any, card: ModelCard) -> int | None:
+    """1 where the graph takes one picture at once; None where its first axis is free or nothing is declared.
+
+    Raises
+    ------
+    ModelError : the graph takes exactly some other number, so a last batch that is smaller would not fit
+    """
+    shape = picture_input(session, card).shape
+    axis = None if shape is None else shape[0]
+    if axis not in (None, 1):
+        raise ModelError(
+            f"{card.name}: input: the graph takes exactly {axis} pictures at once; export it with a free first axis"
+        )
+    return axis

@@ -1,0 +1,235 @@
+"""A dry run of every model before the first image: a few made-up pictures through the graph, exactly as faces would go.
+
+It finds what a graph does not declare: a batch that is fixed inside, outputs of another shape than stated, values that are no
+numbers, probabilities that are none. What comes out of noise is judged by its form only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facegap.errors import ModelError
+from facegap.inputs.cards.graph import GraphFacts
+from facegap.inputs.cards.schema import AgeOutput, InputSpec, LabelOutput, ModelCard
+from facegap.inputs.images.decode import Pixels
+from facegap.types import AnyArray, FloatArray
+from facegap.vision import tensors
+from facegap.vision.classify import Classifier, classify, label_outputs, values_of
+from facegap.vision.detect import Canvas, Detector, candidates
+from facegap.vision.embed import Embedder, raw_embeddings
+from facegap.vision.ports import OTHER_LAYOUT, picture_input
+
+PICTURES = 4  # of different kinds
+BATCH_SLACK = 0.02  # by which the answer of one picture may differ between a batch and the picture alone
+SCORE_SLACK = 0.01
+SIDES = (112, 128, 160, 224, 96, 64, 80, 48, 299)  # tried where a graph leaves its size open and refuses the card's
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What a dry run found that is no error.
+
+    alarms  : what makes every number of a run doubtful: a kind that the graph contradicts, answers that never change
+    notices : what a reader should know: a smaller batch than was asked for
+    """
+
+    alarms: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def __add__(self, other: Remarks) -> Remarks:
+        return Remarks(self.alarms + other.alarms, self.notices + other.notices)
+
+
+def rehearse_embedder(model: Embedder) -> tuple[Embedder, Remarks]:
+    """The embedder with the batch that its graph can do, and what must be said of it.
+
+    Raises
+    ------
+    ModelError : the graph fails, or gives another shape than the card says, or no number for any picture
+    """
+
+    def ask(rows: int, pictures: list[Pixels]) -> FloatArray:
+        return raw_embeddings(replace(model, rows_per_run=rows), pictures).astype(np.float64)
+
+    alone, rows, notices = run_through(model, ask)
+    require_numbers(alone, model.card, "outputs.embedding")
+    return replace(model, rows_per_run=rows), Remarks(same_for_all(alone, model.card), notices)
+
+
+def rehearse_classifier(model: Classifier, facts: GraphFacts) -> tuple[Classifier, Remarks]:
+    """The classifier with the batch that its graph can do, and what must be said of it.
+
+    Raises
+    ------
+    ModelError : the graph fails, or its values are not what the kinds of the card promise
+    """
+    model = replace(model, quantised=facts.quantised)
+
+    def ask(rows: int, pictures: list[Pixels]) -> FloatArray:
+        parts = [np.hstack(values_of(model, pictures[start : start + rows])) for start in range(0, len(pictures), rows)]
+        return np.concatenate(parts)
+
+    for (table, output), name in zip(label_outputs(model.card), model.outputs, strict=True):
+        require_ending(model.card, table, output, facts.endings.get(name, ""))
+    alone, rows, notices = run_through(model, ask)
+    require_numbers(alone, model.card, "outputs")
+    classify(
+        replace(model, rows_per_run=1), made_up(input_of(model.card), PICTURES)
+    )  # raises where a kind is not what it promises
+    said = Remarks(same_for_all(alone, model.card), notices) + doubts(model, facts)
+    return replace(model, rows_per_run=rows), said
+
+
+def rehearse_detector(model: Detector) -> None:
+    """One made-up picture through a detector.
+
+    Raises
+    ------
+    ModelError : the graph fails, its decoder cannot read it, or its scores are no probabilities
+    """
+    card, spec = model.card, input_of(model.card)
+    canvas = Canvas(made_up(spec, 1)[0], (1.0, 1.0))
+    try:
+        found = candidates(model, canvas)
+    except ModelError as error:
+        raise with_cure(error, card, model.session) from error
+    scores = found.scores[np.isfinite(found.scores)]
+    if len(scores) and (scores.min() < -SCORE_SLACK or scores.max() > 1 + SCORE_SLACK):
+        raise ModelError(
+            f"{card.name}: detector.decoder: scores of a face must be probabilities of 0 to 1; the graph gives "
+            f"{scores.min():.4g} to {scores.max():.4g}; export it with the function that ends in probabilities"
+        )
+
+
+def input_of(card: ModelCard) -> InputSpec:
+    """The input table, which every onnx card has."""
+    assert card.input is not None
+    return card.input
+
+
+def made_up(spec: InputSpec, count: int) -> list[Pixels]:
+    """Pictures of the card's size: noise, dark noise, light noise and a coloured ramp, in turn; the same every time."""
+    width, height = spec.size
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 255, width)[None, :, None] * np.array([1.0, 0.6, 0.3]) + np.zeros((height, 1, 1))
+    kinds = [rng.integers(low, high, (height, width, 3)) for low, high in ((0, 256), (0, 64), (160, 256))] + [ramp]
+    return [np.asarray(kinds[k % PICTURES], np.uint8) for k in range(count)]
+
+
+def run_through(
+    model: Embedder | Classifier, ask: Callable[[int, list[Pixels]], FloatArray]
+) -> tuple[FloatArray, int, tuple[str, ...]]:
+    """Answers to single pictures, how many go through at once, and a notice where these are fewer than asked for.
+
+    A graph into which one batch is built fails at another, or mixes the pictures of a batch: then each goes alone.
+    """
+    card, session, batch, spec = model.card, model.session, model.rows_per_run, input_of(model.card)
+    try:
+        alone = ask(1, made_up(spec, PICTURES))
+    except ModelError as error:
+        raise with_cure(error, card, session) from error
+    if batch == 1:
+        return alone, 1, ()
+    try:
+        together = ask(batch, made_up(spec, batch))
+    except ModelError as error:
+        why = f"it fails at a batch of {batch} ({str(error).removeprefix(f'{card.name}: ')})"
+    else:
+        if agree(alone[: len(together)], together[:PICTURES]):
+            return alone, batch, ()
+        why = f"its answers in a batch of {batch} differ from those to single pictures"
+    return alone, 1, (f"card {card.name}: runs with --batch 1: {why}",)
+
+
+def agree(one: FloatArray, other: FloatArray) -> bool:
+    """Whether rows are the same up to rounding; numbers that are none must stand at the same places."""
+    finite = np.isfinite(one)
+    if not (finite == np.isfinite(other)).all():
+        return False
+    apart = np.linalg.norm(np.where(finite, one - other, 0.0), axis=1)
+    return bool((apart <= BATCH_SLACK * np.linalg.norm(np.where(finite, one, 0.0), axis=1) + 1e-6).all())
+
+
+def with_cure(error: ModelError, card: ModelCard, session: Any) -> ModelError:
+    """The error of a dry run with what to write in the card, where another size or layout would do."""
+    said = str(error).removeprefix(f"{card.name}: ")
+    if said.startswith(("detector.", "outputs.")):  # names its key and cure already
+        return error
+    cure = fitting_input(card, session) or "no key of a card cures this; export the model again"
+    return ModelError(f"{card.name}: input: in a dry run before the first image {said}; {cure}")
+
+
+def fitting_input(card: ModelCard, session: Any) -> str:
+    """Size and layout at which a graph that declares none runs, as keys of a card; empty where there is none."""
+    shape, spec = picture_input(session, card).shape, input_of(card)
+    if shape is not None and None not in shape[1:]:
+        return ""
+    for layout in (spec.layout, OTHER_LAYOUT[spec.layout]):
+        for side in SIDES:
+            tried = spec.model_copy(update={"size": (side, side), "layout": layout})
+            try:
+                tensors.run(session, card, None, tensors.to_tensor(made_up(tried, 1), tried))
+            except ModelError:
+                continue
+            also = f' and layout = "{layout}"' if layout != spec.layout else ""
+            return f"the graph runs at {side} x {side}; write input.size = [{side}, {side}]{also}"
+    return ""
+
+
+def require_ending(card: ModelCard, table: str, output: LabelOutput | AgeOutput, last: str) -> None:
+    """Raise ModelError for a logit that already went through the logistic function: every answer would be the first class."""
+    if isinstance(output, LabelOutput) and output.kind == "logit" and last in ("Sigmoid", "HardSigmoid"):
+        raise ModelError(
+            f"{card.name}: {table}.kind: the graph ends in {last}, so its value is a probability and no logit; write "
+            'kind = "probability_of"'
+        )
+
+
+def doubts(model: Classifier, facts: GraphFacts) -> Remarks:
+    """Sentences on kinds that do not go with the last operator; no alarm on cards that the project has verified."""
+    alarms, notices = [], []
+    for (table, output), name in zip(label_outputs(model.card), model.outputs, strict=True):
+        kind, last = kind_of(output), facts.endings.get(name, "")
+        if kind in ("softmax", "probability_of", "percent") and facts.unbounded(name) and not model.card.verified:
+            raw = "logit" if kind == "probability_of" else "logits"
+            alarms.append(
+                f"card {model.card.name}: {table}: kind {kind} needs probabilities, and the output {name!r} ends in {last}, "
+                f'after which a value may be anything; if its authors take a sigmoid or softmax of it, write kind = "{raw}"'
+            )
+        if kind == "logits" and last == "Softmax":
+            notices.append(
+                f"card {model.card.name}: {table}: the output {name!r} ends in Softmax; kind logits takes a second one, which "
+                'leaves the classes and flattens the probabilities: write kind = "softmax"'
+            )
+    return Remarks(tuple(alarms), tuple(notices))
+
+
+def kind_of(output: LabelOutput | AgeOutput) -> str:
+    """How the values of an output are read: the kind of a label, what an expectation is taken of, else nothing."""
+    if isinstance(output, LabelOutput):
+        return output.kind
+    return output.values if output.kind == "expectation" else ""
+
+
+def same_for_all(values: AnyArray, card: ModelCard) -> tuple[str, ...]:
+    """A sentence where quite different pictures got exactly the same answer, other than certainty."""
+    saturated = bool(np.isin(values, (0.0, 1.0)).all())
+    if saturated or not (values == values[0]).all():
+        return ()
+    return (
+        f"card {card.name}: the model gives the same answer to noise, dark, light and coloured pictures: check input.mean, "
+        "input.scale and the model itself",
+    )
+
+
+def require_numbers(values: AnyArray, card: ModelCard, key: str) -> None:
+    """Raise ModelError where no picture at all got an answer of finite numbers."""
+    if not np.isfinite(values).all(axis=1).any():
+        raise ModelError(
+            f"{card.name}: {key}: the model gives no finite number for any of {PICTURES} made-up pictures; check input.mean, "
+            "input.scale and input.dtype (float16 ends at 65504)"
+        )
