@@ -149,6 +149,50 @@ def test_an_unknown_operator_is_a_model_error(graphs: Any) -> None:
         open_session(model.SerializeToString(), name="toy")
 
 
+def relu_model(
+    *, ir_version: int = 8, operator: str = "Relu", opsets: tuple[tuple[str, int], ...] = (("", 13),)
+) -> bytes:
+    """A model of one operator, of the last domain named."""
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("a", "b")]
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["a"], ["b"], domain=opsets[-1][0])], "toy", ends[:1], ends[1:]
+    )
+    named = [helper.make_opsetid(domain, version) for domain, version in opsets]
+    return bytes(helper.make_model(graph, ir_version=ir_version, opset_imports=named).SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"ir_version": 99}, r"it is of IR version 99, and onnxruntime [\d.]+ reads up to \d+; update onnxruntime, or"),
+        ({"opsets": (("", 99),)}, r"it uses opset 99 of ai\.onnx, and onnxruntime [\d.]+ knows up to \d+; update"),
+        (
+            {"operator": "Fancy", "opsets": (("", 13), ("com.acme", 1))},
+            r"it uses the operator Fancy of domain com\.acme, which onnxruntime [\d.]+ does not have",
+        ),
+    ],
+)
+def test_a_model_that_this_onnxruntime_cannot_read_is_refused_in_plain_words(changes: Any, words: str) -> None:
+    with pytest.raises(ModelError, match=words) as caught:
+        open_session(relu_model(**changes), name="toy")
+    assert "::" not in str(caught.value)
+    assert ".cc" not in str(caught.value)
+
+
+def test_a_failing_operator_is_named_without_the_place_in_the_source_of_onnxruntime(graphs: Any) -> None:
+    model = graphs.build(
+        [("Reshape", ["input", "shape"], ["y"], {})],
+        inputs={"input": ("N", 3, 2, 2)},
+        outputs={"y": ("M", 12)},
+        constants={"shape": np.array([1, 12])},
+    )
+    with pytest.raises(ModelError, match=r"\(2, 3, 2, 2\): Reshape: The input tensor cannot be reshaped") as caught:
+        run_session(open_session(model, name="toy"), None, {"input": np.zeros((2, 3, 2, 2), np.float32)}, name="toy")
+    assert "::" not in str(caught.value)
+
+
 def with_external_data(place: str) -> bytes:
     """A model that asks for a further file: in an initialiser, in a constant, or in a constant of a branch."""
     from onnx import TensorProto, helper

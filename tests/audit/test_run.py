@@ -186,13 +186,13 @@ def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -
 
 
 def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> None:
-    run = fg.audit(people, detect=toys.card("detector"), where="race == 'b'", by="gender")
+    run = fg.audit(people, detect=toys.card("detector"), detect_only=True, where="race == 'b'", by="gender")
     assert run.faces["image"].tolist() == [name for name, person in PEOPLE.items() if person[1] == "b"]
     assert run.record["manifest"]["excluded_by_where"] == 5
 
 
 def test_detection_alone_is_an_audit_of_fta(people: Path, toys: Any) -> None:
-    run = fg.audit(people, detect=toys.card("detector"), by="gender")
+    run = fg.audit(people, detect=toys.card("detector"), detect_only=True, by="gender")
     assert set(run.rates["metric"]) == {"fta"}
     assert set(run.rates["model"]) == {"toy_detector"}
     assert len(run.age) == 0
@@ -247,6 +247,7 @@ def test_progress_counts_every_image_once(people: Path, toys: Any) -> None:
     fg.audit(
         people,
         detect=toys.card("detector"),
+        detect_only=True,
         by="gender",
         workers=1,
         progress=lambda done, total: seen.append((done, total)),
@@ -369,9 +370,28 @@ def test_resume_refuses_another_version(people: Path, toys: Any, finished: Path,
 # ---- refusals before any model runs ----
 
 
+def test_an_audit_of_nothing_names_what_could_be_audited(people: Path, toys: Any) -> None:
+    with pytest.raises(ModelError, match=r"nothing to audit: .*--classify .*--embed .*--detect-only"):
+        fg.audit(people, detect=toys.card("detector"))
+    with pytest.raises(ModelError, match="--detect-only audits detection alone"):
+        fg.audit(people, **toys.two, detect_only=True)
+    with pytest.raises(ModelError, match="--detect-only needs a detector"):
+        fg.audit(people, detect="none", detect_only=True)
+
+
+def test_a_known_file_under_another_name_is_recognised_and_said(people: Path, toys: Any, tmp_path: Path) -> None:
+    shutil.copy(toys.folder / "toy_classifier.toml", tmp_path)
+    renamed = shutil.copy(toys.folder / "toy_classifier.onnx", tmp_path / "model_final.onnx")
+    said: list[str] = []
+    run = fg.audit(people, **(toys.two | {"classify": str(renamed)}), by="gender", notice=said.append)
+    sentence = "model_final.onnx is toy_classifier by its sha256; the settings are those of that card"
+    assert sentence in said
+    assert sentence in run.record["warnings"]
+
+
 def test_a_misspelt_group_is_refused_before_any_model_runs(people: Path) -> None:
     with pytest.raises(TableError, match="no label column 'rase'; did you mean 'race'"):
-        fg.audit(people, detect="no such card", by="gender,rase")
+        fg.audit(people, detect="no such card", detect_only=True, by="gender,rase")
 
 
 def test_an_embedder_needs_a_detector_with_points(

@@ -67,6 +67,31 @@ def test_one_value_is_the_probability_of_the_first_class(model: Any) -> None:
     assert answers.probability == pytest.approx([0.75, 0.9])
 
 
+def test_of_one_logit_the_logistic_function_is_the_probability_of_the_first_class(model: Any) -> None:
+    answers = classify(model(gender("logit", TWO, "columns = [1]"), mean="[0, 10, 0]"), plain((0, 11, 0), (0, 9, 0)))
+    assert answers.prediction == ["male", "female"]
+    assert answers.probability == pytest.approx([1 / (1 + math.exp(-1))] * 2)
+
+
+def test_per_cent_are_hundredths_of_one_value_or_of_all(model: Any) -> None:
+    answers = classify(model(gender("percent")), plain((20, 70, 10)))
+    assert (answers.prediction, answers.probability) == (["b"], pytest.approx([0.7]))
+    answers = classify(model(gender("percent", TWO, "columns = [1]")), plain((0, 30, 0)))
+    assert (answers.prediction, answers.probability) == (["female"], pytest.approx([0.7]))
+
+
+def test_an_index_names_its_class_and_has_no_probability(model: Any, graphs: Any) -> None:
+    answers = classify(model(gender("index", THREE, "columns = [1]")), plain((9, 2, 9), (9, 0, 9)))
+    assert answers.prediction == ["c", "a"]
+    assert np.isnan(answers.probability).all()
+
+
+def test_a_batch_whose_values_are_no_probabilities_is_refused(model: Any) -> None:
+    fine, wrong = (20, 70, 10), (20, 70, 90)
+    with pytest.raises(ModelError, match=r"outputs\.gender\.kind: softmax needs values of 0 to 1 that add up to 1"):
+        classify(model(gender(), **SHARES, rows=1), plain(fine, fine, wrong))
+
+
 def test_columns_are_read_in_the_order_of_the_classes(model: Any) -> None:
     answers = classify(model(gender("softmax", TWO, "columns = [2, 0]"), **SHARES), plain((20, 99, 80)))
     assert answers.prediction == ["male"]
@@ -82,6 +107,32 @@ def test_years_are_scaled(model: Any) -> None:
     assert answers.age == pytest.approx([34])
     assert answers.prediction == [""]
     assert np.isnan(answers.probability).all()
+
+
+def test_years_may_have_an_offset(model: Any) -> None:
+    answers = classify(
+        model(age('kind = "years"\nscale = 100\noffset = -4.5\ncolumns = [2]'), **SHARES), plain((0, 0, 34))
+    )
+    assert answers.age == pytest.approx([29.5])
+
+
+def test_an_expectation_is_the_mean_of_the_bins_weighted_by_probability(model: Any) -> None:
+    bins = 'kind = "expectation"\nbins = ["0-2", "20-29", "70+"]'
+    assert classify(model(age(bins), **SHARES), plain((50, 20, 30))).age == pytest.approx([0.5 + 4.9 + 21])
+    percent = classify(model(age(bins + '\nvalues = "percent"')), plain((50, 20, 30)))
+    assert percent.age == pytest.approx([26.4])
+    equal = classify(model(age(bins + '\nvalues = "logits"')), plain((7, 7, 7)))
+    assert equal.age == pytest.approx([(1 + 24.5 + 70) / 3])
+
+
+def test_an_expectation_without_bins_counts_from_zero(model: Any) -> None:
+    table = age('kind = "expectation"\nscale = 10\noffset = 5')
+    assert classify(model(table, **SHARES), plain((50, 20, 30))).age == pytest.approx([0.8 * 10 + 5])
+
+
+def test_an_expectation_of_logits_under_softmax_names_the_key_values(model: Any) -> None:
+    with pytest.raises(ModelError, match=r'outputs\.age\.values: softmax needs .*; write values = "logits"'):
+        classify(model(age('kind = "expectation"')), plain((50, 2, 7)))
 
 
 def test_of_bins_the_middle_of_the_most_probable_one_is_the_age(model: Any) -> None:
@@ -143,7 +194,8 @@ def test_bins_without_a_number_have_no_age(model: Any, graphs: Any) -> None:
 )
 def test_an_output_of_another_width_is_a_model_error(model: Any, outputs: str) -> None:
     with pytest.raises(
-        ModelError, match=r"toy: output 'means' has shape \(1, 3\) for 1 faces, the card reads [12] values each"
+        ModelError,
+        match=r"toy: outputs.(gender|age): .* shape \(1, 3\) for 1 faces, 3 values each; the card reads (1|2|columns)",
     ):
         classify(model(outputs), plain((1, 2, 3)))
 

@@ -129,6 +129,45 @@ def test_an_scrfd_anchor_measures_from_the_corner_of_its_cell(batch_axis: bool) 
     assert found.points[0] == pytest.approx((np.arange(10).reshape(5, 2) / 4 - 1) * 16 + [16, 32])
 
 
+@pytest.mark.parametrize("points", [True, False])
+def test_one_anchor_per_cell_is_told_by_the_length_of_its_maps(points: bool) -> None:
+    heads = {
+        f"{width}_{stride}": np.zeros(((64 // stride) ** 2, width), np.float32)
+        for stride in STRIDES
+        for width in ((1, 4, 10) if points else (1, 4))
+    }
+    heads["1_16"][9], heads["4_16"][9] = 0.7, [0.5, 1, 1.5, 2]  # column 1, row 2: corner (16, 32)
+    found = above(decode(heads, table(decoder="scrfd", points=points), (64, 64), "toy"), 0.5)
+    assert found.boxes == pytest.approx(np.array([[8, 16, 40, 64]]))
+    expected = np.tile([16.0, 32.0], (1, 5, 1)) if points else np.full((1, 5, 2), np.nan)
+    assert found.points == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("has_maps", [True, False])
+def test_scrfd_without_points_reads_no_map_of_points(has_maps: bool) -> None:
+    heads = scrfd_heads()
+    scrfd_map(heads, 32, 1)[6], scrfd_map(heads, 32, 4)[6] = 0.9, [0.5, 0.5, 0.75, 0.75]
+    kept = {name: head for name, head in heads.items() if has_maps or head.shape[-1] != 10}
+    found = above(decode(kept, table(decoder="scrfd", points=False), (64, 64), "toy"), 0.5)
+    assert found.boxes == pytest.approx(np.array([[16, 16, 56, 56]]))
+    assert np.isnan(found.points).all()
+
+
+def test_scrfd_that_gives_no_points_says_which_key_is_wrong() -> None:
+    heads = {name: head for name, head in scrfd_heads().items() if head.shape[-1] != 10}
+    with pytest.raises(ModelError, match=r"toy: detector\.points: .*write points = false"):
+        decode(heads, table(decoder="scrfd"), (64, 64), "toy")
+
+
+def test_yunet_without_points_needs_no_maps_of_points() -> None:
+    heads = {name: head for name, head in yunet_heads().items() if not name.startswith("kps")}
+    heads["cls_32"][0, 3] = heads["obj_32"][0, 3] = 1
+    found = above(decode(heads, table(points=False), (64, 64), "toy"), 0.5)
+    assert found.boxes == pytest.approx(np.array([[16, 16, 48, 48]]))
+    assert np.isnan(found.points).all()
+    assert detection.named_outputs(table(points=False))[-1] == "bbox_32"
+
+
 @pytest.mark.parametrize(
     ("decoder", "heads"),
     [
@@ -141,7 +180,7 @@ def test_an_scrfd_anchor_measures_from_the_corner_of_its_cell(batch_axis: bool) 
 )
 def test_heads_of_another_shape_are_a_model_error_that_lists_them(decoder: str, heads: dict[str, Any]) -> None:
     spec = table(decoder=decoder, points=decoder != "ultraface", strides=() if decoder == "ultraface" else STRIDES)
-    with pytest.raises(ModelError, match=rf"toy: these outputs cannot be read as {decoder}: .*\("):
+    with pytest.raises(ModelError, match=rf"toy: detector.decoder: these outputs cannot be read as {decoder}: .*\("):
         decode(heads, spec, (64, 64), "toy")
 
 

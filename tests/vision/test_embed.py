@@ -83,7 +83,9 @@ def test_a_graph_for_one_picture_is_given_one_at_a_time(means: Any) -> None:
 
 
 def test_an_output_of_another_dimension_is_a_model_error(means: Any) -> None:
-    with pytest.raises(ModelError, match=r"toy: the output has shape \(2, 3\) for 2 faces, the card says 4 each"):
+    with pytest.raises(
+        ModelError, match=r"dimension: the output has shape \(2, 3\) for 2 faces, .* 4 each; write dimension = 3"
+    ):
         embed(means(dimension=4), plain((1, 2, 3), (4, 5, 6)))
 
 

@@ -12,7 +12,7 @@ from facegap.errors import ModelError
 from facegap.inputs.cards.read import read_card
 from facegap.inputs.cards.schema import InputSpec, ModelCard
 from facegap.runtime import open_session
-from facegap.vision import tensors
+from facegap.vision import ports, tensors
 
 EMBEDS = """
 [alignment]
@@ -107,26 +107,29 @@ def opened(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
 def test_a_free_batch_axis_has_no_limit_and_a_batch_of_one_is_kept(opened: Any) -> None:
     for batch, limit in (("N", None), (1, 1)):
         card, session = opened(batch)
-        assert tensors.batch_limit(session, card) == limit
+        assert ports.batch_limit(session, card) == limit
 
 
 def test_a_graph_for_exactly_four_pictures_is_refused(opened: Any) -> None:
     card, session = opened(4)
     with pytest.raises(ModelError, match="takes exactly 4 pictures at once"):
-        tensors.batch_limit(session, card)
+        ports.batch_limit(session, card)
 
 
 def test_the_only_input_may_go_unnamed(opened: Any) -> None:
     card, session = opened(input_name="*")
-    assert tensors.input_name(session, card) == "input"
+    assert ports.picture_input(session, card).name == "input"
 
 
 def test_a_name_that_the_graph_has_not_is_refused_with_those_it_has(opened: Any) -> None:
     card, session = opened(input_name="data")
-    with pytest.raises(ModelError, match="toy: the graph has no input 'data'; its inputs are 'input'"):
-        tensors.input_name(session, card)
-    with pytest.raises(ModelError, match="no output 'gender'; its outputs are 'means'"):
-        tensors.output_name(session, card, "gender")
+    said = "toy: input.name: the graph has no input 'data'; its inputs are 'input'; write name = \"input\""
+    with pytest.raises(ModelError, match=said):
+        ports.picture_input(session, card)
+    with pytest.raises(
+        ModelError, match=r"toy: o\.p: the graph has no output 'gender'; its outputs are 'means'; write p = "
+    ):
+        ports.number_output(session, card, "gender", "o.p")
 
 
 def test_a_run_gives_the_named_outputs(opened: Any) -> None:

@@ -107,9 +107,7 @@ def answer(model: Classifier, crops: Sequence[Pixels]) -> Answers:
     for (table, output), values in zip(label_outputs(card), values_of(model, crops), strict=True):
         where = f"{card.name}: {table}"
         if isinstance(output, LabelOutput):
-            reading = Reading(
-                output.kind, len(output.classes), where, quantised=model.quantised, checked=model.checked
-            )
+            reading = Reading(output.kind, len(output.classes), where, quantised=model.quantised, checked=model.checked)
             answers = Answers(*classes_of(values, output.classes, reading), answers.age)
         else:
             reading = Reading(output.values, values.shape[1], where, "values", model.quantised, model.checked)

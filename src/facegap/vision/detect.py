@@ -134,7 +134,8 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
             return DECODERS[spec.decoder](heads, spec, size)
     except (KeyError, ValueError, IndexError) as error:
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
-        pointless = spec.points and spec.decoder == "scrfd" and not any(h.shape[-1:] == (10,) for h in heads.values())
+        widths = {head.shape[-1:] for head in heads.values()}
+        pointless = spec.points and spec.decoder == "scrfd" and (4,) in widths and (10,) not in widths
         cure = "; it gives no points: write points = false" if pointless else ""
         raise ModelError(
             f"{name}: detector.{'points' if pointless else 'decoder'}: these outputs cannot be read as {spec.decoder}: "

@@ -101,19 +101,26 @@ def picture_input(session: Any, card: ModelCard) -> Port:
     """
     assert card.input is not None
     ports = inputs_of(session)
-    if len(ports) > 1:
-        named = [port for port in ports if port.name == card.input.name]
-        rest = ", ".join(str(port) for port in ports if port not in named)
-        raise ModelError(
-            f"{card.name}: input: the graph has {len(ports)} inputs and facegap feeds one, the picture; nothing in a card says "
-            f"what to feed to {rest}; export the model for inference, with fixed values in their place"
-        )
+    require_one(ports, card.input.name, card.name)
     port = the_named(ports, card.input.name, what="input", key="input.name", card=card)
     require_type(port, card.input, card)
     if port.shape is not None:
         require_axes(port, port.shape, card.input, card)
         require_size(port.shape, card.input, card)
     return port
+
+
+def require_one(ports: Sequence[Port], picture: str, model: str) -> None:
+    """Raise ModelError for a graph that wants more than a picture.
+
+    picture : the name of the input that takes the picture, where it is known
+    """
+    if len(ports) > 1:
+        rest = ", ".join(str(port) for port in ports if port.name != picture)
+        raise ModelError(
+            f"{model}: input: the graph has {len(ports)} inputs and facegap feeds one, the picture; nothing in a card says "
+            f"what to feed to {rest}; export the model for inference, with fixed values in their place"
+        )
 
 
 def require_type(port: Port, spec: InputSpec, card: ModelCard) -> None:

@@ -73,6 +73,10 @@ def parse(tmp_path: Path, text: str) -> ModelCard:
         ("output = 'g'\nkind = 'probability_of'\nclasses = ['a', 'b', 'c']", "needs two classes, not 3"),
         ("output = 'g'\nkind = 'probability_of'\nclasses = ['a', 'b']\ncolumns = [0, 1]", "needs 1 different columns"),
         ("output = 'g'\nkind = 'logits'\nclasses = ['a', 'b']\ncolumns = [0, 0]", "needs 2 different columns"),
+        ("output = 'g'\nkind = 'logit'\nclasses = ['a', 'b', 'c']", "kind logit needs two classes"),
+        ("output = 'g'\nkind = 'index'\nclasses = ['a', 'b']\ncolumns = [0, 1]", "needs 1 different columns"),
+        ("output = 'g'\nkind = 'percent'\nclasses = ['a', 'b']\ncolumns = [0, 1, 2]", "needs 1 or 2 different columns"),
+        ("output = 'g'\nkind = 'percents'\nclasses = ['a', 'b']", "key outputs.gender.kind"),
         ("output = 'g'\nkind = 'logits'\nclasses = ['a', 'b']\ncolumns = [0, -1]", "key outputs.gender.columns.1"),
     ],
 )
@@ -88,10 +92,15 @@ def test_a_label_output_must_say_which_column_is_which_class(tmp_path: Path, tab
         ("kind = 'years'\nbins = ['0-2', '3-9']", "bins belongs to kind = 'bins'"),
         ("kind = 'bins'", "needs a list 'bins' of at least two"),
         ("kind = 'bins'\nbins = ['0-2', '3-9']\nscale = 2.0", "no 'scale'"),
-        ("kind = 'bins'\nbins = ['0-2', 'old']", "'old' is not like '20-29' or '70+'"),
+        ("kind = 'bins'\nbins = ['0-2', 'old']", "'old' is not like '20-29', '70+' or '7'"),
         ("kind = 'bins'\nbins = ['0-2', '3+']\ncolumns = [3]", "needs 2 different columns"),
         ("kind = 'years'\ncolumns = [1, 2]", "needs 1 different columns"),
         ("kind = 'years'\nscale = 0", "key outputs.age.scale"),
+        ("kind = 'bins'\nbins = ['0-2', '3-9']\noffset = 1", "no 'scale' or 'offset'"),
+        ("kind = 'bins'\nbins = ['9-3', '10+']", "'9-3' is not like '20-29'"),
+        ("kind = 'expectation'\nbins = ['0-2', '3+']\nscale = 2", "or no 'bins'"),
+        ("kind = 'expectation'\ncolumns = [3]", "needs two or more different columns"),
+        ("kind = 'years'\nvalues = 'logits'", "values belongs to kind = 'expectation'"),
     ],
 )
 def test_an_age_output_is_years_or_bins_never_half_of_each(tmp_path: Path, table: str, words: str) -> None:
