@@ -11,6 +11,7 @@ import typer
 from facegap.annotate.command import agreement, annotate, answers
 from facegap.bench.command import bench
 from facegap.catalogue.command import check, datasets, fetch, make_manifest, models
+from facegap.catalogue.new_card.command import card
 from facegap.cli.app import app, main, register
 from facegap.cli.audit import audit
 from facegap.cli.black_box import audit_embeddings, audit_predictions, audit_scores
@@ -53,7 +54,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "agreement": agreement,
         "datasets": datasets,
     },
-    "Models": {"models": models, "fetch": fetch, "doctor": doctor},
+    "Models": {"models": models, "fetch": fetch, "card": card, "doctor": doctor},
     "Trust: is facegap right?": {"plan": plan, "selfcheck": selfcheck, "reproduce": reproduce, "bench": bench},
 }
 

@@ -186,7 +186,7 @@ def classes_of(values: FloatArray, classes: Sequence[str], reading: Reading) -> 
     elif finite.any():
         shares = probabilities(values[finite], reading)
         best[finite], sure[finite] = shares.argmax(axis=1), shares.max(axis=1)
-    return [classes[k] if fine else "" for k, fine in zip(best, finite, strict=True)], sure
+    return [classes[int(k)] if fine else "" for k, fine in zip(best, finite, strict=True)], sure
 
 
 def ages_of(values: FloatArray, output: AgeOutput, reading: Reading) -> FloatArray:

@@ -115,7 +115,7 @@ def two_columns(first: FloatArray) -> FloatArray:
 
 def require_range(values: FloatArray, reading: Reading, *, whole: float) -> None:
     """Raise ModelError for values outside 0..whole."""
-    wrong = ~within(values, reading, whole).all(axis=1)
+    wrong = np.asarray(~within(values, reading, whole).all(axis=1))
     if reading.checked and wrong.any():
         raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g}")
 
@@ -124,7 +124,7 @@ def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> Non
     """Raise ModelError for rows that are no proportions of `whole`."""
     slack = max(SUM_SLACK, reading.classes / STEPS) if reading.quantised else SUM_SLACK
     adds_up = np.abs(values.sum(axis=1) - whole) <= slack * whole
-    wrong = ~(within(values, reading, whole).all(axis=1) & adds_up)
+    wrong = np.asarray(~(within(values, reading, whole).all(axis=1) & adds_up))
     if reading.checked and wrong.any():
         raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g} that add up to {whole:g}")
 

@@ -7,7 +7,6 @@ comes out is looked at by `facegap.vision.rehearsal`.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +55,7 @@ class Port:
 
 def port_of(entry: Any) -> Port:
     """The port that onnxruntime describes by name, type and shape; a length below 1 is free, as some exporters write it."""
-    container, element = re.match(r"(\w+)\((.*)\)$", entry.type, re.DOTALL).groups() if "(" in entry.type else ("", "")
+    container, _, element = str(entry.type).removesuffix(")").partition("(")
     while "(" in element:  # optional(seq(tensor(float)))
         element = element[element.index("(") + 1 :].rstrip(")")
     shape = tuple(side if isinstance(side, int) and side > 0 else None for side in entry.shape or ())

@@ -65,7 +65,7 @@ def read_card(path: Path) -> ModelCard:
     try:
         card = ModelCard.model_validate(data)
     except ValidationError as error:
-        raise CardError(_describe(path, error)) from None
+        raise CardError(describe_problems(path, error)) from None
     if card.name != name_of(path):
         raise CardError(f"{path}: key name: '{card.name}' is not the file's own name; call it '{name_of(path)}'")
     return card
@@ -110,7 +110,7 @@ def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
     """
     card, weights = find_card(text, task)
     if card is None:
-        cure = f"write {Path(text).with_suffix('.toml').name} beside it, or let facegap doctor propose one"
+        cure = f"write one with facegap card new {text}, or let facegap doctor propose one"
         raise CardError(f"{text}: no card describes this file (sha256 {hash_file(Path(text))}); {cure}")
     if card.task != task:
         raise CardError(f"{text}: this model's task is {card.task}, not {task}; give it as --{card.task} {text}")
@@ -273,7 +273,7 @@ def _check_characters(path: Path, where: str, text: str) -> None:
             raise CardError(f"{path}: {where}: holds the unprintable character U+{ord(character):04X}; remove it")
 
 
-def _describe(path: Path, error: ValidationError) -> str:
+def describe_problems(path: Path, error: ValidationError) -> str:
     """Every wrong key of a card, one line each, in words."""
     return "\n".join(f"{path}: {_problem(problem)}" for problem in error.errors(include_url=False))
 

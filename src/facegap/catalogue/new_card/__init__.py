@@ -1,0 +1,1 @@
+"""A card for weights that have none, written from their graph alone."""

@@ -1,0 +1,55 @@
+"""`facegap card`: write a card for weights that have none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+card = typer.Typer(
+    no_args_is_help=True, help="Write model cards: what a model is, and how pixels go in and numbers come out."
+)
+
+
+@card.callback()
+def group() -> None:
+    """Keep `new` a command of its own, although it is the only one."""
+
+
+@card.command(name="new")
+def new(
+    model: Annotated[Path, typer.Argument(help="Weights, an .onnx", show_default=False)],
+    task: Annotated[
+        Literal["detect", "embed", "classify"] | None,
+        typer.Option(help="What the model does, where its outputs leave that open"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Card to write [default: beside the weights, ending in .toml]", show_default=False),
+    ] = None,
+) -> None:
+    """Write a commented card from the graph of a model; what the graph does not say is guessed and marked.
+
+    A file that one of facegap's own cards describes is recognised by its sha256, whatever it is called, and needs no new card.
+
+    facegap card new my_embedder.onnx
+    """
+    from facegap.catalogue.new_card.write import known_card, next_steps, write_card
+    from facegap.report.text import clean
+
+    known = known_card(model)
+    if known is not None:
+        typer.echo(
+            clean(f"{model} is {known.name} ({known.task}, licence {known.licence}) by its sha256: it has a card.")
+        )
+        typer.echo(clean(f"facegap audit people.csv --{known.task} {known.name} --models-dir {model.parent} --out run"))
+        return
+    written = write_card(model, task=task, out=out)
+    typer.echo(
+        clean(f"{written.path}: a card for task {written.task}. The graph does not say, so these keys are GUESSED:")
+    )
+    typer.echo(clean("  " + ", ".join(written.guesses)))
+    typer.echo("Correct them as the model's authors feed it. Then:")
+    for step in next_steps(str(written.path), written.task):
+        typer.echo(clean(f"  {step}"))

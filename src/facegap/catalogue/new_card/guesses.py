@@ -1,0 +1,297 @@
+"""What a card must say and a graph does not: guessed from shapes, names and conventions, each guess with its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facegap.catalogue.new_card.seen import Seen
+from facegap.errors import ModelError
+from facegap.inputs.cards.conventions import ARCFACE_POINTS, IMAGENET_MEAN, IMAGENET_SCALE
+from facegap.inputs.cards.schema import Task
+from facegap.types import AnyArray
+from facegap.vision.kinds import SUM_SLACK
+
+LEAST_DIMENSION = 32  # an output of fewer numbers is no embedding
+STRIDES = (8, 16, 32, 64, 128)
+FAIRFACE_BINS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
+ADIENCE_BINS = ("0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60+")
+MOST_BINS, MOST_AGES = 60, 130  # groups of ages; single years
+GENDERAGE_SIDE = 96
+GENDERS = ("male", "female")
+PAPERS_ORDER = "FairFace writes race (7), gender (2) and age (9) one after the other"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key of a card; `reason` says where its value comes from, `guessed` that the graph does not say it."""
+
+    key: str
+    value: Any
+    reason: str = ""
+    guessed: bool = False
+
+
+Tables = dict[str, list[Entry]]
+
+
+def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
+    """The task, and the tables of a card below its head.
+
+    Raises
+    ------
+    ModelError : no task fits the outputs, or more than one does and none is named
+    """
+    possible: dict[Task, Tables] = {}
+    if heads := detector_table(seen):
+        possible["detect"] = {"detector": heads}
+    else:
+        if embeddings := embedding_table(seen):
+            possible["embed"] = {"alignment": alignment(seen), "outputs.embedding": embeddings}
+        if answers := answer_tables(seen):
+            possible["classify"] = {"crop": crop(), **answers}
+    if task is None and len(possible) > 1:
+        raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; say which with --task")
+    chosen = task or next(iter(possible), None)
+    if chosen is None or chosen not in possible:
+        asked = f"nothing to {task}" if task else "no faces, no embedding, no gender and no age"
+        raise ModelError(
+            f"{model}: {listed(seen)}: {asked} in a form that a card can describe (models/README.md lists the forms)"
+        )
+    return chosen, {"input": input_table(seen, chosen, possible[chosen]), **possible[chosen]}
+
+
+def listed(seen: Seen) -> str:
+    """The outputs in words."""
+    return "its outputs are " + ", ".join(f"{name!r} {values.shape}" for name, values in seen.outputs.items())
+
+
+# ---- detectors ----
+
+
+def detector_table(seen: Seen) -> list[Entry]:
+    """The table of a detector whose outputs one of the decoders reads; empty where none does."""
+    names, widths = set(seen.outputs), {value.shape[-1:] for value in seen.outputs.values()}
+    strides = [stride for stride in STRIDES if {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox")} <= names]
+    if strides:
+        points = all(f"kps_{stride}" in names for stride in strides)
+        return detector_entries("yunet", strides, points, (0.6, 0.3), "its outputs have the names of YuNet's")
+    if {"scores", "boxes"} <= names and seen.outputs["scores"].shape[-1:] == (2,) and (4,) in widths:
+        reason = "its outputs have the names and widths of UltraFace's"
+        return detector_entries("ultraface", [], False, (0.7, 0.3), reason)
+    for anchors in (2, 1):
+        strides = [stride for stride in STRIDES if scrfd_maps(seen, stride, anchors)]
+        if strides and len(strides) == sum(value.shape[-1:] == (4,) for value in seen.outputs.values()):
+            reason = f"its outputs have the widths and lengths of SCRFD's maps, with {anchors} anchor(s) per cell"
+            return detector_entries("scrfd", strides, (10,) in widths, (0.5, 0.4), reason)
+    return []
+
+
+def detector_entries(
+    decoder: str, strides: Sequence[int], points: bool, limits: tuple[float, float], reason: str
+) -> list[Entry]:
+    """The keys of [detector]."""
+    resize = "stretch" if decoder == "ultraface" else "letterbox"
+    usual = f"usual for {decoder}"
+    return [
+        Entry("decoder", decoder, reason, guessed=True),
+        Entry("resize", resize, usual, guessed=True),
+        Entry("score_threshold", limits[0], usual, guessed=True),
+        Entry("nms_iou", limits[1], usual, guessed=True),
+        *([Entry("strides", list(strides), "from the lengths or names of the outputs")] if strides else []),
+        Entry("points", points, "five points per face" if points else "boxes only: no embedder can follow it"),
+    ]
+
+
+def scrfd_maps(seen: Seen, stride: int, anchors: int) -> bool:
+    """Whether there are a map of scores and a map of boxes for a stride."""
+    length = math.ceil(seen.size[0] / stride) * math.ceil(seen.size[1] / stride) * anchors * seen.pictures
+    shapes = {(value.shape[-1:], value.size) for value in seen.outputs.values()}
+    return {((1,), length), ((4,), 4 * length)} <= shapes
+
+
+# ---- embedders ----
+
+
+def embedding_table(seen: Seen) -> list[Entry]:
+    """The output with one long list per picture; empty where there is none or it is a list of probabilities."""
+    wide = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) >= LEAST_DIMENSION}
+    found = {name: width for name, width in wide.items() if not are_shares(seen, name)}
+    if not found:
+        return []
+    name = max(found, key=lambda name: found[name])
+    several = f"the longest of {len(found)}" if len(found) > 1 else "the only long list of numbers per face"
+    return [
+        Entry("output", name, several, guessed=len(found) > 1),
+        Entry("dimension", found[name], "from the output's shape"),
+    ]
+
+
+def alignment(seen: Seen) -> list[Entry]:
+    """ArcFace's template at this size."""
+    width, height = seen.size
+    points = [[round(x * height + (width - height) / 2, 4), round(y * height, 4)] for x, y in ARCFACE_POINTS]
+    reason = (
+        "the template of ArcFace, published for 112 x 112 and used by most embedders since; look for the authors' own"
+    )
+    return [
+        Entry("template", points, reason, guessed=True),
+        Entry("interpolation", "bilinear", "usual", guessed=True),
+    ]
+
+
+# ---- classifiers ----
+
+
+def crop() -> list[Entry]:
+    """A square with a small margin."""
+    return [
+        Entry("margin", 0.1, "authors differ: 0 to 0.4; a wrong one costs accuracy in silence", guessed=True),
+        Entry("interpolation", "bilinear", "usual", guessed=True),
+    ]
+
+
+def answer_tables(seen: Seen) -> Tables:
+    """[outputs.gender] and [outputs.age] as far as an output can mean them; names decide where widths do not."""
+    narrow = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) and 0 < width <= MOST_AGES}
+    gender: list[tuple[int, list[Entry]]] = []
+    age: list[tuple[int, list[Entry]]] = []
+    for name, width in narrow.items():
+        for table, entries in meanings(seen, name, width).items():
+            rank = 0 if table in name.lower() or (table == "gender" and "sex" in name.lower()) else 1
+            (gender if table == "gender" else age).append(
+                (rank, [Entry("output", name, "", guessed=rank > 0), *entries])
+            )
+    best = {"outputs.gender": gender, "outputs.age": age}
+    return {table: min(found, key=lambda pair: pair[0])[1] for table, found in best.items() if found}
+
+
+def meanings(seen: Seen, name: str, width: int) -> Tables:
+    """What an output of this width can mean, from its values, its last operator and its name."""
+    last, lower = seen.facts.endings.get(name, ""), name.lower()
+    if last == "ArgMax" or not np.issubdtype(seen.outputs[name].dtype, np.floating):
+        return (
+            {"gender": kind_and_classes("index", f"it gives whole numbers ({last or 'no fractions'})")}
+            if width == 1
+            else {}
+        )
+    if width == 1:
+        if "age" in lower or not (last in ("Sigmoid", "HardSigmoid") or "gender" in lower or "sex" in lower):
+            return {"age": [Entry("kind", "years", "one number; a scale or an offset may be missing", guessed=True)]}
+        kind = "probability_of" if last in ("Sigmoid", "HardSigmoid") else "logit"
+        return {"gender": kind_and_classes(kind, f"one number, and the graph ends in {last or 'no known operator'}")}
+    if "age" in lower and "gender" not in lower and width > 2:
+        return {"age": bins(seen, name, width)}
+    kind = "softmax" if are_shares(seen, name) else "logits"
+    why = "its values add up to 1" if kind == "softmax" else "its values do not add up to 1"
+    if width == 2:
+        return {"gender": kind_and_classes(kind, why)}
+    if width == 3 and kind == "logits" and max(seen.size) == GENDERAGE_SIDE:
+        also = Entry(
+            "columns", [0, 1], "as InsightFace's genderage: two logits, then the age in hundreds", guessed=True
+        )
+        years = [Entry("kind", "years", "see gender", True), Entry("scale", 100.0, "see gender", True)]
+        return {
+            "gender": [*kind_and_classes(kind, why, GENDERS[::-1]), also],
+            "age": [*years, Entry("columns", [2], "see gender", guessed=True)],
+        }
+    if width == 18 and kind == "logits":
+        gender = [*kind_and_classes(kind, why), Entry("columns", [7, 8], PAPERS_ORDER, guessed=True)]
+        places = Entry("columns", list(range(9, 18)), PAPERS_ORDER, guessed=True)
+        return {"gender": gender, "age": [*bins(seen, name, 9), places]}
+    if width in (8, 9) or (width > MOST_BINS and kind == "softmax"):
+        return {"age": bins(seen, name, width)}
+    return {}
+
+
+def kind_and_classes(kind: str, reason: str, classes: tuple[str, ...] = GENDERS) -> list[Entry]:
+    """The keys of a gender."""
+    order = "no graph says which comes first; facegap doctor finds a wrong order"
+    return [Entry("kind", kind, reason, guessed=True), Entry("classes", list(classes), order, guessed=True)]
+
+
+def bins(seen: Seen, name: str, width: int) -> list[Entry]:
+    """The keys of an age with one value per bin."""
+    known = {9: (FAIRFACE_BINS, "FairFace"), 8: (ADIENCE_BINS, "Adience")}
+    if width in known:
+        ages, source = known[width]
+        return [
+            Entry("kind", "bins", f"{width} values, as {source} has age groups", guessed=True),
+            Entry("bins", list(ages), f"the age groups of {source}", guessed=True),
+        ]
+    values = "softmax" if are_shares(seen, name) else "logits"
+    return [
+        Entry("kind", "expectation", f"{width} values, one per year of age; value k stands for k years", guessed=True),
+        Entry("values", values, "from whether the values add up to 1", guessed=True),
+    ]
+
+
+def are_shares(seen: Seen, name: str) -> bool:
+    """Whether the values of each picture are proportions of 1."""
+    values: AnyArray = seen.outputs[name].reshape(seen.pictures, -1).astype(np.float64)
+    fine = np.isfinite(values).all() and (values >= 0).all() and values.shape[1] > 1
+    return bool(fine and (np.abs(values.sum(axis=1) - 1) <= SUM_SLACK).all())
+
+
+# ---- the input ----
+
+
+def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -> list[Entry]:
+    """The keys of [input]."""
+    decoder = next((entry.value for entry in tables.get("detector", ()) if entry.key == "decoder"), "")
+    colour, colour_reason = colour_of(seen, decoder)
+    mean, scale, reason = values_of(seen, task, decoder)
+    free = task == "detect" and seen.free_size and decoder != "ultraface"
+    size = (640, 640) if free else seen.size
+    size_reason = "from the graph" if seen.size_given else "the graph leaves it open; the first size that goes through"
+    if free:
+        size_reason = "the graph leaves it open; the largest side that pictures are shown at"
+    layout = "from the graph" if seen.layout_given else "the graph does not say"
+    certain = seen.dtype == "uint8"
+    return [
+        Entry("name", seen.name, "from the graph"),
+        Entry("layout", seen.layout, layout, guessed=not seen.layout_given),
+        Entry("colour", colour, colour_reason, guessed=colour != "GREY"),
+        Entry("size", list(size), size_reason, guessed=not seen.size_given),
+        Entry("mean", mean, reason, guessed=not certain),
+        Entry("scale", scale, reason, guessed=not certain),
+        Entry("dtype", seen.dtype, "from the graph"),
+        *([Entry("dynamic", True, "height and width are free in the graph")] if free else []),
+    ]
+
+
+def colour_of(seen: Seen, decoder: str) -> tuple[str, str]:
+    """The order of the colours."""
+    if seen.channels == 1:
+        return "GREY", "the graph takes one channel"
+    if decoder == "yunet":
+        return "BGR", "OpenCV feeds YuNet so"
+    return "RGB", "more often than BGR; no graph says it, and a wrong order costs accuracy in silence"
+
+
+def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[float], str]:
+    """Mean and scale with their reason."""
+    plain, one = [0.0] * seen.channels, [1.0] * seen.channels
+
+    def signed(divisor: float, middle: float = 127.5) -> tuple[list[float], list[float]]:
+        return [middle] * seen.channels, [round(1 / divisor, 10)] * seen.channels
+
+    if seen.dtype == "uint8":
+        return plain, one, "uint8 takes pixels as they are"
+    if seen.facts.scales:
+        return plain, one, "0 to 255: the graph begins with arithmetic of its own on the pixels"
+    if decoder == "yunet":
+        return plain, one, "0 to 255, as OpenCV feeds YuNet"
+    if decoder == "ultraface":
+        return *signed(128, 127.0), "as its authors feed UltraFace"
+    if decoder == "scrfd":
+        return *signed(128), "as InsightFace feeds SCRFD"
+    if task == "embed":
+        return *signed(127.5), "-1 to 1, as most embedders are fed"
+    if seen.size == (224, 224) and seen.channels == 3:
+        return list(IMAGENET_MEAN), list(IMAGENET_SCALE), "ImageNet's mean and deviation, usual at 224 x 224"
+    return *signed(127.5), "-1 to 1, as many classifiers are fed; 0 to 1 and 0 to 255 are as common"

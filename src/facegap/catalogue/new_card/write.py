@@ -1,0 +1,157 @@
+"""The text of a new card, and the file it goes to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from facegap import runtime
+from facegap.catalogue.new_card.guesses import Entry, Tables, tables_of
+from facegap.catalogue.new_card.seen import look_at
+from facegap.errors import CardError
+from facegap.inputs.cards.graph import graph_facts
+from facegap.inputs.cards.read import describe_problems, find_card, hash_file, name_of
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.store.files import write_bytes
+
+FILL_IN = "fill in"
+COMMENT_WIDTH = 116
+
+
+@dataclass(frozen=True)
+class NewCard:
+    """A card that was written; `guesses` are its keys that the graph does not say."""
+
+    path: Path
+    task: Task
+    guesses: tuple[str, ...]
+
+
+def known_card(model: Path) -> ModelCard | None:
+    """The card that describes this file already, whatever the file is called; None where there is none.
+
+    Raises
+    ------
+    CardError : no such file, or a card of its name beside it that is another file's
+    """
+    if model.suffix.lower() != ".onnx":
+        raise CardError(f"{model}: a card is written for a file of weights; give the path of an .onnx")
+    return find_card(str(model))[0]
+
+
+def write_card(model: Path, *, task: Task | None = None, out: Path | None = None) -> NewCard:
+    """Write a card for the weights at a path, beside them unless `out` says where.
+
+    Raises
+    ------
+    CardError  : the file cannot be read, its name cannot stand in a card, or there is something at `out` already
+    ModelError : no graph of a face model in a form that a card can describe
+    """
+    target = out or model.with_suffix(".toml")
+    require_free(target)
+    hash_file(model)  # refuses what is no regular file, or larger than any model
+    content = model.read_bytes()
+    session = runtime.open_session(content, name=model.name)
+    chosen, tables = tables_of(look_at(session, graph_facts(content), model.name), model.name, task)
+    tables = {"": head(model, content, chosen, name_of(target)), **tables}
+    text = card_text(tables, model.name, target.name, chosen)
+    require_card(text, model)
+    write_bytes(target, text.encode())
+    guesses = tuple(
+        f"{table}.{entry.key}".lstrip(".") for table, found in tables.items() for entry in found if entry.guessed
+    )
+    return NewCard(target, chosen, guesses)
+
+
+def require_free(target: Path) -> None:
+    """Raise CardError unless a card can be written to `target`."""
+    if target.suffix.lower() != ".toml":
+        raise CardError(f"{target}: a card ends in .toml; name another file with --out")
+    if not target.parent.is_dir():
+        raise CardError(f"{target}: no folder {target.parent}; name another file with --out")
+    if target.exists():
+        raise CardError(f"{target}: there is a file already, and it is kept; name another with --out")
+
+
+def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
+    """The keys of the card's head."""
+    return [
+        Entry("name", name),
+        Entry("task", task, "from the form of the outputs", guessed=True),
+        Entry("backend", "onnx"),
+        Entry("file", model.name),
+        Entry("obtain", f"Put {model.name} beside this card.", f"{FILL_IN}: where others get the file"),
+        Entry("sha256", hashlib.sha256(content).hexdigest()),
+        Entry("size_bytes", len(content)),
+        Entry("licence", "unknown", f"{FILL_IN}: of the weights; that of the code is not it"),
+        Entry("commercial_use", "unknown", f"{FILL_IN}: true, false or unknown"),
+        Entry("verified", False),
+        Entry("citation", "not known", f"{FILL_IN}: paper and place of the weights"),
+        Entry("known_limits", ["Its settings were guessed from the graph; review them."], FILL_IN),
+    ]
+
+
+def card_text(tables: Tables, model: str, card: str, task: Task) -> str:
+    """The card as TOML, with the origin of each value beside it."""
+    lines = [
+        f"# Written by facegap card new from the graph of {model} alone.",
+        "# GUESSED marks what a graph does not say. Read how the model's authors feed it, and correct these lines first.",
+        *(f"# Then: {step}" for step in next_steps(card, task)),
+        "",
+    ]
+    for table, entries in tables.items():
+        lines += [f"[{table}]"] if table else []
+        for entry in entries:
+            lines += lines_of(entry)
+        lines.append("")
+        if not table:
+            lines += ["[training_data]", 'description = "not known"' + f"  # {FILL_IN}", 'status = "unknown"', ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def lines_of(entry: Entry) -> list[str]:
+    """One key with its comment, which stands above where the line would be too long."""
+    line = f"{entry.key} = {toml(entry.value)}"
+    comment = (
+        f"GUESSED: {entry.reason}" if entry.guessed and entry.reason else "GUESSED" if entry.guessed else entry.reason
+    )
+    if not comment:
+        return [line]
+    together = f"{line}  # {comment}"
+    return [together] if len(together) <= COMMENT_WIDTH else [f"# {comment}", line]
+
+
+def toml(value: Any) -> str:
+    """A value as TOML; JSON writes texts, numbers, booleans and lists the same way."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def next_steps(card: str, task: Task) -> tuple[str, ...]:
+    """What checks the guesses."""
+    if task == "detect":
+        return (f"facegap audit people.csv --detect {card} --detect-only   (how many faces are found, by group)",)
+    needed = "two photographs of 20 people or more" if task == "embed" else "portraits with gender or age"
+    return (
+        f"facegap doctor {card} --manifest people.csv   ({needed}: it tries other colours, scales and crops)",
+        f"facegap audit people.csv --{task} {card} --out run",
+    )
+
+
+def require_card(text: str, model: Path) -> None:
+    """Raise CardError unless the text reads as a card: a name in the graph or of the file may not stand in one."""
+    try:
+        ModelCard.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        raise CardError(
+            f"{describe_problems(model, error)}\nno card can describe {model.name} as it is named"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(
+            f"{model}: a name in its graph cannot stand in a card: {error}; export it with other names"
+        ) from None
