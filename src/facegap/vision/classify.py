@@ -185,7 +185,7 @@ def classes_of(values: FloatArray, classes: Sequence[str], reading: Reading) -> 
         best[finite] = class_numbers(values[finite], reading)
     elif finite.any():
         shares = probabilities(values[finite], reading)
-        best[finite], sure[finite] = shares.argmax(axis=1), shares.max(axis=1)
+        best[finite], sure[finite] = shares.argmax(axis=1), np.clip(shares.max(axis=1), 0, 1)
     return [classes[int(k)] if fine else "" for k, fine in zip(best, finite, strict=True)], sure
 
 

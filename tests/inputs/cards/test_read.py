@@ -360,7 +360,9 @@ def test_a_path_to_weights_finds_any_card_of_their_hash_among_other_toml_files(t
 def test_weights_without_any_card_say_what_to_write(tmp_path: Path) -> None:
     weights = tmp_path / "mine.onnx"
     weights.write_bytes(b"weights")
-    with pytest.raises(CardError, match=r"no card describes this file \(sha256 .*write mine.toml beside it"):
+    with pytest.raises(
+        CardError, match=r"no card describes this file \(sha256 .*write one with facegap card new .*mine\.onnx"
+    ):
         resolve_card(str(weights), "embed")
     with pytest.raises(CardError, match="no such file"):
         resolve_card(str(tmp_path / "none.onnx"), "embed")
