@@ -57,7 +57,7 @@ def test_the_worst_group_of_each_model_stands_at_its_time(charts: dict[str, list
     marks = {row["model"]: row for row in values(figure)}
     assert (marks["quick"]["ms"], marks["quick"]["y"], marks["quick"]["said"]) == (2, 0.3, "quick: Ayr, 30/100")
     assert (marks[HOSTILE]["ms"], marks[HOSTILE]["y"]) == (10, 0.08)
-    assert "quick: 2.00 ms, Ayr 30.00 % [15.00, 60.00]" in figure.alt
+    assert "quick: 2.00 ms, Ayr 30.00% [15.00, 60.00]" in figure.alt
 
 
 def test_ticks_of_milliseconds_are_plain_numbers_and_names_are_written_in_ink(charts: dict[str, list[Figure]]) -> None:

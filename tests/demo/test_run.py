@@ -93,7 +93,7 @@ def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small
     table = demo_text.side_by_side(small)
     assert len({len(row) for row in table.rows} | {len(table.columns)}) == 1
     assert [row[0].strip() for row in table.rows].count("verdict") == 2
-    assert any("95 % intervals" in note for note in table.notes)
+    assert any("95% intervals" in note for note in table.notes)
     assert any(f"{math.sqrt(5000 / PEOPLE):.1f} times narrower" in note for note in table.notes)
     assert "--by 'gender*tone'" in told  # unquoted, a shell takes the star for a pattern
 

@@ -263,6 +263,6 @@ def test_the_tables_name_group_gallery_and_counts() -> None:
         "Threshold: FPIR 0.4 on others.",
     )
     said = search_findings(run)
-    assert said[0].startswith("gender: highest mate not found (FNIR): male 100.00 % (2 of 2, 2 subjects")
+    assert said[0].startswith("gender: highest mate not found (FNIR): male 100.00% (2 of 2, 2 subjects")
     assert said[0].endswith("(no threshold; rank 1; gallery of 4 images of 4 people, 1 without a template)")
     assert search_tables(Run(run.record, run.manifest, run.faces, run.predictions, run.rates, run.gaps, run.age)) == []

@@ -112,7 +112,7 @@ def test_a_template_on_a_narrow_crop_is_centred_and_not_squeezed() -> None:
 
 def test_a_face_drawn_nearer_to_the_middle_keeps_the_middle() -> None:
     found = settings(CARDS["mobileface_v2"], "alignment")
-    cards = CARDS["mobileface_v2"], found["face 10 % smaller in the crop"].card
+    cards = CARDS["mobileface_v2"], found["face 10% smaller in the crop"].card
     own, smaller = (np.array(given_template(card)) for card in cards)
     assert smaller - 56 == pytest.approx(0.9 * (own - 56), abs=1e-3)
 

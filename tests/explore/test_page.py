@@ -22,7 +22,7 @@ from facegap.errors import FacegapError
 from facegap.explore.failures import MOST_MATCHES, failures
 from facegap.explore.page import create_app
 from facegap.explore.rates import answers_at, explored, matrix_at, people_moved, rates_at
-from facegap.explore.view import asked_of, frame_of
+from facegap.explore.view import asked_of, frame_of, matrix_frame, people_frame, rates_frame
 from facegap.store.run import Run, read_run
 
 with warnings.catch_warnings():
@@ -83,7 +83,7 @@ def pick(frame: pd.DataFrame, **cells: Any) -> dict[str, Any]:
 def test_at_the_threshold_of_the_run_the_rates_are_the_runs(verified: Run) -> None:
     view = explored(verified)
     assert view.threshold == 0.7
-    found = rates_at(view, ("town",), 0.7)
+    found = rates_frame(rates_at(view, ("town",), 0.7))
     own = verified.rates[verified.rates["other_town"] == ""]
     for town in (HOSTILE, "Bonn"):
         for metric in ("fmr", "fnmr"):
@@ -92,7 +92,7 @@ def test_at_the_threshold_of_the_run_the_rates_are_the_runs(verified: Run) -> No
                 assert here[column] == pytest.approx(there[column])
             assert here["change"] == 0
     across = pick(verified.rates, metric="fmr", town=HOSTILE, other_town="Bonn")
-    cell = pick(matrix_at(view, ("town",), 0.7), group=HOSTILE, other="Bonn")
+    cell = pick(matrix_frame(matrix_at(view, ("town",), 0.7)), group=HOSTILE, other="Bonn")
     assert (cell["errors"], cell["trials"]) == (across["errors"], across["trials"])
     assert cell["value"] == pytest.approx(across["value"])
 
@@ -100,7 +100,7 @@ def test_at_the_threshold_of_the_run_the_rates_are_the_runs(verified: Run) -> No
 def test_a_moved_threshold_counts_the_stored_scores_again(verified: Run) -> None:
     view = explored(verified)
     assert view.pairs is not None
-    found = rates_at(view, (), 0.5)
+    found = rates_frame(rates_at(view, (), 0.5))
     wrong = int((view.pairs.impostor_scores >= 0.5).sum())
     missed = int((view.pairs.genuine_scores < 0.5).sum())
     fmr, fnmr = pick(found, metric="fmr"), pick(found, metric="fnmr")
@@ -116,11 +116,11 @@ def test_people_who_move_are_counted_once_by_hand(verified: Run) -> None:
         {int(view.subjects[row]) for row in view.pairs.genuine[view.pairs.genuine_scores < point, 0]}
         for point in (0.7, 0.8)
     )
-    row = pick(people_moved(view, (), 0.8), state="refused")
+    row = pick(people_frame(people_moved(view, (), 0.8)), state="refused")
     assert (row["in_run"], row["here"]) == (len(before), len(now))
     assert (row["newly"], row["no_longer"]) == (len(now - before), len(before - now))
     assert row["newly"] > 0 == row["no_longer"]
-    taken = pick(people_moved(view, (), 0.8), state="mistaken")
+    taken = pick(people_frame(people_moved(view, (), 0.8)), state="mistaken")
     assert taken["newly"] == 0 < taken["no_longer"]
 
 
@@ -128,12 +128,14 @@ def test_below_the_end_of_the_list_false_matches_are_not_known(tmp_path: Path) -
     view = explored(templates_run(tmp_path, tail=200))
     assert math.isfinite(view.floor)
     below = view.floor - 0.01
-    found = rates_at(view, ("town",), below)
+    found = rates_frame(rates_at(view, ("town",), below))
     fmr = found[found["metric"] == "fmr"]
     assert fmr["value"].isna().all() and (fmr["errors"] == -1).all()
     assert found[found["metric"] == "fnmr"]["value"].notna().all()
-    assert not len(matrix_at(view, ("town",), below))
-    assert (people_moved(view, (), below).set_index("state").loc["mistaken", ["here", "newly"]] == -1).all()
+    assert not len(matrix_frame(matrix_at(view, ("town",), below)))
+    assert (
+        people_frame(people_moved(view, (), below)).set_index("state").loc["mistaken", ["here", "newly"]] == -1
+    ).all()
     page = entered(view.run).get(f"/?threshold={below}").text
     assert "false matches are not known" in page and "not known" in page
 
@@ -141,7 +143,7 @@ def test_below_the_end_of_the_list_false_matches_are_not_known(tmp_path: Path) -
 def test_a_cut_turns_unsure_answers_into_none(classified: Run) -> None:
     view = explored(classified)
     assert view.has_probability
-    plain, cut = answers_at(view, ("gender",), 0.0), answers_at(view, ("gender",), 0.7)
+    plain, cut = rates_frame(answers_at(view, ("gender",), 0.0)), rates_frame(answers_at(view, ("gender",), 0.7))
     women = pick(plain, group="female", metric="error_rate_answered")
     assert (women["errors"], women["trials"]) == (5, 40)
     women = pick(cut, group="female", metric="error_rate_answered")
@@ -290,7 +292,7 @@ def test_the_exported_table_is_the_view_and_runs_no_formula(verified: Run) -> No
         cells = [cell for row in csv.reader(io.StringIO(response.text)) for cell in row]
         assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
     rates = pd.read_csv(io.StringIO(client.get(links[0]).text))
-    expected = rates_at(explored(verified), ("town",), 0.6)
+    expected = rates_frame(rates_at(explored(verified), ("town",), 0.6))
     assert rates["errors"].tolist() == expected["errors"].tolist()
     assert f"'{HOSTILE}" in set(rates["group"])
     assert client.get("/export.csv?table=passwords").status_code == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import stat
 from pathlib import Path
@@ -22,6 +23,7 @@ from facegap.cli import app
 from facegap.export.document import as_json, schema_text
 from facegap.export.model_card import md, widest_first
 from facegap.export.write import exported
+from facegap.report.rows.gaps import Estimate, GapRow, Side
 from facegap.store.run import read_run
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -209,10 +211,14 @@ def test_the_card_shows_the_widest_gap_of_each_family_with_counts_the_worse_grou
 
 
 def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
-    wide = {"family": "town", "metric": "fnmr", "model": "m", "threshold": 0.5}
-    small = {**wide, "metric": "fmr"}
-    gaps = pd.DataFrame([{**wide, "difference": 0.1 * k} for k in (1, -3, 2)] + [{**small, "difference": 0.001}])
-    assert widest_first(gaps)["difference"].round(3).tolist() == [-0.3, 0.001, 0.2, 0.1]
+    def gap(metric: str, difference: float) -> GapRow:
+        side, none = Side("a", 0, 0, 0), Estimate(math.nan, math.nan, math.nan)
+        size = Estimate(difference, 0.0, 1.0)
+        return GapRow(metric, "m", 0.5, "", "town", side, side, size, none, 0.1, 0.1, 0.02, False, "gap", math.nan)
+
+    found = widest_first([[gap("fnmr", value) for value in (0.1, 0.3, math.nan, 0.2)], [gap("fmr", 0.001)]])
+    assert [row.difference.value for row in found][:4] == [0.3, 0.001, 0.2, 0.1]
+    assert math.isnan(found[4].difference.value)
 
 
 def test_hostile_text_is_no_markup_in_the_card(classified: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_page_is_attached_hashed_and_says_the_same_each_time(run_folder):
     assert (run_folder / RESULT).read_bytes() == first
     assert PAGE in (run_folder / "SHA256SUMS").read_text()
     sentence = own_lines(powers, [])[0]
-    assert "With 30 subjects in each of 2 groups and 15 % errors" in sentence
+    assert "With 30 subjects in each of 2 groups and 15% errors" in sentence
     assert "is found with probability" in sentence
 
 

@@ -20,7 +20,7 @@ from facegap.report.figures.render import Drawn, drawn, spec_json
 from facegap.report.figures.style import ASIDE, INHERITED, PALETTE, SHAPES, as_json, slug, told_apart
 from facegap.report.figures.tone import scale_of, tone_columns
 from facegap.report.figures.waterfall import LOSSES
-from facegap.report.tables import own_rates
+from facegap.report.rows.frames import own_rates
 from facegap.store.run import Run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -203,10 +203,10 @@ def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apa
     [
         (0.0, "0"),
         (0.0284, "2.8"),
-        (0.0042, ".42"),
-        (0.00042, ".042"),
-        (0.000042, ".004"),
-        (0.0000042, "<.001"),
+        (0.0042, "0.42"),
+        (0.00042, "0.04"),
+        (0.000042, "0.004"),
+        (0.0000042, "<0.001"),
         (0.31, "31"),
         (math.nan, ""),
     ],

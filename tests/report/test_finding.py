@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from facegap.report.finding import NOTHING, contrast, headline
+from facegap.report.rows.rates import rate_rows
 from facegap.report.worst_best import extremes
 from facegap.store.run import Run
 
@@ -22,8 +23,9 @@ def test_two_sentences_name_worst_and_best_with_counts_people_and_interval(answe
     assert found.grouping == ("town", "gender")
     first, second = headline(run)
     for row in (found.worst, found.best):
-        assert f"“{row['group']}” ({row['errors']} of {row['trials']}, {row['subjects']} people, 95 % interval" in first
-    assert found.worst["value"] >= found.best["value"]
+        counts = f"{row.rate.errors} of {row.rate.trials}, {row.rate.subjects} people, 95% interval"
+        assert f"“{row.group}” ({counts}" in first
+    assert found.worst.rate.value >= found.best.rate.value
     assert second.startswith("That is a difference of ")
     assert "among 6 pairs of groups" in second
 
@@ -73,7 +75,7 @@ def test_where_nothing_can_be_compared_that_is_said_and_the_rate_of_everybody(
     for _, run in (answered_run, compared_run):
         first, second = headline(replace(run, record={**run.record, "min_subjects": 10_000}))
         assert first == NOTHING
-        assert re.search(r" everybody \([\d,]+ of [\d,]+, [\d,]+ people, 95 % interval [\d.]+ to [\d.]+ %\)\.$", second)
+        assert re.search(r" everybody \([\d,]+ of [\d,]+, [\d,]+ people, 95% interval [\d.]+ to [\d.]+%\)\.$", second)
     assert second.startswith("At the threshold 0.")
     nobody = answered_run[1].rates.assign(trials=0, value=np.nan)
     assert headline(replace(answered_run[1], rates=nobody)) == (NOTHING,)
@@ -83,12 +85,13 @@ def test_equal_groups_have_no_worst(answered_run: tuple[Path, Run]) -> None:
     run = answered_run[1]
     rates = run.rates.copy()
     chosen = rates["metric"] == "error_rate_all"
+    rates.loc[chosen, ["errors", "trials"]] = np.array([5, 20])
     rates.loc[chosen, ["value", "low", "high"]] = np.array([0.25, 0.1, 0.4])
     widest = rates.index[chosen & (rates["town"] == "Bonn") & (rates["gender"] == "male")][0]
     rates.loc[widest, "high"] = 0.7
     first, second = headline(replace(run, rates=rates))
-    assert "25.0 % of the images of every group large enough to rank; least is known of “Bonn male” (" in first
-    assert first.endswith("people, 95 % interval 10.0 to 70.0 %).")
+    assert "25.0% of the images of every group large enough to rank; least is known of “Bonn male” (" in first
+    assert first.endswith("people, 95% interval 10.0 to 70.0%).")
     assert second.startswith("Of all pairs of groups, ")
 
 
@@ -105,9 +108,12 @@ def test_groups_without_any_error_are_told_with_counts_and_interval_of_the_least
     run = answered_run[1]
     chosen = (run.rates["metric"] == "error_rate_all") & (run.rates["gender"] != "any") & (run.rates["town"] == "any")
     rates = run.rates.copy()
+    rates.loc[chosen, "errors"] = 0
     rates.loc[chosen, ["value", "low", "high"]] = np.array([0.0, 0.0, 0.1])
-    said = next(text for text in extremes(replace(run, rates=rates), "error_rate_all") if text.startswith("gender:"))
-    assert "0.00 % in every group of enough subjects; least is known of " in said
+    said = next(
+        text for text in extremes(rate_rows(replace(run, rates=rates)), "error_rate_all") if text.startswith("gender:")
+    )
+    assert "0.00% in every group of enough subjects; least is known of " in said
     assert "interval [0.00, 10.00])" in said
 
 

@@ -365,7 +365,7 @@ def test_limits_and_methods_are_those_of_the_run(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("12.5 % [1, 2] 3/4", True),
+        ("12.5% [1, 2] 3/4", True),
         ("16.5 points [14, 18]", True),
         ("55 gap; 36 not enough data", False),
         ("–", True),
@@ -390,7 +390,7 @@ def test_a_long_name_may_break_inside_and_stays_text() -> None:
 
 
 def test_quoted_names_in_the_finding_run_in_their_own_direction_and_stay_text() -> None:
-    assert apart("2 % of “<i>שלום” (1 of 50).") == "2 % of “<bdi>&lt;i&gt;שלום</bdi>” (1 of 50)."
+    assert apart("2% of “<i>שלום” (1 of 50).") == "2% of “<bdi>&lt;i&gt;שלום</bdi>” (1 of 50)."
 
 
 def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[Path, Run]) -> None:
@@ -409,7 +409,7 @@ def test_small_words() -> None:
         "?",
         "",
     )
-    assert unbroken("1 % [1.0, 2.0] 3/4 < 5") == "1\u00a0% [1.0,\u00a02.0] 3/4 <\u00a05"
+    assert unbroken("1% [1.0, 2.0] 3/4 < 5") == "1% [1.0,\u00a02.0] 3/4 <\u00a05"
     assert hash_source("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 

@@ -196,7 +196,7 @@ def test_a_mark_tells_errors_trials_subjects_and_interval_under_the_pointer(wide
     }
     assert set(said) == {"group", "rate", "errors of trials", "subjects", "interval"}
     assert re.fullmatch(r"[\d,]+ of [\d,]+", said["errors of trials"])
-    assert re.fullmatch(r"95 %: \[[\d.]+, [\d.]+\]", said["interval"])
+    assert re.fullmatch(r"95%: \[[\d.]+, [\d.]+\]", said["interval"])
 
 
 def test_charts_grow_no_wider_than_a_phone(narrow: Any) -> None:

@@ -1,13 +1,30 @@
-"""One place decides how hostile text is written: letters that move, hide or reorder others are replaced."""
+"""One place decides how numbers and hostile text are written."""
 
 from __future__ import annotations
 
+import math
 import sys
 import unicodedata
 
 import pytest
 
-from facegap.report.text import HIDDEN, NO_XML, clean
+from facegap.report.text import (
+    HIDDEN,
+    NO_XML,
+    clean,
+    difference,
+    interval,
+    level_text,
+    margin,
+    p_equals,
+    p_value,
+    percent,
+    points,
+    ratio,
+    score,
+    signed_points,
+    verdict,
+)
 
 
 def test_every_letter_that_moves_hides_or_reorders_is_replaced_and_no_other_changes() -> None:
@@ -31,3 +48,68 @@ def test_every_letter_that_moves_hides_or_reorders_is_replaced_and_no_other_chan
 )
 def test_text_of_some_scripts_stays_and_escapes_go(text: object, shown: str) -> None:
     assert clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.05, 2, "5.00%"),
+        (0.05, 1, "5.0%"),
+        (0.000051, 2, "0.0051%"),
+        (0.0, 2, "0.00%"),
+        (1.0, 0, "100%"),
+        (math.nan, 2, "–"),
+    ],
+)
+def test_a_proportion_is_per_cent_without_a_space(value: float, digits: int, text: str) -> None:
+    assert percent(value, digits) == text
+
+
+def test_a_difference_of_proportions_is_in_percentage_points_with_or_without_sign() -> None:
+    assert points(0.03) == "3.00 points"
+    assert points(math.nan) == signed_points(math.nan) == "–"
+    assert signed_points(0.03) == "+3.00 points"
+    assert signed_points(-0.03) == "-3.00 points"
+    assert signed_points(0.0) == "0.00 points"
+    assert difference(0.03, 0.01, 0.05) == "3.00 points [1.00, 5.00]"
+    assert difference(math.nan, math.nan, math.nan) == "– –"
+
+
+def test_a_ratio_has_an_interval_that_may_have_no_end() -> None:
+    assert ratio(4.0, 2.0, 10.0) == "4.00 [2.00, 10.00]"
+    assert ratio(math.inf, 2.0, math.inf) == "∞ [2.00, ∞]"
+
+
+def test_an_interval_is_a_dash_where_an_end_is_not_defined() -> None:
+    assert interval(0.01, 0.055) == "[1.00, 5.50]"
+    assert interval(math.nan, 0.5) == "–"
+    assert (level_text(0.95), level_text(0.999)) == ("95%", "99.9%")
+
+
+def test_a_verdict_names_its_margin_and_admits_a_small_difference() -> None:
+    within = "no gap larger than the margin"
+    assert verdict(within, 0.02, is_ratio=False, differs=False) == "no gap larger than 2 points"
+    assert verdict(within, 2.0, is_ratio=True, differs=True) == "no gap larger than a ratio of 2, though not zero"
+    assert verdict("gap", 2.0, is_ratio=True, differs=True) == "gap"
+    assert verdict("not enough data", 2.0, is_ratio=True, differs=False) == "not enough data"
+    assert margin(0.005, is_ratio=False) == "0.5 points"
+
+
+def test_a_p_value_is_never_0() -> None:
+    assert (p_value(0.0), p_value(0.01), p_value(math.nan)) == ("< 0.0001", "0.0100", "–")
+    assert (p_equals(0.0), p_equals(0.01)) == ("< 0.0001", "= 0.0100")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.38764, "0.3876"),
+        (0.0, "0.0000"),
+        (-0.25, "-0.2500"),
+        (0.00031234, "0.0003123"),
+        (-1234567.0, "-1.235e+06"),
+        (math.nan, "–"),
+    ],
+)
+def test_a_threshold_keeps_its_digits_whatever_the_scale_of_the_scores(value: float, text: str) -> None:
+    assert score(value) == text

@@ -88,13 +88,13 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert cell(table, "female", "passers-by") == "100"
     assert cell(table, "female", "fmr: errors / trials (subjects)") == "4 / 1,000 (50)"
     assert cell(table, "female", "fnmr: errors / trials (subjects)") == "10 / 100 (50)"
-    assert cell(table, "female", "chance of a false stop") == "0.599 % [0.3 %, 1.2 %]"
+    assert cell(table, "female", "chance of a false stop") == "0.599% [0.3%, 1.2%]"
     assert cell(table, "all groups together", "false stops").startswith("0.899 [")
-    assert matrix.rows[1] == ("female", "male", "0.2 % [0.1 %, 0.4 %]", "2 / 1,000 (100)")
+    assert matrix.rows[1] == ("female", "male", "0.2% [0.1%, 0.4%]", "2 / 1,000 (100)")
     assert [row[:2] for row in matrix.rows] == [("female", "female"), ("female", "male"), ("male", "male")]
     assert table.notes == (
         "Threshold 0.4100: FMR 0.001 on a split.",
-        "In brackets: 95 % intervals.",
+        "In brackets: 95% intervals.",
         "Left out, since a label is missing: unknown.",
     )
     assert any("independence bound" in sentence for sentence in assumptions)
@@ -220,8 +220,8 @@ def test_numbers_of_people_are_written_with_their_ends(value: float, low: float,
 
 
 def test_small_chances_keep_three_digits() -> None:
-    assert quantity(Quantity(1.234e-6, 0, 0.5, "chance")) == "0.000123 % [0 %, 50 %]"
-    assert [share(1.0), people(0.0)] == ["100 %", "0"]
+    assert quantity(Quantity(1.234e-6, 0, 0.5, "chance")) == "0.000123% [0%, 50%]"
+    assert [share(1.0), people(0.0)] == ["100%", "0"]
 
 
 def test_the_command_prints_tables_and_then_assumptions(run: Path) -> None:

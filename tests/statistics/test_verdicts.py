@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from facegap.statistics import holm, sentence, subjects_needed, verdicts
+from facegap.statistics import holm, subjects_needed, verdicts
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
 
 
@@ -34,13 +34,6 @@ def test_holm_agrees_with_statsmodels(p):
 def test_inside_the_margin_comes_first_then_gap_then_not_enough_data():
     found = verdicts(np.array([True, True, False, False]), np.array([True, False, True, False]))
     assert found.tolist() == [WITHIN, GAP, WITHIN, UNKNOWN]
-
-
-def test_sentences_name_the_margin_and_admit_a_small_difference():
-    assert sentence(WITHIN, 0.02, is_ratio=False, differs=False) == "no gap larger than 0.02"
-    assert sentence(WITHIN, 2.0, is_ratio=True, differs=True) == "no gap larger than a ratio of 2, though not zero"
-    assert sentence(GAP, 2.0, is_ratio=True, differs=True) == "gap"
-    assert sentence(UNKNOWN, 2.0, is_ratio=True, differs=False) == "not enough data"
 
 
 def test_subjects_needed_worked_by_hand():

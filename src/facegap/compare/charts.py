@@ -23,7 +23,8 @@ from facegap.report.figures.style import (
     scales,
     slug,
 )
-from facegap.report.tables import METRIC_TITLES, records
+from facegap.report.rows.frames import records
+from facegap.report.tables import METRIC_TITLES
 from facegap.report.text import clean, interval, milliseconds, percent
 from facegap.statistics.gaps import RATIO_METRICS
 

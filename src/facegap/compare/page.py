@@ -27,7 +27,7 @@ from facegap.report.figures.style import Figure
 from facegap.report.page import asset, environment, policy
 from facegap.report.sections import PageTable, Section
 from facegap.report.tables import TextTable
-from facegap.report.text import clean, score
+from facegap.report.text import clean, level_text, score
 from facegap.store.run import Run, write_bytes
 
 TEMPLATE = "compare.html"
@@ -69,7 +69,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
         pictures=pictures,
         methods=METHODS,
         runs=run_table(runs),
-        level=100 * float(found.sides["level"].iloc[0]),
+        level=level_text(float(found.sides["level"].iloc[0])),
         style=Markup(style),  # noqa: S704  (our own style sheet)
         policy=policy(style, ""),
     )

@@ -9,8 +9,23 @@ from typing import Any
 import pandas as pd
 
 from facegap.compare.differences import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED, Compared
-from facegap.report.tables import METRIC_TITLES, TextTable, cell, records
-from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, number, p_value, percent, score
+from facegap.report.rate_tables import count_text
+from facegap.report.rows.frames import records
+from facegap.report.rows.rates import rate_of
+from facegap.report.tables import METRIC_TITLES, TextTable
+from facegap.report.text import (
+    NO_NUMBER,
+    clean,
+    interval,
+    milliseconds,
+    number,
+    p_equals,
+    p_value,
+    percent,
+    ratio,
+    score,
+    signed_points,
+)
 from facegap.statistics.gaps import RATIO_METRICS
 
 HEADLINE = ("error_rate_all", "fmr", "fnmr")
@@ -50,7 +65,7 @@ def side_table(rows: pd.DataFrame) -> TextTable:
     cells: dict[str, dict[tuple[str, str], str]] = {}
     small = set()
     for row in records(rows):
-        cells.setdefault(row["group"], {})[row["run"], str(row["threshold"])] = cell(row)
+        cells.setdefault(row["group"], {})[row["run"], str(row["threshold"])] = count_text(rate_of(row))
         if not row["ranked"]:
             small.add(row["group"])
     lines = tuple((clean(group), *(of.get(column, "") for column in columns)) for group, of in cells.items())
@@ -83,7 +98,7 @@ def paired_table(rows: pd.DataFrame) -> TextTable:
         "errors",
         f"errors of {clean(first['run_a'])}",
         "one alone errs",
-        "difference, points",
+        "difference",
         "p (Holm)",
         "verdict",
     )
@@ -99,7 +114,7 @@ def paired_line(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"{row['errors_b']}/{row['trials_b']}",
         f"{row['errors_a']}/{row['trials_a']}",
         alone,
-        f"{signed(row['difference'])} {interval(row['difference_low'], row['difference_high'])}",
+        change_text(row["difference"], row["difference_low"], row["difference_high"]),
         NO_NUMBER if math.isnan(row["p_adjusted"]) else p_value(row["p_adjusted"]),
         str(row["verdict"]),
     )
@@ -116,12 +131,9 @@ def method_notes(rows: pd.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
-def signed(value: float) -> str:
-    """A difference of shares in points with its sign."""
-    if math.isnan(value):
-        return NO_NUMBER
-    said = percent(value).removesuffix(" %")
-    return f"+{said}" if value > 0 else said
+def change_text(value: float, low: float, high: float) -> str:
+    """A difference between two runs in percentage points with its sign and interval."""
+    return f"{signed_points(value)} {interval(low, high)}"
 
 
 def change_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
@@ -139,7 +151,7 @@ def change_table(rows: pd.DataFrame) -> TextTable:
     is_ratio = rows["metric"].iloc[0] in RATIO_METRICS
     lines = tuple(change_line(row, is_ratio) for row in records(shown))
     first = clean(rows["run_a"].iloc[0])
-    what = "ratio of the gaps" if is_ratio else "change, points"
+    what = "ratio of the gaps" if is_ratio else "change"
     columns = ("gap", "model", f"gap of {first}", "gap of the model", what, "p (Holm)", "verdict")
     notes = [
         "Both gaps are drawn again together over the same people; two intervals are never held against each other."
@@ -154,12 +166,10 @@ def change_line(row: Mapping[str, Any], is_ratio: bool) -> tuple[str, ...]:
     """One pair of groups in one other run."""
     if is_ratio:
         first, other = (f"ratio {number(row[key])}" for key in ("ratio_first", "ratio_other"))
-        change = (
-            f"{number(row['ratio_change'])} [{number(row['ratio_change_low'])}, {number(row['ratio_change_high'])}]"
-        )
+        change = ratio(row["ratio_change"], row["ratio_change_low"], row["ratio_change_high"])
     else:
-        first, other = (f"{signed(row[key])} points" for key in ("gap_first", "gap_other"))
-        change = f"{signed(row['change'])} {interval(row['change_low'], row['change_high'])}"
+        first, other = (signed_points(row[key]) for key in ("gap_first", "gap_other"))
+        change = change_text(row["change"], row["change_low"], row["change_high"])
     return (
         f"{clean(row['group_a'])} {'over' if is_ratio else 'less'} {clean(row['group_b'])}",
         clean(row["run_b"]),
@@ -218,7 +228,7 @@ def finding(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     """One other run."""
     title, other, first = METRIC_TITLES.get(metric, clean(metric)), clean(row["run_b"]), clean(row["run_a"])
     verb = "is not told apart from" if row["verdict"] == ALIKE else f"has {row['verdict']} than"
-    size = f"{signed(row['difference'])} points {interval(row['difference_low'], row['difference_high'])}"
+    size = change_text(row["difference"], row["difference_low"], row["difference_high"])
     sides = f"{title}: {rate(row, 'b')} against {rate(row, 'a')}, {size}, over the same {row['subjects']:,} people"
     return f"{other} {verb} {first}; {sides}. {changes_said(found, row, metric)}"
 
@@ -241,14 +251,8 @@ def changes_said(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in told["verdict"].value_counts().items())
     clearest = records(told.sort_values("p", kind="stable"))[0]
     line = change_line(clearest, metric in RATIO_METRICS)
-    change = f"{line[2]} became {line[3]} ({line[4]}, p {p_sign(clearest['p_adjusted'])})"
+    change = f"{line[2]} became {line[3]} ({line[4]}, p {p_equals(clearest['p_adjusted'])})"
     return f"Of {gaps} between groups {counts}; most clearly {line[0]}: {change}."
-
-
-def p_sign(p: float) -> str:
-    """A p value with its sign."""
-    said = p_value(p)
-    return said if said.startswith("<") else f"= {said}"
 
 
 SIGNS: Mapping[str, str] = {MORE: "▲", FEWER: "▼", GREW: "▲", SHRANK: "▼", TURNED: "▼"}

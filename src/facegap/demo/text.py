@@ -13,8 +13,9 @@ from typing import Any
 from facegap.compare.build import PAGE
 from facegap.demo.run import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
 from facegap.report.gender_shades import gender_shades_tables
-from facegap.report.tables import TextTable, records
-from facegap.report.text import interval, number, percent
+from facegap.report.rows.frames import records
+from facegap.report.tables import TextTable
+from facegap.report.text import difference, interval, number, percent, points
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store.run import Run, write_bytes
 
@@ -77,13 +78,13 @@ def notes(found: Demo) -> tuple[str, ...]:
     """What the table's words and brackets mean."""
     narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
     return (
-        "Brackets: 95 % intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
+        "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
         "pictures, are what varies.",
         "Verdicts: gap = the groups differ by more than chance would do, with all six pairs of groups looked at; not enough "
         "data = with so few people neither a gap nor its absence can be shown; no gap larger than the margin = shown to be "
         "small (2 points, or a factor of 2 for two people taken for one).",
         f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
-        "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1 % of pairs "
+        "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1% of pairs "
         "of people like those in training do; within one group people look more alike, so more do.",
     )
 
@@ -191,12 +192,12 @@ def effect_text(gap: Mapping[str, Any]) -> str:
     low, high = bounds(gap)
     if gap["metric"] in RATIO_METRICS:
         return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
-    return f"{number(100 * effect(gap), 1)} points [{number(100 * low, 1)}, {number(100 * high, 1)}]"
+    return difference(effect(gap), low, high, 1)
 
 
 def in_unit(metric: str, value: float) -> str:
     """A ratio or difference without an interval."""
-    return f"{number(value, 1)} times" if metric in RATIO_METRICS else f"{number(100 * value, 1)} points"
+    return f"{number(value, 1)} times" if metric in RATIO_METRICS else points(value, 1)
 
 
 def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:

@@ -94,10 +94,7 @@ class Pages:
     def values(self, asked: Asked) -> dict[str, Any]:
         """What the template shows."""
         view = self.view
-        tables = [
-            (name, PageTable(text_of(name, frame_of(name, view, asked, include_ids=False), view, asked), layout="wide"))
-            for name in shown_tables(view)
-        ]
+        tables = [(name, PageTable(text_of(name, view, asked), layout="wide")) for name in shown_tables(view)]
         found = frame_of("failures", view, asked, include_ids=self.include_ids)
         below = view.pairs is not None and asked.threshold < view.floor
         return {

@@ -1,4 +1,4 @@
-"""A run at another threshold or probability cut: rates, the cross-group matrix and the people who move, as frames."""
+"""A run at another threshold or probability cut: rates, the cross-group matrix and the people who move, as rows of values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.outcomes import counted
 from facegap.derive.results import subject_codes
 from facegap.derive.run import comparisons_of, operating_of
+from facegap.report.rows.rates import RateRow
 from facegap.statistics.clusters import clustered_rates
 from facegap.store.run import Run
 from facegap.types import BoolArray, IntArray, Rate
@@ -78,13 +79,51 @@ def explored(run: Run) -> Explored:
     )
 
 
+# ---- rows ----
+
+
+@dataclass(frozen=True)
+class MovedRate:
+    """A rate where the page stands, and in the run; None where it is not known.
+
+    group : by name, as people see it
+    """
+
+    group: str
+    metric: str
+    now: Rate | None
+    before: Rate | None
+
+    @property
+    def change(self) -> float:
+        """The rate here less that in the run; NaN where either is not known."""
+        return math.nan if self.now is None or self.before is None else self.now.value - self.before.value
+
+
+@dataclass(frozen=True)
+class MovedPeople:
+    """People of a group in a state, in the run and here, and who came and who left; None where that is not known.
+
+    people : all that were judged
+    state  : "refused" (a photograph of their own was refused) or "mistaken" (taken for somebody else)
+    """
+
+    group: str
+    people: int
+    state: str
+    in_run: int | None
+    here: int | None
+    newly: int | None
+    no_longer: int | None
+
+
 # ---- verification ----
 
 
-def rates_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
+def rates_at(view: Explored, grouping: Grouping, threshold: float) -> list[MovedRate]:
     """FMR and FNMR of every group, beside those at the run's own threshold.
 
-    FMR and its counts are missing (NaN, -1) where the threshold lies below the end of the stored list.
+    FMR is not known where the threshold lies below the end of the stored list.
     """
     cells = view.cells(grouping)
     rows = []
@@ -92,8 +131,8 @@ def rates_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFra
         inside = cells.codes == k
         for metric in ("fmr", "fnmr"):
             now, before = (rate_at(view, metric, point, inside) for point in (threshold, view.threshold))
-            rows.append(rate_row(str(group), metric, now, before))
-    return pd.DataFrame(rows)
+            rows.append(MovedRate(str(group), metric, now, before))
+    return rows
 
 
 def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) -> Rate | None:
@@ -106,88 +145,48 @@ def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) ->
     return false_match_rate(view.pairs, threshold, inside, None, generalised=False, level=view.level)
 
 
-def rate_row(group: str, metric: str, now: Rate | None, before: Rate | None) -> dict[str, object]:
-    """One rate as a row, with its value before the move."""
-    unknown = Rate(-1, -1)
-    shown, old = now or unknown, before or unknown
-    value = now.value if now else math.nan
-    then = before.value if before else math.nan
-    return {
-        "group": group,
-        "metric": metric,
-        "errors": shown.errors,
-        "trials": shown.trials,
-        "subjects": shown.subjects,
-        "value": value,
-        "low": shown.low,
-        "high": shown.high,
-        "run_errors": old.errors,
-        "run_value": then,
-        "change": value - then,
-        "level": shown.level,
-        "method": shown.method,
-    }
-
-
-def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
+def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> list[RateRow]:
     """FMR within and between the first groups of a grouping; empty where it is not known or there is one group."""
     assert view.pairs is not None
     cells = view.cells(grouping)
     if threshold < view.floor or len(cells.groups) < 2:
-        return pd.DataFrame()
+        return []
     shown = range(min(len(cells.groups), MOST_GROUPS))
     places = [(g, g) for g in shown] + list(combinations(shown, 2))
-    rows = []
+    least, rows = int(view.run.record["min_subjects"]), []
     for g, h in places:
         other = None if g == h else cells.codes == h
         rate = false_match_rate(view.pairs, threshold, cells.codes == g, other, generalised=False, level=view.level)
-        rows.append(
-            {
-                "group": str(cells.groups[g]),
-                "other": str(cells.groups[h]),
-                "errors": rate.errors,
-                "trials": rate.trials,
-                "subjects": rate.subjects,
-                "value": rate.value,
-                "low": rate.low,
-                "high": rate.high,
-            }
-        )
-    return pd.DataFrame(rows)
+        group, second = cells.groups[g], cells.groups[h]
+        rows.append(RateRow("fmr", "", threshold, "", group, rate, rate.subjects >= least, second))
+    return rows
 
 
-def people_moved(view: Explored, grouping: Grouping, threshold: float) -> pd.DataFrame:
+def people_moved(view: Explored, grouping: Grouping, threshold: float) -> list[MovedPeople]:
     """Per group and state the judged people with a refused photograph of their own, or taken for somebody else.
 
     A person counts once however many pairs; a false match counts for both of its people, whatever the other's group.
-    Where the list does not reach, false matches are -1.
     """
     cells = view.cells(grouping)
-    moved: list[dict[str, object]] = []
+    moved: list[MovedPeople] = []
     assert view.pairs is not None
     refused, refused_before = (refused_people(view, point) for point in (threshold, view.threshold))
     taken, taken_before = (mistaken_people(view, point) for point in (threshold, view.threshold))
     for k, group in enumerate(cells.groups):
         members = np.unique(view.subjects[(cells.codes == k) & view.pairs.counted])
         for state, now, before in (("refused", refused, refused_before), ("mistaken", taken, taken_before)):
-            moved.append(
-                {"group": str(group), "people": len(members), "state": state, **movement(now, before, members)}
-            )
-    return pd.DataFrame(moved)
+            moved.append(movement(str(group), state, now, before, members))
+    return moved
 
 
-def movement(now: BoolArray | None, before: BoolArray | None, members: IntArray) -> dict[str, object]:
-    """People in a state in the run and now, who came and who left; -1 where it is not known."""
-    in_run = -1 if before is None else int(before[members].sum())
+def movement(group: str, state: str, now: BoolArray | None, before: BoolArray | None, members: IntArray) -> MovedPeople:
+    """One group in one state."""
+    in_run = None if before is None else int(before[members].sum())
     if now is None or before is None:
-        return {"in_run": in_run, "here": -1, "newly": -1, "no_longer": -1}
+        return MovedPeople(group, len(members), state, in_run, None, None, None)
     here, there = now[members], before[members]
-    return {
-        "in_run": in_run,
-        "here": int(here.sum()),
-        "newly": int((here & ~there).sum()),
-        "no_longer": int((there & ~here).sum()),
-    }
+    newly, no_longer = int((here & ~there).sum()), int((there & ~here).sum())
+    return MovedPeople(group, len(members), state, in_run, int(here.sum()), newly, no_longer)
 
 
 def refused_people(view: Explored, threshold: float) -> BoolArray:
@@ -219,8 +218,8 @@ def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
     return said.assign(outcome=said["outcome"].mask(silent, "no_answer"))
 
 
-def answers_at(view: Explored, grouping: Grouping, cut: float) -> pd.DataFrame:
-    """Error rates of every group with the cut, the share without an answer, and the values without a cut."""
+def answers_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate]:
+    """Error rates of every group with the cut, the proportion without an answer, and the values without a cut."""
     cells, classes = view.cells(grouping), bool(len(view.run.record.get("classes", ())))
     ages = np.full(len(view.subjects), np.nan)
     found = []
@@ -228,17 +227,13 @@ def answers_at(view: Explored, grouping: Grouping, cut: float) -> pd.DataFrame:
         metrics = counted(view.run.faces, predictions, ages, detected=True, says_gender=classes, says_age=False)
         labelled = metrics["error_rate_all"][0]
         metrics[SILENT] = (labelled, (predictions["outcome"] == "no_answer").to_numpy(np.bool_))
-        found.append(metrics)
-    rows = []
-    for metric in (*ANSWERS, SILENT):
-        now, before = (rates_by_group(view, *metrics[metric], cells) for metrics in found)
-        rows += [rate_row(str(group), metric, now[k], before[k]) for k, group in enumerate(cells.groups)]
-    return pd.DataFrame(rows).sort_values("group", kind="stable", key=lambda names: names.map(order_of(cells)))
-
-
-def order_of(cells: Cells) -> dict[str, int]:
-    """Place of each group."""
-    return {str(group): k for k, group in enumerate(cells.groups)}
+        found.append({metric: rates_by_group(view, *metrics[metric], cells) for metric in (*ANSWERS, SILENT)})
+    now, before = found
+    return [
+        MovedRate(str(group), metric, now[metric][k], before[metric][k])
+        for k, group in enumerate(cells.groups)
+        for metric in (*ANSWERS, SILENT)
+    ]
 
 
 def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: Cells) -> Sequence[Rate]:
@@ -248,10 +243,10 @@ def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: 
     return found.rows()
 
 
-def faces_at(view: Explored, grouping: Grouping) -> pd.DataFrame:
-    """Share of images without a usable face, by group; nothing moves it here."""
+def faces_at(view: Explored, grouping: Grouping) -> list[MovedRate]:
+    """Proportion of images without a usable face, by group; nothing moves it here."""
     cells = view.cells(grouping)
     everybody = np.ones(len(view.subjects), np.bool_)
     lost = (view.run.faces["outcome"] != "ok").to_numpy(np.bool_)
     found = rates_by_group(view, everybody, lost, cells)
-    return pd.DataFrame([rate_row(str(group), "fta", found[k], found[k]) for k, group in enumerate(cells.groups)])
+    return [MovedRate(str(group), "fta", found[k], found[k]) for k, group in enumerate(cells.groups)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -16,20 +18,28 @@ from facegap.explore.rates import (
     MOST_GROUPS,
     SILENT,
     Explored,
+    MovedPeople,
+    MovedRate,
     answers_at,
     faces_at,
     matrix_at,
     people_moved,
     rates_at,
 )
-from facegap.report.tables import METRIC_TITLES, TextTable, records
-from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
+from facegap.report.rows.frames import records
+from facegap.report.rows.rates import RateRow
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score, signed_points
+from facegap.types import Group, Rate
 
 EVERYBODY = "everybody"
 PAGE_ROWS = 25
 TABLES = ("rates", "matrix", "people", "answers", "faces", "failures")
 KEYS = ("by", "threshold", "exact", "cut", "kind", "group", "sort", "order", "page", "table")
 NOT_KNOWN = "not known"
+FAILURE_TITLES = {"other_image": "other image", "other_subject": "other subject"}
+
+Failure = Mapping[str, Any]  # a row of `failures`, whose columns depend on what was asked for
 
 
 @dataclass(frozen=True)
@@ -135,22 +145,66 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
 
 def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
     """One table of a view, whole, as it is exported; text as it is in the run."""
-    makers = {
-        "rates": lambda: rates_at(view, asked.grouping, asked.threshold),
-        "matrix": lambda: matrix_at(view, asked.grouping, asked.threshold),
-        "people": lambda: people_moved(view, asked.grouping, asked.threshold),
-        "answers": lambda: answers_at(view, asked.grouping, asked.cut),
-        "faces": lambda: faces_at(view, asked.grouping),
-        "failures": lambda: chosen(
+    if name == "failures":
+        return chosen(
             failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids),
             view.cells(asked.grouping),
             kind=asked.kind,
             group=asked.group,
             sort=asked.sort,
             descending=asked.descending,
-        ),
-    }
-    return makers[name]()
+        )
+    if name == "people":
+        return people_frame(people_moved(view, asked.grouping, asked.threshold))
+    if name == "matrix":
+        return matrix_frame(matrix_at(view, asked.grouping, asked.threshold))
+    return rates_frame(rates_of(name, view, asked))
+
+
+def rates_of(name: str, view: Explored, asked: Asked) -> list[MovedRate]:
+    """The rows of one of the tables of rates."""
+    if name == "rates":
+        return rates_at(view, asked.grouping, asked.threshold)
+    return answers_at(view, asked.grouping, asked.cut) if name == "answers" else faces_at(view, asked.grouping)
+
+
+def rates_frame(rows: Sequence[MovedRate]) -> pd.DataFrame:
+    """Rates with full numbers, for a file; what is not known has no value and a count of -1."""
+    unknown = Rate(-1, -1, -1)
+    return pd.DataFrame(
+        {
+            "group": row.group,
+            "metric": row.metric,
+            **{name: getattr(row.now or unknown, name) for name in ("errors", "trials", "subjects")},
+            **{name: getattr(row.now, name, math.nan) for name in ("value", "low", "high")},
+            "run_errors": (row.before or unknown).errors,
+            "run_value": getattr(row.before, "value", math.nan),
+            "change": row.change,
+            "level": view_level(row),
+            "method": (row.now or unknown).method,
+        }
+        for row in rows
+    )
+
+
+def view_level(row: MovedRate) -> float:
+    """The level of the intervals of a row."""
+    return (row.now or row.before or Rate(0, 0)).level
+
+
+def matrix_frame(rows: Sequence[RateRow]) -> pd.DataFrame:
+    """Rates between groups with full numbers, for a file."""
+    numbers = ("errors", "trials", "subjects", "value", "low", "high")
+    return pd.DataFrame(
+        {"group": str(row.group), "other": str(row.other), **{name: getattr(row.rate, name) for name in numbers}}
+        for row in rows
+    )
+
+
+def people_frame(rows: Sequence[MovedPeople]) -> pd.DataFrame:
+    """People who move, for a file; -1 where a number is not known."""
+    found = [asdict(row) for row in rows]
+    return pd.DataFrame([{name: -1 if value is None else value for name, value in row.items()} for row in found])
 
 
 def shown_tables(view: Explored) -> tuple[str, ...]:
@@ -169,76 +223,85 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
     )
 
 
-def text_of(name: str, frame: pd.DataFrame, view: Explored, asked: Asked) -> TextTable:
+def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
     """A table as text."""
     if name == "people":
-        return people_text(frame)
+        note = "A person counts once, however many photographs or pairs."
+        return table_of("people who move", PEOPLE, people_moved(view, asked.grouping, asked.threshold), notes=(note,))
     if name == "matrix":
-        return matrix_text(frame, view, asked)
-    titles = {
-        "rates": "errors of comparisons",
-        "answers": "errors of the classifier",
-        "faces": "images without a usable face",
-    }
-    moved = name != "faces"
-    return rates_text(frame, titles[name], view.run.record["min_subjects"], moved=moved)
-
-
-def rates_text(frame: pd.DataFrame, title: str, least: int, *, moved: bool) -> TextTable:
-    """Rates, and what they were in the run."""
-    lines, dimmed = [], set()
-    for k, row in enumerate(records(frame)):
-        unknown = row["errors"] < 0
-        now = NOT_KNOWN if unknown else f"{percent(row['value'])} {interval(row['low'], row['high'])}"
-        counts = NOT_KNOWN if unknown else f"{row['errors']:,}/{row['trials']:,}"
-        change = (
-            NO_NUMBER if math.isnan(row["change"]) else f"{'+' if row['change'] > 0 else ''}{percent(row['change'])}"
-        )
-        metric = "no answer" if row["metric"] == SILENT else METRIC_TITLES.get(row["metric"], row["metric"])
-        people = NO_NUMBER if unknown else f"{row['subjects']:,}"
-        cells = (clean(row["group"]), metric, now, counts, people)
-        lines.append((*cells, *((percent(row["run_value"]), change) if moved else ())))
-        if 0 <= row["subjects"] < least:
-            dimmed.add(k)
-    columns = ("group", "error", "rate", "errors / trials", "people", *(("in the run", "change") if moved else ()))
-    notes = (f"Groups of fewer than {least} people are shown and never ranked.",) if dimmed else ()
-    return TextTable(title, columns, tuple(lines), frozenset(dimmed), notes)
-
-
-def people_text(frame: pd.DataFrame) -> TextTable:
-    """How many people moved."""
-
-    def said(value: int) -> str:
-        return NOT_KNOWN if value < 0 else f"{value:,}"
-
-    words = {"refused": "refused as themselves", "mistaken": "taken for somebody else"}
-    lines = tuple(
-        (
-            clean(row["group"]),
-            f"{row['people']:,}",
-            words[row["state"]],
-            *(said(row[name]) for name in ("in_run", "here", "newly", "no_longer")),
-        )
-        for row in records(frame)
+        return matrix_text(matrix_at(view, asked.grouping, asked.threshold), view, asked)
+    rows, least = rates_of(name, view, asked), int(view.run.record["min_subjects"])
+    small = any(is_small(row, least) for row in rows)
+    return table_of(
+        RATE_TITLES[name],
+        RATES if name == "faces" else (*RATES, *MOVES),
+        rows,
+        is_dimmed=lambda row: is_small(row, least),
+        notes=(f"Groups of fewer than {least} people are shown and never ranked.",) if small else (),
     )
-    columns = ("group", "people judged", "what happens to them", "in the run", "here", "newly", "no longer")
-    note = "A person counts once, however many photographs or pairs."
-    return TextTable("people who move", columns, lines, notes=(note,))
 
 
-def matrix_text(frame: pd.DataFrame, view: Explored, asked: Asked) -> TextTable:
+def is_small(row: MovedRate, least: int) -> bool:
+    """Whether a rate is known and rests on too few people to be ranked."""
+    return row.now is not None and row.now.subjects < least
+
+
+def rate_text(row: MovedRate) -> str:
+    """Rate and interval."""
+    now = row.now
+    return NOT_KNOWN if now is None else f"{percent(now.value)} {interval(now.low, now.high)}"
+
+
+def known(value: int | None) -> str:
+    """A number of people."""
+    return NOT_KNOWN if value is None else f"{value:,}"
+
+
+RATE_TITLES = {
+    "rates": "errors of comparisons",
+    "answers": "errors of the classifier",
+    "faces": "images without a usable face",
+}
+RATES = (
+    Column[MovedRate]("group", lambda row: clean(row.group)),
+    Column[MovedRate]("error", lambda row: "no answer" if row.metric == SILENT else title_of(row.metric)),
+    Column[MovedRate]("rate", rate_text),
+    Column[MovedRate](
+        "errors / trials", lambda row: NOT_KNOWN if row.now is None else f"{row.now.errors:,}/{row.now.trials:,}"
+    ),
+    Column[MovedRate]("people", lambda row: NO_NUMBER if row.now is None else f"{row.now.subjects:,}"),
+)
+MOVES = (
+    Column[MovedRate]("in the run", lambda row: NO_NUMBER if row.before is None else percent(row.before.value)),
+    Column[MovedRate]("change", lambda row: signed_points(row.change)),
+)
+STATES = {"refused": "refused as themselves", "mistaken": "taken for somebody else"}
+PEOPLE = (
+    Column[MovedPeople]("group", lambda row: clean(row.group)),
+    Column[MovedPeople]("people judged", lambda row: f"{row.people:,}"),
+    Column[MovedPeople]("what happens to them", lambda row: STATES[row.state]),
+    Column[MovedPeople]("in the run", lambda row: known(row.in_run)),
+    Column[MovedPeople]("here", lambda row: known(row.here)),
+    Column[MovedPeople]("newly", lambda row: known(row.newly)),
+    Column[MovedPeople]("no longer", lambda row: known(row.no_longer)),
+)
+
+
+def matrix_text(rows: Sequence[RateRow], view: Explored, asked: Asked) -> TextTable:
     """FMR between groups, as a square."""
-    groups = [str(group) for group in view.cells(asked.grouping).groups][:MOST_GROUPS]
+    groups = view.cells(asked.grouping).groups[:MOST_GROUPS]
     title = "who is mistaken for whom (FMR)"
-    if not len(frame):
+    if not rows:
         why = "It takes two groups." if len(groups) < 2 else floor_note(view)
         return TextTable(title, ("group",), (), notes=(why,))
-    cells = {
-        (row["group"], row["other"]): f"{percent(row['value'])} {row['errors']:,}/{row['trials']:,}"
-        for row in records(frame)
-    }
-    lines = tuple((clean(g), *(cells.get((g, h), cells.get((h, g), "")) for h in groups)) for g in groups)
-    return TextTable(title, ("group", *(clean(group) for group in groups)), lines)
+    cells = {frozenset((row.group, row.other)): row.rate for row in rows}
+
+    def against(group: Group, *, other: Group) -> str:
+        rate = cells[frozenset((group, other))]
+        return f"{percent(rate.value)} {rate.errors:,}/{rate.trials:,}"
+
+    columns = [Column[Group]("group", clean), *(Column[Group](clean(h), partial(against, other=h)) for h in groups)]
+    return table_of(title, columns, groups)
 
 
 def floor_note(view: Explored) -> str:
@@ -254,11 +317,11 @@ def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
     start = (asked.page - 1) * PAGE_ROWS
     shown = frame.iloc[start : start + PAGE_ROWS]
     names = [name for name in frame.columns if name in ("kind", "group") or has_content(frame[name])]
-    lines = tuple(tuple(failure_cell(name, row[name]) for name in names) for row in records(shown))
+    columns = [Column[Failure](FAILURE_TITLES.get(name, name), partial(failure_cell, name=name)) for name in names]
     title = f"failures {start + 1:,} to {start + len(shown):,} of {len(frame):,}" if len(shown) else "no failures here"
     full = int((frame["kind"] == "matched").sum()) >= MOST_MATCHES if len(frame) else False
     notes = (f"Of the false matches the {MOST_MATCHES:,} highest are listed; the rates count all.",) if full else ()
-    return TextTable(title, tuple(name.replace("_", " ") for name in names), lines, notes=notes)
+    return table_of(title, columns, records(shown), notes=notes)
 
 
 def has_content(column: pd.Series) -> bool:
@@ -266,12 +329,13 @@ def has_content(column: pd.Series) -> bool:
     return bool((column.notna() & (column.astype(str) != "")).any())
 
 
-def failure_cell(name: str, value: object) -> str:
+def failure_cell(row: Failure, *, name: str) -> str:
     """One value of a failure."""
+    value = row[name]
     if name == "kind":
         return KINDS.get(str(value), clean(value))
     if name == "score":
-        return score(float(str(value)))
+        return score(float(value))
     if name == "probability":
-        return number(float(str(value)), 3)
-    return clean(str(value))
+        return number(float(value), 3)
+    return clean(value)

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.groupings import attribute_columns
-from facegap.report.tables import across_groups, group_of, groupings_of, records
+from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
 from facegap.report.unnamed import unnamed
 from facegap.store.run import Run
 

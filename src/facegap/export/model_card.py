@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
+from facegap.export.document import FAILURES
 from facegap.report.finding import headline
-from facegap.report.groups import ratio_text
-from facegap.report.tables import METRIC_TITLES, records
-from facegap.report.text import NO_NUMBER, clean, interval, milliseconds, p_value, percent, score
-from facegap.statistics.gaps import RATIO_METRICS
+from facegap.report.groups import difference_text, ratio_text, tally
+from facegap.report.rows.gaps import GapRow, families, verdict_counts
+from facegap.report.rows.rates import RateRow, rate_rows
+from facegap.report.tables import Column, table_of, title_of
+from facegap.report.text import NO_NUMBER, clean, interval, level_text, milliseconds, p_value, percent, score
 from facegap.store.run import Run
 
 SPECIAL = frozenset("\\`*_[]|#~$>")
 AT_THE_START = "+-="  # would make a list or a heading there
 MOST_GAPS = 30  # in the card, or one of each family where these are more; the JSON export holds all
-FAMILY = ["family", "metric", "model", "threshold"]
 
 
 def md(text: object) -> str:
@@ -41,7 +41,7 @@ def model_card(run: Run, whole: Mapping[str, Any]) -> str:
         evaluation_data(whole),
         [f"## Metrics\n\n{md(metrics(whole))}"],
         ["## Finding", " ".join(md(sentence) for sentence in headline(run))],
-        ["## Error rates by group", *rate_lines(whole)],
+        ["## Error rates by group", *rate_lines(run)],
         ["## Gaps and verdicts", *gap_lines(run)],
         ["## Score shifts", *shift_lines(whole)],
         ["## Throughput", *throughput_lines(whole)],
@@ -125,70 +125,64 @@ def metrics(whole: Mapping[str, Any]) -> str:
         else ""
     )
     told = whole["uncertainty"]
-    return f"{policy}Brackets are {100 * told['level']:g} % intervals; {told['unit']}. {told['multiplicity']}."
+    return f"{policy}Brackets are {level_text(told['level'])} intervals; {told['unit']}. {told['multiplicity']}."
 
 
-def rate_lines(whole: Mapping[str, Any]) -> list[str]:
-    """Every rate of every group."""
-    rows = [
-        (
-            METRIC_TITLES.get(row["metric"], row["metric"]),
-            named(row["group"]),
-            shown(row["threshold"], score),
-            f"{shown(row['value'], percent)} {ends(row)}",
-            f"{row['errors']:,}/{row['trials']:,}",
-            f"{row['subjects']:,}",
-        )
-        for row in (*whole["failure_to_enrol"], *whole["error_rates"])
-    ]
-    return ["", *table(("error", "group", "threshold", "rate", "errors / trials", "people"), rows)]
+def rate_lines(run: Run) -> list[str]:
+    """Every rate of every group; losses of images first."""
+    rows = sorted(rate_rows(run), key=lambda row: row.metric not in FAILURES)
+    shown = table_of("", RATES, rows)
+    return ["", *table(shown.columns, shown.rows)]
+
+
+RATES = (
+    Column[RateRow]("error", lambda row: title_of(row.metric)),
+    Column[RateRow]("group", lambda row: named(dict(row.group.attributes))),
+    Column[RateRow]("threshold", lambda row: score(row.threshold)),
+    Column[RateRow]("rate", lambda row: f"{percent(row.rate.value)} {interval(row.rate.low, row.rate.high)}"),
+    Column[RateRow]("errors / trials", lambda row: f"{row.rate.errors:,}/{row.rate.trials:,}"),
+    Column[RateRow]("people", lambda row: f"{row.rate.subjects:,}"),
+)
 
 
 def gap_lines(run: Run) -> list[str]:
     """The widest gap of each family with its verdict, then the next ones."""
-    if not len(run.gaps):
+    found = families(run.gaps)
+    gaps = widest_first(found)
+    if not gaps:
         return ["", "No two groups were large enough to be compared."]
-    shown = widest_first(run.gaps).head(max(MOST_GAPS, len(run.gaps.groupby(FAMILY, dropna=False))))
-    rows = [gap_row(row) for row in records(shown)]
-    counts = "; ".join(f"{count} {verdict}" for verdict, count in run.gaps["verdict"].value_counts().items())
-    columns = (
-        "error",
-        "threshold",
-        "worse against better",
-        "errors / trials",
-        "difference",
-        "ratio",
-        "p (Holm)",
-        "verdict",
-    )
+    shown = table_of("", GAPS, gaps[: max(MOST_GAPS, len(found))])
+    counts = tally(verdict_counts([gap.verdict for gap in gaps]))
     note = (
-        f"All {len(run.gaps):,} pairs looked at: {md(counts)}. Shown: {len(rows)}, of each grouping the widest first."
+        f"All {len(gaps):,} pairs looked at: {md(counts)}. Shown: {len(shown.rows)}, of each grouping the widest first."
     )
-    return ["", *table(columns, rows), "", note]
+    return ["", *table(shown.columns, shown.rows), "", note]
 
 
-def widest_first(gaps: pd.DataFrame) -> pd.DataFrame:
+def widest_first(found: Sequence[Sequence[GapRow]]) -> list[GapRow]:
     """Gaps by their place in their own family, the widest of each first: rates of matches are smaller than any other."""
-    widths = gaps["difference"].abs().fillna(-1.0)
-    place = widths.groupby([gaps[name] for name in FAMILY], dropna=False).rank(method="first", ascending=False)
-    return gaps.loc[place.sort_values(kind="stable").index]
+    ordered = [sorted(family, key=lambda gap: -width(gap)) for family in found]
+    most = max((len(family) for family in ordered), default=0)
+    return [family[place] for place in range(most) for family in ordered if place < len(family)]
 
 
-def gap_row(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """One gap, the worse group in front."""
-    turn = -1 if row["difference"] < 0 else 1
-    first, second = ("a", "b") if turn == 1 else ("b", "a")
-    low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
-    return (
-        METRIC_TITLES.get(row["metric"], row["metric"]),
-        score(row["threshold"]),
-        f"{row[f'group_{first}']} against {row[f'group_{second}']}",
-        "; ".join(f"{row[f'errors_{side}']:,}/{row[f'trials_{side}']:,}" for side in (first, second)),
-        f"{percent(turn * row['difference']).replace(' %', ' points')} {interval(low, high)}",
-        ratio_text(row, turn) if row["metric"] in RATIO_METRICS else NO_NUMBER,
-        p_value(row["p_adjusted"]),
-        str(row.get("label_verdict") or row["verdict"]),
-    )
+def width(gap: GapRow) -> float:
+    """The difference; one that is not known is narrower than any other."""
+    return -1.0 if math.isnan(gap.difference.value) else gap.difference.value
+
+
+GAPS = (
+    Column[GapRow]("error", lambda gap: title_of(gap.metric)),
+    Column[GapRow]("threshold", lambda gap: score(gap.threshold)),
+    Column[GapRow]("worse against better", lambda gap: f"{gap.worse.group} against {gap.better.group}"),
+    Column[GapRow](
+        "errors / trials", lambda gap: "; ".join(f"{side.errors:,}/{side.trials:,}" for side in (gap.worse, gap.better))
+    ),
+    Column[GapRow]("difference", difference_text),
+    Column[GapRow]("ratio", lambda gap: ratio_text(gap) if gap.is_ratio else NO_NUMBER),
+    Column[GapRow]("p (Holm)", lambda gap: p_value(gap.p_holm)),
+    Column[GapRow]("verdict", lambda gap: gap.final_verdict),
+)
 
 
 def shift_lines(whole: Mapping[str, Any]) -> list[str]:
@@ -248,11 +242,6 @@ def item_lines(whole: Mapping[str, Any]) -> list[str]:
         for entry in whole["reported"]
     ]
     return table(("item", "in this run"), rows)
-
-
-def ends(row: Mapping[str, Any]) -> str:
-    """The interval of a rate; a dash where it is not defined."""
-    return NO_NUMBER if row["low"] is None or row["high"] is None else interval(row["low"], row["high"])
 
 
 def shown(value: float | None, write: Any) -> str:

@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from facegap.derive.groupings import Grouping
 from facegap.gate.policy import Policy, Rule, read_policy
-from facegap.report.tables import METRIC_TITLES, groupings_of, own_rates, records
-from facegap.report.text import NO_NUMBER, clean, interval, number, percent, score
+from facegap.report.rows.frames import groupings_of, own_rates, records
+from facegap.report.tables import METRIC_TITLES
+from facegap.report.text import NO_NUMBER, clean, difference, interval, number, percent, points, ratio, score
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.finished import read_finished
 from facegap.store.run import Run, fitting_together
@@ -115,8 +116,8 @@ def nothing(rule: Rule, run: Run) -> str:
         return missing
     if len(rule.groups) == 1 and rule.kind in ("gap", "verdict"):
         return "a gap is between two groups: name both, or none for all"
-    points = ", ".join(score(float(point["threshold"])) for point in run.record.get("operating", []))
-    return f"its thresholds are {points}" if points else "its groups are too small to be tested"
+    thresholds = ", ".join(score(float(point["threshold"])) for point in run.record.get("operating", []))
+    return f"its thresholds are {thresholds}" if thresholds else "its groups are too small to be tested"
 
 
 def missing_groups(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -243,9 +244,9 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     # A gap the other way round beyond the limit breaks it as well.
     mirrored = inverse(low) if rule.scale == "ratio" else -low
     state = judged(value, low, max(high, mirrored), rule)
-    shown, limit = f"{percent(value)} {interval(low, high)}", percent(rule.limit)
+    shown, limit = difference(value, low, high), points(rule.limit)
     if rule.scale == "ratio":
-        shown, limit = f"{number(value)} [{number(low)}, {number(high)}]", number(rule.limit)
+        shown, limit = ratio(value, low, high), number(rule.limit)
     counts = f"{row['subjects_a']:,} and {row['subjects_b']:,} people"
     worst = value if state != "cannot tell" else max(high, mirrored)
     said = f"{clean(first)} against {clean(second)} {shown}, {counts}{at(row)}; limit {limit}{manner(rule)}"
@@ -264,10 +265,10 @@ def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding
         verdict = str(row.get("label_verdict") or row["verdict"])
         state: State = "broken" if verdict in rule.forbidden else "cannot tell" if verdict == UNDECIDED else "holds"
         p = float(row["label_p_adjusted"] if row.get("label_draws", 0) else row["p_adjusted"])
+        size = difference(row["difference"], row["difference_low"], row["difference_high"])
         said = (
-            f"{clean(row['group_a'])} against {clean(row['group_b'])}: {verdict}, {percent(row['difference'])} "
-            f"{interval(row['difference_low'], row['difference_high'])}, {row['subjects_a']:,} and {row['subjects_b']:,} "
-            f"people, p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
+            f"{clean(row['group_a'])} against {clean(row['group_b'])}: {verdict}, {size}, {row['subjects_a']:,} and "
+            f"{row['subjects_b']:,} people, p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
         )
         found.append(
             Finding(state, abs(float(row["difference"])) if row["difference"] == row["difference"] else 0.0, said)

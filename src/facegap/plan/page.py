@@ -12,7 +12,7 @@ import numpy as np
 from facegap.plan.power import OwnPower, crossing
 from facegap.report.figures.style import Figure, finished
 from facegap.report.tables import METRIC_TITLES, TextTable
-from facegap.report.text import NO_NUMBER, clean, score
+from facegap.report.text import NO_NUMBER, clean, rough_percent, score
 from facegap.statistics.verdicts import POWER
 from facegap.types import FloatArray
 from facegap.worlds.bands import Claim, standard_error
@@ -27,7 +27,7 @@ LEAD = (
 )
 METHOD = (
     "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
-    "the verdict 'gap': Holm's p over the family at most .05, and not inside the margin. Of the two groups of a pair either "
+    "the verdict 'gap': Holm's p over the family at most 0.05, and not inside the margin. Of the two groups of a pair either "
     "may be the worse one; the smaller of the two shares is given.",
     "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
     "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
@@ -50,7 +50,7 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
 def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
-    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (.05 allowed)."
+    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (0.05 allowed)."
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
 
 
@@ -68,7 +68,7 @@ def sentences(power: OwnPower) -> list[str]:
     known = [k for k, share in enumerate(power.found_any) if not math.isnan(share)]
     people = people_in_words([len(group.trials) for group in family.groups])
     if not known:
-        return [f"With {people} and a pooled rate of {share_in_words(family.rate)} no gap could be planted."]
+        return [f"With {people} and a pooled rate of {rough_percent(family.rate)} no gap could be planted."]
     middle = next((k for k in known if power.found_any[k] >= 0.5), known[-1])
     reach = crossing(power.gaps, power.found_any, POWER)
     enough = (
@@ -77,7 +77,7 @@ def sentences(power: OwnPower) -> list[str]:
         else f"no planted gap up to {gap_size(power, float(power.gaps[known[-1]]))} is found in 80 of 100 worlds"
     )
     first = (
-        f"With {people} and {share_in_words(family.rate)} errors over all of them, a gap of "
+        f"With {people} and {rough_percent(family.rate)} errors over all of them, a gap of "
         f"{gap_size(power, float(power.gaps[middle]))} is found with probability {power.found_any[middle]:.2f}, whichever "
         f"group is the worse one; {enough}."
     )
@@ -108,11 +108,6 @@ def margin_in_words(power: OwnPower) -> str:
     return gap_size(power, power.family.margin)
 
 
-def share_in_words(rate: float) -> str:
-    """A rate in per cent, to three digits."""
-    return f"{100 * rate:.3g} %"
-
-
 def family_section(number: int, power: OwnPower) -> Section:
     """One family: its sizes, the chart of the pairs, and both tables."""
     family = power.family
@@ -122,7 +117,7 @@ def family_section(number: int, power: OwnPower) -> Section:
         if repeats or family.sort == "pairs"
         else "each of another person"
     )
-    seen = f"{family.errors:,} errors in {family.trials:,} trials, {share_in_words(family.rate)} planted; {differ}."
+    seen = f"{family.errors:,} errors in {family.trials:,} trials, {rough_percent(family.rate)} planted; {differ}."
     pairs, few = pair_table(power), len(power.found) <= MOST_LINES
     return Section(
         heading(power),
@@ -190,13 +185,13 @@ def size_table(power: OwnPower) -> TextTable:
         )
         for group, held in zip(power.family.groups, power.held, strict=True)
     )
-    return TextTable("The groups", ("group", "subjects", unit, "95 % intervals that held the planted rate"), rows)
+    return TextTable("The groups", ("group", "subjects", unit, "95% intervals that held the planted rate"), rows)
 
 
 def pair_table(power: OwnPower) -> TextTable:
     """Probability of each planted gap, pair by pair."""
     sizes = (f"ratio {gap:g}" if power.family.is_ratio else f"{100 * gap:.2g} points" for gap in power.gaps)
-    columns = ("groups", *sizes, "80 % from", f"none above {margin_in_words(power)} said, where there is none")
+    columns = ("groups", *sizes, "80% from", f"none above {margin_in_words(power)} said, where there is none")
     lines = [(name, power.found[k], f"{power.cleared[k]:.2f}") for k, name in enumerate(pair_names(power))]
     if len(lines) > 1:
         lines.append(("any pair with the worse group", power.found_any, ""))
@@ -210,7 +205,7 @@ def pair_table(power: OwnPower) -> TextTable:
 
 
 def reached(power: OwnPower, curve: FloatArray) -> str:
-    """The gap from which on a curve is at 80 %, in words."""
+    """The gap from which on a curve is at 80%, in words."""
     gap = crossing(power.gaps, curve, POWER)
     return NO_NUMBER if math.isnan(gap) else gap_size(power, gap).removeprefix("a ")
 

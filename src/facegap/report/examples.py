@@ -13,7 +13,7 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.images.decode import Picture, Pixels, quiet_decoders, read_picture
-from facegap.report.tables import records
+from facegap.report.rows.frames import records
 from facegap.report.text import clean
 from facegap.store.run import Run
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
 
 from facegap.derive.groupings import Grouping
-from facegap.inputs.manifests.labels import UNKNOWN
-from facegap.report.groups import ratio_text
-from facegap.report.tables import groupings_of, own_rates, records
-from facegap.report.text import clean, hundredfold, number, p_value, percent, score
-from facegap.report.worst_best import least_known
-from facegap.statistics.gaps import RATIO_METRICS
+from facegap.report.rows.frames import groupings_of
+from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
+from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
+from facegap.report.text import clean, hundredfold, level_text, margin, number, p_equals, percent, points, ratio, score
 from facegap.statistics.verdicts import GAP, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
@@ -30,7 +25,7 @@ SAID: Mapping[str, tuple[str, str]] = {
     "no_answer_rate": ("gives no answer for", "the images of"),
     "fta": ("finds no usable face in", "the images of"),
 }
-IN_DOUBT = {
+IN_DOUBT: Mapping[str, str] = {
     GAP: "there is a gap",
     WITHIN: "there is no gap larger than the margin",
     UNDECIDED: "these people cannot settle whether the groups differ",
@@ -41,18 +36,24 @@ NOTHING = "No two groups were large enough to be compared."
 
 @dataclass(frozen=True)
 class Contrast:
-    """The worst and the best group of one family: rows of RATES, and the row of GAPS between them (None if untested).
+    """The worst and the best group of one family, and the gap between them (None if untested).
 
-    widest : the group whose rate is known least
+    widest   : the group whose rate is known least
+    verdicts : how many gaps of the family got which verdict
     """
 
     metric: str
     grouping: Grouping
-    worst: Mapping[str, Any]
-    best: Mapping[str, Any]
-    widest: Mapping[str, Any]
-    gap: Mapping[str, Any] | None
+    worst: RateRow
+    best: RateRow
+    widest: RateRow
+    gap: GapRow | None
     verdicts: Mapping[str, int]
+
+    @property
+    def alike(self) -> bool:
+        """Whether both have the same rate."""
+        return self.worst.rate.value == self.best.rate.value
 
 
 def headline(run: Run) -> tuple[str, ...]:
@@ -65,151 +66,121 @@ def headline(run: Run) -> tuple[str, ...]:
 
 def of_everybody(run: Run) -> tuple[str, ...]:
     """The rate of everybody for what the run is about first; nothing where there was no trial at all."""
-    rates = own_rates(run)
-    whole = records(rates[[entry == () for entry in rates["grouping"]]])
-    row = next((row for metric in SAID for row in whole if row["metric"] == metric and row["trials"]), None)
+    whole = [row for row in rate_rows(run) if not row.grouping]
+    row = next((row for metric in SAID for row in whole if row.metric == metric and row.rate.trials), None)
     if row is None:
         return ()
-    verb, of_what = SAID[row["metric"]]
-    return (
-        f"{at(row)}{clean(row['model'])} {verb} {percent(row['value'], 1)} of {of_what} everybody ({counts(row)}).",
-    )
+    verb, of_what = SAID[row.metric]
+    return (f"{at(row)}{clean(row.model)} {verb} {percent(row.rate.value, 1)} of {of_what} everybody ({counts(row)}).",)
 
 
 def contrast(run: Run) -> Contrast | None:
     """The contrast to tell first: the first metric of SAID with two ranked groups, by the grouping with most attributes."""
-    rates = own_rates(run)
-    points = run.record.get("operating", [])
+    rows = [row for row in rate_rows(run) if row.reliable and not math.isnan(row.rate.value)]
     for metric in SAID:
-        rows = rates[
-            (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
-        ]
-        if points and metric in ("fmr", "fnmr"):
-            rows = rows[rows["threshold"] == points[0]["threshold"]]
-        elif metric in ("fnir", "fpir"):
-            rows = rows[rows["threshold_from"] == rows["threshold_from"].iloc[0]] if len(rows) else rows
+        of_metric = at_first_point([row for row in rows if row.metric == metric], run)
         for grouping in sorted(groupings_of(run), key=len, reverse=True):
-            cells = [
-                row for row in records(rows[[entry == grouping for entry in rows["grouping"]]]) if is_labelled(row)
-            ]
+            cells = [row for row in of_metric if row.grouping == grouping and row.labelled]
             if len(cells) >= 2:
                 return between(run, metric, grouping, cells)
     return None
 
 
-def is_labelled(row: Mapping[str, Any]) -> bool:
-    """Whether all labels of the group are known."""
-    return UNKNOWN not in dict(row["group"].attributes).values()
+def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
+    """Rates of one metric at the first threshold of the run; of searches at the first judgement of their lists."""
+    operating = run.record.get("operating", [])
+    if rows and rows[0].metric in ("fnir", "fpir"):
+        return [row for row in rows if row.threshold_from == rows[0].threshold_from]
+    if rows and operating and rows[0].metric in ("fmr", "fnmr"):
+        return [row for row in rows if row.threshold == operating[0]["threshold"]]
+    return list(rows)
 
 
-def between(run: Run, metric: str, grouping: Grouping, cells: list[dict[str, Any]]) -> Contrast:
+def between(run: Run, metric: str, grouping: Grouping, cells: Sequence[RateRow]) -> Contrast:
     """The contrast of the worst and the best of some cells."""
-    worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
-    family = family_of(run.gaps, metric, worst)
-    names = {str(worst["group"]), str(best["group"])}
-    rows = [row for row in records(family) if {row["group_a"], row["group_b"]} == names]
-    gap = oriented(rows[0], str(worst["group"])) if rows and len(names) == 2 else None
-    verdicts = {str(k): int(n) for k, n in family["verdict"].value_counts().items()}
-    return Contrast(metric, grouping, worst, best, least_known(cells), gap, verdicts)
+    worst, best = (pick(cells, key=lambda row: row.rate.value) for pick in (max, min))
+    family = [gap for gap in gap_rows(run) if is_of(gap, worst)]
+    names = {str(worst.group), str(best.group)}
+    gap = next((gap for gap in family if {gap.worse.group, gap.better.group} == names), None)
+    verdicts = verdict_counts([gap.verdict for gap in family])
+    return Contrast(metric, grouping, worst, best, widest_interval(cells), gap, verdicts)
 
 
-def family_of(gaps: pd.DataFrame, metric: str, row: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows of GAPS that a row of RATES belongs to."""
-    if not len(gaps):
-        return gaps.assign(verdict="")
-    same = gaps["threshold"].isna() if math.isnan(row["threshold"]) else gaps["threshold"] == row["threshold"]
-    named = gaps["family"].str.split(",").str[0] == "*".join(row["grouping"])
-    source = gaps["threshold_from"] == row["threshold_from"] if "threshold_from" in gaps.columns else same
-    return gaps[(gaps["metric"] == metric) & named & same & source]
-
-
-def oriented(gap: Mapping[str, Any], worst: str) -> dict[str, Any]:
-    """The gap as the worse group less (or over) the better one."""
-    turn = 1 if gap["group_a"] == worst else -1
-    low, high = sorted((turn * gap["difference_low"], turn * gap["difference_high"]))
-    return {
-        **gap,
-        "difference": turn * gap["difference"],
-        "low": low,
-        "high": high,
-        "ratio_said": ratio_text(gap, turn),
-    }
+def is_of(gap: GapRow, row: RateRow) -> bool:
+    """Whether a gap is of the metric, grouping and threshold of a rate."""
+    same = gap.threshold == row.threshold or (math.isnan(gap.threshold) and math.isnan(row.threshold))
+    return (gap.metric, gap.grouping, gap.threshold_from) == (row.metric, row.grouping, row.threshold_from) and same
 
 
 def first_sentence(found: Contrast) -> str:
     """Who the model errs on most and least, each with n and interval."""
     verb, of_what = SAID[found.metric]
-    model = f"{at(found.worst)}{clean(found.worst['model'])}"
-    if found.worst["value"] == found.best["value"]:
-        alike = f"{percent(found.worst['value'], 1)} of {of_what} every group large enough to rank"
+    model = f"{at(found.worst)}{clean(found.worst.model)}"
+    if found.alike:
+        alike = f"{percent(found.worst.rate.value, 1)} of {of_what} every group large enough to rank"
         return f"{model} {verb} {alike}; least is known of {name(found.widest)} ({counts(found.widest)})."
     worst, best = (
-        f"{percent(row['value'], 1)} of {of_what} {name(row)} ({counts(row)})" for row in (found.worst, found.best)
+        f"{percent(row.rate.value, 1)} of {of_what} {name(row)} ({counts(row)})" for row in (found.worst, found.best)
     )
     return f"{model} {verb} {worst}, and {verb.split()[-1]} {best}."
 
 
-def at(row: Mapping[str, Any]) -> str:
+def at(row: RateRow) -> str:
     """The beginning of a sentence on a rate that has a threshold."""
-    return "" if math.isnan(row["threshold"]) else f"At the threshold {score(row['threshold'])}, "
+    return "" if math.isnan(row.threshold) else f"At the threshold {score(row.threshold)}, "
 
 
-def name(row: Mapping[str, Any]) -> str:
+def name(row: RateRow) -> str:
     """A group as it is called in a sentence, in quotes, as labels can be any text; of a tone who or what gave it."""
-    given = [clean(column).replace("_", " ") for column, _ in row["group"].attributes if column.startswith(JOINED)]
-    return f"“{clean(row['group'])}”" + (f" by {' and '.join(given)}" if given else "")
+    given = [" ".join(clean(column).split("_")) for column in row.grouping if column.startswith(JOINED)]
+    return f"“{clean(row.group)}”" + (f" by {' and '.join(given)}" if given else "")
 
 
-def counts(row: Mapping[str, Any]) -> str:
+def counts(row: RateRow) -> str:
     """Errors, trials, people and interval of a rate."""
-    level = f"{100 * row['level']:g} % interval {hundredfold(row['low'], 1)} to {hundredfold(row['high'], 1)} %"
-    level = "no interval" if math.isnan(row["low"]) else level
-    return f"{row['errors']:,} of {row['trials']:,}, {row['subjects']:,} people, {level}"
+    rate = row.rate
+    ends = f"{level_text(rate.level)} interval {hundredfold(rate.low, 1)} to {percent(rate.high, 1)}"
+    ends = "no interval" if math.isnan(rate.low) else ends
+    return f"{rate.errors:,} of {rate.trials:,}, {rate.subjects:,} people, {ends}"
 
 
 def second_sentence(found: Contrast) -> str:
     """What the difference is worth: its size with interval, its verdict, and those of all pairs looked at with it."""
     gap = found.gap
-    if gap is None or found.worst["value"] == found.best["value"]:
+    if gap is None or found.alike:
         return (
             f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
         )
-    if found.metric in RATIO_METRICS:
-        size = f"That is a ratio of {gap['ratio_said']}"
+    if gap.is_ratio:
+        size = f"That is a ratio of {ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)}"
     else:
-        ends = f"{hundredfold(gap['low'], 1)} to {hundredfold(gap['high'], 1)}"
-        size = f"That is a difference of {hundredfold(gap['difference'], 1)} points ({ends})"
+        ends = f"{hundredfold(gap.difference.low, 1)} to {hundredfold(gap.difference.high, 1)}"
+        size = f"That is a difference of {points(gap.difference.value, 1)} ({ends})"
     pairs = sum(found.verdicts.values())
     among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
-    return f"{size}, {worth(gap)} (p {sign(gap['p_adjusted'])}{among}){doubted(gap)}{others}."
+    return f"{size}, {worth(gap)} (p {p_equals(gap.p_holm)}{among}){doubted(gap)}{others}."
 
 
-def worth(gap: Mapping[str, Any]) -> str:
+def worth(gap: GapRow) -> str:
     """The verdict in words."""
-    margin = f"a ratio of {gap['margin']:g}" if gap["metric"] in RATIO_METRICS else f"{100 * gap['margin']:g} points"
-    if gap["verdict"] == GAP:
+    size = margin(gap.margin, is_ratio=gap.is_ratio)
+    if gap.verdict == GAP:
         return "a gap that chance alone does not explain"
-    if gap["verdict"] == WITHIN:
-        return f"no gap larger than {margin}" + (", though not zero" if gap["differs"] else "")
-    needed = gap["subjects_needed"]
-    settled = "" if math.isnan(needed) else f"; to find {margin}, about {number(needed, 0)} people per group are needed"
+    if gap.verdict == WITHIN:
+        return f"no gap larger than {size}" + (", though not zero" if gap.differs else "")
+    needed = gap.subjects_needed
+    settled = "" if math.isnan(needed) else f"; to find {size}, about {number(needed, 0)} people per group are needed"
     return f"but so few people cannot settle whether the groups differ{settled}"
 
 
-def doubted(gap: Mapping[str, Any]) -> str:
+def doubted(gap: GapRow) -> str:
     """What is left of the verdict where labels were drawn by their probabilities; nothing where they are not in doubt."""
-    if not gap.get("label_draws", 0):
+    if gap.labels is None:
         return ""
-    if gap["label_verdict"] == gap["verdict"]:
+    if gap.labels.verdict == gap.verdict:
         return "; the doubt about the labels does not change that"
-    return f"; but with the doubt about the labels counted in, {IN_DOUBT[gap['label_verdict']]}"
-
-
-def sign(p: float) -> str:
-    """A p value with its sign."""
-    said = p_value(p)
-    return said if said.startswith("<") else f"= {said}"
+    return f"; but with the doubt about the labels counted in, {IN_DOUBT[gap.labels.verdict]}"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from facegap.derive.groupings import MOST_DEFAULT_VALUES, label_order
 from facegap.derive.results import subject_codes
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.tables import TextTable
-from facegap.report.text import NO_NUMBER, clean, number
+from facegap.report.text import NO_NUMBER, clean, level_text, number
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.published import LABELS_MEAN, PLAIN_NAMES
 from facegap.store.run import Run
@@ -285,7 +285,7 @@ def notes_of(
     run: Run, answers: Answers, columns: Sequence[Column], rates: Mapping[str, Mapping[str, Rate]]
 ) -> tuple[str, ...]:
     """What the labels measure, and what a reader of the numbers alone would miss."""
-    level, minimum = 100 * run.record["level"], run.record["min_subjects"]
+    minimum = run.record["min_subjects"]
     silent = int((answers.called == "").sum())
     neither = int((~np.isin(answers.called, ["", *answers.genders])).sum())
     unlabelled = int((answers.other == UNKNOWN).sum())
@@ -297,7 +297,7 @@ def notes_of(
         (
             True,
             "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
-            f"At least, at most: ends of {level:g} % intervals in which people, not images, are what varies.",
+            f"At least, at most: ends of {level_text(run.record['level'])} intervals in which people, not images, are what varies.",
         ),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
         (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from facegap.report.tables import own_rates
+from facegap.report.rows.frames import own_rates
 from facegap.report.text import clean
 from facegap.store.run import Run
 
@@ -153,7 +153,7 @@ METHODS: tuple[Method, ...] = (
     Method(
         "Verdict",
         "p inverts the interval on the scale of the margin; Holm over all pairs of a family. Inside the margin: no gap "
-        "larger than it; else p ≤ .05: gap; else not enough data",
+        "larger than it; else p ≤ 0.05: gap; else not enough data",
         "Holm 1979",
         EVERY,
     ),

@@ -1,101 +1,115 @@
-"""Groups against each other as tables of text: the cross-group matrix, and the gaps with their verdicts."""
+"""Groups against each other as tables of text: the cross-group matrix, and the gaps with their verdicts.
+
+One list of columns per surface over the same rows: TERMINAL and PAGE of the gaps, CARD of the model card.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-import numpy as np
-import pandas as pd
-
-from facegap.derive.groupings import attribute_columns
-from facegap.derive.verification import MOST_MATRIX_GROUPS, Operating
-from facegap.report.tables import (
-    METRIC_TITLES,
-    TextTable,
-    across_groups,
-    cell,
-    group_of,
-    grouping_of,
-    groupings_of,
-    no_error_notes,
-    own_rates,
-    records,
+from facegap.derive.verification import MOST_MATRIX_GROUPS
+from facegap.report.rate_tables import count_text, no_error_notes
+from facegap.report.rows.gaps import GapRow, VerdictRow, verdict_rows
+from facegap.report.rows.rates import MatrixRows, matrix_rows
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import (
+    NO_NUMBER,
+    clean,
+    difference,
+    errors_of_trials,
+    level_text,
+    p_value,
+    ratio,
+    score,
+    verdict,
 )
-from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
-from facegap.statistics.gaps import RATIO_METRICS
-from facegap.statistics.verdicts import sentence
 from facegap.store.run import Run
 from facegap.types import Group
 
 MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
 
 
-def matrix_tables(run: Run) -> list[TextTable]:
-    """Who is mistaken for whom: FMR between every two groups of a grouping, per threshold."""
-    groupings = groupings_of(run)
-    between = run.rates[across_groups(run.rates, attribute_columns(groupings))]
-    own = own_rates(run)
-    tables = []
-    for grouping in groupings:
-        for point in run.record.get("operating", []):
-            chosen = own[(own["metric"] == "fmr") & (own["threshold"] == point["threshold"])]
-            cells = {(row["group"], row["group"]): row for row in records(chosen) if row["grouping"] == grouping}
-            for row in records(between[between["threshold"] == point["threshold"]]):
-                group, other = group_of(row, groupings), group_of(row, groupings, "other_")
-                if grouping_of(group) == grouping:
-                    cells[group, other] = cells[other, group] = row
-            tables.append(matrix_table(cells, " x ".join(grouping), Operating(point["threshold"], point["source"])))
+# ---- who is mistaken for whom ----
+
+
+def matrix_tables(run: Run, *, columns: int = MOST_MATRIX_COLUMNS) -> list[TextTable]:
+    """Who is mistaken for whom: FMR between every two groups of a grouping, per threshold.
+
+    columns : groups that stand side by side; with fewer than MOST_MATRIX_COLUMNS a matrix comes in parts
+    """
+    tables = [table for matrix in matrix_rows(run) for table in matrix_parts(matrix, columns)]
     return [table for table in tables if table.rows or table.notes]
 
 
-def matrix_table(cells: Mapping[tuple[Group, Group], Mapping[str, Any]], title: str, point: Operating) -> TextTable:
-    """One cross-group matrix; only the first columns where it is wide. Without a cell between groups it has no row."""
-    groups = list(dict.fromkeys(group for group, _ in cells))
-    title = f"{title}: who is mistaken for whom (FMR), threshold {score(point.threshold)}"
-    if len(groups) > MOST_MATRIX_GROUPS:
-        return TextTable(
-            title, ("group",), (), notes=(f"{len(groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix.",)
+def matrix_parts(matrix: MatrixRows, columns: int) -> list[TextTable]:
+    """One cross-group matrix; only the first groups where it is wide. Without a cell between groups it has no row."""
+    named = " x ".join(matrix.grouping)
+    title = f"{named}: who is mistaken for whom (FMR), threshold {score(matrix.point.threshold)}"
+    if len(matrix.groups) > MOST_MATRIX_GROUPS:
+        note = f"{len(matrix.groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix."
+        return [TextTable(title, ("group",), (), notes=(note,))]
+    if not matrix.has_pairs:
+        return []
+    shown = matrix.groups[:MOST_MATRIX_COLUMNS]
+    parts = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    return [
+        matrix_table(
+            matrix,
+            part,
+            title if len(parts) == 1 else f"{title}, part {k} of {len(parts)}",
+            matrix_notes(matrix, shown) if k == len(parts) else (),
         )
-    if all(group == other for group, other in cells):
-        return TextTable(title, ("group",), ())
-    shown = groups[:MOST_MATRIX_COLUMNS]
-    rows = tuple(
-        (clean(group), *(cell(cells[group, other]) if (group, other) in cells else "" for other in shown))
-        for group in groups
-    )
-    notes = [f"Threshold: {clean(point.source)}."]
-    if len(shown) < len(groups):
-        notes.append(f"The first {len(shown)} of {len(groups)} groups; all are in rates.csv.")
-    notes += no_error_notes([row for (_, other), row in cells.items() if other in shown])
-    return TextTable(title, ("group", *(clean(group) for group in shown)), rows, notes=tuple(notes))
+        for k, part in enumerate(parts, start=1)
+    ]
+
+
+def matrix_table(matrix: MatrixRows, across: Sequence[Group], title: str, notes: Sequence[str]) -> TextTable:
+    """The cells of all groups against some of them."""
+    columns = [
+        Column[Group]("group", clean),
+        *(Column[Group](clean(other), partial(matrix_cell, matrix=matrix, other=other)) for other in across),
+    ]
+    return table_of(title, columns, matrix.groups, notes=notes)
+
+
+def matrix_cell(group: Group, *, matrix: MatrixRows, other: Group) -> str:
+    """The rate of one cell; nothing where it was not counted."""
+    row = matrix.cells.get((group, other))
+    return "" if row is None else count_text(row.rate)
+
+
+def matrix_notes(matrix: MatrixRows, shown: Sequence[Group]) -> tuple[str, ...]:
+    """Where the threshold comes from, and what is left out."""
+    notes = [f"Threshold: {clean(matrix.point.source)}."]
+    if len(shown) < len(matrix.groups):
+        notes.append(f"The first {len(shown)} of {len(matrix.groups)} groups; all are in rates.csv.")
+    rates = [row.rate for (_, other), row in matrix.cells.items() if other in shown]
+    return (*notes, *no_error_notes(rates))
+
+
+# ---- gaps ----
 
 
 def gap_table(run: Run) -> TextTable:
     """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
-    rows = tuple(
-        gap_line(family)
-        for _, family in run.gaps.groupby(["family", "metric", "model", "threshold"], sort=False, dropna=False)
-    )
-    columns = (
-        "groups",
-        "metric",
-        "threshold",
-        "worst against best",
-        "difference",
-        "ratio",
-        "errors / trials",
-        "p (Holm)",
-        "verdict",
-        "all pairs",
-    )
+    return table_of("gaps and verdicts", TERMINAL, verdict_rows(run), notes=gap_notes(run))
+
+
+def verdict_table(run: Run) -> TextTable:
+    """The same for the page, where a line of 120 letters fits no phone and no sheet: what was measured in one column."""
+    return table_of("the widest gap of each grouping", PAGE, verdict_rows(run), notes=gap_notes(run))
+
+
+def gap_notes(run: Run) -> tuple[str, ...]:
+    """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
-        f"All pairs are in gaps.csv. Brackets are {100 * run.record['level']:g} % intervals, each of one gap by itself; p is "
+        f"All pairs are in gaps.csv. Brackets are {level_text(run.record['level'])} intervals, each of one gap by itself; p is "
         "Holm's over all pairs of the family, and never less strict. Subjects, not images, are what varies."
     )
     small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
-    return TextTable("gaps and verdicts", columns, rows, notes=(tested, small, *threshold_notes(run)))
+    return tested, small, *threshold_notes(run)
 
 
 def threshold_notes(run: Run) -> list[str]:
@@ -109,38 +123,62 @@ def threshold_notes(run: Run) -> list[str]:
     ]
 
 
-def gap_line(family: pd.DataFrame) -> tuple[str, ...]:
-    """The widest gap of one family."""
-    widest = family["difference"].abs()
-    row = records(family)[int(np.argmax(widest.fillna(-1.0).to_numpy()))]
-    turn = 1 if not row["difference"] < 0 else -1  # the worse group first
-    first, second = ("a", "b") if turn == 1 else ("b", "a")
-    low, high = sorted((turn * row["difference_low"], turn * row["difference_high"]))
-    counts = family["verdict"].value_counts()
-    ratio = row["metric"] in RATIO_METRICS
-    alike = not abs(row["difference"]) > 0  # of equals, or of groups without a rate, none is worst
-    return (
-        clean(row["family"]),
-        METRIC_TITLES.get(row["metric"], row["metric"]),
-        score(row["threshold"]),
-        NO_NUMBER if alike else f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}",
-        f"{percent(turn * row['difference'])} {interval(low, high)}",
-        ratio_text(row, turn),
-        f"{row[f'errors_{first}']}/{row[f'trials_{first}']} against {row[f'errors_{second}']}/{row[f'trials_{second}']}",
-        p_value(float(row["p_adjusted"])),
-        sentence(str(row["verdict"]), float(row["margin"]), is_ratio=ratio, differs=bool(row["differs"])),
-        "; ".join(f"{count} {clean(verdict)}" for verdict, count in counts.items()),
-    )
+def who(gap: GapRow) -> str:
+    """The worse group against the better one; of equals, or of groups without a rate, none is the worse one."""
+    return NO_NUMBER if gap.alike else f"{clean(gap.worse.group)} against {clean(gap.better.group)}"
 
 
-def ratio_text(row: Mapping[str, Any], turn: int) -> str:
+def counts(gap: GapRow) -> str:
+    """Errors and trials of both groups."""
+    worse, better = (errors_of_trials(side.errors, side.trials) for side in (gap.worse, gap.better))
+    return f"{worse} against {better}"
+
+
+def difference_text(gap: GapRow) -> str:
+    """The difference in percentage points with its interval."""
+    return difference(gap.difference.value, gap.difference.low, gap.difference.high)
+
+
+def ratio_text(gap: GapRow) -> str:
     """The ratio of the worse group to the better one with its interval."""
-    value, low, high = row["ratio"], row["ratio_low"], row["ratio_high"]
-    if turn < 0:
-        value, low, high = (reciprocal(bound) for bound in (value, high, low))
-    return f"{number(value)} [{number(low)}, {number(high)}]"
+    return ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)
 
 
-def reciprocal(value: float) -> float:
-    """1 / value; of 0 infinity."""
-    return math.inf if value == 0 else 1 / value
+def verdict_text(gap: GapRow) -> str:
+    """The verdict with the margin in it."""
+    return verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
+
+
+def tally(verdicts: Mapping[str, int]) -> str:
+    """How many gaps of a family got which verdict."""
+    return "; ".join(f"{count} {clean(said)}" for said, count in verdicts.items())
+
+
+def measured(gap: GapRow) -> str:
+    """What was measured, at which threshold and by which groups."""
+    at = "" if math.isnan(gap.threshold) else f" at {score(gap.threshold)}"
+    return f"{title_of(gap.metric)}{at}, by {clean(' x '.join(gap.family.split('*')))}"
+
+
+TERMINAL = (
+    Column[VerdictRow]("groups", lambda row: clean(row.widest.family)),
+    Column[VerdictRow]("metric", lambda row: title_of(row.widest.metric)),
+    Column[VerdictRow]("threshold", lambda row: score(row.widest.threshold)),
+    Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
+    Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
+    Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
+    Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
+    Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
+)
+PAGE = (
+    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
+    Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
+    Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
+    Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
+    Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
+)

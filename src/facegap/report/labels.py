@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-import pandas as pd
-
-from facegap.report.groups import reciprocal
-from facegap.report.tables import METRIC_TITLES, TextTable, records
-from facegap.report.text import NO_NUMBER, clean, interval, number, p_value, percent, score
-from facegap.statistics.gaps import RATIO_METRICS
-from facegap.statistics.verdicts import sentence
+from facegap.report.groups import tally, who
+from facegap.report.rows.gaps import ALPHA, GapRow, LabelUncertainty
+from facegap.report.rows.labels import (
+    LabelCountRow,
+    TrustRow,
+    TrustRows,
+    drawn_without_label,
+    label_count_rows,
+    trust_rows,
+    uncertain_rows,
+)
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import NO_NUMBER, clean, difference, interval, p_value, percent, ratio, score, verdict
 from facegap.store.run import Run
 
-ALPHA = 0.05  # of a family, as in `gap_family`
-FIRST_METRICS = ("error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate")
 DRAWN_NOTES = (
     "Each draw gives every person a label by its probability and counts the stored answers anew. The interval adds what the "
     "draws differ by (Rubin's rules) and holds both the gap of the labels and the mean of the draws.",
@@ -28,7 +28,7 @@ DRAWN_NOTES = (
     "nothing here shows it.",
 )
 TRUST_NOTE = (
-    "At a trust of 80 % every fifth person's label is drawn anew from how often each label occurs. The verdict holds for as "
+    "At a trust of 80% every fifth person's label is drawn anew from how often each label occurs. The verdict holds for as "
     "long as the labels can be trusted that far; how far that is, the table cannot know. All gaps are in label_trust.csv."
 )
 
@@ -46,144 +46,94 @@ def doubt_tables(run: Run) -> list[TextTable]:
     if not run.record.get("labels"):
         return []
     doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
-    return [*doubted, *trust_tables(run)]
+    return [*doubted, *(trust_table(found) for found in trust_rows(run))]
 
 
 def counts_table(run: Run) -> TextTable:
     """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
-    used = {name for grouping in run.record["groupings"] for name in grouping}
-    columns = {name: stated for name, stated in run.record["labels"]["columns"].items() if name in used}
-    rows = [
-        (clean(name), clean(label), str(count))
-        for name, stated in columns.items()
-        for label, count in [
-            *stated["rows"].items(),
-            *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
-        ]
-    ]
-    drawn = {
-        name: stated["without_label_but_drawn"]
-        for name, stated in columns.items()
-        if stated["doubt"] == "known" and stated["without_label_but_drawn"]
-    }
     notes = [
         f"{clean(name)}: {count} rows without a label have probabilities. They are in no gap by labels and in every draw."
-        for name, count in drawn.items()
+        for name, count in drawn_without_label(run).items()
     ]
-    return TextTable("labels of skin tone", ("column", "label", "rows"), tuple(rows), notes=tuple(notes))
+    return table_of("labels of skin tone", COUNTS, label_count_rows(run), notes=notes)
 
 
 def doubt_table(run: Run) -> TextTable:
     """A line per family: its widest gap by the labels as they are, and under drawn labels."""
-    known = run.gaps[run.gaps["label_draws"] > 0]
-    rows = tuple(
-        doubt_line(family) for _, family in known.groupby(["family", "metric", "threshold"], sort=False, dropna=False)
-    )
-    columns = (
-        "groups",
-        "metric",
-        "worst against best",
-        "by the labels",
-        "labels drawn",
-        "left",
-        "true groups",
-        "p (Holm)",
-        "verdict",
-    )
-    draws = f"{int(known['label_draws'].iloc[0])} draws, seed {run.record['labels']['seed']}."
-    return TextTable("the same gaps if labels are doubted", columns, rows, notes=(draws, *DRAWN_NOTES))
+    rows = uncertain_rows(run)
+    draws = f"{uncertainty(rows[0]).draws} draws, seed {run.record['labels']['seed']}."
+    return table_of("the same gaps if labels are doubted", DOUBTED, rows, notes=(draws, *DRAWN_NOTES))
 
 
-def doubt_line(family: pd.DataFrame) -> tuple[str, ...]:
-    """The widest gap of one family with and without doubt."""
-    row = widest(family, "difference")
-    turn, name = turned(row, "difference")
-    is_ratio = row["metric"] in RATIO_METRICS
-    differs = bool(row["label_p_adjusted"] <= ALPHA)
-    doubted = sentence(str(row["label_verdict"]), float(row["margin"]), is_ratio=is_ratio, differs=differs)
-    at = "" if np.isnan(row["threshold"]) else f" at {score(row['threshold'])}"
-    return (
-        clean(row["family"]),
-        f"{METRIC_TITLES.get(row['metric'], row['metric'])}{at}",
-        name,
-        ratio(row, turn, "ratio") if is_ratio else span(row, turn, "difference"),
-        ratio(row, turn, "label_ratio") if is_ratio else span(row, turn, "label_difference"),
-        percent(row["label_attenuation"], 0),
-        NO_NUMBER if is_ratio else outer(row, turn, "label_outer"),
-        p_value(float(row["label_p_adjusted"])),
-        doubted,
-    )
-
-
-def trust_tables(run: Run) -> list[TextTable]:
-    """Per grouping the widest gap of its first metric at every level of trust."""
-    trust = run.extra.get("label_trust.csv")
-    if trust is None:
-        return []
-    found = []
-    for family, rows in trust.groupby("family", sort=False):
-        metric = next((name for name in FIRST_METRICS if (rows["metric"] == name).any()), str(rows["metric"].iloc[0]))
-        found.append(trust_table(str(family), metric, rows[rows["metric"] == metric]))
-    return found
-
-
-def trust_table(family: str, metric: str, rows: pd.DataFrame) -> TextTable:
+def trust_table(found: TrustRows) -> TextTable:
     """The gap that is widest by the labels as they are, at every level of trust."""
-    row = widest(rows[rows["trust"] == rows["trust"].max()], "difference")
-    turn, name = turned(row, "difference")
-    same = rows[(rows["group_a"] == row["group_a"]) & (rows["group_b"] == row["group_b"])]
-    lines = tuple(
-        (
-            percent(found["trust"], 0),
-            span(found, turn, "difference"),
-            percent(found["attenuation"], 0),
-            outer(found, turn, "outer"),
-            p_value(float(found["p_adjusted"])),
-            clean(found["verdict"]),
-            verdict_counts(rows, float(found["trust"])),
-        )
-        for found in records(same)
-    )
-    title = (
-        f"{clean(family).replace('*', ' x ')}: {METRIC_TITLES.get(metric, metric)}, {name}, if labels are trusted less"
-    )
-    columns = ("trust", "difference", "left", "true groups", "p (Holm)", "verdict", "all pairs")
-    return TextTable(title, columns, lines, notes=(TRUST_NOTE,))
+    pair = NO_NUMBER if found.alike else f"{clean(found.worse)} against {clean(found.better)}"
+    title = f"{clean(' x '.join(found.grouping))}: {title_of(found.metric)}, {pair}, if labels are trusted less"
+    return table_of(title, TRUSTED, found.rows, notes=(TRUST_NOTE,))
 
 
-def verdict_counts(rows: pd.DataFrame, trust: float) -> str:
-    """How many gaps of a family get which verdict at one trust."""
-    counts = rows.loc[rows["trust"] == trust, "verdict"].value_counts()
-    return "; ".join(f"{count} {clean(verdict)}" for verdict, count in counts.items())
+def uncertainty(gap: GapRow) -> LabelUncertainty:
+    """What uncertain labels do to a gap that is known to have them."""
+    assert gap.labels is not None
+    return gap.labels
 
 
-def widest(rows: pd.DataFrame, column: str) -> dict[str, Any]:
-    """The row with the widest gap; the first where none is known."""
-    return records(rows)[int(np.argmax(rows[column].abs().fillna(-1.0).to_numpy()))]
+def metric_at(gap: GapRow) -> str:
+    """What was measured and at which threshold."""
+    return title_of(gap.metric) + ("" if gap.threshold != gap.threshold else f" at {score(gap.threshold)}")
 
 
-def turned(row: Mapping[str, Any], column: str) -> tuple[int, str]:
-    """1 or -1, so that the worse group comes first, and the words for the pair."""
-    turn = -1 if row[column] < 0 else 1
-    first, second = ("a", "b") if turn == 1 else ("b", "a")
-    alike = not abs(row[column]) > 0
-    return turn, NO_NUMBER if alike else f"{clean(row[f'group_{first}'])} against {clean(row[f'group_{second}'])}"
+def by_labels(gap: GapRow) -> str:
+    """The gap by the labels as they are, on the scale of its verdict."""
+    if gap.is_ratio:
+        return ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)
+    return difference(gap.difference.value, gap.difference.low, gap.difference.high)
 
 
-def outer(row: Mapping[str, Any], turn: int, column: str) -> str:
-    """An interval of differences, the worse group first."""
-    return interval(*sorted((turn * row[f"{column}_low"], turn * row[f"{column}_high"])))
+def by_draws(gap: GapRow) -> str:
+    """The mean gap under drawn labels, on the same scale."""
+    found = uncertainty(gap)
+    if gap.is_ratio:
+        return ratio(found.ratio.value, found.ratio.low, found.ratio.high)
+    return difference(found.difference.value, found.difference.low, found.difference.high)
 
 
-def ratio(row: Mapping[str, Any], turn: int, column: str) -> str:
-    """The ratio of the worse group to the better one with its interval."""
-    value, low, high = row[column], row[f"{column}_low"], row[f"{column}_high"]
-    if turn < 0:
-        value, low, high = (reciprocal(bound) for bound in (value, high, low))
-    return f"{number(value)} [{number(low)}, {number(high)}]"
+def true_groups(gap: GapRow) -> str:
+    """How far the gap between the true groups may reach, in percentage points; not known of ratios."""
+    outer = uncertainty(gap).outer
+    return NO_NUMBER if gap.is_ratio else interval(outer.low, outer.high)
 
 
-def span(row: Mapping[str, Any], turn: int, column: str) -> str:
-    """A difference with its interval, the worse group first."""
-    low, high = sorted((turn * row[f"{column}_low"], turn * row[f"{column}_high"]))
-    return f"{percent(turn * row[column])} {interval(low, high)}"
+def doubted_verdict(gap: GapRow) -> str:
+    """The verdict under drawn labels, with the margin in it."""
+    found = uncertainty(gap)
+    return verdict(found.verdict, gap.margin, is_ratio=gap.is_ratio, differs=found.p_holm <= ALPHA)
+
+
+COUNTS = (
+    Column[LabelCountRow]("column", lambda row: clean(row.column)),
+    Column[LabelCountRow]("label", lambda row: clean(row.label)),
+    Column[LabelCountRow]("rows", lambda row: str(row.rows)),
+)
+DOUBTED = (
+    Column[GapRow]("groups", lambda row: clean(row.family)),
+    Column[GapRow]("metric", metric_at),
+    Column[GapRow]("worst against best", who),
+    Column[GapRow]("by the labels", by_labels),
+    Column[GapRow]("labels drawn", by_draws),
+    Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
+    Column[GapRow]("true groups", true_groups),
+    Column[GapRow]("p (Holm)", lambda row: p_value(uncertainty(row).p_holm)),
+    Column[GapRow]("verdict", doubted_verdict),
+)
+TRUSTED = (
+    Column[TrustRow]("trust", lambda row: percent(row.trust, 0)),
+    Column[TrustRow](
+        "difference", lambda row: difference(row.difference.value, row.difference.low, row.difference.high)
+    ),
+    Column[TrustRow]("left", lambda row: percent(row.attenuation, 0)),
+    Column[TrustRow]("true groups", lambda row: interval(row.outer.low, row.outer.high)),
+    Column[TrustRow]("p (Holm)", lambda row: p_value(row.p_holm)),
+    Column[TrustRow]("verdict", lambda row: clean(row.verdict)),
+    Column[TrustRow]("all pairs", lambda row: tally(row.verdicts)),
+)

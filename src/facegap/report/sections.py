@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING, Literal
 
 from facegap.report.figures import Figure
 from facegap.report.glossary import TERMS
-from facegap.report.groups import matrix_tables
+from facegap.report.groups import matrix_tables, verdict_table
 from facegap.report.identification import search_tables
+from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
 from facegap.report.labels import counts_table, doubt_tables
-from facegap.report.page_tables import in_parts, shades_tables, verdict_table
+from facegap.report.page_tables import shades_tables
+from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.score_tables import measure_table, score_table, transfer_table_text
-from facegap.report.tables import (
-    TextTable,
-    age_text_table,
-    failed_table,
-    outcome_table,
-    prediction_table,
-    rate_tables,
-    timing_table,
-)
+from facegap.report.tables import TextTable
 from facegap.store.run import Run
 
 if TYPE_CHECKING:
@@ -93,7 +87,12 @@ class Section:
 
 
 def sections_of(
-    run: Run, figures: Mapping[str, Sequence[Figure]], examples: Sequence[Example], folder: Path, *, include_ids: bool
+    run: Run,
+    figures: Mapping[str, Sequence[Figure]],
+    examples: Sequence[Example],
+    folder: Path | None,
+    *,
+    include_ids: bool,
 ) -> list[Section]:
     """All parts that a run has something for, with every term explained at its first use."""
     found = [
@@ -143,7 +142,7 @@ def gender_shades(run: Run) -> Section:
 def errors(run: Run, figures: Sequence[Figure]) -> Section:
     """Rates by group: the picture, then every number."""
     tables = [PageTable(table, folded=bool(figures)) for table in rate_tables(run)]
-    tables += [PageTable(age_text_table(run), folded=True)] if len(run.age) else []
+    tables += [PageTable(age_table(run), folded=True)] if len(run.age) else []
     lead = (
         "Each dot is a group, each line its interval; errors and trials stand at the right. Paler marks are groups too "
         "small to rank."
@@ -189,7 +188,7 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
             "FMR in per cent between every two groups; the diagonal is within a group.",
             ("FMR",),
             tuple(figures["matrix"]),
-            tuple(PageTable(part, "wide", folded=True) for table in matrix_tables(run) for part in in_parts(table, 4)),
+            tuple(PageTable(table, "wide", folded=True) for table in matrix_tables(run, columns=4)),
         ),
         Section(
             "transfer",
@@ -249,7 +248,7 @@ def timing(run: Run) -> Section:
     return Section("timing", "Time and device", lead, tables=(*tables, PageTable(execution_table(run), "plain")))
 
 
-def reproduced(run: Run, folder: Path) -> Section:
+def reproduced(run: Run, folder: Path | None) -> Section:
     """How to make it again."""
     tables = (PageTable(hash_table(run, folder), "plain"), PageTable(version_table(run), "plain"))
     lead = "The same command over the same files gives the same tables; facegap recheck hashes and derives them again."

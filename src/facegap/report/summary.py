@@ -5,16 +5,11 @@ from __future__ import annotations
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
+from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
 from facegap.report.labels import label_tables
-from facegap.report.tables import (
-    TextTable,
-    age_text_table,
-    failed_table,
-    outcome_table,
-    prediction_table,
-    rate_tables,
-    timing_table,
-)
+from facegap.report.rate_tables import age_table, rate_tables
+from facegap.report.rows.rates import rate_rows
+from facegap.report.tables import TextTable
 from facegap.report.worst_best import extremes
 from facegap.store.run import Run
 
@@ -25,7 +20,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found += label_tables(run)
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
     found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
-    found += [age_text_table(run)] if len(run.age) else []
+    found += [age_table(run)] if len(run.age) else []
     found += [outcome_table(run)]
     found += [prediction_table(run)] if run.record["classes"] else []
     found += [failed_table(run)] if include_ids else []
@@ -34,6 +29,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
 
 def findings(run: Run) -> list[str]:
     """The worst and the best group of every grouping, for the metric that the audit is about."""
-    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if (run.rates["metric"] == name).any()]
+    rows = rate_rows(run)
+    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if any(row.metric == name for row in rows)]
     metrics = metrics or ["fta", "no_answer_rate"]  # a run has one of them
-    return [*(sentence for metric in metrics for sentence in extremes(run, metric)), *search_findings(run)]
+    return [*(sentence for metric in metrics for sentence in extremes(rows, metric)), *search_findings(run)]

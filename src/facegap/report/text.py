@@ -1,4 +1,7 @@
-"""Numbers and names as words: one place decides how a share, an interval or a hostile label is written."""
+"""Numbers and names as text: the one place that decides how a proportion, a difference, an interval or a label is written.
+
+Proportions are per cent without a space (5%); differences of proportions are percentage points on every surface.
+"""
 
 from __future__ import annotations
 
@@ -20,22 +23,109 @@ def clean(text: object) -> str:
     )
 
 
+# ---- proportions ----
+
+
 def percent(value: float, digits: int = 2) -> str:
-    """A share in per cent; a dash where there is none."""
-    return NO_NUMBER if math.isnan(value) else f"{hundredfold(value, digits)} %"
+    """A proportion in per cent; a dash where there is none.
+
+    >>> percent(0.05), percent(0.000051)
+    ('5.00%', '0.0051%')
+    """
+    return NO_NUMBER if math.isnan(value) else f"{hundredfold(value, digits)}%"
+
+
+def rough_percent(value: float, digits: int = 3) -> str:
+    """A proportion in per cent with so many significant digits, where rates span orders of magnitude.
+
+    >>> rough_percent(0.05), rough_percent(0.00000123)
+    ('5%', '0.000123%')
+    """
+    return NO_NUMBER if math.isnan(value) else f"{100 * value:.{digits}g}%"
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """An interval of shares in per cent; a dash where it is not defined."""
+    """An interval of proportions in per cent, or of differences in percentage points; a dash where it is not defined."""
     if math.isnan(low) or math.isnan(high):
         return NO_NUMBER
     return f"[{hundredfold(low, digits)}, {hundredfold(high, digits)}]"
 
 
 def hundredfold(value: float, digits: int) -> str:
-    """100 times a share with fixed decimals; with two significant digits where these would be lost: 0.0051."""
+    """100 times a proportion with fixed decimals; with two significant digits where these would be lost: 0.0051."""
     small = value != 0 and abs(100 * value) < 10**-digits * 10
     return f"{100 * value:.2g}" if small else f"{100 * value:.{digits}f}"
+
+
+def level_text(proportion: float) -> str:
+    """The level of an interval: 95%."""
+    return f"{100 * proportion:g}%"
+
+
+# ---- differences and ratios ----
+
+
+def points(value: float, digits: int = 2) -> str:
+    """A difference of proportions in percentage points; a dash where there is none.
+
+    >>> points(0.03)
+    '3.00 points'
+    """
+    return NO_NUMBER if math.isnan(value) else f"{hundredfold(value, digits)} points"
+
+
+def signed_points(value: float, digits: int = 2) -> str:
+    """A change in percentage points, with a plus where it is more.
+
+    >>> signed_points(0.03), signed_points(-0.03)
+    ('+3.00 points', '-3.00 points')
+    """
+    return f"+{points(value, digits)}" if value > 0 else points(value, digits)
+
+
+def difference(value: float, low: float, high: float, digits: int = 2) -> str:
+    """A difference of proportions with its interval.
+
+    >>> difference(0.03, 0.01, 0.05)
+    '3.00 points [1.00, 5.00]'
+    """
+    return f"{points(value, digits)} {interval(low, high, digits)}"
+
+
+def ratio(value: float, low: float, high: float, digits: int = 2) -> str:
+    """A ratio with its interval.
+
+    >>> ratio(4.0, 2.0, math.inf)
+    '4.00 [2.00, ∞]'
+    """
+    return f"{number(value, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def margin(size: float, *, is_ratio: bool) -> str:
+    """A margin on its own scale.
+
+    >>> margin(0.02, is_ratio=False), margin(2.0, is_ratio=True)
+    ('2 points', 'a ratio of 2')
+    """
+    return f"a ratio of {size:g}" if is_ratio else f"{100 * size:g} points"
+
+
+def verdict(found: str, size: float, *, is_ratio: bool, differs: bool) -> str:
+    """A verdict as it is printed, with the margin in it.
+
+    >>> verdict("no gap larger than the margin", 0.02, is_ratio=False, differs=True)
+    'no gap larger than 2 points, though not zero'
+    """
+    from facegap.statistics.verdicts import (
+        WITHIN,  # scipy comes with it, and an error message of the CLI needs `clean` alone
+    )
+
+    if found != WITHIN:
+        return clean(found)
+    return f"no gap larger than {margin(size, is_ratio=is_ratio)}" + (", though not zero" if differs else "")
+
+
+# ---- plain numbers ----
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -57,6 +147,16 @@ def p_value(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else number(p, 4)
 
 
+def p_equals(p: float) -> str:
+    """A p value in a sentence, after the letter p: "= 0.0100" or "< 0.0001"."""
+    return p_value(p) if p < 0.0001 else f"= {p_value(p)}"
+
+
 def milliseconds(value: float | None) -> str:
     """Milliseconds; a dash where nothing was timed."""
     return NO_NUMBER if value is None else f"{value:.2f} ms"
+
+
+def errors_of_trials(errors: int, trials: int) -> str:
+    """What a rate was counted from: 8/120."""
+    return f"{errors}/{trials}"

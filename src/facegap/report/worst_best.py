@@ -3,55 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from facegap.inputs.manifests.labels import UNKNOWN
-from facegap.report.tables import METRIC_TITLES, own_rates, records
-from facegap.report.text import clean, interval, percent
-from facegap.store.run import Run
+from facegap.report.rows.rates import RateRow, widest_interval
+from facegap.report.tables import title_of
+from facegap.report.text import clean, interval, level_text, percent
 
 
-def extremes(run: Run, metric: str) -> list[str]:
+def extremes(rows: Sequence[RateRow], metric: str) -> list[str]:
     """A sentence per grouping and threshold: the worst and the best group of enough subjects, each with n and interval.
 
     Where the threshold comes from stands behind it.
+
+    rows : of any metrics; only those of `metric` are read
     """
-    rates = own_rates(run)
-    enough = rates[
-        (rates["metric"] == metric) & (rates["subjects"] >= run.record["min_subjects"]) & rates["value"].notna()
-    ]
-    sentences = []
-    for (_, _), found in enough.groupby(["grouping", "threshold"], sort=False, dropna=False):
-        cells = [
-            row for row in records(found) if row["grouping"] and UNKNOWN not in dict(row["group"].attributes).values()
-        ]
-        if len(cells) < 2:
-            continue
-        source = f" ({clean(cells[0]['threshold_from'])})" if cells[0]["threshold_from"] else ""
-        if len({row["value"] for row in cells}) == 1:
-            first, named = cells[0], " x ".join(cells[0]["grouping"])
-            title = METRIC_TITLES.get(metric, metric)
-            everywhere = f"{percent(first['value'])} in every group of enough subjects"
-            sentences.append(
-                f"{clean(named)}: {title}: {everywhere}; least is known of {said(least_known(cells))}.{source}"
-            )
-            continue
-        worst, best = (pick(cells, key=lambda row: float(row["value"])) for pick in (max, min))
-        named = f"{' x '.join(worst['grouping'])}: highest {METRIC_TITLES.get(metric, metric)}"
-        sentences.append(f"{clean(named)}: {said(worst)}; lowest: {said(best)}.{source}")
-    return sentences
+    together: dict[tuple[tuple[str, ...], str], list[RateRow]] = {}
+    for row in rows:
+        if row.metric == metric and row.reliable and row.grouping and not math.isnan(row.rate.value):
+            together.setdefault((row.grouping, repr(row.threshold)), []).append(row)  # NaN is no key
+    labelled = [[row for row in found if row.labelled] for found in together.values()]
+    return [sentence(found) for found in labelled if len(found) >= 2]
 
 
-def least_known(cells: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The row of RATES with the widest interval; one without any interval before all."""
-    widths = [float(row["high"]) - float(row["low"]) for row in cells]
-    return cells[max(range(len(cells)), key=lambda k: math.inf if math.isnan(widths[k]) else widths[k])]
+def sentence(rows: Sequence[RateRow]) -> str:
+    """One grouping at one threshold."""
+    first, title = rows[0], title_of(rows[0].metric)
+    named, source = (
+        clean(" x ".join(first.grouping)),
+        f" ({clean(first.threshold_from)})" if first.threshold_from else "",
+    )
+    if len({row.rate.value for row in rows}) == 1:
+        everywhere = f"{percent(first.rate.value)} in every group of enough subjects"
+        return f"{named}: {title}: {everywhere}; least is known of {said(widest_interval(rows))}.{source}"
+    worst, best = (pick(rows, key=lambda row: row.rate.value) for pick in (max, min))
+    return f"{named}: highest {title}: {said(worst)}; lowest: {said(best)}.{source}"
 
 
-def said(row: Mapping[str, Any]) -> str:
+def said(row: RateRow) -> str:
     """A group and its rate in words."""
+    rate = row.rate
     return (
-        f"{clean(row['group'])} {percent(row['value'])} ({row['errors']} of {row['trials']}, {row['subjects']} subjects, "
-        f"{100 * row['level']:.0f} % interval {interval(row['low'], row['high'])})"
+        f"{clean(row.group)} {percent(rate.value)} ({rate.errors} of {rate.trials}, {rate.subjects} subjects, "
+        f"{level_text(rate.level)} interval {interval(rate.low, rate.high)})"
     )

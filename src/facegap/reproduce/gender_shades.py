@@ -13,14 +13,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from facegap.audit.predictions import audit_predictions
 from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
+from facegap.report.groups import verdict_text
 from facegap.report.page import add_report
-from facegap.report.tables import TextTable
-from facegap.report.text import NO_NUMBER, clean, interval, number, p_value
+from facegap.report.rows.gaps import GapRow, gap_rows
+from facegap.report.tables import Column, TextTable, table_of
+from facegap.report.text import NO_NUMBER, clean, difference, errors_of_trials, level_text, number, p_value
 from facegap.statistics.published import (
     COLUMNS,
     GROUP_SIZES,
@@ -33,7 +34,6 @@ from facegap.statistics.published import (
     possible_counts,
     rebuild_people,
 )
-from facegap.statistics.verdicts import sentence
 from facegap.store.run import Run, explained, write_bytes
 
 BY = "gender,tone,gender*tone"
@@ -229,37 +229,47 @@ def rounds_to(exact: float, printed: float) -> bool:
 
 def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
     """Every gap of the error within the true group, vendor by vendor, the worse group first."""
-    rows = [
-        (clean(vendor) if k == 0 else "", *gap_text(gap))
-        for vendor, run in runs.items()
-        for k, gap in enumerate(run.gaps[run.gaps["metric"] == METRIC].to_dict("records"))
-    ]
     first = next(iter(runs.values()))
-    return TextTable(
-        "gaps and verdicts",
-        ("vendor", "worse, better", "wrong/people", "points apart", "p (Holm)", "verdict"),
-        tuple(rows),
-        notes=(
-            f"source = {SOURCE}. Points are per cent of people, with {100 * first.record['level']:g} % intervals. p is "
-            "Holm's over the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin, a "
-            "share, is a choice of facegap's.",
-            "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
-        ),
+    notes = (
+        f"source = {SOURCE}. Points are per cent of people, with {level_text(first.record['level'])} intervals. p is Holm's over "
+        "the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin is a choice of facegap's.",
+        "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
     )
+    return table_of("gaps and verdicts", VERDICTS, vendor_gaps(runs), notes=notes)
 
 
-def gap_text(gap: Mapping[Any, Any]) -> tuple[str, ...]:
-    """One gap, turned so that the difference is not negative."""
-    turn = -1 if gap["difference"] < 0 else 1
-    first, second = "ab" if turn > 0 else "ba"
-    low, high = sorted((turn * gap["difference_low"], turn * gap["difference_high"]))
-    return (
-        clean(f"{gap[f'group_{first}']}, {gap[f'group_{second}']}"),
-        f"{gap[f'errors_{first}']}/{gap[f'trials_{first}']}, {gap[f'errors_{second}']}/{gap[f'trials_{second}']}",
-        NO_NUMBER if math.isnan(low) else f"{number(100 * turn * gap['difference'], 1)} {interval(low, high, 1)}",
-        p_value(gap["p_adjusted"]),
-        sentence(gap["verdict"], gap["margin"], is_ratio=False, differs=gap["differs"]),
-    )
+@dataclass(frozen=True)
+class VendorGap:
+    """A gap of one vendor; `is_first` of that vendor, which alone is named."""
+
+    vendor: str
+    is_first: bool
+    gap: GapRow
+
+
+def vendor_gaps(runs: Mapping[str, Run]) -> list[VendorGap]:
+    """The gaps of all vendors."""
+    found = {vendor: [gap for gap in gap_rows(run) if gap.metric == METRIC] for vendor, run in runs.items()}
+    return [VendorGap(vendor, k == 0, gap) for vendor, gaps in found.items() for k, gap in enumerate(gaps)]
+
+
+def points_apart(gap: GapRow) -> str:
+    """The difference with its interval; a dash where it is not defined."""
+    estimate = gap.difference
+    return NO_NUMBER if math.isnan(estimate.low) else difference(estimate.value, estimate.low, estimate.high, 1)
+
+
+VERDICTS = (
+    Column[VendorGap]("vendor", lambda row: clean(row.vendor) if row.is_first else ""),
+    Column[VendorGap]("worse, better", lambda row: clean(f"{row.gap.worse.group}, {row.gap.better.group}")),
+    Column[VendorGap](
+        "wrong/people",
+        lambda row: ", ".join(errors_of_trials(side.errors, side.trials) for side in (row.gap.worse, row.gap.better)),
+    ),
+    Column[VendorGap]("difference", lambda row: points_apart(row.gap)),
+    Column[VendorGap]("p (Holm)", lambda row: p_value(row.gap.p_holm)),
+    Column[VendorGap]("verdict", lambda row: verdict_text(row.gap)),
+)
 
 
 REPRODUCTIONS: Mapping[str, Callable[[Path | None, int], Reproduction]] = {"gender-shades": reproduce_gender_shades}

@@ -12,7 +12,7 @@ import pandas as pd
 from facegap.derive.groupings import attribute_columns
 from facegap.errors import RunError, StatisticsError
 from facegap.report.tables import TextTable
-from facegap.report.text import clean
+from facegap.report.text import clean, level_text, rough_percent
 from facegap.scenarios.group_rates import Measured, measured_rates
 from facegap.scenarios.quantities import Answer, Line, Quantity
 from facegap.scenarios.rules import SCENARIOS, Scenario
@@ -78,7 +78,7 @@ def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] |
             value = math.nan
         if not group or math.isnan(value):
             raise StatisticsError(
-                f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=.25'"
+                f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=0.25'"
             )
         if group.strip() in shares:
             raise StatisticsError(f"{option}: {group.strip()!r} is named twice")
@@ -196,9 +196,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
             "model."
             if measured.in_sample
             else "",
-            f"In brackets: {' and '.join(f'{100 * level:g} %' for level in sorted(levels))} intervals."
-            if levels
-            else "",
+            f"In brackets: {' and '.join(map(level_text, sorted(levels)))} intervals." if levels else "",
             f"Left out, since a label is missing: {left_out}." if left_out else "",
             f"Groups of fewer than {min_subjects} subjects are dimmed: their numbers say little."
             if min_subjects
@@ -247,4 +245,4 @@ def people(number: float) -> str:
 
 def share(chance: float) -> str:
     """A chance in per cent, to three digits: false match rates span orders of magnitude."""
-    return f"{100 * chance:.3g} %"
+    return rough_percent(chance)

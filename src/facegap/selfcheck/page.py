@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from facegap.report.tables import METRIC_TITLES, TextTable
-from facegap.report.text import NO_NUMBER
+from facegap.report.text import NO_NUMBER, percent, rough_percent
 from facegap.statistics.gaps import ALPHA
 from facegap.worlds.bands import (
     KIND_TITLES,
@@ -92,7 +92,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
             Section(
                 "Does an interval hold the truth?",
                 (
-                    "Each mark is a setting. A 95 % interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
+                    "Each mark is a setting. A 95% interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
                     "tick is the least that is asked for. Orange: the usual interval, which takes every image or pair as independent. "
                     "Each chart has a scale of its own.",
                 ),
@@ -301,7 +301,7 @@ def confusion_table(rows: Sequence[Row]) -> TextTable:
     lines = []
     for planted, said in confusion_of(rows).items():
         total = sum(said.values())
-        lines.append((planted, *(f"{100 * said[verdict] / total:.1f} %" for verdict in VERDICTS), f"{total:,}"))
+        lines.append((planted, *(percent(said[verdict] / total, 1) for verdict in VERDICTS), f"{total:,}"))
     return TextTable("Verdicts by planted gap", ("planted", *VERDICTS, "gaps judged"), tuple(lines))
 
 
@@ -343,7 +343,7 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
     """Coverage of the true gap, and verdicts, with more and more wrong labels."""
     lines = tuple(
         (
-            f"{100 * row.flipped:g} % wrong",
+            f"{rough_percent(row.flipped)} wrong",
             str(row.subjects),
             f"{100 * row.planted_gap:g} points",
             f"{100 * row.observed:.1f} points",

@@ -58,7 +58,7 @@ from facegap.statistics.search import (
     mate_ranks,
     search_errors,
 )
-from facegap.statistics.verdicts import holm, sentence, subjects_needed, verdicts
+from facegap.statistics.verdicts import holm, subjects_needed, verdicts
 
 __all__ = [
     "DEFAULT_MARGINS",
@@ -122,7 +122,6 @@ __all__ = [
     "ratio_interval",
     "rebuild_people",
     "search_errors",
-    "sentence",
     "subgroup_errors",
     "subject_correlation",
     "subject_weights",

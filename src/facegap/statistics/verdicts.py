@@ -32,27 +32,15 @@ def holm(p: FloatArray) -> FloatArray:
 def verdicts(differs: BoolArray, within_margin: BoolArray) -> AnyArray:
     """One verdict per gap, str [m]: inside the margin first, whether or not it differs; else gap; else not enough data.
 
-    A gap that is inside the margin and differs from zero is real and small: `sentence` says both.
+    A gap that is inside the margin and differs from zero is real and small: reports say both.
     """
     return np.select([within_margin, differs], [WITHIN, GAP], default=UNKNOWN)
-
-
-def sentence(verdict: str, margin: float, *, is_ratio: bool, differs: bool) -> str:
-    """The verdict as it is printed, with the margin in it.
-
-    >>> sentence("no gap larger than the margin", 0.02, is_ratio=False, differs=True)
-    'no gap larger than 0.02, though not zero'
-    """
-    if verdict != WITHIN:
-        return verdict
-    size = f"a ratio of {margin:g}" if is_ratio else f"{margin:g}"
-    return f"no gap larger than {size}" + (", though not zero" if differs else "")
 
 
 def subjects_needed(
     rate: FloatArray, subjects_per_trial: FloatArray, margin: float, *, is_ratio: bool, alpha: float
 ) -> FloatArray:
-    """Subjects in each of two groups to find a gap as large as the margin with 80 % power.
+    """Subjects in each of two groups to find a gap as large as the margin with 80% power.
 
     rate               : float64 [m], of both groups together. The observed gap plays no part: planning for it would
                          ask for few subjects exactly where chance made the gap large

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from facegap.report.text import rough_percent
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import POWER, WITHIN
 from facegap.worlds.families import NO_GAP, SMALLER, merged
@@ -73,10 +74,10 @@ def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
     outside = sorted((row for row in rows if row.facegap < row.floor), key=lambda row: row.facegap - row.floor)
     many = [row.facegap for row in rows if row.subjects >= 40]
     few = [row.facegap for row in rows if row.subjects < 40]
-    parts = [f"{span(many)} with 40 subjects and more (.93 asked for)"] if many else []
-    parts += [f"{span(few)} with fewer (.90 asked for)"] if few else []
+    parts = [f"{span(many)} with 40 subjects and more (0.93 asked for)"] if many else []
+    parts += [f"{span(few)} with fewer (0.90 asked for)"] if few else []
     return Claim(
-        f"{KIND_TITLES[kind]}: 95 % intervals hold the truth",
+        f"{KIND_TITLES[kind]}: 95% intervals hold the truth",
         state_of(excess),
         f"Share of worlds whose interval holds the planted rate: {' and '.join(parts)}, over {settings(rows)}"
         + (f"; {len(outside)} below." if outside else "."),
@@ -112,7 +113,7 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
         "No gap is found where none was planted",
         state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in alike]),
         f"Share of worlds with a false verdict 'gap' anywhere in the family: at most {worst.false_alarm:.3f} ± "
-        f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (.05 allowed).",
+        f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (0.05 allowed).",
         tuple(f"{row.name}: {row.false_alarm:.3f}" for row in alike if row.false_alarm > ALPHA),
     )
 
@@ -128,7 +129,7 @@ def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
         "'no gap larger than d' is honest",
         state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in told]),
         f"Share of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
-        f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (.05 allowed).",
+        f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (0.05 allowed).",
         tuple(
             f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside
         ),
@@ -150,7 +151,7 @@ def family_in_words(row: FamilyRow | PowerRow) -> str:
     if isinstance(row, FamilyRow):
         return row.name
     size = f"a ratio of {row.gap:g}" if row.metric == "fmr" else f"{100 * row.gap:g} points"
-    return f"{row.kind}, {row.groups} groups of {row.subjects} subjects, {100 * row.rate:g} %, {size}"
+    return f"{row.kind}, {row.groups} groups of {row.subjects} subjects, {rough_percent(row.rate)}, {size}"
 
 
 def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
@@ -194,7 +195,7 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
         enough = [row.subjects for row in points if row.found >= POWER]
         size = f"a ratio of {first.gap:g}" if first.metric == "fmr" else f"{100 * first.gap:g} points"
         reach = str(min(enough)) if enough else f"more than {max(row.subjects for row in points)}"
-        where = f"{KIND_TITLES[first.kind]}, {100 * first.rate:g} % in {first.groups} groups, one worse by {size}"
+        where = f"{KIND_TITLES[first.kind]}, {rough_percent(first.rate)} in {first.groups} groups, one worse by {size}"
         sentences.append(f"{where}: {reach}")
     return Claim(
         "How many subjects a gap needs",
@@ -225,7 +226,7 @@ def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
     return Claim(
         "Wrong labels",
         "reported",
-        f"With {100 * worst.flipped:g} % of the labels wrong a gap of {100 * worst.planted_gap:g} points is seen as "
+        f"With {rough_percent(worst.flipped)} of the labels wrong a gap of {100 * worst.planted_gap:g} points is seen as "
         f"{100 * worst.observed:.1f}; intervals that take labels as certain hold the true gap in {worst.certain:.2f} of the "
         f"worlds, those that are told of the doubt in {worst.doubted:.2f}. Neither undoes the blurring.",
     )

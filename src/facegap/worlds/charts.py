@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from facegap.report.figures.style import DASHES, INK, PALETTE, SHAPES, Figure, data, finished
-from facegap.report.text import clean
+from facegap.report.text import clean, rough_percent
 from facegap.worlds.bands import KIND_TITLES, SURE, standard_error
 from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow
 
@@ -192,7 +192,9 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
         curves(marks, x, y, "interval", [CERTAIN, DOUBTED]).properties(width=WIDTH_PX, height=HEIGHT_PX),
         name=f"labels-{number}",
         title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects a group",
-        alt_text="; ".join(f"{100 * row.flipped:g} % wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows),
+        alt_text="; ".join(
+            f"{rough_percent(row.flipped)} wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows
+        ),
     )
 
 
@@ -209,7 +211,7 @@ def gap_in_words(metric: str, gap: float) -> str:
 
 def rate_in_words(rate: float) -> str:
     """A planted rate in per cent."""
-    return f"{100 * rate:.3g} %"
+    return rough_percent(rate)
 
 
 def two_colours(first: str, second: str) -> Any:

@@ -25,7 +25,7 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import groupings_of, own_rates, records
+from facegap.report.rows.frames import groupings_of, own_rates, records
 from facegap.report.text import clean, interval, percent, score
 from facegap.store.run import Run
 from facegap.types import Group

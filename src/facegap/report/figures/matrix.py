@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from facegap.derive.groupings import Grouping, attribute_columns
+from facegap.derive.groupings import Grouping
 from facegap.derive.transfer import WORST
 from facegap.report.figures.style import (
     LOG_TICKS,
@@ -23,8 +23,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import across_groups, group_of, grouping_of, groupings_of, own_rates, records
-from facegap.report.text import clean, interval, percent, score
+from facegap.report.rows.frames import group_of, groupings_of, records
+from facegap.report.rows.rates import MatrixRows, RateRow, matrix_rows
+from facegap.report.text import clean, interval, level_text, percent, score
 from facegap.store.run import Run
 from facegap.types import Group
 
@@ -40,38 +41,18 @@ TARGET_SPAN = 3.0  # powers of two around the target that the colours of a trans
 def matrix_figures(run: Run) -> list[Figure]:
     """FMR between every two groups of a grouping at the first threshold; the diagonal is each group's own FMR."""
     points = run.record.get("operating", [])
-    if not points:
-        return []
-    groupings = groupings_of(run)
-    at = run.rates[(run.rates["metric"] == "fmr") & (run.rates["threshold"] == points[0]["threshold"])]
-    across = at[across_groups(at, attribute_columns(groupings))]
-    own = own_rates(run)
-    own = own[(own["metric"] == "fmr") & (own["threshold"] == points[0]["threshold"])]
     taken: set[str] = set()
     found = []
-    for grouping in groupings:
-        cells = {
-            (row["group"], row["group"]): row for row in records(own[[entry == grouping for entry in own["grouping"]]])
-        }
-        for row in records(across):
-            group, other = group_of(row, groupings), group_of(row, groupings, "other_")
-            if grouping_of(group) == grouping:
-                cells[group, other] = cells[other, group] = row
-        groups = [group for group, other in cells if group == other and is_known(group)][:MOST_GROUPS]
-        if len(groups) >= 2 and len(cells) > len(groups):
-            name = slug(f"matrix-by-{'-'.join(grouping)}", taken)
-            found.append(heat(cells, groups, grouping, name, score(points[0]["threshold"])))
+    for matrix in matrix_rows(run):
+        groups = [group for group in matrix.groups if is_known(group)][:MOST_GROUPS]
+        if matrix.point.threshold == points[0]["threshold"] and len(groups) >= 2 and matrix.has_pairs:
+            found.append(heat(matrix, groups, slug(f"matrix-by-{'-'.join(matrix.grouping)}", taken)))
     return found
 
 
-def heat(
-    cells: Mapping[tuple[Group, Group], Mapping[str, Any]],
-    groups: Sequence[Group],
-    grouping: Grouping,
-    name: str,
-    threshold: str,
-) -> Figure:
+def heat(matrix: MatrixRows, groups: Sequence[Group], name: str) -> Figure:
     """The matrix; colour by powers of ten, white where nobody was mistaken, with the rate in every cell."""
+    cells = matrix.cells
     rows = [
         matrix_cell(group, other, cells[group, other])
         for group in groups
@@ -93,7 +74,8 @@ def heat(
         legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=ticks, gradientLength=220, labelOverlap="greedy"),
     )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
-    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(grouping)}"
+    threshold = score(matrix.point.threshold)
+    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(matrix.grouping)}"
     worst = max((row for row in rows if row["pair_of_two"]), key=lambda row: row["value"], default=rows[0])
     said = (
         f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "
@@ -102,19 +84,20 @@ def heat(
     return grid(rows, names, names, colour, tips, title=title, alt_text=said, name=name, across="", down="")
 
 
-def matrix_cell(group: Group, other: Group, row: Mapping[str, Any]) -> dict[str, Any]:
+def matrix_cell(group: Group, other: Group, row: RateRow) -> dict[str, Any]:
     """One cell with everything that is said of it."""
+    rate = row.rate
     return {
         "row": clean(group),
         "column": clean(other),
         "pair": clean(group) if group == other else f"{clean(group)} and {clean(other)}",
         "pair_of_two": group != other,
-        "value": float(row["value"]),
-        "text": short(float(row["value"])),
-        "rate": percent(row["value"]),
-        "of": f"{row['errors']:,} of {row['trials']:,} pairs",
-        "people": f"{row['subjects']:,}",
-        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+        "value": rate.value,
+        "text": short(rate.value),
+        "rate": percent(rate.value),
+        "of": f"{rate.errors:,} of {rate.trials:,} pairs",
+        "people": f"{rate.subjects:,}",
+        "interval": f"{level_text(rate.level)}: {interval(rate.low, rate.high)}",
     }
 
 
@@ -126,9 +109,10 @@ def short(value: float) -> str:
     if value == 0:
         return "0"
     if hundredfold < 0.001:
-        return "<.001"
-    said = f"{hundredfold:.1g}" if hundredfold < 0.01 else f"{hundredfold:.2g}"
-    return said.replace("0.", ".", 1) if hundredfold < 10 else f"{hundredfold:.0f}"
+        return "<0.001"
+    if hundredfold < 10:
+        return f"{hundredfold:.1g}" if hundredfold < 0.1 else f"{hundredfold:.2g}"
+    return f"{hundredfold:.0f}"
 
 
 def grid(
@@ -229,7 +213,7 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) 
         "times": f"{value / target:.2g} times {percent(target)}" if value == value else "",
         "of": f"{row['errors']:,} of {row['trials']:,} pairs",
         "people": f"{row['subjects']:,}",
-        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+        "interval": f"{level_text(row['level'])}: {interval(row['low'], row['high'])}",
     }
 
 

@@ -31,8 +31,9 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import METRIC_TITLES, groupings_of, own_rates, records
-from facegap.report.text import clean, interval, percent, score
+from facegap.report.rows.frames import groupings_of, own_rates, records
+from facegap.report.tables import METRIC_TITLES
+from facegap.report.text import clean, interval, level_text, percent, score
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store.run import Run
 
@@ -96,7 +97,7 @@ def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
         "errors": int(row["errors"]),
         "small": bool(small),
         "rate": percent(row["value"]),
-        "interval": f"{100 * row['level']:g} %: {interval(row['low'], row['high'])}",
+        "interval": f"{level_text(row['level'])}: {interval(row['low'], row['high'])}",
         "counted": f"{row['errors']:,}/{row['trials']:,}" if row["trials"] else "no trials",
         "of": f"{row['errors']:,} of {row['trials']:,}",
         "people": f"{row['subjects']:,}" + (f", fewer than {min_subjects}: not ranked" if small else ""),

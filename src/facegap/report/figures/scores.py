@@ -22,7 +22,7 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import groupings_of, records
+from facegap.report.rows.frames import groupings_of, records
 from facegap.report.text import clean, score
 from facegap.store.run import Run
 

@@ -30,7 +30,7 @@ LETTER_PX = 6.4  # about, of 12 px sans-serif
 ROW_PX = 24
 # Letters are measured with the fonts of the machine that draws; one that shows the picture later may have wider ones.
 SLACK_PX = {"left": 26, "right": 18, "top": 4, "bottom": 4}
-PER_CENT = "format(100 * datum.value, '~g') + ' %'"  # of axis labels; the value of a tick is all that it reads
+PER_CENT = "format(100 * datum.value, '~g') + '%'"  # of axis labels; the value of a tick is all that it reads
 LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
 MOST_ROWS = 40  # of a chart; the tables hold all
 # Vega keeps groups in plain objects of JavaScript and fails on a group whose name every such object has already.

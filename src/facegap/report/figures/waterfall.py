@@ -29,7 +29,7 @@ from facegap.report.figures.style import (
     slug,
     tooltips,
 )
-from facegap.report.tables import group_of, grouping_of, groupings_of, records
+from facegap.report.rows.frames import group_of, grouping_of, groupings_of, records
 from facegap.report.text import clean, percent
 from facegap.store.run import Run
 from facegap.types import Group

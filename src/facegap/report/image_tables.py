@@ -1,0 +1,73 @@
+"""What became of the images, and what it took, as tables of text."""
+
+from __future__ import annotations
+
+from facegap.report.rows.images import (
+    CountRow,
+    FailedRow,
+    TimingRow,
+    answer_rows,
+    failed_rows,
+    missing_answer_rows,
+    outcome_rows,
+    timing_rows,
+)
+from facegap.report.tables import Column, TextTable, table_of
+from facegap.report.text import clean, milliseconds
+from facegap.store.run import Run
+
+MOST_REASONS = 8  # named one by one; predictions.parquet holds all
+COUNT_COLUMNS = (
+    Column[CountRow]("outcome", lambda row: row.outcome),
+    Column[CountRow]("images", lambda row: str(row.images)),
+)
+TIMING_COLUMNS = (
+    Column[TimingRow]("stage", lambda row: row.stage),
+    Column[TimingRow]("images", lambda row: str(row.images)),
+    Column[TimingRow]("median", lambda row: milliseconds(row.median_ms)),
+    Column[TimingRow]("p95", lambda row: milliseconds(row.p95_ms)),
+)
+FAILED_COLUMNS = (
+    Column[FailedRow]("image", lambda row: clean(row.image)),
+    Column[FailedRow]("outcome", lambda row: row.outcome),
+    Column[FailedRow]("detail", lambda row: clean(row.detail)),
+)
+
+
+def outcome_table(run: Run) -> TextTable:
+    """Every row of the manifest, by what became of it."""
+    excluded = run.record["manifest"]["excluded_by_where"]
+    notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
+    if "detect" not in run.record["models"]:
+        notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
+    if sent := run.record.get("sent"):
+        notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
+    return table_of("what became of the images", COUNT_COLUMNS, outcome_rows(run), notes=notes)
+
+
+def prediction_table(run: Run) -> TextTable:
+    """Every row by what the classifier made of it."""
+    return table_of("answers of the classifier", COUNT_COLUMNS, answer_rows(run), notes=answer_notes(run))
+
+
+def answer_notes(run: Run) -> list[str]:
+    """Why images of every label have no answer; the commonest reasons first."""
+    reasons = missing_answer_rows(run)
+    said = [f"{clean(row.outcome or 'no reason given')} ({row.images})" for row in reasons[:MOST_REASONS]]
+    if len(reasons) > MOST_REASONS:
+        said.append(f"other reasons ({sum(row.images for row in reasons[MOST_REASONS:])})")
+    return [f"Without an answer: {'; '.join(said)}."] if said else []
+
+
+def timing_table(run: Run) -> TextTable:
+    """Milliseconds per image of each stage."""
+    used = run.record["execution"]
+    note = (
+        f"{used['device_name']}; {', '.join(used['providers_used'])}; {used['workers']} workers, batch {used['batch']}"
+    )
+    return table_of("time per image", TIMING_COLUMNS, timing_rows(run), notes=(clean(note),))
+
+
+def failed_table(run: Run) -> TextTable:
+    """Images without a usable face, by name; only shown on --include-ids."""
+    return table_of("images without a usable face", FAILED_COLUMNS, failed_rows(run))

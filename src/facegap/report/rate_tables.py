@@ -1,0 +1,121 @@
+"""Rates by group as tables of text: one of single images per grouping, and one of comparisons per threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from facegap.derive.identification import METRICS as SEARCH_METRICS
+from facegap.derive.verification import METRICS as PAIR_METRICS
+from facegap.report.rows.frames import groupings_of
+from facegap.report.rows.images import AgeRow, age_rows
+from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import clean, errors_of_trials, interval, number, percent, score
+from facegap.store.run import Run
+from facegap.types import Group, Rate
+
+NO_ERROR = (
+    "Without any false match the interval takes disjoint pairs of subjects as trials, and holds; 'pairs alone' is "
+    "the upper limit if all pairs were independent, which they are not."
+)
+
+OfGroup = Mapping[str, RateRow]  # the rates of one group by metric
+
+
+def rate_tables(run: Run) -> list[TextTable]:
+    """Per grouping, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
+    rows = [row for row in rate_rows(run) if row.metric not in SEARCH_METRICS]  # those have tables of their own
+    least = int(run.record["min_subjects"])
+    tables = []
+    for grouping in [(), *groupings_of(run)]:
+        title = " x ".join(grouping) or "everybody"
+        of_grouping = [row for row in rows if row.grouping == grouping]
+        by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is no key
+        for row in of_grouping:
+            by_threshold.setdefault(repr(row.threshold), []).append(row)
+        for same in by_threshold.values():
+            at = "" if math.isnan(same[0].threshold) else f", threshold {score(same[0].threshold)}"
+            tables.append(rate_table(same, title + at, least))
+    return tables
+
+
+def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int) -> TextTable:
+    """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed."""
+    metrics = list(dict.fromkeys(row.metric for row in rows))
+    by_group: dict[Group, dict[str, RateRow]] = {}
+    for row in rows:
+        by_group.setdefault(row.group, {})[row.metric] = row
+    lines = list(by_group.values())
+    columns = [
+        Column[OfGroup]("group", lambda found: clean(next(iter(found.values())).group)),
+        Column[OfGroup]("subjects", lambda found: str(most_subjects(found))),
+        *(
+            Column[OfGroup](title_of(metric), partial(rate_in_group, metric=metric, least=min_subjects))
+            for metric in metrics
+        ),
+    ]
+    sources = dict.fromkeys(row.threshold_from for row in rows)
+    notes = [f"Threshold: {clean(source)}." for source in sources if source]
+    if any(is_too_small(found, min_subjects) for found in lines):
+        notes.append(f"Groups of fewer than {min_subjects} subjects are shown but never ranked.")
+    return table_of(
+        title,
+        columns,
+        lines,
+        is_dimmed=lambda found: most_subjects(found) < min_subjects,
+        notes=(*notes, *no_error_notes(row.rate for row in rows)),
+    )
+
+
+def rate_in_group(found: OfGroup, *, metric: str, least: int) -> str:
+    """One rate of a group, and the people behind it where they are fewer than the group has."""
+    return count_text(found[metric].rate) + people_behind(found[metric], most_subjects(found), least)
+
+
+def most_subjects(found: OfGroup) -> int:
+    """The people of a group: the most that any of its rates rests on."""
+    return max(row.rate.subjects for row in found.values())
+
+
+def is_too_small(found: OfGroup, min_subjects: int) -> bool:
+    """Whether a group, or any of its rates over pairs, rests on too few people to be ranked."""
+    if most_subjects(found) < min_subjects:
+        return True
+    pairs = (row for row in found.values() if row.metric in PAIR_METRICS and row.rate.trials)
+    return any(row.rate.subjects < min_subjects for row in pairs)
+
+
+def people_behind(row: RateRow, subjects: int, min_subjects: int) -> str:
+    """How many people a rate rests on where these are fewer than the group has: those with a mate, for one."""
+    own = row.rate.subjects
+    if own == subjects or not row.rate.trials or row.metric not in PAIR_METRICS:
+        return ""
+    return f", only {own} subjects" if own < min_subjects <= subjects else f", {own} subjects"
+
+
+def count_text(rate: Rate) -> str:
+    """One rate: value, interval, errors / trials; and without any false match the limit that is too sure of itself."""
+    text = f"{percent(rate.value)} {interval(rate.low, rate.high)} {errors_of_trials(rate.errors, rate.trials)}"
+    limit = pairs_alone(rate)
+    return text if math.isnan(limit) else f"{text} (pairs alone: {percent(limit)})"
+
+
+def no_error_notes(rates: Iterable[Rate]) -> tuple[str, ...]:
+    """What the two limits of a rate without error are, where there is one."""
+    return (NO_ERROR,) if any(not math.isnan(pairs_alone(rate)) for rate in rates) else ()
+
+
+def age_table(run: Run) -> TextTable:
+    """Mean absolute error of age by group."""
+    return table_of("error of age, years", AGE_COLUMNS, age_rows(run))
+
+
+AGE_COLUMNS = (
+    Column[AgeRow]("group", lambda row: clean(row.group)),
+    Column[AgeRow]("images", lambda row: str(row.images)),
+    Column[AgeRow]("subjects", lambda row: str(row.subjects)),
+    Column[AgeRow]("mean", lambda row: number(row.error.value)),
+    Column[AgeRow]("interval", lambda row: f"[{number(row.error.low)}, {number(row.error.high)}]"),
+)

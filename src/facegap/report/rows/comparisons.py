@@ -1,0 +1,131 @@
+"""What only runs with comparisons have, as values: mean scores, thresholds set on one group, measures of unequal rates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from facegap.derive.transfer import WORST
+from facegap.report.rows.frames import group_of, groupings_of, records
+from facegap.report.rows.rates import rate_of
+from facegap.store.run import Run
+from facegap.types import Group, Rate
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """How alike the pairs within a group look; NaN where there are no pairs, or not all of them are listed."""
+
+    group: Group
+    genuine_pairs: int
+    genuine_mean: float
+    impostor_pairs: int
+    impostor_mean: float
+    equal_error_rate: float
+
+
+@dataclass(frozen=True)
+class TransferRow:
+    """A threshold set on one group, and what everybody gets at it.
+
+    set_on       : the group; where the record does not say, where the threshold comes from
+    is_strictest : the highest of the thresholds of all groups
+    fnmr         : None where the table has none
+    fnmr_change  : FNMR less that at the threshold of the run; NaN where it is not defined
+    """
+
+    set_on: str
+    is_strictest: bool
+    threshold: float
+    fmr: Rate
+    fnmr: Rate | None
+    fnmr_change: float
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """One published measure of unequal rates.
+
+    fair_value : what it is where all rates are equal
+    chance_median, chance_extreme : of deals of the labels among the same people; NaN where it was not defined
+    """
+
+    measure: str
+    metrics: tuple[str, ...]
+    grouping: tuple[str, ...]
+    groups: int
+    threshold: float
+    value: float
+    undefined_because: str
+    fair_value: float
+    chance_median: float
+    chance_extreme: float
+    p: float
+
+
+def score_rows(run: Run) -> list[ScoreRow]:
+    """A row per group, everybody first; none for a run without comparisons."""
+    groupings = groupings_of(run)
+    return [
+        ScoreRow(
+            group_of(row, groupings),
+            int(row["genuine_pairs"]),
+            float(row["genuine_mean"]),
+            int(row["impostor_pairs"]),
+            float(row["impostor_mean"]),
+            float(row["equal_error_rate"]),
+        )
+        for row in table(run, "scores.csv")
+    ]
+
+
+def transfer_rows(run: Run) -> list[TransferRow]:
+    """A row per threshold that was set on a group, in the order of transfer.csv."""
+    told = {str(point["source"]): str(point["on"]) for point in run.record.get("transfer_points", [])}
+    groupings = groupings_of(run)
+    by_source: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in table(run, "transfer.csv"):
+        if not group_of(row, groupings).attributes:
+            by_source.setdefault(str(row["threshold_from"]), {}).setdefault(str(row["metric"]), row)
+    return [transfer_row(source, both, told) for source, both in by_source.items() if "fmr" in both]
+
+
+def transfer_row(source: str, both: Mapping[str, Mapping[str, Any]], told: Mapping[str, str]) -> TransferRow:
+    """One threshold and the rates of everybody at it."""
+    fmr, fnmr = both["fmr"], both.get("fnmr")
+    return TransferRow(
+        set_on=told.get(source.split(f"; {WORST}")[0], source),
+        is_strictest=WORST in source,
+        threshold=float(fmr["threshold"]),
+        fmr=rate_of(fmr),
+        fnmr=None if fnmr is None else rate_of(fnmr),
+        fnmr_change=math.nan if fnmr is None else float(fnmr["change_from_operating"]),
+    )
+
+
+def measure_rows(run: Run) -> list[MeasureRow]:
+    """A row per measure and grouping; none for a run without comparisons."""
+    return [
+        MeasureRow(
+            measure=str(row["measure"]),
+            metrics=tuple(str(row["metrics"]).split("+")),
+            grouping=tuple(str(row["family"]).split("*")),
+            groups=int(row["groups"]),
+            threshold=float(row["threshold"]),
+            value=float(row["value"]),
+            undefined_because=str(row["undefined_because"] or ""),
+            fair_value=float(row["fair_value"]),
+            chance_median=float(row["chance_median"]),
+            chance_extreme=float(row["chance_extreme"]),
+            p=float(row["p"]),
+        )
+        for row in table(run, "differentials.csv")
+    ]
+
+
+def table(run: Run, name: str) -> list[dict[str, Any]]:
+    """The rows of a further table of a run; none where the run has no such table."""
+    frame = run.extra.get(name)
+    return [] if frame is None else records(frame)

@@ -1,0 +1,215 @@
+"""Gaps between two groups as values, the worse group first; a ratio and its interval turn round with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.groupings import Grouping
+from facegap.report.rows.frames import records
+from facegap.statistics.gaps import RATIO_METRICS
+from facegap.store.run import Run
+
+ALPHA = 0.05  # of a family, as in `gap_family`
+FAMILY = ("family", "metric", "model", "threshold")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; NaN where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+    def negated(self) -> Estimate:
+        """The difference the other way round."""
+        return Estimate(0.0 - self.value, 0.0 - self.high, 0.0 - self.low)  # -0.0 would be printed
+
+    def inverted(self) -> Estimate:
+        """The ratio the other way round; 1 / 0 is infinity."""
+        return Estimate(reciprocal(self.value), reciprocal(self.high), reciprocal(self.low))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two groups of a gap, with what its rate was counted from."""
+
+    group: str
+    errors: int
+    trials: int
+    subjects: int
+
+    @property
+    def value(self) -> float:
+        """errors / trials; NaN without trials."""
+        return self.errors / self.trials if self.trials else math.nan
+
+
+@dataclass(frozen=True)
+class LabelUncertainty:
+    """What uncertain labels do to a gap (Rubin's rules over draws of the labels); fields as label_... of `Gap`."""
+
+    draws: int
+    difference: Estimate
+    ratio: Estimate
+    p: float
+    p_holm: float
+    attenuation: float
+    outer: Estimate
+    verdict: str
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """The gap between two groups: worse less better, and worse over better.
+
+    threshold : NaN where there is none
+    grouping  : the attributes that both groups are split by
+    p_holm    : Holm's over the family
+    differs   : whether p_holm is small enough; a gap inside the margin may differ from zero all the same
+    labels    : None where labels count as certain
+    """
+
+    metric: str
+    model: str
+    threshold: float
+    threshold_from: str
+    family: str
+    worse: Side
+    better: Side
+    difference: Estimate
+    ratio: Estimate
+    p: float
+    p_holm: float
+    margin: float
+    differs: bool
+    verdict: str
+    subjects_needed: float
+    labels: LabelUncertainty | None = None
+
+    @property
+    def grouping(self) -> Grouping:
+        """The attributes that both groups are split by; a family of searches also names its rank."""
+        return tuple(self.family.split(",")[0].split("*"))
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the verdict is about the ratio."""
+        return self.metric in RATIO_METRICS
+
+    @property
+    def alike(self) -> bool:
+        """Whether neither group is the worse one: equal rates, or no rate at all."""
+        return not self.difference.value > 0
+
+    @property
+    def final_verdict(self) -> str:
+        """The verdict with the uncertainty of the labels counted in, where it is known."""
+        return self.labels.verdict if self.labels else self.verdict
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """A family of gaps in one line: its widest gap, and how many gaps got which verdict, the commonest first."""
+
+    widest: GapRow
+    verdicts: Mapping[str, int]
+
+
+def gap_rows(run: Run) -> list[GapRow]:
+    """Every gap of a run, in the order of gaps.csv."""
+    return [gap_row(row) for row in records(run.gaps)]
+
+
+def verdict_rows(run: Run) -> list[VerdictRow]:
+    """A row per family of gaps: of a grouping, a metric, a model and a threshold."""
+    return [verdict_row(rows) for rows in families(run.gaps)]
+
+
+def families(gaps: pd.DataFrame) -> list[list[GapRow]]:
+    """The gaps of each family that is tested together."""
+    found = gaps.groupby(list(FAMILY), sort=False, dropna=False)
+    return [[gap_row(row) for row in records(family)] for _, family in found]
+
+
+def verdict_row(family: Sequence[GapRow]) -> VerdictRow:
+    """One family in one line."""
+    return VerdictRow(widest(family), verdict_counts([gap.verdict for gap in family]))
+
+
+def verdict_counts(verdicts: Sequence[str]) -> dict[str, int]:
+    """How many gaps got which verdict, the commonest first."""
+    return {str(verdict): int(count) for verdict, count in pd.Series(verdicts, dtype=object).value_counts().items()}
+
+
+def widest(gaps: Sequence[GapRow]) -> GapRow:
+    """The gap with the largest difference; the first where none is known."""
+    return max(gaps, key=lambda gap: -1.0 if math.isnan(gap.difference.value) else gap.difference.value)
+
+
+def gap_row(row: Mapping[str, Any]) -> GapRow:
+    """A row of GAPS, turned so that the worse group comes first."""
+    turn = bool(row["difference"] < 0)
+    first, second = ("b", "a") if turn else ("a", "b")
+    ratio = estimate(row, "ratio")
+    return GapRow(
+        metric=str(row["metric"]),
+        model=str(row["model"]),
+        threshold=float(row["threshold"]),
+        threshold_from=str(row.get("threshold_from", "")),
+        family=str(row["family"]),
+        worse=side_of(row, first),
+        better=side_of(row, second),
+        difference=difference_of(row, "difference", turn=turn),
+        ratio=ratio.inverted() if turn else ratio,
+        p=float(row["p"]),
+        p_holm=float(row["p_adjusted"]),
+        margin=float(row["margin"]),
+        differs=bool(row["differs"]),
+        verdict=str(row["verdict"]),
+        subjects_needed=float(row["subjects_needed"]),
+        labels=labels_of(row, turn=turn) if row.get("label_draws", 0) else None,
+    )
+
+
+def estimate(row: Mapping[str, Any], name: str) -> Estimate:
+    """A number and its interval from the columns name, name_low and name_high; without the first column NaN."""
+    return Estimate(float(row.get(name, math.nan)), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
+
+
+def difference_of(row: Mapping[str, Any], name: str, *, turn: bool) -> Estimate:
+    """A difference of `estimate`, the other way round on request."""
+    found = estimate(row, name)
+    return found.negated() if turn else found
+
+
+def reciprocal(value: float) -> float:
+    """1 / value; of 0 infinity."""
+    return math.inf if value == 0 else 1 / value
+
+
+def side_of(row: Mapping[str, Any], side: str) -> Side:
+    """Group a or b of a row of GAPS."""
+    return Side(
+        str(row[f"group_{side}"]), int(row[f"errors_{side}"]), int(row[f"trials_{side}"]), int(row[f"subjects_{side}"])
+    )
+
+
+def labels_of(row: Mapping[str, Any], *, turn: bool) -> LabelUncertainty:
+    """What the label_ columns of a row of GAPS say."""
+    ratio = estimate(row, "label_ratio")
+    return LabelUncertainty(
+        draws=int(row["label_draws"]),
+        difference=difference_of(row, "label_difference", turn=turn),
+        ratio=ratio.inverted() if turn else ratio,
+        p=float(row["label_p"]),
+        p_holm=float(row["label_p_adjusted"]),
+        attenuation=float(row["label_attenuation"]),
+        outer=difference_of(row, "label_outer", turn=turn),
+        verdict=str(row["label_verdict"]),
+    )

@@ -1,0 +1,125 @@
+"""Joined labels of tone as values: how many rows have which label, and what less trust in them does to the gaps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from facegap.report.rows.comparisons import table
+from facegap.report.rows.gaps import Estimate, GapRow, difference_of, families, verdict_counts, widest
+from facegap.store.run import Run
+
+FIRST_METRICS = ("error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate")
+
+
+@dataclass(frozen=True)
+class LabelCountRow:
+    """How many rows of the manifest have a label, or lack one for a reason."""
+
+    column: str
+    label: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class TrustRow:
+    """One gap if its labels are trusted less.
+
+    trust    : proportion of labels that are taken as they are
+    outer    : how far the gap between the true groups may reach; its value is that of `difference`
+    verdicts : how many gaps of the family get which verdict at this trust
+    """
+
+    trust: float
+    difference: Estimate
+    attenuation: float
+    outer: Estimate
+    p_holm: float
+    verdict: str
+    verdicts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TrustRows:
+    """The gap of a family that is widest by the labels as they are, at every level of trust; worse group first."""
+
+    grouping: tuple[str, ...]
+    metric: str
+    worse: str
+    better: str
+    rows: tuple[TrustRow, ...]
+
+    @property
+    def alike(self) -> bool:
+        """Whether neither group is the worse one by the labels as they are."""
+        return not max(self.rows, key=lambda row: row.trust).difference.value > 0
+
+
+def label_count_rows(run: Run) -> list[LabelCountRow]:
+    """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
+    return [
+        LabelCountRow(name, label, int(count))
+        for name, stated in columns_used(run).items()
+        for label, count in [
+            *stated["rows"].items(),
+            *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
+        ]
+    ]
+
+
+def drawn_without_label(run: Run) -> dict[str, int]:
+    """Per column the rows that have no label but probabilities, so that they are in draws and in no gap by labels."""
+    return {
+        name: int(stated["without_label_but_drawn"])
+        for name, stated in columns_used(run).items()
+        if stated["doubt"] == "known" and stated["without_label_but_drawn"]
+    }
+
+
+def columns_used(run: Run) -> dict[str, Mapping[str, Any]]:
+    """What the record states of the joined columns that the run is split by."""
+    used = {name for grouping in run.record["groupings"] for name in grouping}
+    return {name: stated for name, stated in run.record["labels"]["columns"].items() if name in used}
+
+
+def uncertain_rows(run: Run) -> list[GapRow]:
+    """The widest gap of every family whose labels are uncertain to a known degree."""
+    return [widest(family) for family in families(run.gaps[run.gaps["label_draws"] > 0])]
+
+
+def trust_rows(run: Run) -> list[TrustRows]:
+    """Per grouping the widest gap of its first metric at every level of trust."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table(run, "label_trust.csv"):
+        found.setdefault(str(row["family"]), []).append(row)
+    return [trust_of(family, rows) for family, rows in found.items()]
+
+
+def trust_of(family: str, rows: Sequence[Mapping[str, Any]]) -> TrustRows:
+    """One family."""
+    present = [str(row["metric"]) for row in rows]
+    metric = next((name for name in FIRST_METRICS if name in present), present[0])
+    of_metric = [row for row in rows if row["metric"] == metric]
+    full = max(float(row["trust"]) for row in of_metric)
+    first = max(
+        (row for row in of_metric if row["trust"] == full),
+        key=lambda row: -1.0 if math.isnan(row["difference"]) else abs(row["difference"]),
+    )
+    turn = bool(first["difference"] < 0)
+    worse, better = (str(first[f"group_{side}"]) for side in ("ba" if turn else "ab"))
+    same = [row for row in of_metric if (row["group_a"], row["group_b"]) == (first["group_a"], first["group_b"])]
+    lines = tuple(
+        TrustRow(
+            trust=float(row["trust"]),
+            difference=difference_of(row, "difference", turn=turn),
+            attenuation=float(row["attenuation"]),
+            outer=difference_of({"outer": row["difference"], **row}, "outer", turn=turn),
+            p_holm=float(row["p_adjusted"]),
+            verdict=str(row["verdict"]),
+            verdicts=verdict_counts([str(other["verdict"]) for other in of_metric if other["trust"] == row["trust"]]),
+        )
+        for row in same
+    )
+    return TrustRows(tuple(family.split("*")), metric, worse, better, lines)

@@ -1,0 +1,52 @@
+"""Rates by group: no number without its people, and both limits of a rate without error."""
+
+from __future__ import annotations
+
+import pytest
+
+from facegap.report.rate_tables import NO_ERROR, count_text, people_behind, rate_tables
+from facegap.report.rows.rates import RateRow
+from facegap.statistics.effective import EXACT_PAIRS
+from facegap.store.run import Run
+from facegap.types import Group, Rate
+
+
+def test_a_rate_on_fewer_people_than_its_group_has_says_so(towns_run: Run) -> None:
+    table = next(table for table in rate_tables(towns_run) if table.title == "town, threshold 0.5000")
+    place = table.columns.index("falsely refused (FNMR)")
+    assert table.rows[0][:2] == ("Ayr", "12")
+    assert table.rows[0][place].endswith("/3, only 3 subjects")
+    assert table.rows[1][place] == "– – 0/0"
+    assert "Groups of fewer than 5 subjects are shown but never ranked." in table.notes
+    assert table.dimmed == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("own", "trials", "metric", "expected"),
+    [
+        (12, 9, "fnmr", ""),
+        (7, 9, "fnmr", ", 7 subjects"),
+        (3, 9, "fnmr", ", only 3 subjects"),
+        (0, 0, "fnmr", ""),
+        (3, 9, "error_rate_answered", ""),
+    ],
+)
+def test_people_behind_a_rate_are_named_where_they_are_fewer(own: int, trials: int, metric: str, expected: str) -> None:
+    row = RateRow(metric, "m", 0.5, "given", Group((("town", "Ayr"),)), Rate(0, trials, own), reliable=own >= 5)
+    assert people_behind(row, 12, 5) == expected
+
+
+def test_a_rate_is_written_with_interval_and_counts() -> None:
+    assert count_text(Rate(6, 120, 60, 100.0, 0.02, 0.11)) == "5.00% [2.00, 11.00] 6/120"
+    assert count_text(Rate(0, 0)) == "– – 0/0"
+
+
+def test_a_rate_without_error_over_pairs_names_the_limit_of_independent_pairs() -> None:
+    rate = Rate(0, 144, 24, 12.0, 0.0, 0.2646, method=EXACT_PAIRS)
+    assert count_text(rate) == "0.00% [0.00, 26.46] 0/144 (pairs alone: 2.53%)"  # 1 - 0.025 ** (1 / 144)
+
+
+def test_a_threshold_without_a_false_match_explains_its_two_limits(towns_run: Run) -> None:
+    tables = {table.title: table for table in rate_tables(towns_run)}
+    assert NO_ERROR in tables["town, threshold 0.9900"].notes
+    assert NO_ERROR not in tables["everybody"].notes
