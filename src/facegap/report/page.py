@@ -80,6 +80,15 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
         finish(folder)
 
 
+def page_alone(run: Run, *, include_ids: bool) -> str:
+    """The page of a run as text, for a file outside any run folder: without hashes of files and photographs."""
+    from facegap.report.figures import figures_of
+    from facegap.report.figures.render import drawn
+
+    pictures = {part: [drawn(figure) for figure in found] for part, found in figures_of(run).items()}
+    return page(run, pictures, (), None, script_for(pictures, None), include_ids=include_ids)
+
+
 def report_again(folder: Path, *, include_ids: bool, images: Images | None = None) -> Path:
     """Make report.html and figures/ of a finished run anew from what is stored; the page's path.
 
@@ -110,12 +119,15 @@ def page(
     run: Run,
     pictures: Mapping[str, Sequence[Drawn]],
     examples: Sequence[Example],
-    folder: Path,
+    folder: Path | None,
     script: str,
     *,
     include_ids: bool,
 ) -> str:
-    """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash."""
+    """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash.
+
+    folder : of the run, whose files are hashed; None for a run that lies in no folder
+    """
     from facegap.report.sections import sections_of
 
     everything = {picture.figure.name: picture for found in pictures.values() for picture in found}
@@ -211,9 +223,9 @@ def environment(package: str = "facegap.report") -> Environment:
 
 
 def unbroken(text: str) -> str:
-    """Text that may wrap between a value, its interval and its counts, but inside none of them."""
+    """Text that may wrap between a value, its interval and its counts, but inside none of them; no letter is changed."""
     tied = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NO_BREAK), text)
-    return tied.replace(" %", f"{NO_BREAK}%").replace("< ", f"<{NO_BREAK}")
+    return tied.replace("< ", f"<{NO_BREAK}")
 
 
 def breakable(text: str) -> Markup:

@@ -113,8 +113,8 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def hash_table(run: Run, folder: Path) -> TextTable:
-    """sha256 of what went in (manifest, weights, lists of pairs) and of the tables that came out."""
+def hash_table(run: Run, folder: Path | None) -> TextTable:
+    """sha256 of what went in (manifest, weights, lists of pairs) and of the tables that came out; of no table without a folder."""
     record, request = run.record, run.record.get("request", {})
     rows = [("manifest", str(record["manifest"]["sha256"]))]
     if request.get("threshold_set_sha256"):
@@ -125,7 +125,8 @@ def hash_table(run: Run, folder: Path) -> TextTable:
     if "predictions_sha256" in request:
         rows.append(("predictions", str(request["predictions_sha256"])))
     rows += [(f"model {clean(name)}", str(value)) for name, value in record["execution"]["models"].items()]
-    rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
+    if folder is not None:
+        rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
     return TextTable(
         "what went in, and what came out", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows)
     )

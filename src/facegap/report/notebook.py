@@ -1,0 +1,238 @@
+"""A run as people hold it in Python: tables, charts and the finding, and how it looks in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from facegap.errors import FacegapError, RunError
+from facegap.report.finding import contrast, headline
+from facegap.report.groups import counts, difference_text, measured, ratio_text, verdict_text, who
+from facegap.report.rows.frames import groupings_of
+from facegap.report.rows.gaps import VerdictRow, verdict_rows
+from facegap.report.tables import Column, TextTable, table_of
+from facegap.report.text import clean, p_value
+from facegap.store.checksums import SUMS
+from facegap.store.run import Run as StoredRun
+from facegap.store.run import write_bytes
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from facegap.report.figures.style import Figure
+
+MOST_LINES = 12  # of the verdict table in a notebook; `gaps` holds all
+FIRST = "rates"  # the name of the chart of errors by group
+PARTS = {"errors": FIRST}  # parts of the page whose chart has another name here
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """One audit: its tables as DataFrames, its finding as text, its charts and its report.
+
+    Made by the functions of facegap that audit or read a run. Every table is a copy that may be changed.
+
+    Parameters
+    ----------
+    stored
+        The record and the tables, as the run folder holds them.
+
+    Examples
+    --------
+    >>> import facegap as fg  # doctest: +SKIP
+    >>> run = fg.read_run("run")  # doctest: +SKIP
+    >>> run.gaps[["group_a", "group_b", "difference", "verdict"]]  # doctest: +SKIP
+    >>> run.plot("rates")  # doctest: +SKIP
+    """
+
+    stored: StoredRun
+
+    @classmethod
+    def of(cls, stored: StoredRun) -> Run:
+        """The run of a record and its tables."""
+        return cls(stored)
+
+    @property
+    def rates(self) -> pd.DataFrame:
+        """Every rate with errors, trials, subjects and interval, as in rates.csv."""
+        return self.stored.rates.copy()
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """Every pair of groups with difference, ratio, p and verdict, as in gaps.csv."""
+        return self.stored.gaps.copy()
+
+    @property
+    def faces(self) -> pd.DataFrame:
+        """What became of each image, as in faces.parquet."""
+        return self.stored.faces.copy()
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """What the classifier made of each image, as in predictions.parquet."""
+        return self.stored.predictions.copy()
+
+    @property
+    def record(self) -> Any:
+        """Settings, execution, timing and warnings, as in run.json."""
+        return self.stored.record
+
+    @property
+    def finding(self) -> str:
+        """The finding in two sentences: the groups with most and fewest errors, and what their difference is worth."""
+        return clean(" ".join(headline(self.stored)))
+
+    def plot(self, name: str = FIRST) -> alt.TopLevelMixin:
+        """A chart of the report, as an altair chart.
+
+        Parameters
+        ----------
+        name
+            A part of the report (``"rates"``, ``"matrix"``, ``"det"``, ...), which gives its first chart, or the name of
+            one chart as in the folder ``figures`` of a run.
+
+        Raises
+        ------
+        FacegapError
+            The run has no such chart; the message lists those it has.
+
+        Notes
+        -----
+        By default altair fetches Vega from the network when a notebook shows a chart. Where nothing may be fetched, choose
+        ``altair.renderers.enable("svg")`` first.
+        """
+        import altair as alt
+
+        charts = charts_of(self.stored)
+        if name not in charts:
+            known = f"it has {', '.join(charts)}" if charts else "it has no chart at all"
+            raise FacegapError(f"this run has no chart {clean(name)!r}; {known}")
+        spec = charts[name].spec
+        kinds: dict[str, type[alt.FacetChart | alt.LayerChart]] = {"facet": alt.FacetChart, "layer": alt.LayerChart}
+        kind = next((kinds[key] for key in kinds if key in spec), alt.Chart)
+        return kind.from_dict(spec, validate=False)  # the tests hold every spec to the schema
+
+    def report(self, path: str | Path, *, include_ids: bool = False) -> Path:
+        """Write the report as one HTML file that loads nothing, and return its path.
+
+        Parameters
+        ----------
+        path
+            A file name that ends in .html; a file of that name is replaced.
+        include_ids
+            Name images that failed. These are biometric data.
+
+        Raises
+        ------
+        RunError
+            The path is no HTML file, cannot be written, or lies in a finished run folder, whose hashes it would break.
+        """
+        from facegap.report.page import page_alone
+
+        path = Path(path)
+        if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+            raise RunError(f"{path}: the report is one HTML file; give a file name that ends in .html")
+        if (path.parent / SUMS).exists():
+            raise RunError(
+                f"{path}: in a finished run folder, whose hashes another file would break; choose another place, or make "
+                f"the page of that run again with facegap report {path.parent}"
+            )
+        write_bytes(path, page_alone(self.stored, include_ids=include_ids).encode())
+        return path
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the run folder with its report and figures, and return its path.
+
+        Raises
+        ------
+        RunError
+            The folder is not empty, or cannot be written.
+        """
+        from facegap.report.page import add_report
+
+        folder = Path(folder)
+        self.stored.write(folder)
+        add_report(folder, self.stored, include_ids=False)
+        return folder
+
+    def __repr__(self) -> str:
+        """Three lines: what was audited, the finding, and what the tables hold."""
+        return "\n".join((about(self.stored), self.finding, contents(self.stored)))
+
+    def _repr_html_(self) -> str:
+        """The finding, the widest gap of each grouping and the first chart; escaped, and nothing in it is loaded."""
+        from facegap.report.figures.render import drawn
+        from facegap.report.page import environment
+
+        figure = main_chart(self.stored)
+        return (
+            environment()
+            .get_template("notebook.html")
+            .render(
+                about=about(self.stored),
+                alarms=list(self.stored.record.get("alarms", [])),
+                finding=headline(self.stored),
+                table=verdict_lines(self.stored),
+                figure=figure,
+                picture=None if figure is None else drawn(figure),
+                contents=contents(self.stored),
+            )
+        )
+
+
+def charts_of(run: StoredRun) -> dict[str, Figure]:
+    """The charts of a run by name: the first of each part of the report by its part, then every one by its own name."""
+    from facegap.report.figures import figures_of
+
+    parts = figures_of(run)
+    firsts = {PARTS.get(part, part): found[0] for part, found in parts.items() if found}
+    return firsts | {figure.name: figure for found in parts.values() for figure in found}
+
+
+def main_chart(run: StoredRun) -> Figure | None:
+    """The chart of the errors that the finding is about, else the first of the report; None for a run without any."""
+    from facegap.report.figures.style import slug
+
+    charts, found = charts_of(run), contrast(run)
+    name = "" if found is None else slug(f"error-{found.metric}-by-{'-'.join(found.grouping)}", set())
+    return charts.get(name) or next(iter(charts.values()), None)
+
+
+def about(run: StoredRun) -> str:
+    """What was audited in a line: models, images and people, groups."""
+    models = ", ".join(dict.fromkeys(clean(name) for name in run.record["models"].values()))
+    people = f" of {run.manifest['subject'].nunique():,} people" if run.record["manifest"]["has_subjects"] else ""
+    groups = ", ".join(clean(" x ".join(grouping)) for grouping in groupings_of(run)) or "nothing"
+    return f"facegap run: {models}; {len(run.manifest):,} images{people}; groups by {groups}"
+
+
+def contents(run: StoredRun) -> str:
+    """What the tables hold in a line, what puts every number in doubt before all else."""
+    alarms = "".join(f"{clean(alarm)}. " for alarm in run.record.get("alarms", []))
+    verdicts = ", ".join(f"{count} {clean(verdict)}" for verdict, count in run.gaps["verdict"].value_counts().items())
+    tested = f"{len(run.gaps):,} gaps" + (f" ({verdicts})" if verdicts else "")
+    warnings = len(run.record["warnings"])
+    warned = f"; {warnings} warning{'s' if warnings > 1 else ''} in its record" if warnings else ""
+    return f"{alarms}{len(run.rates):,} rates, {tested}{warned}"
+
+
+def verdict_lines(run: StoredRun) -> TextTable:
+    """The widest gap of each grouping on the scale of its verdict, for the width of a notebook."""
+    rows = verdict_rows(run)
+    notes = [f"The first {MOST_LINES} of {len(rows)} lines; all gaps are in gaps."] if len(rows) > MOST_LINES else []
+    return table_of("the widest gap of each grouping", NOTEBOOK, rows[:MOST_LINES], notes=notes)
+
+
+NOTEBOOK = (
+    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
+    Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
+    Column[VerdictRow](
+        "gap", lambda row: ratio_text(row.widest) if row.widest.is_ratio else difference_text(row.widest)
+    ),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
+)
