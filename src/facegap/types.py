@@ -70,7 +70,7 @@ class Gap:
 
     threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
     p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
-    subjects_needed is per group, for 80 % power to detect the margin.
+    subjects_needed is per group, for 80% power to detect the margin.
 
     The label_ fields say what doubt about the labels of a group does to the gap (statistics/label_gaps.py). Without known
     doubt label_draws is 0, the numbers are NaN and label_verdict is empty; then the gap takes the labels as certain.

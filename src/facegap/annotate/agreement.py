@@ -28,7 +28,7 @@ CONSENSUS_NAME = "(consensus)"
 
 @dataclass(frozen=True, eq=False)
 class Agreement:
-    """All tables of one scale; every interval is the middle 95 % of 2,000 resamples of people.
+    """All tables of one scale; every interval is the middle 95% of 2,000 resamples of people.
 
     alpha      : metric, alpha, low, high, images, subjects, answers, annotators
     pairs      : annotator_a, annotator_b, images, subjects, same (share of equal labels), kappa, weighted_kappa

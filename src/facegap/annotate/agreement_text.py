@@ -11,13 +11,14 @@ import pandas as pd
 from facegap.annotate.agreement import CONSENSUS_NAME, Agreement
 from facegap.groups.consensus import EVEN_RULES
 from facegap.groups.scales import MONK
-from facegap.report.tables import TextTable, records
+from facegap.report.rows.frames import records
+from facegap.report.tables import TextTable
 from facegap.report.text import number, percent
 from facegap.store.run import open_folder, write_csv
 
 MOST_DISPUTES = 20  # printed; disputes.csv holds all
 LIMITS = (
-    "Krippendorff (2004) asks for an alpha of .800 and draws tentative conclusions from .667 on. Intervals: 95 %, people "
+    "Krippendorff (2004) asks for an alpha of 0.800 and draws tentative conclusions from 0.667 on. Intervals: 95%, people "
     "resampled, annotators as they are."
 )
 

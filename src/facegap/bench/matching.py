@@ -148,7 +148,7 @@ def bench_matching(
 def face_like(rng: np.random.Generator, n: int, depth: int) -> tuple[Any, IntArray, IntArray]:
     """Made-up embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
 
-    A row is sqrt(.6) of its subject and sqrt(.4) of its own, so that genuine scores are about .6; 156 directions, turned at
+    A row is sqrt(0.6) of its subject and sqrt(0.4) of its own, so that genuine scores are about 0.6; 156 directions, turned at
     random, carry most of the variance, so that impostor scores spread as those of real embedders do.
     """
     subjects = np.arange(n) // 4

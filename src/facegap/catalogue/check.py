@@ -20,7 +20,7 @@ def group_summary(manifest: Manifest, by: Sequence[str]) -> pd.DataFrame:
 
     by      : label columns, crossed: ("gender", "race") has one row per pair that occurs
     returns : the columns of `by`, then images, subjects (int) and detectable_difference (float): the rise in error
-              rate over the group of most subjects, taken to err on 5 %, that a two-sided test at .05 finds with 80 %
+              rate over the group of most subjects, taken to err on 5%, that a two-sided test at 0.05 finds with 80%
               power, subjects as trials. NaN for the largest group itself and where no rise would be found. Rows are
               ordered by subjects, largest first, then by label. A subject with two labels counts in both groups.
     Raises  : TableError for a column that is no label of the manifest

@@ -165,7 +165,7 @@ def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:
     )
     note = (
         f"The last column: were the largest group wrong in {percent(BASE_ERROR, 0)} of cases, a group of this size would "
-        "have to be wrong this often for the gap to be found with 80 % power at two-sided .05, subjects as trials."
+        "have to be wrong this often for the gap to be found with 80% power at two-sided 0.05, subjects as trials."
     )
     return TextTable(
         " x ".join(grouping), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,)

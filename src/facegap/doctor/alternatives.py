@@ -29,7 +29,7 @@ TEMPLATES: Mapping[str, Points] = {
         (0.65343645, 0.82469196),
     ),
 }
-ZOOMS = {"face 10 % smaller in the crop": 0.9, "face 10 % larger in the crop": 1.1}
+ZOOMS = {"face 10% smaller in the crop": 0.9, "face 10% larger in the crop": 1.1}
 BOX_MARGINS = (0.0,)  # of the plain box that is tried instead of an alignment
 CROP_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 SAME_SHARE = 0.02  # values that differ by less than this share of their range are one setting: / 127.5 and / 128

@@ -35,7 +35,7 @@ class Judged:
 
     value      : d', accuracy or mean error in years
     difference : how much better than the card it is, over the same people (fewer years are better); 0 for the card
-    low, high  : 95 % interval of it; p: two-sided; p_adjusted: Holm's over all variants
+    low, high  : 95% interval of it; p: two-sided; p_adjusted: Holm's over all variants
     eer        : equal error rate over all pairs of images, for information; NaN where identity is not asked
     lost       : faces without a usable answer
     """

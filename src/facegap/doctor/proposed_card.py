@@ -50,7 +50,7 @@ def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) 
     lines = [
         "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trying, not read from the model's authors.",
         f"# Judged on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), other people",
-        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. In brackets 95 % intervals over people of how",
+        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. In brackets 95% intervals over people of how",
         f"# much better another setting is; p is Holm's over {len(judgement.settings) - 1} settings.",
     ]
     for key in HEAD:

@@ -23,8 +23,8 @@ class Measure:
     """What settings are judged by.
 
     name    : as tables head it
-    matters : a card that is bettered by at least this much is called wrong. d' .2 is a fifth fewer errors at the
-              EER where d' is 4; .02 of the people is the margin of every rate here; a year is the unit of ages
+    matters : a card that is bettered by at least this much is called wrong. d' 0.2 is a fifth fewer errors at the
+              EER where d' is 4; 0.02 of the people is the margin of every rate here; a year is the unit of ages
     lower   : whether less is better
     """
 

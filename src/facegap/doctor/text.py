@@ -23,7 +23,7 @@ def table(examined: Examination) -> TextTable:
         "setting",
         judgement.measure.name,
         "better than the card by",
-        "95 % interval",
+        "95% interval",
         "p (Holm)",
         *(("EER",) if identity else ()),
         "no answer",

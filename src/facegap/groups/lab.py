@@ -33,7 +33,7 @@ def lab_of_srgb(srgb: ArrayLike) -> FloatArray:
 def lab_of_light(rgb: ArrayLike) -> FloatArray:
     """CIELAB (D65, 2 degrees) of linear red, green, blue; values beyond 0..1 are cut: a reflectance has none.
 
-    The library is asked for the conversion of linear light: from sRGB it interpolates a table, up to .3 units off.
+    The library is asked for the conversion of linear light: from sRGB it interpolates a table, up to 0.3 units off.
     """
     light = np.clip(np.asarray(rgb, np.float64), 0, 1)
     image = np.ascontiguousarray(light, np.float32).reshape(-1, 1, 3)

@@ -19,7 +19,7 @@ from facegap.types import BoolArray, FloatArray
 POWER = 6  # of the Minkowski norm: between the mean (1) and the brightest pixel (infinite)
 EYE_SHARE, MOUTH_SHARE = 0.10, 0.08  # of the pixels around an eye, a mouth, that may be white
 FEWEST_PIXELS = 4
-PALER = 0.15  # of the logarithm of red over blue; lips and skin differ by less, teeth and skin by about .6
+PALER = 0.15  # of the logarithm of red over blue; lips and skin differ by less, teeth and skin by about 0.6
 
 
 @dataclass(frozen=True)

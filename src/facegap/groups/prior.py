@@ -17,7 +17,7 @@ Prior = Literal["manifest", "flat"]
 GRID = np.linspace(-120.0, 120.0, 241)  # degrees of ITA
 START_MEAN, START_SD, START_WEIGHT = 30.0, 25.0, 50.0  # degrees, degrees, photographs
 SMOOTH_SD = 5.0  # degrees: nothing finer is learnt, which errs on the side of doubt
-ROUNDS = 100  # twice as many move no probability by .01
+ROUNDS = 100  # twice as many move no probability by 0.01
 ROWS_AT_ONCE = 65536  # bounds memory
 
 

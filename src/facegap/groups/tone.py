@@ -29,7 +29,7 @@ SURE = 0.9  # probability from which a tone is called
 
 # What stands between the logarithm of skin and that of each witness where the light is a photographer's. One number
 # each: the median over the colour portraits of US legislators of 2015 and 2024, brought to the plain ITA of lit skin there:
-# such portraits are taken to be rightly exposed on the whole. benchmarks/tone_study.py finds them again to .02, a degree.
+# such portraits are taken to be rightly exposed on the whole. benchmarks/tone_study.py finds them again to 0.02, a degree.
 PORTRAIT_ITA = 41.8  # degrees
 SHIFTS = {"exposure": 0.071, "picture": -0.410, "whites": -0.793, "shine": -2.417}
 LEAST_SHINE = 0.08  # two fifths of that of portraits: retouched, drawn or blurred, and says nothing

@@ -204,7 +204,7 @@ def matched_rate(
 
 
 def intraclass_correlation(errors: Sequence[FloatArray], trials: Sequence[FloatArray]) -> float:
-    """How alike two trials of one person are beyond the rate of the group, pooled over groups: 0 to .9.
+    """How alike two trials of one person are beyond the rate of the group, pooled over groups: 0 to 0.9.
 
     errors, trials : per group, float64 [S]
     Formula        : sum_i [(e_i - p m_i)^2 S/(S-1) - p (1-p) m_i] / sum_i p (1-p) m_i (m_i - 1), each group at its own p
@@ -251,7 +251,7 @@ def shared_correlation(matches: Sequence[tuple[IntArray, IntArray]], images: Seq
 
 
 def rho_of(correlation: float, rate: float) -> float:
-    """The rho at which two pairs that share a person match together as often as they were seen to: 0 to .4."""
+    """The rho at which two pairs that share a person match together as often as they were seen to: 0 to 0.4."""
     if not correlation > 0 or not 0 < rate < 1:
         return 0.0
     from scipy.optimize import brentq  # half a second that workers need not spend

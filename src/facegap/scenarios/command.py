@@ -39,7 +39,7 @@ def scenario(
 ) -> None:
     """From the rates of a run to what happens to people, by group, with intervals and assumptions.
 
-    facegap scenario watchlist run --by gender --people-of female=.5 --people-of male=.5 --listed-share 0.0001
+    facegap scenario watchlist run --by gender --people-of female=0.5 --people-of male=0.5 --listed-share 0.0001
     """
     from facegap.report.terminal import print_tables
     from facegap.report.text import clean

@@ -168,7 +168,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
         tuple(lines),
         (
             "Pairs that share a person are not independent: only pairs of different people count towards what a run "
-            f"without any false match could show. The rule of three (at 95 %: no event in n trials leaves room for 3 / n) "
+            f"without any false match could show. The rule of three (at 95%: no event in n trials leaves room for 3 / n) "
             f"asks for {3 / target:,.0f} such pairs; the two-sided limit used here for somewhat more.",
             "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that "
             "the run did not measure. The answer is about the threshold named here; another needs its own rates.",

@@ -126,7 +126,7 @@ def _power(entry: TomlTable) -> Iterator[PowerSetting]:
     gaps = entry.numbers("gaps", 1.0, 1000.0) if ratio else entry.numbers("gaps", 0.0, 0.9)
     for gap in gaps:
         if not (rate * gap if ratio else rate + gap) <= 0.95:
-            entry.refuse("gaps", f"gaps that leave the raised rate under .95; {rate:g} and {gap:g} do not")
+            entry.refuse("gaps", f"gaps that leave the raised rate under 0.95; {rate:g} and {gap:g} do not")
     for strength, of_each, gap, people in itertools.product(
         strengths, _images(entry, kind), gaps, entry.integers("subjects", 2, 20_000)
     ):
@@ -154,7 +154,7 @@ def _labels(entry: TomlTable) -> Iterator[LabelSetting]:
     effect, strengths = _effect(entry, kind, "strength")
     rate, gap = entry.number("rate", 1e-6, 0.9), entry.number("gap", 0.0, 0.9)
     if rate + gap > 0.95:
-        entry.refuse("gap", "a gap that leaves the raised rate under .95")
+        entry.refuse("gap", "a gap that leaves the raised rate under 0.95")
     for strength, people, of_each, flipped in itertools.product(
         strengths, entry.integers("subjects", 2, 5_000), _images(entry, kind), entry.numbers("flipped", 0.0, 0.45)
     ):

@@ -178,7 +178,7 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
     """The error rate where FMR and FNMR are closest; the convention is in the answer.
 
     Thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest.
-    One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value .5
+    One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value 0.5
     """
     mates, others = _comparisons(genuine), _comparisons(impostor)
     if not len(mates) or not len(others):

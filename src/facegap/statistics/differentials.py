@@ -69,7 +69,7 @@ def max_min_ratio(counts: GroupCounts) -> FloatArray:
 def max_over_geometric_mean(counts: GroupCounts) -> FloatArray:
     """Largest rate over the geometric mean of all.
 
-    A group without errors enters the mean with 1 - .05^(1/n), the 95 % upper limit of n independent trials. Where that
+    A group without errors enters the mean with 1 - 0.05^(1/n), the 95% upper limit of n independent trials. Where that
     exceeds the largest rate the group has too few trials to say anything, and the value is NaN.
     Source : NIST IR 8429 (Grother 2022)
     """
@@ -106,7 +106,7 @@ def garbe(fmr: GroupCounts, fnmr: GroupCounts, *, weight: float = 0.5) -> FloatA
 def fairness_discrepancy_rate(fmr: GroupCounts, fnmr: GroupCounts, *, weight: float = 0.5) -> FloatArray:
     """1 - (weight * range of FMR + (1 - weight) * range of FNMR).
 
-    Trap: with FMR 1e-6 against 1e-4 and equal FNMR it is still .99995, as small rates have small differences.
+    Trap: with FMR 1e-6 against 1e-4 and equal FNMR it is still 0.99995, as small rates have small differences.
     Not to be shortened: FDR also means false discovery rate. Source : de Freitas Pereira and Marcel (2021)
     """
     return np.asarray(1 - (weight * max_min_difference(fmr) + (1 - weight) * max_min_difference(fnmr)))
@@ -142,7 +142,7 @@ _TABLE = (
         ("rate",),
         1.0,
         False,
-        "the rate is replaced by 1 - .05^(1/trials); undefined where that exceeds the largest rate",
+        "the rate is replaced by 1 - 0.05^(1/trials); undefined where that exceeds the largest rate",
         "NIST IR 8429",
     ),
     Measure("gini", gini, ("rate",), 0.0, False, "0 when all rates are 0", "Howard et al. 2022"),
@@ -164,7 +164,7 @@ _TABLE = (
         ("selection",),
         1.0,
         True,
-        "0 where a group has no selections, undefined where no group has; at least .8 passes the rule",
+        "0 where a group has no selections, undefined where no group has; at least 0.8 passes the rule",
         "Uniform Guidelines 1978",
     ),
     Measure(

@@ -105,7 +105,7 @@ def effective_trials(
     returns  : NaN where rate is NaN
 
     The degrees of freedom are (carriers - 1) / sqrt(shared), at least 1. With subjects - 1 instead, intervals covered
-    .90 where 40 subjects had few errors, concentrated in some of them (benchmarks/coverage_study.py).
+    0.90 where 40 subjects had few errors, concentrated in some of them (benchmarks/coverage_study.py).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = np.maximum((carriers - 1) / np.sqrt(shared), 1.0)

@@ -116,7 +116,7 @@ def difference_p(
 
 
 def two_sided_z(level: float) -> float:
-    """The normal quantile z with P(|Z| <= z) = level; 1.96 for .95."""
+    """The normal quantile z with P(|Z| <= z) = level; 1.96 for 0.95."""
     return float(-ndtri((1 - _checked_level(level)) / 2))
 
 

@@ -22,7 +22,7 @@ class PermutationNull:
 
     observed  : of the labels as they are
     values    : float64 [permutations], NaN where undefined
-    median, extreme : of the defined values; `extreme` is the end that only 5 % pass on the unfair side
+    median, extreme : of the defined values; `extreme` is the end that only 5% pass on the unfair side
     p         : share of permutations at least as unfair as observed, counting the observed one; NaN if undefined
     undefined : permutations without a value
     """

@@ -53,7 +53,7 @@ def square_crop(
     size   : width, height of the crop
 
     Corner and side are rounded to whole pixels first, as the published numbers of the classifiers here were measured;
-    a crop at fractions of a pixel moved the error of single groups by up to .04.
+    a crop at fractions of a pixel moved the error of single groups by up to 0.04.
     """
     side = float((box[2:] - box[:2]).max()) * (1 + 2 * margin)
     left, top = (round(float(value)) for value in (box[:2] + box[2:]) / 2 - side / 2)

@@ -58,7 +58,7 @@ def age_interval(label: str) -> tuple[float, float] | None:
 def age_distance(predicted: float, label: str) -> float:
     """Years from the predicted age to the nearest end of the labelled range; 0 inside it, ends included.
 
-    NaN where the label is no age or the prediction is NaN. The ends count as written: 29.5 is .5 beyond "20-29".
+    NaN where the label is no age or the prediction is NaN. The ends count as written: 29.5 is 0.5 beyond "20-29".
     """
     interval = age_interval(label)
     if interval is None or math.isnan(predicted):
