@@ -136,7 +136,7 @@ def test_the_end_is_every_gap_of_every_vendor_with_its_verdict(found: Reproducti
     rows = {(row[1], row[2]): row for row in last.rows}
     assert rows["female, male", "61/567, 19/703"][5] == "gap"
     # Newcombe by hand: 61/567 in [8.47, 13.58], 19/703 in [1.74, 4.18]; 8.06 - 2.72 and 8.06 + 2.99.
-    assert rows["female, male", "61/567, 19/703"][3] == "8.1 [5.3, 11.0]"
+    assert rows["female, male", "61/567, 19/703"][3] == "8.1 points [5.3, 11.0]"
     assert rows["lighter male, darker male", "3/385, 2/318"][5] == "not enough data"
 
 

@@ -93,7 +93,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
             HEAD + FAMILY.replace("[30, 40]", "20000").replace("images = 1", "images = 9"),
             "key subjects .*false matches a world",
         ),
-        (HEAD + POWER.replace("[0.1]", "[0.89]"), "key gaps .*under .95"),
+        (HEAD + POWER.replace("[0.1]", "[0.89]"), r"key gaps .*under 0\.95"),
         (HEAD + POWER + "groups = 1\n", "key groups is 1"),
         (HEAD + SEARCH.replace("fpir = 0.1", "fpir = 0"), "key fpir is 0"),
         (HEAD + LABELS.replace("[0, 0.1]", "0.7"), "key flipped is 0.7"),
