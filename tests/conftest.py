@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from fixtures.settings import audited
+
 pytest_plugins = ["fixtures.circle", "fixtures.reports", "fixtures.sites"]
 
 # The same cases on every machine and day, so that a red run can be made again; new ones with --hypothesis-profile=default.
@@ -421,8 +423,6 @@ def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     """All portraits of legislators through the real models, once for the whole suite."""
     import pandas as pd
 
-    import facegap as fg
-
     folder, where = test_data / "data" / "congress", tmp_path_factory.mktemp("congress")
     members = pd.read_csv(folder / "members.csv", dtype=str)
     members["image"] = [str(folder / image) for image in members["image"]]
@@ -431,12 +431,12 @@ def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     twice = members[members["subject"].isin(same)].groupby("subject")["image"].agg(list)
     lines = [",".join(pair) for pair in twice if len(pair) == 2]
     (where / "same_photo.csv").write_text("left,right\n" + "\n".join(lines) + "\n")
-    run = fg.audit(
+    run = audited(
         where / "people.csv",
         classify="faceapi_age_gender",
         embed="face_reid_0095",
         by="snapshot,snapshot*gender",
-        models_dirs=[test_data / "models"],
+        models_dir=[test_data / "models"],
         allow_outside=True,
         threshold=[0.388],
     )

@@ -25,6 +25,10 @@ class ModelError(FacegapError):
     """A model file cannot be opened, or its inputs or outputs are not those of its card."""
 
 
+class SettingError(FacegapError, ValueError):
+    """A setting is out of its bounds, unknown, or contradicts another."""
+
+
 class RunError(FacegapError):
     """A run folder is missing, unwritable, of another run, or does not match its own hashes."""
 

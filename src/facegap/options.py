@@ -1,77 +1,205 @@
-"""Options that several commands share."""
+"""Options of the commands: those of the settings of an audit, generated from their classes, and a few that are shared.
+
+A command names the settings it takes as one parameter, and is called with a checked AuditSettings:
+
+    @with_settings
+    def tone(manifest: ManifestPath, settings: Annotated[AuditSettings, Only("detect", "where")], ...) -> None:
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 
-LABELS = "Labels of skin tone"  # a heading of the help
+from facegap.audit.settings import (
+    SECTIONS,
+    SETTING,
+    TARGET_AND_THRESHOLD,
+    AuditSettings,
+    CallableModel,
+    Setting,
+    leaves,
+    option_name,
+    settings_from,
+)
+from facegap.errors import SettingError
 
 ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet with a column image", show_default=False)]
-ModelsDir = Annotated[
-    list[Path] | None,
-    typer.Option("--models-dir", help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
-]
-Where = Annotated[
-    str | None, typer.Option(help="Keep rows by a condition: \"age not in ('0-2', '3-9') and gender == 'female'\"")
-]
-AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept images outside the manifest's folder")]
-By = Annotated[
-    str | None,
-    typer.Option(help="Groups: 'gender,race' each alone, 'gender*race' crossed [default: every label column alone]"),
-]
-Tone = Annotated[
-    Path | None,
-    typer.Option(
-        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",
-        show_default=False,
-        rich_help_panel=LABELS,
-    ),
-]
-Annotations = Annotated[
-    Path | None,
-    typer.Option(
-        help="CSV of `facegap annotate`: adds annotated_tone and annotated_<scale>",
-        show_default=False,
-        rich_help_panel=LABELS,
-    ),
-]
-LabelDraws = Annotated[
-    int,
-    typer.Option(
-        min=2,
-        max=10_000,
-        help="How often such labels are drawn (by --seed), to carry their doubt into the gaps",
-        rich_help_panel=LABELS,
-    ),
-]
+ModelName = Annotated[str, typer.Option(help="What the tables call the system")]
+IncludeIds = Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")]
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
     typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),
 ]
-ModelName = Annotated[str, typer.Option(help="What the tables call the system")]
-Fmr = Annotated[list[float] | None, typer.Option(help="Target false match rate; may be given again [default: 0.001]")]
-FmrOn = Annotated[str | None, typer.Option(help="Meet the target over this group's impostor pairs only")]
-Threshold = Annotated[list[float] | None, typer.Option(help="A score to accept from, instead of --fmr")]
-Split = Annotated[float, typer.Option(min=0.05, max=0.95, help="Share of the subjects on whom thresholds are found")]
-Seed = Annotated[int, typer.Option(min=0, help="Of that split, and of drawn labels")]
-InSample = Annotated[
-    bool, typer.Option("--in-sample", help="Find thresholds on the pairs they are judged on; it is said")
-]
-ExcludePairs = Annotated[
-    Path | None, typer.Option(help="CSV left,right: reviewed pairs that are counted nowhere", show_default=False)
-]
-TailLimit = Annotated[int, typer.Option(min=1, help="Longest list of impostor pairs kept")]
-MinSubjects = Annotated[int, typer.Option(min=2, help="Smaller groups are shown, never ranked or tested")]
+
+SWITCHED = {"identify": "--identify"}  # sections that are off unless their option is given
 
 
-def refuse_both(fmr: list[float] | None, threshold: Sequence[object] | None) -> None:
-    """An error where a target and a threshold are asked for together: only one of them could be kept."""
-    if fmr and threshold:
-        raise typer.BadParameter(
-            "a target (--fmr) and a threshold (--threshold) cannot both set where a score is accepted; give one of them",
-            param_hint="--fmr",
-        )
+@dataclass(frozen=True)
+class Only:
+    """Which settings a command has as options: names of settings, or of whole sections; `said` replaces their help."""
+
+    names: tuple[str, ...]
+    said: Mapping[str, str] = field(default_factory=dict)
+
+    def __init__(self, *names: str, said: Mapping[str, str] | None = None) -> None:
+        known = {*SECTIONS, *(one.name for _, one in leaves())}
+        unknown = [name for name in (*names, *(said or {})) if name not in known]
+        assert not unknown, unknown
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "said", said or {})
+
+    def has(self, section: str, name: str) -> bool:
+        """Whether the command has a setting."""
+        return not self.names or name in self.names or section in self.names
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a command: its parameter, and the value of the setting for what was given."""
+
+    parameter: inspect.Parameter
+    value: Callable[[Any], Any]
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of its parameter `settings` instead of that parameter; typer reads the signature."""
+    hints = get_type_hints(command, include_extras=True)
+    signature = inspect.signature(command)
+    only = next((part for part in get_args(hints["settings"])[1:] if isinstance(part, Only)), Only())
+    options = list(options_of(only))
+    switches = [name for name in SWITCHED if only.has(name, name)]
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name == "settings":
+            parameters += with_switches(options, switches)
+        else:
+            keyword = inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(annotation=hints[name], kind=keyword))
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        on = {switch for switch in switches if given.pop(switch)}
+        words = {option.parameter.name: given.pop(option.parameter.name) for option in options}
+        command(**given, settings=chosen_settings(options, words, on))
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def options_of(only: Only) -> Iterator[Option]:
+    """The options of the settings that a command has, in the order of the settings classes."""
+    kinds = {
+        section: get_type_hints(kind, localns={"CallableModel": CallableModel})
+        for section, kind in {"": AuditSettings, **SECTIONS}.items()
+    }
+    for section, one in leaves():
+        known = one.metadata.get(SETTING)
+        if known is not None and known.option and only.has(section, one.name):
+            yield option_of(one, known, kinds[section][one.name], only.said.get(one.name, known.help), section)
+
+
+def option_of(one: Field[Any], known: Setting, kind: Any, help: str, section: str) -> Option:
+    """One setting as an option."""
+    default = one.default if known.command_default is None else known.command_default
+    several = isinstance(default, tuple)
+    words = words_of_default(known, default)
+    if section in SWITCHED:
+        help = f"{SWITCHED[section]}: {help[0].lower()}{help[1:]}"
+    info = typer.Option(
+        option_name(one),
+        help=f"{help} [default: {words}]" if words else help,
+        min=known.minimum,
+        max=known.maximum,
+        rich_help_panel=known.heading or None,
+        show_default=default is not None and not several and not isinstance(default, bool),
+    )
+    if isinstance(default, bool):
+        # A setting that is on can only be switched off: --no-embeddings.
+        return option(one.name, bool, info, False, (lambda given: not given) if default else (lambda given: given))
+    if several:
+        return option(one.name, list[kind_on_the_command_line(kind)] | None, info, None, lambda given: given or None)
+    single = kind_on_the_command_line(kind)
+    return option(one.name, single | None if default is None else single, info, default, lambda given: given)
+
+
+def option(name: str, kind: Any, info: Any, default: Any, value: Callable[[Any], Any]) -> Option:
+    """An option with its parameter for typer."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return Option(inspect.Parameter(name, keyword, default=default, annotation=Annotated[kind, info]), value)
+
+
+def with_switches(options: Sequence[Option], switches: Sequence[str]) -> list[inspect.Parameter]:
+    """The parameters of options, with the option that switches a section on before those of the section."""
+    sections = {one.name: section for section, one in leaves()}
+    parameters: list[inspect.Parameter] = []
+    left = list(switches)
+    for option in options:
+        if sections[option.parameter.name] in left:
+            left.remove(sections[option.parameter.name])
+            parameters.append(switch_of(sections[option.parameter.name]))
+        parameters.append(option.parameter)
+    return parameters
+
+
+def switch_of(section: str) -> inspect.Parameter:
+    """The option that switches a section on."""
+    known = next(one.metadata[SETTING] for one in fields(AuditSettings) if one.name == section)
+    info = typer.Option(SWITCHED[section], help=known.help, rich_help_panel=known.heading)
+    return option(section, bool, info, False, bool).parameter
+
+
+def words_of_default(known: Setting, default: Any) -> str:
+    """What help says of a default that typer does not show by itself."""
+    if known.without:
+        return known.without
+    return ", ".join(f"{value:g}" for value in default) if isinstance(default, tuple) else ""
+
+
+def kind_on_the_command_line(kind: Any) -> Any:
+    """The type that typer parses: of several values that of one, without None and without what is Python's alone."""
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Union or isinstance(kind, type(int | str)):
+        members = [member for member in get_args(kind) if member not in (type(None), CallableModel)]
+        return members[0] if len(members) == 1 else str  # a number or a word is read by the setting
+    return kind
+
+
+def chosen_settings(options: Sequence[Option], words: Mapping[str, Any], on: set[str]) -> AuditSettings:
+    """The settings that the options of a command line say.
+
+    Raises
+    ------
+    typer.BadParameter : a target beside a threshold, settings of a section that is not switched on, a value out of bounds
+    """
+    if words.get("fmr") and words.get("threshold"):
+        raise typer.BadParameter(TARGET_AND_THRESHOLD, param_hint="--fmr")
+    section_of_name = {one.name: section for section, one in leaves()}
+    given: dict[str, Any] = {}
+    for one in options:
+        name = one.parameter.name
+        value = one.value(words[name])
+        if value is None:
+            continue
+        section = section_of_name[name]
+        if section not in SWITCHED or section in on:
+            given[name] = value
+        elif words[name] != one.parameter.default:
+            raise typer.BadParameter(f"takes effect with {SWITCHED[section]} only; add it", param_hint=hint(name))
+    try:
+        return settings_from(given, identify="identify" in on)
+    except SettingError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def hint(name: str) -> str:
+    """An option for a message."""
+    return next(option_name(one) for _, one in leaves() if one.name == name)

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import facegap as fg
-from facegap.audit.enrolment import IdentifySettings
 from facegap.audit.identify import Side, candidate_lists, fpir_point, identify
 from facegap.audit.run import recheck
-from facegap.audit.verify import Images, VerifySettings
+from facegap.audit.settings import Identify, Verify
+from facegap.audit.verify import Images
 from facegap.derive.identification import mates_of, outcomes_of
 from facegap.errors import StatisticsError
 from facegap.store.run import Matched, Run, read_run
+from fixtures.settings import audited
 
 NO_PAIRS = np.empty((0, 2), np.int64)
 
@@ -92,14 +92,14 @@ def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
     ranks = tuple(sorted({1, int(rng.integers(1, 6))}))
     threshold = float(rng.choice([3.0, 6.0, 9.0]))
 
-    chosen = IdentifySettings(role_column="role", ranks=ranks)
+    chosen = Identify(role_column="role", rank=ranks)
     found = identify(
         Images(manifest, rows, templates[rows]),
         None,
         np.full(images, "evaluation"),
         excluded,
         chosen,
-        VerifySettings(),
+        Verify(),
         workers=1,
     )
     faces = pd.DataFrame({"outcome": np.where(ok, "ok", "no_face")})
@@ -161,8 +161,8 @@ def calibrated(*, target: float = 0.5, elsewhere: Images | None = None, **verify
     templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625], [1, 0]], np.float32)
     roles = np.array(["evaluation"] * 4 + ["threshold_set"] * 3)
     images = Images(manifest, np.arange(7), templates)
-    chosen = IdentifySettings(role_column="role", ranks=(1,), fpir=(target,))
-    return identify(images, elsewhere, roles, NO_PAIRS, chosen, VerifySettings(**verify), workers=1)
+    chosen = Identify(role_column="role", rank=(1,), fpir=(target,))
+    return identify(images, elsewhere, roles, NO_PAIRS, chosen, Verify(**verify), workers=1)
 
 
 def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
@@ -237,7 +237,7 @@ def drawn(tmp_path: Path, draw: Any) -> Path:
 
 
 def searched_audit(manifest: Path, toys: Any, **options: Any) -> Run:
-    return fg.audit(
+    return audited(
         manifest,
         detect=toys.card("detector"),
         embed=toys.card("embedder"),
@@ -354,7 +354,7 @@ def test_members_of_congress_are_found_nine_years_later(test_data: Path, tmp_pat
     chosen["image"] = "congress/" + chosen["image"]
     chosen[["image", "subject", "gender", "role"]].to_csv(tmp_path / "people.csv", index=False)
 
-    run = fg.audit(
+    run = audited(
         tmp_path / "people.csv",
         embed="face_reid_0095",
         by="gender",
@@ -362,7 +362,7 @@ def test_members_of_congress_are_found_nine_years_later(test_data: Path, tmp_pat
         identify=True,
         role_column="role",
         rank=(1, 5),
-        models_dirs=[test_data / "models"],
+        models_dir=[test_data / "models"],
         allow_outside=True,
     )
 

@@ -15,16 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import facegap as fg
-from facegap.audit.predictions import audit_predictions
+from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.run import recheck
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.audit.settings import Verify
 from facegap.derive.run import derived
 from facegap.errors import RunError, TableError
 from facegap.report import summary as overview
 from facegap.store import run as store
 from facegap.tables import LABEL_GAP_COLUMNS, TONE
+from fixtures.settings import asked, audited
 
 PEOPLE, DRAWS = 120, 25
 BY = "gender*measured_tone,annotated_tone"
@@ -104,7 +103,7 @@ def request(files: dict[str, Path], toys: Any, **more: Any) -> dict[str, Any]:
 def whole(files: dict[str, Path], toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run on the disk; not to be changed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    fg.audit(**request(files, toys), out=folder)
+    audited(**request(files, toys), out=folder)
     return folder
 
 
@@ -151,15 +150,15 @@ def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(
     files: dict[str, Path], toys: Any, whole: Path
 ) -> None:
     stored = store.read_run(whole)
-    again = fg.audit(**request(files, toys))
+    again = audited(**request(files, toys))
     assert store.csv_bytes(again.gaps) == (whole / "gaps.csv").read_bytes()
-    other = fg.audit(**request(files, toys, seed=1))
+    other = audited(**request(files, toys, seed=1))
     assert other.gaps["difference"].equals(stored.gaps["difference"])
     assert not other.gaps["label_difference"].equals(stored.gaps["label_difference"])
 
 
 def test_without_tone_nothing_changes_but_empty_columns(files: dict[str, Path], toys: Any) -> None:
-    run = fg.audit(files["people"], **toys.two, by="gender")
+    run = audited(files["people"], **toys.two, by="gender")
     assert run.labels is None
     assert "labels" not in run.record
     assert "label_trust.csv" not in run.extra
@@ -168,8 +167,8 @@ def test_without_tone_nothing_changes_but_empty_columns(files: dict[str, Path], 
 
 
 def test_gaps_of_other_columns_do_not_move_by_joining_tone(files: dict[str, Path], toys: Any) -> None:
-    alone = fg.audit(files["people"], **toys.two, by="gender", min_subjects=10).gaps
-    beside = fg.audit(**request(files, toys, by="gender,measured_tone")).gaps
+    alone = audited(files["people"], **toys.two, by="gender", min_subjects=10).gaps
+    beside = audited(**request(files, toys, by="gender,measured_tone")).gaps
     assert beside[beside["family"] == "gender"].reset_index(drop=True).equals(alone)
 
 
@@ -177,7 +176,7 @@ def test_a_folder_of_the_first_version_is_still_derived_as_it_was_written(
     files: dict[str, Path], toys: Any, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    run = fg.audit(files["people"], **toys.two, by="gender", out=folder)
+    run = audited(files["people"], **toys.two, by="gender", out=folder)
     record = {**store.read_record(folder), "version": 1}
     store.write_json(folder / "run.json", record)
     store.write_csv(folder / "gaps.csv", run.gaps.drop(columns=list(LABEL_GAP_COLUMNS)))
@@ -188,13 +187,13 @@ def test_a_folder_of_the_first_version_is_still_derived_as_it_was_written(
 
 def test_by_measured_tone_without_the_file_names_the_cure(files: dict[str, Path], toys: Any) -> None:
     with pytest.raises(TableError, match=r"measured_tone.*--tone"):
-        fg.audit(files["people"], **toys.two, by="gender*measured_tone")
+        audited(files["people"], **toys.two, by="gender*measured_tone")
 
 
 def test_a_run_is_not_gone_on_with_under_other_labels(files: dict[str, Path], toys: Any, whole: Path) -> None:
     for more in ({"label_draws": DRAWS + 1}, {"tone": None, "by": "annotated_tone"}):
         with pytest.raises(RunError, match="labels"):
-            fg.audit(**request(files, toys, **more), out=whole, resume=True)
+            audited(**request(files, toys, **more), out=whole, resume=True)
 
 
 KILLED = """
@@ -219,10 +218,12 @@ def test_a_run_killed_at_its_tables_ends_with_those_of_an_unbroken_one(
     moment: tuple[str, ...], files: dict[str, Path], toys: Any, whole: Path, tmp_path: Path
 ) -> None:
     arguments = request(files, toys, out=str(tmp_path / "run"))
-    done = subprocess.run([sys.executable, "-c", KILLED, json.dumps(arguments), *moment], check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, json.dumps(asked(**arguments)), *moment], check=False, timeout=120
+    )
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "run" / "SHA256SUMS").exists()
-    fg.audit(**{**arguments, "resume": True})
+    audited(**{**arguments, "resume": True})
     for name in ("gaps.csv", "rates.csv", "label_trust.csv", "labels.parquet", "manifest.parquet"):
         assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes(), name
     assert recheck(tmp_path / "run") == []
@@ -235,9 +236,7 @@ def test_a_closed_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: P
         files["said"],
         files["people"],
         by=BY,
-        tone=files["tone"],
-        annotations=files["annotations"],
-        label_draws=DRAWS,
+        groups={"tone": files["tone"], "annotations": files["annotations"], "label_draws": DRAWS},
         out=tmp_path / "run",
     )
     assert (run.gaps["label_draws"] == DRAWS).all()
@@ -249,8 +248,8 @@ def test_comparisons_of_templates_are_counted_again_under_drawn_labels(files: di
         files["templates"],
         files["people"],
         by="measured_tone",
-        tone=files["tone"],
-        verify=VerifySettings(fmr=(), thresholds=(0.5,)),
+        groups={"tone": files["tone"]},
+        verify=Verify(fmr=(), threshold=(0.5,)),
         out=tmp_path / "run",
     )
     pairs = run.gaps[run.gaps["metric"] == "fmr"].iloc[0]

@@ -16,11 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.predictions import audit_predictions
-from facegap.audit.run import audit, recheck
-from facegap.errors import CardError, ModelError, RunError, TableError
+from facegap.api import audit_predictions
+from facegap.audit.run import recheck
+from facegap.errors import CardError, ModelError, RunError, SettingError, TableError
 from facegap.report.page import add_report
 from facegap.store.run import Run, read_run
+from fixtures.settings import audited
 
 KEY = "secret-key-0123456789"
 
@@ -106,7 +107,7 @@ def test_every_image_has_a_row_of_faces_and_no_detector_is_judged(tmp_path: Path
 
 def test_the_run_folder_is_one_like_any_other(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run = audit_predictions(*write(tmp_path), out=out, min_subjects=2)
+    run = audit_predictions(*write(tmp_path), out=out, groups={"min_subjects": 2})
     add_report(out, run, include_ids=False)
     assert recheck(out) == []
     assert {"rates.csv", "gaps.csv", "age.csv", "report.html", "run.json", "SHA256SUMS"} <= {
@@ -167,7 +168,7 @@ def test_an_image_that_the_manifest_does_not_name_is_refused_but_one_left_out_by
         TableError, match=r"vendor.csv line 7, column image: 'A.jpg' is not in people.csv \(1 such in all\)"
     ):
         audit_predictions(*paths)
-    run = audit_predictions(*write(tmp_path), where="gender == 'female'")
+    run = audit_predictions(*write(tmp_path), groups={"where": "gender == 'female'"})
     assert rates(run)["error_rate_all"] == (2, 3)
 
 
@@ -178,10 +179,12 @@ def test_answers_of_a_model_give_the_rates_of_the_model(tmp_path: Path, toys: An
     rows = "".join(f"{k}.png,s{k // 2},{'fm'[k % 3 == 1]},{k * 4}\n" for k in range(len(greens)))
     (tmp_path / "people.csv").write_text("image,subject,gender,age\n" + rows)
     models = {"detect": str(toys.card("detector")), "classify": str(toys.card("classifier"))}
-    ours = audit(tmp_path / "people.csv", by="gender", min_subjects=2, **models)
+    ours = audited(tmp_path / "people.csv", by="gender", min_subjects=2, **models)
     said = ours.predictions[["image", "prediction", "probability", "age"]].rename(columns={"probability": "confidence"})
     said.to_csv(tmp_path / "vendor.csv", index=False)
-    theirs = audit_predictions(tmp_path / "vendor.csv", tmp_path / "people.csv", by="gender", min_subjects=2)
+    theirs = audit_predictions(
+        tmp_path / "vendor.csv", tmp_path / "people.csv", by="gender", groups={"min_subjects": 2}
+    )
     ours_judged, theirs_judged = (
         run.rates[~run.rates["metric"].isin(["fta", "no_answer_rate"])].drop(columns="model").reset_index(drop=True)
         for run in (ours, theirs)
@@ -289,7 +292,7 @@ def people(
             "send_images": True,
         }
         quick = {"calls_per_second": 1000.0, "notice": lambda text: None, "workers": 1, "min_subjects": 2}
-        return audit(tmp_path / "people.csv", **{**chosen, **quick, **settings})
+        return audited(tmp_path / "people.csv", **{**chosen, **quick, **settings})
 
     return run
 
@@ -408,7 +411,7 @@ def test_a_missing_key_stops_before_anything(
 def test_answers_must_have_a_place_to_stay(server: Server, people: Callable[..., Run]) -> None:
     with pytest.raises(RunError, match="kept in a run folder; name one with out="):
         people(out=None)
-    with pytest.raises(RunError, match="calls a second must be above 0"):
+    with pytest.raises(SettingError, match=r"--calls-per-second 0: must be from 0\.001 to 1000"):
         people(calls_per_second=0.0)
     assert server.seen == []
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import facegap as fg
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.weights import read_weights
 from facegap.inputs.images.decode import Picture, read_picture
 from facegap.runtime import open_session
 from facegap.vision.embed import Embedder, embed, embedder, face_crop
+from fixtures.settings import audited
 
 pytestmark = pytest.mark.real
 
@@ -141,12 +141,12 @@ def test_a_model_opened_by_path_gives_the_same_templates(
 ) -> None:
     few = pd.read_csv(congress, dtype=str).head(48)
     few.to_csv(tmp_path / "few.csv", index=False)
-    run = fg.audit(
+    run = audited(
         tmp_path / "few.csv",
         embed=str(test_data / "models" / "face_reid_0095.onnx"),
         by="gender",
         batch=32,
-        models_dirs=[test_data / "models"],
+        models_dir=[test_data / "models"],
         allow_outside=True,
         threshold=[0.388],
     )
@@ -164,11 +164,11 @@ def test_other_classifiers_run_by_their_cards_alone(test_data: Path, tmp_path: P
     of_2015 = members[members["snapshot"] == "2015"]
     men = of_2015[of_2015["gender"] == "male"].head(100)
     chosen = pd.concat([of_2015[of_2015["gender"] == "female"], men])
-    run = fg.audit(
+    run = audited(
         written(chosen, folder, tmp_path),
         classify=name,
         by="gender",
-        models_dirs=[test_data / "models"],
+        models_dir=[test_data / "models"],
         allow_outside=True,
     )
     assert 1 - error_rate(run, gender="female") == pytest.approx(women, abs=0.04)
@@ -181,12 +181,12 @@ def test_other_classifiers_run_by_their_cards_alone(test_data: Path, tmp_path: P
 @pytest.fixture(scope="module")
 def fairface(test_data: Path) -> Any:
     """The 3,739 adults of FairFace's validation set, once for all tests."""
-    return fg.audit(
+    return audited(
         test_data / "data" / "fairface_val" / "labels.csv",
         classify="faceapi_age_gender",
         by="gender,race*gender",
         where="age not in ('0-2', '3-9', '10-19')",
-        models_dirs=[test_data / "models"],
+        models_dir=[test_data / "models"],
     )
 
 

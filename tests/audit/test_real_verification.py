@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.store.run import Run
 
 pytestmark = pytest.mark.real
@@ -34,7 +34,7 @@ def audits(congress_run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
             path = Path(folder / f"{name}.npy")
             if not path.exists():
                 np.save(path, congress_run.templates(name))
-            chosen = VerifySettings(exclude_pairs=str(congress_run.same_photo), **settings)
+            chosen = Verify(exclude_pairs=str(congress_run.same_photo), **settings)
             known[key] = audit_embeddings(path, congress_run.manifest, model=name, by="gender", verify=chosen)
         return known[key]
 

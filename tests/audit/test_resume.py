@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from facegap.audit.run import recheck
+from fixtures.settings import asked
 
 IMAGES, KILLS = 160, 20
 
@@ -32,7 +33,7 @@ def started(name):
     child = os.fork()
     if child == 0:
         try:
-            facegap.audit(**request, out=os.path.join(folder, name), resume=True)
+            facegap.audit(**request, out={"folder": os.path.join(folder, name), "resume": True})
             with open(os.path.join(folder, "modules.json"), "w") as file:
                 json.dump(sorted(sys.modules), file)
             os._exit(0)
@@ -106,7 +107,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(
 ) -> None:
     (tmp_path / "images").mkdir()
     manifest = drawn_people(tmp_path / "images", draw)
-    request = {"manifest": str(manifest), **toys.three, "by": "gender", "many_faces": "refuse", "workers": 2}
+    request = asked(manifest=str(manifest), **toys.three, by="gender", many_faces="refuse", workers=2)
     done = subprocess.run(
         [sys.executable, "-c", NURSERY, str(tmp_path), str(KILLS), json.dumps(request)],
         capture_output=True,

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import facegap as fg
 from facegap import runtime
 from facegap.audit.run import recheck
 from facegap.errors import CardError, FacegapError, ModelError, RunError, TableError
 from facegap.store import run as store
 from facegap.vision import pipeline
+from fixtures.settings import audited
 
 # name: (gender, race, age label, what is drawn). Green 204 is female with .8, red 51 is 20 years old.
 PEOPLE: dict[str, tuple[str, str, str, dict[str, Any]]] = {
@@ -77,14 +77,14 @@ REQUEST: dict[str, Any] = {"many_faces": "refuse", "by": ["gender", "gender*race
 @pytest.fixture(scope="module")
 def run(people: Path, toys: Any) -> Any:
     """The people through all three models, in memory; pictures with two faces are refused."""
-    return fg.audit(people, **toys.three, **REQUEST, workers=2)
+    return audited(people, **toys.three, **REQUEST, workers=2)
 
 
 @pytest.fixture(scope="module")
 def whole(people: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same on the disk; not to be changed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    fg.audit(people, **toys.three, **REQUEST, out=folder)
+    audited(people, **toys.three, **REQUEST, out=folder)
     return folder
 
 
@@ -168,13 +168,13 @@ def test_a_face_without_a_template_is_still_answered_by_the_classifier(run: Any)
 
 
 def test_without_by_every_label_column_stands_alone(people: Path, toys: Any) -> None:
-    rates = fg.audit(people, **toys.two).rates
+    rates = audited(people, **toys.two).rates
     split = {tuple(row) for row in (rates[["gender", "race", "age"]] != "any").to_numpy()}
     assert split == {(False, False, False), (True, False, False), (False, True, False), (False, False, True)}
 
 
 def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -> None:
-    run = fg.audit(people, **toys.two, by="gender")
+    run = audited(people, **toys.two, by="gender")
     assert run.faces["outcome"].tolist()[8] == "ok"
     assert run.embeddings is None
     assert set(run.faces["embedding_row"]) == {-1}
@@ -186,13 +186,13 @@ def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -
 
 
 def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> None:
-    run = fg.audit(people, detect=toys.card("detector"), detect_only=True, where="race == 'b'", by="gender")
+    run = audited(people, detect=toys.card("detector"), detect_only=True, where="race == 'b'", by="gender")
     assert run.faces["image"].tolist() == [name for name, person in PEOPLE.items() if person[1] == "b"]
     assert run.record["manifest"]["excluded_by_where"] == 5
 
 
 def test_detection_alone_is_an_audit_of_fta(people: Path, toys: Any) -> None:
-    run = fg.audit(people, detect=toys.card("detector"), detect_only=True, by="gender")
+    run = audited(people, detect=toys.card("detector"), detect_only=True, by="gender")
     assert set(run.rates["metric"]) == {"fta"}
     assert set(run.rates["model"]) == {"toy_detector"}
     assert len(run.age) == 0
@@ -200,7 +200,7 @@ def test_detection_alone_is_an_audit_of_fta(people: Path, toys: Any) -> None:
 
 def test_an_audit_in_which_nobody_is_found_still_ends(tmp_path: Path, toys: Any) -> None:
     (tmp_path / "people.csv").write_text("image,gender\na.png,f\nb.png,m\n")
-    run = fg.audit(tmp_path / "people.csv", **toys.three, out=tmp_path / "run")
+    run = audited(tmp_path / "people.csv", **toys.three, out=tmp_path / "run")
     assert set(run.faces["outcome"]) == {"missing_file"}
     assert counts(run, "fta") == (0, 0)
     assert run.embeddings is not None
@@ -213,13 +213,13 @@ def test_a_part_without_any_image_joins_the_others(tmp_path: Path, toys: Any, dr
     for name in ("c.png", "f.png"):
         cv2.imwrite(str(tmp_path / name), draw(green=204))
     (tmp_path / "people.csv").write_text("image,gender\n" + "".join(f"{name}.png,f\n" for name in "abcdef"))
-    faces = fg.audit(tmp_path / "people.csv", **toys.two).faces
+    faces = audited(tmp_path / "people.csv", **toys.two).faces
     assert faces["outcome"].tolist() == ["missing_file"] * 2 + ["ok"] + ["missing_file"] * 2 + ["ok"]
     assert faces["width"].isna().tolist() == [True, True, False, True, True, False]
 
 
 def test_batch_and_workers_do_not_change_a_table(run: Any, people: Path, toys: Any) -> None:
-    other = fg.audit(people, **toys.three, **REQUEST, batch=1, workers=1)
+    other = audited(people, **toys.three, **REQUEST, batch=1, workers=1)
     pd.testing.assert_frame_equal(run.faces, other.faces)
     pd.testing.assert_frame_equal(run.rates, other.rates)
     assert np.allclose(run.embeddings, other.embeddings, atol=1e-6)
@@ -244,7 +244,7 @@ def test_the_record_says_what_ran_and_how_long_each_stage_took(run: Any) -> None
 
 def test_progress_counts_every_image_once(people: Path, toys: Any) -> None:
     seen: list[tuple[int, int]] = []
-    fg.audit(
+    audited(
         people,
         detect=toys.card("detector"),
         detect_only=True,
@@ -278,7 +278,7 @@ def test_a_run_in_memory_writes_the_files_of_a_run_on_disk(run: Any, whole: Path
 
 
 def test_templates_can_be_left_out_of_the_folder(people: Path, toys: Any, tmp_path: Path) -> None:
-    run = fg.audit(people, **toys.three, by="gender", keep_embeddings=False, out=tmp_path / "run")
+    run = audited(people, **toys.three, by="gender", keep_embeddings=False, out=tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.npy"))
     assert run.embeddings is None
     assert recheck(tmp_path / "run") == []
@@ -287,7 +287,7 @@ def test_templates_can_be_left_out_of_the_folder(people: Path, toys: Any, tmp_pa
 def test_nothing_temporary_stays_behind(people: Path, toys: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
-    run = fg.audit(people, **toys.three, by="gender")
+    run = audited(people, **toys.three, by="gender")
     assert list((tmp_path / "scratch").iterdir()) == []
     assert run.embeddings is not None
     assert np.isfinite(run.embeddings).all()  # still readable
@@ -324,24 +324,24 @@ def test_recheck_finds_rows_that_do_not_give_the_tables_even_under_new_sums(fini
 
 def test_a_finished_run_is_returned_as_it_is_when_resumed(people: Path, toys: Any, finished: Path) -> None:
     before = {path.name: path.read_bytes() for path in store.hashed_files(finished)}
-    run = fg.audit(people, **toys.three, **REQUEST, out=finished, resume=True)
+    run = audited(people, **toys.three, **REQUEST, out=finished, resume=True)
     assert run.faces["outcome"].tolist() == OUTCOMES
     assert {path.name: path.read_bytes() for path in store.hashed_files(finished)} == before
 
 
 def test_a_used_folder_is_not_written_into_without_resume(people: Path, toys: Any, finished: Path) -> None:
     with pytest.raises(RunError, match="not empty"):
-        fg.audit(people, **toys.three, **REQUEST, out=finished)
+        audited(people, **toys.three, **REQUEST, out=finished)
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"batch": 4}, "batch"),
-        ({"many_faces": "centre"}, "many_faces"),
-        ({"where": "race == 'a'"}, "where"),
+        ({"batch": 4}, "models.batch"),
+        ({"many_faces": "centre"}, "faces.many_faces"),
+        ({"where": "race == 'a'"}, "groups.where"),
         ({"by": "race"}, "by"),
-        ({"min_face_px": 8}, "min_face_px"),
+        ({"min_face": 8}, "faces.min_face"),
         ({"embed": None}, "embed"),
     ],
 )
@@ -349,7 +349,7 @@ def test_resume_refuses_another_request_and_names_what_differs(
     people: Path, toys: Any, finished: Path, change: dict[str, Any], named: str
 ) -> None:
     with pytest.raises(RunError, match=rf"the run there differs in .*settings\.{named}\b"):
-        fg.audit(people, **(toys.three | REQUEST | change), out=finished, resume=True)
+        audited(people, **(toys.three | REQUEST | change), out=finished, resume=True)
 
 
 def test_resume_refuses_another_manifest(people: Path, toys: Any, finished: Path, tmp_path: Path) -> None:
@@ -357,14 +357,14 @@ def test_resume_refuses_another_manifest(people: Path, toys: Any, finished: Path
     text = people.read_text("utf-8").replace("nonbinary", "female")
     (folder / "people.csv").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="differs in manifest_sha256; resume it with the same command"):
-        fg.audit(folder / "people.csv", **toys.three, **REQUEST, out=finished, resume=True)
+        audited(folder / "people.csv", **toys.three, **REQUEST, out=finished, resume=True)
 
 
 def test_resume_refuses_another_version(people: Path, toys: Any, finished: Path, monkeypatch: Any) -> None:
     real = runtime.version_of
     monkeypatch.setattr(runtime, "version_of", lambda name: "9.9" if name == "numpy" else real(name))
     with pytest.raises(RunError, match=r"differs in versions\.numpy; resume it with the same command"):
-        fg.audit(people, **toys.three, **REQUEST, out=finished, resume=True)
+        audited(people, **toys.three, **REQUEST, out=finished, resume=True)
 
 
 # ---- refusals before any model runs ----
@@ -372,18 +372,18 @@ def test_resume_refuses_another_version(people: Path, toys: Any, finished: Path,
 
 def test_an_audit_of_nothing_names_what_could_be_audited(people: Path, toys: Any) -> None:
     with pytest.raises(ModelError, match=r"nothing to audit: .*--classify .*--embed .*--detect-only"):
-        fg.audit(people, detect=toys.card("detector"))
+        audited(people, detect=toys.card("detector"))
     with pytest.raises(ModelError, match="--detect-only audits detection alone"):
-        fg.audit(people, **toys.two, detect_only=True)
+        audited(people, **toys.two, detect_only=True)
     with pytest.raises(ModelError, match="--detect-only needs a detector"):
-        fg.audit(people, detect="none", detect_only=True)
+        audited(people, detect="none", detect_only=True)
 
 
 def test_a_known_file_under_another_name_is_recognised_and_said(people: Path, toys: Any, tmp_path: Path) -> None:
     shutil.copy(toys.folder / "toy_classifier.toml", tmp_path)
     renamed = shutil.copy(toys.folder / "toy_classifier.onnx", tmp_path / "model_final.onnx")
     said: list[str] = []
-    run = fg.audit(people, **(toys.two | {"classify": str(renamed)}), by="gender", notice=said.append)
+    run = audited(people, **(toys.two | {"classify": str(renamed)}), by="gender", notice=said.append)
     sentence = "model_final.onnx is toy_classifier by its sha256; the settings are those of that card"
     assert sentence in said
     assert sentence in run.record["warnings"]
@@ -391,7 +391,7 @@ def test_a_known_file_under_another_name_is_recognised_and_said(people: Path, to
 
 def test_a_misspelt_group_is_refused_before_any_model_runs(people: Path) -> None:
     with pytest.raises(TableError, match="no label column 'rase'; did you mean 'race'"):
-        fg.audit(people, detect="no such card", detect_only=True, by="gender,rase")
+        audited(people, detect="no such card", detect_only=True, by="gender,rase")
 
 
 def test_an_embedder_needs_a_detector_with_points(
@@ -401,8 +401,8 @@ def test_an_embedder_needs_a_detector_with_points(
     model = graphs.answering({"scores": [[[0, 1]]], "boxes": [[[0, 0, 1, 1]]]})
     boxes_only = card_writer(tmp_path, "boxes_only", "detect", model, tables, side=64)
     with pytest.raises(ModelError, match="boxes_only gives boxes only, and --embed needs five points"):
-        fg.audit(people, **(toys.three | {"detect": str(boxes_only)}))
-    run = fg.audit(people, **(toys.two | {"detect": str(boxes_only)}), by="gender")
+        audited(people, **(toys.three | {"detect": str(boxes_only)}))
+    run = audited(people, **(toys.two | {"detect": str(boxes_only)}), by="gender")
     assert run.faces["outcome"].tolist()[0] == "ok"
 
 
@@ -415,7 +415,7 @@ def test_a_model_that_is_not_there_or_of_another_task_is_refused(
 ) -> None:
     named = {task: name if name == "yunnet" else toys.card(name) for task, name in models.items()}
     with pytest.raises(error):
-        fg.audit(people, **(toys.three | named))
+        audited(people, **(toys.three | named))
 
 
 # ---- disks ----
@@ -441,7 +441,7 @@ def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(people: P
     assert len(lines) == 1, done.stderr
     assert "cannot write the run (File too large); free some space" in lines[0]
     assert "Traceback" not in done.stderr
-    run = fg.audit(people, **toys.two, by="gender", out=tmp_path / "run", resume=True)
+    run = audited(people, **toys.two, by="gender", out=tmp_path / "run", resume=True)
     assert len(run.faces) == len(PEOPLE)
     assert recheck(tmp_path / "run") == []
 
@@ -458,7 +458,7 @@ def test_a_disk_that_fills_between_parts_is_one_error(
 
     monkeypatch.setattr(store.os, "fsync", full_later)
     with pytest.raises(RunError, match="No space left on device"):
-        fg.audit(people, **toys.two, out=tmp_path / "run")
+        audited(people, **toys.two, out=tmp_path / "run")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".lock", "parts", "run.json"]
 
 
@@ -466,5 +466,5 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_model_runs(people: P
     (tmp_path / "file").write_text("x")
     seen: list[int] = []
     with pytest.raises(RunError, match="cannot write the run"):
-        fg.audit(people, **toys.two, out=tmp_path / "file" / "run", progress=lambda done, _: seen.append(done))
+        audited(people, **toys.two, out=tmp_path / "file" / "run", progress=lambda done, _: seen.append(done))
     assert not seen

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit import scores
+from facegap.api import audit_embeddings, audit_scores
+from facegap.audit import scores as audit_scores_module
 from facegap.audit.run import recheck
-from facegap.audit.scores import audit_embeddings, audit_scores, unit_templates
-from facegap.audit.verify import VerifySettings
+from facegap.audit.scores import unit_templates
+from facegap.audit.settings import Verify
 from facegap.errors import FacegapError, StatisticsError, TableError
 from facegap.store.run import Run, read_run
 
-GIVEN = VerifySettings(fmr=(), thresholds=(0.5,))
+GIVEN = Verify(fmr=(), threshold=(0.5,))
 
 
 def rate(run: Run, metric: str, **groups: str) -> Any:
@@ -89,7 +90,7 @@ def test_scores_without_a_manifest_have_one_group(tmp_path: Path) -> None:
 
 def test_a_run_of_scores_is_written_read_and_rechecked(tmp_path: Path) -> None:
     scores, people, _ = bob_files(tmp_path)
-    run = audit_scores(scores, people, by="gender", verify=VerifySettings(fmr=(0.05,)), out=tmp_path / "run")
+    run = audit_scores(scores, people, by="gender", verify=Verify(fmr=(0.05,)), out=tmp_path / "run")
     assert recheck(tmp_path / "run") == []
     assert read_run(tmp_path / "run").record["operating"] == run.record["operating"]
     assert "listed pairs between those and the others being in neither" in run.record["operating"][0]["source"]
@@ -107,7 +108,7 @@ def images(folder: Path, scores: str) -> tuple[Path, Path]:
 
 def test_scores_of_images_by_hand(tmp_path: Path) -> None:
     text = "left,right,score\na1,a2,.9\nd2,d1,.2\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\na2,d1,.4\nd2,b1,\n"
-    run = audit_scores(*images(tmp_path, text), by="gender", verify=GIVEN, min_subjects=2)
+    run = audit_scores(*images(tmp_path, text), by="gender", verify=GIVEN, groups={"min_subjects": 2})
     assert counted(run, "fmr") == (2, 4)
     assert counted(run, "gfar") == (2, 5)
     assert counted(run, "fnmr") == (1, 2)
@@ -150,7 +151,7 @@ def test_a_subject_with_two_labels_cannot_be_judged_by_scores_of_subjects(tmp_pa
 def test_more_scores_than_the_target_can_bear_are_not_invented(tmp_path: Path) -> None:
     scores, people = images(tmp_path, "left,right,score\na1,a2,.9\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\n")
     with pytest.raises(StatisticsError, match=r"needs at least 1000 impostor pairs, there are 3"):
-        audit_scores(scores, people, verify=VerifySettings(in_sample=True))
+        audit_scores(scores, people, verify=Verify(in_sample=True))
 
 
 @pytest.mark.parametrize("named", ["images", "subjects"])
@@ -162,8 +163,8 @@ def test_reviewed_pairs_of_a_score_file_are_counted_nowhere(tmp_path: Path, name
         scores, people = images(tmp_path, "ada bea x .9\nbea ada y .9\ndan ada z .6\ndan bea z .9\nada ada v .7\n")
         gone = "bea,ada\n"
     (tmp_path / "reviewed.csv").write_text(f"left,right\n{gone}")
-    reviewed = VerifySettings(fmr=(), thresholds=(0.5,), exclude_pairs=str(tmp_path / "reviewed.csv"))
-    run = audit_scores(scores, people, verify=reviewed, min_subjects=2)
+    reviewed = Verify(fmr=(), threshold=(0.5,), exclude_pairs=str(tmp_path / "reviewed.csv"))
+    run = audit_scores(scores, people, verify=reviewed, groups={"min_subjects": 2})
     assert counted(run, "fmr") == (2, 2)
     assert counted(run, "fnmr") == ((0, 0) if named == "images" else (0, 1))
     assert run.record["pairs"]["reviewed_and_left_out"] == 2
@@ -173,11 +174,11 @@ def test_settings_that_cannot_be_kept_are_refused_and_not_passed_over(tmp_path: 
     scores, people, _ = bob_files(tmp_path)
     for name in ("threshold_on", "pairs"):
         with pytest.raises(StatisticsError, match=f"{name} cannot be used here"):
-            audit_scores(scores, people, verify=VerifySettings(**{name: "other.csv"}))
+            audit_scores(scores, people, verify=Verify(**{name: "other.csv"}))
     with pytest.raises(StatisticsError, match="threshold_on cannot be used here"):
-        audit_embeddings(*templates(tmp_path), verify=VerifySettings(threshold_on="other.csv"))
+        audit_embeddings(*templates(tmp_path), verify=Verify(threshold_on="other.csv"))
     with pytest.raises(TableError, match="card publishes none"):
-        audit_scores(scores, people, verify=VerifySettings(published=True))
+        audit_scores(scores, people, verify=Verify(threshold="published"))
 
 
 # ---- templates ----
@@ -193,7 +194,7 @@ def templates(folder: Path) -> tuple[Path, Path]:
 
 
 def test_rows_of_zeros_or_nan_are_lost_templates_and_count(tmp_path: Path) -> None:
-    run = audit_embeddings(*templates(tmp_path), by="gender", verify=GIVEN, min_subjects=2)
+    run = audit_embeddings(*templates(tmp_path), by="gender", verify=GIVEN, groups={"min_subjects": 2})
     assert run.faces["outcome"].tolist() == ["ok", "ok", "no_template", "ok", "no_template", "ok"]
     assert counted(run, "fta") == (2, 6)
     assert counted(run, "fmr") == (0, 5)
@@ -225,7 +226,7 @@ def test_templates_are_normalised_in_parts_as_in_one(monkeypatch: pytest.MonkeyP
     rows = np.random.default_rng(0).normal(size=(23, 5))
     rows[4] = 0
     whole = unit_templates(rows)
-    monkeypatch.setattr(scores, "ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(audit_scores_module, "ROWS_AT_ONCE", 4)
     parts = unit_templates(rows)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_array_equal(whole[1], parts[1])

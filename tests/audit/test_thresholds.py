@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facegap.audit.settings import Verify
 from facegap.audit.thresholds import (
     EVALUATION,
     THRESHOLD_SET,
@@ -24,7 +25,6 @@ from facegap.audit.thresholds import (
     threshold_among,
     transfer_points,
 )
-from facegap.audit.verify import VerifySettings
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.derive.verification import Operating
@@ -91,7 +91,7 @@ def test_thresholds_that_are_one_are_judged_once_with_every_source() -> None:
 
 
 def test_given_thresholds_keep_their_order_and_the_published_one_comes_last() -> None:
-    chosen = VerifySettings(thresholds=(0.7, 0.2), published=True)
+    chosen = Verify(threshold=(0.7, 0.2, "published"))
     assert given_points(chosen, 0.363) == [
         Operating(0.7, "given"),
         Operating(0.2, "given"),
@@ -100,12 +100,7 @@ def test_given_thresholds_keep_their_order_and_the_published_one_comes_last() ->
     with pytest.raises(TableError, match="card publishes none"):
         given_points(chosen, None)
     with pytest.raises(StatisticsError, match="finite"):
-        given_points(VerifySettings(thresholds=(float("nan"),)), None)
-
-
-def test_in_sample_and_other_people_contradict_each_other() -> None:
-    with pytest.raises(StatisticsError, match="contradict"):
-        given_points(VerifySettings(in_sample=True, threshold_on="other.csv"), None)
+        given_points(Verify(threshold=(float("nan"),)), None)
 
 
 # ---- the split ----
@@ -114,11 +109,11 @@ PEOPLE = pd.Series(np.repeat([f"s{k}" for k in range(50)], 3))
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 1000), st.floats(0.01, 0.99), st.integers(4, 60))
+@given(st.integers(0, 1000), st.floats(0.05, 0.95), st.integers(4, 60))
 def test_nobody_is_on_both_sides_and_the_share_is_that_of_people(seed: int, split: float, people: int) -> None:
     rng = np.random.default_rng(seed)
     subjects = pd.Series([f"s{k}" for k in rng.permutation(np.repeat(np.arange(people), rng.integers(1, 4, people)))])
-    roles = roles_of(subjects, VerifySettings(split=split, seed=seed), needed=True)
+    roles = roles_of(subjects, Verify(split=split, seed=seed), needed=True)
     aside, judged = (set(subjects[roles == role]) for role in (THRESHOLD_SET, EVALUATION))
     assert not aside & judged
     assert aside | judged == set(subjects)
@@ -126,26 +121,20 @@ def test_nobody_is_on_both_sides_and_the_share_is_that_of_people(seed: int, spli
 
 
 def test_the_same_seed_splits_alike_and_another_does_not() -> None:
-    one, same, other = (roles_of(PEOPLE, VerifySettings(seed=seed), needed=True) for seed in (3, 3, 4))
+    one, same, other = (roles_of(PEOPLE, Verify(seed=seed), needed=True) for seed in (3, 3, 4))
     assert (one == same).all()
     assert (one != other).any()
     assert set(one) == {"threshold_set", "evaluation"}
 
 
 def test_nobody_is_set_aside_where_no_threshold_is_looked_for() -> None:
-    assert set(roles_of(PEOPLE, VerifySettings(), needed=False)) == {EVALUATION}
-    assert set(roles_of(PEOPLE, VerifySettings(in_sample=True), needed=True)) == {EVALUATION}
-
-
-@pytest.mark.parametrize("split", [0.0, 1.0, -1.0, float("nan")])
-def test_a_share_that_is_none_is_refused(split: float) -> None:
-    with pytest.raises(StatisticsError, match="share of the subjects"):
-        roles_of(PEOPLE, VerifySettings(split=split), needed=True)
+    assert set(roles_of(PEOPLE, Verify(), needed=False)) == {EVALUATION}
+    assert set(roles_of(PEOPLE, Verify(in_sample=True), needed=True)) == {EVALUATION}
 
 
 def test_three_people_are_too_few_to_split() -> None:
     with pytest.raises(TableError, match=r"3 subjects are too few .*--in-sample"):
-        roles_of(PEOPLE[:9], VerifySettings(), needed=True)
+        roles_of(PEOPLE[:9], Verify(), needed=True)
 
 
 def test_people_on_both_sides_of_another_manifest_are_said() -> None:
@@ -214,23 +203,23 @@ BASIS = six_people({(0, 2): 0.9, (0, 1): 0.8, (2, 3): 0.7, (1, 4): 0.6, (3, 4): 
 
 
 def test_the_target_is_met_over_all_pairs_those_across_groups_among_them() -> None:
-    (point,) = operating_points(BASIS, TERMS, VerifySettings(fmr=(0.2,)))  # 3 of 15: .9, .8, .7
+    (point,) = operating_points(BASIS, TERMS, Verify(fmr=(0.2,)))  # 3 of 15: .9, .8, .7
     assert point == Operating(0.7, "FMR 0.2 on others: 3 of 15 impostor pairs", (0.2,))
 
 
 def test_the_target_can_be_met_on_one_group_alone() -> None:
-    (point,) = operating_points(BASIS, TERMS, VerifySettings(fmr=(0.4,), fmr_on="male"))  # 1 of the 3 pairs of men
+    (point,) = operating_points(BASIS, TERMS, Verify(fmr=(0.4,), fmr_on="male"))  # 1 of the 3 pairs of men
     assert point == Operating(0.7, "FMR 0.4 on others: 1 of 3 impostor pairs of male", (0.4,))
 
 
 def test_two_targets_with_one_threshold_are_one_point() -> None:
-    (point,) = operating_points(BASIS, TERMS, VerifySettings(fmr=(0.2, 0.21)))
+    (point,) = operating_points(BASIS, TERMS, Verify(fmr=(0.2, 0.21)))
     assert point.targets == (0.2, 0.21)
     assert "; and FMR 0.21" in point.source
 
 
 def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
-    points = transfer_points(BASIS, [("gender",)], VerifySettings(fmr=(0.4,)))
+    points = transfer_points(BASIS, [("gender",)], Verify(fmr=(0.4,)))
     assert [(point["on"], point["threshold"], point["reason"], point["subjects"]) for point in points] == [
         ("female", None, TOO_FEW, 2),
         ("male", 0.7, "", 3),
@@ -239,7 +228,7 @@ def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
 
 
 def test_a_label_that_the_calibration_set_lacks_gives_no_points() -> None:
-    assert transfer_points(BASIS, [("religion",)], VerifySettings(fmr=(0.4,))) == []
+    assert transfer_points(BASIS, [("religion",)], Verify(fmr=(0.4,))) == []
 
 
 def test_a_group_whose_threshold_lies_below_the_list_says_so() -> None:

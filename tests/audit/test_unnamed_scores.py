@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facegap.api import audit_scores
 from facegap.audit.run import recheck
-from facegap.audit.scores import audit_scores
-from facegap.audit.thresholds import VerifySettings
+from facegap.audit.settings import Verify
 from facegap.errors import TableError
 
 
@@ -25,7 +25,7 @@ def scores(tmp_path: Path) -> Path:
 def test_counts_are_those_of_the_file_and_the_interval_is_that_of_one_pair_of_people(
     scores: Path, tmp_path: Path
 ) -> None:
-    run = audit_scores(scores, verify=VerifySettings(fmr=(), thresholds=(0.8,)), out=tmp_path / "run")
+    run = audit_scores(scores, verify=Verify(fmr=(), threshold=(0.8,)), out=tmp_path / "run")
     rates = run.rates.set_index("metric")
     counted = {metric: (rates.loc[metric, "errors"], rates.loc[metric, "trials"]) for metric in rates.index}
     assert counted == {"fmr": (2, 10), "fnmr": (1, 3), "gfar": (2, 10), "gfrr": (2, 4)}

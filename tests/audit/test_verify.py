@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,15 @@ import facegap as fg
 from facegap.audit import models, verify
 from facegap.audit.pair_lists import read_pairs
 from facegap.audit.run import recheck
-from facegap.audit.verify import Images, Matching, VerifySettings, match
-from facegap.errors import StatisticsError, TableError
+from facegap.audit.settings import Verify
+from facegap.audit.verify import Images, Matching, match
+from facegap.derive import run as derive_run
+from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.report.summary import all_tables, findings
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store import run as store
 from facegap.store.run import Run
+from fixtures.settings import audited
 
 MANIFEST = pd.DataFrame({"image": ["a.png", "b.png", "c.png", "1"], "subject": ["s", "s", "t", "u"]})
 
@@ -86,7 +88,7 @@ def people(
 
 
 def matched(images: Images, elsewhere: Images | None = None, **chosen: Any) -> Matching:
-    settings = VerifySettings(**chosen)
+    settings = Verify(**chosen)
     groupings = [("gender",)]
     return match(images, elsewhere, groupings, settings, published_threshold=0.25, workers=1)
 
@@ -164,7 +166,7 @@ def test_more_groups_than_are_counted_by_do_not_hide_a_group_from_fmr_on(monkeyp
 
 
 def test_given_and_published_thresholds_need_nobody_set_aside() -> None:
-    found = matched(people(6), fmr=(), thresholds=(0.5,), published=True)
+    found = matched(people(6), threshold=(0.5, "published"))
     assert [(point["threshold"], point["source"]) for point in found.record["operating"]] == [
         (0.5, "given"),
         (0.25, "published by the model's card"),
@@ -216,10 +218,10 @@ def test_a_list_that_ends_above_a_given_threshold_says_how_long_it_must_be() -> 
     images = people(40)
     reached = int((impostor_scores(images, np.ones(80, bool)) >= 0.3).sum())
     with pytest.raises(StatisticsError, match=r"threshold 0.3 \(given\): up to (\d+) impostor pairs reach it") as error:
-        matched(images, fmr=(), thresholds=(0.3,), tail_limit=100)
+        matched(images, fmr=(), threshold=(0.3,), tail_limit=100)
     needed = int(str(error.value).rsplit("--tail-limit ", 1)[1])
     assert reached <= needed <= reached * 1.05 + 5
-    found = matched(images, fmr=(), thresholds=(0.3,), tail_limit=needed)
+    found = matched(images, fmr=(), threshold=(0.3,), tail_limit=needed)
     assert found.matched.counts is not None
     assert (found.matched.counts.tail["score"] >= 0.3).sum() == reached
 
@@ -271,7 +273,7 @@ def request(toys: Any, **chosen: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def whole(drawn: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
-    fg.audit(drawn, **request(toys), out=folder)
+    audited(drawn, **request(toys), out=folder)
     return folder
 
 
@@ -317,7 +319,7 @@ def test_recheck_finds_counts_that_were_changed_together_with_their_hash(finishe
 def test_a_run_without_templates_in_its_folder_has_the_same_tables(
     drawn: Path, toys: Any, whole: Path, tmp_path: Path
 ) -> None:
-    run = fg.audit(drawn, **request(toys), keep_embeddings=False, out=tmp_path / "run")
+    run = audited(drawn, **request(toys), keep_embeddings=False, out=tmp_path / "run")
     assert run.embeddings is None
     assert not list((tmp_path / "run").rglob("*.npy"))
     assert (tmp_path / "run" / "rates.csv").read_bytes() == (whole / "rates.csv").read_bytes()
@@ -332,18 +334,15 @@ def killed(*_: Any, **__: Any) -> Any:
     raise Killed
 
 
-@pytest.mark.parametrize(
-    "at", ["facegap.audit.verify.match", "facegap.derive.run.derived", "facegap.store.run.write_matched"]
-)
+@pytest.mark.parametrize(("module", "name"), [(verify, "match"), (derive_run, "derived"), (store, "write_matched")])
 def test_a_run_that_was_killed_while_it_compared_ends_with_the_same_tables(
-    drawn: Path, toys: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: str
+    drawn: Path, toys: Any, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
     with monkeypatch.context() as patched:
-        module, _, name = at.rpartition(".")
-        patched.setattr(importlib.import_module(module), name, killed)
+        patched.setattr(module, name, killed)
         with pytest.raises(Killed):
-            fg.audit(drawn, **request(toys), out=tmp_path / "run")
-    fg.audit(drawn, **request(toys), out=tmp_path / "run", resume=True)
+            audited(drawn, **request(toys), out=tmp_path / "run")
+    audited(drawn, **request(toys), out=tmp_path / "run", resume=True)
     assert recheck(tmp_path / "run") == []
     for path in whole.iterdir():
         if path.name not in ("run.json", "SHA256SUMS", ".lock"):
@@ -357,10 +356,10 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
     with monkeypatch.context() as patched:
         patched.setattr(verify, "match", killed)
         with pytest.raises(Killed):
-            fg.audit(drawn, **asked, out=tmp_path / "run")
+            audited(drawn, **asked, out=tmp_path / "run")
     reviewed.write_text("left,right\n00.png,04.png\n")
     with pytest.raises(fg.errors.RunError, match="pair_lists_sha256"):
-        fg.audit(drawn, **asked, out=tmp_path / "run", resume=True)
+        audited(drawn, **asked, out=tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize(
@@ -369,7 +368,7 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
         ({"exclude_pairs": "00.png,zz.png"}, "line 2, column right: 'zz.png'"),
         ({"pairs": "00.png,00.png"}, "line 2, column right: an image with itself"),
         ({"fmr_on": "women"}, "no group 'women'"),
-        ({"split": 2.0}, "share of the subjects"),
+        ({"split": 2.0}, "--split 2: must be from 0.05 to 0.95"),
         ({"in_sample": True, "threshold_on": "people.csv"}, "contradict"),
     ],
 )
@@ -383,8 +382,8 @@ def test_what_can_only_fail_is_refused_before_the_first_image(
             chosen = {**chosen, name: str(tmp_path / "list.csv")}
     if "threshold_on" in chosen:
         chosen = {**chosen, "threshold_on": drawn}
-    with pytest.raises((TableError, StatisticsError), match=message):
-        fg.audit(drawn, **request(toys, **chosen))
+    with pytest.raises((TableError, StatisticsError, SettingError), match=message):
+        audited(drawn, **request(toys, **chosen))
 
 
 # ---- in-sample is said ----
@@ -392,7 +391,7 @@ def test_what_can_only_fail_is_refused_before_the_first_image(
 
 @pytest.fixture(scope="module")
 def in_sample(drawn: Path, toys: Any) -> Run:
-    return fg.audit(drawn, **request(toys, in_sample=True, fmr=(0.05, 0.2)))
+    return audited(drawn, **request(toys, in_sample=True, fmr=(0.05, 0.2)))
 
 
 def test_an_in_sample_threshold_says_so_in_every_table_that_has_one(in_sample: Run) -> None:

@@ -15,9 +15,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.audit.predictions import audit_predictions
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings, audit_predictions
+from facegap.audit.settings import Verify
 from facegap.cli import app
 from facegap.compare.build import Comparison, compare, labels_of, sentences, text_tables, write_comparison
 from facegap.compare.differences import ALIKE, FEW, GREW, MORE
@@ -176,7 +175,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         noise = rng.normal(size=people.shape) * np.where(women, blur, 0.15)[:, None]
         np.save(folder / f"{name}.npy", (people + noise).astype(np.float32))
         out = folder / f"run-{name}"
-        settings = VerifySettings(fmr=(), thresholds=(0.6,))
+        settings = Verify(fmr=(), threshold=(0.6,))
         audit_embeddings(
             folder / f"{name}.npy", folder / "people.csv", model=name, by="gender", verify=settings, out=out
         )
@@ -214,7 +213,7 @@ def test_a_list_of_all_pairs_gives_the_numbers_of_all_pairs(faces: list[Path], t
     (tmp_path / "pairs.csv").write_text("left,right\n" + "\n".join(pairs) + "\n")
     folder, listed = faces[0].parent, []
     for name in ("sharp", "blurred"):
-        settings = VerifySettings(fmr=(), thresholds=(0.6,), pairs=str(tmp_path / "pairs.csv"))
+        settings = Verify(fmr=(), threshold=(0.6,), pairs=str(tmp_path / "pairs.csv"))
         out = tmp_path / name
         audit_embeddings(
             folder / f"{name}.npy", folder / "people.csv", model=name, by="gender", verify=settings, out=out
@@ -266,7 +265,7 @@ def test_runs_that_share_no_image_cannot_be_compared(three: list[Path], tmp_path
 def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tmp_path: Path) -> None:
     folder, runs = faces[0].parent, []
     for seed in (0, 1):
-        settings = VerifySettings(fmr=(0.05,), seed=seed)
+        settings = Verify(fmr=(0.05,), seed=seed)
         out = tmp_path / f"seed{seed}"
         audit_embeddings(
             folder / "sharp.npy",
@@ -274,7 +273,7 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
             model=f"s{seed}",
             by="gender",
             verify=settings,
-            min_subjects=4,
+            groups={"min_subjects": 4},
             out=out,
         )
         runs.append(out)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from facegap.audit.predictions import audit_predictions
+from facegap.api import audit_predictions
 from facegap.compare.build import compare, write_comparison
 
 HOSTILE = "<img src=x onerror=alert(1)>" + "y" * 90
@@ -30,7 +30,9 @@ def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory, make_answered:
     said["prediction"] = "female"
     said.to_csv(folder / "others.csv", index=False)
     by = "gender,town*gender"
-    audit_predictions(folder / "others.csv", folder / "people.csv", by=by, min_subjects=5, out=folder / "second")
+    audit_predictions(
+        folder / "others.csv", folder / "people.csv", by=by, groups={"min_subjects": 5}, out=folder / "second"
+    )
     write_comparison(compare([folder / "first", folder / "second"]), folder / "out")
     opened = chromium.new_page(viewport={"width": 390, "height": 800})
     opened.noted = []

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.derive.curves import MOST_BINS, MOST_POINTS, det_table, histogram_table
 from facegap.derive.waterfall import steps_of
 from facegap.store.run import Run
@@ -29,9 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, np.ndarray, np.
     np.save(folder / "t.npy", rows)
     frame = pd.DataFrame({"image": [f"i{k}" for k in range(len(rows))], "subject": subjects, "town": towns})
     frame.to_csv(folder / "m.csv", index=False)
-    run = audit_embeddings(
-        folder / "t.npy", folder / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.5,)), by="town"
-    )
+    run = audit_embeddings(folder / "t.npy", folder / "m.csv", verify=Verify(fmr=(), threshold=(0.5,)), by="town")
     return run, rows / np.linalg.norm(rows, axis=1, keepdims=True), subjects, towns
 
 
@@ -76,7 +74,7 @@ def test_det_points_are_the_errors_at_observed_scores(made: tuple[Run, np.ndarra
 def test_a_run_without_comparisons_or_without_genuine_pairs_has_no_curves(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.random.default_rng(0).normal(size=(12, 4)))
     pd.DataFrame({"image": [f"i{k}" for k in range(12)]}).to_csv(tmp_path / "m.csv", index=False)
-    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.5,)))
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(fmr=(), threshold=(0.5,)))
     assert list(det_table(run).columns)[:3] == ["grouping", "group", "threshold"]
     assert len(det_table(run)) == 0
     assert set(histogram_table(run)["kind"]) == {"impostor"}

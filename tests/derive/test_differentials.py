@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.derive.differentials import counts_of, dealt_counts, remembered
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import group_rates
@@ -36,8 +36,10 @@ def circles(folder: Path, degrees: dict[str, list[float]], **columns: list[str])
 
 
 def run_at(folder: Path, degrees: float, least: int = 2, **chosen: Any) -> Run:
-    settings = VerifySettings(fmr=(), thresholds=(float(np.cos(np.deg2rad(degrees))),), **chosen)
-    return audit_embeddings(folder / "t.npy", folder / "m.csv", by="gender", verify=settings, min_subjects=least)
+    settings = Verify(fmr=(), threshold=(float(np.cos(np.deg2rad(degrees))),), **chosen)
+    return audit_embeddings(
+        folder / "t.npy", folder / "m.csv", by="gender", verify=settings, groups={"min_subjects": least}
+    )
 
 
 # Women: two pairs of six within 25 degrees, one of three refused. Men: one pair of six, two of three refused.

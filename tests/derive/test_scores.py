@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.derive.scores import MOST_REVIEWED
 from facegap.statistics.curves import equal_error_rate
 from facegap.store.run import Run
@@ -61,7 +61,7 @@ def scattered(folder: Path, people: int = 80) -> tuple[Any, Any, Any]:
 
 def test_a_short_list_leaves_numbers_exact_and_means_to_half_a_bin(tmp_path: Path) -> None:
     rows, subjects, gender = scattered(tmp_path)
-    chosen = VerifySettings(fmr=(), thresholds=(0.9,), tail_limit=500)
+    chosen = Verify(fmr=(), threshold=(0.9,), tail_limit=500)
     run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", by="gender", verify=chosen)
     scores = rows @ rows.T
     left, right = np.triu_indices(len(rows), 1)
@@ -77,7 +77,7 @@ def test_a_short_list_leaves_numbers_exact_and_means_to_half_a_bin(tmp_path: Pat
 
 def test_the_review_list_has_the_highest_impostors_and_the_lowest_mates_by_name(tmp_path: Path) -> None:
     rows, subjects, _ = scattered(tmp_path)
-    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=VerifySettings(fmr=(), thresholds=(0.9,)))
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(fmr=(), threshold=(0.9,)))
     review = run.extra["review_pairs.csv"]
     scores = rows @ rows.T
     left, right = np.triu_indices(len(rows), 1)

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import det_curve
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.derive.groupings import cells_of
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS, correlation_of, group_rates, people_sums
@@ -99,14 +99,14 @@ def test_a_group_is_in_no_gap_of_a_rate_that_too_few_of_its_people_stand_behind(
 
 
 def test_each_threshold_is_a_family_of_its_own(six: Any) -> None:
-    run = six.run(thresholds=(0.5, 0.9), by="gender")
+    run = six.run(threshold=(0.5, 0.9), by="gender")
     fmr = run.gaps[run.gaps["metric"] == "fmr"]
     assert fmr["threshold"].tolist() == [0.5, 0.9]
     assert (fmr["p"] == fmr["p_adjusted"]).all()  # one gap each
 
 
 def test_a_threshold_given_twice_is_judged_once(six: Any) -> None:
-    run = six.run(thresholds=(0.5, 0.5), by="gender")
+    run = six.run(threshold=(0.5, 0.5), by="gender")
     assert [point.threshold for point in operating_of(run)] == [0.5]
     assert len(run.gaps[run.gaps["metric"] == "fmr"]) == 1
 
@@ -145,7 +145,7 @@ def test_error_counts_are_those_of_scikit_learn_at_every_threshold(tmp_path: Pat
     chosen = np.linspace(1, len(thresholds) - 2, 7).astype(int)
     # A threshold of scikit-learn is a score; a little below it rounding in the last bit decides nothing.
     given = tuple(float(threshold) - 1e-9 for threshold in thresholds[chosen])
-    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=VerifySettings(fmr=(), thresholds=given))
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(fmr=(), thresholds=given))
     for metric, expected in (("fmr", fmr), ("fnmr", fnmr)):
         found = run.rates[run.rates["metric"] == metric].set_index("threshold")["value"]
         np.testing.assert_allclose(found.loc[list(given)], expected[chosen], atol=1e-12)
@@ -186,9 +186,7 @@ def test_too_many_groups_have_no_matrix(tmp_path: Path) -> None:
     np.save(tmp_path / "t.npy", np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
     lines = [f"i{k},s{k},g{k % people:02d}" for k in range(people)]
     (tmp_path / "m.csv").write_text("image,subject,town\n" + "\n".join(lines) + "\n")
-    run = audit_embeddings(
-        tmp_path / "t.npy", tmp_path / "m.csv", by="town", verify=VerifySettings(fmr=(), thresholds=(0.5,))
-    )
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", by="town", verify=Verify(fmr=(), threshold=(0.5,)))
     assert (run.rates["other_town"] == "").all()
     assert len(run.rates[(run.rates["metric"] == "fmr")]) == people + 1
 
@@ -198,8 +196,10 @@ def test_people_without_a_label_are_no_group_however_many_they_are(tmp_path: Pat
     np.save(tmp_path / "t.npy", np.stack([np.cos(angles), np.sin(angles)], axis=1))
     lines = [f"i{k},s{k // 2},{('f', 'm', '')[k // 2 % 3]}" for k in range(36)]
     (tmp_path / "m.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
-    chosen = VerifySettings(fmr=(0.2,), in_sample=True)
-    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", by="gender", verify=chosen, min_subjects=2)
+    chosen = Verify(fmr=(0.2,), in_sample=True)
+    run = audit_embeddings(
+        tmp_path / "t.npy", tmp_path / "m.csv", by="gender", verify=chosen, groups={"min_subjects": 2}
+    )
     assert (run.rates["gender"] == "unknown").sum() > 4  # shown, in the matrix too
     assert set(run.gaps["group_a"]) | set(run.gaps["group_b"]) == {"female", "male"}
     assert set(run.extra["differentials.csv"]["groups"]) == {2}

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-import facegap as fg
 from facegap.cli import app
 from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards.read import read_card
+from fixtures.settings import audited
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
 
 def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: Any, crowd: Path, home: Path) -> None:
     remember(examine(toys.card("classifier"), crowd, asked(toys)))
-    run = fg.audit(crowd, detect=toys.card("detector"), classify=toys.card("classifier"), by="gender")
+    run = audited(crowd, detect=toys.card("detector"), classify=toys.card("classifier"), by="gender")
     assert run.record["alarms"] == []
     (sentence,) = run.record["checked"]
     assert "checked by doctor on 66 subjects, 132 images" in sentence
@@ -232,9 +232,9 @@ def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: A
 
 def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
-    first = fg.audit(crowd, detect=toys.card("detector"), classify=wrong, by="gender")
+    first = audited(crowd, detect=toys.card("detector"), classify=wrong, by="gender")
     remember(examine(wrong, crowd, asked(toys)))
-    after = fg.audit(crowd, detect=toys.card("detector"), classify=wrong, by="gender", notice=lambda _: None)
+    after = audited(crowd, detect=toys.card("detector"), classify=wrong, by="gender", notice=lambda _: None)
     assert first.rates.equals(after.rates)
     assert first.gaps.equals(after.gaps)
     assert first.record["alarms"] == []
@@ -297,7 +297,7 @@ def test_a_card_is_proposed_for_a_classifier_and_an_audit_takes_it(
     assert "# scale 0..1: clearly worse, -0.5" in text
     assert "REVIEW IT" in text
     assert text in found.output
-    run = fg.audit(crowd, detect=toys.card("detector"), classify=str(weights), by="gender")
+    run = audited(crowd, detect=toys.card("detector"), classify=str(weights), by="gender")
     assert (run.predictions["outcome"] == "right").all()
     assert "checked by doctor" in run.record["checked"][0]
 

@@ -11,7 +11,6 @@ import onnx
 import pandas as pd
 import pytest
 
-import facegap as fg
 from facegap import runtime
 from facegap.doctor.alternatives import Variant
 from facegap.doctor.diagnose import Asked, Room, examine, open_detector, remember
@@ -20,6 +19,7 @@ from facegap.doctor.sample import MEASURES, Question, draw
 from facegap.inputs.cards.read import load_cards, read_card
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.manifests.read import read_manifest
+from fixtures.settings import audited
 
 pytestmark = pytest.mark.real
 
@@ -122,8 +122,8 @@ def test_margins_up_to_a_tenth_win_over_four_tenths(
     pd.read_csv(legislators, dtype=str).iloc[::40].to_csv(few, index=False)
     heard: list[str] = []
     runs = [
-        fg.audit(
-            few, classify=card, by="gender", models_dirs=[test_data / "models"], allow_outside=True, notice=heard.append
+        audited(
+            few, classify=card, by="gender", models_dir=[test_data / "models"], allow_outside=True, notice=heard.append
         )
         for card in (wrong_card, "faceapi_age_gender")
     ]

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     np.save(folder / "t.npy", np.repeat(rng.normal(size=(60, 10)), 2, axis=0) + 0.6 * rng.normal(size=(120, 10)))
     frame = pd.DataFrame({"image": [f"{k}.png" for k in range(120)], "subject": people})
     frame.assign(town=np.where(people < 30, HOSTILE, "Bonn")).to_csv(folder / "people.csv", index=False)
-    settings = VerifySettings(fmr=(), thresholds=(0.7,))
+    settings = Verify(fmr=(), threshold=(0.7,))
     audit_embeddings(folder / "t.npy", folder / "people.csv", by="town", verify=settings, out=folder / "run")
     server = subprocess.Popen(
         [sys.executable, "-m", "facegap.cli", "explore", str(folder / "run"), "--port", "0"],

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.predictions import audit_predictions
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings, audit_predictions
+from facegap.audit.settings import Verify
 from facegap.errors import FacegapError
 from facegap.explore.failures import MOST_MATCHES, failures
 from facegap.explore.page import create_app
@@ -43,7 +42,7 @@ def templates_run(folder: Path, *, tail: int = 100_000) -> Run:
     frame = pd.DataFrame({"image": [f"secret-{k}.png" for k in range(120)], "subject": people})
     frame["town"] = np.where(people < 30, HOSTILE, "Bonn")
     frame.to_csv(folder / "people.csv", index=False)
-    settings = VerifySettings(fmr=(), thresholds=(0.7,), tail_limit=tail)
+    settings = Verify(fmr=(), threshold=(0.7,), tail_limit=tail)
     audit_embeddings(folder / "t.npy", folder / "people.csv", by="town", verify=settings, out=folder / "run")
     return read_run(folder / "run")
 

@@ -15,16 +15,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import facegap as fg
-from facegap.audit.predictions import audit_predictions
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings, audit_predictions
+from facegap.audit.settings import Verify
 from facegap.cli import app
 from facegap.export.document import as_json, schema_text
 from facegap.export.model_card import md, widest_first
 from facegap.export.write import exported
 from facegap.report.rows.gaps import Estimate, GapRow, Side
 from facegap.store.run import read_run
+from fixtures.settings import audited
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "| [x](http://evil.example) <img src=x onerror=1> `=1+1` www.evil.example a@b.example"
@@ -59,7 +58,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.DataFrame({"image": [f"secret-{k}" for k in range(75)], "subject": people})
     frame["gender"] = np.where(people < 25, "female", "male")
     frame.to_csv(folder / "people.csv", index=False)
-    settings = VerifySettings(fmr=(), thresholds=(0.5, 0.9))
+    settings = Verify(fmr=(), threshold=(0.5, 0.9))
     audit_embeddings(folder / "t.npy", folder / "people.csv", by="gender", verify=settings, out=folder / "run")
     return folder / "run"
 
@@ -74,7 +73,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Pat
         cv2.imwrite(str(folder / f"secret-{number}.png"), draw(green=204 if number % 2 else 51))
     rows = "".join(f"secret-{k}.png,{'f' if k % 3 else 'm'}\n" for k in range(6))
     (folder / "people.csv").write_text("image,gender\n" + rows, encoding="utf-8")
-    fg.audit(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
+    audited(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
     return folder / "run"
 
 

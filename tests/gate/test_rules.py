@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.audit.predictions import audit_predictions
+from facegap.api import audit_predictions
 from facegap.cli import app
 from facegap.errors import RunError, TableError
 from facegap.gate.policy import Rule, read_policy
@@ -36,7 +36,9 @@ def audited(
     people.to_csv(folder / "people.csv", index=False)
     pd.DataFrame({"image": image, "prediction": said}).to_csv(folder / "said.csv", index=False)
     out = folder / "run"
-    audit_predictions(folder / "said.csv", folder / "people.csv", by="gender,town", min_subjects=least, out=out)
+    audit_predictions(
+        folder / "said.csv", folder / "people.csv", by="gender,town", groups={"min_subjects": least}, out=out
+    )
     return out
 
 

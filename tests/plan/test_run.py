@@ -7,10 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from facegap.audit.predictions import audit_predictions
+from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.run import recheck
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.audit.settings import Verify
 from facegap.errors import RunError
 from facegap.plan.families import own_families
 from facegap.plan.page import own_lines, own_tables
@@ -91,7 +90,7 @@ def test_a_changed_page_is_made_again(run_folder):
 
 def test_a_run_without_two_groups_of_enough_people_says_so(answers, tmp_path):
     run = audit_predictions(
-        answers / "said.csv", answers / "people.csv", by="kind", min_subjects=40, out=tmp_path / "run"
+        answers / "said.csv", answers / "people.csv", by="kind", groups={"min_subjects": 40}, out=tmp_path / "run"
     )
     powers, left_out = add_power(tmp_path / "run", run)
     assert powers == []
@@ -108,7 +107,7 @@ def comparisons(tmp_path_factory):
     np.save(folder / "templates.npy", (people + 0.4 * rng.standard_normal(people.shape)).astype(np.float32))
     rows = [f"{k}.png,{k // 2},{'a' if k < 60 else 'b'}" for k in range(120)]
     (folder / "people.csv").write_text("image,subject,kind\n" + "\n".join(rows) + "\n")
-    settings = VerifySettings((), None, (0.8,))
+    settings = Verify((), None, (0.8,))
     return audit_embeddings(folder / "templates.npy", folder / "people.csv", by="kind", verify=settings)
 
 

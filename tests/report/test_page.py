@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 import pytest
 
-import facegap as fg
 from facegap.audit.run import recheck
 from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
@@ -28,6 +27,7 @@ from facegap.report.page import Images, add_report, apart, breakable, hash_sourc
 from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
 from facegap.store.run import Run, read_run, read_sums
+from fixtures.settings import audited
 
 ORDER = (
     "finding",
@@ -260,7 +260,7 @@ def drawn_run(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) ->
         cv2.imwrite(str(folder / f"name{number}.png"), pixels)
         lines.append(f"name{number}.png,{'f' if number % 3 else 'm'}")
     (folder / "people.csv").write_text("image,gender\n" + "\n".join(lines) + "\n")
-    return folder, fg.audit(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
+    return folder, audited(folder / "people.csv", out=folder / "run", min_subjects=2, **toys.two)
 
 
 def test_failed_images_are_shown_only_when_asked_for_small_and_unnamed(drawn_run: tuple[Path, Run]) -> None:
@@ -295,24 +295,23 @@ def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_ru
     record = {**drawn_run[1].record, "groupings": [["gender"], ["race", "gender"]]}
     record["request"] = {
         "settings": {
-            "detect": "/home/somebody/cards/own.toml",
+            "detect": "own.toml",
             "classify": "x",
             "embed": "e",
-            "device": "cuda",
-            "batch": 8,
-            "where": "age not in ('0-2') and name == \"a; rm -rf /\"",
-            "verify": {"fmr": [0.001], "thresholds": [], "split": 0.5, "seed": 3, "exclude_pairs": "/tmp/x y.csv"},
+            "models": {"device": "cuda", "batch": 8},
+            "groups": {"where": "age not in ('0-2') and name == \"a; rm -rf /\"", "min_subjects": 20},
+            "verify": {"fmr": [0.001], "threshold": [], "split": 0.5, "seed": 3, "exclude_pairs": "x y.csv"},
         }
     }
     words = shlex.split(command_of(record))
     assert words[:3] == ["facegap", "audit", "MANIFEST.csv"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     assert options["--where"] == "age not in ('0-2') and name == \"a; rm -rf /\""
-    assert options["--detect"] == "own.toml"  # no folder of anybody's machine
+    assert options["--detect"] == "own.toml"
     assert options["--exclude-pairs"] == "x y.csv"
-    assert (options["--fmr"], options["--seed"], options["--device"]) == ("0.001", "3", "cuda")
+    assert (options["--seed"], options["--device"]) == ("3", "cuda")
     assert options["--by"] == "gender,race*gender"
-    assert "--batch" not in options
+    assert not {"--batch", "--fmr", "--split", "--threshold", "--min-subjects"} & set(options)
 
 
 def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_sent(
@@ -326,28 +325,34 @@ def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_s
         "seed": 7,
         "columns": {},
     }
-    record = {**run.record, "labels": labels, "sent": {"calls": 1}}
+    request = run.record["request"]
+    settings = {
+        **request["settings"],
+        "groups": {"tone": "tone.parquet", "annotations": "said.csv", "label_draws": 50},
+        "verify": {"seed": 7},
+        "service": {"send_images": True},
+    }
+    record = {**run.record, "labels": labels, "request": {**request, "settings": settings}}
     words = shlex.split(command_of(record))
     words.remove("--send-images")
     options = dict(zip(words[3::2], words[4::2], strict=True))
-    assert (options["--tone"], options["--annotations"]) == ("TONE.parquet", "ANNOTATIONS.csv")
+    assert (options["--tone"], options["--annotations"]) == ("tone.parquet", "said.csv")
     assert (options["--label-draws"], options["--seed"]) == ("50", "7")
     hashes = dict(hash_table(replace(run, record=record), folder / "run").rows)
     assert (hashes["tone"], hashes["annotations"]) == ("ab" * 32, "cd" * 32)
-    plain = command_of({**answered_run[1].record, "labels": {**labels, "draws": 200, "seed": 0}})
-    assert "--tone TONE.parquet" in plain
-    assert not {"--label-draws", "--seed", "--send-images"} & set(plain.split())
+    plain = command_of(answered_run[1].record)
+    assert not {"--tone", "--label-draws", "--seed", "--send-images"} & set(plain.split())
 
 
 def test_a_tail_that_is_not_the_usual_one_is_in_the_command(compared_run: tuple[Path, Run]) -> None:
     record = compared_run[1].record
     assert "--tail-limit" not in command_of(record)
-    settings = {**record["request"]["settings"], "tail_limit": 5000}
+    settings = {**record["request"]["settings"], "verify": {"tail_limit": 5000}}
     assert "--tail-limit 5000" in command_of({**record, "request": {"settings": settings}})
 
 
 def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
-    assert command_of(compared_run[1].record).startswith("facegap audit-embeddings FILE --fmr 0.01")
+    assert command_of(compared_run[1].record).startswith("facegap audit-embeddings TEMPLATES.npy MANIFEST.csv --")
     assert command_of(answered_run[1].record).startswith("facegap audit-predictions PREDICTIONS.csv MANIFEST.csv")
 
 

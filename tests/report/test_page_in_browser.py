@@ -10,9 +10,9 @@ from typing import Any
 import cv2
 import pytest
 
-import facegap as fg
 from facegap.report.page import add_report
 from facegap.store.run import Run
+from fixtures.settings import audited
 
 PATIENCE_MS = 120_000  # other work may keep the processors busy
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
@@ -33,7 +33,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -
     manifest = folder / "people.csv"
     manifest.write_text("image,gender,kind\n" + "\n".join(lines) + "\n", encoding="utf-8")
     out = folder / "run"
-    run = fg.audit(manifest, out=out, min_subjects=2, **toys.two)
+    run = audited(manifest, out=out, min_subjects=2, **toys.two)
     add_report(out, run, include_ids=True)
     return out
 

@@ -256,7 +256,7 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(
         classify=toys.card("classifier"),
         embed=toys.card("embedder"),
         by="gender",
-        threshold=[0.9],
+        verify={"threshold": 0.9},
         out=tmp_path / "run",
     )
     for name in SCENARIOS:

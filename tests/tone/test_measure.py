@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from facegap.audit.settings import leaves, settings_from
 from facegap.cli import app
 from facegap.errors import ModelError, RunError
 from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
@@ -38,8 +39,10 @@ def people(tmp_path: Path, draw: Any) -> Path:
 
 
 def run(people: Path, toys: Any, **more: Any) -> pd.DataFrame:
-    settings = {"out": people.parent / "tone.parquet", "detect": toys.card("detector"), "many_faces": "refuse"}
-    return measure_manifest(people, **(settings | {"models_dirs": [toys.folder]} | more))
+    words = {"detect": toys.card("detector"), "many_faces": "refuse", "models_dir": [toys.folder]}
+    known = {one.name for _, one in leaves()} - {"progress"}
+    words |= {name: more.pop(name) for name in [*more] if name in known}
+    return measure_manifest(people, settings_from(words), **({"out": people.parent / "tone.parquet"} | more))
 
 
 def test_every_row_ends_in_one_outcome_in_its_own_place(people: Path, toys: Any) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
+from facegap.audit.settings import settings_from
 from facegap.tone.measure import measure_manifest
 
 pytestmark = pytest.mark.real
@@ -23,7 +24,9 @@ def measured(images: pd.DataFrame, folder: Path, data: Path) -> pd.DataFrame:
     """The table of some images, by their whole paths, together with their labels."""
     images.to_csv(folder / "people.csv", index=False)
     tones = measure_manifest(
-        folder / "people.csv", out=folder / "tone.parquet", models_dirs=[data / "models"], allow_outside=True
+        folder / "people.csv",
+        settings_from({"models_dir": [data / "models"], "allow_outside": True}),
+        out=folder / "tone.parquet",
     )
     assert tones["image"].tolist() == images["image"].tolist()
     return tones

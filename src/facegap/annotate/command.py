@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from facegap.options import AllowOutside, ManifestPath, ModelsDir, Where
+from facegap.audit.settings import AuditSettings
+from facegap.options import ManifestPath, Only, with_settings
 
 if TYPE_CHECKING:
     from facegap.annotate.serve import Started
@@ -17,8 +18,10 @@ Db = Annotated[
 ]
 
 
+@with_settings
 def annotate(
     manifest: ManifestPath,
+    settings: Annotated[AuditSettings, Only("where", "models_dir", "allow_outside")],
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8321,
     annotator: Annotated[
@@ -39,9 +42,6 @@ def annotate(
         int, typer.Option(min=0, help="Photographs to practise on first; these answers are not exported")
     ] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of the order in which each annotator sees the photographs")] = 0,
-    where: Where = None,
-    models_dir: ModelsDir = None,
-    allow_outside: AllowOutside = False,
 ) -> None:
     """Label skin tones on a web page, several people at once if they like.
 
@@ -60,10 +60,10 @@ def annotate(
         token=token,
         annotator=annotator,
         db=db,
-        where=where,
-        allow_outside=allow_outside,
+        where=settings.groups.where,
+        allow_outside=settings.faces.allow_outside,
         detect=detect,
-        models_dirs=models_dir or (),
+        models_dirs=settings.models.models_dir,
         seed=seed,
         practice=practice,
         announce=lambda started: _announce(started, manifest),

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.verify import VerifySettings
+from facegap.audit.settings import Identify, Verify
 from facegap.derive.identification import GALLERY, PROBE
 from facegap.errors import ModelError, StatisticsError, TableError
 from facegap.tables import MANIFEST
 from facegap.types import BoolArray
 
 
-@dataclass(frozen=True)
-class IdentifySettings:
-    """Who is in the gallery, who is searched, and how far down a candidate list is read.
-
-    role_column : column of the manifest with `gallery` or `probe` in every row; instead of the rule that follows
-    enrol       : which image of each subject is enrolled, in the order of the manifest; the others are probes
-    non_mates   : share of the subjects that the rule keeps out of the gallery, so that their images are non-mated
-                  probes; drawn by the seed of the run
-    ranks       : lengths R of candidate lists that are judged
-    fpir        : target false positive identification rates; a threshold is found for each on threshold-set people
-    """
-
-    role_column: str | None = None
-    enrol: Literal["first", "last"] = "first"
-    non_mates: float = 0.3
-    ranks: tuple[int, ...] = (1, 10)
-    fpir: tuple[float, ...] = ()
-
-
-def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify: VerifySettings, embed: Any) -> None:
+def require_possible(manifest: pd.DataFrame, settings: Identify, verify: Verify, embed: Any) -> None:
     """Refuse before the first image what could only fail after the last.
 
     Raises
@@ -44,11 +24,7 @@ def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify:
     """
     if embed is None:
         raise ModelError("--identify compares templates; name the embedder with --embed")
-    if not settings.ranks or min(settings.ranks) < 1:
-        raise StatisticsError(f"--rank {', '.join(map(str, settings.ranks))}: ranks count from 1")
-    if not 0 <= settings.non_mates < 1:
-        raise StatisticsError(f"--non-mates {settings.non_mates:g} is no share of the subjects from 0 to below 1")
-    bare = bool(verify.thresholds or verify.published) and verify.threshold_on is None and not verify.in_sample
+    bare = bool(verify.threshold) and verify.threshold_on is None and not verify.in_sample
     if settings.fpir and bare:
         raise StatisticsError(
             "--fpir finds a threshold on threshold-set people, and with --threshold nobody is set aside for that; "
@@ -57,9 +33,7 @@ def require_possible(manifest: pd.DataFrame, settings: IdentifySettings, verify:
     search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
 
 
-def search_roles(
-    manifest: pd.DataFrame, settings: IdentifySettings, seed: int, evaluated: BoolArray
-) -> NDArray[np.str_]:
+def search_roles(manifest: pd.DataFrame, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:
     """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
 
     evaluated : bool (rows,); images of threshold-set subjects are in neither
@@ -96,9 +70,7 @@ def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
     return stated
 
 
-def enrolled_by_rule(
-    subjects: pd.Series, settings: IdentifySettings, seed: int, evaluated: BoolArray
-) -> NDArray[np.str_]:
+def enrolled_by_rule(subjects: pd.Series, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:
     """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
 
     What became of an image plays no part: a system that cannot enrol somebody has failed that person.
@@ -114,7 +86,7 @@ def enrolled_by_rule(
     return roles
 
 
-def roles_in_words(settings: IdentifySettings, seed: int) -> str:
+def roles_in_words(settings: Identify, seed: int) -> str:
     """How the gallery came about."""
     if settings.role_column is not None:
         return f"column {settings.role_column} of the manifest"

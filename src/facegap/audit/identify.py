@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.enrolment import IdentifySettings, roles_in_words, search_roles
-from facegap.audit.verify import EVALUATION, THRESHOLD_SET, Images, VerifySettings
+from facegap.audit.enrolment import roles_in_words, search_roles
+from facegap.audit.settings import Identify, Verify
+from facegap.audit.verify import EVALUATION, THRESHOLD_SET, Images
 from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
 from facegap.derive.verification import Operating
@@ -46,8 +47,8 @@ def identify(
     threshold_set: Images | None,
     roles: NDArray[np.str_],
     excluded: PairRows,
-    settings: IdentifySettings,
-    verify: VerifySettings,
+    settings: Identify,
+    verify: Verify,
     *,
     workers: int,
 ) -> Identification:
@@ -65,11 +66,11 @@ def identify(
     gallery = side_of(images, search_role == GALLERY, people)
     probes = side_of(images, search_role == PROBE, people)
     # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
-    lists = candidate_lists(gallery, probes, excluded, max(settings.ranks) + 1, workers=workers)
+    lists = candidate_lists(gallery, probes, excluded, max(settings.rank) + 1, workers=workers)
     searched = Searched(search_role, lists)
     points = fpir_points(images, threshold_set, roles, searched, gallery, excluded, settings, verify, workers=workers)
     record = {
-        "ranks": sorted(set(settings.ranks)),
+        "ranks": sorted(set(settings.rank)),
         "roles": roles_in_words(settings, verify.seed),
         "operating": [{"threshold": point.threshold, "source": point.source} for point in points],
     }
@@ -146,8 +147,8 @@ def fpir_points(
     searched: Searched,
     gallery: Side,
     excluded: PairRows,
-    settings: IdentifySettings,
-    verify: VerifySettings,
+    settings: Identify,
+    verify: Verify,
     *,
     workers: int,
 ) -> list[Operating]:
@@ -175,7 +176,7 @@ def threshold_side(
     threshold_set: Images | None,
     roles: NDArray[np.str_],
     search_role: NDArray[np.str_],
-    settings: IdentifySettings,
+    settings: Identify,
     seed: int,
 ) -> tuple[Side, str]:
     """The searches that thresholds for FPIR are found on, and in words whose they are.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from facegap import runtime
-from facegap.audit.enrolment import IdentifySettings
-from facegap.audit.verify import VerifySettings
+from facegap.audit.settings import NO_DETECT, AuditSettings, recorded
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.errors import ModelError, RunError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
@@ -19,7 +18,7 @@ from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
 from facegap.store.run import sha256
-from facegap.types import Device, Execution
+from facegap.types import Execution
 from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
@@ -27,29 +26,8 @@ from facegap.vision.pipeline import PART_ROWS, Stages
 from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_detector, rehearse_embedder
 from facegap.vision.service.wire import read_key
 
-NO_DETECT = "none"
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
 SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a result, apart from the manifest and the weights themselves."""
-
-    detect: str
-    classify: str | None
-    embed: str | None
-    device: Device = "cpu"
-    batch: int = 8
-    many_faces: Literal["largest", "refuse", "centre"] = "largest"
-    min_face_px: int = 12
-    by: str | None = None
-    where: str | None = None
-    min_subjects: int = 20
-    level: float = 0.95
-    keep_embeddings: bool = True
-    verify: VerifySettings = field(default_factory=VerifySettings)
-    identify: IdentifySettings | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,7 @@ class Loaded:
     remarks: Remarks = field(default_factory=Remarks)
 
 
-def chosen_groupings(table: Manifest, settings: Settings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
+def chosen_groupings(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
     """The groupings of --by, or every label column, and a sentence on each column that is not split by.
 
     A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
@@ -80,7 +58,7 @@ def chosen_groupings(table: Manifest, settings: Settings) -> tuple[tuple[Groupin
     return groupings, ()
 
 
-def load_models(settings: Settings, folders: Sequence[Path], workers: int | None) -> Loaded:
+def load_models(settings: AuditSettings) -> Loaded:
     """Cards, weights and sessions of all models that the settings name.
 
     Raises
@@ -94,23 +72,23 @@ def load_models(settings: Settings, folders: Sequence[Path], workers: int | None
     resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
     cards = {task: card for task, (card, _) in resolved.items()}
     require_fitting(cards)
-    searched = models_folders(folders)
+    searched, device = models_folders(settings.models.models_dir), settings.models.device
     sessions, facts = {}, {}
     for task, (card, given) in resolved.items():
         if card.backend == "onnx":
             content = read_weights(card, searched, given)
-            sessions[task] = runtime.open_session(content, name=card.name, device=settings.device)
+            sessions[task] = runtime.open_session(content, name=card.name, device=device)
             facts[task] = graph_facts(content)
     stages, remarks = rehearsed_stages(cards, sessions, facts, settings)
     remarks = Remarks(notices=recognised(resolved)) + remarks
-    count = workers or runtime.usable_cores()
+    count = settings.models.workers or runtime.usable_cores()
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
         {cards[task].name: str(cards[task].sha256) for task in sessions},
-        device=settings.device,
+        device=settings.models.device,
         threads=1,
         workers=count,
-        batch=settings.batch,
+        batch=settings.models.batch,
         notes=remarks.notices,
     )
     return Loaded(stages, cards, execution, look_up(cards.values()), remarks)
@@ -120,7 +98,7 @@ def rehearsed_stages(
     cards: Mapping[Task, ModelCard],
     sessions: Mapping[Task, Any],
     facts: Mapping[Task, GraphFacts],
-    settings: Settings,
+    settings: AuditSettings,
 ) -> tuple[Stages, Remarks]:
     """The models held against their cards and run on made-up pictures, and what must be said of them.
 
@@ -129,8 +107,8 @@ def rehearsed_stages(
     ModelError : a graph is not what its card says; the message names the key
     """
     detects = detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None
-    embeds = embedder(cards["embed"], sessions["embed"], settings.batch) if "embed" in sessions else None
-    classifies = classifier(cards["classify"], sessions["classify"], settings.batch) if "classify" in sessions else None
+    embeds = embedder(cards["embed"], sessions["embed"], settings.models.batch) if "embed" in sessions else None
+    classifies = classifier(cards["classify"], sessions["classify"], settings.models.batch) if "classify" in sessions else None
     remarks = Remarks()
     if detects is not None:
         rehearse_detector(detects)
@@ -140,7 +118,7 @@ def rehearsed_stages(
     if classifies is not None:
         classifies, said = rehearse_classifier(classifies, facts["classify"])
         remarks += said
-    return Stages(detects, embeds, classifies, settings.many_faces, settings.min_face_px), remarks
+    return Stages(detects, embeds, classifies, settings.faces.many_faces, settings.faces.min_face), remarks
 
 
 def recognised(resolved: Mapping[Task, tuple[ModelCard, Path | None]]) -> tuple[str, ...]:
@@ -152,8 +130,10 @@ def recognised(resolved: Mapping[Task, tuple[ModelCard, Path | None]]) -> tuple[
     )
 
 
-def require_a_task(detect: str, classify: str | None, embed: str | None, *, detect_only: bool) -> None:
+def require_a_task(settings: AuditSettings) -> None:
     """Raise ModelError unless the audit judges something, or detection alone was asked for."""
+    detect, classify, embed = settings.detect, settings.classify, settings.embed
+    detect_only = settings.models.detect_only
     if detect_only and (classify is not None or embed is not None):
         raise ModelError("--detect-only audits detection alone; leave it out, or --classify and --embed")
     if detect_only and detect == NO_DETECT:
@@ -180,20 +160,19 @@ def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
         raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
 
 
-def request_of(table: Manifest, elsewhere: Manifest | None, settings: Settings, loaded: Loaded) -> dict[str, Any]:
+def request_of(table: Manifest, elsewhere: Manifest | None, settings: AuditSettings, loaded: Loaded) -> dict[str, Any]:
     """What must be the same for --resume to end with the same tables."""
 
     versions = loaded.execution.versions
     return {
+        "audit": "images",
         "manifest_sha256": table.sha256,
         "threshold_set_sha256": None if elsewhere is None else elsewhere.sha256,
-        "pair_lists_sha256": [
-            sha256(Path(name)) for name in (settings.verify.pairs, settings.verify.exclude_pairs) if name
-        ],
+        "pair_lists_sha256": [sha256(path) for path in (settings.verify.pairs, settings.verify.exclude_pairs) if path],
         "labels": None if table.joined is None else labels_request(table.joined),
         "rows": len(table.frame),
         "part_rows": PART_ROWS,
-        "settings": plain(asdict(settings)),
+        "settings": recorded(settings),
         "cards": {task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
         "versions": {name: versions[name] for name in SAME_ON_RESUME if name in versions},
     }
@@ -216,15 +195,21 @@ def require_same_request(folder: Path, stored: Any, request: Mapping[str, Any]) 
     """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
     if not isinstance(stored, dict):
         raise RunError(f"{folder}: its run.json does not say what was asked for; choose another --out")
-    changed = []
-    for key, value in request.items():
-        old = stored.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            changed += [f"{key}.{name}" for name in {**old, **value} if old.get(name) != value.get(name)]
-        elif old != value:
-            changed.append(key)
+    changed = differences(stored, request)
     if changed:
         raise RunError(
             f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
             "versions, or choose another --out"
         )
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
+    """The keys, with those above them, whose values differ between two records."""
+    found: list[str] = []
+    for key in {**old, **new}:
+        one, other = old.get(key), new.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found += differences(one, other, f"{path}{key}.")
+        elif one != other:
+            found.append(f"{path}{key}")
+    return found

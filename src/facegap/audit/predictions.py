@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.audit.models import chosen_groupings
 from facegap.audit.record import black_box_record
-from facegap.audit.verify import VerifySettings
-from facegap.derive.groupings import default_groupings, parse_by
+from facegap.audit.settings import AuditSettings
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.outcomes import predictions_table
 from facegap.derive.run import derived
@@ -29,61 +29,40 @@ EMPTY = "the prediction is empty"
 
 
 def audit_predictions(
-    predictions: str | Path,
-    manifest: str | Path,
+    predictions: Path,
+    manifest: Path,
+    settings: AuditSettings,
     *,
     model: str | None = None,
     classes: str | Sequence[str] | None = None,
-    by: str | Sequence[str] | None = None,
-    where: str | None = None,
-    tone: str | Path | None = None,
-    annotations: str | Path | None = None,
-    label_draws: int = 200,
-    seed: int = 0,
-    min_subjects: int = 20,
-    level: float = 0.95,
-    allow_outside: bool = False,
-    out: str | Path | None = None,
 ) -> Run:
-    """Error rates by group from the answers alone that a vendor or an API gave for the images of a manifest.
-
-    predictions : CSV or parquet: image (as the manifest names it), prediction, and perhaps confidence (0 to 1) and age
-    manifest    : CSV or parquet with a column image, subject and labels; the image files need not be here
-    model       : what the tables call the box; the name of the file of predictions where None
-    classes     : the answers that the box can give. None: female and male where it gave no others, else those it gave.
-                  An answer outside of them counts as none; a label outside of them is never an error of the person
-    by, where, tone, annotations, label_draws, seed, min_subjects, level : as in `audit`
-    out         : a new run folder to write; None keeps the run in memory
-
-    Images without a row or with an empty prediction end as no_answer, counted like any other. No detector is judged,
-    so the run has no fta; its no_answer_rate counts every image of the manifest.
+    """Error rates by group from the answers alone that a vendor or an API gave; see `facegap.audit_predictions`.
 
     Raises
     ------
     TableError : either table is malformed, or the predictions name an image that the manifest does not
-    RunError   : `out` is not empty or not writable
+    RunError   : the run folder is not empty or not writable
     """
-    table = read_manifest(Path(manifest), allow_outside=allow_outside, where=where)
-    table = with_tone(table, Path(manifest), tone, annotations, draws=label_draws, seed=seed)
-    answers = read_predictions(Path(predictions))
-    require_known_images(answers, table, Path(manifest), Path(predictions).name)
-    if by is None:
-        groupings, notes = default_groupings(table.frame, table.labels)
-    else:
-        groupings, notes = parse_by(by, table.labels), ()
+    groups = settings.groups
+    table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=groups.where)
+    table = with_tone(
+        table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=settings.verify.seed
+    )
+    answers = read_predictions(predictions)
+    require_known_images(answers, table, manifest, predictions.name)
+    groupings, notes = chosen_groupings(table, settings)
     chosen = chosen_classes(classes, answers)
     rows = answered_rows(table.frame, answers, chosen)
     record = black_box_record(
         table,
         groupings,
         [*notes, *label_warnings(table, chosen)],
-        {"classify": model or Path(predictions).stem},
-        VerifySettings(),
-        min_subjects=min_subjects,
-        level=level,
+        {"classify": model or predictions.stem},
+        settings,
+        kind="predictions",
     )
     record |= {
-        "request": {"predictions_sha256": answers.sha256, "classes": list(chosen), "where": where},
+        "request": {**record["request"], "predictions_sha256": answers.sha256, "classes": list(chosen)},
         "classes": list(chosen),
         "says_age": bool(answers.frame["age"].notna().any()),
     }
@@ -101,8 +80,8 @@ def audit_predictions(
             labels=None if table.joined is None else table.joined.probabilities,
         )
     )
-    if out is not None:
-        run.write(out)
+    if settings.output.folder is not None:
+        run.write(settings.output.folder)
     return run
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.audit.models import Loaded, Settings, chosen_groupings, plain
-from facegap.audit.verify import VerifySettings
+from facegap.audit.models import Loaded, chosen_groupings, plain
+from facegap.audit.settings import AuditSettings, recorded
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.label_uncertainty.notes import label_warnings
 from facegap.inputs.cards.schema import ModelCard, Task
@@ -24,7 +24,7 @@ RECORD_VERSION = 2  # since 2 gaps.csv says what label noise does
 
 
 def record_of(
-    table: Manifest, settings: Settings, loaded: Loaded, request: Mapping[str, Any], rows: pd.DataFrame
+    table: Manifest, settings: AuditSettings, loaded: Loaded, request: Mapping[str, Any], rows: pd.DataFrame
 ) -> dict[str, Any]:
     """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
 
@@ -46,8 +46,8 @@ def record_of(
         "classes": list(judged.gender_classes) if judged else [],
         "says_age": bool(judged and judged.says_age),
         "groupings": [list(grouping) for grouping in groupings],
-        "level": settings.level,
-        "min_subjects": settings.min_subjects,
+        "level": settings.groups.level,
+        "min_subjects": settings.groups.min_subjects,
         "execution": plain(asdict(loaded.execution)),
         "timing": {**timing(rows), "by_group": timing_by_group(rows, table.frame, groupings)},
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
@@ -77,17 +77,24 @@ def black_box_record(
     groupings: Sequence[Grouping],
     notes: Sequence[str],
     models: Mapping[str, str],
-    settings: VerifySettings,
+    settings: AuditSettings,
     *,
-    min_subjects: int,
-    level: float,
+    kind: str,
 ) -> dict[str, Any]:
-    """The record of an audit in which no model ran here: templates or scores were handed over."""
+    """The record of an audit in which no model ran here: answers, templates or scores were handed over.
+
+    kind : which of these, as the command is called
+    """
     versions = {name: version_of(name) for name in ("facegap", "numpy", "scipy", "pandas", "numba") if version_of(name)}
     return {
         "version": RECORD_VERSION,
         "state": "complete",
-        "request": {"settings": plain(asdict(settings))},
+        "request": {
+            "audit": kind,
+            "model": models.get("embed", models.get("classify")),
+            "manifest_sha256": table.sha256,
+            "settings": recorded(settings),
+        },
         "manifest": {
             "sha256": table.sha256,
             "rows": len(table.frame),
@@ -100,8 +107,8 @@ def black_box_record(
         "classes": [],
         "says_age": False,
         "groupings": [list(grouping) for grouping in groupings],
-        "level": level,
-        "min_subjects": min_subjects,
+        "level": settings.groups.level,
+        "min_subjects": settings.groups.min_subjects,
         "execution": {
             "device_name": "no model ran here",
             "providers_used": [],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.models import chosen_groupings
 from facegap.audit.pair_lists import NO_PAIRS, read_pairs
 from facegap.audit.record import black_box_record
 from facegap.audit.run import run_folder
-from facegap.audit.thresholds import VerifySettings, given_points, roles_of
+from facegap.audit.settings import AuditSettings, Verify
+from facegap.audit.thresholds import given_points, roles_of
 from facegap.audit.verify import Images, Matching, listed_matching, match
-from facegap.derive.groupings import default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.run import derived
 from facegap.errors import StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.inputs.scores.read import ScoreList, read_scores
+from facegap.runtime import usable_cores
 from facegap.store import run as store
 from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
@@ -32,38 +33,22 @@ NPY_MAGIC = b"\x93NUMPY"
 ROWS_AT_ONCE = 8192  # of templates in double precision
 
 
-def audit_embeddings(
-    embeddings: str | Path,
-    manifest: str | Path,
-    *,
-    model: str = "embeddings",
-    by: str | Sequence[str] | None = None,
-    tone: str | Path | None = None,
-    annotations: str | Path | None = None,
-    verify: VerifySettings | None = None,
-    min_subjects: int = 20,
-    level: float = 0.95,
-    workers: int = 2,
-    out: str | Path | None = None,
-) -> Run:
+def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, *, model: str) -> Run:
     """Verification from templates alone: row k of an .npy file belongs to row k of the manifest.
-
-    embeddings : float array (rows, dimension); rows are divided by their length. Zero rows and rows that are not
-                 finite are faces that gave no template: they count as lost
-    manifest   : CSV or parquet with a column image (any text that names the row), subject, and labels
-    tone, annotations : as in `audit`; rates of comparisons take such labels as certain
-    verify     : how thresholds are found; see VerifySettings
 
     Raises
     ------
     TableError : the file is no array of numbers, or has another number of rows than the manifest
     """
-    settings = verify or VerifySettings()
-    refuse(settings, threshold_on="a set of its own has templates of its own; leave it to --split, or give --threshold")
-    table = read_manifest(Path(manifest), allow_outside=True)
-    table = with_tone(table, Path(manifest), tone, annotations, seed=settings.seed)
-    groupings, notes = groupings_and_notes(table, by)
-    raw = read_npy(Path(embeddings))
+    refuse(
+        settings.verify,
+        threshold_on="a set of its own has templates of its own; leave it to --split, or give --threshold",
+    )
+    groups, verify = settings.groups, settings.verify
+    table = read_manifest(manifest, allow_outside=True, where=groups.where)
+    table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
+    groupings, notes = chosen_groupings(table, settings)
+    raw = read_npy(embeddings)
     if len(raw) != len(table.frame):
         raise TableError(f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame)}; row k must be row k")
     templates, usable = unit_templates(raw)
@@ -71,66 +56,49 @@ def audit_embeddings(
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
     faces = black_box_faces(table.frame, np.where(usable, "ok", "no_template"))
     images = Images(table.frame, np.flatnonzero(usable), templates)
-    matching = match(images, None, groupings, settings, published_threshold=None, workers=workers)
-    record = black_box_record(
-        table, groupings, notes, {"detect": model, "embed": model}, settings, min_subjects=min_subjects, level=level
-    )
-    return finished(record, table, faces, matching, out, embeddings=images.templates)
+    workers = settings.models.workers or usable_cores()
+    matching = match(images, None, groupings, verify, published_threshold=None, workers=workers)
+    record = black_box_record(table, groupings, notes, {"detect": model, "embed": model}, settings, kind="embeddings")
+    return finished(record, table, faces, matching, settings.output.folder, embeddings=images.templates)
 
 
-def audit_scores(
-    scores: str | Path,
-    manifest: str | Path | None = None,
-    *,
-    model: str = "scores",
-    by: str | Sequence[str] | None = None,
-    verify: VerifySettings | None = None,
-    min_subjects: int = 20,
-    level: float = 0.95,
-    out: str | Path | None = None,
-) -> Run:
+def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *, model: str) -> Run:
     """Verification from scores alone, as Bob writes them or as a plain CSV; higher scores are more alike.
-
-    verify   : as in `audit`; exclude_pairs names what the scores name, two images or two subjects
-    manifest : names the groups: of images where the scores name images, of subjects where they name subjects;
-               without it everybody is one group
-    A score of NaN is a comparison that could not be made: left out of FMR and FNMR, counted in GFAR and GFRR.
 
     Raises
     ------
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
-    settings = verify or VerifySettings()
+    verify = settings.verify
     refuse(
-        settings,
+        verify,
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
         pairs="the file of scores is the list of pairs",
     )
-    listed = read_scores(Path(scores))
-    table, rows_of_names = people_of(listed, Path(scores), None if manifest is None else Path(manifest))
-    pairs = pairs_of(listed, rows_of_names, table.frame, Path(scores))
-    groupings, notes = groupings_and_notes(table, by)
-    given = given_points(settings, None)
-    roles = roles_of(table.frame["subject"], settings, needed=not given)
+    listed = read_scores(scores)
+    table, rows_of_names = people_of(listed, scores, manifest)
+    pairs = pairs_of(listed, rows_of_names, table.frame, scores)
+    groupings, notes = chosen_groupings(table, settings)
+    given = given_points(verify, None)
+    roles = roles_of(table.frame["subject"], verify, needed=not given)
     excluded = NO_PAIRS
-    if settings.exclude_pairs is not None:
-        excluded = read_pairs(Path(settings.exclude_pairs), table.frame, meaning="--exclude-pairs", repeats=True)
+    if verify.exclude_pairs is not None:
+        excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
     everybody = np.ones(len(table.frame), np.bool_)
-    matching = listed_matching(pairs, table.frame, roles, excluded, settings, given, None, groupings, everybody)
+    matching = listed_matching(pairs, table.frame, roles, excluded, verify, given, None, groupings, everybody)
     faces = black_box_faces(table.frame, np.full(len(table.frame), "ok"))
-    record = black_box_record(
-        table, groupings, notes, {"embed": model}, settings, min_subjects=min_subjects, level=level
-    )
+    record = black_box_record(table, groupings, notes, {"embed": model}, settings, kind="scores")
+    record["request"]["manifest_sha256"] = None if manifest is None else table.sha256
     record["scores"] = {
         "sha256": listed.sha256,
         "layout": listed.layout,
         "rows": len(listed),
         "without_score": listed.lost,
     }
-    return finished(record, table, faces, matching, out)
+    return finished(record, table, faces, matching, settings.output.folder)
 
 
-def refuse(settings: VerifySettings, **why: str) -> None:
+def refuse(settings: Verify, **why: str) -> None:
     """Raise StatisticsError for a setting that cannot be kept here, instead of passing over it."""
     for name, reason in why.items():
         if getattr(settings, name) is not None:
@@ -272,15 +240,6 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
     return pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
 
 
-def groupings_and_notes(
-    table: Manifest, by: str | Sequence[str] | None
-) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
-    """Terms of --by, or every label column, and what is not split by."""
-    if by is None:
-        return default_groupings(table.frame, table.labels)
-    return parse_by(by, table.labels), ()
-
-
 def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
     """FACES where no image was seen: outcomes alone."""
     ok = outcome == "ok"
@@ -302,7 +261,7 @@ def finished(
     table: Manifest,
     faces: pd.DataFrame,
     matching: Matching,
-    out: str | Path | None,
+    out: Path | None,
     embeddings: NDArray[np.float32] | None = None,
 ) -> Run:
     """The run with its tables, written to `out` where one is named."""
@@ -322,7 +281,7 @@ def finished(
     )
     run = derived(run)
     if out is not None:
-        with run_folder(Path(out), resume=False) as (folder, _):
+        with run_folder(out, resume=False) as (folder, _):
             store.write_run(run, folder)
             store.finish(folder)
     return run

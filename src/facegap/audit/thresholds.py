@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.settings import Verify
 from facegap.derive.comparisons import Comparisons, impostors_within
 from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
@@ -22,31 +23,6 @@ EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
 IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
 MOST_NAMED = 20  # groups in a message
-
-
-@dataclass(frozen=True)
-class VerifySettings:
-    """How the threshold is found and which pairs count.
-
-    fmr          : targets; a threshold each, over all threshold-set impostors, or those of one group (`fmr_on`)
-    thresholds   : given instead; `published` takes the card's own as well
-    threshold_on : manifest of other people; without, a share `split` of the subjects is set aside by `seed`
-    in_sample    : find the threshold on the very pairs that it is judged on; said wherever it is printed
-    pairs        : CSV of the only pairs to compare; exclude_pairs: CSV of reviewed pairs that are counted nowhere
-    tail_limit   : longest list of impostor pairs kept
-    """
-
-    fmr: tuple[float, ...] = (1e-3,)
-    fmr_on: str | None = None
-    thresholds: tuple[float, ...] = ()
-    published: bool = False
-    threshold_on: str | None = None
-    split: float = 0.5
-    seed: int = 0
-    in_sample: bool = False
-    pairs: str | None = None
-    exclude_pairs: str | None = None
-    tail_limit: int = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -82,20 +58,18 @@ class Basis:
     words: str
 
 
-def given_points(settings: VerifySettings, published: float | None) -> list[Operating]:
+def given_points(settings: Verify, published: float | None) -> list[Operating]:
     """Thresholds that need no threshold_set.
 
     Raises
     ------
     TableError      : the card publishes none
-    StatisticsError : a threshold that is no number; --in-sample beside --threshold-on
+    StatisticsError : a threshold that is no number
     """
-    if settings.in_sample and settings.threshold_on is not None:
-        raise StatisticsError("--in-sample and --threshold-on contradict each other; give one of them")
-    wrong = [value for value in settings.thresholds if not np.isfinite(value)]
+    wrong = [value for value in settings.scores if not np.isfinite(value)]
     if wrong:
         raise StatisticsError(f"--threshold {wrong[0]}: a threshold is a finite score")
-    points = [Operating(float(value), "given") for value in settings.thresholds]
+    points = [Operating(value, "given") for value in settings.scores]
     if settings.published:
         if published is None:
             raise TableError("--threshold published: the embedder's card publishes none; give a number, or --fmr")
@@ -116,7 +90,7 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
     return list(merged.values())
 
 
-def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> NDArray[np.str_]:
+def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[np.str_]:
     """What each image is for: `evaluation`, or `threshold_set` where the threshold is found on a part of the subjects.
 
     The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
@@ -124,8 +98,7 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
 
     Raises
     ------
-    TableError      : fewer than four subjects to split
-    StatisticsError : a share outside 0 to 1
+    TableError : fewer than four subjects to split
     """
     roles = np.full(len(subjects), THRESHOLD_SET)  # the longer word first: numpy cuts text to the length it began with
     roles[:] = EVALUATION
@@ -137,8 +110,6 @@ def roles_of(subjects: pd.Series, settings: VerifySettings, *, needed: bool) -> 
             f"{people} subjects are too few to find a threshold on some and judge it on others; "
             "give --threshold, --threshold-on, or --in-sample"
         )
-    if not 0 < settings.split < 1:
-        raise StatisticsError(f"--split {settings.split:g} is no share of the subjects between 0 and 1")
     from sklearn.model_selection import GroupShuffleSplit
 
     aside = min(max(round(settings.split * people), 2), people - 2)
@@ -162,7 +133,7 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     return f"{len(names)} subjects of --threshold-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
 
 
-def operating_points(basis: Basis, groupings: Sequence[Grouping], settings: VerifySettings) -> list[Operating]:
+def operating_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[Operating]:
     """A threshold for each target FMR, with the words on where it comes from.
 
     Raises
@@ -207,7 +178,7 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
     return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
 
 
-def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: VerifySettings) -> list[dict[str, Any]]:
+def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[dict[str, Any]]:
     """Per target, grouping and known group the threshold at the target among the group's own impostor pairs.
 
     threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;

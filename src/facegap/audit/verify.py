@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.audit.pair_lists import NO_PAIRS, read_pairs, scored_pairs
+from facegap.audit.settings import Verify
 from facegap.audit.thresholds import (
     EVALUATION,
     IN_SAMPLE,
     THRESHOLD_SET,
     Basis,
     Images,
-    VerifySettings,
     elsewhere_in_words,
     given_points,
     named_group,
@@ -47,7 +46,6 @@ __all__ = [
     "THRESHOLD_SET",
     "Images",
     "Matching",
-    "VerifySettings",
     "given_points",
     "listed_matching",
     "match",
@@ -69,7 +67,7 @@ class Matching:
 
 
 def require_comparable(
-    manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, groupings: Sequence[Grouping], settings: VerifySettings
+    manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, groupings: Sequence[Grouping], settings: Verify
 ) -> None:
     """Refuse before the first image what could only fail after the last; what the card publishes is not known here.
 
@@ -79,21 +77,22 @@ def require_comparable(
     ------
     StatisticsError, TableError : unusable pair lists, too few subjects to split, settings that contradict each other
     """
-    given = bool(given_points(replace(settings, published=False), None)) or settings.published
+    given = bool(settings.threshold)
+    given_points(replace(settings, threshold=settings.scores), None)
     roles_of(manifest["subject"], settings, needed=elsewhere is None and not given)
     if settings.fmr_on is not None and not given:
         named_group(manifest if elsewhere is None else elsewhere, groupings, settings.fmr_on)
     if settings.pairs is not None:
-        read_pairs(Path(settings.pairs), manifest, meaning="--pairs", repeats=False)
+        read_pairs(settings.pairs, manifest, meaning="--pairs", repeats=False)
     if settings.exclude_pairs is not None:
-        read_pairs(Path(settings.exclude_pairs), manifest, meaning="--exclude-pairs", repeats=True)
+        read_pairs(settings.exclude_pairs, manifest, meaning="--exclude-pairs", repeats=True)
 
 
 def match(
     images: Images,
     threshold_set: Images | None,
     groupings: Sequence[Grouping],
-    settings: VerifySettings,
+    settings: Verify,
     *,
     published_threshold: float | None,
     workers: int,
@@ -106,7 +105,7 @@ def match(
     """
     excluded = NO_PAIRS
     if settings.exclude_pairs is not None:
-        excluded = read_pairs(Path(settings.exclude_pairs), images.manifest, meaning="--exclude-pairs", repeats=True)
+        excluded = read_pairs(settings.exclude_pairs, images.manifest, meaning="--exclude-pairs", repeats=True)
     given = given_points(settings, published_threshold)
     roles = roles_of(images.manifest["subject"], settings, needed=threshold_set is None and not given)
     elsewhere = None
@@ -117,7 +116,7 @@ def match(
         )
         elsewhere = basis_of(threshold_set, everybody, words, groupings, NO_PAIRS, settings, workers=workers)
     if settings.pairs is not None:
-        pairs = scored_pairs(images, Path(settings.pairs), workers=workers)
+        pairs = scored_pairs(images, settings.pairs, workers=workers)
         return listed_matching(
             pairs, images.manifest, roles, excluded, settings, given, elsewhere, groupings, images.enrolled
         )
@@ -128,7 +127,7 @@ def match_all(
     images: Images,
     elsewhere: Basis | None,
     groupings: Sequence[Grouping],
-    settings: VerifySettings,
+    settings: Verify,
     roles: NDArray[np.str_],
     excluded: PairRows,
     given: Sequence[Operating],
@@ -170,7 +169,7 @@ def basis_of(
     words: str,
     groupings: Sequence[Grouping],
     excluded: PairRows,
-    settings: VerifySettings,
+    settings: Verify,
     *,
     workers: int,
 ) -> Basis:
@@ -186,9 +185,9 @@ def points_record(points: Sequence[Operating], transfer: Sequence[dict[str, Any]
     return {"operating": operating, "transfer_points": list(transfer)}
 
 
-def require_enough_pairs(manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, settings: VerifySettings) -> None:
+def require_enough_pairs(manifest: pd.DataFrame, elsewhere: pd.DataFrame | None, settings: Verify) -> None:
     """Raise StatisticsError where even with every face found there are too few impostor pairs for a target FMR."""
-    if settings.thresholds or settings.published or settings.pairs is not None:
+    if settings.threshold or settings.pairs is not None:
         return
     roles = roles_of(manifest["subject"], settings, needed=elsewhere is None)
     role = EVALUATION if settings.in_sample else THRESHOLD_SET
@@ -301,7 +300,7 @@ def listed_matching(
     manifest: pd.DataFrame,
     roles: NDArray[np.str_],
     excluded: PairRows,
-    settings: VerifySettings,
+    settings: Verify,
     given: Sequence[Operating],
     elsewhere: Basis | None,
     groupings: Sequence[Grouping],

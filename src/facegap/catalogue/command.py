@@ -7,25 +7,30 @@ from typing import Annotated
 
 import typer
 
-from facegap.options import AllowOutside, By, ManifestPath, ModelsDir, Where
+from facegap.audit.settings import AuditSettings
+from facegap.options import ManifestPath, Only, with_settings
 
 
-def check(manifest: ManifestPath, by: By = None, where: Where = None, allow_outside: AllowOutside = False) -> None:
+@with_settings
+def check(manifest: ManifestPath, settings: Annotated[AuditSettings, Only("by", "where", "allow_outside")]) -> None:
     """Check a manifest before any model runs: its groups, and the difference that they could show."""
     from facegap.catalogue.tables import check_manifest
     from facegap.report.terminal import print_tables, print_warnings
 
-    tables, warnings = check_manifest(manifest, by=by, where=where, allow_outside=allow_outside)
+    tables, warnings = check_manifest(
+        manifest, by=settings.by, where=settings.groups.where, allow_outside=settings.faces.allow_outside
+    )
     print_tables(tables)
     print_warnings(warnings)
 
 
-def models(models_dir: ModelsDir = None) -> None:
+@with_settings
+def models(settings: Annotated[AuditSettings, Only("models_dir")]) -> None:
     """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
     from facegap.catalogue.tables import models_table
     from facegap.report.terminal import print_tables
 
-    print_tables([models_table(models_dir or ())])
+    print_tables([models_table(settings.models.models_dir)])
 
 
 def datasets(

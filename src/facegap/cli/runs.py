@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from facegap.options import AllowOutside
+from facegap.audit.settings import AuditSettings
+from facegap.options import IncludeIds, Only, with_settings
 
 
+@with_settings
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
-    include_ids: Annotated[bool, typer.Option("--include-ids", help="Name images in tables")] = False,
+    settings: Annotated[AuditSettings, Only("allow_outside")],
+    include_ids: IncludeIds = False,
     include_images: Annotated[
         bool, typer.Option("--include-images", help="Show small copies of images that failed; needs --images")
     ] = False,
     images: Annotated[
         Path | None, typer.Option(help="--include-images: the folder of the run's manifest", show_default=False)
     ] = None,
-    allow_outside: AllowOutside = False,
 ) -> None:
     """Make report.html and figures/ of a finished run again, from its tables alone: no image is opened.
 
@@ -32,7 +34,7 @@ def report(
 
     if include_images != (images is not None):
         raise typer.BadParameter("--include-images and --images FOLDER go together", param_hint="--include-images")
-    wanted = None if images is None else Images(images, allow_outside)
+    wanted = None if images is None else Images(images, settings.faces.allow_outside)
     page = report_again(run, include_ids=include_ids, images=wanted)
     typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")
 

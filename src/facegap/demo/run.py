@@ -62,6 +62,7 @@ def demo(
     RunError : a seed that is the truth's own; `out` is there already, or cannot be made
     """
     from facegap.audit.run import audit
+    from facegap.audit.settings import PUBLISHED, settings_from
     from facegap.compare.build import compare, write_comparison
     from facegap.report.page import add_report
 
@@ -74,14 +75,18 @@ def demo(
         what = f"auditing the {version} model"
         run = audit(
             out / MANIFEST,
-            detect=card("detector"),
-            classify=card(f"gender_{version}"),
-            embed=card(f"embedder_{version}"),
-            by=TERM,
-            published_threshold=True,
-            out=out / version,
-            workers=workers,
-            progress=lambda done, total, what=what: step(what, done, total),  # type: ignore[misc]
+            settings_from(
+                {
+                    "detect": card("detector"),
+                    "classify": card(f"gender_{version}"),
+                    "embed": card(f"embedder_{version}"),
+                    "by": TERM,
+                    "threshold": PUBLISHED,
+                    "folder": out / version,
+                    "workers": workers,
+                    "progress": lambda done, total, what=what: step(what, done, total),
+                }
+            ),
         )
         step(f"writing the report of the {version} model", 0, 1)
         add_report(out / version, run, include_ids=False)

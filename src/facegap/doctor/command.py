@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.options import AllowOutside, ModelsDir, Where
+from facegap.audit.settings import AuditSettings
+from facegap.options import Only, with_settings
 
 
+@with_settings
 def doctor(
     model: Annotated[
         str, typer.Argument(help="A card's name, a .toml card, or an .onnx, with or without a card", show_default=False)
@@ -21,6 +23,18 @@ def doctor(
             show_default=False,
         ),
     ],
+    settings: Annotated[
+        AuditSettings,
+        Only(
+            "detect",
+            "device",
+            "workers",
+            "where",
+            "models_dir",
+            "allow_outside",
+            said={"detect": "Detector, as in audit"},
+        ),
+    ],
     sample: Annotated[
         int | None,
         typer.Option(
@@ -28,7 +42,6 @@ def doctor(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of that draw")] = 0,
-    detect: Annotated[str, typer.Option(help="Detector, as in audit")] = "yunet",
     judge_by: Annotated[
         Literal["gender", "age"] | None, typer.Option(help="What a classifier that says both is judged by")
     ] = None,
@@ -48,11 +61,6 @@ def doctor(
             help="Folder that remembers findings [default: FACEGAP_FINDINGS, else the user's cache]", show_default=False
         ),
     ] = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the models run; a promise")] = "cpu",
-    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Parts under way at once")] = None,
-    where: Where = None,
-    models_dir: ModelsDir = None,
-    allow_outside: AllowOutside = False,
 ) -> None:
     """Check the preprocessing that a card states: would the model do better with other settings?
 
@@ -69,14 +77,22 @@ def doctor(
 
     require_free(out, model, propose=propose)
     require_memory(findings)
-    asked = Asked(detect, sample, seed, judge_by, device, workers, tuple(models_dir or ()))
+    asked = Asked(
+        settings.detect,
+        sample,
+        seed,
+        judge_by,
+        settings.models.device,
+        settings.models.workers,
+        settings.models.models_dir,
+    )
     with progress_bar() as progress:
         examined = examine(
             model,
             manifest,
             asked,
-            where=where,
-            allow_outside=allow_outside,
+            where=settings.groups.where,
+            allow_outside=settings.faces.allow_outside,
             propose=propose,
             task=task,
             progress=progress,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from facegap import runtime
+from facegap.audit.settings import AuditSettings, Models
 from facegap.doctor import propose as doctor_proposing
 from facegap.doctor.alternatives import Variant, variants
 from facegap.doctor.evidence import Judgement, judge
@@ -47,13 +48,13 @@ class Asked:
     workers  : parts under way at once; None: one for each processor
     """
 
-    detect: str = "yunet"
+    detect: str = AuditSettings.detect
     people: int | None = None
     seed: int = 0
     question: Question | None = None
-    device: Device = "cpu"
-    workers: int | None = None
-    folders: tuple[Path, ...] = ()
+    device: Device = Models.device
+    workers: int | None = Models.workers
+    folders: tuple[Path, ...] = Models.models_dir
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from facegap.audit.settings import PUBLISHED
 from facegap.derive.groupings import attribute_columns
 from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
 from facegap.report.unnamed import unnamed
@@ -232,10 +233,10 @@ def groups_of(run: Run) -> dict[str, Any]:
 def thresholds_of(run: Run) -> dict[str, Any]:
     """How thresholds were set, and what they are."""
     points = run.record.get("operating", [])
-    settings = run.record.get("request", {}).get("settings", {})
-    verify = settings.get("verify", settings)
-    kinds = (("published", "published"), ("thresholds", "given"), ("in_sample", "in_sample"))
-    kind = next((kind for key, kind in kinds if verify.get(key)), "set")
+    verify = run.record.get("request", {}).get("settings", {}).get("verify", {})
+    given = verify.get("threshold", [])
+    kinds = {"published": PUBLISHED in given, "given": bool(given), "in_sample": verify.get("in_sample")}
+    kind = next((kind for kind, holds in kinds.items() if holds), "set")
     return {
         "convention": "accept when score >= threshold",
         "policy": POLICIES[kind] if points else "",

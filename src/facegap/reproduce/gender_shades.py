@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facegap.audit.predictions import audit_predictions
+from facegap.audit.settings import AuditSettings
 from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.groups import verdict_text
@@ -109,7 +110,7 @@ def audited(vendor: str, folder: Path) -> Run:
     manifest, answers = folder / "people.csv", folder / f"{file_name(vendor)}.csv"
     write_bytes(manifest, csv_text(("image", "gender", "tone"), zip(names, people.gender, people.tone, strict=True)))
     write_bytes(answers, csv_text(("image", "prediction"), zip(names, people.prediction, strict=True)))
-    run = audit_predictions(answers, manifest, model=vendor, by=BY)
+    run = audit_predictions(answers, manifest, AuditSettings(by=BY), model=vendor)
     record = {**run.record, "source": SOURCE, "warnings": [SECONDARY, *run.record["warnings"]]}
     return replace(run, record=record)
 

@@ -7,13 +7,28 @@ from typing import Annotated, Literal
 
 import typer
 
-from facegap.options import AllowOutside, ManifestPath, ModelsDir, Where
+from facegap.audit.settings import AuditSettings
+from facegap.options import ManifestPath, Only, with_settings
 
 
+@with_settings
 def tone(
     manifest: ManifestPath,
+    settings: Annotated[
+        AuditSettings,
+        Only(
+            "detect",
+            "where",
+            "models_dir",
+            "workers",
+            "faces",
+            said={
+                "detect": "Detector with five points: a card's name, or a .toml card",
+                "workers": "Images processed at once",
+            },
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Table to write, parquet, readable by you alone")] = Path("tone.parquet"),
-    detect: Annotated[str, typer.Option(help="Detector with five points: a card's name, or a .toml card")] = "yunet",
     cut: Annotated[
         float, typer.Option(min=-90, max=90, help="Degrees of ITA; a measured tone above it is lighter")
     ] = 28.0,
@@ -24,18 +39,6 @@ def tone(
     pool: Annotated[
         bool, typer.Option("--pool", help="Rest each subject's tone on all photographs of the subject")
     ] = False,
-    where: Where = None,
-    models_dir: ModelsDir = None,
-    many_faces: Annotated[
-        Literal["largest", "refuse", "centre"], typer.Option(help="Which face counts where there are several")
-    ] = "largest",
-    min_face: Annotated[
-        int, typer.Option(min=1, help="Smaller faces, in pixels of the shorter side, end as too_small")
-    ] = 12,
-    workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Images under way at once [default: processors]")
-    ] = None,
-    allow_outside: AllowOutside = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it is there")] = False,
 ) -> None:
     """Measure skin tone in photographs: ITA, nearest Monk colour, lighter or darker, each with its doubt.
@@ -53,17 +56,11 @@ def tone(
     with progress_bar() as progress:
         frame = measure_manifest(
             manifest,
+            settings,
             out=out,
-            detect=detect,
             cut=cut,
             prior=prior,
             pool=pool,
-            where=where,
-            models_dirs=models_dir or (),
-            allow_outside=allow_outside,
-            many_faces=many_faces,
-            min_face_px=min_face,
-            workers=workers,
             overwrite=overwrite,
             progress=progress,
         )

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from facegap.audit.models import Settings, load_models
+from facegap.audit.models import load_models
 from facegap.audit.run import Counter, Progress
+from facegap.audit.settings import AuditSettings
 from facegap.errors import ModelError, RunError
 from facegap.groups.lab import hue, ita, nearest_monk
 from facegap.groups.prior import Prior, darker_probability, learnt_prior
@@ -49,23 +50,18 @@ class Toned:
 
 def measure_manifest(
     manifest: Path,
+    settings: AuditSettings,
     *,
     out: Path,
-    detect: str = "yunet",
     cut: float = ITA_CUT,
     prior: Prior = "manifest",
     pool: bool = False,
-    where: str | None = None,
-    models_dirs: Sequence[Path] = (),
-    allow_outside: bool = False,
-    many_faces: Literal["largest", "refuse", "centre"] = "largest",
-    min_face_px: int = 12,
-    workers: int | None = None,
     overwrite: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> pd.DataFrame:
     """Measure the skin tone in every photograph of a manifest and write the table TONE to `out`, mode 0600.
 
+    settings : the detector, the rows, and which face counts
     cut  : degrees of ITA; above it a tone is lighter
     prior: "manifest": the spread of tones is learnt from the manifest's own photographs, without labels; "flat": none
     pool : rest the values of each subject on all of the subject's photographs instead of on one
@@ -77,12 +73,13 @@ def measure_manifest(
     CardError, FetchError, ModelError, DeviceError : see `load_models`; a detector that gives no points
     """
     require_free(out, overwrite=overwrite)
-    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
-    settings = Settings(detect, None, None, many_faces=many_faces, min_face_px=min_face_px)
-    loaded = load_models(settings, models_dirs, workers)
+    table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=settings.groups.where)
+    loaded = load_models(settings)
     spec = loaded.cards["detect"].detector if "detect" in loaded.cards else None
     if spec is None or not spec.points:
-        raise ModelError(f"--detect {detect}: skin is looked for around five points, which it does not give; use yunet")
+        raise ModelError(
+            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet"
+        )
     found = list(measured_rows(table, loaded.stages, loaded.execution.workers, Counter(len(table.frame), progress)))
     if pool:
         found = pooled_rows(found, table.frame["subject"].tolist())

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit.scores import audit_embeddings
-from facegap.audit.verify import VerifySettings
+from facegap.api import audit_embeddings
+from facegap.audit.settings import Verify
 from facegap.derive.label_uncertainty import pairs as label_pairs
 from facegap.derive.run import derived
 from facegap.store.run import Run
@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     frame.to_csv(folder / "people.csv", index=False)
     return audit_embeddings(
-        folder / "templates.npy", folder / "people.csv", by="tone", verify=VerifySettings(fmr=(), thresholds=(0.6,))
+        folder / "templates.npy", folder / "people.csv", by="tone", verify=Verify(fmr=(), threshold=(0.6,))
     )
 
 

@@ -1,0 +1,655 @@
+"""Every setting of an audit: its default, its bounds and its help, here and nowhere else.
+
+The options of the command line are generated from these classes, and the command that makes a run again is printed from
+the settings in its run.json that differ from their defaults. This file is loaded with the package, so it imports nothing
+that takes time.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeVar
+
+from facegap.errors import SettingError
+
+PUBLISHED: Literal["published"] = "published"
+NO_DETECT = "none"
+SETTING = "setting"  # key of a Setting in the metadata of a field
+
+# headings of the help
+MODELS = "Models"
+FACES = "Faces"
+GROUPS = "Groups"
+LABELS = "Labels of skin tone"
+VERIFICATION = "Verification (1:1)"
+IDENTIFICATION = "Identification (1:N)"
+SERVICE = "Black-box service"
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of one setting apart from its name, type and default.
+
+    help             : one sentence, printed by --help
+    heading          : heading of the help that the option stands under; empty: the first
+    flag             : name of the option where it is not the name of the field
+    minimum, maximum : bounds of the value, or of each of several values
+    recorded         : whether it decides a result, so that run.json keeps it and --resume must find it unchanged
+    option           : whether the command line has it; a function is given in Python only
+    without          : what is done without it, in words, where the default is None or nothing
+    command_default  : default of the command line where it differs: a command leaves a folder, a function need not
+    read, write      : make the value of what a caller gives, and of the value what run.json keeps
+    """
+
+    help: str
+    heading: str = ""
+    flag: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    recorded: bool = True
+    option: bool = True
+    without: str = ""
+    command_default: Any = None
+    read: Callable[[Any], Any] | None = None
+    write: Callable[[Any], Any] | None = None
+
+
+def setting(default: Any, *, help: str, **known: Any) -> Any:
+    """A field of a settings class with its default; `known` are fields of `Setting`."""
+    return field(default=default, metadata={SETTING: Setting(help, **known)})
+
+
+# ---- values as callers give them, and as run.json keeps them ----
+
+
+def one_or_many(kind: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """A reader of one value or several: each once, in the order given."""
+
+    def read(value: Any) -> tuple[Any, ...]:
+        several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        return tuple(dict.fromkeys(kind(one) for one in several))
+
+    return read
+
+
+def in_order(value: Any) -> tuple[int, ...]:
+    """Whole numbers, rising, each once."""
+    return tuple(sorted(one_or_many(int)(value)))
+
+
+def path(value: Any) -> Path:
+    """A path; text is taken as one."""
+    return Path(value)
+
+
+def accepted_score(value: Any) -> float | Literal["published"]:
+    """A score to accept from, or the word `published`."""
+    if value == PUBLISHED:
+        return PUBLISHED
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"--threshold: {value!r} is neither a number nor '{PUBLISHED}'") from None
+
+
+def terms(value: Any) -> str:
+    """The groupings of --by as one text."""
+    return value if isinstance(value, str) else ",".join(value)
+
+
+def file_name(value: Any) -> str:
+    """A path without its folders: run folders are handed on, and a path says who made them."""
+    return PurePath(str(value)).name
+
+
+def model_name(value: Any) -> Any:
+    """How a model was named: a path without its folders, a function with all that is known of it."""
+    return value.recorded() if isinstance(value, CallableModel) else file_name(value)
+
+
+# ---- what is checked of every settings object ----
+
+
+def settle(chosen: Any) -> None:
+    """Bring the values of a settings object into their own types, and refuse those out of bounds.
+
+    Raises
+    ------
+    SettingError : naming the option, the value and the bounds
+    """
+    for one in fields(chosen):
+        value, known = getattr(chosen, one.name), one.metadata.get(SETTING)
+        if value is None or known is None:
+            continue
+        if known.read is not None:
+            try:
+                value = known.read(value)
+            except (TypeError, ValueError) as error:
+                if isinstance(error, SettingError):
+                    raise
+                raise SettingError(f"{option_name(one)}: {value!r} is not understood ({error})") from None
+            object.__setattr__(chosen, one.name, value)
+        for single in value if isinstance(value, tuple) else (value,):
+            require_bounds(one, single)
+
+
+def require_bounds(one: Field[Any], value: Any) -> None:
+    """Raise SettingError where a number is not within the bounds of its setting; not a number is within none."""
+    known = one.metadata[SETTING]
+    low, high = known.minimum, known.maximum
+    if not isinstance(value, int | float) or (low is None and high is None):
+        return
+    if (low is None or value >= low) and (high is None or value <= high):
+        return
+    bounds = f"from {low:g} to {high:g}" if high is not None and low is not None else f"{low:g} or more"
+    raise SettingError(f"{option_name(one)} {value:g}: must be {bounds}")
+
+
+def option_name(one: Field[Any]) -> str:
+    """The option of a setting."""
+    known = one.metadata.get(SETTING)
+    return (known.flag if known else "") or f"--{one.name.replace('_', '-')}"
+
+
+def default_of(section: type[Any], name: str) -> Any:
+    """The default of a setting."""
+    return next(one.default for one in fields(section) if one.name == name)
+
+
+# ---- the settings ----
+
+
+@dataclass(frozen=True)
+class CallableModel:
+    """A Python function in place of a model file: images in, embeddings or class probabilities out.
+
+    The function gets uint8 (n, height, width, 3), RGB, and returns one row per image: an embedding, or a probability per
+    class. It is called by one thread at a time. A run.json names the function, and the run cannot be made again from it.
+
+    Parameters
+    ----------
+    function : callable
+        The model.
+    task : {"embed", "classify"}
+        What the rows are.
+    size : (int, int)
+        Width and height of the crops in pixels.
+    classes : sequence of str
+        Of a classifier: the labels of gender that its columns stand for, in order, such as ``("male", "female")``.
+    template : {"arcface"}
+        Of an embedder: where the five points of an aligned face lie. `arcface` is the template of 112 x 112 pixels of
+        ArcFace, scaled to `size`.
+    name : str, optional
+        What the tables call the model; the name of the function where none is given.
+
+    Examples
+    --------
+    >>> def mean_colour(faces):
+    ...     return faces.mean(axis=(1, 2))
+    >>> CallableModel(mean_colour, "embed", (112, 112)).name
+    'mean_colour'
+    """
+
+    function: Callable[[Any], Any]
+    task: Literal["embed", "classify"]
+    size: tuple[int, int]
+    classes: tuple[str, ...] = ()
+    template: Literal["arcface"] = "arcface"
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before an image is there."""
+        if not callable(self.function):
+            raise SettingError(
+                f"CallableModel: {self.function!r} cannot be called; give a function of a batch of images"
+            )
+        width, height = self.size
+        if self.task not in ("embed", "classify") or self.template != "arcface" or min(width, height) < 1:
+            raise SettingError(
+                f"CallableModel: task {self.task!r}, size {width} x {height}, template {self.template!r}; the task is embed "
+                "or classify, the size at least 1 x 1 pixels, the template arcface"
+            )
+        classes = tuple(self.classes)
+        if self.task == "classify" and (len(classes) < 2 or len(set(classes)) < len(classes)):
+            raise SettingError(
+                "CallableModel: a classifier names each of its classes once, two at least: classes=(...)"
+            )
+        object.__setattr__(self, "size", (int(width), int(height)))
+        object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "name", self.name or getattr(self.function, "__name__", type(self.function).__name__))
+
+    def recorded(self) -> dict[str, Any]:
+        """What run.json keeps of it."""
+        kind = type(self.function)
+        module = getattr(self.function, "__module__", None) or kind.__module__
+        known = {"function": f"{module}.{getattr(self.function, '__qualname__', kind.__qualname__)}"}
+        placed = {"template": self.template} if self.task == "embed" else {"classes": list(self.classes)}
+        return {"name": self.name, **known, "task": self.task, "size": list(self.size), **placed}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Where models are found, how they run, and whether the detector alone is audited."""
+
+    detect_only: bool = setting(
+        False, help="Audit the detector alone, without --classify and --embed", heading=MODELS
+    )
+
+    models_dir: tuple[Path, ...] = setting(
+        (),
+        help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more",
+        read=one_or_many(path),
+        recorded=False,
+    )
+    device: Literal["cpu", "cuda"] = setting(
+        "cpu", help="Device for inference. Fails if unavailable; never falls back", heading=MODELS
+    )
+    batch: int = setting(
+        8, help="Faces per model call, where the graph allows it", heading=MODELS, minimum=1, maximum=1024
+    )
+    workers: int | None = setting(
+        None,
+        help="Parts of the manifest processed at once",
+        heading=MODELS,
+        minimum=1,
+        maximum=256,
+        without="processors",
+        recorded=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Which images are opened and which face of an image counts."""
+
+    many_faces: Literal["largest", "refuse", "centre"] = setting(
+        "largest", help="Which face counts where there are several", heading=FACES
+    )
+    min_face: int = setting(
+        12, help="Smaller faces, in pixels of the shorter side, end as too_small", heading=FACES, minimum=1
+    )
+    allow_outside: bool = setting(False, help="Accept images outside the manifest's folder")
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which rows take part, what is joined to their labels, and which groups are large enough to test."""
+
+    where: str | None = setting(
+        None, help="Keep rows by a condition: \"age not in ('0-2', '3-9') and gender == 'female'\""
+    )
+    tone: Path | None = setting(
+        None,
+        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",
+        heading=LABELS,
+        read=path,
+        write=file_name,
+    )
+    annotations: Path | None = setting(
+        None,
+        help="CSV of `facegap annotate`: adds annotated_tone and annotated_SCALE",
+        heading=LABELS,
+        read=path,
+        write=file_name,
+    )
+    label_draws: int = setting(
+        200,
+        help="How often such labels are resampled (by --seed), to carry their uncertainty into the gaps",
+        heading=LABELS,
+        minimum=2,
+        maximum=10_000,
+    )
+    min_subjects: int = setting(20, help="Smaller groups are shown, never ranked or tested", heading=GROUPS, minimum=2)
+    level: float = setting(0.95, help="Confidence level of the intervals", heading=GROUPS, minimum=0.5, maximum=0.9999)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """How thresholds are set and which pairs are compared (1:1).
+
+    A threshold replaces the targets: `Verify(threshold=0.4).fmr` is empty.
+    """
+
+    fmr: tuple[float, ...] = setting(
+        (1e-3,),
+        help="Target false match rate of --embed; may be given again",
+        heading=VERIFICATION,
+        minimum=0,
+        maximum=1,
+        read=one_or_many(float),
+    )
+    fmr_on: str | None = setting(
+        None, help="Meet the target over this group's impostor pairs only", heading=VERIFICATION
+    )
+    threshold: tuple[float | Literal["published"], ...] = setting(
+        (),
+        help="A score to accept from, or 'published' for the card's own, instead of --fmr",
+        heading=VERIFICATION,
+        read=one_or_many(accepted_score),
+    )
+    threshold_on: Path | None = setting(
+        None,
+        help="Manifest of other people on whom thresholds are set",
+        heading=VERIFICATION,
+        read=path,
+        write=file_name,
+    )
+    split: float = setting(
+        0.5,
+        help="Without it: proportion of the subjects set aside to set thresholds on",
+        heading=VERIFICATION,
+        minimum=0.05,
+        maximum=0.95,
+    )
+    seed: int = setting(0, help="Seed of that split and of resampled labels", heading=VERIFICATION, minimum=0)
+    in_sample: bool = setting(
+        False,
+        help="Set thresholds on the very pairs they are evaluated on; the tables will say so",
+        heading=VERIFICATION,
+    )
+    pairs: Path | None = setting(
+        None, help="CSV left,right: compare only these pairs", heading=VERIFICATION, read=path, write=file_name
+    )
+    exclude_pairs: Path | None = setting(
+        None, help="CSV left,right: reviewed pairs to leave out", heading=VERIFICATION, read=path, write=file_name
+    )
+    tail_limit: int = setting(2_000_000, help="Longest list of impostor pairs kept", heading=VERIFICATION, minimum=1)
+
+    def __post_init__(self) -> None:
+        """Check the values and what they say together."""
+        settle(self)
+        if self.threshold and self.fmr and self.fmr != default_of(Verify, "fmr"):
+            raise SettingError(TARGET_AND_THRESHOLD)
+        if self.threshold:
+            object.__setattr__(self, "fmr", ())
+        if self.in_sample and self.threshold_on is not None:
+            raise SettingError("--in-sample and --threshold-on contradict each other; give one of them")
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The thresholds that are numbers."""
+        return tuple(value for value in self.threshold if value != PUBLISHED)
+
+    @property
+    def published(self) -> bool:
+        """Whether the threshold that the embedder's card publishes is taken."""
+        return PUBLISHED in self.threshold
+
+
+TARGET_AND_THRESHOLD = (
+    "a target (--fmr) and a threshold (--threshold) cannot both set where a score is accepted; give one of them"
+)
+
+
+@dataclass(frozen=True)
+class Identify:
+    """Who is in the gallery, who is searched, and how far down a candidate list is read (1:N)."""
+
+    role_column: str | None = setting(
+        None,
+        help="Column that says gallery or probe",
+        heading=IDENTIFICATION,
+        without="the rule of the next two options",
+    )
+    enrol: Literal["first", "last"] = setting(
+        "first", help="Which image of each subject is enrolled", heading=IDENTIFICATION
+    )
+    non_mates: float = setting(
+        0.3,
+        help="Proportion of the subjects kept out of the gallery",
+        heading=IDENTIFICATION,
+        minimum=0,
+        maximum=0.95,
+    )
+    rank: tuple[int, ...] = setting(
+        (1, 10), help="Candidates read; may be given again", heading=IDENTIFICATION, minimum=1, read=in_order
+    )
+    fpir: tuple[float, ...] = setting(
+        (),
+        help="Target false positive identification rate; may be given again",
+        heading=IDENTIFICATION,
+        minimum=0,
+        maximum=1,
+        read=one_or_many(float),
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+        if not self.rank:
+            raise SettingError("--rank: name at least one rank; ranks count from 1")
+
+
+@dataclass(frozen=True)
+class Service:
+    """What may be sent to a black-box service, and how fast."""
+
+    send_images: bool = setting(
+        False, help="Let whole images go to the black-box service of --classify", heading=SERVICE
+    )
+    max_calls: int | None = setting(
+        None,
+        help="--send-images: calls in all, repeated ones included",
+        heading=SERVICE,
+        minimum=1,
+        without="no limit",
+        recorded=False,
+    )
+    calls_per_second: float = setting(
+        2.0,
+        help="--send-images: calls of all workers together",
+        heading=SERVICE,
+        minimum=0.001,
+        maximum=1000,
+        recorded=False,
+    )
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+def on_stderr(text: str) -> None:
+    """Show a line to whoever started the program; also in a notebook or a script."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def unseen(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a run is written, what is kept, and who is told of it.
+
+    progress : called with the images done and the images in all
+    notice   : called with what must be seen before the first image: alarms of `facegap doctor`, and where images are sent
+    """
+
+    folder: Path | None = setting(
+        None, help="Run folder to make", flag="--out", read=path, recorded=False, command_default=Path("run")
+    )
+    resume: bool = setting(False, help="Go on with a run that was broken off, same command", recorded=False)
+    keep_embeddings: bool = setting(True, help="Leave templates out of the run folder", flag="--no-embeddings")
+    progress: Callable[[int, int], None] = setting(unseen, help="", recorded=False, option=False)
+    notice: Callable[[str], None] = setting(on_stderr, help="", recorded=False, option=False)
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+@dataclass(frozen=True)
+class AuditSettings:
+    """All settings of an audit, apart from the files it reads and the folder it writes."""
+
+    detect: str = setting(
+        "yunet",
+        help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'none' for a black-box service",
+        heading=MODELS,
+        write=model_name,
+    )
+    classify: str | CallableModel | None = setting(
+        None, help="Classifier of gender and age, named likewise", heading=MODELS, write=model_name
+    )
+    embed: str | CallableModel | None = setting(None, help="Embedder, named likewise", heading=MODELS, write=model_name)
+    by: str | None = setting(
+        None,
+        help="Groups: 'gender,race' each alone, 'gender*race' crossed",
+        without="every label column alone",
+        read=terms,
+    )
+    output: Output = field(default=Output())
+    models: Models = field(default=Models())
+    faces: Faces = field(default=Faces())
+    groups: Groups = field(default=Groups())
+    verify: Verify = field(default=Verify())
+    identify: Identify | None = setting(
+        None, help="Search a gallery as well (1:N), at the same thresholds", heading=IDENTIFICATION
+    )
+    service: Service = field(default=Service())
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        settle(self)
+
+
+SECTIONS: Mapping[str, type[Any]] = {  # the settings classes by the name under which AuditSettings holds them
+    "models": Models,
+    "faces": Faces,
+    "groups": Groups,
+    "verify": Verify,
+    "identify": Identify,
+    "service": Service,
+    "output": Output,
+}
+
+
+# ---- what the classes know of themselves ----
+
+
+def leaves(section: type[Any] = AuditSettings) -> Iterator[tuple[str, Field[Any]]]:
+    """(section, setting) of every single setting in order; the section of detect, classify, embed and by is empty."""
+    for one in fields(section):
+        if one.name in SECTIONS:
+            yield from ((one.name, inner) for inner in fields(SECTIONS[one.name]))
+        else:
+            yield "", one
+
+
+def section_of(kind: type[S], given: S | Mapping[str, Any] | bool | None) -> S:
+    """A settings object as a caller gives it: one of its class, its words as a mapping, True or None for the defaults.
+
+    Raises
+    ------
+    SettingError : a word that it does not have
+    """
+    if isinstance(given, kind):
+        return given
+    if given is None or given is True:
+        return kind()
+    if not isinstance(given, Mapping):
+        raise SettingError(f"{kind.__name__}: {given!r} is neither {kind.__name__}(...) nor a mapping of its settings")
+    names = [one.name for one in fields(kind)]  # type: ignore[arg-type]
+    for word in given:
+        if word not in names:
+            raise SettingError(f"{kind.__name__} has no setting {word!r}{suggestion(word, names)}")
+    return kind(**given)
+
+
+def suggestion(word: str, names: Sequence[str]) -> str:
+    """The nearest name, or all of them."""
+    close = difflib.get_close_matches(str(word), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(names)}"
+
+
+def settings_from(words: Mapping[str, Any], *, identify: bool = False) -> AuditSettings:
+    """Settings from single words, as the command line has them: {"detect": "yunet", "min_face": 20, "fmr": [0.001]}.
+
+    identify : whether a gallery is searched; its settings are read only then
+
+    Raises
+    ------
+    SettingError : a word that no setting has; values out of bounds
+    """
+    sorted_words: dict[str, dict[str, Any]] = {}
+    known = {one.name: section for section, one in leaves()}
+    for word, value in words.items():
+        if word not in known:
+            raise SettingError(f"there is no setting {word!r}{suggestion(word, list(known))}")
+        sorted_words.setdefault(known[word], {})[word] = value
+    if not identify:
+        sorted_words.pop("identify", None)
+    else:
+        sorted_words.setdefault("identify", {})
+    own = sorted_words.pop("", {})
+    return AuditSettings(**own, **{name: SECTIONS[name](**chosen) for name, chosen in sorted_words.items()})
+
+
+# ---- what run.json keeps ----
+
+
+def recorded(chosen: Any) -> dict[str, Any]:
+    """The settings that decide a result, as run.json keeps them: plain values, paths without their folders."""
+    kept: dict[str, Any] = {}
+    for one in fields(chosen):
+        value, known = getattr(chosen, one.name), one.metadata.get(SETTING)
+        if is_dataclass(value) and not isinstance(value, CallableModel):
+            kept[one.name] = recorded(value)
+        elif known is None or known.recorded:
+            kept[one.name] = as_recorded(one, value)
+    return {name: value for name, value in kept.items() if value != {}}
+
+
+def as_recorded(one: Field[Any], value: Any) -> Any:
+    """One value as JSON will give it back."""
+    write = one.metadata[SETTING].write if SETTING in one.metadata else None
+    if value is not None and write is not None:
+        value = write(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def differing(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Recorded settings that are not at their default, by option: what a command must say to get them."""
+    found: dict[str, Any] = {"--identify": True} if kept.get("identify") else {}
+    for section, one in leaves():
+        place = kept if not section else kept.get(section) or {}
+        if one.name not in place or not one.metadata[SETTING].recorded:
+            continue
+        value, default = place[one.name], as_recorded(one, one.default)
+        if isinstance(default, bool):
+            found |= {option_name(one): True} if value != default else {}
+        elif value != default:
+            found[option_name(one)] = value
+    return found
+
+
+def changed(chosen: AuditSettings, **words: Any) -> AuditSettings:
+    """The settings with single words changed, wherever they stand."""
+    for section, one in leaves():
+        if one.name in words:
+            value = {one.name: words.pop(one.name)}
+            chosen = replace(chosen, **({section: replace(getattr(chosen, section), **value)} if section else value))
+    assert not words, words
+    return chosen
+
+
+assert all(one.default is not MISSING for section in SECTIONS.values() for one in fields(section))
