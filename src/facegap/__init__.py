@@ -5,13 +5,28 @@
 >>> run.rates, run.gaps  # doctest: +SKIP
 """
 
+from typing import TYPE_CHECKING, Any
+
 # Two functions have the name of a subpackage. Python binds a subpackage to its parent when it is first imported, so both
 # are imported before the functions are bound, and nothing rebinds the names later.
 import facegap.audit
 import facegap.compare  # noqa: F401
-from facegap.api import audit, audit_embeddings, audit_predictions, audit_scores, recheck
+from facegap.api import (
+    audit,
+    audit_embeddings,
+    audit_predictions,
+    audit_scores,
+    compare,
+    read_manifest,
+    read_run,
+    recheck,
+)
 from facegap.audit.settings import CallableModel, Faces, Groups, Identify, Models, Output, Service, Verify
 from facegap.errors import FacegapError
+
+if TYPE_CHECKING:
+    from facegap import statistics
+    from facegap.report.notebook import Run
 
 __all__ = [
     "CallableModel",
@@ -21,6 +36,7 @@ __all__ = [
     "Identify",
     "Models",
     "Output",
+    "Run",
     "Service",
     "Verify",
     "__version__",
@@ -28,6 +44,23 @@ __all__ = [
     "audit_embeddings",
     "audit_predictions",
     "audit_scores",
+    "compare",
+    "read_manifest",
+    "read_run",
     "recheck",
+    "statistics",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The names that load numpy and pandas, when they are first asked for: `facegap --help` must not wait for these."""
+    if name == "statistics":
+        import facegap.statistics
+
+        return facegap.statistics
+    if name == "Run":
+        from facegap.report.notebook import Run
+
+        return Run
+    raise AttributeError(f"module 'facegap' has no attribute {name!r}")

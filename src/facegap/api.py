@@ -1,8 +1,13 @@
-"""The functions that `import facegap` offers. Each is one call of the audit or of a tool, with settings as small values."""
+"""The functions that `import facegap` offers. Each is one call of the audit or of a tool, with settings as small values.
+
+This module is loaded with the package, so it imports nothing that takes time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +25,9 @@ from facegap.audit.settings import (
 )
 
 if TYPE_CHECKING:
-    from facegap.store.run import Run
+    from facegap.compare.build import Comparison
+    from facegap.inputs.manifests.read import Manifest
+    from facegap.report.notebook import Run
 
 Words = Mapping[str, Any]  # settings in the words of the command line: {"min_subjects": 10}
 
@@ -28,9 +35,9 @@ Words = Mapping[str, Any]  # settings in the words of the command line: {"min_su
 def audit(
     manifest: Any,
     *,
-    detect: str = AuditSettings.detect,
-    classify: str | CallableModel | None = AuditSettings.classify,
-    embed: str | CallableModel | None = AuditSettings.embed,
+    detect: str | Path = AuditSettings.detect,
+    classify: str | Path | CallableModel | None = AuditSettings.classify,
+    embed: str | Path | CallableModel | None = AuditSettings.embed,
     by: str | Sequence[str] | None = AuditSettings.by,
     models: Models | Words | None = None,
     faces: Faces | Words | None = None,
@@ -40,25 +47,72 @@ def audit(
     service: Service | Words | None = None,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Run."""
-    from facegap.audit import run
+    """Run face models on the portraits of a manifest and measure how their errors differ between groups.
 
-    return run.audit(
-        Path(manifest),
-        AuditSettings(
-            detect,
-            classify,
-            embed,
-            by,  # type: ignore[arg-type]
-            output_of(out),
-            section_of(Models, models),
-            section_of(Faces, faces),
-            section_of(Groups, groups),
-            section_of(Verify, verify),
-            None if identify is None or identify is False else section_of(Identify, identify),
-            section_of(Service, service),
-        ),
+    Parameters
+    ----------
+    manifest : path, DataFrame or list of dicts
+        One row per image: a column `image` and any of `subject`, `gender`, `age` and labels of your own. Paths of images are
+        relative to the folder of the file, and for a table in memory to the working folder; ``faces={"images_dir": ...}``
+        names another.
+    detect, classify, embed : str, path or CallableModel, optional
+        A card's name, the path of a card or of an .onnx file beside which a card lies, or (classify, embed) a function.
+    by : str or sequence of str, optional
+        Groups: ``"gender,race"`` each alone, ``"gender*race"`` crossed. Every label column alone where None.
+    models : Models or mapping, optional
+        Where models are found and how they run.
+    faces : Faces or mapping, optional
+        Which images are opened and which face of an image counts.
+    groups : Groups or mapping, optional
+        Which rows take part, labels of skin tone, the minimum of subjects, the level of the intervals.
+    verify : Verify or mapping, optional
+        1:1, with `embed`: how thresholds are set, and which pairs are compared.
+    identify : Identify, mapping or bool, optional
+        1:N, with `embed`: True searches a gallery as well.
+    service : Service or mapping, optional
+        What may be sent to a black-box service.
+    out : path, Output or mapping, optional
+        Run folder to write. In memory only where None. An `Output` says also whether a broken-off run is resumed and who is
+        told of progress.
+
+    Returns
+    -------
+    Run
+        Tables, finding, charts and report of the run.
+
+    Raises
+    ------
+    FacegapError
+        Each of its kinds: what was wrong, where, and what to do.
+
+    Notes
+    -----
+    A score is accepted at or above the threshold. Intervals treat the subject, not the image or pair, as the sampling unit.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> run = fg.audit("people.csv", classify="faceapi_age_gender", by="gender")  # doctest: +SKIP
+    >>> run.rates  # doctest: +SKIP
+    """
+    from facegap.audit import run as stage
+
+    settings = AuditSettings(
+        str(detect),
+        named(classify),
+        named(embed),
+        by,  # type: ignore[arg-type]
+        output_of(out),
+        section_of(Models, models),
+        section_of(Faces, faces),
+        section_of(Groups, groups),
+        section_of(Verify, verify),
+        None if identify is None or identify is False else section_of(Identify, identify),
+        section_of(Service, service),
     )
+    with Files() as files:
+        path, settings = files.manifest(manifest, settings)
+        return files.shown(stage.audit(path, settings))
 
 
 def audit_predictions(
@@ -68,12 +122,47 @@ def audit_predictions(
     model: str | None = None,
     classes: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = AuditSettings.by,
-    groups: Groups | Words | None = None,
     faces: Faces | Words | None = None,
+    groups: Groups | Words | None = None,
     seed: int = Verify.seed,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Run."""
+    """Error rates by group from the predictions alone that a vendor or a service gave for the images of a manifest.
+
+    Parameters
+    ----------
+    predictions : path, DataFrame or list of dicts
+        Columns `image` (as the manifest names it), `prediction`, and perhaps `confidence` (0 to 1) and `age` (years).
+    manifest : path, DataFrame or list of dicts
+        As for `audit`; the image files need not be there.
+    model : str, optional
+        What the tables call the black box; the name of the file where None.
+    classes : str or sequence of str, optional
+        The predictions that it can give. Where None: those of the labels.
+    by, faces, groups, out
+        As for `audit`.
+    seed : int
+        Seed of resampled labels.
+
+    Returns
+    -------
+    Run
+        Images without a row, or with an empty prediction, count as no answer.
+
+    Raises
+    ------
+    TableError
+        A malformed table, or a prediction for an image that the manifest does not have.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> people = [{"image": f"{k}.jpg", "gender": "female" if k % 2 else "male"} for k in range(80)]
+    >>> said = [{"image": row["image"], "prediction": row["gender"]} for row in people]
+    >>> run = fg.audit_predictions(said, people, by="gender")
+    >>> run.rates.query("metric == 'error_rate_all'")["trials"].tolist()
+    [80, 40, 40]
+    """
     from facegap.audit import predictions as stage
 
     settings = AuditSettings(
@@ -83,7 +172,10 @@ def audit_predictions(
         groups=section_of(Groups, groups),
         verify=Verify(seed=seed),
     )
-    return stage.audit_predictions(Path(predictions), Path(manifest), settings, model=model, classes=classes)
+    with Files() as files:
+        path, settings = files.manifest(manifest, settings)
+        said = files.path(predictions, "predictions")
+        return files.shown(stage.audit_predictions(said, path, settings, model=model, classes=classes))
 
 
 def audit_embeddings(
@@ -97,7 +189,40 @@ def audit_embeddings(
     verify: Verify | Words | None = None,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Run."""
+    """Verification from templates alone: row k of the embeddings belongs to row k of the manifest.
+
+    Parameters
+    ----------
+    embeddings : path of an .npy file, or float array (rows, dimension)
+        Rows are divided by their length. Rows of zeros, or with NaN, are failures to acquire.
+    manifest : path, DataFrame or list of dicts
+        Columns `image` (any text that names the row), `subject`, and labels.
+    model : str
+        What the tables call the system.
+    by, models, groups, verify, out
+        As for `audit`.
+
+    Returns
+    -------
+    Run
+        Comparisons of everyone with everyone, exact.
+
+    Raises
+    ------
+    TableError
+        No array of numbers, or another number of rows than the manifest has.
+
+    Examples
+    --------
+    >>> import facegap as fg, numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> subjects = np.repeat(np.arange(40), 2)
+    >>> rows = rng.normal(size=(40, 16))[subjects] + 0.3 * rng.normal(size=(80, 16))
+    >>> people = [{"image": str(k), "subject": f"s{s}", "gender": "fm"[s % 2]} for k, s in enumerate(subjects)]
+    >>> run = fg.audit_embeddings(rows, people, by="gender", verify={"threshold": 0.7})
+    >>> sorted(set(run.rates["metric"]))
+    ['fmr', 'fnmr', 'fta', 'gfar', 'gfrr']
+    """
     from facegap.audit import scores as stage
 
     settings = AuditSettings(
@@ -107,7 +232,9 @@ def audit_embeddings(
         groups=section_of(Groups, groups),
         verify=section_of(Verify, verify),
     )
-    return stage.audit_embeddings(Path(embeddings), Path(manifest), settings, model=model)
+    with Files() as files:
+        path, settings = files.manifest(manifest, settings)
+        return files.shown(stage.audit_embeddings(files.path(embeddings, "embeddings"), path, settings, model=model))
 
 
 def audit_scores(
@@ -120,7 +247,37 @@ def audit_scores(
     verify: Verify | Words | None = None,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Run."""
+    """Verification from scores alone, as bob writes them or as a table of left, right and score.
+
+    Parameters
+    ----------
+    scores : path, DataFrame or list of dicts
+        One row per comparison. Higher scores are more alike. NaN is a comparison that could not be made.
+    manifest : path, DataFrame or list of dicts, optional
+        Groups: of images where the scores name images, of subjects where they name subjects. Everybody is one group without.
+    model : str
+        What the tables call the system.
+    by, groups, verify, out
+        As for `audit`.
+
+    Returns
+    -------
+    Run
+        FMR and FNMR by group at a threshold set on held-out subjects, or at the one that is given.
+
+    Raises
+    ------
+    TableError
+        A malformed row, by line; a name that the manifest does not have.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> rows = [{"genuine": k < 30, "score": 0.9 - 0.001 * k if k < 30 else 0.3 + 0.0001 * k} for k in range(330)]
+    >>> run = fg.audit_scores(rows, verify={"threshold": 0.6})
+    >>> run.rates.query("metric == 'fnmr'")[["errors", "trials"]].to_numpy().tolist()
+    [[0, 30]]
+    """
     from facegap.audit import scores as stage
 
     settings = AuditSettings(
@@ -129,14 +286,177 @@ def audit_scores(
         groups=section_of(Groups, groups),
         verify=section_of(Verify, verify),
     )
-    return stage.audit_scores(Path(scores), None if manifest is None else Path(manifest), settings, model=model)
+    with Files() as files:
+        path = None if manifest is None else files.path(manifest, "manifest")
+        return files.shown(stage.audit_scores(files.path(scores, "scores"), path, settings, model=model))
+
+
+def read_manifest(manifest: Any, *, where: str | None = None, allow_outside: bool = False) -> Manifest:
+    """A manifest, checked in full as an audit would check it.
+
+    Parameters
+    ----------
+    manifest : path, DataFrame or list of dicts
+        As for `audit`.
+    where : str, optional
+        A condition on its columns, such as ``"age not in ('0-2', '3-9')"``.
+    allow_outside : bool
+        Accept images outside the folder.
+
+    Returns
+    -------
+    Manifest
+        `frame` is the table with normalised labels; `warnings` is what a person should look at.
+
+    Raises
+    ------
+    TableError
+        With file, line, column and what to do.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> fg.read_manifest([{"image": "a.jpg", "gender": "F"}]).frame["gender"].tolist()
+    ['female']
+    """
+    from facegap.inputs.given import is_path
+    from facegap.inputs.manifests.read import read_manifest as read
+
+    with Files() as files:
+        folder = None if is_path(manifest) else Path.cwd()
+        path = files.path(manifest, "manifest")
+        return read(path, where=where, allow_outside=allow_outside, images_dir=folder)
+
+
+def read_run(run: str | Path) -> Run:
+    """A finished run from its folder.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    Run
+        As the audit returned it. Hashes are not checked; see `recheck`.
+
+    Raises
+    ------
+    RunError
+        No finished run is there.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> fg.read_run("run").finding  # doctest: +SKIP
+    """
+    from facegap.report.notebook import Run
+    from facegap.store.finished import read_finished
+
+    return Run.of(read_finished(Path(run)))
 
 
 def recheck(run: str | Path) -> list[str]:
-    """Problems."""
+    """Hash every file of a finished run and derive its tables again from the stored rows.
+
+    Parameters
+    ----------
+    run : path
+        The run folder.
+
+    Returns
+    -------
+    list of str
+        What does not agree; empty where everything does.
+
+    Raises
+    ------
+    RunError
+        No finished run is there.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> fg.recheck("run")  # doctest: +SKIP
+    []
+    """
     from facegap.audit import run as stage
 
     return stage.recheck(run)
+
+
+def compare(
+    runs: Sequence[str | Path],
+    *,
+    names: Sequence[str] = (),
+    allow_different_people: bool = False,
+    seed: int = 0,
+) -> Comparison:
+    """Models side by side on the same people: paired differences, and gaps that grew or shrank.
+
+    Parameters
+    ----------
+    runs : sequence of paths
+        Run folders, two or more; the others are held against the first.
+    names : sequence of str, optional
+        What tables and charts call the runs; else their models.
+    allow_different_people : bool
+        Compare what the runs share where their people differ.
+    seed : int
+        Seed of the bootstrap over subjects.
+
+    Returns
+    -------
+    Comparison
+        `frames` holds the tables by file name.
+
+    Raises
+    ------
+    RunError
+        Fewer than two runs, one that is not finished, other people, or nothing that both measured.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> fg.compare(["before", "after"]).frames["paired.csv"]  # doctest: +SKIP
+    """
+    from facegap.compare.build import compare as side_by_side
+
+    folders = [Path(run) for run in runs]
+    return side_by_side(folders, names=names, allow_different_people=allow_different_people, seed=seed)
+
+
+# ---- what callers give ----
+
+
+class Files(ExitStack):
+    """Files for what callers give in their place, gone when the call ends."""
+
+    def path(self, given: Any, what: str) -> Path:
+        """The path of a file with what was given."""
+        from facegap.inputs.given import as_file
+
+        return self.enter_context(as_file(given, what))
+
+    def manifest(self, given: Any, settings: AuditSettings) -> tuple[Path, AuditSettings]:
+        """The path of a manifest, and the settings; images of a table in memory are relative to the working folder."""
+        from facegap.inputs.given import is_path
+
+        if not is_path(given) and settings.faces.images_dir is None:
+            settings = replace(settings, faces=replace(settings.faces, images_dir=Path.cwd()))
+        return self.path(given, "manifest"), settings
+
+    def shown(self, stored: Any) -> Run:
+        """A run as callers hold it."""
+        from facegap.report.notebook import Run
+
+        return Run.of(stored)
+
+
+def named(model: str | Path | CallableModel | None) -> str | CallableModel | None:
+    """A model as settings hold it: a path as text."""
+    return model if model is None or isinstance(model, CallableModel) else str(model)
 
 
 def output_of(out: str | Path | Output | Words | None) -> Output:

@@ -125,7 +125,8 @@ def option_of(one: Field[Any], known: Setting, kind: Any, help: str, section: st
         # A setting that is on can only be switched off: --no-embeddings.
         return option(one.name, bool, info, False, (lambda given: not given) if default else (lambda given: given))
     if several:
-        return option(one.name, list[kind_on_the_command_line(kind)] | None, info, None, lambda given: given or None)
+        many: Any = list[kind_on_the_command_line(kind)]  # type: ignore[misc]  # a type that is known at run time only
+        return option(one.name, many | None, info, None, lambda given: given or None)
     single = kind_on_the_command_line(kind)
     return option(one.name, single | None if default is None else single, info, default, lambda given: given)
 

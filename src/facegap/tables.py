@@ -77,6 +77,7 @@ FACES = Schema(
         "width": NULLABLE_INT,  # pixels of the decoded image
         "height": NULLABLE_INT,
         "colour": Column("str", choices=("grey", "colour", "")),
+        "profile": Column("str", required=False),  # name of the colour profile in the file, empty for none
         "faces": INT,  # how many the detector found
         "policy": TEXT,
         "score": FLOAT,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facegap import runtime
-from facegap.audit.settings import NO_DETECT, AuditSettings, recorded
+from facegap.audit.settings import NO_DETECT, AuditSettings, CallableModel, recorded
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.errors import ModelError, RunError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
@@ -19,6 +19,7 @@ from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
 from facegap.store.run import sha256
 from facegap.types import Execution
+from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
@@ -66,20 +67,25 @@ def load_models(settings: AuditSettings) -> Loaded:
     CardError, FetchError, ModelError, DeviceError : see `resolve_card`, `read_weights` and `open_session`
     ModelError : models that cannot work together
     """
-    named: dict[Task, str | None] = {"detect": settings.detect, "classify": settings.classify, "embed": settings.embed}
-    if settings.detect == NO_DETECT:
-        named["detect"] = None
-    resolved = {task: resolve_card(name, task) for task, name in named.items() if name is not None}
-    cards = {task: card for task, (card, _) in resolved.items()}
+    named: dict[Task, str | CallableModel | None] = {
+        "detect": None if settings.detect == NO_DETECT else settings.detect,
+        "embed": settings.embed,
+        "classify": settings.classify,
+    }
+    resolved = {task: resolve_card(name, task) for task, name in named.items() if isinstance(name, str)}
+    functions = {task: function_model(name, task) for task, name in named.items() if isinstance(name, CallableModel)}
+    cards = {task: card for task, (card, _) in resolved.items()} | {task: card for task, (card, _) in functions.items()}
     require_fitting(cards)
     searched, device = models_folders(settings.models.models_dir), settings.models.device
-    sessions, facts = {}, {}
+    sessions: dict[Task, Any] = {}
+    facts = {task: GraphFacts() for task in functions}
     for task, (card, given) in resolved.items():
         if card.backend == "onnx":
             content = read_weights(card, searched, given)
             sessions[task] = runtime.open_session(content, name=card.name, device=device)
             facts[task] = graph_facts(content)
-    stages, remarks = rehearsed_stages(cards, sessions, facts, settings)
+    made = {task: session for task, (_, session) in functions.items()}
+    stages, remarks = rehearsed_stages(cards, {**sessions, **made}, facts, settings)
     remarks = Remarks(notices=recognised(resolved)) + remarks
     count = settings.models.workers or runtime.usable_cores()
     execution = runtime.execution_record(
@@ -92,6 +98,21 @@ def load_models(settings: AuditSettings) -> Loaded:
         notes=remarks.notices,
     )
     return Loaded(stages, cards, execution, look_up(cards.values()), remarks)
+
+
+def function_model(model: CallableModel, task: Task) -> tuple[ModelCard, CallableSession]:
+    """A Python function as a card and what answers in the place of a session.
+
+    Raises
+    ------
+    ModelError : the function is for another task, or does not give what is needed
+    """
+    if model.task != task:
+        raise ModelError(f"{model.name}: a CallableModel of task {model.task!r} cannot be used for {task!r}")
+    session = CallableSession(model.function, model.name, model.size)
+    named = str(model.recorded()["function"])
+    card = callable_card(session, name=model.name, task=model.task, size=model.size, classes=model.classes, named=named)
+    return card, session
 
 
 def rehearsed_stages(
@@ -108,7 +129,9 @@ def rehearsed_stages(
     """
     detects = detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None
     embeds = embedder(cards["embed"], sessions["embed"], settings.models.batch) if "embed" in sessions else None
-    classifies = classifier(cards["classify"], sessions["classify"], settings.models.batch) if "classify" in sessions else None
+    classifies = (
+        classifier(cards["classify"], sessions["classify"], settings.models.batch) if "classify" in sessions else None
+    )
     remarks = Remarks()
     if detects is not None:
         rehearse_detector(detects)
@@ -118,7 +141,8 @@ def rehearsed_stages(
     if classifies is not None:
         classifies, said = rehearse_classifier(classifies, facts["classify"])
         remarks += said
-    return Stages(detects, embeds, classifies, settings.faces.many_faces, settings.faces.min_face), remarks
+    faces = settings.faces
+    return Stages(detects, embeds, classifies, faces.many_faces, faces.min_face, colour=faces.colour), remarks
 
 
 def recognised(resolved: Mapping[Task, tuple[ModelCard, Path | None]]) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.audit.files import colour_record
 from facegap.audit.models import Loaded, chosen_groupings, plain
 from facegap.audit.settings import AuditSettings, recorded
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.label_uncertainty.notes import label_warnings
+from facegap.derive.never_shown import never_shown_sentences
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import EXIF_RULE
 from facegap.inputs.manifests.read import Manifest
@@ -50,12 +52,14 @@ def record_of(
         "min_subjects": settings.groups.min_subjects,
         "execution": plain(asdict(loaded.execution)),
         "timing": {**timing(rows), "by_group": timing_by_group(rows, table.frame, groupings)},
+        "colour": colour_record(rows, settings.faces.colour),
         "conventions": {"exif": EXIF_RULE, "labels": "as the source of the manifest states them"},
         "alarms": [*loaded.remembered.alarms, *loaded.remarks.alarms],
         "checked": list(loaded.remembered.checked),
         "warnings": [
             *loaded.remembered.alarms,
             *loaded.remarks.alarms,
+            *never_shown_sentences(table.frame, rows["outcome"], groupings),
             *loaded.remarks.notices,
             *table.warnings,
             *label_warnings(

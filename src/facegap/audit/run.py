@@ -49,6 +49,7 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     """
     from facegap.audit.consent import require_leave, service_among
     from facegap.audit.enrolment import require_possible
+    from facegap.audit.files import require_files
     from facegap.audit.models import chosen_groupings, load_models, require_a_task
     from facegap.audit.verify import require_comparable, require_enough_pairs
     from facegap.derive.label_uncertainty.attach import with_tone
@@ -56,16 +57,21 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
 
     require_a_task(settings)
     groups, verify, output = settings.groups, settings.verify, settings.output
-    table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=groups.where)
+    faces = settings.faces
+    table = read_manifest(manifest, allow_outside=faces.allow_outside, where=groups.where, images_dir=faces.images_dir)
     table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
     groupings, _ = chosen_groupings(table, settings)  # a misspelt --by must not cost an hour of detection
     if settings.identify is not None:
         require_possible(table.frame, settings.identify, verify, settings.embed)
     elsewhere = None
     if verify.threshold_on is not None:
-        elsewhere = read_manifest(verify.threshold_on, allow_outside=settings.faces.allow_outside)
+        elsewhere = read_manifest(verify.threshold_on, allow_outside=faces.allow_outside)
     if settings.embed is not None:
         require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, groupings, verify)
+    if not faces.allow_missing:
+        require_files(table, groupings)
+        if elsewhere is not None:
+            require_files(elsewhere, ())
     loaded = load_models(settings)
     if settings.embed is not None:
         require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
@@ -121,13 +127,12 @@ def run_in(
         more = {"sent": {"max_calls": settings.service.max_calls}} if card is not None else {}
         store.write_json(folder / store.RECORD, begun | more)
     started = time.perf_counter_ns()
-    progress = settings.output.progress
     if elsewhere is not None:  # without the service: nobody judges what it says of these
-        process(folder / store.THRESHOLD_SET, elsewhere, loaded, progress)
+        process(folder / store.THRESHOLD_SET, elsewhere, loaded, settings)
     if card is not None:
         service = open_service(card, folder, settings, len(table.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
-    process(folder, table, loaded, progress)
+    process(folder, table, loaded, settings)
     run = conclude(folder, table, elsewhere, settings, loaded, request, started)
     if lasting:
         store.write_run(run, folder)
@@ -135,10 +140,16 @@ def run_in(
     return run if settings.output.keep_embeddings else replace(run, embeddings=None)
 
 
-def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -> None:
-    """Run every part that is not committed yet, and commit each as it comes."""
+def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings) -> None:
+    """Run every part that is not committed yet, and commit each as it comes.
+
+    Raises
+    ------
+    TableError : more images than a few could not be shown to a model; the parts that are committed stay
+    """
     import cv2
 
+    from facegap.audit.files import Unreadable
     from facegap.inputs.images.decode import quiet_decoders
     from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS, run_parts
@@ -146,7 +157,8 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
     committed = store.committed_parts(folder)
     rows = len(table.frame)
     todo = [number for number in range(-(-rows // PART_ROWS)) if number not in committed]
-    counter = Counter(rows, progress, rows - rows_in(todo, rows, PART_ROWS))
+    counter = Counter(rows, settings.output.progress, rows - rows_in(todo, rows, PART_ROWS))
+    unreadable = Unreadable(rows, settings.faces.allow_missing)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
     try:
@@ -160,6 +172,7 @@ def process(folder: Path, table: Manifest, loaded: Loaded, progress: Progress) -
                 on_image=counter.add,
             ):
                 store.write_part(folder, number, part.rows, part.embeddings)
+                unreadable.add(part.rows)
     finally:
         cv2.setNumThreads(threads)
         if loaded.stages.service is not None:

@@ -237,9 +237,7 @@ class CallableModel:
 class Models:
     """Where models are found, how they run, and whether the detector alone is audited."""
 
-    detect_only: bool = setting(
-        False, help="Audit the detector alone, without --classify and --embed", heading=MODELS
-    )
+    detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
 
     models_dir: tuple[Path, ...] = setting(
         (),
@@ -278,7 +276,22 @@ class Faces:
     min_face: int = setting(
         12, help="Smaller faces, in pixels of the shorter side, end as too_small", heading=FACES, minimum=1
     )
-    allow_outside: bool = setting(False, help="Accept images outside the manifest's folder")
+    images_dir: Path | None = setting(
+        None,
+        help="Folder that the manifest's images are relative to",
+        read=path,
+        recorded=False,
+        without="the manifest's own",
+    )
+    allow_outside: bool = setting(False, help="Accept images outside that folder")
+    colour: Literal["managed", "as-stored"] = setting(
+        "managed",
+        help="Bring pixels to sRGB by the colour profile in the file, or take them as stored, as cv2.imread does",
+        heading=FACES,
+    )
+    allow_missing: bool = setting(
+        False, help="Go on although image files are missing or cannot be read; they count in no rate", recorded=False
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -15,6 +15,7 @@ from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
 from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
 from facegap.derive.scores import review_table, scores_table
@@ -55,6 +56,9 @@ def derived(run: Run) -> Run:
         threshold=first.threshold,
     )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
+    lost = never_shown_table(run.manifest, run.faces["outcome"], groupings_of(run))
+    if len(lost):
+        extra["never_shown.csv"] = lost
     trust = trust_table(run)
     if len(trust):
         extra["label_trust.csv"] = trust

@@ -112,6 +112,7 @@ RECORD, LABELS_FILE = "run.json", "labels.parquet"
 FIRST_WITH_LABEL_NOISE = 2  # version of the record from which gaps.csv has the label_ columns
 EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
 EXTRA_TABLES = (
+    "never_shown.csv",
     "waterfall.csv",
     "scores.csv",
     "transfer.csv",

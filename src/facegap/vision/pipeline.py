@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
 from facegap.tables import POINTS
 from facegap.types import BoolArray
@@ -44,6 +45,7 @@ class Stages:
     many_faces: ManyFaces = "largest"
     min_face_px: int = 12
     max_pixels: int = MAX_PIXELS
+    colour: Colour = "managed"
     service: Service | None = None
 
 
@@ -124,7 +126,7 @@ def look(number: int, image: str, path: Path, stages: Stages) -> Row:
     """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
     started = time.perf_counter_ns()
     data = read_bytes(path)
-    picture = data if isinstance(data, Unreadable) else decode(data, max_pixels=stages.max_pixels)
+    picture = data if isinstance(data, Unreadable) else decode(data, max_pixels=stages.max_pixels, colour=stages.colour)
     decoded = time.perf_counter_ns()
     row = Row(empty_record(number, image, stages), spent_ns={"decode": decoded - started})
     if isinstance(picture, Unreadable):
@@ -132,6 +134,7 @@ def look(number: int, image: str, path: Path, stages: Stages) -> Row:
         return row
     height, width = picture.pixels.shape[:2]
     row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
+    row.record |= {"profile": picture.profile, "converted": picture.converted}
     if stages.service and isinstance(data, bytes):
         ask(row, data, stages.service)
     if stages.detector is None:
@@ -169,6 +172,8 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "width": None,
         "height": None,
         "colour": "",
+        "profile": "",
+        "converted": False,
         "faces": 0,
         "policy": stages.many_faces,
         "score": np.nan,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # Operators that move or pick values and change none.
@@ -29,9 +29,9 @@ class GraphFacts:
     quantised  : some of it is computed in 8 bits
     """
 
-    endings: Mapping[str, str]
-    scales: bool
-    quantised: bool
+    endings: Mapping[str, str] = field(default_factory=dict)
+    scales: bool = False
+    quantised: bool = False
 
     def unbounded(self, output: str) -> bool:
         """Whether nothing in the graph keeps the values of an output within 0 and 1."""

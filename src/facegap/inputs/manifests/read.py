@@ -70,18 +70,21 @@ class Manifest:
     joined: JoinedLabels | None = None
 
 
-def read_manifest(path: Path, *, allow_outside: bool = False, where: str | None = None) -> Manifest:
+def read_manifest(
+    path: Path, *, allow_outside: bool = False, where: str | None = None, images_dir: Path | None = None
+) -> Manifest:
     """Read a CSV or parquet table with the column image and any of subject, gender and other labels.
 
     where         : a condition on the columns, see `select_rows`; rows that fail it are counted and left unchecked
-    allow_outside : accept images outside the manifest's folder, absolute paths and symbolic links that leave it
+    allow_outside : accept images outside the folder, absolute paths and symbolic links that leave it
+    images_dir    : folder that images are relative to; None: the manifest's own
     Raises        : TableError with file, line, column and cure
     """
     records = read_records(path)
     _check_columns([str(name) for name in records.frame.columns], path.name)
     whole = _with_labels(records, path.name)
     chosen, warnings = _chosen(whole, where, path.name)
-    folder = path.parent.resolve()
+    folder = (images_dir or path.parent).resolve()
     resolver = _Resolver(folder, path.name, records.unit, allow_outside)
     chosen["path"], sizes = resolver.resolve_all(chosen)
     _check_repeated(chosen, path.name, records.unit)

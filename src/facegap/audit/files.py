@@ -1,0 +1,85 @@
+"""Image files that a run cannot show to a model: told before the first image, and a stop once they are more than a few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.groupings import Grouping
+from facegap.derive.never_shown import never_shown_sentences
+from facegap.errors import TableError
+from facegap.inputs.manifests.near_names import MissingFile, missing_files, told
+from facegap.inputs.manifests.read import Manifest
+from facegap.tables import NEVER_SHOWN
+
+MOST_UNREADABLE = 0.01  # of the manifest; beyond it something is wrong with the files and not with a few of them
+CURE = "mend the manifest or the files, or pass --allow-missing to audit the others"
+
+
+def require_files(table: Manifest, groupings: Sequence[Grouping], *, include_ids: bool = False) -> None:
+    """Refuse a manifest whose image files are not all there, with counts per group and near names on the disk.
+
+    Raises
+    ------
+    TableError : a file is missing
+    """
+    missing = missing_files(table.frame, table.folder)
+    if missing:
+        raise TableError(
+            " ".join([*missing_sentences(table, missing, groupings, include_ids=include_ids), f"So {CURE}."])
+        )
+
+
+def missing_sentences(
+    table: Manifest, missing: Sequence[MissingFile], groupings: Sequence[Grouping], *, include_ids: bool
+) -> list[str]:
+    """How many files are missing, of which groups, and which files beside them have nearly their names."""
+    outcomes = np.full(len(table.frame), "ok", dtype=object)
+    outcomes[[file.position for file in missing]] = "missing_file"
+    return [*never_shown_sentences(table.frame, outcomes.tolist(), groupings), *told(missing, include_ids=include_ids)]
+
+
+@dataclass
+class Unreadable:
+    """A count of images that could not be shown to a model, which stops a run once they are too many.
+
+    allowed : go on whatever the count
+    """
+
+    rows: int
+    allowed: bool
+    count: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def add(self, rows: pd.DataFrame) -> None:
+        """Count the rows of one part.
+
+        Raises
+        ------
+        TableError : more than MOST_UNREADABLE of the manifest, unless that is allowed
+        """
+        lost = rows[rows["outcome"].isin(NEVER_SHOWN)]
+        self.count += len(lost)
+        for reason in lost["detail"]:
+            self.reasons[str(reason)] = self.reasons.get(str(reason), 0) + 1
+        if not self.allowed and self.count > MOST_UNREADABLE * self.rows:
+            commonest = sorted(self.reasons.items(), key=lambda item: -item[1])[:3]
+            why = "; ".join(f"{reason} ({count})" for reason, count in commonest)
+            raise TableError(
+                f"{self.count} of {self.rows:,} images could not be shown to a model, more than {MOST_UNREADABLE:.0%} of the "
+                f"manifest: {why}. So {CURE}, with --resume for what is done already"
+            )
+
+
+def colour_record(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
+    """For run.json: how colour profiles were treated, and how many images carry which; `converted` were brought to sRGB."""
+    counts = rows["profile"].value_counts()
+    return {
+        "treatment": colour,
+        "profiles": {str(name) or "none": int(count) for name, count in counts.items()},
+        "converted": int(rows["converted"].sum()),
+    }

@@ -1,0 +1,62 @@
+"""What a caller of a Python function gives in the place of a file: a path, a DataFrame, a list of dicts, an array."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from facegap.errors import TableError
+
+IN_MEMORY = "given-in-memory"  # name of the file that stands for a table which has none
+
+
+def is_path(given: Any) -> bool:
+    """Whether a path was given; what it leads to is read when the time comes."""
+    return isinstance(given, str | os.PathLike)
+
+
+@contextlib.contextmanager
+def as_file(given: Any, what: str) -> Iterator[Path]:
+    """The path of a file with what was given: itself where it is a path, else a CSV or .npy that is gone afterwards.
+
+    given : path; DataFrame; list of dicts or dict of columns; for templates a float array (rows, dimension)
+    what  : names the argument in messages
+
+    Raises
+    ------
+    TableError : something else
+    """
+    if is_path(given):
+        yield Path(given)
+        return
+    import numpy as np
+    import pandas as pd
+
+    with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
+        if isinstance(given, np.ndarray):
+            path = Path(folder) / f"{IN_MEMORY}.npy"
+            np.save(path, given, allow_pickle=False)
+        elif isinstance(given, pd.DataFrame):
+            path = saved(given, Path(folder))
+        elif isinstance(given, Mapping) or (
+            isinstance(given, Sequence) and all(isinstance(row, Mapping) for row in given) and len(given)
+        ):
+            path = saved(pd.DataFrame(given), Path(folder))
+        else:
+            raise TableError(
+                f"{what}: a {type(given).__name__} was given; give the path of a CSV or parquet table, a DataFrame, or a list of "
+                "dicts"
+            )
+        yield path
+
+
+def saved(frame: Any, folder: Path) -> Path:
+    """A DataFrame as CSV, its index left out unless it has a name."""
+    path = folder / f"{IN_MEMORY}.csv"
+    named = any(name is not None for name in frame.index.names)
+    frame.to_csv(path, index=named, lineterminator="\n", encoding="utf-8")
+    return path
