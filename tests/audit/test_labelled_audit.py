@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
 from facegap.derive.run import derived
@@ -23,7 +22,7 @@ from facegap.errors import RunError, TableError
 from facegap.report import summary as overview
 from facegap.store import run as store
 from facegap.tables import LABEL_GAP_COLUMNS, TONE
-from fixtures.settings import asked, audited
+from fixtures.settings import asked, audit_embeddings, audit_predictions, audited
 
 PEOPLE, DRAWS = 120, 25
 BY = "gender*measured_tone,annotated_tone"

@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_predictions
 from facegap.audit.run import recheck
 from facegap.errors import CardError, ModelError, RunError, SettingError, TableError
 from facegap.report.page import add_report
 from facegap.store.run import Run, read_run
-from fixtures.settings import audited
+from fixtures.settings import audit_predictions, audited
 
 KEY = "secret-key-0123456789"
 
@@ -450,7 +449,7 @@ def test_the_command_shows_what_it_would_send(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = ["audit", tmp_path / "people.csv", "--out", tmp_path / "run"]
+    asked = ["audit", tmp_path / "people.csv", "--out", tmp_path / "run", "--allow-missing"]
     asked += ["--detect", "none", "--classify", tmp_path / "vendor.toml"]
     assert run_command(monkeypatch, *asked) == 2
     assert f"6 images, whole files, to {server.host}" in capsys.readouterr().err

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.store.run import Run
+from fixtures.settings import audit_embeddings
 
 pytestmark = pytest.mark.real
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings, audit_scores
 from facegap.audit import scores as audit_scores_module
 from facegap.audit.run import recheck
 from facegap.audit.scores import unit_templates
 from facegap.audit.settings import Verify
 from facegap.errors import FacegapError, StatisticsError, TableError
 from facegap.store.run import Run, read_run
+from fixtures.settings import audit_embeddings, audit_scores
 
 GIVEN = Verify(fmr=(), threshold=(0.5,))
 

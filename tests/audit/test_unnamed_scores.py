@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facegap.api import audit_scores
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
 from facegap.errors import TableError
+from fixtures.settings import audit_scores
 
 
 @pytest.fixture

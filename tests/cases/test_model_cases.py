@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import facegap as fg
 from facegap.errors import FacegapError
+from fixtures.settings import audited
 
 pytestmark = pytest.mark.real
 IMAGES = 12
@@ -32,7 +32,8 @@ def case(test_data: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             asked["classify"] = str(folder / "c_ref.toml")
         said: list[str] = []
         models = [test_data / "models"]
-        found = fg.audit(folder / "few.csv", models_dirs=models, notice=said.append, **(asked | changes))
+        asked |= {"models_dir": models, "images_dir": test_data / "cases" / "c_argmax", "notice": said.append} | changes
+        found = audited(folder / "few.csv", **asked)
         return found, said
 
     return run
@@ -102,9 +103,9 @@ def test_an_input_of_undeclared_shape_runs(case: Any) -> None:
 def test_hostile_ports_are_one_error_before_the_first_image(test_data: Path, name: str, words: str) -> None:
     folder = test_data / "cases"
     with pytest.raises(FacegapError, match=words):
-        fg.audit(
+        audited(
             folder / "c_argmax" / "few.csv",
             classify=str(folder / "security" / f"{name}.toml"),
-            models_dirs=[test_data / "models"],
+            models_dir=[test_data / "models"],
             by="gender",
         )

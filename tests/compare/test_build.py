@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.settings import Verify
 from facegap.cli import app
 from facegap.compare.build import Comparison, compare, labels_of, sentences, text_tables, write_comparison
 from facegap.compare.differences import ALIKE, FEW, GREW, MORE
 from facegap.errors import RunError
 from facegap.store.run import read_csv, read_run
+from fixtures.settings import audit_embeddings, audit_predictions
 
 HOSTILE = "=cmd|'/c calc'!A1<img src=x onerror=alert(1)>\""
 ESCAPE = "\x1b[31m<b>red</b>"  # no manifest may hold it, but a model's name may

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from facegap.api import audit_predictions
 from facegap.compare.build import compare, write_comparison
+from fixtures.settings import audit_predictions
 
 HOSTILE = "<img src=x onerror=alert(1)>" + "y" * 90
 CUT_OFF = """

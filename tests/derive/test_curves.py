@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.derive.curves import MOST_BINS, MOST_POINTS, det_table, histogram_table
 from facegap.derive.waterfall import steps_of
 from facegap.store.run import Run
 from facegap.types import Group
+from fixtures.settings import audit_embeddings
 
 PEOPLE = 20  # per town
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.derive.differentials import counts_of, dealt_counts, remembered
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import group_rates
 from facegap.store.run import Run
+from fixtures.settings import audit_embeddings
 
 
 def measure(run: Run, name: str, metrics: str) -> Any:

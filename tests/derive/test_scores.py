@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.derive.scores import MOST_REVIEWED
 from facegap.statistics.curves import equal_error_rate
 from facegap.store.run import Run
+from fixtures.settings import audit_embeddings
 
 
 def cos(degrees: float) -> float:

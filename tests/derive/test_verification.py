@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import det_curve
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.derive.groupings import cells_of
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS, correlation_of, group_rates, people_sums
 from facegap.store.run import Run
+from fixtures.settings import audit_embeddings
 
 WORLD = {
     # everybody, women, men, without a gender

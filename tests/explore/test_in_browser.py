@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
+from fixtures.settings import audit_embeddings
 
 pytestmark = pytest.mark.browser
 

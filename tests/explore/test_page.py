@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.settings import Verify
 from facegap.errors import FacegapError
 from facegap.explore.failures import MOST_MATCHES, failures
@@ -23,6 +22,7 @@ from facegap.explore.page import create_app
 from facegap.explore.rates import answers_at, explored, matrix_at, people_moved, rates_at
 from facegap.explore.view import asked_of, frame_of, matrix_frame, people_frame, rates_frame
 from facegap.store.run import Run, read_run
+from fixtures.settings import audit_embeddings, audit_predictions
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.settings import Verify
 from facegap.cli import app
 from facegap.export.document import as_json, schema_text
@@ -23,7 +22,7 @@ from facegap.export.model_card import md, widest_first
 from facegap.export.write import exported
 from facegap.report.rows.gaps import Estimate, GapRow, Side
 from facegap.store.run import read_run
-from fixtures.settings import audited
+from fixtures.settings import audit_embeddings, audit_predictions, audited
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "| [x](http://evil.example) <img src=x onerror=1> `=1+1` www.evil.example a@b.example"

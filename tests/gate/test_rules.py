@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from facegap.api import audit_predictions
 from facegap.cli import app
 from facegap.errors import RunError, TableError
 from facegap.gate.policy import Rule, read_policy
 from facegap.gate.rules import gate, judged, outcome
 from facegap.store.run import read_run
+from fixtures.settings import audit_predictions
 
 DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "=1+1<script>alert(1)</script>"

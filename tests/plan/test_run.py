@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 
-from facegap.api import audit_embeddings, audit_predictions
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
 from facegap.errors import RunError
@@ -15,6 +14,7 @@ from facegap.plan.families import own_families
 from facegap.plan.page import own_lines, own_tables
 from facegap.plan.run import PAGE, RESULT, add_power, power_of_finished_run, simulated_power, worlds_for
 from facegap.store.run import read_run
+from fixtures.settings import audit_embeddings, audit_predictions
 
 HOSTILE = '<script>document.title="owned"</script>'
 

@@ -196,7 +196,7 @@ def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, 
 
 
 def test_kept_files_are_what_the_closed_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
-    from facegap.api import audit_predictions
+    from fixtures.settings import audit_predictions
 
     reproduction, out = kept
     again = audit_predictions(out / "ibm.csv", out / "people.csv", model="IBM", by="gender,tone,gender*tone")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from facegap.audit.files import colour_record
 from facegap.audit.models import Loaded, chosen_groupings, plain
-from facegap.audit.settings import AuditSettings, recorded
+from facegap.audit.settings import AuditSettings, CallableModel, recorded
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.label_uncertainty.notes import label_warnings
 from facegap.derive.never_shown import never_shown_sentences
@@ -71,6 +71,7 @@ def record_of(
             ),
             *notes,
             *card_warnings(loaded.cards),
+            *function_warnings(settings),
             *loaded.remembered.warnings,
         ],
     }
@@ -135,6 +136,15 @@ def joined_labels(table: Manifest) -> dict[str, Any]:
 def closed_label_warnings(table: Manifest, groupings: Sequence[Grouping], models: Mapping[str, str]) -> list[str]:
     """What must be known of joined labels where no model ran here."""
     return label_warnings(table.joined, groupings, len(table.frame), compared="embed" in models)
+
+
+def function_warnings(settings: AuditSettings) -> list[str]:
+    """A sentence on each model that is a Python function of the caller's."""
+    return [
+        f"{model.name} is the Python function {model.recorded()['function']}: this run cannot be made again from its record"
+        for model in (settings.embed, settings.classify)
+        if isinstance(model, CallableModel)
+    ]
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:

@@ -237,8 +237,6 @@ class CallableModel:
 class Models:
     """Where models are found, how they run, and whether the detector alone is audited."""
 
-    detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
-
     models_dir: tuple[Path, ...] = setting(
         (),
         help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more",
@@ -260,6 +258,7 @@ class Models:
         without="processors",
         recorded=False,
     )
+    detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
 
     def __post_init__(self) -> None:
         """Check the values."""

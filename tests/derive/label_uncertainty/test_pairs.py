@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.api import audit_embeddings
 from facegap.audit.settings import Verify
 from facegap.derive.label_uncertainty import pairs as label_pairs
 from facegap.derive.run import derived
 from facegap.store.run import Run
+from fixtures.settings import audit_embeddings
 
 PLAIN = (
     "difference",
