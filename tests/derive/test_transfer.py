@@ -167,7 +167,7 @@ def test_a_target_without_a_threshold_of_the_run_has_no_price() -> None:
 
 
 def test_points_found_on_the_judged_pairs_say_so(six: Any) -> None:
-    run: Run = six.run(fmr=(0.25,), thresholds=(), in_sample=True, by="gender")
+    run: Run = six.run(fmr=(0.25,), threshold=(), in_sample=True, by="gender")
     frame = run.extra["transfer.csv"]
     assert frame["threshold_from"].str.contains("IN-SAMPLE").all()
     assert len(frame)

@@ -145,7 +145,7 @@ def test_error_counts_are_those_of_scikit_learn_at_every_threshold(tmp_path: Pat
     chosen = np.linspace(1, len(thresholds) - 2, 7).astype(int)
     # A threshold of scikit-learn is a score; a little below it rounding in the last bit decides nothing.
     given = tuple(float(threshold) - 1e-9 for threshold in thresholds[chosen])
-    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(fmr=(), thresholds=given))
+    run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(threshold=given))
     for metric, expected in (("fmr", fmr), ("fnmr", fnmr)):
         found = run.rates[run.rates["metric"] == metric].set_index("threshold")["value"]
         np.testing.assert_allclose(found.loc[list(given)], expected[chosen], atol=1e-12)
