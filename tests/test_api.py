@@ -126,7 +126,7 @@ def test_a_function_is_an_embedder_and_is_recorded_as_one_that_cannot_be_run_aga
         detect=toys.card("detector"),
         embed=model,
         by="gender",
-        verify={"threshold": 0.9},
+        verify={"threshold": 0.9, "impostors_only": True},
         out=out,
     )
     assert run.record["models"]["embed"] == "colours"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.audit.manifests import manifest_of, prediction_words
 from facegap.audit.models import chosen_groupings
 from facegap.audit.record import black_box_record
 from facegap.audit.settings import AuditSettings
@@ -17,7 +18,7 @@ from facegap.derive.outcomes import predictions_table
 from facegap.derive.run import derived
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import TWO_GENDERS, UNKNOWN, normalise_label
-from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.predictions import Predictions, read_predictions
 from facegap.inputs.records import read_records
 from facegap.store.run import Run
@@ -26,6 +27,7 @@ from facegap.vision.pipeline import NO_DETECTOR
 
 NO_ROW = "the file of predictions has no row for the image"
 EMPTY = "the prediction is empty"
+MOST_WORDS = 8  # of a column, in a message
 
 
 def audit_predictions(
@@ -44,19 +46,20 @@ def audit_predictions(
     RunError   : the run folder is not empty or not writable
     """
     groups = settings.groups
-    table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=groups.where)
+    table = manifest_of(manifest, settings)
     table = with_tone(
         table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=settings.verify.seed
     )
-    answers = read_predictions(predictions)
+    answers = read_predictions(predictions, words=prediction_words(groups.map), keep_words=groups.keep_words)
     require_known_images(answers, table, manifest, predictions.name)
     groupings, notes = chosen_groupings(table, settings)
-    chosen = chosen_classes(classes, answers)
+    chosen = chosen_classes(classes, answers, table)
+    require_something_to_judge(answers, table, chosen)
     rows = answered_rows(table.frame, answers, chosen)
     record = black_box_record(
         table,
         groupings,
-        [*notes, *label_warnings(table, chosen)],
+        [*notes, *answer_warnings(answers, chosen), *label_warnings(table, chosen)],
         {"classify": model or predictions.stem},
         settings,
         kind="predictions",
@@ -100,8 +103,11 @@ def require_known_images(answers: Predictions, table: Manifest, manifest: Path, 
         )
 
 
-def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions) -> tuple[str, ...]:
-    """The classes of the box, in order; empty where it says no gender at all.
+def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, table: Manifest) -> tuple[str, ...]:
+    """The classes of the box, in order: those that are named, else those of the labels; empty where it says no class at all.
+
+    Where people are labelled female and male, these are the classes, whatever else a box may have answered. A further label
+    (nonbinary) is a class only where the box gave it: nobody can be misclassified by an answer that does not exist.
 
     Raises
     ------
@@ -113,9 +119,55 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions) ->
         if len(chosen) < 2 or len(set(chosen)) < len(chosen) or UNKNOWN in chosen:
             raise TableError(f"--classes {','.join(named)}: name each answer that the box can give once, two at least")
         return chosen
-    given = sorted(set(answers.frame["prediction"]) - {""})
-    # A box that says male to everyone is still one that could have said female: women are its errors, not outside it.
-    return TWO_GENDERS if given and set(given) <= set(TWO_GENDERS) else tuple(given)
+    given = set(answers.frame["prediction"]) - {""}
+    if not given:
+        return ()
+    labels = set(table.frame["gender"]) - {UNKNOWN} if "gender" in table.frame.columns else set()
+    # A box that speaks of female and male beside labels of other words is one whose labels want translating.
+    if labels & set(TWO_GENDERS) or (not labels & given and given <= set(TWO_GENDERS)):
+        return (*TWO_GENDERS, *sorted((labels & given) - set(TWO_GENDERS)))
+    return tuple(sorted(labels or given))
+
+
+def require_something_to_judge(answers: Predictions, table: Manifest, classes: Sequence[str]) -> None:
+    """Refuse an audit in which no prediction can be right or wrong, with the words seen and the words expected.
+
+    Raises
+    ------
+    TableError : no label is a class, or no prediction is one
+    """
+    if not classes or "gender" not in table.frame.columns:
+        return
+    labels, said = table.frame["gender"], answers.frame["prediction"]
+    expected = ", ".join(classes)
+    if not labels.isin(list(classes)).any():
+        raise TableError(
+            f"column gender: no label is a class of the predictions ({expected}); there are {words_seen(labels, UNKNOWN)}. "
+            "Translate them, for example --map gender:weiblich=female,gender:maennlich=male, or name the classes with --classes"
+        )
+    if not said.isin(list(classes)).any():
+        raise TableError(
+            f"column prediction: no prediction is one of the classes ({expected}); there are {words_seen(said, '')}. Translate "
+            "them, for example --map prediction:0=female,1=male, or name the classes with --classes"
+        )
+
+
+def words_seen(words: pd.Series, nothing: str) -> str:
+    """The commonest words of a column with their numbers, for a message."""
+    counts = words[words != nothing].value_counts()
+    told = ", ".join(f"{str(word)!r} ({count:,})" for word, count in counts.head(MOST_WORDS).items())
+    return (told + (f" and {len(counts) - MOST_WORDS} more" if len(counts) > MOST_WORDS else "")) or "none"
+
+
+def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
+    """The words of a box that are none of its classes, with counts: they are no answer."""
+    said = answers.frame["prediction"]
+    foreign = said[~said.isin(["", *classes])]
+    if not classes or not len(foreign):
+        return []
+    return [
+        f"{len(foreign):,} predictions are none of {', '.join(classes)} and count as no answer: {words_seen(foreign, '')}"
+    ]
 
 
 def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[str]) -> pd.DataFrame:

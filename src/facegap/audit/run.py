@@ -50,22 +50,25 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     from facegap.audit.consent import require_leave, service_among
     from facegap.audit.enrolment import require_possible
     from facegap.audit.files import require_files
+    from facegap.audit.manifests import manifest_of, other_manifest
     from facegap.audit.models import chosen_groupings, load_models, require_a_task
+    from facegap.audit.people import require_people
     from facegap.audit.verify import require_comparable, require_enough_pairs
     from facegap.derive.label_uncertainty.attach import with_tone
-    from facegap.inputs.manifests.read import read_manifest
 
     require_a_task(settings)
     groups, verify, output = settings.groups, settings.verify, settings.output
     faces = settings.faces
-    table = read_manifest(manifest, allow_outside=faces.allow_outside, where=groups.where, images_dir=faces.images_dir)
+    table = manifest_of(manifest, settings)
     table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
     groupings, _ = chosen_groupings(table, settings)  # a misspelt --by must not cost an hour of detection
     if settings.identify is not None:
         require_possible(table.frame, settings.identify, verify, settings.embed)
+    if settings.embed is not None:
+        require_people(table, verify)
     elsewhere = None
     if verify.threshold_on is not None:
-        elsewhere = read_manifest(verify.threshold_on, allow_outside=faces.allow_outside)
+        elsewhere = other_manifest(verify.threshold_on, settings)
     if settings.embed is not None:
         require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, groupings, verify)
     if not faces.allow_missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.models import chosen_groupings
 from facegap.audit.pair_lists import NO_PAIRS, read_pairs
+from facegap.audit.people import require_people
 from facegap.audit.record import black_box_record
 from facegap.audit.run import run_folder
 from facegap.audit.settings import AuditSettings, Verify
@@ -19,7 +22,8 @@ from facegap.audit.verify import Images, Matching, listed_matching, match
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.run import derived
 from facegap.errors import StatisticsError, TableError
-from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
 from facegap.store import run as store
@@ -45,7 +49,8 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
         threshold_on="a set of its own has templates of its own; leave it to --split, or give --threshold",
     )
     groups, verify = settings.groups, settings.verify
-    table = read_manifest(manifest, allow_outside=True, where=groups.where)
+    table = manifest_of(manifest, settings, allow_outside=True)
+    require_people(table, verify)
     table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
     groupings, notes = chosen_groupings(table, settings)
     raw = read_npy(embeddings)
@@ -75,10 +80,23 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
         pairs="the file of scores is the list of pairs",
     )
-    listed = read_scores(scores)
-    table, rows_of_names = people_of(listed, scores, manifest)
+    listed, repeated = each_pair_once(read_scores(scores), scores.name)
+    if verify.distance:
+        listed = replace(listed, scores=-listed.scores)
+        verify = replace(verify, threshold=tuple(-value for value in verify.scores))
+    table, rows_of_names = people_of(listed, scores, manifest, settings)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
+    decided = decision_threshold(listed.scores) if not verify.threshold else None
+    require_usable(pairs, verify.scores, scores.name, distance=verify.distance)
     groupings, notes = chosen_groupings(table, settings)
+    if repeated:
+        notes = (
+            *notes,
+            f"{repeated:,} rows repeat a pair of images in the other order or again; each pair counts once",
+        )
+    if decided is not None:
+        verify = replace(verify, threshold=(decided,))
+        notes = (*notes, "the scores have two values only: they are decisions, at a threshold that the vendor chose")
     given = given_points(verify, None)
     roles = roles_of(table.frame["subject"], verify, needed=not given)
     excluded = NO_PAIRS
@@ -144,7 +162,9 @@ def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.b
     return np.concatenate(parts), usable
 
 
-def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Manifest, IntArray]:
+def people_of(
+    listed: ScoreList, path: Path, manifest: Path | None, settings: AuditSettings
+) -> tuple[Manifest, IntArray]:
     """The table of what the scores name, and the row of it for each name.
 
     Raises
@@ -158,7 +178,7 @@ def people_of(listed: ScoreList, path: Path, manifest: Path | None) -> tuple[Man
         if listed.named == "image":
             raise TableError(f"{path.name}: names images; a manifest must say whose they are: --manifest people.csv")
         return subjects_table(listed, None), np.arange(len(listed.names))
-    table = read_manifest(manifest, allow_outside=True)
+    table = other_manifest(manifest, settings, allow_outside=True)
     if listed.named == "subject":
         people = set(table.frame["subject"])
         unknown = [name for name in listed.names if name not in people]

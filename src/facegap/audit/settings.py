@@ -304,6 +304,16 @@ class Groups:
     where: str | None = setting(
         None, help="Keep rows by a condition: \"age not in ('0-2', '3-9') and gender == 'female'\""
     )
+    map: tuple[str, ...] = setting(
+        (),
+        help="COLUMN:WORD=LABEL translates words of the manifest: gender:weiblich=female,gender:maennlich=male",
+        read=one_or_many(str),
+    )
+    keep_words: bool = setting(False, help="Read None, null, nan, n/a, - and ? as labels, not as missing")
+    merge_spellings: bool = setting(
+        False, help="Merge labels that differ by case, Unicode form, blanks or the spelling of a number only"
+    )
+    subjects_as_written: bool = setting(False, help="Take every spelling of a subject as a person of its own")
     tone: Path | None = setting(
         None,
         help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",
@@ -382,6 +392,15 @@ class Verify:
     )
     exclude_pairs: Path | None = setting(
         None, help="CSV left,right: reviewed pairs to leave out", heading=VERIFICATION, read=path, write=file_name
+    )
+    distance: bool = setting(
+        False, help="The scores are distances: smaller is more alike, and so is a threshold", heading=VERIFICATION
+    )
+    images_are_people: bool = setting(
+        False, help="Take every image as a person of its own where no column names the people", heading=VERIFICATION
+    )
+    impostors_only: bool = setting(
+        False, help="Go on without genuine pairs: FMR alone, nothing about FNMR", heading=VERIFICATION
     )
     tail_limit: int = setting(2_000_000, help="Longest list of impostor pairs kept", heading=VERIFICATION, minimum=1)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 THRESHOLD_HELP = "A score to accept from, instead of --fmr"
 SPLIT_HELP = "Proportion of the subjects set aside to set thresholds on"
 COMPARED = ("fmr", "fmr_on", "threshold", "split", "seed", "in_sample", "exclude_pairs")
+WORDS = ("map", "keep_words", "merge_spellings", "subjects_as_written")
 
 
 @with_settings
@@ -58,6 +59,9 @@ def audit_embeddings(
             "min_subjects",
             "level",
             *COMPARED,
+            *WORDS,
+            "images_are_people",
+            "impostors_only",
             "tail_limit",
             "folder",
             said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP},
@@ -86,6 +90,8 @@ def audit_scores(
             "min_subjects",
             "level",
             *COMPARED,
+            *WORDS,
+            "distance",
             "folder",
             said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP, "seed": "Seed of that split"},
         ),

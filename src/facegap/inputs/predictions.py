@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,9 @@ import pandas as pd
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import OLDEST, UNKNOWN, normalise_label
 from facegap.inputs.records import Records, read_records
+from facegap.inputs.spelling import means_nothing, tidy
 
+NO_WORDS: Mapping[str, str] = {}
 COLUMNS = ("image", "prediction", "confidence", "age")
 
 
@@ -33,10 +35,12 @@ class Predictions:
     sha256: str
 
 
-def read_predictions(path: Path) -> Predictions:
+def read_predictions(path: Path, *, words: Mapping[str, str] = NO_WORDS, keep_words: bool = False) -> Predictions:
     """The answers in a CSV or parquet file with the columns image and prediction or age, and perhaps confidence.
 
-    An empty prediction and the word `unknown` are no answer; a confidence beside them is not read. Words for gender
+    words      : translations of predictions; keep_words : None, null, nan and their like are classes
+
+    An empty prediction, the word `unknown` and words for nothing are no answer; a confidence beside them is not read. Words for gender
     are normalised as in manifests, every other word is a class of its own.
 
     Raises
@@ -51,8 +55,8 @@ def read_predictions(path: Path) -> Predictions:
         raise TableError(f"{path.name} line 1: a header and no rows; add one row per image")
     _check_images(cells["image"], records, where)
     blank = pd.Series("", index=cells.index, dtype="str")
-    words = {word: _said(word) for word in cells.get("prediction", blank).unique()}
-    prediction = cells.get("prediction", blank).map(words)
+    said = cells.get("prediction", blank)
+    prediction = said.map({word: _said(word, words, keep_words=keep_words) for word in said.unique()})
     probability = _numbers(cells.get("confidence", blank), records, f"{where} {{}}, column confidence", _confidence)
     age = _numbers(cells.get("age", blank), records, f"{where} {{}}, column age", _age)
     frame = pd.DataFrame(
@@ -96,9 +100,13 @@ def _check_images(images: pd.Series, records: Records, where: str) -> None:
         )
 
 
-def _said(word: str) -> str:
+def _said(word: str, words: Mapping[str, str], *, keep_words: bool) -> str:
     """The class that a word means, "" for none."""
-    label = normalise_label("gender", word)
+    plain = tidy(word)
+    plain = words.get(word, words.get(plain, plain))
+    if means_nothing(plain) and not keep_words:
+        return ""
+    label = normalise_label("gender", plain)
     return "" if label == UNKNOWN else label
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
+from facegap.inputs.spelling import WHOLE_FLOATS_BELOW, tidy
 
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
 MAX_COLUMNS = 2_000
 MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
 MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
+_ROW_NUMBER = re.compile(r"__index_level_\d+__")
 UTF_16 = b"\xff\xfe"
 _FOREIGN = {  # first bytes of files that people take for a CSV
     b"PK\x03\x04": "a ZIP file (a spreadsheet?); save it as CSV, UTF-8",
@@ -127,8 +130,9 @@ def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
     if first is None:
         raise TableError(f"{name} line 1: the file is empty; it needs a header with the column image")
     header_line, header = first
-    names = [cell.strip() for cell in header]
-    _check_header(names, f"{name} line {header_line}")
+    _check_header([cell.strip() for cell in header], f"{name} line {header_line}")
+    names = [tidy(cell) for cell in header]
+    _check_header(names, f"{name} line {header_line}")  # two names may be one when what nobody sees is gone
     lines: list[int] = []
     rows: list[list[str]] = []
     for line, cells in records:
@@ -207,10 +211,12 @@ def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
         # As it is stored, each distinct text once: one of megabytes in every row would fill the memory.
         leaves = (file.schema.column(k) for k in range(len(file.schema)))
         texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-        frame = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read().to_pandas()
+        # An index that pandas stored is a column like any other; one without a name was only a row number.
+        frame = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read().to_pandas(ignore_metadata=True)
+        frame = frame[[column for column in frame.columns if not _ROW_NUMBER.fullmatch(str(column))]]
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise TableError(f"{name}: damaged parquet file ({error}); write it again") from error
-    names = [str(column).strip() for column in frame.columns]
+    names = [tidy(str(column)) for column in frame.columns]
     _check_header(names, f"{name} header")
     columns = {}
     for position, key in enumerate(names):
@@ -227,11 +233,30 @@ def _check_size(stated: Any, name: str) -> None:
         raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
 
 
+def _float_as_text(value: Any, where: str, record: int) -> str:
+    """A number of a column of floats: whole ones as integers, empty for none.
+
+    Raises
+    ------
+    TableError : a whole number so large that its neighbours would be the same float
+    """
+    if pd.isna(value):
+        return ""
+    number = float(value)
+    if not number.is_integer():
+        return repr(number)
+    if abs(number) >= WHOLE_FLOATS_BELOW:
+        raise TableError(
+            f"{where}, record {record}: {number:.0f} is a whole number beyond 2**53 in a column of floats, so its last digits may "
+            "be lost; store ids as integers or text"
+        )
+    return str(int(number))
+
+
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
     """Numbers, booleans and text as text; lists, structs and bytes are refused."""
     if pd.api.types.is_float_dtype(series.dtype):
-        texts = ["" if pd.isna(value) else f"{value:.15g}" for value in series]
-        return pd.Series(texts, dtype="str")
+        return pd.Series([_float_as_text(value, where, record) for record, value in enumerate(series, 1)], dtype="str")
     texts = []
     for record, value in enumerate(series.astype("object"), start=1):
         if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):

@@ -8,7 +8,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.images.duplicates import identical_bytes
-from facegap.inputs.manifests.labels import normalise_label
+from facegap.inputs.manifests.labels import UNKNOWN, normalise_label
+from facegap.inputs.manifests.subjects import subject_column
 from facegap.inputs.manifests.where import select_rows
 from facegap.inputs.records import Records, read_records
+from facegap.inputs.spelling import has_invisible, means_nothing, merged, near_spellings, tidy
 from facegap.tables import MANIFEST, RATES, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")
@@ -70,20 +72,46 @@ class Manifest:
     joined: JoinedLabels | None = None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How the words of a manifest are read.
+
+    keep_words          : words for nothing (None, n/a, -) are labels like any other
+    merge_spellings     : near spellings of a label become the commonest of them
+    subjects_as_written : every spelling of a subject is a person of its own
+    words               : column -> {word of the file: label}, applied before anything else
+    """
+
+    keep_words: bool = False
+    merge_spellings: bool = False
+    subjects_as_written: bool = False
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+AS_USUAL = Reading()
+
+
 def read_manifest(
-    path: Path, *, allow_outside: bool = False, where: str | None = None, images_dir: Path | None = None
+    path: Path,
+    *,
+    allow_outside: bool = False,
+    where: str | None = None,
+    images_dir: Path | None = None,
+    reading: Reading = AS_USUAL,
 ) -> Manifest:
     """Read a CSV or parquet table with the column image and any of subject, gender and other labels.
 
     where         : a condition on the columns, see `select_rows`; rows that fail it are counted and left unchecked
     allow_outside : accept images outside the folder, absolute paths and symbolic links that leave it
     images_dir    : folder that images are relative to; None: the manifest's own
+    reading       : how its words are read
     Raises        : TableError with file, line, column and cure
     """
     records = read_records(path)
     _check_columns([str(name) for name in records.frame.columns], path.name)
-    whole = _with_labels(records, path.name)
+    whole, said = _with_labels(records, path.name, reading)
     chosen, warnings = _chosen(whole, where, path.name)
+    warnings = (*said, *warnings)
     folder = (images_dir or path.parent).resolve()
     resolver = _Resolver(folder, path.name, records.unit, allow_outside)
     chosen["path"], sizes = resolver.resolve_all(chosen)
@@ -135,21 +163,70 @@ def _check_columns(names: list[str], file: str) -> None:
             raise TableError(f"{file} line 1, column {name!r}: a control character in the name; remove it")
 
 
-def _with_labels(records: Records, file: str) -> pd.DataFrame:
-    """The records as a MANIFEST table without paths: labels normalised, subjects filled in where there is no column."""
+def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The records as a MANIFEST table without paths, labels normalised, and what was mended or read in which way.
+
+    Subjects are filled in where there is no column of them; a column sex serves as gender where there is no gender.
+    """
     cells = records.frame
+    unknown = [name for name in reading.words if name not in cells.columns]
+    if unknown:
+        raise TableError(f"--map {unknown[0]}: {file} has no such column (found: {', '.join(map(str, cells.columns))})")
     frame = pd.DataFrame({"row": np.arange(len(cells)), "line": records.lines, "image": cells["image"], "path": ""})
     frame["subject"] = cells["image"]  # unless a column names the person
+    warnings: list[str] = []
     for name in cells.columns.drop("image"):
         if name == "subject":
-            frame[name] = cells[name].str.strip()
+            frame[name], said = subject_column(
+                cells[name], records.lines, file, records.unit, as_written=reading.subjects_as_written
+            )
             _refuse(frame, frame[name] == "", name, _NO_SUBJECT, file, records.unit)
+            warnings += said
+            continue
+        column, said = _labels(str(name), cells[name], reading)
+        serves = name == "sex" and "gender" not in cells.columns
+        frame["gender" if serves else name] = column
+        warnings += said + (["column sex serves as gender: the manifest has no column gender"] if serves else [])
+    return frame, tuple(warnings)
+
+
+def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, list[str]]:
+    """One label column as facegap groups by it, and sentences on what was mended, missing, or spelled in two ways."""
+    # A million cells hold few labels: each is looked at once.
+    counts = {str(word): int(rows) for word, rows in cells.value_counts().items()}
+    mapped = reading.words.get(name, {})
+    plain = {word: mapped.get(word, tidy(word)) for word in counts}
+    labels, warnings = {}, []
+    hidden = sum(rows for word, rows in counts.items() if has_invisible(word))
+    if hidden:
+        warnings.append(f"column {name}: invisible characters were removed from {hidden:,} cells")
+    nothing: dict[str, int] = {}
+    for word, read in plain.items():
+        if not reading.keep_words and read and means_nothing(read, beside=plain.values()):
+            nothing[read] = nothing.get(read, 0) + counts[word]
+            labels[word] = UNKNOWN
         else:
-            # A million cells hold few labels: each is normalised once.
-            normal = {value: normalise_label(name, value) for value in cells[name].unique()}
-            frame[name] = cells[name].map(normal).astype("str")
-        _refuse(frame, frame[name].str.contains(_CONTROL), name, "a control character; remove it", file, records.unit)
-    return frame
+            labels[word] = normalise_label(name, read)
+    if nothing:
+        words = ", ".join(f"{word!r} ({rows:,} rows)" for word, rows in nothing.items())
+        warnings.append(f"column {name}: {words} read as missing; --keep-words keeps such words as labels")
+    elif not reading.keep_words and "NA" in plain.values():
+        warnings.append(f"column {name}: 'NA' read as a code beside other codes of two letters, not as missing")
+    rows_of: dict[str, int] = {}
+    for word, label in labels.items():
+        rows_of[label] = rows_of.get(label, 0) + counts[word]
+    near = near_spellings({label: rows for label, rows in rows_of.items() if label != UNKNOWN})
+    if near and reading.merge_spellings:
+        into = merged(near)
+        labels = {word: into.get(label, label) for word, label in labels.items()}
+        warnings += [f"column {name}: {group} merged as {group.words[0]!r}" for group in near]
+    else:
+        warnings += [
+            f"column {name}: {group} differ in spelling only and are groups of their own; mend the file, or pass "
+            "--merge-spellings"
+            for group in near
+        ]
+    return cells.map(labels).astype("str"), warnings
 
 
 class _Resolver:

@@ -1,0 +1,64 @@
+"""The column that says who is who. Two spellings of one person make a stranger of them, so doubtful ones are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.spelling import is_scientific, near_spellings, number_spelling, same_letters, same_word, tidy
+
+AS_WRITTEN = "mend the file, or pass --subjects-as-written if these are different people"
+MOST_NAMED = 3
+
+
+def subject_column(
+    cells: pd.Series, lines: Sequence[int], file: str, unit: str, *, as_written: bool
+) -> tuple[pd.Series, list[str]]:
+    """The subjects of a manifest, ends trimmed, and what a person should look at.
+
+    Names that differ by blanks, Unicode form, invisible signs or the spelling of a number are refused. Names that differ by
+    case or accents are a warning (random ids may differ by case; Jos\u00e9 is not Jose), and refused where nobody has a second
+    image, since a genuine pair may then hide in two spellings.
+
+    as_written : every spelling is a person of its own
+
+    Raises
+    ------
+    TableError : spellings as above; ids that a spreadsheet shortened to 1.23E+15
+    """
+    stripped = cells.str.strip()
+    if as_written:
+        return stripped, []
+    counts = {str(name): int(rows) for name, rows in stripped.value_counts().items() if name}
+    shortened = [name for name in counts if is_scientific(name)]
+    if shortened:
+        line = line_of(stripped, shortened[0], lines)
+        raise TableError(
+            f"{file} {unit} {line}, column subject: {shortened[0]!r} is a number that a spreadsheet shortened, and its last digits "
+            "are lost; save the column as text"
+        )
+    near = near_spellings(counts, key=same_word)
+    if near:
+        first = near[0]
+        told = " and ".join(f"{name!r} ({unit} {line_of(stripped, name, lines)})" for name in first.words[:2])
+        raise TableError(
+            f"{file}, column subject: {told} are one person in two spellings ({len(near)} such in all); {AS_WRITTEN}"
+        )
+    # Whole numbers that went through a column of floats: 1001.0 is 1001 wherever it stands.
+    read = {name: number_spelling(tidy(name)) if name.endswith(".0") else tidy(name) for name in counts}
+    subjects = stripped.map({**read, "": ""}).astype("str")
+    alike = near_spellings(counts, key=same_letters)
+    if not alike:
+        return subjects, []
+    named = "; ".join(str(group) for group in alike[:MOST_NAMED])
+    said = f"{len(alike)} subjects differ from another by case, accents or blanks only: {named}"
+    if max(counts.values()) == 1:
+        raise TableError(f"{file}, column subject: nobody has two images, and {said}; {AS_WRITTEN}")
+    return subjects, [f"column subject: {said}; they count as different people"]
+
+
+def line_of(cells: pd.Series, name: str, lines: Sequence[int]) -> int:
+    """The line of the first row with this subject."""
+    return lines[int((cells == name).to_numpy(dtype=bool).argmax())]

@@ -1,0 +1,105 @@
+"""What files of scores are mistaken in as a whole: pairs listed twice, distances, constant scores, a threshold of another scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.scores.read import ScoreList
+from facegap.types import BoolArray, FloatArray, IntArray
+
+FEWEST = 3  # pairs of either kind from which on their medians say anything
+
+
+def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
+    """The scores with (a, b) and (b, a) counted once, and how many rows were left out.
+
+    Only where a file names two images without saying which was the probe. The same comparison with two scores is an error.
+
+    Raises
+    ------
+    TableError : one pair of images with two different scores, naming both rows
+    """
+    if listed.named != "image":
+        return listed, 0
+    low, high = np.minimum(listed.left, listed.right), np.maximum(listed.left, listed.right)
+    keys: IntArray = low * len(listed.names) + high
+    _, first, of = np.unique(keys, return_index=True, return_inverse=True)
+    if len(first) == len(keys):
+        return listed, 0
+    before = first[of]
+    same = (listed.scores == listed.scores[before]) | (np.isnan(listed.scores) & np.isnan(listed.scores[before]))
+    differing = np.flatnonzero(~same)
+    if len(differing):
+        k, j = int(differing[0]), int(before[differing[0]])
+        pair = f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}"
+        raise TableError(
+            f"{name}: rows {j + 1} and {k + 1} of the scores compare {pair} with two scores, {listed.scores[j]:g} and "
+            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one of each, or name the columns probe and reference if both "
+            "are trials"
+        )
+    kept: BoolArray = np.zeros(len(keys), np.bool_)
+    kept[first] = True
+    chosen = replace(
+        listed,
+        left=listed.left[kept],
+        right=listed.right[kept],
+        genuine=listed.genuine[kept],
+        scores=listed.scores[kept],
+    )
+    return chosen, int(len(keys) - len(first))
+
+
+def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, *, distance: bool) -> None:
+    """Refuse scores that cannot be what they are taken for.
+
+    pairs    : genuine, score (higher is more alike; distances have been negated)
+    distance : they were distances
+
+    Raises
+    ------
+    TableError : no score, one score throughout, genuine scores below impostor scores at the median, or a threshold
+                 farther from the scores than they are from one another
+    """
+    scores = pairs["score"].to_numpy(np.float64)
+    finite = np.isfinite(scores)
+    if not finite.any():
+        raise TableError(f"{name}: no comparison has a score; there is nothing to judge")
+    low, high = float(scores[finite].min()), float(scores[finite].max())
+    if low == high:
+        raise TableError(f"{name}: every score is {shown(low, distance=distance)}; a constant tells nobody apart")
+    genuine = pairs["genuine"].to_numpy(np.bool_)
+    mated, others = scores[finite & genuine], scores[finite & ~genuine]
+    if min(len(mated), len(others)) >= FEWEST and np.median(mated) < np.median(others):
+        what = (
+            "--distance was given, and these look like similarities: leave it out"
+            if distance
+            else ("these look like distances: pass --distance")
+        )
+        raise TableError(
+            f"{name}: genuine pairs score lower than impostor pairs at the median "
+            f"({shown(float(np.median(mated)), distance=distance)} against {shown(float(np.median(others)), distance=distance)}); "
+            f"{what}"
+        )
+    for threshold in thresholds:
+        if not low - (high - low) <= threshold <= high + (high - low):
+            ends = sorted(shown(end, distance=distance) for end in (low, high))
+            raise TableError(
+                f"{name}: the threshold {shown(threshold, distance=distance)} is of another scale than the scores, which run from "
+                f"{ends[0]} to {ends[1]}"
+            )
+
+
+def decision_threshold(scores: FloatArray) -> float | None:
+    """The higher of two values where scores have no others: decisions, whose threshold is the vendor's. None otherwise."""
+    values = np.unique(scores[np.isfinite(scores)])
+    return float(values[1]) if len(values) == 2 else None
+
+
+def shown(value: float, *, distance: bool) -> str:
+    """A score as the file has it."""
+    return f"{-value if distance else value:.4g}"
