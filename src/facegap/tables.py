@@ -125,8 +125,6 @@ TONE = Schema(
     },
 )
 
-PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
-
 RATES = Schema(
     "RATES",
     {

@@ -21,7 +21,6 @@ from facegap.worlds.people import EFFECTS, METRICS, PAIR_KINDS, Effect, Kind, Se
 from facegap.worlds.searches import SearchSetting
 from facegap.worlds.study import PARTS, Job, PowerSetting, Study
 
-PRESETS = ("small", "medium", "nist-like")
 MAX_BYTES = 16 * 1024  # tomllib needs time quadratic in dotted keys
 MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
 COVERED_KINDS = ("impostor", "across", "genuine", "classification")
