@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from itertools import repeat
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,9 +95,13 @@ class GapFamily:
     def __len__(self) -> int:
         return len(self.columns.p)
 
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Columns by name, one entry per gap, as `pandas.DataFrame` takes them."""
+        return {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
+
     def rows(self) -> list[Gap]:
         """The family as rows of GAPS."""
-        columns = {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
+        columns = self.to_dict()
         columns["verdict"] = [cast(Verdict, verdict) for verdict in columns["verdict"]]
         known = {**columns, **{name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}}
         names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap say what label noise does

@@ -119,6 +119,12 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
     returns  : one PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed
     Raises   : StatisticsError for a share outside 0 to 100 or a size below 1
     Source   : the idea of Brown and Heathers (2017), here for shares instead of means
+
+    Examples
+    --------
+    >>> ten, fifteen = possible_counts([10.0, 15.0], 10)
+    >>> ten.counts, fifteen.possible
+    ((1,), False)
     """
     share, size = np.broadcast_arrays(np.atleast_1d(np.asarray(shares, np.float64)), np.asarray(sizes, np.int64))
     if np.any((share < 0) | (share > 100) | np.isnan(share)) or np.any(size < 1):
@@ -137,6 +143,12 @@ def impossible_cells() -> list[PublishedCell]:
     """The printed errors of Gender Shades that are no whole number over the stated group sizes: six of them.
 
     Faces were probably left out of these cells, so refusals hid in missing rows.
+
+    Examples
+    --------
+    >>> cell = impossible_cells()[0]
+    >>> cell.vendor, cell.column, cell.printed, cell.size
+    ('Microsoft', 'F', 10.7, 567)
     """
     cells = []
     for vendor, rows in PRINTED.items():
@@ -150,7 +162,13 @@ def impossible_cells() -> list[PublishedCell]:
 
 
 def subgroup_errors(vendor: str) -> dict[str, int]:
-    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares."""
+    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares.
+
+    Examples
+    --------
+    >>> subgroup_errors("Microsoft")
+    {'DF': 56, 'DM': 19, 'LF': 5, 'LM': 0}
+    """
     if vendor not in PRINTED:
         raise StatisticsError(f"no vendor {vendor!r} in the table; there are {', '.join(PRINTED)}")
     printed = PRINTED[vendor]["Error"]
@@ -163,6 +181,12 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
     """The 1,270 people of the table with the answer that the vendor's classifier gave each, wrong ones first.
 
     tone is darker or lighter, gender and prediction female or male; the table knows no refusals
+
+    Examples
+    --------
+    >>> people = rebuild_people("IBM")
+    >>> len(people.gender), int((people.prediction != people.gender).sum())
+    (1270, 154)
     """
     wrong = subgroup_errors(vendor)
     tones, genders, predictions = [], [], []
