@@ -211,7 +211,7 @@ def test_any_value_for_any_key_is_taken_or_refused_by_its_key(key: str, value: A
     try:
         ModelCard.model_validate(data)
     except ValidationError as error:
-        message = cards._describe(Path("toy.toml"), error)
+        message = cards.describe(Path("toy.toml"), error)
     assert message == "" or key in message
 
 
