@@ -12,8 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.tables import ANNOTATIONS, FACES, GAPS, MANIFEST, PAIRS, PREDICTIONS, RATES, Schema, check, label_columns
+from facegap.tables import (
+    ANNOTATIONS,
+    BOOL,
+    FACES,
+    FLOAT,
+    GAPS,
+    MANIFEST,
+    PREDICTIONS,
+    RATES,
+    TEXT,
+    Schema,
+    check,
+    label_columns,
+)
 from facegap.types import Gap
+
+# A table without labels that has a truth value, which none of the product has.
+PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
 
 
 def manifest_frame(**columns: list[object]) -> pd.DataFrame:

@@ -129,8 +129,6 @@ TONE = Schema(
     },
 )
 
-PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
-
 RATES = Schema(
     "RATES",
     {

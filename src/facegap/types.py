@@ -21,6 +21,7 @@ Device = Literal["cpu", "cuda"]
 Verdict = Literal["gap", "no gap larger than the margin", "not enough data"]
 
 ANY = "any"  # the value of an attribute that a group is not split by; refused as a label in manifests
+UNKNOWN = "unknown"  # the label of an empty cell
 
 
 @dataclass(frozen=True)

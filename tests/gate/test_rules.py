@@ -225,26 +225,36 @@ def test_hostile_names_of_groups_reach_the_terminal_without_escapes(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[[rate]]\nmetric = 'fmr'\nmx = 0.1\n", "rate 1, key 'mx': unknown; did you mean 'max'?"),
-        ("[[rate]]\nmetric = 'fmr'\n", "rate 1: no key 'max'"),
-        ("[[rate]]\nmetric = 'fmrr'\nmax = 0.1\n", "key metric: 'fmrr' is no metric; did you mean 'fmr'?"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = 10\n", "key max: 10 is not a share from 0 to 1"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = '0.1'\n", "key max: '0.1' is no number"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = true\n", "key max: True is no number"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = nan\n", "key max: nan is no number"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = 0.1\ngroups = 'female'\n", "key groups: 'female' is no list"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = 0.1\nby = 'gender*'\n", "key by: 'gender*'"),
-        ("[[rate]]\nmetric = 'fmr'\nmax = 0.1\njudge = 'luck'\n", "key judge: 'luck'; write one of interval, point"),
+        ("[[rate]]\nmetric = 'fmr'\nmx = 0.1\n", "[[rate]] 1, key mx: unknown; did you mean max?"),
+        ("[[rate]]\nmetric = 'fmr'\n", "[[rate]] 1, key max: missing; give a proportion from 0 to 1"),
+        ("[[rate]]\nmetric = 'fmrr'\nmax = 0.1\n", "key metric: no metric; did you mean 'fmr'? (it is 'fmrr')"),
+        ("[[rate]]\nmetric = 'fmr'\nmax = 10\n", "key max: give a proportion from 0 to 1 (it is 10)"),
+        ("[[rate]]\nmetric = 'fmr'\nmax = '0.1'\n", "key max: give a proportion from 0 to 1 (it is '0.1')"),
+        ("[[rate]]\nmetric = 'fmr'\nmax = true\n", "key max: give a proportion from 0 to 1 (it is True)"),
+        ("[[rate]]\nmetric = 'fmr'\nmax = nan\n", "key max: give a proportion from 0 to 1 (it is nan)"),
+        ("[[rate]]\nmetric = 'fmr'\nmax = 0.1\ngroups = 'female'\n", "key groups: give a list of names in quotes"),
+        (
+            "[[rate]]\nmetric = 'fmr'\nmax = 0.1\nby = 'gender*'\n",
+            "key by: give a grouping of the run such as 'gender*race', or 'everybody' (it is 'gender*')",
+        ),
+        (
+            "[[rate]]\nmetric = 'fmr'\nmax = 0.1\njudge = 'luck'\n",
+            "key judge: give 'interval' or 'point' (it is 'luck')",
+        ),
         ("[rate]\nmetric = 'fmr'\nmax = 0.1\n", "write [[rate]]"),
         ("[[gap]]\nmetric = 'fmr'\n", "give either max_difference or max_ratio"),
         ("[[gap]]\nmetric = 'fmr'\nmax_ratio = 2\nmax_difference = 0.1\n", "give either"),
-        ("[[gap]]\nmetric = 'fmr'\nmax_ratio = 0.5\n", "key max_ratio: 0.5 is not 1 or more"),
-        ("[[verdict]]\nmetric = 'fmr'\nforbid = ['gapp']\n", "'gapp' is no verdict; did you mean 'gap'?"),
-        ("[[verdict]]\nmetric = 'fmr'\nforbid = []\n", "key forbid: empty"),
-        ("[[subjects]]\nmin = 1.5\n", "key min: 1.5 is no number of people"),
-        ("[[rates]]\n", "key 'rates': unknown; did you mean 'rate'?"),
+        ("[[gap]]\nmetric = 'fmr'\nmax_ratio = 0.5\n", "key max_ratio: give a ratio of 1 or more (it is 0.5)"),
+        (
+            "[[verdict]]\nmetric = 'fmr'\nforbid = ['gapp']\n",
+            "key forbid: no verdict; did you mean 'gap'? (it is 'gapp')",
+        ),
+        ("[[verdict]]\nmetric = 'fmr'\nforbid = []\n", "key forbid: give a list of verdicts"),
+        ("[[subjects]]\nmin = 1.5\n", "key min: give a whole number of people from 1 up (it is 1.5)"),
+        ('"b\\u001b[31m" = 1\n', r"key 'b\x1b[31m': unknown; this table knows version, name"),
+        ("[[rates]]\n", "key rates: unknown; did you mean rate?"),
         ("", "no rule"),
-        ("x = \n", "no TOML"),
+        ("x = \n", "not TOML"),
     ],
 )
 def test_a_mistake_in_a_policy_is_named_with_file_key_and_cure(tmp_path: Path, text: str, said: str) -> None:
@@ -258,5 +268,5 @@ def test_a_policy_without_its_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     for text in ("", "version = 2\n", "version = true\n"):
         path.write_text(text + rate(0.1))
-        with pytest.raises(TableError, match="write version = 1"):
+        with pytest.raises(TableError, match="give version = 1"):
             read_policy(path)

@@ -22,7 +22,7 @@ from facegap.derive.label_uncertainty.rates import (
     units_of,
 )
 from facegap.derive.results import groupings_of, model_of, run_metrics, subject_codes
-from facegap.statistics.clusters import clustered_rates, subject_correlation
+from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
@@ -135,19 +135,3 @@ def known_codes(cells: Cells, trials: BoolArray) -> IntArray:
     position = np.cumsum(cells.known) - 1
     renumbered = np.where(cells.known, position, -1).astype(np.int64)
     return np.where(trials, renumbered[cells.codes], -1)
-
-
-def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, groups: int) -> FloatArray | None:
-    """Correlation of the rates of groups that share subjects; None where each subject is in one group only.
-
-    wrong, subjects, codes : one entry per row, codes -1 for rows that do not count
-    """
-    inside = codes >= 0
-    pairs = np.unique(np.stack([subjects[inside], codes[inside]]), axis=1)
-    if len(np.unique(pairs[0])) == pairs.shape[1]:
-        return None
-    people = int(subjects.max(initial=-1)) + 1
-    flat = subjects[inside] * groups + codes[inside]
-    trials = np.bincount(flat, minlength=people * groups).reshape(people, groups)
-    errors = np.bincount(flat, weights=wrong[inside], minlength=people * groups).reshape(people, groups)
-    return subject_correlation(errors.astype(np.float64), trials.astype(np.float64))

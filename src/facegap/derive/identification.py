@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import PairRows
-from facegap.derive.gaps import known_codes, shared_subjects
+from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row, subject_codes
-from facegap.statistics.clusters import clustered_rates
+from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
 from facegap.store.run import Run, Searched

@@ -106,11 +106,6 @@ def alpha_of(table: FloatArray, metric: Metric) -> FloatArray:
     return 1.0 - _ratio((answers - 1) * observed, expected)
 
 
-def krippendorff_alpha(codes: IntArray, labels: int, metric: Metric) -> float:
-    """Alpha of a matrix of codes; any annotators may miss any images. NaN where it is not defined."""
-    return float(alpha_of(coincidences(codes, labels).sum(axis=0), metric))
-
-
 # ---- kappa ----
 
 

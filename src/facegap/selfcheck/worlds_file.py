@@ -7,27 +7,52 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from facegap.errors import TableError
-from facegap.selfcheck.toml_table import TomlTable
+from facegap.inputs.strict_toml import ListOf, OneOrMore, Table, Tables, checked, read_toml
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.worlds.families import Family, group_labels
 from facegap.worlds.labels import LabelSetting
-from facegap.worlds.people import EFFECTS, METRICS, PAIR_KINDS, Effect, Kind, Setting
+from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
 from facegap.worlds.searches import SearchSetting
 from facegap.worlds.study import PARTS, Job, PowerSetting, Study
 
-PRESETS = ("small", "medium", "nist-like")
 MAX_BYTES = 16 * 1024  # tomllib needs time quadratic in dotted keys
 MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
-COVERED_KINDS = ("impostor", "across", "genuine", "classification")
-JUDGED_KINDS = ("impostor", "genuine", "classification")
-SINGLE_KINDS = ("genuine", "classification")
-WORLDS = (10, 1_000_000)
+FEWEST_WORLDS, QUICK_WORLDS = 10, 200
+HIGHEST_RATE = 0.95  # that a planted gap may lead to
+WORLDS_WANTED = "a whole number from 10 to 1,000,000"
+Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting
+
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 letters")]
+Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
+OwnWorlds = Annotated[int | None, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
+Rate = Annotated[float, Field(ge=1e-6, le=0.9, description="a number from 1e-06 to 0.9")]
+Rates = Annotated[
+    tuple[Annotated[float, Field(ge=1e-6, le=0.9)], ...],
+    OneOrMore,
+    Field(min_length=1, description="a number from 1e-06 to 0.9, or a list of such"),
+]
+Strengths = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=0.9)], ...],
+    OneOrMore,
+    Field(min_length=1, description="a number from 0 to 0.9, or a list of such"),
+]
+Subjects = Annotated[
+    tuple[Annotated[int, Field(ge=2, le=20_000)], ...],
+    OneOrMore,
+    Field(min_length=1, description="a whole number from 2 to 20,000, or a list of such"),
+]
+Images = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=20)], ...],
+    OneOrMore,
+    Field(min_length=1, description="a whole number from 1 to 20, or a list of such"),
+]
 
 
 def preset_path(name: str) -> Path:
@@ -42,169 +67,251 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     source : what the study is called in the output; None: the name of the file
     Raises : TableError that names the file and the key, or the line where the TOML itself is broken
     """
-    content = _content(path)
-    table = TomlTable(_parsed(path, content), str(path), "")
-    table.refuse_others(("title", "worlds", "quick_worlds", *PARTS))
-    title, worlds = table.text("title"), table.integer("worlds", *WORLDS)
-    quick_worlds = table.integer("quick_worlds", *WORLDS, default=min(worlds, 200))
-    jobs = [
-        Job(spec, max(WORLDS[0], round(own * quick_worlds / worlds)) if quick else own)
-        for part in PARTS
-        for entry in table.entries(part)
-        for own in [entry.integer("worlds", *WORLDS, default=worlds)]
-        for spec in READERS[part](entry)
-    ]
+    content, tables = read_toml(path, max_bytes=MAX_BYTES)
+    said = checked(StudyFile, tables, path)
+    jobs = list(dict.fromkeys(said.jobs(quick=quick)))
     if not jobs:
         raise TableError(
             f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]] or [[labels]]"
         )
     if len(jobs) > MAX_JOBS:
         raise TableError(f"{path}: {len(jobs)} settings, more than {MAX_JOBS}; shorten a list")
-    distinct = list(dict.fromkeys(jobs))
-    return Study(title, source or path.name, hashlib.sha256(content).hexdigest(), tuple(distinct))
+    return Study(said.title, source or path.name, hashlib.sha256(content).hexdigest(), tuple(jobs))
 
 
-def _content(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > MAX_BYTES:
-        raise TableError(
-            f"{path}: more than {MAX_BYTES:,} bytes; a study is a page of text, with lists for what varies"
+class Entry(Table):
+    """One table of a file: what varies in it is crossed, and every combination is a setting."""
+
+    worlds: OwnWorlds = None
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        for count, _ in enumerate(self.settings(), start=1):
+            if count > MAX_JOBS:
+                raise ValueError(f"more than {MAX_JOBS} settings; shorten a list")
+        return self
+
+    def settings(self) -> Iterator[Spec]:
+        """The settings of the entry; a ValueError names the key that does not go with the others."""
+        raise NotImplementedError
+
+
+class CoverageEntry(Entry):
+    """[[coverage]]: coverage of the intervals of one group's rate."""
+
+    kind: Literal["impostor", "across", "genuine", "classification"]
+    subjects: Subjects
+    images: Images
+    rates: Rates
+    effect: Effect = "probit"
+    strengths: Strengths = (0.0,)
+
+    def settings(self) -> Iterator[Setting]:
+        """One group for each combination."""
+        check_people(self.kind, self.images, self.effect, strengths=self.strengths)
+        for strength, people, images, rate in itertools.product(self.strengths, self.subjects, self.images, self.rates):
+            yield small_enough(Setting(self.kind, people, images, rate, self.effect, strength))
+
+
+class FamiliesEntry(Entry):
+    """[[families]]: groups that are looked at together."""
+
+    name: Line
+    kind: Literal["impostor", "genuine", "classification"]
+    rates: Rates
+    subjects: Subjects
+    images: Images
+    groups: Annotated[tuple[Line, ...] | None, ListOf, Field(description="a list of names, one for each rate")] = None
+    effect: Effect = "probit"
+    strength: Annotated[float, Field(ge=0, le=0.9, description="one number from 0 to 0.9")] = 0.0
+    margin: Annotated[float | None, Field(gt=0, le=100, description="a number from 0.0001 to 100")] = None
+
+    def settings(self) -> Iterator[Family]:
+        """The one family of the entry."""
+        count = len(self.rates)
+        if not 2 <= count <= MAX_GROUPS:
+            raise ValueError(f"key rates: give one rate per group, for 2 to {MAX_GROUPS} groups")
+        check_people(self.kind, self.images, self.effect, strength=(self.strength,))
+        if self.groups is not None and (len(self.groups) != count or len(set(self.groups)) != count):
+            raise ValueError(f"key groups: give {count} different names, one for each rate")
+        self._check_margin()
+        people, images = per_group(self.subjects, count, "subjects"), per_group(self.images, count, "images")
+        settings = tuple(
+            small_enough(Setting(self.kind, subjects, of_each, rate, self.effect, self.strength))
+            for subjects, of_each, rate in zip(people, images, self.rates, strict=True)
         )
-    return content
+        yield Family(self.name, settings, self.groups or group_labels(count), self.margin)
+
+    def _check_margin(self) -> None:
+        low, high = (1.01, 100.0) if is_ratio(self.kind) else (1e-4, 0.5)
+        if self.margin is not None and not low <= self.margin <= high:
+            raise ValueError(f"key margin: give a number from {low:g} to {high:g} for kind = '{self.kind}'")
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise TableError(f"{path}: not TOML: {error}") from error
+class PowerEntry(Entry):
+    """[[power]]: groups alike but for the first, whose rate is higher."""
+
+    kind: Literal["impostor", "genuine", "classification"]
+    rate: Rate
+    gaps: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=1000)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a number, or a list of such"),
+    ]
+    subjects: Subjects
+    images: Images
+    groups: Annotated[int, Field(ge=2, le=MAX_GROUPS, description=f"a whole number from 2 to {MAX_GROUPS}")] = 2
+    effect: Effect = "probit"
+    strength: Strengths = (0.0,)
+
+    def settings(self) -> Iterator[PowerSetting]:
+        """The groups for each combination."""
+        check_people(self.kind, self.images, self.effect, strength=self.strength)
+        ratio = is_ratio(self.kind)
+        for gap in self.gaps:
+            if ratio and gap < 1:
+                raise ValueError(f"key gaps: give ratios of 1 or more for kind = '{self.kind}'; {gap:g} is less")
+            check_raised_rate("gaps", self.rate, gap, ratio=ratio)
+        for strength, images, gap, people in itertools.product(self.strength, self.images, self.gaps, self.subjects):
+            raised = self.rate * gap if ratio else self.rate + gap
+            small_enough(Setting(self.kind, people, images, raised, self.effect, strength))
+            base = Setting(self.kind, people, images, self.rate, self.effect, strength)
+            yield PowerSetting(base, self.groups, gap)
 
 
-def _coverage(entry: TomlTable) -> Iterator[Setting]:
-    entry.refuse_others(("kind", "subjects", "images", "rates", "effect", "strengths", "worlds"))
-    kind = _kind(entry, COVERED_KINDS)
-    effect, strengths = _effect(entry, kind, "strengths")
-    subjects, images, rates = (
-        entry.integers("subjects", 2, 20_000),
-        _images(entry, kind),
-        entry.numbers("rates", 1e-6, 0.9),
-    )
-    for strength, people, of_each, rate in itertools.product(strengths, subjects, images, rates):
-        yield _checked(entry, Setting(kind, people, of_each, rate, effect, strength))
+class SearchEntry(Entry):
+    """[[search]]: searches of a gallery (1:N)."""
+
+    gallery: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a whole number from 1 to 1,000,000, or a list of such"),
+    ]
+    subjects: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=2_000)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a whole number from 2 to 2,000, or a list of such"),
+    ]
+    images: Images = (1,)
+    fpir: Annotated[
+        tuple[Annotated[float, Field(ge=1e-4, le=0.5)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a number from 0.0001 to 0.5, or a list of such"),
+    ]
+    fnir: Annotated[
+        tuple[Annotated[float, Field(ge=1e-3, le=0.9)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a number from 0.001 to 0.9, or a list of such"),
+    ]
+    rank: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 1
+    strengths: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=0.4)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a number from 0 to 0.4, or a list of such"),
+    ] = (0.0,)
+
+    def settings(self) -> Iterator[SearchSetting]:
+        """One gallery and its searches for each combination."""
+        for strength, gallery, people, images, fpir, fnir in itertools.product(
+            self.strengths, self.gallery, self.subjects, self.images, self.fpir, self.fnir
+        ):
+            yield SearchSetting(gallery, people, images, fpir, fnir, self.rank, strength)
 
 
-def _families(entry: TomlTable) -> Iterator[Family]:
-    entry.refuse_others(
-        ("name", "kind", "groups", "rates", "subjects", "images", "effect", "strength", "margin", "worlds")
-    )
-    kind = _kind(entry, JUDGED_KINDS)
-    effect, strengths = _effect(entry, kind, "strength")
-    if len(strengths) > 1:
-        entry.refuse("strength", "one number, for the groups of a family are alike in it")
-    rates = entry.numbers("rates", 1e-6, 0.9)
-    if not 2 <= len(rates) <= MAX_GROUPS:
-        entry.refuse("rates", f"one rate per group, for 2 to {MAX_GROUPS} groups")
-    subjects, images = entry.per_group("subjects", len(rates), 2, 20_000), _images_per_group(entry, kind, len(rates))
-    names = entry.texts("groups", len(rates), default=group_labels(len(rates)))
-    groups = tuple(
-        _checked(entry, Setting(kind, people, of_each, rate, effect, strengths[0]))
-        for people, of_each, rate in zip(subjects, images, rates, strict=True)
-    )
-    yield Family(entry.text("name"), groups, names, _margin(entry, kind))
+class LabelsEntry(Entry):
+    """[[labels]]: two groups with labels of which some are wrong."""
+
+    kind: Literal["genuine", "classification"]
+    subjects: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=5_000)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a whole number from 2 to 5,000, or a list of such"),
+    ]
+    images: Images
+    rate: Rate
+    gap: Annotated[float, Field(ge=0, le=0.9, description="a number from 0 to 0.9")]
+    effect: Effect = "probit"
+    strength: Strengths = (0.0,)
+    flipped: Annotated[
+        tuple[Annotated[float, Field(ge=0, le=0.45)], ...],
+        OneOrMore,
+        Field(min_length=1, description="a number from 0 to 0.45, or a list of such"),
+    ]
+
+    def settings(self) -> Iterator[LabelSetting]:
+        """The two groups for each combination."""
+        check_people(self.kind, self.images, self.effect, strength=self.strength)
+        check_raised_rate("gap", self.rate, self.gap, ratio=False)
+        for strength, people, images, flipped in itertools.product(
+            self.strength, self.subjects, self.images, self.flipped
+        ):
+            yield LabelSetting(self.kind, people, images, self.rate, self.gap, self.effect, strength, flipped)
 
 
-def _power(entry: TomlTable) -> Iterator[PowerSetting]:
-    entry.refuse_others(("kind", "groups", "rate", "gaps", "subjects", "images", "effect", "strength", "worlds"))
-    kind = _kind(entry, JUDGED_KINDS)
-    effect, strengths = _effect(entry, kind, "strength")
-    rate, groups = entry.number("rate", 1e-6, 0.9), entry.integer("groups", 2, MAX_GROUPS, default=2)
-    ratio = METRICS[kind] in RATIO_METRICS
-    gaps = entry.numbers("gaps", 1.0, 1000.0) if ratio else entry.numbers("gaps", 0.0, 0.9)
-    for gap in gaps:
-        if not (rate * gap if ratio else rate + gap) <= 0.95:
-            entry.refuse("gaps", f"gaps that leave the raised rate under 0.95; {rate:g} and {gap:g} do not")
-    for strength, of_each, gap, people in itertools.product(
-        strengths, _images(entry, kind), gaps, entry.integers("subjects", 2, 20_000)
-    ):
-        base = Setting(kind, people, of_each, rate, effect, strength)
-        _checked(entry, Setting(kind, people, of_each, rate * gap if ratio else rate + gap, effect, strength))
-        yield PowerSetting(base, groups, gap)
+class StudyFile(Table):
+    """The whole file."""
+
+    title: Line
+    worlds: Worlds
+    quick_worlds: OwnWorlds = None
+    coverage: Annotated[tuple[CoverageEntry, ...], Tables] = ()
+    families: Annotated[tuple[FamiliesEntry, ...], Tables] = ()
+    power: Annotated[tuple[PowerEntry, ...], Tables] = ()
+    search: Annotated[tuple[SearchEntry, ...], Tables] = ()
+    labels: Annotated[tuple[LabelsEntry, ...], Tables] = ()
+
+    def jobs(self, *, quick: bool) -> Iterator[Job]:
+        """A job for each setting, by part and in the order of the file."""
+        fewer = min(self.worlds, QUICK_WORLDS) if self.quick_worlds is None else self.quick_worlds
+        for part in PARTS:
+            entries: tuple[Entry, ...] = getattr(self, part)
+            for entry in entries:
+                own = self.worlds if entry.worlds is None else entry.worlds
+                drawn = max(FEWEST_WORLDS, round(own * fewer / self.worlds)) if quick else own
+                yield from (Job(setting, drawn) for setting in entry.settings())
 
 
-def _search(entry: TomlTable) -> Iterator[SearchSetting]:
-    entry.refuse_others(("gallery", "subjects", "images", "fpir", "fnir", "rank", "strengths", "worlds"))
-    for strength, gallery, people, images, fpir, fnir in itertools.product(
-        entry.numbers("strengths", 0.0, 0.4, default=(0.0,)),
-        entry.integers("gallery", 1, 1_000_000),
-        entry.integers("subjects", 2, 2_000),
-        entry.integers("images", 1, 20, default=(1,)),
-        entry.numbers("fpir", 1e-4, 0.5),
-        entry.numbers("fnir", 1e-3, 0.9),
-    ):
-        yield SearchSetting(gallery, people, images, fpir, fnir, entry.integer("rank", 1, 100, default=1), strength)
+# ---- what goes together ----
 
 
-def _labels(entry: TomlTable) -> Iterator[LabelSetting]:
-    entry.refuse_others(("kind", "subjects", "images", "rate", "gap", "effect", "strength", "flipped", "worlds"))
-    kind = _kind(entry, SINGLE_KINDS)
-    effect, strengths = _effect(entry, kind, "strength")
-    rate, gap = entry.number("rate", 1e-6, 0.9), entry.number("gap", 0.0, 0.9)
-    if rate + gap > 0.95:
-        entry.refuse("gap", "a gap that leaves the raised rate under 0.95")
-    for strength, people, of_each, flipped in itertools.product(
-        strengths, entry.integers("subjects", 2, 5_000), _images(entry, kind), entry.numbers("flipped", 0.0, 0.45)
-    ):
-        yield LabelSetting(kind, people, of_each, rate, gap, effect, strength, flipped)
+def is_ratio(kind: Kind) -> bool:
+    """Whether gaps of this kind of error are ratios."""
+    return METRICS[kind] in RATIO_METRICS
 
 
-READERS: dict[str, Callable[[TomlTable], Iterator[Any]]] = {
-    "coverage": _coverage,
-    "families": _families,
-    "power": _power,
-    "search": _search,
-    "labels": _labels,
-}
-
-
-def _kind(entry: TomlTable, kinds: tuple[str, ...]) -> Kind:
-    return cast(Kind, entry.word("kind", kinds))
-
-
-def _effect(entry: TomlTable, kind: Kind, key: str) -> tuple[Effect, tuple[float, ...]]:
-    """The effect of people and its strengths; pairs of two people have a probit effect only."""
-    effect = cast(Effect, entry.word("effect", EFFECTS, default="probit"))
+def check_people(kind: Kind, images: Sequence[int], effect: Effect, **strengths: Sequence[float]) -> None:
+    """Raise ValueError for images, an effect or strengths (by the key that holds them) that a kind cannot have."""
+    if kind == "genuine" and min(images) < 2:
+        raise ValueError("key images: give a whole number from 2 to 20 for kind = 'genuine'; pairs need two images")
     if kind in PAIR_KINDS and effect != "probit":
-        entry.refuse("effect", f"'probit' for kind = '{kind}', where two people share a trial")
-    return effect, entry.numbers(key, 0.0, 0.4 if kind in PAIR_KINDS else 0.9, default=(0.0,))
+        raise ValueError(f"key effect: give 'probit' for kind = '{kind}', where two people share a trial")
+    for key, values in strengths.items():
+        if kind in PAIR_KINDS and max(values) > 0.4:
+            raise ValueError(f"key {key}: give numbers from 0 to 0.4 for kind = '{kind}'")
 
 
-def _images(entry: TomlTable, kind: Kind) -> tuple[int, ...]:
-    return entry.integers("images", 2 if kind == "genuine" else 1, 20)
+def check_raised_rate(key: str, rate: float, gap: float, *, ratio: bool) -> None:
+    """Raise ValueError for a gap that leads to a rate above HIGHEST_RATE."""
+    if (rate * gap if ratio else rate + gap) > HIGHEST_RATE:
+        raise ValueError(
+            f"key {key}: give a gap that leaves the raised rate under {HIGHEST_RATE}; {rate:g} and {gap:g} do not"
+        )
 
 
-def _images_per_group(entry: TomlTable, kind: Kind, groups: int) -> tuple[int, ...]:
-    return entry.per_group("images", groups, 2 if kind == "genuine" else 1, 20)
+def per_group(values: tuple[int, ...], groups: int, key: str) -> tuple[int, ...]:
+    """A number for each group; one number is for all of them."""
+    if len(values) not in (1, groups):
+        raise ValueError(f"key {key}: give one number for all groups, or {groups}, one for each rate")
+    return values * groups if len(values) == 1 else values
 
 
-def _margin(entry: TomlTable, kind: Kind) -> float | None:
-    if "margin" not in entry.data:
-        return None
-    ratio = METRICS[kind] in RATIO_METRICS
-    return entry.number("margin", 1.01, 100.0) if ratio else entry.number("margin", 1e-4, 0.5)
-
-
-def _checked(entry: TomlTable, setting: Setting) -> Setting:
-    """The setting, or an error where one world of it would not fit into memory."""
+def small_enough(setting: Setting) -> Setting:
+    """The setting, or a ValueError where one world of it would not fit into memory."""
     if setting.kind == "across" and setting.subjects > 500:
-        entry.refuse("subjects", "at most 500 for kind = 'across', where every pair is drawn")
+        raise ValueError("key subjects: give at most 500 for kind = 'across', where every pair is drawn")
     if setting.kind in PAIR_KINDS and setting.expected_errors > MAX_ERRORS:
-        entry.refuse(
-            "subjects",
-            f"fewer, or rates lower: {setting.subjects} people with {setting.images} images at {setting.rate:g} give "
-            f"{setting.expected_errors:,.0f} false matches a world, more than {MAX_ERRORS:,}",
+        raise ValueError(
+            f"key subjects: give fewer, or lower rates: {setting.subjects} people with {setting.images} images at "
+            f"{setting.rate:g} give {setting.expected_errors:,.0f} false matches a world, more than {MAX_ERRORS:,}"
         )
     return setting

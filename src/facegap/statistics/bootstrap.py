@@ -60,7 +60,15 @@ class Replicates:
 
 
 def subject_weights(groups: IntArray, rng: np.random.Generator) -> IntArray:
-    """How often each subject is drawn: int64 [S]; within every group the weights sum to its number of subjects."""
+    """How often each subject is drawn: int64 [S]; within every group the weights sum to its number of subjects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = subject_weights(np.array([0, 0, 0, 1, 1]), np.random.default_rng(0))
+    >>> int(weights[:3].sum()), int(weights[3:].sum())
+    (3, 2)
+    """
     order = np.argsort(groups, kind="stable")
     starts = np.searchsorted(groups[order], groups)
     sizes = np.bincount(groups)[groups]
@@ -88,6 +96,16 @@ def bootstrap_rates(
     Raises     : StatisticsError if not exactly one of target_fmr and threshold is given, or if the list ends before a
                  threshold is reached: it then names the length of list that would do
     Note       : W_i W_j overstates the pairs' own noise; see `pair_variance` before a variance of FMR is quoted
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> people, groups = np.arange(6), np.array([0, 0, 0, 1, 1, 1])
+    >>> left, right = np.triu_indices(6, 1)
+    >>> pairs = ImpostorList(left, right, np.linspace(0.9, 0.1, len(left)), np.ones(6, np.int64), groups, complete=True)
+    >>> found = bootstrap_rates(pairs, None, rng=np.random.default_rng(0), replicates=50, threshold=0.8)
+    >>> found.fmr.shape
+    (50, 2)
     """
     if (target_fmr is None) == (threshold is None):
         raise StatisticsError("give either target_fmr, found again in each replicate, or a fixed threshold")
@@ -122,12 +140,26 @@ def pair_variance(replicates: FloatArray, noise: float) -> float:
     returns    : variance - 2 noise, but at least noise
     Source     : W_i W_j has variance near 3 for independent draws of near unit variance, where a pair's own noise
                  asks for 1; the excess is 2
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(pair_variance(np.array([0.01, 0.03, 0.02]), 1e-5), 6)
+    8e-05
     """
     return max(float(np.var(replicates, ddof=1)) - 2 * noise, noise)
 
 
 def percentile_interval(replicates: FloatArray, *, level: float = 0.95) -> tuple[float, float]:
-    """The middle `level` of the replicates that are defined; NaN where fewer than half of them are."""
+    """The middle `level` of the replicates that are defined; NaN where fewer than half of them are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> low, high = percentile_interval(np.linspace(0, 1, 101), level=0.9)
+    >>> round(low, 2), round(high, 2)
+    (0.05, 0.95)
+    """
     defined = replicates[~np.isnan(replicates)]
     if 2 * len(defined) < len(replicates) or not len(defined):
         return float("nan"), float("nan")
@@ -139,6 +171,13 @@ def correlation_of_replicates(replicates: FloatArray) -> FloatArray:
     """Correlation between the columns of float64 [B, G], for `gap_family` where groups share subjects.
 
     Replicates with a NaN are left out; a column that does not vary correlates 0 with every other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> correlation_of_replicates(np.array([[0.1, 0.2], [0.2, 0.4], [0.3, 0.6]]))
+    array([[1., 1.],
+           [1., 1.]])
     """
     defined = replicates[~np.isnan(replicates).any(axis=1)]
     centred = defined - defined.mean(axis=0) if len(defined) else np.zeros((1, replicates.shape[1]))

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import EXACT_SUBJECTS, RateColumns, effective_trials, rate_columns, whole
-from facegap.types import AnyArray, FloatArray, IntArray, Rate
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
 
 def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95) -> Rate:
@@ -24,6 +24,14 @@ def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayL
                      one, with Student's t for the few subjects that carry it (statistics/effective.py)
     Raises         : StatisticsError for shapes that differ, negative counts or errors > trials
     Source         : linearised variance of a ratio by clusters, e.g. Cochran (1977) chapter 3; Wilson (1927)
+
+    Examples
+    --------
+    >>> rate = clustered_rate([1, 0, 1, 0, 0, 0], None, ["ada", "ada", "eve", "eve", "bob", "dan"])
+    >>> rate.errors, rate.trials, rate.subjects
+    (2, 6, 4)
+    >>> round(rate.low, 3), round(rate.high, 3)
+    (0.097, 0.7)
     """
     subject_ids = np.atleast_1d(np.asarray(subjects))
     _, codes = np.unique(subject_ids, return_inverse=True)
@@ -45,6 +53,14 @@ def clustered_rates(
     subjects : int codes >= 0; a subject may appear in several cells
     cells    : int codes 0..n_cells-1, -1 for an observation that is in none
     returns  : RateColumns of n_cells rows; a cell without trials has NaN value and interval
+
+    Examples
+    --------
+    >>> found = clustered_rates([1, 0, 0, 1], None, [0, 1, 2, 3], [0, 0, 1, 1], n_cells=2)
+    >>> found.errors, found.trials
+    (array([1, 1]), array([2, 2]))
+    >>> found.value.round(2)
+    array([0.5, 0.5])
     """
     errors_, trials_, subjects_, cells_ = _observations(errors, trials, subjects, cells, n_cells)
     inside = (cells_ >= 0) & (trials_ > 0)
@@ -63,6 +79,13 @@ def rates_of_clusters(
 
     cluster_errors, cluster_trials : whole numbers, any numeric dtype, one shape
     cells                          : int codes of the same shape
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = rates_of_clusters([1, 0, 2], [2, 2, 2], np.array([0, 0, 1]), n_cells=2)
+    >>> found.errors, found.subjects
+    (array([1, 2]), array([2, 1]))
     """
     cluster_errors = np.asarray(cluster_errors, dtype=np.float64)
     cluster_trials = np.asarray(cluster_trials, dtype=np.float64)
@@ -100,6 +123,14 @@ def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
     errors, trials : float64 [S, C], sums per subject and cell; a subject with no trial in a cell has zeros there
     returns        : float64 [C, C], 1 on the diagonal; 0 where a rate does not vary (no errors) or has no trials
     Source         : the linear term of each rate, (errors_i - rate * trials_i) / trials, resampled over i
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> errors = np.array([[2.0, 2.0], [0.0, 0.0], [1.0, 0.0]])
+    >>> subject_correlation(errors, np.full((3, 2), 2.0)).round(2)
+    array([[1.  , 0.87],
+           [0.87, 1.  ]])
     """
     total = trials.sum(axis=0)
     rate = np.divide(errors.sum(axis=0), total, out=np.zeros(total.shape), where=total > 0)
@@ -109,6 +140,22 @@ def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
     correlation = np.clip(unit.T @ unit, -1.0, 1.0)
     np.fill_diagonal(correlation, 1.0)
     return np.asarray(correlation, dtype=np.float64)
+
+
+def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, groups: int) -> FloatArray | None:
+    """Correlation of the rates of groups that share subjects; None where each subject is in one group only.
+
+    wrong, subjects, codes : one entry per row, codes -1 for rows that do not count
+    """
+    inside = codes >= 0
+    pairs = np.unique(np.stack([subjects[inside], codes[inside]]), axis=1)
+    if len(np.unique(pairs[0])) == pairs.shape[1]:
+        return None
+    people = int(subjects.max(initial=-1)) + 1
+    flat = subjects[inside] * groups + codes[inside]
+    trials = np.bincount(flat, minlength=people * groups).reshape(people, groups)
+    errors = np.bincount(flat, weights=wrong[inside], minlength=people * groups).reshape(people, groups)
+    return subject_correlation(errors.astype(np.float64), trials.astype(np.float64))
 
 
 def _observations(

@@ -80,6 +80,11 @@ def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
     """How many scores are >= each threshold: int64 of the shape of `thresholds`; NaN scores never are.
 
     Raises : StatisticsError for a NaN threshold
+
+    Examples
+    --------
+    >>> accepted([0.2, 0.5, 0.9], [0.5, 0.8])
+    array([2, 1])
     """
     limits = np.asarray(thresholds, dtype=np.float64)
     if np.isnan(limits).any():
@@ -89,12 +94,26 @@ def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
 
 
 def false_match_counts(impostor: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
-    """Errors int64 like `thresholds`, and trials: impostor comparisons made (NaN scores are none)."""
+    """Errors int64 like `thresholds`, and trials: impostor comparisons made (NaN scores are none).
+
+    Examples
+    --------
+    >>> errors, trials = false_match_counts([0.1, 0.4, 0.8], 0.4)
+    >>> int(errors), trials
+    (2, 3)
+    """
     return accepted(impostor, thresholds), len(_comparisons(impostor))
 
 
 def false_non_match_counts(genuine: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
-    """Errors int64 like `thresholds`, and trials: genuine comparisons made (NaN scores are none)."""
+    """Errors int64 like `thresholds`, and trials: genuine comparisons made (NaN scores are none).
+
+    Examples
+    --------
+    >>> errors, trials = false_non_match_counts([0.3, 0.7, 0.9], 0.5)
+    >>> int(errors), trials
+    (1, 3)
+    """
     trials = len(_comparisons(genuine))
     return trials - accepted(genuine, thresholds), trials
 
@@ -106,6 +125,11 @@ def generalised_counts(
 
     GFAR: impostor pairs with score >= threshold over all impostor pairs, those without a template among them.
     GFRR: genuine pairs with a missing template (NaN) or score < threshold over all genuine pairs.
+
+    Examples
+    --------
+    >>> generalised_counts([0.1, float("nan"), 0.8], [0.9, float("nan")], 0.5)
+    ((1, 3), (1, 2))
     """
     pairs, mates = np.asarray(impostor, dtype=np.float64), np.asarray(genuine, dtype=np.float64)
     matched, found = int(accepted(pairs, threshold)), int(accepted(mates, threshold))
@@ -121,6 +145,12 @@ def generalised_rates(
     returns             : FAR = FMR (1 - FTA); FRR = FTA + FNMR (1 - FTA); GFAR = FAR (1 - FTE);
                           GFRR = FTE + FRR (1 - FTE)
     Source              : ISO/IEC 19795-1. In a set without roles use `generalised_counts`
+
+    Examples
+    --------
+    >>> far, frr, gfar, gfrr = generalised_rates(0.01, 0.02, fta=0.1)
+    >>> round(float(far), 3), round(float(frr), 3)
+    (0.009, 0.118)
     """
     fmr, fnmr = np.asarray(fmr, np.float64), np.asarray(fnmr, np.float64)
     fta, fte = np.asarray(fta, np.float64), np.asarray(fte, np.float64)
@@ -135,6 +165,12 @@ def threshold_at_fmr(impostor: ArrayLike, target: float) -> ThresholdChoice:
     target 0 : just above the highest
     Raises   : StatisticsError for a target outside [0, 1], or with fewer impostor pairs than 1 / target, of which not
                one false match would be allowed: "needs at least n impostor pairs"
+
+    Examples
+    --------
+    >>> choice = threshold_at_fmr([0.1, 0.2, 0.3, 0.4], 0.25)
+    >>> choice.threshold, choice.fmr
+    (0.4, 0.25)
     """
     scores = np.sort(_comparisons(impostor))[::-1]
     allowed = allowed_false_matches(target, len(scores))
@@ -165,6 +201,12 @@ def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
     """Both error counts at every distinct score, and just above the highest; for a DET curve or a table.
 
     One kind only (or none) : the other rate is NaN throughout; no scores at all give no points
+
+    Examples
+    --------
+    >>> points = det_points([0.6, 0.9], [0.1, 0.7])
+    >>> points.thresholds, points.fmr, points.fnmr
+    (array([0.1, 0.6, 0.7, 0.9, 0.9]), array([1. , 0.5, 0.5, 0. , 0. ]), array([0. , 0. , 0.5, 0.5, 1. ]))
     """
     mates, others = _comparisons(genuine), _comparisons(impostor)
     distinct = np.unique(np.concatenate([mates, others]))
@@ -179,6 +221,12 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
 
     Thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest.
     One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value 0.5
+
+    Examples
+    --------
+    >>> found = equal_error_rate([0.4, 0.8, 0.9], [0.1, 0.3, 0.5])
+    >>> round(found.value, 3)
+    0.333
     """
     mates, others = _comparisons(genuine), _comparisons(impostor)
     if not len(mates) or not len(others):
@@ -197,7 +245,13 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
 
 
 def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """The chance that a genuine score is above an impostor score, ties counting half; NaN with one kind only."""
+    """The chance that a genuine score is above an impostor score, ties counting half; NaN with one kind only.
+
+    Examples
+    --------
+    >>> area_under_roc([0.6, 0.9], [0.1, 0.7])
+    0.75
+    """
     mates, others = _comparisons(genuine), np.sort(_comparisons(impostor))
     if not len(mates) or not len(others):
         return float("nan")

@@ -179,6 +179,12 @@ def differential(name: str, *rates: GroupCounts, weight: float = 0.5) -> Differe
 
     rates  : one (errors, trials) per entry of the measure's `rates`, arrays [G] in one order of groups
     Raises : StatisticsError for an unknown measure, a wrong number of rates, or a weight outside [0, 1]
+
+    Examples
+    --------
+    >>> found = differential("max_min_ratio", ([2, 8], [100, 100]))
+    >>> found.value, found.fair_value
+    (4.0, 1.0)
     """
     measure = named_measure(name)
     value = float(evaluate(measure, rates, weight=weight))

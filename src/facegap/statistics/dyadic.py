@@ -68,6 +68,14 @@ def dyadic_fmr(
     Raises       : StatisticsError for a code without images, a pair of one subject, more errors than trials, or if
                    not exactly one of `images` and `trials` is given
     Source       : Fogliato, Patil, Perona (2024) for the sums; statistics/jackknife.py for the variance
+
+    Examples
+    --------
+    >>> rate = dyadic_fmr([0, 2], [1, 3], [1, 1], images=[2] * 10)
+    >>> rate.errors, rate.trials, rate.subjects
+    (2, 180, 10)
+    >>> round(rate.low, 4), round(rate.high, 4)
+    (0.0025, 0.0472)
     """
     left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
     wrong = whole(np.asarray(wrong_pairs), "wrong_pairs")
@@ -162,6 +170,12 @@ def dyadic_fnmr(
     returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
     Raises      : StatisticsError as `dyadic_fmr`
     Source      : Fogliato, Patil, Perona (2024), Var(FNMR) = sum_i e_ii^2 / M^2, with S / (S - 1) and Student's t
+
+    Examples
+    --------
+    >>> rate = dyadic_fnmr([0, 3], [1, 1], images=[2] * 20)
+    >>> rate.errors, rate.trials, rate.subjects
+    (2, 20, 20)
     """
     codes, wrong = whole(np.asarray(subjects), "subjects"), whole(np.asarray(wrong_pairs), "wrong_pairs")
     if (images is None) == (trials is None):
@@ -189,6 +203,12 @@ def no_error_limits(
     subjects, other_subjects : people of the group, and of the second group where the rate is between two
     pairs                    : image pairs compared
     returns                  : NaN limits where there is no pair
+
+    Examples
+    --------
+    >>> limits = no_error_limits(40, 3120)
+    >>> limits.disjoint_pairs, round(limits.subject_level, 3), round(limits.pair_level, 4)
+    (20, 0.168, 0.0012)
     """
     disjoint = subjects // 2 if other_subjects is None else min(subjects, other_subjects)
     return NoErrorLimits(

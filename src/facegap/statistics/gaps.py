@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from itertools import repeat
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,9 +95,13 @@ class GapFamily:
     def __len__(self) -> int:
         return len(self.columns.p)
 
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Columns by name, one entry per gap, as `pandas.DataFrame` takes them."""
+        return {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
+
     def rows(self) -> list[Gap]:
         """The family as rows of GAPS."""
-        columns = {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
+        columns = self.to_dict()
         columns["verdict"] = [cast(Verdict, verdict) for verdict in columns["verdict"]]
         known = {**columns, **{name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}}
         names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap say what label noise does
@@ -140,6 +144,13 @@ def gap_family(
                        bootstrap replicates); None where no subject is in two groups
     returns          : GapFamily; a row whose rates have no interval has NaN p and "not enough data"
     Raises           : StatisticsError for an unknown metric, a margin off its scale or arrays of different lengths
+
+    Examples
+    --------
+    >>> counts = ([40, 10], [200, 200], [200, 200], [200.0, 200.0])  # errors, trials, subjects, effective trials
+    >>> family = gap_family(["women", "men"], *counts, metric="error_rate_all")
+    >>> [str(verdict) for verdict in family.columns.verdict]
+    ['gap']
     """
     is_ratio, margin = _checked_margin(metric, margin)
     names = np.atleast_1d(np.asarray(groups)).astype(str)

@@ -28,6 +28,12 @@ def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Inte
     returns        : low, high in [0, 1]; NaN where trials is 0 or NaN; floats for scalars
     Raises         : StatisticsError for negative counts, errors > trials, or a level outside (0, 1)
     Source         : Wilson (1927); checked against statsmodels in tests/statistics/test_intervals.py
+
+    Examples
+    --------
+    >>> low, high = wilson(8, 120)
+    >>> round(low, 4), round(high, 4)
+    (0.0342, 0.1261)
     """
     errors, trials = checked_counts(errors, trials)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -39,6 +45,12 @@ def clopper_pearson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95
 
     Arguments, returns and errors as in `wilson`.
     Source : Clopper and Pearson (1934), through quantiles of the beta distribution; checked against statsmodels
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson(0, 20)
+    >>> low, round(high, 4)
+    (0.0, 0.1684)
     """
     errors, trials = checked_counts(errors, trials)
     tail = (1 - _checked_level(level)) / 2
@@ -55,6 +67,12 @@ def newcombe_difference(
 
     NaN where either group has no trials. Errors as in `wilson`.
     Source : Newcombe (1998), method 10, from the two Wilson intervals
+
+    Examples
+    --------
+    >>> low, high = newcombe_difference(56, 70, 48, 80)
+    >>> round(low, 4), round(high, 4)
+    (0.0524, 0.3339)
     """
     errors_a, trials_a = checked_counts(errors_a, trials_a)
     errors_b, trials_b = checked_counts(errors_b, trials_b)

@@ -40,6 +40,13 @@ def counts_per_subject(errors: ArrayLike, trials: ArrayLike, n_groups: int) -> C
     """A rate that adds up over subjects (classification, genuine pairs): labels int [S] -> (errors, trials) [G].
 
     errors, trials : whole numbers [S], summed per subject
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = counts_per_subject([1, 0, 2], [2, 2, 2], 2)
+    >>> counts(np.array([0, 0, 1]))
+    (array([1., 2.]), array([4., 2.]))
     """
     wrong, total = whole(np.asarray(errors), "errors"), whole(np.asarray(trials), "trials")
 
@@ -55,6 +62,13 @@ def counts_per_pair(
     """False matches within each group: listed pairs of subjects in error, all image pairs of a group as trials.
 
     left, right, wrong_pairs, images : as in `dyadic_fmr`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> counts = counts_per_pair([0], [1], [1], [2, 2, 2, 2], 2)
+    >>> counts(np.array([0, 0, 1, 1]))
+    (array([1., 0.]), array([4., 4.]))
     """
     left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
     wrong, count = whole(np.asarray(wrong_pairs), "wrong_pairs"), whole(np.asarray(images), "images")
@@ -80,6 +94,14 @@ def permutation_null(
     counts : one per rate of the measure, from counts_per_subject or counts_per_pair
     labels : int codes 0..G-1 of each subject, [S]
     Raises : StatisticsError for fewer than one permutation, and as `differential`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> errors = counts_per_subject([1] * 10 + [0] * 30, [2] * 40, 2)
+    >>> null = permutation_null("max_min_difference", errors, labels=[0] * 20 + [1] * 20, rng=np.random.default_rng(0))
+    >>> null.observed, null.p < 0.05
+    (0.25, True)
     """
     if permutations < 1:
         raise StatisticsError(f"{permutations} permutations cannot make a null distribution; 1000 is usual")

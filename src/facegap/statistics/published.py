@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
-from facegap.statistics.intervals import wilson
 from facegap.types import AnyArray
 
 SOURCE = "secondary"
@@ -112,30 +111,6 @@ class RebuiltPeople:
     prediction: AnyArray
 
 
-@dataclass(frozen=True)
-class ViewCell:
-    """One cell of the Gender Shades view: counts under the paper's label and under a plain name.
-
-    errors : what the share counts; for the row "Error" people called wrongly
-    """
-
-    column: str
-    label: str
-    plain_name: str
-    errors: int
-    trials: int
-
-    @property
-    def per_cent(self) -> float:
-        """Share in per cent; NaN without trials."""
-        return 100 * self.errors / self.trials if self.trials else float("nan")
-
-    def interval(self, *, level: float = 0.95) -> tuple[float, float]:
-        """Wilson's interval of the share in per cent, with people as trials; NaN without trials."""
-        low, high = wilson(self.errors, self.trials, level=level)
-        return 100 * low, 100 * high
-
-
 def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -> list[PossibleCounts]:
     """The counts that printed percentages can stand for, given how many there were: a GRIM check of proportions.
 
@@ -144,6 +119,12 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
     returns  : one PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed
     Raises   : StatisticsError for a share outside 0 to 100 or a size below 1
     Source   : the idea of Brown and Heathers (2017), here for shares instead of means
+
+    Examples
+    --------
+    >>> ten, fifteen = possible_counts([10.0, 15.0], 10)
+    >>> ten.counts, fifteen.possible
+    ((1,), False)
     """
     share, size = np.broadcast_arrays(np.atleast_1d(np.asarray(shares, np.float64)), np.asarray(sizes, np.int64))
     if np.any((share < 0) | (share > 100) | np.isnan(share)) or np.any(size < 1):
@@ -162,6 +143,12 @@ def impossible_cells() -> list[PublishedCell]:
     """The printed errors of Gender Shades that are no whole number over the stated group sizes: six of them.
 
     Faces were probably left out of these cells, so refusals hid in missing rows.
+
+    Examples
+    --------
+    >>> cell = impossible_cells()[0]
+    >>> cell.vendor, cell.column, cell.printed, cell.size
+    ('Microsoft', 'F', 10.7, 567)
     """
     cells = []
     for vendor, rows in PRINTED.items():
@@ -175,7 +162,13 @@ def impossible_cells() -> list[PublishedCell]:
 
 
 def subgroup_errors(vendor: str) -> dict[str, int]:
-    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares."""
+    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares.
+
+    Examples
+    --------
+    >>> subgroup_errors("Microsoft")
+    {'DF': 56, 'DM': 19, 'LF': 5, 'LM': 0}
+    """
     if vendor not in PRINTED:
         raise StatisticsError(f"no vendor {vendor!r} in the table; there are {', '.join(PRINTED)}")
     printed = PRINTED[vendor]["Error"]
@@ -188,6 +181,12 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
     """The 1,270 people of the table with the answer that the vendor's classifier gave each, wrong ones first.
 
     tone is darker or lighter, gender and prediction female or male; the table knows no refusals
+
+    Examples
+    --------
+    >>> people = rebuild_people("IBM")
+    >>> len(people.gender), int((people.prediction != people.gender).sum())
+    (1270, 154)
     """
     wrong = subgroup_errors(vendor)
     tones, genders, predictions = [], [], []
@@ -201,60 +200,6 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
     return RebuiltPeople(np.array(tones), np.array(genders), np.array(predictions))
 
 
-def gender_shades_view(tone: ArrayLike, gender: ArrayLike, prediction: ArrayLike) -> list[ViewCell]:
-    """The paper's four rows by nine columns for any audit of a gender classifier.
-
-    tone       : str [n], of any two or more levels (darker, lighter in the paper)
-    gender     : str [n], true gender of exactly two kinds
-    prediction : str [n], one of the two, or anything else for a refusal: it is no right answer in "PPV" and "Error",
-                 and is in no denominator of "TPR" and "FPR", which count what was called so
-    returns    : cells by row, then column: All, each gender, each tone, each tone with each gender. For All and for a
-                 tone the paper's four rows are the overall accuracy and error of those people
-    Raises     : StatisticsError unless there are exactly two genders
-    """
-    tones, genders, called = (np.asarray(values).astype(str) for values in (tone, gender, prediction))
-    kinds = _in_order(genders, ("female", "male"))
-    if len(kinds) != 2:
-        raise StatisticsError(f"the gender-shades view needs two genders, these are: {', '.join(kinds) or 'none'}")
-    levels = _in_order(tones, ("darker", "lighter"))
-    everyone = np.ones(len(tones), dtype=np.bool_)
-    short, short_level = _initials(kinds), _initials(levels)
-    columns = [("All", everyone, "")]
-    columns += [(short[kind], everyone, kind) for kind in kinds]
-    columns += [(level.capitalize(), tones == level, "") for level in levels]
-    columns += [(short_level[level] + short[kind], tones == level, kind) for level in levels for kind in kinds]
-    return [
-        ViewCell(name, label, PLAIN_NAMES[label], *_count(label, genders[people], called[people], kind, kinds))
-        for label in PLAIN_NAMES
-        for name, people, kind in columns
-    ]
-
-
-def _count(label: str, gender: AnyArray, called: AnyArray, kind: str, kinds: list[str]) -> tuple[int, int]:
-    """(count, of how many) of one row among the people of a column; kind "" where the column has both genders."""
-    right = called == gender
-    if not kind or label in ("PPV", "Error"):
-        own = right if not kind else right[gender == kind]
-        good = label in ("PPV", "TPR")
-        return int(own.sum() if good else (~own).sum()), len(own)
-    if label == "TPR":
-        return int((right & (called == kind)).sum()), int((called == kind).sum())
-    other = kinds[1] if kind == kinds[0] else kinds[0]
-    return int((~right & (called == other)).sum()), int((called == other).sum())
-
-
 def _around(exact: float, size: int) -> tuple[int, int]:
     below = int(np.floor(exact))
     return below, min(below + 1, size)
-
-
-def _in_order(values: AnyArray, known: tuple[str, ...]) -> list[str]:
-    """Distinct values, those of the paper first and in its order, then the others by name."""
-    found = set(values.tolist())
-    return [name for name in known if name in found] + sorted(found.difference(known))
-
-
-def _initials(names: list[str]) -> dict[str, str]:
-    """First letters as the paper's column heads; whole names where two would begin alike."""
-    letters = [name[:1].upper() for name in names]
-    return dict(zip(names, letters if len(set(letters)) == len(letters) else [f"{n} " for n in names], strict=True))

@@ -24,6 +24,12 @@ def ratio_interval(
     (0, inf) with none in either. NaN where a group has no trials.
     Raises : StatisticsError as `wilson` does
     Source : Katz et al. (1978); Koopman (1984); Koopman checked against statsmodels' score interval
+
+    Examples
+    --------
+    >>> low, high = ratio_interval(12, 400, 4, 400)
+    >>> round(low, 2), round(high, 2)
+    (0.98, 9.22)
     """
     errors_a, trials_a = checked_counts(errors_a, trials_a)
     errors_b, trials_b = checked_counts(errors_b, trials_b)

@@ -30,6 +30,11 @@ def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
     is_mate : bool [searches, R]
     returns : int64 [searches]. Ties are broken against the system: every other candidate with the mate's score is
               before it. A tie at the end of the list may reach beyond the list, which cannot be seen here
+
+    Examples
+    --------
+    >>> mate_ranks([[0.9, 0.7], [0.6, 0.8]], [[True, False], [True, False]])
+    array([1, 2])
     """
     score, mate = _candidates(scores, is_mate)
     best = np.where(mate, score, -np.inf).max(axis=1, initial=-np.inf)
@@ -38,7 +43,13 @@ def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
 
 
 def cmc(ranks: ArrayLike, max_rank: int) -> tuple[IntArray, int]:
-    """Hits at rank 1..max_rank (cumulative, int64 [max_rank]) and mated searches; a rank of 0 is never a hit."""
+    """Hits at rank 1..max_rank (cumulative, int64 [max_rank]) and mated searches; a rank of 0 is never a hit.
+
+    Examples
+    --------
+    >>> cmc([1, 3, 0, 1], 3)
+    (array([2, 2, 3]), 4)
+    """
     given = np.asarray(ranks, dtype=np.int64)
     if max_rank < 1:
         raise StatisticsError(f"max_rank {max_rank} is below 1")
@@ -57,6 +68,13 @@ def search_errors(
     FNIR(N, R, T)   : the mate is not among the first R candidates, or under T
     FPIR(N, T)      : any candidate at or above T; the list must not have been cut by a higher threshold
     Raises          : StatisticsError for max_rank above the length of the lists
+
+    Examples
+    --------
+    >>> scores, is_mate = [[0.9], [0.4], [0.7]], [[True], [True], [False]]
+    >>> found = search_errors(scores, is_mate, [True, True, False], threshold=0.5, max_rank=1)
+    >>> found.missed, found.false_positive
+    (array([False,  True]), array([ True]))
     """
     score, mate = _candidates(scores, is_mate)
     mated = np.asarray(is_mated_search, dtype=np.bool_)
@@ -77,6 +95,12 @@ def gallery_fpir_bound(fmr: FloatArray, sizes: ArrayLike) -> FloatArray:
     Note  : a bound for planning, not a measurement. Comparisons of one probe are not independent: a face that matches
             one stranger tends to match others, so the true FPIR is mostly lower; it fails upward where images of one
             person repeat in the gallery with different quality
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gallery_fpir_bound(np.array([[1e-4, 1e-6]]), [1000, 1000]).round(3)
+    array([0.096])
     """
     exponents = np.asarray(sizes, dtype=np.float64) * np.log1p(-np.minimum(fmr, 1 - 1e-16))
     return np.asarray(-np.expm1(exponents.sum(axis=1)), dtype=np.float64)

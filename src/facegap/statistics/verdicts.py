@@ -20,6 +20,12 @@ def holm(p: FloatArray) -> FloatArray:
               as it was named in advance
     returns : float64 [..., m] in [0, 1], not smaller than p, in the same order
     Source  : Holm (1979), step down; checked against statsmodels.stats.multitest.multipletests
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> holm(np.array([0.01, 0.04, 0.03]))
+    array([0.03, 0.06, 0.06])
     """
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p, axis=-1)  # NaN last
@@ -33,6 +39,12 @@ def verdicts(differs: BoolArray, within_margin: BoolArray) -> AnyArray:
     """One verdict per gap, str [m]: inside the margin first, whether or not it differs; else gap; else not enough data.
 
     A gap that is inside the margin and differs from zero is real and small: reports say both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> verdicts(np.array([True, False]), np.array([False, False])).tolist()
+    ['gap', 'not enough data']
     """
     return np.select([within_margin, differs], [WITHIN, GAP], default=UNKNOWN)
 
@@ -50,6 +62,12 @@ def subjects_needed(
                          effective trials. For pair rates it is an upper bound, as pairs grow faster than subjects
     Source             : normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped
                          at 1; rates above one half are taken from the other end), on the log scale for a ratio
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> subjects_needed(np.array([0.05]), np.array([1.0]), 0.02, is_ratio=False, alpha=0.05)
+    array([2210.])
     """
     z = float(-ndtri(alpha / 2) + ndtri(POWER))
     with np.errstate(divide="ignore", invalid="ignore"):

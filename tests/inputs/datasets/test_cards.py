@@ -81,11 +81,19 @@ def changed(folder: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("images = 1270", "pictures = 1270", r"cards\.toml, dataset ppb, pictures: Extra inputs"),
-        ("images = 1270", 'images = "many"', r"dataset ppb, images: Input should be a valid integer"),
-        ('citation = "Buol', 'note = "Buol', r"dataset ppb, citation: Field required"),
-        ('status = "ended"', 'status = "gone"', r"dataset ijb_c, status: Input should be"),
-        ('name = "ppb"', 'title2 = "ppb"', r"dataset number 1, name: Field required"),
+        (
+            "images = 1270",
+            "pictures = 1270",
+            r"cards\.toml: \[\[dataset\]\] 1 \(ppb\), key pictures: unknown; this table knows name, title",
+        ),
+        (
+            "images = 1270",
+            'images = "many"',
+            r"\[\[dataset\]\] 1 \(ppb\), key images: Input should be a valid integer \(it is 'many'\)",
+        ),
+        ('citation = "Buol', 'note = "Buol', r"\[\[dataset\]\] 1 \(ppb\), key citation: missing"),
+        ('status = "ended"', 'status = "gone"', r"\[\[dataset\]\] \d+ \(ijb_c\), key status: Input should be"),
+        ('name = "ppb"', 'title2 = "ppb"', r"\[\[dataset\]\] 1, key name: missing"),
         ('name = "fairface"', 'name = "ppb"', r"two cards are named ppb"),
         ("[[dataset]]", "[[dataset", r"cards\.toml: "),
     ],

@@ -13,12 +13,13 @@ import tomllib
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from facegap.errors import CardError
 from facegap.inputs.cards.schema import MAX_WEIGHTS_BYTES, THE_ONLY_ONE, ModelCard, Task
+from facegap.inputs.strict_toml import mistakes
 
 __all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "read_card", "resolve_card"]
 
@@ -30,7 +31,7 @@ SHIPPED = "demo"  # folder among the project's own cards whose models come with 
 HASH_CHUNK_BYTES = 1024 * 1024
 # Control, formatting (it can reverse what a terminal shows) and line separating characters.
 UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
-PATTERN_IN_WORDS: dict[str | int, str] = {
+PATTERN_IN_WORDS: dict[str, str] = {
     "name": "must be 1 to 64 of a-z, 0-9 and _",
     "file": "must be a file name ending in .onnx, of letters, digits, '.', '_' and '-', without a folder",
     "sha256": "must be 64 hexadecimal digits",
@@ -274,33 +275,6 @@ def _check_characters(path: Path, where: str, text: str) -> None:
 
 
 def describe_problems(path: Path, error: ValidationError) -> str:
-    """Every wrong key of a card, one line each, in words."""
-    return "\n".join(f"{path}: {_problem(problem)}" for problem in error.errors(include_url=False))
-
-
-def _problem(problem: Any) -> str:
-    """One pydantic error as `key input.size: what is wrong`."""
-    where, kind, value = problem["loc"], problem["type"], problem["input"]
-    key = ".".join(str(part) for part in where)
-    if kind == "missing":
-        return f"key {key}: missing"
-    if kind == "extra_forbidden":
-        return f"key {key}: unknown{_suggestion(where)}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if kind == "string_pattern_mismatch":
-        message = PATTERN_IN_WORDS.get(where[-1], message)
-    secret = where[-1:] == ("key_env",)  # who pastes the key itself there must not find it in a log
-    brief = isinstance(value, str | int | float) and len(repr(value)) <= 80
-    shown = f" (it is {value!r})" if brief and not secret else ""
-    return f"key {key}: {message}{shown}" if key else message
-
-
-def _suggestion(where: tuple[str | int, ...]) -> str:
-    """`; did you mean ...?` for an unknown key, from the keys its table knows; empty where none is close."""
-    table: type[BaseModel] = ModelCard
-    for part in where[:-1]:
-        annotation = table.model_fields[str(part)].annotation
-        choices = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
-        table = next(kind for kind in choices if issubclass(kind, BaseModel))
-    close = difflib.get_close_matches(str(where[-1]), table.model_fields, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; this table knows {', '.join(table.model_fields)}"
+    """Every wrong key of a card, one line each; who pastes a service's key into `key_env` must not find it in a log."""
+    said = mistakes(ModelCard, error, patterns=PATTERN_IN_WORDS, not_shown="key_env")
+    return "\n".join(f"{path}: {line}" for line in said)

@@ -13,8 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 
 from facegap.inputs.cards.rules import check_backend, check_input, check_task
 from facegap.inputs.cards.service import AnswerSpec, RequestSpec
-from facegap.inputs.cards.types import Table, Text, https
+from facegap.inputs.cards.types import Text, https
 from facegap.inputs.manifests.labels import TWO_GENDERS, age_interval
+from facegap.inputs.strict_toml import Table
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]

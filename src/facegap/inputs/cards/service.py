@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from facegap.inputs.cards.types import Table, Text, https_or_loopback
+from facegap.inputs.cards.types import Text, https_or_loopback
+from facegap.inputs.strict_toml import Table
 
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 

@@ -1,21 +1,15 @@
-"""What the tables of a card are made of: their base, text, and addresses."""
+"""What the tables of a card are made of: text and addresses."""
 
 from __future__ import annotations
 
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whitespace=True)]
-
-
-class Table(BaseModel):
-    """Base of every table of a card: unknown keys refused, values never coerced, never changed once read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def https(address: str) -> str:

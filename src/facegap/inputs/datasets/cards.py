@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from facegap.errors import CardError
+from facegap.errors import CardError, TableError
+from facegap.inputs.strict_toml import Table, Tables, checked, read_toml
 
 CARDS = Path(__file__).with_name("datasets.toml")
+MAX_BYTES = 1024 * 1024
 STATUSES = {
     "available": "available",
     "on request": "on request",
@@ -19,7 +20,7 @@ STATUSES = {
 }
 
 
-class DatasetCard(BaseModel):
+class DatasetCard(Table):
     """One data set as a person must know it before using it; an unknown or missing key is an error.
 
     images, people : counts as their source states them, None where nobody counted or no source was found
@@ -28,8 +29,6 @@ class DatasetCard(BaseModel):
     adapter        : the name in `adapters.ADAPTERS` that loads it, "csv" where a plain table does, "none" where nothing
     not_confirmed  : which of the statements above could not be checked at a source, "" where all could
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str = Field(min_length=1)
@@ -52,6 +51,12 @@ class DatasetCard(BaseModel):
     not_confirmed: str
 
 
+class DatasetFile(Table):
+    """The whole file."""
+
+    dataset: Annotated[tuple[DatasetCard, ...], Tables] = ()
+
+
 def load_datasets(path: Path = CARDS) -> tuple[DatasetCard, ...]:
     """All cards in the order of the file.
 
@@ -59,26 +64,15 @@ def load_datasets(path: Path = CARDS) -> tuple[DatasetCard, ...]:
              key, a value of the wrong kind, and a name that is there twice
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("dataset", [])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CardError(f"{path.name}: {error}") from error
-    cards = tuple(_card(table, path.name, position) for position, table in enumerate(tables, start=1))
+        _, content = read_toml(path, max_bytes=MAX_BYTES)
+    except TableError as error:
+        raise CardError(str(error)) from error
+    cards = checked(DatasetFile, content, path.name, error=CardError).dataset
     names = [card.name for card in cards]
     doubled = [name for name in names if names.count(name) > 1]
     if doubled:
         raise CardError(f"{path.name}: two cards are named {doubled[0]}; rename one")
     return cards
-
-
-def _card(table: object, file: str, position: int) -> DatasetCard:
-    """One validated card; an error names it by its name, or by its place where it has none."""
-    name = table.get("name", f"number {position}") if isinstance(table, dict) else f"number {position}"
-    try:
-        return DatasetCard.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the card"
-        raise CardError(f"{file}, dataset {name}, {key}: {first['msg']}") from None
 
 
 def datasets_markdown(cards: tuple[DatasetCard, ...] | None = None) -> str:

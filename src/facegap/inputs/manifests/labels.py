@@ -6,7 +6,8 @@ import math
 import re
 from functools import lru_cache
 
-UNKNOWN = "unknown"  # the label of an empty cell
+from facegap.types import UNKNOWN as UNKNOWN
+
 GENDER_COLUMNS = ("gender", "sex")
 GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
 TWO_GENDERS = ("female", "male")  # what a model that says gender at all can mean, unless its card says otherwise

@@ -1,0 +1,189 @@
+"""TOML files as strict pydantic models: read within bounds, every mistake named with file, key and cure.
+
+A file of this kind is text from outside. Its models take nothing that they do not know and turn no value into another.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from facegap.errors import FacegapError, TableError
+
+LONGEST_SHOWN = 80  # characters of a wrong value in a message
+NOT_TABLES = "not_tables"
+Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Table(BaseModel):
+    """Base of every table of a file: unknown keys refused, values never coerced, never changed once read.
+
+    The description of a field says what it may be, as in "give a whole number from 1 up".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _as_tuple(value: Any) -> Any:
+    """A TOML list as a tuple; anything else as it is."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    """A TOML list as a tuple, and a single value as a tuple of one."""
+    return _as_tuple(value) if isinstance(value, list | dict) else (value,)
+
+
+def _tables(value: Any) -> Any:
+    """The tables of [[name]] as a tuple."""
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise PydanticCustomError(NOT_TABLES, "not a list of tables")
+    return tuple(value)
+
+
+ListOf = BeforeValidator(_as_tuple)
+OneOrMore = BeforeValidator(_one_or_more)
+Tables = BeforeValidator(_tables)
+Texts = Annotated[tuple[str, ...], ListOf]
+
+
+def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of a TOML file and what it says.
+
+    Raises
+    ------
+    TableError : not readable, more than `max_bytes` bytes, not UTF-8, or not TOML (names the line)
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > max_bytes:
+        raise TableError(f"{path}: more than {max_bytes:,} bytes, which no such file needs")
+    try:
+        return content, tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise TableError(f"{path}: not TOML: {error}") from error
+
+
+def checked(model: type[Model], content: Any, file: str | Path, *, error: type[FacegapError] = TableError) -> Model:
+    """The content of a file as its model.
+
+    Raises
+    ------
+    FacegapError : of the class `error`; one line for each wrong key, which names the file, the key and what it may be
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as problems:
+        raise error("\n".join(f"{file}: {said}" for said in mistakes(model, problems, content=content))) from None
+
+
+def mistakes(
+    model: type[BaseModel],
+    error: ValidationError,
+    *,
+    content: Any = None,
+    patterns: Mapping[str, str] | None = None,
+    not_shown: str = "",
+) -> Iterator[str]:
+    """Every wrong key in words, such as `[[rate]] 2, key max: give a proportion from 0 to 1 (it is 10)`.
+
+    content   : of the file, so that a [[table]] with a name is called by it
+    patterns  : by key, what is said where a text does not have its form
+    not_shown : a key whose value is not repeated
+    """
+    for problem in error.errors(include_url=False):
+        where: Location = problem["loc"]
+        found = field_at(model, where)
+        kind, value = problem["type"], problem["input"]
+        hidden = not_shown and not_shown in where
+        if kind == "extra_forbidden":
+            said = f"unknown{close_to(str(where[-1]), tuple(found.table.model_fields))}"
+        elif kind == "missing":
+            said = "missing" + (f"; give {found.wanted}" if found.wanted else "")
+        elif kind == NOT_TABLES:
+            said = f"not a list of tables; write [[{where[-1]}]] above the keys of each"
+        elif kind == "value_error":
+            said = problem["msg"].removeprefix("Value error, ") + ("" if hidden else shown(value))
+        elif kind == "string_pattern_mismatch" and patterns and where[-1] in patterns:
+            said = patterns[str(where[-1])] + ("" if hidden else shown(value))
+        else:
+            said = (f"give {found.wanted}" if found.wanted else problem["msg"]) + ("" if hidden else shown(value))
+        # What a key may be is said of its whole list, and one value may stand for a list of one.
+        whole = where[:-1] if found.wanted and isinstance(where[-1], int) else where
+        place = place_in_words(whole, name_of_table(content, where) if found.in_tables else None)
+        yield f"{place}: {said}" if place else said
+
+
+class Found(NamedTuple):
+    """The table that a location lies in, what its key may be, and whether the location begins with a [[table]]."""
+
+    table: type[BaseModel]
+    wanted: str
+    in_tables: bool
+
+
+def field_at(model: type[BaseModel], where: Location) -> Found:
+    """What a model knows of a place in it."""
+    table, wanted, in_tables = model, "", False
+    field: FieldInfo | None = None
+    for depth, part in enumerate(where):
+        if isinstance(part, int):
+            in_tables = in_tables or (depth == 1 and field is not None and table_of(field.annotation) is not None)
+            continue
+        inner = table_of(field.annotation) if field is not None else None
+        table = inner or table
+        field = table.model_fields.get(part)
+        wanted = (field.description or "") if field is not None else ""
+    return Found(table, wanted, in_tables)
+
+
+def table_of(annotation: Any) -> type[BaseModel] | None:
+    """The model in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`; None where there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((inner for part in get_args(annotation) if (inner := table_of(part)) is not None), None)
+
+
+def name_of_table(content: Any, where: Location) -> str:
+    """What a [[table]] calls itself, empty where it has no name that can be shown."""
+    try:
+        name = content[where[0]][where[1]]["name"]
+    except (LookupError, TypeError):
+        return ""
+    return name if isinstance(name, str) and name.isprintable() and len(name) <= LONGEST_SHOWN else ""
+
+
+def place_in_words(where: Location, table: str | None) -> str:
+    """`[[rate]] 2 (release), key max` for the second [[rate]]; `key input.size.1` elsewhere; empty for the file itself.
+
+    table : name of the [[table]] that the location begins with, None where it does not begin with one
+    """
+    front, keys = "", where
+    if table is not None:
+        front, keys = f"[[{where[0]}]] {int(where[1]) + 1}" + (f" ({table})" if table else ""), where[2:]
+    # A key is text from outside too: it may hold what moves a cursor.
+    key = ".".join(part if str(part).isprintable() else repr(part) for part in map(str, keys))
+    return ", ".join(text for text in (front, f"key {key}" if key else "") if text)
+
+
+def close_to(name: str, known: Sequence[str]) -> str:
+    """`; did you mean ...?`, or all that there are where none is close."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else f"; this table knows {', '.join(known)}"
+
+
+def shown(value: Any) -> str:
+    """` (it is ...)` for a value that can be shown in brief."""
+    brief = isinstance(value, str | int | float | tuple | list) and len(repr(value)) <= LONGEST_SHOWN
+    return f" (it is {value!r})" if brief else ""
