@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap.errors import FacegapError, ModelError, SettingError, TableError
+from facegap.errors import FacegapError, ModelError, RunError, SettingError, TableError
 
 NAMES = [
     *("CallableModel", "FacegapError", "Faces", "Groups", "Identify", "Models", "Output", "Run", "Service", "Verify"),
@@ -135,6 +135,17 @@ def test_a_function_is_an_embedder_and_is_recorded_as_one_that_cannot_be_run_aga
     assert np.load(out / "embeddings.npy").shape == (8, 6)
     assert fg.recheck(out) == []
     assert isinstance(fg.read_run(out), fg.Run)
+    with pytest.raises(
+        RunError, match="colours is a Python function, and no record can tell whether it is still the same"
+    ):
+        fg.audit(
+            tmp_path / "people.csv",
+            detect=toys.card("detector"),
+            embed=model,
+            by="gender",
+            verify={"threshold": 0.9, "impostors_only": True},
+            out={"folder": out, "resume": True},
+        )
 
 
 def test_a_function_is_a_classifier(tmp_path: Path, toys: Any, draw: Any) -> None:

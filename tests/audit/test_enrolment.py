@@ -82,14 +82,13 @@ def test_a_search_needs_a_gallery_and_probes() -> None:
     [
         (Identify(), Verify(), None, ModelError, "name the embedder with --embed"),
         (Identify(fpir=(0.1,)), Verify(threshold=(0.5,)), "e", StatisticsError, "nobody is set aside"),
-        (Identify(role_column="x"), Verify(), "e", TableError, "no label column 'x'"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_image(
     chosen: Identify, verify: Verify, embed: str | None, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        require_possible(manifest_of(["a", "a", "b"]), chosen, verify, embed)
+        require_possible(chosen, verify, embed)
 
 
 def test_the_words_say_how_the_gallery_came_about() -> None:

@@ -14,13 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facegap.audit.enrolment import search_roles
 from facegap.audit.identify import Side, candidate_lists, fpir_point, identify
 from facegap.audit.run import recheck
 from facegap.audit.settings import Identify, Verify
-from facegap.audit.verify import Images
+from facegap.audit.thresholds import Templates
 from facegap.derive.identification import mates_of, outcomes_of
 from facegap.errors import StatisticsError
 from facegap.store.run import Matched, Run, read_run
+from fixtures.resolved import resolved_of
 from fixtures.settings import audited
 
 NO_PAIRS = np.empty((0, 2), np.int64)
@@ -93,15 +95,11 @@ def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
     threshold = float(rng.choice([3.0, 6.0, 9.0]))
 
     chosen = Identify(role_column="role", rank=ranks)
-    found = identify(
-        Images(manifest, rows, templates[rows]),
-        None,
-        np.full(images, "evaluation"),
-        excluded,
-        chosen,
-        Verify(),
-        workers=1,
+    evaluated = np.full(images, "evaluation")
+    resolved = resolved_of(
+        manifest, Verify(), identify=chosen, roles=evaluated, search_roles=np.asarray(roles, str), excluded=excluded
     )
+    found = identify(Templates(manifest, rows, templates[rows]), None, resolved, workers=1)
     faces = pd.DataFrame({"outcome": np.where(ok, "ok", "no_face")})
     nothing = pd.DataFrame()
     record = {"operating": [{"threshold": threshold, "source": "given"}], **found.record}
@@ -155,14 +153,23 @@ def test_only_lists_are_kept_never_all_pairs() -> None:
 # ---- thresholds for a target FPIR ----
 
 
-def calibrated(*, target: float = 0.5, elsewhere: Images | None = None, **verify: Any) -> Any:
+def calibrated(*, target: float = 0.5, elsewhere: Templates | None = None, **verify: Any) -> Any:
     """Two people enrolled, a stranger searched at evaluation, two probes and a gallery image of threshold-set people."""
     manifest = manifest_of(["a", "b", "a", "z", "c", "d", "d"], role=["gallery"] * 2 + ["probe"] * 4 + ["gallery"])
     templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625], [1, 0]], np.float32)
     roles = np.array(["evaluation"] * 4 + ["threshold_set"] * 3)
-    images = Images(manifest, np.arange(7), templates)
+    images = Templates(manifest, np.arange(7), templates)
     chosen = Identify(role_column="role", rank=(1,), fpir=(target,))
-    return identify(images, elsewhere, roles, NO_PAIRS, chosen, Verify(**verify), workers=1)
+    settings = Verify(**verify)
+    resolved = resolved_of(
+        manifest,
+        settings,
+        elsewhere=None if elsewhere is None else elsewhere.table,
+        identify=chosen,
+        roles=roles,
+        search_roles=search_roles(manifest, chosen, settings.seed, roles == "evaluation"),
+    )
+    return identify(images, elsewhere, resolved, workers=1)
 
 
 def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
@@ -174,7 +181,7 @@ def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the
 
 
 def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() -> None:
-    other = Images(manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32))
+    other = Templates(manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32))
     found = calibrated(elsewhere=other)
     assert found.record["identification"]["operating"] == [
         {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--threshold-on): 1 of 2 searches"}

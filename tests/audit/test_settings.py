@@ -158,6 +158,15 @@ def test_a_threshold_is_printed_with_all_its_digits() -> None:
     assert "--threshold 0.38812345678" in command_of(record)
 
 
+def test_what_no_command_can_name_stands_behind_it_as_a_comment() -> None:
+    model = CallableModel(len, "embed", (8, 8), name="mine")
+    request = {"audit": "images", "in_memory": True, "settings": recorded(AuditSettings(embed=model))}
+    assert command_of({"groupings": [["gender"]], "request": request}) == (
+        "facegap audit MANIFEST.csv --by gender --out RUN "
+        "# the manifest was given in memory; save it as MANIFEST.csv; --embed was the Python function builtins.len"
+    )
+
+
 # ---- functions as models ----
 
 

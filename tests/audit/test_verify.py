@@ -16,13 +16,15 @@ from facegap.audit import models, verify
 from facegap.audit.pair_lists import read_pairs
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
-from facegap.audit.verify import Images, Matching, match
+from facegap.audit.thresholds import Templates
+from facegap.audit.verify import Matching, match
 from facegap.derive import run as derive_run
 from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.report.summary import all_tables, findings
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store import run as store
 from facegap.store.run import Run
+from fixtures.resolved import resolved_of
 from fixtures.settings import audited
 
 MANIFEST = pd.DataFrame({"image": ["a.png", "b.png", "c.png", "1"], "subject": ["s", "s", "t", "u"]})
@@ -34,7 +36,7 @@ MANIFEST = pd.DataFrame({"image": ["a.png", "b.png", "c.png", "1"], "subject": [
 def listed(folder: Path, text: str, *, repeats: bool = False) -> list[list[int]]:
     path = folder / "pairs.csv"
     path.write_text(text)
-    return [list(pair) for pair in read_pairs(path, MANIFEST, meaning="--pairs", repeats=repeats).tolist()]
+    return [list(pair) for pair in read_pairs(path, MANIFEST, meaning="--pairs", repeats=repeats).rows.tolist()]
 
 
 def test_pairs_are_rows_of_the_manifest_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_reviewed_pairs_may_repeat_in_either_order_and_count_once(tmp_path: Path
 
 def people(
     count: int, seed: int = 0, *, images: int = 2, depth: int = 8, labels: bool = True, prefix: str = "s"
-) -> Images:
+) -> Templates:
     """Faces of `count` people; every second is a woman, every third wears a hat."""
     rng = np.random.default_rng(seed)
     subjects = np.repeat(np.arange(count), images)
@@ -84,13 +86,18 @@ def people(
     if labels:
         manifest["gender"] = np.where(subjects % 2, "female", "male")
         manifest["hat"] = np.where(subjects % 3, "no", "yes")
-    return Images(manifest, np.arange(len(rows)), rows)
+    return Templates(manifest, np.arange(len(rows)), rows)
 
 
-def matched(images: Images, elsewhere: Images | None = None, **chosen: Any) -> Matching:
-    settings = Verify(**chosen)
-    groupings = [("gender",)]
-    return match(images, elsewhere, groupings, settings, published_threshold=0.25, workers=1)
+def matched(images: Templates, elsewhere: Templates | None = None, **chosen: Any) -> Matching:
+    resolved = resolved_of(
+        images.table,
+        Verify(**chosen),
+        elsewhere=None if elsewhere is None else elsewhere.table,
+        groupings=[("gender",)],
+        published=0.25,
+    )
+    return match(images, elsewhere, resolved, workers=1)
 
 
 def threshold(found: Matching) -> tuple[float, str]:
@@ -98,9 +105,9 @@ def threshold(found: Matching) -> tuple[float, str]:
     return point["threshold"], point["source"]
 
 
-def impostor_scores(images: Images, kept: Any) -> Any:
+def impostor_scores(images: Templates, kept: Any) -> Any:
     """Scores of the impostor pairs among the images that are kept, by brute force."""
-    rows = images.templates[kept].astype(np.float64)
+    rows = images.vectors[kept].astype(np.float64)
     subjects = images.subjects[kept]
     left, right = np.triu_indices(len(rows), 1)
     return (rows @ rows.T)[left, right][subjects[left] != subjects[right]]
@@ -119,7 +126,7 @@ def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_t
     )
     assert found.matched.counts is not None
     assert found.matched.counts.impostor_pairs.sum() == 20 * 19 * 2
-    assert not set(images.manifest["subject"][aside]) & set(images.manifest["subject"][~aside])
+    assert not set(images.table["subject"][aside]) & set(images.table["subject"][~aside])
 
 
 def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
@@ -142,12 +149,12 @@ def test_people_who_are_judged_and_calibrated_on_are_said_in_the_threshold() -> 
 
 def test_the_target_can_be_met_on_one_group_for_all_pairs_and_for_a_list(tmp_path: Path) -> None:
     images = people(40)
-    women = (images.manifest["gender"] == "female").to_numpy()
+    women = (images.table["gender"] == "female").to_numpy()
     expected = threshold_at_fmr(impostor_scores(images, women), 0.01).threshold
     value, source = threshold(matched(images, fmr=(0.01,), in_sample=True, fmr_on="female"))
     assert value == pytest.approx(expected, abs=1e-12)
     assert source.endswith(" impostor pairs of female")
-    names = images.manifest["image"]
+    names = images.table["image"]
     path = tmp_path / "pairs.csv"
     path.write_text("left,right\n" + "".join(f"{a},{b}\n" for i, a in enumerate(names) for b in names[i + 1 :]))
     value, source = threshold(matched(images, fmr=(0.01,), in_sample=True, fmr_on="female", pairs=str(path)))
@@ -177,10 +184,10 @@ def test_given_and_published_thresholds_need_nobody_set_aside() -> None:
 
 def test_reviewed_pairs_do_not_set_the_threshold_in_either_way(tmp_path: Path) -> None:
     images = people(20)
-    scores = images.templates.astype(float) @ images.templates.T.astype(float)
+    scores = images.vectors.astype(float) @ images.vectors.T.astype(float)
     scores[images.subjects[:, None] == images.subjects[None, :]] = -2
     one, other = np.unravel_index(np.argmax(scores), scores.shape)  # as if they were one person under two names
-    names = images.manifest["image"]
+    names = images.table["image"]
     reviewed, pairs = tmp_path / "reviewed.csv", tmp_path / "pairs.csv"
     reviewed.write_text(f"left,right\n{names[other]},{names[one]}\n")
     pairs.write_text("left,right\n" + "".join(f"{a},{b}\n" for i, a in enumerate(names) for b in names[i + 1 :]))
@@ -196,7 +203,7 @@ def test_reviewed_pairs_do_not_set_the_threshold_in_either_way(tmp_path: Path) -
 
 def test_listed_pairs_across_the_split_are_counted_in_words(tmp_path: Path) -> None:
     images = people(40)
-    names = images.manifest["image"]
+    names = images.table["image"]
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("left,right\n" + "".join(f"{a},{b}\n" for i, a in enumerate(names) for b in names[i + 1 :]))
     found = matched(images, fmr=(0.01,), pairs=str(pairs))
@@ -375,7 +382,7 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
 def test_what_can_only_fail_is_refused_before_the_first_image(
     drawn: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any], message: str
 ) -> None:
-    monkeypatch.setattr(models, "load_models", lambda *_, **__: pytest.fail("a model was opened"))
+    monkeypatch.setattr(models, "open_models", lambda *_, **__: pytest.fail("a model was opened"))
     for name in ("exclude_pairs", "pairs"):
         if name in chosen:
             (tmp_path / "list.csv").write_text(f"left,right\n{chosen[name]}\n")

@@ -15,12 +15,12 @@ from facegap.tables import MANIFEST
 from facegap.types import BoolArray
 
 
-def require_possible(manifest: pd.DataFrame, settings: Identify, verify: Verify, embed: Any) -> None:
+def require_possible(settings: Identify, verify: Verify, embed: Any) -> None:
     """Refuse before the first image what could only fail after the last.
 
     Raises
     ------
-    ModelError : no embedder; TableError : see `search_roles`; StatisticsError : settings that no result can have
+    ModelError : no embedder; StatisticsError : settings that no result can have
     """
     if embed is None:
         raise ModelError("--identify compares templates; name the embedder with --embed")
@@ -30,7 +30,6 @@ def require_possible(manifest: pd.DataFrame, settings: Identify, verify: Verify,
             "--fpir finds a threshold on threshold-set people, and with --threshold nobody is set aside for that; "
             "leave --threshold out, or give --threshold-on, or --in-sample"
         )
-    search_roles(manifest, settings, verify.seed, np.ones(len(manifest), np.bool_))
 
 
 def search_roles(manifest: pd.DataFrame, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.enrolment import roles_in_words, search_roles
-from facegap.audit.settings import Identify, Verify
-from facegap.audit.verify import EVALUATION, THRESHOLD_SET, Images
+from facegap.audit.enrolment import roles_in_words
+from facegap.audit.pair_lists import NO_PAIRS
+from facegap.audit.resolved import ResolvedAudit
+from facegap.audit.thresholds import THRESHOLD_SET, Templates
 from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
 from facegap.derive.verification import Operating
@@ -35,7 +36,7 @@ class Identification:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The gallery or the probes: manifest rows int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
+    """The gallery or the probes: rows of the table int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
 
     rows: IntArray
     templates: NDArray[np.float32]
@@ -43,45 +44,36 @@ class Side:
 
 
 def identify(
-    images: Images,
-    threshold_set: Images | None,
-    roles: NDArray[np.str_],
-    excluded: PairRows,
-    settings: Identify,
-    verify: Verify,
-    *,
-    workers: int,
+    templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, *, workers: int
 ) -> Identification:
     """Search every probe in the gallery, and find thresholds for the target FPIR.
 
-    roles    : per manifest row `evaluation` or `threshold_set`, as the comparisons of the run have it
-    excluded : int64 (m, 2), manifest rows of reviewed pairs, which are nobody's candidates
-
     Raises
     ------
-    TableError, StatisticsError, MatchingError : no roles, too few searches for a target FPIR, unusable templates
+    StatisticsError, MatchingError : too few searches for a target FPIR, unusable templates
     """
-    search_role = search_roles(images.manifest, settings, verify.seed, roles == EVALUATION)
-    people = np.asarray(pd.factorize(images.manifest["subject"])[0], np.int64)
-    gallery = side_of(images, search_role == GALLERY, people)
-    probes = side_of(images, search_role == PROBE, people)
+    settings, verify = resolved.settings.identify, resolved.settings.verify
+    assert settings is not None
+    assert resolved.search_roles is not None
+    gallery = side_of(templates, resolved.search_roles == GALLERY, templates.subjects)
+    probes = side_of(templates, resolved.search_roles == PROBE, templates.subjects)
     # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
-    lists = candidate_lists(gallery, probes, excluded, max(settings.rank) + 1, workers=workers)
-    searched = Searched(search_role, lists)
-    points = fpir_points(images, threshold_set, roles, searched, gallery, excluded, settings, verify, workers=workers)
+    lists = candidate_lists(gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers)
+    searched = Searched(resolved.search_roles, lists)
+    points = fpir_points(templates, threshold_set, resolved, searched, gallery, workers=workers)
     record = {
-        "ranks": sorted(set(settings.rank)),
+        "ranks": list(settings.rank),
         "roles": roles_in_words(settings, verify.seed),
         "operating": [{"threshold": point.threshold, "source": point.source} for point in points],
     }
     return Identification(searched, {"identification": record})
 
 
-def side_of(images: Images, chosen: BoolArray, people: IntArray) -> Side:
-    """The images of a role that gave a template. chosen, people : (manifest rows,)."""
-    positions = np.flatnonzero(chosen[images.rows])
-    rows = images.rows[positions]
-    return Side(rows, images.templates[positions], people[rows])
+def side_of(templates: Templates, chosen: BoolArray, people: IntArray) -> Side:
+    """The templates of a role. chosen, people : (rows of the table,)."""
+    positions = np.flatnonzero(chosen[templates.rows])
+    rows = templates.rows[positions]
+    return Side(rows, templates.vectors[positions], people[rows])
 
 
 def candidate_lists(gallery: Side, probes: Side, excluded: PairRows, length: int, *, workers: int) -> pd.DataFrame:
@@ -141,58 +133,52 @@ def is_excluded(probe_rows: IntArray, gallery_rows: IntArray, excluded: PairRows
 
 
 def fpir_points(
-    images: Images,
-    threshold_set: Images | None,
-    roles: NDArray[np.str_],
+    templates: Templates,
+    threshold_set: Templates | None,
+    resolved: ResolvedAudit,
     searched: Searched,
     gallery: Side,
-    excluded: PairRows,
-    settings: Identify,
-    verify: Verify,
     *,
     workers: int,
 ) -> list[Operating]:
     """A threshold for each target FPIR.
 
-    People of the threshold set search the gallery that is judged, in which none of them is: FPIR depends on the gallery.
+    People of the threshold set search the gallery that is evaluated, in which none of them is: FPIR depends on the gallery.
     """
+    settings, excluded = resolved.settings.identify, resolved.excluded.rows
+    assert settings is not None
     if not settings.fpir:
         return []
-    if threshold_set is None and verify.in_sample:
-        people = np.asarray(pd.factorize(images.manifest["subject"])[0], np.int64)
-        strangers = np.flatnonzero((searched.roles == PROBE) & (mates_of(searched.roles, people, excluded)[0] == 0))
+    if threshold_set is None and resolved.settings.verify.in_sample:
+        mates, _ = mates_of(searched.roles, templates.subjects, excluded)
+        strangers = np.flatnonzero((searched.roles == PROBE) & (mates == 0))
         lists = searched.lists[searched.lists["probe"].isin(strangers)]
         where = "the very searches it is judged on (IN-SAMPLE)"
     else:
-        side, where = threshold_side(images, threshold_set, roles, searched.roles, settings, verify.seed)
-        reviewed = excluded if threshold_set is None else np.empty((0, 2), np.int64)  # those name rows of the manifest
+        side, where = threshold_side(templates, threshold_set, resolved, settings.role_column)
+        reviewed = excluded if threshold_set is None else NO_PAIRS  # those name rows of the manifest
         lists = candidate_lists(gallery, side, reviewed, 1, workers=workers)
     tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
     return [fpir_point(tops, target, where) for target in settings.fpir]
 
 
 def threshold_side(
-    images: Images,
-    threshold_set: Images | None,
-    roles: NDArray[np.str_],
-    search_role: NDArray[np.str_],
-    settings: Identify,
-    seed: int,
+    templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, role_column: str | None
 ) -> tuple[Side, str]:
-    """The searches that thresholds for FPIR are found on, and in words whose they are.
+    """The searches that thresholds for FPIR are set on, and in words whose they are.
 
     Where a role column tells photographs to enrol from photographs to search with, only the latter search here too.
     People of --threshold-on who are enrolled here by the same name are no strangers and are left out.
     """
     if threshold_set is None:
-        basis, strangers, words = images, roles == THRESHOLD_SET, f"subjects set aside (seed {seed})"
+        basis, words = templates, f"subjects set aside (seed {resolved.settings.verify.seed})"
+        strangers = np.asarray(resolved.roles == THRESHOLD_SET, np.bool_)
     else:
-        enrolled = images.manifest["subject"][search_role == GALLERY]
+        enrolled = templates.table["subject"][resolved.search_roles == GALLERY]
         basis, words = threshold_set, "other subjects (--threshold-on)"
-        strangers = ~threshold_set.manifest["subject"].isin(enrolled).to_numpy(np.bool_)
-    column = settings.role_column
-    if column is not None and column in basis.manifest.columns:
-        strangers &= (basis.manifest[column] == PROBE).to_numpy(np.bool_)
+        strangers = ~threshold_set.table["subject"].isin(enrolled).to_numpy(np.bool_)
+    if role_column is not None and role_column in basis.table.columns:
+        strangers = strangers & (basis.table[role_column] == PROBE).to_numpy(np.bool_)
     return side_of(basis, strangers, np.full(len(strangers), NOBODY)), words
 
 

@@ -1,4 +1,4 @@
-"""What is settled before the first image: the settings, the models ready to run, and what --resume must find unchanged."""
+"""The models of a run: which are meant, whether they fit together, and ready to run on the device that was asked for."""
 
 from __future__ import annotations
 
@@ -8,27 +8,52 @@ from pathlib import Path
 from typing import Any
 
 from facegap import runtime
-from facegap.audit.settings import NO_DETECT, AuditSettings, CallableModel, recorded
-from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
-from facegap.errors import ModelError, RunError
+from facegap.audit.settings import NO_DETECT, AuditSettings, CallableModel
+from facegap.errors import ModelError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
 from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
-from facegap.inputs.manifests.read import JoinedLabels, Manifest
-from facegap.store.run import sha256
 from facegap.types import Execution
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
 from facegap.vision.detect import detector
 from facegap.vision.embed import embedder
-from facegap.vision.pipeline import PART_ROWS, Stages
+from facegap.vision.pipeline import Stages
 from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_detector, rehearse_embedder
 from facegap.vision.service.wire import read_key
 
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
-SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
+
+
+@dataclass(frozen=True)
+class ChosenModels:
+    """The models that the settings name, before any is opened.
+
+    cards     : of model files, of services, and of Python functions
+    given     : the file of the weights, where a setting said which
+    functions : what answers in the place of a session for a Python function
+    """
+
+    cards: Mapping[Task, ModelCard] = field(default_factory=dict)
+    given: Mapping[Task, Path | None] = field(default_factory=dict)
+    functions: Mapping[Task, CallableSession] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of gender that the classifier can give; none without one."""
+        return self.cards["classify"].gender_classes if "classify" in self.cards else ()
+
+    @property
+    def says_age(self) -> bool:
+        """Whether the classifier says how old a face looks."""
+        return "classify" in self.cards and self.cards["classify"].says_age
+
+    @property
+    def published_threshold(self) -> float | None:
+        """The threshold that the embedder's card publishes."""
+        return self.cards["embed"].published_threshold if "embed" in self.cards else None
 
 
 @dataclass(frozen=True)
@@ -39,65 +64,74 @@ class Loaded:
     """
 
     stages: Stages
-    cards: Mapping[Task, ModelCard]
+    models: ChosenModels
     execution: Execution
     remembered: Remembered = field(default_factory=Remembered)
     remarks: Remarks = field(default_factory=Remarks)
 
-
-def chosen_groupings(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
-    """The groupings of --by, or every label column, and a sentence on each column that is not split by.
-
-    A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
-    """
-    if settings.by is None:
-        role_column = settings.identify.role_column if settings.identify else None
-        return default_groupings(table.frame, [name for name in table.labels if name != role_column])
-    groupings = parse_by(settings.by, table.labels)
-    for grouping in groupings:
-        cells_of(table.frame, grouping)
-    return groupings, ()
+    @property
+    def cards(self) -> Mapping[Task, ModelCard]:
+        """The card of each model."""
+        return self.models.cards
 
 
-def load_models(settings: AuditSettings) -> Loaded:
-    """Cards, weights and sessions of all models that the settings name.
+def choose_models(settings: AuditSettings) -> ChosenModels:
+    """The cards and functions that the settings name.
 
     Raises
     ------
-    CardError, FetchError, ModelError, DeviceError : see `resolve_card`, `read_weights` and `open_session`
-    ModelError : models that cannot work together
+    CardError  : see `resolve_card`; a service without its key
+    ModelError : models that cannot work together; a function for another task
     """
     named: dict[Task, str | CallableModel | None] = {
         "detect": None if settings.detect == NO_DETECT else settings.detect,
         "embed": settings.embed,
         "classify": settings.classify,
     }
-    resolved = {task: resolve_card(name, task) for task, name in named.items() if isinstance(name, str)}
+    found = {task: resolve_card(name, task) for task, name in named.items() if isinstance(name, str)}
     functions = {task: function_model(name, task) for task, name in named.items() if isinstance(name, CallableModel)}
-    cards = {task: card for task, (card, _) in resolved.items()} | {task: card for task, (card, _) in functions.items()}
+    cards = {task: card for task, (card, _) in found.items()} | {task: card for task, (card, _) in functions.items()}
     require_fitting(cards)
-    searched, device = models_folders(settings.models.models_dir), settings.models.device
+    return ChosenModels(
+        cards,
+        {task: given for task, (_, given) in found.items()},
+        {task: session for task, (_, session) in functions.items()},
+    )
+
+
+def load_models(settings: AuditSettings) -> Loaded:
+    """The models that the settings name, ready to run; see `choose_models` and `open_models`."""
+    return open_models(choose_models(settings), settings)
+
+
+def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
+    """Weights and sessions of all models, on the device that was asked for.
+
+    Raises
+    ------
+    FetchError, ModelError, DeviceError : see `read_weights`, `open_session` and `rehearsed_stages`
+    """
+    cards, device = chosen.cards, settings.models.device
+    searched = models_folders(settings.models.models_dir)
     sessions: dict[Task, Any] = {}
-    facts = {task: GraphFacts() for task in functions}
-    for task, (card, given) in resolved.items():
-        if card.backend == "onnx":
-            content = read_weights(card, searched, given)
-            sessions[task] = runtime.open_session(content, name=card.name, device=device)
+    facts = {task: GraphFacts() for task in chosen.functions}
+    for task, given in chosen.given.items():
+        if cards[task].backend == "onnx":
+            content = read_weights(cards[task], searched, given)
+            sessions[task] = runtime.open_session(content, name=cards[task].name, device=device)
             facts[task] = graph_facts(content)
-    made = {task: session for task, (_, session) in functions.items()}
-    stages, remarks = rehearsed_stages(cards, {**sessions, **made}, facts, settings)
-    remarks = Remarks(notices=recognised(resolved)) + remarks
-    count = settings.models.workers or runtime.usable_cores()
+    stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
+    remarks = Remarks(notices=recognised(chosen)) + remarks
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
         {cards[task].name: str(cards[task].sha256) for task in sessions},
-        device=settings.models.device,
+        device=device,
         threads=1,
-        workers=count,
+        workers=settings.models.workers or runtime.usable_cores(),
         batch=settings.models.batch,
         notes=remarks.notices,
     )
-    return Loaded(stages, cards, execution, look_up(cards.values()), remarks)
+    return Loaded(stages, chosen, execution, look_up(cards.values()), remarks)
 
 
 def function_model(model: CallableModel, task: Task) -> tuple[ModelCard, CallableSession]:
@@ -145,12 +179,12 @@ def rehearsed_stages(
     return Stages(detects, embeds, classifies, faces.many_faces, faces.min_face, colour=faces.colour), remarks
 
 
-def recognised(resolved: Mapping[Task, tuple[ModelCard, Path | None]]) -> tuple[str, ...]:
+def recognised(chosen: ChosenModels) -> tuple[str, ...]:
     """A sentence on each file that lies here under another name than that of its card."""
     return tuple(
-        f"{given.name} is {card.name} by its sha256; the settings are those of that card"
-        for card, given in resolved.values()
-        if given is not None and given.name != card.file
+        f"{given.name} is {chosen.cards[task].name} by its sha256; the settings are those of that card"
+        for task, given in chosen.given.items()
+        if given is not None and given.name != chosen.cards[task].file
     )
 
 
@@ -182,58 +216,3 @@ def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
     if embed is not None and (detect is None or detect.detector is None or not detect.detector.points):
         said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
         raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
-
-
-def request_of(table: Manifest, elsewhere: Manifest | None, settings: AuditSettings, loaded: Loaded) -> dict[str, Any]:
-    """What must be the same for --resume to end with the same tables."""
-
-    versions = loaded.execution.versions
-    return {
-        "audit": "images",
-        "manifest_sha256": table.sha256,
-        "threshold_set_sha256": None if elsewhere is None else elsewhere.sha256,
-        "pair_lists_sha256": [sha256(path) for path in (settings.verify.pairs, settings.verify.exclude_pairs) if path],
-        "labels": None if table.joined is None else labels_request(table.joined),
-        "rows": len(table.frame),
-        "part_rows": PART_ROWS,
-        "settings": recorded(settings),
-        "cards": {task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
-        "versions": {name: versions[name] for name in SAME_ON_RESUME if name in versions},
-    }
-
-
-def labels_request(joined: JoinedLabels) -> dict[str, Any]:
-    """Of joined labels what decides the tables: the files, and the draws."""
-    files = {name: joined.record[name]["sha256"] for name in ("tone", "annotations") if name in joined.record}
-    return {**files, "draws": joined.record["draws"], "seed": joined.record["seed"]}
-
-
-def plain(value: Any) -> Any:
-    """Tuples and mappings as JSON will give them back, so that a record in memory equals the record read again."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def require_same_request(folder: Path, stored: Any, request: Mapping[str, Any]) -> None:
-    """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
-    if not isinstance(stored, dict):
-        raise RunError(f"{folder}: its run.json does not say what was asked for; choose another --out")
-    changed = differences(stored, request)
-    if changed:
-        raise RunError(
-            f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
-            "versions, or choose another --out"
-        )
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
-    """The keys, with those above them, whose values differ between two records."""
-    found: list[str] = []
-    for key in {**old, **new}:
-        one, other = old.get(key), new.get(key)
-        if isinstance(one, dict) and isinstance(other, dict):
-            found += differences(one, other, f"{path}{key}.")
-        elif one != other:
-            found.append(f"{path}{key}")
-    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from facegap.audit.thresholds import Images
+from facegap.audit.thresholds import Templates
 from facegap.derive.comparisons import PairRows
 from facegap.errors import TableError
 from facegap.inputs.records import read_records
@@ -16,8 +17,19 @@ from facegap.matching import score_pairs
 NO_PAIRS: PairRows = np.empty((0, 2), np.int64)
 
 
-def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: bool) -> PairRows:
-    """A CSV of pairs with columns left and right, images as the manifest names them, as manifest rows int64 (m, 2).
+@dataclass(frozen=True, eq=False)
+class PairList:
+    """Pairs that a file lists, as rows of the manifest int64 (m, 2), and the sha256 of the file; empty without one."""
+
+    rows: PairRows
+    sha256: str
+
+
+NO_LIST = PairList(NO_PAIRS, "")
+
+
+def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: bool) -> PairList:
+    """A CSV of pairs with columns left and right, images as the manifest names them.
 
     repeats : whether a pair may be listed twice, in either order; it then counts once
 
@@ -53,19 +65,18 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
             f"{path.name} {records.unit} {records.lines[again[0]]}, column right: the pair of {records.unit} "
             f"{records.lines[first[of.reshape(-1)[again[0]]]]} again ({len(again)} such lines); keep one of them"
         )
-    return rows[np.sort(first)]
+    return PairList(rows[np.sort(first)], records.sha256)
 
 
-def scored_pairs(images: Images, path: Path, *, workers: int) -> pd.DataFrame:
-    """The pairs of a list with their scores: left, right (manifest rows), genuine, score (NaN: a template was lost)."""
-    rows = read_pairs(path, images.manifest, meaning="--pairs", repeats=False)
-    place = np.full(len(images.manifest), -1, np.int64)
-    place[images.rows] = np.arange(len(images.rows))
+def scored_pairs(templates: Templates, rows: PairRows, *, workers: int) -> pd.DataFrame:
+    """Pairs with their scores: left, right (rows of the table), genuine, score (NaN: a template was lost)."""
+    place = np.full(len(templates.table), -1, np.int64)
+    place[templates.rows] = np.arange(len(templates.rows))
     among = place[rows]
     made = (among >= 0).all(axis=1)
     scores = np.full(len(rows), np.nan)
-    scores[made] = score_pairs(images.templates, among[made, 0], among[made, 1], workers=workers)
-    people = images.subjects[rows]
+    scores[made] = score_pairs(templates.vectors, among[made, 0], among[made, 1], workers=workers)
+    people = templates.subjects[rows]
     return pd.DataFrame(
         {"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1], "score": scores}
     )

@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.audit.manifests import manifest_of, prediction_words
-from facegap.audit.models import chosen_groupings
-from facegap.audit.record import black_box_record
+from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
+from facegap.audit.manifests import prediction_words
+from facegap.audit.record import black_box_record, request_of
+from facegap.audit.resolved import people_of, resolve
 from facegap.audit.settings import AuditSettings
-from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.outcomes import predictions_table
-from facegap.derive.run import derived
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import TWO_GENDERS, UNKNOWN, normalise_label
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.predictions import Predictions, read_predictions
-from facegap.inputs.records import read_records
 from facegap.store.run import Run
 from facegap.tables import FACES, check
 from facegap.vision.pipeline import NO_DETECTOR
@@ -45,60 +43,37 @@ def audit_predictions(
     TableError : either table is malformed, or the predictions name an image that the manifest does not
     RunError   : the run folder is not empty or not writable
     """
+    table = people_of(manifest, settings, compares=False)
     groups = settings.groups
-    table = manifest_of(manifest, settings)
-    table = with_tone(
-        table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=settings.verify.seed
-    )
     answers = read_predictions(predictions, words=prediction_words(groups.map), keep_words=groups.keep_words)
-    require_known_images(answers, table, manifest, predictions.name)
-    groupings, notes = chosen_groupings(table, settings)
+    require_known_images(answers, table, predictions.name)
+    resolved = resolve(table, settings, runs_models=False, compares=False)
     chosen = chosen_classes(classes, answers, table)
     require_something_to_judge(answers, table, chosen)
     rows = answered_rows(table.frame, answers, chosen)
-    record = black_box_record(
-        table,
-        groupings,
-        [*notes, *answer_warnings(answers, chosen), *label_warnings(table, chosen)],
-        {"classify": model or predictions.stem},
-        settings,
-        kind="predictions",
+    name = model or predictions.stem
+    request = request_of(resolved, "predictions", model=name, predictions_sha256=answers.sha256, classes=list(chosen))
+    record = black_box_record(resolved, {"classify": name}, request)
+    record |= {"classes": list(chosen), "says_age": bool(answers.frame["age"].notna().any())}
+    record["warnings"] += [*answer_warnings(answers, chosen), *label_warnings(table, chosen)]
+    evidence = Evidence(
+        record, check(rows_of_faces(rows), FACES, "faces"), predictions_table(rows, table.frame, chosen)
     )
-    record |= {
-        "request": {**record["request"], "predictions_sha256": answers.sha256, "classes": list(chosen)},
-        "classes": list(chosen),
-        "says_age": bool(answers.frame["age"].notna().any()),
-    }
-    nothing = pd.DataFrame()
-    said = predictions_table(rows, table.frame, chosen)
-    run = derived(
-        Run(
-            record,
-            table.frame,
-            check(rows_of_faces(rows), FACES, "faces"),
-            said,
-            nothing,
-            nothing,
-            nothing,
-            labels=None if table.joined is None else table.joined.probabilities,
-        )
-    )
-    if settings.output.folder is not None:
-        run.write(settings.output.folder)
-    return run
+    require_one_go(settings)
+    with run_folder(settings.output) as place:
+        return finish(resolved, evidence, place)
 
 
-def require_known_images(answers: Predictions, table: Manifest, manifest: Path, name: str) -> None:
+def require_known_images(answers: Predictions, table: Manifest, name: str) -> None:
     """Raise TableError for the first answer to an image that is not in the manifest.
 
     Images that --where leaves out are in the manifest, and their answers are simply not used.
     """
-    known = set(table.frame["image"] if table.where is None else read_records(manifest).frame["image"])
-    foreign = ~answers.frame["image"].isin(list(known)).to_numpy(dtype=bool)
+    foreign = ~answers.frame["image"].isin(list(table.images)).to_numpy(dtype=bool)
     if foreign.any():
         first = answers.frame.iloc[int(foreign.argmax())]
         raise TableError(
-            f"{name} {answers.unit} {first['line']}, column image: {first['image']!r} is not in {manifest.name} "
+            f"{name} {answers.unit} {first['line']}, column image: {first['image']!r} is not in {table.name} "
             f"({int(foreign.sum())} such in all); name images exactly as the manifest does, or remove the rows"
         )
 

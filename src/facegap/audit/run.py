@@ -1,4 +1,7 @@
-"""The order of the stages: manifest -> models -> parts -> comparisons -> tables. The only file that knows it.
+"""The order of the stages of an audit of images: manifest -> models -> parts -> comparisons -> tables.
+
+Audits of black boxes join it at their own stage: predictions.py at the answers, scores.py at templates and scores. All of
+them are decided by `resolve` before they begin, and end in `finish`.
 
 Imports of the stages stand inside the functions, so that commands which only need `recheck` or a counter wait for neither
 pandas nor OpenCV.
@@ -6,10 +9,8 @@ pandas nor OpenCV.
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from facegap.audit.finish import Evidence, Place
     from facegap.audit.models import Loaded
+    from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
-    from facegap.audit.verify import Images
+    from facegap.audit.thresholds import Templates
     from facegap.inputs.manifests.read import Manifest
     from facegap.store.run import Run
 
@@ -48,75 +51,41 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
     from facegap.audit.consent import require_leave, service_among
-    from facegap.audit.enrolment import require_possible
     from facegap.audit.files import require_files
-    from facegap.audit.manifests import manifest_of, other_manifest
-    from facegap.audit.models import chosen_groupings, load_models, require_a_task
-    from facegap.audit.people import require_people
-    from facegap.audit.verify import require_comparable, require_enough_pairs
-    from facegap.derive.label_uncertainty.attach import with_tone
+    from facegap.audit.finish import run_folder
+    from facegap.audit.models import open_models, require_a_task
+    from facegap.audit.resolved import people_of, resolve
 
     require_a_task(settings)
-    groups, verify, output = settings.groups, settings.verify, settings.output
-    faces = settings.faces
-    table = manifest_of(manifest, settings)
-    table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
-    groupings, _ = chosen_groupings(table, settings)  # a misspelt --by must not cost an hour of detection
-    if settings.identify is not None:
-        require_possible(table.frame, settings.identify, verify, settings.embed)
-    if settings.embed is not None:
-        require_people(table, verify)
-    elsewhere = None
-    if verify.threshold_on is not None:
-        elsewhere = other_manifest(verify.threshold_on, settings)
-    if settings.embed is not None:
-        require_comparable(table.frame, None if elsewhere is None else elsewhere.frame, groupings, verify)
-    if not faces.allow_missing:
-        require_files(table, groupings)
-        if elsewhere is not None:
-            require_files(elsewhere, ())
-    loaded = load_models(settings)
-    if settings.embed is not None:
-        require_enough_pairs(table.frame, None if elsewhere is None else elsewhere.frame, verify)
+    compares = settings.embed is not None
+    table = people_of(manifest, settings, compares=compares)
+    resolved = resolve(table, settings, runs_models=True, compares=compares)
+    if not settings.faces.allow_missing:
+        require_files(table, resolved.groupings)
+        if resolved.threshold_set is not None:
+            require_files(resolved.threshold_set, ())
+    loaded = open_models(resolved.models, settings)
     remarks = loaded.remarks
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
-        output.notice(said)  # before the first image, and again above the result
+        settings.output.notice(said)  # before the first image, and again above the result
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, settings, len(table.frame))
-    with run_folder(output.folder, resume=output.resume) as (folder, lasting):
-        return run_in(folder, table, elsewhere, settings, loaded, lasting=lasting)
+    with run_folder(settings.output) as place:
+        return run_in(place, resolved, loaded)
 
 
-@contextlib.contextmanager
-def run_folder(out: Path | None, *, resume: bool) -> Iterator[tuple[Path, bool]]:
-    """The folder of the run, and whether it stays: a temporary one where the caller wants the run in memory only."""
-    from facegap.store.run import open_folder
-
-    if out is None:
-        with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
-            yield Path(temporary), False
-    else:
-        with open_folder(out, resume=resume):
-            yield out, True
-
-
-def run_in(
-    folder: Path,
-    table: Manifest,
-    elsewhere: Manifest | None,
-    settings: AuditSettings,
-    loaded: Loaded,
-    *,
-    lasting: bool,
-) -> Run:
+def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
-    from facegap.audit.models import request_of, require_same_request
-    from facegap.audit.record import RECORD_VERSION
+    from facegap.audit.finish import finish
+    from facegap.audit.record import RECORD_VERSION, models_request, request_of, require_same_request
     from facegap.store import run as store
 
-    request, card = request_of(table, elsewhere, settings, loaded), service_among(loaded.cards)
+    settings, folder = resolved.settings, place.folder
+    request = request_of(resolved, "images", **models_request(loaded))
+    card = service_among(loaded.cards)
     if (folder / store.RECORD).exists():
+        require_same_functions(folder, settings)
         record = store.read_record(folder)
         require_same_request(folder, record.get("request"), request)
         if card is not None:
@@ -130,17 +99,26 @@ def run_in(
         more = {"sent": {"max_calls": settings.service.max_calls}} if card is not None else {}
         store.write_json(folder / store.RECORD, begun | more)
     started = time.perf_counter_ns()
-    if elsewhere is not None:  # without the service: nobody judges what it says of these
-        process(folder / store.THRESHOLD_SET, elsewhere, loaded, settings)
+    if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
+        process(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded, settings)
     if card is not None:
-        service = open_service(card, folder, settings, len(table.frame))
+        service = open_service(card, folder, settings, len(resolved.manifest.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
-    process(folder, table, loaded, settings)
-    run = conclude(folder, table, elsewhere, settings, loaded, request, started)
-    if lasting:
-        store.write_run(run, folder)
-        store.finish(folder, keep_embeddings=settings.output.keep_embeddings)
-    return run if settings.output.keep_embeddings else replace(run, embeddings=None)
+    process(folder, resolved.manifest, loaded, settings)
+    return finish(resolved, seen(folder, resolved, loaded, request, started), place)
+
+
+def require_same_functions(folder: Path, settings: AuditSettings) -> None:
+    """Raise RunError for a run to be resumed with a function as a model: nothing says that it is still the same."""
+    from facegap.audit.settings import CallableModel
+    from facegap.errors import RunError
+
+    for model in (settings.embed, settings.classify):
+        if isinstance(model, CallableModel):
+            raise RunError(
+                f"{folder}: the model {model.name} is a Python function, and no record can tell whether it is still the "
+                "same; choose another folder"
+            )
 
 
 def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings) -> None:
@@ -187,81 +165,42 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
     return sum(min(rows, (number + 1) * part_rows) - number * part_rows for number in parts)
 
 
-def conclude(
-    folder: Path,
-    table: Manifest,
-    elsewhere: Manifest | None,
-    settings: AuditSettings,
-    loaded: Loaded,
-    request: dict[str, Any],
-    started: int,
-) -> Run:
-    """The tables of a run whose parts are all committed."""
-    import pandas as pd
-
+def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: dict[str, Any], started: int) -> Evidence:
+    """What is known when all parts are committed: faces, predictions, comparisons and searches."""
+    from facegap.audit.finish import Evidence
     from facegap.audit.identify import identify
-    from facegap.audit.models import chosen_groupings
     from facegap.audit.record import record_of
     from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
-    from facegap.derive.run import derived
     from facegap.store import run as store
 
-    rows, faces, images = gathered(folder, table, loaded)
-    judged = loaded.cards.get("classify")
-    predictions = predictions_table(rows, table.frame, judged.gender_classes if judged else ())
-    record = record_of(table, settings, loaded, request, rows)
+    rows, faces, templates = gathered(folder, resolved.manifest, loaded)
+    record = record_of(resolved, loaded, request, rows)
     if loaded.stages.service is not None:
         record["sent"] = loaded.stages.service.sent()
-    nothing = pd.DataFrame()
-    run = store.Run(
-        record,
-        table.frame,
-        faces,
-        predictions,
-        nothing,
-        nothing,
-        nothing,
-        labels=None if table.joined is None else table.joined.probabilities,
-    )
-    if images is not None:
-        threshold_set = None
-        if elsewhere is not None:
-            _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, elsewhere, loaded)
-            store.write_threshold_set(folder, elsewhere.frame, other_faces)
-        groupings, _ = chosen_groupings(table, settings)
-        matching = match(
-            images,
-            threshold_set,
-            groupings,
-            settings.verify,
-            published_threshold=loaded.cards["embed"].published_threshold,
-            workers=loaded.execution.workers,
-        )
+    evidence = Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, loaded.models.classes))
+    if templates is not None:
+        threshold_set, workers = None, loaded.execution.workers
+        if resolved.threshold_set is not None:
+            _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
+            store.write_threshold_set(folder, resolved.threshold_set.frame, other_faces)
+        matching = match(templates, threshold_set, resolved, workers=workers)
         record |= matching.record
         record["execution"]["notes"] += [matching.record[key] for key in ("matching_filter",) if key in matching.record]
-        run = replace(run, embeddings=images.templates, matched=matching.matched)
-        if settings.identify is not None:
-            found = identify(
-                images,
-                threshold_set,
-                matching.matched.roles,
-                matching.matched.excluded,
-                settings.identify,
-                settings.verify,
-                workers=loaded.execution.workers,
-            )
+        evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
+        if resolved.search_roles is not None:
+            found = identify(templates, threshold_set, resolved, workers=workers)
             record |= found.record
-            run = replace(run, searched=found.searched)
+            evidence = replace(evidence, searched=found.searched)
     record["timing"]["wall_s_of_last_start"] = round((time.perf_counter_ns() - started) / 1e9, 3)
-    return derived(run)
+    return evidence
 
 
-def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, pd.DataFrame, Images | None]:
+def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, pd.DataFrame, Templates | None]:
     """The pipeline's rows and FACES of one set, and its templates where there is an embedder."""
     import numpy as np
 
-    from facegap.audit.verify import Images
+    from facegap.audit.thresholds import Templates
     from facegap.derive.outcomes import faces_table
     from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS
@@ -274,7 +213,7 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
         return rows, faces, None
     usable = np.flatnonzero(faces["outcome"] == "ok")
     store.join_embeddings(folder, parts, len(usable), model.dimension)
-    return rows, faces, Images(table.frame, usable, store.read_embeddings(folder))
+    return rows, faces, Templates(table.frame, usable, store.read_embeddings(folder))
 
 
 def recheck(folder: str | Path) -> list[str]:

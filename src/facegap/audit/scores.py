@@ -10,23 +10,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.manifests import manifest_of, other_manifest
-from facegap.audit.models import chosen_groupings
-from facegap.audit.pair_lists import NO_PAIRS, read_pairs
-from facegap.audit.people import require_people
-from facegap.audit.record import black_box_record
-from facegap.audit.run import run_folder
+from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
+from facegap.audit.manifests import other_manifest
+from facegap.audit.record import black_box_record, request_of
+from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.settings import AuditSettings, Verify
-from facegap.audit.thresholds import given_points, roles_of
-from facegap.audit.verify import Images, Matching, listed_matching, match
-from facegap.derive.label_uncertainty.attach import with_tone
-from facegap.derive.run import derived
-from facegap.errors import StatisticsError, TableError
+from facegap.audit.thresholds import Templates
+from facegap.audit.verify import Matching, listed_matching, match
+from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
-from facegap.store import run as store
 from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
@@ -44,27 +39,25 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     ------
     TableError : the file is no array of numbers, or has another number of rows than the manifest
     """
-    refuse(
-        settings.verify,
-        threshold_on="a set of its own has templates of its own; leave it to --split, or give --threshold",
-    )
-    groups, verify = settings.groups, settings.verify
-    table = manifest_of(manifest, settings, allow_outside=True)
-    require_people(table, verify)
-    table = with_tone(table, manifest, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
-    groupings, notes = chosen_groupings(table, settings)
+    elsewhere = "a set of its own has templates of its own; leave it to --split, or give --threshold"
+    refuse(settings.verify, threshold_on=elsewhere)
+    table = people_of(manifest, settings, compares=True, allow_outside=True)
     raw = read_npy(embeddings)
-    if len(raw) != len(table.frame):
-        raise TableError(f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame)}; row k must be row k")
-    templates, usable = unit_templates(raw)
+    if len(raw) != len(table.frame) + table.excluded:
+        raise TableError(
+            f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame) + table.excluded}; row k must be row k"
+        )
+    vectors, usable = unit_templates(raw if not table.excluded else raw[table.frame["row"].to_numpy()])
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
-    faces = black_box_faces(table.frame, np.where(usable, "ok", "no_template"))
-    images = Images(table.frame, np.flatnonzero(usable), templates)
-    workers = settings.models.workers or usable_cores()
-    matching = match(images, None, groupings, verify, published_threshold=None, workers=workers)
-    record = black_box_record(table, groupings, notes, {"detect": model, "embed": model}, settings, kind="embeddings")
-    return finished(record, table, faces, matching, settings.output.folder, embeddings=images.templates)
+    resolved = resolve(table, settings, runs_models=False, compares=True)
+    templates = Templates(table.frame, np.flatnonzero(usable), vectors)
+    require_one_go(settings)
+    with run_folder(settings.output) as place:
+        matching = match(templates, None, resolved, workers=settings.models.workers or usable_cores())
+        request = request_of(resolved, "embeddings", model=model)
+        record = black_box_record(resolved, {"detect": model, "embed": model}, request)
+        return finish(resolved, compared(record, resolved, usable, matching, vectors), place)
 
 
 def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *, model: str) -> Run:
@@ -74,46 +67,51 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     ------
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
-    verify = settings.verify
     refuse(
-        verify,
+        settings.verify,
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
         pairs="the file of scores is the list of pairs",
     )
+    if settings.groups.tone is not None or settings.groups.annotations is not None:
+        raise SettingError("tone and annotations are labels of images; audit templates or images with them, not scores")
     listed, repeated = each_pair_once(read_scores(scores), scores.name)
+    verify = settings.verify
     if verify.distance:
         listed = replace(listed, scores=-listed.scores)
         verify = replace(verify, threshold=tuple(-value for value in verify.scores))
-    table, rows_of_names = people_of(listed, scores, manifest, settings)
+    stated = None if manifest is None else other_manifest(manifest, settings, allow_outside=True)
+    table, rows_of_names = named_people(listed, scores, stated)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
     decided = decision_threshold(listed.scores) if not verify.threshold else None
     require_usable(pairs, verify.scores, scores.name, distance=verify.distance)
-    groupings, notes = chosen_groupings(table, settings)
-    if repeated:
-        notes = (
-            *notes,
-            f"{repeated:,} rows repeat a pair of images in the other order or again; each pair counts once",
-        )
     if decided is not None:
         verify = replace(verify, threshold=(decided,))
-        notes = (*notes, "the scores have two values only: they are decisions, at a threshold that the vendor chose")
-    given = given_points(verify, None)
-    roles = roles_of(table.frame["subject"], verify, needed=not given)
-    excluded = NO_PAIRS
-    if verify.exclude_pairs is not None:
-        excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
+    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify)
+    resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided)))
     everybody = np.ones(len(table.frame), np.bool_)
-    matching = listed_matching(pairs, table.frame, roles, excluded, verify, given, None, groupings, everybody)
-    faces = black_box_faces(table.frame, np.full(len(table.frame), "ok"))
-    record = black_box_record(table, groupings, notes, {"embed": model}, settings, kind="scores")
-    record["request"]["manifest_sha256"] = None if manifest is None else table.sha256
-    record["scores"] = {
-        "sha256": listed.sha256,
-        "layout": listed.layout,
-        "rows": len(listed),
-        "without_score": listed.lost,
-    }
-    return finished(record, table, faces, matching, settings.output.folder)
+    require_one_go(settings)
+    with run_folder(settings.output) as place:
+        matching = listed_matching(pairs, resolved, None, everybody)
+        request = request_of(resolved, "scores", model=model, scores_sha256=listed.sha256)
+        request["manifest_sha256"] = None if stated is None else stated.sha256
+        record = black_box_record(resolved, {"embed": model}, request)
+        record["scores"] = {
+            "sha256": listed.sha256,
+            "layout": listed.layout,
+            "rows": len(listed),
+            "without_score": listed.lost,
+        }
+        return finish(resolved, compared(record, resolved, everybody, matching), place)
+
+
+def score_notes(repeated: int, decided: float | None) -> tuple[str, ...]:
+    """What a reader must know of the scores. repeated : rows that repeat a pair; decided : threshold of mere decisions."""
+    notes = []
+    if repeated:
+        notes.append(f"{repeated:,} rows repeat a pair of images in the other order or again; each pair counts once")
+    if decided is not None:
+        notes.append("the scores have two values only: they are decisions, at a threshold that the vendor chose")
+    return tuple(notes)
 
 
 def refuse(settings: Verify, **why: str) -> None:
@@ -162,9 +160,7 @@ def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.b
     return np.concatenate(parts), usable
 
 
-def people_of(
-    listed: ScoreList, path: Path, manifest: Path | None, settings: AuditSettings
-) -> tuple[Manifest, IntArray]:
+def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple[Manifest, IntArray]:
     """The table of what the scores name, and the row of it for each name.
 
     Raises
@@ -173,18 +169,17 @@ def people_of(
                  one column
     """
     if listed.named == "nobody":
-        return unnamed_people(listed, path, manifest), np.empty(0, np.int64)
-    if manifest is None:
+        return unnamed_people(listed, path, table), np.empty(0, np.int64)
+    if table is None:
         if listed.named == "image":
             raise TableError(f"{path.name}: names images; a manifest must say whose they are: --manifest people.csv")
         return subjects_table(listed, None), np.arange(len(listed.names))
-    table = other_manifest(manifest, settings, allow_outside=True)
     if listed.named == "subject":
         people = set(table.frame["subject"])
         unknown = [name for name in listed.names if name not in people]
         if unknown:
             raise TableError(
-                f"{path.name}: {unknown[0]!r} is no subject of {manifest.name} ({len(unknown)} such names); add rows for "
+                f"{path.name}: {unknown[0]!r} is no subject of {table.name} ({len(unknown)} such names); add rows for "
                 "them, with empty labels where none are known"
             )
         return subjects_table(listed, table), np.arange(len(listed.names))
@@ -193,13 +188,13 @@ def people_of(
     missing = np.flatnonzero(np.isnan(rows))
     if len(missing):
         raise TableError(
-            f"{path.name}: {listed.names[missing[0]]!r} is no image of {manifest.name} ({len(missing)} such names); add "
+            f"{path.name}: {listed.names[missing[0]]!r} is no image of {table.name} ({len(missing)} such names); add "
             "rows for them"
         )
     return table, rows.astype(np.int64)
 
 
-def unnamed_people(listed: ScoreList, path: Path, manifest: Path | None) -> Manifest:
+def unnamed_people(listed: ScoreList, path: Path, manifest: Manifest | None) -> Manifest:
     """A MANIFEST of two unnamed subjects, between whom every comparison of a file without names is put.
 
     Nobody knows how many people stand behind such scores. As one pair of subjects they give counts, rates, and the
@@ -276,32 +271,20 @@ def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFra
     return check(frame.assign(**absent), FACES, "faces")
 
 
-def finished(
+def compared(
     record: dict[str, Any],
-    table: Manifest,
-    faces: pd.DataFrame,
+    resolved: ResolvedAudit,
+    usable: NDArray[np.bool_],
     matching: Matching,
-    out: Path | None,
-    embeddings: NDArray[np.float32] | None = None,
-) -> Run:
-    """The run with its tables, written to `out` where one is named."""
-    nothing = pd.DataFrame()
-    silent = table.frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
-    run = Run(
+    vectors: NDArray[np.float32] | None = None,
+) -> Evidence:
+    """What was handed over, as an audit of images would have seen it. usable : which rows of the manifest have a template."""
+    frame = resolved.manifest.frame
+    silent = frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
+    return Evidence(
         {**record, **matching.record},
-        table.frame,
-        faces,
+        black_box_faces(frame, np.where(usable, "ok", "no_template")),
         check(silent, PREDICTIONS, "predictions"),
-        nothing,
-        nothing,
-        nothing,
-        embeddings,
+        vectors,
         matching.matched,
-        labels=None if table.joined is None else table.joined.probabilities,
     )
-    run = derived(run)
-    if out is not None:
-        with run_folder(out, resume=False) as (folder, _):
-            store.write_run(run, folder)
-            store.finish(folder)
-    return run

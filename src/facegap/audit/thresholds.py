@@ -1,4 +1,4 @@
-"""On whom a threshold is found, and the thresholds found on them: for a target, and on each group alone."""
+"""On whom a threshold is set, and the thresholds found on them: for a target, and on each group alone."""
 
 from __future__ import annotations
 
@@ -26,36 +26,42 @@ MOST_NAMED = 20  # groups in a message
 
 
 @dataclass(frozen=True)
-class Images:
-    """The images of one set that gave a template, and their templates.
+class Templates:
+    """The templates of one set of people: the units that are compared.
 
-    manifest : MANIFEST of the set, all rows; rows : positions in it, int64 (n,); templates : float32 (n, dimension)
+    table   : one row per template that was asked for, with its subject and labels; today the MANIFEST, one image each
+    rows    : positions in it of the templates that there are, int64 (n,): the faces of the others were lost
+    vectors : float32 (n, dimension), of length one
     """
 
-    manifest: pd.DataFrame
+    table: pd.DataFrame
     rows: IntArray
-    templates: NDArray[np.float32]
+    vectors: NDArray[np.float32]
 
     @property
     def enrolled(self) -> BoolArray:
-        """Per manifest row whether it gave a template."""
-        enrolled = np.zeros(len(self.manifest), np.bool_)
+        """Per row of the table whether there is a template."""
+        enrolled = np.zeros(len(self.table), np.bool_)
         enrolled[self.rows] = True
         return enrolled
 
     @property
     def subjects(self) -> IntArray:
-        """Per manifest row a code of its person."""
-        return np.asarray(pd.factorize(self.manifest["subject"])[0], np.int64)
+        """Per row of the table a code of its person."""
+        return np.asarray(pd.factorize(self.table["subject"])[0], np.int64)
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What thresholds are found on: comparisons of the images of a manifest, and in words whose they are."""
+    """What thresholds are set on: comparisons of the templates of a table, and in words whose they are.
+
+    group : over whose impostor pairs a target is met, bool per row of the table; None: everybody
+    """
 
     pairs: Comparisons
-    manifest: pd.DataFrame
+    table: pd.DataFrame
     words: str
+    group: BoolArray | None = None
 
 
 def given_points(settings: Verify, published: float | None) -> list[Operating]:
@@ -133,19 +139,19 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     return f"{len(names)} subjects of --threshold-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
 
 
-def operating_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[Operating]:
+def operating_points(basis: Basis, settings: Verify) -> list[Operating]:
     """A threshold for each target FMR, with the words on where it comes from.
 
     Raises
     ------
     StatisticsError : too few impostor pairs for a target, or a tail list too short
-    TableError      : --fmr-on names no group of the threshold set, or several
     """
-    group, among = np.ones(len(basis.manifest), np.bool_), "impostor pairs"
-    if basis.pairs.listed_only:
-        among = "listed impostor pairs"
-    if settings.fmr_on is not None:
-        group, among = named_group(basis.manifest, groupings, settings.fmr_on), f"{among} of {settings.fmr_on}"
+    among = "listed impostor pairs" if basis.pairs.listed_only else "impostor pairs"
+    group = basis.group
+    if group is None:
+        group = np.ones(len(basis.table), np.bool_)
+    else:
+        among = f"{among} of {settings.fmr_on}"
     scores, trials = impostors_within(basis.pairs, group)
     found = []
     for target in settings.fmr:
@@ -186,9 +192,9 @@ def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verif
     """
     points = []
     for grouping in groupings:
-        if not set(grouping) <= set(basis.manifest.columns):
+        if not set(grouping) <= set(basis.table.columns):
             continue  # a threshold set of its own need not have every label
-        cells = cells_of(basis.manifest, grouping)
+        cells = cells_of(basis.table, grouping)
         for k in np.flatnonzero(cells.known):
             for target in settings.fmr:
                 point = group_point(basis, cells.codes == k, target)
@@ -200,7 +206,7 @@ def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verif
 def group_point(basis: Basis, group: BoolArray, target: float) -> dict[str, Any]:
     """The threshold of one group at one target, with the subjects behind it."""
     scores, trials = impostors_within(basis.pairs, group)
-    subjects = basis.manifest["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
+    subjects = basis.table["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
     allowed = int(np.floor(target * trials * (1 + 1e-12)))
     told: dict[str, Any] = {"threshold": None, "reason": "", "subjects": len(set(subjects)), "source": ""}
     if allowed < 1:

@@ -54,12 +54,8 @@ def audit_embeddings(
         AuditSettings,
         Only(
             "by",
-            "tone",
-            "annotations",
-            "min_subjects",
-            "level",
+            "groups",
             *COMPARED,
-            *WORDS,
             "images_are_people",
             "impostors_only",
             "tail_limit",

@@ -38,19 +38,23 @@ class Ratings:
 
 
 def read_annotations(path: Path) -> pd.DataFrame:
-    """An ANNOTATIONS table from CSV or parquet, one row per annotator, image and scale; times are in UTC.
+    """An ANNOTATIONS table from CSV or parquet; see `checked_annotations`."""
+    return checked_annotations(read_records(path), path.name)
+
+
+def checked_annotations(records: Records, name: str) -> pd.DataFrame:
+    """An ANNOTATIONS table, one row per annotator, image and scale; times are in UTC. name : of the file.
 
     Raises
     ------
     TableError : a missing or unknown column, an unknown scale, a value that its scale does not have, a row with both or
                  neither of value and skipped, a time without its zone, a row twice; with file, line, column and cure
     """
-    records = read_records(path)
     cells = records.frame.map(as_it_was)
     if cells.empty:
-        raise TableError(f"{path.name} line 1: a header and no rows; annotate first")
-    frame = check(cells, ANNOTATIONS, path.name)
-    where = _Where(path.name, records)
+        raise TableError(f"{name} line 1: a header and no rows; annotate first")
+    frame = check(cells, ANNOTATIONS, name)
+    where = _Where(name, records)
     _check_values(frame, where)
     frame["at"] = _utc_times(frame["at"], where)
     repeated = frame.duplicated(["image", "annotator", "scale"]).to_numpy()

@@ -15,7 +15,6 @@ from facegap.store.run import Run, sha256
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
 LABEL_FILES = ("tone", "annotations")
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
-
 FILES = {  # of the audits of black boxes
     "predictions": ("PREDICTIONS.csv", MANIFEST),
     "embeddings": ("TEMPLATES.npy", MANIFEST),
@@ -26,7 +25,8 @@ FILES = {  # of the audits of black boxes
 def command_of(record: Mapping[str, Any]) -> str:
     """The command of an audit, with file names for paths; for black boxes the names of their files stay open.
 
-    Its options are the settings of run.json that differ from their defaults in audit/settings.py.
+    Its options are the settings of run.json that differ from their defaults in audit/settings.py. What no command can name
+    stands behind it as a comment of the shell: a manifest that was given in memory, a Python function as a model.
     """
     request = record.get("request", {})
     options = differing(request.get("settings", {})) | {"--classes": ",".join(request.get("classes", []))}
@@ -34,7 +34,13 @@ def command_of(record: Mapping[str, Any]) -> str:
     if request.get("audit") == "scores" and request.get("manifest_sha256"):
         options["--manifest"] = MANIFEST
     options["--by"] = ",".join("*".join(grouping) for grouping in record["groupings"])
-    return " ".join(["facegap", *words_of_command(request.get("audit", "")), *option_words(options), "--out", "RUN"])
+    functions = {option: value for option, value in options.items() if isinstance(value, Mapping)}
+    named = {option: value for option, value in options.items() if option not in functions}
+    words = ["facegap", *words_of_command(request.get("audit", "")), *option_words(named), "--out", "RUN"]
+    remarks = [f"{option} was the Python function {clean(value['function'])}" for option, value in functions.items()]
+    if request.get("in_memory"):
+        remarks.insert(0, f"the manifest was given in memory; save it as {MANIFEST}")
+    return " ".join([*words, f"# {'; '.join(remarks)}"] if remarks else words)
 
 
 def words_of_command(kind: str) -> list[str]:

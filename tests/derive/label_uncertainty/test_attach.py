@@ -88,9 +88,8 @@ def write_annotations(folder: Path, answers: list[tuple[str, str, str]], scale: 
 
 def joined(manifest: Path, **files: Any) -> Manifest:
     """The manifest with tone."""
-    return with_tone(
-        read_manifest(manifest), manifest, files.pop("tone", None), files.pop("annotations", None), **files
-    )
+    chosen = {"draws": 200, "seed": 0, **files}
+    return with_tone(read_manifest(manifest), chosen.pop("tone", None), chosen.pop("annotations", None), **chosen)
 
 
 def stated(table: Manifest, column: str) -> dict[str, Any]:
@@ -113,7 +112,7 @@ def probabilities(table: Manifest, column: str) -> dict[tuple[int, str], float]:
 
 def test_without_files_the_manifest_is_the_very_same(manifest: Path) -> None:
     table = read_manifest(manifest)
-    assert with_tone(table, manifest, None, None) is table
+    assert with_tone(table, None, None, draws=200, seed=0) is table
 
 
 def test_measured_tone_becomes_a_label_with_the_probability_of_both_sides(manifest: Path) -> None:
@@ -192,7 +191,7 @@ def test_the_scale_lighter_darker_gives_annotated_tone_alone(manifest: Path) -> 
 def test_rows_that_where_leaves_out_may_stand_in_the_files(manifest: Path) -> None:
     table = read_manifest(manifest, where="gender == 'male'")
     tone, annotations = write_tone(manifest.parent), write_annotations(manifest.parent, ANSWERS)
-    found = with_tone(table, manifest, tone, annotations)
+    found = with_tone(table, tone, annotations, draws=200, seed=0)
     assert found.frame["measured_tone"].tolist() == ["lighter", "unknown"]
     assert probabilities(found, "measured_tone") == {(0, "lighter"): 0.9, (0, "darker"): 0.1}
 
@@ -298,12 +297,6 @@ def test_a_manifest_that_has_the_column_already_is_not_overwritten(manifest: Pat
     manifest.write_text(manifest.read_text().replace("gender\n", "measured_tone\n"))
     with pytest.raises(TableError, match="column measured_tone: facegap adds a column of that name"):
         joined(manifest, tone=write_tone(manifest.parent))
-
-
-@pytest.mark.parametrize("draws", [0, 1, 1_000_000])
-def test_too_few_or_too_many_draws_are_refused(draws: int, manifest: Path) -> None:
-    with pytest.raises(TableError, match="--label-draws"):
-        joined(manifest, tone=write_tone(manifest.parent), draws=draws)
 
 
 def test_a_label_without_any_file_names_the_cure(manifest: Path) -> None:

@@ -17,7 +17,7 @@ from facegap.derive.groupings import label_order
 from facegap.derive.label_uncertainty.rates import doubt_of
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
-from facegap.groups.annotations import NO_LABEL, ratings, read_annotations, scales_of
+from facegap.groups.annotations import NO_LABEL, checked_annotations, ratings, scales_of
 from facegap.groups.consensus import EVEN_RULES, Even, consensus
 from facegap.groups.scales import DARKER, LIGHTER, LIGHTER_DARKER, Scale, lighter_labels
 from facegap.inputs.manifests.labels import UNKNOWN
@@ -29,8 +29,6 @@ from facegap.types import BoolArray, FloatArray, IntArray
 
 MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk", "annotated_tone"
 CLASSES = (LIGHTER, DARKER)
-DRAWS = 200
-MOST_DRAWS = 10_000
 MONK_WORDS = " (the distance to the nearest colour is no probability)"
 ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
 
@@ -57,18 +55,9 @@ class Column:
     notes: Sequence[str] = ()
 
 
-def with_tone(
-    table: Manifest,
-    path: Path,
-    tone: str | Path | None,
-    annotations: str | Path | None,
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Manifest:
+def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, draws: int, seed: int) -> Manifest:
     """The manifest with label columns of tone; as it is where neither file is given.
 
-    path        : of the manifest's file
     tone        : table that `facegap tone` wrote: adds measured_tone and measured_monk
     annotations : table that `facegap annotate` exported: adds annotated_tone, and annotated_<scale> for each scale
     draws, seed : how often labels are drawn to find what their doubt does to the gaps
@@ -76,23 +65,21 @@ def with_tone(
     Raises
     ------
     TableError : a malformed file, a column that the manifest has already, images that the manifest does not have or (of
-                 the measurement) lacks, fewer than two draws
+                 the measurement) lacks
     """
     if tone is None and annotations is None:
         return table
-    if not 2 <= draws <= MOST_DRAWS:
-        raise TableError(f"--label-draws {draws}: take 2 to {MOST_DRAWS:,}; 200 is usual")
-    known = set(table.frame["image"] if table.where is None else read_records(path).frame["image"])
+    known = table.images
     columns: list[Column] = []
     record: dict[str, Any] = {"draws": draws, "seed": seed}
     if tone is not None:
-        measured, sha256 = read_tone(Path(tone), table, known, path.name)
+        measured, sha256 = read_tone(tone, table, known, table.name)
         columns += measured_columns(measured)
         record["tone"] = {"sha256": sha256}
     if annotations is not None:
-        found, record["annotations"] = annotated_columns(Path(annotations), table, known, path.name)
+        found, record["annotations"] = annotated_columns(annotations, table, known, table.name)
         columns += found
-    return joined(table, columns, record, path.name)
+    return joined(table, columns, record, table.name)
 
 
 def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], file: str) -> Manifest:
@@ -147,7 +134,7 @@ def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
 # ---- measured ----
 
 
-def read_tone(path: Path, table: Manifest, known: set[str], manifest: str) -> tuple[pd.DataFrame, str]:
+def read_tone(path: Path, table: Manifest, known: frozenset[str], manifest: str) -> tuple[pd.DataFrame, str]:
     """The rows of a table of measured tone in the order of the manifest, and the file's sha256."""
     records = read_records(path)
     frame = check(records.frame.drop(columns="line", errors="ignore").assign(line=records.lines), TONE, path.name)
@@ -191,10 +178,11 @@ def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
 
 
 def annotated_columns(
-    path: Path, table: Manifest, known: set[str], manifest: str
+    path: Path, table: Manifest, known: frozenset[str], manifest: str
 ) -> tuple[list[Column], dict[str, Any]]:
     """The columns that annotations give, and what run.json says of the file."""
-    annotations, records = read_annotations(path), read_records(path)
+    records = read_records(path)
+    annotations = checked_annotations(records, path.name)
     require_known(annotations["image"], records, known, path.name, manifest)
     scales = [ratings(annotations, name) for name in scales_of(annotations)]
     record = {
@@ -255,7 +243,7 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
 # ---- what both files must keep ----
 
 
-def require_known(images: pd.Series, records: Records, known: set[str], file: str, manifest: str) -> None:
+def require_known(images: pd.Series, records: Records, known: frozenset[str], file: str, manifest: str) -> None:
     """Raise TableError for the first image that the manifest does not have."""
     foreign = ~images.isin(list(known)).to_numpy(dtype=bool)
     what = (

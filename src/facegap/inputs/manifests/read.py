@@ -59,6 +59,8 @@ class Manifest:
     excluded     : rows that --where left out
     where        : the condition they were chosen by
     joined       : labels of tone that came from other files; None without
+    name         : of the file, for messages
+    left_out     : images of the rows that --where left out
     """
 
     frame: pd.DataFrame
@@ -70,6 +72,13 @@ class Manifest:
     excluded: int = 0
     where: str | None = None
     joined: JoinedLabels | None = None
+    name: str = "manifest"
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def images(self) -> frozenset[str]:
+        """Every image of the file, also those that --where left out."""
+        return self.left_out.union(self.frame["image"])
 
 
 @dataclass(frozen=True)
@@ -120,9 +129,17 @@ def read_manifest(
     has_subjects = "subject" in records.frame.columns
     warnings += _one_unknown_person(frame) if has_subjects else ()
     warnings += identical_bytes(frame, folder, sizes, unit=records.unit, has_subjects=has_subjects)
-    excluded = len(whole) - len(frame)
     return Manifest(
-        frame, folder, label_columns(frame, MANIFEST), warnings, records.sha256, has_subjects, excluded, where
+        frame,
+        folder,
+        label_columns(frame, MANIFEST),
+        warnings,
+        records.sha256,
+        has_subjects,
+        excluded=len(whole) - len(frame),
+        where=where,
+        name=path.name,
+        left_out=frozenset(whole["image"]).difference(frame["image"]),
     )
 
 

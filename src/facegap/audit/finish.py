@@ -1,0 +1,96 @@
+"""The end that every audit has: tables derived from what it saw, written, and hashed."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from facegap.audit.resolved import ResolvedAudit
+    from facegap.audit.settings import AuditSettings, Output
+    from facegap.store.run import Matched, Run, Searched
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an audit saw, before any table is derived from it.
+
+    record             : the content of run.json
+    faces, predictions : FACES and PREDICTIONS, a row per row of the manifest
+    embeddings         : float32 (templates, dimension); None without any
+    matched, searched  : comparisons and searches; None without them
+    """
+
+    record: Mapping[str, Any]
+    faces: pd.DataFrame
+    predictions: pd.DataFrame
+    embeddings: NDArray[np.float32] | None = None
+    matched: Matched | None = None
+    searched: Searched | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is written: its folder, and whether the folder stays when the run is done."""
+
+    folder: Path
+    lasting: bool
+
+
+@contextlib.contextmanager
+def run_folder(output: Output) -> Iterator[Place]:
+    """The folder of a run, held against other processes; a temporary one where the run is wanted in memory only."""
+    from facegap.store.run import open_folder
+
+    if output.folder is None:
+        with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
+            yield Place(Path(temporary), lasting=False)
+    else:
+        with open_folder(output.folder, resume=output.resume):
+            yield Place(output.folder, lasting=True)
+
+
+def require_one_go(settings: AuditSettings) -> None:
+    """Raise SettingError for `resume` where there is nothing to resume: no model runs, so it is done in one go."""
+    from facegap.errors import SettingError
+
+    if settings.output.resume:
+        raise SettingError("resume: an audit of a black box runs no model and is done in one go; choose a new folder")
+
+
+def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
+    """The run with every table that follows from what was seen, written with its SHA256SUMS where the folder stays."""
+    import pandas as pd
+
+    from facegap.derive.run import derived
+    from facegap.store import run as store
+
+    nothing = pd.DataFrame()
+    joined, keep = resolved.manifest.joined, resolved.settings.output.keep_embeddings
+    run = derived(
+        store.Run(
+            evidence.record,
+            resolved.manifest.frame,
+            evidence.faces,
+            evidence.predictions,
+            rates=nothing,
+            gaps=nothing,
+            age=nothing,
+            embeddings=evidence.embeddings,
+            matched=evidence.matched,
+            searched=evidence.searched,
+            labels=None if joined is None else joined.probabilities,
+        )
+    )
+    if place.lasting:
+        store.write_run(run, place.folder)
+        store.finish(place.folder, keep_embeddings=keep)
+    return run if keep else replace(run, embeddings=None)

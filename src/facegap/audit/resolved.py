@@ -1,0 +1,170 @@
+"""What an audit rests on, decided once before the first image: who takes part, in which groups and roles, at which thresholds.
+
+Every file beside the images is read here and nowhere later: manifests, labels of tone, lists of pairs, cards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.audit.enrolment import require_possible, search_roles
+from facegap.audit.manifests import manifest_of, other_manifest
+from facegap.audit.models import ChosenModels, choose_models
+from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
+from facegap.audit.people import require_people
+from facegap.audit.settings import AuditSettings, Verify
+from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, named_group, roles_of
+from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
+from facegap.derive.label_uncertainty.attach import with_tone
+from facegap.derive.verification import Operating
+from facegap.inputs.manifests.read import Manifest
+from facegap.statistics.curves import allowed_false_matches
+from facegap.types import BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class ResolvedAudit:
+    """An audit before its first image.
+
+    settings      : as they were asked for
+    manifest      : the people, with the labels that were joined to it
+    groupings     : the groups that are compared; notes: why some label columns are not split by
+    models        : what was chosen for detection, classification and embedding; nothing where no model runs here
+    threshold_set : manifest of other people on whom thresholds are set; None without one
+    given         : thresholds that need no threshold set
+    roles         : per row of the manifest `evaluation` or `threshold_set`
+    target_group  : whose impostor pairs a target FMR is met over, per row of the people that thresholds are set on; None: all
+    pairs         : the only pairs to compare; None: all
+    excluded      : reviewed pairs that are counted nowhere
+    search_roles  : per row `gallery`, `probe` or empty; None where no gallery is searched
+    """
+
+    settings: AuditSettings
+    manifest: Manifest
+    groupings: tuple[Grouping, ...]
+    notes: tuple[str, ...]
+    models: ChosenModels
+    threshold_set: Manifest | None
+    given: tuple[Operating, ...]
+    roles: NDArray[np.str_]
+    target_group: BoolArray | None
+    pairs: PairList | None
+    excluded: PairList
+    search_roles: NDArray[np.str_] | None
+
+    @property
+    def evaluated(self) -> BoolArray:
+        """Per row of the manifest whether rates are of it, bool (rows,)."""
+        return np.asarray(self.roles == EVALUATION, np.bool_)
+
+    @property
+    def pair_lists_sha256(self) -> list[str]:
+        """Of the files of pairs that were read."""
+        return [listed.sha256 for listed in (self.pairs, self.excluded) if listed is not None and listed.sha256]
+
+
+def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outside: bool = False) -> Manifest:
+    """The manifest that was asked for, with labels of tone joined to it.
+
+    compares      : whether images are compared, so that it must say who is who
+    allow_outside : accept any image name, where no image is opened
+
+    Raises
+    ------
+    TableError : see `read_manifest`, `require_people` and `with_tone`
+    """
+    groups, verify = settings.groups, settings.verify
+    table = manifest_of(path, settings, allow_outside=allow_outside)
+    if compares:
+        require_people(table, verify)
+    return with_tone(table, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
+
+
+def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
+    """The groupings of --by, or every label column, and a sentence on each column that is not split by.
+
+    A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
+    """
+    if settings.by is None:
+        role_column = settings.identify.role_column if settings.identify else None
+        return default_groupings(table.frame, [name for name in table.labels if name != role_column])
+    groupings = parse_by(settings.by, table.labels)
+    for grouping in groupings:
+        cells_of(table.frame, grouping)
+    return groupings, ()
+
+
+def resolve(
+    table: Manifest, settings: AuditSettings, *, runs_models: bool, compares: bool, thresholds: Verify | None = None
+) -> ResolvedAudit:
+    """Everything that is decided before the first image; what can only fail is refused here.
+
+    table       : from `people_of`
+    runs_models : whether the models of the settings run here; a black box needs none
+    compares    : whether templates are compared, so that thresholds and roles are needed
+    thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
+
+    Raises
+    ------
+    CardError, ModelError       : models that are not there, or that cannot work together
+    StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
+    """
+    groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
+    models = choose_models(settings) if runs_models else ChosenModels()
+    verify, identify = settings.verify, settings.identify
+    if identify is not None:
+        require_possible(identify, verify, settings.embed)
+    if not compares:
+        nobody_aside = np.full(len(table.frame), EVALUATION)
+        return ResolvedAudit(
+            settings, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None
+        )
+    threshold_set = None
+    if verify.threshold_on is not None:
+        threshold_set = other_manifest(verify.threshold_on, settings)
+    given = given_points(thresholds or verify, models.published_threshold)
+    roles = roles_of(table.frame["subject"], verify, needed=threshold_set is None and not given)
+    target_group = None
+    if verify.fmr_on is not None and not given:
+        target_group = named_group((threshold_set or table).frame, groupings, verify.fmr_on)
+    pairs, excluded = None, NO_LIST
+    if verify.pairs is not None:
+        pairs = read_pairs(verify.pairs, table.frame, meaning="--pairs", repeats=False)
+    if verify.exclude_pairs is not None:
+        excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
+    searched = None if identify is None else search_roles(table.frame, identify, verify.seed, roles == EVALUATION)
+    resolved = ResolvedAudit(
+        settings,
+        table,
+        groupings,
+        notes,
+        models,
+        threshold_set,
+        tuple(given),
+        roles,
+        target_group,
+        pairs,
+        excluded,
+        searched,
+    )
+    if runs_models:
+        require_enough_pairs(resolved)
+    return resolved
+
+
+def require_enough_pairs(resolved: ResolvedAudit) -> None:
+    """Raise StatisticsError where even with every face found there are too few impostor pairs for a target FMR."""
+    verify = resolved.settings.verify
+    if resolved.given or resolved.pairs is not None:
+        return
+    role = EVALUATION if verify.in_sample else THRESHOLD_SET
+    subjects = resolved.manifest.frame["subject"][resolved.roles == role]
+    if resolved.threshold_set is not None:
+        subjects = resolved.threshold_set.frame["subject"]
+    images = subjects.value_counts().to_numpy(np.int64)
+    for target in verify.fmr:
+        allowed_false_matches(target, int((images.sum() ** 2 - (images**2).sum()) // 2))
