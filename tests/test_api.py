@@ -129,9 +129,9 @@ def test_a_function_is_an_embedder_and_is_recorded_as_one_that_cannot_be_run_aga
         verify={"threshold": 0.9, "impostors_only": True},
         out=out,
     )
-    assert run.record["models"]["embed"] == "colours"
-    assert run.record["request"]["settings"]["embed"]["function"].endswith("test_api.colours")
-    assert any("cannot be made again from its record" in warning for warning in run.record["warnings"])
+    assert run.record.models["embed"] == "colours"
+    assert run.record.request.settings["embed"]["function"].endswith("test_api.colours")
+    assert any("cannot be made again from its record" in warning for warning in run.record.warnings)
     assert np.load(out / "embeddings.npy").shape == (8, 6)
     assert fg.recheck(out) == []
     assert isinstance(fg.read_run(out), fg.Run)
@@ -159,7 +159,7 @@ def test_a_function_is_a_classifier(tmp_path: Path, toys: Any, draw: Any) -> Non
     model = fg.CallableModel(by_green, "classify", (32, 32), classes=("female", "male"), name="by green")
     run = fg.audit(tmp_path / "people.csv", detect=toys.card("detector"), classify=model, by="gender")
     assert run.predictions["prediction"].isin(["female", "male"]).all()
-    assert run.record["models"]["classify"] == "by_green"
+    assert run.record.models["classify"] == "by_green"
 
 
 @pytest.mark.parametrize(

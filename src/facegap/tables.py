@@ -151,7 +151,6 @@ RATES = Schema(
 
 _KINDS: Mapping[str, Kind] = {"str": "str", "Verdict": "str", "float": "float", "int": "int", "bool": "bool"}
 GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
-LABEL_GAP_COLUMNS = tuple(name for name in GAPS.columns if name.startswith("label_"))  # runs of version 1 have none
 
 LABELS = Schema(
     "LABELS",  # how sure the label of a row is: one record per row, label column and class

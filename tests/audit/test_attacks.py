@@ -32,6 +32,7 @@ from facegap.scenarios.tables import scenario_tables
 from facegap.store import run as store
 from facegap.store.counts import require_room, scores_from_npz
 from facegap.store.run import Run
+from fixtures.records import made_record
 
 # ---- models ----
 
@@ -107,7 +108,7 @@ def test_a_text_of_megabytes_in_every_row_of_a_parquet_file_is_refused(tmp_path:
 def small_run() -> Run:
     frame = pd.DataFrame({"row": [0], "image": ["a.jpg"]})
     nothing = pd.DataFrame()
-    return Run({"state": "running", "groupings": [], "min_subjects": 2}, frame, frame, frame, nothing, nothing, nothing)
+    return Run(made_record(), frame, frame, frame, nothing, nothing, nothing)
 
 
 @pytest.mark.parametrize("name", ["faces.parquet", "run.json", "rates.csv", "more.txt"])
@@ -205,11 +206,14 @@ def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_read_back_as_it_wa
 
 @pytest.mark.parametrize("key", ["groupings", "min_subjects", "level", "models"])
 @pytest.mark.parametrize("value", [None, [[]], {"x": 1}, "text"])
-def test_a_record_of_other_shapes_ends_in_one_error_that_names_the_run(tmp_path: Path, key: str, value: Any) -> None:
+def test_a_record_of_other_shapes_ends_in_one_error_that_names_file_and_key(
+    tmp_path: Path, key: str, value: Any
+) -> None:
     run = tmp_path / "run"
-    small = small_run()
-    Run({**small.record, key: value}, *(small.manifest,) * 3, *(small.rates,) * 3).write(run)
-    with pytest.raises(RunError, match="its files do not fit together") as caught:
+    small_run().write(run)
+    store.write_json(run / "run.json", {**small_run().record.to_json(), key: value})
+    store.finish(run)
+    with pytest.raises(RunError, match=rf"run\.json, key {key}") as caught:
         recheck(run)
     assert str(run) in str(caught.value)
 

@@ -52,7 +52,7 @@ def test_missing_files_that_are_allowed_make_no_gap(tmp_path: Path, toys: Any, d
         assert rates.loc[(metric, "female"), ["errors", "trials"]].tolist() == [0, 10]
         assert rates.loc[(metric, "male"), ["errors", "trials"]].tolist() == [0, 20]
     assert not run.gaps["verdict"].str.contains("^gap").any()
-    assert run.record["warnings"][0].startswith("10 of 40 files are missing, which no model was shown")
+    assert run.record.warnings[0].startswith("10 of 40 files are missing, which no model was shown")
     with (tmp_path / "run" / "never_shown.csv").open() as file:
         lost = {row["gender"]: (row["files"], row["missing_file"]) for row in csv.DictReader(file)}
     assert lost == {"any": ("40", "10"), "female": ("20", "10"), "male": ("20", "0")}

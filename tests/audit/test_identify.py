@@ -21,7 +21,9 @@ from facegap.audit.settings import Identify, Verify
 from facegap.audit.thresholds import Templates
 from facegap.derive.identification import mates_of, outcomes_of
 from facegap.errors import StatisticsError
+from facegap.store.record import ComparisonRecord, Operating
 from facegap.store.run import Matched, Run, read_run
+from fixtures.records import made_record
 from fixtures.resolved import resolved_of
 from fixtures.settings import audited
 
@@ -102,7 +104,9 @@ def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
     found = identify(Templates(manifest, rows, templates[rows]), None, resolved, workers=1)
     faces = pd.DataFrame({"outcome": np.where(ok, "ok", "no_face")})
     nothing = pd.DataFrame()
-    record = {"operating": [{"threshold": threshold, "source": "given"}], **found.record}
+    record = made_record(
+        comparison=ComparisonRecord((Operating(threshold, "given"),)), identification=found.record, groupings=()
+    )
     matched = Matched(np.full(images, "evaluation"), excluded)
     run = Run(record, manifest, faces, nothing, nothing, nothing, nothing, matched=matched, searched=found.searched)
     for point, trials, errors in outcomes_of(run, found.searched):
@@ -175,26 +179,22 @@ def calibrated(*, target: float = 0.5, elsewhere: Templates | None = None, **ver
 def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
     found = calibrated(seed=7)
     assert found.searched.roles.tolist() == ["gallery", "gallery", "probe", "probe", "", "", ""]
-    assert found.record["identification"]["operating"] == [
-        {"threshold": 0.625, "source": "FPIR 0.5 on subjects set aside (seed 7): 1 of 2 searches"}
-    ]
+    assert found.record.operating == (Operating(0.625, "FPIR 0.5 on subjects set aside (seed 7): 1 of 2 searches"),)
 
 
 def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() -> None:
     other = Templates(manifest_of(["a", "x", "y"]), np.arange(3), np.array([[1, 0], [0.5, 0], [0, 0.25]], np.float32))
     found = calibrated(elsewhere=other)
-    assert found.record["identification"]["operating"] == [
-        {"threshold": 0.5, "source": "FPIR 0.5 on other subjects (--threshold-on): 1 of 2 searches"}
-    ]
+    assert found.record.operating == (Operating(0.5, "FPIR 0.5 on other subjects (--threshold-on): 1 of 2 searches"),)
 
 
 def test_an_in_sample_fpir_is_labelled_so() -> None:
     with pytest.raises(StatisticsError, match=r"--fpir 0.5 needs at least 2 searches .* there are 1"):
         calibrated(in_sample=True)
     found = calibrated(in_sample=True, target=1.0)  # of z alone: a is a mate, whatever its score
-    assert found.record["identification"]["operating"] == [
-        {"threshold": 0.5, "source": "FPIR 1 on the very searches it is judged on (IN-SAMPLE): 1 of 1 searches"}
-    ]
+    assert found.record.operating == (
+        Operating(0.5, "FPIR 1 on the very searches it is judged on (IN-SAMPLE): 1 of 1 searches"),
+    )
 
 
 @pytest.mark.parametrize(("target", "threshold"), [(0.25, 0.75), (0.5, 0.75), (0.75, 0.25), (1.0, 0.125), (0.0, 0.75)])
@@ -265,7 +265,7 @@ def rate(run: Run, metric: str, gender: str = "any") -> dict[str, Any]:
 def test_an_audit_counts_failed_enrolments_and_probes_and_rechecks(drawn: Path, toys: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
-    assert run.record["groupings"] == [["gender"]]  # a role is no group of people
+    assert run.record.groupings == (("gender",),)  # a role is no group of people
     rates = run.rates[run.rates["metric"] == "fnir"]
     # Mated: ada1, ada2 (lost), bea1, cyd1, dan1, eli1 (never enrolled); fox is in nobody's gallery.
     for threshold in (math.nan, 0.999):
@@ -313,7 +313,8 @@ def test_a_rule_enrols_where_no_column_says_so(drawn: Path, toys: Any) -> None:
     mates, _ = mates_of(run.searched.roles, pd.factorize(run.manifest["subject"])[0].astype(np.int64), NO_PAIRS)
     probes = run.searched.roles == "probe"
     assert rate(run, "fpir")["trials"] == int((probes & (mates == 0)).sum())
-    assert "50% of the subjects kept out of the gallery (seed 1)" in run.record["identification"]["roles"]
+    assert run.record.identification is not None
+    assert "50% of the subjects kept out of the gallery (seed 1)" in run.record.identification.roles
 
 
 def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> None:

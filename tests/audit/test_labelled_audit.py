@@ -21,7 +21,7 @@ from facegap.derive.run import derived
 from facegap.errors import RunError, TableError
 from facegap.report import summary as overview
 from facegap.store import run as store
-from facegap.tables import LABEL_GAP_COLUMNS, TONE
+from facegap.tables import TONE
 from fixtures.settings import asked, audit_embeddings, audit_predictions, audited
 
 PEOPLE, DRAWS = 120, 25
@@ -120,13 +120,15 @@ def test_gaps_are_told_with_and_without_doubt_and_the_folder_holds_what_recheck_
 
 
 def test_the_record_has_the_hashes_and_how_the_labels_are_spread(whole: Path, files: dict[str, Path]) -> None:
-    stated = store.read_record(whole)["labels"]
-    assert stated["tone"]["sha256"] == store.sha256(files["tone"])
-    assert stated["annotations"]["sha256"] == store.sha256(files["annotations"])
-    assert stated["annotations"]["annotators"] == 3
-    tone = stated["columns"]["measured_tone"]
-    assert sum(tone["rows"].values()) + sum(tone["without_label"].values()) == PEOPLE
-    assert tone["without_label"]["no_face"] == 1
+    stated = store.read_record(whole).labels
+    assert stated is not None
+    assert stated.annotations is not None
+    assert stated.tone_sha256 == store.sha256(files["tone"])
+    assert stated.annotations.sha256 == store.sha256(files["annotations"])
+    assert stated.annotations.annotators == 3
+    tone = stated.columns["measured_tone"]
+    assert sum(tone.rows.values()) + sum(tone.without_label.values()) == PEOPLE
+    assert tone.without_label["no_face"] == 1
 
 
 def test_no_gap_of_lost_faces_is_claimed_where_only_found_faces_have_a_label(whole: Path) -> None:
@@ -159,7 +161,7 @@ def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(
 def test_without_tone_nothing_changes_but_empty_columns(files: dict[str, Path], toys: Any) -> None:
     run = audited(files["people"], **toys.two, by="gender")
     assert run.labels is None
-    assert "labels" not in run.record
+    assert run.record.labels is None
     assert "label_trust.csv" not in run.extra
     assert (run.gaps["label_draws"] == 0).all()
     assert (run.gaps["label_verdict"] == "").all()
@@ -169,19 +171,6 @@ def test_gaps_of_other_columns_do_not_move_by_joining_tone(files: dict[str, Path
     alone = audited(files["people"], **toys.two, by="gender", min_subjects=10).gaps
     beside = audited(**request(files, toys, by="gender,measured_tone")).gaps
     assert beside[beside["family"] == "gender"].reset_index(drop=True).equals(alone)
-
-
-def test_a_folder_of_the_first_version_is_still_derived_as_it_was_written(
-    files: dict[str, Path], toys: Any, tmp_path: Path
-) -> None:
-    folder = tmp_path / "run"
-    run = audited(files["people"], **toys.two, by="gender", out=folder)
-    record = {**store.read_record(folder), "version": 1}
-    store.write_json(folder / "run.json", record)
-    store.write_csv(folder / "gaps.csv", run.gaps.drop(columns=list(LABEL_GAP_COLUMNS)))
-    store.finish(folder)
-    assert recheck(folder) == []
-    overview.all_tables(store.read_run(folder), view=None, include_ids=False)
 
 
 def test_by_measured_tone_without_the_file_names_the_cure(files: dict[str, Path], toys: Any) -> None:
@@ -258,7 +247,7 @@ def test_comparisons_of_templates_are_counted_again_under_drawn_labels(files: di
     assert pairs["label_p"] >= pairs["p"]
     assert np.isnan(pairs["label_attenuation"])
     assert pairs["label_verdict"] != "no gap larger than the margin"
-    assert "what is left of a gap in FMR is not known" in " ".join(run.record["warnings"])
+    assert "what is left of a gap in FMR is not known" in " ".join(run.record.warnings)
     assert recheck(tmp_path / "run") == []
 
 

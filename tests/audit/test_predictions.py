@@ -19,6 +19,7 @@ import pytest
 from facegap.audit.run import recheck
 from facegap.errors import CardError, ModelError, RunError, SettingError, TableError
 from facegap.report.page import add_report
+from facegap.store.record import SentRecord
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_predictions, audited
 
@@ -91,7 +92,7 @@ def test_a_world_of_seven_images_by_hand(tmp_path: Path) -> None:
         "error_rate_all": (2, 3),
         "age_error_over_5": (1, 2),
     }
-    assert run.record["classes"] == ["female", "male"]
+    assert run.record.classes == ("female", "male")
     assert set(run.rates["model"]) == {"vendor"}
 
 
@@ -142,7 +143,7 @@ def test_classes_that_are_named_turn_other_words_into_no_answer(tmp_path: Path) 
     assert found.loc["d.jpg", "detail"] == "outside the classes of the box: child"
     assert found.loc["d.jpg", "prediction"] == ""
     free = audit_predictions(*write(tmp_path, answers), by="gender")
-    assert free.record["classes"] == ["female", "male", "x"]  # of the labels; child is no answer
+    assert free.record.classes == ("female", "male", "x")  # of the labels; child is no answer
     assert free.predictions.set_index("image").loc["f.jpg", "outcome"] == "right"
     for wrong in ("female", "female,female", "female,unknown"):
         with pytest.raises(TableError, match="--classes"):
@@ -150,9 +151,9 @@ def test_classes_that_are_named_turn_other_words_into_no_answer(tmp_path: Path) 
 
 
 def test_labels_that_the_box_cannot_give_and_a_missing_gender_are_said(tmp_path: Path) -> None:
-    assert any("'x' are outside the classes" in text for text in audit_predictions(*write(tmp_path)).record["warnings"])
+    assert any("'x' are outside the classes" in text for text in audit_predictions(*write(tmp_path)).record.warnings)
     run = audit_predictions(*write(tmp_path, "image,prediction\na.jpg,f\n", "image\na.jpg\n"))
-    assert "the manifest has no column gender, so no prediction can be judged" in run.record["warnings"]
+    assert "the manifest has no column gender, so no prediction can be judged" in run.record.warnings
     assert rates(run)["no_answer_rate"] == (0, 1)
 
 
@@ -329,7 +330,7 @@ def test_every_image_ends_with_an_answer_or_a_reason(
     assert run.faces["outcome"].tolist() == ["ok"] * 5 + ["unreadable"]
     assert rates(run) == {"no_answer_rate": (0, 5), "error_rate_answered": (1, 5), "error_rate_all": (1, 5)}
     assert server.seen == [(tmp_path / f"{k}.png").read_bytes() for k in range(5)]
-    assert run.record["sent"] == {"recipient": server.host, "images": 5, "calls": 5, "max_calls": None}
+    assert run.record.sent == SentRecord(server.host, images=5, calls=5, max_calls=None)
 
 
 def test_the_report_names_the_recipient_and_the_number_and_nothing_holds_the_key(
@@ -382,7 +383,8 @@ def test_a_larger_budget_takes_a_run_up_where_the_smaller_was_spent(
     assert len(server.seen) == 2
     more = people(max_calls=4, resume=True)
     assert len(server.seen) == 4
-    assert more.record["sent"]["calls"] == 4
+    assert more.record.sent is not None
+    assert more.record.sent.calls == 4
     whole = people(resume=True)
     assert len(server.seen) == 5
     assert whole.predictions["outcome"].tolist() == ["right", "right", "wrong", "right", "right", "not_shown"]

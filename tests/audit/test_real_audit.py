@@ -32,7 +32,7 @@ FAIRFACE_ERRORS = {
 
 def error_rate(run: Any, metric: str = "error_rate_answered", **groups: str) -> float:
     rates = run.rates[run.rates["metric"] == metric]
-    for name in run.record["manifest"]["labels"]:
+    for name in run.record.manifest.labels:
         if name in rates.columns:
             rates = rates[rates[name].astype(str) == groups.get(name, "any")]
     assert len(rates) == 1
@@ -150,7 +150,7 @@ def test_a_model_opened_by_path_gives_the_same_templates(
         allow_outside=True,
         threshold=[0.388],
     )
-    assert run.record["models"]["embed"] == "face_reid_0095"
+    assert run.record.models["embed"] == "face_reid_0095"
     assert cosines(run.embeddings, portraits.embeddings[:48]).min() >= 0.9999
 
 
@@ -192,7 +192,7 @@ def fairface(test_data: Path) -> Any:
 
 def test_99_of_100_adults_of_fairface_are_detected(fairface: Any) -> None:
     assert len(fairface.faces) == 3739
-    assert fairface.record["manifest"]["excluded_by_where"] == 5000 - 3739
+    assert fairface.record.manifest.excluded_by_where == 5000 - 3739
     assert error_rate(fairface, "fta") <= 0.01
 
 

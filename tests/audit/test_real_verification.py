@@ -71,12 +71,12 @@ def test_means_and_equal_error_rates_are_as_published(audits: Any, name: str) ->
 def test_the_pairs_of_one_photograph_are_no_mates(audits: Any) -> None:
     run = audits("face_reid_0095", in_sample=True)
     assert [score_row(run, gender)["genuine_pairs"] for gender in ("female", "male")] == [WOMEN, MEN]
-    assert run.record["excluded_pairs"] == 60
+    assert run.record.comparison.all_pairs.excluded == 60
 
 
 def test_women_are_mistaken_for_each_other_more_often_and_hardly_ever_for_men(audits: Any) -> None:
     run = audits("face_reid_0095", in_sample=True)
-    assert run.record["operating"][0]["threshold"] == pytest.approx(0.388, abs=0.02)
+    assert run.record.operating[0].threshold == pytest.approx(0.388, abs=0.02)
     women, men, across = (rate(run, "fmr", "female"), rate(run, "fmr", "male"), rate(run, "fmr", "female", "male"))
     assert rate(run, "fmr")["value"] <= 1e-3
     assert women["value"] == pytest.approx(0.0030, abs=0.001)
@@ -99,10 +99,10 @@ def test_what_43_women_cannot_show_is_admitted(audits: Any) -> None:
 
 def test_a_threshold_of_other_people_holds_on_the_rest_about_as_well(audits: Any) -> None:
     run = audits("face_reid_0095", seed=1)
-    (point,) = run.record["operating"]
-    assert "subjects set aside (seed 1)" in point["source"]
-    assert "IN-SAMPLE" not in point["source"]
-    assert point["threshold"] == pytest.approx(0.388, abs=0.03)
+    (point,) = run.record.operating
+    assert "subjects set aside (seed 1)" in point.source
+    assert "IN-SAMPLE" not in point.source
+    assert point.threshold == pytest.approx(0.388, abs=0.03)
     pooled = rate(run, "fmr")
     assert pooled["low"] <= 1e-3 * 1.5
     assert pooled["high"] >= 1e-3 / 1.5

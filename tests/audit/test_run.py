@@ -188,7 +188,7 @@ def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -
 def test_where_leaves_rows_out_and_says_how_many(people: Path, toys: Any) -> None:
     run = audited(people, detect=toys.card("detector"), detect_only=True, where="race == 'b'", by="gender")
     assert run.faces["image"].tolist() == [name for name, person in PEOPLE.items() if person[1] == "b"]
-    assert run.record["manifest"]["excluded_by_where"] == 5
+    assert run.record.manifest.excluded_by_where == 5
 
 
 def test_detection_alone_is_an_audit_of_fta(people: Path, toys: Any) -> None:
@@ -229,17 +229,17 @@ def test_batch_and_workers_do_not_change_a_table(run: Any, people: Path, toys: A
 
 
 def test_the_record_says_what_ran_and_how_long_each_stage_took(run: Any) -> None:
-    execution = run.record["execution"]
-    assert execution["device_asked"] == "cpu"
-    assert execution["providers_used"] == ["CPUExecutionProvider"]
-    assert (execution["threads"], execution["workers"], execution["batch"]) == (1, 2, 8)
-    assert set(execution["models"]) == {"toy_detector", "toy_embedder", "toy_classifier"}
-    assert all(len(sha256) == 64 for sha256 in execution["models"].values())
-    assert run.record["models"] == {"detect": "toy_detector", "embed": "toy_embedder", "classify": "toy_classifier"}
-    images = {stage: entry["images"] for stage, entry in run.record["timing"]["per_image"].items()}
+    execution = run.record.execution
+    assert execution.device_asked == "cpu"
+    assert execution.providers_used == ("CPUExecutionProvider",)
+    assert (execution.threads, execution.workers, execution.batch) == (1, 2, 8)
+    assert set(execution.models) == {"toy_detector", "toy_embedder", "toy_classifier"}
+    assert all(len(sha256) == 64 for sha256 in execution.models.values())
+    assert run.record.models == {"detect": "toy_detector", "embed": "toy_embedder", "classify": "toy_classifier"}
+    images = {stage: entry.images for stage, entry in run.record.timing.per_image.items()}
     assert images == {"decode": 11, "detect": 9, "crop": 9, "embed": 6, "classify": 6}
-    for entry in run.record["timing"]["per_image"].values():
-        assert 0 < entry["median_ms"] <= entry["p95_ms"]
+    for entry in run.record.timing.per_image.values():
+        assert 0 < entry.median_ms <= entry.p95_ms
 
 
 def test_progress_counts_every_image_once(people: Path, toys: Any) -> None:
@@ -386,7 +386,7 @@ def test_a_known_file_under_another_name_is_recognised_and_said(people: Path, to
     run = audited(people, **(toys.two | {"classify": str(renamed)}), by="gender", notice=said.append)
     sentence = "model_final.onnx is toy_classifier by its sha256; the settings are those of that card"
     assert sentence in said
-    assert sentence in run.record["warnings"]
+    assert sentence in run.record.warnings
 
 
 def test_a_misspelt_group_is_refused_before_any_model_runs(people: Path) -> None:

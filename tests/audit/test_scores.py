@@ -58,8 +58,8 @@ def bob_files(folder: Path) -> tuple[Path, Path, pd.DataFrame]:
 def test_lost_scores_of_bob_count_as_the_formulas_say(tmp_path: Path) -> None:
     scores, people, frame = bob_files(tmp_path)
     run = audit_scores(scores, people, by="gender", verify=GIVEN)
-    assert run.record["scores"]["without_score"] == 54
-    assert run.record["scores"]["rows"] == 1000
+    assert run.record.scores is not None
+    assert (run.record.scores.without_score, run.record.scores.rows) == (54, 1000)
     lost = frame["score"].isna()
     for raw, generalised, genuine in (("fmr", "gfar", False), ("fnmr", "gfrr", True)):
         kind = frame["genuine"] == genuine
@@ -92,8 +92,8 @@ def test_a_run_of_scores_is_written_read_and_rechecked(tmp_path: Path) -> None:
     scores, people, _ = bob_files(tmp_path)
     run = audit_scores(scores, people, by="gender", verify=Verify(fmr=(0.05,)), out=tmp_path / "run")
     assert recheck(tmp_path / "run") == []
-    assert read_run(tmp_path / "run").record["operating"] == run.record["operating"]
-    assert "listed pairs between those and the others being in neither" in run.record["operating"][0]["source"]
+    assert read_run(tmp_path / "run").record.operating == run.record.operating
+    assert "listed pairs between those and the others being in neither" in run.record.operating[0].source
     assert {"review_pairs.csv", "transfer.csv", "scores.csv"} <= set(run.extra)
 
 
@@ -167,7 +167,9 @@ def test_reviewed_pairs_of_a_score_file_are_counted_nowhere(tmp_path: Path, name
     run = audit_scores(scores, people, verify=reviewed, groups={"min_subjects": 2})
     assert counted(run, "fmr") == (2, 2)
     assert counted(run, "fnmr") == ((0, 0) if named == "images" else (0, 1))
-    assert run.record["pairs"]["reviewed_and_left_out"] == 2
+    assert run.record.comparison is not None
+    assert run.record.comparison.listed_pairs is not None
+    assert run.record.comparison.listed_pairs.reviewed_and_left_out == 2
 
 
 def test_settings_that_cannot_be_kept_are_refused_and_not_passed_over(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ from facegap.audit.settings import (
 )
 from facegap.errors import SettingError
 from facegap.report.reproduce import command_of
+from facegap.store.record import RequestRecord
+from fixtures.records import made_record
 
 
 def test_every_setting_has_a_default_and_an_option_of_its_own() -> None:
@@ -144,7 +146,8 @@ def test_only_what_differs_from_its_default_is_an_option_of_the_command() -> Non
 def test_the_printed_command_follows_a_changed_default(
     section: type[Any], name: str, default: Any, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = {"groupings": [["gender"]], "request": {"audit": "images", "settings": recorded(AuditSettings())}}
+    request = RequestRecord("images", recorded(AuditSettings()), None)
+    record = made_record(groupings=(("gender",),), request=request)
     before = command_of(record)
     assert before == "facegap audit MANIFEST.csv --by gender --out RUN"
     (field,) = (one for one in fields(section) if one.name == name)
@@ -154,7 +157,7 @@ def test_the_printed_command_follows_a_changed_default(
 
 def test_a_threshold_is_printed_with_all_its_digits() -> None:
     kept = recorded(AuditSettings(embed="e", verify=Verify(threshold=0.38812345678)))
-    record = {"groupings": [["gender"]], "request": {"audit": "images", "settings": kept}}
+    record = made_record(groupings=(("gender",),), request=RequestRecord("images", kept, None))
     assert "--threshold 0.38812345678" in command_of(record)
 
 

@@ -28,9 +28,9 @@ from facegap.audit.thresholds import (
 )
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
-from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import threshold_at_fmr
+from facegap.store.record import Operating
 
 NOTHING = np.empty((0, 2), np.int64)
 
@@ -222,11 +222,11 @@ def test_two_targets_with_one_threshold_are_one_point() -> None:
 
 def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
     points = transfer_points(BASIS, [("gender",)], Verify(fmr=(0.4,)))
-    assert [(point["on"], point["threshold"], point["reason"], point["subjects"]) for point in points] == [
+    assert [(point.on, point.threshold, point.reason, point.subjects) for point in points] == [
         ("female", None, TOO_FEW, 2),
         ("male", 0.7, "", 3),
     ]
-    assert points[1]["source"] == "FMR 0.4 on male alone, of others: 1 of 3 impostor pairs"
+    assert points[1].source == "FMR 0.4 on male alone, of others: 1 of 3 impostor pairs"
 
 
 def test_a_label_that_the_calibration_set_lacks_gives_no_points() -> None:
@@ -236,5 +236,6 @@ def test_a_label_that_the_calibration_set_lacks_gives_no_points() -> None:
 def test_a_group_whose_threshold_lies_below_the_list_says_so() -> None:
     basis = Basis(impostors([0.9, 0.8, *[0.0] * 8], 2, 10), pd.DataFrame({"subject": ["a"] * 10 + ["b"]}), "others")
     everybody: Any = np.ones(11, np.bool_)
-    assert group_point(basis, everybody, 0.3)["reason"] == NOT_LISTED
-    assert group_point(basis, everybody, 0.2)["threshold"] == 0.8
+    points = [group_point(basis, everybody, grouping=("g",), name="all", target=target) for target in (0.3, 0.2)]
+    assert points[0].reason == NOT_LISTED
+    assert points[1].threshold == 0.8

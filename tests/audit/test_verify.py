@@ -23,6 +23,7 @@ from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.report.summary import all_tables, findings
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store import run as store
+from facegap.store.record import ListedPairsRecord
 from facegap.store.run import Run
 from fixtures.resolved import resolved_of
 from fixtures.settings import audited
@@ -101,8 +102,8 @@ def matched(images: Templates, elsewhere: Templates | None = None, **chosen: Any
 
 
 def threshold(found: Matching) -> tuple[float, str]:
-    (point,) = found.record["operating"]
-    return point["threshold"], point["source"]
+    (point,) = found.record.operating
+    return point.threshold, point.source
 
 
 def impostor_scores(images: Templates, kept: Any) -> Any:
@@ -136,7 +137,7 @@ def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
         threshold_at_fmr(impostor_scores(others, np.ones(60, bool)), 0.01).threshold, abs=1e-12
     )
     assert source.startswith("FMR 0.01 on 30 other subjects (--threshold-on): ")
-    assert matched(images, others, fmr=(0.01,), threshold_on="others.csv").record["transfer_points"] == []
+    assert matched(images, others, fmr=(0.01,), threshold_on="others.csv").record.transfer_points == ()
     with pytest.raises(TableError, match="no group 'female'"):
         matched(images, others, fmr=(0.01,), threshold_on="others.csv", fmr_on="female")
 
@@ -174,12 +175,12 @@ def test_more_groups_than_are_counted_by_do_not_hide_a_group_from_fmr_on(monkeyp
 
 def test_given_and_published_thresholds_need_nobody_set_aside() -> None:
     found = matched(people(6), threshold=(0.5, "published"))
-    assert [(point["threshold"], point["source"]) for point in found.record["operating"]] == [
+    assert [(point.threshold, point.source) for point in found.record.operating] == [
         (0.5, "given"),
         (0.25, "published by the model's card"),
     ]
     assert set(found.matched.roles) == {"evaluation"}
-    assert found.record["transfer_points"] == []
+    assert found.record.transfer_points == ()
 
 
 def test_reviewed_pairs_do_not_set_the_threshold_in_either_way(tmp_path: Path) -> None:
@@ -208,13 +209,9 @@ def test_listed_pairs_across_the_split_are_counted_in_words(tmp_path: Path) -> N
     pairs.write_text("left,right\n" + "".join(f"{a},{b}\n" for i, a in enumerate(names) for b in names[i + 1 :]))
     found = matched(images, fmr=(0.01,), pairs=str(pairs))
     half = 40 * 39 // 2
-    assert found.record["pairs"] == {
-        "listed": 80 * 79 // 2,
-        "reviewed_and_left_out": 0,
-        "evaluation": half,
-        "threshold_set": half,
-        "between": 40 * 40,
-    }
+    assert found.record.listed_pairs == ListedPairsRecord(
+        listed=80 * 79 // 2, reviewed_and_left_out=0, evaluation=half, threshold_set=half, between=40 * 40
+    )
     assert "1600 listed pairs between those and the others being in neither" in threshold(found)[1]
 
 
@@ -415,7 +412,7 @@ def test_an_in_sample_threshold_says_so_in_every_table_that_has_one(in_sample: R
 def test_an_in_sample_threshold_says_so_wherever_it_is_printed(in_sample: Run) -> None:
     for table in all_tables(in_sample, view=None, include_ids=False):
         printed = [table.title, *(value for row in table.rows for value in row)]
-        values = [f"{point['threshold']:.4f}" for point in in_sample.record["operating"]]
+        values = [f"{point.threshold:.4f}" for point in in_sample.record.operating]
         if any(value in text for text in printed for value in values):
             assert any("IN-SAMPLE" in note for note in table.notes), table.title
     assert findings(in_sample)

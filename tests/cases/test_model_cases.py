@@ -62,7 +62,7 @@ def test_a_card_that_does_not_fit_is_refused_before_the_first_image(case: Any, n
 
 def test_one_value_of_a_graph_without_a_logistic_function_raises_an_alarm(case: Any) -> None:
     run, said = case("c_onelogit")
-    (alarm,) = [sentence for sentence in run.record["alarms"] if "kind probability_of" in sentence]
+    (alarm,) = [sentence for sentence in run.record.alarms if "kind probability_of" in sentence]
     assert 'write kind = "logit"' in alarm
     assert alarm in said
 
@@ -77,8 +77,8 @@ def test_a_batch_built_into_the_graph_is_gone_round_with_a_notice_that_is_record
     run, said = case("e_baked")
     one_by_one, nothing = case("e_baked", batch=1)
     (notice,) = [sentence for sentence in said if "runs with --batch 1" in sentence]
-    assert notice in run.record["warnings"]
-    assert notice in run.record["execution"]["notes"]
+    assert notice in run.record.warnings
+    assert notice in run.record.execution.notes
     assert not nothing
     assert np.array_equal(run.embeddings, one_by_one.embeddings)
 

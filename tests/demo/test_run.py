@@ -69,7 +69,7 @@ def test_both_versions_are_run_by_the_ordinary_audit_and_their_folders_can_be_re
         }
         assert recheck(small.folder / version) == []
         assert (run.faces["outcome"] == "ok").mean() > 0.95
-        assert set(run.record["models"]) == {"detect", "classify", "embed"}
+        assert set(run.record.models) == {"detect", "classify", "embed"}
 
 
 def test_both_versions_saw_the_same_faces(small: command.Demo) -> None:
@@ -79,8 +79,8 @@ def test_both_versions_saw_the_same_faces(small: command.Demo) -> None:
 
 def test_the_threshold_is_the_published_one_so_all_people_are_judged(small: command.Demo) -> None:
     for version, run in small.runs.items():
-        (point,) = run.record["operating"]
-        assert point["threshold"] == small.truth["versions"][version]["threshold"]
+        (point,) = run.record.operating
+        assert point.threshold == small.truth["versions"][version]["threshold"]
         assert set(run.matched.roles) == {"evaluation"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from facegap.derive.identification import (
     searches_of,
 )
 from facegap.report.identification import search_findings, search_tables
+from facegap.store.record import ComparisonRecord, IdentificationRecord, Operating
 from facegap.store.run import Matched, Run, Searched
+from fixtures.records import made_record
 
 # image: (subject, gender, role, outcome). eli1 and two probes gave no template.
 WORLD = {
@@ -63,18 +65,12 @@ def world(
         }
     )
     faces = pd.DataFrame({"outcome": [person[3] for person in WORLD.values()]})
-    record: dict[str, Any] = {
-        "models": {"embed": "toy"},
-        "groupings": [["gender"]],
-        "level": 0.95,
-        "min_subjects": 2,
-        "operating": [{"threshold": 0.5, "source": "given"}],
-        "identification": {
-            "ranks": list(ranks),
-            "roles": "by hand",
-            "operating": [{"threshold": 0.75, "source": "FPIR 0.4 on others"}],
-        },
-    }
+    record = made_record(
+        models={"embed": "toy"},
+        groupings=(("gender",),),
+        comparison=ComparisonRecord((Operating(0.5, "given"),)),
+        identification=IdentificationRecord(tuple(ranks), "by hand", (Operating(0.75, "FPIR 0.4 on others"),)),
+    )
     lists = pd.DataFrame(
         [
             (NAMES.index(probe), place + 1, NAMES.index(image), score)
@@ -203,7 +199,7 @@ def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() ->
         ("gender, rank 2", "fnir"),
     ]
     assert all((gap["group_a"], gap["group_b"], gap["margin"]) == ("female", "male", 0.02) for gap in gaps)
-    run.record["min_subjects"] = 1  # type: ignore[index]
+    run = replace(run, record=replace(run.record, min_subjects=1))
     alarms = [gap for gap in search_gaps(run, searched) if gap["metric"] == "fpir"]
     assert [(gap["family"], gap["margin"], gap["errors_a"], gap["trials_b"]) for gap in alarms] == [
         ("gender", 2.0, 1, 1),

@@ -11,7 +11,7 @@ import pytest
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW, WORST, transfer_table, worst_points
-from facegap.derive.verification import Operating
+from facegap.store.record import Operating, TransferPoint
 from facegap.store.run import Run
 
 # Three women and three men with two images each; scores by pair of people, every image pair of two people alike.
@@ -62,16 +62,10 @@ def world(floor: float = -np.inf) -> Comparisons:
 
 def point(
     on: str, threshold: float | None, *, subjects: int = 3, reason: str = "", grouping: str = "gender"
-) -> dict[str, Any]:
-    return {
-        "grouping": [grouping],
-        "on": on,
-        "target": 1 / 3,
-        "threshold": threshold,
-        "reason": reason,
-        "subjects": subjects,
-        "source": f"FMR 0.333333 on {on} alone",
-    }
+) -> TransferPoint:
+    return TransferPoint(
+        (grouping,), on, 1 / 3, threshold, reason=reason, subjects=subjects, source=f"FMR 0.333333 on {on} alone"
+    )
 
 
 # Among 12 pairs of images of women 4 are allowed: .9. Among men: .6.
@@ -126,21 +120,21 @@ def test_the_price_of_holding_the_worst_group_is_fnmr_there_less_fnmr_at_the_run
 
 def test_the_worst_group_is_the_one_with_the_highest_threshold() -> None:
     (worst,) = worst_points(POINTS, 2)
-    assert (worst["on"], worst["threshold"]) == ("female", 0.9)
-    assert worst["source"] == f"FMR 0.333333 on female alone; {WORST}"
+    assert (worst.on, worst.threshold) == ("female", 0.9)
+    assert worst.source == f"FMR 0.333333 on female alone; {WORST}"
 
 
 @pytest.mark.parametrize("small", [point("other", 0.99, subjects=1), point("other", None, reason=TOO_FEW, subjects=9)])
-def test_a_group_that_is_too_small_is_never_the_worst_and_is_named(small: dict[str, Any]) -> None:
+def test_a_group_that_is_too_small_is_never_the_worst_and_is_named(small: TransferPoint) -> None:
     (worst,) = worst_points([*POINTS, small], 2)
-    assert worst["on"] == "female"
-    assert worst["source"].endswith(f"{WORST}; not ranked, too few: other")
+    assert worst.on == "female"
+    assert worst.source.endswith(f"{WORST}; not ranked, too few: other")
 
 
 def test_a_group_whose_threshold_lies_below_the_list_needs_a_lower_one_and_is_ranked() -> None:
     (worst,) = worst_points([POINTS[1], point("other", None, reason=NOT_LISTED)], 2)
-    assert worst["on"] == "male"
-    assert "not ranked" not in worst["source"]
+    assert worst.on == "male"
+    assert "not ranked" not in worst.source
 
 
 def test_one_group_alone_is_no_worst() -> None:
@@ -151,7 +145,7 @@ def test_one_group_alone_is_no_worst() -> None:
 
 def test_each_grouping_and_target_has_its_own_worst() -> None:
     more = [point("darker", 0.5, grouping="tone"), point("lighter", 0.4, grouping="tone")]
-    assert [worst["on"] for worst in worst_points(POINTS + more, 2)] == ["female", "darker"]
+    assert [worst.on for worst in worst_points(POINTS + more, 2)] == ["female", "darker"]
 
 
 def test_fmr_is_left_out_where_the_list_ends_and_fnmr_stays() -> None:

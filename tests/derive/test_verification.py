@@ -203,4 +203,4 @@ def test_people_without_a_label_are_no_group_however_many_they_are(tmp_path: Pat
     assert (run.rates["gender"] == "unknown").sum() > 4  # shown, in the matrix too
     assert set(run.gaps["group_a"]) | set(run.gaps["group_b"]) == {"female", "male"}
     assert set(run.extra["differentials.csv"]["groups"]) == {2}
-    assert {point["on"] for point in run.record["transfer_points"]} == {"female", "male"}
+    assert {point.on for point in run.record.transfer_points} == {"female", "male"}

@@ -10,8 +10,8 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import cells_of
-from facegap.derive.verification import Operating
 from facegap.derive.waterfall import stages_of, waterfall_table
+from facegap.store.record import Operating
 from facegap.store.run import Run
 
 # outcome, faces found, policy, answer, counted in the evaluation set

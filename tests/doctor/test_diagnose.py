@@ -18,6 +18,7 @@ from facegap.cli import app
 from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards.read import read_card
+from facegap.store.run import read_record
 from fixtures.settings import audited
 
 
@@ -209,11 +210,11 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
     ]
     shown = CliRunner().invoke(app, command)
     assert shown.exit_code == 0, shown.output
-    record = json.loads((out / "run.json").read_text())
-    (alarm,) = record["alarms"]
+    record = read_record(out)
+    (alarm,) = record.alarms
     assert "THE CARD toy_classifier LOOKS WRONG" in alarm
     assert "scale 0..255 is better by accuracy 0.5" in alarm
-    assert record["warnings"][0] == alarm
+    assert record.warnings[0] == alarm
     assert "THE CARD toy_classifier LOOKS WRONG" in shown.stderr  # before the first image
     assert shown.stdout.startswith("!!! THE CARD toy_classifier LOOKS WRONG")
     page = (out / "report.html").read_text()
@@ -224,10 +225,10 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
 def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: Any, crowd: Path, home: Path) -> None:
     remember(examine(toys.card("classifier"), crowd, asked(toys)))
     run = audited(crowd, detect=toys.card("detector"), classify=toys.card("classifier"), by="gender")
-    assert run.record["alarms"] == []
-    (sentence,) = run.record["checked"]
+    assert run.record.alarms == ()
+    (sentence,) = run.record.checked
     assert "checked by doctor on 66 subjects, 132 images" in sentence
-    assert sentence not in run.record["warnings"]
+    assert sentence not in run.record.warnings
 
 
 def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
@@ -237,8 +238,8 @@ def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: 
     after = audited(crowd, detect=toys.card("detector"), classify=wrong, by="gender", notice=lambda _: None)
     assert first.rates.equals(after.rates)
     assert first.gaps.equals(after.gaps)
-    assert first.record["alarms"] == []
-    assert len(after.record["alarms"]) == 1
+    assert first.record.alarms == ()
+    assert len(after.record.alarms) == 1
 
 
 def test_a_question_that_is_not_settled_replaces_nothing(toys: Any, crowd: Path, home: Path) -> None:
@@ -299,7 +300,7 @@ def test_a_card_is_proposed_for_a_classifier_and_an_audit_takes_it(
     assert text in found.output
     run = audited(crowd, detect=toys.card("detector"), classify=str(weights), by="gender")
     assert (run.predictions["outcome"] == "right").all()
-    assert "checked by doctor" in run.record["checked"][0]
+    assert "checked by doctor" in run.record.checked[0]
 
 
 def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, bare: Any, graphs: Any) -> None:

@@ -127,12 +127,12 @@ def test_margins_up_to_a_tenth_win_over_four_tenths(
         )
         for card in (wrong_card, "faceapi_age_gender")
     ]
-    (alarm,) = runs[0].record["alarms"]
+    (alarm,) = runs[0].record.alarms
     assert "THE CARD faceapi_age_gender LOOKS WRONG" in alarm
     assert heard == [alarm]
-    assert runs[0].record["warnings"][0] == alarm
-    assert runs[1].record["alarms"] == []
-    assert "checked by doctor on 100 subjects" in runs[1].record["checked"][0]
+    assert runs[0].record.warnings[0] == alarm
+    assert runs[1].record.alarms == ()
+    assert "checked by doctor on 100 subjects" in runs[1].record.checked[0]
 
 
 def test_a_card_proposed_for_an_unknown_embedder_is_as_good_as_the_true_one(

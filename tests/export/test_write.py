@@ -151,7 +151,7 @@ def test_throughput_by_group_counts_every_image(drawn: Path) -> None:
 
 
 def test_no_image_is_named_in_either(classified: Path, verified: Path, drawn: Path) -> None:
-    assert any("secret-" in warning for warning in read_run(drawn).record["warnings"])  # one picture under two names
+    assert any("secret-" in warning for warning in read_run(drawn).record.warnings)  # one picture under two names
     for folder in (classified, verified, drawn):
         for form in ("json", "model-card"):
             assert "secret-" not in exported(folder, form)  # type: ignore[arg-type]

@@ -73,7 +73,7 @@ def test_where_nothing_can_be_compared_that_is_said_and_the_rate_of_everybody(
     answered_run: tuple[Path, Run], compared_run: tuple[Path, Run]
 ) -> None:
     for _, run in (answered_run, compared_run):
-        first, second = headline(replace(run, record={**run.record, "min_subjects": 10_000}))
+        first, second = headline(replace(run, record=replace(run.record, min_subjects=10_000)))
         assert first == NOTHING
         assert re.search(r" everybody \([\d,]+ of [\d,]+, [\d,]+ people, 95% interval [\d.]+ to [\d.]+%\)\.$", second)
     assert second.startswith("At the threshold 0.")

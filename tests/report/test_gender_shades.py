@@ -31,6 +31,7 @@ from facegap.statistics.published import COLUMNS, PRINTED, rebuild_people
 from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, check
 from facegap.types import Rate
+from fixtures.records import made_record
 
 # Largest distance of a rebuilt cell from print, in points; where no count fits, the paper left faces out.
 FARTHEST = {"PPV": 0.4, "Error": 0.4, "TPR": 0.7, "FPR": 0.7}
@@ -62,19 +63,12 @@ def made_run(
         if name not in faces:
             faces[name] = {"int": -1, "nullable_int": pd.NA, "float": np.nan, "str": ""}[column.kind]
     raw = faces.assign(prediction=frame["prediction"], probability=np.nan, age=np.nan)
-    record = {
-        "models": {"detect": "none", "classify": "made"},
-        "classes": list(classes),
-        "says_age": False,
-        "says_faces": True,
-        "groupings": [list(grouping) for grouping in by],
-        "level": 0.95,
-        "min_subjects": min_subjects,
-        "warnings": [],
-        "manifest": {"excluded_by_where": 0},
-        "timing": {"per_image": {}},
-        "execution": {"device_name": "none", "providers_used": [], "workers": 1, "batch": 1},
-    }
+    record = made_record(
+        models={"detect": "none", "classify": "made"},
+        classes=tuple(classes),
+        groupings=tuple(tuple(grouping) for grouping in by),
+        min_subjects=min_subjects,
+    )
     nothing = pd.DataFrame()
     run = Run(
         record,

@@ -52,7 +52,7 @@ def test_a_run_of_hostile_labels_is_still_three_lines_without_escapes(hostile_ru
 
 
 def test_an_alarm_stands_in_both_views(answered_run: Stored) -> None:
-    stored = replace(answered_run[1], record={**answered_run[1].record, "alarms": ["CARD <LOOKS> WRONG"]})
+    stored = replace(answered_run[1], record=replace(answered_run[1].record, alarms=("CARD <LOOKS> WRONG",)))
     assert repr(Run.of(stored)).splitlines()[2].startswith("CARD <LOOKS> WRONG. ")
     assert "CARD &lt;LOOKS&gt; WRONG." in Run.of(stored)._repr_html_()
 

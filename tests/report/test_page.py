@@ -26,6 +26,7 @@ from facegap.report.glossary import METHODS, TERMS, limits_of, methods_of
 from facegap.report.page import Images, add_report, apart, breakable, hash_source, policy, report_again, sign, unbroken
 from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
+from facegap.store.record import AnnotationsFile, LabelsRecord, RequestRecord
 from facegap.store.run import Run, read_run, read_sums
 from fixtures.settings import audited
 
@@ -292,17 +293,19 @@ def test_images_that_are_not_there_or_lie_outside_are_an_error(drawn_run: tuple[
 
 
 def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_run: tuple[Path, Run]) -> None:
-    record = {**drawn_run[1].record, "groupings": [["gender"], ["race", "gender"]]}
-    record["request"] = {
-        "settings": {
-            "detect": "own.toml",
-            "classify": "x",
-            "embed": "e",
-            "models": {"device": "cuda", "batch": 8},
-            "groups": {"where": "age not in ('0-2') and name == \"a; rm -rf /\"", "min_subjects": 20},
-            "verify": {"fmr": [0.001], "threshold": [], "split": 0.5, "seed": 3, "exclude_pairs": "x y.csv"},
-        }
+    settings = {
+        "detect": "own.toml",
+        "classify": "x",
+        "embed": "e",
+        "models": {"device": "cuda", "batch": 8},
+        "groups": {"where": "age not in ('0-2') and name == \"a; rm -rf /\"", "min_subjects": 20},
+        "verify": {"fmr": [0.001], "threshold": [], "split": 0.5, "seed": 3, "exclude_pairs": "x y.csv"},
     }
+    record = replace(
+        drawn_run[1].record,
+        groupings=(("gender",), ("race", "gender")),
+        request=RequestRecord("images", settings, None),
+    )
     words = shlex.split(command_of(record))
     assert words[:3] == ["facegap", "audit", "MANIFEST.csv"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
@@ -318,21 +321,15 @@ def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_s
     drawn_run: tuple[Path, Run], answered_run: tuple[Path, Run]
 ) -> None:
     folder, run = drawn_run
-    labels = {
-        "tone": {"sha256": "ab" * 32},
-        "annotations": {"sha256": "cd" * 32},
-        "draws": 50,
-        "seed": 7,
-        "columns": {},
-    }
-    request = run.record["request"]
+    labels = LabelsRecord(50, 7, {}, "ab" * 32, AnnotationsFile("cd" * 32, answers=1, annotators=1, scales=("monk",)))
+    request = run.record.request
     settings = {
-        **request["settings"],
+        **request.settings,
         "groups": {"tone": "tone.parquet", "annotations": "said.csv", "label_draws": 50},
         "verify": {"seed": 7},
         "service": {"send_images": True},
     }
-    record = {**run.record, "labels": labels, "request": {**request, "settings": settings}}
+    record = replace(run.record, labels=labels, request=replace(request, settings=settings))
     words = shlex.split(command_of(record))
     words.remove("--send-images")
     options = dict(zip(words[3::2], words[4::2], strict=True))
@@ -347,8 +344,8 @@ def test_the_command_names_the_files_of_joined_labels_their_draws_and_what_was_s
 def test_a_tail_that_is_not_the_usual_one_is_in_the_command(compared_run: tuple[Path, Run]) -> None:
     record = compared_run[1].record
     assert "--tail-limit" not in command_of(record)
-    settings = {**record["request"]["settings"], "verify": {"tail_limit": 5000}}
-    assert "--tail-limit 5000" in command_of({**record, "request": {"settings": settings}})
+    settings = {**record.request.settings, "verify": {"tail_limit": 5000}}
+    assert "--tail-limit 5000" in command_of(replace(record, request=replace(record.request, settings=settings)))
 
 
 def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from facegap.reproduce.gender_shades import (
     verdicts_table,
 )
 from facegap.statistics.published import COLUMNS, GROUP_SIZES, LABEL_NOTE, PRINTED
-from facegap.store.run import read_run
+from facegap.store.run import read_record, read_run
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +188,9 @@ def test_each_kept_run_rechecks(kept: tuple[Reproduction, Path]) -> None:
 
 def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, Path]) -> None:
     for folder in kept[0].folders:
-        record = json.loads((folder / "run.json").read_text())
-        assert record["source"] == "secondary"
-        assert any("source = secondary" in warning for warning in record["warnings"])
+        record = read_record(folder)
+        assert record.source == "secondary"
+        assert any("source = secondary" in warning for warning in record.warnings)
         assert "source = secondary" in (folder / "report.html").read_text()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from facegap.scenarios.tables import (
     scenario_tables,
     share,
 )
+from facegap.store.run import write_record
+from fixtures.records import made_record
 
 HEAD = (
     "metric,model,threshold,threshold_from,gender,race,other_gender,other_race,"
@@ -52,8 +53,7 @@ ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,
 def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 0.001 on a split",)) -> Path:
     """A run folder of a record and rates; low is half of the rate and high twice."""
     folder.mkdir()
-    record = {"version": 1, "groupings": [["gender"], ["race"]], "min_subjects": 20, "level": 0.95, "models": {}}
-    (folder / "run.json").write_text(json.dumps(record))
+    write_record(folder, made_record(groupings=(("gender",), ("race",)), min_subjects=20))
     rows = [f"fta,,,{line}" for line in FTE]
     rows += [line.format(at=at) for at in thresholds for line in lines if "{at}" in line]
     rows += [line for line in lines if "{at}" not in line]
@@ -183,11 +183,9 @@ def test_a_run_that_was_not_finished_or_was_edited_is_refused(run: Path) -> None
 
 
 def test_a_grouping_is_found_in_either_order_and_everybody_where_there_is_none(tmp_path: Path) -> None:
-    assert chosen_grouping({"groupings": [["gender"], ["gender", "race"]]}, tmp_path, "race*gender") == (
-        "gender",
-        "race",
-    )
-    assert chosen_grouping({"groupings": []}, tmp_path, None) == ()
+    record = made_record(groupings=(("gender",), ("gender", "race")))
+    assert chosen_grouping(record, tmp_path, "race*gender") == ("gender", "race")
+    assert chosen_grouping(made_record(), tmp_path, None) == ()
 
 
 def test_shares_are_read_from_group_and_number() -> None:

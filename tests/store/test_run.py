@@ -18,6 +18,7 @@ import pytest
 from facegap.errors import RunError
 from facegap.store import run as store
 from facegap.store.run import Run
+from fixtures.records import made_record
 
 EMBEDDINGS = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -25,7 +26,7 @@ EMBEDDINGS = np.arange(12, dtype=np.float32).reshape(4, 3)
 def made_run(**changes: Any) -> Run:
     frame = pd.DataFrame({"row": [0, 1], "image": ["a", "b"]})
     tables: dict[str, Any] = {
-        "record": {"state": "complete", "level": 0.95},
+        "record": made_record(),
         "manifest": frame,
         "faces": frame,
         "predictions": frame,
@@ -48,7 +49,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     made_run().write(folder)
     read = store.read_run(folder)
-    assert read.record == {"state": "complete", "level": 0.95}
+    assert read.record == made_record()
     for name in ("manifest", "faces", "predictions", "rates", "gaps"):
         pd.testing.assert_frame_equal(getattr(read, name), getattr(made_run(), name))
     assert read.embeddings is not None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from facegap.audit.settings import AuditSettings
 from facegap.audit.settings import Service as ServiceSettings
 from facegap.errors import RunError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.store import run as store
+from facegap.store.record import BegunRecord, RunRecord
 from facegap.vision.service.answers import kept_calls
 from facegap.vision.service.client import ANSWERS, Limits, Service
 from facegap.vision.service.wire import read_key, recipient
@@ -51,13 +51,15 @@ def open_service(card: ModelCard, folder: Path, settings: AuditSettings, images:
     return Service(card, read_key(card), folder, Limits(limits.max_calls, limits.calls_per_second))
 
 
-def take_up_again(folder: Path, record: dict[str, Any], limits: ServiceSettings) -> None:
+def take_up_again(folder: Path, record: RunRecord | BegunRecord, limits: ServiceSettings) -> None:
     """Open a run anew whose budget of calls was spent, where it may now make more: kept answers are not paid again."""
-    before = record.get("sent") or {}
-    old, new = before.get("max_calls"), limits.max_calls
-    spent = before.get("calls", old) == old  # a run that was broken off does not say how many it made
+    new = limits.max_calls
+    if isinstance(record, BegunRecord):
+        old, spent = record.max_calls, True  # it does not say how many it made
+    else:
+        old = record.sent.max_calls if record.sent else None
+        spent = record.sent is not None and record.sent.calls == old
     if old is None or not spent or (new is not None and new <= old):
         return
     store.reopen(folder)
-    again = {"version": record["version"], "state": "running", "request": record["request"], "sent": {"max_calls": new}}
-    store.write_json(folder / store.RECORD, again)
+    store.write_record(folder, BegunRecord(record.request, new))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from facegap.derive.never_shown import never_shown_sentences
 from facegap.errors import TableError
 from facegap.inputs.manifests.near_names import MissingFile, missing_files, told
 from facegap.inputs.manifests.read import Manifest
+from facegap.store.record import ColourRecord
 from facegap.tables import NEVER_SHOWN
 
 MOST_UNREADABLE = 0.01  # of the manifest; beyond it something is wrong with the files and not with a few of them
@@ -75,11 +75,8 @@ class Unreadable:
             )
 
 
-def colour_record(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
+def colour_record(rows: pd.DataFrame, colour: str) -> ColourRecord:
     """For run.json: how colour profiles were treated, and how many images carry which; `converted` were brought to sRGB."""
     counts = rows["profile"].value_counts()
-    return {
-        "treatment": colour,
-        "profiles": {str(name) or "none": int(count) for name, count in counts.items()},
-        "converted": int(rows["converted"].sum()),
-    }
+    profiles = {str(name) or "none": int(count) for name, count in counts.items()}
+    return ColourRecord(colour, profiles, converted=int(rows["converted"].sum()))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings, Output
+    from facegap.store.record import RunRecord
     from facegap.store.run import Matched, Run, Searched
 
 
@@ -29,7 +30,7 @@ class Evidence:
     matched, searched  : comparisons and searches; None without them
     """
 
-    record: Mapping[str, Any]
+    record: RunRecord
     faces: pd.DataFrame
     predictions: pd.DataFrame
     embeddings: NDArray[np.float32] | None = None

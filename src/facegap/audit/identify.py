@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,10 @@ from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.thresholds import THRESHOLD_SET, Templates
 from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
-from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError
 from facegap.matching import search
 from facegap.statistics.curves import threshold_at_fmr
+from facegap.store.record import IdentificationRecord, Operating
 from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
 
@@ -28,10 +27,10 @@ NOBODY = np.int64(-1)  # the person of a probe of whom nobody can be the mate
 
 @dataclass(frozen=True)
 class Identification:
-    """What identification gave: the stored searches and entries of run.json."""
+    """What identification gave: the stored searches, and what run.json says of them."""
 
     searched: Searched
-    record: dict[str, Any]
+    record: IdentificationRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +60,8 @@ def identify(
     lists = candidate_lists(gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers)
     searched = Searched(resolved.search_roles, lists)
     points = fpir_points(templates, threshold_set, resolved, searched, gallery, workers=workers)
-    record = {
-        "ranks": list(settings.rank),
-        "roles": roles_in_words(settings, verify.seed),
-        "operating": [{"threshold": point.threshold, "source": point.source} for point in points],
-    }
-    return Identification(searched, {"identification": record})
+    record = IdentificationRecord(settings.rank, roles_in_words(settings, verify.seed), tuple(points))
+    return Identification(searched, record)
 
 
 def side_of(templates: Templates, chosen: BoolArray, people: IntArray) -> Side:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,16 @@ def audit_predictions(
     require_something_to_judge(answers, table, chosen)
     rows = answered_rows(table.frame, answers, chosen)
     name = model or predictions.stem
-    request = request_of(resolved, "predictions", model=name, predictions_sha256=answers.sha256, classes=list(chosen))
+    request = replace(
+        request_of(resolved, "predictions"), model=name, predictions_sha256=answers.sha256, classes=chosen
+    )
     record = black_box_record(resolved, {"classify": name}, request)
-    record |= {"classes": list(chosen), "says_age": bool(answers.frame["age"].notna().any())}
-    record["warnings"] += [*answer_warnings(answers, chosen), *label_warnings(table, chosen)]
+    record = replace(
+        record,
+        classes=chosen,
+        says_age=bool(answers.frame["age"].notna().any()),
+        warnings=(*record.warnings, *answer_warnings(answers, chosen), *label_warnings(table, chosen)),
+    )
     evidence = Evidence(
         record, check(rows_of_faces(rows), FACES, "faces"), predictions_table(rows, table.frame, chosen)
     )

@@ -20,9 +20,9 @@ from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, named_group, roles_of
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import with_tone
-from facegap.derive.verification import Operating
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.curves import allowed_false_matches
+from facegap.store.record import Operating
 from facegap.types import BoolArray
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from facegap.audit.settings import AuditSettings
     from facegap.audit.thresholds import Templates
     from facegap.inputs.manifests.read import Manifest
+    from facegap.store.record import ComparisonRecord, RequestRecord
     from facegap.store.run import Run
+    from facegap.types import Execution
 
 Progress = Callable[[int, int], None]  # images done, images in all
 
@@ -78,16 +80,17 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
     from facegap.audit.finish import finish
-    from facegap.audit.record import RECORD_VERSION, models_request, request_of, require_same_request
+    from facegap.audit.record import request_of, require_same_request, with_models
     from facegap.store import run as store
+    from facegap.store.record import BegunRecord
 
     settings, folder = resolved.settings, place.folder
-    request = request_of(resolved, "images", **models_request(loaded))
+    request = with_models(request_of(resolved, "images"), loaded)
     card = service_among(loaded.cards)
     if (folder / store.RECORD).exists():
         require_same_functions(folder, settings)
-        record = store.read_record(folder)
-        require_same_request(folder, record.get("request"), request)
+        record = store.read_any_record(folder)
+        require_same_request(folder, record.request, request)
         if card is not None:
             take_up_again(folder, record, settings.service)
         if store.is_whole(folder):
@@ -95,9 +98,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
             store.require_unbroken(folder)  # a report added to it would give changed files new hashes
             return store.read_run(folder)
     else:
-        begun = {"version": RECORD_VERSION, "state": "running", "request": request}
-        more = {"sent": {"max_calls": settings.service.max_calls}} if card is not None else {}
-        store.write_json(folder / store.RECORD, begun | more)
+        store.write_record(folder, BegunRecord(request, None if card is None else settings.service.max_calls))
     started = time.perf_counter_ns()
     if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
         process(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded, settings)
@@ -165,7 +166,7 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
     return sum(min(rows, (number + 1) * part_rows) - number * part_rows for number in parts)
 
 
-def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: dict[str, Any], started: int) -> Evidence:
+def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, started: int) -> Evidence:
     """What is known when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
     from facegap.audit.identify import identify
@@ -177,7 +178,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: dict[st
     rows, faces, templates = gathered(folder, resolved.manifest, loaded)
     record = record_of(resolved, loaded, request, rows)
     if loaded.stages.service is not None:
-        record["sent"] = loaded.stages.service.sent()
+        record = replace(record, sent=loaded.stages.service.sent())
     evidence = Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, loaded.models.classes))
     if templates is not None:
         threshold_set, workers = None, loaded.execution.workers
@@ -185,15 +186,20 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: dict[st
             _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
             store.write_threshold_set(folder, resolved.threshold_set.frame, other_faces)
         matching = match(templates, threshold_set, resolved, workers=workers)
-        record |= matching.record
-        record["execution"]["notes"] += [matching.record[key] for key in ("matching_filter",) if key in matching.record]
+        record = replace(record, comparison=matching.record, execution=with_filter(record.execution, matching.record))
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
         if resolved.search_roles is not None:
             found = identify(templates, threshold_set, resolved, workers=workers)
-            record |= found.record
+            record = replace(record, identification=found.record)
             evidence = replace(evidence, searched=found.searched)
-    record["timing"]["wall_s_of_last_start"] = round((time.perf_counter_ns() - started) / 1e9, 3)
-    return evidence
+    wall_s = round((time.perf_counter_ns() - started) / 1e9, 3)
+    return replace(evidence, record=replace(record, timing=replace(record.timing, wall_s_of_last_start=wall_s)))
+
+
+def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution:
+    """What the run ran on, with a note on how its pairs were screened."""
+    notes = () if comparison.all_pairs is None else (comparison.all_pairs.filter,)
+    return replace(execution, notes=execution.notes + notes)
 
 
 def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, pd.DataFrame, Templates | None]:

@@ -22,6 +22,7 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
+from facegap.store.record import RunRecord, ScoresFile
 from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
@@ -55,7 +56,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     require_one_go(settings)
     with run_folder(settings.output) as place:
         matching = match(templates, None, resolved, workers=settings.models.workers or usable_cores())
-        request = request_of(resolved, "embeddings", model=model)
+        request = replace(request_of(resolved, "embeddings"), model=model)
         record = black_box_record(resolved, {"detect": model, "embed": model}, request)
         return finish(resolved, compared(record, resolved, usable, matching, vectors), place)
 
@@ -92,15 +93,14 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     require_one_go(settings)
     with run_folder(settings.output) as place:
         matching = listed_matching(pairs, resolved, None, everybody)
-        request = request_of(resolved, "scores", model=model, scores_sha256=listed.sha256)
-        request["manifest_sha256"] = None if stated is None else stated.sha256
-        record = black_box_record(resolved, {"embed": model}, request)
-        record["scores"] = {
-            "sha256": listed.sha256,
-            "layout": listed.layout,
-            "rows": len(listed),
-            "without_score": listed.lost,
-        }
+        request = replace(
+            request_of(resolved, "scores"),
+            model=model,
+            scores_sha256=listed.sha256,
+            manifest_sha256=None if stated is None else stated.sha256,
+        )
+        file = ScoresFile(listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost)
+        record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
         return finish(resolved, compared(record, resolved, everybody, matching), place)
 
 
@@ -272,7 +272,7 @@ def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFra
 
 
 def compared(
-    record: dict[str, Any],
+    record: RunRecord,
     resolved: ResolvedAudit,
     usable: NDArray[np.bool_],
     matching: Matching,
@@ -282,7 +282,7 @@ def compared(
     frame = resolved.manifest.frame
     silent = frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     return Evidence(
-        {**record, **matching.record},
+        replace(record, comparison=matching.record),
         black_box_faces(frame, np.where(usable, "ok", "no_template")),
         check(silent, PREDICTIONS, "predictions"),
         vectors,

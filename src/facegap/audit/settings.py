@@ -451,7 +451,12 @@ class Identify:
         maximum=0.95,
     )
     rank: tuple[int, ...] = setting(
-        (1, 10), help="Candidates read; may be given again", heading=IDENTIFICATION, minimum=1, read=in_order
+        (1, 10),
+        help="Candidates read; may be given again",
+        heading=IDENTIFICATION,
+        minimum=1,
+        maximum=10_000,
+        read=in_order,
     )
     fpir: tuple[float, ...] = setting(
         (),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,9 @@ from facegap.audit.settings import Verify
 from facegap.derive.comparisons import Comparisons, impostors_within
 from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
-from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import ThresholdChoice, allowed_false_matches
+from facegap.store.record import Operating, TransferPoint
 from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
@@ -184,7 +183,7 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
     return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
 
 
-def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[dict[str, Any]]:
+def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[TransferPoint]:
     """Per target, grouping and known group the threshold at the target among the group's own impostor pairs.
 
     threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;
@@ -197,24 +196,26 @@ def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verif
         cells = cells_of(basis.table, grouping)
         for k in np.flatnonzero(cells.known):
             for target in settings.fmr:
-                point = group_point(basis, cells.codes == k, target)
-                points.append({"grouping": list(grouping), "on": str(cells.groups[k]), "target": target, **point})
-                points[-1]["source"] = f"FMR {target:g} on {cells.groups[k]} alone, of {basis.words}: {point['source']}"
+                points.append(
+                    group_point(basis, cells.codes == k, grouping=grouping, name=str(cells.groups[k]), target=target)
+                )
     return points
 
 
-def group_point(basis: Basis, group: BoolArray, target: float) -> dict[str, Any]:
+def group_point(basis: Basis, group: BoolArray, *, grouping: Grouping, name: str, target: float) -> TransferPoint:
     """The threshold of one group at one target, with the subjects behind it."""
     scores, trials = impostors_within(basis.pairs, group)
     subjects = basis.table["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
     allowed = int(np.floor(target * trials * (1 + 1e-12)))
-    told: dict[str, Any] = {"threshold": None, "reason": "", "subjects": len(set(subjects)), "source": ""}
+    where = f"FMR {target:g} on {name} alone, of {basis.words}: "
+    point = TransferPoint(grouping, name, target, None, "", len(set(subjects)), where)
     if allowed < 1:
-        return {**told, "reason": TOO_FEW}
+        return replace(point, reason=TOO_FEW)
     if allowed > len(scores):
-        return {**told, "reason": NOT_LISTED}
+        return replace(point, reason=NOT_LISTED)
     choice = threshold_among(scores, trials, target, basis.pairs)
-    return {**told, "threshold": choice.threshold, "source": f"{choice.false_matches} of {trials} impostor pairs"}
+    words = f"{where}{choice.false_matches} of {trials} impostor pairs"
+    return replace(point, threshold=choice.threshold, source=words)
 
 
 def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str) -> BoolArray:

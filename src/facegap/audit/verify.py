@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,9 @@ from facegap.derive.comparisons import (
     without,
 )
 from facegap.derive.groupings import Cells
-from facegap.derive.verification import Operating
 from facegap.errors import StatisticsError
 from facegap.matching import choose_filter, count_scores, score_pairs
+from facegap.store.record import AllPairsRecord, ComparisonRecord, ListedPairsRecord, Operating
 from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
@@ -43,10 +43,10 @@ SAMPLED_PAIRS = 200_000
 
 @dataclass(frozen=True)
 class Matching:
-    """What matching gave: the stored comparisons, and entries of run.json."""
+    """What matching gave: the stored comparisons, and what run.json says of them."""
 
     matched: Matched
-    record: dict[str, Any]
+    record: ComparisonRecord
 
 
 def match(templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, *, workers: int) -> Matching:
@@ -87,12 +87,8 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
         counted = count(templates, evaluated, resolved, excluded, workers=workers, reach=lowest)
     counts = counted.counts
     require_reach(counts, points)
-    record = {
-        **points_record(points, transfer),
-        "unknown_pairs": counts.unknown_pairs,
-        "excluded_pairs": len(excluded),
-        "matching_filter": counted.filter_reason,
-    }
+    told = AllPairsRecord(counts.unknown_pairs, len(excluded), counted.filter_reason)
+    record = ComparisonRecord(tuple(points), tuple(transfer), all_pairs=told)
     return Matching(Matched(resolved.roles, excluded, counts), record)
 
 
@@ -109,12 +105,6 @@ def basis_of(
     counts = count(templates, taking_part, resolved, excluded, workers=workers).counts
     pairs = counted_comparisons(counts, templates.subjects, templates.enrolled, taking_part, excluded)
     return Basis(pairs, templates.table, words, resolved.target_group)
-
-
-def points_record(points: Sequence[Operating], transfer: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The thresholds of a run for run.json."""
-    operating = [{"threshold": p.threshold, "source": p.source, "targets": list(p.targets)} for p in points]
-    return {"operating": operating, "transfer_points": list(transfer)}
 
 
 def require_reach(counts: ScoreCounts, points: Sequence[Operating]) -> None:
@@ -233,13 +223,12 @@ def listed_matching(
             basis = Basis(own, manifest, words + lost, resolved.target_group)
         points, transfer = operating_points(basis, settings), transfer_points(basis, resolved.groupings, settings)
     kept = without(pairs[["left", "right"]].to_numpy(np.int64), excluded, len(manifest))
-    listed = {
-        "listed": len(pairs),
-        "reviewed_and_left_out": int((~kept).sum()),
-        "evaluation": int(sides.all(axis=1).sum()),
-        "threshold_set": int((~sides).all(axis=1).sum()),
-        "between": between,
-    }
-    return Matching(
-        Matched(resolved.roles, excluded, pairs=pairs), {**points_record(points, transfer), "pairs": listed}
+    listed = ListedPairsRecord(
+        listed=len(pairs),
+        reviewed_and_left_out=int((~kept).sum()),
+        evaluation=int(sides.all(axis=1).sum()),
+        threshold_set=int((~sides).all(axis=1).sum()),
+        between=between,
     )
+    record = ComparisonRecord(tuple(points), tuple(transfer), listed_pairs=listed)
+    return Matching(Matched(resolved.roles, excluded, pairs=pairs), record)

@@ -74,7 +74,7 @@ def compare(
     shared = together(runs, labels)
     with fitting_together(folders[0]):
         record = runs[0].record
-        found = compared(shared, min_subjects=int(record["min_subjects"]), level=float(record["level"]), seed=seed)
+        found = compared(shared, min_subjects=record.min_subjects, level=record.level, seed=seed)
         if not len(found.paired):
             raise RunError(f"{folders[0]}: nothing that both runs measured; compare runs of the same kind of model")
         speed = speed_table(shared, found.sides)
@@ -95,7 +95,7 @@ def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
 
 def judged(run: Run) -> list[str]:
     """Names of the models whose errors are counted; a detector only where it is alone."""
-    models = run.record["models"]
+    models = run.record.models
     return [str(name) for task, name in models.items() if task != "detect"] or [str(name) for name in models.values()]
 
 

@@ -21,7 +21,7 @@ from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
-from facegap.derive.verification import METRICS, Operating
+from facegap.derive.verification import METRICS
 from facegap.statistics.gaps import ALPHA, RATIO_METRICS
 from facegap.statistics.paired_bootstrap import (
     AnyRate,
@@ -34,6 +34,7 @@ from facegap.statistics.paired_bootstrap import (
 )
 from facegap.statistics.paired_errors import paired_errors
 from facegap.statistics.verdicts import holm
+from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -144,9 +143,8 @@ def run_table(runs: Together) -> PageTable:
 
 def run_line(label: str, run: Run) -> tuple[str, ...]:
     """One run."""
-    points: Sequence[Mapping[str, Any]] = run.record.get("operating", [])
-    told = "; ".join(f"{score(float(point['threshold']))} ({clean(point['source'])})" for point in points) or score(
+    told = "; ".join(f"{score(point.threshold)} ({clean(point.source)})" for point in run.record.operating) or score(
         math.nan
     )
-    models = ", ".join(f"{task} {clean(name)}" for task, name in run.record["models"].items())
-    return clean(label), models, told, f"{len(run.manifest):,}", clean(run.record["manifest"]["sha256"])
+    models = ", ".join(f"{task} {clean(name)}" for task, name in run.record.models.items())
+    return clean(label), models, told, f"{len(run.manifest):,}", clean(run.record.manifest.sha256)

@@ -77,7 +77,7 @@ def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
 def differences_of(first: Run, other: Run) -> list[str]:
     """What differs between the manifests of two runs, and between the people that are judged."""
     found = []
-    if first.record["manifest"]["sha256"] != other.record["manifest"]["sha256"]:
+    if first.record.manifest.sha256 != other.record.manifest.sha256:
         found.append("its manifest file has another sha256")
     here, there = set(first.manifest["image"]), set(other.manifest["image"])
     if here != there:

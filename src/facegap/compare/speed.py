@@ -9,9 +9,11 @@ import pandas as pd
 
 from facegap.compare.shared_people import Together
 from facegap.derive.results import TASK_OF_METRIC
+from facegap.store.record import StageTime
 from facegap.store.run import Run
 
 WAY = ("decode", "detect", "crop")  # before the model that is judged
+NOT_TIMED = StageTime(0, None, None)
 
 
 def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
@@ -42,18 +44,17 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
 
 def timing_of(run: Run, task: str) -> dict[str, Any]:
     """What a run measured of one model, and on what."""
-    spent = run.record["timing"].get("per_image", {})
-    own = spent.get(task, {})
-    way = [spent.get(stage, {}).get("median_ms") for stage in (*WAY, task)]
-    used = run.record.get("execution", {})
-    timed = own.get("median_ms") is not None
+    spent, used = run.record.timing.per_image, run.record.execution
+    own = spent.get(task, NOT_TIMED)
+    way = [spent.get(stage, NOT_TIMED).median_ms for stage in (*WAY, task)]
+    known = [median for median in way if median is not None]
     return {
-        "faces_timed": int(own.get("images", 0)),
-        "ms_per_face": own["median_ms"] if timed else math.nan,
-        "ms_per_face_p95": own["p95_ms"] if timed else math.nan,
-        "ms_whole_way": sum(way) if timed and None not in way else math.nan,
-        "device": used.get("device_name", ""),
-        "threads": used.get("threads", 0),
-        "workers": used.get("workers", 0),
-        "batch": used.get("batch", 0),
+        "faces_timed": own.images,
+        "ms_per_face": math.nan if own.median_ms is None else own.median_ms,
+        "ms_per_face_p95": math.nan if own.p95_ms is None else own.p95_ms,
+        "ms_whole_way": sum(known) if len(known) == len(way) else math.nan,
+        "device": used.device_name,
+        "threads": used.threads,
+        "workers": used.workers,
+        "batch": used.batch,
     }

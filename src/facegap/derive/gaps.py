@@ -75,9 +75,10 @@ def noise_of(
     doubt = doubt_of(run.labels, run.manifest, doubted[0], subjects)
     if doubt is None:
         return {}
-    stated = run.record["labels"]
+    stated = run.record.labels
+    assert stated is not None
     redraw = drawn_from(doubt, cells, units_of(cells, subjects))
-    return redrawn_gaps(redraw, families, metrics, stated["draws"], stated["seed"], run.record["level"])
+    return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
 
 
 def redrawn_gaps(
@@ -112,7 +113,7 @@ def metric_family(
     codes = known_codes(cells, trials)
     groups = tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
     wrong = errors & trials
-    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record["level"])
+    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level)
     correlation = shared_subjects(wrong, subjects, codes, len(groups))
     family = gap_family(
         groups,
@@ -123,8 +124,8 @@ def metric_family(
         metric=metric,
         model=model_of(run, metric),
         family="*".join(cells.grouping),
-        level=run.record["level"],
-        minimum_subjects=run.record["min_subjects"],
+        level=run.record.level,
+        minimum_subjects=run.record.min_subjects,
         correlation=correlation,
     )
     return Family(family, groups, found, correlation)

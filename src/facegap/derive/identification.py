@@ -6,7 +6,7 @@ The group is the probe's. The gallery is as it is: intervals speak of other prob
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from facegap.derive.results import groupings_of, model_of, rate_row, subject_cod
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
+from facegap.store.record import IdentificationRecord, Operating
 from facegap.store.run import Run, Searched
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
@@ -81,7 +82,7 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
         for grouping in groupings_of(run)
         for cells in [cells_of(run.manifest, grouping)]
         for group, rate in zip(
-            cells.groups, group_rates(cells, trials, errors, subjects, run.record["level"]), strict=True
+            cells.groups, group_rates(cells, trials, errors, subjects, run.record.level), strict=True
         )
     ]
 
@@ -101,7 +102,7 @@ def family_rows(
     run: Run, point: SearchPoint, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
 ) -> list[dict[str, Any]]:
     """One family of GAPS."""
-    codes, level = known_codes(cells, trials), run.record["level"]
+    codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level)
     family = gap_family(
@@ -116,7 +117,7 @@ def family_rows(
         threshold_from=point.source,
         family=point.family(cells.grouping),
         level=level,
-        minimum_subjects=run.record["min_subjects"],
+        minimum_subjects=run.record.min_subjects,
         correlation=shared_subjects(errors, subjects, codes, len(groups)),
     )
     return [asdict(gap) for gap in family.rows()]
@@ -138,7 +139,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     searches = searches_of(run, searched)
     missed = {
         rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, "", ""))
-        for rank in range(1, max(run.record["identification"]["ranks"]) + 1)
+        for rank in range(1, max(search_record(run).ranks) + 1)
     }
     non_mated = np.zeros(len(run.manifest), np.bool_)
     non_mated[searches.rows[~searches.mated]] = True
@@ -148,7 +149,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
             np.bincount(cells.codes[who], minlength=len(cells.groups))
             for who in (roles_shown(run, searched) == GALLERY, non_mated)
         ]
-        rates = {rank: group_rates(cells, *found, subjects, run.record["level"]) for rank, found in missed.items()}
+        rates = {rank: group_rates(cells, *found, subjects, run.record.level) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):
             first = {
                 "model": model_of(run, "fnir"),
@@ -202,18 +203,24 @@ def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray
 
 def search_points(run: Run, searched: Searched) -> list[SearchPoint]:
     """The judgements of a run: each rank alone, then FNIR at each rank and FPIR at every threshold."""
-    return list(points_at(run.record, gallery_in_words(run, searched)))
+    stated, gallery = search_record(run), gallery_in_words(run, searched)
+    return list(points_at(stated.ranks, [*run.record.operating, *stated.operating], gallery))
 
 
-def points_at(record: Any, gallery: str) -> Iterator[SearchPoint]:
-    """`search_points` from what run.json says of ranks and thresholds."""
-    ranks = record["identification"]["ranks"]
+def points_at(ranks: Sequence[int], operating: Sequence[Operating], gallery: str) -> Iterator[SearchPoint]:
+    """`search_points` at some ranks and thresholds."""
     for rank in ranks:
         yield SearchPoint("fnir", rank, math.nan, "", gallery)
-    for stored in [*record.get("operating", []), *record["identification"]["operating"]]:
+    for point in operating:
         for rank in ranks:
-            yield SearchPoint("fnir", rank, stored["threshold"], stored["source"], gallery)
-        yield SearchPoint("fpir", None, stored["threshold"], stored["source"], gallery)
+            yield SearchPoint("fnir", rank, point.threshold, point.source, gallery)
+        yield SearchPoint("fpir", None, point.threshold, point.source, gallery)
+
+
+def search_record(run: Run) -> IdentificationRecord:
+    """What run.json tells of the searches of a run that has some."""
+    assert run.record.identification is not None
+    return run.record.identification
 
 
 def gallery_in_words(run: Run, searched: Searched) -> str:
@@ -238,7 +245,7 @@ def searches_of(run: Run, searched: Searched) -> Searches:
     probe, gallery = lists["probe"].to_numpy(np.int64), lists["gallery"].to_numpy(np.int64)
     inside = place[probe] >= 0
     line, column = place[probe[inside]], lists["rank"].to_numpy(np.int64)[inside] - 1
-    scores = np.full((len(rows), max(run.record["identification"]["ranks"]) + 1), np.nan)
+    scores = np.full((len(rows), max(search_record(run).ranks) + 1), np.nan)
     scores[line, column] = lists["score"].to_numpy(np.float64)[inside]
     is_mate = np.zeros(scores.shape, np.bool_)
     is_mate[line, column] = people[probe[inside]] == people[gallery[inside]]

@@ -13,11 +13,12 @@ from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribu
 from facegap.derive.outcomes import age_errors, counted
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
+from facegap.store.record import Task
 from facegap.store.run import Run
 from facegap.tables import RATES, check
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
 
-TASK_OF_METRIC = {
+TASK_OF_METRIC: dict[str, Task] = {
     "fta": "detect",
     "no_answer_rate": "classify",
     "error_rate_answered": "classify",
@@ -34,13 +35,13 @@ def subject_codes(manifest: pd.DataFrame) -> IntArray:
 
 def groupings_of(run: Run) -> list[Grouping]:
     """The groupings of a run: everybody first, then those of --by."""
-    return [(), *(tuple(grouping) for grouping in run.record["groupings"])]
+    return [(), *run.record.groupings]
 
 
 def model_of(run: Run, metric: str) -> str:
     """Name of the model that a metric judges: rates of comparisons judge the embedder."""
-    models = run.record["models"]
-    return str(models[TASK_OF_METRIC.get(metric, "embed")])
+    models = run.record.models
+    return models[TASK_OF_METRIC.get(metric, "embed")]
 
 
 def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
@@ -49,9 +50,9 @@ def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
         run.faces,
         run.predictions,
         age_errors(run.predictions, run.manifest),
-        detected="detect" in run.record["models"],
-        says_gender=bool(run.record["classes"]),
-        says_age=run.record["says_age"] and "age" in run.manifest.columns,
+        detected="detect" in run.record.models,
+        says_gender=bool(run.record.classes),
+        says_age=run.record.says_age and "age" in run.manifest.columns,
     )
 
 
@@ -82,7 +83,7 @@ def metric_rows(
 ) -> list[dict[str, Any]]:
     """One row of RATES per cell of a grouping."""
     codes = np.where(trials, cells.codes, -1)
-    level = run.record["level"]
+    level = run.record.level
     found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level)
     return [
         rate_row(metric, model_of(run, metric), group, attributes, rate)
@@ -123,7 +124,7 @@ def rate_row(
 
 def age_table(run: Run) -> pd.DataFrame:
     """Mean absolute error of age, in years, by group; an empty frame where no age was both predicted and labelled."""
-    if not run.record["says_age"] or "age" not in run.manifest.columns:
+    if not run.record.says_age or "age" not in run.manifest.columns:
         return pd.DataFrame()
     distance = age_errors(run.predictions, run.manifest)
     subjects, attributes = subject_codes(run.manifest), attribute_columns(groupings_of(run))
@@ -142,7 +143,7 @@ def age_row(
 ) -> dict[str, Any]:
     """One group's mean absolute error of age."""
     counted_here = inside & np.isfinite(distance)
-    found = clustered_mean(distance[counted_here], subjects[counted_here], level=run.record["level"])
+    found = clustered_mean(distance[counted_here], subjects[counted_here], level=run.record.level)
     return {
         "model": model_of(run, "age"),
         **attributes,

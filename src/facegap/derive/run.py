@@ -20,8 +20,9 @@ from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
-from facegap.derive.verification import GroupRates, Operating, group_rates, verification_rows
+from facegap.derive.verification import GroupRates, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
+from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
 from facegap.tables import GAPS, RATES, check
 
@@ -35,10 +36,10 @@ def derived(run: Run) -> Run:
     extra: dict[str, pd.DataFrame] = {}
     operating = operating_of(run)
     if pairs is not None and run.matched is not None:
-        found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record["level"]))
+        found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record.level))
         model = model_of(run, "fmr")
         rates = joined(
-            rates, verification_rows(found, pairs, model, groupings_of(run), run.record["level"]), RATES.columns
+            rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level), RATES.columns
         )
         gaps = joined(gaps, verification_gaps(run, pairs, found, model), GAPS.columns)
         extra |= verification_tables(run, run.matched, pairs, found, model)
@@ -50,8 +51,8 @@ def derived(run: Run) -> Run:
     stages = stages_of(
         run.faces,
         run.predictions,
-        detected="detect" in run.record["models"],
-        says_gender=bool(run.record["classes"]),
+        detected="detect" in run.record.models,
+        says_gender=bool(run.record.classes),
         pairs=pairs,
         threshold=first.threshold,
     )
@@ -73,19 +74,16 @@ def joined(frame: pd.DataFrame, rows: Sequence[dict[str, Any]], fixed: Any) -> p
 
 def operating_of(run: Run) -> list[Operating]:
     """The thresholds of a run and where they come from."""
-    return [
-        Operating(point["threshold"], point["source"], tuple(point.get("targets", ())))
-        for point in run.record.get("operating", [])
-    ]
+    return list(run.record.operating)
 
 
 def verification_tables(
     run: Run, matched: Matched, pairs: Comparisons, found: Sequence[GroupRates], model: str
 ) -> dict[str, pd.DataFrame]:
     """The further tables of a verification audit by file name; those without rows are left out."""
-    groupings, level = groupings_of(run), run.record["level"]
-    points = run.record.get("transfer_points", [])
-    least = run.record["min_subjects"]
+    groupings, level = groupings_of(run), run.record.level
+    points = run.record.transfer_points
+    least = run.record.min_subjects
     tables = {
         "review_pairs.csv": review_table(pairs, run.manifest),
         "scores.csv": scores_table(pairs, matched.counts, run.manifest, groupings),

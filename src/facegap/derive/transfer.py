@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
 from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.results import rate_row
-from facegap.derive.verification import Operating
+from facegap.store.record import Operating, TransferPoint
 from facegap.types import Group, Rate
 
 WORST = "the group that needs the highest threshold"
@@ -23,7 +24,7 @@ def transfer_table(
     pairs: Comparisons,
     manifest: pd.DataFrame,
     groupings: Sequence[Grouping],
-    points: Sequence[Mapping[str, Any]],
+    points: Sequence[TransferPoint],
     operating: Sequence[Operating],
     model: str,
     level: float,
@@ -50,47 +51,50 @@ def transfer_table(
         [
             row
             for point in [*points, *worst_points(points, min_subjects)]
-            if point["threshold"] is not None
-            for row in rows_at(point, run_thresholds.get(float(point["target"]), np.nan), rates, attributes, model)
+            for row in rows_at(point, run_thresholds.get(point.target, np.nan), rates, attributes, model)
         ]
     )
 
 
-def worst_points(points: Sequence[Mapping[str, Any]], min_subjects: int) -> list[dict[str, Any]]:
+def worst_points(points: Sequence[TransferPoint], min_subjects: int) -> list[TransferPoint]:
     """Per grouping and target the highest of the groups' thresholds: at it, every ranked group meets the target.
 
     Groups of fewer than `min_subjects` threshold-set subjects, or with too few impostor pairs for the target, are not
     ranked, and the source names them: one of these may need a higher threshold still. Fewer than two ranked: none.
     """
-    families: dict[tuple[str, float], list[Mapping[str, Any]]] = {}
+    families: dict[tuple[str, float], list[TransferPoint]] = {}
     for point in points:
-        families.setdefault(("*".join(point["grouping"]), float(point["target"])), []).append(point)
+        families.setdefault(("*".join(point.grouping), point.target), []).append(point)
     found = []
     for family in families.values():
-        small = [point for point in family if point["subjects"] < min_subjects or point["reason"] == TOO_FEW]
+        small = [point for point in family if point.subjects < min_subjects or point.reason == TOO_FEW]
         ranked = [point for point in family if point not in small]
-        reached = [point for point in ranked if point["threshold"] is not None]
+        reached = [(point.threshold, point) for point in ranked if point.threshold is not None]
         if len(ranked) < 2 or not reached:
             continue
-        worst = max(reached, key=lambda point: float(point["threshold"]))
-        unjudged = f"; not ranked, too few: {', '.join(str(point['on']) for point in small)}" if small else ""
-        found.append({**worst, "source": f"{worst['source']}; {WORST}{unjudged}"})
+        _, worst = max(reached, key=lambda entry: entry[0])
+        unjudged = f"; not ranked, too few: {', '.join(point.on for point in small)}" if small else ""
+        found.append(replace(worst, source=f"{worst.source}; {WORST}{unjudged}"))
     return found
 
 
 def rows_at(
-    point: Mapping[str, Any],
+    point: TransferPoint,
     operating_threshold: float,
     rates: Callable[[Grouping, float], Rates],
     attributes: Sequence[str],
     model: str,
 ) -> Iterator[dict[str, Any]]:
-    """The rates of everybody and of every group of the point's grouping, without FMR where its list does not reach."""
-    threshold = float(point["threshold"])
-    for grouping in ((), tuple(point["grouping"])):
+    """The rates of everybody and of every group of the point's grouping, without FMR where its list does not reach.
+
+    None where the point has no threshold.
+    """
+    if (threshold := point.threshold) is None:
+        return
+    for grouping in ((), point.grouping):
         before = rates(grouping, operating_threshold)
         for (group, metric), rate in rates(grouping, threshold).items():
-            row = rate_row(metric, model, group, attributes, rate, threshold, str(point["source"]))
+            row = rate_row(metric, model, group, attributes, rate, threshold, point.source)
             change = rate.value - before[group, metric].value if (group, metric) in before else np.nan
             yield {**row, "operating_threshold": operating_threshold, "change_from_operating": change}
 

@@ -24,22 +24,11 @@ from facegap.derive.results import rate_row
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
+from facegap.store.record import Operating
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 MOST_MATRIX_GROUPS = 40  # 780 cells; a matrix beyond that is read by nobody
 METRICS = ("fmr", "fnmr", "gfar", "gfrr")
-
-
-@dataclass(frozen=True)
-class Operating:
-    """A threshold, and where it comes from: printed wherever a rate at it is printed.
-
-    targets : the FMR that it was found for; several where they lead to one threshold, none where it was given
-    """
-
-    threshold: float
-    source: str
-    targets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
-from facegap.derive.verification import Operating
+from facegap.store.record import Operating
 from facegap.tables import NEVER_SHOWN
 from facegap.types import BoolArray
 

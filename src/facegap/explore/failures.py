@@ -52,7 +52,7 @@ def lost_faces(view: Explored, groups: AnyArray) -> pd.DataFrame:
 
 def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
     """Wrong answers, and labelled images without one; with the cut."""
-    if not view.run.record.get("classes"):
+    if not view.run.record.classes:
         return []
     said = cut_predictions(view, cut) if view.has_probability else view.run.predictions
     found = []

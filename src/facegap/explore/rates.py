@@ -48,7 +48,7 @@ class Explored:
     @property
     def level(self) -> float:
         """Of every interval."""
-        return float(self.run.record["level"])
+        return self.run.record.level
 
     def cells(self, grouping: Grouping) -> Cells:
         """The groups of a grouping."""
@@ -65,10 +65,10 @@ def explored(run: Run) -> Explored:
     floor = -math.inf if pairs is None else pairs.floor
     # below the floor nothing is listed, so the slider goes a little further to show that it is not known
     lowest = min(ends[0], floor - 0.05) if math.isfinite(floor) else ends[0]
-    known = bool(len(run.record.get("classes", ()))) and run.predictions["probability"].notna().any()
+    known = bool(run.record.classes) and run.predictions["probability"].notna().any()
     return Explored(
         run,
-        ((), *(tuple(grouping) for grouping in run.record["groupings"])),
+        ((), *run.record.groupings),
         subject_codes(run.manifest),
         pairs,
         threshold,
@@ -153,7 +153,7 @@ def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> list[Rate
         return []
     shown = range(min(len(cells.groups), MOST_GROUPS))
     places = [(g, g) for g in shown] + list(combinations(shown, 2))
-    least, rows = int(view.run.record["min_subjects"]), []
+    least, rows = view.run.record.min_subjects, []
     for g, h in places:
         other = None if g == h else cells.codes == h
         rate = false_match_rate(view.pairs, threshold, cells.codes == g, other, generalised=False, level=view.level)
@@ -220,7 +220,7 @@ def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
 
 def answers_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate]:
     """Error rates of every group with the cut, the proportion without an answer, and the values without a cut."""
-    cells, classes = view.cells(grouping), bool(len(view.run.record.get("classes", ())))
+    cells, classes = view.cells(grouping), bool(view.run.record.classes)
     ages = np.full(len(view.subjects), np.nan)
     found = []
     for predictions in (cut_predictions(view, cut), view.run.predictions):

@@ -209,7 +209,7 @@ def people_frame(rows: Sequence[MovedPeople]) -> pd.DataFrame:
 
 def shown_tables(view: Explored) -> tuple[str, ...]:
     """The tables that a run has something for."""
-    verifies, answered = view.pairs is not None, bool(view.run.record.get("classes"))
+    verifies, answered = view.pairs is not None, bool(view.run.record.classes)
     return tuple(
         name
         for name, has in (
@@ -217,7 +217,7 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
             ("people", verifies),
             ("matrix", verifies),
             ("answers", answered),
-            ("faces", "detect" in view.run.record["models"]),
+            ("faces", "detect" in view.run.record.models),
         )
         if has
     )
@@ -230,7 +230,7 @@ def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
         return table_of("people who move", PEOPLE, people_moved(view, asked.grouping, asked.threshold), notes=(note,))
     if name == "matrix":
         return matrix_text(matrix_at(view, asked.grouping, asked.threshold), view, asked)
-    rows, least = rates_of(name, view, asked), int(view.run.record["min_subjects"])
+    rows, least = rates_of(name, view, asked), view.run.record.min_subjects
     small = any(is_small(row, least) for row in rows)
     return table_of(
         RATE_TITLES[name],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -88,7 +88,7 @@ def run_export(run: Run) -> dict[str, Any]:
         "differentials": differentials_of(run),
         "throughput": throughput_of(run),
         "uncertainty": uncertainty_of(run),
-        "warnings": unnamed([str(warning) for warning in run.record.get("warnings", [])], run),
+        "warnings": unnamed(list(run.record.warnings), run),
     }
     whole["reported"] = [
         {"item": item.item, "where": item.where, "present": not item.missing, "missing": item.missing}
@@ -101,10 +101,10 @@ def run_export(run: Run) -> dict[str, Any]:
 def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     """What the standard asks for, and what of it this run lacks."""
     verifies, throughput = run.matched is not None, whole["throughput"]
-    named = run.record["manifest"]["has_subjects"]
+    named = run.record.manifest.has_subjects
     asked = (
         ("tasks evaluated", "tasks", whole["tasks"], "the run has no task"),
-        ("demographic groups", "groups", run.record["groupings"], "the run is not split by any group"),
+        ("demographic groups", "groups", run.record.groupings, "the run is not split by any group"),
         (
             "how groups were labelled",
             "groups",
@@ -147,16 +147,13 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
 
 def groups_told(run: Run) -> bool:
     """Whether the run says by whom or what the labels of its groups were given: those it joined itself do."""
-    used = {name for grouping in run.record["groupings"] for name in grouping}
-    joined = run.record.get("labels", {}).get("columns", {}) if isinstance(run.record.get("labels"), dict) else {}
-    return bool(used) and used <= set(joined)
+    used = {name for grouping in run.record.groupings for name in grouping}
+    return bool(used) and used <= set(run.record.label_columns)
 
 
 def has_phenotype(run: Run) -> bool:
     """Whether the groups include measured or annotated skin tone."""
-    return any(
-        name.startswith(("measured_", "annotated_")) for grouping in run.record["groupings"] for name in grouping
-    )
+    return any(name.startswith(("measured_", "annotated_")) for grouping in run.record.groupings for name in grouping)
 
 
 # ---- the parts ----
@@ -164,54 +161,59 @@ def has_phenotype(run: Run) -> bool:
 
 def tasks_of(run: Run) -> list[str]:
     """What was evaluated."""
-    found = ["detection"] if "detect" in run.record["models"] else []
-    found += ["gender classification"] if run.record.get("classes") else []
-    found += ["age estimation"] if run.record.get("says_age") else []
+    found = ["detection"] if "detect" in run.record.models else []
+    found += ["gender classification"] if run.record.classes else []
+    found += ["age estimation"] if run.record.says_age else []
     found += ["verification (1:1)"] if run.matched is not None else []
     return found + (["identification (1:N)"] if run.searched is not None else [])
 
 
 def system_of(run: Run) -> dict[str, Any]:
     """The models with their hashes and licences, and what they ran on."""
-    used = run.record.get("execution", {})
-    cards = run.record.get("request", {}).get("cards", {})
+    used = run.record.execution
     models = [
         {
             "task": task,
             "name": name,
-            "sha256": used.get("models", {}).get(name, ""),
-            **{key: cards.get(task, {}).get(key, "") or "" for key in ("licence", "citation")},
-            "training_data": (cards.get(task, {}).get("training_data") or {}).get("description", ""),
-            "known_limits": list(cards.get(task, {}).get("known_limits", [])),
+            "sha256": used.models.get(name, ""),
+            **of_card(run.record.request.card(task)),
         }
-        for task, name in run.record["models"].items()
+        for task, name in run.record.models.items()
     ]
     return {
         "models": models,
-        "device": used.get("device_name", ""),
-        "providers": list(used.get("providers_used", [])),
-        "precision": used.get("precision", ""),
-        "versions": dict(used.get("versions", {})),
+        "device": used.device_name,
+        "providers": list(used.providers_used),
+        "precision": used.precision,
+        "versions": dict(used.versions),
+    }
+
+
+def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card of a model says of its licence, training and limits; empty where it says nothing, or where none is."""
+    training, limits = card.get("training_data"), card.get("known_limits")
+    return {
+        **{key: str(card.get(key) or "") for key in ("licence", "citation")},
+        "training_data": str(training.get("description", "")) if isinstance(training, Mapping) else "",
+        "known_limits": [str(limit) for limit in limits] if isinstance(limits, list) else [],
     }
 
 
 def data_of(run: Run) -> dict[str, Any]:
     """The manifest: hash and sizes."""
-    stated = run.record["manifest"]
-    people = int(run.manifest["subject"].nunique()) if stated["has_subjects"] else None
+    stated = run.record.manifest
+    people = int(run.manifest["subject"].nunique()) if stated.has_subjects else None
     return {
-        "manifest_sha256": stated["sha256"],
+        "manifest_sha256": stated.sha256,
         "images": len(run.manifest),
         "people": people,
-        "excluded_by_condition": int(stated.get("excluded_by_where", 0)),
+        "excluded_by_condition": stated.excluded_by_where,
         "face_outcomes": {str(key): int(count) for key, count in run.faces["outcome"].value_counts().items()},
     }
 
 
 def groups_of(run: Run) -> dict[str, Any]:
     """By what people are grouped, how many have which label, and where labels come from."""
-    joined = run.record.get("labels")
-    of_joined = joined.get("columns", {}) if isinstance(joined, dict) else {}
     columns = []
     for name in attribute_columns(groupings_of(run)):
         images = run.manifest[name].value_counts()
@@ -219,7 +221,9 @@ def groups_of(run: Run) -> dict[str, Any]:
         columns.append(
             {
                 "attribute": name,
-                "labelled_by": "a joined table of tone" if name in of_joined else "the source of the manifest",
+                "labelled_by": "a joined table of tone"
+                if name in run.record.label_columns
+                else "the source of the manifest",
                 "labels": [
                     {"label": str(label), "images": int(count), "people": int(people.loc[str(label)])}
                     for label, count in images.items()
@@ -227,21 +231,21 @@ def groups_of(run: Run) -> dict[str, Any]:
             }
         )
     groupings = [list(grouping) for grouping in groupings_of(run)]
-    return {"groupings": groupings, "attributes": columns, "minimum_subjects": run.record["min_subjects"]}
+    return {"groupings": groupings, "attributes": columns, "minimum_subjects": run.record.min_subjects}
 
 
 def thresholds_of(run: Run) -> dict[str, Any]:
     """How thresholds were set, and what they are."""
-    points = run.record.get("operating", [])
-    verify = run.record.get("request", {}).get("settings", {}).get("verify", {})
-    given = verify.get("threshold", [])
-    kinds = {"published": PUBLISHED in given, "given": bool(given), "in_sample": verify.get("in_sample")}
+    points = run.record.operating
+    given = run.record.request.setting("verify", "threshold") or []
+    in_sample = run.record.request.setting("verify", "in_sample")
+    kinds = {"published": PUBLISHED in given, "given": bool(given), "in_sample": in_sample}
     kind = next((kind for kind, holds in kinds.items() if holds), "set")
     return {
         "convention": "accept when score >= threshold",
         "policy": POLICIES[kind] if points else "",
         "points": [
-            {"threshold": point["threshold"], "source": point["source"], "target_fmr": list(point.get("targets", []))}
+            {"threshold": point.threshold, "source": point.source, "target_fmr": list(point.targets)}
             for point in points
         ],
     }
@@ -339,20 +343,20 @@ def differentials_of(run: Run) -> list[dict[str, Any]]:
 
 def throughput_of(run: Run) -> dict[str, Any]:
     """Milliseconds per image by stage, and by group where the run measured that."""
-    timing = run.record["timing"]
+    timing = run.record.timing
     overall = [
-        {"stage": stage, "images": spent["images"], "median_ms": spent["median_ms"], "p95_ms": spent["p95_ms"]}
-        for stage, spent in timing.get("per_image", {}).items()
-        if spent["images"]
+        {"stage": stage, "images": spent.images, "median_ms": spent.median_ms, "p95_ms": spent.p95_ms}
+        for stage, spent in timing.per_image.items()
+        if spent.images
     ]
-    return {"overall": overall, "by_group": list(timing.get("by_group", []))}
+    return {"overall": overall, "by_group": [asdict(spent) for spent in timing.by_group]}
 
 
 def uncertainty_of(run: Run) -> dict[str, Any]:
     """How intervals and tests are made."""
     return {
-        "level": run.record["level"],
-        "unit": PEOPLE if run.record["manifest"]["has_subjects"] else "each image counts as a person",
+        "level": run.record.level,
+        "unit": PEOPLE if run.record.manifest.has_subjects else "each image counts as a person",
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
         "multiplicity": "Holm's p over all pairs of groups of one grouping, metric, model and threshold",
     }

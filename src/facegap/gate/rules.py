@@ -116,7 +116,7 @@ def nothing(rule: Rule, run: Run) -> str:
         return missing
     if len(rule.groups) == 1 and rule.kind in ("gap", "verdict"):
         return "a gap is between two groups: name both, or none for all"
-    thresholds = ", ".join(score(float(point["threshold"])) for point in run.record.get("operating", []))
+    thresholds = ", ".join(score(point.threshold) for point in run.record.operating)
     return f"its thresholds are {thresholds}" if thresholds else "its groups are too small to be tested"
 
 

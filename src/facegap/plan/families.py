@@ -12,9 +12,9 @@ from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
 from facegap.derive.results import groupings_of, run_metrics, subject_codes
 from facegap.derive.run import comparisons_of, operating_of
-from facegap.derive.verification import Operating
 from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
 from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS
+from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
@@ -35,7 +35,7 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
     for family in [*single_families(run), *pair_families(run, left_out)]:
         if len(family.groups) < 2:
             left_out.append(
-                f"{family.metric} by {family.grouping}: fewer than two groups of {run.record['min_subjects']} subjects"
+                f"{family.metric} by {family.grouping}: fewer than two groups of {run.record.min_subjects} subjects"
             )
         elif len(family.groups) > MOST_GROUPS:
             left_out.append(
@@ -122,7 +122,7 @@ def singles(
         mine = codes == code
         _, person = np.unique(subjects[mine], return_inverse=True)
         tried = np.bincount(person.reshape(-1))
-        if len(tried) >= run.record["min_subjects"]:
+        if len(tried) >= run.record.min_subjects:
             people.append(People(name, tried.astype(np.int64)))
             errors.append(np.bincount(person.reshape(-1), weights=wrong[mine]).astype(np.float64))
             trials.append(tried.astype(np.float64))
@@ -140,7 +140,7 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
         usable = group & pairs.counted & pairs.enrolled
         count = images_of(pairs.subjects, usable)
         present = np.flatnonzero(count)
-        if len(present) < run.record["min_subjects"]:
+        if len(present) < run.record.min_subjects:
             continue
         place = np.cumsum(count > 0) - 1
         wrong = place[pairs.subjects[between(listed, usable, None)]]

@@ -53,7 +53,7 @@ def chosen_rows(run: Run) -> list[dict[str, Any]]:
     frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"]))
     frame["label"], frame["prediction"] = run.predictions["label"], run.predictions["prediction"]
     frame["failure"] = failures(run)
-    finest: list[str] = max(run.record["groupings"], key=len, default=[])
+    finest = max(run.record.groupings, key=len, default=())
     frame["group"] = run.manifest[list(finest)].agg(" ".join, axis=1) if finest else ""
     wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable"])]
     return list(in_turn(wrong))[:MOST_EXAMPLES]

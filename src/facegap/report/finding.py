@@ -88,11 +88,11 @@ def contrast(run: Run) -> Contrast | None:
 
 def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
     """Rates of one metric at the first threshold of the run; of searches at the first judgement of their lists."""
-    operating = run.record.get("operating", [])
+    operating = run.record.operating
     if rows and rows[0].metric in ("fnir", "fpir"):
         return [row for row in rows if row.threshold_from == rows[0].threshold_from]
     if rows and operating and rows[0].metric in ("fmr", "fnmr"):
-        return [row for row in rows if row.threshold == operating[0]["threshold"]]
+        return [row for row in rows if row.threshold == operating[0].threshold]
     return list(rows)
 
 

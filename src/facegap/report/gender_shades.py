@@ -87,7 +87,7 @@ def gender_shades_tables(
     if answers is None:
         return [TextTable(title or "as in Gender Shades", ("per cent",), (), notes=(NOTHING_TO_SHOW,))]
     columns = columns_of(answers)
-    rates = rates_of(answers, columns, run.record["level"])
+    rates = rates_of(answers, columns, run.record.level)
     crossed = f"gender x {answers.attribute}" if answers.attribute else "gender"
     title = title or f"as in Gender Shades: {crossed}"
     one_image_each = len(np.unique(answers.subjects)) == len(answers.subjects)
@@ -108,7 +108,7 @@ def gender_shades_tables(
 def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
     """Row label -> column head -> Rate, whose `errors` are what the row counts; empty where `answers_of` is None."""
     answers = answers_of(run)
-    return {} if answers is None else rates_of(answers, columns_of(answers), run.record["level"])
+    return {} if answers is None else rates_of(answers, columns_of(answers), run.record.level)
 
 
 def answers_of(run: Run) -> Answers | None:
@@ -136,7 +136,7 @@ def answers_of(run: Run) -> Answers | None:
 
 def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
     """The two kinds to compare: the classes, or where there are more those that images are labelled with."""
-    kinds = set(run.record["classes"])
+    kinds = set(run.record.classes)
     if len(kinds) > 2:
         kinds &= set(run.predictions["label"].to_numpy()[counts])
     if len(kinds) != 2:
@@ -148,7 +148,7 @@ def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
 def other_attribute(run: Run) -> str:
     """What gender is crossed with: what --by crosses it with (tone before others), else tone if labelled, else ""."""
     crossed = [
-        name for grouping in run.record["groupings"] if "gender" in grouping for name in grouping if name != "gender"
+        name for grouping in run.record.groupings if "gender" in grouping for name in grouping if name != "gender"
     ]
     if crossed:
         return "tone" if "tone" in crossed else str(crossed[0])
@@ -285,7 +285,7 @@ def notes_of(
     run: Run, answers: Answers, columns: Sequence[Column], rates: Mapping[str, Mapping[str, Rate]]
 ) -> tuple[str, ...]:
     """What the labels measure, and what a reader of the numbers alone would miss."""
-    minimum = run.record["min_subjects"]
+    minimum = run.record.min_subjects
     silent = int((answers.called == "").sum())
     neither = int((~np.isin(answers.called, ["", *answers.genders])).sum())
     unlabelled = int((answers.other == UNKNOWN).sum())
@@ -297,7 +297,7 @@ def notes_of(
         (
             True,
             "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
-            f"At least, at most: ends of {level_text(run.record['level'])} intervals in which people, not images, are what varies.",
+            f"At least, at most: ends of {level_text(run.record.level)} intervals in which people, not images, are what varies.",
         ),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
         (

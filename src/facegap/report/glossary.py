@@ -54,21 +54,21 @@ def limits_of(run: Run) -> list[str]:
     found = [*LIMITS]
     record = run.record
     metrics = set(run.rates["metric"])
-    if not record["manifest"]["has_subjects"]:
+    if not record.manifest.has_subjects:
         found.append(
             "The data names no people, so each image counts as a person of its own. If some are in it twice, the intervals "
             "are too narrow and, among comparisons, photographs of one person count as false matches."
         )
-    if any("IN-SAMPLE" in str(point["source"]) for point in record.get("operating", [])):
+    if any("IN-SAMPLE" in point.source for point in record.operating):
         found.append("The threshold was found on the very pairs it is judged on, so the rates at it are too kind.")
     if "fmr" in metrics and not run.rates.loc[run.rates["metric"] == "fnmr", "trials"].gt(0).any():
         found.append("Nobody has two photographs, so nothing is said about people who are refused.")
-    if excluded := record["manifest"]["excluded_by_where"]:
+    if excluded := record.manifest.excluded_by_where:
         found.append(
             f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them."
         )
     if small := small_groups(run):
-        found.append(f"Too few people to rank (fewer than {record['min_subjects']}): {', '.join(small)}.")
+        found.append(f"Too few people to rank (fewer than {record.min_subjects}): {', '.join(small)}.")
     return found
 
 
@@ -78,7 +78,7 @@ def small_groups(run: Run) -> list[str]:
     most: dict[str, int] = {}
     for group, subjects in zip(rates["group"], rates["subjects"], strict=True):
         most[str(group)] = max(most.get(str(group), 0), int(subjects))
-    names = [clean(name) for name, subjects in most.items() if subjects < run.record["min_subjects"]]
+    names = [clean(name) for name, subjects in most.items() if subjects < run.record.min_subjects]
     return names if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
 
 

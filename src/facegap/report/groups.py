@@ -105,21 +105,20 @@ def verdict_table(run: Run) -> TextTable:
 def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
-        f"All pairs are in gaps.csv. Brackets are {level_text(run.record['level'])} intervals, each of one gap by itself; p is "
+        f"All pairs are in gaps.csv. Brackets are {level_text(run.record.level)} intervals, each of one gap by itself; p is "
         "Holm's over all pairs of the family, and never less strict. Subjects, not images, are what varies."
     )
-    small = f"Groups of fewer than {run.record['min_subjects']} subjects, and rows without a label, are in no pair."
+    small = f"Groups of fewer than {run.record.min_subjects} subjects, and rows without a label, are in no pair."
     return tested, small, *threshold_notes(run)
 
 
 def threshold_notes(run: Run) -> list[str]:
     """Where each threshold of the gaps comes from."""
-    points = [*run.record.get("operating", []), *run.record.get("identification", {}).get("operating", [])]
+    searched = run.record.identification
+    points = [*run.record.operating, *(searched.operating if searched else ())]
     judged = set(run.gaps["threshold"])
     return [
-        f"Threshold {score(point['threshold'])}: {clean(point['source'])}."
-        for point in points
-        if point["threshold"] in judged
+        f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in points if point.threshold in judged
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from facegap.derive.identification import SearchPoint, search_points
+from facegap.derive.identification import SearchPoint, search_points, search_record
 from facegap.report.rate_tables import count_text
 from facegap.report.rows.rates import rate_rows
 from facegap.report.rows.searches import SearchRow, SearchRows, search_rows
@@ -23,7 +23,7 @@ def search_table(run: Run, found: SearchRows) -> TextTable:
     """The groups of one grouping by the judgements at one threshold; groups too small to rank are dimmed."""
     point = found.points[0]
     at = "no threshold" if found.is_closed else f"threshold {score(point.threshold)}"
-    notes = [f"N: {point.gallery}; {run.record['identification']['roles']}."]
+    notes = [f"N: {point.gallery}; {search_record(run).roles}."]
     notes += [f"Threshold: {point.given}."] if point.given else []
     columns = [
         Column[SearchRow]("group", lambda row: clean(row.group)),
@@ -59,7 +59,7 @@ def search_findings(run: Run) -> list[str]:
     """The worst and the best group of every grouping, for false alarms and for mates missed at the shortest list."""
     if run.searched is None:
         return []
-    shortest, rows = min(run.record["identification"]["ranks"]), rate_rows(run)
+    shortest, rows = min(search_record(run).ranks), rate_rows(run)
     return [
         sentence
         for point in search_points(run, run.searched)

@@ -36,12 +36,12 @@ FAILED_COLUMNS = (
 
 def outcome_table(run: Run) -> TextTable:
     """Every row of the manifest, by what became of it."""
-    excluded = run.record["manifest"]["excluded_by_where"]
+    excluded = run.record.manifest.excluded_by_where
     notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
-    if "detect" not in run.record["models"]:
+    if "detect" not in run.record.models:
         notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
-    if sent := run.record.get("sent"):
-        notes.append(f"{sent['images']} images were sent to {clean(sent['recipient'])}, in {sent['calls']} calls.")
+    if sent := run.record.sent:
+        notes.append(f"{sent.images} images were sent to {clean(sent.recipient)}, in {sent.calls} calls.")
     return table_of("what became of the images", COUNT_COLUMNS, outcome_rows(run), notes=notes)
 
 
@@ -61,10 +61,8 @@ def answer_notes(run: Run) -> list[str]:
 
 def timing_table(run: Run) -> TextTable:
     """Milliseconds per image of each stage."""
-    used = run.record["execution"]
-    note = (
-        f"{used['device_name']}; {', '.join(used['providers_used'])}; {used['workers']} workers, batch {used['batch']}"
-    )
+    used = run.record.execution
+    note = f"{used.device_name}; {', '.join(used.providers_used)}; {used.workers} workers, batch {used.batch}"
     return table_of("time per image", TIMING_COLUMNS, timing_rows(run), notes=(clean(note),))
 
 

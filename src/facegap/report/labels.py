@@ -35,7 +35,7 @@ TRUST_NOTE = (
 
 def label_tables(run: Run) -> list[TextTable]:
     """Tables on joined labels: who has which, the gaps under drawn labels, the gaps as labels are trusted less."""
-    if not run.record.get("labels"):
+    if run.record.labels is None:
         return []
     counts = counts_table(run)
     return [*([counts] if counts.rows else []), *doubt_tables(run)]
@@ -43,7 +43,7 @@ def label_tables(run: Run) -> list[TextTable]:
 
 def doubt_tables(run: Run) -> list[TextTable]:
     """The gaps under drawn labels, and as labels are trusted less; nothing for a run without joined labels."""
-    if not run.record.get("labels"):
+    if run.record.labels is None:
         return []
     doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
     return [*doubted, *(trust_table(found) for found in trust_rows(run))]
@@ -60,8 +60,9 @@ def counts_table(run: Run) -> TextTable:
 
 def doubt_table(run: Run) -> TextTable:
     """A line per family: its widest gap by the labels as they are, and under drawn labels."""
-    rows = uncertain_rows(run)
-    draws = f"{uncertainty(rows[0]).draws} draws, seed {run.record['labels']['seed']}."
+    rows, stated = uncertain_rows(run), run.record.labels
+    assert stated is not None
+    draws = f"{uncertainty(rows[0]).draws} draws, seed {stated.seed}."
     return table_of("the same gaps if labels are doubted", DOUBTED, rows, notes=(draws, *DRAWN_NOTES))
 
 

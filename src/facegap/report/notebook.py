@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, p_value
 from facegap.store.checksums import SUMS
+from facegap.store.record import RunRecord
 from facegap.store.run import Run as StoredRun
 from facegap.store.run import write_bytes
 
@@ -76,7 +77,7 @@ class Run:
         return self.stored.predictions.copy()
 
     @property
-    def record(self) -> Any:
+    def record(self) -> RunRecord:
         """Settings, execution, timing and warnings, as in run.json."""
         return self.stored.record
 
@@ -173,7 +174,7 @@ class Run:
             .get_template("notebook.html")
             .render(
                 about=about(self.stored),
-                alarms=list(self.stored.record.get("alarms", [])),
+                alarms=list(self.stored.record.alarms),
                 finding=headline(self.stored),
                 table=verdict_lines(self.stored),
                 figure=figure,
@@ -203,18 +204,18 @@ def main_chart(run: StoredRun) -> Figure | None:
 
 def about(run: StoredRun) -> str:
     """What was audited in a line: models, images and people, groups."""
-    models = ", ".join(dict.fromkeys(clean(name) for name in run.record["models"].values()))
-    people = f" of {run.manifest['subject'].nunique():,} people" if run.record["manifest"]["has_subjects"] else ""
+    models = ", ".join(dict.fromkeys(clean(name) for name in run.record.models.values()))
+    people = f" of {run.manifest['subject'].nunique():,} people" if run.record.manifest.has_subjects else ""
     groups = ", ".join(clean(" x ".join(grouping)) for grouping in groupings_of(run)) or "nothing"
     return f"facegap run: {models}; {len(run.manifest):,} images{people}; groups by {groups}"
 
 
 def contents(run: StoredRun) -> str:
     """What the tables hold in a line, what puts every number in doubt before all else."""
-    alarms = "".join(f"{clean(alarm)}. " for alarm in run.record.get("alarms", []))
+    alarms = "".join(f"{clean(alarm)}. " for alarm in run.record.alarms)
     verdicts = ", ".join(f"{count} {clean(verdict)}" for verdict, count in run.gaps["verdict"].value_counts().items())
     tested = f"{len(run.gaps):,} gaps" + (f" ({verdicts})" if verdicts else "")
-    warnings = len(run.record["warnings"])
+    warnings = len(run.record.warnings)
     warned = f"; {warnings} warning{'s' if warnings > 1 else ''} in its record" if warnings else ""
     return f"{alarms}{len(run.rates):,} rates, {tested}{warned}"
 

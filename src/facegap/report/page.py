@@ -159,8 +159,8 @@ def page(
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
     """What a reader must know below the alarms, without the names of images and people unless these were asked for."""
-    alarms = run.record.get("alarms", [])  # these stand above everything else
-    found = [str(warning) for warning in run.record["warnings"] if warning not in alarms]
+    alarms = run.record.alarms  # these stand above everything else
+    found = [warning for warning in run.record.warnings if warning not in alarms]
     return found if include_ids else unnamed(found, run)
 
 

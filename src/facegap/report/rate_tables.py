@@ -27,7 +27,7 @@ OfGroup = Mapping[str, RateRow]  # the rates of one group by metric
 def rate_tables(run: Run) -> list[TextTable]:
     """Per grouping, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
     rows = [row for row in rate_rows(run) if row.metric not in SEARCH_METRICS]  # those have tables of their own
-    least = int(run.record["min_subjects"])
+    least = run.record.min_subjects
     tables = []
     for grouping in [(), *groupings_of(run)]:
         title = " x ".join(grouping) or "everybody"

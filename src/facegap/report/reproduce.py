@@ -10,10 +10,10 @@ from typing import Any
 from facegap.audit.settings import differing
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
+from facegap.store.record import RunRecord
 from facegap.store.run import Run, sha256
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
-LABEL_FILES = ("tone", "annotations")
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
 FILES = {  # of the audits of black boxes
     "predictions": ("PREDICTIONS.csv", MANIFEST),
@@ -22,23 +22,22 @@ FILES = {  # of the audits of black boxes
 }
 
 
-def command_of(record: Mapping[str, Any]) -> str:
+def command_of(record: RunRecord) -> str:
     """The command of an audit, with file names for paths; for black boxes the names of their files stay open.
 
     Its options are the settings of run.json that differ from their defaults in audit/settings.py. What no command can name
     stands behind it as a comment of the shell: a manifest that was given in memory, a Python function as a model.
     """
-    request = record.get("request", {})
-    options = differing(request.get("settings", {})) | {"--classes": ",".join(request.get("classes", []))}
-    options["--model"] = request.get("model")
-    if request.get("audit") == "scores" and request.get("manifest_sha256"):
+    request = record.request
+    options = differing(request.settings) | {"--classes": ",".join(request.classes), "--model": request.model}
+    if request.audit == "scores" and request.manifest_sha256:
         options["--manifest"] = MANIFEST
-    options["--by"] = ",".join("*".join(grouping) for grouping in record["groupings"])
+    options["--by"] = ",".join("*".join(grouping) for grouping in record.groupings)
     functions = {option: value for option, value in options.items() if isinstance(value, Mapping)}
     named = {option: value for option, value in options.items() if option not in functions}
-    words = ["facegap", *words_of_command(request.get("audit", "")), *option_words(named), "--out", "RUN"]
+    words = ["facegap", *words_of_command(request.audit), *option_words(named), "--out", "RUN"]
     remarks = [f"{option} was the Python function {clean(value['function'])}" for option, value in functions.items()]
-    if request.get("in_memory"):
+    if request.in_memory:
         remarks.insert(0, f"the manifest was given in memory; save it as {MANIFEST}")
     return " ".join([*words, f"# {'; '.join(remarks)}"] if remarks else words)
 
@@ -62,16 +61,14 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
 
 def hash_table(run: Run, folder: Path | None) -> TextTable:
     """sha256 of what went in (manifest, weights, lists of pairs) and of the tables that came out; of no table without a folder."""
-    record, request = run.record, run.record.get("request", {})
-    rows = [("manifest", str(record["manifest"]["sha256"]))]
-    if request.get("threshold_set_sha256"):
-        rows.append(("threshold-set manifest", str(request["threshold_set_sha256"])))
-    rows += [("list of pairs", str(value)) for value in request.get("pair_lists_sha256", [])]
-    joined = record.get("labels") or {}
-    rows += [(name, str(joined[name]["sha256"])) for name in LABEL_FILES if name in joined]
-    if "predictions_sha256" in request:
-        rows.append(("predictions", str(request["predictions_sha256"])))
-    rows += [(f"model {clean(name)}", str(value)) for name, value in record["execution"]["models"].items()]
+    record, request = run.record, run.record.request
+    rows = [("manifest", record.manifest.sha256)]
+    rows += [("threshold-set manifest", request.threshold_set_sha256)] if request.threshold_set_sha256 else []
+    rows += [("list of pairs", sha256_of_list) for sha256_of_list in request.pair_lists_sha256]
+    rows += list(record.labels.files.items()) if record.labels else []
+    rows += [("predictions", request.predictions_sha256)] if request.predictions_sha256 else []
+    rows += [("scores", request.scores_sha256)] if request.scores_sha256 else []
+    rows += [(f"model {clean(name)}", value) for name, value in record.execution.models.items()]
     if folder is not None:
         rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
     return TextTable(
@@ -81,25 +78,25 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
 
 def version_table(run: Run) -> TextTable:
     """Versions of what computed."""
-    rows = tuple((clean(name), clean(version)) for name, version in run.record["execution"]["versions"].items())
+    rows = tuple((clean(name), clean(version)) for name, version in run.record.execution.versions.items())
     return TextTable("versions", ("package", "version"), rows)
 
 
 def execution_table(run: Run) -> TextTable:
     """What the models really ran on, as found out after they were opened."""
-    used = run.record["execution"]
+    used = run.record.execution
     rows = [
-        ("device asked for", used.get("device_asked", "")),
-        ("device", used["device_name"]),
-        ("provider asked for", ", ".join(used.get("providers_asked", []))),
-        ("provider used", ", ".join(used["providers_used"])),
-        ("workers, threads each", f"{used['workers']}, {used.get('threads', 0)}"),
-        ("batch", str(used["batch"])),
-        ("precision", used.get("precision", "")),
+        ("device asked for", used.device_asked),
+        ("device", used.device_name),
+        ("provider asked for", ", ".join(used.providers_asked)),
+        ("provider used", ", ".join(used.providers_used)),
+        ("workers, threads each", f"{used.workers}, {used.threads}"),
+        ("batch", str(used.batch)),
+        ("precision", used.precision),
         *(
             (f"graph nodes of {name}", ", ".join(f"{count} on {where}" for where, count in nodes.items()))
-            for name, nodes in used.get("nodes", {}).items()
+            for name, nodes in used.nodes.items()
         ),
     ]
     shown = tuple((clean(key), clean(value)) for key, value in rows if value)
-    return TextTable("execution", ("what", "value"), shown, notes=tuple(clean(note) for note in used.get("notes", [])))
+    return TextTable("execution", ("what", "value"), shown, notes=tuple(clean(note) for note in used.notes))

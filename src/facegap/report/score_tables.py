@@ -33,8 +33,8 @@ def score_table(run: Run) -> TextTable:
 
 def transfer_table_text(run: Run) -> TextTable:
     """What everybody, and the group furthest from the target, gets at each group's threshold."""
-    silent = [point for point in run.record.get("transfer_points", []) if point["threshold"] is None]
-    notes = [f"No threshold of {clean(point['on'])}: {clean(point['reason'])}." for point in silent]
+    silent = [point for point in run.record.transfer_points if point.threshold is None]
+    notes = [f"No threshold of {clean(point.on)}: {clean(point.reason)}." for point in silent]
     return table_of("what each group's threshold does to everybody", TRANSFERS, transfer_rows(run), notes=notes)
 
 

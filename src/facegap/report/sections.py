@@ -133,7 +133,7 @@ def verdicts(run: Run) -> Section:
 
 def gender_shades(run: Run) -> Section:
     """The table of Gender Shades over this run."""
-    tables = shades_tables(run, WIDTH_ON_PAPER) if run.record["classes"] else []
+    tables = shades_tables(run, WIDTH_ON_PAPER) if run.record.classes else []
     lead = "The same errors in the rows and columns of the study that began such audits (Buolamwini and Gebru, 2018)."
     shown = tuple(PageTable(table, "wide") for table in tables)
     return Section("gender-shades", "As Gender Shades prints it", lead, tables=shown)
@@ -154,7 +154,7 @@ def errors(run: Run, figures: Sequence[Figure]) -> Section:
 def lost(run: Run, figures: Sequence[Figure], *, include_ids: bool) -> Section:
     """Where images are lost."""
     tables = [PageTable(outcome_table(run), "plain", folded=True)]
-    tables += [PageTable(prediction_table(run), "plain", folded=True)] if run.record["classes"] else []
+    tables += [PageTable(prediction_table(run), "plain", folded=True)] if run.record.classes else []
     tables += [PageTable(failed_table(run), folded=True)] if include_ids else []
     lead = "An image that gives no face or no answer is a failure too. None is left out of the counts."
     return Section("lost", "Where images are lost", lead, (), tuple(figures), tuple(tables))
@@ -228,7 +228,7 @@ def tone(run: Run, figures: Sequence[Figure]) -> Section:
     """Skin tone: how many people have which label, and what doubt about the labels does to the gaps."""
     lead = "How many people have which label of skin tone. Colours are shown as swatches of the scale and nowhere else."
     terms = ("measured tone",) if any(name.startswith("measured_") for name in run.manifest.columns) else ()
-    shown = (PageTable(counts_table(run)),) if run.record.get("labels") else ()
+    shown = (PageTable(counts_table(run)),) if run.record.labels else ()
     return Section("tone", "Skin tone of the people", lead, terms, tuple(figures), shown)
 
 
@@ -243,7 +243,7 @@ def failed(examples: Sequence[Example]) -> Section:
 
 def timing(run: Run) -> Section:
     """What it took, and on what."""
-    tables = [PageTable(timing_table(run), "plain")] if run.record["timing"]["per_image"] else []
+    tables = [PageTable(timing_table(run), "plain")] if run.record.timing.per_image else []
     lead = "Measured while the audit ran; the device is what was really used."
     return Section("timing", "Time and device", lead, tables=(*tables, PageTable(execution_table(run), "plain")))
 

@@ -22,9 +22,9 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_table(run)] if len(run.age) else []
     found += [outcome_table(run)]
-    found += [prediction_table(run)] if run.record["classes"] else []
+    found += [prediction_table(run)] if run.record.classes else []
     found += [failed_table(run)] if include_ids else []
-    return [*found, timing_table(run)] if run.record["timing"]["per_image"] else found
+    return [*found, timing_table(run)] if run.record.timing.per_image else found
 
 
 def findings(run: Run) -> list[str]:

@@ -145,10 +145,10 @@ def print_alarms(alarms: Sequence[str]) -> None:
 
 def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
     """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
-    alarms = run.record.get("alarms", [])
+    alarms = run.record.alarms
     print_alarms(alarms)
     print_tables(overview.all_tables(run, view=view, include_ids=include_ids, width=console().width))
-    print_warnings([warning for warning in run.record["warnings"] if warning not in alarms])
+    print_warnings([warning for warning in run.record.warnings if warning not in alarms])
     out = console()
     for sentence in overview.findings(run):
         out.print(Text(clean(sentence)))

@@ -111,7 +111,7 @@ def audited(vendor: str, folder: Path) -> Run:
     write_bytes(manifest, csv_text(("image", "gender", "tone"), zip(names, people.gender, people.tone, strict=True)))
     write_bytes(answers, csv_text(("image", "prediction"), zip(names, people.prediction, strict=True)))
     run = audit_predictions(answers, manifest, AuditSettings(by=BY), model=vendor)
-    record = {**run.record, "source": SOURCE, "warnings": [SECONDARY, *run.record["warnings"]]}
+    record = replace(run.record, source=SOURCE, warnings=(SECONDARY, *run.record.warnings))
     return replace(run, record=record)
 
 
@@ -232,7 +232,7 @@ def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
     """Every gap of the error within the true group, vendor by vendor, the worse group first."""
     first = next(iter(runs.values()))
     notes = (
-        f"source = {SOURCE}. Points are per cent of people, with {level_text(first.record['level'])} intervals. p is Holm's over "
+        f"source = {SOURCE}. Points are per cent of people, with {level_text(first.record.level)} intervals. p is Holm's over "
         "the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin is a choice of facegap's.",
         "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
     )

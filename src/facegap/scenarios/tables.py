@@ -16,6 +16,7 @@ from facegap.report.text import clean, level_text, rough_percent
 from facegap.scenarios.group_rates import Measured, measured_rates
 from facegap.scenarios.quantities import Answer, Line, Quantity
 from facegap.scenarios.rules import SCENARIOS, Scenario
+from facegap.store.record import RunRecord
 from facegap.store.run import fitting_together, read_csv, read_record
 from facegap.tables import RATES, check
 from facegap.types import Rate
@@ -57,7 +58,7 @@ def scenario_tables(
         for rows in rows_by_threshold(rates, scenario, name, folder, grouping, threshold):
             measured = measured_rates(rows, attributes_of(record), grouping)
             answer = scenario.answer(measured, **given)
-            tables += answer_tables(answer, measured, grouping, record["min_subjects"])
+            tables += answer_tables(answer, measured, grouping, record.min_subjects)
             assumptions += answer.assumptions
     return tables, tuple(dict.fromkeys(assumptions))
 
@@ -109,14 +110,14 @@ def checked_rates(folder: Path) -> pd.DataFrame:
     return check(read_csv(path), RATES, str(path))
 
 
-def attributes_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+def attributes_of(record: RunRecord) -> tuple[str, ...]:
     """The attribute columns of a run's RATES."""
-    return attribute_columns([tuple(grouping) for grouping in record["groupings"]])
+    return attribute_columns(record.groupings)
 
 
-def chosen_grouping(record: Mapping[str, Any], folder: Path, by: str | None) -> tuple[str, ...]:
+def chosen_grouping(record: RunRecord, folder: Path, by: str | None) -> tuple[str, ...]:
     """The grouping that is asked for; the first of the run by default, everybody where it has none."""
-    groupings = [tuple(grouping) for grouping in record["groupings"]]
+    groupings = record.groupings
     if by is None:
         return groupings[0] if groupings else ()
     wanted = tuple(name.strip() for name in by.split("*"))

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,7 +48,8 @@ from facegap.store.files import (
     writing,
 )
 from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
-from facegap.tables import GAPS, LABEL_GAP_COLUMNS, LABELS, RATES, check
+from facegap.store.record import BegunRecord, RunRecord, parse_record
+from facegap.tables import GAPS, LABELS, RATES, check
 
 __all__ = [
     "EMPTY_NPY_BYTES",
@@ -80,6 +79,7 @@ __all__ = [
     "join_embeddings",
     "npy_bytes",
     "open_folder",
+    "read_any_record",
     "read_csv",
     "read_embeddings",
     "read_matched",
@@ -102,6 +102,7 @@ __all__ = [
     "write_matched",
     "write_parquet",
     "write_part",
+    "write_record",
     "write_run",
     "write_searched",
     "write_threshold_set",
@@ -109,7 +110,6 @@ __all__ = [
 ]
 
 RECORD, LABELS_FILE = "run.json", "labels.parquet"
-FIRST_WITH_LABEL_NOISE = 2  # version of the record from which gaps.csv has the label_ columns
 EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
 EXTRA_TABLES = (
     "never_shown.csv",
@@ -155,7 +155,7 @@ class Run:
     labels      : LABELS, how sure joined labels of tone are; None where none were joined
     """
 
-    record: Mapping[str, Any]
+    record: RunRecord
     manifest: pd.DataFrame
     faces: pd.DataFrame
     predictions: pd.DataFrame
@@ -300,14 +300,12 @@ def write_run(run: Run, folder: Path) -> None:
         write_searched(run.searched, folder)
     if run.labels is not None:
         write_parquet(folder / LABELS_FILE, run.labels)
-    write_json(folder / RECORD, run.record)
+    write_record(folder, run.record)
 
 
 def result_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables for people by file name, as the version of the run has them; age.csv only where ages were told."""
-    knows_label_noise = run.record.get("version", 1) >= FIRST_WITH_LABEL_NOISE
-    gaps = run.gaps if knows_label_noise else run.gaps.drop(columns=list(LABEL_GAP_COLUMNS), errors="ignore")
-    tables = {"rates.csv": run.rates, "gaps.csv": gaps, "age.csv": run.age, **run.extra}
+    """The tables for people by file name; age.csv only where ages were told."""
+    tables = {"rates.csv": run.rates, "gaps.csv": run.gaps, "age.csv": run.age, **run.extra}
     return {name: frame for name, frame in tables.items() if len(frame.columns)}
 
 
@@ -353,23 +351,39 @@ def reopen(folder: Path) -> None:
             shutil.rmtree(folder / PARTS)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """The content of run.json.
+def write_record(folder: Path, record: RunRecord | BegunRecord) -> None:
+    """Write run.json."""
+    write_json(folder / RECORD, record.to_json())
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The content of run.json of a run that reached its end.
 
     Raises
     ------
-    RunError : no such file, or it is no JSON object; a link, pipe or device in the folder
+    RunError : a run that was broken off; see `read_any_record`
+    """
+    record = read_any_record(folder)
+    if isinstance(record, BegunRecord):
+        raise RunError(f"{folder}: the run there was broken off; finish it with --resume")
+    return record
+
+
+def read_any_record(folder: Path) -> RunRecord | BegunRecord:
+    """The content of run.json, also of a run that is under way or was broken off.
+
+    Raises
+    ------
+    RunError : no such file, or not what this version writes, by key; a link, pipe or device in the folder
     """
     require_own_files(folder)
     try:
         if (folder / RECORD).stat().st_size > MAX_RECORD_BYTES:
             raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has")
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = (folder / RECORD).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
-    if not isinstance(record, dict):
-        raise RunError(f"{folder / RECORD}: not a JSON object")
-    return record
+    return parse_record(text, folder / RECORD)
 
 
 def read_run(folder: Path) -> Run:
@@ -393,7 +407,22 @@ def read_run(folder: Path) -> Run:
         embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    return Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels)
+    run = Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels)
+    require_told(run, folder)
+    return run
+
+
+def require_told(run: Run, folder: Path) -> None:
+    """Raise RunError where run.json tells of comparisons, searches or labels that are not in the folder, or the reverse."""
+    parts = {
+        "comparison": (run.matched, run.record.comparison),
+        "identification": (run.searched, run.record.identification),
+        "labels": (run.labels, run.record.labels),
+    }
+    for key, (stored, told) in parts.items():
+        if (stored is None) != (told is None):
+            where = "are files of it" if told is None else "is no file of it"
+            raise RunError(f"{folder / RECORD}, key {key}: does not fit the folder, there {where}")
 
 
 def read_csv(path: Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.derive.label_uncertainty.notes import label_warnings
 from facegap.errors import TableError
 from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.store.record import LabelColumn
 from facegap.tables import TONE
 
 # image: (subject, outcome, measured_tone, darker_probability, Monk)
@@ -92,11 +93,10 @@ def joined(manifest: Path, **files: Any) -> Manifest:
     return with_tone(read_manifest(manifest), chosen.pop("tone", None), chosen.pop("annotations", None), **chosen)
 
 
-def stated(table: Manifest, column: str) -> dict[str, Any]:
+def stated(table: Manifest, column: str) -> LabelColumn:
     """What run.json says of a column."""
     assert table.joined is not None
-    found: dict[str, Any] = table.joined.record["columns"][column]
-    return found
+    return table.joined.record.columns[column]
 
 
 def probabilities(table: Manifest, column: str) -> dict[tuple[int, str], float]:
@@ -127,16 +127,16 @@ def test_measured_tone_becomes_a_label_with_the_probability_of_both_sides(manife
 
 def test_rows_without_a_label_are_counted_by_reason(manifest: Path) -> None:
     found = stated(joined(manifest, tone=write_tone(manifest.parent)), "measured_tone")
-    assert found["rows"] == {"darker": 1, "lighter": 1}
-    assert found["without_label"] == {"too doubtful to call": 2, "grey": 1, "no_face": 1}
-    assert found["without_label_but_drawn"] == 2
-    assert found["doubt"] == "known"
+    assert found.rows == {"darker": 1, "lighter": 1}
+    assert found.without_label == {"too doubtful to call": 2, "grey": 1, "no_face": 1}
+    assert found.without_label_but_drawn == 2
+    assert found.doubt == "known"
 
 
 def test_measured_monk_is_a_label_whose_doubt_is_not_known(manifest: Path) -> None:
     table = joined(manifest, tone=write_tone(manifest.parent))
     assert table.frame["measured_monk"].tolist() == ["7", "6", "3", "unknown", "unknown", "5"]
-    assert stated(table, "measured_monk")["doubt"] == "unknown"
+    assert stated(table, "measured_monk").doubt == "unknown"
     assert all(np.isnan(chance) for chance in probabilities(table, "measured_monk").values())
 
 
@@ -150,12 +150,12 @@ def test_the_consensus_is_the_median_and_an_even_split_is_no_tone(manifest: Path
     table = joined(manifest, annotations=write_annotations(manifest.parent, ANSWERS))
     assert table.frame["annotated_monk"].tolist() == ["8", "unknown", "4", "5", "unknown", "3"]
     assert table.frame["annotated_tone"].tolist() == ["darker", "unknown", "lighter", "unknown", "unknown", "lighter"]
-    assert stated(table, "annotated_tone")["without_label"] == {
+    assert stated(table, "annotated_tone").without_label == {
         "skipped": 1,
         "annotators split evenly": 1,
         "not annotated": 1,
     }
-    assert "Monk has no official cut" in " ".join(stated(table, "annotated_tone")["notes"])
+    assert "Monk has no official cut" in " ".join(stated(table, "annotated_tone").notes)
 
 
 def test_probabilities_of_a_panel_are_those_of_panels_drawn_anew(manifest: Path) -> None:
@@ -169,7 +169,7 @@ def test_probabilities_of_a_panel_are_those_of_panels_drawn_anew(manifest: Path)
 
 def test_one_annotator_in_all_leaves_the_doubt_unknown(manifest: Path) -> None:
     table = joined(manifest, annotations=write_annotations(manifest.parent, [row for row in ANSWERS if row[1] == "x"]))
-    assert stated(table, "annotated_tone")["doubt"] == "unknown"
+    assert stated(table, "annotated_tone").doubt == "unknown"
     said = " ".join(label_warnings(table.joined, [("annotated_tone",)], 6, compared=False))
     assert "one annotator only" in said
     assert "not the same as no doubt" in said
@@ -199,8 +199,9 @@ def test_rows_that_where_leaves_out_may_stand_in_the_files(manifest: Path) -> No
 def test_the_record_names_files_by_hash_and_never_by_path(manifest: Path) -> None:
     table = joined(manifest, tone=write_tone(manifest.parent), draws=50, seed=3)
     assert table.joined is not None
-    assert len(table.joined.record["tone"]["sha256"]) == 64
-    assert (table.joined.record["draws"], table.joined.record["seed"]) == (50, 3)
+    assert table.joined.record.tone_sha256 is not None
+    assert len(table.joined.record.tone_sha256) == 64
+    assert (table.joined.record.draws, table.joined.record.seed) == (50, 3)
     assert str(manifest.parent) not in repr(table.joined.record)
 
 

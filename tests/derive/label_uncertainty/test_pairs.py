@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pytest
 from facegap.audit.settings import Verify
 from facegap.derive.label_uncertainty import pairs as label_pairs
 from facegap.derive.run import derived
+from facegap.store.record import LabelColumn, LabelsRecord
 from facegap.store.run import Run
 from fixtures.settings import audit_embeddings
 
@@ -62,8 +62,9 @@ def doubted(run: Run, sure: float, draws: int = 20) -> Run:
             "probability": np.stack([1 - darker, darker], axis=1).ravel(),
         }
     )
-    stated: dict[str, Any] = {"draws": draws, "seed": 0, "columns": {"tone": {"source": "annotated"}}}
-    return derived(replace(run, labels=labels, record={**run.record, "labels": stated}))
+    column = LabelColumn("annotated", {}, {}, without_label_but_drawn=0, doubt="known")
+    stated = LabelsRecord(draws, seed=0, columns={"tone": column})
+    return derived(replace(run, labels=labels, record=replace(run.record, labels=stated)))
 
 
 def test_certain_labels_change_no_number_of_any_comparison(run: Run) -> None:

@@ -21,8 +21,10 @@ from facegap.derive.label_uncertainty.rates import (
     units_of,
 )
 from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.store.record import LabelColumn, LabelsRecord
 from facegap.store.run import Run
-from facegap.tables import FACES, LABEL_GAP_COLUMNS, LABELS
+from facegap.tables import FACES, GAPS, LABELS
+from fixtures.records import made_record
 
 PLAIN = (
     "difference",
@@ -71,16 +73,14 @@ def made_run(
             "probability": np.stack([1 - darker[known], darker[known]], axis=1).ravel(),
         }
     )
-    record: dict[str, Any] = {
-        "version": 2,
-        "groupings": groupings,
-        "level": 0.95,
-        "min_subjects": 20,
-        "models": {"classify": "box"},
-        "classes": ["female", "male"],
-        "says_age": False,
-        "labels": {"draws": draws, "seed": 0, "columns": {name: {"source": "measured"} for name in doubted}},
-    }
+    column = LabelColumn("measured", {}, {}, without_label_but_drawn=0, doubt="known")
+    record = made_record(
+        groupings=tuple(tuple(grouping) for grouping in groupings),
+        min_subjects=20,
+        models={"classify": "box"},
+        classes=("female", "male"),
+        labels=LabelsRecord(draws, seed=0, columns=dict.fromkeys(doubted, column)),
+    )
     nothing = pd.DataFrame()
     return Run(record, manifest, faces, predictions, nothing, nothing, nothing, labels=labels[list(LABELS.columns)])
 
@@ -220,9 +220,10 @@ def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
     gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], doubted=()))
     assert (gaps["label_draws"] == 0).all()
     assert (gaps["label_verdict"] == "").all()
-    assert (
-        gaps[[name for name in LABEL_GAP_COLUMNS if name not in ("label_draws", "label_verdict")]].isna().all(axis=None)
-    )
+    numbers = [
+        name for name in GAPS.columns if name.startswith("label_") and name not in ("label_draws", "label_verdict")
+    ]
+    assert gaps[numbers].isna().all(axis=None)
 
 
 # ---- trust ----

@@ -26,7 +26,7 @@ def test_every_rate_within_a_group_is_a_row_with_the_numbers_of_the_table(compar
 
 def test_a_rate_is_reliable_from_the_least_number_of_subjects_on(towns_run: Run) -> None:
     fnmr = {str(row.group): row for row in rate_rows(towns_run) if row.metric == "fnmr"}
-    assert fnmr["Ayr"].rate.subjects == 3 < towns_run.record["min_subjects"] == 5
+    assert fnmr["Ayr"].rate.subjects == 3 < towns_run.record.min_subjects == 5
     assert not fnmr["Ayr"].reliable
     assert all(row.reliable for row in rate_rows(towns_run) if row.metric == "fmr")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
 from facegap.inputs.records import Records, read_records
 from facegap.statistics.label_uncertainty.probabilities import answer_probabilities
+from facegap.store.record import AnnotationsFile, LabelColumn, LabelsRecord
 from facegap.tables import LABELS, TONE, check
 from facegap.types import BoolArray, FloatArray, IntArray
 
@@ -46,7 +47,7 @@ class Column:
     """
 
     name: str
-    source: str
+    source: Literal["measured", "annotated"]
     labels: pd.Series
     classes: tuple[str, ...]
     probabilities: FloatArray
@@ -71,18 +72,17 @@ def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, d
         return table
     known = table.images
     columns: list[Column] = []
-    record: dict[str, Any] = {"draws": draws, "seed": seed}
+    tone_sha256, stated = None, None
     if tone is not None:
-        measured, sha256 = read_tone(tone, table, known, table.name)
+        measured, tone_sha256 = read_tone(tone, table, known, table.name)
         columns += measured_columns(measured)
-        record["tone"] = {"sha256": sha256}
     if annotations is not None:
-        found, record["annotations"] = annotated_columns(annotations, table, known, table.name)
+        found, stated = annotated_columns(annotations, table, known, table.name)
         columns += found
-    return joined(table, columns, record, table.name)
+    return joined(table, columns, LabelsRecord(draws, seed, {}, tone_sha256, stated), table.name)
 
 
-def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], file: str) -> Manifest:
+def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, file: str) -> Manifest:
     """The manifest with these columns as labels."""
     for column in columns:
         if column.name in table.frame.columns:
@@ -92,12 +92,14 @@ def joined(table: Manifest, columns: Sequence[Column], record: dict[str, Any], f
     frame = table.frame.assign(**{column.name: column.labels.to_numpy() for column in columns})
     probabilities = check(pd.concat([labels_rows(column) for column in columns], ignore_index=True), LABELS, "labels")
     subjects = np.asarray(pd.factorize(frame["subject"])[0], np.int64)
-    record["columns"] = {
+    stated = {
         column.name: column_record(column, doubt_of(probabilities, frame, column.name, subjects) is not None)
         for column in columns
     }
     names = (*table.labels, *(column.name for column in columns))
-    return replace(table, frame=frame, labels=names, joined=JoinedLabels(probabilities, record))
+    return replace(
+        table, frame=frame, labels=names, joined=JoinedLabels(probabilities, replace(record, columns=stated))
+    )
 
 
 def labels_rows(column: Column) -> pd.DataFrame:
@@ -116,19 +118,19 @@ def labels_rows(column: Column) -> pd.DataFrame:
     return pd.concat([stated, doubtful] if len(bare) else [stated], ignore_index=True).assign(column=column.name)
 
 
-def column_record(column: Column, has_known_doubt: bool) -> dict[str, Any]:
+def column_record(column: Column, has_known_doubt: bool) -> LabelColumn:
     """What run.json says of a column."""
     counts = column.labels[column.labels != UNKNOWN].value_counts()
     known = ~np.isnan(column.probabilities).any(axis=1)
-    return {
-        "source": column.source,
-        "rows": {label: int(counts[label]) for label in sorted(counts.index, key=label_order)},
-        "without_label": dict(column.without),
-        "without_label_but_drawn": int((known & (column.labels == UNKNOWN).to_numpy()).sum()),
-        "doubt": "known" if has_known_doubt else "unknown",
-        "why_unknown": "" if has_known_doubt else column.why_unknown,
-        "notes": list(column.notes),
-    }
+    return LabelColumn(
+        column.source,
+        rows={str(label): int(counts[label]) for label in sorted(counts.index, key=label_order)},
+        without_label=dict(column.without),
+        without_label_but_drawn=int((known & (column.labels == UNKNOWN).to_numpy()).sum()),
+        doubt="known" if has_known_doubt else "unknown",
+        why_unknown="" if has_known_doubt else column.why_unknown,
+        notes=tuple(column.notes),
+    )
 
 
 # ---- measured ----
@@ -179,18 +181,18 @@ def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
 
 def annotated_columns(
     path: Path, table: Manifest, known: frozenset[str], manifest: str
-) -> tuple[list[Column], dict[str, Any]]:
+) -> tuple[list[Column], AnnotationsFile]:
     """The columns that annotations give, and what run.json says of the file."""
     records = read_records(path)
     annotations = checked_annotations(records, path.name)
     require_known(annotations["image"], records, known, path.name, manifest)
     scales = [ratings(annotations, name) for name in scales_of(annotations)]
-    record = {
-        "sha256": records.sha256,
-        "answers": int((annotations["value"] != "").sum()),
-        "annotators": int(annotations["annotator"].nunique()),
-        "scales": [found.scale.name for found in scales],
-    }
+    record = AnnotationsFile(
+        records.sha256,
+        answers=int((annotations["value"] != "").sum()),
+        annotators=int(annotations["annotator"].nunique()),
+        scales=tuple(found.scale.name for found in scales),
+    )
     columns = []
     for found in scales:
         codes = aligned(found.codes, found.images, table.frame["image"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from facegap.derive.groupings import Grouping
 from facegap.derive.label_uncertainty.pairs import MOST_DRAWN_IMAGES
 from facegap.inputs.manifests.read import JoinedLabels
+from facegap.store.record import LabelColumn
 
 MEASURED_WORDS = (
     "labels named measured were measured from pixels: they say how light skin came out in these photographs, not how a "
@@ -43,38 +43,38 @@ def label_warnings(
     compared, searched : the run has rates of comparisons, of searches
     """
     used = {name for grouping in groupings for name in grouping}
-    columns = {} if joined is None else {name: said for name, said in joined.record["columns"].items() if name in used}
-    sources = {stated["source"] for stated in columns.values()}
+    columns = {} if joined is None else {name: said for name, said in joined.record.columns.items() if name in used}
+    sources = {stated.source for stated in columns.values()}
     found = [MEASURED_WORDS, LOST_WORDS] if "measured" in sources else []
     found += [ANNOTATED_WORDS] if "annotated" in sources else []
     for name, stated in columns.items():
-        found += [*stated["notes"], *lost_words(name, stated), *doubt_words(name, stated)]
+        found += [*stated.notes, *lost_words(name, stated), *doubt_words(name, stated)]
     found += [
         f"{'*'.join(grouping)}: split by two labels of tone, whose doubts are not known together, so its label_ columns are empty"
         for grouping in groupings
         if len(set(grouping) & set(columns)) > 1
     ]
-    found += [DRAWN_WORDS] if any(stated["doubt"] == "known" for stated in columns.values()) else []
+    found += [DRAWN_WORDS] if any(stated.doubt == "known" for stated in columns.values()) else []
     if columns and compared:
         found.append(FMR_WORDS if images <= MOST_DRAWN_IMAGES else TOO_MANY_WORDS.format(most=MOST_DRAWN_IMAGES))
     return [*found, SEARCHED_WORDS] if columns and searched else found
 
 
-def lost_words(name: str, stated: Mapping[str, Any]) -> list[str]:
+def lost_words(name: str, stated: LabelColumn) -> list[str]:
     """How many rows have no label, and why."""
-    lost = sum(stated["without_label"].values())
+    lost = sum(stated.without_label.values())
     if not lost:
         return []
-    why = ", ".join(f"{reason}: {count}" for reason, count in stated["without_label"].items())
-    whole = lost + sum(stated["rows"].values())
+    why = ", ".join(f"{reason}: {count}" for reason, count in stated.without_label.items())
+    whole = lost + sum(stated.rows.values())
     return [f"{name}: {lost} of {whole} rows have no label ({why}); they are in no gap between groups"]
 
 
-def doubt_words(name: str, stated: Mapping[str, Any]) -> list[str]:
+def doubt_words(name: str, stated: LabelColumn) -> list[str]:
     """Where the doubt of a column is not known."""
-    if stated["doubt"] == "known":
+    if stated.doubt == "known":
         return []
     return [
-        f"{name}: how doubtful its labels are is not known{stated['why_unknown']}, so the label_ columns of its gaps are "
+        f"{name}: how doubtful its labels are is not known{stated.why_unknown}, so the label_ columns of its gaps are "
         "empty; that is not the same as no doubt"
     ]

@@ -45,7 +45,7 @@ class DrawnPairs:
 def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[dict[str, Any]]:
     """Rows of GAPS of 1:1 comparisons, with what drawn labels do to them where that is known."""
     drawn = drawn_pairs(run, pairs, found)
-    level, least = run.record["level"], run.record["min_subjects"]
+    level, least = run.record.level, run.record.min_subjects
     rows: list[dict[str, Any]] = []
     for entry, metric, family in verification_families(found, pairs, model, level=level, min_subjects=least):
         again, noise = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
@@ -80,9 +80,10 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
 
 def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, threshold: float) -> DrawnPairs:
     """The rates of one grouping in every draw, counted anew from the stored comparisons."""
-    stated, level = run.record["labels"], run.record["level"]
+    stated, level = run.record.labels, run.record.level
+    assert stated is not None
     rates: dict[str, list[RateColumns]] = {metric: [] for metric in METRICS}
-    for codes in draws_of(redraw, stated["draws"], stated["seed"]):
+    for codes in draws_of(redraw, stated.draws, stated.seed):
         of_rows = codes[redraw.units.of_row]
         groups = [rates_of_group(pairs, threshold, of_rows == group, level) for group in range(redraw.groups)]
         for metric in METRICS:

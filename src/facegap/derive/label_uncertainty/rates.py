@@ -76,14 +76,13 @@ class Redraw:
 
 def doubted_columns(run: Run, grouping: Grouping) -> list[str]:
     """The columns of a grouping whose labels were joined from measurements or annotations."""
-    joined = run.record.get("labels", {}).get("columns", {})
-    return [name for name in grouping if name in joined]
+    return [name for name in grouping if name in run.record.label_columns]
 
 
 def is_measured(run: Run, grouping: Grouping) -> bool:
     """Whether a grouping splits by a label that only an image with a usable face can have."""
-    columns = run.record.get("labels", {}).get("columns", {})
-    return any(columns[name]["source"] == "measured" for name in doubted_columns(run, grouping))
+    columns = run.record.label_columns
+    return any(columns[name].source == "measured" for name in doubted_columns(run, grouping))
 
 
 def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray) -> Doubt | None:

@@ -28,7 +28,8 @@ def trust_table(run: Run) -> pd.DataFrame:
     No doubt of the measurement or of the annotators enters here: the table says how good the labels must be for a verdict
     to stand. Empty without such labels.
     """
-    if not run.record.get("labels"):
+    stated = run.record.labels
+    if stated is None:
         return pd.DataFrame()
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows: list[dict[str, Any]] = []
@@ -36,11 +37,11 @@ def trust_table(run: Run) -> pd.DataFrame:
         doubted = doubted_columns(run, cells.grouping)
         if len(doubted) != 1 or run.manifest[doubted[0]].nunique() < 2:
             continue
-        stated, units = run.record["labels"], units_of(cells, subjects)
+        units = units_of(cells, subjects)
         for trust in TRUST:
             redraw = trusted_less(run.manifest[doubted[0]], doubted[0], trust, cells, units)
-            draws = stated["draws"] if trust < 1 else 2  # two that are alike, and agree with the labels
-            found = redrawn_gaps(redraw, families, metrics, draws, stated["seed"], run.record["level"])
+            draws = stated.draws if trust < 1 else 2  # two that are alike, and agree with the labels
+            found = redrawn_gaps(redraw, families, metrics, draws, stated.seed, run.record.level)
             for metric, columns in found.items():
                 rows += trust_rows(families[metric], doubted[0], trust, columns)
     return pd.DataFrame(rows)

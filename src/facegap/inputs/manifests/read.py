@@ -10,7 +10,6 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +21,7 @@ from facegap.inputs.manifests.subjects import subject_column
 from facegap.inputs.manifests.where import select_rows
 from facegap.inputs.records import Records, read_records
 from facegap.inputs.spelling import has_invisible, means_nothing, merged, near_spellings, tidy
+from facegap.store.record import LabelsRecord
 from facegap.tables import MANIFEST, RATES, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")
@@ -43,7 +43,7 @@ class JoinedLabels:
     """
 
     probabilities: pd.DataFrame
-    record: Mapping[str, Any]
+    record: LabelsRecord
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ EVERYBODY = "everybody"
 def det_figures(run: Run) -> list[Figure]:
     """A chart per grouping; nothing where no group has genuine pairs, as then nobody can be refused."""
     table, rates = det_table(run), own_rates(run)
-    points = run.record.get("operating", [])
-    threshold = points[0]["threshold"] if points else float("nan")
+    points = run.record.operating
+    threshold = points[0].threshold if points else float("nan")
     taken: set[str] = set()
     found = []
     for grouping in groupings_of(run) or [()]:

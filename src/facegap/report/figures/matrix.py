@@ -26,6 +26,7 @@ from facegap.report.figures.style import (
 from facegap.report.rows.frames import group_of, groupings_of, records
 from facegap.report.rows.rates import MatrixRows, RateRow, matrix_rows
 from facegap.report.text import clean, interval, level_text, percent, score
+from facegap.store.record import TransferPoint
 from facegap.store.run import Run
 from facegap.types import Group
 
@@ -40,12 +41,12 @@ TARGET_SPAN = 3.0  # powers of two around the target that the colours of a trans
 
 def matrix_figures(run: Run) -> list[Figure]:
     """FMR between every two groups of a grouping at the first threshold; the diagonal is each group's own FMR."""
-    points = run.record.get("operating", [])
+    points = run.record.operating
     taken: set[str] = set()
     found = []
     for matrix in matrix_rows(run):
         groups = [group for group in matrix.groups if is_known(group)][:MOST_GROUPS]
-        if matrix.point.threshold == points[0]["threshold"] and len(groups) >= 2 and matrix.has_pairs:
+        if matrix.point.threshold == points[0].threshold and len(groups) >= 2 and matrix.has_pairs:
             found.append(heat(matrix, groups, slug(f"matrix-by-{'-'.join(matrix.grouping)}", taken)))
     return found
 
@@ -156,12 +157,10 @@ def transfer_figures(run: Run) -> list[Figure]:
     if table is None or not len(table):
         return []
     groupings, taken = groupings_of(run), set[str]()
-    told = {str(point["source"]): point for point in run.record.get("transfer_points", [])}
+    told = {point.source: point for point in run.record.transfer_points}
     rows = records(table[table["metric"] == "fmr"])
     found = []
-    for grouping, target in dict.fromkeys(
-        (tuple(point["grouping"]), float(point["target"])) for point in told.values()
-    ):
+    for grouping, target in dict.fromkeys((point.grouping, point.target) for point in told.values()):
         cells = transfer_cells(rows, groupings, told, grouping, target)
         if len({row["row"] for row in cells}) >= 2:
             name = slug(f"transfer-by-{'-'.join(grouping)}", taken)
@@ -172,7 +171,7 @@ def transfer_figures(run: Run) -> list[Figure]:
 def transfer_cells(
     rows: Sequence[Mapping[str, Any]],
     groupings: Sequence[Grouping],
-    told: Mapping[str, Mapping[str, Any]],
+    told: Mapping[str, TransferPoint],
     grouping: Grouping,
     target: float,
 ) -> list[dict[str, Any]]:
@@ -182,16 +181,11 @@ def transfer_cells(
         source = str(row["threshold_from"]).split(f"; {WORST}")[0]
         point = told.get(source)
         group = group_of(row, groupings)
-        if (
-            point is None
-            or tuple(point["grouping"]) != grouping
-            or float(point["target"]) != target
-            or not is_known(group)
-        ):
+        if point is None or point.grouping != grouping or point.target != target or not is_known(group):
             continue
         if WORST in str(row["threshold_from"]):
             continue  # the same threshold as one of the groups'; the table names it
-        cells.append(transfer_cell(row, str(point["on"]), group, target))
+        cells.append(transfer_cell(row, point.on, group, target))
     return cells
 
 

@@ -56,7 +56,7 @@ def error_figures(run: Run) -> list[Figure]:
     for metric in shown_metrics(rates):
         chosen = at_first_threshold(rates[rates["metric"] == metric], run)
         for grouping in groupings_of(run):
-            rows = rows_of(chosen, grouping, run.record["min_subjects"])
+            rows = rows_of(chosen, grouping, run.record.min_subjects)
             if sum(row["trials"] > 0 for row in rows) >= 2:
                 name = slug(f"error-{metric}-by-{'-'.join(grouping)}", taken)
                 found.append(dot_plot(rows, everybody(chosen), metric, grouping, name))
@@ -72,9 +72,9 @@ def shown_metrics(rates: pd.DataFrame) -> list[str]:
 
 def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
     """The rates at the first threshold of the run, or those that have none."""
-    points = run.record.get("operating", [])
+    points = run.record.operating
     without = rates["threshold"].isna()
-    return rates[without | (rates["threshold"] == points[0]["threshold"])] if points else rates[without]
+    return rates[without | (rates["threshold"] == points[0].threshold)] if points else rates[without]
 
 
 def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
@@ -200,15 +200,15 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
 
 def at_threshold_figures(run: Run) -> list[Figure]:
     """False matches against false refusals at the first threshold, a dot per group with both intervals, per grouping."""
-    points = run.record.get("operating", [])
+    points = run.record.operating
     if not points:
         return []
     rates, found, taken = own_rates(run), [], set[str]()
     for grouping in groupings_of(run):
-        rows = both_rates(rates[rates["threshold"] == points[0]["threshold"]], grouping, run.record["min_subjects"])
+        rows = both_rates(rates[rates["threshold"] == points[0].threshold], grouping, run.record.min_subjects)
         if len(rows) >= 2:
             name = slug(f"threshold-by-{'-'.join(grouping)}", taken)
-            found.append(two_errors(rows, grouping, name, score(points[0]["threshold"])))
+            found.append(two_errors(rows, grouping, name, score(points[0].threshold)))
     return found
 
 

@@ -46,8 +46,8 @@ def score_figures(run: Run) -> list[Figure]:
 
 def first_threshold(run: Run) -> float:
     """The first threshold of the run; NaN where it has none."""
-    points = run.record.get("operating", [])
-    return float(points[0]["threshold"]) if points else float("nan")
+    points = run.record.operating
+    return points[0].threshold if points else float("nan")
 
 
 def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) -> Figure:

@@ -83,7 +83,7 @@ def score_rows(run: Run) -> list[ScoreRow]:
 
 def transfer_rows(run: Run) -> list[TransferRow]:
     """A row per threshold that was set on a group, in the order of transfer.csv."""
-    told = {str(point["source"]): str(point["on"]) for point in run.record.get("transfer_points", [])}
+    told = {point.source: point.on for point in run.record.transfer_points}
     groupings = groupings_of(run)
     by_source: dict[str, dict[str, Mapping[str, Any]]] = {}
     for row in table(run, "transfer.csv"):

@@ -19,7 +19,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def groupings_of(run: Run) -> list[Grouping]:
     """The groupings of --by, each in its own order: race x gender is not gender x race."""
-    return [tuple(grouping) for grouping in run.record["groupings"]]
+    return list(run.record.groupings)
 
 
 def group_of(row: Mapping[str, Any], groupings: Sequence[Grouping], prefix: str = "") -> Group:

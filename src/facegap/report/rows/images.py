@@ -88,9 +88,9 @@ def age_rows(run: Run) -> list[AgeRow]:
 def timing_rows(run: Run) -> list[TimingRow]:
     """The stages that were timed, in their order."""
     return [
-        TimingRow(str(stage), int(spent["images"]), spent["median_ms"], spent["p95_ms"])
-        for stage, spent in run.record["timing"]["per_image"].items()
-        if spent["images"]
+        TimingRow(stage, spent.images, spent.median_ms, spent.p95_ms)
+        for stage, spent in run.record.timing.per_image.items()
+        if spent.images
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from facegap.report.rows.comparisons import table
 from facegap.report.rows.gaps import Estimate, GapRow, difference_of, families, verdict_counts, widest
+from facegap.store.record import LabelColumn
 from facegap.store.run import Run
 
 FIRST_METRICS = ("error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate")
@@ -63,8 +64,8 @@ def label_count_rows(run: Run) -> list[LabelCountRow]:
         LabelCountRow(name, label, int(count))
         for name, stated in columns_used(run).items()
         for label, count in [
-            *stated["rows"].items(),
-            *((f"none: {reason}", count) for reason, count in stated["without_label"].items()),
+            *stated.rows.items(),
+            *((f"none: {reason}", count) for reason, count in stated.without_label.items()),
         ]
     ]
 
@@ -72,16 +73,16 @@ def label_count_rows(run: Run) -> list[LabelCountRow]:
 def drawn_without_label(run: Run) -> dict[str, int]:
     """Per column the rows that have no label but probabilities, so that they are in draws and in no gap by labels."""
     return {
-        name: int(stated["without_label_but_drawn"])
+        name: stated.without_label_but_drawn
         for name, stated in columns_used(run).items()
-        if stated["doubt"] == "known" and stated["without_label_but_drawn"]
+        if stated.doubt == "known" and stated.without_label_but_drawn
     }
 
 
-def columns_used(run: Run) -> dict[str, Mapping[str, Any]]:
+def columns_used(run: Run) -> dict[str, LabelColumn]:
     """What the record states of the joined columns that the run is split by."""
-    used = {name for grouping in run.record["groupings"] for name in grouping}
-    return {name: stated for name, stated in run.record["labels"]["columns"].items() if name in used}
+    used = {name for grouping in run.record.groupings for name in grouping}
+    return {name: stated for name, stated in run.record.label_columns.items() if name in used}
 
 
 def uncertain_rows(run: Run) -> list[GapRow]:

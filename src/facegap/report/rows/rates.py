@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.groupings import Grouping, attribute_columns
-from facegap.derive.verification import Operating
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.rows.frames import across_groups, group_of, grouping_of, groupings_of, records
 from facegap.statistics.effective import EXACT_PAIRS
 from facegap.statistics.intervals import clopper_pearson
+from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import Group, Rate
 
@@ -79,7 +79,7 @@ def matrix_rows(run: Run) -> list[MatrixRows]:
     is_fmr = run.rates["metric"] == "fmr"
     own = rows_of(run.rates[is_fmr & ~across], run, between=False)
     between = rows_of(run.rates[is_fmr & across], run, between=True)
-    points = [Operating(point["threshold"], point["source"]) for point in run.record.get("operating", [])]
+    points = list(run.record.operating)
     return [matrix_of(own, between, grouping, point) for grouping in groupings_of(run) for point in points]
 
 
@@ -109,7 +109,7 @@ def pairs_alone(rate: Rate) -> float:
 
 def rows_of(rates: pd.DataFrame, run: Run, *, between: bool) -> list[RateRow]:
     """Rows of RATES; between : they are cells of the cross-group matrix."""
-    groupings, least = groupings_of(run), int(run.record["min_subjects"])
+    groupings, least = groupings_of(run), run.record.min_subjects
     return [
         RateRow(
             metric=str(row["metric"]),

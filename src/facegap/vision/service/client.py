@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from facegap.errors import RunError
 from facegap.inputs.cards.fetch import own_session
 from facegap.inputs.cards.schema import ModelCard
+from facegap.store.record import SentRecord
 from facegap.store.run import explained
 from facegap.vision.service.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
 from facegap.vision.service.wire import KEY_REFUSED, Line, exchange, recipient
@@ -101,14 +101,9 @@ class Service:
                 self._back_off(tries, asked_pause_s)
         return understood(calls[-1], self.card)
 
-    def sent(self) -> dict[str, Any]:
+    def sent(self) -> SentRecord:
         """For the record of the run: the recipient, and how many images went there in how many calls."""
-        return {
-            "recipient": recipient(self.card),
-            "images": len(self._kept),
-            "calls": self._calls,
-            "max_calls": self.limits.max_calls,
-        }
+        return SentRecord(recipient(self.card), len(self._kept), self._calls, self.limits.max_calls)
 
     def stop(self) -> None:
         """Let no further call start, in whatever thread; a call that is under way ends and is kept."""

@@ -1,0 +1,217 @@
+"""Frozen dataclasses to JSON and back. Reading is strict: a file that somebody else may have written is held to the types.
+
+A class is read from an object that has exactly its fields; a tuple from a list, a Mapping from an object. Text must be
+Unicode, numbers finite and within the bounds of their type. `Any` stands for a JSON value that is checked for no more
+than that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from facegap.errors import RunError
+
+MOST_LEVELS = 32  # of a JSON value inside another
+SHOWN = 60  # characters of a wrong value in a message
+
+
+@dataclass(frozen=True)
+class Between:
+    """Bounds of a number, both inclusive; as `Annotated[int, Between(0)]`."""
+
+    low: float
+    high: float = math.inf
+
+
+Count = Annotated[int, Between(0)]
+
+
+class Place(NamedTuple):
+    """Where in which file a value stands. key : names from the top with points between them; empty for the whole file"""
+
+    file: str
+    key: str = ""
+
+    def below(self, name: str | int) -> Place:
+        """The place of an entry."""
+        if isinstance(name, int):
+            return Place(self.file, f"{self.key}[{name}]")
+        readable = name[:SHOWN].encode("utf-8", "backslashreplace").decode("utf-8")
+        return Place(self.file, f"{self.key}.{readable}" if self.key else readable)
+
+    def refuse(self, what: str) -> NoReturn:
+        """Raise RunError: file, key, and what is wrong."""
+        where = f"{self.file}, key {self.key}" if self.key else self.file
+        raise RunError(f"{where}: {what}")
+
+
+# ---- to JSON ----
+
+
+def to_json(value: Any) -> Any:
+    """A value as JSON holds it: dataclasses and mappings as objects, tuples as lists, everything else as it is."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return [to_json(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+# ---- from JSON ----
+
+
+def parse_object(text: str, place: Place) -> dict[str, Any]:
+    """The object that a JSON text is.
+
+    Raises
+    ------
+    RunError : no JSON, no object, a key twice in one object, NaN or Infinity, nested without end
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            place.below(twice).refuse("stands there twice")
+        return found
+
+    def no_number(word: str) -> NoReturn:
+        place.refuse(f"{word} is no JSON")
+
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_constant=no_number)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{place.file}: no readable JSON ({str(error)[:200]})") from error
+    if not isinstance(value, dict):
+        place.refuse("not a JSON object")
+    return value
+
+
+def from_json(kind: Any, value: Any, place: Place) -> Any:
+    """A value of a type from what JSON gave.
+
+    Raises
+    ------
+    RunError : it is not of that type; the message names file and key
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return checked_value(value, place)
+    if is_dataclass(kind):
+        return object_from_json(kind, value, place)
+    if origin is Annotated:
+        return within(inner[1], from_json(inner[0], value, place), place)
+    if origin is Literal:
+        return (
+            value
+            if isinstance(value, str) and value in inner
+            else wrong(value, f"not one of {', '.join(inner)}", place)
+        )
+    if origin in (Union, types.UnionType):
+        (some,) = (one for one in inner if one is not types.NoneType)
+        return None if value is None else from_json(some, value, place)
+    if origin is tuple:
+        entries = value if isinstance(value, list) else wrong(value, "not a list", place)
+        return tuple(from_json(inner[0], entry, place.below(k)) for k, entry in enumerate(entries))
+    if origin is Mapping:
+        return mapping_from_json(inner[0], inner[1], value, place)
+    return single_from_json(kind, value, place)
+
+
+def object_from_json(kind: Any, value: Any, place: Place) -> Any:
+    """A dataclass from an object with exactly its fields."""
+    stated = value if isinstance(value, dict) else wrong(value, "not an object", place)
+    hints = hints_of(kind)
+    missing = [name for name in hints if name not in stated]
+    if missing:
+        place.below(missing[0]).refuse("missing")
+    strange = [name for name in stated if name not in hints]
+    if strange:
+        place.below(strange[0]).refuse("no such key is known")
+    return kind(**{name: from_json(hint, stated[name], place.below(name)) for name, hint in hints.items()})
+
+
+def mapping_from_json(key: Any, item: Any, value: Any, place: Place) -> dict[Any, Any]:
+    """A mapping with free keys, or keys of a Literal."""
+    stated = value if isinstance(value, dict) else wrong(value, "not an object", place)
+    return {
+        from_json(key, name, place.below(name)): from_json(item, entry, place.below(name))
+        for name, entry in stated.items()
+    }
+
+
+def single_from_json(kind: Any, value: Any, place: Place) -> Any:
+    """Text, a number, or true and false; a whole number is also taken where a float is meant."""
+    if kind is bool:
+        return value if isinstance(value, bool) else wrong(value, "neither true nor false", place)
+    if kind is int:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        return value if whole else wrong(value, "not a whole number", place)
+    if kind is float:
+        return number(value, place)
+    assert kind is str, kind
+    return unicode_text(value, place) if isinstance(value, str) else wrong(value, "not text", place)
+
+
+def number(value: Any, place: Place) -> float:
+    """A finite number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        wrong(value, "not a number", place)
+    try:
+        found = float(value)
+    except OverflowError:
+        found = math.inf
+    return found if math.isfinite(found) else wrong(value, "not a finite number", place)
+
+
+def unicode_text(value: str, place: Place) -> str:
+    """Text that can be written as UTF-8; JSON can name halves of characters that cannot."""
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        wrong(value, "not Unicode text", place)
+    return value
+
+
+def within(bounds: Between, value: Any, place: Place) -> Any:
+    """A number between its bounds."""
+    if bounds.low <= value <= bounds.high:
+        return value
+    said = f"from {bounds.low:g} to {bounds.high:g}" if math.isfinite(bounds.high) else f"{bounds.low:g} or more"
+    return wrong(value, f"must be {said}", place)
+
+
+def checked_value(value: Any, place: Place, level: int = 0) -> Any:
+    """A JSON value of any shape, with Unicode text and finite numbers, nested to a bounded depth."""
+    if level > MOST_LEVELS:
+        place.refuse(f"more than {MOST_LEVELS} values inside each other")
+    if isinstance(value, dict):
+        return {
+            unicode_text(name, place): checked_value(entry, place.below(name), level + 1)
+            for name, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [checked_value(entry, place.below(k), level + 1) for k, entry in enumerate(value)]
+    if isinstance(value, str):
+        return unicode_text(value, place)
+    if isinstance(value, float):
+        return number(value, place)
+    return value
+
+
+def wrong(value: Any, what: str, place: Place) -> NoReturn:
+    """Raise RunError that shows the beginning of a value."""
+    shown = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
+    place.refuse(f"{shown[:SHOWN]} is {what}" if not what.startswith("must") else f"{shown[:SHOWN]} {what}")
+
+
+@cache
+def hints_of(kind: type[Any]) -> dict[str, Any]:
+    """The fields of a dataclass by name, with their types."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
