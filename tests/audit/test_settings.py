@@ -31,7 +31,7 @@ from facegap.audit.settings import (
 )
 from facegap.errors import SettingError
 from facegap.report.reproduce import command_of
-from facegap.store.record import RequestRecord
+from facegap.store.record import MOST_DRAWS, MOST_RANKS, RequestRecord
 from fixtures.records import made_record
 
 
@@ -52,7 +52,7 @@ def test_every_setting_has_a_default_and_an_option_of_its_own() -> None:
         (Verify, {"in_sample": True, "threshold_on": "a.csv"}, "contradict"),
         (Verify, {"fmr": 0.1, "threshold": 0.5}, "give one of them"),
         (Verify, {"threshold": "high"}, "'high' is neither a number nor 'published'"),
-        (Identify, {"rank": (0, 1)}, "--rank 0: must be 1 or more"),
+        (Identify, {"rank": (0, 1)}, "--rank 0: must be from 1 to 10000"),
         (Identify, {"rank": ()}, "name at least one rank"),
         (Identify, {"non_mates": 1.0}, "--non-mates 1: must be from 0 to 0.95"),
         (Models, {"batch": 0}, "--batch 0: must be from 1 to 1024"),
@@ -163,11 +163,22 @@ def test_a_threshold_is_printed_with_all_its_digits() -> None:
 
 def test_what_no_command_can_name_stands_behind_it_as_a_comment() -> None:
     model = CallableModel(len, "embed", (8, 8), name="mine")
-    request = {"audit": "images", "in_memory": True, "settings": recorded(AuditSettings(embed=model))}
-    assert command_of({"groupings": [["gender"]], "request": request}) == (
+    request = RequestRecord("images", recorded(AuditSettings(embed=model)), None, in_memory=True)
+    assert command_of(made_record(groupings=(("gender",),), request=request)) == (
         "facegap audit MANIFEST.csv --by gender --out RUN "
         "# the manifest was given in memory; save it as MANIFEST.csv; --embed was the Python function builtins.len"
     )
+
+
+def test_the_record_takes_exactly_the_values_that_a_setting_can_have() -> None:
+    bounds = {
+        name: (known.minimum, known.maximum)
+        for section in (Identify, Groups)
+        for name, known in ((one.name, one.metadata["setting"]) for one in fields(section))
+    }
+    assert bounds["rank"] == (1, MOST_RANKS)
+    assert bounds["label_draws"] == (2, MOST_DRAWS)
+    assert bounds["level"] == (0.5, 0.9999)
 
 
 # ---- functions as models ----
