@@ -34,7 +34,7 @@ def test_words_for_nothing_are_no_group(folder: Any) -> None:
     run = fg.audit_predictions(case / "pred.csv", case / "L_none.csv")
     groups = {*run.gaps["group_a"], *run.gaps["group_b"]}
     assert not any(word.lower() in group.lower() for group in groups for word in ("none", "null", "n/a"))
-    assert any("read as missing" in warning for warning in run.record["warnings"])
+    assert any("read as missing" in warning for warning in run.record.warnings)
 
 
 @pytest.mark.parametrize(("name", "file"), [("labels_tonecase", "L_tonecase.csv"), ("labels_zwsp", "L_zwsp.csv")])
@@ -42,7 +42,7 @@ def test_spellings_of_one_label_are_told_or_mended(folder: Any, name: str, file:
     case = folder(name)
     run = fg.audit_predictions(case / "pred.csv", case / file)
     said = [
-        text for text in run.record["warnings"] if "differ in spelling only" in text or "invisible characters" in text
+        text for text in run.record.warnings if "differ in spelling only" in text or "invisible characters" in text
     ]
     assert said
     merged = fg.audit_predictions(case / "pred.csv", case / file, groups={"merge_spellings": True})
@@ -55,7 +55,7 @@ def test_sex_serves_as_gender_where_there_is_no_gender(folder: Any) -> None:
     case = folder("labels_sex_column")
     run = fg.audit_predictions(case / "pred.csv", case / "L_sex.csv")
     assert run.rates.query("metric == 'error_rate_answered' and gender == 'any'")["trials"].iloc[0] > 300
-    assert any("column sex serves as gender" in warning for warning in run.record["warnings"])
+    assert any("column sex serves as gender" in warning for warning in run.record.warnings)
 
 
 @pytest.mark.parametrize(("name", "file"), [("pred_None", "predNone.csv"), ("pred_Typo", "predTypo.csv")])
@@ -66,7 +66,7 @@ def test_foreign_predictions_are_no_answer_and_never_a_wrong_one(folder: Any, na
     except TableError as error:  # where no prediction is a class
         assert "no prediction is one of the classes (female, male)" in str(error)
         return
-    assert run.record["classes"] == ["female", "male"]
+    assert run.record.classes == ("female", "male")
     assert set(run.predictions["prediction"]) <= {"female", "male", ""}
     assert (run.predictions["outcome"] == "no_answer").any()
 
