@@ -319,7 +319,7 @@ def gaps_of(run: Run) -> list[dict[str, Any]]:
             "group_b": row["group_b"],
             **{f"{name}_{side}": row[f"{name}_{side}"] for side in "ab" for name in ("errors", "trials", "subjects")},
             **{name: row[name] for name in GAP_NUMBERS},
-            "label_verdict": str(row.get("label_verdict", "") or ""),
+            "label_verdict": row["label_verdict"],
         }
         for row in records(run.gaps)
     ]

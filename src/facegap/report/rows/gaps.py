@@ -173,7 +173,7 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
         differs=bool(row["differs"]),
         verdict=str(row["verdict"]),
         subjects_needed=float(row["subjects_needed"]),
-        labels=labels_of(row, turn=turn) if row.get("label_draws", 0) else None,
+        labels=labels_of(row, turn=turn) if row["label_draws"] else None,
     )
 
 
