@@ -41,9 +41,7 @@ def test_words_for_nothing_are_no_group(folder: Any) -> None:
 def test_spellings_of_one_label_are_told_or_mended(folder: Any, name: str, file: str) -> None:
     case = folder(name)
     run = fg.audit_predictions(case / "pred.csv", case / file)
-    said = [
-        text for text in run.record.warnings if "differ in spelling only" in text or "invisible characters" in text
-    ]
+    said = [text for text in run.record.warnings if "differ in spelling only" in text or "invisible characters" in text]
     assert said
     merged = fg.audit_predictions(case / "pred.csv", case / file, groups={"merge_spellings": True})
     for table in (merged.gaps,):

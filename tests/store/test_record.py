@@ -100,7 +100,7 @@ def full() -> RunRecord:
 # ---- there and back ----
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(records())
 def test_every_record_comes_back_as_it_was(record: RunRecord) -> None:
     text = json.dumps(record.to_json(), allow_nan=False)
@@ -108,7 +108,7 @@ def test_every_record_comes_back_as_it_was(record: RunRecord) -> None:
     assert RunRecord.from_json(json.loads(text), FILE) == record
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(values_of(BegunRecord))
 def test_every_record_of_a_run_under_way_comes_back_as_it_was(record: BegunRecord) -> None:
     assert parse_record(json.dumps(record.to_json(), allow_nan=False), FILE) == record
