@@ -43,6 +43,7 @@ GAP: dict[str, Any] = {
     "within_margin": False,
     "verdict": "gap",
     "subjects_needed": 100.0,
+    "label_draws": 0,
 }
 
 

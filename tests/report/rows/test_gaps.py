@@ -38,6 +38,7 @@ GAP: dict[str, Any] = {
     "differs": True,
     "verdict": "gap",
     "subjects_needed": 100.0,
+    "label_draws": 0,
 }
 LABELS = {
     "label_draws": 200,

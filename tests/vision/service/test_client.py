@@ -21,6 +21,7 @@ import pytest
 from facegap.errors import CardError, RunError
 from facegap.inputs.cards.read import read_card
 from facegap.inputs.cards.schema import ModelCard
+from facegap.store.record import SentRecord
 from facegap.vision.service import client as http
 from facegap.vision.service import wire
 from facegap.vision.service.answers import Call, read_call, understood
@@ -476,7 +477,7 @@ def test_a_kept_answer_is_read_and_not_asked_for_again(server: Server, ask_servi
     again = ask_service(answer=WORDS)
     assert again.ask(0, JPEG) == first
     assert len(server.seen) == 1
-    assert again.sent() == {"recipient": server.url[:-9], "images": 1, "calls": 1, "max_calls": None}
+    assert again.sent() == SentRecord(server.url[:-9], images=1, calls=1, max_calls=None)
 
 
 def test_failures_enough_are_final_too(server: Server, ask_service: Any) -> None:
@@ -526,7 +527,7 @@ def test_a_kill_at_any_moment_pays_for_no_kept_answer_twice(
     again = ask_service(answer=WORDS)
     assert [again.ask(row, JPEG).prediction for row in range(2)] == ["male", "male"]
     assert len(server.seen) - calls_before == 2 - len(answered) + (moment < 2)  # the 500 is still to come then
-    assert again.sent()["calls"] >= len(server.seen)  # no call escapes the budget
+    assert again.sent().calls >= len(server.seen)  # no call escapes the budget
 
 
 def test_what_a_killed_writer_left_is_removed(ask_service: Any, tmp_path: Path) -> None:
@@ -557,7 +558,7 @@ def test_a_budget_counts_repeated_calls_and_those_of_earlier_starts(server: Serv
     again = ask_service(answer=WORDS, limits=limits)
     assert again.ask(2, JPEG).detail == "the budget of 3 calls was spent"
     assert len(server.seen) == 3
-    assert again.sent() == {"recipient": server.url[:-9], "images": 2, "calls": 3, "max_calls": 3}
+    assert again.sent() == SentRecord(server.url[:-9], images=2, calls=3, max_calls=3)
 
 
 def test_a_budget_that_ends_between_two_tries_says_what_came_before(server: Server, ask_service: Any) -> None:
