@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from fairlearn.metrics import MetricFrame
 
+from facegap.selfcheck.claims import described, span
 from facegap.selfcheck.run import run_jobs
+from facegap.selfcheck.study import CoverageRow, FamilyRow, Row
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.types import AnyArray
-from facegap.worlds.bands import described, span
 from facegap.worlds.people import Setting, setting_key, subject_errors
 from facegap.worlds.rates import covers, rates_of
-from facegap.worlds.study import CoverageRow, FamilyRow, Row
 
 SEED = 20240611
 

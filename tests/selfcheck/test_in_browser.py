@@ -11,13 +11,13 @@ import pytest
 
 from facegap.plan.page import own_page
 from facegap.plan.power import OwnFamily, People, own_power
+from facegap.selfcheck.claims import claims_of
+from facegap.selfcheck.labels import LabelSetting
 from facegap.selfcheck.page import selfcheck_page
-from facegap.worlds.bands import claims_of
+from facegap.selfcheck.study import Job, PowerSetting, Study, run_job
 from facegap.worlds.families import Family
-from facegap.worlds.labels import LabelSetting
 from facegap.worlds.people import Setting
 from facegap.worlds.searches import SearchSetting
-from facegap.worlds.study import Job, PowerSetting, Study, run_job
 
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 

@@ -10,8 +10,8 @@ import pytest
 from facegap.errors import RunError, TableError
 from facegap.selfcheck import run as command
 from facegap.selfcheck.run import DONE_PART, PAGE, RESULT, mixed, selfcheck
+from facegap.selfcheck.study import Job
 from facegap.worlds.people import Setting
-from facegap.worlds.study import Job
 
 WORLDS = """
 title = "three small settings"

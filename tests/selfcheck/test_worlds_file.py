@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from facegap.errors import TableError
+from facegap.selfcheck.study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.worlds.people import Setting
-from facegap.worlds.study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
 
+STUDIES = sorted((Path(__file__).parents[2] / "benchmarks" / "worlds").glob("*.toml"))
 HEAD = 'title = "worlds"\nworlds = 100\nquick_worlds = 20\n'
 COVERAGE = """
 [[coverage]]
@@ -33,10 +36,10 @@ def read(tmp_path, text, *, quick=False):
     return read_study(path, quick=quick)
 
 
-@pytest.mark.parametrize("preset", ["small", "medium", "nist-like"])
+@pytest.mark.parametrize("path", [preset_path("small"), preset_path("medium"), *STUDIES], ids=lambda path: path.stem)
 @pytest.mark.parametrize("quick", [True, False])
-def test_every_preset_is_a_study_of_all_sorts_of_worlds(preset, quick):
-    study = read_study(preset_path(preset), quick=quick)
+def test_every_preset_and_study_has_all_sorts_of_worlds(path, quick):
+    study = read_study(path, quick=quick)
     assert {job.part for job in study.jobs} == {"coverage", "families", "power", "search", "labels"}
     assert len(set(study.jobs)) == len(study.jobs)
 

@@ -15,9 +15,8 @@ from facegap.report.tables import METRIC_TITLES, TextTable
 from facegap.report.text import NO_NUMBER, clean, rough_percent, score
 from facegap.statistics.verdicts import POWER
 from facegap.types import FloatArray
-from facegap.worlds.bands import Claim, standard_error
-from facegap.worlds.charts import HEIGHT_PX, WIDTH_PX, curves, ends
-from facegap.worlds.layout import Section, render
+from facegap.worlds.curves import HEIGHT_PX, WIDTH_PX, curves, ends, standard_error
+from facegap.worlds.layout import Claim, Section, render
 
 TITLE = "What this audit could have found"
 LEAD = (

@@ -13,7 +13,7 @@ def selfcheck(
         Path | None, typer.Option(help="TOML that names the worlds, see docs/selfcheck.md", show_default=False)
     ] = None,
     preset: Annotated[
-        Literal["small", "medium", "nist-like"], typer.Option(help="Worlds that come with facegap, without --worlds")
+        Literal["small", "medium"], typer.Option(help="Worlds that come with facegap, without --worlds")
     ] = "medium",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer worlds, under a minute")] = False,
     out: Annotated[Path, typer.Option(help="New folder for selfcheck.html and selfcheck.json")] = Path("selfcheck"),

@@ -7,16 +7,7 @@ from collections.abc import Sequence
 
 from facegap.report.tables import METRIC_TITLES, TextTable
 from facegap.report.text import NO_NUMBER, percent, rough_percent
-from facegap.statistics.gaps import ALPHA
-from facegap.worlds.bands import (
-    KIND_TITLES,
-    WORLDS_OF_A_BAND,
-    Claim,
-    confusion_of,
-    effect_in_words,
-    standard_error,
-)
-from facegap.worlds.charts import (
+from facegap.selfcheck.charts import (
     alarm_figure,
     coverage_figures,
     gap_in_words,
@@ -24,9 +15,17 @@ from facegap.worlds.charts import (
     power_figures,
     rate_in_words,
 )
+from facegap.selfcheck.claims import (
+    KIND_TITLES,
+    WORLDS_OF_A_BAND,
+    confusion_of,
+    effect_in_words,
+)
+from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
+from facegap.statistics.gaps import ALPHA
+from facegap.worlds.curves import standard_error
 from facegap.worlds.families import VERDICTS
-from facegap.worlds.layout import Section, render
-from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
+from facegap.worlds.layout import Claim, Section, render
 
 TITLE = "Does the auditor err?"
 LEAD = (

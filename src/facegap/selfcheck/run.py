@@ -13,12 +13,9 @@ from typing import Any
 
 from facegap.errors import RunError
 from facegap.runtime import version_of
+from facegap.selfcheck.claims import claims_of, confusion_of
 from facegap.selfcheck.page import selfcheck_page
-from facegap.selfcheck.worlds_file import preset_path, read_study
-from facegap.store.files import explained, is_scratch, write_bytes
-from facegap.worlds.bands import Claim, claims_of, confusion_of
-from facegap.worlds.pool import in_processes
-from facegap.worlds.study import (
+from facegap.selfcheck.study import (
     PARTS,
     Job,
     Row,
@@ -28,6 +25,10 @@ from facegap.worlds.study import (
     row_to_plain,
     run_job,
 )
+from facegap.selfcheck.worlds_file import preset_path, read_study
+from facegap.store.files import explained, is_scratch, write_bytes
+from facegap.worlds.layout import Claim
+from facegap.worlds.pool import in_processes
 
 PAGE, RESULT, DONE_PART = "selfcheck.html", "selfcheck.json", "selfcheck.jsonl"
 RESULT_VERSION = 1

@@ -15,12 +15,12 @@ from pydantic import Field, model_validator
 
 from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, OneOrMore, Table, Tables, checked, read_toml
+from facegap.selfcheck.labels import LabelSetting
+from facegap.selfcheck.study import PARTS, Job, PowerSetting, Study
 from facegap.statistics.gaps import RATIO_METRICS
 from facegap.worlds.families import Family, group_labels
-from facegap.worlds.labels import LabelSetting
 from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
 from facegap.worlds.searches import SearchSetting
-from facegap.worlds.study import PARTS, Job, PowerSetting, Study
 
 MAX_BYTES = 16 * 1024  # tomllib needs time quadratic in dotted keys
 MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -13,11 +14,24 @@ from facegap.report.figures.render import drawn
 from facegap.report.figures.style import Figure
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.worlds.bands import Claim
 
+State = Literal["holds", "does not hold", "too few worlds to tell", "reported"]
 CLASSES: Mapping[str, str] = MappingProxyType(
     {"holds": "holds", "does not hold": "fails", "too few worlds to tell": "unsure", "reported": "told"}
 )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One thing that an auditor must get right, and whether these worlds show it.
+
+    subject  : of what; sentence : the numbers; named : settings that are outside, each with its own
+    """
+
+    subject: str
+    state: State
+    sentence: str
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facegap.worlds.labels import LabelSetting, label_coverage
+from facegap.selfcheck.labels import LabelSetting, label_coverage
 
 
 def test_two_groups_of_whom_a_tenth_is_mislabelled_show_four_fifths_of_the_gap():

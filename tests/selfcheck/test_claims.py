@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from facegap.worlds.bands import claims_of, coverage_claim, standard_error, state_of, width_claim
-from facegap.worlds.study import CoverageRow, FamilyRow
+from facegap.selfcheck.claims import claims_of, coverage_claim, state_of, width_claim
+from facegap.selfcheck.study import CoverageRow, FamilyRow
+from facegap.worlds.curves import standard_error
 
 ROW = CoverageRow("genuine", 40, 2, 0.1, "beta", 0.1, 8.0, True, 0.93, 2000, 0.95, 0.94, 0.80, 1.1, "")
 FAMILY = FamilyRow(

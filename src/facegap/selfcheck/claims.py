@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from facegap.report.text import rough_percent
+from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import POWER, WITHIN
+from facegap.worlds.curves import SURE, standard_error
 from facegap.worlds.families import NO_GAP, SMALLER, merged
+from facegap.worlds.layout import Claim, State
 from facegap.worlds.rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
-from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 
-State = Literal["holds", "does not hold", "too few worlds to tell", "reported"]
-SURE = 2.0  # standard errors
 WORLDS_OF_A_BAND = 2_000  # that the bands are meant for
 MOST_NAMED = 5
 KIND_TITLES = {
@@ -24,19 +22,6 @@ KIND_TITLES = {
     "impostor": "False match rates",
     "across": "False match rates between two groups",
 }
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One thing that an auditor must get right, and whether these worlds show it.
-
-    subject  : of what; sentence : the numbers; named : settings that are outside, each with its own
-    """
-
-    subject: str
-    state: State
-    sentence: str
-    named: tuple[str, ...] = ()
 
 
 def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
@@ -51,12 +36,6 @@ def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
     found += [power_claim(powers), search_claim([row for row in rows if isinstance(row, SearchRow)])]
     found += [label_claim([row for row in rows if isinstance(row, LabelRow)])]
     return tuple(claim for claim in found if claim is not None)
-
-
-def standard_error(share: float, worlds: int) -> float:
-    """Monte Carlo error of a share of worlds; at 0 and 1 that of half a world, for it is not known to be exact."""
-    held = min(max(share, 0.5 / worlds), 1 - 0.5 / worlds)
-    return math.sqrt(held * (1 - held) / worlds)
 
 
 def state_of(excess: Sequence[tuple[float, float]]) -> State:

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from facegap.selfcheck.labels import LabelSetting, label_coverage
 from facegap.worlds.families import Family, FamilyOutcome, judge, raised_family
-from facegap.worlds.labels import LabelSetting, label_coverage
 from facegap.worlds.people import Setting
 from facegap.worlds.rates import cells_of_a_world, coverage
 from facegap.worlds.searches import SearchSetting, search_coverage

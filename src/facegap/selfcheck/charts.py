@@ -8,16 +8,16 @@ from typing import Any
 
 import altair as alt
 
-from facegap.report.figures.style import DASHES, INK, PALETTE, SHAPES, Figure, data, finished
-from facegap.report.text import clean, rough_percent
-from facegap.worlds.bands import KIND_TITLES, SURE, standard_error
-from facegap.worlds.study import CoverageRow, FamilyRow, LabelRow, PowerRow
+from facegap.report.figures.style import INK, PALETTE, SHAPES, Figure, data, finished
+from facegap.report.text import rough_percent
+from facegap.selfcheck.claims import KIND_TITLES
+from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow
+from facegap.worlds.curves import HEIGHT_PX, WIDTH_PX, curves, ends
 
-WIDTH_PX, HEIGHT_PX, ROW_PX, NAME_PX = 270, 210, 26, 300
+ROW_PX, NAME_PX = 26, 300
 OURS, NAIVE = "facegap", "every trial independent"
 CERTAIN, DOUBTED = "labels taken as certain", "told how many are wrong"
 PERCENT = ".0%"
-SHORT_LEGEND, LEGEND_PX = 34, 400  # letters of all names that fit side by side; pixels of one name
 AIMED = 0.95
 
 
@@ -115,25 +115,6 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
     )
 
 
-def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: Sequence[str]) -> Any:
-    """Lines with points and whiskers of two standard errors, one line per series."""
-    shown = [clean(name) for name in order]
-    columns = 1 if sum(len(name) for name in shown) > SHORT_LEGEND else len(shown)
-
-    def told_by(channel: Any, looks: Sequence[Any]) -> Any:
-        chosen = [looks[k % len(looks)] for k in range(len(shown))]
-        scale, legend = alt.Scale(domain=shown, range=chosen), alt.Legend(columns=columns, labelLimit=LEGEND_PX)
-        return channel(f"{series}:N", title=None, sort=shown, scale=scale, legend=legend)
-
-    colour, shape = told_by(alt.Color, PALETTE), told_by(alt.Shape, SHAPES)
-    dash = told_by(alt.StrokeDash, [list(pattern) for pattern in DASHES])
-    base = alt.Chart(data(marks))
-    lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
-    points = base.mark_point(filled=True, size=46).encode(x=x, y=y, color=colour, shape=shape)
-    whiskers = base.mark_rule().encode(x=x, y="low:Q", y2="high:Q", color=colour)
-    return alt.layer(lines, whiskers, points)
-
-
 def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...]:
     """False alarms of each family without a gap, beside what is allowed; nothing where there is none."""
     alike = [row for row in rows if not math.isnan(row.false_alarm)]
@@ -196,12 +177,6 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
             f"{rough_percent(row.flipped)} wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows
         ),
     )
-
-
-def ends(share: float, worlds: int) -> dict[str, float]:
-    """Two Monte Carlo errors on either side of a share."""
-    reach = SURE * standard_error(share, worlds)
-    return {"low": max(share - reach, 0.0), "high": min(share + reach, 1.0)}
 
 
 def gap_in_words(metric: str, gap: float) -> str:
