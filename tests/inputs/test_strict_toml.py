@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from facegap.errors import CardError, TableError
-from facegap.inputs.strict_toml import ListOf, OneOrMore, Table, Tables, Texts, checked, read_toml
+from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, numbers, read_toml
 
 
 class Inner(Table):
@@ -21,7 +21,8 @@ class Inner(Table):
 class Rule(Table):
     name: str = ""
     limit: Annotated[float, Field(ge=0, le=1, description="a number from 0 to 1")]
-    rates: Annotated[tuple[float, ...], OneOrMore, Field(description="a number or a list of such")] = ()
+    rates: Annotated[tuple[float, ...], numbers(0.5, 2)] = ()
+    counts: Annotated[tuple[int, ...], numbers(1, 5000, whole=True)] = ()
     groups: Texts = ()
 
 
@@ -63,7 +64,23 @@ def test_a_file_that_fits_is_its_model() -> None:
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "rates": ["x"]}]},
-            "f.toml: [[rule]] 1, key rates: give a number or a list of such (it is 'x')",
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is ['x'])",
+        ),
+        (
+            {"version": 1, "rule": [{"limit": 1, "rates": float("nan")}]},
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is nan)",
+        ),
+        (
+            {"version": 1, "rule": [{"limit": 1, "rates": []}]},
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is [])",
+        ),
+        (
+            {"version": 1, "rule": [{"limit": 1, "counts": [1, 2.0]}]},
+            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of such (it is [1, 2.0])",
+        ),
+        (
+            {"version": 1, "rule": [{"limit": 1, "counts": True}]},
+            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of such (it is True)",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "groups": ["a", 2]}]},

@@ -23,7 +23,7 @@ from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
 from facegap.report.figures.render import silent
 from facegap.report.glossary import METHODS, TERMS, limits_of, methods_of
-from facegap.report.page import Images, add_report, apart, breakable, hash_source, policy, report_again, sign, unbroken
+from facegap.report.page import Images, add_report, apart, badge, breakable, hash_source, policy, report_again, unbroken
 from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
 from facegap.store.record import AnnotationsFile, LabelsRecord, RequestRecord
@@ -405,12 +405,9 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
 
 
 def test_small_words() -> None:
-    assert (sign("gap"), sign("no gap larger than 0.02"), sign("not enough data"), sign("5 gaps")) == (
-        "▲",
-        "≈",
-        "?",
-        "",
-    )
+    said = ("gap", "no gap larger than 0.02", "not enough data", "5 gaps")
+    assert [badge(text, "verdict") for text in said] == [("▲", "gap"), ("≈", "no"), ("?", "not"), None]
+    assert badge("gap", "note") is None
     assert unbroken("1% [1.0, 2.0] 3/4 < 5") == "1% [1.0,\u00a02.0] 3/4 <\u00a05"
     assert hash_source("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 

@@ -81,7 +81,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         ),
         (
             HEAD + COVERAGE.replace("rates = 0.1", "rates = [0.1, 1.5]"),
-            r"key rates: give a number from 1e-06 to 0.9, or a list of such \(it is 1.5\)",
+            r"key rates: give a number from 1e-06 to 0.9, or a list of such \(it is \[0.1, 1.5\]\)",
         ),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = nan"), r"key rates: give a number from .*\(it is nan\)"),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = []"), r"key rates: give a number from .*\(it is \[\]\)"),
@@ -91,7 +91,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         ),
         (
             HEAD + COVERAGE.replace("[10, 20]", "[10, 2.5]"),
-            r"key subjects: give a whole number from 2 .*\(it is 2.5\)",
+            r"key subjects: give a whole number from 2 .*\(it is \[10, 2.5\]\)",
         ),
         (HEAD + COVERAGE.replace("classification", "impostor"), "key effect: give 'probit'"),
         (

@@ -23,7 +23,7 @@ from facegap.compare.text import (
 )
 from facegap.report.figures.render import Drawn, drawn
 from facegap.report.figures.style import Figure
-from facegap.report.page import asset, environment, policy
+from facegap.report.page import Badge, asset, environment, policy
 from facegap.report.sections import PageTable, Section
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, score
@@ -56,7 +56,7 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
     figures = comparison_figures(found.sides, speed, metrics)
     pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
     engine = environment("facegap.compare")
-    engine.filters["mark"] = mark
+    engine.filters["badge"] = badge
     style = asset("report.css")
     return engine.get_template(TEMPLATE).render(
         labels=runs.labels,
@@ -74,9 +74,9 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
     )
 
 
-def mark(verdict: str) -> str:
-    """The sign of a verdict, so that it is told by more than its colour; empty for any other text."""
-    return SIGNS.get(verdict, "")
+def badge(text: str, _column: str) -> Badge | None:
+    """The badge of a cell that says that a gap or an error grew or shrank; None for any other cell."""
+    return Badge(SIGNS[text], "gap") if text in SIGNS else None
 
 
 def sections(

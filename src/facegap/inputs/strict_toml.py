@@ -37,11 +37,6 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _one_or_more(value: Any) -> Any:
-    """A TOML list as a tuple, and a single value as a tuple of one."""
-    return _as_tuple(value) if isinstance(value, list | dict) else (value,)
-
-
 def _tables(value: Any) -> Any:
     """The tables of [[name]] as a tuple."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
@@ -50,9 +45,26 @@ def _tables(value: Any) -> Any:
 
 
 ListOf = BeforeValidator(_as_tuple)
-OneOrMore = BeforeValidator(_one_or_more)
 Tables = BeforeValidator(_tables)
 Texts = Annotated[tuple[str, ...], ListOf]
+
+
+def numbers(low: float, high: float, *, whole: bool = False) -> BeforeValidator:
+    """A field that takes one number or a list of them, all within low..high, as a tuple."""
+    wanted = f"a whole number from {low:,} to {high:,}" if whole else f"a number from {low:g} to {high:g}"
+
+    def checked_numbers(value: Any) -> tuple[float, ...]:
+        found = value if isinstance(value, list | tuple) else [value]
+        if not found or not all(is_number(one, whole=whole) and low <= one <= high for one in found):
+            raise ValueError(f"give {wanted}, or a list of such")
+        return tuple(found)
+
+    return BeforeValidator(checked_numbers)
+
+
+def is_number(value: Any, *, whole: bool) -> bool:
+    """Whether a value is a number, a whole one where asked; true and false are none."""
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:

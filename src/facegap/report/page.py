@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from facegap.errors import RunError
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 NO_BREAK = "\u00a0"
 LONGEST_WORD = 24  # letters in a row of a table that stay on one line
 PAGE, FIGURES = "report.html", "figures"
+OWN_PACKAGE = "facegap.report"
 SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?"}
 
 
@@ -198,13 +199,13 @@ def hash_source(text: str) -> str:
 @lru_cache(maxsize=4)
 def asset(name: str) -> str:
     """A file beside the templates."""
-    return files("facegap.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return files(OWN_PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def environment(package: str = "facegap.report") -> Environment:
-    """The template engine with the page's filters; package : whose folder `templates` is read."""
+def environment(package: str = OWN_PACKAGE) -> Environment:
+    """The template engine with the page's filters; package : whose folder `templates` is read, before the report's own."""
     made = Environment(
-        loader=PackageLoader(package),
+        loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, OWN_PACKAGE))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -215,7 +216,7 @@ def environment(package: str = "facegap.report") -> Environment:
         "unbroken": unbroken,
         "breakable": breakable,
         "apart": apart,
-        "sign": sign,
+        "badge": badge,
         "picture": picture_source,
         "spec": spec_text,
     }
@@ -240,9 +241,17 @@ def apart(sentence: str) -> Markup:
     return Markup(quoted)  # noqa: S704  (escaped)
 
 
-def sign(verdict: str) -> str:
-    """The sign of a verdict, so that it is told by more than its colour; empty for any other text."""
-    return next((mark for start, mark in SIGNS.items() if verdict.startswith(start)), "")
+class Badge(NamedTuple):
+    """How a verdict looks in a table: a sign, so that it is told by more than its colour, and the class of its colour."""
+
+    sign: str
+    look: str
+
+
+def badge(text: str, column: str) -> Badge | None:
+    """The badge of a verdict in the column of verdicts; None for any other cell."""
+    sign = next((mark for start, mark in SIGNS.items() if text.startswith(start)), "")
+    return Badge(sign, clean(text).split()[0]) if sign and column == "verdict" else None
 
 
 def picture_source(picture: Drawn) -> str:

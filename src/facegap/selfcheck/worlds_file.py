@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from facegap.errors import TableError
-from facegap.inputs.strict_toml import ListOf, OneOrMore, Table, Tables, checked, read_toml
+from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, read_toml
 from facegap.selfcheck.labels import LabelSetting
 from facegap.selfcheck.study import PARTS, Job, PowerSetting, Study
 from facegap.statistics.gaps import RATIO_METRICS
@@ -33,26 +33,10 @@ Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", descrip
 Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
 OwnWorlds = Annotated[int | None, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
 Rate = Annotated[float, Field(ge=1e-6, le=0.9, description="a number from 1e-06 to 0.9")]
-Rates = Annotated[
-    tuple[Annotated[float, Field(ge=1e-6, le=0.9)], ...],
-    OneOrMore,
-    Field(min_length=1, description="a number from 1e-06 to 0.9, or a list of such"),
-]
-Strengths = Annotated[
-    tuple[Annotated[float, Field(ge=0, le=0.9)], ...],
-    OneOrMore,
-    Field(min_length=1, description="a number from 0 to 0.9, or a list of such"),
-]
-Subjects = Annotated[
-    tuple[Annotated[int, Field(ge=2, le=20_000)], ...],
-    OneOrMore,
-    Field(min_length=1, description="a whole number from 2 to 20,000, or a list of such"),
-]
-Images = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=20)], ...],
-    OneOrMore,
-    Field(min_length=1, description="a whole number from 1 to 20, or a list of such"),
-]
+Rates = Annotated[tuple[float, ...], numbers(1e-6, 0.9)]
+Strengths = Annotated[tuple[float, ...], numbers(0, 0.9)]
+Subjects = Annotated[tuple[int, ...], numbers(2, 20_000, whole=True)]
+Images = Annotated[tuple[int, ...], numbers(1, 20, whole=True)]
 
 
 def preset_path(name: str) -> Path:
@@ -153,11 +137,7 @@ class PowerEntry(Entry):
 
     kind: Literal["impostor", "genuine", "classification"]
     rate: Rate
-    gaps: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=1000)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a number, or a list of such"),
-    ]
+    gaps: Annotated[tuple[float, ...], numbers(0, 1000)]
     subjects: Subjects
     images: Images
     groups: Annotated[int, Field(ge=2, le=MAX_GROUPS, description=f"a whole number from 2 to {MAX_GROUPS}")] = 2
@@ -182,33 +162,13 @@ class PowerEntry(Entry):
 class SearchEntry(Entry):
     """[[search]]: searches of a gallery (1:N)."""
 
-    gallery: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=1_000_000)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a whole number from 1 to 1,000,000, or a list of such"),
-    ]
-    subjects: Annotated[
-        tuple[Annotated[int, Field(ge=2, le=2_000)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a whole number from 2 to 2,000, or a list of such"),
-    ]
+    gallery: Annotated[tuple[int, ...], numbers(1, 1_000_000, whole=True)]
+    subjects: Annotated[tuple[int, ...], numbers(2, 2_000, whole=True)]
     images: Images = (1,)
-    fpir: Annotated[
-        tuple[Annotated[float, Field(ge=1e-4, le=0.5)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a number from 0.0001 to 0.5, or a list of such"),
-    ]
-    fnir: Annotated[
-        tuple[Annotated[float, Field(ge=1e-3, le=0.9)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a number from 0.001 to 0.9, or a list of such"),
-    ]
+    fpir: Annotated[tuple[float, ...], numbers(1e-4, 0.5)]
+    fnir: Annotated[tuple[float, ...], numbers(1e-3, 0.9)]
     rank: Annotated[int, Field(ge=1, le=100, description="a whole number from 1 to 100")] = 1
-    strengths: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=0.4)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a number from 0 to 0.4, or a list of such"),
-    ] = (0.0,)
+    strengths: Annotated[tuple[float, ...], numbers(0, 0.4)] = (0.0,)
 
     def settings(self) -> Iterator[SearchSetting]:
         """One gallery and its searches for each combination."""
@@ -222,21 +182,13 @@ class LabelsEntry(Entry):
     """[[labels]]: two groups with labels of which some are wrong."""
 
     kind: Literal["genuine", "classification"]
-    subjects: Annotated[
-        tuple[Annotated[int, Field(ge=2, le=5_000)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a whole number from 2 to 5,000, or a list of such"),
-    ]
+    subjects: Annotated[tuple[int, ...], numbers(2, 5_000, whole=True)]
     images: Images
     rate: Rate
     gap: Annotated[float, Field(ge=0, le=0.9, description="a number from 0 to 0.9")]
     effect: Effect = "probit"
     strength: Strengths = (0.0,)
-    flipped: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=0.45)], ...],
-        OneOrMore,
-        Field(min_length=1, description="a number from 0 to 0.45, or a list of such"),
-    ]
+    flipped: Annotated[tuple[float, ...], numbers(0, 0.45)]
 
     def settings(self) -> Iterator[LabelSetting]:
         """The two groups for each combination."""

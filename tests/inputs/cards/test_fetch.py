@@ -20,6 +20,7 @@ from facegap.errors import FetchError
 from facegap.inputs.cards.fetch import MAX_REDIRECTS, fetch
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import read_weights
+from fixtures.cards import age_card
 
 CONTENT = b"\x08\x07weights " * 50_000  # 500 kB: several chunks
 Answer = Callable[["Handler"], None]
@@ -134,32 +135,7 @@ def cache(tmp_path: Path) -> Path:
 
 def card_of(source: str | None, content: bytes = CONTENT, **changes: Any) -> ModelCard:
     """An age classifier's card for weights of this content at this address."""
-    keys: dict[str, Any] = {
-        "name": "toy",
-        "task": "classify",
-        "backend": "onnx",
-        "file": "toy.onnx",
-        "source": source,
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "licence": "MIT",
-        "commercial_use": True,
-        "verified": False,
-        "citation": "made here",
-        "known_limits": [],
-        "training_data": {"description": "none", "status": "public"},
-        "input": {
-            "name": "x",
-            "layout": "NCHW",
-            "colour": "RGB",
-            "size": [8, 8],
-            "mean": [0, 0, 0],
-            "scale": [1, 1, 1],
-            "dtype": "float32",
-        },
-        "crop": {"margin": 0.0, "interpolation": "bilinear"},
-        "outputs": {"age": {"output": "a", "kind": "years"}},
-    }
-    return ModelCard.model_validate(keys | changes)
+    return age_card(content, source=source, **{"obtain": None, **changes})
 
 
 def yes(_: ModelCard) -> bool:

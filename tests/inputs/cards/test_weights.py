@@ -20,38 +20,14 @@ from facegap.inputs.cards.weights import (
     models_folders,
     read_weights,
 )
+from fixtures.cards import age_card
 
 CONTENT = b"the right weights"
 
 
 def card_of(content: bytes = CONTENT, **changes: Any) -> ModelCard:
     """A classifier's card for weights of this content."""
-    keys: dict[str, Any] = {
-        "name": "toy",
-        "task": "classify",
-        "backend": "onnx",
-        "file": "toy.onnx",
-        "obtain": "Made by the tests.",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "licence": "MIT",
-        "commercial_use": True,
-        "verified": False,
-        "citation": "made here",
-        "known_limits": [],
-        "training_data": {"description": "none", "status": "public"},
-        "input": {
-            "name": "x",
-            "layout": "NCHW",
-            "colour": "RGB",
-            "size": [8, 8],
-            "mean": [0, 0, 0],
-            "scale": [1, 1, 1],
-            "dtype": "float32",
-        },
-        "crop": {"margin": 0.0, "interpolation": "bilinear"},
-        "outputs": {"age": {"output": "a", "kind": "years"}},
-    }
-    return ModelCard.model_validate(keys | changes)
+    return age_card(content, **changes)
 
 
 def put(folder: Path, name: str, content: bytes = CONTENT) -> Path:
