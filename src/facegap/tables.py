@@ -158,7 +158,7 @@ LABELS = Schema(
         "row": INT,  # position in the run's manifest, from 0
         "column": TEXT,  # measured_tone, annotated_monk, ...
         "label": TEXT,
-        "probability": FLOAT,  # they sum to 1 over the classes of a row; NaN where the row's label is of unknown doubt
+        "probability": FLOAT,  # they sum to 1 over the classes of a row; NaN where it is unknown how sure the row's label is
     },
 )
 

@@ -73,8 +73,8 @@ class Gap:
     p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
     subjects_needed is per group, for 80% power to detect the margin.
 
-    The label_ fields say what doubt about the labels of a group does to the gap (statistics/label_gaps.py). Without known
-    doubt label_draws is 0, the numbers are NaN and label_verdict is empty; then the gap takes the labels as certain.
+    The label_ fields say what uncertainty about the labels of a group does to the gap (statistics/label_uncertainty). Where it
+    is not known label_draws is 0, the numbers are NaN and label_verdict is empty; then the gap takes the labels as certain.
     label_draws       : how often labels were drawn from their probabilities
     label_difference, label_ratio : mean over the draws, the ratio's on the log scale. Drawn labels blur a gap: they are
                         nearer to none than the gap of the labels themselves

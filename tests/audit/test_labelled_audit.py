@@ -106,7 +106,7 @@ def whole(files: dict[str, Path], toys: Any, tmp_path_factory: pytest.TempPathFa
     return folder
 
 
-def test_gaps_are_told_with_and_without_doubt_and_the_folder_holds_what_recheck_needs(whole: Path) -> None:
+def test_gaps_are_told_with_and_without_label_uncertainty_and_the_folder_holds_what_recheck_needs(whole: Path) -> None:
     run = store.read_run(whole)
     gaps = run.gaps[run.gaps["metric"] == "error_rate_all"]
     assert set(gaps["family"]) == {"gender*measured_tone", "annotated_tone"}
@@ -255,9 +255,9 @@ def test_terminal_and_page_print_the_same_tables_on_labels(whole: Path) -> None:
     run = store.read_run(whole)
     tables = {table.title: table for table in overview.all_tables(run, view=None, include_ids=False)}
     assert ("measured_tone", "none: no_face", "1") in tables["labels of skin tone"].rows
-    doubted = tables["the same gaps if labels are doubted"]
-    assert any(row[0] == "annotated_tone" for row in doubted.rows)
-    assert doubted.notes[0] == f"{DRAWS} draws, seed 0."
+    uncertain = tables["the same gaps with label uncertainty"]
+    assert any(row[0] == "annotated_tone" for row in uncertain.rows)
+    assert uncertain.notes[0] == f"{DRAWS} draws, seed 0."
     trust = next(table for title, table in tables.items() if title.startswith("annotated_tone: wrong or no answer"))
     assert [row[0] for row in trust.rows][:2] == ["100%", "95%"]
     assert derived(run).gaps["label_p"].equals(run.gaps["label_p"])

@@ -128,15 +128,15 @@ def test_a_rate_without_an_interval_says_so(answered_run: tuple[Path, Run]) -> N
     ("drawn", "verdict", "words"),
     [
         (0, "", ""),
-        (200, "gap", "; the doubt about the labels does not change that"),
+        (200, "gap", "; label uncertainty does not change that"),
         (
             200,
             "not enough data",
-            "; but with the doubt about the labels counted in, these people cannot settle whether",
+            "; but with label uncertainty included, these people cannot settle whether",
         ),
     ],
 )
-def test_a_gap_by_doubtful_labels_is_not_told_without_their_doubt(
+def test_a_gap_by_uncertain_labels_is_told_with_label_uncertainty(
     answered_run: tuple[Path, Run], drawn: int, verdict: str, words: str
 ) -> None:
     run = answered_run[1]
@@ -144,7 +144,7 @@ def test_a_gap_by_doubtful_labels_is_not_told_without_their_doubt(
     second = headline(replace(run, gaps=gaps))[1]
     assert "a gap that chance alone does not explain (p " in second
     assert words in second
-    assert ("doubt" in second) == bool(words)
+    assert ("label uncertainty" in second) == bool(words)
 
 
 def test_a_tone_that_was_measured_is_not_told_as_if_it_were_the_persons(tmp_path: Path, make_answered: Any) -> None:

@@ -13,12 +13,12 @@ from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.label_uncertainty.rates import (
     Redraw,
     Trials,
-    doubt_of,
-    doubted_columns,
     drawn_from,
     drawn_rates,
     expected_groups,
     is_measured,
+    label_probabilities,
+    uncertain_columns,
     units_of,
 )
 from facegap.derive.results import groupings_of, model_of, run_metrics, subject_codes
@@ -68,16 +68,19 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
 def noise_of(
     run: Run, cells: Cells, families: Mapping[str, Family], metrics: Trials, subjects: IntArray
 ) -> dict[str, LabelColumns]:
-    """What drawing the labels of a grouping does to its gaps, by metric; empty where their doubt is unknown, or in two columns."""
-    doubted = doubted_columns(run, cells.grouping)
-    if len(doubted) != 1 or run.labels is None:
+    """What drawing the labels of a grouping does to its gaps, by metric.
+
+    Empty where it is unknown how sure labels are, and where two columns are uncertain.
+    """
+    uncertain = uncertain_columns(run, cells.grouping)
+    if len(uncertain) != 1 or run.labels is None:
         return {}
-    doubt = doubt_of(run.labels, run.manifest, doubted[0], subjects)
-    if doubt is None:
+    probabilities = label_probabilities(run.labels, run.manifest, uncertain[0], subjects)
+    if probabilities is None:
         return {}
     stated = run.record.labels
     assert stated is not None
-    redraw = drawn_from(doubt, cells, units_of(cells, subjects))
+    redraw = drawn_from(probabilities, cells, units_of(cells, subjects))
     return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
 
 

@@ -231,10 +231,10 @@ def gap_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
 
 
 def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
-    """One gap against its limit; of a gap whose labels are in doubt the wider interval counts."""
-    doubted = "label_" if row.get("label_draws", 0) else ""
+    """One gap against its limit; where labels are uncertain the wider interval counts."""
+    uncertain = "label_" if row.get("label_draws", 0) else ""
     value, low, high = (
-        float(row[name]) for name in (rule.scale, f"{doubted}{rule.scale}_low", f"{doubted}{rule.scale}_high")
+        float(row[name]) for name in (rule.scale, f"{uncertain}{rule.scale}_low", f"{uncertain}{rule.scale}_high")
     )
     first, second = row["group_a"], row["group_b"]
     least, turned = (1.0, 1 / value if value else math.inf) if rule.scale == "ratio" else (0.0, -value)

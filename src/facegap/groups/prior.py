@@ -1,6 +1,6 @@
 """How probable it is that a skin tone is darker than a cut: what was measured, and among whom.
 
-The same doubtful measurement means something else among people who are mostly light than among people of all tones. So
+The same uncertain measurement means something else among people who are mostly light than among people of all tones. So
 the spread of tones is learnt from the manifest itself, without a label, starting from a broad guess that weighs like
 START_WEIGHT photographs: few photographs hardly move it, thousands replace it.
 """
@@ -16,7 +16,7 @@ from facegap.types import FloatArray
 Prior = Literal["manifest", "flat"]
 GRID = np.linspace(-120.0, 120.0, 241)  # degrees of ITA
 START_MEAN, START_SD, START_WEIGHT = 30.0, 25.0, 50.0  # degrees, degrees, photographs
-SMOOTH_SD = 5.0  # degrees: nothing finer is learnt, which errs on the side of doubt
+SMOOTH_SD = 5.0  # degrees: nothing finer is learnt, which errs on the side of uncertainty
 ROUNDS = 100  # twice as many move no probability by 0.01
 ROWS_AT_ONCE = 65536  # bounds memory
 

@@ -1,7 +1,7 @@
-"""A skin tone from a photograph, with its doubt: several witnesses of the light, weighed.
+"""A skin tone from a photograph, with its uncertainty: several witnesses of the light, weighed.
 
 A photograph gives the product of skin and light. Each witness divides by another guess of the light and so gives another
-ITA; none is right, and what they disagree on is the doubt. They see colour and light alone: nothing here was fitted to
+ITA; none is right, and what they disagree on is the uncertainty. They see colour and light alone: nothing here was fitted to
 race labels, and nothing knows whose face it is. docs/skin_tone.md says how well this works, and where it does not.
 """
 
@@ -189,7 +189,7 @@ def called(darker: float) -> MeasuredTone:
 def pooled(photographs: Sequence[Measurement]) -> Measurement:
     """What several photographs of one person say together; with one of them, itself.
 
-    Each counts by its precision. What they have in common, a tan or a fault of the method, stays in the doubt. Colour,
+    Each counts by its precision. What they have in common, a tan or a fault of the method, stays in the uncertainty. Colour,
     spread and flags are those of the photograph that counts most.
 
     Raises

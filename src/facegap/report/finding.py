@@ -159,7 +159,7 @@ def second_sentence(found: Contrast) -> str:
     pairs = sum(found.verdicts.values())
     among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
-    return f"{size}, {worth(gap)} (p {p_equals(gap.p_holm)}{among}){doubted(gap)}{others}."
+    return f"{size}, {worth(gap)} (p {p_equals(gap.p_holm)}{among}){with_label_uncertainty(gap)}{others}."
 
 
 def worth(gap: GapRow) -> str:
@@ -174,13 +174,13 @@ def worth(gap: GapRow) -> str:
     return f"but so few people cannot settle whether the groups differ{settled}"
 
 
-def doubted(gap: GapRow) -> str:
-    """What is left of the verdict where labels were drawn by their probabilities; nothing where they are not in doubt."""
+def with_label_uncertainty(gap: GapRow) -> str:
+    """What is left of the verdict where labels were drawn by their probabilities; nothing where they are taken as certain."""
     if gap.labels is None:
         return ""
     if gap.labels.verdict == gap.verdict:
-        return "; the doubt about the labels does not change that"
-    return f"; but with the doubt about the labels counted in, {IN_DOUBT[gap.labels.verdict]}"
+        return "; label uncertainty does not change that"
+    return f"; but with label uncertainty included, {IN_DOUBT[gap.labels.verdict]}"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""What doubt about labels of tone does to the gaps, as tables of text, and how many rows have which label."""
+"""What label uncertainty does to the gaps, as tables of text, and how many rows have which label."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def label_tables(run: Run) -> list[TextTable]:
     if run.record.labels is None:
         return []
     counts = counts_table(run)
-    return [*([counts] if counts.rows else []), *doubt_tables(run)]
+    return [*([counts] if counts.rows else []), *uncertainty_tables(run)]
 
 
-def doubt_tables(run: Run) -> list[TextTable]:
+def uncertainty_tables(run: Run) -> list[TextTable]:
     """The gaps under drawn labels, and as labels are trusted less; nothing for a run without joined labels."""
     if run.record.labels is None:
         return []
-    doubted = [doubt_table(run)] if (run.gaps["label_draws"] > 0).any() else []
-    return [*doubted, *(trust_table(found) for found in trust_rows(run))]
+    uncertain = [uncertainty_table(run)] if (run.gaps["label_draws"] > 0).any() else []
+    return [*uncertain, *(trust_table(found) for found in trust_rows(run))]
 
 
 def counts_table(run: Run) -> TextTable:
@@ -58,12 +58,12 @@ def counts_table(run: Run) -> TextTable:
     return table_of("labels of skin tone", COUNTS, label_count_rows(run), notes=notes)
 
 
-def doubt_table(run: Run) -> TextTable:
+def uncertainty_table(run: Run) -> TextTable:
     """A line per family: its widest gap by the labels as they are, and under drawn labels."""
     rows, stated = uncertain_rows(run), run.record.labels
     assert stated is not None
     draws = f"{uncertainty(rows[0]).draws} draws, seed {stated.seed}."
-    return table_of("the same gaps if labels are doubted", DOUBTED, rows, notes=(draws, *DRAWN_NOTES))
+    return table_of("the same gaps with label uncertainty", UNCERTAIN, rows, notes=(draws, *DRAWN_NOTES))
 
 
 def trust_table(found: TrustRows) -> TextTable:
@@ -105,7 +105,7 @@ def true_groups(gap: GapRow) -> str:
     return NO_NUMBER if gap.is_ratio else interval(outer.low, outer.high)
 
 
-def doubted_verdict(gap: GapRow) -> str:
+def uncertain_verdict(gap: GapRow) -> str:
     """The verdict under drawn labels, with the margin in it."""
     found = uncertainty(gap)
     return verdict(found.verdict, gap.margin, is_ratio=gap.is_ratio, differs=found.p_holm <= ALPHA)
@@ -116,7 +116,7 @@ COUNTS = (
     Column[LabelCountRow]("label", lambda row: clean(row.label)),
     Column[LabelCountRow]("rows", lambda row: str(row.rows)),
 )
-DOUBTED = (
+UNCERTAIN = (
     Column[GapRow]("groups", lambda row: clean(row.family)),
     Column[GapRow]("metric", metric_at),
     Column[GapRow]("worst against best", who),
@@ -125,7 +125,7 @@ DOUBTED = (
     Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
     Column[GapRow]("true groups", true_groups),
     Column[GapRow]("p (Holm)", lambda row: p_value(uncertainty(row).p_holm)),
-    Column[GapRow]("verdict", doubted_verdict),
+    Column[GapRow]("verdict", uncertain_verdict),
 )
 TRUSTED = (
     Column[TrustRow]("trust", lambda row: percent(row.trust, 0)),

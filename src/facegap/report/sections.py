@@ -13,7 +13,7 @@ from facegap.report.glossary import TERMS
 from facegap.report.groups import matrix_tables, verdict_table
 from facegap.report.identification import search_tables
 from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
-from facegap.report.labels import counts_table, doubt_tables
+from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
@@ -124,7 +124,9 @@ def explained_once(sections: Sequence[Section]) -> list[Section]:
 def verdicts(run: Run) -> Section:
     """Which groups differ."""
     tables = (
-        (PageTable(verdict_table(run)), *(PageTable(table) for table in doubt_tables(run))) if len(run.gaps) else ()
+        (PageTable(verdict_table(run)), *(PageTable(table) for table in uncertainty_tables(run)))
+        if len(run.gaps)
+        else ()
     )
     lead = "For each way of grouping people the widest gap, that of the worst group against the best, and its verdict."
     terms = ("errors / trials", "subjects", "interval", "verdict", "margin", "p (Holm)", *OF_PAIRS[run.matched is None])
@@ -225,7 +227,7 @@ def searches(run: Run) -> Section:
 
 
 def tone(run: Run, figures: Sequence[Figure]) -> Section:
-    """Skin tone: how many people have which label, and what doubt about the labels does to the gaps."""
+    """Skin tone: how many people have which label, and what label uncertainty does to the gaps."""
     lead = "How many people have which label of skin tone. Colours are shown as swatches of the scale and nowhere else."
     terms = ("measured tone",) if any(name.startswith("measured_") for name in run.manifest.columns) else ()
     shown = (PageTable(counts_table(run)),) if run.record.labels else ()

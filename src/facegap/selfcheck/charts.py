@@ -16,7 +16,7 @@ from facegap.worlds.curves import HEIGHT_PX, WIDTH_PX, curves, ends
 
 ROW_PX, NAME_PX = 26, 300
 OURS, NAIVE = "facegap", "every trial independent"
-CERTAIN, DOUBTED = "labels taken as certain", "told how many are wrong"
+CERTAIN, UNCERTAIN = "labels taken as certain", "told how many are wrong"
 PERCENT = ".0%"
 AIMED = 0.95
 
@@ -157,7 +157,7 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
     marks = [
         {"flipped": row.flipped, "interval": name, "coverage": value, **ends(value, row.worlds)}
         for row in rows
-        for name, value in ((CERTAIN, row.certain), (DOUBTED, row.doubted))
+        for name, value in ((CERTAIN, row.certain), (UNCERTAIN, row.informed))
     ]
     x = alt.X(
         "flipped:Q", title="labels that are wrong", axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows])
@@ -170,11 +170,11 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
     )
     first = rows[0]
     return finished(
-        curves(marks, x, y, "interval", [CERTAIN, DOUBTED]).properties(width=WIDTH_PX, height=HEIGHT_PX),
+        curves(marks, x, y, "interval", [CERTAIN, UNCERTAIN]).properties(width=WIDTH_PX, height=HEIGHT_PX),
         name=f"labels-{number}",
         title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects a group",
         alt_text="; ".join(
-            f"{rough_percent(row.flipped)} wrong: {row.certain:.2f} and {row.doubted:.2f}" for row in rows
+            f"{rough_percent(row.flipped)} wrong: {row.certain:.2f} and {row.informed:.2f}" for row in rows
         ),
     )
 

@@ -207,7 +207,7 @@ def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
         "reported",
         f"With {rough_percent(worst.flipped)} of the labels wrong a gap of {100 * worst.planted_gap:g} points is seen as "
         f"{100 * worst.observed:.1f}; intervals that take labels as certain hold the true gap in {worst.certain:.2f} of the "
-        f"worlds, those that are told of the doubt in {worst.doubted:.2f}. Neither undoes the blurring.",
+        f"worlds, those that are told how many are wrong in {worst.informed:.2f}. Neither undoes the blurring.",
     )
 
 

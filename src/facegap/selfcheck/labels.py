@@ -2,7 +2,7 @@
 
 A person's label is wrong with one probability, independently of the model's errors. That pulls a gap towards none, so
 an interval that takes labels as certain is sure of the wrong number. Beside it stands the interval of
-statistics/label_gaps.py, which is told how doubtful the labels are.
+statistics/label_uncertainty, which is told how many labels are wrong.
 """
 
 from __future__ import annotations
@@ -49,17 +49,17 @@ class LabelOutcome:
 
     observed       : mean of the gap that is seen
     certain        : coverage of the true gap by the interval that takes labels as certain
-    doubted        : likewise by the interval that is told how many labels are wrong
-    gap, gap_doubted : share of worlds in which the verdict is `gap`, by each
+    informed        : likewise by the interval that is told how many labels are wrong
+    gap, gap_informed : share of worlds in which the verdict is `gap`, by each
     """
 
     setting: LabelSetting
     worlds: int
     observed: float
     certain: float
-    doubted: float
+    informed: float
     gap: float
-    gap_doubted: float
+    gap_informed: float
 
 
 def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcome:

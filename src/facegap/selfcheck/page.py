@@ -347,9 +347,9 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
             f"{100 * row.planted_gap:g} points",
             f"{100 * row.observed:.1f} points",
             with_error(row.certain, row.worlds),
-            with_error(row.doubted, row.worlds),
+            with_error(row.informed, row.worlds),
             f"{row.gap:.2f}",
-            f"{row.gap_doubted:.2f}",
+            f"{row.gap_informed:.2f}",
             f"{row.worlds:,}",
         )
         for row in rows
@@ -360,7 +360,7 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
         "true gap",
         "seen on average",
         "held, labels certain",
-        "held, told of the doubt",
+        "held, with label uncertainty",
         "verdict gap",
         "verdict gap, told",
         "worlds",

@@ -162,9 +162,9 @@ class LabelRow:
     worlds: int
     observed: float
     certain: float
-    doubted: float
+    informed: float
     gap: float
-    gap_doubted: float
+    gap_informed: float
 
 
 Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow
@@ -215,9 +215,9 @@ def run_job(job: Job, seed: int) -> Row:
         said.worlds,
         said.observed,
         said.certain,
-        said.doubted,
+        said.informed,
         said.gap,
-        said.gap_doubted,
+        said.gap_informed,
     )
 
 

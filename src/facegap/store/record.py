@@ -115,14 +115,14 @@ class LabelColumn:
     source        : measured or annotated
     rows          : of each label
     without_label : rows that have none, by reason; without_label_but_drawn: of those, how many have probabilities
-    doubt         : whether it is known how sure the labels are; why_unknown: the end of a clause where it is not
+    uncertainty   : whether it is known how sure the labels are; why_unknown: the end of a clause where it is not
     """
 
     source: Literal["measured", "annotated"]
     rows: Mapping[str, Count]
     without_label: Mapping[str, Count]
     without_label_but_drawn: Count
-    doubt: Literal["known", "unknown"]
+    uncertainty: Literal["known", "unknown"]
     why_unknown: str = ""
     notes: tuple[str, ...] = ()
 

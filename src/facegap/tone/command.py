@@ -41,7 +41,7 @@ def tone(
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it is there")] = False,
 ) -> None:
-    """Measure skin tone in photographs: ITA, nearest Monk colour, lighter or darker, each with its doubt.
+    """Measure skin tone in photographs: ITA, nearest Monk colour, lighter or darker, each with its uncertainty.
 
     A photograph measures light as well as skin. Each row says how far its number can be trusted, and where lighter or
     darker cannot be told the tone is "unknown". A measured tone is neither a perceived one nor a race.

@@ -240,9 +240,9 @@ def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:
         for tone, group in ((tone, measured[measured["measured_tone"] == tone]) for tone in MEASURED_TONES if tone)
     )
     notes = (
-        "Measured from light in photographs: neither how anybody sees the person nor a race. ITA and doubt in degrees.",
+        "Measured from light in photographs: neither how anybody sees the person nor a race. ITA and its uncertainty in degrees.",
         f"unknown: neither lighter nor darker with a probability of {SURE:.0%}.",
         f"written to {out}",
     )
-    columns = ("measured tone", "images", "median ITA", "median doubt")
+    columns = ("measured tone", "images", "median ITA", "median uncertainty")
     return [*tables, TextTable("measured tone", columns, called, notes=notes)]

@@ -128,15 +128,15 @@ def test_measured_tone_becomes_a_label_with_the_probability_of_both_sides(manife
 def test_rows_without_a_label_are_counted_by_reason(manifest: Path) -> None:
     found = stated(joined(manifest, tone=write_tone(manifest.parent)), "measured_tone")
     assert found.rows == {"darker": 1, "lighter": 1}
-    assert found.without_label == {"too doubtful to call": 2, "grey": 1, "no_face": 1}
+    assert found.without_label == {"too uncertain to call": 2, "grey": 1, "no_face": 1}
     assert found.without_label_but_drawn == 2
-    assert found.doubt == "known"
+    assert found.uncertainty == "known"
 
 
-def test_measured_monk_is_a_label_whose_doubt_is_not_known(manifest: Path) -> None:
+def test_measured_monk_is_a_label_whose_uncertainty_is_not_known(manifest: Path) -> None:
     table = joined(manifest, tone=write_tone(manifest.parent))
     assert table.frame["measured_monk"].tolist() == ["7", "6", "3", "unknown", "unknown", "5"]
-    assert stated(table, "measured_monk").doubt == "unknown"
+    assert stated(table, "measured_monk").uncertainty == "unknown"
     assert all(np.isnan(chance) for chance in probabilities(table, "measured_monk").values())
 
 
@@ -167,12 +167,12 @@ def test_probabilities_of_a_panel_are_those_of_panels_drawn_anew(manifest: Path)
     assert chances[5, "lighter"] == pytest.approx((0.5 + 0.5 + 0) / 3)
 
 
-def test_one_annotator_in_all_leaves_the_doubt_unknown(manifest: Path) -> None:
+def test_one_annotator_in_all_leaves_the_uncertainty_unknown(manifest: Path) -> None:
     table = joined(manifest, annotations=write_annotations(manifest.parent, [row for row in ANSWERS if row[1] == "x"]))
-    assert stated(table, "annotated_tone").doubt == "unknown"
+    assert stated(table, "annotated_tone").uncertainty == "unknown"
     said = " ".join(label_warnings(table.joined, [("annotated_tone",)], 6, compared=False))
     assert "one annotator only" in said
-    assert "not the same as no doubt" in said
+    assert "that does not mean that they are certain" in said
 
 
 def test_of_two_scales_neither_says_lighter_and_darker(manifest: Path, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_warnings_are_about_the_columns_that_a_run_is_split_by(manifest: Path) -
     assert "perceived" not in said.replace("not how a person is perceived", "")
 
 
-def test_two_tones_in_one_grouping_are_said_to_have_no_doubt_together(manifest: Path) -> None:
+def test_two_tones_in_one_grouping_are_said_to_have_no_joint_uncertainty(manifest: Path) -> None:
     table = joined(manifest, tone=write_tone(manifest.parent), annotations=write_annotations(manifest.parent, ANSWERS))
     said = " ".join(label_warnings(table.joined, [("measured_tone", "annotated_tone")], 6, compared=False))
     assert "split by two labels of tone" in said

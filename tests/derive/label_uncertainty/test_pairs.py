@@ -1,4 +1,4 @@
-"""Comparisons under drawn labels: certain labels exactly, doubtful ones wider, false refusals blurred like single images."""
+"""Comparisons under drawn labels: certain labels exactly, uncertain ones wider, false refusals blurred like single images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
 
 
-def doubted(run: Run, sure: float, draws: int = 20) -> Run:
+def with_uncertain_labels(run: Run, sure: float, draws: int = 20) -> Run:
     """The run as if its labels of tone had been joined, each right with probability `sure`."""
     darker = np.where(run.manifest["tone"] == "darker", sure, 1 - sure)
     labels = pd.DataFrame(
@@ -62,21 +62,21 @@ def doubted(run: Run, sure: float, draws: int = 20) -> Run:
             "probability": np.stack([1 - darker, darker], axis=1).ravel(),
         }
     )
-    column = LabelColumn("annotated", {}, {}, without_label_but_drawn=0, doubt="known")
+    column = LabelColumn("annotated", {}, {}, without_label_but_drawn=0, uncertainty="known")
     stated = LabelsRecord(draws, seed=0, columns={"tone": column})
     return derived(replace(run, labels=labels, record=replace(run.record, labels=stated)))
 
 
 def test_certain_labels_change_no_number_of_any_comparison(run: Run) -> None:
-    gaps = doubted(run, 1.0, draws=3).gaps
+    gaps = with_uncertain_labels(run, 1.0, draws=3).gaps
     assert set(gaps["metric"]) >= {"fmr", "fnmr", "gfar", "gfrr"}
     assert (gaps["label_draws"] == 3).all()
     for name in PLAIN:
         assert gaps[f"label_{name}"].equals(gaps[name].rename(f"label_{name}")), name
 
 
-def test_doubt_widens_comparisons_and_blurs_false_refusals_by_a_known_share(run: Run) -> None:
-    gaps = doubted(run, 0.9).gaps.set_index("metric")
+def test_label_uncertainty_widens_comparisons_and_blurs_false_refusals_by_a_known_share(run: Run) -> None:
+    gaps = with_uncertain_labels(run, 0.9).gaps.set_index("metric")
     assert (gaps["label_difference_low"] <= gaps["difference_low"]).all()
     assert (gaps["label_difference_high"] >= gaps["difference_high"]).all()
     assert gaps.loc["fnmr", "label_attenuation"] == pytest.approx(0.8)
@@ -86,5 +86,5 @@ def test_doubt_widens_comparisons_and_blurs_false_refusals_by_a_known_share(run:
 
 def test_more_images_than_are_counted_again_leave_the_columns_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_pairs, "MOST_DRAWN_IMAGES", 10)
-    gaps = doubted(run, 0.9).gaps
+    gaps = with_uncertain_labels(run, 0.9).gaps
     assert (gaps.loc[gaps["metric"] == "fmr", "label_draws"] == 0).all()

@@ -11,11 +11,11 @@ import pytest
 from facegap.derive.gaps import gaps_table
 from facegap.derive.groupings import cells_of
 from facegap.derive.label_uncertainty.rates import (
-    Doubt,
-    doubt_of,
+    LabelProbabilities,
     drawn_from,
     draws_of,
     expected_groups,
+    label_probabilities,
     moves_of,
     trusted_less,
     units_of,
@@ -46,7 +46,7 @@ def made_run(
     *,
     groupings: list[list[str]],
     draws: int = 20,
-    doubted: tuple[str, ...] = ("measured_tone",),
+    uncertain: tuple[str, ...] = ("measured_tone",),
 ) -> Run:
     """A run of a black box over images whose answers are right or wrong; `darker` is the probability of each image."""
     size = len(manifest)
@@ -73,13 +73,13 @@ def made_run(
             "probability": np.stack([1 - darker[known], darker[known]], axis=1).ravel(),
         }
     )
-    column = LabelColumn("measured", {}, {}, without_label_but_drawn=0, doubt="known")
+    column = LabelColumn("measured", {}, {}, without_label_but_drawn=0, uncertainty="known")
     record = made_record(
         groupings=tuple(tuple(grouping) for grouping in groupings),
         min_subjects=20,
         models={"classify": "box"},
         classes=("female", "male"),
-        labels=LabelsRecord(draws, seed=0, columns=dict.fromkeys(doubted, column)),
+        labels=LabelsRecord(draws, seed=0, columns=dict.fromkeys(uncertain, column)),
     )
     nothing = pd.DataFrame()
     return Run(record, manifest, faces, predictions, nothing, nothing, nothing, labels=labels[list(LABELS.columns)])
@@ -128,7 +128,7 @@ def test_all_images_of_a_person_get_one_drawn_label() -> None:
     frame = pd.DataFrame({"subject": ["a", "a", "b", "b"], "tone": ["d", "l", "d", "d"]})
     cells, subjects = cells_of(frame, ("tone",)), np.array([0, 0, 1, 1])
     units = units_of(cells, subjects)
-    redraw = drawn_from(Doubt("tone", ("d", "l"), np.array([[0.5, 0.5], [1.0, 0.0]])), cells, units)
+    redraw = drawn_from(LabelProbabilities("tone", ("d", "l"), np.array([[0.5, 0.5], [1.0, 0.0]])), cells, units)
     rows = np.array([codes[units.of_row] for codes in draws_of(redraw, 50, 0)])
     assert (rows[:, 0] == rows[:, 1]).all()
     assert 0 < rows[:, 0].mean() < 1
@@ -139,7 +139,7 @@ def test_draws_are_the_same_again_and_others_by_another_seed() -> None:
     frame, _ = people(40, 1)
     cells = cells_of(frame, ("measured_tone",))
     units = units_of(cells, np.arange(40))
-    redraw = drawn_from(Doubt("measured_tone", ("lighter", "darker"), np.full((40, 2), 0.5)), cells, units)
+    redraw = drawn_from(LabelProbabilities("measured_tone", ("lighter", "darker"), np.full((40, 2), 0.5)), cells, units)
     first, again, other = (np.stack(list(draws_of(redraw, 5, seed))) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -150,8 +150,8 @@ def test_expected_groups_weigh_people_by_their_trials() -> None:
     frame = pd.DataFrame({"subject": ["a", "a", "a", "b"], "tone": ["d", "d", "d", "d"]})
     frame = pd.concat([frame, pd.DataFrame({"subject": ["c"], "tone": ["l"]})], ignore_index=True)
     cells, subjects = cells_of(frame, ("tone",)), np.array([0, 0, 0, 1, 2])
-    doubt = Doubt("tone", ("d", "l"), np.array([[0.8, 0.2], [0.4, 0.6], [0.0, 1.0]]))
-    found = expected_groups(drawn_from(doubt, cells, units_of(cells, subjects)), np.ones(5, np.bool_))
+    probabilities = LabelProbabilities("tone", ("d", "l"), np.array([[0.8, 0.2], [0.4, 0.6], [0.0, 1.0]]))
+    found = expected_groups(drawn_from(probabilities, cells, units_of(cells, subjects)), np.ones(5, np.bool_))
     assert found == pytest.approx(np.array([[(3 * 0.8 + 0.4) / 4, (3 * 0.2 + 0.6) / 4], [0, 1]]))
 
 
@@ -163,13 +163,13 @@ def test_who_has_no_label_stays_out_as_labels_are_trusted_less() -> None:
     assert expected_groups(redraw, np.ones(3, np.bool_)) == pytest.approx(np.array([[0.75, 0.25], [0.25, 0.75]]))
 
 
-def test_one_label_of_unknown_doubt_leaves_the_whole_column_unknown() -> None:
+def test_one_label_of_unknown_uncertainty_leaves_the_whole_column_unknown() -> None:
     frame, wrong = people(60, 2)
     run = made_run(frame, wrong, np.full(60, 0.5), groupings=[["measured_tone"]])
     assert run.labels is not None
-    assert doubt_of(run.labels, run.manifest, "measured_tone", np.arange(60)) is not None
+    assert label_probabilities(run.labels, run.manifest, "measured_tone", np.arange(60)) is not None
     less = run.labels[run.labels["row"] != 7]
-    assert doubt_of(less, run.manifest, "measured_tone", np.arange(60)) is None
+    assert label_probabilities(less, run.manifest, "measured_tone", np.arange(60)) is None
 
 
 # ---- gaps ----
@@ -177,7 +177,7 @@ def test_one_label_of_unknown_doubt_leaves_the_whole_column_unknown() -> None:
 
 @pytest.mark.parametrize("grouping", [["measured_tone"], ["gender", "measured_tone"]])
 @pytest.mark.parametrize("images", [1, 3])
-def test_certain_labels_give_exactly_the_gaps_without_doubt(grouping: list[str], images: int) -> None:
+def test_certain_labels_give_exactly_the_gaps_without_uncertainty(grouping: list[str], images: int) -> None:
     frame, wrong = people(200, 3)
     frame = frame.loc[frame.index.repeat(images)].reset_index(drop=True)
     frame["image"] = [f"{k}.png" for k in range(len(frame))]
@@ -190,7 +190,7 @@ def test_certain_labels_give_exactly_the_gaps_without_doubt(grouping: list[str],
     assert (gaps["label_attenuation"] == 1).all()
 
 
-def test_doubt_widens_the_interval_and_says_what_is_left() -> None:
+def test_label_uncertainty_widens_the_interval_and_says_what_is_left() -> None:
     frame, wrong = people(400, 4)
     darker = np.where(frame["measured_tone"] == "darker", 0.9, 0.1)
     gaps = gaps_table(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=100))
@@ -203,7 +203,7 @@ def test_doubt_widens_the_interval_and_says_what_is_left() -> None:
     assert row["label_p"] > row["p"]
 
 
-def test_people_too_doubtful_to_call_are_in_the_draws_alone() -> None:
+def test_people_too_uncertain_to_call_are_in_the_draws_alone() -> None:
     frame, wrong = people(400, 5)
     frame.loc[:99, "measured_tone"] = "unknown"
     darker = (frame["measured_tone"] == "darker").to_numpy(float)
@@ -217,7 +217,7 @@ def test_people_too_doubtful_to_call_are_in_the_draws_alone() -> None:
 
 def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
     frame, wrong = people(60, 6)
-    gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], doubted=()))
+    gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], uncertain=()))
     assert (gaps["label_draws"] == 0).all()
     assert (gaps["label_verdict"] == "").all()
     numbers = [
@@ -245,7 +245,7 @@ def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() 
     assert steps["difference"].to_numpy() == pytest.approx(plain["difference"] * steps["trust"].to_numpy(), abs=0.02)
 
 
-def test_trust_is_told_even_where_the_doubt_of_labels_is_unknown() -> None:
+def test_trust_is_told_even_where_the_uncertainty_of_labels_is_unknown() -> None:
     frame, wrong = people(200, 8)
     run = made_run(frame, wrong, np.full(200, np.nan), groupings=[["measured_tone"]])
     assert (gaps_table(run)["label_draws"] == 0).all()
@@ -254,4 +254,4 @@ def test_trust_is_told_even_where_the_doubt_of_labels_is_unknown() -> None:
 
 def test_a_run_without_labels_of_tone_has_no_table_of_trust() -> None:
     frame, wrong = people(60, 9)
-    assert trust_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"]], doubted=())).empty
+    assert trust_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"]], uncertain=())).empty

@@ -123,7 +123,7 @@ def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple
 
 @given(st.integers(0, 2**32), st.sampled_from([(0.0, 1.0), (0.0, 0.5, 1.0), (0.02, 0.3), (0.45, 0.55)]))
 @settings(deadline=None, max_examples=60)
-def test_no_interval_is_narrower_than_without_doubt(seed: int, possible: tuple[float, ...]) -> None:
+def test_no_interval_is_narrower_than_without_uncertainty(seed: int, possible: tuple[float, ...]) -> None:
     rng = np.random.default_rng(seed)
     people = int(rng.integers(45, 200))
     chances, wrong = rng.choice(possible, people), rng.random(people) < rng.random()
@@ -158,7 +158,7 @@ def test_a_ratio_to_a_rate_of_zero_has_neither_end_of_an_interval() -> None:
 # ---- verdicts ----
 
 
-def test_doubtful_labels_do_not_make_it_easier_to_find_nothing() -> None:
+def test_uncertain_labels_do_not_make_it_easier_to_find_nothing() -> None:
     found = rates([2000, 2000], [20_000, 20_000])
     drawn = [rates([2000, 2001], [20_000, 20_000]), rates([2001, 2000], [20_000, 20_000])]
     sure = labelled(found, drawn)[1]

@@ -1,4 +1,4 @@
-"""Doubt about labels as probabilities: panels drawn anew, people pooled, draws, and Rubin's rules, each by hand first."""
+"""Label uncertainty as probabilities: panels drawn anew, people pooled, draws, and Rubin's rules, each by hand first."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.groupings import label_order
-from facegap.derive.label_uncertainty.rates import doubt_of
+from facegap.derive.label_uncertainty.rates import label_probabilities
 from facegap.errors import TableError
 from facegap.groups.agreement import label_counts
 from facegap.groups.annotations import NO_LABEL, checked_annotations, ratings, scales_of
@@ -61,7 +61,7 @@ def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, d
 
     tone        : table that `facegap tone` wrote: adds measured_tone and measured_monk
     annotations : table that `facegap annotate` exported: adds annotated_tone, and annotated_<scale> for each scale
-    draws, seed : how often labels are drawn to find what their doubt does to the gaps
+    draws, seed : how often labels are drawn to find what label uncertainty does to the gaps
 
     Raises
     ------
@@ -93,7 +93,7 @@ def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, fil
     probabilities = check(pd.concat([labels_rows(column) for column in columns], ignore_index=True), LABELS, "labels")
     subjects = np.asarray(pd.factorize(frame["subject"])[0], np.int64)
     stated = {
-        column.name: column_record(column, doubt_of(probabilities, frame, column.name, subjects) is not None)
+        column.name: column_record(column, label_probabilities(probabilities, frame, column.name, subjects) is not None)
         for column in columns
     }
     names = (*table.labels, *(column.name for column in columns))
@@ -103,7 +103,7 @@ def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, fil
 
 
 def labels_rows(column: Column) -> pd.DataFrame:
-    """LABELS of one column: a record per row and class; one with NaN where a row has a label of unknown doubt."""
+    """LABELS of one column: a record per row and class; one with NaN where it is unknown how sure a row's label is."""
     known = ~np.isnan(column.probabilities).any(axis=1)
     rows, classes = np.flatnonzero(known), list(column.classes)
     stated = pd.DataFrame(
@@ -114,11 +114,11 @@ def labels_rows(column: Column) -> pd.DataFrame:
         }
     )
     bare = np.flatnonzero(~known & (column.labels != UNKNOWN).to_numpy())
-    doubtful = pd.DataFrame({"row": bare, "label": column.labels.to_numpy()[bare], "probability": np.nan})
-    return pd.concat([stated, doubtful] if len(bare) else [stated], ignore_index=True).assign(column=column.name)
+    unsure = pd.DataFrame({"row": bare, "label": column.labels.to_numpy()[bare], "probability": np.nan})
+    return pd.concat([stated, unsure] if len(bare) else [stated], ignore_index=True).assign(column=column.name)
 
 
-def column_record(column: Column, has_known_doubt: bool) -> LabelColumn:
+def column_record(column: Column, is_known: bool) -> LabelColumn:
     """What run.json says of a column."""
     counts = column.labels[column.labels != UNKNOWN].value_counts()
     known = ~np.isnan(column.probabilities).any(axis=1)
@@ -127,8 +127,8 @@ def column_record(column: Column, has_known_doubt: bool) -> LabelColumn:
         rows={str(label): int(counts[label]) for label in sorted(counts.index, key=label_order)},
         without_label=dict(column.without),
         without_label_but_drawn=int((known & (column.labels == UNKNOWN).to_numpy()).sum()),
-        doubt="known" if has_known_doubt else "unknown",
-        why_unknown="" if has_known_doubt else column.why_unknown,
+        uncertainty="known" if is_known else "unknown",
+        why_unknown="" if is_known else column.why_unknown,
         notes=tuple(column.notes),
     )
 
@@ -157,10 +157,10 @@ def read_tone(path: Path, table: Manifest, known: frozenset[str], manifest: str)
 
 
 def measured_columns(tone: pd.DataFrame) -> list[Column]:
-    """measured_tone with the probability of each side; measured_monk, whose doubt is not known."""
+    """measured_tone with the probability of each side; measured_monk, whose uncertainty is not known."""
     calls = tone["measured_tone"].where(tone["measured_tone"].isin(CLASSES), UNKNOWN)
     darker = tone["darker_probability"].to_numpy(np.float64)
-    why = tone["outcome"].where(tone["measured_tone"] != UNKNOWN, "too doubtful to call")
+    why = tone["outcome"].where(tone["measured_tone"] != UNKNOWN, "too uncertain to call")
     monk = tone["measured_monk"]
     colours = pd.Series([UNKNOWN if pd.isna(value) else str(value) for value in monk], dtype="str")
     nothing = np.full((len(tone), 0), np.nan)

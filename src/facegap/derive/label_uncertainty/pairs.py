@@ -13,11 +13,11 @@ from facegap.derive.gaps import gap_rows
 from facegap.derive.groupings import Grouping
 from facegap.derive.label_uncertainty.rates import (
     Redraw,
-    doubt_of,
-    doubted_columns,
     drawn_from,
     draws_of,
     expected_groups,
+    label_probabilities,
+    uncertain_columns,
     units_of,
 )
 from facegap.derive.verification import METRICS, GroupRates, rates_of_group, verification_families
@@ -63,15 +63,17 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
 
 
 def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Grouping, float], DrawnPairs]:
-    """Every grouping of one doubted label at every threshold; none where the doubt is unknown or there are too many images."""
+    """Every grouping of one uncertain label at every threshold; none where nothing is known, or of too many images."""
     if run.labels is None or len(run.manifest) > MOST_DRAWN_IMAGES:
         return {}
     drawn = {}
     for entry in found:
-        doubted = doubted_columns(run, entry.cells.grouping)
-        doubt = doubt_of(run.labels, run.manifest, doubted[0], pairs.subjects) if len(doubted) == 1 else None
-        if doubt is not None:
-            redraw = drawn_from(doubt, entry.cells, units_of(entry.cells, pairs.subjects))
+        uncertain = uncertain_columns(run, entry.cells.grouping)
+        probabilities = (
+            label_probabilities(run.labels, run.manifest, uncertain[0], pairs.subjects) if len(uncertain) == 1 else None
+        )
+        if probabilities is not None:
+            redraw = drawn_from(probabilities, entry.cells, units_of(entry.cells, pairs.subjects))
             drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(
                 run, pairs, redraw, entry.operating.threshold
             )

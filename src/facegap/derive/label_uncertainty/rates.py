@@ -27,7 +27,7 @@ Trials = Mapping[str, tuple[BoolArray, BoolArray]]  # metric -> trials and error
 
 
 @dataclass(frozen=True, eq=False)
-class Doubt:
+class LabelProbabilities:
     """How sure the labels of one column are.
 
     people : float64 [S, K], probability of each class for each person; NaN where nothing is known
@@ -74,7 +74,7 @@ class Redraw:
     key: int
 
 
-def doubted_columns(run: Run, grouping: Grouping) -> list[str]:
+def uncertain_columns(run: Run, grouping: Grouping) -> list[str]:
     """The columns of a grouping whose labels were joined from measurements or annotations."""
     return [name for name in grouping if name in run.record.label_columns]
 
@@ -82,11 +82,13 @@ def doubted_columns(run: Run, grouping: Grouping) -> list[str]:
 def is_measured(run: Run, grouping: Grouping) -> bool:
     """Whether a grouping splits by a label that only an image with a usable face can have."""
     columns = run.record.label_columns
-    return any(columns[name].source == "measured" for name in doubted_columns(run, grouping))
+    return any(columns[name].source == "measured" for name in uncertain_columns(run, grouping))
 
 
-def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray) -> Doubt | None:
-    """The probabilities of a column per person, from LABELS; None where the doubt of any row's label is unknown."""
+def label_probabilities(
+    labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray
+) -> LabelProbabilities | None:
+    """The probabilities of a column per person, from LABELS; None where it is unknown how sure the label of any row is."""
     stated = labels[labels["column"] == column]
     classes = tuple(dict.fromkeys(stated["label"]))
     images = np.full((len(manifest), len(classes)), np.nan)
@@ -96,7 +98,7 @@ def doubt_of(labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects
     labelled = (manifest[column] != UNKNOWN).to_numpy(np.bool_)
     if not classes or np.isnan(people[subjects[labelled]]).any():
         return None
-    return Doubt(column, classes, people)
+    return LabelProbabilities(column, classes, people)
 
 
 def units_of(cells: Cells, subjects: IntArray) -> Units:
@@ -107,11 +109,17 @@ def units_of(cells: Cells, subjects: IntArray) -> Units:
     return Units(people.astype(np.int64), at.astype(np.int64), of_row.reshape(-1).astype(np.int64))
 
 
-def drawn_from(doubt: Doubt, cells: Cells, units: Units) -> Redraw:
+def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) -> Redraw:
     """Labels drawn from their probabilities; people whose own label is unknown but have probabilities are drawn too."""
-    stay = np.where(np.isnan(doubt.people[:, :1]), np.nan, 0.0)
-    moves = moves_of(cells, doubt.column, doubt.classes)
-    return Redraw(np.hstack([doubt.people, stay]), moves, units, sum(cells.known), zlib.crc32(doubt.column.encode()))
+    stay = np.where(np.isnan(probabilities.people[:, :1]), np.nan, 0.0)
+    moves = moves_of(cells, probabilities.column, probabilities.classes)
+    return Redraw(
+        np.hstack([probabilities.people, stay]),
+        moves,
+        units,
+        sum(cells.known),
+        zlib.crc32(probabilities.column.encode()),
+    )
 
 
 def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, units: Units) -> Redraw:

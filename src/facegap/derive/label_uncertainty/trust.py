@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.gaps import Family, grouping_families, redrawn_gaps
-from facegap.derive.label_uncertainty.rates import doubted_columns, trusted_less, units_of
+from facegap.derive.label_uncertainty.rates import trusted_less, uncertain_columns, units_of
 from facegap.derive.results import run_metrics, subject_codes
 from facegap.statistics.label_uncertainty.gaps import LabelColumns
 from facegap.store.run import Run
@@ -20,13 +20,13 @@ def trust_table(run: Run) -> pd.DataFrame:
     """One row per gap and trust level, for every grouping that is split by one measured or annotated label.
 
     trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
-                 may come back as it was. 1 is the gap by the labels as they are, without any doubt
+                 may come back as it was. 1 is the gap by the labels as they are, taken as certain
     difference, low, high : mean over the draws, and the widened interval, see `label_gaps`
     attenuation, outer_low, outer_high : share of a gap between people of the two groups that is left at this trust, and
                  how far the gap between true groups may then reach
     p_adjusted, verdict : under the widened interval, Holm's over the family
-    No doubt of the measurement or of the annotators enters here: the table says how good the labels must be for a verdict
-    to stand. Empty without such labels.
+    The uncertainty of the measurement or of the annotators does not enter here: the table says how good the labels must
+    be for a verdict to stand. Empty without such labels.
     """
     stated = run.record.labels
     if stated is None:
@@ -34,16 +34,16 @@ def trust_table(run: Run) -> pd.DataFrame:
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     rows: list[dict[str, Any]] = []
     for cells, families in grouping_families(run, metrics, subjects):
-        doubted = doubted_columns(run, cells.grouping)
-        if len(doubted) != 1 or run.manifest[doubted[0]].nunique() < 2:
+        uncertain = uncertain_columns(run, cells.grouping)
+        if len(uncertain) != 1 or run.manifest[uncertain[0]].nunique() < 2:
             continue
         units = units_of(cells, subjects)
         for trust in TRUST:
-            redraw = trusted_less(run.manifest[doubted[0]], doubted[0], trust, cells, units)
+            redraw = trusted_less(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
             draws = stated.draws if trust < 1 else 2  # two that are alike, and agree with the labels
             found = redrawn_gaps(redraw, families, metrics, draws, stated.seed, run.record.level)
             for metric, columns in found.items():
-                rows += trust_rows(families[metric], doubted[0], trust, columns)
+                rows += trust_rows(families[metric], uncertain[0], trust, columns)
     return pd.DataFrame(rows)
 
 

@@ -75,7 +75,7 @@ def drawn_without_label(run: Run) -> dict[str, int]:
     return {
         name: stated.without_label_but_drawn
         for name, stated in columns_used(run).items()
-        if stated.doubt == "known" and stated.without_label_but_drawn
+        if stated.uncertainty == "known" and stated.without_label_but_drawn
     }
 
 

@@ -6,7 +6,7 @@ estimate of the gap between true groups than the gap of the labels themselves; i
 The interval holds both, each with Rubin's total variance, and never lies inside the plain one. It still is about groups
 as blurred as their labels. How far the gap between true groups may reach, if labels err as their probabilities say and
 independently of the model, is what the outer interval says, divided by the share that the blur leaves. "No gap larger
-than" is said only if that lies inside the margin: doubtful labels must not make it easier to find nothing.
+than" is said only if that lies inside the margin: uncertain labels must not make it easier to find nothing.
 """
 
 from __future__ import annotations

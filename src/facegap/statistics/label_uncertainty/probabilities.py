@@ -1,4 +1,4 @@
-"""Doubt about labels as probabilities: from annotators' answers, per person, drawn from, and combined by Rubin's rules.
+"""Label uncertainty as probabilities: from annotators' answers, per person, drawn from, and combined by Rubin's rules.
 
 A matrix of probabilities is float64 [n, K]: one row per image or person, one column per class; rows sum to 1, and a row
 of NaN says that nothing is known.
@@ -62,7 +62,7 @@ def median_probabilities(counts: IntArray) -> FloatArray:
     returns : float64 [n, K]: of as many answers drawn with replacement from the a answers of an image, the median is
               class v with this probability. Where an even number has two middle classes, each counts half. NaN with
               fewer than two answers: one answer says nothing about how others would have answered
-    Note    : two or three who agree leave no doubt here, though a fourth might have differed; split panels are doubted
+    Note    : two or three who agree count as certain here, though a fourth might have differed; split panels are uncertain
               somewhat too much. For three annotators who each err on one in five the two errors nearly cancel
     Source  : P(median <= v) = P(Binomial(a, share up to v) >= rank of the median), Efron's bootstrap without sampling
     """
@@ -98,7 +98,7 @@ def answer_probabilities(counts: IntArray, *, ordinal: bool) -> FloatArray:
     ordinal : False: a scale without order has no median, and a class is as probable as the share of the answers it got
     returns : with two answers or more, `median_probabilities`. With one answer v, what a second annotator would have
               said where the first said v, learnt from the images that have several; it counts the slip of both, so it
-              doubts rather too much. NaN without any answer, and for one answer where nothing can be learnt
+              is rather too uncertain. NaN without any answer, and for one answer where nothing can be learnt
     """
     answers = counts.sum(axis=1)
     if ordinal:
@@ -115,7 +115,7 @@ def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArra
 
     people  : int [n], codes 0..S-1 of the person of each image
     returns : float64 [S, K]. A tone belongs to a person, so one is drawn for all the person's images. The mean believes
-              one image taken at random: images that contradict each other give doubt, and images that agree give no
+              one image taken at random: images that contradict each other are uncertain, and images that agree give no
               more certainty than each has, as one camera or one studio may have erred alike (or they were pooled before)
     """
     size, known = int(people.max(initial=-1)) + 1, ~np.isnan(probabilities).any(axis=1)
