@@ -39,3 +39,7 @@ class MatchingError(FacegapError, ValueError):
 
 class StatisticsError(FacegapError, ValueError):
     """Counts or settings for which a statistic is not defined at all (an undefined value is NaN instead)."""
+
+
+class PluginError(FacegapError):
+    """Two packages give one name, or an entry point of a package is not what its group asks for."""

@@ -23,6 +23,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.given import IN_MEMORY
 from facegap.inputs.images.decode import EXIF_RULE
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.plugins import Plugin, installed
 from facegap.runtime import version_of
 from facegap.store.record import (
     AuditKind,
@@ -70,6 +71,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         colour=colour_record(rows, resolved.settings.faces.colour),
         alarms=(*remembered.alarms, *remarks.alarms),
         checked=tuple(remembered.checked),
+        plugins=plugins_of(models.cards),
         warnings=(
             *remembered.alarms,
             *remarks.alarms,
@@ -100,8 +102,25 @@ def black_box_record(resolved: ResolvedAudit, models: Mapping[Task, str], reques
         execution=nothing_executed({"python": platform.python_version(), **versions}),
         conventions=ConventionsRecord("no image was read", LABELS_AS_STATED),
         labels=None if table.joined is None else table.joined.record,
+        plugins=plugins_of({}),
         warnings=(*table.warnings, *labels, *resolved.notes),
     )
+
+
+def plugins_of(cards: Mapping[Task, ModelCard]) -> tuple[Plugin, ...]:
+    """What other packages add to an audit: their metrics and charts, and the decoders that its cards name."""
+    return (*installed("facegap.metrics"), *installed("facegap.charts"), *decoder_plugins(cards))
+
+
+def decoder_plugins(cards: Mapping[Task, ModelCard]) -> tuple[Plugin, ...]:
+    """The decoders of other packages that the cards of an audit name."""
+    named = {card.detector.decoder for card in cards.values() if card.detector is not None}
+    return tuple(plugin for plugin in installed("facegap.decoders") if plugin.name in named)
+
+
+def versions_of_decoders(cards: Mapping[Task, ModelCard]) -> dict[str, str]:
+    """Versions of the packages whose decoders find the faces of an audit."""
+    return {plugin.package: plugin.version for plugin in decoder_plugins(cards)}
 
 
 def manifest_record(table: Manifest) -> ManifestRecord:
@@ -149,7 +168,8 @@ def with_models(request: RequestRecord, loaded: Loaded) -> RequestRecord:
         request,
         part_rows=PART_ROWS,
         cards={task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
-        versions={name: versions[name] for name in SAME_ON_RESUME if name in versions},
+        versions={name: versions[name] for name in SAME_ON_RESUME if name in versions}
+        | versions_of_decoders(loaded.cards),
     )
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from facegap.catalogue.check import BASE_ERROR, group_summary
-from facegap.errors import CardError, TableError
+from facegap.errors import CardError, PluginError, TableError
 from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import list_models, models_folders
+from facegap.plugins import installed
 from facegap.report.tables import TextTable
 from facegap.report.text import percent
 
@@ -112,19 +113,27 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     ------
     TableError : no such adapter, a folder of another shape, or a manifest that is there already
     """
-    from facegap.inputs.datasets.adapters import ADAPTERS
+    from facegap.inputs.datasets.adapters import adapters
     from facegap.store.run import csv_bytes, harmless, write_bytes
 
-    if adapter not in ADAPTERS:
-        raise TableError(f"no adapter {adapter!r}; there are {', '.join(ADAPTERS)}")
+    if adapter not in adapters():
+        raise TableError(f"no adapter {adapter!r}; there are {', '.join(adapters())}")
     target = out or folder / "manifest.csv"
     if target.exists():
         raise TableError(f"{target}: there is a file already; name another with --out")
-    frame = ADAPTERS[adapter](folder)
+    frame = adapters()[adapter](folder)
+    require_manifest_columns(frame, adapter)
     # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
     frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
-    return f"{target}: {len(frame)} images, columns {', '.join(frame.columns)}; next: facegap check {target}"
+    by = next((f", read by {plugin}" for plugin in installed("facegap.adapters") if plugin.name == adapter), "")
+    return f"{target}: {len(frame)} images, columns {', '.join(frame.columns)}{by}; next: facegap check {target}"
+
+
+def require_manifest_columns(frame: object, adapter: str) -> None:
+    """Raise PluginError where an adapter gives no table of images."""
+    if not isinstance(frame, pd.DataFrame) or "image" not in frame.columns:
+        raise PluginError(f"adapter {adapter!r}: it must give a pandas.DataFrame with a column 'image'")
 
 
 def check_manifest(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import altair as alt
 import pandas as pd
 
+from facegap.derive.metrics import metric_of
 from facegap.report.figures.style import (
     INK,
     LETTER_PX,
@@ -24,9 +25,8 @@ from facegap.report.figures.style import (
     slug,
 )
 from facegap.report.rows.frames import records
-from facegap.report.tables import METRIC_TITLES
+from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, milliseconds, percent
-from facegap.statistics.gaps import RATIO_METRICS
 
 LANE_PX = 15  # of one model in the row of a group
 WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
@@ -90,7 +90,7 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
         opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)),
         yOffset=lane,
     )
-    x = error_axis(logarithmic, floor, METRIC_TITLES.get(metric, clean(metric)))
+    x = error_axis(logarithmic, floor, title_of(metric))
     legend = alt.Legend(title=None, columns=3)
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
@@ -104,7 +104,7 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     outside = label_px(groups) + max(len(mark["counted"]) for mark in marks) * LETTER_PX + 24
     height = len(groups) * (LANE_PX * len(labels) + 12)
     chart = alt.layer(lines, dots, counts).properties(width=ROOM_PX - outside, height=height)
-    title = f"{METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
+    title = f"{title_of(metric)}, by {words(family)}"
     return finished(chart, name=name, title=title, alt_text=group_words(shown, title), least_px=220)
 
 
@@ -142,7 +142,7 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     # As an expression: a format of the axis would take its digits from the step, and write 10 as 1e+1.
     ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
     x = alt.X("ms:Q", scale=scale, axis=ticks)
-    up = alt.Axis(title=METRIC_TITLES.get(metric, clean(metric)), tickCount=5, labelExpr=PER_CENT)
+    up = alt.Axis(title=title_of(metric), tickCount=5, labelExpr=PER_CENT)
     base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=None))
     lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
@@ -159,7 +159,7 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
         for condition, side, dx in places
     ]
     chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)
-    title = f"Worst-group error against ms per face: {METRIC_TITLES.get(metric, clean(metric))}, by {words(family)}"
+    title = f"Worst-group error against ms per face: {title_of(metric)}, by {words(family)}"
     ends = "; ".join(
         f"{row['run']}: {milliseconds(row['ms_per_face'])}, {row['worst_group']} {percent(row['value'])} "
         f"{interval(row['low'], row['high'])}"
@@ -171,7 +171,7 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
 def axis_kind(values: Sequence[float], metric: str) -> tuple[bool, float]:
     """Whether the axis of an error is logarithmic, and where it begins then (0 otherwise)."""
     positive = [value for value in values if value > 0]
-    if metric not in RATIO_METRICS or not positive or max(positive) < WIDE_RANGE * min(positive):
+    if not metric_of(metric).is_ratio or not positive or max(positive) < WIDE_RANGE * min(positive):
         return False, 0.0
     return True, 10 ** math.floor(math.log10(min(positive))) / 2
 

@@ -19,10 +19,10 @@ from facegap.compare.resampling import OF_PAIRS, Measured, of_comparisons, of_im
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.metrics import PAIR_METRICS, metric_of
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
-from facegap.derive.verification import METRICS
-from facegap.statistics.gaps import ALPHA, RATIO_METRICS
+from facegap.statistics.gaps import ALPHA
 from facegap.statistics.paired_bootstrap import (
     AnyRate,
     Contrast,
@@ -145,8 +145,12 @@ def families(
         return
     pairs, also = judged_by_both(pairs, also)
     for point, opposite in matching_points(first, second, names[1], notes):
-        for metric in METRICS:
-            if metric.startswith("g") and pairs.enrolled[pairs.counted].all() and also.enrolled[also.counted].all():
+        for metric in (metric.name for metric in PAIR_METRICS):
+            if (
+                metric_of(metric).counts_lost
+                and pairs.enrolled[pairs.counted].all()
+                and also.enrolled[also.counted].all()
+            ):
                 continue  # nobody was lost, so these are fmr and fnmr again
             place = Place(
                 metric,
@@ -375,7 +379,7 @@ def change_row(place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Dr
     count = len(entries)
     places, signs = (g, h, count + g, count + h), (-1.0, 1.0, 1.0, -1.0)
     plain = drawn.contrast(places, signs, logarithmic=False, level=level)
-    is_ratio = place.metric in RATIO_METRICS
+    is_ratio = metric_of(place.metric).is_ratio
     ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio else None
     values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
     return {

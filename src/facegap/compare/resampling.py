@@ -14,11 +14,10 @@ from facegap.derive.comparisons import (
     genuine_errors,
     images_of,
 )
+from facegap.derive.metrics import metric_of
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.paired_bootstrap import AnyRate, PairRate, PersonRate
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
-
-OF_PAIRS = ("fmr", "gfar")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +47,9 @@ def of_images(trials: BoolArray, errors: BoolArray, subjects: IntArray, inside: 
 
 def of_comparisons(pairs: Comparisons, metric: str, threshold: float, inside: BoolArray, level: float) -> Measured:
     """FMR, FNMR, GFAR or GFRR of a group at a threshold."""
-    generalised = metric.startswith("g")
+    of, generalised = metric_of(metric), metric_of(metric).counts_lost
     people = int(pairs.subjects.max(initial=-1)) + 1
-    if metric in OF_PAIRS:
+    if of.is_impostor:
         rate = false_match_rate(pairs, threshold, inside, None, generalised=generalised, level=level)
         joint: AnyRate = pair_rate(pairs, threshold, inside, people, generalised=generalised)
     else:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.compare.shared_people import Together
-from facegap.derive.results import TASK_OF_METRIC
+from facegap.derive.metrics import metric_of
 from facegap.store.record import StageTime
 from facegap.store.run import Run
 
@@ -34,7 +34,7 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
         found.append(
             {
                 **{key: worst[key] for key in ("run", "model", "metric", "threshold", "family")},
-                **timing_of(run, TASK_OF_METRIC.get(str(metric), "embed")),
+                **timing_of(run, metric_of(str(metric)).task),
                 "worst_group": worst["group"],
                 **{key: worst[key] for key in ("errors", "trials", "subjects", "value", "low", "high")},
             }

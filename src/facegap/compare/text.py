@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from facegap.compare.differences import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED, Compared
+from facegap.derive.metrics import by_order, metric_of
 from facegap.report.rate_tables import count_text
 from facegap.report.rows.frames import records
 from facegap.report.rows.rates import rate_of
-from facegap.report.tables import METRIC_TITLES, TextTable
+from facegap.report.tables import TextTable
 from facegap.report.text import (
     NO_NUMBER,
     clean,
@@ -26,16 +27,14 @@ from facegap.report.text import (
     score,
     signed_points,
 )
-from facegap.statistics.gaps import RATIO_METRICS
 
-HEADLINE = ("error_rate_all", "fmr", "fnmr")
 MOST_CHANGES = 12  # of a family; gap_changes.csv holds all
 
 
 def headline_metrics(sides: pd.DataFrame) -> list[str]:
     """What the runs are about: errors of a classifier, of comparisons; where they have neither, their first metric."""
     present = list(dict.fromkeys(sides["metric"]))
-    return [metric for metric in HEADLINE if metric in present] or present[:1]
+    return [metric.name for metric in by_order() if metric.is_headline and metric.name in present] or present[:1]
 
 
 def family_title(family: str) -> str:
@@ -46,7 +45,7 @@ def family_title(family: str) -> str:
 def title_of(rows: pd.DataFrame) -> str:
     """Metric and groups of the rows of one family."""
     first = rows.iloc[0]
-    return f"{METRIC_TITLES.get(first['metric'], clean(first['metric']))}, {family_title(str(first['family']))}"
+    return f"{metric_of(first['metric']).title}, {family_title(str(first['family']))}"
 
 
 def side_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
@@ -148,7 +147,7 @@ def change_tables(found: Compared, metrics: Sequence[str]) -> list[TextTable]:
 def change_table(rows: pd.DataFrame) -> TextTable:
     """One family."""
     shown = rows.sort_values("p", kind="stable").head(MOST_CHANGES)
-    is_ratio = rows["metric"].iloc[0] in RATIO_METRICS
+    is_ratio = metric_of(rows["metric"].iloc[0]).is_ratio
     lines = tuple(change_line(row, is_ratio) for row in records(shown))
     first = clean(rows["run_a"].iloc[0])
     what = "ratio of the gaps" if is_ratio else "change"
@@ -205,7 +204,7 @@ def speed_line(row: Mapping[str, Any]) -> tuple[str, ...]:
         milliseconds(row["ms_per_face"]) if timed else "not timed",
         milliseconds(row["ms_per_face_p95"]) if timed else "not timed",
         NO_NUMBER if math.isnan(row["ms_whole_way"]) else milliseconds(row["ms_whole_way"]),
-        METRIC_TITLES.get(row["metric"], clean(row["metric"])),
+        metric_of(row["metric"]).title,
         family_title(str(row["family"])),
         clean(row["worst_group"]),
         f"{percent(row['value'])} {interval(row['low'], row['high'])} {row['errors']}/{row['trials']}",
@@ -226,7 +225,7 @@ def findings(found: Compared) -> list[str]:
 
 def finding(found: Compared, row: Mapping[str, Any], metric: str) -> str:
     """One other run."""
-    title, other, first = METRIC_TITLES.get(metric, clean(metric)), clean(row["run_b"]), clean(row["run_a"])
+    title, other, first = metric_of(metric).title, clean(row["run_b"]), clean(row["run_a"])
     verb = "is not told apart from" if row["verdict"] == ALIKE else f"has {row['verdict']} than"
     size = change_text(row["difference"], row["difference_low"], row["difference_high"])
     sides = f"{title}: {rate(row, 'b')} against {rate(row, 'a')}, {size}, over the same {row['subjects']:,} people"
@@ -250,7 +249,7 @@ def changes_said(found: Compared, row: Mapping[str, Any], metric: str) -> str:
         return f"Of {gaps} between groups none is known to have grown or shrunk."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in told["verdict"].value_counts().items())
     clearest = records(told.sort_values("p", kind="stable"))[0]
-    line = change_line(clearest, metric in RATIO_METRICS)
+    line = change_line(clearest, metric_of(metric).is_ratio)
     change = f"{line[2]} became {line[3]} ({line[4]}, p {p_equals(clearest['p_adjusted'])})"
     return f"Of {gaps} between groups {counts}; most clearly {line[0]}: {change}."
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR
 from facegap.errors import RunError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Version = Literal["balanced", "skewed"]
 VERSIONS: tuple[Version, ...] = ("balanced", "skewed")
 PEOPLE, PHOTOGRAPHS = 250, 4
 TERM = "gender*tone"
-METRICS = ("error_rate_all", "fmr")  # what the demo speaks of; the run folders hold all others too
+METRICS = (ERROR_RATE_ALL.name, FMR.name)  # what the demo speaks of; the run folders hold all others too
 WORST, BEST = "darker female", "lighter male"  # the pair that is named before anything is looked at
 CELLS = tuple((gender, tone) for tone in ("darker", "lighter") for gender in ("female", "male"))
 JPEG_QUALITY = 92

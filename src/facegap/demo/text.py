@@ -12,15 +12,15 @@ from typing import Any
 
 from facegap.compare.build import PAGE
 from facegap.demo.run import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, metric_of
 from facegap.report.gender_shades import gender_shades_tables
 from facegap.report.rows.frames import records
 from facegap.report.tables import TextTable
 from facegap.report.text import difference, interval, number, percent, points
-from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store.run import Run, write_bytes
 
-ASKED = {"error_rate_all": "told the wrong gender", "fmr": "two people taken for one"}
-OF = {"error_rate_all": "pictures of {}", "fmr": "pairs of pictures of two {}"}  # what the rates are shares of
+ASKED = {ERROR_RATE_ALL.name: "told the wrong gender", FMR.name: "two people taken for one"}
+OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # what the rates are shares of
 SIDES = {WORST: "darker women", BEST: "lighter men"}
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
 SIDE_BY_SIDE_WIDTH = 116  # letters that both versions need; folded, an interval would be torn in two
@@ -103,7 +103,7 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     verdict = "GAP" if gap["verdict"] == "gap" else gap["verdict"]
     return (
         f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
-        f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric in RATIO_METRICS else 'difference'} {effect_text(gap)}: "
+        f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
         f"{verdict}. The truth, {in_unit(metric, truth)}, lies {inside}."
     )
 
@@ -164,25 +164,25 @@ def side_rate(gap: Mapping[str, Any], group: str) -> float:
 
 def compared(metric: str) -> str:
     """The name of what is compared."""
-    return f"{WORST} / {BEST}" if metric in RATIO_METRICS else f"{WORST} - {BEST}"
+    return f"{WORST} / {BEST}" if metric_of(metric).is_ratio else f"{WORST} - {BEST}"
 
 
 def bounds(gap: Mapping[str, Any]) -> tuple[float, float]:
     """The interval of `effect`, whichever way the table has it."""
-    scale = "ratio" if gap["metric"] in RATIO_METRICS else "difference"
+    scale = "ratio" if metric_of(gap["metric"]).is_ratio else "difference"
     low, high = float(gap[f"{scale}_low"]), float(gap[f"{scale}_high"])
     return (low, high) if gap["group_a"] == WORST else (turned(gap, high), turned(gap, low))
 
 
 def effect(gap: Mapping[str, Any]) -> float:
     """WORST over BEST for false matches, WORST minus BEST for all else; NaN where there is none."""
-    value = float(gap["ratio" if gap["metric"] in RATIO_METRICS else "difference"])
+    value = float(gap["ratio" if metric_of(gap["metric"]).is_ratio else "difference"])
     return value if gap["group_a"] == WORST else turned(gap, value)
 
 
 def turned(gap: Mapping[str, Any], value: float) -> float:
     """A ratio or difference the other way round."""
-    if gap["metric"] not in RATIO_METRICS:
+    if not metric_of(gap["metric"]).is_ratio:
         return -value
     return 1 / value if value else math.inf
 
@@ -190,14 +190,14 @@ def turned(gap: Mapping[str, Any], value: float) -> float:
 def effect_text(gap: Mapping[str, Any]) -> str:
     """How far apart with its interval: percentage points, or times."""
     low, high = bounds(gap)
-    if gap["metric"] in RATIO_METRICS:
+    if metric_of(gap["metric"]).is_ratio:
         return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
     return difference(effect(gap), low, high, 1)
 
 
 def in_unit(metric: str, value: float) -> str:
     """A ratio or difference without an interval."""
-    return f"{number(value, 1)} times" if metric in RATIO_METRICS else points(value, 1)
+    return f"{number(value, 1)} times" if metric_of(metric).is_ratio else points(value, 1)
 
 
 def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:
@@ -209,7 +209,7 @@ def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:
 def true_effect(found: Demo, version: Version, metric: str) -> float:
     """As `effect`, on the many drawings."""
     worst, best = truth_of(found, version, metric, WORST), truth_of(found, version, metric, BEST)
-    return worst / best if metric in RATIO_METRICS else worst - best
+    return worst / best if metric_of(metric).is_ratio else worst - best
 
 
 def write_side_by_side(found: Demo) -> None:

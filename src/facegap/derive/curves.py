@@ -10,6 +10,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
 from facegap.derive.groupings import Cells, Grouping, cells_of
+from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.results import groupings_of
 from facegap.derive.run import comparisons_of
 from facegap.derive.scores import is_whole
@@ -26,10 +27,10 @@ DET = (
     "threshold",
     "false_matches",
     "impostor_pairs",
-    "fmr",
+    FMR.name,
     "false_non_matches",
     "genuine_pairs",
-    "fnmr",
+    FNMR.name,
 )
 
 
@@ -167,10 +168,10 @@ def point_rows(grouping: Grouping, group: Group, points: DetPoints) -> list[dict
             "threshold": threshold,
             "false_matches": matches,
             "impostor_pairs": points.impostor_pairs,
-            "fmr": fmr,
+            FMR.name: fmr,
             "false_non_matches": refused,
             "genuine_pairs": points.genuine_pairs,
-            "fnmr": fnmr,
+            FNMR.name: fnmr,
         }
         for threshold, matches, fmr, refused, fnmr in zip(*(column.tolist() for column in columns), strict=True)
     ]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, images_of
+from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.verification import GroupRates
 from facegap.statistics.differentials import MEASURES, GroupCounts, Measure, differential
 from facegap.statistics.permutation import CountsOfLabels, counts_per_pair, counts_per_subject, permutation_null
@@ -37,7 +38,7 @@ def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_sub
 def grouping_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> list[dict[str, Any]]:
     """All measures of one grouping at one threshold."""
     rows = []
-    for metrics in (("fmr",), ("fnmr",), ("fmr", "fnmr")):
+    for metrics in ((FMR.name,), (FNMR.name,), (FMR.name, FNMR.name)):
         chosen = enough_people(entry, metrics, min_subjects)
         if len(chosen) < 2:
             continue
@@ -128,8 +129,8 @@ def dealt_counts(
         np.bincount(mates[missed], minlength=len(people)), np.bincount(mates, minlength=len(people)), len(chosen)
     )
     return labels.astype(np.int64), {
-        "fmr": remembered(without_pairs(false_matches, left_out[left_out[:, 0] != left_out[:, 1]])),
-        "fnmr": remembered(false_non_matches),
+        FMR.name: remembered(without_pairs(false_matches, left_out[left_out[:, 0] != left_out[:, 1]])),
+        FNMR.name: remembered(false_non_matches),
     }
 
 

@@ -21,6 +21,7 @@ from facegap.derive.label_uncertainty.rates import (
     uncertain_columns,
     units_of,
 )
+from facegap.derive.metrics import FTA, metric_of
 from facegap.derive.results import groupings_of, model_of, run_metrics, subject_codes
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
@@ -61,7 +62,7 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
     """
     for grouping in groupings_of(run)[1:]:
         cells = cells_of(run.manifest, grouping)
-        judged = [metric for metric in metrics if not (metric == "fta" and is_measured(run, grouping))]
+        judged = [metric for metric in metrics if not (metric == FTA.name and is_measured(run, grouping))]
         yield cells, {metric: metric_family(run, metric, cells, *metrics[metric], subjects) for metric in judged}
 
 
@@ -118,12 +119,15 @@ def metric_family(
     wrong = errors & trials
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level)
     correlation = shared_subjects(wrong, subjects, codes, len(groups))
+    of = metric_of(metric)
     family = gap_family(
         groups,
         found.errors,
         found.trials,
         found.subjects,
         found.effective_trials,
+        margin=of.margin,
+        scale=of.scale,
         metric=metric,
         model=model_of(run, metric),
         family="*".join(cells.grouping),

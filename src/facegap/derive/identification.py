@@ -16,6 +16,7 @@ import pandas as pd
 from facegap.derive.comparisons import PairRows
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
+from facegap.derive.metrics import FNIR, FPIR, metric_of
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row, subject_codes
 from facegap.statistics.clusters import clustered_rates, shared_subjects
@@ -26,7 +27,6 @@ from facegap.store.run import Run, Searched
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
 GALLERY, PROBE = "gallery", "probe"
-METRICS = ("fnir", "fpir")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +111,8 @@ def family_rows(
         found.trials,
         found.subjects,
         found.effective_trials,
+        margin=metric_of(point.metric).margin,
+        scale=metric_of(point.metric).scale,
         metric=point.metric,
         model=model_of(run, point.metric),
         threshold=point.threshold,
@@ -138,7 +140,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
     searches = searches_of(run, searched)
     missed = {
-        rank: outcome(run, searches, SearchPoint("fnir", rank, math.nan, "", ""))
+        rank: outcome(run, searches, SearchPoint(FNIR.name, rank, math.nan, "", ""))
         for rank in range(1, max(search_record(run).ranks) + 1)
     }
     non_mated = np.zeros(len(run.manifest), np.bool_)
@@ -152,7 +154,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
         rates = {rank: group_rates(cells, *found, subjects, run.record.level) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):
             first = {
-                "model": model_of(run, "fnir"),
+                "model": model_of(run, FNIR.name),
                 **attribute_values(group, attributes),
                 "gallery": int(sizes[0][k]),
                 "non_mated": int(sizes[1][k]),
@@ -194,10 +196,10 @@ def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray
         threshold=-math.inf if math.isnan(point.threshold) else point.threshold,
         max_rank=point.rank or 1,
     )
-    chosen = searches.mated if point.metric == "fnir" else ~searches.mated
+    chosen = searches.mated if point.metric == FNIR.name else ~searches.mated
     trials, errors = np.zeros(len(run.manifest), np.bool_), np.zeros(len(run.manifest), np.bool_)
     trials[searches.rows[chosen]] = True
-    errors[searches.rows[chosen]] = found.missed if point.metric == "fnir" else found.false_positive
+    errors[searches.rows[chosen]] = found.missed if point.metric == FNIR.name else found.false_positive
     return trials, errors
 
 
@@ -210,11 +212,11 @@ def search_points(run: Run, searched: Searched) -> list[SearchPoint]:
 def points_at(ranks: Sequence[int], operating: Sequence[Operating], gallery: str) -> Iterator[SearchPoint]:
     """`search_points` at some ranks and thresholds."""
     for rank in ranks:
-        yield SearchPoint("fnir", rank, math.nan, "", gallery)
+        yield SearchPoint(FNIR.name, rank, math.nan, "", gallery)
     for point in operating:
         for rank in ranks:
-            yield SearchPoint("fnir", rank, point.threshold, point.source, gallery)
-        yield SearchPoint("fpir", None, point.threshold, point.source, gallery)
+            yield SearchPoint(FNIR.name, rank, point.threshold, point.source, gallery)
+        yield SearchPoint(FPIR.name, None, point.threshold, point.source, gallery)
 
 
 def search_record(run: Run) -> IdentificationRecord:

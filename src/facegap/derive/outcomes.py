@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from facegap.inputs.manifests.labels import UNKNOWN, age_distance
+from facegap.store.run import Run
 from facegap.tables import FACES, NEVER_SHOWN, PREDICTIONS, check
 from facegap.types import BoolArray, FloatArray
 
 AGE_TOLERANCE_YEARS = 5.0
+TrialsAndErrors = tuple[BoolArray, BoolArray]  # per row of the manifest: whether it is a trial, whether an error
 
 
 def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
@@ -59,39 +61,51 @@ def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
     return np.array([age_distance(float(predicted), str(label)) for predicted, label in pairs], np.float64)
 
 
-def counted(
-    faces: pd.DataFrame,
-    predictions: pd.DataFrame,
-    age_error: FloatArray,
-    *,
-    detected: bool,
-    says_gender: bool,
-    says_age: bool,
-) -> dict[str, tuple[BoolArray, BoolArray]]:
-    """Per metric of single images: which rows are trials, and which of them are errors.
+def faces_lost(run: Run) -> TrialsAndErrors | None:
+    """FTA: images that were shown; error = no usable face. None where no detector ran."""
+    if "detect" not in run.record.models:
+        return None
+    shown = shown_to_a_model(run.faces)
+    return shown, shown & (run.faces["outcome"] != "ok").to_numpy(np.bool_)
 
-    Rows whose picture was never shown to a model (`shown_to_a_model`) are trials of nothing.
 
-    fta                 : rows that were shown; error = no usable face. Absent where no detector ran (`detected`)
-    no_answer_rate      : rows that were shown; error = no answer. Instead of fta, where a black box had to find the face itself
-    error_rate_answered : rows labelled with a class of the model that got an answer; error = the other class
-    error_rate_all      : rows labelled with a class of the model; error = the other class, or no answer
-    age_error_over_5    : rows with an age label and a predicted age; error = more than 5 years beyond the label
-    """
-    outcome = predictions["outcome"].to_numpy()
-    wrong, silent = outcome == "wrong", outcome == "no_answer"
-    answered = (outcome == "right") | wrong
-    shown = shown_to_a_model(faces)
-    metrics: dict[str, tuple[BoolArray, BoolArray]] = {}
-    if detected:
-        metrics["fta"] = (shown, shown & (faces["outcome"] != "ok").to_numpy(np.bool_))
-    elif says_gender or says_age:
-        said = predictions["prediction"] != "" if says_gender else predictions["age"].notna()
-        asked = shown & (outcome != "not_shown")  # a budget of calls may end before an image is sent
-        metrics["no_answer_rate"] = (asked, asked & ~said.to_numpy(np.bool_))
-    if says_gender:
-        metrics["error_rate_answered"] = (answered, wrong)
-        metrics["error_rate_all"] = (answered | silent, wrong | silent)
-    if says_age:
-        metrics["age_error_over_5"] = (np.isfinite(age_error), age_error > AGE_TOLERANCE_YEARS)
-    return metrics
+def pictures_unanswered(run: Run) -> TrialsAndErrors | None:
+    """Images that were sent; error = no answer. In place of FTA, where a black box had to find the face itself."""
+    if "detect" in run.record.models or not (run.record.classes or says_age(run)):
+        return None
+    said = run.predictions["prediction"] != "" if run.record.classes else run.predictions["age"].notna()
+    # a budget of calls may end before an image is sent
+    asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
+    return asked, asked & ~said.to_numpy(np.bool_)
+
+
+def answers_wrong(run: Run) -> TrialsAndErrors | None:
+    """Images labelled with a class of the model that got an answer; error = the other class. None without classes."""
+    if not run.record.classes:
+        return None
+    return ended_in(run, "right", "wrong"), ended_in(run, "wrong")
+
+
+def answers_wrong_or_missing(run: Run) -> TrialsAndErrors | None:
+    """Images labelled with a class of the model; error = the other class, or no answer. None without classes."""
+    if not run.record.classes:
+        return None
+    return ended_in(run, "right", "wrong", "no_answer"), ended_in(run, "wrong", "no_answer")
+
+
+def ages_off(run: Run) -> TrialsAndErrors | None:
+    """Images with an age label and a predicted age; error = more than 5 years beyond the label. None without ages."""
+    if not says_age(run):
+        return None
+    distance = age_errors(run.predictions, run.manifest)
+    return np.isfinite(distance), distance > AGE_TOLERANCE_YEARS
+
+
+def says_age(run: Run) -> bool:
+    """Whether ages were both predicted and labelled."""
+    return run.record.says_age and "age" in run.manifest.columns
+
+
+def ended_in(run: Run, *outcomes: str) -> BoolArray:
+    """Which rows of PREDICTIONS have one of the outcomes; images that no model was shown have none of these."""
+    return run.predictions["outcome"].isin(outcomes).to_numpy(np.bool_)

@@ -10,22 +10,13 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
-from facegap.derive.outcomes import age_errors, counted
+from facegap.derive.metrics import AGE_ERROR_OVER_5, counts_of, metric_of, metrics_of
+from facegap.derive.outcomes import TrialsAndErrors, age_errors, says_age
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
-from facegap.store.record import Task
 from facegap.store.run import Run
 from facegap.tables import RATES, check
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
-
-TASK_OF_METRIC: dict[str, Task] = {
-    "fta": "detect",
-    "no_answer_rate": "classify",
-    "error_rate_answered": "classify",
-    "error_rate_all": "classify",
-    "age_error_over_5": "classify",
-    "age": "classify",
-}
 
 
 def subject_codes(manifest: pd.DataFrame) -> IntArray:
@@ -39,21 +30,14 @@ def groupings_of(run: Run) -> list[Grouping]:
 
 
 def model_of(run: Run, metric: str) -> str:
-    """Name of the model that a metric judges: rates of comparisons judge the embedder."""
-    models = run.record.models
-    return models[TASK_OF_METRIC.get(metric, "embed")]
+    """Name of the model that a metric judges."""
+    return run.record.models[metric_of(metric).task]
 
 
-def run_metrics(run: Run) -> dict[str, tuple[BoolArray, BoolArray]]:
-    """Trials and errors of every metric of a run; see `counted`."""
-    return counted(
-        run.faces,
-        run.predictions,
-        age_errors(run.predictions, run.manifest),
-        detected="detect" in run.record.models,
-        says_gender=bool(run.record.classes),
-        says_age=run.record.says_age and "age" in run.manifest.columns,
-    )
+def run_metrics(run: Run) -> dict[str, TrialsAndErrors]:
+    """Trials and errors of every metric of single images that a run has something for, in the order of METRICS."""
+    counted = {metric.name: counts_of(run, metric) for metric in metrics_of(run)}
+    return {name: found for name, found in counted.items() if found is not None}
 
 
 def rates_table(run: Run) -> pd.DataFrame:
@@ -124,7 +108,7 @@ def rate_row(
 
 def age_table(run: Run) -> pd.DataFrame:
     """Mean absolute error of age, in years, by group; an empty frame where no age was both predicted and labelled."""
-    if not run.record.says_age or "age" not in run.manifest.columns:
+    if not says_age(run):
         return pd.DataFrame()
     distance = age_errors(run.predictions, run.manifest)
     subjects, attributes = subject_codes(run.manifest), attribute_columns(groupings_of(run))
@@ -145,7 +129,7 @@ def age_row(
     counted_here = inside & np.isfinite(distance)
     found = clustered_mean(distance[counted_here], subjects[counted_here], level=run.record.level)
     return {
-        "model": model_of(run, "age"),
+        "model": model_of(run, AGE_ERROR_OVER_5.name),
         **attributes,
         "trials": found.trials,
         "subjects": found.subjects,

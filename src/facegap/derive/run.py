@@ -15,6 +15,7 @@ from facegap.derive.gaps import gaps_table
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
 from facegap.derive.label_uncertainty.trust import trust_table
+from facegap.derive.metrics import FMR
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
@@ -37,7 +38,7 @@ def derived(run: Run) -> Run:
     operating = operating_of(run)
     if pairs is not None and run.matched is not None:
         found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record.level))
-        model = model_of(run, "fmr")
+        model = model_of(run, FMR.name)
         rates = joined(
             rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level), RATES.columns
         )

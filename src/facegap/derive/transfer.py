@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
 from facegap.derive.groupings import Grouping, attribute_columns, cells_of
+from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.results import rate_row
 from facegap.store.record import Operating, TransferPoint
 from facegap.types import Group, Rate
@@ -110,6 +111,6 @@ def rates_of_grouping(
     for k, group in enumerate(cells.groups):
         inside = cells.codes == k
         if threshold >= pairs.floor:
-            found[group, "fmr"] = false_match_rate(pairs, threshold, inside, None, generalised=False, level=level)
-        found[group, "fnmr"] = false_non_match_rate(pairs, threshold, inside, generalised=False, level=level)
+            found[group, FMR.name] = false_match_rate(pairs, threshold, inside, None, generalised=False, level=level)
+        found[group, FNMR.name] = false_non_match_rate(pairs, threshold, inside, generalised=False, level=level)
     return found

@@ -20,6 +20,7 @@ from facegap.derive.comparisons import (
 )
 from facegap.derive.gaps import Family
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
+from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.results import rate_row
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
@@ -28,7 +29,6 @@ from facegap.store.record import Operating
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 MOST_MATRIX_GROUPS = 40  # 780 cells; a matrix beyond that is read by nobody
-METRICS = ("fmr", "fnmr", "gfar", "gfrr")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def group_rates(
     for point in operating:
         for grouping in groupings:
             cells = cells_of(manifest, grouping)
-            rates: dict[str, list[Rate]] = {metric: [] for metric in METRICS}
+            rates: dict[str, list[Rate]] = {metric.name: [] for metric in PAIR_METRICS}
             for k in range(len(cells.groups)):
                 for metric, rate in rates_of_group(pairs, point.threshold, cells.codes == k, level).items():
                     rates[metric].append(rate)
@@ -60,12 +60,14 @@ def group_rates(
 
 def rates_of_group(pairs: Comparisons, threshold: float, group: BoolArray, level: float) -> dict[str, Rate]:
     """The four rates of one group: both images of a pair belong to it."""
-    return {
-        "fmr": false_match_rate(pairs, threshold, group, None, generalised=False, level=level),
-        "fnmr": false_non_match_rate(pairs, threshold, group, generalised=False, level=level),
-        "gfar": false_match_rate(pairs, threshold, group, None, generalised=True, level=level),
-        "gfrr": false_non_match_rate(pairs, threshold, group, generalised=True, level=level),
-    }
+    return {metric.name: rate_of_group(pairs, metric, threshold, group, level) for metric in PAIR_METRICS}
+
+
+def rate_of_group(pairs: Comparisons, metric: Metric, threshold: float, group: BoolArray, level: float) -> Rate:
+    """One rate of comparisons of one group: both images of a pair belong to it."""
+    if metric.is_impostor:
+        return false_match_rate(pairs, threshold, group, None, generalised=metric.counts_lost, level=level)
+    return false_non_match_rate(pairs, threshold, group, generalised=metric.counts_lost, level=level)
 
 
 def verification_rows(
@@ -95,7 +97,7 @@ def matrix_rows(
             pairs, point.threshold, cells.codes == g, cells.codes == h, generalised=False, level=level
         )
         yield rate_row(
-            "fmr", model, cells.groups[g], attributes, rate, point.threshold, point.source, other=cells.groups[h]
+            FMR.name, model, cells.groups[g], attributes, rate, point.threshold, point.source, other=cells.groups[h]
         )
 
 
@@ -117,6 +119,8 @@ def verification_families(
                 rates.trials,
                 rates.subjects,
                 rates.effective_trials,
+                margin=metric_of(metric).margin,
+                scale=metric_of(metric).scale,
                 metric=metric,
                 model=model,
                 threshold=entry.operating.threshold,
@@ -139,17 +143,17 @@ def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Se
     member = np.stack([np.bincount(pairs.subjects[group], minlength=people) > 0 for group in groups], axis=1)
     if not (member.sum(axis=1) > 1).any():
         return None
-    sums = [people_sums(pairs, entry.operating.threshold, metric, group, people) for group in groups]
+    sums = [people_sums(pairs, entry.operating.threshold, metric_of(metric), group, people) for group in groups]
     errors, trials = (np.stack(columns, axis=1).astype(np.float64) for columns in zip(*sums, strict=True))
     return subject_correlation(errors, trials)
 
 
 def people_sums(
-    pairs: Comparisons, threshold: float, metric: str, group: BoolArray, people: int
+    pairs: Comparisons, threshold: float, metric: Metric, group: BoolArray, people: int
 ) -> tuple[IntArray, IntArray]:
     """Errors and trials of one group that each person takes part in, int64 (people,) each."""
-    generalised = metric.startswith("g")
-    if metric in ("fnmr", "gfrr"):
+    generalised = metric.counts_lost
+    if not metric.is_impostor:
         chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
         subjects = pairs.subjects[pairs.genuine[chosen, 0]]
         return np.bincount(subjects[wrong], minlength=people), np.bincount(subjects, minlength=people)

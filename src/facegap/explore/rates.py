@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
 from facegap.derive.groupings import Cells, Grouping, cells_of
-from facegap.derive.outcomes import counted
+from facegap.derive.metrics import ERROR_RATE_ALL, ERROR_RATE_ANSWERED, FMR, FNMR, FTA, counts_of
+from facegap.derive.outcomes import TrialsAndErrors
 from facegap.derive.results import subject_codes
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.report.rows.rates import RateRow
@@ -21,7 +22,7 @@ from facegap.store.run import Run
 from facegap.types import BoolArray, IntArray, Rate
 
 MOST_GROUPS = 16  # of the matrix on the page; wider ones are read by nobody
-ANSWERS = ("error_rate_answered", "error_rate_all")
+ANSWERS = (ERROR_RATE_ANSWERED, ERROR_RATE_ALL)
 SILENT = "no_answer_share"
 
 
@@ -129,7 +130,7 @@ def rates_at(view: Explored, grouping: Grouping, threshold: float) -> list[Moved
     rows = []
     for k, group in enumerate(cells.groups):
         inside = cells.codes == k
-        for metric in ("fmr", "fnmr"):
+        for metric in (FMR.name, FNMR.name):
             now, before = (rate_at(view, metric, point, inside) for point in (threshold, view.threshold))
             rows.append(MovedRate(str(group), metric, now, before))
     return rows
@@ -138,7 +139,7 @@ def rates_at(view: Explored, grouping: Grouping, threshold: float) -> list[Moved
 def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) -> Rate | None:
     """One rate; None where it is not known."""
     assert view.pairs is not None
-    if metric == "fnmr":
+    if metric == FNMR.name:
         return false_non_match_rate(view.pairs, threshold, inside, generalised=False, level=view.level)
     if threshold < view.floor:
         return None
@@ -158,7 +159,7 @@ def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> list[Rate
         other = None if g == h else cells.codes == h
         rate = false_match_rate(view.pairs, threshold, cells.codes == g, other, generalised=False, level=view.level)
         group, second = cells.groups[g], cells.groups[h]
-        rows.append(RateRow("fmr", "", threshold, "", group, rate, rate.subjects >= least, second))
+        rows.append(RateRow(FMR.name, "", threshold, "", group, rate, rate.subjects >= least, second))
     return rows
 
 
@@ -220,20 +221,23 @@ def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
 
 def answers_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate]:
     """Error rates of every group with the cut, the proportion without an answer, and the values without a cut."""
-    cells, classes = view.cells(grouping), bool(view.run.record.classes)
-    ages = np.full(len(view.subjects), np.nan)
-    found = []
-    for predictions in (cut_predictions(view, cut), view.run.predictions):
-        metrics = counted(view.run.faces, predictions, ages, detected=True, says_gender=classes, says_age=False)
-        labelled = metrics["error_rate_all"][0]
-        metrics[SILENT] = (labelled, (predictions["outcome"] == "no_answer").to_numpy(np.bool_))
-        found.append({metric: rates_by_group(view, *metrics[metric], cells) for metric in (*ANSWERS, SILENT)})
-    now, before = found
+    cells = view.cells(grouping)
+    now, before = (
+        {name: rates_by_group(view, trials, errors, cells) for name, (trials, errors) in answer_counts(at).items()}
+        for at in (replace(view.run, predictions=cut_predictions(view, cut)), view.run)
+    )
     return [
         MovedRate(str(group), metric, now[metric][k], before[metric][k])
         for k, group in enumerate(cells.groups)
-        for metric in (*ANSWERS, SILENT)
+        for metric in now
     ]
+
+
+def answer_counts(run: Run) -> dict[str, TrialsAndErrors]:
+    """Trials and errors of the answers of a classifier, and of those that it does not give."""
+    found = {metric.name: counts for metric in ANSWERS if (counts := counts_of(run, metric)) is not None}
+    labelled = found[ERROR_RATE_ALL.name][0]
+    return {**found, SILENT: (labelled, (run.predictions["outcome"] == "no_answer").to_numpy(np.bool_))}
 
 
 def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: Cells) -> Sequence[Rate]:
@@ -249,4 +253,4 @@ def faces_at(view: Explored, grouping: Grouping) -> list[MovedRate]:
     everybody = np.ones(len(view.subjects), np.bool_)
     lost = (view.run.faces["outcome"] != "ok").to_numpy(np.bool_)
     found = rates_by_group(view, everybody, lost, cells)
-    return [MovedRate(str(group), "fta", found[k], found[k]) for k, group in enumerate(cells.groups)]
+    return [MovedRate(str(group), FTA.name, found[k], found[k]) for k, group in enumerate(cells.groups)]

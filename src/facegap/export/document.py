@@ -7,8 +7,9 @@ document says what a run reports of each and what is missing; it claims no confo
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
@@ -17,6 +18,7 @@ import pandas as pd
 
 from facegap.audit.settings import PUBLISHED
 from facegap.derive.groupings import attribute_columns
+from facegap.derive.metrics import metric_of, metrics
 from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
 from facegap.report.unnamed import unnamed
 from facegap.store.run import Run
@@ -28,7 +30,6 @@ SCOPE = (
     "Items are those of the published scope of the standard. This document reports what the run measured of each and names "
     "what is missing; it claims no conformity."
 )
-FAILURES = ("fta", "no_answer_rate")
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
 GAP_NUMBERS = (
     "difference",
@@ -64,8 +65,10 @@ class Item:
 
 
 def schema_text() -> str:
-    """The JSON Schema of the document."""
-    return files("facegap.export").joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
+    """The JSON Schema of the document, with every metric that is known here."""
+    schema = json.loads(files("facegap.export").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
+    schema["$defs"]["metric"]["enum"] = list(metrics())
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def run_export(run: Run) -> dict[str, Any]:
@@ -80,8 +83,8 @@ def run_export(run: Run) -> dict[str, Any]:
         "data": data_of(run),
         "groups": groups_of(run),
         "thresholds": thresholds_of(run),
-        "failure_to_enrol": rates_of(run, FAILURES),
-        "error_rates": rates_of(run, None),
+        "failure_to_enrol": rates_of(run, failures=True),
+        "error_rates": rates_of(run, failures=False),
         "cross_group_false_matches": cross_group(run),
         "score_shifts": score_shifts(run),
         "gaps": gaps_of(run),
@@ -251,11 +254,10 @@ def thresholds_of(run: Run) -> dict[str, Any]:
     }
 
 
-def rates_of(run: Run, metrics: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Rates by group, of some metrics or of all that are no failure to enrol; without cells of the cross-group matrix."""
+def rates_of(run: Run, *, failures: bool) -> list[dict[str, Any]]:
+    """Rates by group, of failures to give a result or of errors; without cells of the cross-group matrix."""
     rows = run.rates[~across_groups(run.rates, attribute_columns(groupings_of(run)))]
-    wanted = rows["metric"].isin(FAILURES) if metrics is None else ~rows["metric"].isin(list(metrics))
-    return [rate_of(row, run) for row in records(rows[~wanted])]
+    return [rate_of(row, run) for row in records(rows) if metric_of(row["metric"]).is_failure == failures]
 
 
 def rate_of(row: Mapping[str, Any], run: Run) -> dict[str, Any]:

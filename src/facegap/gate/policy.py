@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from facegap.derive.metrics import metric_of, metrics
 from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, read_toml
-from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
 
 Judge = Literal["interval", "point"]
@@ -81,8 +81,8 @@ def read_policy(path: Path) -> Policy:
 
 
 def _known_metric(name: str) -> str:
-    if name not in DEFAULT_MARGINS:
-        raise ValueError(f"no metric; {hint(name, tuple(DEFAULT_MARGINS))}")
+    if name not in metrics():
+        raise ValueError(f"no metric; {hint(name, tuple(metrics()))}")
     return name
 
 
@@ -159,7 +159,7 @@ class GapTable(_AtThreshold):
     @model_validator(mode="after")
     def _one_limit(self) -> Self:
         if (self.max_difference is None) == (self.max_ratio is None):
-            usual = "max_ratio" if self.metric in RATIO_METRICS else "max_difference"
+            usual = "max_ratio" if metric_of(self.metric).is_ratio else "max_difference"
             raise ValueError(f"give either max_difference or max_ratio; facegap judges {self.metric} by {usual}")
         return self
 

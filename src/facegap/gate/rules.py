@@ -15,7 +15,7 @@ from typing import Any, Literal
 from facegap.derive.groupings import Grouping
 from facegap.gate.policy import Policy, Rule, read_policy
 from facegap.report.rows.frames import groupings_of, own_rates, records
-from facegap.report.tables import METRIC_TITLES
+from facegap.report.tables import title_of
 from facegap.report.text import NO_NUMBER, clean, difference, interval, number, percent, points, ratio, score
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.finished import read_finished
@@ -284,7 +284,7 @@ def title(rule: Rule) -> str:
     if rule.name:
         return clean(rule.name)
     groups = "" if rule.by is None else " of everybody" if rule.by == () else f" by {'*'.join(rule.by)}"
-    metric = METRIC_TITLES.get(rule.metric, "any rate")
+    metric = title_of(rule.metric) if rule.metric else "any rate"
     words = {
         "rate": metric,
         "gap": f"gap in {metric}",

@@ -10,10 +10,10 @@ from facegap.derive.comparisons import Comparisons, between, genuine_errors, ima
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
+from facegap.derive.metrics import FMR, FNMR, metric_of
 from facegap.derive.results import groupings_of, run_metrics, subject_codes
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
-from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS
 from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
@@ -49,9 +49,9 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
 def single_families(run: Run) -> Iterator[OwnFamily]:
     """Families whose trials are of one person each: answers and searches."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
-    chosen = [name for name in ("error_rate_all",) if name in metrics]
+    chosen = [name for name in metrics if metric_of(name).is_headline]
     if not chosen and run.matched is None:
-        chosen = [name for name in ("fta", "no_answer_rate") if name in metrics]
+        chosen = [name for name in metrics if metric_of(name).is_failure]
     outcomes = [(metric, Operating(np.nan, ""), *metrics[metric]) for metric in chosen]
     outcomes += search_outcomes(run)
     for metric, operating, trials, errors in outcomes:
@@ -104,7 +104,7 @@ def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Ow
         wrong.append(errors)
     return singles(
         run,
-        "fnmr",
+        FNMR.name,
         cells,
         point,
         np.concatenate(subjects),
@@ -151,7 +151,7 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
     seen, total = sum(len(left) for left, _ in matched), sum(pairs_among(count) for count in images)
     if any(len(count) > MOST_PEOPLE for count in images) or seen > MOST_MATCHES:
         return None
-    return assembled("fmr", cells, point, "pairs", people, seen, total, rho_of(correlation, rate), repeats=True)
+    return assembled(FMR.name, cells, point, "pairs", people, seen, total, rho_of(correlation, rate), repeats=True)
 
 
 def assembled(
@@ -188,8 +188,8 @@ def assembled(
         trials,
         rate,
         strength,
-        metric in RATIO_METRICS,
-        DEFAULT_MARGINS[metric],
+        metric_of(metric).is_ratio,
+        metric_of(metric).margin,
         tuple(notes),
     )
 

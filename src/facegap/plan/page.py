@@ -11,7 +11,7 @@ import numpy as np
 
 from facegap.plan.power import OwnPower, crossing
 from facegap.report.figures.style import Figure, finished
-from facegap.report.tables import METRIC_TITLES, TextTable
+from facegap.report.tables import TextTable, title_of
 from facegap.report.text import NO_NUMBER, clean, rough_percent, score
 from facegap.statistics.verdicts import POWER
 from facegap.types import FloatArray
@@ -57,7 +57,7 @@ def heading(power: OwnPower) -> str:
     """The family by name."""
     family = power.family
     at = "" if math.isnan(family.threshold) else f", threshold {score(family.threshold)}"
-    title = METRIC_TITLES.get(family.metric, family.metric)
+    title = title_of(family.metric)
     return f"{title[0].upper()}{title[1:]} by {' x '.join(family.grouping.split('*'))}{at}"
 
 

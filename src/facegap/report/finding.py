@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
+from facegap.derive.metrics import by_order, metric_of
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
@@ -15,16 +16,6 @@ from facegap.statistics.verdicts import GAP, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 
-# What a rate says: "{model} {verb} {rate} of {of what} {group}"; the verb ends in the word that the second group takes.
-SAID: Mapping[str, tuple[str, str]] = {
-    "error_rate_all": ("gives a wrong answer or none for", "the images of"),
-    "fmr": ("takes two different people for one in", "the pairs within"),
-    "fnmr": ("refuses people as themselves in", "the pairs of photographs of"),
-    "fnir": ("does not find the person in the gallery in", "the searches for"),
-    "fpir": ("names somebody although the person is not in the gallery in", "the searches for"),
-    "no_answer_rate": ("gives no answer for", "the images of"),
-    "fta": ("finds no usable face in", "the images of"),
-}
 IN_DOUBT: Mapping[str, str] = {
     GAP: "there is a gap",
     WITHIN: "there is no gap larger than the margin",
@@ -67,31 +58,31 @@ def headline(run: Run) -> tuple[str, ...]:
 def of_everybody(run: Run) -> tuple[str, ...]:
     """The rate of everybody for what the run is about first; nothing where there was no trial at all."""
     whole = [row for row in rate_rows(run) if not row.grouping]
-    row = next((row for metric in SAID for row in whole if row.metric == metric and row.rate.trials), None)
+    row = next((row for metric in by_order() for row in whole if row.metric == metric.name and row.rate.trials), None)
     if row is None:
         return ()
-    verb, of_what = SAID[row.metric]
-    return (f"{at(row)}{clean(row.model)} {verb} {percent(row.rate.value, 1)} of {of_what} everybody ({counts(row)}).",)
+    metric, rate = metric_of(row.metric), percent(row.rate.value, 1)
+    return (f"{at(row)}{clean(row.model)} {metric.verb} {rate} of {metric.of_what} everybody ({counts(row)}).",)
 
 
 def contrast(run: Run) -> Contrast | None:
-    """The contrast to tell first: the first metric of SAID with two ranked groups, by the grouping with most attributes."""
+    """The contrast to tell first: the first metric with two ranked groups, by the grouping with most attributes."""
     rows = [row for row in rate_rows(run) if row.reliable and not math.isnan(row.rate.value)]
-    for metric in SAID:
-        of_metric = at_first_point([row for row in rows if row.metric == metric], run)
+    for metric in by_order():
+        of_metric = at_first_point([row for row in rows if row.metric == metric.name], run)
         for grouping in sorted(groupings_of(run), key=len, reverse=True):
             cells = [row for row in of_metric if row.grouping == grouping and row.labelled]
             if len(cells) >= 2:
-                return between(run, metric, grouping, cells)
+                return between(run, metric.name, grouping, cells)
     return None
 
 
 def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
     """Rates of one metric at the first threshold of the run; of searches at the first judgement of their lists."""
     operating = run.record.operating
-    if rows and rows[0].metric in ("fnir", "fpir"):
+    if rows and metric_of(rows[0].metric).is_search:
         return [row for row in rows if row.threshold_from == rows[0].threshold_from]
-    if rows and operating and rows[0].metric in ("fmr", "fnmr"):
+    if rows and operating and metric_of(rows[0].metric).is_pair:
         return [row for row in rows if row.threshold == operating[0].threshold]
     return list(rows)
 
@@ -114,7 +105,7 @@ def is_of(gap: GapRow, row: RateRow) -> bool:
 
 def first_sentence(found: Contrast) -> str:
     """Who the model errs on most and least, each with n and interval."""
-    verb, of_what = SAID[found.metric]
+    verb, of_what = metric_of(found.metric).verb, metric_of(found.metric).of_what
     model = f"{at(found.worst)}{clean(found.worst.model)}"
     if found.alike:
         alike = f"{percent(found.worst.rate.value, 1)} of {of_what} every group large enough to rank"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, Metric, metric_of
 from facegap.report.rows.frames import own_rates
 from facegap.report.text import clean
 from facegap.store.run import Run
@@ -61,7 +62,7 @@ def limits_of(run: Run) -> list[str]:
         )
     if any("IN-SAMPLE" in point.source for point in record.operating):
         found.append("The threshold was found on the very pairs it is judged on, so the rates at it are too kind.")
-    if "fmr" in metrics and not run.rates.loc[run.rates["metric"] == "fnmr", "trials"].gt(0).any():
+    if FMR.name in metrics and not run.rates.loc[run.rates["metric"] == FNMR.name, "trials"].gt(0).any():
         found.append("Nobody has two photographs, so nothing is said about people who are refused.")
     if excluded := record.manifest.excluded_by_where:
         found.append(
@@ -84,20 +85,16 @@ def small_groups(run: Run) -> list[str]:
 
 @dataclass(frozen=True)
 class Method:
-    """How a number is made: name, formula or rule, source, and the metrics of which a run must have one."""
+    """How a number is made: name, formula or rule, source, and of which metrics a run must have one."""
 
     name: str
     formula: str
     source: str
-    metrics: frozenset[str]
+    is_of: Callable[[Metric], bool] = lambda metric: True
 
 
-EVERY = frozenset({"any"})
-CLASSIFIED = frozenset({"error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate", "fta"})
-COMPARED = frozenset({"fmr", "fnmr"})
-SEARCHED = frozenset({"fnir", "fpir"})
 METHODS: tuple[Method, ...] = (
-    Method("Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv", EVERY),
+    Method("Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv"),
     Method(
         "Interval of a rate of images or searches",
         "where nobody is tried twice Wilson's interval on errors and trials. Else Wilson's on effective trials "
@@ -105,27 +102,14 @@ METHODS: tuple[Method, ...] = (
         "S people and Student's t for the few of them who carry it; without any error, or with errors alone, Clopper and "
         "Pearson's on S",
         "Wilson 1927; Clopper and Pearson 1934; linearised variance by clusters, Cochran 1977",
-        CLASSIFIED | SEARCHED,
-    ),
-    Method(
-        "FMR, FNMR",
-        "FMR(t) = impostor pairs with score ≥ t / impostor pairs; FNMR(t) = genuine pairs with score < t / genuine pairs. "
-        "A group's FMR counts pairs with both people in the group",
-        "ISO/IEC 19795-1",
-        COMPARED,
-    ),
-    Method(
-        "GFAR, GFRR",
-        "false matches / all impostor pairs; (false non-matches + genuine pairs with a lost photograph) / all genuine pairs",
-        "ISO/IEC 19795-1, for sets without roles",
-        COMPARED,
+        lambda metric: not metric.is_pair,
     ),
     Method(
         "Threshold at a target FMR",
         "the smallest impostor score at which FMR is at most the target, found on other people than it is judged on "
         "unless it says IN-SAMPLE",
         "facegap; never the nearest, which can exceed the target",
-        COMPARED,
+        lambda metric: metric.is_pair,
     ),
     Method(
         "Interval of FMR and FNMR",
@@ -134,28 +118,19 @@ METHODS: tuple[Method, ...] = (
         "twice; Var = max(N, J − ¾ N), then Student's t and Wilson's interval on p(1 − p) / Var, which is no fewer trials than "
         "the people form disjoint pairs and no more than all pairs; without any error Clopper and Pearson's on disjoint pairs",
         "facegap, after Fogliato, Patil and Perona 2024, whose formula holds the true rate too seldom where people are few",
-        COMPARED,
-    ),
-    Method(
-        "FNIR, FPIR",
-        "searches whose person is not among the first R candidates from the threshold up / searches with a person to "
-        "find; searches with any candidate from the threshold up / searches without. Ties count against the system",
-        "ISO/IEC 19795-1",
-        SEARCHED,
+        lambda metric: metric.is_pair,
     ),
     Method(
         "Difference, ratio of two groups",
         "Newcombe's method 10 on effective trials; ratio by Katz's log interval, or Koopman's score interval where a "
         "group has no error",
         "Newcombe 1998; Katz et al. 1978; Koopman 1984",
-        EVERY,
     ),
     Method(
         "Verdict",
         "p inverts the interval on the scale of the margin; Holm over all pairs of a family. Inside the margin: no gap "
         "larger than it; else p ≤ 0.05: gap; else not enough data",
         "Holm 1979",
-        EVERY,
     ),
     Method(
         "Measures of unequal rates",
@@ -163,18 +138,19 @@ METHODS: tuple[Method, ...] = (
         "½ Gini(FNMR); fairness discrepancy rate = 1 − ½ (range of FMR + range of FNMR); inequity rate = "
         "√(max/min FMR · max/min FNMR). Each beside what chance gives when labels are dealt out again",
         "NIST IR 8429 (Grother 2022); Howard et al. 2022; de Freitas Pereira and Marcel 2021; Grother 2021",
-        COMPARED,
+        lambda metric: metric.is_pair,
     ),
     Method(
         "Gender Shades table",
         "the paper's rows and columns over this run's counts; its “PPV” is right / people of the group",
         "Buolamwini and Gebru 2018",
-        frozenset({"error_rate_all"}),
+        lambda metric: metric == ERROR_RATE_ALL,
     ),
 )
 
 
 def methods_of(run: Run) -> list[Method]:
-    """The methods behind the numbers that this run has."""
-    present = set(run.rates["metric"]) | EVERY
-    return [method for method in METHODS if method.metrics & present]
+    """The methods behind the numbers that this run has: what each rate is, then what is made of rates."""
+    present = [metric_of(name) for name in dict.fromkeys(run.rates["metric"])]
+    rates = [Method(metric.title, metric.method, metric.source) for metric in present]
+    return [METHODS[0], *rates, *(method for method in METHODS[1:] if any(method.is_of(metric) for metric in present))]

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from facegap.derive.identification import METRICS as SEARCH_METRICS
-from facegap.derive.verification import METRICS as PAIR_METRICS
+from facegap.derive.metrics import metric_of
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.images import AgeRow, age_rows
 from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
@@ -26,7 +25,7 @@ OfGroup = Mapping[str, RateRow]  # the rates of one group by metric
 
 def rate_tables(run: Run) -> list[TextTable]:
     """Per grouping, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
-    rows = [row for row in rate_rows(run) if row.metric not in SEARCH_METRICS]  # those have tables of their own
+    rows = [row for row in rate_rows(run) if not metric_of(row.metric).is_search]  # those have tables of their own
     least = run.record.min_subjects
     tables = []
     for grouping in [(), *groupings_of(run)]:
@@ -83,14 +82,14 @@ def is_too_small(found: OfGroup, min_subjects: int) -> bool:
     """Whether a group, or any of its rates over pairs, rests on too few people to be ranked."""
     if most_subjects(found) < min_subjects:
         return True
-    pairs = (row for row in found.values() if row.metric in PAIR_METRICS and row.rate.trials)
+    pairs = (row for row in found.values() if metric_of(row.metric).is_pair and row.rate.trials)
     return any(row.rate.subjects < min_subjects for row in pairs)
 
 
 def people_behind(row: RateRow, subjects: int, min_subjects: int) -> str:
     """How many people a rate rests on where these are fewer than the group has: those with a mate, for one."""
     own = row.rate.subjects
-    if own == subjects or not row.rate.trials or row.metric not in PAIR_METRICS:
+    if own == subjects or not row.rate.trials or not metric_of(row.metric).is_pair:
         return ""
     return f", only {own} subjects" if own < min_subjects <= subjects else f", {own} subjects"
 

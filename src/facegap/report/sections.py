@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from facegap.plugins import installed
 from facegap.report.figures import Figure
 from facegap.report.glossary import TERMS
 from facegap.report.groups import matrix_tables, verdict_table
@@ -19,6 +20,7 @@ from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.score_tables import measure_table, score_table, transfer_table_text
 from facegap.report.tables import TextTable
+from facegap.report.text import clean
 from facegap.store.run import Run
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ def sections_of(
         spread(run),
         searches(run),
         tone(run, figures["tone"]),
+        of_plugins(figures),
         failed(examples),
         timing(run),
         reproduced(run, folder),
@@ -232,6 +235,14 @@ def tone(run: Run, figures: Sequence[Figure]) -> Section:
     terms = ("measured tone",) if any(name.startswith("measured_") for name in run.manifest.columns) else ()
     shown = (PageTable(counts_table(run)),) if run.record.labels else ()
     return Section("tone", "Skin tone of the people", lead, terms, tuple(figures), shown)
+
+
+def of_plugins(figures: Mapping[str, Sequence[Figure]]) -> Section:
+    """Charts that other packages add."""
+    added = [plugin for plugin in installed("facegap.charts") if figures.get(plugin.name)]
+    packages = ", ".join(dict.fromkeys(str(plugin) for plugin in added))
+    shown = tuple(figure for plugin in added for figure in figures[plugin.name])
+    return Section("further", "Further charts", f"Drawn by {clean(packages)}, not by facegap.", figures=shown)
 
 
 def failed(examples: Sequence[Example]) -> Section:

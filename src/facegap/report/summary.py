@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from facegap.derive.metrics import by_order
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
@@ -30,6 +31,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
 def findings(run: Run) -> list[str]:
     """The worst and the best group of every grouping, for the metric that the audit is about."""
     rows = rate_rows(run)
-    metrics = [name for name in ("error_rate_all", "fmr", "fnmr") if any(row.metric == name for row in rows)]
-    metrics = metrics or ["fta", "no_answer_rate"]  # a run has one of them
+    judged = {row.metric for row in rows}
+    metrics = [metric.name for metric in by_order() if metric.is_headline and metric.name in judged]
+    metrics = metrics or [metric.name for metric in by_order() if metric.is_failure]  # a run has one of them
     return [*(sentence for metric in metrics for sentence in extremes(rows, metric)), *search_findings(run)]

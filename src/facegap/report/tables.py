@@ -9,21 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Row = TypeVar("Row")
+from facegap.derive.metrics import metric_of
 
-METRIC_TITLES = {
-    "fta": "failure to acquire (FTA): no usable face",
-    "no_answer_rate": "no answer",
-    "error_rate_answered": "wrong, of those answered",
-    "error_rate_all": "wrong or no answer, of all",
-    "age_error_over_5": "age off by more than 5 years",
-    "fmr": "falsely matched (FMR)",
-    "fnmr": "falsely refused (FNMR)",
-    "gfar": "falsely matched, of all pairs (GFAR)",
-    "gfrr": "refused or lost, of all pairs (GFRR)",
-    "fnir": "mate not found (FNIR)",
-    "fpir": "false alarm (FPIR)",
-}
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -68,4 +56,4 @@ def table_of(
 
 def title_of(metric: str) -> str:
     """The name of a metric in a heading."""
-    return METRIC_TITLES.get(metric, metric)
+    return metric_of(metric).title

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from facegap.audit.predictions import audit_predictions
 from facegap.audit.settings import AuditSettings
+from facegap.derive.metrics import ERROR_RATE_ALL
 from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.groups import verdict_text
@@ -38,7 +39,7 @@ from facegap.statistics.published import (
 from facegap.store.run import Run, explained, write_bytes
 
 BY = "gender,tone,gender*tone"
-METRIC = "error_rate_all"
+METRIC = ERROR_RATE_ALL.name
 MARK = "*"  # on printed shares that no count can give
 MARKED = ("PPV", "Error")  # the rows whose denominators are the stated group sizes
 NO_COUNT = f"{MARK} no whole number over the people of the group gives this share, to rounding."

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from facegap.derive.metrics import FMR
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.types import ANY, Group, Rate
@@ -41,7 +42,7 @@ class Measured:
     def between(self, group: Group, other: Group) -> Rate:
         """FMR of people of one group against people of another or of the same; NaN where it was not measured."""
         if group == other:
-            return self.rate("fmr", group)
+            return self.rate(FMR.name, group)
         return self.across.get((group, other), self.across.get((other, group), NOT_MEASURED))
 
     @property
@@ -66,7 +67,7 @@ def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], grouping: Seq
             continue
         if other is None:
             _add(own, (str(row["metric"]), group), _rate_in(row))
-        elif _is_of(other, grouping) and row["metric"] == "fmr":
+        elif _is_of(other, grouping) and row["metric"] == FMR.name:
             _add(across, (group, other), _rate_in(row))
     groups = dict.fromkeys(group for _, group in own if _is_of(group, grouping))
     unknown = tuple(group for group in groups if UNKNOWN in dict(group.attributes).values())

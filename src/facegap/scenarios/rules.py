@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from facegap.derive.metrics import FMR, FNMR, GFAR, GFRR, Metric, metrics
 from facegap.errors import StatisticsError
 from facegap.scenarios.group_rates import EVERYBODY, Measured
 from facegap.scenarios.quantities import (
@@ -39,17 +40,25 @@ class Scenario:
     """A scenario and what it asks of a run.
 
     answer    : function of Measured and the options
-    metrics   : the metrics of RATES that it reads
-    any_of    : the run must have at least one of these
+    any_of    : which metrics it is about: the run must have one of them
+    also      : further metrics of RATES that it reads
     options   : names of the keyword arguments of `answer`
     made_by   : the command that gives a run these metrics
     """
 
     answer: Callable[..., Answer]
-    metrics: tuple[str, ...]
-    any_of: tuple[str, ...]
+    any_of: Callable[[Metric], bool]
+    also: Callable[[Metric], bool]
     options: tuple[str, ...]
     made_by: str
+
+    def needed(self) -> list[Metric]:
+        """The metrics of which a run must have one."""
+        return [metric for metric in metrics().values() if self.any_of(metric)]
+
+    def read(self) -> list[str]:
+        """Names of all metrics that it reads."""
+        return [metric.name for metric in metrics().values() if self.any_of(metric) or self.also(metric)]
 
 
 def unlock(measured: Measured, *, tries: int = 5) -> Answer:
@@ -65,7 +74,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
         Line(
             "everybody, whatever the group" if group == EVERYBODY else str(group),
             math.nan,
-            {"fmr": rate},
+            {FMR.name: rate},
             (
                 as_chance(rate),
                 carried(lambda fmr: chance_of_any([fmr], [tries]), rising=[rate], unit="chance"),
@@ -73,7 +82,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
             ),
         )
         for group in _with_everybody(measured)
-        for rate in [measured.rate("fmr", group)]
+        for rate in [measured.rate(FMR.name, group)]
     ]
     return Answer(
         f"unlock: a stranger of the owner's group, {tries} {'try' if tries == 1 else 'tries'}",
@@ -106,8 +115,8 @@ def registration(
     dishonest = spread(impostors, measured.groups, people_of, what="impostors")
     lines, columns = [], []
     for group, n, m in zip(measured.groups, honest, dishonest, strict=True):
-        rates = {metric: measured.rate(metric, group) for metric in ("gfrr", "gfar")}
-        cells = (expected(n, rates["gfrr"]), exactly(m, "people"), expected(m, rates["gfar"]))
+        rates = {metric: measured.rate(metric, group) for metric in (GFRR.name, GFAR.name)}
+        cells = (expected(n, rates[GFRR.name]), exactly(m, "people"), expected(m, rates[GFAR.name]))
         lines.append(Line(str(group), n, rates, cells))
         columns.append(cells)
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
@@ -143,7 +152,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
         raise StatisticsError(f"target: {target} is no rate strictly between 0 and 1; 1e-6 is usual")
     lines = []
     for group in _with_everybody(measured):
-        rate = measured.rate("fmr", group)
+        rate = measured.rate(FMR.name, group)
         limits = no_error_limits(rate.subjects, rate.trials, level=rate.level)
         cells = (
             as_chance(rate),
@@ -153,7 +162,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
             f"{2 * pairs_needed(target, rate.level):,}",
             payment_answer(rate, target),
         )
-        lines.append(Line("everybody" if group == EVERYBODY else str(group), math.nan, {"fmr": rate}, cells))
+        lines.append(Line("everybody" if group == EVERYBODY else str(group), math.nan, {FMR.name: rate}, cells))
     return Answer(
         f"payment: a false match rate of {target:g}",
         "",
@@ -198,9 +207,13 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     people, people_of : visitors, and the share of each group among them
     Formula           : visitors_g times the group's rate; only metrics that the run has
     """
-    metrics = [metric for metric in _ATTRIBUTE_COLUMNS if any(key == metric for key, _ in measured.own)]
+    judged = [
+        metric
+        for metric in metrics().values()
+        if metric.is_image and any(key == metric.name for key, _ in measured.own)
+    ]
     visitors = spread(people, measured.groups, people_of, what="visitors")
-    rates = [{metric: measured.rate(metric, group) for metric in metrics} for group in measured.groups]
+    rates = [{metric.name: measured.rate(metric.name, group) for metric in judged} for group in measured.groups]
     cells = [
         tuple(expected(n, rate) for rate in of_group.values()) for n, of_group in zip(visitors, rates, strict=True)
     ]
@@ -212,12 +225,12 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     return Answer(
         f"attributes: {people:,.0f} visitors before a shop's camera",
         "visitors",
-        tuple(_ATTRIBUTE_COLUMNS[metric] for metric in metrics),
+        tuple(metric.title for metric in judged),
         tuple(lines),
         (
             "Every visitor is seen once. What is wrong is measured against the labels of the run's data: a label of "
             "gender is what a person wrote there, and says nothing of how a visitor sees themselves.",
-            "Numbers 'were all answered' suppose that every visitor gets an answer; those without a usable face are "
+            "Numbers 'of those answered' and of ages suppose that every visitor gets an answer; those without a usable face are "
             "counted beside them.",
             SAME_PEOPLE,
             BOX,
@@ -226,17 +239,29 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     )
 
 
-_ATTRIBUTE_COLUMNS = {
-    "fta": "no usable face",
-    "error_rate_answered": "told the wrong gender, were all answered",
-    "error_rate_all": "wrong gender or no answer",
-    "age_error_over_5": "told an age more than 5 years off, were all answered",
-}
+def _is_fmr(metric: Metric) -> bool:
+    return metric == FMR
+
+
+def _is_pair_with_lost(metric: Metric) -> bool:
+    return metric.is_pair and metric.counts_lost
+
+
+def _is_answer(metric: Metric) -> bool:
+    return metric.is_image and not metric.is_failure
+
+
+def _is_failure(metric: Metric) -> bool:
+    return metric.is_failure
+
+
+def _nothing_else(_metric: Metric) -> bool:
+    return False
 
 
 def _with_everybody(measured: Measured) -> Sequence[Group]:
     """The groups, and last everybody, where the run says so and the grouping does not already."""
-    known = ("fmr", EVERYBODY) in measured.own and EVERYBODY not in measured.groups
+    known = (FMR.name, EVERYBODY) in measured.own and EVERYBODY not in measured.groups
     return (*measured.groups, *((EVERYBODY,) if known else ()))
 
 
@@ -245,18 +270,16 @@ _CLASSIFY = "facegap audit MANIFEST --classify CARD --by {by} --out RUN (or audi
 
 SCENARIOS: Mapping[str, Scenario] = {
     "watchlist": Scenario(
-        watchlist, ("fmr", "fnmr"), ("fmr",), ("people", "entries", "people_of", "entries_of", "listed_share"), _COMPARE
+        watchlist,
+        _is_fmr,
+        lambda metric: metric == FNMR,
+        ("people", "entries", "people_of", "entries_of", "listed_share"),
+        _COMPARE,
     ),
-    "unlock": Scenario(unlock, ("fmr",), ("fmr",), ("tries",), _COMPARE),
+    "unlock": Scenario(unlock, _is_fmr, _nothing_else, ("tries",), _COMPARE),
     "registration": Scenario(
-        registration, ("gfar", "gfrr"), ("gfar", "gfrr"), ("people", "people_of", "impostors"), _COMPARE
+        registration, _is_pair_with_lost, _nothing_else, ("people", "people_of", "impostors"), _COMPARE
     ),
-    "payment": Scenario(payment, ("fmr",), ("fmr",), ("target",), _COMPARE),
-    "attributes": Scenario(
-        attributes,
-        tuple(_ATTRIBUTE_COLUMNS),
-        ("error_rate_answered", "error_rate_all", "age_error_over_5"),
-        ("people", "people_of"),
-        _CLASSIFY,
-    ),
+    "payment": Scenario(payment, _is_fmr, _nothing_else, ("target",), _COMPARE),
+    "attributes": Scenario(attributes, _is_answer, _is_failure, ("people", "people_of"), _CLASSIFY),
 }

@@ -132,12 +132,13 @@ def rows_by_threshold(
     rates: pd.DataFrame, scenario: Scenario, name: str, folder: Path, grouping: Sequence[str], threshold: float | None
 ) -> list[pd.DataFrame]:
     """The rows of RATES that a scenario reads, a frame per threshold in the order of the table."""
-    if not rates["metric"].isin(scenario.any_of).any():
+    needed = [metric.name for metric in scenario.needed()]
+    if not rates["metric"].isin(needed).any():
         made_by = scenario.made_by.format(by="'" + "*".join(grouping) + "'" if grouping else "COLUMN")
         raise RunError(
-            f"{folder}: scenario {name} needs {' or '.join(scenario.any_of)}, and this run has none; make one with {made_by}"
+            f"{folder}: scenario {name} needs {' or '.join(needed)}, and this run has none; make one with {made_by}"
         )
-    chosen = rates[rates["metric"].isin(scenario.metrics)]
+    chosen = rates[rates["metric"].isin(scenario.read())]
     found = [rows for _, rows in chosen.groupby(["threshold", "threshold_from"], dropna=False, sort=False)]
     if threshold is None:
         return found
@@ -215,7 +216,7 @@ def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
     )
     small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.subjects < min_subjects)
     return TextTable(
-        "the false match rates it rests on", ("group", "against", "fmr", "fmr: errors / trials (subjects)"), rows, small
+        "the false match rates it rests on", ("group", "against", "FMR", "FMR: errors / trials (subjects)"), rows, small
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from facegap.derive.metrics import FMR, FNMR
 from facegap.errors import StatisticsError
 from facegap.scenarios.group_rates import Measured
 from facegap.scenarios.quantities import (
@@ -50,13 +51,13 @@ def watchlist(
     listed = _listed_passers(people, entries, crowd, listing, measured.groups, listed_share)
     chances = [_chance_of_a_false_stop(measured, group, listing) for group in measured.groups]
     false_stops = [expected(max(n - k, 0.0), chance) for n, k, chance in zip(crowd, listed, chances, strict=True)]
-    right_stops = [_right_stops(k, measured.rate("fnmr", g)) for k, g in zip(listed, measured.groups, strict=True)]
+    right_stops = [_right_stops(k, measured.rate(FNMR.name, g)) for k, g in zip(listed, measured.groups, strict=True)]
     stated = listed_share is not None
     lines = [
         Line(
             str(group),
             n,
-            {metric: measured.rate(metric, group) for metric in ("fmr", "fnmr")},
+            {metric: measured.rate(metric, group) for metric in (FMR.name, FNMR.name)},
             (chance, false, *_right_cells(right, false, stated=stated)),
         )
         for group, n, chance, false, right in zip(

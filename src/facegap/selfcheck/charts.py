@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from facegap.derive.metrics import metric_of
 from facegap.report.figures.style import INK, PALETTE, SHAPES, Figure, data, finished
 from facegap.report.text import rough_percent
 from facegap.selfcheck.claims import KIND_TITLES
@@ -181,7 +182,7 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
 
 def gap_in_words(metric: str, gap: float) -> str:
     """The size of a gap as a curve is named: a ratio of false match rates, else points."""
-    return f"ratio {gap:g}" if metric == "fmr" else f"{100 * gap:g} points"
+    return f"ratio {gap:g}" if metric_of(metric).is_ratio else f"{100 * gap:g} points"
 
 
 def rate_in_words(rate: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from facegap.derive.metrics import metric_of
 from facegap.report.text import rough_percent
 from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
@@ -129,7 +130,7 @@ def family_in_words(row: FamilyRow | PowerRow) -> str:
     """A family by its name, or by what is planted in it."""
     if isinstance(row, FamilyRow):
         return row.name
-    size = f"a ratio of {row.gap:g}" if row.metric == "fmr" else f"{100 * row.gap:g} points"
+    size = f"a ratio of {row.gap:g}" if metric_of(row.metric).is_ratio else f"{100 * row.gap:g} points"
     return f"{row.kind}, {row.groups} groups of {row.subjects} subjects, {rough_percent(row.rate)}, {size}"
 
 
@@ -172,7 +173,7 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
     for points in curves.values():
         first = points[0]
         enough = [row.subjects for row in points if row.found >= POWER]
-        size = f"a ratio of {first.gap:g}" if first.metric == "fmr" else f"{100 * first.gap:g} points"
+        size = f"a ratio of {first.gap:g}" if metric_of(first.metric).is_ratio else f"{100 * first.gap:g} points"
         reach = str(min(enough)) if enough else f"more than {max(row.subjects for row in points)}"
         where = f"{KIND_TITLES[first.kind]}, {rough_percent(first.rate)} in {first.groups} groups, one worse by {size}"
         sentences.append(f"{where}: {reach}")

@@ -95,7 +95,9 @@ def said_of(
         rates.trials,
         rates.subjects,
         rates.effective_trials,
-        metric=METRICS[setting.kind],
+        margin=METRICS[setting.kind].margin,
+        scale=METRICS[setting.kind].scale,
+        metric=METRICS[setting.kind].name,
         minimum_subjects=2,
     )
     plain = family.columns

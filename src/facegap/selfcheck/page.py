@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from facegap.report.tables import METRIC_TITLES, TextTable
+from facegap.report.tables import TextTable, title_of
 from facegap.report.text import NO_NUMBER, percent, rough_percent
 from facegap.selfcheck.charts import (
     alarm_figure,
@@ -245,7 +245,7 @@ def family_table(rows: Sequence[FamilyRow]) -> TextTable:
     lines = tuple(
         (
             row.name,
-            METRIC_TITLES[row.metric],
+            title_of(row.metric),
             " / ".join(rate_in_words(rate) for rate in row.rates),
             each(row.subjects),
             each(row.images),

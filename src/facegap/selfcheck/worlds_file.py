@@ -17,7 +17,6 @@ from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, read_toml
 from facegap.selfcheck.labels import LabelSetting
 from facegap.selfcheck.study import PARTS, Job, PowerSetting, Study
-from facegap.statistics.gaps import RATIO_METRICS
 from facegap.worlds.families import Family, group_labels
 from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
 from facegap.worlds.searches import SearchSetting
@@ -228,7 +227,7 @@ class StudyFile(Table):
 
 def is_ratio(kind: Kind) -> bool:
     """Whether gaps of this kind of error are ratios."""
-    return METRICS[kind] in RATIO_METRICS
+    return METRICS[kind].is_ratio
 
 
 def check_people(kind: Kind, images: Sequence[int], effect: Effect, **strengths: Sequence[float]) -> None:

@@ -33,7 +33,7 @@ from facegap.statistics.curves import (
 from facegap.statistics.differentials import MEASURES, Differential, Measure, differential
 from facegap.statistics.dyadic import NoErrorLimits, dyadic_fmr, dyadic_fnmr, no_error_limits
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import DEFAULT_MARGINS, RATIO_METRICS, GapColumns, GapFamily, gap_family
+from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
 from facegap.statistics.intervals import clopper_pearson, newcombe_difference, wilson
 from facegap.statistics.permutation import PermutationNull, counts_per_pair, counts_per_subject, permutation_null
 from facegap.statistics.published import (
@@ -80,8 +80,6 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "gap_family",
     "GapFamily",
     "GapColumns",
-    "DEFAULT_MARGINS",
-    "RATIO_METRICS",
     "holm",
     "verdicts",
     "subjects_needed",

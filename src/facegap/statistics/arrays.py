@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +14,9 @@ from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.effective import RateColumns, columns_of
-from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, GapFamily, gap_family
+from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, GapFamily, Scale, gap_family
 from facegap.statistics.group_labels import as_list, groups_of_sides, groups_of_trials, is_missing, known_groups
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
-
-Scale = Literal["difference", "ratio"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +169,6 @@ def gaps(
     >>> round(table["difference"][0], 3), table["verdict"][0]
     (0.25, 'gap')
     """
-    if scale not in ("difference", "ratio"):
-        raise StatisticsError(f"scale {scale!r} is not known; give 'difference' or 'ratio'")
     errors = _errors(wrong)
     people = _subject_codes(subjects, len(errors))
     known, codes = known_groups(*groups_of_trials(groups, len(errors)))
@@ -184,8 +180,8 @@ def gaps(
         found.trials,
         found.subjects,
         found.effective_trials,
-        metric="fmr" if scale == "ratio" else "error_rate_all",
         margin=margin,
+        scale=scale,
         alpha=alpha,
         level=level,
         minimum_subjects=min_subjects,

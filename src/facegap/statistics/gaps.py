@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import repeat
-from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,23 +17,7 @@ from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import subjects_needed, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Verdict
 
-# Rates that span orders of magnitude are compared by ratio, all others by difference.
-DEFAULT_MARGINS = MappingProxyType(
-    {
-        "fmr": 2.0,
-        "gfar": 2.0,
-        "fpir": 2.0,
-        "fnmr": 0.02,
-        "gfrr": 0.02,
-        "fnir": 0.02,
-        "fta": 0.02,
-        "no_answer_rate": 0.02,
-        "error_rate_answered": 0.02,
-        "error_rate_all": 0.02,
-        "age_error_over_5": 0.02,
-    }
-)
-RATIO_METRICS = frozenset({"fmr", "gfar", "fpir"})
+Scale = Literal["difference", "ratio"]
 MINIMUM_SUBJECTS = 20
 ALPHA = 0.05
 
@@ -118,12 +101,13 @@ def gap_family(
     subjects: ArrayLike,
     effective_trials: ArrayLike,
     *,
-    metric: str,
+    margin: float,
+    scale: Scale,
+    metric: str = "",
     model: str = "",
     threshold: float = float("nan"),
     threshold_from: str = "",
     family: str = "",
-    margin: float | None = None,
     alpha: float = ALPHA,
     level: float = 0.95,
     minimum_subjects: int = MINIMUM_SUBJECTS,
@@ -134,8 +118,9 @@ def gap_family(
     groups           : names of the G groups, in the order that decides who is a and who b
     errors, trials, subjects : whole numbers [G]
     effective_trials : float64 [G], from the Rate of each group; NaN where it has no interval
-    metric           : a name of DEFAULT_MARGINS; decides whether the margin is a ratio or a difference
-    margin           : > 1 for a ratio, in (0, 1) for a difference; None takes the default of the metric
+    margin           : > 1 for a ratio, in (0, 1) for a difference
+    scale            : what margin, p and verdict refer to
+    metric, model, threshold, threshold_from, family : what the rates are of, as the rows of GAPS will say
     alpha            : false-alarm rate of the whole family. `differs` is Holm p <= alpha; `within_margin` asks the
                        interval at level 1 - 2 alpha / m to lie inside the margin, m being the number of gaps
     level            : of the printed intervals, each for itself
@@ -143,16 +128,16 @@ def gap_family(
     correlation      : float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from
                        bootstrap replicates); None where no subject is in two groups
     returns          : GapFamily; a row whose rates have no interval has NaN p and "not enough data"
-    Raises           : StatisticsError for an unknown metric, a margin off its scale or arrays of different lengths
+    Raises           : StatisticsError for an unknown scale, a margin off it or arrays of different lengths
 
     Examples
     --------
     >>> counts = ([40, 10], [200, 200], [200, 200], [200.0, 200.0])  # errors, trials, subjects, effective trials
-    >>> family = gap_family(["women", "men"], *counts, metric="error_rate_all")
+    >>> family = gap_family(["women", "men"], *counts, margin=0.02, scale="difference")
     >>> [str(verdict) for verdict in family.columns.verdict]
     ['gap']
     """
-    is_ratio, margin = _checked_margin(metric, margin)
+    is_ratio = _is_ratio(metric, margin, scale)
     names = np.atleast_1d(np.asarray(groups)).astype(str)
     counts = [whole(np.asarray(a), n) for a, n in ((errors, "errors"), (trials, "trials"), (subjects, "subjects"))]
     effective = np.atleast_1d(np.asarray(effective_trials, dtype=np.float64))
@@ -168,7 +153,7 @@ def gap_family(
         threshold=threshold,
         threshold_from=threshold_from,
         family=family,
-        margin=margin,
+        margin=float(margin),
         is_ratio=is_ratio,
         alpha=alpha,
         level=level,
@@ -250,16 +235,16 @@ def _extremes(counts: list[IntArray], kept: IntArray, first: IntArray, second: I
     return worst, best, int(row[0])
 
 
-def _checked_margin(metric: str, margin: float | None) -> tuple[bool, float]:
-    if metric not in DEFAULT_MARGINS:
-        raise StatisticsError(f"metric {metric!r} is not known; gaps exist for {', '.join(DEFAULT_MARGINS)}")
-    is_ratio = metric in RATIO_METRICS
-    margin = DEFAULT_MARGINS[metric] if margin is None else margin
-    if is_ratio and not 1 < margin < np.inf:
-        raise StatisticsError(f"the margin of {metric} is a ratio above 1, not {margin}; 2 means twice as many errors")
-    if not is_ratio and not 0 < margin < 1:
-        raise StatisticsError(f"the margin of {metric} is a difference between 0 and 1, not {margin}; 0.02 is 2 points")
-    return is_ratio, float(margin)
+def _is_ratio(metric: str, margin: float, scale: Scale) -> bool:
+    """Whether the scale is that of ratios; raises StatisticsError where the margin is not on it."""
+    if scale not in get_args(Scale):
+        raise StatisticsError(f"scale {scale!r} is not known; give {' or '.join(map(repr, get_args(Scale)))}")
+    of = f"the margin of {metric}" if metric else "the margin"
+    if scale == "ratio" and not 1 < margin < np.inf:
+        raise StatisticsError(f"{of} is a ratio above 1, not {margin}; 2 means twice as many errors")
+    if scale == "difference" and not 0 < margin < 1:
+        raise StatisticsError(f"{of} is a difference between 0 and 1, not {margin}; 0.02 is 2 points")
+    return scale == "ratio"
 
 
 def _check_family(names: AnyArray, counts: list[IntArray], effective: FloatArray, alpha: float) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from facegap.errors import RunError
+from facegap.plugins import Plugin
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
 from facegap.types import Execution
 
@@ -336,6 +337,7 @@ class RunRecord:
     alarms         : what makes the result doubtful; they are among the warnings too
     checked        : what `facegap doctor` found in order
     warnings       : what a reader must know
+    plugins        : what other packages added to what computed this run
     source         : where the rows come from if they were not audited but rebuilt from published figures, else empty
     """
 
@@ -359,6 +361,7 @@ class RunRecord:
     alarms: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    plugins: tuple[Plugin, ...] = ()
     source: str = ""
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,36 +10,15 @@ import cv2
 import numpy as np
 
 from facegap.errors import ModelError
+from facegap.inputs.cards.decoders import Faces, Heads, decoders
 from facegap.inputs.cards.schema import DetectorSpec, ModelCard
 from facegap.inputs.images.decode import Pixels
-from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
 from facegap.vision.ports import batch_limit, number_output, outputs_of, readable
 
 ManyFaces = Literal["largest", "refuse", "centre"]
-Heads = Mapping[str, AnyArray]
 STRIDE = 32  # sides of a free-size detector's canvas are multiples of its coarsest stride
 MOST_CANDIDATES = 5000  # kept before suppression; bounds the work that a hostile model can cause
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Faces of one picture by falling score.
-
-    boxes : float64 (n, 4), x1, y1, x2, y2 in pixels; points : float64 (n, 5, 2), left and right eye, nose, left and
-    right mouth corner as seen in the image, NaN where the detector gives none; scores : float64 (n,)
-    """
-
-    boxes: FloatArray
-    points: FloatArray
-    scores: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def take(self, index: Any) -> Faces:
-        """The faces at an index array or mask."""
-        return Faces(self.boxes[index], self.points[index], self.scores[index])
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,7 @@ def detector(card: ModelCard, session: Any) -> Detector:
     """
     assert card.detector is not None
     batch_limit(session, card)
-    names = named_outputs(card.detector)
+    names = decoders()[card.detector.decoder].outputs(card.detector)
     ports = [number_output(session, card, name, "detector.decoder") for name in names]
     if not names:  # told by their shapes
         ports = [port for port in outputs_of(session) if readable(port)]
@@ -131,7 +109,7 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
         with np.errstate(
             over="ignore", invalid="ignore"
         ):  # such candidates are not finite, and `above` leaves them out
-            return DECODERS[spec.decoder](heads, spec, size)
+            found = decoders()[spec.decoder].decode(heads, spec, size)
     except (KeyError, ValueError, IndexError) as error:
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
         widths = {head.shape[-1:] for head in heads.values()}
@@ -141,105 +119,19 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
             f"{name}: detector.{'points' if pointless else 'decoder'}: these outputs cannot be read as {spec.decoder}: "
             f"{shapes}{cure}"
         ) from error
-
-
-def cells(size: tuple[int, int], stride: int, anchors: int = 1) -> FloatArray:
-    """Column and row of each cell of a stride's grid, row by row, each repeated per anchor: float64 (n, 2)."""
-    columns, rows = math.ceil(size[0] / stride), math.ceil(size[1] / stride)
-    grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
-    return np.repeat(grid, anchors, axis=0).astype(np.float64)
-
-
-def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """YuNet (libfacedetection.train): score = sqrt(cls * obj), centre = (cell + b) s, size = exp(b) s, point = (k + cell) s.
-
-    Cells under the threshold are left out before their boxes are computed: of 8,400 cells a handful is not.
-    """
-    boxes, points, scores = [], [], []
-    for stride in spec.strides:
-        cls, obj = (heads[f"{kind}_{stride}"].reshape(-1).astype(np.float64) for kind in ("cls", "obj"))
-        score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
-        kept = score >= spec.score_threshold
-        cell = cells(size, stride)[kept]
-        box = heads[f"bbox_{stride}"].reshape(-1, 4)[kept].astype(np.float64)
-        centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
-        boxes.append(np.hstack([centre - half, centre + half]))
-        points.append(
-            (heads[f"kps_{stride}"].reshape(-1, 5, 2)[kept] + cell[:, None]) * stride
-            if spec.points
-            else no_points(len(cell))
+    if not is_whole(found):
+        raise ModelError(
+            f"{name}: detector.decoder: {spec.decoder} gave no faces with as many boxes and points as scores"
         )
-        scores.append(score[kept])
-    return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
-
-
-def decode_ultraface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:  # noqa: ARG001
-    """UltraFace: scores (n, background | face), boxes (n, 4) as shares of width and height; no points."""
-    boxes = heads["boxes"].reshape(-1, 4).astype(np.float64) * np.tile(np.array(size, np.float64), 2)
-    scores = heads["scores"].reshape(-1, 2)[:, 1].astype(np.float64)
-    return Faces(boxes, no_points(len(boxes)), scores)
-
-
-def no_points(faces: int) -> FloatArray:
-    """The points of faces whose detector gives none: float64 (faces, 5, 2), NaN."""
-    return np.full((faces, 5, 2), np.nan)
-
-
-def decode_scrfd(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """SCRFD (InsightFace): left, top, right, bottom and point offsets in strides from the cell's corner.
-
-    Its exports name outputs by number, so each map is told by its last axis (1, 4, 10) and its length. The length also says
-    whether a cell has one anchor or two. Maps of points are read only where the card says that there are any.
-    """
-    anchors = anchors_of(heads, spec, size)
-    boxes, points, scores = [], [], []
-    for stride in spec.strides:
-        corner = cells(size, stride, anchors) * stride
-        score, box = (map_of(heads, len(corner), width) for width in (1, 4))
-        boxes.append(np.hstack([corner - box[:, :2] * stride, corner + box[:, 2:] * stride]))
-        if spec.points:
-            point = map_of(heads, len(corner), 10).reshape(-1, 5, 2)
-            points.append(corner[:, None] + point * stride)
-        else:
-            points.append(no_points(len(corner)))
-        scores.append(score[:, 0])
-    return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
-
-
-def anchors_of(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> int:
-    """How many anchors a cell has: two, or one, whichever gives every stride a map of scores."""
-    (found,) = (
-        anchors
-        for anchors in (2, 1)
-        if all(has_map(heads, len(cells(size, stride, anchors)), 1) for stride in spec.strides)
-    )
     return found
 
 
-def has_map(heads: Heads, length: int, width: int) -> bool:
-    """Whether an output has `length` rows of `width` values."""
-    return any(head.shape[-1:] == (width,) and head.size == length * width for head in heads.values())
-
-
-def map_of(heads: Heads, length: int, width: int) -> FloatArray:
-    """The output with `length` rows of `width` values, float64 (length, width)."""
-    (found,) = (head for head in heads.values() if head.shape[-1:] == (width,) and head.size == length * width)
-    return found.reshape(length, width).astype(np.float64)
-
-
-DECODERS: dict[str, Callable[[Heads, DetectorSpec, tuple[int, int]], Faces]] = {
-    "yunet": decode_yunet,
-    "ultraface": decode_ultraface,
-    "scrfd": decode_scrfd,
-}
-
-
-def named_outputs(spec: DetectorSpec) -> list[str]:
-    """The outputs that a decoder finds by name; none where it tells them by shape."""
-    if spec.decoder == "yunet":
-        kinds = ("cls", "obj", "bbox", "kps") if spec.points else ("cls", "obj", "bbox")
-        return [f"{kind}_{stride}" for kind in kinds for stride in spec.strides]
-    return ["scores", "boxes"] if spec.decoder == "ultraface" else []
+def is_whole(found: Any) -> bool:
+    """Whether a decoder gave faces of the right shapes."""
+    if not isinstance(found, Faces):
+        return False
+    count = len(found.scores)
+    return (found.boxes.shape, found.points.shape, found.scores.shape) == ((count, 4), (count, 5, 2), (count,))
 
 
 def above(faces: Faces, threshold: float) -> Faces:

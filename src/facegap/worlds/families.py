@@ -12,7 +12,7 @@ import numpy as np
 
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import Judged, Sides, judged
-from facegap.statistics.gaps import ALPHA, DEFAULT_MARGINS, RATIO_METRICS
+from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.people import METRICS, PAIR_KINDS, Setting, setting_key
@@ -46,18 +46,18 @@ class Family:
 
     @property
     def metric(self) -> str:
-        """Name that decides whether gaps are ratios or differences."""
-        return METRICS[self.groups[0].kind]
+        """Name of the metric."""
+        return METRICS[self.groups[0].kind].name
 
     @property
     def is_ratio(self) -> bool:
         """Whether the margin is a ratio."""
-        return self.metric in RATIO_METRICS
+        return METRICS[self.groups[0].kind].is_ratio
 
     @property
     def used_margin(self) -> float:
         """The margin as a number."""
-        return DEFAULT_MARGINS[self.metric] if self.margin is None else self.margin
+        return METRICS[self.groups[0].kind].margin if self.margin is None else self.margin
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def share_of_worlds(hits: AnyArray) -> float:
 
 def raised_family(base: Setting, groups: int, gap: float, name: str) -> Family:
     """A family of equal groups of which the first has a rate that is higher by `gap`: a ratio, or a difference."""
-    is_ratio = METRICS[base.kind] in RATIO_METRICS
+    is_ratio = METRICS[base.kind].is_ratio
     raised = replace(base, rate=base.rate * gap if is_ratio else base.rate + gap)
     return Family(name, (raised, *[base] * (groups - 1)), group_labels(groups))
 

@@ -7,19 +7,21 @@ beta   : each person's own error rate from a beta distribution with the given in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, Metric
 from facegap.types import FloatArray, IntArray
 
 Kind = Literal["classification", "genuine", "impostor", "across"]
 Effect = Literal["probit", "beta"]
 KINDS: tuple[Kind, ...] = ("impostor", "genuine", "classification", "across")  # the order is part of the seeds
 EFFECTS: tuple[Effect, ...] = ("probit", "beta")
-METRICS = {"impostor": "fmr", "across": "fmr", "genuine": "fnmr", "classification": "error_rate_all"}
+METRICS: Mapping[Kind, Metric] = {"impostor": FMR, "across": FMR, "genuine": FNMR, "classification": ERROR_RATE_ALL}
 PAIR_KINDS = ("impostor", "across")
 FEWEST_REQUIRED = 10  # subjects; nothing is promised of fewer
 STRONGEST_REQUIRED = 0.1

@@ -20,7 +20,8 @@ from facegap.derive.label_uncertainty.rates import (
     uncertain_columns,
     units_of,
 )
-from facegap.derive.verification import METRICS, GroupRates, rates_of_group, verification_families
+from facegap.derive.metrics import PAIR_METRICS
+from facegap.derive.verification import GroupRates, rates_of_group, verification_families
 from facegap.statistics.effective import RateColumns, columns_of
 from facegap.statistics.label_uncertainty.gaps import label_gaps
 from facegap.store.run import Run
@@ -84,14 +85,14 @@ def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, threshold: float
     """The rates of one grouping in every draw, counted anew from the stored comparisons."""
     stated, level = run.record.labels, run.record.level
     assert stated is not None
-    rates: dict[str, list[RateColumns]] = {metric: [] for metric in METRICS}
+    rates: dict[str, list[RateColumns]] = {metric.name: [] for metric in PAIR_METRICS}
     for codes in draws_of(redraw, stated.draws, stated.seed):
         of_rows = codes[redraw.units.of_row]
         groups = [rates_of_group(pairs, threshold, of_rows == group, level) for group in range(redraw.groups)]
-        for metric in METRICS:
+        for metric in rates:
             rates[metric].append(columns_of([group[metric] for group in groups], level=level))
     with_mate = np.zeros(len(run.manifest), np.bool_)
     with_mate[pairs.genuine.ravel()] = True
     share = expected_groups(redraw, with_mate & pairs.counted)
     unknown = np.full_like(share, np.nan)
-    return DrawnPairs(rates, {metric: share if metric in ("fnmr", "gfrr") else unknown for metric in METRICS})
+    return DrawnPairs(rates, {metric.name: unknown if metric.is_impostor else share for metric in PAIR_METRICS})

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from facegap.inputs.cards.decoders import decoders
 from facegap.inputs.cards.rules import check_backend, check_input, check_task
 from facegap.inputs.cards.service import AnswerSpec, RequestSpec
 from facegap.inputs.cards.types import Text, https
@@ -91,10 +92,17 @@ class InputSpec(Table):
         return self
 
 
+def _known_decoder(name: str) -> str:
+    """The name of a decoder of facegap or of a plugin."""
+    if name not in decoders():
+        raise ValueError(f"Input should be one of {', '.join(map(repr, decoders()))}")
+    return name
+
+
 class DetectorSpec(Table):
     """How a detector's outputs become boxes, scores and, where `points`, five points per face."""
 
-    decoder: Literal["yunet", "ultraface", "scrfd"]
+    decoder: Annotated[str, AfterValidator(_known_decoder)]
     resize: Literal["letterbox", "stretch"]
     score_threshold: Share
     nms_iou: Share
@@ -103,9 +111,10 @@ class DetectorSpec(Table):
 
     @model_validator(mode="after")
     def _decoder_has_what_it_needs(self) -> Self:
-        if self.decoder == "ultraface" and self.points:
-            raise ValueError("points must be false: ultraface gives boxes only")
-        if self.decoder != "ultraface" and not self.strides:
+        decoder = decoders()[self.decoder]
+        if self.points and not decoder.gives_points:
+            raise ValueError(f"points must be false: {self.decoder} gives boxes only")
+        if decoder.needs_strides and not self.strides:
             raise ValueError(f"strides are missing; decoder {self.decoder} needs them, mostly [8, 16, 32]")
         return self
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.records import read_records
+from facegap.plugins import extended
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 RFW_RACES = ("African", "Asian", "Caucasian", "Indian")
@@ -157,7 +159,8 @@ def folders(folder: Path) -> pd.DataFrame:
     return frame
 
 
-ADAPTERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
+Adapter = Callable[[Path], pd.DataFrame]
+ADAPTERS: Mapping[str, Adapter] = {
     "ppb": ppb,
     "fairface": fairface,
     "lfw": lfw,
@@ -166,6 +169,18 @@ ADAPTERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     "utkface": utkface,
     "folders": folders,
 }
+
+
+def adapters() -> Mapping[str, Adapter]:
+    """ADAPTERS and what installed packages add, see docs/extending.md."""
+    return extended("facegap.adapters", ADAPTERS, _of_plugin)
+
+
+def _of_plugin(_name: str, value: Any) -> Adapter:
+    if not callable(value):
+        raise ValueError("an adapter is a function from a folder to a DataFrame with a column image")
+    adapter: Adapter = value
+    return adapter
 
 
 def _images(folder: Path) -> list[Path]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from altair.utils.schemapi import debug_mode
 
+from facegap.errors import PluginError
+from facegap.plugins import extended
 from facegap.report.figures.det import det_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
 from facegap.report.figures.rates import at_threshold_figures, error_figures
@@ -16,10 +20,13 @@ from facegap.report.figures.tone import tone_figures
 from facegap.report.figures.waterfall import waterfall_figures
 from facegap.store.run import Run
 
-__all__ = ["FIGURES", "Figure", "figures_of"]
+__all__ = ["FIGURES", "Chart", "Figure", "charts", "figures_of"]
 
+FIGURE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
+
+Chart = Callable[[Run], list[Figure]]
 # In the order of the page. Each function gives no figure where a run has nothing to draw.
-FIGURES: Mapping[str, Callable[[Run], list[Figure]]] = MappingProxyType(
+FIGURES: Mapping[str, Chart] = MappingProxyType(
     {
         "errors": error_figures,
         "waterfall": waterfall_figures,
@@ -36,4 +43,35 @@ FIGURES: Mapping[str, Callable[[Run], list[Figure]]] = MappingProxyType(
 def figures_of(run: Run) -> dict[str, list[Figure]]:
     """Every chart of a run by the part of the page that it belongs to."""
     with debug_mode(False):  # altair would hold every property to its schema, for seconds; the tests do that instead
-        return {part: draw(run) for part, draw in FIGURES.items()}
+        found = {part: draw(run) for part, draw in charts().items()}
+    taken = {figure.name for part in FIGURES for figure in found[part]}
+    for part in found.keys() - FIGURES.keys():
+        require_figures(found[part], part, taken)
+    return found
+
+
+def charts() -> Mapping[str, Chart]:
+    """FIGURES and what installed packages add, see docs/extending.md."""
+    return extended("facegap.charts", FIGURES, _of_plugin)
+
+
+def require_figures(found: object, part: str, taken: set[str]) -> None:
+    """Raise PluginError where a chart of a package gives no figures, or names one so that its file cannot be written.
+
+    taken : names that other figures have; those found are added
+    """
+    if not isinstance(found, list) or not all(isinstance(figure, Figure) for figure in found):
+        raise PluginError(f"chart {part!r}: it must give a list of facegap.report.figures.style.Figure")
+    for figure in found:
+        if not FIGURE_NAME.fullmatch(figure.name) or figure.name in taken:
+            raise PluginError(
+                f"chart {part!r}: the figure name {figure.name!r} is taken, or not of small letters, digits and hyphens"
+            )
+        taken.add(figure.name)
+
+
+def _of_plugin(_name: str, value: Any) -> Chart:
+    if not callable(value):
+        raise ValueError("a chart is a function from a run to a list of figures")
+    chart: Chart = value
+    return chart

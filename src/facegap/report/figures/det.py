@@ -10,6 +10,7 @@ import pandas as pd
 
 from facegap.derive.curves import det_table
 from facegap.derive.groupings import Grouping
+from facegap.derive.metrics import FMR, FNMR, Metric
 from facegap.report.figures.style import (
     ASIDE,
     DASHES,
@@ -51,11 +52,11 @@ def det_figures(run: Run) -> list[Figure]:
 
 def operating(rates: pd.DataFrame, grouping: Grouping, threshold: float) -> dict[Group, dict[str, Any]]:
     """FMR and FNMR of everybody and of the groups of a grouping at the threshold of the run, with their intervals."""
-    at = rates[(rates["threshold"] == threshold) & rates["metric"].isin(["fmr", "fnmr"])]
+    at = rates[(rates["threshold"] == threshold) & rates["metric"].isin([FMR.name, FNMR.name])]
     found: dict[Group, dict[str, Any]] = {}
     for row in records(at[[entry in ((), grouping) for entry in at["grouping"]]]):
         found.setdefault(row["group"], {})[row["metric"]] = row
-    return {group: both for group, both in found.items() if len(both) == 2 and both["fnmr"]["trials"]}
+    return {group: both for group, both in found.items() if len(both) == 2 and both[FNMR.name]["trials"]}
 
 
 def det(
@@ -66,7 +67,7 @@ def det(
     place = places(groups)
     panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [EVERYBODY]
     series = list(dict.fromkeys(one for _, one in place.values()))
-    floor_x, floor_y = (least(curves, points, metric) for metric in ("fmr", "fnmr"))
+    floor_x, floor_y = (least(curves, points, metric) for metric in (FMR.name, FNMR.name))
     reference = [
         line(row, panel, EVERYBODY) for row in records(curves) if not row["group"].attributes for panel in panels
     ]
@@ -74,11 +75,9 @@ def det(
     marks = [dot(group, both, place[group], floor_x, floor_y) for group, both in points.items() if group in place]
     if not groups:
         marks = [dot(group, both, (EVERYBODY, EVERYBODY), floor_x, floor_y) for group, both in points.items()]
-    drawn = [row for row in [*reference, *own] if row["fmr"] > 0 and row["fnmr"] > 0 and row["panel"] in panels]
+    drawn = [row for row in [*reference, *own] if row[FMR.name] > 0 and row[FNMR.name] > 0 and row["panel"] in panels]
     colour, dash, shape = looks([EVERYBODY, *series])
-    base = alt.Chart().encode(
-        x=axis("fmr", "falsely matched (FMR)", floor_x), y=axis("fnmr", "falsely refused (FNMR)", floor_y)
-    )
+    base = alt.Chart().encode(x=axis(FMR, floor_x), y=axis(FNMR, floor_y))
     legend = alt.Legend(title=None)
     lines = (
         base.transform_filter("datum.kind === 'curve'")
@@ -152,11 +151,11 @@ def line(row: Mapping[str, Any], panel: str, series: str) -> dict[str, Any]:
         "series": clean(series),
         "group": clean(row["group"]) if row["group"].attributes else EVERYBODY,
         "threshold": row["threshold"],
-        "fmr": row["fmr"],
-        "fnmr": row["fnmr"],
+        FMR.name: row[FMR.name],
+        FNMR.name: row[FNMR.name],
         "at": score(row["threshold"]),
-        "fmr_of": f"{percent(row['fmr'])}, {row['false_matches']:,} of {row['impostor_pairs']:,}",
-        "fnmr_of": f"{percent(row['fnmr'])}, {row['false_non_matches']:,} of {row['genuine_pairs']:,}",
+        "fmr_of": f"{percent(row[FMR.name])}, {row['false_matches']:,} of {row['impostor_pairs']:,}",
+        "fnmr_of": f"{percent(row[FNMR.name])}, {row['false_non_matches']:,} of {row['genuine_pairs']:,}",
     }
 
 
@@ -164,14 +163,14 @@ def dot(
     group: Group, both: Mapping[str, Any], place: tuple[str, str], floor_x: float, floor_y: float
 ) -> dict[str, Any]:
     """The operating point of a group; a rate of 0 stands at the edge of the plot."""
-    fmr, fnmr = both["fmr"], both["fnmr"]
+    fmr, fnmr = both[FMR.name], both[FNMR.name]
     return {
         "kind": "point",
         "panel": clean(place[0]),
         "series": clean(place[1]),
         "group": clean(group) if group.attributes else EVERYBODY,
-        "fmr": max(float(fmr["value"]), floor_x),
-        "fnmr": max(float(fnmr["value"]), floor_y),
+        FMR.name: max(float(fmr["value"]), floor_x),
+        FNMR.name: max(float(fnmr["value"]), floor_y),
         "at": score(fmr["threshold"]),
         "fmr_of": f"{percent(fmr['value'])}, {fmr['errors']:,} of {fmr['trials']:,}",
         "fmr_in": interval(fmr["low"], fmr["high"]),
@@ -188,21 +187,21 @@ def least(curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], metri
     return min(values, default=0.001) / 1.5
 
 
-def axis(field: str, title: str, floor: float) -> Any:
+def axis(metric: Metric, floor: float) -> Any:
     """A log axis in per cent."""
-    kind = alt.X if field == "fmr" else alt.Y
+    kind = alt.X if metric.is_impostor else alt.Y
     return kind(
-        f"{field}:Q",
+        f"{metric.name}:Q",
         scale=alt.Scale(type="log", domainMin=floor, domainMax=1, nice=False),
-        axis=alt.Axis(title=title, labelExpr=PER_CENT, values=[10.0**k for k in range(-8, 1)]),
+        axis=alt.Axis(title=metric.title, labelExpr=PER_CENT, values=[10.0**k for k in range(-8, 1)]),
     )
 
 
 def alt_of(title: str, points: Mapping[Group, Mapping[str, Any]], threshold: str) -> str:
     """The chart in words: the operating points of the first groups."""
     said = "; ".join(
-        f"{clean(group) if group.attributes else EVERYBODY}: FMR {percent(both['fmr']['value'])}, "
-        f"FNMR {percent(both['fnmr']['value'])} ({both['fnmr']['errors']} of {both['fnmr']['trials']})"
+        f"{clean(group) if group.attributes else EVERYBODY}: FMR {percent(both[FMR.name]['value'])}, "
+        f"FNMR {percent(both[FNMR.name]['value'])} ({both[FNMR.name]['errors']} of {both[FNMR.name]['trials']})"
         for group, both in list(points.items())[:6]
     )
     return f"{title}, log axes. At the threshold {threshold}: {said}." if said else f"{title}, log axes."

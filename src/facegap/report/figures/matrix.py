@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 
 from facegap.derive.groupings import Grouping
+from facegap.derive.metrics import FMR
 from facegap.derive.transfer import WORST
 from facegap.report.figures.style import (
     LOG_TICKS,
@@ -158,7 +159,7 @@ def transfer_figures(run: Run) -> list[Figure]:
         return []
     groupings, taken = groupings_of(run), set[str]()
     told = {point.source: point for point in run.record.transfer_points}
-    rows = records(table[table["metric"] == "fmr"])
+    rows = records(table[table["metric"] == FMR.name])
     found = []
     for grouping, target in dict.fromkeys((point.grouping, point.target) for point in told.values()):
         cells = transfer_cells(rows, groupings, told, grouping, target)

@@ -10,6 +10,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.derive.groupings import Grouping
+from facegap.derive.metrics import FMR, FNMR, by_order, metric_of
 from facegap.report.figures.style import (
     GRID,
     INK,
@@ -32,12 +33,10 @@ from facegap.report.figures.style import (
     tooltips,
 )
 from facegap.report.rows.frames import groupings_of, own_rates, records
-from facegap.report.tables import METRIC_TITLES
+from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, level_text, percent, score
-from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store.run import Run
 
-HEADLINE_METRICS = ("error_rate_all", "fmr", "fnmr", "no_answer_rate", "fta")
 BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 320), 60  # of the chart of both errors, and beside it for its last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("left", 8, -8),
@@ -65,9 +64,9 @@ def error_figures(run: Run) -> list[Figure]:
 
 def shown_metrics(rates: pd.DataFrame) -> list[str]:
     """What the run is about: errors of a classifier, of comparisons; where it has neither, what was lost."""
-    present = [metric for metric in HEADLINE_METRICS if (rates["metric"] == metric).any()]
-    chosen = [metric for metric in present if metric not in ("no_answer_rate", "fta")]
-    return chosen or present[:1]
+    present = [metric for metric in by_order() if (rates["metric"] == metric.name).any()]
+    chosen = [metric.name for metric in present if metric.is_headline]
+    return chosen or [metric.name for metric in present if metric.is_failure][:1]
 
 
 def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -131,7 +130,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
     )
     colour, shape = scales(series)
     legend = alt.Legend(title=None) if len(series) > 1 else None
-    x = x_axis(logarithmic, floor, METRIC_TITLES.get(metric, metric))
+    x = x_axis(logarithmic, floor, title_of(metric))
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("series:N", scale=colour, legend=legend), opacity=faint()
     )
@@ -145,7 +144,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
     layers = [*overall_line(overall, floor), lines, dots, counts]
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
     left_out = f"The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
-    title = f"{METRIC_TITLES.get(metric, metric)}, by {' x '.join(grouping)}"
+    title = f"{title_of(metric)}, by {' x '.join(grouping)}"
     return finished(chart, name=name, title=title, alt_text=alt_of(rows, title, overall), note=left_out)
 
 
@@ -170,7 +169,7 @@ def log_axis(rows: Sequence[dict[str, Any]], metric: str) -> tuple[bool, float]:
     A rate of 0 has no place on such an axis; it stands at the floor, and its counts beside it say what it is.
     """
     above = [row["value"] for row in rows if row["value"] > 0]
-    if metric not in RATIO_METRICS or not above or max(above) < LOG_FROM * min(above):
+    if not metric_of(metric).is_ratio or not above or max(above) < LOG_FROM * min(above):
         return False, 0.0
     lows = [row["low"] for row in rows if row["low"] > 0] + above
     return True, min(lows) / 1.5
@@ -220,7 +219,7 @@ def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> li
             for row in rows_of(rates[rates["metric"] == metric], grouping, min_subjects)
             if row["trials"]
         }
-        for metric in ("fmr", "fnmr")
+        for metric in (FMR.name, FNMR.name)
     )
     return [
         {
@@ -237,7 +236,7 @@ def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> li
 
 def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, threshold: str) -> Figure:
     """Both errors of each group at one threshold: right is more false matches, up is more false refusals."""
-    logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], "fmr")
+    logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], FMR.name)
     for row in rows:
         row.update(x=max(row["m_value"], floor), x1=max(row["m_low"], floor), x2=max(row["m_high"], floor))
     for row in rows:
@@ -259,8 +258,8 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
             r_people="subjects of FNMR",
         ),
     )
-    x = x_axis(logarithmic, floor, METRIC_TITLES["fmr"])
-    up = alt.Axis(title=METRIC_TITLES["fnmr"], tickCount=5, labelExpr=PER_CENT)
+    x = x_axis(logarithmic, floor, FMR.title)
+    up = alt.Axis(title=FNMR.title, tickCount=5, labelExpr=PER_CENT)
     y = alt.Y("r_low:Q", axis=up, scale=alt.Scale(domainMin=0))
     across = base.mark_rule(strokeWidth=2).encode(x=x, x2="x2:Q", y=alt.Y("r_value:Q", axis=up))
     upright = base.mark_rule(strokeWidth=2).encode(x=alt.X("x:Q"), y=y, y2="r_high:Q")

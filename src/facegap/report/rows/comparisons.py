@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.transfer import WORST
 from facegap.report.rows.frames import group_of, groupings_of, records
 from facegap.report.rows.rates import rate_of
@@ -89,12 +90,12 @@ def transfer_rows(run: Run) -> list[TransferRow]:
     for row in table(run, "transfer.csv"):
         if not group_of(row, groupings).attributes:
             by_source.setdefault(str(row["threshold_from"]), {}).setdefault(str(row["metric"]), row)
-    return [transfer_row(source, both, told) for source, both in by_source.items() if "fmr" in both]
+    return [transfer_row(source, both, told) for source, both in by_source.items() if FMR.name in both]
 
 
 def transfer_row(source: str, both: Mapping[str, Mapping[str, Any]], told: Mapping[str, str]) -> TransferRow:
     """One threshold and the rates of everybody at it."""
-    fmr, fnmr = both["fmr"], both.get("fnmr")
+    fmr, fnmr = both[FMR.name], both.get(FNMR.name)
     return TransferRow(
         set_on=told.get(source.split(f"; {WORST}")[0], source),
         is_strictest=WORST in source,

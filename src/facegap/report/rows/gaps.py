@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.groupings import Grouping
+from facegap.derive.metrics import metric_of
 from facegap.report.rows.frames import records
-from facegap.statistics.gaps import RATIO_METRICS
 from facegap.store.run import Run
 
 ALPHA = 0.05  # of a family, as in `gap_family`
@@ -100,7 +100,7 @@ class GapRow:
     @property
     def is_ratio(self) -> bool:
         """Whether the verdict is about the ratio."""
-        return self.metric in RATIO_METRICS
+        return metric_of(self.metric).is_ratio
 
     @property
     def alike(self) -> bool:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from facegap.derive.metrics import metric_of
 from facegap.report.rows.comparisons import table
 from facegap.report.rows.gaps import Estimate, GapRow, difference_of, families, verdict_counts, widest
 from facegap.store.record import LabelColumn
 from facegap.store.run import Run
-
-FIRST_METRICS = ("error_rate_all", "error_rate_answered", "age_error_over_5", "no_answer_rate")
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,15 @@ def trust_rows(run: Run) -> list[TrustRows]:
     return [trust_of(family, rows) for family, rows in found.items()]
 
 
+def place_of(name: str) -> tuple[bool, int]:
+    """Where a metric stands among those of which one is shown: rates of answers before images without a result."""
+    return metric_of(name).is_failure, metric_of(name).order
+
+
 def trust_of(family: str, rows: Sequence[Mapping[str, Any]]) -> TrustRows:
     """One family."""
     present = [str(row["metric"]) for row in rows]
-    metric = next((name for name in FIRST_METRICS if name in present), present[0])
+    metric = min(present, key=place_of)
     of_metric = [row for row in rows if row["metric"] == metric]
     full = max(float(row["trust"]) for row in of_metric)
     first = max(

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.groupings import Grouping, attribute_columns
+from facegap.derive.metrics import FMR
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.rows.frames import across_groups, group_of, grouping_of, groupings_of, records
 from facegap.statistics.effective import EXACT_PAIRS
@@ -76,7 +77,7 @@ def rate_rows(run: Run) -> list[RateRow]:
 def matrix_rows(run: Run) -> list[MatrixRows]:
     """The cross-group matrix of every grouping and threshold."""
     across = across_groups(run.rates, attribute_columns(groupings_of(run)))
-    is_fmr = run.rates["metric"] == "fmr"
+    is_fmr = run.rates["metric"] == FMR.name
     own = rows_of(run.rates[is_fmr & ~across], run, between=False)
     between = rows_of(run.rates[is_fmr & across], run, between=True)
     points = list(run.record.operating)

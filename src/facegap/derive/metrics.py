@@ -1,0 +1,394 @@
+"""Every metric of facegap: one table that says what each is called, how it is compared, and how it is made.
+
+Whatever prints, exports, plots or tests a rate reads it here. A package adds a metric of single images with an entry
+point of the group facegap.metrics, see docs/extending.md.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from facegap.derive.outcomes import (
+    TrialsAndErrors,
+    ages_off,
+    answers_wrong,
+    answers_wrong_or_missing,
+    faces_lost,
+    pictures_unanswered,
+)
+from facegap.errors import PluginError, RunError
+from facegap.plugins import extended
+from facegap.statistics.gaps import Scale
+from facegap.store.record import Task
+from facegap.store.run import Run
+
+Trial = Literal["image", "impostor pair", "genuine pair", "mated search", "non-mated search"]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One error rate.
+
+    Attributes
+    ----------
+    name : str
+        As in rates.csv, gaps.csv, policies and exports.
+    title : str
+        As in the heading of a table or on an axis.
+    verb, of_what : str
+        The finding says "{model} {verb} {rate} of {of_what} {group}"; the verb ends in the word that is repeated before
+        the second group.
+    order : int
+        The finding is about the metric with the lowest order that a run has.
+    scale : {"difference", "ratio"}
+        How two groups are compared. Rates that span orders of magnitude are compared by ratio.
+    margin : float
+        The gap that matters: above 1 for a ratio, between 0 and 1 for a difference.
+    task : {"detect", "classify", "embed"}
+        Whose model the rate judges.
+    trial : str
+        What is counted, the denominator: an image, a pair, a search.
+    method, source : str
+        Formula or rule, and where it was read.
+    trials : callable, optional
+        From a run to trials and errors, bool (rows of the manifest,) each; None where a run has nothing to judge. Only a
+        rate of images has one: pairs and searches are counted where they are made.
+    is_headline : bool, default False
+        Whether summaries and charts show it by themselves.
+    is_failure : bool, default False
+        Whether it counts images that gave no result at all; summaries show it where nothing else was judged.
+    counts_lost : bool, default False
+        Of pairs: whether those with a lost image are trials too.
+    """
+
+    name: str
+    title: str
+    verb: str
+    of_what: str
+    order: int
+    scale: Scale
+    margin: float
+    task: Task
+    trial: Trial
+    method: str
+    source: str
+    trials: Callable[[Run], TrialsAndErrors | None] | None = None
+    is_headline: bool = False
+    is_failure: bool = False
+    counts_lost: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ValueError(
+                f"metric {self.name!r}: a name is of small letters, digits and _, and begins with a letter"
+            )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type == "str" and not (isinstance(value, str) and value.strip()):
+                raise ValueError(
+                    f"metric {self.name}: {field.name} is empty; every text of a metric is printed somewhere"
+                )
+        for field_name, known in (("scale", Scale), ("task", Task), ("trial", Trial)):
+            if getattr(self, field_name) not in get_args(known):
+                raise ValueError(f"metric {self.name}: {field_name} is one of {', '.join(get_args(known))}")
+        low, high = (1, math.inf) if self.is_ratio else (0, 1)
+        if not low < self.margin < high:
+            raise ValueError(
+                f"metric {self.name}: margin {self.margin} is not between {low} and {high}, as a {self.scale} is"
+            )
+        if (self.trials is not None) != (self.trial == "image"):
+            raise ValueError(f"metric {self.name}: a rate of images needs the function `trials`, and no other has one")
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether groups are compared by ratio."""
+        return self.scale == "ratio"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its trials are single images."""
+        return self.trial == "image"
+
+    @property
+    def is_impostor(self) -> bool:
+        """Whether its trials are pairs of two different people."""
+        return self.trial == "impostor pair"
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether its trials are comparisons, at a threshold."""
+        return self.trial in ("impostor pair", "genuine pair")
+
+    @property
+    def is_search(self) -> bool:
+        """Whether its trials are searches of a gallery."""
+        return self.trial in ("mated search", "non-mated search")
+
+
+FTA = Metric(
+    name="fta",
+    title="failure to acquire (FTA): no usable face",
+    verb="finds no usable face in",
+    of_what="the images of",
+    order=70,
+    scale="difference",
+    margin=0.02,
+    task="detect",
+    trial="image",
+    method="images without a usable face / images that were shown to the detector",
+    source="ISO/IEC 19795-1, failure to acquire",
+    trials=faces_lost,
+    is_failure=True,
+)
+NO_ANSWER_RATE = Metric(
+    name="no_answer_rate",
+    title="no answer",
+    verb="gives no answer for",
+    of_what="the images of",
+    order=60,
+    scale="difference",
+    margin=0.02,
+    task="classify",
+    trial="image",
+    method="images without an answer / images that were sent; where a black box had to find the face itself",
+    source="counts in predictions.parquet",
+    trials=pictures_unanswered,
+    is_failure=True,
+)
+ERROR_RATE_ANSWERED = Metric(
+    name="error_rate_answered",
+    title="wrong, of those answered",
+    verb="gives a wrong answer for",
+    of_what="the answered images of",
+    order=80,
+    scale="difference",
+    margin=0.02,
+    task="classify",
+    trial="image",
+    method="wrong answers / answers, of images labelled with a class of the model",
+    source="counts in predictions.parquet",
+    trials=answers_wrong,
+)
+ERROR_RATE_ALL = Metric(
+    name="error_rate_all",
+    title="wrong or no answer, of all",
+    verb="gives a wrong answer or none for",
+    of_what="the images of",
+    order=10,
+    scale="difference",
+    margin=0.02,
+    task="classify",
+    trial="image",
+    method="(wrong answers + images without an answer) / images labelled with a class of the model",
+    source="counts in predictions.parquet",
+    trials=answers_wrong_or_missing,
+    is_headline=True,
+)
+AGE_ERROR_OVER_5 = Metric(
+    name="age_error_over_5",
+    title="age off by more than 5 years",
+    verb="gives an age more than 5 years off for",
+    of_what="the images of",
+    order=90,
+    scale="difference",
+    margin=0.02,
+    task="classify",
+    trial="image",
+    method="predictions more than 5 years beyond the nearest end of the labelled range / images with both",
+    source="counts in predictions.parquet",
+    trials=ages_off,
+)
+FMR = Metric(
+    name="fmr",
+    title="falsely matched (FMR)",
+    verb="takes two different people for one in",
+    of_what="the pairs within",
+    order=20,
+    scale="ratio",
+    margin=2.0,
+    task="embed",
+    trial="impostor pair",
+    method="FMR(t) = impostor pairs with score ≥ t / impostor pairs; of a group: pairs with both people in it",
+    source="ISO/IEC 19795-1",
+    is_headline=True,
+)
+FNMR = Metric(
+    name="fnmr",
+    title="falsely refused (FNMR)",
+    verb="refuses people as themselves in",
+    of_what="the pairs of photographs of",
+    order=30,
+    scale="difference",
+    margin=0.02,
+    task="embed",
+    trial="genuine pair",
+    method="FNMR(t) = genuine pairs with score < t / genuine pairs",
+    source="ISO/IEC 19795-1",
+    is_headline=True,
+)
+GFAR = Metric(
+    name="gfar",
+    title="falsely matched, of all pairs (GFAR)",
+    verb="takes two different people for one in",
+    of_what="the pairs, with those of lost photographs, within",
+    order=100,
+    scale="ratio",
+    margin=2.0,
+    task="embed",
+    trial="impostor pair",
+    method="false matches / all impostor pairs, a lost photograph matching nobody",
+    source="ISO/IEC 19795-1, for sets without roles",
+    counts_lost=True,
+)
+GFRR = Metric(
+    name="gfrr",
+    title="refused or lost, of all pairs (GFRR)",
+    verb="refuses people as themselves, or loses their photographs, in",
+    of_what="the pairs of photographs of",
+    order=110,
+    scale="difference",
+    margin=0.02,
+    task="embed",
+    trial="genuine pair",
+    method="(false non-matches + genuine pairs with a lost photograph) / all genuine pairs",
+    source="ISO/IEC 19795-1, for sets without roles",
+    counts_lost=True,
+)
+FNIR = Metric(
+    name="fnir",
+    title="mate not found (FNIR)",
+    verb="does not find the person in the gallery in",
+    of_what="the searches for",
+    order=40,
+    scale="difference",
+    margin=0.02,
+    task="embed",
+    trial="mated search",
+    method="searches whose person is not among the first R candidates from the threshold up / searches with a person to "
+    "find. Ties count against the system",
+    source="ISO/IEC 19795-1",
+)
+FPIR = Metric(
+    name="fpir",
+    title="false alarm (FPIR)",
+    verb="names somebody although the person is not in the gallery in",
+    of_what="the searches for",
+    order=50,
+    scale="ratio",
+    margin=2.0,
+    task="embed",
+    trial="non-mated search",
+    method="searches with any candidate from the threshold up / searches of people who are not in the gallery",
+    source="ISO/IEC 19795-1",
+)
+PAIR_METRICS = (FMR, FNMR, GFAR, GFRR)
+SEARCH_METRICS = (FNIR, FPIR)
+# In the order of rates.csv and of the columns of tables.
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            FTA,
+            NO_ANSWER_RATE,
+            ERROR_RATE_ANSWERED,
+            ERROR_RATE_ALL,
+            AGE_ERROR_OVER_5,
+            *PAIR_METRICS,
+            *SEARCH_METRICS,
+        )
+    }
+)
+
+
+def metrics() -> Mapping[str, Metric]:
+    """METRICS and what installed packages add.
+
+    Raises
+    ------
+    PluginError : a package gives a metric of a known name, or something that is no metric of images
+    """
+    return extended("facegap.metrics", METRICS, _of_plugin)
+
+
+def metric_of(name: str) -> Metric:
+    """The metric of a row of RATES or GAPS.
+
+    Raises
+    ------
+    RunError : not known here
+    """
+    known = metrics()
+    if name not in known:
+        raise RunError(
+            f"metric {name[:64]!a} is not known; install the package that gives it (run.json names it under plugins), or "
+            "make the run again"
+        )
+    return known[name]
+
+
+def by_order() -> list[Metric]:
+    """Every metric, that which a finding is about first in front."""
+    return sorted(metrics().values(), key=lambda metric: metric.order)
+
+
+def metrics_of(run: Run) -> list[Metric]:
+    """The metrics of single images that a run was made with: the built-in ones, and those of plugins in its record.
+
+    Raises
+    ------
+    RunError : a metric of the record is not installed here
+    """
+    built_in = [metric for metric in METRICS.values() if metric.is_image]
+    added = [
+        plugin for plugin in run.record.plugins if plugin.group == "facegap.metrics" and plugin.name not in METRICS
+    ]
+    if not added:
+        return built_in
+    known = metrics()
+    missing = next((plugin for plugin in added if plugin.name not in known), None)
+    if missing is not None:
+        raise RunError(
+            f"the run has the metric {missing.name[:64]!a} of {str(missing)[:99]!a}, which is not installed here; install it "
+            "to derive the tables of this run"
+        )
+    return [*built_in, *(known[name] for name in dict.fromkeys(plugin.name for plugin in added))]
+
+
+def counts_of(run: Run, metric: Metric) -> TrialsAndErrors | None:
+    """Trials and errors of one metric of images; None where the run has nothing for it to judge.
+
+    Raises
+    ------
+    PluginError : the metric's function gives something else
+    """
+    assert metric.trials is not None
+    found = metric.trials(run)
+    if found is None:
+        return None
+    rows = len(run.manifest)
+    for array in found:
+        if not isinstance(array, np.ndarray) or array.dtype != np.bool_ or array.shape != (rows,):
+            raise PluginError(
+                f"metric {metric.name}: `trials` must give two boolean arrays of {rows} rows, one per row of the manifest"
+            )
+    return found
+
+
+def _of_plugin(name: str, value: Any) -> Metric:
+    if not isinstance(value, Metric):
+        raise ValueError(f"it is a {type(value).__name__}, not a facegap.derive.metrics.Metric")
+    if value.name != name:
+        raise ValueError(f"the entry point is named {name!r} and the metric {value.name!r}; give both one name")
+    if not value.is_image:
+        raise ValueError(
+            "a plugin adds metrics of single images only; pairs and searches are counted by facegap itself"
+        )
+    return value
