@@ -24,6 +24,7 @@ from facegap.statistics import (
     gap_family,
     wilson,
 )
+from facegap.statistics.gaps import Scale
 
 ROWS, GROUPS = 10_000, 12
 RNG = np.random.default_rng(20240611)
@@ -46,8 +47,8 @@ def test_intervals_of_100_000_cells(benchmark: Any, interval: Callable[..., Any]
     within(benchmark, limit_s, lambda: interval(errors, trials))
 
 
-@pytest.mark.parametrize("metric", ["fmr", "fnmr"])
-def test_a_family_of_5_000_gaps(benchmark: Any, metric: str) -> None:
+@pytest.mark.parametrize(("scale", "margin"), [("ratio", 2.0), ("difference", 0.02)])
+def test_a_family_of_5_000_gaps(benchmark: Any, scale: Scale, margin: float) -> None:
     groups = 101  # 5,050 pairs
     errors = RNG.binomial(10_000, 0.01, groups)
     errors[::10] = 0  # so that the score interval is among them
@@ -55,7 +56,7 @@ def test_a_family_of_5_000_gaps(benchmark: Any, metric: str) -> None:
     trials, subjects, effective = np.full(groups, 10_000), np.full(groups, 500), RNG.uniform(500, 9000, groups)
 
     def call() -> int:
-        return len(gap_family(names, errors, trials, subjects, effective, metric=metric).rows())
+        return len(gap_family(names, errors, trials, subjects, effective, margin=margin, scale=scale).rows())
 
     assert within(benchmark, 1.0, call) == 5050
 
@@ -104,7 +105,13 @@ def test_audit_of_10_000_rows_and_12_groups_by_facegap(benchmark: Any) -> None:
     def call() -> Any:
         rates = clustered_rates(errors, None, subjects, groups, n_cells=GROUPS)
         gaps = gap_family(
-            names, rates.errors, rates.trials, rates.subjects, rates.effective_trials, metric="error_rate_all"
+            names,
+            rates.errors,
+            rates.trials,
+            rates.subjects,
+            rates.effective_trials,
+            margin=0.02,
+            scale="difference",
         )
         return rates, gaps
 

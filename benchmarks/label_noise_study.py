@@ -9,6 +9,7 @@ import argparse
 
 import numpy as np
 
+from facegap.derive.metrics import ERROR_RATE_ALL
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
@@ -45,7 +46,13 @@ def world(
 
     found = rates(own)
     family = gap_family(
-        GROUPS, found.errors, found.trials, found.subjects, found.effective_trials, metric="error_rate_all"
+        GROUPS,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        margin=ERROR_RATE_ALL.margin,
+        scale=ERROR_RATE_ALL.scale,
     )
     confusion = np.stack([chances[own == group].mean(axis=0) for group in (0, 1)])
     drawn = [rates(drawn_classes(chances, rng)) for _ in range(draws)]

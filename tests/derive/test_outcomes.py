@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.derive.outcomes import age_errors, counted, faces_table, predictions_table
+from facegap.derive.outcomes import age_errors, faces_table, predictions_table
+from facegap.derive.results import run_metrics
+from facegap.store.run import Run
 from facegap.tables import FACE_OUTCOMES, FACES
+from fixtures.records import made_record
 
 CLASSES = ("male", "female")
 
@@ -89,16 +92,34 @@ def test_age_is_measured_to_the_nearest_end_of_the_label() -> None:
     assert np.isnan(age_errors(predictions, pd.DataFrame({"race": ["a"] * 7}))).all()
 
 
+def run_of(
+    face_outcomes: list[str],
+    outcomes: list[str],
+    ages: list[float],
+    *,
+    detected: bool = True,
+    says_gender: bool = True,
+    says_age: bool = True,
+    predictions: list[str] | None = None,
+) -> Run:
+    """A run of these rows; ages in years beyond the label's upper end."""
+    rows, empty = len(face_outcomes), pd.DataFrame()
+    said = {"outcome": outcomes, "prediction": predictions or ["male"] * rows, "age": np.array(ages) + 30}
+    record = made_record(
+        models={"detect": "d", "classify": "c"} if detected else {"classify": "c"},
+        classes=CLASSES if says_gender else (),
+        says_age=says_age,
+    )
+    manifest = pd.DataFrame({"subject": [str(k) for k in range(rows)], "age": ["20-30"] * rows})
+    faces = pd.DataFrame({"outcome": face_outcomes})
+    return Run(record, manifest, faces, pd.DataFrame(said), rates=empty, gaps=empty, age=empty)
+
+
 def by_metric(
     face_outcomes: list[str], outcomes: list[str], ages: list[float], **says: bool
 ) -> dict[str, tuple[int, int]]:
     """Errors and trials of each metric."""
-    found = counted(
-        pd.DataFrame({"outcome": face_outcomes}),
-        pd.DataFrame({"outcome": outcomes}),
-        np.array(ages),
-        **({"detected": True, "says_gender": True, "says_age": True} | says),
-    )
+    found = run_metrics(run_of(face_outcomes, outcomes, ages, **says))
     for trials, errors in found.values():
         assert not (errors & ~trials).any()  # an error is always a trial
     return {metric: (int(errors.sum()), int(trials.sum())) for metric, (trials, errors) in found.items()}
@@ -141,15 +162,10 @@ def test_a_person_whose_label_the_model_cannot_give_is_in_no_error_rate() -> Non
 
 
 def test_where_no_detector_ran_silence_is_counted_instead_of_failures_to_enrol() -> None:
-    predictions = pd.DataFrame({"outcome": ["right", "no_answer"], "prediction": ["male", ""]})
-    found = counted(
-        pd.DataFrame({"outcome": ["ok", "ok"]}),
-        predictions,
-        np.full(2, np.nan),
-        detected=False,
-        says_gender=True,
-        says_age=False,
+    silent = run_of(
+        ["ok"] * 2, ["right", "no_answer"], [np.nan] * 2, detected=False, says_age=False, predictions=["male", ""]
     )
+    found = run_metrics(silent)
     assert "fta" not in found
     trials, errors = found["no_answer_rate"]
     assert (trials.tolist(), errors.tolist()) == ([True, True], [False, True])

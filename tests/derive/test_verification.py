@@ -12,6 +12,7 @@ from sklearn.metrics import det_curve
 
 from facegap.audit.settings import Verify
 from facegap.derive.groupings import cells_of
+from facegap.derive.metrics import metric_of
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS, correlation_of, group_rates, people_sums
 from facegap.store.run import Run
@@ -172,7 +173,7 @@ def test_what_each_person_takes_part_in_is_the_same_for_all_pairs_and_for_a_list
     assert whole is not None
     assert listed is not None
     threshold = operating_of(six_run)[0].threshold
-    one, other = (people_sums(pairs, threshold, metric, inside, 6) for pairs in (whole, listed))
+    one, other = (people_sums(pairs, threshold, metric_of(metric), inside, 6) for pairs in (whole, listed))
     np.testing.assert_array_equal(one[0], other[0])
     np.testing.assert_array_equal(one[1], other[1])
     # ada2-dan1, and fox1 with both of cyd; wrong genuine pairs: none with templates, eli's lost one

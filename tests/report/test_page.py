@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from facegap.audit.run import recheck
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, NO_ANSWER_RATE, PAIR_METRICS
 from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
 from facegap.report.figures.render import silent
@@ -26,6 +27,7 @@ from facegap.report.glossary import METHODS, TERMS, limits_of, methods_of
 from facegap.report.page import Images, add_report, apart, badge, breakable, hash_source, policy, report_again, unbroken
 from facegap.report.reproduce import command_of, hash_table
 from facegap.report.sections import is_number
+from facegap.report.tables import title_of
 from facegap.store.record import AnnotationsFile, LabelsRecord, RequestRecord
 from facegap.store.run import Run, read_run, read_sums
 from fixtures.settings import audited
@@ -359,9 +361,14 @@ def test_limits_and_methods_are_those_of_the_run(
     assert any("names no people" in limit for limit in limits_of(answered_run[1]))
     assert not any("names no people" in limit for limit in limits_of(compared_run[1]))
     names = {method.name for method in methods_of(answered_run[1])}
-    assert "FMR, FNMR" not in names
-    assert "Gender Shades table" in names
-    assert {method.name for method in methods_of(compared_run[1])} < {method.name for method in METHODS}
+    assert FMR.title not in names
+    assert {"Gender Shades table", ERROR_RATE_ALL.title, NO_ANSWER_RATE.title} < names
+    of_pairs = [method.name for method in methods_of(compared_run[1])]
+    titles = {metric.title for metric in PAIR_METRICS}
+    assert titles < set(of_pairs)
+    assert set(of_pairs) - {method.name for method in METHODS} == {
+        title_of(name) for name in compared_run[1].rates["metric"]
+    }
 
 
 @pytest.mark.parametrize(

@@ -303,9 +303,9 @@ def test_a_target_is_a_rate(target: float) -> None:
 def test_ten_thousand_visitors_are_told_wrong_as_worked_by_hand() -> None:
     answer = attributes(HAND)
     assert answer.columns == (
-        "no usable face",
-        "told the wrong gender, were all answered",
-        "wrong gender or no answer",
+        "failure to acquire (FTA): no usable face",
+        "wrong, of those answered",
+        "wrong or no answer, of all",
     )
     assert [ends(cell) for cell in line(answer, "female").cells] == [
         pytest.approx((500, 250, 900)),
@@ -490,7 +490,8 @@ def test_every_scenario_names_the_options_that_it_takes() -> None:
     for scenario in SCENARIOS.values():
         keywords = [p.name for p in inspect.signature(scenario.answer).parameters.values() if p.kind == p.KEYWORD_ONLY]
         assert sorted(scenario.options) == sorted(keywords)
-        assert set(scenario.any_of) <= set(scenario.metrics)
+        assert scenario.needed()
+        assert {metric.name for metric in scenario.needed()} <= set(scenario.read())
 
 
 def test_every_scenario_says_what_it_takes_for_granted_and_nothing_of_fairness() -> None:

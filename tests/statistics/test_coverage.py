@@ -77,8 +77,9 @@ def test_cells_that_share_people_raise_false_alarms_as_rarely_as_promised():
         errors, trials = rng.binomial(3, person[:, None], (40, 2)).astype(float), np.full((40, 2), 3.0)
         rates = rates_of_clusters(errors.ravel(), trials.ravel(), np.tile([0, 1], 40), n_cells=2)
         columns = (rates.errors, rates.trials, rates.subjects, rates.effective_trials)
-        shared = gap_family(["a", "b"], *columns, metric="fnmr", correlation=subject_correlation(errors, trials))
+        correlation = subject_correlation(errors, trials)
+        shared = gap_family(["a", "b"], *columns, margin=0.02, scale="difference", correlation=correlation)
         alarms.append(shared.columns.differs[0])
-        alone.append(gap_family(["a", "b"], *columns, metric="fnmr").columns.differs[0])
+        alone.append(gap_family(["a", "b"], *columns, margin=0.02, scale="difference").columns.differs[0])
     assert 0.005 < np.mean(alarms) <= 0.07
     assert np.mean(alone) < np.mean(alarms)  # as if independent: too few, and as many true gaps are missed

@@ -18,8 +18,8 @@ def test_holm_of_two_families_by_hand():
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(["fmr", "error_rate_all"]))
-def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, metric):
+@given(st.integers(0, 10_000), st.sampled_from(["ratio", "difference"]))
+def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, scale):
     rng = np.random.default_rng(seed)
     trials = rng.integers(20, 400, (5, 4))
     errors = rng.binomial(trials, 0.1)
@@ -30,11 +30,11 @@ def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, metric):
         errors[:, second] / trials[:, second],
         trials[:, second].astype(float),
     )
-    margin = 2.0 if metric == "fmr" else 0.02
-    many = judged(sides, is_ratio=metric == "fmr", margin=margin, alpha=0.05)
+    margin = 2.0 if scale == "ratio" else 0.02
+    many = judged(sides, is_ratio=scale == "ratio", margin=margin, alpha=0.05)
     for world in range(5):
         one = gap_family(
-            list("abcd"), errors[world], trials[world], trials[world], trials[world], metric=metric
+            list("abcd"), errors[world], trials[world], trials[world], trials[world], margin=margin, scale=scale
         ).columns
         assert np.array_equal(many.p[world], one.p, equal_nan=True)
         assert np.array_equal(many.p_adjusted[world], one.p_adjusted, equal_nan=True)

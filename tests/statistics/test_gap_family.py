@@ -10,21 +10,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
-from facegap.statistics import DEFAULT_MARGINS, RATIO_METRICS, gap_family, holm, newcombe_difference, ratio_interval
+from facegap.statistics import gap_family, holm, newcombe_difference, ratio_interval
 from facegap.types import Gap
 
+MARGINS = {"difference": 0.02, "ratio": 2.0}
 
-def family(rows, metric="error_rate_all", **settings):
+
+def family(rows, scale="difference", **settings):
     """rows of name, errors, trials, subjects; trials are independent."""
     names, errors, trials, subjects = zip(*rows, strict=True)
-    return gap_family(names, errors, trials, subjects, np.array(trials, float), metric=metric, **settings)
+    return gap_family(
+        names,
+        errors,
+        trials,
+        subjects,
+        np.array(trials, float),
+        scale=scale,
+        **({"margin": MARGINS.get(scale, 0.5)} | settings),
+    )
 
 
 THREE = [("a", 56, 70, 70), ("b", 48, 80, 80), ("c", 5, 56, 56)]
 
 
 def test_three_groups_have_three_gaps_with_newcombe_and_katz():
-    found = family(THREE, model="m", threshold=0.5, family="tone")
+    found = family(THREE, metric="error_rate_all", model="m", threshold=0.5, family="tone")
     rows = found.rows()
     assert [(row.group_a, row.group_b) for row in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
     first = rows[0]
@@ -87,14 +97,14 @@ def test_a_small_true_gap_can_differ_and_still_be_within_the_margin():
 
 def test_false_match_rates_are_judged_by_ratio():
     rows = [("a", 1000, 1_000_000, 500), ("b", 2500, 1_000_000, 500)]
-    found = family(rows, metric="fmr")
+    found = family(rows, scale="ratio")
     assert (found.margin, found.is_ratio, found.rows()[0].verdict) == (2.0, True, "gap")
-    assert family(rows, metric="fnmr").rows()[0].verdict == "no gap larger than the margin"
+    assert family(rows).rows()[0].verdict == "no gap larger than the margin"
 
 
 def test_no_errors_in_one_group_have_an_open_ratio_and_no_invented_number():
     names, errors, trials = ["a", "b"], [40, 0], [10_000, 8000]
-    found = gap_family(names, errors, trials, [100, 90], [9000.0, 45.0], metric="fmr")
+    found = gap_family(names, errors, trials, [100, 90], [9000.0, 45.0], margin=2.0, scale="ratio")
     row = found.rows()[0]
     assert (row.ratio, row.ratio_high, row.verdict) == (np.inf, np.inf, "not enough data")
     assert 0 < row.ratio_low < 1
@@ -102,13 +112,15 @@ def test_no_errors_in_one_group_have_an_open_ratio_and_no_invented_number():
 
 
 def test_no_errors_anywhere_have_no_ratio_and_are_not_a_finding():
-    row = family([("a", 0, 100, 100), ("b", 0, 100, 100)], metric="fmr").rows()[0]
+    row = family([("a", 0, 100, 100), ("b", 0, 100, 100)], scale="ratio").rows()[0]
     assert np.isnan([row.ratio, row.subjects_needed]).all()
     assert (row.p, row.verdict) == (1, "not enough data")
 
 
 def test_a_rate_without_an_interval_gives_no_verdict_but_stays_in_the_family():
-    found = gap_family(list("abc"), [10, 20, 30], [200] * 3, [100] * 3, [200.0, 200.0, np.nan], metric="fnmr")
+    found = gap_family(
+        list("abc"), [10, 20, 30], [200] * 3, [100] * 3, [200.0, 200.0, np.nan], margin=0.02, scale="difference"
+    )
     rows = found.rows()
     assert np.isnan([rows[1].p, rows[2].p]).all()
     assert rows[1].verdict == "not enough data"
@@ -135,9 +147,9 @@ def test_cells_that_share_subjects_are_not_compared_as_if_independent():
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(60, 90)), min_size=2, max_size=6), st.booleans())
 def test_turning_the_order_of_groups_turns_every_gap(counts, is_ratio):
     rows = [(f"g{k}", errors, trials, trials) for k, (errors, trials) in enumerate(counts)]
-    metric = "fmr" if is_ratio else "fnmr"
-    plain = {(r.group_a, r.group_b): r for r in family(rows, metric=metric).rows()}
-    for turned in family(rows[::-1], metric=metric).rows():
+    scale = "ratio" if is_ratio else "difference"
+    plain = {(r.group_a, r.group_b): r for r in family(rows, scale=scale).rows()}
+    for turned in family(rows[::-1], scale=scale).rows():
         row = plain[turned.group_b, turned.group_a]
         assert turned.difference == pytest.approx(-row.difference)
         assert turned.difference_low == pytest.approx(-row.difference_high)
@@ -145,19 +157,20 @@ def test_turning_the_order_of_groups_turns_every_gap(counts, is_ratio):
         assert turned.verdict == row.verdict
 
 
-def test_every_metric_of_an_audit_has_a_margin_on_its_scale():
-    for metric, margin in DEFAULT_MARGINS.items():
-        assert margin == (2.0 if metric in RATIO_METRICS else 0.02)
-        assert family(THREE, metric=metric).margin == margin
+def test_the_family_keeps_the_margin_and_the_scale_that_it_was_given():
+    for scale, margin in (("difference", 0.05), ("ratio", 1.5)):
+        found = family(THREE, scale=scale, margin=margin)
+        assert (found.margin, found.is_ratio) == (margin, scale == "ratio")
+        assert [row.margin for row in found.rows()] == [margin] * 3
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"metric": "accuracy"}, "not known"),
-        ({"metric": "fmr", "margin": 0.02}, "ratio above 1"),
-        ({"metric": "fnmr", "margin": 2.0}, "difference between 0 and 1"),
-        ({"metric": "fnmr", "alpha": 0.9}, "alpha"),
+        ({"scale": "odds"}, "scale 'odds' is not known"),
+        ({"scale": "ratio", "margin": 0.02, "metric": "fmr"}, "the margin of fmr is a ratio above 1"),
+        ({"scale": "difference", "margin": 2.0}, "the margin is a difference between 0 and 1"),
+        ({"alpha": 0.9}, "alpha"),
     ],
 )
 def test_settings_off_their_scale_are_refused(settings, said):
@@ -172,4 +185,4 @@ def test_impossible_groups_are_refused(rows, said):
     with pytest.raises(StatisticsError, match=said):
         family(rows)
     with pytest.raises(StatisticsError, match="one each"):
-        gap_family(["a"], [1], [2], [3], [1.0, 2.0], metric="fnmr")
+        gap_family(["a"], [1], [2], [3], [1.0, 2.0], margin=0.02, scale="difference")

@@ -13,11 +13,12 @@ import pandas as pd
 import pytest
 
 from facegap.errors import ModelError
+from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
 from facegap.vision import pipeline
 from facegap.vision.classify import classifier
-from facegap.vision.detect import Detector, Faces, detector
+from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder
 from facegap.vision.pipeline import STAGES, Part, Stages, run_part, run_parts
 

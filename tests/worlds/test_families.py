@@ -69,7 +69,8 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
             [r.trials for r in rows],
             [r.subjects for r in rows],
             [r.effective_trials for r in rows],
-            metric=family.metric,
+            margin=family.used_margin,
+            scale="ratio" if family.is_ratio else "difference",
         ).columns
         assert many.p_adjusted[world] == pytest.approx(one.p_adjusted, nan_ok=True)
         assert np.array_equal(many.within_margin[world], one.within_margin)

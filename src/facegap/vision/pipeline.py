@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
 from facegap.tables import POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.classify import face_crop as classifier_crop
-from facegap.vision.detect import Detector, Faces, ManyFaces, choose, detect
+from facegap.vision.detect import Detector, ManyFaces, choose, detect
 from facegap.vision.embed import Embedder, embed
 from facegap.vision.embed import face_crop as embedder_crop
 from facegap.vision.service.client import Service

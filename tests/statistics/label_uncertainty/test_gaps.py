@@ -26,16 +26,26 @@ def rates(errors: list[int], trials: list[int]):
     return rates_of_clusters(wrong, np.ones_like(wrong), cells, n_cells=len(trials))
 
 
-def family_of(found, groups=GROUPS, metric="error_rate_all"):
+MARGINS = {"difference": 0.02, "ratio": 2.0}
+
+
+def family_of(found, groups=GROUPS, scale="difference"):
     """The plain family of these rates."""
     return gap_family(
-        groups, found.errors, found.trials, found.subjects, found.effective_trials, metric=metric, family="tone"
+        groups,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        margin=MARGINS[scale],
+        scale=scale,
+        family="tone",
     )
 
 
-def labelled(found, drawn, confusion=None, groups=GROUPS, metric="error_rate_all"):
+def labelled(found, drawn, confusion=None, groups=GROUPS, scale="difference"):
     """The family and its columns under drawn labels."""
-    family = family_of(found, groups, metric)
+    family = family_of(found, groups, scale)
     return family, label_gaps(family, groups, found, drawn, np.eye(len(groups)) if confusion is None else confusion)
 
 
@@ -74,7 +84,8 @@ def test_p_is_where_the_widened_interval_reaches_zero() -> None:
         found.trials,
         found.subjects,
         found.effective_trials,
-        metric="error_rate_all",
+        margin=0.02,
+        scale="difference",
         level=1 - float(columns.label_p[0]),
     )
     again = label_gaps(family, GROUPS, found, drawn, np.eye(2))
@@ -100,7 +111,7 @@ def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
         rates([400, 100], [20_000, 20_000]),
         [rates([390, 110], [20_000, 20_000]), rates([380, 115], [20_000, 20_000])],
     )
-    family, columns = labelled(found, drawn, metric="fmr")
+    family, columns = labelled(found, drawn, scale="ratio")
     assert columns.label_p[0] > family.columns.p[0]
     assert columns.label_verdict[0] == "gap"
 
@@ -110,12 +121,12 @@ def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
 COUNTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 200)), min_size=2, max_size=4)
 
 
-@given(COUNTS, st.sampled_from(["error_rate_all", "fmr"]))
+@given(COUNTS, st.sampled_from(["difference", "ratio"]))
 @settings(deadline=None, max_examples=60)
-def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple[int, int]], metric: str) -> None:
+def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple[int, int]], scale: str) -> None:
     found = rates([errors for errors, _ in counts], [errors + right for errors, right in counts])
     groups = tuple(f"group {k}" for k in range(len(counts)))
-    family, columns = labelled(found, [found] * 7, groups=groups, metric=metric)
+    family, columns = labelled(found, [found] * 7, groups=groups, scale=scale)
     for name in PLAIN:
         assert np.array_equal(getattr(columns, f"label_{name}"), getattr(family.columns, name), equal_nan=True), name
     assert columns.label_verdict.tolist() == family.columns.verdict.tolist()
