@@ -1,0 +1,96 @@
+"""The table of metrics: every metric is whole, and what is read from it is consistent."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+import pytest
+
+from facegap.derive.metrics import (
+    ERROR_RATE_ALL,
+    FMR,
+    FNIR,
+    FNMR,
+    FTA,
+    GFAR,
+    METRICS,
+    PAIR_METRICS,
+    SEARCH_METRICS,
+    Metric,
+    by_order,
+    metric_of,
+)
+from facegap.errors import RunError
+
+REQUIRED = [field.name for field in fields(Metric) if field.default is MISSING]
+
+
+def said_by(metric: Metric) -> dict[str, Any]:
+    """All that a metric says, by field."""
+    return {field.name: getattr(metric, field.name) for field in fields(Metric)}
+
+
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_a_metric_that_lacks_a_field_cannot_be_made(missing: str) -> None:
+    said = said_by(FMR)
+    del said[missing]
+    with pytest.raises(TypeError, match=f"argument: '{missing}'"):
+        Metric(**said)
+
+
+@pytest.mark.parametrize("field", ["title", "verb", "of_what", "method", "source"])
+def test_a_text_that_is_empty_is_refused_and_named(field: str) -> None:
+    with pytest.raises(ValueError, match=f"metric fmr: {field} is empty"):
+        replace(FMR, **{field: " "})
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "F M R"}, "small letters"),
+        ({"scale": "odds"}, "scale is one of difference, ratio"),
+        ({"task": "search"}, "task is one of detect, embed, classify"),
+        ({"trial": "pair"}, "trial is one of image, impostor pair"),
+        ({"margin": 0.5}, "margin 0.5 is not between 1 and inf"),
+        ({"scale": "difference"}, "margin 2.0 is not between 0 and 1"),
+        ({"trials": lambda run: None}, "a rate of images needs the function"),
+        ({"trial": "image"}, "a rate of images needs the function"),
+    ],
+)
+def test_a_value_that_no_metric_has_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        replace(FMR, **changes)
+
+
+def test_the_table_is_in_the_order_of_rates_csv_and_each_stands_under_its_name() -> None:
+    images = ["fta", "no_answer_rate", "error_rate_answered", "error_rate_all", "age_error_over_5"]
+    assert list(METRICS) == [*images, "fmr", "fnmr", "gfar", "gfrr", "fnir", "fpir"]
+    assert all(metric.name == name for name, metric in METRICS.items())
+
+
+def test_rates_that_span_orders_of_magnitude_are_compared_by_ratio() -> None:
+    assert {name for name, metric in METRICS.items() if metric.is_ratio} == {"fmr", "gfar", "fpir"}
+    assert {metric.margin for metric in METRICS.values() if metric.is_ratio} == {2.0}
+    assert {metric.margin for metric in METRICS.values() if not metric.is_ratio} == {0.02}
+
+
+def test_a_finding_is_about_errors_before_what_was_lost() -> None:
+    first = ["error_rate_all", "fmr", "fnmr", "fnir", "fpir", "no_answer_rate", "fta"]
+    assert [metric.name for metric in by_order()][: len(first)] == first
+    assert len({metric.order for metric in METRICS.values()}) == len(METRICS)
+
+
+def test_what_is_counted_follows_from_the_trial() -> None:
+    assert [metric.name for metric in METRICS.values() if metric.is_pair] == [m.name for m in PAIR_METRICS]
+    assert [metric.name for metric in METRICS.values() if metric.is_search] == [m.name for m in SEARCH_METRICS]
+    assert [metric.name for metric in METRICS.values() if metric.is_impostor] == ["fmr", "gfar"]
+    assert GFAR.counts_lost
+    assert not FNMR.counts_lost
+    assert (FTA.task, ERROR_RATE_ALL.task, FNIR.task) == ("detect", "classify", "embed")
+
+
+def test_a_metric_that_is_not_known_is_an_error_that_says_what_to_do() -> None:
+    assert metric_of("fnmr") is FNMR
+    with pytest.raises(RunError, match=r"metric 'blurred\\x1b' is not known; install the package"):
+        metric_of("blurred\x1b")
