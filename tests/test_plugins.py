@@ -27,7 +27,8 @@ from facegap.export.write import exported
 from facegap.inputs.cards.decoders import decoders
 from facegap.inputs.cards.read import read_card
 from facegap.plugins import Plugin, installed
-from facegap.report.figures import charts
+from facegap.report.figures import charts, figures_of
+from facegap.report.page import report_again
 from facegap.runtime import open_session
 from facegap.store.run import read_run
 from facegap.vision.detect import detect, detector
@@ -40,6 +41,11 @@ CODE = "\n\n".join(re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL))
 ENTRY_POINTS = tomllib.loads(POINTS)["project"]["entry-points"]
 METRIC = CODE[: CODE.index("import numpy")]
 ONLY_METRIC = {"facegap.metrics": ENTRY_POINTS["facegap.metrics"]}
+OF_PAIRS = """
+from dataclasses import replace
+from facegap.derive.metrics import FMR
+BLURRED = replace(FMR, name="blurred")
+"""
 POLICY = """version = 1
 [[rate]]
 metric = "unsure_rate"
@@ -82,6 +88,7 @@ def test_a_metric_of_a_package_is_in_the_tables_the_page_the_export_and_the_gate
     }
     (gap,) = pd.read_csv(run / "gaps.csv").query("metric == 'unsure_rate'").to_dict("records")
     assert (gap["difference"], gap["margin"], gap["verdict"]) == (pytest.approx(0.45), 0.05, "gap")
+    report_again(run, include_ids=False)
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "answered with a probability below 0.6" in page
     assert "answers with a probability below 0.6 / answers" in page  # its formula
@@ -173,6 +180,7 @@ def test_a_chart_of_a_package_is_on_the_page_under_its_name_and_among_the_figure
 ) -> None:
     install("my_facegap", CODE, ENTRY_POINTS, "3.1")
     run = audit(tmp_path / "audit")
+    report_again(run, include_ids=False)
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Further charts" in page
     assert "Drawn by my_facegap 3.1, not by facegap." in page
@@ -209,7 +217,7 @@ def test_a_name_of_facegap_itself_cannot_be_taken(install: Install, group: str, 
         ("BLURRED = 3", "it is a int, not a facegap.derive.metrics.Metric"),
         (METRIC + "\nBLURRED = UNSURE_RATE", "the entry point is named 'blurred' and the metric 'unsure_rate'"),
         (
-            "from facegap.derive.metrics import FMR\nfrom dataclasses import replace\nBLURRED = replace(FMR, name='blurred')",
+            OF_PAIRS,
             "single images only",
         ),
         ("", "cannot be loaded from 'broken:BLURRED'"),
@@ -246,8 +254,9 @@ def test_a_chart_cannot_write_elsewhere_or_over_another(
     code = CODE.replace(old, new)
     code = code.replace('alt_text=f"Bars: {said}.")]', 'alt_text=f"Bars: {said}."),)') if "(finished(" in new else code
     install("my_facegap", code, {"facegap.charts": ENTRY_POINTS["facegap.charts"]})
+    run = read_run(audit(tmp_path / "audit"))
     with pytest.raises(PluginError, match=said):
-        audit(tmp_path / "audit")
+        figures_of(run)
 
 
 # ---- cost ----

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.compare.resampling import OF_PAIRS, Measured, of_comparisons, of_images
+from facegap.compare.resampling import Measured, of_comparisons, of_images
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
@@ -333,7 +333,7 @@ def paired_row(place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, le
     if entry.method == BOOTSTRAP and entry.a.rate.trials and entry.b.rate.trials:
         plain = drawn.contrast(places, signs, logarithmic=False, level=level)
         difference = Contrast(difference.value, plain.low, plain.high, plain.p, plain.carriers)
-    if place.metric in OF_PAIRS:
+    if metric_of(place.metric).is_impostor:
         ratio = drawn.contrast(places, signs, logarithmic=True, level=level)
     return {
         **asdict(place),

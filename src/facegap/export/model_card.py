@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegap.export.document import FAILURES
+from facegap.derive.metrics import metric_of
 from facegap.report.finding import headline
 from facegap.report.groups import difference_text, ratio_text, tally
 from facegap.report.rows.gaps import GapRow, families, verdict_counts
@@ -130,7 +130,7 @@ def metrics(whole: Mapping[str, Any]) -> str:
 
 def rate_lines(run: Run) -> list[str]:
     """Every rate of every group; losses of images first."""
-    rows = sorted(rate_rows(run), key=lambda row: row.metric not in FAILURES)
+    rows = sorted(rate_rows(run), key=lambda row: not metric_of(row.metric).is_failure)
     shown = table_of("", RATES, rows)
     return ["", *table(shown.columns, shown.rows)]
 
