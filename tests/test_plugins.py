@@ -17,8 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap import plugins
-from facegap.audit.models import versions_of_decoders
-from facegap.audit.record import plugins_of
+from facegap.audit.record import plugins_of, versions_of_decoders
 from facegap.cli import app
 from facegap.derive.metrics import METRICS, metrics
 from facegap.errors import CardError, PluginError
