@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from facegap.matching.filters import FILTERS, Filter, TileShape, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
+from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, gather, largest_components, super_rows
 from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare
 from facegap.types import AnyArray, FloatArray
@@ -35,11 +36,13 @@ def choose_filter(
     shape: TileShape | None = None,
     kernels: KernelChoice = "auto",
     largest: Float32Array | None = None,
+    processor: Processor | None = None,
 ) -> FilterChoice:
-    """The fastest of the filters that this machine can run, tried on some tiles with the scores of their candidates.
+    """The fastest of the filters that the processor can run, tried on some tiles with the scores of their candidates.
 
-    floor   : score from which pairs are counted; at a low one int8 codes emit so many candidates that float32 is faster
-    largest : what largest_components(embeddings) returned, where that is known already
+    floor     : score from which pairs are counted; at a low one int8 codes emit so many candidates that float32 is faster
+    largest   : what largest_components(embeddings) returned, where that is known already
+    processor : by default this one
     """
     if full_range:
         return FilterChoice("float32", "float32 filter: a histogram over all scores needs float32 products")
@@ -48,7 +51,7 @@ def choose_filter(
     loops = choose_kernels(kernels)
     tile = shape or TileShape()
     rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, tile)
-    faults = {name: why_not(name, kernels) for name in FILTERS}
+    faults = {name: why_not(name, kernels, processor) for name in FILTERS}
     with threadpool_limits(1, user_api="blas"):
         times = {
             name: ns_per_pair(FILTERS[name], loops, *rows, floor, tile.columns)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from facegap.errors import MatchingError
 from facegap.matching.blocks import Block, Settings, count_blocks
 from facegap.matching.choice import choose_filter
-from facegap.matching.filters import TileShape
+from facegap.matching.filters import TileShape, require_filter
 from facegap.matching.kernels import KernelChoice, choose_kernels
 from facegap.matching.kernels_numpy import bins_of
 from facegap.matching.ledger import Pairing, codes, pairing, table_of, totals
@@ -78,6 +78,9 @@ def count_scores(
     ------
     MatchingError : rows that are zero or not finite, by number; arrays that do not fit; settings out of range
     """
+    number, parts = shard
+    if not 0 <= number < parts:
+        raise MatchingError(f"shard={shard} is not (k, n) with 0 <= k < n")
     run = plan(
         embeddings,
         subjects,
@@ -95,9 +98,6 @@ def count_scores(
         kernels=kernels,
         shape=shape,
     )
-    number, parts = shard
-    if not 0 <= number < parts:
-        raise MatchingError(f"shard={shard} is not (k, n) with 0 <= k < n")
     counts = count_blocks(run.blocks[number::parts], run.embeddings, run.others, run.settings)
     return counts + count_ledger(run) if number == 0 else counts
 
@@ -122,6 +122,7 @@ def plan(
 ) -> Plan:
     """The arguments of count_scores, checked and cut into blocks. Raises MatchingError."""
     require_settings(floor, bins, tail_limit, full_range, workers, shape, filter)
+    require_filter(filter, device)
     loops = choose_kernels(kernels)
     largest = largest_components(embeddings, loops)
     others, others_largest = embeddings, largest

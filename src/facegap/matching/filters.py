@@ -14,22 +14,20 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from facegap.errors import MatchingError
 from facegap.matching.graph import above_graph, places_above
+from facegap.matching.integer_products import ZERO_POINT, integer_product, integer_product_session
 from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, Norms, error_bound, numba_is_installed
+from facegap.matching.processor import Processor, this_processor
 from facegap.matching.rows import TILE_DEPTH, TILE_ROWS, Float32Array, aligned_zeros, round_up
 from facegap.runtime import open_session
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
-if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-
 FilterName = Literal["float32", "int8", "amx", "graph"]
-ZERO_POINT = 128  # of the uint8 codes for onnxruntime
 ROUNDING = 1e-11  # times |a||b|: every float64 rounding in a score, a norm or a bound, at depth <= 4096
 UNDERFLOW = 1e-30  # products below the normal float32 numbers: depth * 2**-125 and less
 
@@ -173,80 +171,40 @@ FILTERS: Mapping[str, Filter] = {
 }
 
 
-def integer_product_session(block_codes: AnyArray) -> InferenceSession:
-    """One-thread session: uint8 codes (m, d) -> int32 products (m, n) with `block_codes`, int8 (d, n).
+def why_not(name: str, kernels: KernelChoice = "auto", processor: Processor | None = None) -> str:
+    """Why a filter of FILTERS cannot be used on `processor`, by default this one; empty where it can.
 
-    u8 x s8 with a constant right side, packed once, is the fast path of onnxruntime; with two int8 sides, or a right
-    side that is handed over in each call, it takes about twice as long.
+    The processor is asked last, and only for a filter that depends on it: its self-tests take a second.
     """
-    from onnx import TensorProto, helper, numpy_helper
-
-    depth, columns = block_codes.shape
-    constants = [
-        numpy_helper.from_array(block_codes, "block"),
-        numpy_helper.from_array(np.array(ZERO_POINT, np.uint8), "zero_point"),
-    ]
-    codes = helper.make_tensor_value_info("codes", TensorProto.UINT8, ["rows", depth])
-    products = helper.make_tensor_value_info("products", TensorProto.INT32, ["rows", columns])
-    node = helper.make_node("MatMulInteger", ["codes", "block", "zero_point"], ["products"])
-    graph = helper.make_graph([node], "integer_product", [codes], [products], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return open_session(model.SerializeToString(), name="int8 filter", threads=1)
-
-
-def integer_product(session: InferenceSession, codes: AnyArray, out: AnyArray) -> None:
-    """Write the products of `codes` with the session's block to `out`, without a copy of either."""
-    binding = session.io_binding()
-    binding.bind_input("codes", "cpu", 0, np.uint8, codes.shape, codes.ctypes.data)
-    binding.bind_output("products", "cpu", 0, np.int32, out.shape, out.ctypes.data)
-    session.run_with_iobinding(binding)
-
-
-@functools.cache
-def integer_product_is_exact(depth: int = 512) -> bool:
-    """Whether this processor multiplies u8 by s8 without saturation, tried at the largest magnitudes.
-
-    Without VNNI instructions a kernel may add two products in int16, where 2 * 255 * 127 = 64,770 becomes 32,767.
-    """
-    rng = np.random.default_rng(0)
-    ends = np.array([ZERO_POINT - LARGEST_CODE, ZERO_POINT + LARGEST_CODE], np.uint8)
-    codes = rng.choice(ends, (67, depth))
-    block = rng.choice(np.array([-LARGEST_CODE, LARGEST_CODE], np.int8), (depth, 131))
-    codes[0], block[:, 0], block[:, 1] = ends[1], LARGEST_CODE, -LARGEST_CODE
-    products = np.empty((67, 131), np.int32)
-    integer_product(integer_product_session(block), codes, products)
-    return bool(np.array_equal(products, (codes.astype(np.int64) - ZERO_POINT) @ block.astype(np.int64)))
-
-
-def why_not(name: str, kernels: KernelChoice = "auto") -> str:
-    """Why a filter of FILTERS cannot be used here, found out by its self-test; empty where it can."""
-    if name == "int8" and not integer_product_is_exact():
+    if name == "amx" and (kernels == "numpy" or not numba_is_installed()):
+        return "the matrix unit is programmed through numba"
+    if name == "int8" and not (processor or this_processor()).exact_int8:
         return "the int8 products of onnxruntime saturate on this processor (no VNNI instructions)"
-    if name == "amx":
-        if kernels == "numpy" or not numba_is_installed():
-            return "the matrix unit is programmed through numba"
-        from facegap.matching.kernels_amx import tiles_are_exact
-
-        return (
-            "" if tiles_are_exact() else "this processor has no matrix unit for int8 (AMX), or the system withholds it"
-        )
+    if name == "amx" and not (processor or this_processor()).matrix_unit:
+        return "this processor has no matrix unit for int8 (AMX), or the system withholds it"
     return ""
 
 
-def filter_named(name: str, device: Device = "cpu") -> Filter:
+def require_filter(name: str, device: Device) -> None:
+    """Raise MatchingError for an unknown filter, or a device for one of the CPU, whatever the processor can do."""
+    if name not in ("auto", "graph", *FILTERS):
+        raise MatchingError(f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph")
+    if device != "cpu" and name != "graph":
+        raise MatchingError(f"filter={name!r} runs on the CPU; use filter='graph' with device={device!r}")
+
+
+def filter_named(name: str, device: Device = "cpu", processor: Processor | None = None) -> Filter:
     """The filter of this name, after its self-test; `device` is for the graph filter alone.
 
     Raises
     ------
-    MatchingError : an unknown name; a filter that this machine cannot run exactly; a device for a CPU filter
+    MatchingError : an unknown name; a device for a CPU filter; a filter that the processor cannot run exactly
     """
+    require_filter(name, device)
     if name == "graph":
         right = functools.partial(graph_right, device)
         return Filter("graph", np.float32, float32_left, right, TileShape(1024, 8192), makes_products=False)
-    if name not in FILTERS:
-        raise MatchingError(f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph")
-    if device != "cpu":
-        raise MatchingError(f"filter={name!r} runs on the CPU; use filter='graph' with device={device!r}")
-    if fault := why_not(name):
+    assert name != "auto"  # chosen by the caller
+    if fault := why_not(name, processor=processor):
         raise MatchingError(f"filter={name!r}: {fault}; use filter='float32'")
     return FILTERS[name]

@@ -10,7 +10,6 @@ Source : Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1,
 from __future__ import annotations
 
 import ctypes
-import functools
 import platform
 import sys
 from collections.abc import Callable
@@ -261,7 +260,6 @@ def emit_packed(
     return found, min(row, len(limits))
 
 
-@functools.cache
 def tiles_are_exact() -> bool:
     """Whether this process may use the matrix unit, and gets the integers right at the largest magnitudes."""
     if not may_use_tiles():

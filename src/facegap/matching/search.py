@@ -9,9 +9,10 @@ from threadpoolctl import threadpool_limits
 
 from facegap.errors import MatchingError
 from facegap.matching.choice import FEW_ROWS
-from facegap.matching.filters import TileShape, filter_named, float32_left, float32_norms, why_not
+from facegap.matching.filters import TileShape, filter_named, float32_left, float32_norms, require_filter, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels, error_bound
 from facegap.matching.pairs import require_one_depth
+from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_blocks, super_rows
 from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share
 from facegap.types import AnyArray, Device, FloatArray, IntArray
@@ -53,13 +54,13 @@ def search(
     """
     if k < 1 or workers < 1 or min(shape or (1,)) < 1:
         raise MatchingError(f"k={k}, workers={workers} and shape={shape} must all be at least 1")
+    require_filter(filter, device)
     loops = choose_kernels(kernels)
     gallery_largest = largest_components(gallery, loops, "gallery")
     probes_largest = largest_components(probes, loops, "probes")
     require_one_depth(gallery, probes)
     if filter == "auto":
-        usable = [name for name in FASTEST_FIRST if len(gallery) >= FEW_ROWS and not why_not(name, kernels)]
-        filter = usable[0] if usable else "float32"
+        filter = filter_for(len(gallery), kernels)
     product_filter = filter_named(filter, device)
     shape = shape or product_filter.shape
     best = Best(np.full((len(probes), k), -np.inf), np.full((len(probes), k), NO_ROW))
@@ -77,6 +78,13 @@ def search(
                 search_super_block(prepared, loops, part, rows.index, workers, shape)
                 best.scores[probe_rows.index], best.rows[probe_rows.index] = part
     return np.where(best.rows == NO_ROW, -1, best.rows), best.scores
+
+
+def filter_for(gallery_rows: int, kernels: KernelChoice = "auto", processor: Processor | None = None) -> str:
+    """The fastest filter that the processor can run; float32 where the gallery is too small for the choice to matter."""
+    if gallery_rows < FEW_ROWS:
+        return "float32"
+    return next((name for name in FASTEST_FIRST if not why_not(name, kernels, processor)), "float32")
 
 
 def search_super_block(

@@ -1,0 +1,36 @@
+"""What the processor can do that decides which filter may be used; everything that chooses or refuses one asks here."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from facegap.matching.integer_products import integer_product_is_exact
+from facegap.matching.kernels import numba_is_installed
+
+
+@dataclass(frozen=True)
+class Processor:
+    """Capabilities of a processor, as the filters need them.
+
+    exact_int8  : products of uint8 and int8 codes do not saturate (VNNI instructions); with AVX2 alone they do
+    matrix_unit : int8 tiles are multiplied in registers (AMX), and the system and numba let this process use them
+    """
+
+    exact_int8: bool
+    matrix_unit: bool
+
+
+@functools.cache
+def this_processor() -> Processor:
+    """The capabilities of this processor, by self-test at the first call in a process: names and flags can be wrong."""
+    return Processor(exact_int8=integer_product_is_exact(), matrix_unit=matrix_unit_is_usable())
+
+
+def matrix_unit_is_usable() -> bool:
+    """Whether the matrix unit can be programmed here and gives the right integers."""
+    if not numba_is_installed():
+        return False
+    from facegap.matching.kernels_amx import tiles_are_exact
+
+    return tiles_are_exact()

@@ -1,0 +1,272 @@
+"""Which filter each processor may use: every branch of the choice and both orders of refusal, on any machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegap.errors import MatchingError
+from facegap.matching import choose_filter, count_scores, integer_products, processor, search
+from facegap.matching.choice import FEW_ROWS
+from facegap.matching.filters import FILTERS, filter_named, require_filter, why_not
+from facegap.matching.processor import Processor, this_processor
+from facegap.matching.search import filter_for
+from fixtures.processors import ALL, AMX, AVX2_ALONE, VNNI, able_to_run, never_asked, running_on
+
+USABLE = {"AVX2 alone": ["float32"], "VNNI": ["float32", "int8"], "AMX": ["float32", "int8", "amx"]}
+REFUSED = [("AVX2 alone", "int8", "saturate"), ("AVX2 alone", "amx", "AMX"), ("VNNI", "amx", "AMX")]
+
+
+def counted(**change: Any) -> Any:
+    rows = np.eye(3, 4, dtype=np.float32)
+    given = {"embeddings": rows, "subjects": np.arange(3), "groups": np.zeros(3, int)}
+    return count_scores(**(given | {"floor": 0.0, "bins": 2, "tail_limit": 5} | change))
+
+
+# ---- what each processor may use ----
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_processor_may_use_the_filters_whose_instructions_it_has(name: str) -> None:
+    assert [each for each in FILTERS if not why_not(each, processor=ALL[name])] == USABLE[name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_graph_filter_and_float32_ask_no_processor(name: str) -> None:
+    with never_asked():
+        assert filter_named("float32", processor=ALL[name]) is FILTERS["float32"]
+        assert filter_named("graph", "cuda", processor=ALL[name]).name == "graph"
+
+
+@pytest.mark.parametrize(("name", "filter", "fault"), REFUSED)
+def test_a_filter_that_the_processor_cannot_run_exactly_is_refused_with_the_reason_and_the_way_out(
+    name: str, filter: str, fault: str
+) -> None:
+    with pytest.raises(MatchingError, match=f"filter='{filter}': .*{fault}.*; use filter='float32'"):
+        filter_named(filter, processor=ALL[name])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_filter_that_the_processor_can_run_is_the_one_asked_for(name: str) -> None:
+    for filter in USABLE[name]:
+        assert filter_named(filter, processor=ALL[name]) is FILTERS[filter]
+
+
+def test_the_matrix_unit_needs_numba_whatever_the_processor_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "numba" in why_not("amx", "numpy", AMX)
+    monkeypatch.setattr("facegap.matching.filters.numba_is_installed", lambda: False)
+    assert "numba" in why_not("amx", "auto", AMX)
+    with pytest.raises(MatchingError, match="numba"):
+        filter_named("amx", processor=AMX)
+
+
+# ---- the choice ----
+
+FASTEST = [
+    ({"float32": 3.0, "int8": 2.0, "amx": 1.0}, {"AVX2 alone": "float32", "VNNI": "int8", "AMX": "amx"}),
+    ({"float32": 1.0, "int8": 2.0, "amx": 3.0}, {"AVX2 alone": "float32", "VNNI": "float32", "AMX": "float32"}),
+    ({"float32": 3.0, "int8": 1.0, "amx": 2.0}, {"AVX2 alone": "float32", "VNNI": "int8", "AMX": "int8"}),
+]
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("times", "best"), FASTEST)
+def test_the_choice_is_the_fastest_of_what_the_processor_can_run_and_says_why_the_others_were_not_tried(
+    monkeypatch: pytest.MonkeyPatch, name: str, times: dict[str, float], best: dict[str, str]
+) -> None:
+    tried: list[str] = []
+
+    def time_of(product_filter: Any, *_rest: Any) -> float:
+        tried.append(product_filter.name)
+        return times[product_filter.name]
+
+    monkeypatch.setattr("facegap.matching.choice.ns_per_pair", time_of)
+    rows = np.tile(np.eye(8, dtype=np.float32), (FEW_ROWS // 8, 1))
+    chosen = choose_filter(rows, floor=0.5, processor=ALL[name])
+    assert (chosen.name, tried) == (best[name], USABLE[name])
+    for each in FILTERS:
+        assert (f"{each} {times[each]:.2f}" in chosen.reason) == (each in USABLE[name])
+        assert (f"no {each}: {why_not(each, processor=ALL[name])}" in chosen.reason) == (each not in USABLE[name])
+
+
+def test_numpy_loops_leave_the_matrix_unit_out_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegap.matching.choice.ns_per_pair", lambda product_filter, *_rest: len(product_filter.name))
+    rows = np.tile(np.eye(8, dtype=np.float32), (FEW_ROWS // 8, 1))
+    chosen = choose_filter(rows, floor=0.5, kernels="numpy", processor=AMX)
+    assert chosen.name == "int8"
+    assert "no amx: the matrix unit is programmed through numba" in chosen.reason
+
+
+def test_a_search_takes_the_matrix_unit_before_int8_before_float32() -> None:
+    assert [filter_for(FEW_ROWS, processor=ALL[name]) for name in ALL] == ["float32", "int8", "amx"]
+    assert filter_for(FEW_ROWS, "numpy", AMX) == "int8"
+    with never_asked():
+        assert filter_for(FEW_ROWS - 1) == "float32"
+
+
+@pytest.mark.parametrize("filter", ["int8", "amx"])
+def test_a_search_that_chooses_for_itself_ranks_as_float32_does(
+    rng: np.random.Generator, tools: Any, filter: str
+) -> None:
+    gallery, probes = tools.made_faces(rng, FEW_ROWS, 24)[0], tools.made_faces(rng, 8, 24)[0]
+    expected = search(gallery, probes, 5, filter="float32")
+    asked: list[str] = []
+    module = sys.modules["facegap.matching.search"]  # in the package the function has taken the name of its module
+    plain = module.filter_named  # type: ignore[attr-defined]
+    with able_to_run(filter), running_on(AMX if filter == "amx" else VNNI), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "filter_named", lambda name, device: asked.append(name) or plain(name, device))
+        found = search(gallery, probes, 5)
+    assert asked == [filter]
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
+
+
+# ---- settings are refused before the processor is asked, and the processor's own refusal comes where they are sound ----
+
+CONTRADICTIONS = [
+    ({"full_range": 4, "filter": "int8"}, "full_range needs float32"),
+    ({"full_range": 4, "filter": "amx"}, "full_range needs float32"),
+    ({"filter": "int8", "device": "cuda"}, "filter='int8' runs on the CPU"),
+    ({"filter": "amx", "device": "cuda"}, "filter='amx' runs on the CPU"),
+    ({"filter": "auto", "device": "cuda"}, "filter='auto' runs on the CPU"),
+    ({"filter": "int8", "bins": 0}, "bins=0"),
+    ({"filter": "int8", "workers": 0}, "workers=0"),
+    ({"filter": "int8", "kernels": "cython"}, "cython"),
+    ({"filter": "amx", "names": ()}, "group names"),
+    ({"filter": "amx", "shard": (2, 2)}, "shard"),
+    ({"filter": "int8", "groups": np.array([0, 1, -2])}, "groups: row 2"),
+    ({"filter": "int4"}, "'int4' is not one of"),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), CONTRADICTIONS)
+def test_settings_that_contradict_each_other_are_refused_before_the_processor_is_asked(
+    change: dict[str, Any], fault: str
+) -> None:
+    with never_asked(), pytest.raises(MatchingError, match=fault):
+        counted(**change)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_refusal_of_contradicting_settings_is_the_same_on_every_processor(name: str) -> None:
+    with running_on(ALL[name]), pytest.raises(MatchingError, match="full_range needs float32"):
+        counted(full_range=4, filter="int8")
+
+
+@pytest.mark.parametrize(("name", "filter", "fault"), REFUSED)
+def test_sound_settings_are_refused_by_the_processor_that_cannot_run_them(name: str, filter: str, fault: str) -> None:
+    with running_on(ALL[name]):
+        with pytest.raises(MatchingError, match=f"filter='{filter}': .*{fault}"):
+            counted(filter=filter)
+        with pytest.raises(MatchingError, match=f"filter='{filter}': .*{fault}"):
+            search(np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32), 1, filter=filter)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"k": 0, "filter": "int8"}, "k=0"),
+        ({"filter": "x"}, "'x'"),
+        ({"filter": "amx", "device": "cuda"}, "runs on the CPU"),
+        ({"filter": "int8", "probes": np.ones((2, 3), np.float32)}, "depth"),
+    ],
+)
+def test_a_search_refuses_its_settings_before_the_processor_is_asked(change: dict[str, Any], fault: str) -> None:
+    rows = np.eye(4, dtype=np.float32)
+    with never_asked(), pytest.raises(MatchingError, match=fault):
+        search(**({"gallery": rows, "probes": rows, "k": 1} | change))
+
+
+def test_a_sound_name_and_device_pass_without_a_look_at_the_processor() -> None:
+    with never_asked():
+        for name in ("auto", *FILTERS):
+            require_filter(name, "cpu")
+        require_filter("graph", "cuda")
+
+
+# ---- what is known of this processor ----
+
+
+def test_the_capabilities_are_those_that_the_self_tests_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = processor.this_processor.__wrapped__
+    for exact, tiles in ((False, False), (True, False), (True, True)):
+        monkeypatch.setattr(processor, "integer_product_is_exact", lambda exact=exact: exact)
+        monkeypatch.setattr("facegap.matching.kernels_amx.tiles_are_exact", lambda tiles=tiles: tiles)
+        assert plain() == Processor(exact_int8=exact, matrix_unit=tiles)
+    monkeypatch.setattr(processor, "numba_is_installed", lambda: False)
+    assert plain() == Processor(exact_int8=True, matrix_unit=False)
+
+
+def test_the_processor_is_examined_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = this_processor()
+
+    def again() -> bool:
+        raise AssertionError("examined again")
+
+    monkeypatch.setattr(processor, "integer_product_is_exact", again)
+    assert this_processor() is first
+
+
+def test_a_processor_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def saturating(session: Any, codes: Any, out: Any) -> None:
+        # What a kernel without VNNI does: two neighbouring products are added in int16.
+        out[:] = 32_767
+
+    monkeypatch.setattr(integer_products, "integer_product", saturating)
+    assert not integer_products.integer_product_is_exact()
+
+
+def test_integers_that_are_right_pass_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fixtures.processors import numpy_integer_product
+
+    monkeypatch.setattr(integer_products, "integer_product_session", lambda block: block.astype(np.float64))
+    monkeypatch.setattr(integer_products, "integer_product", numpy_integer_product)
+    assert integer_products.integer_product_is_exact()
+
+
+@pytest.mark.parametrize("found", [{}, {"amx-int8": True}, {"amx-tile": True}])
+def test_a_processor_without_the_whole_matrix_unit_is_not_asked_to_multiply(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, bool]
+) -> None:
+    from facegap.matching import kernels_amx
+
+    def executed(*_arguments: Any) -> Any:
+        raise AssertionError("an instruction of the matrix unit was executed")
+
+    monkeypatch.setattr(kernels_amx, "emit_tiles", executed)
+    monkeypatch.setattr(kernels_amx.binding, "get_host_cpu_features", lambda: found)
+    assert not kernels_amx.tiles_are_exact()
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "AMD64"), ("linux", "aarch64")])
+def test_the_matrix_unit_is_that_of_linux_on_x86(monkeypatch: pytest.MonkeyPatch, system: str, machine: str) -> None:
+    from facegap.matching import kernels_amx
+
+    monkeypatch.setattr(kernels_amx.sys, "platform", system)
+    monkeypatch.setattr(kernels_amx.platform, "machine", lambda: machine)
+    monkeypatch.setattr(kernels_amx.binding, "get_host_cpu_features", lambda: {"amx-int8": True, "amx-tile": True})
+    assert not kernels_amx.may_use_tiles()
+
+
+@pytest.mark.parametrize(("answer", "usable"), [(0, True), (-1, False)])
+def test_the_system_may_withhold_the_matrix_unit(monkeypatch: pytest.MonkeyPatch, answer: int, usable: bool) -> None:
+    from facegap.matching import kernels_amx
+
+    class System:
+        def syscall(self, *numbers: int) -> int:
+            assert numbers == (158, 0x1023, 18)
+            return answer
+
+    monkeypatch.setattr(kernels_amx.sys, "platform", "linux")
+    monkeypatch.setattr(kernels_amx.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(kernels_amx.binding, "get_host_cpu_features", lambda: {"amx-int8": True, "amx-tile": True})
+    monkeypatch.setattr(kernels_amx.ctypes, "CDLL", lambda _name: System())
+    assert kernels_amx.may_use_tiles() is usable
+
+
+def test_avx2_alone_is_the_least_that_is_supported() -> None:
+    assert Processor(exact_int8=False, matrix_unit=False) == AVX2_ALONE
+    assert filter_for(10**6, processor=AVX2_ALONE) == "float32"
