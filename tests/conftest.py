@@ -22,7 +22,7 @@ from hypothesis import settings
 
 from fixtures.settings import audited
 
-pytest_plugins = ["fixtures.circle", "fixtures.packages", "fixtures.reports", "fixtures.sites"]
+pytest_plugins = ["fixtures.campaigns", "fixtures.circle", "fixtures.packages", "fixtures.reports", "fixtures.sites"]
 
 # The same cases on every machine and day, so that a red run can be made again; new ones with --hypothesis-profile=default.
 settings.register_profile("same", derandomize=True)

@@ -19,6 +19,7 @@ from facegap.audit.run import recheck
 from facegap.errors import CardError, FacegapError, ModelError, RunError, TableError
 from facegap.store import run as store
 from facegap.vision import pipeline
+from fixtures.campaigns import campaign
 from fixtures.settings import audited
 
 # name: (gender, race, age label, what is drawn). Green 204 is female with .8, red 51 is 20 years old.
@@ -429,12 +430,15 @@ main()
 """
 
 
-def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(people: Path, toys: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [6000, *(pytest.param(size, marks=campaign) for size in range(250, 12_000, 500))])
+def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(
+    people: Path, toys: Any, tmp_path: Path, limit: int
+) -> None:
     command = ["audit", str(people), "--out", str(tmp_path / "run"), "--by", "gender", "--allow-missing"]
     for task, card in toys.two.items():
         command += [f"--{task}", card]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, "6000", *command], capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-c", LIMITED, str(limit), *command], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if "facegap" in line]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import altair as alt
 import numpy as np
 import pytest
+from altair.vegalite.schema import core
+from jsonschema import Draft7Validator
 
 from facegap.report.figures import FIGURES, Figure, figures_of
 from facegap.report.figures.matrix import BLUES, DIVERGING, WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE, short
@@ -65,9 +67,12 @@ def test_a_verification_run_has_a_figure_for_every_part_and_a_run_of_answers_onl
 
 
 def test_every_spec_fits_the_schema_of_vega_lite(figures: dict[str, Figure]) -> None:
+    # The schema that altair holds its charts to, asked once a spec; altair itself asks once for each kind of chart.
+    schema = Draft7Validator(core.load_schema())
     assert len(figures) >= 12
-    for figure in figures.values():
-        alt.Chart.from_dict(figure.spec, validate=True)
+    for name, figure in figures.items():
+        assert [error.message for error in islice(schema.iter_errors(figure.spec), 1)] == [], name
+    assert not schema.is_valid({**figure.spec, "encoding": {"x": {"type": "numeric"}}})
 
 
 def test_a_dot_plot_draws_the_rates_of_the_run_worst_first(

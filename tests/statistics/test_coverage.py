@@ -15,6 +15,7 @@ from facegap.statistics import (
 )
 from facegap.worlds.people import Setting
 from facegap.worlds.rates import coverage
+from fixtures.campaigns import short_and_full
 
 WORLDS, SEED = 1000, 5
 
@@ -70,9 +71,10 @@ def test_wilson_on_forty_independent_trials_is_just_below_the_band_by_enumeratio
     assert covered == pytest.approx(0.9283, abs=5e-5)
 
 
-def test_cells_that_share_people_raise_false_alarms_as_rarely_as_promised():
+@short_and_full("worlds", 60, 4000)
+def test_cells_that_share_people_raise_false_alarms_as_rarely_as_promised(worlds):
     rng, alarms, alone = np.random.default_rng(3), [], []
-    for _ in range(120):
+    for _ in range(worlds):
         person = rng.beta(0.2 / 0.3 * 0.7, 0.8 / 0.3 * 0.7, 40)  # one error rate per person, in both cells: icc .3
         errors, trials = rng.binomial(3, person[:, None], (40, 2)).astype(float), np.full((40, 2), 3.0)
         rates = rates_of_clusters(errors.ravel(), trials.ravel(), np.tile([0, 1], 40), n_cells=2)

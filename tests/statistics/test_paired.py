@@ -12,6 +12,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 
 from facegap.errors import StatisticsError
 from facegap.statistics.paired import paired_means, paired_shares, subject_means
+from fixtures.campaigns import short_and_full
 
 
 def discordant(gained: int, lost: int, people: int) -> np.ndarray:
@@ -77,9 +78,10 @@ def test_one_person_or_none_has_no_interval(make: object) -> None:
     assert math.isnan(make(np.array([])).difference)
 
 
-def test_the_interval_of_shares_covers_the_truth_in_planted_worlds() -> None:
+@short_and_full("worlds", 800, 40_000)
+def test_the_interval_of_shares_covers_the_truth_in_planted_worlds(worlds: int) -> None:
     """30 people, 2 images each, a person's answers correlated: rates .9 against .8."""
-    rng, covered, worlds = np.random.default_rng(7), 0, 2000
+    rng, covered = np.random.default_rng(7), 0
     for _ in range(worlds):
         ease = rng.normal(size=(30, 1))
         right = [(0.7 * ease + 0.714 * rng.normal(size=(30, 2)) < limit) for limit in (1.2816, 0.8416)]

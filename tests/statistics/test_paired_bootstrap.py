@@ -19,6 +19,7 @@ from facegap.statistics.paired_bootstrap import (
     strata_of,
     with_two_more,
 )
+from fixtures.campaigns import short_and_full
 
 
 def person(errors: list[float], trials: list[float]) -> PersonRate:
@@ -156,12 +157,13 @@ def test_a_ratio_of_a_rate_without_errors_is_undefined() -> None:
     assert math.isnan(nothing.low)
 
 
-def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth() -> None:
-    """200 worlds of 40 people whose scores have effects of both people: the paired interval holds the true difference.
+@short_and_full("worlds", 80, 2000)
+def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth(worlds: int) -> None:
+    """Worlds of 40 people whose scores have effects of both people: the paired interval holds the true difference.
 
     Both models see the same people, so their errors go together; the true rates are .05 and .08.
     """
-    rng, held, narrower, worlds = np.random.default_rng(8), 0, 0, 200
+    rng, held, narrower = np.random.default_rng(8), 0, 0
     people, rho = 40, 0.1
     left, right = np.triu_indices(people, 1)
     limits = (1.6448536, 1.4050716)  # standard normal quantiles of .95 and .92

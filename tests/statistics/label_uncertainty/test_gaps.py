@@ -14,6 +14,7 @@ from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.intervals import difference_at
 from facegap.statistics.label_uncertainty.gaps import label_gaps
 from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from fixtures.campaigns import short_and_full
 
 GROUPS = ("darker", "lighter")
 PLAIN = ("difference", "difference_low", "difference_high", "ratio", "ratio_low", "ratio_high", "p", "p_adjusted")
@@ -230,9 +231,10 @@ def test_one_draw_is_refused() -> None:
 # ---- a planted world ----
 
 
-def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often() -> None:
+@short_and_full("worlds", 50, 2000)
+def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(worlds: int) -> None:
     """Labels right with .85 to 1 (as their probabilities say), true rates .30 and .10: how often is .20 inside?"""
-    rng, worlds, people, draws = np.random.default_rng(5), 150, 600, 20
+    rng, people, draws = np.random.default_rng(5), 600, 20
     hits = {"plain": 0, "widened": 0, "outer": 0}
     for _ in range(worlds):
         truth = rng.random(people) < 0.5
