@@ -6,6 +6,7 @@ a blue 32 x 32 quadrant is a face, a red 8 x 8 square is a face too small to use
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import math
 import os
@@ -22,11 +23,24 @@ from hypothesis import settings
 
 from fixtures.settings import audited
 
-pytest_plugins = ["fixtures.campaigns", "fixtures.circle", "fixtures.packages", "fixtures.reports", "fixtures.sites"]
+pytest_plugins = [
+    "fixtures.campaigns",
+    "fixtures.charts",
+    "fixtures.circle",
+    "fixtures.packages",
+    "fixtures.reports",
+    "fixtures.sites",
+]
 
 # The same cases on every machine and day, so that a red run can be made again; new ones with --hypothesis-profile=default.
-settings.register_profile("same", derandomize=True)
+# A campaign (fixtures/campaigns.py) runs twenty times as many, of new seeds.
+settings.register_profile("same", derandomize=True, max_examples=50)
 settings.load_profile("same")
+
+
+def pytest_collection_finish() -> None:
+    """Take what is loaded by now out of garbage collection: it lives to the end, and each full pass would walk through it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

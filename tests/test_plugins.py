@@ -43,6 +43,8 @@ ONLY_METRIC = {"facegap.metrics": ENTRY_POINTS["facegap.metrics"]}
 OF_PAIRS = """
 from dataclasses import replace
 from facegap.derive.metrics import FMR
+
+RENDERS_CHARTS = True  # hostile names, and a chart of a package, are in pictures too
 BLURRED = replace(FMR, name="blurred")
 """
 POLICY = """version = 1

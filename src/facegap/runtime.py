@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -184,6 +185,7 @@ def installed_packages(names: Sequence[str]) -> list[str]:
     return [name for name in names if version_of(name)]
 
 
+@functools.cache
 def version_of(package: str) -> str:
     """Version of an installed package, empty where it is not installed."""
     try:

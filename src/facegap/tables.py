@@ -224,7 +224,8 @@ def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) 
         return pd.Series([empty] * len(frame), index=frame.index, dtype=DTYPES[column.kind])
     series = frame[name]
     if column.kind == "str":
-        text = series.astype("object").where(series.notna(), "").astype(DTYPES["str"])
+        whole = str(series.dtype) == DTYPES["str"] and not series.hasnans
+        text = series if whole else series.astype("object").where(series.notna(), "").astype(DTYPES["str"])
         if column.choices is not None:
             choices = ", ".join(choice or "(empty)" for choice in column.choices)
             _refuse(frame, ~text.isin(column.choices), name, f"{{value}} is not one of {choices}", where)

@@ -184,32 +184,57 @@ def test_a_run_is_not_gone_on_with_under_other_labels(files: dict[str, Path], to
             audited(**request(files, toys, **more), out=whole, resume=True)
 
 
+# One process loads what an audit needs and forks it once for each moment.
 KILLED = """
 import json, os, sys
 import facegap
+from facegap.audit import run, finish
 from facegap.store import run as store
 
-real = getattr(store, sys.argv[2])
 
-def dying(*arguments, **named):
-    if len(sys.argv) < 4 or os.path.basename(str(arguments[0])) == sys.argv[3]:
-        os.kill(os.getpid(), 9)
-    return real(*arguments, **named)
+def killed_at(request, name, file):
+    real = getattr(store, name)
 
-setattr(store, sys.argv[2], dying)
-facegap.audit(**json.loads(sys.argv[1]))
+    def dying(*arguments, **named):
+        if file is None or os.path.basename(str(arguments[0])) == file:
+            os.kill(os.getpid(), 9)
+        return real(*arguments, **named)
+
+    setattr(store, name, dying)
+    facegap.audit(**request)
+
+
+for request, name, file in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        try:
+            killed_at(request, name, file)
+        finally:
+            os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@pytest.mark.parametrize("moment", [("write_parquet", "labels.parquet"), ("finish",)])
+MOMENTS = (("write_parquet", "labels.parquet"), ("finish", None))
+
+
+@pytest.fixture(scope="module")
+def killed_runs(files: dict[str, Path], toys: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """For each moment the arguments of a run that was killed at it."""
+    folder = tmp_path_factory.mktemp("killed")
+    runs = [request(files, toys, out=str(folder / str(k) / "run")) for k in range(len(MOMENTS))]
+    jobs = json.dumps([(asked(**arguments), *moment) for arguments, moment in zip(runs, MOMENTS, strict=True)])
+    done = subprocess.run([sys.executable, "-c", KILLED, jobs], capture_output=True, text=True, check=True, timeout=200)
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(MOMENTS), done.stderr
+    return runs
+
+
+@pytest.mark.parametrize("moment", range(len(MOMENTS)), ids=["labels.parquet", "finish"])
 def test_a_run_killed_at_its_tables_ends_with_those_of_an_unbroken_one(
-    moment: tuple[str, ...], files: dict[str, Path], toys: Any, whole: Path, tmp_path: Path
+    moment: int, killed_runs: list[dict[str, Any]], whole: Path
 ) -> None:
-    arguments = request(files, toys, out=str(tmp_path / "run"))
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, json.dumps(asked(**arguments)), *moment], check=False, timeout=120
-    )
-    assert done.returncode == -signal.SIGKILL
+    arguments = killed_runs[moment]
+    tmp_path = Path(arguments["out"]).parent
     assert not (tmp_path / "run" / "SHA256SUMS").exists()
     audited(**{**arguments, "resume": True})
     for name in ("gaps.csv", "rates.csv", "label_trust.csv", "labels.parquet", "manifest.parquet"):

@@ -15,7 +15,7 @@ from facegap.audit.run import recheck
 from fixtures.campaigns import short_and_full
 from fixtures.settings import asked
 
-IMAGES = 160
+IMAGES = 64
 
 # One process loads every module once and forks the audits, so that an attempt costs no start-up. It kills each at a
 # random moment within the time that an unbroken one takes, one in each part of that time in any order, and begins a new
@@ -24,7 +24,7 @@ NURSERY = """
 import importlib, json, os, random, signal, sys, time
 from facegap.vision import pipeline
 
-pipeline.PART_ROWS = 8  # many parts, so that a kill falls between any two writes
+pipeline.PART_ROWS = 4  # many parts, so that a kill falls between any two writes
 import facegap
 
 folder, kills, request = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])

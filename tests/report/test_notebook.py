@@ -62,11 +62,12 @@ def test_an_alarm_stands_in_both_views(answered_run: Stored) -> None:
 
 def test_a_part_of_the_report_gives_its_first_chart_and_a_name_that_chart(compared_run: Stored) -> None:
     run = Run.of(compared_run[1])
-    by_part, by_name = run.plot("rates").to_dict(), run.plot("error-fmr-by-gender").to_dict()
+    # Charts are held to the schema in test_figures.py; it takes a second for each.
+    by_part, by_name = (run.plot(name).to_dict(validate=False) for name in ("rates", "error-fmr-by-gender"))
     assert by_part == by_name
     assert by_part["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
-    assert run.plot().to_dict() == by_part
-    assert run.plot("matrix").to_dict() != by_part
+    assert run.plot().to_dict(validate=False) == by_part
+    assert run.plot("matrix").to_dict(validate=False) != by_part
 
 
 def test_a_chart_that_is_not_there_is_refused_with_the_names_of_those_that_are(compared_run: Stored) -> None:

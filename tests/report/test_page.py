@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from facegap.audit.run import recheck
+from facegap.cli.app import main
 from facegap.derive.metrics import ERROR_RATE_ALL, FMR, NO_ANSWER_RATE, PAIR_METRICS
 from facegap.errors import RunError, TableError
 from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
@@ -223,13 +224,18 @@ def test_hostile_names_in_the_csv_of_a_run_begin_no_formula_and_are_read_back(
     assert hostile in set(run.rates["town"])
 
 
-def test_the_command_line_prints_no_escape_of_a_hostile_name(hostile_run: tuple[Path, Run], tmp_path: Path) -> None:
+def test_the_command_line_prints_no_escape_of_a_hostile_name(
+    hostile_run: tuple[Path, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "a\x1b[2Jb"
     hostile_run[1].write(folder)
-    words = [sys.executable, "-m", "facegap.cli", "report", str(folder)]
-    made = subprocess.run(words, capture_output=True, text=True, check=True)
-    assert "Written to" in made.stdout
-    assert "\x1b" not in made.stdout + made.stderr
+    monkeypatch.setattr(sys, "argv", ["facegap", "report", str(folder)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    out, err = capfd.readouterr()
+    assert "Written to" in out
+    assert "\x1b" not in out + err
 
 
 def test_making_the_report_again_opens_no_image_and_loads_no_image_library(
