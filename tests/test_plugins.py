@@ -34,6 +34,8 @@ from facegap.vision.detect import detect, detector
 from fixtures.packages import Install
 from fixtures.settings import audit_predictions
 
+RENDERS_CHARTS = True  # a chart of a package is among the pictures
+
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 CODE = "\n\n".join(re.findall(r"```python\n(.*?)```", DOCUMENT, re.DOTALL))
 (POINTS,) = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
@@ -43,8 +45,6 @@ ONLY_METRIC = {"facegap.metrics": ENTRY_POINTS["facegap.metrics"]}
 OF_PAIRS = """
 from dataclasses import replace
 from facegap.derive.metrics import FMR
-
-RENDERS_CHARTS = True  # hostile names, and a chart of a package, are in pictures too
 BLURRED = replace(FMR, name="blurred")
 """
 POLICY = """version = 1

@@ -23,7 +23,7 @@ from facegap.errors import RunError
 from facegap.store.run import read_csv, read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 
-RENDERS_CHARTS = True  # hostile names, and a chart of a package, are in pictures too
+RENDERS_CHARTS = True  # hostile names are in pictures too
 
 HOSTILE = "=cmd|'/c calc'!A1<img src=x onerror=alert(1)>\""
 ESCAPE = "\x1b[31m<b>red</b>"  # no manifest may hold it, but a model's name may

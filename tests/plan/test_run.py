@@ -16,7 +16,7 @@ from facegap.plan.run import PAGE, RESULT, add_power, power_of_finished_run, sim
 from facegap.store.run import read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 
-RENDERS_CHARTS = True  # hostile names, and a chart of a package, are in pictures too
+RENDERS_CHARTS = True  # labels are in pictures too
 
 HOSTILE = '<script>document.title="owned"</script>'
 
