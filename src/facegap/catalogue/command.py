@@ -12,16 +12,41 @@ from facegap.options import ManifestPath, Only, with_settings
 
 
 @with_settings
-def check(manifest: ManifestPath, settings: Annotated[AuditSettings, Only("by", "where", "allow_outside")]) -> None:
-    """Check a manifest before any model runs: its groups, and the difference that they could show."""
-    from facegap.catalogue.tables import check_manifest
-    from facegap.report.terminal import print_tables, print_warnings
+def check(
+    manifest: ManifestPath,
+    settings: Annotated[
+        AuditSettings,
+        Only(
+            "by",
+            "where",
+            "images_dir",
+            "allow_outside",
+            "allow_missing",
+            "keep_words",
+            "merge_spellings",
+            "subjects_as_written",
+            "map",
+        ),
+    ],
+    include_ids: Annotated[
+        bool, typer.Option("--include-ids", help="Name the files that are missing or cannot be decoded")
+    ] = False,
+) -> None:
+    """Check a manifest before any model runs: its files, its groups, and the difference that they could show.
 
-    tables, warnings = check_manifest(
-        manifest, by=settings.by, where=settings.groups.where, allow_outside=settings.faces.allow_outside
-    )
-    print_tables(tables)
-    print_warnings(warnings)
+    Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as that of
+    the audit would be.
+    """
+    from facegap.catalogue.tables import check_manifest
+    from facegap.errors import TableError
+    from facegap.report.terminal import print_tables, print_warnings, progress_bar
+
+    with progress_bar() as progress:
+        checked = check_manifest(manifest, settings, include_ids=include_ids, progress=progress)
+    print_tables(checked.tables)
+    print_warnings(checked.warnings)
+    if checked.problem:
+        raise TableError(checked.problem)
 
 
 @with_settings

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from facegap.audit.settings import AuditSettings
 from facegap.catalogue.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, PluginError, TableError
 from facegap.inputs.cards.read import load_cards
@@ -136,29 +138,58 @@ def require_manifest_columns(frame: object, adapter: str) -> None:
         raise PluginError(f"adapter {adapter!r}: it must give a pandas.DataFrame with a column 'image'")
 
 
+@dataclass(frozen=True)
+class CheckedManifest:
+    """What `facegap check` says of a manifest.
+
+    tables   : counts, and the groups of each grouping
+    warnings : what a person should look at
+    problem  : why an audit would stop for want of files, in one paragraph; empty if it would not
+    """
+
+    tables: tuple[TextTable, ...]
+    warnings: tuple[str, ...]
+    problem: str
+
+
 def check_manifest(
-    path: Path, *, by: str | None, where: str | None, allow_outside: bool
-) -> tuple[list[TextTable], tuple[str, ...]]:
-    """The groups of a manifest with the difference that each could show, and what a person should look at.
+    path: Path,
+    settings: AuditSettings,
+    *,
+    include_ids: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckedManifest:
+    """The files and the groups of a manifest, and the difference that each group could show.
+
+    settings    : how it is read, as an audit would read it
+    include_ids : name the files that are missing or cannot be decoded
+    progress    : called with the number of files looked at and of all
 
     Raises
     ------
-    TableError : anything that would stop an audit of this manifest
+    TableError : anything else that would stop an audit of this manifest
     """
-    from facegap.derive.groupings import default_groupings, parse_by
-    from facegap.inputs.manifests.read import read_manifest
+    from facegap.audit.manifests import manifest_of
+    from facegap.audit.resolved import groupings_of
+    from facegap.catalogue.files import checked_files
 
-    manifest = read_manifest(path, allow_outside=allow_outside, where=where)
-    groupings, notes = (
-        default_groupings(manifest.frame, manifest.labels) if by is None else (parse_by(by, manifest.labels), ())
+    manifest = manifest_of(path, settings)
+    groupings, notes = groupings_of(manifest, settings)
+    files = checked_files(manifest, groupings, include_ids=include_ids, progress=progress)
+    counts = (
+        ("images", len(manifest.frame)),
+        ("subjects", manifest.frame["subject"].nunique()),
+        ("files that do not exist", files.count("missing_file")),
+        ("files that cannot be decoded", files.count("unreadable")),
+        ("files beyond a bound of facegap", files.count("refused")),
     )
-    people = manifest.frame["subject"].nunique()
-    missing = sum(not (manifest.folder / name).exists() for name in manifest.frame["path"])
-    counts = (("images", len(manifest.frame)), ("subjects", people), ("files that do not exist", missing))
-    shown = [TextTable(path.name, ("what", "count"), tuple((what, str(count)) for what, count in counts))]
-    shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings]
+    shown = [TextTable(path.name, ("what", "count"), tuple((what, f"{count:,}") for what, count in counts))]
+    shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings if grouping]
     unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a person of its own",)
-    return shown, (*manifest.warnings, *unnamed, *notes)
+    told = " ".join(files.sentences)
+    stops = files.stops and not settings.faces.allow_missing
+    warnings = (*manifest.warnings, *unnamed, *notes, *((told,) if told and not stops else ()))
+    return CheckedManifest(tuple(shown), warnings, told if stops else "")
 
 
 def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:

@@ -1,0 +1,104 @@
+"""Whether the files of a manifest are there and can be decoded, found before any model runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facegap.audit.files import CURE, MOST_UNREADABLE
+from facegap.derive.groupings import Grouping
+from facegap.derive.never_shown import never_shown_sentences
+from facegap.inputs.images.decode import Unreadable, quiet_decoders, read_picture
+from facegap.inputs.manifests.near_names import missing_files, told
+from facegap.inputs.manifests.read import Manifest
+from facegap.runtime import usable_cores
+
+MOST_NAMED = 10  # files in one paragraph
+
+
+@dataclass(frozen=True)
+class LostFile:
+    """A file that could not be shown to a model, by its row of the manifest."""
+
+    position: int
+    line: int
+    image: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """What became of the files of a manifest.
+
+    outcomes  : per row `ok` or one of NEVER_SHOWN
+    sentences : how many were lost, of which groups, and what a person can do
+    stops     : whether an audit would stop for them
+    """
+
+    outcomes: tuple[str, ...]
+    sentences: tuple[str, ...]
+    stops: bool
+
+    def count(self, outcome: str) -> int:
+        """Rows that ended so."""
+        return self.outcomes.count(outcome)
+
+
+def checked_files(
+    manifest: Manifest,
+    groupings: Sequence[Grouping],
+    *,
+    include_ids: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> Files:
+    """Look for every file of a manifest and decode it.
+
+    progress : called with the number of files done and of all
+    """
+    missing = missing_files(manifest.frame, manifest.folder)
+    outcomes = np.full(len(manifest.frame), "ok", dtype=object)
+    outcomes[[file.position for file in missing]] = "missing_file"
+    lost = undecodable(manifest, np.flatnonzero(outcomes == "ok").tolist(), progress)
+    for one in lost:
+        outcomes[one.position] = one.outcome
+    ended = tuple(outcomes.tolist())
+    sentences = [*never_shown_sentences(manifest.frame, ended, groupings)]
+    if missing:
+        sentences += told(missing, include_ids=include_ids)
+    sentences += undecodable_sentences(lost, include_ids=include_ids)
+    stops = bool(missing) or len(lost) > MOST_UNREADABLE * len(ended)
+    return Files(ended, (*sentences, f"So {CURE}.") if stops else tuple(sentences), stops)
+
+
+def undecodable(
+    manifest: Manifest, rows: Sequence[int], progress: Callable[[int, int], None] | None = None
+) -> list[LostFile]:
+    """The files among these rows that give no picture, in the order of the manifest."""
+    names, lines, paths = (manifest.frame[column].tolist() for column in ("image", "line", "path"))
+    found = []
+    with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
+        pictures = pool.map(why_not, (manifest.folder / paths[row] for row in rows))
+        for done, (row, lost) in enumerate(zip(rows, pictures, strict=True), start=1):
+            if lost is not None:
+                found.append(LostFile(row, int(lines[row]), str(names[row]), lost.outcome, lost.detail))
+            if progress is not None:
+                progress(done, len(rows))
+    return found
+
+
+def why_not(path: Path) -> Unreadable | None:
+    """Why a file gives no picture; None where it does. The pixels are dropped at once."""
+    picture = read_picture(path, colour="as-stored")
+    return picture if isinstance(picture, Unreadable) else None
+
+
+def undecodable_sentences(lost: Sequence[LostFile], *, include_ids: bool) -> list[str]:
+    """The first of them by line with the reason; the names only where they are asked for."""
+    return [
+        f"Line {one.line}{f', {one.image!r}' if include_ids else ''}: {one.detail}." for one in lost[:MOST_NAMED]
+    ] + ([f"And {len(lost) - MOST_NAMED} further files."] if len(lost) > MOST_NAMED else [])

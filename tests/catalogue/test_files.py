@@ -1,0 +1,102 @@
+"""`facegap check`: whether the files of a manifest are there and give pictures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from facegap.cli.app import main
+
+WOMEN, MEN = 3, 4
+
+
+def folder_of(tmp_path: Path, draw: Any) -> Path:
+    """Seven pictures and their manifest."""
+    lines = ["image,subject,gender"]
+    for number in range(WOMEN + MEN):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), draw(green=204))
+        lines.append(f"{number}.png,{number},{'female' if number < WOMEN else 'male'}")
+    (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path / "people.csv"
+
+
+Check = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Runs the command; gives its exit code and everything that was printed."""
+
+    def run(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["facegap", "check", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return code, " ".join((said.out + said.err).split())
+
+    return run
+
+
+def test_a_manifest_whose_files_all_give_pictures_passes(tmp_path: Path, draw: Any, check: Check) -> None:
+    code, said = check(folder_of(tmp_path, draw))
+    assert code == 0
+    assert "│ files that do not exist │ 0 │" in said
+    assert "│ files that cannot be decoded │ 0 │" in said
+
+
+def test_missing_files_fail_the_check_by_group_and_are_named_only_on_request(
+    tmp_path: Path, draw: Any, check: Check
+) -> None:
+    table = folder_of(tmp_path, draw)
+    (tmp_path / "0.png").rename(tmp_path / "0.PNG")
+    code, said = check(table, "--by", "gender")
+    assert code == 2
+    assert "1 of 7 files is missing" in said
+    assert "1 of 3 female, 0 of 4 male" in said
+    assert "0.png" not in said
+    code, said = check(table, "--by", "gender", "--include-ids")
+    assert code == 2
+    assert "Line 2: '0.png' is not there, '0.PNG' is." in said
+
+
+def test_files_that_cannot_be_decoded_fail_the_check_with_their_lines(tmp_path: Path, draw: Any, check: Check) -> None:
+    table = folder_of(tmp_path, draw)
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    code, said = check(table, "--by", "gender")
+    assert code == 2
+    assert "1 of 7 files cannot be read" in said
+    assert "Line 5: of no known format" in said
+    assert "3.png" not in said
+    assert "Line 5, '3.png': of no known format" in check(table, "--include-ids")[1]
+
+
+def test_what_an_audit_would_be_allowed_to_leave_out_is_told_and_passes(
+    tmp_path: Path, draw: Any, check: Check
+) -> None:
+    table = folder_of(tmp_path, draw)
+    (tmp_path / "0.png").unlink()
+    code, said = check(table, "--allow-missing")
+    assert code == 0
+    assert "1 of 7 files is missing" in said
+
+
+def test_one_damaged_file_in_a_hundred_is_told_and_two_stop(tmp_path: Path, draw: Any, check: Check) -> None:
+    for number in range(100):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), draw(green=204))
+    (tmp_path / "people.csv").write_text("image\n" + "".join(f"{number}.png\n" for number in range(100)))
+    (tmp_path / "7.png").write_bytes(b"")
+    code, said = check(tmp_path / "people.csv")
+    assert code == 0
+    assert "1 of 100 files cannot be read" in said
+    (tmp_path / "8.png").write_bytes(b"")
+    code, said = check(tmp_path / "people.csv")
+    assert code == 2
+    assert "2 of 100 files cannot be read" in said
