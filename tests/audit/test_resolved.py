@@ -88,7 +88,7 @@ def test_an_audit_of_images_reads_every_file_once_and_decides_everything_once(
     files: dict[str, Path], toys: Any, reads: Counter[str], decisions: Counter[str]
 ) -> None:
     few = files["pairs"].with_name("few.csv")
-    few.write_text("left,right\n00.png,01.png\n00.png,05.png\n")
+    few.write_text("left,right\n00.png,01.png\n00.png,05.png\n03.png,06.png\n")
     audited(
         files["people"],
         detect=toys.card("detector"),

@@ -15,6 +15,7 @@ from facegap.audit.run import recheck
 from facegap.audit.scores import unit_templates
 from facegap.audit.settings import Verify
 from facegap.errors import FacegapError, StatisticsError, TableError
+from facegap.report.page import page_alone
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_embeddings, audit_scores
 
@@ -108,7 +109,7 @@ def images(folder: Path, scores: str) -> tuple[Path, Path]:
 
 def test_scores_of_images_by_hand(tmp_path: Path) -> None:
     text = "left,right,score\na1,a2,.9\nd2,d1,.2\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\na2,d1,.4\nd2,b1,\n"
-    run = audit_scores(*images(tmp_path, text), by="gender", verify=GIVEN, groups={"min_subjects": 2})
+    run = audit_scores(*images(tmp_path, text), verify=GIVEN, groups={"min_subjects": 2})
     assert counted(run, "fmr") == (2, 4)
     assert counted(run, "gfar") == (2, 5)
     assert counted(run, "fnmr") == (1, 2)
@@ -196,7 +197,7 @@ def templates(folder: Path) -> tuple[Path, Path]:
 
 
 def test_rows_of_zeros_or_nan_are_lost_templates_and_count(tmp_path: Path) -> None:
-    run = audit_embeddings(*templates(tmp_path), by="gender", verify=GIVEN, groups={"min_subjects": 2})
+    run = audit_embeddings(*templates(tmp_path), verify=GIVEN, groups={"min_subjects": 2})
     assert run.faces["outcome"].tolist() == ["ok", "ok", "no_template", "ok", "no_template", "ok"]
     assert counted(run, "fta") == (2, 6)
     assert counted(run, "fmr") == (0, 5)
@@ -314,3 +315,83 @@ def test_the_commands_say_where_the_threshold_comes_from(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "IN-SAMPLE" in result.output
     assert "who is mistaken for whom" in result.output
+
+
+def thirty_people(folder: Path, change: Any, header: tuple[str, str] = ("left", "right")) -> tuple[Path, Path]:
+    """Scores of thirty people with three images each, every pair once; `change` makes rows of (left, right, score)."""
+    rng = np.random.default_rng(1)
+    people = [(f"{k}_{j}.jpg", k, "female" if k < 15 else "male") for k in range(30) for j in range(3)]
+    rows = [
+        (people[i][0], people[j][0], float(rng.normal(0.7 if people[i][1] == people[j][1] else 0.1, 0.15)))
+        for i in range(len(people))
+        for j in range(i)
+    ]
+    pd.DataFrame(people, columns=["image", "subject", "gender"]).to_csv(folder / "people.csv", index=False)
+    pd.DataFrame(change(rows), columns=[*header, "score"]).to_csv(folder / "scores.csv", index=False)
+    return folder / "scores.csv", folder / "people.csv"
+
+
+def both_orders(rows: list[Any]) -> list[Any]:
+    return rows + [(right, left, score) for left, right, score in rows]
+
+
+def test_directed_trials_double_the_counts_and_leave_rates_and_intervals_as_they_are(tmp_path: Path) -> None:
+    verify = Verify(fmr=(0.01,), in_sample=True)
+    once = audit_scores(*thirty_people(tmp_path, list), by="gender", verify=verify)
+    twice = audit_scores(*thirty_people(tmp_path, both_orders, ("probe", "reference")), by="gender", verify=verify)
+    for metric in ("fmr", "fnmr"):
+        one, two = rate(once, metric, gender="female"), rate(twice, metric, gender="female")
+        assert (two["errors"], two["trials"]) == (2 * one["errors"], 2 * one["trials"])
+        assert two["subjects"] == one["subjects"]
+        assert two[["value", "low", "high"]].tolist() == pytest.approx(one[["value", "low", "high"]].tolist(), rel=1e-9)
+
+
+def test_decisions_have_their_vendor_s_rates_and_no_curve(tmp_path: Path) -> None:
+    def decided(rows: list[Any]) -> list[Any]:
+        return [(left, right, int(score > 0.45)) for left, right, score in rows]
+
+    run = audit_scores(*thirty_people(tmp_path, decided), by="gender")
+    scored = audit_scores(*thirty_people(tmp_path, list), by="gender", verify=Verify(threshold=(0.45,)))
+    for metric in ("fmr", "fnmr"):
+        for gender in ("female", "male"):
+            assert counted(run, metric, gender=gender) == counted(scored, metric, gender=gender)
+    assert "scores.csv" in scored.extra
+    assert "scores.csv" not in run.extra
+    page = page_alone(run, include_ids=False)
+    assert 'id="det"' not in page
+    assert 'id="scores"' not in page
+    assert 'id="threshold"' in page
+
+
+def test_a_target_that_no_threshold_meets_is_said_in_a_sentence(tmp_path: Path) -> None:
+    def coarse(rows: list[Any]) -> list[Any]:
+        return [(left, right, round(score * 2) / 2) for left, right, score in rows]
+
+    run = audit_scores(*thirty_people(tmp_path, coarse), by="gender", verify=Verify(fmr=(0.001,), in_sample=True))
+    table = pd.read_csv(tmp_path / "scores.csv")
+    strangers = table["left"].str.split("_").str[0] != table["right"].str.split("_").str[0]
+    tied = int((table["score"][strangers] == 0.5).sum())
+    (said,) = [warning for warning in run.record.warnings if warning.startswith("no threshold meets")]
+    assert said.startswith(f"no threshold meets FMR 0.001: {tied} of 3,915 impostor pairs share the score 0.5")
+    assert "where 3 are allowed" in said
+    assert said.endswith("with 0 (FMR 0)")
+
+
+def test_a_target_that_is_met_is_no_warning(tmp_path: Path) -> None:
+    run = audit_scores(*thirty_people(tmp_path, list), by="gender", verify=Verify(fmr=(0.01,), in_sample=True))
+    assert [warning for warning in run.record.warnings if "no threshold meets" in warning] == []
+
+
+def test_a_group_without_strangers_in_the_file_is_an_error(tmp_path: Path) -> None:
+    def no_women(rows: list[Any]) -> list[Any]:
+        def person(name: str) -> int:
+            return int(name.split("_")[0])
+
+        return [
+            row
+            for row in rows
+            if not (person(row[0]) != person(row[1]) and person(row[0]) < 15 and person(row[1]) < 15)
+        ]
+
+    with pytest.raises(TableError, match=r"the listed pairs have no impostor pair of: female \(15 people\)"):
+        audit_scores(*thirty_people(tmp_path, no_women), by="gender", verify=Verify(threshold=(0.45,)))

@@ -104,6 +104,19 @@ def test_pairs_in_both_orders_count_once(folder: Any) -> None:
     assert counts.loc["fnmr"].tolist() == [0, 30]
 
 
+def test_a_list_of_pairs_of_lfw_is_named_and_held_to_its_first_line(folder: Any, test_data: Path) -> None:
+    case = folder("lfw_pairs_txt")
+    with pytest.raises(TableError, match=r"LFW's list of pairs with 2 pairs, but line 1 says 10 x 2 x 300 = 6,000"):
+        fg.audit(
+            case / "few.csv",
+            embed="face_reid_0095",
+            models={"models_dir": test_data / "models"},
+            verify={"pairs": case / "lfwpairs.txt", "threshold": 0.4},
+        )
+    with pytest.raises(TableError, match="a list of pairs as LFW publishes it; it has no scores"):
+        fg.audit_scores(case / "lfwpairs.txt")
+
+
 def test_a_subject_column_under_another_name_is_proposed_where_it_is_needed(folder: Any, test_data: Path) -> None:
     case = folder("Subject_capital")
     with pytest.raises(TableError, match=r"no column subject.*rename Subject to subject"):

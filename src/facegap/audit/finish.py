@@ -75,10 +75,12 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     from facegap.store import run as store
 
     nothing = pd.DataFrame()
+    told = [point.unmet for point in evidence.record.operating if point.unmet]
+    record = replace(evidence.record, warnings=(*evidence.record.warnings, *told))
     joined, keep = resolved.manifest.joined, resolved.settings.output.keep_embeddings
     run = derived(
         store.Run(
-            evidence.record,
+            record,
             resolved.manifest.frame,
             evidence.faces,
             evidence.predictions,

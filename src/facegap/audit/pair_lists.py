@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pandas as pd
 from facegap.audit.thresholds import Templates
 from facegap.derive.comparisons import PairRows
 from facegap.errors import TableError
+from facegap.inputs.lfw_pairs import is_lfw, read_lfw
 from facegap.inputs.records import read_records
 from facegap.matching import score_pairs
 
@@ -28,8 +31,19 @@ class PairList:
 NO_LIST = PairList(NO_PAIRS, "")
 
 
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Two names per pair, and where the file has them: the unit (line or record) and its number."""
+
+    left: pd.Series
+    right: pd.Series
+    unit: str
+    numbers: Sequence[int]
+    sha256: str
+
+
 def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: bool) -> PairList:
-    """A CSV of pairs with columns left and right, images as the manifest names them.
+    """A CSV of pairs with columns left and right, images as the manifest names them; or LFW's pairs.txt.
 
     repeats : whether a pair may be listed twice, in either order; it then counts once
 
@@ -37,35 +51,68 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
     ------
     TableError : unreadable, a missing column, an image that is not in the manifest, a pair of one image, a repeat
     """
-    records = read_records(path)
+    listed = lfw_names(path, manifest) if is_lfw(path) else csv_names(path, meaning)
     place = pd.Series(np.arange(len(manifest)), index=manifest["image"])
     sides = []
-    for name in ("left", "right"):
-        if name not in records.frame.columns:
-            raise TableError(
-                f"{path.name} line 1: column {name} is missing; {meaning} needs columns left and right with image names"
-            )
-        found = place.reindex(records.frame[name]).to_numpy()
+    for name, images in (("left", listed.left), ("right", listed.right)):
+        found = place.reindex(images).to_numpy()
         unknown = np.flatnonzero(np.isnan(found))
         if len(unknown):
             raise TableError(
-                f"{path.name} {records.unit} {records.lines[unknown[0]]}, column {name}: "
-                f"{str(records.frame[name].iloc[unknown[0]])!r} is no image of the manifest (of the rows that --where keeps)"
+                f"{path.name} {listed.unit} {listed.numbers[unknown[0]]}, column {name}: "
+                f"{str(images.iloc[unknown[0]])!r} is no image of the manifest (of the rows that --where keeps); "
+                f"{len(unknown):,} such rows"
             )
         sides.append(found.astype(np.int64))
     rows = np.stack(sides, axis=1)
     same = np.flatnonzero(rows[:, 0] == rows[:, 1])
     if len(same):
-        where = f"{path.name} {records.unit} {records.lines[same[0]]}, column right"
+        where = f"{path.name} {listed.unit} {listed.numbers[same[0]]}, column right"
         raise TableError(f"{where}: an image with itself is no pair; remove the line")
     _, first, of = np.unique(np.sort(rows, axis=1), axis=0, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[of.reshape(-1)] != np.arange(len(rows)))
     if len(again) and not repeats:
         raise TableError(
-            f"{path.name} {records.unit} {records.lines[again[0]]}, column right: the pair of {records.unit} "
-            f"{records.lines[first[of.reshape(-1)[again[0]]]]} again ({len(again)} such lines); keep one of them"
+            f"{path.name} {listed.unit} {listed.numbers[again[0]]}, column right: the pair of {listed.unit} "
+            f"{listed.numbers[first[of.reshape(-1)[again[0]]]]} again ({len(again)} such lines); keep one of them"
         )
-    return PairList(rows[np.sort(first)], records.sha256)
+    return PairList(rows[np.sort(first)], listed.sha256)
+
+
+def csv_names(path: Path, meaning: str) -> Listed:
+    """The names of a CSV with columns left and right."""
+    records = read_records(path)
+    for name in ("left", "right"):
+        if name not in records.frame.columns:
+            raise TableError(
+                f"{path.name} line 1: column {name} is missing; {meaning} needs columns left and right with image names"
+            )
+    return Listed(records.frame["left"], records.frame["right"], records.unit, records.lines, records.sha256)
+
+
+def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
+    """The names of LFW's pairs.txt as the manifest has them: Ann_Lee/Ann_Lee_0004.jpg, whatever folder and suffix.
+
+    Raises
+    ------
+    TableError : two images of the manifest have one such name
+    """
+    stems = manifest["image"].map(lambda image: PurePosixPath(image).stem)
+    again = stems[stems.duplicated()]
+    pairs = read_lfw(path)
+    asked = {stem for pair in pairs for stem in pair.stems}
+    torn = next((stem for stem in again if stem in asked), None)
+    if torn is not None:
+        raise TableError(
+            f"{path.name}: two images of the manifest are called {torn!r}, so LFW's list does not say which"
+        )
+    named = dict(zip(stems, manifest["image"], strict=True))
+    left, right = (
+        pd.Series([named.get(pair.stems[side], f"{pair.stems[side]}.jpg") for pair in pairs], dtype=object)
+        for side in (0, 1)
+    )
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Listed(left, right, "line", [pair.line for pair in pairs], sha256)
 
 
 def scored_pairs(templates: Templates, rows: PairRows, *, workers: int) -> pd.DataFrame:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from facegap.audit.settings import Verify
+from facegap.derive.groupings import Grouping, cells_of
 from facegap.errors import TableError
 from facegap.inputs.manifests.read import Manifest
+from facegap.types import BoolArray, IntArray
 
 SUBJECT_WORDS = frozenset(
     (
@@ -42,3 +48,52 @@ def require_people(table: Manifest, verify: Verify) -> None:
             "nobody has two images in the manifest, so there is no genuine pair and nothing can be said of false non-matches; "
             "add second images, mend the column subject, or pass --impostors-only to measure false matches alone"
         )
+
+
+def require_impostors(
+    manifest: pd.DataFrame,
+    groupings: Sequence[Grouping],
+    evaluated: BoolArray,
+    pairs: IntArray | None = None,
+    *,
+    asked: bool,
+) -> tuple[str, ...]:
+    """Refuse groups that were asked for and have no impostor pair; sentences on those that cannot have one.
+
+    evaluated : bool (rows of the manifest,), whose pairs are counted
+    pairs     : int64 (m, 2), rows of the only pairs there are; None: everyone with everyone
+    asked     : whether --by names the groupings; else there are sentences only
+
+    Raises
+    ------
+    TableError : a group of two people or more without an impostor pair, or no two groups with one
+    """
+    subjects = pd.factorize(manifest["subject"])[0]
+    told = []
+    for grouping in groupings:
+        cells = cells_of(manifest, grouping)
+        known = [k for k in range(len(cells.groups)) if cells.known[k]]
+        people = [len(set(subjects[evaluated & (cells.codes == k)])) for k in known]
+        if pairs is None:
+            has = [count > 1 for count in people]
+        else:
+            left, right = pairs[:, 0], pairs[:, 1]
+            both = evaluated[left] & evaluated[right] & (subjects[left] != subjects[right])
+            within = cells.codes[left][both & (cells.codes[left] == cells.codes[right])]
+            has = [bool((within == k).any()) for k in known]
+        lacking = [(str(cells.groups[k]), count) for k, count, some in zip(known, people, has, strict=True) if not some]
+        if not lacking:
+            continue
+        named = ", ".join(f"{name} ({count} {'person' if count == 1 else 'people'})" for name, count in lacking[:5])
+        more = f" and {len(lacking) - 5} further groups" if len(lacking) > 5 else ""
+        where = "the listed pairs" if pairs is not None else "the manifest"
+        sentence = f"by {' x '.join(grouping)}, {where} have no impostor pair of: {named}{more}"
+        if pairs is None:
+            sentence = sentence.replace("have", "has")
+        if asked and len(known) > 1 and (sum(has) < 2 or any(count > 1 for _, count in lacking)):
+            raise TableError(
+                f"{sentence}; so no FMR of such a group can be measured. Add people or pairs, or leave the groups out with "
+                "--where or another --by"
+            )
+        told.append(f"{sentence}; their FMR is not measured")
+    return tuple(told)

@@ -15,9 +15,10 @@ from facegap.audit.enrolment import require_possible, search_roles
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
-from facegap.audit.people import require_people
+from facegap.audit.people import require_impostors, require_people
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, named_group, roles_of
+from facegap.derive.comparisons import PairRows
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.inputs.manifests.read import Manifest
@@ -99,7 +100,13 @@ def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Groupi
 
 
 def resolve(
-    table: Manifest, settings: AuditSettings, *, runs_models: bool, compares: bool, thresholds: Verify | None = None
+    table: Manifest,
+    settings: AuditSettings,
+    *,
+    runs_models: bool,
+    compares: bool,
+    thresholds: Verify | None = None,
+    scored: PairRows | None = None,
 ) -> ResolvedAudit:
     """Everything that is decided before the first image; what can only fail is refused here.
 
@@ -107,6 +114,7 @@ def resolve(
     runs_models : whether the models of the settings run here; a black box needs none
     compares    : whether templates are compared, so that thresholds and roles are needed
     thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
+    scored      : rows of the pairs of a file of scores, int64 (m, 2)
 
     Raises
     ------
@@ -137,6 +145,9 @@ def resolve(
     if verify.exclude_pairs is not None:
         excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
     searched = None if identify is None else search_roles(table.frame, identify, verify.seed, roles == EVALUATION)
+    listed = scored if pairs is None else pairs.rows
+    asked = settings.by is not None
+    notes = (*notes, *require_impostors(table.frame, groupings, roles == EVALUATION, listed, asked=asked))
     resolved = ResolvedAudit(
         settings,
         table,

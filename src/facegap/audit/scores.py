@@ -87,7 +87,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     require_usable(pairs, verify.scores, scores.name, distance=verify.distance)
     if decided is not None:
         verify = replace(verify, threshold=(decided,))
-    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify)
+    sides = pairs[["left", "right"]].to_numpy(np.int64)
+    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides)
     resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided)))
     everybody = np.ones(len(table.frame), np.bool_)
     require_one_go(settings)
@@ -99,7 +100,9 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
             scores_sha256=listed.sha256,
             manifest_sha256=None if stated is None else stated.sha256,
         )
-        file = ScoresFile(listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost)
+        file = ScoresFile(
+            listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost, decisions=decided is not None
+        )
         record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
         return finish(resolved, compared(record, resolved, everybody, matching), place)
 

@@ -88,7 +88,10 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
     for point in points:
         same = merged.get(point.threshold)
         if same is not None and point.source not in same.source.split("; and "):
-            point = Operating(point.threshold, f"{same.source}; and {point.source}", same.targets + point.targets)
+            unmet = "; ".join(filter(None, (same.unmet, point.unmet)))
+            point = Operating(
+                point.threshold, f"{same.source}; and {point.source}", same.targets + point.targets, unmet
+            )
         elif same is not None:
             point = same
         merged[point.threshold] = point
@@ -156,8 +159,25 @@ def operating_points(basis: Basis, settings: Verify) -> list[Operating]:
     for target in settings.fmr:
         choice = threshold_among(scores, trials, target, basis.pairs)
         words = f"FMR {target:g} on {basis.words}: {choice.false_matches} of {trials} {among}"
-        found.append(Operating(choice.threshold, words, (target,)))
+        found.append(Operating(choice.threshold, words, (target,), unmet_in_words(choice, scores, settings)))
     return distinct(found)
+
+
+def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify) -> str:
+    """A sentence where equal scores leave no threshold near a target: fewer than half of the allowed false matches.
+
+    scores : float64, falling, of the impostor pairs that are listed
+    """
+    if not choice.allowed or 2 * choice.false_matches >= choice.allowed:
+        return ""
+    tied = float(scores[choice.false_matches])
+    many = int(np.count_nonzero(scores == tied))
+    shown = -tied if settings.distance else tied
+    return (
+        f"no threshold meets FMR {choice.target:g}: {many:,} of {choice.impostor_pairs:,} impostor pairs share the score "
+        f"{shown:.6g}; as matches they would make {choice.false_matches + many:,} false matches where {choice.allowed:,} are "
+        f"allowed. The next stricter threshold was taken, with {choice.false_matches:,} (FMR {choice.fmr:.3g})"
+    )
 
 
 def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Comparisons) -> ThresholdChoice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -95,9 +95,17 @@ def make_manifest(
     ],
     folder: Annotated[Path, typer.Argument(help="The data set's folder")],
     out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
+    subject: Annotated[
+        Literal["folder", "name", "nobody"] | None,
+        typer.Option(help="folders: what names the person, where the folders do not show it"),
+    ] = None,
 ) -> None:
-    """Turn a folder of a public data set, or one folder per person, into a manifest."""
+    """Turn a folder of a public data set, or one folder per person, into a manifest.
+
+    `folders` reads <person>/<image>, and sees years, dates, splits and genders that are no people: it says what it did.
+    """
     from facegap.catalogue.tables import write_manifest
     from facegap.report.text import clean
 
-    typer.echo(clean(write_manifest(adapter, folder, out)))
+    for sentence in write_manifest(adapter, folder, out, subject=subject):
+        typer.echo(clean(sentence))

@@ -14,6 +14,7 @@ from facegap.errors import CardError, PluginError, TableError
 from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import list_models, models_folders
+from facegap.inputs.datasets.folder_levels import SubjectFrom
 from facegap.plugins import installed
 from facegap.report.tables import TextTable
 from facegap.report.text import percent
@@ -108,14 +109,16 @@ def fetch_all(
         yield fetch(cards[name], accept=accept, progress=progress)
 
 
-def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
-    """Write the manifest of a data set's folder, and say what it holds.
+def write_manifest(adapter: str, folder: Path, out: Path | None, *, subject: SubjectFrom | None = None) -> list[str]:
+    """Write the manifest of a data set's folder; sentences on what the folders were taken for and what it holds.
+
+    subject : of the adapter `folders`: what the subject is
 
     Raises
     ------
     TableError : no such adapter, a folder of another shape, or a manifest that is there already
     """
-    from facegap.inputs.datasets.adapters import adapters
+    from facegap.inputs.datasets.adapters import adapters, folders
     from facegap.store.run import csv_bytes, harmless, write_bytes
 
     if adapter not in adapters():
@@ -123,13 +126,18 @@ def write_manifest(adapter: str, folder: Path, out: Path | None) -> str:
     target = out or folder / "manifest.csv"
     if target.exists():
         raise TableError(f"{target}: there is a file already; name another with --out")
-    frame = adapters()[adapter](folder)
+    if subject is not None and adapter != "folders":
+        raise TableError(f"--subject is for the adapter folders; {adapter} knows what its folders are")
+    frame = adapters()[adapter](folder) if subject is None else folders(folder, subject)
     require_manifest_columns(frame, adapter)
     # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
     frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
     by = next((f", read by {plugin}" for plugin in installed("facegap.adapters") if plugin.name == adapter), "")
-    return f"{target}: {len(frame)} images, columns {', '.join(frame.columns)}{by}; next: facegap check {target}"
+    notes = [f"{note[0].upper()}{note[1:]}." for note in frame.attrs.get("notes", ())]
+    people = f" of {frame['subject'].nunique():,} people" if "subject" in frame.columns else ""
+    columns = ", ".join(frame.columns)
+    return [*notes, f"{target}: {len(frame):,} images{people}, columns {columns}{by}; next: facegap check {target}"]
 
 
 def require_manifest_columns(frame: object, adapter: str) -> None:

@@ -87,7 +87,9 @@ def verification_tables(
     least = run.record.min_subjects
     tables = {
         "review_pairs.csv": review_table(pairs, run.manifest),
-        "scores.csv": scores_table(pairs, matched.counts, run.manifest, groupings),
+        "scores.csv": scores_table(pairs, matched.counts, run.manifest, groupings)
+        if run.record.has_curve
+        else pd.DataFrame(),
         "transfer.csv": transfer_table(pairs, run.manifest, groupings, points, operating_of(run), model, level, least),
         "differentials.csv": differentials_table(found, pairs, least),
     }

@@ -169,24 +169,9 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
     """What only runs with comparisons have."""
     if run.matched is None:
         return []
-    pairs = ("threshold", "genuine and impostor pairs")
+    curves = score_sections(run, figures) if run.record.has_curve else []
     return [
-        Section(
-            "scores",
-            "How alike pairs look",
-            "Filled: impostor pairs. Line: genuine pairs. A model that serves a group well keeps the two apart.",
-            (*pairs, "EER"),
-            tuple(figures["scores"]),
-            (PageTable(score_table(run), folded=True),),
-        ),
-        Section(
-            "det",
-            "Refusals against false matches",
-            "Each curve is a group over all thresholds; lower and further left is better. The mark is the threshold in "
-            "use; everybody is grey. A curve ends where no refusal or no false match is left.",
-            ("FMR", "FNMR", "log axis"),
-            tuple(figures["det"]),
-        ),
+        *curves,
         Section(
             "matrix",
             "Who is mistaken for whom",
@@ -210,6 +195,29 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
             "Further right: more strangers taken for one person. Further up: more people refused as themselves.",
             ("FMR", "FNMR"),
             tuple(figures["threshold"]),
+        ),
+    ]
+
+
+def score_sections(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Section]:
+    """Scores and what other thresholds would do; of mere decisions there is neither."""
+    pairs = ("threshold", "genuine and impostor pairs")
+    return [
+        Section(
+            "scores",
+            "How alike pairs look",
+            "Filled: impostor pairs. Line: genuine pairs. A model that serves a group well keeps the two apart.",
+            (*pairs, "EER"),
+            tuple(figures["scores"]),
+            (PageTable(score_table(run), folded=True),),
+        ),
+        Section(
+            "det",
+            "Refusals against false matches",
+            "Each curve is a group over all thresholds; lower and further left is better. The mark is the threshold in "
+            "use; everybody is grey. A curve ends where no refusal or no false match is left.",
+            ("FMR", "FNMR", "log axis"),
+            tuple(figures["det"]),
         ),
     ]
 

@@ -224,12 +224,16 @@ class SentRecord:
 
 @dataclass(frozen=True)
 class ScoresFile:
-    """The file of scores of an audit of scores: its hash, layout, rows, and how many of those have no score."""
+    """The file of scores of an audit of scores: its hash, layout, rows, and how many of those have no score.
+
+    decisions : the scores have two values only, so that there is one threshold, the vendor's, and no curve over others
+    """
 
     sha256: str
     layout: str
     rows: Count
     without_score: Count
+    decisions: bool = False
 
 
 # ---- thresholds ----
@@ -240,11 +244,13 @@ class Operating:
     """A threshold, and where it comes from: printed wherever a rate at it is printed.
 
     targets : the FMR that it was found for; several where they lead to one threshold, none where it was given
+    unmet   : a sentence where equal scores keep the FMR well below its target; empty where it is met
     """
 
     threshold: float
     source: str
     targets: tuple[float, ...] = ()
+    unmet: str = ""
 
 
 @dataclass(frozen=True)
@@ -368,6 +374,11 @@ class RunRecord:
     def operating(self) -> tuple[Operating, ...]:
         """The thresholds of comparisons; none where nothing is compared."""
         return self.comparison.operating if self.comparison else ()
+
+    @property
+    def has_curve(self) -> bool:
+        """Whether comparisons have scores at which other thresholds could be set, and are not mere decisions."""
+        return self.comparison is not None and not (self.scores is not None and self.scores.decisions)
 
     @property
     def transfer_points(self) -> tuple[TransferPoint, ...]:

@@ -76,3 +76,13 @@ def test_two_values_are_decisions_at_the_higher_one() -> None:
     assert decision_threshold(np.array([0.0, 1.0, np.nan, 1.0])) == 1.0
     assert decision_threshold(np.array([0.0, 0.5, 1.0])) is None
     assert decision_threshold(np.array([1.0, np.nan])) is None
+
+
+def test_both_orders_are_trials_where_the_file_names_the_probe(tmp_path: Path) -> None:
+    path = listed(tmp_path, "a,b,0.5", "b,a,0.6", "a,b,0.5", header="probe,reference,score")
+    kept, repeated = each_pair_once(read_scores(path), "s.csv")
+    assert (len(kept), repeated) == (2, 1)
+    assert kept.scores.tolist() == [0.5, 0.6]
+    path = listed(tmp_path, "a,b,0.5", "a,b,0.6", header="probe,reference,score")
+    with pytest.raises(TableError, match=r"rows 1 and 2 of the scores .* keep one of each$"):
+        each_pair_once(read_scores(path), "s.csv")

@@ -135,7 +135,10 @@ def test_a_person_called_nan_is_a_person(tmp_path: Path) -> None:
         ("1 0.5\n2 0.5\n", "scores line 2, column genuine: '2' is neither 1 (genuine) nor 0 or -1 (impostor)"),
         ("a b c\n", "scores line 1: 3 cells; a score file has two"),
         ("left;right;score\n", "separated by semicolons; save the file with commas"),
-        ("left,right\na,b\n", "a header with left, right, score (and genuine), with genuine, score, or with"),
+        (
+            "left,right\na,b\n",
+            "a header with left, right, score (and genuine), with probe, reference, score, with genuine, score, or with",
+        ),
         ("1,0.5\n", "a header with left, right, score"),
         ("left,right,score,left\n", "column left: there is more than one of that name"),
         ("left,right,score,tone\n", "column tone: not a column of a score file"),

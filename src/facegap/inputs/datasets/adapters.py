@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from facegap.errors import TableError
+from facegap.inputs.datasets.folder_levels import SubjectFrom, levels_of
 from facegap.inputs.records import read_records
 from facegap.plugins import extended
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+FAIRFACE_TABLES = ("fairface_label_train.csv", "fairface_label_val.csv", "labels.csv")
 RFW_RACES = ("African", "Asian", "Caucasian", "Indian")
 BFW_RACES = ("asian", "black", "indian", "white")
 UTKFACE_GENDERS = {"0": "male", "1": "female"}
@@ -59,7 +61,7 @@ def fairface(folder: Path) -> pd.DataFrame:
              gender, race, service_test, file as train/1.jpg; the images lie beside them or in
              fairface-img-margin025-trainval/ (or margin125). labels.csv has image in place of file.
     """
-    tables = [folder / name for name in ("fairface_label_train.csv", "fairface_label_val.csv", "labels.csv")]
+    tables = [folder / name for name in FAIRFACE_TABLES]
     tables = [table for table in tables if table.is_file()]
     if not tables:
         raise _other_shape("fairface", folder, "fairface_label_val.csv, fairface_label_train.csv or labels.csv")
@@ -148,14 +150,23 @@ def _utkface_labels(name: str) -> tuple[str, str, str]:
     return fields[0], UTKFACE_GENDERS.get(fields[1], ""), UTKFACE_RACES.get(fields[2], "")
 
 
-def folders(folder: Path) -> pd.DataFrame:
-    """One folder per person: <person>/**/<image>. The folder's name is the subject; there are no labels."""
-    loose = [path for path in _images(folder) if path.parent == folder]
-    if loose:
-        raise TableError(f"{loose[0]}: an image outside any person's folder; move it into one, or out of {folder.name}")
-    frame = _one_folder_per_person(folder, folder)
-    if frame.empty:
+def folders(folder: Path, subject: SubjectFrom | None = None) -> pd.DataFrame:
+    """One folder per person, <person>/**/<image>, whose name is the subject; or folders by year, date, split or gender.
+
+    A folder with a table of labels as FairFace has it is read as `fairface`. What folders were taken for stands in
+    attrs["notes"] of the frame.
+
+    subject : what the subject is where that cannot be seen: the name of the folder, of the file, or nobody
+    """
+    if subject is None and any((folder / name).is_file() for name in FAIRFACE_TABLES):
+        frame = fairface(folder)
+        frame.attrs["notes"] = ["the table of labels beside the images was read, as FairFace has it; nobody is named"]
+        return frame
+    paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in _images(folder)]
+    if not paths:
         raise _other_shape("folders", folder, "<person>/<image>")
+    frame, notes = levels_of(paths, subject)
+    frame.attrs["notes"] = notes
     return frame
 
 

@@ -16,9 +16,9 @@ FEWEST = 3  # pairs of either kind from which on their medians say anything
 
 
 def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
-    """The scores with (a, b) and (b, a) counted once, and how many rows were left out.
+    """The scores with each comparison counted once, and how many rows were left out.
 
-    Only where a file names two images without saying which was the probe. The same comparison with two scores is an error.
+    (a, b) and (b, a) are one comparison, unless the file says which image was the probe. One with two scores is an error.
 
     Raises
     ------
@@ -26,7 +26,9 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
     """
     if listed.named != "image":
         return listed, 0
-    low, high = np.minimum(listed.left, listed.right), np.maximum(listed.left, listed.right)
+    low, high = listed.left, listed.right
+    if not listed.directed:
+        low, high = np.minimum(low, high), np.maximum(low, high)
     keys: IntArray = low * len(listed.names) + high
     _, first, of = np.unique(keys, return_index=True, return_inverse=True)
     if len(first) == len(keys):
@@ -39,8 +41,8 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
         pair = f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}"
         raise TableError(
             f"{name}: rows {j + 1} and {k + 1} of the scores compare {pair} with two scores, {listed.scores[j]:g} and "
-            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one of each, or name the columns probe and reference if both "
-            "are trials"
+            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one of each"
+            + ("" if listed.directed else ", or name the columns probe and reference if both are trials")
         )
     kept: BoolArray = np.zeros(len(keys), np.bool_)
     kept[first] = True

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from facegap.errors import TableError
+from facegap.inputs.lfw_pairs import is_lfw
 
 Named = Literal["subject", "image", "nobody"]
 HEAD_BYTES = 64 * 1024  # the first line of a file lies within these
@@ -40,6 +41,7 @@ class Layout:
     lines_above : lines before the first record
     left, right, genuine, score, attack : which column, None where the file has none
     named     : what left and right are names of
+    directed  : it says which image was the probe, so that (a, b) and (b, a) are two trials
     """
 
     name: str
@@ -52,6 +54,7 @@ class Layout:
     named: Named
     score: str = "score"
     attack: str | None = None
+    directed: bool = False
 
     @property
     def is_csv(self) -> bool:
@@ -62,6 +65,11 @@ class Layout:
 def layout_of(path: Path) -> Layout:
     """The layout that the first line of a file that is not blank speaks of."""
     number, line = _first_line(path)
+    if is_lfw(path):
+        raise TableError(
+            f"{path.name}: this is a list of pairs as LFW publishes it; it has no scores. Give it to facegap audit MANIFEST "
+            "--embed MODEL --pairs, or write a CSV with left,right,score from the scores of your system"
+        )
     where = f"{path.name} line {number}"
     if "," in line:
         names = [name.strip() for name in next(csv.reader([line]))]
@@ -116,12 +124,17 @@ def _csv_layout(names: list[str], line: int, where: str) -> Layout:
         foreign = [name for name in names if name not in ("left", "right", "score", "genuine")]
         genuine = "genuine" if "genuine" in names else None
         found = Layout("left, right, score", columns, ",", line, "left", "right", genuine, "image")
+    elif {"probe", "reference", "score"} <= set(names):
+        foreign = [name for name in names if name not in ("probe", "reference", "score", "genuine")]
+        genuine = "genuine" if "genuine" in names else None
+        name = "probe, reference, score"
+        found = Layout(name, columns, ",", line, "probe", "reference", genuine, "image", directed=True)
     elif {"genuine", "score"} <= set(names):
         foreign = [name for name in names if name not in ("genuine", "score")]
         found = Layout("genuine, score", columns, ",", line, None, None, "genuine", "nobody")
     else:
         raise TableError(
-            f"{where}: a header with left, right, score (and genuine), with genuine, score, or with "
+            f"{where}: a header with left, right, score (and genuine), with probe, reference, score, with genuine, score, or with "
             f"{', '.join(BOB_CSV)} is needed (found: {', '.join(names)}); add it or rename the columns"
         )
     if foreign:

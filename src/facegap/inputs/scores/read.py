@@ -33,6 +33,7 @@ class ScoreList:
     genuine     : int8 (rows,); 1 one person, 0 two people, -1 the file does not say
     scores      : float64 (rows,); NaN where no score came (failure to acquire): kept, and counted by `lost`
     layout      : how the file was understood
+    directed    : the file says which image was the probe, so that (a, b) and (b, a) are two trials of one pair
     sha256      : of the file
     """
 
@@ -44,6 +45,7 @@ class ScoreList:
     named: Named
     layout: str
     sha256: str
+    directed: bool = False
     lost: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +73,7 @@ def read_scores(path: Path) -> ScoreList:
         genuine = np.full(len(found.scores), UNKNOWN_KIND, np.int8) if known is None else known
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ScoreList(left, right, names, genuine, found.scores, layout.named, layout.name, sha256)
+    return ScoreList(left, right, names, genuine, found.scores, layout.named, layout.name, sha256, layout.directed)
 
 
 def _read_fast(path: Path, layout: Layout) -> Columns | None:

@@ -36,7 +36,9 @@ EVERYBODY = "everybody"
 
 
 def det_figures(run: Run) -> list[Figure]:
-    """A chart per grouping; nothing where no group has genuine pairs, as then nobody can be refused."""
+    """A chart per grouping; nothing where no group has genuine pairs, as then nobody can be refused, or of decisions."""
+    if not run.record.has_curve:
+        return []
     table, rates = det_table(run), own_rates(run)
     points = run.record.operating
     threshold = points[0].threshold if points else float("nan")

@@ -32,7 +32,9 @@ LOOKS = {"impostor": ASIDE, "genuine": PALETTE[0]}
 
 
 def score_figures(run: Run) -> list[Figure]:
-    """A chart per grouping with a panel per group, everybody first; nothing where not all scores were counted."""
+    """A chart per grouping with a panel per group, everybody first; nothing where not all scores were counted, or of decisions."""
+    if not run.record.has_curve:
+        return []
     table = histogram_table(run)
     taken: set[str] = set()
     found = []

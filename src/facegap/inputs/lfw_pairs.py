@@ -1,0 +1,98 @@
+"""Lists of pairs as Labeled Faces in the Wild publishes them: pairs.txt, pairsDevTrain.txt, pairsDevTest.txt.
+
+The first line says how many folds and how many pairs of either kind a fold has (or the pairs alone: one fold). A line with
+three cells is one person with two pictures, a line with four cells two people; picture 4 of Ann_Lee is the file
+Ann_Lee/Ann_Lee_0004.jpg. Source: README of Huang, Ramesh, Berg and Learned-Miller (2007), Labeled Faces in the Wild.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from facegap.errors import TableError
+
+MOST_PAIRS = 10_000_000
+MOST_FOLDS = 1_000
+
+
+@dataclass(frozen=True)
+class LfwPair:
+    """One line: its number, and person and picture of either side."""
+
+    line: int
+    left: tuple[str, int]
+    right: tuple[str, int]
+
+    @property
+    def stems(self) -> tuple[str, str]:
+        """File names without folder and suffix: Ann_Lee_0004."""
+        return picture_stem(*self.left), picture_stem(*self.right)
+
+
+def picture_stem(person: str, number: int) -> str:
+    """Name of a picture's file without its suffix."""
+    return f"{person}_{number:04d}"
+
+
+def is_lfw(path: Path) -> bool:
+    """Whether a file begins as these lists do: one or two whole numbers, then a line of one person with two pictures."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = [line[:1000].split() for line in islice(file, 2)]
+    except OSError:
+        return False
+    if len(lines) < 2:
+        return False
+    first, second = lines
+    return (
+        len(first) in (1, 2)
+        and all(cell.isascii() and cell.isdigit() for cell in first)
+        and len(second) in (3, 4)
+        and not any("," in cell for cell in second)
+        and second[1].isdigit()
+        and second[-1].isdigit()
+    )
+
+
+def read_lfw(path: Path) -> list[LfwPair]:
+    """All pairs of a list, in its order; how many there must be of either kind is held to the first line.
+
+    Raises
+    ------
+    TableError : a malformed line, or another number of pairs than the first line says, naming the line
+    """
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = next(file).split()
+        folds, each = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
+        if not (1 <= folds <= MOST_FOLDS and each >= 1 and 2 * folds * each <= MOST_PAIRS):
+            raise TableError(
+                f"{path.name} line 1: LFW's list of pairs with {folds} folds of 2 x {each} pairs are more than {MOST_PAIRS:,} or none"
+            )
+        found = [pair_of(path.name, number, line.split()) for number, line in enumerate(file, start=2) if line.strip()]
+    expected = 2 * folds * each
+    if len(found) != expected:
+        raise TableError(
+            f"{path.name}: LFW's list of pairs with {len(found):,} pairs, but line 1 says {folds} x 2 x {each} = {expected:,}; "
+            "the file is cut off or edited"
+        )
+    for k, pair in enumerate(found):
+        genuine = (k // each) % 2 == 0
+        if genuine != (pair.left[0] == pair.right[0]):
+            raise TableError(
+                f"{path.name} line {pair.line}: a pair of {'one person' if genuine else 'two people'} is due here by line 1 "
+                f"({each} of each kind in turn)"
+            )
+    return found
+
+
+def pair_of(name: str, line: int, cells: list[str]) -> LfwPair:
+    """One line as a pair; TableError with its number where it is none."""
+    if len(cells) == 3:
+        cells = [cells[0], cells[1], cells[0], cells[2]]
+    if len(cells) != 4 or not (cells[1].isdigit() and cells[3].isdigit()):
+        raise TableError(
+            f"{name} line {line}: LFW's lists have 'person 1 2' or 'person 1 person 2'; found {len(cells)} cells"
+        )
+    return LfwPair(line, (cells[0], int(cells[1])), (cells[2], int(cells[3])))
