@@ -78,3 +78,34 @@ def test_one_unreadable_image_in_two_hundred_stops_nothing(tmp_path: Path, toys:
     (tmp_path / "people.csv").write_text("\n".join(lines) + "\n")
     run = audited(tmp_path / "people.csv", **toys.two, by="gender", allow_missing=False)
     assert (run.faces["outcome"] == "unreadable").sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "words", "said"),
+    [
+        (
+            "gender",
+            ("weiblich", "männlich"),
+            r"no label is a class of the predictions \(male, female\); there are 'weiblich' \(20\)",
+        ),
+        ("Gender", ("female", "male"), "the manifest has no column gender.*rename Gender to gender"),
+        ("gender", ("", ""), "the column gender has no label"),
+    ],
+)
+def test_labels_that_no_class_of_the_model_covers_stop_the_audit_before_a_model_is_opened(
+    tmp_path: Path,
+    toys: Any,
+    draw: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    header: str,
+    words: tuple[str, str],
+    said: str,
+) -> None:
+    from facegap.audit import models
+
+    monkeypatch.setattr(models, "load_models", lambda *_: pytest.fail("a model was opened"))
+    table = people(tmp_path, draw)
+    text = table.read_text().replace("female", "F").replace("male", "M").replace("F", words[0]).replace("M", words[1])
+    table.write_text(text.replace("image,gender", f"image,{header}"), encoding="utf-8")
+    with pytest.raises(TableError, match=said):
+        audited(table, **toys.two, allow_missing=False)

@@ -45,9 +45,17 @@ f.jpg,female,0.5,30
 """
 
 
+def with_silence(predictions: str, manifest: str) -> str:
+    """The predictions with a row without an answer for every image that they leave out."""
+    header, *rows = predictions.splitlines()
+    said = {row.partition(",")[0] for row in rows}
+    silent = [name for name in (line.partition(",")[0] for line in manifest.splitlines()[1:]) if name not in said]
+    return "\n".join([header, *rows, *(name + "," * header.count(",") for name in silent)]) + "\n"
+
+
 def write(folder: Path, predictions: str = PREDICTIONS, manifest: str = MANIFEST) -> tuple[Path, Path]:
     (folder / "people.csv").write_text(manifest, encoding="utf-8")
-    (folder / "vendor.csv").write_text(predictions, encoding="utf-8")
+    (folder / "vendor.csv").write_text(with_silence(predictions, manifest), encoding="utf-8")
     return folder / "vendor.csv", folder / "people.csv"
 
 
@@ -72,12 +80,12 @@ def test_a_world_of_seven_images_by_hand(tmp_path: Path) -> None:
     ]
     assert run.predictions["detail"].tolist() == [
         "",
-        "the file of predictions has no row for the image",
+        "the prediction is empty",
         "",
         "",
         "the prediction is empty",
         "",
-        "the file of predictions has no row for the image",
+        "the prediction is empty",
     ]
     assert run.predictions["probability"].tolist()[:1] == [0.9]
     assert rates(run) == {
@@ -129,6 +137,42 @@ def test_recheck_finds_an_answer_that_was_changed_afterwards(tmp_path: Path) -> 
     assert [problem.split(":")[0] for problem in recheck(out)][:1] == ["predictions.parquet"]
 
 
+def test_images_without_a_row_stop_the_audit_by_group_and_count_in_no_rate_where_they_are_allowed(
+    tmp_path: Path,
+) -> None:
+    vendor, people = write(tmp_path)
+    vendor.write_text(PREDICTIONS, encoding="utf-8")
+    with pytest.raises(
+        TableError, match=r"2 of 7 images of the manifest have no row.*1 of 3 female, 0 of 2 male.*--allow-mis"
+    ):
+        audit_predictions(vendor, people, by="gender")
+    run = audit_predictions(vendor, people, by="gender", faces={"allow_missing": True})
+    assert run.predictions["outcome"].tolist()[1] == "not_shown"
+    assert run.predictions["detail"].tolist()[1] == "the file of predictions has no row for the image"
+    assert rates(run) == {
+        "no_answer_rate": (1, 5),
+        "error_rate_answered": (1, 3),
+        "error_rate_all": (2, 4),
+        "age_error_over_5": (1, 5),
+    }
+    assert run.record.warnings[0].startswith("2 of 7 images of the manifest have no row in the file of predictions")
+
+
+def test_predictions_that_say_nothing_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="every prediction is empty or a word for nothing"):
+        audit_predictions(*write(tmp_path, "image,prediction\na.jpg,None\nb.jpg,nan\n"), by="gender")
+
+
+@pytest.mark.parametrize(
+    ("column", "cure"), [("Gender", "rename Gender to gender"), ("Sex", "rename Sex to gender"), ("tone", "add it")]
+)
+def test_a_manifest_without_gender_is_refused_where_gender_is_answered(tmp_path: Path, column: str, cure: str) -> None:
+    manifest = MANIFEST.replace("gender", column).replace(",30", "").replace(",age", "")
+    answers = "image,prediction\na.jpg,female\nd.jpg,male\n"
+    with pytest.raises(TableError, match=rf"the manifest has no column gender.*{cure}"):
+        audit_predictions(*write(tmp_path, answers, manifest))
+
+
 def test_a_box_that_says_male_to_all_is_wrong_about_every_woman(tmp_path: Path) -> None:
     answers = "image,prediction\n" + "".join(f"{name}.jpg,male\n" for name in "abcde")
     run = audit_predictions(*write(tmp_path, answers), by="gender")
@@ -150,11 +194,8 @@ def test_classes_that_are_named_turn_other_words_into_no_answer(tmp_path: Path) 
             audit_predictions(*write(tmp_path, answers), classes=wrong)
 
 
-def test_labels_that_the_box_cannot_give_and_a_missing_gender_are_said(tmp_path: Path) -> None:
+def test_labels_that_the_box_cannot_give_are_said(tmp_path: Path) -> None:
     assert any("'x' are outside the classes" in text for text in audit_predictions(*write(tmp_path)).record.warnings)
-    run = audit_predictions(*write(tmp_path, "image,prediction\na.jpg,f\n", "image\na.jpg\n"))
-    assert "the manifest has no column gender, so no prediction can be judged" in run.record.warnings
-    assert rates(run)["no_answer_rate"] == (0, 1)
 
 
 def test_ages_alone_can_be_audited(tmp_path: Path) -> None:

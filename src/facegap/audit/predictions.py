@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
+from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
 from facegap.audit.manifests import prediction_words
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import people_of, resolve
@@ -26,7 +27,6 @@ from facegap.vision.pipeline import NO_DETECTOR
 
 NO_ROW = "the file of predictions has no row for the image"
 EMPTY = "the prediction is empty"
-MOST_WORDS = 8  # of a column, in a message
 
 
 def audit_predictions(
@@ -50,7 +50,16 @@ def audit_predictions(
     require_known_images(answers, table, predictions.name)
     resolved = resolve(table, settings, runs_models=False, compares=False)
     chosen = chosen_classes(classes, answers, table)
-    require_something_to_judge(answers, table, chosen)
+    ages = answers.frame["age"]
+    require_answers(answers.frame["prediction"], chosen, ages)
+    require_labels(table, chosen, says_age=bool(ages.notna().any()))
+    absent = absent_rows(table.frame, answers.frame["image"])
+    told = rows_without_answer(table.frame, absent, resolved.groupings)
+    if told and not settings.faces.allow_missing:
+        raise TableError(
+            f"{predictions.name}: {told} Add them, with an empty prediction where the box gave no answer, leave the images out with "
+            "--where, or pass --allow-missing: then they count in no rate"
+        )
     rows = answered_rows(table.frame, answers, chosen)
     name = model or predictions.stem
     request = replace(
@@ -61,7 +70,12 @@ def audit_predictions(
         record,
         classes=chosen,
         says_age=bool(answers.frame["age"].notna().any()),
-        warnings=(*record.warnings, *answer_warnings(answers, chosen), *label_warnings(table, chosen)),
+        warnings=(
+            *([told] if told else []),
+            *record.warnings,
+            *answer_warnings(answers, chosen),
+            *label_warnings(table, chosen),
+        ),
     )
     evidence = Evidence(
         record, check(rows_of_faces(rows), FACES, "faces"), predictions_table(rows, table.frame, chosen)
@@ -111,36 +125,6 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, ta
     return tuple(sorted(labels or given))
 
 
-def require_something_to_judge(answers: Predictions, table: Manifest, classes: Sequence[str]) -> None:
-    """Refuse an audit in which no prediction can be right or wrong, with the words seen and the words expected.
-
-    Raises
-    ------
-    TableError : no label is a class, or no prediction is one
-    """
-    if not classes or "gender" not in table.frame.columns:
-        return
-    labels, said = table.frame["gender"], answers.frame["prediction"]
-    expected = ", ".join(classes)
-    if not labels.isin(list(classes)).any():
-        raise TableError(
-            f"column gender: no label is a class of the predictions ({expected}); there are {words_seen(labels, UNKNOWN)}. "
-            "Translate them, for example --map gender:weiblich=female,gender:maennlich=male, or name the classes with --classes"
-        )
-    if not said.isin(list(classes)).any():
-        raise TableError(
-            f"column prediction: no prediction is one of the classes ({expected}); there are {words_seen(said, '')}. Translate "
-            "them, for example --map prediction:0=female,1=male, or name the classes with --classes"
-        )
-
-
-def words_seen(words: pd.Series, nothing: str) -> str:
-    """The commonest words of a column with their numbers, for a message."""
-    counts = words[words != nothing].value_counts()
-    told = ", ".join(f"{str(word)!r} ({count:,})" for word, count in counts.head(MOST_WORDS).items())
-    return (told + (f" and {len(counts) - MOST_WORDS} more" if len(counts) > MOST_WORDS else "")) or "none"
-
-
 def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
     """The words of a box that are none of its classes, with counts: they are no answer."""
     said = answers.frame["prediction"]
@@ -170,6 +154,7 @@ def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[s
             "probability": found["probability"].where(~foreign),
             "age": found["age"],
             "answer_detail": detail,
+            "sent": ~missing,
         }
     )
 
@@ -189,7 +174,7 @@ def label_warnings(table: Manifest, classes: Sequence[str]) -> list[str]:
     if not classes:
         return []
     if "gender" not in table.frame.columns:
-        return ["the manifest has no column gender, so no prediction can be judged"]
+        return ["the manifest has no column gender, so ages alone are judged"]
     outside = table.frame["gender"][~table.frame["gender"].isin([*classes, UNKNOWN])].value_counts()
     return [
         f"{count} images labelled {label!r} are outside the classes {', '.join(classes)}: shown, never an error"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.audit.enrolment import require_possible, search_roles
+from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
@@ -123,6 +124,7 @@ def resolve(
     """
     groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
     models = choose_models(settings) if runs_models else ChosenModels()
+    require_labels(table, models.classes, says_age=models.says_age)
     verify, identify = settings.verify, settings.identify
     if identify is not None:
         require_possible(identify, verify, settings.embed)

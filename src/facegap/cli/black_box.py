@@ -27,7 +27,18 @@ def audit_predictions(
     manifest: ManifestPath,
     settings: Annotated[
         AuditSettings,
-        Only("by", "groups", "seed", "allow_outside", "folder", said={"seed": "Seed of resampled labels"}),
+        Only(
+            "by",
+            "groups",
+            "seed",
+            "allow_outside",
+            "allow_missing",
+            "folder",
+            said={
+                "seed": "Seed of resampled labels",
+                "allow_missing": "Go on although images have no row in the predictions; they count in no rate",
+            },
+        ),
     ],
     model: Annotated[str | None, typer.Option(help="What the tables call the box [default: the file's name]")] = None,
     classes: Annotated[

@@ -54,6 +54,8 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, 
                 hint = (
                     f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(labels) or 'no label column'}"
                 )
+                if name.casefold() == "sex" and "gender" in labels:
+                    hint = "; the column sex is read as gender: write gender"
                 hint = next((cure for start, cure in JOINED.items() if name.startswith(start)), hint)
                 raise TableError(f"--by: the manifest has no label column {name!r}{hint}")
         if len(set(grouping)) < len(grouping):
