@@ -96,14 +96,20 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 def options_of(only: Only) -> Iterator[Option]:
     """The options of the settings that a command has, in the order of the settings classes."""
-    kinds = {
-        section: get_type_hints(kind, localns={"CallableModel": CallableModel})
-        for section, kind in {"": AuditSettings, **SECTIONS}.items()
-    }
+    kinds = kinds_of_settings()
     for section, one in leaves():
         known = one.metadata.get(SETTING)
         if known is not None and known.option and only.has(section, one.name):
             yield option_of(one, known, kinds[section][one.name], only.said.get(one.name, known.help), section)
+
+
+@functools.cache
+def kinds_of_settings() -> Mapping[str, Mapping[str, Any]]:
+    """The type of every setting by section and name; resolved once, as --help of everything asks for it."""
+    return {
+        section: get_type_hints(kind, localns={"CallableModel": CallableModel})
+        for section, kind in {"": AuditSettings, **SECTIONS}.items()
+    }
 
 
 def option_of(one: Field[Any], known: Setting, kind: Any, help: str, section: str) -> Option:
