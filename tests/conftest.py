@@ -27,6 +27,7 @@ pytest_plugins = [
     "fixtures.campaigns",
     "fixtures.charts",
     "fixtures.circle",
+    "fixtures.command_lines",
     "fixtures.packages",
     "fixtures.reports",
     "fixtures.sites",

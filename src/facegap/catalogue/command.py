@@ -34,6 +34,8 @@ def check(
 ) -> None:
     """Check a manifest before any model runs: its files, its groups, and the difference that they could show.
 
+    facegap check people.csv --by 'gender,gender*race'
+
     Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as that of
     the audit would be.
     """
@@ -51,7 +53,10 @@ def check(
 
 @with_settings
 def models(settings: Annotated[AuditSettings, Only("models_dir")]) -> None:
-    """List the model cards: task, size, licence, commercial use, and whether the file is on this machine."""
+    """List the model cards: task, size, licence, commercial use, and whether the file is on this machine.
+
+    facegap models --models-dir MODELS
+    """
     from facegap.catalogue.tables import models_table
     from facegap.report.terminal import print_tables
 
@@ -62,7 +67,10 @@ def datasets(
     name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
 ) -> None:
-    """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell."""
+    """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell.
+
+    facegap datasets fairface
+    """
     from facegap.catalogue.tables import datasets_table, datasets_text
     from facegap.report.terminal import print_tables
 
@@ -78,7 +86,10 @@ def fetch(
         bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")
     ] = False,
 ) -> None:
-    """Download weights by card into the user's cache: https only, checked by sha256 before first use."""
+    """Download weights by card into the user's cache: https only, checked by sha256 before first use.
+
+    facegap fetch yunet faceapi_age_gender
+    """
     from facegap.catalogue.tables import fetch_all
     from facegap.report.terminal import confirm_licence, download_bar
 
@@ -103,6 +114,8 @@ def make_manifest(
     """Turn a folder of a public data set, or one folder per person, into a manifest.
 
     `folders` reads <person>/<image>, and sees years, dates, splits and genders that are no people: it says what it did.
+
+    facegap manifest fairface FairFace --out people.csv
     """
     from facegap.catalogue.tables import write_manifest
     from facegap.report.text import clean

@@ -50,6 +50,8 @@ def audit_predictions(
     """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
 
     Images without a row, or with an empty prediction, count as no answer; see docs/black_boxes.md.
+
+    facegap audit-predictions answers.csv people.csv --by 'gender,gender*race' --out run
     """
     from facegap.audit.predictions import audit_predictions as run_audit
 
@@ -79,6 +81,8 @@ def audit_embeddings(
     """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
 
     Rows of zeros, or with NaN, are faces that gave no template: they count as lost, never dropped.
+
+    facegap audit-embeddings templates.npy people.csv --by gender --fmr 0.001 --out run
     """
     from facegap.audit.scores import audit_embeddings as run_audit
 
@@ -111,6 +115,8 @@ def audit_scores(
     """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
 
     Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost.
+
+    facegap audit-scores scores.csv --manifest people.csv --by gender --fmr 0.001 --out run
     """
     from facegap.audit.scores import audit_scores as run_audit
 

@@ -40,7 +40,10 @@ def report(
 
 
 def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
-    """Hash every file of a run and derive its tables again from the stored rows."""
+    """Hash every file of a run and derive its tables again from the stored rows.
+
+    facegap recheck run
+    """
     from facegap.audit.run import recheck as check_again
     from facegap.cli.app import print_error
     from facegap.report.text import clean
