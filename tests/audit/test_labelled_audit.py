@@ -244,7 +244,7 @@ def test_a_run_killed_at_its_tables_ends_with_those_of_an_unbroken_one(
     assert not (tmp_path / "run" / "parts").exists()
 
 
-def test_a_closed_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: Path) -> None:
+def test_a_black_box_is_audited_by_tone_too(files: dict[str, Path], tmp_path: Path) -> None:
     run = audit_predictions(
         files["said"],
         files["people"],

@@ -111,7 +111,7 @@ def test_steps_begin_where_the_one_before_ended_and_what_is_set_aside_is_not_los
     assert steps["matched"].kind == steps["answered"].kind == "failure"
 
 
-def test_steps_of_a_closed_box_begin_at_all_images() -> None:
+def test_steps_of_a_black_box_begin_at_all_images() -> None:
     assert [
         (step.stage, step.began) for step in steps_of({"images": 10, "labelled": 9, "answered": 8, "right": 7})
     ] == [

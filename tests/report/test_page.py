@@ -133,7 +133,7 @@ def test_terms_of_the_verdict_table_are_explained_above_it(pages: dict[str, str]
     assert "<dt>FMR</dt>" not in pages["answered"]
 
 
-def test_a_box_that_hands_over_templates_is_called_a_closed_box_and_not_its_own_detector(pages: dict[str, str]) -> None:
+def test_a_box_that_hands_over_templates_is_called_a_black_box_and_not_its_own_detector(pages: dict[str, str]) -> None:
     about = re.search(r'<p class="about">(.*?)</p>', pages["compared"], re.DOTALL)
     assert about
     assert about[1].startswith("black box <strong>")
@@ -356,7 +356,7 @@ def test_a_tail_that_is_not_the_usual_one_is_in_the_command(compared_run: tuple[
     assert "--tail-limit 5000" in command_of(replace(record, request=replace(record.request, settings=settings)))
 
 
-def test_closed_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
+def test_black_boxes_name_their_own_commands(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> None:
     assert command_of(compared_run[1].record).startswith("facegap audit-embeddings TEMPLATES.npy MANIFEST.csv --")
     assert command_of(answered_run[1].record).startswith("facegap audit-predictions PREDICTIONS.csv MANIFEST.csv")
 

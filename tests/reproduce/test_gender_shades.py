@@ -194,7 +194,7 @@ def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, 
         assert "source = secondary" in (folder / "report.html").read_text()
 
 
-def test_kept_files_are_what_the_closed_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
+def test_kept_files_are_what_the_black_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
     from fixtures.settings import audit_predictions
 
     reproduction, out = kept
@@ -238,7 +238,7 @@ def test_only_tables_that_are_known_can_be_reproduced() -> None:
     assert list(REPRODUCTIONS) == ["gender-shades"]
 
 
-def test_answers_of_a_closed_box_can_be_viewed_so_too(kept: tuple[Reproduction, Path], tmp_path: Path) -> None:
+def test_answers_of_a_black_box_can_be_viewed_so_too(kept: tuple[Reproduction, Path], tmp_path: Path) -> None:
     files = [str(kept[1] / name) for name in ("ibm.csv", "people.csv")]
     shown = CliRunner().invoke(
         app, ["audit-predictions", *files, "--view", "gender-shades", "--by", "gender", "--out", str(tmp_path / "run")]
