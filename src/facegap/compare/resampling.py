@@ -12,7 +12,7 @@ from facegap.derive.comparisons import (
     false_match_rate,
     false_non_match_rate,
     genuine_errors,
-    images_of,
+    templates_of,
 )
 from facegap.derive.metrics import metric_of
 from facegap.statistics.clusters import clustered_rates
@@ -70,7 +70,7 @@ def pair_rate(pairs: Comparisons, threshold: float, inside: BoolArray, people: i
         return PairRate(people, wrong, errors, None, tried, trials)
     left_out = between(pairs.excluded, taking_part, None)
     strangers = left_out[pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]]
-    images = images_of(pairs.subjects, taking_part).astype(np.float64)
+    images = templates_of(pairs.subjects, taking_part).astype(np.float64)
     return PairRate(people, wrong, errors, images, *by_people(pairs, strangers))
 
 

@@ -1,7 +1,8 @@
 """The comparisons of a run in one shape, whether all pairs were compared or only those that a list names.
 
-False matches are few, so only the highest impostor pairs are listed; how many pairs there were is counted from the
-images of each subject. Where a list named the pairs (a black box hands over scores), all of them are listed.
+The unit that is compared is a template; today each image gives one, and rows are those of the table of images. False
+matches are few, so only the highest impostor pairs are listed; how many pairs there were is counted from the templates of
+each subject. Where a list named the pairs (a black box hands over scores), all of them are listed.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
-PairRows = IntArray  # (m, 2) rows of the table of images
+PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images stands for the template it gave
 MOST_COUNTED_GROUPS = 64  # counts are kept per pair of groups; finer crossings are counted as one group
 
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Pairs of n images.
+    """Pairs of n templates, those that were lost included.
 
-    subjects        : int64 (n,), code of the person of each image, 0..S-1
-    enrolled        : bool (n,), the image gave a template
-    counted         : bool (n,), the image takes part (others are of the threshold set)
+    subjects        : int64 (n,), code of the person of each template, 0..S-1
+    enrolled        : bool (n,), there is a template; False where it was lost
+    counted         : bool (n,), the template takes part (others are of the threshold set)
     impostor        : int64 (m, 2), rows of the listed impostor pairs, by falling score; lost templates last
     impostor_scores : float64 (m,), NaN where a template was lost
     floor           : every impostor pair with a score from here on is listed; -inf where all are
     genuine, genuine_scores : every genuine pair likewise, in any order
     excluded        : int64 (k, 2), rows of pairs that are counted nowhere, each once
     tail_limit      : length that the list of impostor pairs was bounded to
-    listed_only     : only the listed pairs were compared; otherwise all pairs of counted images, less `excluded`
+    listed_only     : only the listed pairs were compared; otherwise all pairs of counted templates, less `excluded`
     people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
     """
 
@@ -76,9 +77,9 @@ class Comparisons:
 def false_match_rate(
     pairs: Comparisons, threshold: float, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
 ) -> Rate:
-    """FMR of the images in a group (`second` None), or of one group against another; GFAR where `generalised`.
+    """FMR of the templates in a group (`second` None), or of one group against another; GFAR where `generalised`.
 
-    first, second : bool (n,), images of each group; no image is in both
+    first, second : bool (n,), templates of each group; none is in both
     generalised   : pairs with a lost template are trials too, and no false match: GFAR = false matches / all pairs
     """
     if pairs.listed_only:
@@ -89,10 +90,10 @@ def false_match_rate(
     wrong = between(
         pairs.false_matches(threshold), first & taking_part, None if second is None else second & taking_part
     )
-    images = images_of(pairs.subjects, first & taking_part)
-    others = None if second is None else images_of(pairs.subjects, second & taking_part)
+    templates = templates_of(pairs.subjects, first & taking_part)
+    others = None if second is None else templates_of(pairs.subjects, second & taking_part)
     left, right = pairs.subjects[wrong[:, 0]], pairs.subjects[wrong[:, 1]]
-    rate = dyadic_fmr(left, right, np.ones(len(wrong), np.int64), images=images, other_images=others, level=level)
+    rate = dyadic_fmr(left, right, np.ones(len(wrong), np.int64), images=templates, other_images=others, level=level)
     left_out = between(pairs.excluded, first & taking_part, None if second is None else second & taking_part)
     impostors = pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]
     return less_trials(rate, int(impostors.sum()))
@@ -101,7 +102,7 @@ def false_match_rate(
 def false_non_match_rate(
     pairs: Comparisons, threshold: float, group: BoolArray, *, generalised: bool, level: float
 ) -> Rate:
-    """FNMR of genuine pairs with both images in a group; GFRR where `generalised`: a lost template is an error too."""
+    """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
     chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
     subjects = pairs.subjects[pairs.genuine[chosen, 0]]
     return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=np.ones(len(wrong), np.int64), level=level)
@@ -119,18 +120,18 @@ def genuine_errors(
 
 
 def between(rows: PairRows, first: BoolArray, second: BoolArray | None) -> PairRows:
-    """The pairs within a group, or between two with the first group's image in front."""
+    """The pairs within a group, or between two with the first group's template in front."""
     inside, swapped = placed(rows[:, 0], rows[:, 1], first, second)
     return np.where(swapped[inside, None], rows[inside][:, ::-1], rows[inside])
 
 
 def both(chosen: BoolArray, rows: PairRows) -> BoolArray:
-    """Per pair whether both images are chosen; several times faster than a reduction over an axis of two."""
+    """Per pair whether both templates are chosen; several times faster than a reduction over an axis of two."""
     return np.asarray(chosen[rows[:, 0]] & chosen[rows[:, 1]])
 
 
-def images_of(subjects: IntArray, rows: BoolArray) -> IntArray:
-    """Images per subject among some rows, int64 (S,)."""
+def templates_of(subjects: IntArray, rows: BoolArray) -> IntArray:
+    """Templates per subject among some rows, int64 (S,)."""
     return np.bincount(subjects[rows], minlength=int(subjects.max(initial=-1)) + 1).astype(np.int64)
 
 
@@ -154,7 +155,7 @@ def less_trials(rate: Rate, excluded: int) -> Rate:
 
 
 def lost_genuine_pairs(subjects: IntArray, enrolled: BoolArray, counted: BoolArray) -> PairRows:
-    """Genuine pairs of counted images of which at least one gave no template, int64 (m, 2), left < right."""
+    """Genuine pairs of counted templates of which at least one was lost, int64 (m, 2), left < right."""
     lost = np.flatnonzero(counted & ~enrolled)
     members = np.flatnonzero(counted & np.isin(subjects, subjects[lost]))
     order = members[np.argsort(subjects[members], kind="stable")]
@@ -168,16 +169,16 @@ def lost_genuine_pairs(subjects: IntArray, enrolled: BoolArray, counted: BoolArr
     return np.concatenate(found)
 
 
-def without(pairs: PairRows, excluded: PairRows, images: int) -> BoolArray:
+def without(pairs: PairRows, excluded: PairRows, templates: int) -> BoolArray:
     """Whether each pair stays, bool (m,): it is not among the excluded, in either order."""
     if not len(excluded):
         return np.ones(len(pairs), np.bool_)
-    keys = [np.sort(rows, axis=1) @ np.array([images, 1]) for rows in (pairs, excluded)]
+    keys = [np.sort(rows, axis=1) @ np.array([templates, 1]) for rows in (pairs, excluded)]
     return ~np.isin(*keys)
 
 
 def as_rows(structured: AnyArray, rows: IntArray) -> PairRows:
-    """Pairs of a structured (left, right, score) array as rows of the table of images, int64 (m, 2)."""
+    """Pairs of a structured (left, right, score) array as rows of the run's templates, int64 (m, 2)."""
     return rows[np.stack([structured["left"], structured["right"]], axis=1).astype(np.int64)]
 
 
@@ -191,16 +192,16 @@ def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, 
     scores: FloatArray = pairs.impostor_scores[:made][both(inside, pairs.impostor[:made])]
     if pairs.listed_only:
         return scores, len(scores)
-    images = images_of(pairs.subjects, inside)
+    templates = templates_of(pairs.subjects, inside)
     left_out = between(pairs.excluded, inside, None)
     impostors = int((pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]).sum())
-    return scores, int(images.sum() ** 2 - (images**2).sum()) // 2 - impostors
+    return scores, int(templates.sum() ** 2 - (templates**2).sum()) // 2 - impostors
 
 
 def counted_comparisons(
     counts: ScoreCounts, subjects: IntArray, enrolled: BoolArray, counted: BoolArray, excluded: PairRows
 ) -> Comparisons:
-    """All pairs of the counted images, as the matching loop counted them among those with a template."""
+    """All pairs of the counted templates, as the matching loop counted them among those that were not lost."""
     rows = np.flatnonzero(enrolled & counted)
     lost = lost_genuine_pairs(subjects, enrolled, counted)
     lost = lost[without(lost, excluded, len(subjects))]
@@ -227,7 +228,7 @@ def listed_comparisons(
     excluded: PairRows,
     cells: IntArray | None = None,
 ) -> Comparisons:
-    """Only the pairs that a list named: left, right (rows of the table of images), genuine, score (NaN: lost).
+    """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost).
 
     cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
             groups are wanted
@@ -256,7 +257,7 @@ def listed_comparisons(
 
 
 def finest_cells(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> IntArray:
-    """Per image the cell of all attributes of all groupings at once, int64 (n,); every group is made of whole cells."""
+    """Per template the cell of all attributes of all groupings at once, int64 (n,); every group is made of whole cells."""
     columns = [name for name in attribute_columns(groupings) if name in manifest.columns]
     if not columns:
         return np.zeros(len(manifest), np.int64)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, images_of
+from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, templates_of
 from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.verification import GroupRates
 from facegap.statistics.differentials import MEASURES, GroupCounts, Measure, differential
@@ -110,20 +110,20 @@ def dealt_counts(
     code = np.full(len(entry.cells.groups), -1)
     code[list(chosen)] = np.arange(len(chosen))
     inside: BoolArray = np.asarray(pairs.counted & (code[entry.cells.codes] >= 0))
-    subjects, image_labels = pairs.subjects[inside], code[entry.cells.codes[inside]]
+    subjects, template_labels = pairs.subjects[inside], code[entry.cells.codes[inside]]
     people, first, of = np.unique(subjects, return_index=True, return_inverse=True)
-    labels = image_labels[first]
-    if pairs.listed_only or not np.array_equal(labels[of], image_labels):
+    labels = template_labels[first]
+    if pairs.listed_only or not np.array_equal(labels[of], template_labels):
         return None
     place = np.full(int(pairs.subjects.max()) + 1, -1)
     place[people] = np.arange(len(people))
     threshold = entry.operating.threshold
     wrong = pairs.false_matches(threshold)
     wrong = place[pairs.subjects[wrong[both(inside, wrong)]]]
-    images = images_of(pairs.subjects, inside & pairs.enrolled)[people]
+    templates = templates_of(pairs.subjects, inside & pairs.enrolled)[people]
     tried, missed = genuine_errors(pairs, threshold, inside, generalised=False)
     mates = place[pairs.subjects[pairs.genuine[tried, 0]]]
-    false_matches = counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), images, len(chosen))
+    false_matches = counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), templates, len(chosen))
     left_out = place[pairs.subjects[between(pairs.excluded, inside & pairs.enrolled, None)]]
     false_non_matches = counts_per_subject(
         np.bincount(mates[missed], minlength=len(people)), np.bincount(mates, minlength=len(people)), len(chosen)

@@ -12,22 +12,22 @@ from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 @dataclass(frozen=True, eq=False)
 class ListedPeople:
-    """Impostor pairs summed by pair of units; a unit is one person's images in one cell of all attributes.
+    """Impostor pairs summed by pair of units; a unit is one person's templates in one cell of all attributes.
 
-    unit_of   : int64 (n,), unit of each image; every group is made of whole units
+    unit_of   : int64 (n,), unit of each template; every group is made of whole units
     subjects  : int64 (U,), person of each unit, rising
-    images    : int64 (U,), one image of each unit
+    templates : int64 (U,), one template of each unit
     low, high : int64 (R,), units of each row, ordered by the pair of people
     pair      : int64 (R,), number of the pair of people of each row, rising
     starts    : int64 (P + 1,), where the rows of each pair of people begin
-    tried     : int64 (2, R), image pairs of each row: with a score, and all
+    tried     : int64 (2, R), pairs of templates of each row: with a score, and all
     row_of    : int64 (m,), row of each impostor pair, by falling score
     sums      : what is known already, by group and by whether lost templates count
     """
 
     unit_of: IntArray
     subjects: IntArray
-    images: IntArray
+    templates: IntArray
     low: IntArray
     high: IntArray
     pair: IntArray
@@ -39,7 +39,7 @@ class ListedPeople:
     def rate(self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float) -> Rate:
         """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
 
-        first, second : bool (n,), images of each group
+        first, second : bool (n,), templates of each group
         """
         one, other = self.units_in(first), None if second is None else self.units_in(second)
         key = (one.tobytes(), b"" if other is None else other.tobytes(), generalised)
@@ -55,10 +55,10 @@ class ListedPeople:
         across = other is not None
         return fmr_of_sums(left, right, errors_of_pair, trials, self.sums[key], across=across, level=level)
 
-    def units_in(self, images: BoolArray) -> BoolArray:
-        """The units of a group of images."""
-        units = images[self.images]
-        assert np.array_equal(units[self.unit_of], images), "a group takes a unit apart"
+    def units_in(self, templates: BoolArray) -> BoolArray:
+        """The units of a group of templates."""
+        units = templates[self.templates]
+        assert np.array_equal(units[self.unit_of], templates), "a group takes a unit apart"
         return units
 
     def trial_sums(self, one: BoolArray, other: BoolArray | None, tried: IntArray) -> TrialSums:
@@ -90,13 +90,13 @@ class ListedPeople:
 def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made: int) -> ListedPeople:
     """Sum impostor pairs by people.
 
-    subjects, cells : int64 (n,), person of each image, and cell of all attributes that any group is made of
-    impostor        : int64 (m, 2), images of each pair, the `made` pairs with a score in front
+    subjects, cells : int64 (n,), person of each template, and cell of all attributes that any group is made of
+    impostor        : int64 (m, 2), templates of each pair, the `made` pairs with a score in front
     """
     keys = subjects * (int(cells.max(initial=0)) + 1) + cells
-    _, images, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    _, templates, inverse = np.unique(keys, return_index=True, return_inverse=True)
     unit_of = inverse.reshape(-1).astype(np.int64)
-    of_unit = subjects[images]  # rising, so that the lower unit is the lower person's
+    of_unit = subjects[templates]  # rising, so that the lower unit is the lower person's
     sides = unit_of[impostor[:, 0]], unit_of[impostor[:, 1]]
     low, high = np.minimum(*sides), np.maximum(*sides)
     # Rows of one pair of people must be neighbours: the pair first, then which of their units.
@@ -112,7 +112,7 @@ def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made:
     return ListedPeople(
         unit_of,
         of_unit,
-        images,
+        templates,
         low,
         high,
         np.cumsum(fresh) - 1,
@@ -125,7 +125,7 @@ def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made:
 def placed(left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:
     """Per pair: whether it lies within a group, or between two, and whether its right side is of the first group then.
 
-    left, right : int64 (m,), images or units; first, second : bool, of each of those whether it is in the group
+    left, right : int64 (m,), templates or units; first, second : bool, of each of those whether it is in the group
     """
     if second is None:
         return first[left] & first[right], np.zeros(len(left), np.bool_)

@@ -16,7 +16,7 @@ from facegap.derive.comparisons import (
     false_match_rate,
     false_non_match_rate,
     genuine_errors,
-    images_of,
+    templates_of,
 )
 from facegap.derive.gaps import Family
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
@@ -59,12 +59,12 @@ def group_rates(
 
 
 def rates_of_group(pairs: Comparisons, threshold: float, group: BoolArray, level: float) -> dict[str, Rate]:
-    """The four rates of one group: both images of a pair belong to it."""
+    """The four rates of one group: both templates of a pair belong to it."""
     return {metric.name: rate_of_group(pairs, metric, threshold, group, level) for metric in PAIR_METRICS}
 
 
 def rate_of_group(pairs: Comparisons, metric: Metric, threshold: float, group: BoolArray, level: float) -> Rate:
-    """One rate of comparisons of one group: both images of a pair belong to it."""
+    """One rate of comparisons of one group: both templates of a pair belong to it."""
     if metric.is_impostor:
         return false_match_rate(pairs, threshold, group, None, generalised=metric.counts_lost, level=level)
     return false_non_match_rate(pairs, threshold, group, generalised=metric.counts_lost, level=level)
@@ -164,5 +164,5 @@ def people_sums(
         made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
         tried = pairs.subjects[between(pairs.impostor[made], group, None)]
         return errors, np.bincount(tried.ravel(), minlength=people)
-    images = images_of(pairs.subjects, taking_part)
-    return errors, images * (images.sum() - images)
+    templates = templates_of(pairs.subjects, taking_part)
+    return errors, templates * (templates.sum() - templates)

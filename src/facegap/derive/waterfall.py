@@ -98,7 +98,7 @@ def stages_of(
                                      says by which policy. enrolled has outcome ok
     labelled, answered, right      : with a classifier: with a class of the model, with an answer, with the right one
     set_aside, compared, with_mate, matched : with an embedder. set_aside are the images with a template on which the
-                                     threshold was found; they were not lost. compared with at least one other image;
+                                     threshold was found; they were not lost. compared with at least one other template;
                                      with_mate has a genuine pair; matched has every genuine pair accepted
     """
     outcome = faces["outcome"].to_numpy()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facegap.derive.comparisons import Comparisons, between, genuine_errors, images_of
+from facegap.derive.comparisons import Comparisons, between, genuine_errors, templates_of
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
@@ -138,7 +138,7 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
     listed = pairs.false_matches(point.threshold)
     for name, group in zip(known_names(cells), known_groups(cells), strict=True):
         usable = group & pairs.counted & pairs.enrolled
-        count = images_of(pairs.subjects, usable)
+        count = templates_of(pairs.subjects, usable)
         present = np.flatnonzero(count)
         if len(present) < run.record.min_subjects:
             continue
