@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 from xml.etree import ElementTree
 
-import pandas as pd
 import pytest
 
 from facegap.compare.charts import comparison_figures
+from facegap.compare.rows import ComparisonRows, Machine, SideRow, SpeedRow
 from facegap.report.figures.render import drawn
 from facegap.report.figures.style import INK, Figure
+from facegap.types import Rate
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</text><script>alert(1)</script>"
 
 
-def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+def compared_rows() -> ComparisonRows:
     """Rates of two groups in two models, and the worst of each at its time."""
-    shared = {"metric": "error_rate_all", "threshold": float("nan"), "family": "town", "ranked": True}
-    sides = pd.DataFrame(
-        [
-            {
-                **shared,
-                "run": run,
-                "group": group,
-                "errors": errors,
-                "trials": 100,
-                "value": errors / 100,
-                "low": errors / 200,
-                "high": errors / 50,
-            }
-            for run, counts in (("quick", (30, 10)), (HOSTILE, (5, 8)))
-            for group, errors in zip(("Ayr", "Bonn"), counts, strict=True)
-        ]
-    )
-    worst = sides.loc[sides.groupby("run")["value"].idxmax()].assign(worst_group=lambda rows: rows["group"])
-    return sides, worst.assign(ms_per_face=worst["run"].map({"quick": 2.0, HOSTILE: 10.0}))
+    counted = {
+        run: {town: Rate(n, 100, low=n / 200, high=n / 50) for town, n in zip(("Ayr", "Bonn"), errors, strict=True)}
+        for run, errors in (("quick", (30, 10)), (HOSTILE, (5, 8)))
+    }
+    sides = [
+        SideRow("error_rate_all", run, math.nan, "town", town, rate, ranked=True)
+        for run, rates in counted.items()
+        for town, rate in rates.items()
+    ]
+    machine = Machine("cpu", 1, 1, 1)
+    speed = [
+        SpeedRow("error_rate_all", run, math.nan, "town", ms, math.nan, math.nan, machine, town, counted[run][town])
+        for run, town, ms in (("quick", "Ayr", 2.0), (HOSTILE, "Bonn", 10.0))
+    ]
+    return ComparisonRows(tuple(sides), (), (), tuple(speed))
 
 
 @pytest.fixture(scope="module")
 def charts() -> dict[str, list[Figure]]:
-    sides, speed = tables()
-    found: dict[str, list[Figure]] = comparison_figures(sides, speed, ["error_rate_all"])
+    found: dict[str, list[Figure]] = comparison_figures(compared_rows(), ["error_rate_all"])
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from facegap.compare.differences import Compared, compared
+from facegap.compare.rows import ComparisonRows, comparison_rows
 from facegap.compare.shared_people import Together, differences, together
 from facegap.compare.speed import speed_table
 from facegap.compare.text import (
@@ -18,7 +19,7 @@ from facegap.compare.text import (
     headline_metrics,
     paired_tables,
     side_tables,
-    speed_text_table,
+    speed_tables,
 )
 from facegap.errors import RunError
 from facegap.report.tables import TextTable
@@ -37,6 +38,11 @@ class Comparison:
     found: Compared
     speed: pd.DataFrame
     warnings: tuple[str, ...]
+
+    @property
+    def rows(self) -> ComparisonRows:
+        """The same as values, which page and terminal format."""
+        return comparison_rows(self.found, self.speed)
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -101,19 +107,15 @@ def judged(run: Run) -> list[str]:
 
 def text_tables(found: Comparison) -> list[TextTable]:
     """What the terminal prints: the headline metrics; further ones are in the CSVs."""
-    metrics = headline_metrics(found.found.sides)
-    speed = [speed_text_table(found.speed, metrics)] if len(found.speed) else []
-    return [
-        *side_tables(found.found, metrics),
-        *paired_tables(found.found, metrics),
-        *change_tables(found.found, metrics),
-        *speed,
-    ]
+    rows = found.rows
+    metrics = headline_metrics(rows)
+    tables = (side_tables, paired_tables, change_tables, speed_tables)
+    return [table for made in tables for table in made(rows, metrics)]
 
 
 def sentences(found: Comparison) -> list[str]:
     """The finding."""
-    return findings(found.found)
+    return findings(found.rows)
 
 
 def write_comparison(found: Comparison, out: Path) -> list[str]:
@@ -132,5 +134,5 @@ def write_comparison(found: Comparison, out: Path) -> list[str]:
         out.chmod(0o700)
     for name, frame in found.frames.items():
         write_csv(out / name, frame)
-    write_page(out / PAGE, found.runs, found.found, found.speed, warnings=found.warnings)
+    write_page(out / PAGE, found.runs, found.rows, warnings=found.warnings)
     return [*found.frames, PAGE]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import altair as alt
-import pandas as pd
 
+from facegap.compare.rows import ComparisonRows, SideRow, SpeedRow, together_by
 from facegap.derive.metrics import metric_of
 from facegap.report.figures.style import (
     INK,
@@ -24,38 +24,39 @@ from facegap.report.figures.style import (
     scales,
     slug,
 )
-from facegap.report.rows.frames import records
 from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, milliseconds, percent
 
 LANE_PX = 15  # of one model in the row of a group
 WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
+Point = TypeVar("Point", SideRow, SpeedRow)
 
 
-def comparison_figures(sides: pd.DataFrame, speed: pd.DataFrame, metrics: Sequence[str]) -> dict[str, list[Figure]]:
+def comparison_figures(rows: ComparisonRows, metrics: Sequence[str]) -> dict[str, list[Figure]]:
     """The charts by part of the page: "errors" and "speed"."""
     taken: set[str] = set()
     errors, speeds = [], []
-    labels = list(dict.fromkeys(sides["run"]))
+    labels = list(dict.fromkeys(row.run for row in rows.sides))
     for metric in metrics:
-        of_metric = sides[(sides["metric"] == metric) & (sides["trials"] > 0)]
-        for family in dict.fromkeys(of_metric["family"]):
-            rows = first_points(of_metric[of_metric["family"] == family])
-            if family and rows["group"].nunique() >= 2:
-                errors.append(
-                    group_chart(records(rows), labels, metric, family, slug(f"groups-{metric}-{family}", taken))
-                )
-        timed = speed[(speed["metric"] == metric) & speed["ms_per_face"].notna()] if len(speed) else speed
-        for family in dict.fromkeys(timed["family"] if len(timed) else ()):
-            rows = first_points(timed[timed["family"] == family])
-            speeds.append(speed_chart(records(rows), labels, metric, family, slug(f"speed-{metric}-{family}", taken)))
+        counted = [row for row in rows.sides if row.metric == metric and row.rate.trials]
+        for of_family in together_by(counted, lambda row: row.family):
+            shown, family = first_points(of_family), of_family[0].family
+            if family and len({row.group for row in shown}) >= 2:
+                errors.append(group_chart(shown, labels, metric, family, slug(f"groups-{metric}-{family}", taken)))
+        timed = [row for row in rows.speed if row.metric == metric and not math.isnan(row.ms_per_face)]
+        for at_speed in together_by(timed, lambda row: row.family):
+            family = at_speed[0].family
+            name = slug(f"speed-{metric}-{family}", taken)
+            speeds.append(speed_chart(first_points(at_speed), labels, metric, family, name))
     return {"errors": errors, "speed": speeds}
 
 
-def first_points(rows: pd.DataFrame) -> pd.DataFrame:
+def first_points(rows: Sequence[Point]) -> list[Point]:
     """The rows at the first threshold of each run."""
-    firsts = rows.groupby("run", sort=False)["threshold"].transform("first")
-    return rows[(rows["threshold"] == firsts) | firsts.isna()]
+    firsts: dict[str, float] = {}
+    for row in rows:
+        firsts.setdefault(row.run, row.threshold)
+    return [row for row in rows if math.isnan(firsts[row.run]) or row.threshold == firsts[row.run]]
 
 
 def words(family: str) -> str:
@@ -63,22 +64,22 @@ def words(family: str) -> str:
     return clean(family.replace("*", " x "))
 
 
-def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
+def group_chart(rows: Sequence[SideRow], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
     """Per group one dot with its interval for each model."""
     order = sorted(
-        {row["group"] for row in rows}, key=lambda group: -max(r["value"] for r in rows if r["group"] == group)
+        dict.fromkeys(row.group for row in rows), key=lambda group: -max(r.rate.value for r in rows if r.group == group)
     )
-    shown = [row for row in rows if row["group"] in order[: MOST_ROWS // 2]]
-    logarithmic, floor = axis_kind([row["value"] for row in shown], metric)
+    shown = [row for row in rows if row.group in order[: MOST_ROWS // 2]]
+    logarithmic, floor = axis_kind([row.rate.value for row in shown], metric)
     marks = [
         {
-            "group": clean(row["group"]),
-            "model": clean(row["run"]),
-            "small": not row["ranked"],
-            "x": max(row["value"], floor),
-            "x1": max(row["low"], floor),
-            "x2": max(row["high"], floor),
-            "counted": f"{row['errors']:,}/{row['trials']:,}",
+            "group": clean(row.group),
+            "model": clean(row.run),
+            "small": not row.ranked,
+            "x": max(row.rate.value, floor),
+            "x1": max(row.rate.low, floor),
+            "x2": max(row.rate.high, floor),
+            "counted": f"{row.rate.errors:,}/{row.rate.trials:,}",
         }
         for row in shown
     ]
@@ -101,39 +102,39 @@ def group_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
         shape=alt.Shape("model:N", scale=shape, legend=legend),
     )
     counts = base.mark_text(align="left", dx=8, fontSize=11).encode(text="counted:N", x=alt.value("width"))
-    outside = label_px(groups) + max(len(mark["counted"]) for mark in marks) * LETTER_PX + 24
+    outside = label_px(groups) + max(len(str(mark["counted"])) for mark in marks) * LETTER_PX + 24
     height = len(groups) * (LANE_PX * len(labels) + 12)
     chart = alt.layer(lines, dots, counts).properties(width=ROOM_PX - outside, height=height)
     title = f"{title_of(metric)}, by {words(family)}"
     return finished(chart, name=name, title=title, alt_text=group_words(shown, title), least_px=220)
 
 
-def group_words(rows: Sequence[dict[str, Any]], title: str) -> str:
+def group_words(rows: Sequence[SideRow], title: str) -> str:
     """The chart in words: the worst group of each model."""
-    worst: dict[str, dict[str, Any]] = {}
+    worst: dict[str, SideRow] = {}
     for row in rows:
-        if row["ranked"] and (row["run"] not in worst or row["value"] > worst[row["run"]]["value"]):
-            worst[row["run"]] = row
+        if row.ranked and (row.run not in worst or row.rate.value > worst[row.run].rate.value):
+            worst[row.run] = row
     ends = "; ".join(
-        f"{run}: highest for {row['group']}, {percent(row['value'])}, {row['errors']:,} of {row['trials']:,}"
+        f"{run}: highest for {row.group}, {percent(row.rate.value)}, {row.rate.errors:,} of {row.rate.trials:,}"
         for run, row in worst.items()
     )
     return f"Dots with intervals, one for each model in every group: {title}. {ends}."
 
 
-def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
+def speed_chart(rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
     """Each model at its ms per face and the error of the group it serves worst."""
-    times = [row["ms_per_face"] for row in rows]
+    times = [row.ms_per_face for row in rows]
     slow = max(times) > WIDE_RANGE * min(times)
     marks = [
         {
-            "model": clean(row["run"]),
-            "ms": row["ms_per_face"],
-            "y": row["value"],
-            "y1": row["low"],
-            "y2": row["high"],
-            "said": f"{clean(row['run'])}: {clean(row['worst_group'])}, {row['errors']:,}/{row['trials']:,}",
-            "right": row["ms_per_face"] > 0.6 * max(times),
+            "model": clean(row.run),
+            "ms": row.ms_per_face,
+            "y": row.rate.value,
+            "y1": row.rate.low,
+            "y2": row.rate.high,
+            "said": f"{clean(row.run)}: {clean(row.worst_group)}, {row.rate.errors:,}/{row.rate.trials:,}",
+            "right": row.ms_per_face > 0.6 * max(times),
         }
         for row in rows
     ]
@@ -161,8 +162,8 @@ def speed_chart(rows: list[dict[str, Any]], labels: Sequence[str], metric: str, 
     chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)
     title = f"Worst-group error against ms per face: {title_of(metric)}, by {words(family)}"
     ends = "; ".join(
-        f"{row['run']}: {milliseconds(row['ms_per_face'])}, {row['worst_group']} {percent(row['value'])} "
-        f"{interval(row['low'], row['high'])}"
+        f"{row.run}: {milliseconds(row.ms_per_face)}, {row.worst_group} {percent(row.rate.value)} "
+        f"{interval(row.rate.low, row.rate.high)}"
         for row in rows
     )
     return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", least_px=260)

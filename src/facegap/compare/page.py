@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
 from markupsafe import Markup
 
 from facegap.compare.charts import comparison_figures
-from facegap.compare.differences import Compared
+from facegap.compare.rows import ComparisonRows
 from facegap.compare.shared_people import Together
 from facegap.compare.text import (
     SIGNS,
@@ -19,7 +18,7 @@ from facegap.compare.text import (
     headline_metrics,
     paired_tables,
     side_tables,
-    speed_text_table,
+    speed_tables,
 )
 from facegap.report.figures.render import Drawn, drawn
 from facegap.report.figures.style import Figure
@@ -45,15 +44,15 @@ METHODS: Mapping[str, str] = {
 }
 
 
-def write_page(path: Path, runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]) -> None:
+def write_page(path: Path, runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> None:
     """Write the page."""
-    write_bytes(path, page(runs, found, speed, warnings=warnings).encode())
+    write_bytes(path, page(runs, rows, warnings=warnings).encode())
 
 
-def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequence[str]) -> str:
+def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> str:
     """The page as text; every value is escaped by the template engine."""
-    metrics = headline_metrics(found.sides)
-    figures = comparison_figures(found.sides, speed, metrics)
+    metrics = headline_metrics(rows)
+    figures = comparison_figures(rows, metrics)
     pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
     engine = environment("facegap.compare")
     engine.filters["badge"] = badge
@@ -62,13 +61,13 @@ def page(runs: Together, found: Compared, speed: pd.DataFrame, *, warnings: Sequ
         labels=runs.labels,
         images=len(runs.manifest),
         people=runs.manifest["subject"].nunique(),
-        findings=findings(found),
+        findings=findings(rows),
         warnings=warnings,
-        sections=sections(found, speed, metrics, figures),
+        sections=sections(rows, metrics, figures),
         pictures=pictures,
         methods=METHODS,
         runs=run_table(runs),
-        level=level_text(float(found.sides["level"].iloc[0])),
+        level=level_text(rows.sides[0].rate.level),
         style=Markup(style),  # noqa: S704  (our own style sheet)
         policy=policy(style, ""),
     )
@@ -79,13 +78,11 @@ def badge(text: str, _column: str) -> Badge | None:
     return Badge(SIGNS[text], "gap") if text in SIGNS else None
 
 
-def sections(
-    found: Compared, speed: pd.DataFrame, metrics: Sequence[str], figures: Mapping[str, Sequence[Figure]]
-) -> list[Section]:
+def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Figure]]) -> list[Section]:
     """The parts of the page."""
-    others = [metric for metric in dict.fromkeys(found.sides["metric"]) if metric not in metrics]
-    wide = [PageTable(table, folded=True) for table in side_tables(found, metrics)]
-    speeds = (PageTable(speed_text_table(speed, metrics)),) if len(speed) else ()
+    others = [metric for metric in rows.metrics if metric not in metrics]
+    wide = [PageTable(table, folded=True) for table in side_tables(rows, metrics)]
+    speeds = tuple(PageTable(table) for table in speed_tables(rows, metrics))
     parts = [
         Section(
             "rates",
@@ -102,7 +99,7 @@ def sections(
             "Each other model against the first, on the same people.",
             (),
             (),
-            tuple(PageTable(table) for table in paired_tables(found, metrics)),
+            tuple(PageTable(table) for table in paired_tables(rows, metrics)),
         ),
         Section(
             "changes",
@@ -110,7 +107,7 @@ def sections(
             "How the difference between two groups changes from the first model to the other.",
             (),
             (),
-            tuple(PageTable(table) for table in change_tables(found, metrics)),
+            tuple(PageTable(table) for table in change_tables(rows, metrics)),
         ),
         Section(
             "speed",
@@ -127,8 +124,7 @@ def sections(
             (),
             (),
             tuple(
-                PageTable(table, folded=True)
-                for table in (*paired_tables(found, others), *change_tables(found, others))
+                PageTable(table, folded=True) for table in (*paired_tables(rows, others), *change_tables(rows, others))
             ),
         ),
     ]

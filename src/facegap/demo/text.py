@@ -237,7 +237,7 @@ def index_page(found: Demo) -> str:
     from facegap.report.page import environment
 
     both = found.comparison
-    figures = comparison_figures(both.found.sides, both.speed, METRICS)["errors"]
+    figures = comparison_figures(both.rows, METRICS)["errors"]
     charts = [
         (f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)
     ]
