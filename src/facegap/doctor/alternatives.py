@@ -95,16 +95,19 @@ def scales(card: ModelCard) -> list[Variant]:
     if spec.dtype == "uint8":
         return []
     found: list[Variant] = []
-    for name, (mean, scale) in SCALES.items():
-        if spec.colour == "GREY":
-            if len(set(mean)) > 1:
-                continue
-            mean, scale = mean[:1], scale[:1]
-        elif spec.colour == "BGR":
-            mean, scale = mean[::-1], scale[::-1]
-        if not same_values(spec, mean, scale):
-            found.append(Variant("scale", name, with_input(card, mean=mean, scale=scale)))
+    for name in SCALES:
+        values = in_order(name, spec.colour)
+        if values is not None and not same_values(spec, *values):
+            found.append(Variant("scale", name, with_input(card, mean=values[0], scale=values[1])))
     return found
+
+
+def in_order(name: str, colour: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Mean and scale of a range in a model's order of colours; None for a grey model and a range that needs colours."""
+    mean, scale = SCALES[name]
+    if colour == "GREY":
+        return (mean[:1], scale[:1]) if len(set(mean)) == 1 else None
+    return (mean[::-1], scale[::-1]) if colour == "BGR" else (mean, scale)
 
 
 def same_values(spec: InputSpec, mean: Sequence[float], scale: Sequence[float]) -> bool:

@@ -65,15 +65,19 @@ def doctor(
     """Check the preprocessing that a card states: would the model do better with other settings?
 
     Colour order, scale, alignment or crop are changed one at a time and judged on the same portraits. Exit code 1: the
-    card looks wrong. Audits with that card then say so.
+    card looks wrong. Audits with that card then say so. With too few people what needs none is checked instead.
 
     facegap doctor mobileface_v2 --manifest people.csv
 
     facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
     """
     from facegap.doctor import text as doctor_text
+    from facegap.doctor.checks import check_basics
     from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory, write_out
-    from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
+    from facegap.doctor.sample import NotEnoughPeopleError
+    from facegap.inputs.cards.read import find_card
+    from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar
+    from facegap.store.run import write_json
 
     require_free(out, model, propose=propose)
     require_memory(findings)
@@ -86,17 +90,42 @@ def doctor(
         settings.models.workers,
         settings.models.models_dir,
     )
-    with progress_bar() as progress:
-        examined = examine(
-            model,
-            manifest,
-            asked,
-            where=settings.groups.where,
-            allow_outside=settings.faces.allow_outside,
-            propose=propose,
-            task=task,
-            progress=progress,
-        )
+    where, allow_outside = settings.groups.where, settings.faces.allow_outside
+    try:
+        with progress_bar() as progress:
+            examined = examine(
+                model,
+                manifest,
+                asked,
+                where=where,
+                allow_outside=allow_outside,
+                propose=propose,
+                task=task,
+                progress=progress,
+                announce=announce,
+            )
+    except NotEnoughPeopleError as error:
+        if propose or find_card(model)[0] is None:
+            raise
+        with progress_bar() as progress:
+            checks = check_basics(
+                model,
+                manifest,
+                asked,
+                reason=str(error),
+                where=where,
+                allow_outside=allow_outside,
+                progress=progress,
+                announce=announce,
+            )
+        print_tables([doctor_text.checks_table(checks)])
+        print_warnings(checks.warnings)
+        print_sentences(doctor_text.checks_conclusion(checks))
+        if out is not None:
+            write_json(out, checks.as_record())
+        if checks.failed:
+            raise typer.Exit(1) from None
+        return
     print_tables([doctor_text.table(examined)])
     print_warnings(examined.warnings)
     print_sentences(doctor_text.conclusion(examined))

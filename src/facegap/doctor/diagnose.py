@@ -6,9 +6,10 @@ a card one is proposed: settings are searched on some people and judged on other
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +37,22 @@ from facegap.vision.detect import Detector, detector
 
 SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
 DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300}
+CARD_STEPS, PROPOSAL_STEPS = 3, 5
 Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Steps:
+    """The phases of the work, announced one by one with their number."""
+
+    total: int = CARD_STEPS
+    announce: Callable[[str], None] = lambda text: None
+    begun: int = 0
+
+    def begin(self, what: str) -> None:
+        """Announce the next phase."""
+        self.begun += 1
+        self.announce(f"step {self.begun} of {self.total}: {what}")
 
 
 @dataclass(frozen=True)
@@ -92,10 +108,12 @@ class Room:
     detector: Detector
     asked: Asked
     progress: Progress
+    steps: Steps = field(default_factory=Steps)
 
     def look(self, sample: Sample, settings: Sequence[Variant], session: Any, measure: Measure) -> Found:
         """The sample through every setting."""
         total = len(sample.rows)
+        self.steps.begin(f"run {len(settings)} settings on {total:,} images of {sample.people:,} subjects")
         return run(
             sample.rows,
             self.table.folder,
@@ -117,26 +135,30 @@ def examine(
     propose: bool = False,
     task: Literal["embed", "classify"] | None = None,
     progress: Progress = lambda done, total: None,
+    announce: Callable[[str], None] = lambda text: None,
 ) -> Examination:
     """Judge the settings of a card; with `propose`, or for an .onnx that no card describes, propose a card.
 
-    model   : a card's name, a card's path, or the path of an .onnx
-    task    : what an .onnx without a card is, where its outputs leave that open
+    model    : a card's name, a card's path, or the path of an .onnx
+    task     : what an .onnx without a card is, where its outputs leave that open
+    progress : called with the images done and the images in all of a phase
+    announce : called with each phase before it begins: "step 2 of 3: ..."
 
     Raises
     ------
     CardError, FetchError, ModelError, DeviceError : as an audit
     ModelError : a detector, a black-box service, or a graph that no card could be proposed for
-    TableError : nothing in the manifest can judge this model, or not enough data
+    TableError : nothing in the manifest can judge this model; NotEnoughPeopleError where it is sound, but too small
     """
-    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
     weights = Path(model)
     card, given = (None, weights) if propose else find_card(model)
-    if card is not None and card.task == "detect":
-        raise ModelError(DETECTORS.format(name=card.name))
-    if card is not None and card.backend == "http":
-        raise ModelError(f"{card.name}: a black-box service prepares its images itself; there are no settings to try")
-    room = Room(table, open_detector(asked, embeds=None if card is None else card.task == "embed"), asked, progress)
+    if card is not None:
+        require_settings(card)
+    steps = Steps(PROPOSAL_STEPS if card is None else CARD_STEPS, announce)
+    steps.begin("read the manifest, open the detector and the model")
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    found = open_detector(asked, embeds=None if card is None else card.task == "embed")
+    room = Room(table, found, asked, progress, steps)
     if card is None:
         if weights.suffix.lower() != ".onnx":
             raise CardError(f"{model}: a card is proposed for a file of weights; give the path of an .onnx")
@@ -149,6 +171,19 @@ def examine(
     return examination(
         card, room, draw(table, question, card, people=people_of(asked, question), rng=rng), session, MEASURES[question]
     )
+
+
+def require_settings(card: ModelCard) -> None:
+    """Refuse what has no settings that people could judge.
+
+    Raises
+    ------
+    ModelError : a detector or a black-box service
+    """
+    if card.task == "detect":
+        raise ModelError(DETECTORS.format(name=card.name))
+    if card.backend == "http":
+        raise ModelError(f"{card.name}: a black-box service prepares its images itself; there are no settings to try")
 
 
 DETECTORS = (
@@ -167,6 +202,7 @@ def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measu
     """Every variant of a card on one sample."""
     tried = variants(card, age=measure.question == "age")
     found = room.look(sample, tried, session, measure)
+    room.steps.begin("compare the settings")
     judgement = judge(sample, found, tried, measure)
     return Examination(
         card, room.detector.card.name, judgement, found.outcomes, finding_of(card, room, judgement), room.table.warnings
@@ -196,11 +232,20 @@ def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] |
     searched, judged = split(sample, SEARCH_SHARE, rng)
     grid = doctor_proposing.grid(start)
     found = room.look(searched, grid, session, MEASURES[question])
-    choice = doctor_proposing.choose(judge(searched, found, grid, MEASURES[question]))
+    room.steps.begin("choose settings; they are judged on people who had no part in it")
+    choice = choice_of(searched, found, grid, MEASURES[question])
     result = examination(choice.card, room, judged, session, MEASURES[question])
     text = card_text(choice.card, result.judgement, detector=result.detector, at=result.finding.at)
     proposal = Proposal(text, choice.tried, searched.people, choice.remark)
     return Examination(**{**vars(result), "proposal": proposal})
+
+
+def choice_of(sample: Sample, found: Found, grid: Sequence[Variant], measure: Measure) -> doctor_proposing.Choice:
+    """The best settings of a grid, or more usual ones without a significant difference to them."""
+    judgement = judge(sample, found, grid, measure)
+    found, grid = doctor_proposing.exchanged(judgement, found, grid)
+    found, grid = doctor_proposing.best_first(judge(sample, found, grid, measure), found, grid)
+    return doctor_proposing.choose(judge(sample, found, grid, measure))
 
 
 def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
@@ -208,6 +253,9 @@ def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
     best = judgement.best
     if best is None:
         raise TableError(f"{card.name}: there is no other setting to try")
+    if judgement.opinion == "wrong":
+        best = judgement.proposed
+    errors = judgement.errors_of(best)
     return Finding(
         model=card.name,
         sha256=str(card.sha256),
@@ -220,6 +268,10 @@ def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
         difference=best.difference,
         low=best.low,
         high=best.high,
+        margin=judgement.margin_of(best),
+        fmr=errors.fmr if errors else math.nan,
+        fnmr=errors.card if errors else math.nan,
+        other_fnmr=errors.other if errors else math.nan,
         subjects=judgement.subjects,
         images=judgement.images,
         variants=len(judgement.settings) - 1,

@@ -1,4 +1,8 @@
-"""What the answers of many settings say about each setting: better than the card, worse, or within noise of it."""
+"""What the answers of many settings say about each setting: better than the card, worse, or within noise of it.
+
+A card is called wrong only where the improvement is certain, large and felt: the lower end of its interval, simultaneous
+over all settings, lies above a margin, and the error rate at a fixed FMR falls by what matters.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,14 @@ from typing import Literal
 import numpy as np
 
 from facegap.doctor.alternatives import Variant
-from facegap.doctor.sample import LEAST_SUBJECTS, Measure, Question, Sample
+from facegap.doctor.conventions import convention_rank
+from facegap.doctor.sample import LEAST_SUBJECTS, Measure, NotEnoughPeopleError, Question, Sample
 from facegap.doctor.trials import Found
-from facegap.errors import TableError
 from facegap.inputs.cards.diagnoses import Opinion
 from facegap.inputs.manifests.labels import age_distance
-from facegap.statistics.curves import equal_error_rate
-from facegap.statistics.dprime import PairedDifference, d_prime, paired_d_prime, subject_scores
+from facegap.statistics.curves import equal_error_rate, threshold_at_fmr
+from facegap.statistics.dprime import PairedDifference, SubjectScores, d_prime, paired_d_prime, subject_scores
 from facegap.statistics.paired import paired_means, paired_shares, subject_means
-from facegap.statistics.verdicts import holm
 from facegap.types import AnyArray, FloatArray, IntArray
 
 VariantVerdict = Literal[
@@ -27,6 +30,8 @@ VariantVerdict = Literal[
 ALPHA = 0.05
 CHANCE: Mapping[Question, float] = {"identity": 0.5, "gender": 0.6}  # d' under, accuracy under: next to guessing
 WORST_AGE_ERROR = 100.0  # years; where no setting gives any age
+FMRS = (0.01, 0.001, 0.0001)  # at which FNMR is compared, as far as there are pairs of two people enough
+FNMR_MATTERS = 0.01  # the least fall of FNMR, at any of these, that counts as an error rate that matters
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,11 @@ class Judged:
 
     value      : d', accuracy or mean error in years
     difference : how much better than the card it is, over the same people (fewer years are better); 0 for the card
-    low, high  : 95% interval of it; p: two-sided; p_adjusted: Holm's over all variants
+    low, high  : its interval, 95% for all settings together (Bonferroni's)
+    p          : two-sided; p_adjusted: times the number of settings, so that it agrees with the interval
     eer        : equal error rate over all pairs of images, for information; NaN where identity is not asked
     lost       : faces without a usable answer
+    fnmr       : at each FMR of the judgement, each person weighing the same; empty where identity is not asked
     """
 
     variant: Variant
@@ -50,17 +57,33 @@ class Judged:
     eer: float
     lost: int
     verdict: VariantVerdict
+    fnmr: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Errors:
+    """FNMR of the card and of another setting, each at its own threshold of this FMR."""
+
+    fmr: float
+    card: float
+    other: float
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """All settings of a card, judged on the same people; the first is the card itself."""
+    """All settings of a card, judged on the same people; the first is the card itself.
+
+    fmrs  : at which FNMR is compared; empty where identity is not asked
+    alike : where the card is called wrong: the settings that accuse it as well and show no difference to the best one
+    """
 
     measure: Measure
     settings: tuple[Judged, ...]
     subjects: int
     images: int
     opinion: Opinion
+    fmrs: tuple[float, ...] = ()
+    alike: tuple[Judged, ...] = ()
 
     @property
     def card(self) -> Judged:
@@ -69,12 +92,46 @@ class Judgement:
 
     @property
     def best(self) -> Judged | None:
-        """The best of the settings that are better than the card, else of all others; None where there is no other.
+        """The best of the settings that accuse the card, else of those better than it, else of all; None without others.
 
         A larger difference that is within noise is no ground to call a card wrong, so it is never the one that is named.
         """
         others = [one for one in self.settings[1:] if not math.isnan(one.difference)]
-        return max(self.of("better than the card") or others, key=lambda one: one.difference, default=None)
+        chosen = self.accusing or self.of("better than the card") or others
+        return max(chosen, key=lambda one: one.difference, default=None)
+
+    @property
+    def proposed(self) -> Judged:
+        """What to run the model with: the card, unless it is wrong; then, of settings that show no difference to the
+        best, the one that follows the most usual published convention.
+        """
+        best = self.best
+        if self.opinion != "wrong" or best is None:
+            return self.card
+        return min((best, *self.alike), key=usual_first)
+
+    @property
+    def accusing(self) -> list[Judged]:
+        """The settings by which the card is wrong."""
+        return [one for one in self.settings[1:] if self.is_certain(one) and self.is_felt(one)]
+
+    def is_certain(self, one: Judged) -> bool:
+        """Whether a setting is better than the card by more than the margin, the whole interval long."""
+        return one.verdict == "better than the card" and one.low > self.margin_of(one)
+
+    def is_felt(self, one: Judged) -> bool:
+        """Whether the FNMR at a fixed FMR falls by what matters; accuracy and years are error rates themselves."""
+        felt = self.errors_of(one)
+        return felt is None or felt.card - felt.other >= FNMR_MATTERS - 1e-9
+
+    def errors_of(self, one: Judged) -> Errors | None:
+        """FNMR of the card and of a setting, at the FMR where they differ most; None where identity is not asked."""
+        both = [Errors(*each) for each in zip(self.fmrs, self.card.fnmr, one.fnmr, strict=True)]
+        return max(both, key=lambda each: each.card - each.other, default=None)
+
+    def margin_of(self, one: Judged) -> float:
+        """The least improvement that would be called wrong, for this setting against the card."""
+        return self.measure.margin(max(self.card.value, one.value))
 
     def of(self, verdict: VariantVerdict) -> list[Judged]:
         """The settings with this verdict, best first."""
@@ -95,8 +152,14 @@ class Evidence:
         return int(self.subjects.max(initial=-1)) + 1
 
 
-# (value, paired difference to the first, EER) of each variant
-Scored = tuple[float, PairedDifference, float]
+@dataclass(frozen=True)
+class Scored:
+    """What one variant reached, and how it differs from the first."""
+
+    value: float
+    paired: PairedDifference
+    eer: float = math.nan
+    fnmr: tuple[float, ...] = ()
 
 
 def judge(sample: Sample, found: Found, variants: Sequence[Variant], measure: Measure) -> Judgement:
@@ -104,30 +167,75 @@ def judge(sample: Sample, found: Found, variants: Sequence[Variant], measure: Me
 
     Raises
     ------
-    TableError : too few of them are left
+    NotEnoughPeopleError : too few of them are left
     """
     evidence, answers = evidence_of(sample, found, measure)
-    scored = JUDGES[measure.question](answers, evidence)
-    adjusted = np.concatenate([[1.0], holm(np.array([one.p for _, one, _ in scored[1:]]))])
-    settings = tuple(
+    settings = judged(variants, answers, evidence, measure)
+    fmrs = fixed_fmrs(evidence) if measure.question == "identity" else ()
+    judgement = Judgement(measure, settings, evidence.people, len(evidence.subjects), "not enough data", fmrs)
+    judgement = replace(judgement, opinion=opinion_of(judgement))
+    return replace(judgement, alike=alike(judgement, answers, evidence))
+
+
+def judged(
+    variants: Sequence[Variant], answers: Sequence[AnyArray], evidence: Evidence, measure: Measure
+) -> tuple[Judged, ...]:
+    """Every variant against the first, with intervals that hold for all of them together."""
+    others = max(len(variants) - 1, 1)
+    scored = JUDGES[measure.question](answers, evidence, 1 - ALPHA / others)
+    return tuple(
         Judged(
             variant,
-            value,
-            paired.difference,
-            paired.low,
-            paired.high,
-            paired.p,
-            float(p),
-            eer,
+            one.value,
+            one.paired.difference,
+            one.paired.low,
+            one.paired.high,
+            one.paired.p,
+            1.0 if k == 0 else float(np.minimum(others * one.paired.p, 1.0)),
+            one.eer,
             lost_in(said),
-            verdict_of(paired.difference, float(p), first=k == 0),
+            verdict_of(one.paired, first=k == 0),
+            one.fnmr,
         )
-        for k, (variant, said, (value, paired, eer), p) in enumerate(
-            zip(variants, answers, scored, adjusted, strict=True)
-        )
+        for k, (variant, said, one) in enumerate(zip(variants, answers, scored, strict=True))
     )
-    judgement = Judgement(measure, settings, evidence.people, len(evidence.subjects), "not enough data")
-    return replace(judgement, opinion=opinion_of(judgement))
+
+
+def alike(judgement: Judgement, answers: Sequence[AnyArray], evidence: Evidence) -> tuple[Judged, ...]:
+    """The settings that accuse a wrong card as the best one does, and show no difference to that one."""
+    best = judgement.best
+    if judgement.opinion != "wrong" or best is None:
+        return ()
+    places = [k for k, one in enumerate(judgement.settings) if one is best or one in judgement.accusing]
+    places.sort(key=lambda k: judgement.settings[k] is not best)
+    against = judged(
+        [judgement.settings[k].variant for k in places], [answers[k] for k in places], evidence, judgement.measure
+    )
+    return tuple(
+        judgement.settings[k]
+        for k, one in zip(places[1:], against[1:], strict=True)
+        if no_difference(one, against[0], judgement.measure)
+    )
+
+
+def no_difference(one: Judged, best: Judged, measure: Measure) -> bool:
+    """Whether a setting that was judged against the best is within noise of it, and does not look worse by the margin.
+
+    With few people nearly everything is within noise, so the difference itself must be small, too.
+    """
+    return one.verdict == "within noise of the card" and abs(one.difference) < measure.margin(best.value)
+
+
+def usual_first(one: Judged) -> tuple[int, float]:
+    """Key that puts the most usual published convention first, and what does best before others of its kind."""
+    return convention_rank(one.variant.card, one.variant.box_margin), -one.difference
+
+
+def fixed_fmrs(evidence: Evidence) -> tuple[float, ...]:
+    """At which FMRs settings are compared: all that the pairs of two people can show at least one false match of."""
+    images = np.bincount(evidence.subjects)
+    pairs = (images.sum() ** 2 - (images**2).sum()) // 2
+    return tuple(fmr for fmr in FMRS if round(pairs * fmr, 9) >= 1)
 
 
 def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidence, list[AnyArray]]:
@@ -135,7 +243,7 @@ def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidenc
 
     Raises
     ------
-    TableError : fewer than LEAST_SUBJECTS people are left
+    NotEnoughPeopleError : fewer than LEAST_SUBJECTS people are left
     """
     names = sample.rows["subject"].to_numpy(dtype=object)[found.usable]
     labels = np.array(sample.labels, dtype=object)[found.usable]
@@ -145,44 +253,56 @@ def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidenc
         kept = images[codes] >= 2
     people, codes = np.unique(names[kept], return_inverse=True)
     if len(people) < LEAST_SUBJECTS:
-        raise TableError(
+        raise NotEnoughPeopleError(
             f"not enough data: faces of {len(people)} of {sample.people} subjects can be used, at least {LEAST_SUBJECTS} "
             "are needed; use a larger manifest or another --detect"
         )
     return Evidence(codes.reshape(-1).astype(np.int64), tuple(labels[kept])), [said[kept] for said in found.answers]
 
 
-def by_identity(answers: Sequence[AnyArray], evidence: Evidence) -> list[Scored]:
+def by_identity(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
     """d' by subject. A face without a template (zeros) is alike to nobody: score 0."""
+    fmrs = fixed_fmrs(evidence)
     same = evidence.subjects[:, None] == evidence.subjects[None, :]
     upper = np.triu(np.ones(same.shape, dtype=bool), 1)
-    scored, base = [], None
+    genuine = upper & same
+    owners = evidence.subjects[np.nonzero(genuine)[0]]
+    scored: list[Scored] = []
+    base: SubjectScores | None = None
     for templates in answers:
         scores = templates.astype(np.float64) @ templates.astype(np.float64).T
         sums = subject_scores(scores, evidence.subjects)
         base = base or sums
-        eer = equal_error_rate(scores[upper & same], scores[upper & ~same]).value
-        scored.append((d_prime(sums), paired_d_prime(sums, base), eer))
+        impostor = scores[upper & ~same]
+        rejected = [(scores[genuine] < threshold_at_fmr(impostor, fmr).threshold).astype(np.float64) for fmr in fmrs]
+        scored.append(
+            Scored(
+                d_prime(sums),
+                paired_d_prime(sums, base, level=level),
+                equal_error_rate(scores[genuine], impostor).value,
+                tuple(float(subject_means(each, owners).mean()) for each in rejected),
+            )
+        )
     return scored
 
 
-def by_gender(answers: Sequence[AnyArray], evidence: Evidence) -> list[Scored]:
+def by_gender(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
     """Share of right answers, every subject weighing the same; no answer is not right."""
     truth = np.array(evidence.labels, dtype=object)
     shares = [subject_means((said == truth).astype(np.float64), evidence.subjects) for said in answers]
-    return [(float(share.mean()), paired_shares(share - shares[0]), math.nan) for share in shares]
+    return [Scored(float(share.mean()), paired_shares(share - shares[0], level=level)) for share in shares]
 
 
-def by_age(answers: Sequence[AnyArray], evidence: Evidence) -> list[Scored]:
+def by_age(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
     """Years from the nearest end of the labelled range; no answer counts as the worst error that any setting made."""
     errors = [age_errors(said, evidence.labels) for said in answers]
     seen = np.concatenate(errors)
     worst = float(np.nanmax(seen)) if np.isfinite(seen).any() else WORST_AGE_ERROR
     means = [subject_means(np.where(np.isnan(error), worst, error), evidence.subjects) for error in errors]
-    return [(float(mean.mean()), paired_means(means[0] - mean), math.nan) for mean in means]
+    return [Scored(float(mean.mean()), paired_means(means[0] - mean, level=level)) for mean in means]
 
 
-JUDGES: dict[Question, Callable[[Sequence[AnyArray], Evidence], list[Scored]]] = {
+JUDGES: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], list[Scored]]] = {
     "identity": by_identity,
     "gender": by_gender,
     "age": by_age,
@@ -201,21 +321,22 @@ def lost_in(said: AnyArray) -> int:
     return int((said == "").sum()) if said.dtype == object else int(np.isnan(said).sum())
 
 
-def verdict_of(difference: float, p_adjusted: float, *, first: bool) -> VariantVerdict:
-    """Better or worse where Holm's p says that it differs; within noise of the card where it does not."""
+def verdict_of(paired: PairedDifference, *, first: bool) -> VariantVerdict:
+    """Better or worse where the simultaneous interval excludes 0; within noise of the card where it does not."""
     if first:
         return "the card itself"
-    if not p_adjusted <= ALPHA:
-        return "within noise of the card"
-    return "better than the card" if difference > 0 else "clearly worse than the card"
+    if paired.low > 0:
+        return "better than the card"
+    return "clearly worse than the card" if paired.high < 0 else "within noise of the card"
 
 
 def opinion_of(judgement: Judgement) -> Opinion:
-    """The card is wrong where a setting is better by what matters, bettered by less; it holds where none is better.
+    """The card is wrong where a setting accuses it, bettered where one does better by less; it holds where none does.
 
     Where no setting is even worse, the people show nothing about settings: not enough data.
     """
-    better = judgement.of("better than the card")
-    if better:
-        return "wrong" if better[0].difference >= judgement.measure.matters else "bettered"
+    if judgement.accusing:
+        return "wrong"
+    if judgement.of("better than the card"):
+        return "bettered"
     return "holds" if judgement.of("clearly worse than the card") else "not enough data"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,9 +22,11 @@ from facegap.doctor.alternatives import (
     scales,
     templates,
 )
-from facegap.doctor.evidence import Judged, Judgement
+from facegap.doctor.conventions import convention_name
+from facegap.doctor.evidence import Judged, Judgement, no_difference, usual_first
 from facegap.doctor.graph import Graph
 from facegap.doctor.sample import Question
+from facegap.doctor.trials import Found
 from facegap.errors import CardError, ModelError
 from facegap.inputs.cards.read import hash_file, name_of
 from facegap.inputs.cards.schema import THE_ONLY_ONE, ModelCard
@@ -49,7 +51,7 @@ class Bare:
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings chosen among `tried`; `remark` says what a card cannot hold, empty where it holds all."""
+    """The settings chosen among `tried`; `remark` says how, and what a card cannot hold; empty where there is nothing."""
 
     card: ModelCard
     tried: int
@@ -189,30 +191,69 @@ def named(variant: Variant) -> Variant:
     return Variant("the card", describe(variant.card, variant.box_margin), variant.card, variant.box_margin)
 
 
-def choose(judgement: Judgement) -> Choice:
-    """The best settings of a grid that a card can hold.
+def exchanged(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
+    """Settings of a gender that are right less often than wrong, with their two classes exchanged.
 
-    An order of two classes needs no run of its own: exchanged, an accuracy is one less itself. So the settings that are
-    farthest from one half win, with the classes exchanged where they are below it.
+    An order of two classes needs no run of its own: exchanged, an accuracy is one less itself.
     """
-    measure, tried = judgement.measure, judgement.settings
-    height: Callable[[Judged], float] = lambda one: -one.value if measure.lower else one.value  # noqa: E731
-    if measure.question == "gender":
-        height = lambda one: abs(one.value - 0.5)  # noqa: E731
-    ranked = sorted((one for one in tried if np.isfinite(one.value)), key=height, reverse=True)
-    possible = [one for one in ranked if one.variant.box_margin is None]
+    answers, settings = list(found.answers), list(tried)
+    for k, one in enumerate(judgement.settings):
+        orders = class_orders(one.variant.card) if judgement.measure.question == "gender" and one.value < 0.5 else []
+        if orders:
+            first, second = orders[0].setting.split(", ")
+            other = {first: second, second: first}
+            answers[k] = np.array([other.get(str(said), "") for said in answers[k]], dtype=object)
+            settings[k] = replace(one.variant, card=orders[0].card)
+    return replace(found, answers=tuple(answers)), settings
+
+
+def best_first(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
+    """The same settings with the best that a card can hold in the first place, against which the others are judged.
+
+    Raises
+    ------
+    ModelError : none gives answers that can be judged
+    """
+    possible = [
+        k for k, one in enumerate(judgement.settings) if one.variant.box_margin is None and np.isfinite(one.value)
+    ]
     if not possible:
-        raise ModelError(f"{tried[0].variant.card.file}: no setting gives answers that can be judged; write a card")
-    best, card = possible[0], possible[0].variant.card
-    if measure.question == "gender" and best.value < 0.5 and (exchanged := class_orders(card)):
-        card = exchanged[0].card
-    remark = ""
-    if ranked[0] is not best and height(ranked[0]) - height(best) > measure.matters:
-        remark = (
-            f"The plain box without alignment reached {measure.name} {ranked[0].value:.3g}, the best template "
+        raise ModelError(f"{tried[0].card.file}: no setting gives answers that can be judged; write a card")
+    best = max(possible, key=lambda k: goodness(judgement.settings[k], judgement))
+    order = [best, *(k for k in range(len(tried)) if k != best)]
+    return replace(found, answers=tuple(found.answers[k] for k in order)), [tried[k] for k in order]
+
+
+def goodness(one: Judged, judgement: Judgement) -> float:
+    """The value of a setting, more being better."""
+    return -one.value if judgement.measure.lower else one.value
+
+
+def choose(judgement: Judgement) -> Choice:
+    """Of the settings of a grid that show no difference to the best, the one of the most usual published convention.
+
+    judgement : of the settings against the first, the best that a card can hold
+    """
+    measure, best = judgement.measure, judgement.card
+    alike = [
+        one for one in judgement.settings[1:] if one.variant.box_margin is None and no_difference(one, best, measure)
+    ]
+    chosen = min((best, *alike), key=usual_first)
+    remarks = []
+    family = convention_name(chosen.variant.card)
+    if alike and family:
+        remarks.append(
+            f"{len(alike) + 1} combinations show no difference to the best; chosen is the one that is usual in published "
+            f"models ({family})."
+        )
+    boxes_tried = [one for one in judgement.settings if one.variant.box_margin is not None and np.isfinite(one.value)]
+    box = max(boxes_tried, key=lambda one: goodness(one, judgement), default=None)
+    if box and goodness(box, judgement) - goodness(best, judgement) > measure.margin(box.value):
+        remarks.append(
+            f"The plain box without alignment reached {measure.name} {box.value:.3g}, the best template "
             f"{best.value:.3g}. A card of an embedder cannot say 'no alignment': do not audit with this one"
         )
-    return Choice(card, len(tried), remark)
+    return Choice(chosen.variant.card, len(judgement.settings), " ".join(remarks))
 
 
 def describe(card: ModelCard, box_margin: float | None = None) -> str:

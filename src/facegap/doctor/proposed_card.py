@@ -50,8 +50,8 @@ def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) 
     lines = [
         "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trying, not read from the model's authors.",
         f"# Judged on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), other people",
-        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. In brackets 95% intervals over people of how",
-        f"# much better another setting is; p is Holm's over {len(judgement.settings) - 1} settings.",
+        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. Below, how much better each other setting is;",
+        f"# interval (95%) and p hold for all {len(judgement.settings) - 1} settings together.",
     ]
     for key in HEAD:
         remark = f"  # {CHECK_BY_HAND[key]}" if key in CHECK_BY_HAND else ""
@@ -79,7 +79,7 @@ def sentence(one: Judged) -> str:
     how = {
         "clearly worse than the card": "clearly worse",
         "better than the card": "BETTER",
-        "within noise of the card": "cannot be told apart",
+        "within noise of the card": "no significant difference",
     }[one.verdict]
     return (
         f"{one.variant.name}: {how}, {one.difference:+.3g} [{one.low:.3g}, {one.high:.3g}], p {p_value(one.p_adjusted)}"

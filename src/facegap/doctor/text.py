@@ -6,13 +6,14 @@ import math
 from collections import Counter
 from pathlib import Path
 
+from facegap.doctor.checks import Checks
 from facegap.doctor.diagnose import Examination
 from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, number, p_value, percent
 
 PLACE = " How much of a face to show depends on the portraits too: judge others before you believe it."
-NAMED = 4  # settings that cannot be told apart and are named one by one
+NAMED = 4  # settings without a significant difference that are named one by one
 
 
 def table(examined: Examination) -> TextTable:
@@ -23,9 +24,9 @@ def table(examined: Examination) -> TextTable:
         "setting",
         judgement.measure.name,
         "better than the card by",
-        "95% interval",
-        "p (Holm)",
-        *(("EER",) if identity else ()),
+        "simultaneous 95% interval",
+        "p (adjusted)",
+        *((f"FNMR at FMR {fmr:g}" for fmr in judgement.fmrs) if identity else ()),
         "no answer",
         "verdict",
     )
@@ -47,7 +48,7 @@ def row(one: Judged, judgement: Judgement, *, identity: bool) -> tuple[str, ...]
         NO_NUMBER if own else signed(one.difference, judgement),
         NO_NUMBER if own or math.isnan(one.low) else f"[{signed(one.low, judgement)}, {signed(one.high, judgement)}]",
         NO_NUMBER if own or math.isnan(one.p_adjusted) else p_value(one.p_adjusted),
-        *((percent(one.eer),) if identity else ()),
+        *((percent(fnmr) for fnmr in one.fnmr) if identity else ()),
         str(one.lost),
         "" if own else one.verdict,
     )
@@ -70,7 +71,7 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
     how = {
         "identity": "d' = (mean score of two images of one person - mean score of two people) / their pooled standard "
         "deviation; every person weighs the same; the interval leaves out one person at a time. A face without a "
-        "template is alike to nobody. EER: for information.",
+        "template is alike to nobody. FNMR: each setting at its own threshold.",
         "gender": "Accuracy: share of right answers, as many people of each gender, every person weighs the same; no "
         "answer is not right. Differences in points of a hundred, over the same people (McNemar's question; Bonett and "
         "Price's interval).",
@@ -79,8 +80,8 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
     }[judgement.measure.question]
     return (
         how,
-        f"A setting is better or worse where Holm's p over all {len(judgement.settings) - 1} is at most {ALPHA:g}; "
-        "the intervals are of each setting by itself.",
+        f"Intervals and p hold for all {len(judgement.settings) - 1} settings together (Bonferroni, {ALPHA:g}). A card is "
+        f"called wrong where the whole interval of an improvement lies above {margin_text(judgement)}.",
     )
 
 
@@ -90,24 +91,66 @@ def conclusion(examined: Examination) -> list[str]:
     best = judgement.best
     assert best is not None  # finding_of came first
     word = "The proposed settings" if examined.proposal else f"The settings of card {examined.card.name}"
-    by = f"{judgement.measure.name} {difference_text(best, judgement)}"
     said = {
-        "wrong": f"CARD LOOKS WRONG: {best.variant.name} is better by {by}. Change that in the card and run the doctor "
-        f"again: one setting at a time is tried.{PLACE if best.variant.aspect in ('crop', 'alignment') else ''}",
-        "bettered": f"{best.variant.name} is better than the card by {by}. That is less than is called wrong "
-        f"({matters_text(judgement)}).",
+        "wrong": wrong_text(judgement),
+        "bettered": bettered_text(best, judgement),
         "holds": f"{word} are within noise of the best of {len(judgement.settings)}. The best of the others, "
-        f"{best.variant.name}, reaches {by} more.",
+        f"{best.variant.name}, reaches {judgement.measure.name} {difference_text(best, judgement)} more.",
         "not enough data": "Not enough data: on these people no setting is clearly better than the card, and none is "
         "clearly worse either, so right and wrong settings would look alike.",
     }[judgement.opinion]
     return [said, *unsettled(judgement), *doubts(examined)]
 
 
-def matters_text(judgement: Judgement) -> str:
-    """The least difference that is called wrong."""
-    matters = judgement.measure.matters
-    return f"{100 * matters:g} points" if judgement.measure.question == "gender" else f"{matters:g}"
+def wrong_text(judgement: Judgement) -> str:
+    """Why the card is wrong, and what to write instead."""
+    one = judgement.proposed
+    others = [other for other in (judgement.best, *judgement.alike) if other is not None and other is not one]
+    names = ", ".join(other.variant.name for other in others)
+    usual = f" {names} does as well; the usual published setting is named." if others else ""
+    place = PLACE if one.variant.aspect in ("crop", "alignment") else ""
+    return (
+        f"CARD LOOKS WRONG: {one.variant.name} is better by {judgement.measure.name} {difference_text(one, judgement)}"
+        f"{errors_text(one, judgement)}.{usual} Change that in the card and run the doctor again: one setting at a time is "
+        f"tried.{place}"
+    )
+
+
+def bettered_text(best: Judged, judgement: Judgement) -> str:
+    """Another setting does better, and why that is no reason to call the card wrong."""
+    slightly = "" if best.difference >= judgement.margin_of(best) else "slightly "
+    by = f"{judgement.measure.name} {difference_text(best, judgement)}"
+    said = f"Another setting does {slightly}better here: {best.variant.name}, by {by}{errors_text(best, judgement)}."
+    if judgement.is_certain(best):
+        return (
+            f"{said} No error rate that these people can show falls by a point, so the card is not called wrong. Compare "
+            f"its {best.variant.aspect} with what the model's authors publish."
+        )
+    if slightly:
+        return f"{said} That is no reason to change a card that says what the model's authors publish."
+    return (
+        f"{said} These people do not settle whether it is better by more than {margin_text(judgement)}, which would be "
+        "called wrong: judge more of them."
+    )
+
+
+def errors_text(one: Judged, judgement: Judgement) -> str:
+    """How FNMR at a fixed FMR goes with it; empty where identity is not asked."""
+    felt = judgement.errors_of(one)
+    if felt is None:
+        return ""
+    return f" (FNMR at FMR {felt.fmr:g}: {percent(felt.other, 1)} instead of {percent(felt.card, 1)})"
+
+
+def margin_text(judgement: Judgement) -> str:
+    """The least improvement that is called wrong."""
+    measure = judgement.measure
+    if measure.question == "identity":
+        return (
+            f"d' {measure.matters:g} and {percent(measure.proportion, 0)} of the better d', and FNMR at one of these FMRs "
+            "falls by a point or more"
+        )
+    return f"{100 * measure.matters:g} points" if measure.question == "gender" else f"{measure.matters:g} year"
 
 
 def difference_text(one: Judged, judgement: Judgement) -> str:
@@ -124,7 +167,7 @@ def unsettled(judgement: Judgement) -> list[str]:
     worse = len(judgement.of("clearly worse than the card"))
     names = "; ".join(f"{one.variant.name} {difference_text(one, judgement)}" for one in alike[:NAMED])
     more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
-    return [f"Clearly worse than the card: {worse}. Not told apart from it here: {names}{more}."]
+    return [f"Clearly worse than the card: {worse}. No significant difference to it here: {names}{more}."]
 
 
 def doubts(examined: Examination) -> list[str]:
@@ -156,3 +199,25 @@ def remembered(path: Path | None) -> str:
     if path is None:
         return "Nothing is remembered: the question is not settled."
     return f"Remembered for audits with this card: {path}"
+
+
+def checks_table(checks: Checks) -> TextTable:
+    """What was checked without people to judge settings by."""
+    return TextTable(
+        f"{checks.card}: what can be checked on {checks.images:,} images (detector {checks.detector})",
+        ("check", "result", "found"),
+        tuple((one.name, one.state, one.said) for one in checks.checks),
+        notes=(),
+    )
+
+
+def checks_conclusion(checks: Checks) -> list[str]:
+    """Why settings were not judged, what is not in order, and what is needed."""
+    failed = "; ".join(f"{one.name}: {one.said}" for one in checks.failed)
+    said = [f"Settings were not judged: {checks.reason}."]
+    said.append(f"NOT IN ORDER: {failed}." if failed else "Nothing that was checked is out of order.")
+    said.append(
+        f"Not checked: whether the card's {', '.join(checks.unchecked)} are right. A model that is fed wrongly can pass all "
+        f"the checks above. Needed for that: {checks.needed}."
+    )
+    return [*said, "Nothing is remembered for audits."]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +22,8 @@ from facegap.report.text import clean
 from facegap.store.run import Run
 
 PLAIN_LINE_EVERY_S = 5.0
+TIMED_ITEMS, TIMED_S = 10, 2.0  # before so many items took so long, nothing is known of the time that is left
+AT_ONCE_S = 0.05  # items that arrive together were made together: their time is not known
 WIDE = 200  # columns where the output is no terminal: a table in a log must not be folded to 80
 
 
@@ -42,6 +44,44 @@ class Speed(ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} {self.what}/s")
 
 
+class Pace:
+    """How long items take, and so how long the rest will: known only when enough of them were timed.
+
+    The clock starts with the first item that is done, since loading models is no part of the pace, and again when the
+    count starts again.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.first = self.done = 0
+        self.started = self.now = -1.0
+
+    def saw(self, done: int) -> None:
+        """So many items are done now."""
+        self.now = self.clock()
+        if self.started < 0 or done < self.done or self.now - self.started < AT_ONCE_S:
+            self.first, self.started = done, self.now
+        self.done = done
+
+    @property
+    def speed(self) -> float | None:
+        """Items per second; None while it is not known."""
+        timed, seconds = self.done - self.first, self.now - self.started
+        return timed / seconds if timed >= TIMED_ITEMS and seconds >= TIMED_S else None
+
+    def left(self, total: int) -> str:
+        """Time that is left, in words; empty while it is not known, and at the end."""
+        if self.speed is None or self.done >= total:
+            return ""
+        seconds = round((total - self.done) / self.speed)
+        return f"{seconds} s left" if seconds < 120 else f"{seconds / 60:.0f} min left"
+
+
+def announce(text: str) -> None:
+    """A line on stderr, above a bar that is drawn there."""
+    print(clean(text), file=sys.stderr, flush=True)
+
+
 @contextlib.contextmanager
 def progress_bar(what: str = "images") -> Iterator[Callable[[int, int], None]]:
     """A function (images done, images in all) that draws a bar on a terminal and plain lines elsewhere.
@@ -51,31 +91,30 @@ def progress_bar(what: str = "images") -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield plain_progress(what)
         return
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Speed(what), TimeRemainingColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), Speed(what), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what)
+        task, pace = bar.add_task(what, left="", total=None), Pace()
 
         def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            pace.saw(done)
+            bar.update(task, completed=done, total=total, left=pace.left(total))
 
         yield show
 
 
 def plain_progress(what: str = "images") -> Callable[[int, int], None]:
-    """Lines on stderr every few seconds and at the end: images done, images per second, seconds left."""
-    started = last = time.monotonic()
-    first = -1
+    """Lines on stderr every few seconds and at the end: images done, and images per second and time left once known."""
+    last, pace = time.monotonic(), Pace()
 
     def show(done: int, total: int) -> None:
-        nonlocal last, first
-        now = time.monotonic()
-        first = done - 1 if first < 0 else first  # a resumed run starts in the middle
-        if now - last < PLAIN_LINE_EVERY_S and done < total:
+        nonlocal last
+        pace.saw(done)
+        if pace.now - last < PLAIN_LINE_EVERY_S and done < total:
             return
-        last = now
-        speed = (done - first) / max(now - started, 1e-9)
-        left = f", {(total - done) / speed:.0f} s left" if done < total else ""
-        print(f"{done}/{total} {what}, {speed:.1f} {what}/s{left}", file=sys.stderr, flush=True)
+        last = pace.now
+        speed = "" if pace.speed is None else f"{pace.speed:.1f} {what}/s"
+        said = (f"{done}/{total} {what}", speed, pace.left(total))
+        print(", ".join(part for part in said if part), file=sys.stderr, flush=True)
 
     return show
 

@@ -20,7 +20,8 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import cache_folder
 
 FINDINGS_VARIABLE = "FACEGAP_FINDINGS"
-VERSION = 1
+VERSION = 2
+OLDER = (1,)  # their "wrong" was said of differences of any size: they are no findings any more
 MAX_BYTES = 16 * 1024
 SETTINGS = ("task", "input", "detector", "alignment", "crop", "outputs")  # the tables that decide what comes out
 
@@ -32,10 +33,13 @@ class Finding:
     """What the doctor found out about one card's settings on some people.
 
     sha256, settings  : of the weights; of the card's settings, by `settings_hash`
-    verdict           : holds (no other setting is better), bettered (one is, by less than matters), wrong (by more),
-                        not enough data
+    verdict           : holds (no other setting is better), bettered (one is, by less than is called wrong), wrong, not
+                        enough data
     measure, value    : what the settings were judged by, and what they reached
-    aspect, setting   : of the best other setting; difference, low and high are how much better it is than the card
+    aspect, setting   : of the other setting that is proposed, else of the best; difference, low and high are how much
+                        better it is than the card, the interval simultaneous over all variants
+    margin            : what low must exceed for the card to be called wrong
+    fmr, fnmr         : FNMR of the card at this FMR; other_fnmr: of the other setting; NaN but for an embedder
     subjects, images  : behind the judgement; variants: how many other settings were tried
     detector, at      : the card that found the faces; the day, ISO 8601
     """
@@ -51,6 +55,10 @@ class Finding:
     difference: float
     low: float
     high: float
+    margin: float
+    fmr: float
+    fnmr: float
+    other_fnmr: float
     subjects: int
     images: int
     variants: int
@@ -87,6 +95,8 @@ def as_record(finding: Finding) -> dict[str, Any]:
 def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
     """What the doctor remembers of exactly these weights with exactly these settings; None where it never looked.
 
+    What an older version of the doctor found is not read: it called cards wrong by another rule.
+
     Raises
     ------
     CardError : there is a file, and it is not what the doctor writes
@@ -99,6 +109,8 @@ def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
             return None
         with path.open("rb") as stream:
             record = json.loads(stream.read(MAX_BYTES))
+        if isinstance(record, Mapping) and record.get("version") in OLDER:
+            return None
         finding = _checked(record)
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise CardError(
@@ -114,8 +126,8 @@ class Remembered:
     """What is known of the cards of a run, in sentences.
 
     alarms   : settings that look wrong; they stand above everything else
-    warnings : settings that are bettered by little, and files that cannot be read
-    checked  : settings that were found to be right
+    warnings : files that cannot be read, and questions that were not settled
+    checked  : settings that were found to be right, or bettered by less than would be called wrong
     """
 
     alarms: tuple[str, ...] = ()
@@ -138,7 +150,7 @@ def look_up(cards: Iterable[ModelCard]) -> Remembered:
     def said(*verdicts: Opinion) -> tuple[str, ...]:
         return tuple(finding_sentence(finding) for finding in found if finding.verdict in verdicts)
 
-    return Remembered(said("wrong"), (*said("bettered", "not enough data"), *problems), said("holds"))
+    return Remembered(said("wrong"), (*said("not enough data"), *problems), said("holds", "bettered"))
 
 
 def finding_sentence(finding: Finding) -> str:
@@ -147,6 +159,11 @@ def finding_sentence(finding: Finding) -> str:
     better = (
         f"{finding.aspect} {finding.setting} is better by {finding.measure} "
         f"{finding.difference:.3g} [{finding.low:.3g}, {finding.high:.3g}] {seen}"
+        + (
+            f", with FNMR {finding.other_fnmr:.3g} instead of {finding.fnmr:.3g} at FMR {finding.fmr:g}"
+            if math.isfinite(finding.fmr)
+            else ""
+        )
     )
     if finding.verdict == "wrong":
         return (
@@ -155,7 +172,12 @@ def finding_sentence(finding: Finding) -> str:
             "the doctor judge it on other portraits"
         )
     if finding.verdict == "bettered":
-        return f"card {finding.model}: facegap doctor found on {finding.at} that {better}; by less than is called wrong"
+        slightly = "slightly " if finding.difference < finding.margin else ""
+        return (
+            f"card {finding.model}: checked by doctor {seen} ({finding.at}): another setting does {slightly}better there "
+            f"({finding.aspect} {finding.setting}: {finding.measure} {finding.difference:+.3g} [{finding.low:.3g}, "
+            f"{finding.high:.3g}]), by less than a card is called wrong for"
+        )
     if finding.verdict == "holds":
         return (
             f"card {finding.model}: checked by doctor {seen} ({finding.at}): its settings are within noise of the best "

@@ -1,0 +1,293 @@
+"""What of a model can be checked without people to judge settings by: faces, numbers, the batch, the mirror.
+
+None of it says that colour, scale or crop are right. Some of it shows that something is wrong: templates that hardly
+depend on the face, or a picture that is nearer to other people than to its own mirror image.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from facegap import runtime
+from facegap.doctor.alternatives import Variant, variants
+from facegap.doctor.diagnose import Asked, Progress, Steps, open_detector, require_settings
+from facegap.doctor.sample import LEAST_SUBJECTS
+from facegap.doctor.trials import Ready, crop, face_of, ready
+from facegap.errors import CardError
+from facegap.inputs.cards.read import find_card
+from facegap.inputs.cards.weights import models_folders, read_weights
+from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, quiet_decoders, read_picture
+from facegap.inputs.manifests.read import read_manifest
+from facegap.types import AnyArray, FloatArray
+from facegap.vision import classify, embed
+from facegap.vision.detect import Detector
+from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Stages
+from facegap.vision.rehearsal import agree
+
+MOST_IMAGES = 40  # of the manifest; more would say the same
+STEPS = 2
+LEAST_FACES = 0.5  # of the images; with fewer a detector, a threshold or the manifest is to be looked at
+# Measured on 24 photographs of 12 legislators with mobileface_v2, mobileface_v3 and face_reid_0095: the median cosine of two
+# people is 0.00 to 0.07 as the cards say, at most 0.40 with a wrong colour order or crop, 0.90 to 1.00 with a scale that
+# leaves the graph nearly nothing to see. In the mirror, 24 of 24 faces as the cards say.
+ALIKE = 0.85  # median cosine of two people's templates that is too much
+OWN_MIRROR = 0.9  # of the faces whose mirror image must be nearer to the face than to anybody else's
+SAME_CLASS = 0.75  # of the faces that must get the same class in the mirror; two classes at random give 0.5
+LEAST_TEMPLATES, LEAST_ANSWERS = 5, 10  # faces; with fewer a single odd one would decide
+
+State = Literal["in order", "not in order", "not checked"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at, what was found, and whether that is as it must be."""
+
+    name: str
+    state: State
+    said: str
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What was checked of a card without judging its settings.
+
+    reason    : why the settings could not be judged
+    unchecked : the settings that nothing is known of
+    images    : that were looked at
+    """
+
+    card: str
+    detector: str
+    reason: str
+    checks: tuple[Check, ...]
+    unchecked: tuple[str, ...]
+    images: int
+    needed: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """What is not in order."""
+        return tuple(one for one in self.checks if one.state == "not in order")
+
+    def as_record(self) -> dict[str, Any]:
+        """The checks as JSON holds them."""
+        return {
+            "model": self.card,
+            "verdict": "settings not judged",
+            "reason": self.reason,
+            "needed": self.needed,
+            "not_checked": list(self.unchecked),
+            "images": self.images,
+            "detector": self.detector,
+            "checks": [vars(one) for one in self.checks],
+        }
+
+
+def check_basics(
+    model: str,
+    manifest: Path,
+    asked: Asked,
+    *,
+    reason: str,
+    where: str | None = None,
+    allow_outside: bool = False,
+    progress: Progress = lambda done, total: None,
+    announce: Callable[[str], None] = lambda text: None,
+) -> Checks:
+    """Check what needs no people with two photographs and no labels; nothing is remembered of it.
+
+    model  : a card's name or path, or weights that a card describes
+    reason : why the settings cannot be judged, for the reader
+
+    Raises
+    ------
+    CardError, FetchError, ModelError, DeviceError, TableError : as `examine`
+    """
+    card, given = find_card(model)
+    if card is None:
+        raise CardError(f"{model}: no card describes this file; there are no settings to check")
+    require_settings(card)
+    steps = Steps(STEPS, announce)
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    detector = open_detector(asked, embeds=card.task == "embed")
+    content = read_weights(card, models_folders(asked.folders), given)
+    session = runtime.open_session(content, name=card.name, device=asked.device)
+    rows = some_rows(table.frame, np.random.default_rng(asked.seed))
+    (one,) = ready([Variant("the card", "as the card says", card)], session)
+    steps.begin(f"find the faces of {len(rows):,} images")
+    outcomes, crops = faces_of(rows, table.folder, detector, one, progress)
+    placed = [k for k, pixels in enumerate(crops) if pixels is not None]
+    names = rows["subject"].to_numpy(dtype=object)[placed]
+    given_crops = [pixels for pixels in crops if pixels is not None]
+    steps.begin(f"run the model on {len(given_crops):,} faces and their mirror images, alone and in batches")
+    found = [faces_found(outcomes), *model_checks(one, given_crops, names)]
+    tried = dict.fromkeys(other.aspect for other in variants(card)[1:])
+    return Checks(
+        card.name,
+        detector.card.name,
+        reason,
+        tuple(found),
+        tuple(tried),
+        len(rows),
+        needed_for(card.task),
+        table.warnings,
+    )
+
+
+def needed_for(task: str) -> str:
+    """What a manifest must hold for settings to be judged."""
+    if task == "embed":
+        return f"column subject, and {LEAST_SUBJECTS} people or more with two photographs each"
+    return f"column gender (both of them) or age, and {LEAST_SUBJECTS} people or more"
+
+
+def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """At most MOST_IMAGES rows at random, in the manifest's order, first of all one of each subject."""
+    shuffled = frame.iloc[rng.permutation(len(frame))]
+    turn = shuffled.groupby("subject").cumcount()
+    return shuffled.loc[turn.sort_values(kind="stable").index].head(MOST_IMAGES).sort_index()
+
+
+def faces_of(
+    rows: pd.DataFrame, folder: Path, detector: Detector, one: Ready, progress: Progress
+) -> tuple[list[str], list[Pixels | None]]:
+    """What became of each image, and its face as the card wants it."""
+    outcomes: list[str] = []
+    crops: list[Pixels | None] = []
+    stages = Stages(detector, None, None)
+    with quiet_decoders():
+        for path in rows["path"]:
+            picture = read_picture(folder / str(path), max_pixels=MAX_PIXELS)
+            record = face_of(picture, stages)
+            outcomes.append(str(record["outcome"]))
+            face = None
+            if isinstance(picture, Picture) and record["outcome"] == "ok":
+                box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
+                points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
+                face = crop(one, picture.pixels, box, points)
+            crops.append(face)
+            progress(len(outcomes), len(rows))
+    return outcomes, crops
+
+
+def faces_found(outcomes: Sequence[str]) -> Check:
+    """Whether the detector finds faces at all."""
+    usable = sum(outcome == "ok" for outcome in outcomes)
+    lost = ", ".join(f"{count} {word}" for word, count in sorted(Counter(outcomes).items()) if word != "ok")
+    fine = usable > 0 and usable >= LEAST_FACES * len(outcomes)
+    said = f"{usable} of {len(outcomes)} images" + (f"; {lost}" if lost else "")
+    return Check("face found", "in order" if fine else "not in order", said)
+
+
+def model_checks(one: Ready, crops: Sequence[Pixels], names: AnyArray) -> list[Check]:
+    """What the model does with these faces."""
+    if not crops:
+        return [Check("the model's outputs", "not checked", "no face to show it")]
+    mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in crops]
+    if isinstance(one.model, embed.Embedder):
+        model = one.model
+        alone, batch, mirror = (
+            embed.raw_embeddings(replace(model, rows_per_run=rows), shown).astype(np.float64)
+            for rows, shown in ((1, crops), (model.rows_per_run, crops), (model.rows_per_run, mirrored))
+        )
+        return [
+            norms(alone),
+            same_in_batch(alone, batch, model.rows_per_run),
+            people_apart(alone, names),
+            own_mirror(alone, mirror, names),
+        ]
+    alone, batch = (values(one.model, crops, rows) for rows in (1, one.model.rows_per_run))
+    return [
+        numbers(alone),
+        same_in_batch(alone, batch, one.model.rows_per_run),
+        same_answer(classify.classify(one.model, crops), classify.classify(one.model, mirrored)),
+    ]
+
+
+def values(model: classify.Classifier, crops: Sequence[Pixels], rows: int) -> FloatArray:
+    """The numbers that the card reads, `rows` faces at a time."""
+    parts = [np.hstack(classify.values_of(model, crops[k : k + rows])) for k in range(0, len(crops), rows)]
+    return np.concatenate(parts)
+
+
+def norms(raw: FloatArray) -> Check:
+    """Lengths of the embeddings before they are divided by it."""
+    lengths = np.linalg.norm(raw, axis=1)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    if not usable.all():
+        said = f"{int((~usable).sum())} of {len(raw)} are zero or no number"
+        return Check("embedding norms", "not in order", said)
+    said = f"median {np.median(lengths):.4g}, from {lengths.min():.4g} to {lengths.max():.4g}"
+    return Check("embedding norms", "in order", said)
+
+
+def numbers(raw: FloatArray) -> Check:
+    """Whether a classifier gives numbers."""
+    usable = np.isfinite(raw).all(axis=1)
+    said = f"{int(usable.sum())} of {len(raw)} faces have finite values"
+    return Check("finite values", "in order" if usable.all() else "not in order", said)
+
+
+def same_in_batch(alone: FloatArray, batch: FloatArray, rows: int) -> Check:
+    """Whether a face gets the same answer alone and among others."""
+    if rows == 1 or len(alone) == 1:
+        return Check("batch against single", "not checked", "faces go through this graph one at a time")
+    fine = agree(alone, batch)
+    apart = np.abs(alone - batch)
+    largest = float(apart[np.isfinite(apart)].max(initial=0.0))
+    said = f"batches of {rows}: values differ by {largest:.2g} at most"
+    return Check("batch against single", "in order" if fine else "not in order", said)
+
+
+def people_apart(raw: FloatArray, names: AnyArray) -> Check:
+    """Whether templates of different people are different at all."""
+    unit = np.nan_to_num(embed.unit_rows(raw).astype(np.float64))
+    others = names[:, None] != names[None, :]
+    if len(raw) < LEAST_TEMPLATES or not others.any():
+        return Check("templates of different people", "not checked", few_text(len(raw), LEAST_TEMPLATES))
+    median = float(np.median((unit @ unit.T)[others]))
+    said = f"median cosine {median:.2f}" + (
+        f"; above {ALIKE:g} the template hardly depends on the face: check scale and mean" if median > ALIKE else ""
+    )
+    return Check("templates of different people", "not in order" if median > ALIKE else "in order", said)
+
+
+def own_mirror(raw: FloatArray, mirror: FloatArray, names: AnyArray) -> Check:
+    """Whether each face's mirror image is more alike to it than anybody else's face is."""
+    unit, mirrored = (np.nan_to_num(embed.unit_rows(rows).astype(np.float64)) for rows in (raw, mirror))
+    scores = mirrored @ unit.T
+    own = np.diag(scores)
+    others = np.where(names[:, None] != names[None, :], scores, -np.inf).max(axis=1)
+    if len(raw) < LEAST_TEMPLATES or not np.isfinite(others).all():
+        return Check("mirror image", "not checked", few_text(len(raw), LEAST_TEMPLATES))
+    nearest = int((own > others).sum())
+    said = f"nearest to its own face for {nearest} of {len(own)}; median cosine {np.median(own):.2f}"
+    return Check("mirror image", "in order" if nearest >= OWN_MIRROR * len(own) else "not in order", said)
+
+
+def few_text(faces: int, least: int) -> str:
+    """Why something was not checked."""
+    return f"{faces} faces, at least {least} needed" if faces < least else "all faces are of one person"
+
+
+def same_answer(plain: classify.Answers, mirror: classify.Answers) -> Check:
+    """Whether a classifier says the same of a face and of its mirror image."""
+    named = [(one, other) for one, other in zip(plain.prediction, mirror.prediction, strict=True) if one or other]
+    if named:
+        if len(named) < LEAST_ANSWERS:
+            return Check("mirror image", "not checked", few_text(len(named), LEAST_ANSWERS))
+        same = sum(one == other for one, other in named)
+        fine = same >= SAME_CLASS * len(named)
+        return Check("mirror image", "in order" if fine else "not in order", f"same class for {same} of {len(named)}")
+    apart = np.abs(plain.age - mirror.age)
+    if not np.isfinite(apart).any():
+        return Check("mirror image", "not in order", "the model answers nothing")
+    return Check("mirror image", "in order", f"ages differ by {np.nanmedian(apart):.1f} years (median)")

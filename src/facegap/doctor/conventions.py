@@ -1,0 +1,88 @@
+"""Published ways to feed face models, the most usual first: what is proposed where settings show no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from facegap.doctor.alternatives import (
+    TEMPLATES,
+    Points,
+    given_input,
+    given_template,
+    in_order,
+    placed_points,
+    same_values,
+)
+from facegap.inputs.cards.schema import ModelCard
+
+SAME_POINTS = 0.005  # of the height: templates that differ by less are one
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How models of one family are published.
+
+    name   : of the family
+    colour : order of the channels
+    scale  : name in alternatives.SCALES
+    points : name in alternatives.TEMPLATES; empty for classifiers, whose crops follow no common rule
+    """
+
+    name: str
+    task: Literal["embed", "classify"]
+    colour: Literal["RGB", "BGR", "GREY"]
+    scale: str
+    points: str = ""
+
+
+CONVENTIONS: Sequence[Convention] = (
+    Convention("ArcFace and its kin", "embed", "RGB", "-1..1", "ArcFace"),
+    Convention("ArcFace and its kin, scaled inside the graph", "embed", "RGB", "0..255", "ArcFace"),
+    Convention("AdaFace", "embed", "BGR", "-1..1", "ArcFace"),
+    Convention("Open Model Zoo", "embed", "BGR", "0..255", "Open Model Zoo"),
+    Convention("torchvision", "classify", "RGB", "ImageNet's mean and deviation"),
+    Convention("scaled inside the graph", "classify", "RGB", "0..255"),
+    Convention("Caffe", "classify", "BGR", "0..255 less 123, 117, 104"),
+    Convention("Open Model Zoo", "classify", "BGR", "0..255"),
+    Convention("Keras", "classify", "GREY", "-1..1"),
+)
+
+
+def convention_rank(card: ModelCard, box_margin: float | None = None) -> int:
+    """Place in CONVENTIONS of the first that a card follows; len(CONVENTIONS) where it follows none.
+
+    box_margin : not None: the detector's box instead of the card's template, which no embedder here is published for
+    """
+    found = (k for k, one in enumerate(CONVENTIONS) if box_margin is None and follows(card, one))
+    return next(found, len(CONVENTIONS))
+
+
+def convention_name(card: ModelCard, box_margin: float | None = None) -> str:
+    """The family whose convention a card follows; empty where it follows none."""
+    rank = convention_rank(card, box_margin)
+    return CONVENTIONS[rank].name if rank < len(CONVENTIONS) else ""
+
+
+def follows(card: ModelCard, one: Convention) -> bool:
+    """Whether a card feeds its model by this convention, with bilinear pixels as OpenCV computes them by default."""
+    spec = given_input(card)
+    place = card.alignment or card.crop
+    if card.task != one.task or spec.colour != one.colour or place is None or place.interpolation != "bilinear":
+        return False
+    values = in_order(one.scale, spec.colour)
+    if spec.dtype == "uint8":
+        return one.scale == "0..255" and on_template(card, one.points)
+    return values is not None and same_values(spec, *values) and on_template(card, one.points)
+
+
+def on_template(card: ModelCard, name: str) -> bool:
+    """Whether a card's points are those of a published template; any card without a template is."""
+    if not name:
+        return True
+    width, height = given_input(card).size
+    published: Points = placed_points(TEMPLATES[name], width, height)
+    return bool(np.abs(np.array(published) - np.array(given_template(card))).max() <= SAME_POINTS * height)
