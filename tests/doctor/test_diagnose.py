@@ -29,28 +29,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "findings"
 
 
-@pytest.fixture(scope="session")
-def crowd(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """66 drawn people with two pictures each; women are green, everybody has four reds of their own, one to a quarter."""
-    folder = tmp_path_factory.mktemp("crowd")
-    rng = np.random.default_rng(0)
-    lines = ["image,subject,gender,age"]
-    for person in range(66):
-        woman = person % 2 == 0
-        reds = rng.integers(20, 236, 4)
-        for number in range(2):
-            green = int(rng.normal(180 if woman else 70, 10))
-            name = f"{person}_{number}.png"
-            picture = draw(green=green)
-            for quarter, red in enumerate(reds):
-                top, left = 16 * (quarter // 2), 16 * (quarter % 2)
-                picture[top : top + 16, left : left + 16, 2] = np.clip(red + rng.normal(0, 8), 0, 255)
-            cv2.imwrite(str(folder / name), picture)
-            lines.append(f"{name},P{person},{'female' if woman else 'male'},{round(reds.mean() / 2.55)}")
-    (folder / "people.csv").write_text("\n".join(lines) + "\n")
-    return folder / "people.csv"
-
-
 def changed_card(toys: Any, folder: Path, name: str, *changes: tuple[str, str]) -> str:
     """A copy of a toy and its card with some lines changed; the path of the card."""
     folder.mkdir(exist_ok=True)
@@ -141,6 +119,20 @@ def test_ages_can_be_judged_instead(toys: Any, crowd: Path, home: Path) -> None:
     assert found.exit_code == 0, found.output
     assert "mean error in years" in found.output
     assert "years value * 100" in found.output
+
+
+def test_phases_are_announced_with_their_total(toys: Any, crowd: Path, bare: Any, home: Path) -> None:
+    heard: list[str] = []
+    examine(toys.card("classifier"), crowd, asked(toys), announce=heard.append)
+    assert heard == [
+        "step 1 of 3: read the manifest, open the detector and the model",
+        "step 2 of 3: run 13 settings on 132 images of 66 subjects",
+        "step 3 of 3: compare the settings",
+    ]
+    heard.clear()
+    examine(str(bare("classifier")), crowd, asked(toys), announce=heard.append)
+    assert [text.split(":")[0] for text in heard] == [f"step {k} of 5" for k in range(1, 6)]
+    assert heard[1] == "step 2 of 5: run 40 settings on 44 images of 22 subjects"
 
 
 def test_the_same_seed_gives_the_same_answer_whatever_the_workers(toys: Any, crowd: Path) -> None:

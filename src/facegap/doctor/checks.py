@@ -243,13 +243,20 @@ def same_in_batch(alone: FloatArray, batch: FloatArray, rows: int) -> Check:
     fine = agree(alone, batch)
     apart = np.abs(alone - batch)
     largest = float(apart[np.isfinite(apart)].max(initial=0.0))
-    said = f"batches of {rows}: values differ by {largest:.2g} at most"
+    said = f"batches of {rows}: " + (f"values differ by {largest:.2g} at most" if largest else "the same values")
     return Check("batch against single", "in order" if fine else "not in order", said)
+
+
+def unit_rows(raw: FloatArray) -> FloatArray:
+    """Rows divided by their length; zeros where that is zero or no number."""
+    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
+    usable = np.isfinite(lengths) & (lengths > 0)
+    return np.where(usable, raw / np.where(usable, lengths, 1.0), 0.0)
 
 
 def people_apart(raw: FloatArray, names: AnyArray) -> Check:
     """Whether templates of different people are different at all."""
-    unit = np.nan_to_num(embed.unit_rows(raw).astype(np.float64))
+    unit = unit_rows(raw)
     others = names[:, None] != names[None, :]
     if len(raw) < LEAST_TEMPLATES or not others.any():
         return Check("templates of different people", "not checked", few_text(len(raw), LEAST_TEMPLATES))
@@ -262,7 +269,7 @@ def people_apart(raw: FloatArray, names: AnyArray) -> Check:
 
 def own_mirror(raw: FloatArray, mirror: FloatArray, names: AnyArray) -> Check:
     """Whether each face's mirror image is more alike to it than anybody else's face is."""
-    unit, mirrored = (np.nan_to_num(embed.unit_rows(rows).astype(np.float64)) for rows in (raw, mirror))
+    unit, mirrored = (unit_rows(rows) for rows in (raw, mirror))
     scores = mirrored @ unit.T
     own = np.diag(scores)
     others = np.where(names[:, None] != names[None, :], scores, -np.inf).max(axis=1)

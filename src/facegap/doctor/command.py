@@ -107,6 +107,7 @@ def doctor(
     except NotEnoughPeopleError as error:
         if propose or find_card(model)[0] is None:
             raise
+        announce("too few people to judge settings; what needs none of them is checked")
         with progress_bar() as progress:
             checks = check_basics(
                 model,

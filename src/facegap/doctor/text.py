@@ -23,10 +23,10 @@ def table(examined: Examination) -> TextTable:
     columns = (
         "setting",
         judgement.measure.name,
-        "better than the card by",
-        "simultaneous 95% interval",
+        "better by",
+        "95% interval",
         "p (adjusted)",
-        *((f"FNMR at FMR {fmr:g}" for fmr in judgement.fmrs) if identity else ()),
+        *((f"FNMR (%) at FMR {' / '.join(f'{fmr:g}' for fmr in judgement.fmrs)}",) if identity else ()),
         "no answer",
         "verdict",
     )
@@ -48,7 +48,7 @@ def row(one: Judged, judgement: Judgement, *, identity: bool) -> tuple[str, ...]
         NO_NUMBER if own else signed(one.difference, judgement),
         NO_NUMBER if own or math.isnan(one.low) else f"[{signed(one.low, judgement)}, {signed(one.high, judgement)}]",
         NO_NUMBER if own or math.isnan(one.p_adjusted) else p_value(one.p_adjusted),
-        *((percent(fnmr) for fnmr in one.fnmr) if identity else ()),
+        *((" / ".join(f"{100 * fnmr:.1f}" for fnmr in one.fnmr),) if identity else ()),
         str(one.lost),
         "" if own else one.verdict,
     )

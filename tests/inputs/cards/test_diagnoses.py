@@ -46,6 +46,10 @@ def found(card: ModelCard, **changes: Any) -> Finding:
         difference=5.99,
         low=5.51,
         high=6.47,
+        margin=0.33,
+        fmr=0.001,
+        fnmr=0.99,
+        other_fnmr=0.01,
         subjects=150,
         images=300,
         variants=10,
@@ -115,7 +119,7 @@ def test_the_folder_lies_beside_the_weights_unless_it_is_named(monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "content",
-    ["", "no json", "[]", '{"version": 2}', "[" * 100_000, json.dumps({"version": 1, "model": 3}), "\x00\xff"],
+    ["", "no json", "[]", '{"version": 3}', "[" * 100_000, json.dumps({"version": 2, "model": 3}), "\x00\xff"],
 )
 def test_a_file_that_is_no_finding_is_an_error_that_says_remove_it(
     card: ModelCard, tmp_path: Path, content: str
@@ -157,9 +161,10 @@ def test_a_broken_file_is_a_warning_for_an_audit(
         (
             "wrong",
             "alarms",
-            r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects",
+            r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects, 300 images, "
+            r"with FNMR 0.01 instead of 0.99 at FMR 0.001",
         ),
-        ("bettered", "warnings", r"by less than is called wrong"),
+        ("bettered", "checked", r"another setting does better there .*by less than a card is called wrong for"),
         ("holds", "checked", r"checked by doctor on 150 subjects, 300 images .*within noise of the best of 11"),
         ("not enough data", "warnings", r"not enough data"),
     ],
@@ -174,3 +179,28 @@ def test_each_verdict_has_its_place_and_its_words(
     assert [name for name, said in sentences.items() if said] == [where]
     assert re.search(says, sentences[where][0])
     assert sentences[where][0] == finding_sentence(found(card, verdict=verdict))
+
+
+def test_a_slightly_better_setting_is_no_alarm_and_no_warning(
+    card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path))
+    keep(found(card, verdict="bettered", difference=0.2, low=0.1, high=0.3), card, tmp_path)
+    remembered = look_up([card])
+    assert (remembered.alarms, remembered.warnings) == ((), ())
+    assert "another setting does slightly better there (scale 0..255: d' +0.2 [0.1, 0.3])" in remembered.checked[0]
+
+
+def test_a_finding_of_the_older_rule_is_as_if_the_doctor_had_never_looked(
+    card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path))
+    older = as_record(found(card)) | {"version": 1}
+    finding_path(card, tmp_path).write_text(json.dumps(older))
+    assert read_finding(card) is None
+    assert look_up([card]) == findings.Remembered()
+
+
+def test_accuracies_have_no_fnmr_in_their_sentence(card: ModelCard) -> None:
+    said = finding_sentence(found(card, measure="accuracy", fmr=math.nan, fnmr=math.nan, other_fnmr=math.nan))
+    assert "FNMR" not in said
