@@ -13,6 +13,7 @@ import pytest
 
 from facegap import runtime
 from facegap.doctor.alternatives import Variant
+from facegap.doctor.checks import check_basics
 from facegap.doctor.diagnose import Asked, Room, examine, open_detector, remember
 from facegap.doctor.evidence import Judgement, judge
 from facegap.doctor.sample import MEASURES, Question, draw
@@ -101,6 +102,35 @@ def test_a_wrong_scale_is_found_wrong_and_the_true_one_named(legislators: Path, 
     assert found.judgement.best.low > 4
 
 
+def test_red_and_blue_exchanged_are_found_wrong(legislators: Path, ask: Any, tmp_path: Path) -> None:
+    """d' 5.71 instead of 6.45: a true mistake that looks small, and FNMR at FMR 0.001 is 4% instead of none."""
+    wrong = changed(tmp_path, "mobileface_v2", (r'colour = "RGB"', 'colour = "BGR"'))
+    found = examine(wrong, legislators, ask(100), allow_outside=True)
+    judgement = found.judgement
+    assert judgement.opinion == "wrong"
+    assert judgement.proposed.variant.name == "colour RGB"
+    assert judgement.proposed.low > judgement.margin_of(judgement.proposed) > 0.3
+    assert (found.finding.setting, judgement.alike) == ("RGB", ())
+
+
+def test_twelve_people_show_a_scale_that_leaves_nothing_to_see_and_hold_a_right_card_for_right(
+    legislators: Path, ask: Any, tmp_path: Path
+) -> None:
+    people = pd.read_csv(legislators, dtype=str)
+    twice = people["subject"].value_counts()
+    people = people[people["subject"].isin(sorted(twice.index[twice >= 2])[:12])]
+    people.to_csv(tmp_path / "few.csv", index=False)
+    wrong = changed(tmp_path, "mobileface_v2", (r"scale = \[1, 1, 1\]", "scale = [0.0039, 0.0039, 0.0039]"))
+    right, scaled = (
+        check_basics(card, tmp_path / "few.csv", ask(None), reason="few people", allow_outside=True)
+        for card in ("mobileface_v2", wrong)
+    )
+    assert {one.state for one in right.checks} == {"in order"}
+    assert [one.name for one in right.checks][-1] == "mirror image"
+    assert right.checks[-1].said.startswith("nearest to its own face for 24 of 24")
+    assert [one.name for one in scaled.failed] == ["templates of different people"]
+
+
 def test_margins_up_to_a_tenth_win_over_four_tenths(
     legislators: Path, ask: Any, tmp_path: Path, test_data: Path
 ) -> None:
@@ -146,6 +176,7 @@ def test_a_card_proposed_for_an_unknown_embedder_is_as_good_as_the_true_one(
     assert proposed.input is not None
     assert (proposed.input.colour, proposed.input.scale, proposed.input.size) == ("RGB", (1, 1, 1), (112, 112))
     assert (proposed.licence, proposed.verified) == ("unknown", False)
+    assert (proposed.alignment, proposed.input.mean) == (true.alignment, true.input.mean if true.input else None)
     held = against_the_true_card(proposed, true, weights, legislators, ask(40, seed=9), "identity")
     assert held.settings[1].verdict != WORSE
     assert held.settings[1].difference > -0.2

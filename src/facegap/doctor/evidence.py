@@ -131,7 +131,7 @@ class Judgement:
 
     def margin_of(self, one: Judged) -> float:
         """The least improvement that would be called wrong, for this setting against the card."""
-        return self.measure.margin(max(self.card.value, one.value))
+        return self.measure.margin(max(self.card.value, one.value), crop=one.variant.aspect == "crop")
 
     def of(self, verdict: VariantVerdict) -> list[Judged]:
         """The settings with this verdict, best first."""

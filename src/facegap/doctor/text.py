@@ -8,7 +8,7 @@ from pathlib import Path
 
 from facegap.doctor.checks import Checks
 from facegap.doctor.diagnose import Examination
-from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement
+from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement, usual_first
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, number, p_value, percent
 
@@ -107,7 +107,9 @@ def wrong_text(judgement: Judgement) -> str:
     one = judgement.proposed
     others = [other for other in (judgement.best, *judgement.alike) if other is not None and other is not one]
     names = ", ".join(other.variant.name for other in others)
-    usual = f" {names} does as well; the usual published setting is named." if others else ""
+    usual = f" No significant difference to it: {names}." if others else ""
+    if any(usual_first(one)[0] < usual_first(other)[0] for other in others):
+        usual += " The one that is usual in published models is named."
     place = PLACE if one.variant.aspect in ("crop", "alignment") else ""
     return (
         f"CARD LOOKS WRONG: {one.variant.name} is better by {judgement.measure.name} {difference_text(one, judgement)}"
@@ -129,8 +131,8 @@ def bettered_text(best: Judged, judgement: Judgement) -> str:
     if slightly:
         return f"{said} That is no reason to change a card that says what the model's authors publish."
     return (
-        f"{said} These people do not settle whether it is better by more than {margin_text(judgement)}, which would be "
-        "called wrong: judge more of them."
+        f"{said} These people do not settle whether it is better by more than is called wrong ({margin_text(judgement)}): "
+        "judge more of them."
     )
 
 
@@ -150,7 +152,10 @@ def margin_text(judgement: Judgement) -> str:
             f"d' {measure.matters:g} and {percent(measure.proportion, 0)} of the better d', and FNMR at one of these FMRs "
             "falls by a point or more"
         )
-    return f"{100 * measure.matters:g} points" if measure.question == "gender" else f"{measure.matters:g} year"
+    if measure.question == "age":
+        return f"{measure.matters:g} year"
+    crop = f", {100 * measure.crop:g} for the margin of a crop, which depends on the portraits" if measure.crop else ""
+    return f"{100 * measure.matters:g} points{crop}"
 
 
 def difference_text(one: Judged, judgement: Judgement) -> str:
