@@ -120,7 +120,9 @@ def wrong_text(judgement: Judgement) -> str:
 
 def bettered_text(best: Judged, judgement: Judgement) -> str:
     """Another setting does better, and why that is no reason to call the card wrong."""
-    slightly = "" if best.difference >= judgement.margin_of(best) else "slightly "
+    crop = best.variant.aspect == "crop"  # its margin is wide, so that less than it is not little
+    small = best.difference < judgement.margin_of(best)
+    slightly = "slightly " if small and not crop else ""
     by = f"{judgement.measure.name} {difference_text(best, judgement)}"
     said = f"Another setting does {slightly}better here: {best.variant.name}, by {by}{errors_text(best, judgement)}."
     if judgement.is_certain(best):
@@ -128,8 +130,9 @@ def bettered_text(best: Judged, judgement: Judgement) -> str:
             f"{said} No error rate that these people can show falls by a point, so the card is not called wrong. Compare "
             f"its {best.variant.aspect} with what the model's authors publish."
         )
-    if slightly:
-        return f"{said} That is no reason to change a card that says what the model's authors publish."
+    if small:
+        place = PLACE if crop else ""
+        return f"{said} That is no reason to change a card that says what the model's authors publish.{place}"
     return (
         f"{said} These people do not settle whether it is better by more than is called wrong ({margin_text(judgement)}): "
         "judge more of them."

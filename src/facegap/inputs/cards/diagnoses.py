@@ -172,7 +172,7 @@ def finding_sentence(finding: Finding) -> str:
             "the doctor judge it on other portraits"
         )
     if finding.verdict == "bettered":
-        slightly = "slightly " if finding.difference < finding.margin else ""
+        slightly = "slightly " if finding.difference < finding.margin and finding.aspect != "crop" else ""
         return (
             f"card {finding.model}: checked by doctor {seen} ({finding.at}): another setting does {slightly}better there "
             f"({finding.aspect} {finding.setting}: {finding.measure} {finding.difference:+.3g} [{finding.low:.3g}, "
