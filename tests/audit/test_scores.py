@@ -395,3 +395,35 @@ def test_a_group_without_strangers_in_the_file_is_an_error(tmp_path: Path) -> No
 
     with pytest.raises(TableError, match=r"the listed pairs have no impostor pair of: female \(15 people\)"):
         audit_scores(*thirty_people(tmp_path, no_women), by="gender", verify=Verify(threshold=(0.45,)))
+
+
+def only(genuine: bool) -> Any:
+    def chosen(rows: list[Any]) -> list[Any]:
+        return [row for row in rows if (row[0].split("_")[0] == row[1].split("_")[0]) == genuine]
+
+    return chosen
+
+
+def test_a_file_with_one_kind_of_pairs_is_an_error_unless_false_matches_alone_are_wanted(tmp_path: Path) -> None:
+    given = Verify(threshold=(0.45,))
+    with pytest.raises(TableError, match=r"no comparison is of two images of one person.*--impostors-only"):
+        audit_scores(*thirty_people(tmp_path, only(False)), by="gender", verify=given)
+    run = audit_scores(
+        *thirty_people(tmp_path, only(False)), by="gender", verify=Verify(threshold=(0.45,), impostors_only=True)
+    )
+    assert counted(run, "fnmr") == (0, 0)
+    assert counted(run, "fmr")[1] == 3915
+    with pytest.raises(TableError, match="no comparison is of two different people"):
+        audit_scores(*thirty_people(tmp_path, only(True)), by="gender", verify=given)
+
+
+def test_decisions_cannot_meet_a_target_and_stay_decisions_at_a_given_threshold(tmp_path: Path) -> None:
+    def decided(rows: list[Any]) -> list[Any]:
+        return [(left, right, int(score > 0.45)) for left, right, score in rows]
+
+    with pytest.raises(TableError, match=r"decisions at a threshold that the vendor chose.*leave --fmr out"):
+        audit_scores(*thirty_people(tmp_path, decided), by="gender", verify=Verify(fmr=(0.01,)))
+    run = audit_scores(*thirty_people(tmp_path, decided), by="gender", verify=Verify(threshold=(0.5,)))
+    assert run.record.scores is not None
+    assert run.record.scores.decisions
+    assert not run.record.has_curve

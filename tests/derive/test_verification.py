@@ -182,14 +182,14 @@ def test_what_each_person_takes_part_in_is_the_same_for_all_pairs_and_for_a_list
 
 
 def test_too_many_groups_have_no_matrix(tmp_path: Path) -> None:
-    people = MOST_MATRIX_GROUPS + 1
-    angles = np.linspace(0, 6, people)
+    towns = MOST_MATRIX_GROUPS + 1
+    angles = np.linspace(0, 6, 2 * towns)
     np.save(tmp_path / "t.npy", np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32))
-    lines = [f"i{k},s{k},g{k % people:02d}" for k in range(people)]
+    lines = [f"i{k},s{k},g{k % towns:02d}" for k in range(2 * towns)]
     (tmp_path / "m.csv").write_text("image,subject,town\n" + "\n".join(lines) + "\n")
     run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", by="town", verify=Verify(fmr=(), threshold=(0.5,)))
     assert (run.rates["other_town"] == "").all()
-    assert len(run.rates[(run.rates["metric"] == "fmr")]) == people + 1
+    assert len(run.rates[(run.rates["metric"] == "fmr")]) == towns + 1
 
 
 def test_people_without_a_label_are_no_group_however_many_they_are(tmp_path: Path) -> None:

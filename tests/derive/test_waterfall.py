@@ -142,6 +142,6 @@ def test_six_people_by_hand(six_run: Run) -> None:
 
 
 def test_where_a_list_names_the_pairs_only_its_images_were_compared(six: Any, tmp_path: Any) -> None:
-    (tmp_path / "two.csv").write_text("left,right\nada1,ada2\nada1,dan1\neli2,dan1\neli2,fox1\n")
+    (tmp_path / "two.csv").write_text("left,right\nada1,ada2\nada1,dan1\neli2,dan1\neli2,fox1\nada1,bea1\n")
     table = six.run(by="gender", pairs=str(tmp_path / "two.csv")).extra["waterfall.csv"].set_index("gender")
-    assert table.loc["any", ["enrolled", "compared", "with_mate", "matched"]].tolist() == [10, 3, 2, 2]
+    assert table.loc["any", ["enrolled", "compared", "with_mate", "matched"]].tolist() == [10, 4, 2, 2]

@@ -14,7 +14,7 @@ from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
 from facegap.audit.manifests import other_manifest
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
-from facegap.audit.settings import AuditSettings, Verify
+from facegap.audit.settings import AuditSettings, Verify, default_of
 from facegap.audit.thresholds import Templates
 from facegap.audit.verify import Matching, listed_matching, match
 from facegap.errors import SettingError, StatisticsError, TableError
@@ -83,9 +83,15 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     stated = None if manifest is None else other_manifest(manifest, settings, allow_outside=True)
     table, rows_of_names = named_people(listed, scores, stated)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
-    decided = decision_threshold(listed.scores) if not verify.threshold else None
+    decided = decision_threshold(listed.scores)
+    require_both_kinds(pairs, verify, scores.name)
     require_usable(pairs, verify.scores, scores.name, distance=verify.distance)
-    if decided is not None:
+    if decided is not None and not verify.threshold:
+        if verify.fmr != default_of(Verify, "fmr"):
+            raise TableError(
+                f"{scores.name}: the scores have two values only, so they are decisions at a threshold that the vendor chose, and none "
+                "can be set at a target FMR; leave --fmr out"
+            )
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
     resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides)
@@ -105,6 +111,27 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         )
         record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
         return finish(resolved, compared(record, resolved, everybody, matching), place)
+
+
+def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
+    """Refuse a file of scores without genuine pairs or without impostor pairs, unless the first is asked for.
+
+    pairs : genuine
+
+    Raises
+    ------
+    TableError : one kind is missing, so one of the two errors cannot be measured
+    """
+    genuine = int(pairs["genuine"].sum())
+    if not genuine and not verify.impostors_only:
+        raise TableError(
+            f"{name}: no comparison is of two images of one person, so nothing can be said of false non-matches; add genuine pairs, "
+            "mend the column subject of the manifest, or pass --impostors-only to measure false matches alone"
+        )
+    if genuine == len(pairs):
+        raise TableError(
+            f"{name}: no comparison is of two different people, so nothing can be said of false matches; add impostor pairs"
+        )
 
 
 def score_notes(repeated: int, decided: float | None) -> tuple[str, ...]:

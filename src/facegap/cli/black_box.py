@@ -102,6 +102,7 @@ def audit_scores(
             "level",
             *COMPARED,
             *WORDS,
+            "impostors_only",
             "distance",
             "folder",
             said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP, "seed": "Seed of that split"},

@@ -13,6 +13,7 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import OLDEST, UNKNOWN, normalise_label
+from facegap.inputs.manifests.read import IMAGE_SYNONYMS
 from facegap.inputs.records import Records, read_records
 from facegap.inputs.spelling import means_nothing, tidy
 
@@ -77,6 +78,7 @@ def _check_columns(names: list[str], where: str) -> None:
         if name not in COLUMNS:
             close = difflib.get_close_matches(name.lower(), (*COLUMNS, "probability"), n=1)
             meant = {"probability": "confidence"}.get(close[0], close[0]) if close else None
+            meant = "image" if name.lower() in IMAGE_SYNONYMS else meant
             cure = f"rename it to {meant}" if meant and meant not in names else "remove it"
             raise TableError(f"{where}, column {name}: not one of {', '.join(COLUMNS)}; {cure}")
     if "image" not in names or not {"prediction", "age"} & set(names):

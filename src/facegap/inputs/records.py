@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.spelling import WHOLE_FLOATS_BELOW, tidy
+from facegap.inputs.spelling import tidy
 
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
@@ -233,8 +233,10 @@ def _check_size(stated: Any, name: str) -> None:
         raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
 
 
-def _float_as_text(value: Any, where: str, record: int) -> str:
+def _float_as_text(value: Any, where: str, record: int, bits: int) -> str:
     """A number of a column of floats: whole ones as integers, empty for none.
+
+    bits : of the significand: 53 of float64, 24 of float32, 11 of float16
 
     Raises
     ------
@@ -245,9 +247,9 @@ def _float_as_text(value: Any, where: str, record: int) -> str:
     number = float(value)
     if not number.is_integer():
         return repr(number)
-    if abs(number) >= WHOLE_FLOATS_BELOW:
+    if abs(number) >= 2**bits:
         raise TableError(
-            f"{where}, record {record}: {number:.0f} is a whole number beyond 2**53 in a column of floats, so its last digits may "
+            f"{where}, record {record}: {number:.0f} is a whole number beyond 2**{bits} in a column of floats, so its last digits may "
             "be lost; store ids as integers or text"
         )
     return str(int(number))
@@ -256,7 +258,9 @@ def _float_as_text(value: Any, where: str, record: int) -> str:
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
     """Numbers, booleans and text as text; lists, structs and bytes are refused."""
     if pd.api.types.is_float_dtype(series.dtype):
-        return pd.Series([_float_as_text(value, where, record) for record, value in enumerate(series, 1)], dtype="str")
+        bits = {2: 11, 4: 24}.get(series.dtype.itemsize, 53)
+        texts = [_float_as_text(value, where, record, bits) for record, value in enumerate(series, 1)]
+        return pd.Series(texts, dtype="str")
     texts = []
     for record, value in enumerate(series.astype("object"), start=1):
         if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):

@@ -270,9 +270,11 @@ def test_only_files_of_equal_size_are_opened(tmp_path: Path, monkeypatch: pytest
     assert [each for each in opened if each.suffix == ".jpg"] == []
 
 
-def test_a_word_for_nobody_as_subject_is_warned_of(tmp_path: Path) -> None:
-    manifest = read(tmp_path, "image,subject\na.jpg,unknown\nb.jpg,unknown\nc.jpg,Cy\n")
-    assert manifest.warnings[0].startswith("column subject: 2 images of 'unknown' count as one person")
+def test_a_subject_of_two_genders_is_told(tmp_path: Path) -> None:
+    manifest = read(tmp_path, "image,subject,gender\na.jpg,Cy,f\nb.jpg,Cy,m\nc.jpg,Di,f\nd.jpg,Di,\n")
+    assert manifest.warnings == (
+        "column gender: 1 subject has more than one gender, and the images are counted by the gender that each of them has",
+    )
 
 
 def parquet(folder: Path, frame: pd.DataFrame) -> Path:

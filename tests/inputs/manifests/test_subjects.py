@@ -58,3 +58,18 @@ def test_ids_that_a_spreadsheet_shortened_are_refused() -> None:
 
 def test_an_end_that_is_trimmed_makes_no_other_person() -> None:
     assert read(" ann", "ann ", "bob") == (["ann", "ann", "bob"], [])
+
+
+@pytest.mark.parametrize("word", ["None", "nan", "N/A", "unknown", "-", "?"])
+def test_a_word_for_nobody_is_refused_unless_it_is_a_name(word: str) -> None:
+    with pytest.raises(
+        TableError, match=r"m.csv line 3, column subject: .* is a word for nobody \(2 rows\).*--keep-words"
+    ):
+        read("ann", word, word)
+    cells = pd.Series(["ann", word], dtype="str")
+    kept, _ = subject_column(cells, [2, 3], "m.csv", "line", as_written=False, keep_words=True)
+    assert kept.tolist() == ["ann", word]
+
+
+def test_two_letters_that_are_a_code_beside_others_are_a_person() -> None:
+    assert read("NA", "DE", "FR")[0] == ["NA", "DE", "FR"]

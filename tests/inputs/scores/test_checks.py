@@ -86,3 +86,13 @@ def test_both_orders_are_trials_where_the_file_names_the_probe(tmp_path: Path) -
     path = listed(tmp_path, "a,b,0.5", "a,b,0.6", header="probe,reference,score")
     with pytest.raises(TableError, match=r"rows 1 and 2 of the scores .* keep one of each$"):
         each_pair_once(read_scores(path), "s.csv")
+
+
+def test_a_threshold_for_scores_of_one_beside_scores_of_a_hundred_is_of_another_scale() -> None:
+    of_a_hundred = pairs([60.0, 70.0, 80.0], [1.0, 5.0, 20.0])
+    with pytest.raises(
+        TableError, match=r"threshold 0\.4 is of another scale .* genuine pairs is 70, and 100% of impostor"
+    ):
+        require_usable(of_a_hundred, [0.4], "s.csv", distance=False)
+    require_usable(of_a_hundred, [40.0], "s.csv", distance=False)
+    require_usable(pairs([0.6, 0.7], [0.01, 0.1]), [0.02], "s.csv", distance=False)  # strict enough to be meant

@@ -26,7 +26,6 @@ from facegap.tables import MANIFEST, RATES, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")
 _NO_SUBJECT = "empty; name the person, or leave the column out so that every image counts as a person of its own"
-_NOBODY = ("unknown", "none", "nan", "na", "n/a", "null", "-", "?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -127,7 +126,7 @@ def read_manifest(
     _check_repeated(chosen, path.name, records.unit)
     frame = check(chosen, MANIFEST, path.name)
     has_subjects = "subject" in records.frame.columns
-    warnings += _one_unknown_person(frame) if has_subjects else ()
+    warnings += _several_genders(frame) if has_subjects else ()
     warnings += identical_bytes(frame, folder, sizes, unit=records.unit, has_subjects=has_subjects)
     return Manifest(
         frame,
@@ -155,13 +154,18 @@ def _chosen(whole: pd.DataFrame, where: str | None, file: str) -> tuple[pd.DataF
     return whole[selection.rows].reset_index(drop=True), selection.warnings
 
 
-def _one_unknown_person(frame: pd.DataFrame) -> tuple[str, ...]:
-    """A warning where a word for nobody in particular stands as the subject of several images."""
-    counts = frame["subject"][frame["subject"].str.lower().isin(_NOBODY)].value_counts()
-    return tuple(
-        f"column subject: {count} images of {name!r} count as one person; give each unnamed person a name of their own"
-        for name, count in counts.items()
-        if count > 1
+def _several_genders(frame: pd.DataFrame) -> tuple[str, ...]:
+    """A warning where one subject has two genders: their images are then counted in both groups."""
+    if "gender" not in frame.columns:
+        return ()
+    known = frame[frame["gender"] != UNKNOWN]
+    genders = known.groupby("subject")["gender"].nunique()
+    torn = int((genders > 1).sum())
+    if not torn:
+        return ()
+    people = "1 subject has" if torn == 1 else f"{torn:,} subjects have"
+    return (
+        f"column gender: {people} more than one gender, and the images are counted by the gender that each of them has",
     )
 
 
@@ -195,7 +199,12 @@ def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.Data
     for name in cells.columns.drop("image"):
         if name == "subject":
             frame[name], said = subject_column(
-                cells[name], records.lines, file, records.unit, as_written=reading.subjects_as_written
+                cells[name],
+                records.lines,
+                file,
+                records.unit,
+                as_written=reading.subjects_as_written,
+                keep_words=reading.keep_words,
             )
             _refuse(frame, frame[name] == "", name, _NO_SUBJECT, file, records.unit)
             warnings += said

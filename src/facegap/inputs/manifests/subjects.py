@@ -7,14 +7,23 @@ from collections.abc import Sequence
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.spelling import is_scientific, near_spellings, number_spelling, same_letters, same_word, tidy
+from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.inputs.spelling import (
+    is_scientific,
+    means_nothing,
+    near_spellings,
+    number_spelling,
+    same_letters,
+    same_word,
+    tidy,
+)
 
 AS_WRITTEN = "mend the file, or pass --subjects-as-written if these are different people"
 MOST_NAMED = 3
 
 
 def subject_column(
-    cells: pd.Series, lines: Sequence[int], file: str, unit: str, *, as_written: bool
+    cells: pd.Series, lines: Sequence[int], file: str, unit: str, *, as_written: bool, keep_words: bool = False
 ) -> tuple[pd.Series, list[str]]:
     """The subjects of a manifest, ends trimmed, and what a person should look at.
 
@@ -23,15 +32,23 @@ def subject_column(
     image, since a genuine pair may then hide in two spellings.
 
     as_written : every spelling is a person of its own
+    keep_words : None, null, nan and their like are names of people
 
     Raises
     ------
-    TableError : spellings as above; ids that a spreadsheet shortened to 1.23E+15
+    TableError : spellings as above; ids that a spreadsheet shortened to 1.23E+15; a word for nobody in place of a name
     """
     stripped = cells.str.strip()
     if as_written:
         return stripped, []
     counts = {str(name): int(rows) for name, rows in stripped.value_counts().items() if name}
+    nobody = [name for name in counts if means_nothing(tidy(name), beside=counts) or tidy(name).lower() == UNKNOWN]
+    if nobody and not keep_words:
+        line, rows = line_of(stripped, nobody[0], lines), sum(counts[name] for name in nobody)
+        raise TableError(
+            f"{file} {unit} {line}, column subject: {nobody[0]!r} is a word for nobody ({rows:,} rows); "
+            "name the person, leave such rows out with --where, or pass --keep-words if it is a name"
+        )
     shortened = [name for name in counts if is_scientific(name)]
     if shortened:
         line = line_of(stripped, shortened[0], lines)

@@ -12,6 +12,7 @@ from facegap.errors import TableError
 from facegap.inputs.scores.read import ScoreList
 from facegap.types import BoolArray, FloatArray, IntArray
 
+SCALE = 20  # times smaller than genuine scores: a threshold for scores of 0..1 beside scores of 0..100
 FEWEST = 3  # pairs of either kind from which on their medians say anything
 
 
@@ -65,7 +66,7 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
     Raises
     ------
     TableError : no score, one score throughout, genuine scores below impostor scores at the median, or a threshold
-                 farther from the scores than they are from one another
+                 farther from the scores than they are from one another, or far smaller than they are
     """
     scores = pairs["score"].to_numpy(np.float64)
     finite = np.isfinite(scores)
@@ -88,6 +89,12 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
             f"{what}"
         )
     for threshold in thresholds:
+        taken = float((others >= threshold).mean()) if len(others) else 0.0
+        if len(mated) and abs(threshold) * SCALE < abs(float(np.median(mated))) and taken > 0.5:
+            raise TableError(
+                f"{name}: the threshold {shown(threshold, distance=distance)} is of another scale than the scores: the median of "
+                f"genuine pairs is {shown(float(np.median(mated)), distance=distance)}, and {taken:.0%} of impostor pairs would match"
+            )
         if not low - (high - low) <= threshold <= high + (high - low):
             ends = sorted(shown(end, distance=distance) for end in (low, high))
             raise TableError(
