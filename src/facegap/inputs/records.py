@@ -233,6 +233,12 @@ def _check_size(stated: Any, name: str) -> None:
         raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
 
 
+SIGNIFICAND_BITS = {
+    "float16": 11,
+    "float32": 24,
+}  # up to 2 to this power a float tells whole numbers apart; float64: 53
+
+
 def _float_as_text(value: Any, where: str, record: int, bits: int) -> str:
     """A number of a column of floats: whole ones as integers, empty for none.
 
@@ -258,7 +264,7 @@ def _float_as_text(value: Any, where: str, record: int, bits: int) -> str:
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
     """Numbers, booleans and text as text; lists, structs and bytes are refused."""
     if pd.api.types.is_float_dtype(series.dtype):
-        bits = {2: 11, 4: 24}.get(series.dtype.itemsize, 53)
+        bits = SIGNIFICAND_BITS.get(str(series.dtype).lower(), 53)
         texts = [_float_as_text(value, where, record, bits) for record, value in enumerate(series, 1)]
         return pd.Series(texts, dtype="str")
     texts = []
