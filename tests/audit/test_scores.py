@@ -355,6 +355,8 @@ def test_decisions_have_their_vendor_s_rates_and_no_curve(tmp_path: Path) -> Non
     for metric in ("fmr", "fnmr"):
         for gender in ("female", "male"):
             assert counted(run, metric, gender=gender) == counted(scored, metric, gender=gender)
+    (point,) = run.record.operating
+    assert (point.threshold, point.source) == (1.0, "the vendor's own, as the scores are decisions")
     assert "scores.csv" in scored.extra
     assert "scores.csv" not in run.extra
     page = page_alone(run, include_ids=False)

@@ -27,6 +27,7 @@ from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
 
+DECISIONS = "the vendor's own, as the scores are decisions"
 UNNAMED = ("unnamed 1", "unnamed 2")
 MAX_NPY_BYTES = 64 * 2**30
 NPY_MAGIC = b"\x93NUMPY"
@@ -96,6 +97,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     sides = pairs[["left", "right"]].to_numpy(np.int64)
     resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides)
     resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided)))
+    if decided is not None and not settings.verify.threshold:
+        resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))
     everybody = np.ones(len(table.frame), np.bool_)
     require_one_go(settings)
     with run_folder(settings.output) as place:
