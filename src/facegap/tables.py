@@ -139,6 +139,9 @@ RATES = Schema(
         "errors": INT,
         "trials": INT,
         "subjects": INT,
+        "units": INT,  # sampling units: the subjects, or what --cluster put them into
+        "effective_subjects": FLOAT,  # (sum t)^2 / sum t^2 over the trials t of the units
+        "largest_share": FLOAT,  # proportion of the trials that one unit holds
         "effective_trials": FLOAT,
         "value": FLOAT,
         "low": FLOAT,

@@ -48,6 +48,10 @@ class Rate:
     subjects         : distinct people behind the trials
     effective_trials : independent trials that would carry the same information; at most `trials`
     low, high        : interval at `level` by `method`, in [0, 1]; NaN where it is not defined
+    units            : sampling units behind the trials: the subjects, or the clusters that they were put into
+    effective_subjects : (sum t)^2 / sum t^2 over the trials t of the units: as many units with equal trials would weigh
+                       as evenly. NaN where it is not known
+    largest_share    : proportion of the trials that one unit holds; of pairs, each of which two units hold, of both sides
     """
 
     errors: int
@@ -58,11 +62,19 @@ class Rate:
     high: float = math.nan
     level: float = 0.95
     method: str = "none"
+    units: int = 0
+    effective_subjects: float = math.nan
+    largest_share: float = math.nan
 
     @property
     def value(self) -> float:
         """errors / trials, NaN where there are no trials."""
         return self.errors / self.trials if self.trials else math.nan
+
+    @property
+    def people(self) -> float:
+        """What a minimum of subjects is held against: effective subjects, or heads where those are not known."""
+        return float(self.subjects) if math.isnan(self.effective_subjects) else self.effective_subjects
 
 
 @dataclass(frozen=True)

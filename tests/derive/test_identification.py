@@ -189,8 +189,9 @@ def test_without_trials_a_rate_is_nan_and_not_zero() -> None:
 
 def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() -> None:
     run, searched = world()
+    run = replace(run, record=replace(run.record, min_subjects=1))  # searches of three people, unequally many
     gaps = search_gaps(run, searched)
-    assert [(gap["family"], gap["metric"]) for gap in gaps] == [
+    assert [(gap["family"], gap["metric"]) for gap in gaps if gap["metric"] == "fnir"] == [
         ("gender, rank 1", "fnir"),
         ("gender, rank 2", "fnir"),
         ("gender, rank 1", "fnir"),
@@ -198,9 +199,12 @@ def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() ->
         ("gender, rank 1", "fnir"),
         ("gender, rank 2", "fnir"),
     ]
-    assert all((gap["group_a"], gap["group_b"], gap["margin"]) == ("female", "male", 0.02) for gap in gaps)
-    run = replace(run, record=replace(run.record, min_subjects=1))
-    alarms = [gap for gap in search_gaps(run, searched) if gap["metric"] == "fpir"]
+    assert all(
+        (gap["group_a"], gap["group_b"], gap["margin"]) == ("female", "male", 0.02)
+        for gap in gaps
+        if gap["metric"] == "fnir"
+    )
+    alarms = [gap for gap in gaps if gap["metric"] == "fpir"]
     assert [(gap["family"], gap["margin"], gap["errors_a"], gap["trials_b"]) for gap in alarms] == [
         ("gender", 2.0, 1, 1),
         ("gender", 2.0, 0, 1),

@@ -72,6 +72,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     import pandas as pd
 
     from facegap.derive.run import derived
+    from facegap.derive.weights import held_by_one
     from facegap.store import run as store
 
     nothing = pd.DataFrame()
@@ -93,6 +94,8 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
             labels=None if joined is None else joined.probabilities,
         )
     )
+    held = held_by_one(run.rates, run.record.groupings, run.record.cluster)
+    run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *held)))
     if place.lasting:
         store.write_run(run, place.folder)
         store.finish(place.folder, keep_embeddings=keep)

@@ -62,6 +62,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         groupings=resolved.groupings,
         level=groups.level,
         min_subjects=groups.min_subjects,
+        cluster=groups.cluster,
         execution=loaded.execution,
         conventions=ConventionsRecord(EXIF_RULE, LABELS_AS_STATED),
         classes=tuple(models.classes),
@@ -77,6 +78,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
             *remarks.alarms,
             *never_shown_sentences(table.frame, rows["outcome"], resolved.groupings),
             *remarks.notices,
+            *unnamed_people(table),
             *table.warnings,
             *labels,
             *resolved.notes,
@@ -99,11 +101,22 @@ def black_box_record(resolved: ResolvedAudit, models: Mapping[Task, str], reques
         groupings=resolved.groupings,
         level=groups.level,
         min_subjects=groups.min_subjects,
+        cluster=groups.cluster,
         execution=nothing_executed({"python": platform.python_version(), **versions}),
         conventions=ConventionsRecord("no image was read", LABELS_AS_STATED),
         labels=None if table.joined is None else table.joined.record,
         plugins=plugins_of({}),
-        warnings=(*table.warnings, *labels, *resolved.notes),
+        warnings=(*unnamed_people(table), *table.warnings, *labels, *resolved.notes),
+    )
+
+
+def unnamed_people(table: Manifest) -> tuple[str, ...]:
+    """That images were taken as people, where no column names them; it stands wherever intervals do."""
+    if table.has_subjects:
+        return ()
+    return (
+        "images were taken as people, as no column names the subjects: where somebody has several images, the intervals are "
+        "too narrow",
     )
 
 

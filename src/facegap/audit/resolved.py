@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
 from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
@@ -89,11 +90,13 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
 def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
     """The groupings of --by, or every label column, and a sentence on each column that is not split by.
 
-    A column that says who is in the gallery describes images and no people: it is split by only where --by names it.
+    A column that says who is in the gallery describes images and no people, and one of --cluster says what hangs together:
+    they are split by only where --by names them.
     """
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
-        return default_groupings(table.frame, [name for name in table.labels if name != role_column])
+        no_groups = {role_column, *settings.groups.cluster}
+        return default_groupings(table.frame, [name for name in table.labels if name not in no_groups])
     groupings = parse_by(settings.by, table.labels)
     for grouping in groupings:
         cells_of(table.frame, grouping)
@@ -123,6 +126,8 @@ def resolve(
     StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
     """
     groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
+    cluster = settings.groups.cluster
+    notes = (*notes, *require_clusters(table, cluster, groupings))
     models = choose_models(settings) if runs_models else ChosenModels()
     require_labels(table, models.classes, says_age=models.says_age)
     verify, identify = settings.verify, settings.identify
@@ -137,7 +142,7 @@ def resolve(
     if verify.threshold_on is not None:
         threshold_set = other_manifest(verify.threshold_on, settings)
     given = given_points(thresholds or verify, models.published_threshold)
-    roles = roles_of(table.frame["subject"], verify, needed=threshold_set is None and not given)
+    roles = roles_of(names_of_units(table.frame, cluster), verify, needed=threshold_set is None and not given)
     target_group = None
     if verify.fmr_on is not None and not given:
         target_group = named_group((threshold_set or table).frame, groupings, verify.fmr_on)

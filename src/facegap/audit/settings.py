@@ -103,6 +103,13 @@ def terms(value: Any) -> str:
     return value if isinstance(value, str) else ",".join(value)
 
 
+def column_names(value: Any) -> tuple[str, ...]:
+    """Names of columns, with commas between or one by one: each once, in the order given."""
+    several = [value] if isinstance(value, str) else value
+    names = [name.strip() for text in several for name in str(text).split(",")]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
 def file_name(value: Any) -> str:
     """A path without its folders: run folders are handed on, and a path says who made them."""
     return PurePath(str(value)).name
@@ -335,7 +342,19 @@ class Groups:
         minimum=2,
         maximum=10_000,
     )
-    min_subjects: int = setting(20, help="Smaller groups are shown, never ranked or tested", heading=GROUPS, minimum=2)
+    cluster: tuple[str, ...] = setting(
+        (),
+        help="COLUMN[,COLUMN] that makes the sampling unit: photographer, session, family, source",
+        heading=GROUPS,
+        read=column_names,
+        without="the subject",
+    )
+    min_subjects: int = setting(
+        20,
+        help="Groups of fewer effective subjects are shown, never ranked or tested",
+        heading=GROUPS,
+        minimum=2,
+    )
     level: float = setting(0.95, help="Confidence level of the intervals", heading=GROUPS, minimum=0.5, maximum=0.9999)
 
     def __post_init__(self) -> None:

@@ -102,7 +102,7 @@ def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[
     """What each image is for: `evaluation`, or `threshold_set` where the threshold is found on a part of the subjects.
 
     The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
-    At least two subjects are on either side.
+    At least two subjects are on either side. With --cluster, `subjects` are the units, so that none is on both sides.
 
     Raises
     ------

@@ -98,6 +98,7 @@ def audit_scores(
         AuditSettings,
         Only(
             "by",
+            "cluster",
             "min_subjects",
             "level",
             *COMPARED,

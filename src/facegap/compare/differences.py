@@ -95,7 +95,7 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
     sides: list[dict[str, Any]] = []
     paired: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
-    notes: list[str] = []
+    notes = unit_notes(runs)
     for grouping in runs.groupings:
         cells = cells_of(runs.manifest, grouping)
         for other in range(1, len(runs.runs)):
@@ -112,6 +112,17 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
         adjusted(pd.DataFrame(changes), change_verdict),
         tuple(dict.fromkeys(notes)),
     )
+
+
+def unit_notes(runs: Together) -> list[str]:
+    """That differences take people as the sampling unit, where a run takes units of several."""
+    columns = list(dict.fromkeys(name for run in runs.runs for name in run.record.cluster))
+    if not columns:
+        return []
+    return [
+        f"differences between runs take people as what varies independently, not units of {' and '.join(columns)} as "
+        "--cluster says; their intervals may be too narrow"
+    ]
 
 
 # ---- what is measured in both ----
@@ -229,7 +240,7 @@ def pair_entry(
 ) -> Entry:
     """A group's rate of comparisons in both runs, each at its threshold."""
     a, b = (of_comparisons(pairs, metric, point.threshold, inside, level) for pairs, point in (first, second))
-    ranked = known and min(a.rate.subjects, b.rate.subjects) >= min_subjects
+    ranked = known and min(a.rate.people, b.rate.people) >= min_subjects
     return Entry(group, ranked, a, b, -1, -1, np.nan, np.nan, np.nan, BOOTSTRAP)
 
 

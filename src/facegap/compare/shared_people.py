@@ -11,8 +11,9 @@ import pandas as pd
 from facegap.derive.comparisons import Comparisons, both, finest_cells
 from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.pair_list_rates import listed_people
-from facegap.derive.results import groupings_of, subject_codes
+from facegap.derive.results import groupings_of
 from facegap.derive.run import EVALUATION, comparisons_of
+from facegap.derive.units import subject_codes
 from facegap.errors import RunError
 from facegap.store.run import Run
 from facegap.types import IntArray

@@ -15,6 +15,7 @@ import pandas as pd
 
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
 from facegap.derive.pair_list_rates import ListedPeople, listed_people, placed
+from facegap.derive.units import units_of_subjects
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
@@ -39,6 +40,7 @@ class Comparisons:
     tail_limit      : length that the list of impostor pairs was bounded to
     listed_only     : only the listed pairs were compared; otherwise all pairs of counted templates, less `excluded`
     people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
+    units           : int64 (S,), sampling unit of each person where that is not the person; see derive/units.py
     """
 
     subjects: IntArray
@@ -53,6 +55,7 @@ class Comparisons:
     tail_limit: int = 0
     listed_only: bool = False
     people: ListedPeople | None = None
+    units: IntArray | None = None
 
     @property
     def complete(self) -> bool:
@@ -93,7 +96,8 @@ def false_match_rate(
     templates = templates_of(pairs.subjects, first & taking_part)
     others = None if second is None else templates_of(pairs.subjects, second & taking_part)
     left, right = pairs.subjects[wrong[:, 0]], pairs.subjects[wrong[:, 1]]
-    rate = dyadic_fmr(left, right, np.ones(len(wrong), np.int64), images=templates, other_images=others, level=level)
+    ones = np.ones(len(wrong), np.int64)
+    rate = dyadic_fmr(left, right, ones, images=templates, other_images=others, level=level, units=pairs.units)
     left_out = between(pairs.excluded, first & taking_part, None if second is None else second & taking_part)
     impostors = pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]
     return less_trials(rate, int(impostors.sum()))
@@ -105,7 +109,8 @@ def false_non_match_rate(
     """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
     chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
     subjects = pairs.subjects[pairs.genuine[chosen, 0]]
-    return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=np.ones(len(wrong), np.int64), level=level)
+    ones = np.ones(len(wrong), np.int64)
+    return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=ones, level=level, units=pairs.units)
 
 
 def genuine_errors(
@@ -144,7 +149,7 @@ def less_trials(rate: Rate, excluded: int) -> Rate:
     if not excluded or not rate.trials:
         return rate
     if not trials:
-        return Rate(0, 0, subjects=rate.subjects, level=rate.level)
+        return replace(Rate(0, 0, subjects=rate.subjects, level=rate.level), effective_subjects=0.0)
     effective = rate.effective_trials * trials / rate.trials
     if rate.errors in (0, trials):
         effective = min(rate.effective_trials, float(trials))
@@ -199,9 +204,17 @@ def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, 
 
 
 def counted_comparisons(
-    counts: ScoreCounts, subjects: IntArray, enrolled: BoolArray, counted: BoolArray, excluded: PairRows
+    counts: ScoreCounts,
+    subjects: IntArray,
+    enrolled: BoolArray,
+    counted: BoolArray,
+    excluded: PairRows,
+    units: IntArray | None = None,
 ) -> Comparisons:
-    """All pairs of the counted templates, as the matching loop counted them among those that were not lost."""
+    """All pairs of the counted templates, as the matching loop counted them among those that were not lost.
+
+    units : int64 (n,), sampling unit of each template, see `units_of_run`
+    """
     rows = np.flatnonzero(enrolled & counted)
     lost = lost_genuine_pairs(subjects, enrolled, counted)
     lost = lost[without(lost, excluded, len(subjects))]
@@ -217,6 +230,7 @@ def counted_comparisons(
         genuine_scores=np.concatenate([counts.genuine_scores["score"], np.full(len(lost), np.nan)]),
         excluded=excluded,
         tail_limit=counts.tail_limit,
+        units=None if units is None else units_of_subjects(subjects, units),
     )
 
 
@@ -227,11 +241,13 @@ def listed_comparisons(
     counted: BoolArray,
     excluded: PairRows,
     cells: IntArray | None = None,
+    units: IntArray | None = None,
 ) -> Comparisons:
     """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost).
 
     cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
             groups are wanted
+    units : int64 (n,), sampling unit of each template, see `units_of_run`
     """
     rows = pairs[["left", "right"]].to_numpy(np.int64)
     kept = both(counted, rows) & without(rows, excluded, len(subjects))
@@ -252,7 +268,8 @@ def listed_comparisons(
         genuine_scores=scores[mates],
         excluded=excluded,
         listed_only=True,
-        people=None if cells is None else listed_people(subjects, cells, rows[impostor], made),
+        people=None if cells is None else listed_people(subjects, cells, rows[impostor], made, units),
+        units=None if units is None else units_of_subjects(subjects, units),
     )
 
 

@@ -28,7 +28,8 @@ def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_sub
     groups : how many those are; for each rate they are chosen by the subjects behind that rate, as people with a mate
              are often fewer than people. Fewer than two : no row
     chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
-    where a person is in several groups, where only listed pairs were compared, or where the measure is undefined
+    where a person is in several groups, where only listed pairs were compared, where people are not the sampling unit
+    (--cluster), so that their labels cannot be dealt out one by one, or where the measure is undefined
     """
     return pd.DataFrame(
         [row for entry in found if entry.cells.grouping for row in grouping_rows(entry, pairs, min_subjects)]
@@ -54,7 +55,7 @@ def enough_people(entry: GroupRates, metrics: Sequence[str], min_subjects: int) 
     return [
         k
         for k, known in enumerate(entry.cells.known)
-        if known and all(entry.rates[metric][k].subjects >= min_subjects for metric in metrics)
+        if known and all(entry.rates[metric][k].people >= min_subjects for metric in metrics)
     ]
 
 
@@ -113,7 +114,7 @@ def dealt_counts(
     subjects, template_labels = pairs.subjects[inside], code[entry.cells.codes[inside]]
     people, first, of = np.unique(subjects, return_index=True, return_inverse=True)
     labels = template_labels[first]
-    if pairs.listed_only or not np.array_equal(labels[of], template_labels):
+    if pairs.listed_only or pairs.units is not None or not np.array_equal(labels[of], template_labels):
         return None
     place = np.full(int(pairs.subjects.max()) + 1, -1)
     place[people] = np.arange(len(people))

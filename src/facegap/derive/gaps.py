@@ -22,7 +22,8 @@ from facegap.derive.label_uncertainty.rates import (
     units_of,
 )
 from facegap.derive.metrics import FTA, metric_of
-from facegap.derive.results import groupings_of, model_of, run_metrics, subject_codes
+from facegap.derive.results import groupings_of, model_of, run_metrics
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
@@ -60,10 +61,14 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
 
     A measured label exists only where a face was found: among people with one nobody is lost, so fta has no gap there.
     """
+    units = units_of_run(run)
     for grouping in groupings_of(run)[1:]:
         cells = cells_of(run.manifest, grouping)
         judged = [metric for metric in metrics if not (metric == FTA.name and is_measured(run, grouping))]
-        yield cells, {metric: metric_family(run, metric, cells, *metrics[metric], subjects) for metric in judged}
+        yield (
+            cells,
+            {metric: metric_family(run, metric, cells, *metrics[metric], subjects, units) for metric in judged},
+        )
 
 
 def noise_of(
@@ -81,7 +86,7 @@ def noise_of(
         return {}
     stated = run.record.labels
     assert stated is not None
-    redraw = drawn_from(probabilities, cells, units_of(cells, subjects))
+    redraw = drawn_from(probabilities, cells, units_of(cells, subjects, units_of_run(run)))
     return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
 
 
@@ -111,14 +116,20 @@ def gap_rows(family: GapFamily, noise: LabelColumns | None) -> Iterator[dict[str
 
 
 def metric_family(
-    run: Run, metric: str, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
+    run: Run,
+    metric: str,
+    cells: Cells,
+    trials: BoolArray,
+    errors: BoolArray,
+    subjects: IntArray,
+    units: IntArray | None = None,
 ) -> Family:
     """The gaps between the known groups of one grouping, for one metric of single images."""
     codes = known_codes(cells, trials)
     groups = tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
     wrong = errors & trials
-    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level)
-    correlation = shared_subjects(wrong, subjects, codes, len(groups))
+    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level, units=units)
+    correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
     of = metric_of(metric)
     family = gap_family(
         groups,
@@ -134,6 +145,7 @@ def metric_family(
         level=run.record.level,
         minimum_subjects=run.record.min_subjects,
         correlation=correlation,
+        effective_subjects=found.effective_subjects,
     )
     return Family(family, groups, found, correlation)
 

@@ -18,7 +18,8 @@ from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.metrics import FNIR, FPIR, metric_of
 from facegap.derive.outcomes import shown_to_a_model
-from facegap.derive.results import groupings_of, model_of, rate_row, subject_codes
+from facegap.derive.results import groupings_of, model_of, rate_row
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
@@ -76,35 +77,42 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
     """Rows of RATES: for each grouping and judgement of the lists a row per group, counts of probes and their people."""
     outcomes = outcomes_of(run, searched)
     attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
+    units = units_of_run(run)
     return [
         rate_row(point.metric, model_of(run, point.metric), group, attributes, rate, point.threshold, point.source)
         for point, trials, errors in outcomes
         for grouping in groupings_of(run)
         for cells in [cells_of(run.manifest, grouping)]
         for group, rate in zip(
-            cells.groups, group_rates(cells, trials, errors, subjects, run.record.level), strict=True
+            cells.groups, group_rates(cells, trials, errors, subjects, run.record.level, units), strict=True
         )
     ]
 
 
 def search_gaps(run: Run, searched: Searched) -> list[dict[str, Any]]:
     """Rows of GAPS: one family per grouping and judgement, among the groups whose labels are all known."""
-    subjects = subject_codes(run.manifest)
+    subjects, units = subject_codes(run.manifest), units_of_run(run)
     return [
         gap
         for point, trials, errors in outcomes_of(run, searched)
         for grouping in groupings_of(run)[1:]
-        for gap in family_rows(run, point, cells_of(run.manifest, grouping), trials, errors, subjects)
+        for gap in family_rows(run, point, cells_of(run.manifest, grouping), trials, errors, subjects, units)
     ]
 
 
 def family_rows(
-    run: Run, point: SearchPoint, cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray
+    run: Run,
+    point: SearchPoint,
+    cells: Cells,
+    trials: BoolArray,
+    errors: BoolArray,
+    subjects: IntArray,
+    units: IntArray | None = None,
 ) -> list[dict[str, Any]]:
     """One family of GAPS."""
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
-    found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level)
+    found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
     family = gap_family(
         groups,
         found.errors,
@@ -120,15 +128,23 @@ def family_rows(
         family=point.family(cells.grouping),
         level=level,
         minimum_subjects=run.record.min_subjects,
-        correlation=shared_subjects(errors, subjects, codes, len(groups)),
+        correlation=shared_subjects(errors, subjects if units is None else units, codes, len(groups)),
+        effective_subjects=found.effective_subjects,
     )
     return [asdict(gap) for gap in family.rows()]
 
 
-def group_rates(cells: Cells, trials: BoolArray, errors: BoolArray, subjects: IntArray, level: float) -> list[Rate]:
-    """The rate of each group of a grouping. trials, errors, subjects : (manifest rows,)."""
+def group_rates(
+    cells: Cells,
+    trials: BoolArray,
+    errors: BoolArray,
+    subjects: IntArray,
+    level: float,
+    units: IntArray | None = None,
+) -> list[Rate]:
+    """The rate of each group of a grouping. trials, errors, subjects, units : (manifest rows,)."""
     codes = np.where(trials, cells.codes, -1)
-    return clustered_rates(errors, None, subjects, codes, n_cells=len(cells.groups), level=level).rows()
+    return clustered_rates(errors, None, subjects, codes, n_cells=len(cells.groups), level=level, units=units).rows()
 
 
 def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
@@ -138,7 +154,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
     identified / mated.
     """
     attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
-    searches = searches_of(run, searched)
+    searches, units = searches_of(run, searched), units_of_run(run)
     missed = {
         rank: outcome(run, searches, SearchPoint(FNIR.name, rank, math.nan, "", ""))
         for rank in range(1, max(search_record(run).ranks) + 1)
@@ -151,7 +167,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
             np.bincount(cells.codes[who], minlength=len(cells.groups))
             for who in (roles_shown(run, searched) == GALLERY, non_mated)
         ]
-        rates = {rank: group_rates(cells, *found, subjects, run.record.level) for rank, found in missed.items()}
+        rates = {rank: group_rates(cells, *found, subjects, run.record.level, units) for rank, found in missed.items()}
         for k, group in enumerate(cells.groups):
             first = {
                 "model": model_of(run, FNIR.name),

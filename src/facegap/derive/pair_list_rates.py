@@ -15,7 +15,8 @@ class ListedPeople:
     """Impostor pairs summed by pair of units; a unit is one person's templates in one cell of all attributes.
 
     unit_of   : int64 (n,), unit of each template; every group is made of whole units
-    subjects  : int64 (U,), person of each unit, rising
+    subjects  : int64 (U,), person of each unit, rising; where people are not what varies independently, their cluster
+    people    : int64 (U,), person of each unit then; None: `subjects` are people
     templates : int64 (U,), one template of each unit
     low, high : int64 (R,), units of each row, ordered by the pair of people
     pair      : int64 (R,), number of the pair of people of each row, rising
@@ -35,6 +36,7 @@ class ListedPeople:
     tried: IntArray
     row_of: IntArray
     sums: dict[tuple[bytes, bytes, bool], TrialSums] = field(default_factory=dict)
+    people: IntArray | None = None
 
     def rate(self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float) -> Rate:
         """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
@@ -74,8 +76,14 @@ class ListedPeople:
         left, right = np.where(swapped[rows], high, low), np.where(swapped[rows], low, high)
         first = np.flatnonzero(np.diff(self.pair[rows], prepend=-1))
         squared = np.add.reduceat(trials, first) ** 2 if len(first) else trials
+        squared = np.where(low[first] != high[first], squared, 0.0)  # pairs within a cluster are in no square
         squares = sums_by(low[first], squared, people) + sums_by(high[first], squared, people)
-        return TrialSums(sums_by(left, trials, people), sums_by(right, trials, people), squares)
+        sides = sums_by(left, trials, people), sums_by(right, trials, people)
+        if self.people is None:
+            return TrialSums(*sides, squares)
+        tested = np.unique(self.people[np.concatenate([self.low[rows], self.high[rows]])])
+        within = sums_by(low, np.where(low == high, trials, 0.0), people)
+        return TrialSums(*sides, squares, within, len(tested))
 
     def trials_of(self, pairs: IntArray, one: BoolArray, other: BoolArray | None, tried: IntArray) -> IntArray:
         """Trials of some pairs of people within a group, or between two."""
@@ -87,16 +95,21 @@ class ListedPeople:
         return np.bincount(of, weights=tried[rows] * inside, minlength=len(pairs)).astype(np.int64)
 
 
-def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made: int) -> ListedPeople:
-    """Sum impostor pairs by people.
+def listed_people(
+    subjects: IntArray, cells: IntArray, impostor: IntArray, made: int, clusters: IntArray | None = None
+) -> ListedPeople:
+    """Sum impostor pairs by people, or by clusters of people.
 
     subjects, cells : int64 (n,), person of each template, and cell of all attributes that any group is made of
     impostor        : int64 (m, 2), templates of each pair, the `made` pairs with a score in front
+    clusters        : int64 (n,), cluster of each template, the same for all of a person; None: people vary independently
     """
-    keys = subjects * (int(cells.max(initial=0)) + 1) + cells
+    above = subjects if clusters is None else clusters * (int(subjects.max(initial=0)) + 1) + subjects
+    keys = above * (int(cells.max(initial=0)) + 1) + cells
     _, templates, inverse = np.unique(keys, return_index=True, return_inverse=True)
     unit_of = inverse.reshape(-1).astype(np.int64)
-    of_unit = subjects[templates]  # rising, so that the lower unit is the lower person's
+    varying = subjects if clusters is None else clusters
+    of_unit = varying[templates]  # rising, so that the lower unit is the lower person's
     sides = unit_of[impostor[:, 0]], unit_of[impostor[:, 1]]
     low, high = np.minimum(*sides), np.maximum(*sides)
     # Rows of one pair of people must be neighbours: the pair first, then which of their units.
@@ -119,6 +132,7 @@ def listed_people(subjects: IntArray, cells: IntArray, impostor: IntArray, made:
         np.append(np.flatnonzero(fresh), len(first)),
         tried.astype(np.int64),
         row_of,
+        people=None if clusters is None else subjects[templates],
     )
 
 

@@ -12,16 +12,12 @@ import pandas as pd
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.metrics import AGE_ERROR_OVER_5, counts_of, metric_of, metrics_of
 from facegap.derive.outcomes import TrialsAndErrors, age_errors, says_age
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
 from facegap.store.run import Run
 from facegap.tables import RATES, check
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
-
-
-def subject_codes(manifest: pd.DataFrame) -> IntArray:
-    """One code per person, int64 (rows,)."""
-    return np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
 
 
 def groupings_of(run: Run) -> list[Grouping]:
@@ -44,13 +40,13 @@ def rates_table(run: Run) -> pd.DataFrame:
     """RATES: every metric for everybody and for every cell of every grouping, in that order."""
     attributes = attribute_columns(groupings_of(run))
     metrics = run_metrics(run)
-    subjects = subject_codes(run.manifest)
+    subjects, units = subject_codes(run.manifest), units_of_run(run)
     rows = [
         row
         for grouping in groupings_of(run)
         for cells in [cells_of(run.manifest, grouping)]
         for metric, (trials, errors) in metrics.items()
-        for row in metric_rows(run, metric, cells, attributes, trials, errors, subjects)
+        for row in metric_rows(run, metric, cells, attributes, trials, errors, subjects, units)
     ]
     columns = list(rate_row("", "", Group(()), attributes, Rate(0, 0)))  # a run may have no rates of single images
     return check(pd.DataFrame(rows, columns=columns), RATES, "rates")
@@ -64,11 +60,12 @@ def metric_rows(
     trials: BoolArray,
     errors: BoolArray,
     subjects: IntArray,
+    units: IntArray | None = None,
 ) -> list[dict[str, Any]]:
-    """One row of RATES per cell of a grouping."""
+    """One row of RATES per cell of a grouping. units : (rows,), see `units_of_run`."""
     codes = np.where(trials, cells.codes, -1)
     level = run.record.level
-    found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level)
+    found = clustered_rates(errors & trials, None, subjects, codes, n_cells=len(cells.groups), level=level, units=units)
     return [
         rate_row(metric, model_of(run, metric), group, attributes, rate)
         for group, rate in zip(cells.groups, found.rows(), strict=True)
@@ -97,6 +94,9 @@ def rate_row(
         "errors": rate.errors,
         "trials": rate.trials,
         "subjects": rate.subjects,
+        "units": rate.units,
+        "effective_subjects": rate.effective_subjects,
+        "largest_share": rate.largest_share,
         "effective_trials": rate.effective_trials,
         "value": rate.value,
         "low": rate.low,
@@ -112,9 +112,10 @@ def age_table(run: Run) -> pd.DataFrame:
         return pd.DataFrame()
     distance = age_errors(run.predictions, run.manifest)
     subjects, attributes = subject_codes(run.manifest), attribute_columns(groupings_of(run))
+    units = units_of_run(run)
     return pd.DataFrame(
         [
-            age_row(run, attribute_values(group, attributes), distance, subjects, cells.codes == k)
+            age_row(run, attribute_values(group, attributes), distance, subjects, cells.codes == k, units)
             for grouping in groupings_of(run)
             for cells in [cells_of(run.manifest, grouping)]
             for k, group in enumerate(cells.groups)
@@ -123,16 +124,22 @@ def age_table(run: Run) -> pd.DataFrame:
 
 
 def age_row(
-    run: Run, attributes: dict[str, str], distance: FloatArray, subjects: IntArray, inside: BoolArray
+    run: Run,
+    attributes: dict[str, str],
+    distance: FloatArray,
+    subjects: IntArray,
+    inside: BoolArray,
+    units: IntArray | None = None,
 ) -> dict[str, Any]:
     """One group's mean absolute error of age."""
     counted_here = inside & np.isfinite(distance)
-    found = clustered_mean(distance[counted_here], subjects[counted_here], level=run.record.level)
+    varying = subjects if units is None else units
+    found = clustered_mean(distance[counted_here], varying[counted_here], level=run.record.level)
     return {
         "model": model_of(run, AGE_ERROR_OVER_5.name),
         **attributes,
         "trials": found.trials,
-        "subjects": found.subjects,
+        "subjects": len(np.unique(subjects[counted_here])),
         "mean_absolute_error_years": found.value,
         "low": found.low,
         "high": found.high,

@@ -18,9 +18,10 @@ from facegap.derive.label_uncertainty.trust import trust_table
 from facegap.derive.metrics import FMR
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
-from facegap.derive.results import age_table, groupings_of, model_of, rates_table, subject_codes
+from facegap.derive.results import age_table, groupings_of, model_of, rates_table
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.transfer import transfer_table
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.verification import GroupRates, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
 from facegap.store.record import Operating
@@ -101,11 +102,11 @@ def comparisons_of(run: Run) -> Comparisons | None:
     matched = run.matched
     if matched is None:
         return None
-    subjects = subject_codes(run.manifest)
+    subjects, units = subject_codes(run.manifest), units_of_run(run)
     enrolled = (run.faces["outcome"] == "ok").to_numpy(np.bool_)
     counted = (matched.roles == EVALUATION) & shown_to_a_model(run.faces)
     if matched.counts is not None:
-        return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded)
+        return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded, units)
     assert matched.pairs is not None
     cells = finest_cells(run.manifest, groupings_of(run))
-    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells)
+    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells, units)

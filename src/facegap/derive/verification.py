@@ -129,18 +129,21 @@ def verification_families(
                 level=level,
                 minimum_subjects=min_subjects,
                 correlation=correlation,
+                effective_subjects=rates.effective_subjects,
             )
             yield entry, metric, Family(family, groups, rates, correlation)
 
 
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:
-    """Correlation of the groups' rates through the people they share; None where nobody is in two groups.
+    """Correlation of the groups' rates through the people (or units) they share; None where none is in two groups.
 
-    The linear grouping of each rate is summed over the people; a pair of two people counts for both of them.
+    The linear grouping of each rate is summed over the people; a pair of two people counts for both of them, and once for
+    a unit that holds both.
     """
     groups = [(entry.cells.codes == k) & pairs.counted for k in known]
-    people = int(pairs.subjects.max(initial=-1)) + 1
-    member = np.stack([np.bincount(pairs.subjects[group], minlength=people) > 0 for group in groups], axis=1)
+    of = pairs.subjects if pairs.units is None else pairs.units[pairs.subjects]
+    people = int(of.max(initial=-1)) + 1
+    member = np.stack([np.bincount(of[group], minlength=people) > 0 for group in groups], axis=1)
     if not (member.sum(axis=1) > 1).any():
         return None
     sums = [people_sums(pairs, entry.operating.threshold, metric_of(metric), group, people) for group in groups]
@@ -151,18 +154,27 @@ def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Se
 def people_sums(
     pairs: Comparisons, threshold: float, metric: Metric, group: BoolArray, people: int
 ) -> tuple[IntArray, IntArray]:
-    """Errors and trials of one group that each person takes part in, int64 (people,) each."""
+    """Errors and trials of one group that each person (or unit) takes part in, int64 (people,) each."""
     generalised = metric.counts_lost
+    of = pairs.subjects if pairs.units is None else pairs.units[pairs.subjects]
     if not metric.is_impostor:
         chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
-        subjects = pairs.subjects[pairs.genuine[chosen, 0]]
-        return np.bincount(subjects[wrong], minlength=people), np.bincount(subjects, minlength=people)
+        mates = of[pairs.genuine[chosen, 0]]
+        return np.bincount(mates[wrong], minlength=people), np.bincount(mates, minlength=people)
     taking_part = group if generalised else group & pairs.enrolled
-    rows = pairs.subjects[between(pairs.false_matches(threshold), taking_part, None)]
-    errors = np.bincount(rows.ravel(), minlength=people)
+    errors = sides_of(of[between(pairs.false_matches(threshold), taking_part, None)], people)
     if pairs.listed_only:
         made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
-        tried = pairs.subjects[between(pairs.impostor[made], group, None)]
-        return errors, np.bincount(tried.ravel(), minlength=people)
+        return errors, sides_of(of[between(pairs.impostor[made], group, None)], people)
     templates = templates_of(pairs.subjects, taking_part)
-    return errors, templates * (templates.sum() - templates)
+    if pairs.units is None:
+        return errors, templates * (templates.sum() - templates)
+    own, same = (np.bincount(pairs.units, weights=values, minlength=people) for values in (templates, templates**2))
+    return errors, (own * (templates.sum() - own) + (own**2 - same) / 2).astype(np.int64)
+
+
+def sides_of(pairs: IntArray, people: int) -> IntArray:
+    """How many pairs hold each person (or unit), int64 (people,); one that is on both sides has the pair once."""
+    left, right = pairs[:, 0], pairs[:, 1]
+    both_sides = np.bincount(left[left == right], minlength=people)
+    return np.asarray(np.bincount(pairs.ravel(), minlength=people) - both_sides, np.int64)

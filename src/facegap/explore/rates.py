@@ -14,8 +14,8 @@ from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_
 from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.metrics import ERROR_RATE_ALL, ERROR_RATE_ANSWERED, FMR, FNMR, FTA, counts_of
 from facegap.derive.outcomes import TrialsAndErrors
-from facegap.derive.results import subject_codes
 from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.report.rows.rates import RateRow
 from facegap.statistics.clusters import clustered_rates
 from facegap.store.run import Run
@@ -243,7 +243,15 @@ def answer_counts(run: Run) -> dict[str, TrialsAndErrors]:
 def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: Cells) -> Sequence[Rate]:
     """One rate per group."""
     codes = np.where(trials, cells.codes, -1)
-    found = clustered_rates(errors & trials, None, view.subjects, codes, n_cells=len(cells.groups), level=view.level)
+    found = clustered_rates(
+        errors & trials,
+        None,
+        view.subjects,
+        codes,
+        n_cells=len(cells.groups),
+        level=view.level,
+        units=units_of_run(view.run),
+    )
     return found.rows()
 
 

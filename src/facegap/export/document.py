@@ -21,6 +21,7 @@ from facegap.derive.groupings import attribute_columns
 from facegap.derive.metrics import metric_of, metrics
 from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
 from facegap.report.unnamed import unnamed
+from facegap.store.record import RunRecord
 from facegap.store.run import Run
 
 FORMAT, VERSION = "facegap run export", 1
@@ -358,10 +359,17 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
     """How intervals and tests are made."""
     return {
         "level": run.record.level,
-        "unit": PEOPLE if run.record.manifest.has_subjects else "each image counts as a person",
+        "unit": unit_of(run.record),
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
         "multiplicity": "Holm's p over all pairs of groups of one grouping, metric, model and threshold",
     }
+
+
+def unit_of(record: RunRecord) -> str:
+    """What varies independently."""
+    if record.cluster:
+        return f"units of {' and '.join(record.cluster)}, as --cluster says"
+    return PEOPLE if record.manifest.has_subjects else "images were taken as people: each image counts as a person"
 
 
 def as_json(value: Any) -> Any:

@@ -11,9 +11,11 @@ from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
 from facegap.derive.metrics import FMR, FNMR, metric_of
-from facegap.derive.results import groupings_of, run_metrics, subject_codes
+from facegap.derive.results import groupings_of, run_metrics
 from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.units import subject_codes
 from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
+from facegap.statistics.effective import weights_of
 from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
@@ -122,7 +124,7 @@ def singles(
         mine = codes == code
         _, person = np.unique(subjects[mine], return_inverse=True)
         tried = np.bincount(person.reshape(-1))
-        if len(tried) >= run.record.min_subjects:
+        if effective_count(tried) >= run.record.min_subjects:
             people.append(People(name, tried.astype(np.int64)))
             errors.append(np.bincount(person.reshape(-1), weights=wrong[mine]).astype(np.float64))
             trials.append(tried.astype(np.float64))
@@ -130,6 +132,11 @@ def singles(
     repeats = any((group > 1).any() for group in trials)
     strength = intraclass_correlation(errors, trials) if repeats else 0.0
     return assembled(metric, cells, point, "singles", people, seen, total, strength, repeats=repeats)
+
+
+def effective_count(trials: IntArray) -> float:
+    """People that count towards the minimum: fewer than heads where trials are unequal."""
+    return float(weights_of(trials, np.zeros(len(trials), np.int64), n_cells=1).effective[0])
 
 
 def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily | None:
@@ -140,7 +147,7 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
         usable = group & pairs.counted & pairs.enrolled
         count = templates_of(pairs.subjects, usable)
         present = np.flatnonzero(count)
-        if len(present) < run.record.min_subjects:
+        if effective_count(count * (count.sum() - count)) < run.record.min_subjects:
             continue
         place = np.cumsum(count > 0) - 1
         wrong = place[pairs.subjects[between(listed, usable, None)]]

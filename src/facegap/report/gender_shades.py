@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facegap.derive.groupings import MOST_DEFAULT_VALUES, label_order
-from facegap.derive.results import subject_codes
+from facegap.derive.units import subject_codes
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, level_text, number
@@ -290,7 +290,7 @@ def notes_of(
     neither = int((~np.isin(answers.called, ["", *answers.genders])).sum())
     unlabelled = int((answers.other == UNKNOWN).sum())
     errors = rates["Error"]
-    small = [clean(column.head) for column in columns if 0 < errors[column.head].subjects < minimum]
+    small = [clean(column.head) for column in columns if 0 < errors[column.head].people < minimum]
     empty = [clean(column.head) for column in columns if errors[column.head].trials == 0]
     said = (
         (True, OWN_LABELS),
@@ -306,7 +306,7 @@ def notes_of(
         ),
         (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
         (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
-        (small, f"Fewer than {minimum} subjects, shown but never ranked: {', '.join(small)}."),
+        (small, f"Fewer than {minimum} effective subjects, shown but never ranked: {', '.join(small)}."),
         (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} is no number, not 0."),
     )
     return tuple(clean(text) for holds, text in said if holds)

@@ -57,7 +57,7 @@ def limits_of(run: Run) -> list[str]:
     metrics = set(run.rates["metric"])
     if not record.manifest.has_subjects:
         found.append(
-            "The data names no people, so each image counts as a person of its own. If some are in it twice, the intervals "
+            "The data names no people: images were taken as people, each a person of its own. If some are in it twice, the intervals "
             "are too narrow and, among comparisons, photographs of one person count as false matches."
         )
     if any("IN-SAMPLE" in point.source for point in record.operating):
@@ -69,16 +69,18 @@ def limits_of(run: Run) -> list[str]:
             f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them."
         )
     if small := small_groups(run):
-        found.append(f"Too few people to rank (fewer than {record.min_subjects}): {', '.join(small)}.")
+        found.append(
+            f"Too few people to rank (fewer than {record.min_subjects} effective subjects): {', '.join(small)}."
+        )
     return found
 
 
 def small_groups(run: Run) -> list[str]:
     """Names of the groups that hold fewer people than the least that is ranked; at most a dozen, then their number."""
     rates = own_rates(run)
-    most: dict[str, int] = {}
-    for group, subjects in zip(rates["group"], rates["subjects"], strict=True):
-        most[str(group)] = max(most.get(str(group), 0), int(subjects))
+    most: dict[str, float] = {}
+    for group, subjects in zip(rates["group"], rates["effective_subjects"], strict=True):
+        most[str(group)] = max(most.get(str(group), 0.0), float(subjects))
     names = [clean(name) for name, subjects in most.items() if subjects < run.record.min_subjects]
     return names if len(names) <= 12 else [*names[:12], f"and {len(names) - 12} more"]
 

@@ -25,6 +25,7 @@ from facegap.report.text import (
     score,
     verdict,
 )
+from facegap.report.units import unit_in_words
 from facegap.store.run import Run
 from facegap.types import Group
 
@@ -106,9 +107,11 @@ def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
         f"All pairs are in gaps.csv. Brackets are {level_text(run.record.level)} intervals, each of one gap by itself; p is "
-        "Holm's over all pairs of the family, and never less strict. Subjects, not images, are what varies."
+        f"Holm's over all pairs of the family, and never less strict. {unit_in_words(run.record)}"
     )
-    small = f"Groups of fewer than {run.record.min_subjects} subjects, and rows without a label, are in no pair."
+    small = (
+        f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
+    )
     return tested, small, *threshold_notes(run)
 
 

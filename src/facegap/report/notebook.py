@@ -15,6 +15,7 @@ from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, p_value
+from facegap.report.units import unit_in_words
 from facegap.store.checksums import SUMS
 from facegap.store.record import RunRecord
 from facegap.store.run import Run as StoredRun
@@ -224,6 +225,8 @@ def verdict_lines(run: StoredRun) -> TextTable:
     """The widest gap of each grouping on the scale of its verdict, for the width of a notebook."""
     rows = verdict_rows(run)
     notes = [f"The first {MOST_LINES} of {len(rows)} lines; all gaps are in gaps."] if len(rows) > MOST_LINES else []
+    if run.record.cluster or not run.record.manifest.has_subjects:
+        notes.append(unit_in_words(run.record))
     return table_of("the widest gap of each grouping", NOTEBOOK, rows[:MOST_LINES], notes=notes)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from facegap.derive.metrics import metric_of
+from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, TRIALS
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.images import AgeRow, age_rows
 from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import clean, errors_of_trials, interval, number, percent, score
+from facegap.report.units import unit_in_words
 from facegap.store.run import Run
 from facegap.types import Group, Rate
 
@@ -36,12 +39,17 @@ def rate_tables(run: Run) -> list[TextTable]:
             by_threshold.setdefault(repr(row.threshold), []).append(row)
         for same in by_threshold.values():
             at = "" if math.isnan(same[0].threshold) else f", threshold {score(same[0].threshold)}"
-            tables.append(rate_table(same, title + at, least))
+            tables.append(rate_table(same, title + at, least, cluster=run.record.cluster))
+    if tables and (run.record.cluster or not run.record.manifest.has_subjects):
+        tables[0] = replace(tables[0], notes=(unit_in_words(run.record), *tables[0].notes))
     return tables
 
 
-def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int) -> TextTable:
-    """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed."""
+def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int, *, cluster: Sequence[str] = ()) -> TextTable:
+    """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed.
+
+    cluster : columns of --cluster; with some, the table says how many units there are
+    """
     metrics = list(dict.fromkeys(row.metric for row in rows))
     by_group: dict[Group, dict[str, RateRow]] = {}
     for row in rows:
@@ -49,7 +57,12 @@ def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int) -> TextTa
     lines = list(by_group.values())
     columns = [
         Column[OfGroup]("group", lambda found: clean(next(iter(found.values())).group)),
-        Column[OfGroup]("subjects", lambda found: str(most_subjects(found))),
+        Column[OfGroup]("subjects", partial(subjects_of, least=min_subjects)),
+        *(
+            [Column[OfGroup]("units", lambda found: str(max(row.rate.units for row in found.values())))]
+            if cluster
+            else []
+        ),
         *(
             Column[OfGroup](title_of(metric), partial(rate_in_group, metric=metric, least=min_subjects))
             for metric in metrics
@@ -58,12 +71,13 @@ def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int) -> TextTa
     sources = dict.fromkeys(row.threshold_from for row in rows)
     notes = [f"Threshold: {clean(source)}." for source in sources if source]
     if any(is_too_small(found, min_subjects) for found in lines):
-        notes.append(f"Groups of fewer than {min_subjects} subjects are shown but never ranked.")
+        notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but never ranked.")
+    notes += held_notes(rows, cluster)
     return table_of(
         title,
         columns,
         lines,
-        is_dimmed=lambda found: most_subjects(found) < min_subjects,
+        is_dimmed=lambda found: most_people(found) < min_subjects,
         notes=(*notes, *no_error_notes(row.rate for row in rows)),
     )
 
@@ -78,18 +92,46 @@ def most_subjects(found: OfGroup) -> int:
     return max(row.rate.subjects for row in found.values())
 
 
+def most_people(found: OfGroup) -> float:
+    """The effective subjects of a group: the most that any of its rates rests on."""
+    return max(row.rate.people for row in found.values())
+
+
+def subjects_of(found: OfGroup, *, least: int) -> str:
+    """The people of a group; and how many they amount to, where unequal trials make too few of them."""
+    heads, people = most_subjects(found), most_people(found)
+    return f"{heads} ({people:.1f} effective)" if people < least <= heads else str(heads)
+
+
+def held_notes(rows: Sequence[RateRow], cluster: Sequence[str]) -> list[str]:
+    """A sentence per group and kind of trial of which one sampling unit holds more than a third."""
+    shares = {
+        (clean(row.group) if row.group.attributes else "everybody", metric_of(row.metric).trial): row.rate.largest_share
+        for row in rows
+        if row.labelled and row.other is None and row.rate.units >= FEWEST_UNITS and row.rate.largest_share > MOST_HELD
+    }
+    who = f"unit of {clean(' and '.join(cluster))}" if cluster else "person"
+    return [
+        f"One {who} holds {share:.0%} of the {TRIALS[trial]} of {group}." for (group, trial), share in shares.items()
+    ]
+
+
 def is_too_small(found: OfGroup, min_subjects: int) -> bool:
     """Whether a group, or any of its rates over pairs, rests on too few people to be ranked."""
-    if most_subjects(found) < min_subjects:
+    if most_people(found) < min_subjects:
         return True
     pairs = (row for row in found.values() if metric_of(row.metric).is_pair and row.rate.trials)
-    return any(row.rate.subjects < min_subjects for row in pairs)
+    return any(row.rate.people < min_subjects for row in pairs)
 
 
 def people_behind(row: RateRow, subjects: int, min_subjects: int) -> str:
     """How many people a rate rests on where these are fewer than the group has: those with a mate, for one."""
     own = row.rate.subjects
-    if own == subjects or not row.rate.trials or not metric_of(row.metric).is_pair:
+    if not row.rate.trials or not metric_of(row.metric).is_pair:
+        return ""
+    if row.rate.people < min_subjects <= own:
+        return f", only {row.rate.people:.1f} effective subjects"
+    if own == subjects:
         return ""
     return f", only {own} subjects" if own < min_subjects <= subjects else f", {own} subjects"
 

@@ -103,6 +103,9 @@ def _rate_in(row: Mapping[Any, Any]) -> Rate:
         high=float(row["high"]),
         level=float(row["level"]),
         method=str(row["method"]),
+        units=int(row["units"]),
+        effective_subjects=float(row["effective_subjects"]),
+        largest_share=float(row["largest_share"]),
     )
 
 

@@ -158,7 +158,7 @@ def answer_tables(answer: Answer, measured: Measured, grouping: Sequence[str], m
     """The answer, and the rates across groups where it rests on them."""
     metrics = tuple(answer.lines[0].rates) if answer.lines else ()
     small = frozenset(
-        k for k, line in enumerate(answer.lines) if any(rate.subjects < min_subjects for rate in line.rates.values())
+        k for k, line in enumerate(answer.lines) if any(rate.people < min_subjects for rate in line.rates.values())
     )
     columns = (
         "group",
@@ -200,7 +200,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
             else "",
             f"In brackets: {' and '.join(map(level_text, sorted(levels)))} intervals." if levels else "",
             f"Left out, since a label is missing: {left_out}." if left_out else "",
-            f"Groups of fewer than {min_subjects} subjects are dimmed: their numbers say little."
+            f"Groups of fewer than {min_subjects} effective subjects are dimmed: their numbers say little."
             if min_subjects
             else "",
         )
@@ -214,7 +214,7 @@ def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
         (clean(group), clean(other), quantity(Quantity(rate.value, rate.low, rate.high, "chance")), counts(rate))
         for group, other, rate in answer.matrix
     )
-    small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.subjects < min_subjects)
+    small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.people < min_subjects)
     return TextTable(
         "the false match rates it rests on", ("group", "against", "FMR", "FMR: errors / trials (subjects)"), rows, small
     )

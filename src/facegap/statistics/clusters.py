@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
-from facegap.statistics.effective import EXACT_SUBJECTS, RateColumns, effective_trials, rate_columns, whole
+from facegap.statistics.effective import (
+    EXACT_SUBJECTS,
+    RateColumns,
+    effective_trials,
+    rate_columns,
+    weights_of,
+    whole,
+)
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
 
@@ -47,11 +56,14 @@ def clustered_rates(
     *,
     n_cells: int,
     level: float = 0.95,
+    units: ArrayLike | None = None,
 ) -> RateColumns:
     """`clustered_rate` of many cells at once; every observation lies in one cell.
 
     subjects : int codes >= 0; a subject may appear in several cells
     cells    : int codes 0..n_cells-1, -1 for an observation that is in none
+    units    : int codes >= 0 of what varies independently in place of the subjects, such as the photographer of each
+               observation; `subjects` of the result are people all the same
     returns  : RateColumns of n_cells rows; a cell without trials has NaN value and interval
 
     Examples
@@ -62,6 +74,9 @@ def clustered_rates(
     >>> found.value.round(2)
     array([0.5, 0.5])
     """
+    if units is not None:
+        found = clustered_rates(errors, trials, units, cells, n_cells=n_cells, level=level)
+        return replace(found, subjects=_people(trials, subjects, cells, n_cells))
     errors_, trials_, subjects_, cells_ = _observations(errors, trials, subjects, cells, n_cells)
     inside = (cells_ >= 0) & (trials_ > 0)
     cells_, subjects_ = cells_[inside], subjects_[inside]
@@ -114,6 +129,7 @@ def rates_of_clusters(
         exact_trials=np.where((subjects > 1) | (subjects == trials), subjects, 0),
         exact_method=EXACT_SUBJECTS,
         level=level,
+        weights=weights_of(cluster_trials, cells, n_cells=n_cells),
     )
 
 
@@ -156,6 +172,15 @@ def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, group
     trials = np.bincount(flat, minlength=people * groups).reshape(people, groups)
     errors = np.bincount(flat, weights=wrong[inside], minlength=people * groups).reshape(people, groups)
     return subject_correlation(errors.astype(np.float64), trials.astype(np.float64))
+
+
+def _people(trials: ArrayLike | None, subjects: ArrayLike, cells: ArrayLike, n_cells: int) -> IntArray:
+    """Distinct subjects with a trial in each cell, int64 [n_cells]."""
+    blank = np.zeros(np.atleast_1d(np.asarray(subjects)).shape, np.int64)
+    _, tried, people, places = _observations(blank, trials, subjects, cells, n_cells)
+    inside = (places >= 0) & (tried > 0)
+    stride = int(people.max(initial=0)) + 1
+    return np.bincount(np.unique(places[inside] * stride + people[inside]) // stride, minlength=n_cells)
 
 
 def _observations(

@@ -1,15 +1,20 @@
-"""False match and false non-match rates with people, not pairs, as what varies independently."""
+"""False match and false non-match rates with people, not pairs, as what varies independently.
+
+In place of people there may be units of several people: photographers, sessions, families. Who is whom stays a matter of
+people: two people of one unit are an impostor pair like any other. What goes wrong within a unit goes with the unit, so
+that such a pair is counted once in it, and is gone when the unit is deleted.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import rates_of_clusters
-from facegap.statistics.effective import EXACT_PAIRS, rate_columns, whole
+from facegap.statistics.effective import EXACT_PAIRS, Weights, rate_columns, weights_of, whole
 from facegap.statistics.intervals import clopper_pearson
 from facegap.statistics.jackknife import PairSums, pair_effective_trials
 from facegap.types import AnyArray, FloatArray, IntArray, Rate
@@ -39,6 +44,14 @@ class ListedPairs:
     trials: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Within:
+    """Image pairs of two people of one unit: errors and trials of each unit, float64 [U] each."""
+
+    errors: FloatArray
+    trials: FloatArray
+
+
 def dyadic_fmr(
     left: ArrayLike,
     right: ArrayLike,
@@ -49,6 +62,7 @@ def dyadic_fmr(
     trials: ArrayLike | None = None,
     across: bool = False,
     level: float = 0.95,
+    units: ArrayLike | None = None,
 ) -> Rate:
     """False match rate within one group, or between two, by pairs of identities.
 
@@ -63,8 +77,11 @@ def dyadic_fmr(
     trials       : instead of `images`: image pairs of each listed pair, int [k]; then every tested pair must be
                    listed, errors or not
     across       : with `trials`: left and right are two groups
+    units        : code of the unit of each subject code, int [S]: what varies independently in place of the subjects.
+                   Pairs of two people of one unit are trials too
     returns      : Rate with effective trials. No errors, or nothing but errors: Clopper-Pearson on floor(S / 2)
-                   disjoint pairs of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN
+                   disjoint pairs of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN. With
+                   `units`, S is the number of units, and `subjects` are people all the same
     Raises       : StatisticsError for a code without images, a pair of one subject, more errors than trials, or if
                    not exactly one of `images` and `trials` is given
     Source       : Fogliato, Patil, Perona (2024) for the sums; statistics/jackknife.py for the variance
@@ -87,8 +104,21 @@ def dyadic_fmr(
         low, high, errors, _ = _joined(left_, right_, wrong, None)
         listed = ListedPairs(low, high, errors, _products(low, high, first, second))
         _refuse_overfull(listed)
-        sums = _sums_of_images(listed, first, second, across=other_images is not None)
-        return _rate(listed, sums, first, second, other_images is not None, level)
+        across = other_images is not None
+        people, own, others = _people(first, second, across), first, second
+        within = _NOTHING_WITHIN
+        if units is not None:
+            unit = _units(units, len(first))
+            own = _sums_by(unit, first, _size(unit)).astype(np.int64)
+            others = _sums_by(unit, second, _size(unit)).astype(np.int64) if across else own
+            listed, wrong_within = _by_unit(listed, unit)
+            listed = replace(listed, trials=_products(listed.low, listed.high, own, others))
+            # Every image with every other of the unit, less those of one person.
+            same = _sums_by(unit, first.astype(np.float64) * second, _size(unit))
+            tried_within = own * others - same
+            within = Within(wrong_within, tried_within if across else tried_within / 2)
+        sums = _sums_of_images(listed, own, others, within, across=across)
+        return _rate(listed, within, sums, people, _disjoint(own, others, across), across, level)
     if trials is None or images is not None:
         raise StatisticsError("give either images per subject (only wrong pairs listed) or trials (all pairs listed)")
     counted = whole(np.asarray(trials), "trials")
@@ -98,8 +128,18 @@ def dyadic_fmr(
     _refuse_overfull(listed)
     size = int(max(left_.max(initial=-1), right_.max(initial=-1))) + 1
     as_left, as_right = _sums_by(left_, counted, size), _sums_by(right_, counted, size)
-    sums = _sums_of_trials(listed, as_left, as_right, across)
-    return _rate(listed, sums, as_left if across else as_left + as_right, as_right, across, level)
+    people = _people(as_left if across else as_left + as_right, as_right, across)
+    within = _NOTHING_WITHIN
+    if units is not None:
+        unit = _units(units, size)
+        as_left, as_right = (_sums_by(unit[side], counted, _size(unit)) for side in (left_, right_))
+        together = unit[listed.low] == unit[listed.high]
+        tried_within = _sums_by(unit[listed.low[together]], listed.trials[together], _size(unit))
+        listed, wrong_within = _by_unit(listed, unit)
+        within = Within(wrong_within, tried_within)
+    sums = _sums_of_trials(listed, as_left, as_right, within, across)
+    disjoint = _disjoint(as_left if across else as_left + as_right, as_right, across)
+    return _rate(listed, within, sums, people, disjoint, across, level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +148,15 @@ class TrialSums:
 
     as_left, as_right : trials with the subject on that side, each trial once on either; within one group sides mean nothing
     squares           : sum over the pairs of people that hold the subject of their trials squared
+    within            : where codes are units of several people: trials of pairs within the unit, which are in no square
+    people            : then, how many people have trials; None: a code is a person
     """
 
     as_left: FloatArray
     as_right: FloatArray
     squares: FloatArray
+    within: FloatArray = field(default_factory=lambda: np.zeros(1))
+    people: int | None = None
 
 
 def fmr_of_sums(
@@ -129,27 +173,33 @@ def fmr_of_sums(
 
     left, right : subject codes of the pairs of identities in error, each unordered pair once, int [k]
     wrong_pairs : image pairs in error of each, int [k]; trials : image pairs tested of each, int [k]
-    sums        : over all tested pairs, those without an error among them
+    sums        : over all tested pairs, those without an error among them; codes may be units of several people, and a
+                  pair of one unit then has it on both sides
     returns     : what `dyadic_fmr` returns when given every tested pair
     Raises      : StatisticsError for a pair listed twice, and as `dyadic_fmr`
     """
     left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
     wrong, tested = whole(np.asarray(wrong_pairs), "wrong_pairs"), whole(np.asarray(trials), "trials")
-    _check_listing(left_, right_, wrong)
+    _check_listing(left_, right_, wrong, of_people=sums.people is None)
     _check_codes(np.append(left_, right_), len(sums.as_left))
     listed = ListedPairs(*_joined(left_, right_, wrong, tested))
     if len(listed.low) < len(left_):
         raise StatisticsError("a pair of people is listed twice; sum its errors first")
     _refuse_overfull(listed)
-    rate = _rate_value(listed, float(sums.as_left.sum()))
+    size = len(sums.squares)
+    listed, wrong_within = _by_unit(listed, np.arange(size))
+    within = Within(wrong_within, sums.within)
+    rate = _rate_value(listed, within, float(sums.as_left.sum()))
     correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
-    squares = _both(listed, correction, len(sums.squares)) + rate**2 * sums.squares
+    squares = _both(listed, correction, size) + rate**2 * sums.squares
     as_left, as_right = sums.as_left, sums.as_right
-    people = as_left if across else as_left + as_right
+    own = as_left if across else as_left + as_right
+    people = _people(own, as_right, across) if sums.people is None else sums.people
+    disjoint = _disjoint(own, as_right, across)
     if not across:
         as_left = as_right = (as_left + as_right) / 2
-    pair_sums = PairSums(_both(listed, listed.errors, len(squares)), as_left, as_right, squares)
-    return _rate(listed, pair_sums, people, as_right, across, level)
+    pair_sums = PairSums(_both(listed, listed.errors, size) + wrong_within, as_left, as_right, squares, sums.within)
+    return _rate(listed, within, pair_sums, people, disjoint, across, level)
 
 
 def dyadic_fnmr(
@@ -159,6 +209,7 @@ def dyadic_fnmr(
     images: ArrayLike | None = None,
     trials: ArrayLike | None = None,
     level: float = 0.95,
+    units: ArrayLike | None = None,
 ) -> Rate:
     """False non-match rate of genuine pairs, with subjects as what varies independently.
 
@@ -167,6 +218,7 @@ def dyadic_fnmr(
     images      : images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials.
                   Only subjects in error need to be listed
     trials      : instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed
+    units       : code of the unit of each subject code, int [S]: what varies independently in place of the subjects
     returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
     Raises      : StatisticsError as `dyadic_fmr`
     Source      : Fogliato, Patil, Perona (2024), Var(FNMR) = sum_i e_ii^2 / M^2, with S / (S - 1) and Student's t
@@ -190,9 +242,18 @@ def dyadic_fnmr(
     if np.any(errors > total):
         worst = int(np.argmax(errors - total))
         raise StatisticsError(f"subject {worst} has {errors[worst]:g} wrong genuine pairs of {total[worst]}")
+    people = int((total > 0).sum())
+    if units is not None:
+        unit = _units(units, len(total))
+        errors = _sums_by(unit, errors, _size(unit)).astype(np.int64)
+        total = _sums_by(unit, total, _size(unit)).astype(np.int64)
     tested = total > 0
     cells = np.zeros(int(tested.sum()), dtype=np.int64)
-    return rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level).rate(0)
+    found = rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level).rate(0)
+    return replace(found, subjects=people)
+
+
+_NOTHING_WITHIN = Within(np.zeros(1), np.zeros(1))
 
 
 def no_error_limits(
@@ -219,8 +280,10 @@ def no_error_limits(
     )
 
 
-def _sums_of_images(listed: ListedPairs, first: IntArray, second: IntArray, *, across: bool) -> PairSums:
-    """Sums per subject with trials first[i] * second[j] for every i != j, listed or not.
+def _sums_of_images(
+    listed: ListedPairs, first: IntArray, second: IntArray, within: Within, *, across: bool
+) -> PairSums:
+    """Sums per subject with trials first[i] * second[j] for every i != j, listed or not, and those within units.
 
     Where a pair is not listed its errors are 0 and its square is (rate * trials)^2; these are sums in closed form.
     """
@@ -231,40 +294,94 @@ def _sums_of_images(listed: ListedPairs, first: IntArray, second: IntArray, *, a
     else:
         as_left = as_right = m * (m.sum() - m) / 2
         of_squares = m**2 * ((m**2).sum() - m**2)
-    rate = _rate_value(listed, float(as_left.sum()))
+    as_left, as_right = as_left + within.trials, as_right + within.trials
+    rate = _rate_value(listed, within, float(as_left.sum()))
     correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
     return PairSums(
-        _both(listed, listed.errors, len(m)),
+        _both(listed, listed.errors, len(m)) + within.errors,
         as_left,
         as_right,
         _both(listed, correction, len(m)) + rate**2 * of_squares,
+        within.trials,
     )
 
 
-def _sums_of_trials(listed: ListedPairs, as_left: FloatArray, as_right: FloatArray, across: bool) -> PairSums:
+def _sums_of_trials(
+    listed: ListedPairs, as_left: FloatArray, as_right: FloatArray, within: Within, across: bool
+) -> PairSums:
     if not across:
         as_left = as_right = (as_left + as_right) / 2
-    rate = _rate_value(listed, float(as_left.sum()))
+    rate = _rate_value(listed, within, float(as_left.sum()))
     squares = _both(listed, (listed.errors - rate * listed.trials) ** 2, len(as_left))
-    return PairSums(_both(listed, listed.errors, len(as_left)), as_left, as_right, squares)
+    errors = _both(listed, listed.errors, len(as_left)) + within.errors
+    return PairSums(errors, as_left, as_right, squares, within.trials)
 
 
-def _rate(listed: ListedPairs, sums: PairSums, first: AnyArray, second: AnyArray, across: bool, level: float) -> Rate:
-    errors, total = int(listed.errors.sum()), round(float(sums.trials_left.sum()))
-    people, others = int((first > 0).sum()), int((second > 0).sum())
-    disjoint = min(people, others) if across else people // 2
+def _people(first: AnyArray, second: AnyArray, across: bool) -> int:
+    """People with images (or trials) in a group, or in either of two."""
+    return int(((first > 0) | (second > 0)).sum()) if across else int((first > 0).sum())
+
+
+def _disjoint(first: AnyArray, second: AnyArray, across: bool) -> int:
+    """Pairs of subjects (or units) of which none share one: in a group, or between two."""
+    own, others = int((first > 0).sum()), int((second > 0).sum())
+    return min(own, others) if across else own // 2
+
+
+def _weights(sums: PairSums, across: bool) -> Weights:
+    """How evenly the trials of pairs lie among subjects (or units); between two groups each side counts for itself."""
+    own = sums.own_trials
+    together = weights_of(own, np.zeros(len(own), np.int64), n_cells=1)
+    if not across:
+        return together
+    sides = np.repeat([0, 1], len(own))
+    each = weights_of(np.concatenate([sums.trials_left, sums.trials_right]), sides, n_cells=2)
+    return replace(together, effective=np.minimum(each.effective.sum(keepdims=True), together.units))
+
+
+def _units(units: ArrayLike, size: int) -> IntArray:
+    """The unit of each subject code, int64 [S]."""
+    found = whole(np.asarray(units), "units")
+    if len(found) < size:
+        raise StatisticsError(f"units has {len(found)} entries for {size} subject codes; give one per code")
+    return found[:size]
+
+
+def _size(units: IntArray) -> int:
+    return int(units.max(initial=-1)) + 1
+
+
+def _by_unit(listed: ListedPairs, unit: IntArray) -> tuple[ListedPairs, FloatArray]:
+    """Pairs of people as pairs of their units, and the errors of those within each unit, float64 [U]."""
+    low, high = unit[listed.low], unit[listed.high]
+    together = low == high
+    if not together.any() and np.array_equal(unit, np.arange(len(unit))):
+        return listed, np.zeros(_size(unit))
+    size, between = max(_size(unit), 1), ~together
+    keys = np.minimum(low, high)[between] * size + np.maximum(low, high)[between]
+    distinct, inverse = np.unique(keys, return_inverse=True)
+    errors, trials = (_sums_by(inverse, of[between], len(distinct)) for of in (listed.errors, listed.trials))
+    within = _sums_by(low[together], listed.errors[together], _size(unit))
+    return ListedPairs(distinct // size, distinct % size, errors, trials), within
+
+
+def _rate(
+    listed: ListedPairs, within: Within, sums: PairSums, people: int, disjoint: int, across: bool, level: float
+) -> Rate:
+    errors, total = int(listed.errors.sum() + within.errors.sum()), round(float(sums.trials_left.sum()))
     effective = pair_effective_trials(
-        np.asarray(_rate_value(listed, total)), np.asarray(float(total)), sums, level=level
+        np.asarray(_rate_value(listed, within, total)), np.asarray(float(total)), sums, level=level
     )
     columns = rate_columns(
         np.array([errors]),
         np.array([total]),
-        np.array([int(((first > 0) | (second > 0)).sum()) if across else people]),
+        np.array([people]),
         effective=np.atleast_1d(effective),
         independent=np.array([False]),
         exact_trials=np.array([disjoint if total else 0]),
         exact_method=EXACT_PAIRS,
         level=level,
+        weights=_weights(sums, across),
     )
     return columns.rate(0)
 
@@ -315,14 +432,14 @@ def _sums_by(codes: IntArray, values: AnyArray, size: int) -> FloatArray:
     return np.bincount(codes, weights=values, minlength=size).astype(np.float64)
 
 
-def _rate_value(listed: ListedPairs, total: float) -> float:
-    return float(listed.errors.sum()) / total if total else float("nan")
+def _rate_value(listed: ListedPairs, within: Within, total: float) -> float:
+    return float(listed.errors.sum() + within.errors.sum()) / total if total else float("nan")
 
 
-def _check_listing(left: IntArray, right: IntArray, wrong: IntArray) -> None:
+def _check_listing(left: IntArray, right: IntArray, wrong: IntArray, *, of_people: bool = True) -> None:
     if not len(left) == len(right) == len(wrong):
         raise StatisticsError(f"left, right and wrong_pairs have {len(left)}, {len(right)} and {len(wrong)} rows")
-    if np.any(left == right):
+    if of_people and np.any(left == right):
         row = int(np.flatnonzero(left == right)[0])
         raise StatisticsError(f"listed pair {row} is subject {left[row]} twice: a genuine pair, not an impostor pair")
 

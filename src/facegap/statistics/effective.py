@@ -35,6 +35,7 @@ class RateColumns:
     errors, trials, subjects    : int64 [cells]
     effective_trials, low, high : float64 [cells], NaN where no interval is defined
     method                      : str [cells]
+    units, effective_subjects, largest_share : int64, float64, float64 [cells], as in `Rate`
     """
 
     errors: IntArray
@@ -45,6 +46,9 @@ class RateColumns:
     high: FloatArray
     level: float
     method: AnyArray
+    units: IntArray
+    effective_subjects: FloatArray
+    largest_share: FloatArray
 
     @property
     def value(self) -> FloatArray:
@@ -63,6 +67,9 @@ class RateColumns:
             high=float(self.high[cell]),
             level=self.level,
             method=str(self.method[cell]),
+            units=int(self.units[cell]),
+            effective_subjects=float(self.effective_subjects[cell]),
+            largest_share=float(self.largest_share[cell]),
         )
 
     def rows(self) -> list[Rate]:
@@ -81,6 +88,53 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
         high=np.array([rate.high for rate in rates], np.float64),
         level=level,
         method=np.array([rate.method for rate in rates], np.str_),
+        units=np.array([rate.units for rate in rates], np.int64),
+        effective_subjects=np.array([rate.people for rate in rates], np.float64),
+        largest_share=np.array([rate.largest_share for rate in rates], np.float64),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """How evenly trials lie among the sampling units of each cell.
+
+    units     : int64 [cells], units with a trial
+    effective : float64 [cells], (sum t)^2 / sum t^2 over their trials t: the units where trials are equal, and fewer
+                where a few units hold most of them. 0 without trials
+    largest   : float64 [cells], proportion of the trials that one unit holds; NaN without trials
+    """
+
+    units: IntArray
+    effective: FloatArray
+    largest: FloatArray
+
+
+def weights_of(unit_trials: AnyArray, cells: IntArray, *, n_cells: int) -> Weights:
+    """How evenly trials lie among units, by cell.
+
+    unit_trials : trials of each unit, >= 0
+    cells       : int codes of the same shape
+    Source      : Kish (1965), effective sample size of unequal weights
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> found = weights_of([2, 2, 2, 8, 1, 1], np.array([0, 0, 0, 1, 1, 1]), n_cells=2)
+    >>> found.units, found.effective.round(2), found.largest.round(2)
+    (array([3, 3]), array([3.  , 1.52]), array([0.33, 0.8 ]))
+    """
+    trials = np.asarray(unit_trials, dtype=np.float64)
+    most = np.zeros(n_cells)
+    np.maximum.at(most, cells, trials)
+    # As multiples of the largest, so that equal trials are exactly 1 and give the head count to the last bit.
+    share = np.divide(trials, most[cells], out=np.zeros_like(trials), where=most[cells] > 0)
+    total = np.bincount(cells, weights=share, minlength=n_cells)
+    squares = np.bincount(cells, weights=share**2, minlength=n_cells)
+    has = total > 0
+    return Weights(
+        np.bincount(cells, weights=trials > 0, minlength=n_cells).astype(np.int64),
+        np.divide(total**2, squares, out=np.zeros(n_cells), where=has),
+        np.divide(1.0, total, out=np.full(n_cells, np.nan), where=has),
     )
 
 
@@ -128,6 +182,7 @@ def rate_columns(
     exact_trials: IntArray,
     exact_method: str,
     level: float,
+    weights: Weights,
 ) -> RateColumns:
     """Intervals by the one rule of the package, for all cells at once.
 
@@ -135,6 +190,7 @@ def rate_columns(
     exact_trials : independent trials at hand where there are no errors at all (or nothing but errors), from which no
                    variance can be estimated: Clopper-Pearson on them. 0 means that no interval is defined
     effective    : otherwise Wilson on these
+    weights      : how evenly the trials lie among units; passed on as it is
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = errors / trials
@@ -148,7 +204,19 @@ def rate_columns(
     method = np.select(
         [np.isnan(used), independent, exact], [UNDEFINED, WILSON, exact_method], default=WILSON_EFFECTIVE
     )
-    return RateColumns(errors, trials, subjects, used, low, high, level, method)
+    return RateColumns(
+        errors,
+        trials,
+        subjects,
+        used,
+        low,
+        high,
+        level,
+        method,
+        units=weights.units,
+        effective_subjects=weights.effective,
+        largest_share=weights.largest,
+    )
 
 
 def whole(values: AnyArray, name: str) -> IntArray:

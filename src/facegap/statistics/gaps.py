@@ -112,6 +112,7 @@ def gap_family(
     level: float = 0.95,
     minimum_subjects: int = MINIMUM_SUBJECTS,
     correlation: FloatArray | None = None,
+    effective_subjects: ArrayLike | None = None,
 ) -> GapFamily:
     """All pairwise gaps of a family that was named in advance, with Holm's p and verdicts.
 
@@ -127,6 +128,8 @@ def gap_family(
     minimum_subjects : groups under it are in no gap and are named in `left_out`
     correlation      : float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from
                        bootstrap replicates); None where no subject is in two groups
+    effective_subjects : float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, which are held
+                       against `minimum_subjects` in place of heads; None: heads
     returns          : GapFamily; a row whose rates have no interval has NaN p and "not enough data"
     Raises           : StatisticsError for an unknown scale, a margin off it or arrays of different lengths
 
@@ -142,7 +145,8 @@ def gap_family(
     counts = [whole(np.asarray(a), n) for a, n in ((errors, "errors"), (trials, "trials"), (subjects, "subjects"))]
     effective = np.atleast_1d(np.asarray(effective_trials, dtype=np.float64))
     _check_family(names, counts, effective, alpha)
-    kept = np.flatnonzero(counts[2] >= minimum_subjects)
+    people = counts[2] if effective_subjects is None else np.atleast_1d(np.asarray(effective_subjects, np.float64))
+    kept = np.flatnonzero(people >= minimum_subjects)
     first, second = (kept[side] for side in np.triu_indices(len(kept), 1))
     shared = 0.0 if correlation is None else np.asarray(correlation, dtype=np.float64)[first, second]
     columns = _columns(names, counts, effective, first, second, shared, is_ratio, margin, alpha, level)
@@ -162,7 +166,7 @@ def gap_family(
         worst=str(names[worst]) if worst >= 0 else "",
         best=str(names[best]) if best >= 0 else "",
         worst_against_best=marked,
-        left_out=tuple(str(name) for name in names[counts[2] < minimum_subjects]),
+        left_out=tuple(str(name) for name in np.delete(names, kept)),
     )
 
 

@@ -8,7 +8,7 @@ that is too often too small), and with Student's t. benchmarks/coverage_study.py
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,17 +22,57 @@ PAIR_NOISE_REMOVED = 0.75  # of one of its two shares; chosen by the coverage st
 class PairSums:
     """What the variance of a pair rate needs, per subject; the last axis is subjects, leading axes are many rates.
 
+    In place of subjects there may be units of several people (clusters). Then two people of a pair may be of one unit,
+    and everything that goes wrong within a unit goes with it: such pairs count once in it, and stand on both its sides.
+
     errors       : float64 [..., S], over all pairs that hold the subject
     trials_left  : float64 [..., S], trials with the subject on the left; within one group, where sides mean nothing,
-                   half of its trials
+                   half of its trials. They sum to all trials
     trials_right : float64 [..., S], likewise
-    squares      : float64 [..., S], sum over its pairs of (errors - rate * trials) squared
+    squares      : float64 [..., S], sum over its pairs with others of (errors - rate * trials) squared
+    within       : float64 [..., S] or one that fits, trials between two people of the unit, which are on both sides
     """
 
     errors: FloatArray
     trials_left: FloatArray
     trials_right: FloatArray
     squares: FloatArray
+    within: FloatArray = field(default_factory=lambda: np.zeros(1))
+
+    @property
+    def own_trials(self) -> FloatArray:
+        """Trials that hold the subject, each once: those that go when it is deleted."""
+        return np.asarray(self.trials_left + self.trials_right - self.within, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Jackknife:
+    """The variance of pair rates by deleting one subject (or unit) at a time, float64 [...] each.
+
+    total     : the jackknife's own
+    noise     : how much of it is the noise of single pairs, which it holds twice; pairs within a unit it holds once
+    influence : [..., S], what each subject adds to `total`
+    """
+
+    total: FloatArray
+    noise: FloatArray
+    influence: FloatArray
+
+
+def jackknifed(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Jackknife:
+    """Deleting a subject moves the rate by its influence over the trials that are left; summed as squares.
+
+    rate, trials : float64 [...]
+    returns      : not finite where one subject holds every trial
+    """
+    on_left, on_right = (sums.trials_left > 0).sum(-1), (sums.trials_right > 0).sum(-1)
+    people = np.where(sums.trials_left >= sums.trials_right, on_left[..., None], on_right[..., None])
+    own_trials = sums.own_trials
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = (people - 1) / people / (trials[..., None] - own_trials) ** 2
+        influence = scale * (sums.errors - rate[..., None] * own_trials) ** 2
+        noise = (scale * sums.squares).sum(-1) / 2
+    return Jackknife(influence.sum(-1), noise, influence)
 
 
 def plain_variance(rate: FloatArray, trials: FloatArray, sums: PairSums) -> FloatArray:
@@ -41,7 +81,7 @@ def plain_variance(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Floa
     rate, trials : float64 [...]; e_ij is the sum over the image pairs of identities i, j of (error - rate)
     Source       : Fogliato, Patil, Perona (2024)
     """
-    influence = sums.errors - rate[..., None] * (sums.trials_left + sums.trials_right)
+    influence = sums.errors - rate[..., None] * sums.own_trials
     noise = sums.squares.sum(-1) / 2  # every pair stands in the sums of two people
     return np.asarray(np.maximum((influence**2).sum(-1) - noise, noise) / trials**2, dtype=np.float64)
 
@@ -52,20 +92,13 @@ def pair_effective_trials(rate: FloatArray, trials: FloatArray, sums: PairSums, 
     rate, trials : float64 [...]
     returns      : float64 [...]; NaN where rate is NaN. Two people, or one in every pair: only the bound is known
     """
-    own_trials = sums.trials_left + sums.trials_right
-    on_left, on_right = (sums.trials_left > 0).sum(-1), (sums.trials_right > 0).sum(-1)
-    people = np.where(sums.trials_left >= sums.trials_right, on_left[..., None], on_right[..., None])
+    found = jackknifed(rate, trials, sums)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Deleting a person moves the rate by its influence over the trials that are left.
-        scale = (people - 1) / people / (trials[..., None] - own_trials) ** 2
-        influence = scale * (sums.errors - rate[..., None] * own_trials) ** 2
-        noise = (scale * sums.squares).sum(-1) / 2
-        jackknife = influence.sum(-1)
-        variance = np.maximum(noise, jackknife - PAIR_NOISE_REMOVED * noise)
+        variance = np.maximum(found.noise, found.total - PAIR_NOISE_REMOVED * found.noise)
         # The share that people have in it is judged with all the noise taken out.
-        from_people = np.maximum(jackknife - 2 * noise, 0.0)
-        shared = from_people / (noise + from_people)
-        carriers = jackknife**2 / (influence**2).sum(-1)
+        from_people = np.maximum(found.total - 2 * found.noise, 0.0)
+        shared = from_people / (found.noise + from_people)
+        carriers = found.total**2 / (found.influence**2).sum(-1)
     known = np.isfinite(variance)
     return effective_trials(
         rate,

@@ -334,7 +334,8 @@ class RunRecord:
     says_age       : whether the classifier gives an age
     groupings      : label columns that people are grouped by, each grouping a tuple of them
     level          : of the intervals
-    min_subjects   : smaller groups are shown, never ranked or tested
+    min_subjects   : smaller groups are shown, never ranked or tested; effective subjects count, not heads
+    cluster        : label columns that make the sampling unit; none: the subject is the unit
     labels         : labels of tone that were joined; None without any
     colour         : None where no image was opened
     comparison     : None where nothing is compared; identification: None where nothing is searched
@@ -369,6 +370,7 @@ class RunRecord:
     warnings: tuple[str, ...] = ()
     plugins: tuple[Plugin, ...] = ()
     source: str = ""
+    cluster: tuple[str, ...] = ()
 
     @property
     def operating(self) -> tuple[Operating, ...]:
@@ -464,5 +466,9 @@ def require_consistent(record: RunRecord, place: Place) -> None:
             place.below("groupings").below(k).refuse(f"{foreign[0]!a} is no label column of the manifest")
         if not grouping or len(set(grouping)) < len(grouping):
             place.below("groupings").below(k).refuse("each grouping names one label column or several, each once")
+    foreign = [name for name in record.cluster if name not in record.manifest.labels]
+    if foreign or len(set(record.cluster)) < len(record.cluster):
+        said = f"{foreign[0]!a} is no label column of the manifest" if foreign else "names a column twice"
+        place.below("cluster").refuse(said)
     if record.identification is not None and not record.identification.ranks:
         place.below("identification").below("ranks").refuse("names no rank")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facegap.statistics.clusters import rates_of_clusters
-from facegap.statistics.effective import EXACT_PAIRS, RateColumns, rate_columns
+from facegap.statistics.effective import EXACT_PAIRS, RateColumns, Weights, rate_columns
 from facegap.statistics.intervals import wilson
 from facegap.statistics.jackknife import PairSums, pair_effective_trials, plain_variance
 from facegap.types import BoolArray, FloatArray
@@ -103,6 +103,7 @@ def pair_rates(setting: Setting, by_person: FloatArray, own_squares: FloatArray)
         exact_trials=np.full(worlds, setting.subjects if across else people // 2),
         exact_method=EXACT_PAIRS,
         level=0.95,
+        weights=Weights(np.full(worlds, people), np.full(worlds, float(people)), np.full(worlds, 1 / people)),
     )
     return columns, plain_variance(rate, trials, sums)
 

@@ -74,7 +74,8 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
             label_probabilities(run.labels, run.manifest, uncertain[0], pairs.subjects) if len(uncertain) == 1 else None
         )
         if probabilities is not None:
-            redraw = drawn_from(probabilities, entry.cells, units_of(entry.cells, pairs.subjects))
+            clusters = None if pairs.units is None else pairs.units[pairs.subjects]
+            redraw = drawn_from(probabilities, entry.cells, units_of(entry.cells, pairs.subjects, clusters))
             drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(
                 run, pairs, redraw, entry.operating.threshold
             )

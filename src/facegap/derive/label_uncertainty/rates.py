@@ -44,16 +44,23 @@ class Units:
 
     people, cells : int64 [U], person and cell of each unit
     of_row        : int64 [rows], unit of each row
+    clusters      : int64 [U], what varies independently where that is not the person; None: the person
     """
 
     people: IntArray
     cells: IntArray
     of_row: IntArray
+    clusters: IntArray | None = None
+
+    @property
+    def varying(self) -> IntArray:
+        """What varies independently, int64 [U]."""
+        return self.people if self.clusters is None else self.clusters
 
     @property
     def repeat_people(self) -> bool:
-        """Whether somebody has several units, which a draw may put into one group."""
-        return len(np.unique(self.people)) < len(self.people)
+        """Whether somebody (or a cluster) has several units, which a draw may put into one group."""
+        return len(np.unique(self.varying)) < len(self.people)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +108,17 @@ def label_probabilities(
     return LabelProbabilities(column, classes, people)
 
 
-def units_of(cells: Cells, subjects: IntArray) -> Units:
-    """The units of a grouping."""
+def units_of(cells: Cells, subjects: IntArray, clusters: IntArray | None = None) -> Units:
+    """The units of a grouping. clusters : int64 (rows,), see `units_of_run`."""
     flat = subjects * len(cells.groups) + cells.codes
-    found, of_row = np.unique(flat, return_inverse=True)
+    found, first, of_row = np.unique(flat, return_index=True, return_inverse=True)
     people, at = np.divmod(found, len(cells.groups))
-    return Units(people.astype(np.int64), at.astype(np.int64), of_row.reshape(-1).astype(np.int64))
+    return Units(
+        people.astype(np.int64),
+        at.astype(np.int64),
+        of_row.reshape(-1).astype(np.int64),
+        None if clusters is None else clusters[first],
+    )
 
 
 def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) -> Redraw:
@@ -175,7 +187,8 @@ def rates_of_draws(
     draw, unit = np.nonzero((codes >= 0) & (trials > 0))
     cells, wrong, tried = draw * size + codes[draw, unit], errors[unit], trials[unit]
     if units.repeat_people:
-        rates = clustered_rates(wrong, tried, units.people[unit], cells, n_cells=len(codes) * size, level=level)
+        people, varying = units.people[unit], units.varying[unit]
+        rates = clustered_rates(wrong, tried, people, cells, n_cells=len(codes) * size, level=level, units=varying)
     else:
         rates = rates_of_clusters(wrong, tried, cells, n_cells=len(codes) * size, level=level)
     columns = {f.name: getattr(rates, f.name) for f in fields(rates) if f.name != "level"}

@@ -9,7 +9,8 @@ import pandas as pd
 
 from facegap.derive.gaps import Family, grouping_families, redrawn_gaps
 from facegap.derive.label_uncertainty.rates import trusted_less, uncertain_columns, units_of
-from facegap.derive.results import run_metrics, subject_codes
+from facegap.derive.results import run_metrics
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.label_uncertainty.gaps import LabelColumns
 from facegap.store.run import Run
 
@@ -37,7 +38,7 @@ def trust_table(run: Run) -> pd.DataFrame:
         uncertain = uncertain_columns(run, cells.grouping)
         if len(uncertain) != 1 or run.manifest[uncertain[0]].nunique() < 2:
             continue
-        units = units_of(cells, subjects)
+        units = units_of(cells, subjects, units_of_run(run))
         for trust in TRUST:
             redraw = trusted_less(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
             draws = stated.draws if trust < 1 else 2  # two that are alike, and agree with the labels

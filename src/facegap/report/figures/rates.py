@@ -85,7 +85,7 @@ def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[
 
 def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
     """One rate, with everything that is said of it already written."""
-    small = row["subjects"] < min_subjects
+    small = row["effective_subjects"] < min_subjects
     return {
         "group": clean(row["group"]),
         "series": clean(series_of(row["group"])),
@@ -99,7 +99,7 @@ def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
         "interval": f"{level_text(row['level'])}: {interval(row['low'], row['high'])}",
         "counted": f"{row['errors']:,}/{row['trials']:,}" if row["trials"] else "no trials",
         "of": f"{row['errors']:,} of {row['trials']:,}",
-        "people": f"{row['subjects']:,}" + (f", fewer than {min_subjects}: not ranked" if small else ""),
+        "people": f"{row['subjects']:,}" + (f", fewer than {min_subjects} effective: not ranked" if small else ""),
     }
 
 

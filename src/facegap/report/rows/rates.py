@@ -27,7 +27,7 @@ class RateRow:
     threshold      : NaN where there is none
     threshold_from : where the threshold comes from; empty where there is none
     group, other   : `other` only in a cell of the cross-group matrix
-    reliable       : whether the rate rests on enough subjects to be ranked and tested
+    reliable       : whether the rate rests on enough effective subjects to be ranked and tested
     """
 
     metric: str
@@ -95,6 +95,9 @@ def rate_of(row: Mapping[str, Any]) -> Rate:
         high=float(row["high"]),
         level=float(row["level"]),
         method=str(row["method"]),
+        units=int(row.get("units", 0)),
+        effective_subjects=float(row.get("effective_subjects", math.nan)),
+        largest_share=float(row.get("largest_share", math.nan)),
     )
 
 
@@ -119,7 +122,7 @@ def rows_of(rates: pd.DataFrame, run: Run, *, between: bool) -> list[RateRow]:
             threshold_from=str(row["threshold_from"]),
             group=group_of(row, groupings),
             rate=rate_of(row),
-            reliable=bool(row["subjects"] >= least),
+            reliable=bool(row["effective_subjects"] >= least),
             other=group_of(row, groupings, "other_") if between else None,
         )
         for row in records(rates)

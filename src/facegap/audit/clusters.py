@@ -1,0 +1,64 @@
+"""--cluster: label columns that say what varies independently in place of the subject; checked before any model runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+import pandas as pd
+
+from facegap.derive.groupings import Grouping
+from facegap.derive.units import unit_codes
+from facegap.errors import TableError
+from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.inputs.manifests.read import Manifest
+
+
+def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequence[Grouping]) -> tuple[str, ...]:
+    """Sentences on the sampling units that --cluster makes; none without it.
+
+    Raises
+    ------
+    TableError : a column that the manifest lacks, and columns that leave one unit only
+    """
+    if not columns:
+        return ()
+    for name in columns:
+        require_column(table, name)
+    units, people = len(set(unit_codes(table.frame, columns))), table.frame["subject"].nunique()
+    named = " and ".join(columns)
+    if units < 2:
+        raise TableError(
+            f"--cluster {','.join(columns)}: all {len(table.frame):,} rows hang together as one unit, because one value "
+            "takes all, or because subjects stand under several values and join them; so nothing varies independently and "
+            "no interval can be given. Leave --cluster out, or name a finer column"
+        )
+    told = [f"--cluster: the sampling unit is {named}: {people:,} people in {units:,} units"]
+    for name in columns:
+        empty = int((table.frame[name] == UNKNOWN).sum())
+        if empty:
+            told.append(f"--cluster: {empty:,} rows have no {name}; there the subject alone is the unit")
+        if any(name in grouping for grouping in groupings):
+            told.append(
+                f"--cluster: {name} is a column of --by too, so each of its groups is one unit, which gives no interval "
+                "and no gap"
+            )
+    return tuple(told)
+
+
+def require_column(table: Manifest, name: str) -> None:
+    """Raise TableError where a column of --cluster is no label column of the manifest."""
+    if name in table.labels:
+        return
+    if name == "subject":
+        raise TableError("--cluster subject: the subject is the unit as it is; leave --cluster out")
+    near = difflib.get_close_matches(name, table.labels, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(table.labels) or 'no label column'}"
+    raise TableError(f"--cluster: the manifest {table.name} has no label column {name!r}; {hint}")
+
+
+def names_of_units(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """What a split must not take apart: the subject of each row, or with --cluster its unit, as text."""
+    if not columns:
+        return frame["subject"]
+    return pd.Series(unit_codes(frame, columns), index=frame.index).astype(str)

@@ -1,0 +1,16 @@
+"""What varies independently in a run, in words that stand wherever intervals do."""
+
+from __future__ import annotations
+
+from facegap.report.text import clean
+from facegap.store.record import RunRecord
+
+NO_PEOPLE = "No column names the subjects: images were taken as people."
+
+
+def unit_in_words(record: RunRecord) -> str:
+    """One sentence: subjects, the units of --cluster, or images that were taken as people."""
+    if record.cluster:
+        named = clean(" and ".join(record.cluster))
+        return f"Units of {named}, not people or images, are what varies independently."
+    return "Subjects, not images, are what varies." if record.manifest.has_subjects else NO_PEOPLE
