@@ -162,3 +162,18 @@ def test_correlation_of_cells_is_that_of_a_subject_bootstrap():
 
 def test_a_cell_without_errors_correlates_with_nothing():
     assert subject_correlation(np.array([[1.0, 0], [0, 0]]), np.ones((2, 2)))[0].tolist() == [1.0, 0.0]
+
+
+def test_units_vary_in_place_of_subjects_who_are_counted_all_the_same():
+    errors, subjects, units = [1, 1, 0, 0, 1, 0, 0, 0], [0, 0, 1, 1, 2, 2, 3, 3], [0, 0, 0, 0, 1, 1, 2, 2]
+    found = clustered_rates(errors, None, subjects, [0] * 8, n_cells=1, units=units).rate(0)
+    same = clustered_rates(errors, None, units, [0] * 8, n_cells=1).rate(0)
+    assert (found.low, found.high, found.effective_trials) == (same.low, same.high, same.effective_trials)
+    assert (found.subjects, found.units, same.subjects) == (4, 3, 3)
+    assert found.effective_subjects == pytest.approx(64 / (16 + 4 + 4))
+    assert found.largest_share == 0.5
+
+
+def test_people_are_counted_by_cell_where_units_vary():
+    found = clustered_rates([1, 0, 1, 0], [1, 0, 1, 1], [0, 1, 1, 2], [0, 0, 1, -1], n_cells=2, units=[5, 5, 5, 6])
+    assert found.subjects.tolist() == [1, 1]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
 from facegap.statistics import clopper_pearson, clustered_rate, dyadic_fmr, dyadic_fnmr, no_error_limits, wilson
+from facegap.statistics.jackknife import PairSums, jackknifed, pair_effective_trials
 
 worlds = st.tuples(st.integers(0, 2**32 - 1), st.integers(3, 9), st.floats(0.05, 0.6))
 
@@ -206,3 +207,106 @@ def test_fnmr_is_the_clustered_rate_of_genuine_pairs():
 def test_impossible_genuine_pairs_are_refused(settings, said):
     with pytest.raises(StatisticsError, match=said):
         dyadic_fnmr([0, 0], [1, 1], **settings)
+
+
+def plain_jackknife(pairs, units):
+    """Sum over units of (rate without the unit - rate)^2 * (U - 1) / U; pairs: unit, unit, errors, trials."""
+    errors, trials = (sum(pair[k] for pair in pairs) for k in (2, 3))
+    total = 0.0
+    for unit in range(units):
+        left = [pair for pair in pairs if unit not in pair[:2]]
+        total += (sum(pair[2] for pair in left) / sum(pair[3] for pair in left) - errors / trials) ** 2
+    return total * (units - 1) / units
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_units_of_several_people_follow_the_jackknife_that_deletes_one_unit_at_a_time(seed):
+    rng = np.random.default_rng(seed)
+    unit = np.array([0, 0, 0, 1, 1, 2, 3, 3, 4, 4, 4, 4])
+    images = rng.integers(1, 4, 12)
+    left, right = np.triu_indices(12, 1)
+    trials = images[left] * images[right]
+    wrong = rng.binomial(trials, 0.3)
+    pairs = list(zip(unit[left], unit[right], wrong, trials, strict=True))
+    rate = dyadic_fmr(left, right, wrong, trials=trials, units=unit)
+    assert (rate.errors, rate.trials, rate.subjects, rate.units) == (wrong.sum(), trials.sum(), 12, 5)
+    own = [sum(pair[3] for pair in pairs if u in pair[:2]) for u in range(5)]
+    assert rate.effective_subjects == pytest.approx(sum(own) ** 2 / sum(t**2 for t in own))
+    assert rate.largest_share == pytest.approx(max(own) / sum(own))
+
+    sums = pair_sums_of(left, right, wrong, trials, unit)
+    value, total = np.asarray(wrong.sum() / trials.sum()), np.asarray(float(trials.sum()))
+    found = jackknifed(value, total, sums)
+    assert found.total == pytest.approx(plain_jackknife(pairs, 5))
+    assert rate.effective_trials == pytest.approx(float(pair_effective_trials(value, total, sums, level=0.95)))
+    only_errors = dyadic_fmr(left[wrong > 0], right[wrong > 0], wrong[wrong > 0], images=images, units=unit)
+    assert numbers(only_errors) == pytest.approx(numbers(rate))
+
+
+def pair_sums_of(left, right, wrong, trials, unit):
+    """Sums per unit, pair by pair: a pair of one unit counts once, and is in no square."""
+    size, rate = int(unit.max()) + 1, wrong.sum() / trials.sum()
+    errors, both, within = np.zeros(size), np.zeros(size), np.zeros(size)
+    between = {}
+    for i, j, e, t in zip(unit[left], unit[right], wrong, trials, strict=True):
+        both[i] += t / 2
+        both[j] += t / 2
+        for u in {i, j}:
+            errors[u] += e
+        if i == j:
+            within[i] += t
+        else:
+            key = min(i, j), max(i, j)
+            between[key] = between.get(key, 0.0) + e - rate * t
+    squares = np.zeros(size)
+    for key, value in between.items():
+        for u in key:
+            squares[u] += value**2
+    return PairSums(errors, both, both, squares, within)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_between_two_groups_a_unit_may_have_people_on_both_sides(seed):
+    rng = np.random.default_rng(seed)
+    unit, first = np.array([0, 0, 1, 1, 2, 2, 3, 4, 4]), np.array([1, 0, 1, 1, 1, 0, 0, 1, 0], bool)
+    images = rng.integers(1, 4, 9)
+    left, right = (axis.ravel() for axis in np.meshgrid(np.flatnonzero(first), np.flatnonzero(~first)))
+    trials = images[left] * images[right]
+    wrong = rng.binomial(trials, 0.3)
+    everything = dyadic_fmr(left, right, wrong, trials=trials, across=True, units=unit)
+    assert (everything.trials, everything.subjects, everything.units) == (trials.sum(), 9, 5)
+    erred, own, other = wrong > 0, np.where(first, images, 0), np.where(first, 0, images)
+    only_errors = dyadic_fmr(left[erred], right[erred], wrong[erred], images=own, other_images=other, units=unit)
+    assert numbers(only_errors) == pytest.approx(numbers(everything))
+
+
+def test_people_who_are_units_of_their_own_give_the_rate_of_people():
+    images, left, right, errors, _ = world((3, 8, 0.3))
+    plain = dyadic_fmr(left, right, errors, images=images)
+    named = dyadic_fmr(left, right, errors, images=images, units=np.arange(8)[::-1].copy())
+    assert numbers(named) == pytest.approx(numbers(plain))
+    assert plain.units == plain.subjects == 8
+
+
+def test_pairs_within_one_unit_are_trials_and_alone_give_no_interval():
+    rate = dyadic_fmr([0], [1], [1], images=[1, 1, 1], units=[0, 0, 0])
+    assert (rate.errors, rate.trials, rate.subjects, rate.units) == (1, 3, 3, 1)
+    assert np.isnan(rate.low)
+
+
+def test_without_errors_units_are_paired_and_not_people():
+    rate = dyadic_fmr([], [], [], images=np.ones(40, int), units=np.repeat(np.arange(10), 4))
+    assert (rate.trials, rate.effective_trials, rate.subjects) == (780, 5, 40)
+
+
+def test_genuine_pairs_of_one_unit_err_together():
+    by_person = dyadic_fnmr([0, 1, 4], [1, 1, 1], images=np.full(12, 2))
+    by_unit = dyadic_fnmr([0, 1, 4], [1, 1, 1], images=np.full(12, 2), units=np.repeat(np.arange(6), 2))
+    same = clustered_rate([2, 0, 1, 0, 0, 0], [2] * 6, np.arange(6))
+    assert numbers(by_unit) == pytest.approx([3, 12, 12, same.effective_trials, same.low, same.high])
+    assert (by_unit.units, by_person.units, by_person.effective_subjects) == (6, 12, 12.0)
+
+
+def test_a_code_without_a_unit_is_refused():
+    with pytest.raises(StatisticsError, match="units has 2 entries for 3 subject codes"):
+        dyadic_fmr([0], [1], [1], images=[1, 1, 1], units=[0, 1])

@@ -186,3 +186,11 @@ def test_impossible_groups_are_refused(rows, said):
         family(rows)
     with pytest.raises(StatisticsError, match="one each"):
         gap_family(["a"], [1], [2], [3], [1.0, 2.0], margin=0.02, scale="difference")
+
+
+def test_the_minimum_counts_effective_people_and_not_heads():
+    counts = (["women", "men"], [40, 10], [200, 200], [25, 25], [200.0, 200.0])
+    heads = gap_family(*counts, margin=0.02, scale="difference")
+    assert (len(heads), heads.left_out) == (1, ())
+    people = gap_family(*counts, margin=0.02, scale="difference", effective_subjects=[20.0, 19.9])
+    assert (len(people), people.left_out, people.worst) == (0, ("men",), "")

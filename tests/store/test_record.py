@@ -78,7 +78,7 @@ def records(draw: Any) -> RunRecord:
     if searched is not None and not searched.ranks:
         searched = replace(searched, ranks=(1,))
     manifest = replace(record.manifest, labels=labels)
-    return replace(record, groupings=groupings, manifest=manifest, identification=searched)
+    return replace(record, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1])
 
 
 def stated(**changes: Any) -> dict[str, Any]:
@@ -198,6 +198,8 @@ def test_a_key_that_is_not_known_is_named_with_those_above_it() -> None:
         (("groupings",), "gender", "key groupings: 'gender' is not a list"),
         (("groupings",), [["gender", 3]], "key groupings[0][1]: 3 is not text"),
         (("groupings",), [["race"]], "key groupings[0]: 'race' is no label column of the manifest"),
+        (("cluster",), ["session"], "key cluster: 'session' is no label column of the manifest"),
+        (("cluster",), ["gender", "gender"], "key cluster: names a column twice"),
         (("groupings",), [["gender"], []], "key groupings[1]: each grouping names one label column or several"),
         (("groupings",), [["gender", "gender"]], "key groupings[0]: each grouping names one label column or several"),
         (("timing", "per_image", "embed", "images"), -3, "key timing.per_image.embed.images: -3 must be 0 or more"),

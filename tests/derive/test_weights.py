@@ -1,0 +1,45 @@
+"""Groups in which one person holds more than a third of the trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from facegap.derive.weights import MOST_NAMED, held_by_one
+
+
+def row(metric: str, gender: str, share: float, units: int = 25, other: str = "") -> dict[str, Any]:
+    return {"metric": metric, "gender": gender, "other_gender": other, "largest_share": share, "units": units}
+
+
+def test_the_group_the_kind_of_trial_and_the_proportion_are_named() -> None:
+    rates = pd.DataFrame(
+        [
+            row("error_rate_all", "female", 0.41),
+            row("error_rate_answered", "female", 0.44),
+            row("fnmr", "female", 0.5),
+            row("error_rate_all", "any", 0.35),
+            row("error_rate_all", "male", 1 / 3),
+        ]
+    )
+    assert held_by_one(rates, [("gender",)]) == (
+        "one person holds 44% of the images of female",
+        "one person holds 50% of the genuine pairs of female",
+        "one person holds 35% of the images of everybody",
+    )
+    assert held_by_one(rates, [("gender",)], ["session"])[0] == "one unit of session holds 44% of the images of female"
+
+
+def test_groups_without_a_label_cells_of_the_matrix_and_two_people_are_not_named() -> None:
+    rates = pd.DataFrame(
+        [row("fmr", "unknown", 0.5), row("fmr", "female", 0.5, other="male"), row("fmr", "male", 0.5, units=2)]
+    )
+    assert held_by_one(rates, [("gender",)]) == ()
+
+
+def test_after_a_dozen_sentences_the_rest_is_counted() -> None:
+    rates = pd.DataFrame([row("fta", f"g{k:02d}", 0.6) for k in range(MOST_NAMED + 3)])
+    said = held_by_one(rates, [("gender",)])
+    assert len(said) == MOST_NAMED + 1
+    assert said[-1] == "one person holds so much of 3 further groups of trials"
