@@ -142,6 +142,7 @@ RATES = Schema(
         "units": INT,  # sampling units: the subjects, or what --cluster put them into
         "effective_subjects": FLOAT,  # (sum t)^2 / sum t^2 over the trials t of the units
         "largest_share": FLOAT,  # proportion of the trials that one unit holds
+        "per_person": FLOAT,  # mean over people of each person's own rate; NaN for impostor pairs
         "effective_trials": FLOAT,
         "value": FLOAT,
         "low": FLOAT,

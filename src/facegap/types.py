@@ -52,6 +52,8 @@ class Rate:
     effective_subjects : (sum t)^2 / sum t^2 over the trials t of the units: as many units with equal trials would weigh
                        as evenly. NaN where it is not known
     largest_share    : proportion of the trials that one unit holds; of pairs, each of which two units hold, of both sides
+    per_person       : mean over people of each person's own rate, so that people weigh equally whatever they are tried;
+                       NaN where it is not known, as for pairs of two people
     """
 
     errors: int
@@ -65,6 +67,7 @@ class Rate:
     units: int = 0
     effective_subjects: float = math.nan
     largest_share: float = math.nan
+    per_person: float = math.nan
 
     @property
     def value(self) -> float:
@@ -75,6 +78,11 @@ class Rate:
     def people(self) -> float:
         """What a minimum of subjects is held against: effective subjects, or heads where those are not known."""
         return float(self.subjects) if math.isnan(self.effective_subjects) else self.effective_subjects
+
+    @property
+    def depends_on_weights(self) -> bool:
+        """Whether the rate of people who weigh equally lies outside the interval of the rate."""
+        return self.per_person < self.low or self.per_person > self.high
 
 
 @dataclass(frozen=True)

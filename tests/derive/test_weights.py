@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.weights import MOST_NAMED, held_by_one
+from facegap.derive.weights import MOST_NAMED, held_by_one, rates_by_weight
 
 
 def row(metric: str, gender: str, share: float, units: int = 25, other: str = "") -> dict[str, Any]:
@@ -43,3 +43,21 @@ def test_after_a_dozen_sentences_the_rest_is_counted() -> None:
     said = held_by_one(rates, [("gender",)])
     assert len(said) == MOST_NAMED + 1
     assert said[-1] == "one person holds so much of 3 further groups of trials"
+
+
+def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:
+    numbers = {"threshold": float("nan"), "value": 0.1, "low": 0.08, "high": 0.12}
+    rates = pd.DataFrame(
+        [
+            {**row("error_rate_all", "female", 0.1), **numbers, "per_person": 0.3},
+            {**row("error_rate_all", "male", 0.1), **numbers, "per_person": 0.119},
+            {**row("fnmr", "any", 0.1), **numbers, "per_person": 0.05, "threshold": 0.5},
+            {**row("fmr", "any", 0.1), **numbers, "per_person": float("nan"), "threshold": 0.5},
+        ]
+    )
+    said = rates_by_weight(rates, [("gender",)])
+    assert len(said) == 2
+    assert (
+        "of female: 10.00% of all trials, but 30.00% where people weigh equally, outside the interval 8.00%" in said[0]
+    )
+    assert "of everybody at threshold 0.5000: 10.00% of all trials, but 5.00%" in said[1]

@@ -177,3 +177,13 @@ def test_units_vary_in_place_of_subjects_who_are_counted_all_the_same():
 def test_people_are_counted_by_cell_where_units_vary():
     found = clustered_rates([1, 0, 1, 0], [1, 0, 1, 1], [0, 1, 1, 2], [0, 0, 1, -1], n_cells=2, units=[5, 5, 5, 6])
     assert found.subjects.tolist() == [1, 1]
+
+
+def test_each_persons_own_rate_weighs_equally_in_the_second_rate() -> None:
+    # Ada errs in 1 of 4 images, eve in 1 of 1: 2 of 5 images, and (1/4 + 1) / 2 by person, whatever the units.
+    errors, subjects = [1, 0, 0, 0, 1], [0, 0, 0, 0, 1]
+    for units in (None, [3, 3, 3, 3, 3]):
+        found = clustered_rates(errors, None, subjects, [0] * 5, n_cells=2, units=units)
+        assert found.value[0] == 0.4
+        assert found.per_person[0] == pytest.approx(0.625)
+        assert np.isnan(found.per_person[1])

@@ -310,3 +310,10 @@ def test_genuine_pairs_of_one_unit_err_together():
 def test_a_code_without_a_unit_is_refused():
     with pytest.raises(StatisticsError, match="units has 2 entries for 3 subject codes"):
         dyadic_fmr([0], [1], [1], images=[1, 1, 1], units=[0, 1])
+
+
+def test_each_persons_own_genuine_pairs_weigh_equally_in_the_second_rate():
+    rate = dyadic_fnmr([0, 1], [3, 1], images=[4, 2, 1], units=[0, 0, 0])
+    assert rate.value == pytest.approx(4 / 7)
+    assert rate.per_person == pytest.approx((3 / 6 + 1) / 2)
+    assert np.isnan(dyadic_fmr([0], [1], [1], images=[1, 1, 1]).per_person)

@@ -72,12 +72,12 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     import pandas as pd
 
     from facegap.derive.run import derived
-    from facegap.derive.weights import held_by_one
+    from facegap.derive.weights import held_by_one, rates_by_weight
     from facegap.store import run as store
 
     nothing = pd.DataFrame()
-    told = [point.unmet for point in evidence.record.operating if point.unmet]
-    record = replace(evidence.record, warnings=(*evidence.record.warnings, *told))
+    unmet = [point.unmet for point in evidence.record.operating if point.unmet]
+    record = replace(evidence.record, warnings=(*evidence.record.warnings, *unmet))
     joined, keep = resolved.manifest.joined, resolved.settings.output.keep_embeddings
     run = derived(
         store.Run(
@@ -94,8 +94,9 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
             labels=None if joined is None else joined.probabilities,
         )
     )
-    held = held_by_one(run.rates, run.record.groupings, run.record.cluster)
-    run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *held)))
+    groupings = run.record.groupings
+    told = (*held_by_one(run.rates, groupings, run.record.cluster), *rates_by_weight(run.rates, groupings))
+    run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *told)))
     if place.lasting:
         store.write_run(run, place.folder)
         store.finish(place.folder, keep_embeddings=keep)

@@ -97,6 +97,7 @@ def rate_row(
         "units": rate.units,
         "effective_subjects": rate.effective_subjects,
         "largest_share": rate.largest_share,
+        "per_person": rate.per_person,
         "effective_trials": rate.effective_trials,
         "value": rate.value,
         "low": rate.low,

@@ -1,7 +1,8 @@
-"""Groups in which one person holds so many trials that a rate says little about anybody else."""
+"""Groups in which one person holds so many trials that a rate says little about others, and rates that hang on such people."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
@@ -42,17 +43,40 @@ def held_by_one(rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Seq
     )
 
 
-def largest_shares(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[tuple[str, Trial], float]]:
-    """Group and kind of trial with the proportion that one unit holds, where it is over a third, in order of RATES."""
+def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[str, ...]:
+    """A sentence per group whose rate is another where people weigh equally; a dozen, then their number.
+
+    A rate counts trials, so that a person with many weighs more. Where the mean of each person's own rate lies outside the
+    interval of the rate, those with many trials err more, or less, than the others, and both numbers are named.
+    """
+    beyond = (rates["per_person"] < rates["low"]) | (rates["per_person"] > rates["high"])
+    said = []
+    for group, row in named_rows(rates[beyond], groupings):
+        metric, point = metric_of(str(row["metric"])), float(row["threshold"])
+        at = "" if math.isnan(point) else f" at threshold {point:.4f}"
+        said.append(
+            f"{metric.title} of {group}{at}: {row['value']:.2%} of all trials, but {row['per_person']:.2%} where people weigh "
+            f"equally, outside the interval {row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
+        )
+    more = len(said) - MOST_NAMED
+    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates depend on how people are weighed")
+
+
+def named_rows(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[str, pd.Series]]:
+    """Rows of RATES within groups whose labels are all known, with the name of the group."""
     attributes = attribute_columns(groupings)
-    chosen = rates[(rates["largest_share"] > MOST_HELD) & (rates["units"] >= FEWEST_UNITS)]
-    found: dict[tuple[str, Trial], float] = {}
-    for _, row in chosen.iterrows():
+    for _, row in rates.iterrows():
         values = tuple((name, str(row[name])) for name in attributes if row[name] != ANY)
         across = any(row.get(f"other_{name}", "") != "" for name in attributes)
-        if across or any(value == UNKNOWN for _, value in values):
-            continue
-        group = str(Group(values)) if values else "everybody"
+        if not across and all(value != UNKNOWN for _, value in values):
+            yield str(Group(values)) if values else "everybody", row
+
+
+def largest_shares(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[tuple[str, Trial], float]]:
+    """Group and kind of trial with the proportion that one unit holds, where it is over a third, in order of RATES."""
+    chosen = rates[(rates["largest_share"] > MOST_HELD) & (rates["units"] >= FEWEST_UNITS)]
+    found: dict[tuple[str, Trial], float] = {}
+    for group, row in named_rows(chosen, groupings):
         key = group, metric_of(str(row["metric"])).trial
         found[key] = max(found.get(key, 0.0), float(row["largest_share"]))
     yield from found.items()

@@ -72,7 +72,7 @@ def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int, *, cluste
     notes = [f"Threshold: {clean(source)}." for source in sources if source]
     if any(is_too_small(found, min_subjects) for found in lines):
         notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but never ranked.")
-    notes += held_notes(rows, cluster)
+    notes += [*held_notes(rows, cluster), *weight_notes(rows)]
     return table_of(
         title,
         columns,
@@ -114,6 +114,16 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str]) -> list[str]:
     return [
         f"One {who} holds {share:.0%} of the {TRIALS[trial]} of {group}." for (group, trial), share in shares.items()
     ]
+
+
+def weight_notes(rows: Sequence[RateRow]) -> list[str]:
+    """The rates of people who weigh equally, where they lie outside the interval of the rate."""
+    beyond = [
+        f"{clean(row.group)}, {title_of(row.metric)}: {percent(row.rate.per_person)}"
+        for row in rows
+        if row.labelled and row.other is None and row.rate.depends_on_weights
+    ]
+    return [f"Another rate, outside the interval, where people weigh equally: {'; '.join(beyond)}."] if beyond else []
 
 
 def is_too_small(found: OfGroup, min_subjects: int) -> bool:

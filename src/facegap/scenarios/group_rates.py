@@ -106,6 +106,7 @@ def _rate_in(row: Mapping[Any, Any]) -> Rate:
         units=int(row["units"]),
         effective_subjects=float(row["effective_subjects"]),
         largest_share=float(row["largest_share"]),
+        per_person=float(row["per_person"]),
     )
 
 

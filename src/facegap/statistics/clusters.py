@@ -76,7 +76,8 @@ def clustered_rates(
     """
     if units is not None:
         found = clustered_rates(errors, trials, units, cells, n_cells=n_cells, level=level)
-        return replace(found, subjects=_people(trials, subjects, cells, n_cells))
+        people = clustered_rates(errors, trials, subjects, cells, n_cells=n_cells, level=level)
+        return replace(found, subjects=people.subjects, per_person=people.per_person)
     errors_, trials_, subjects_, cells_ = _observations(errors, trials, subjects, cells, n_cells)
     inside = (cells_ >= 0) & (trials_ > 0)
     cells_, subjects_ = cells_[inside], subjects_[inside]
@@ -117,6 +118,7 @@ def rates_of_clusters(
         carriers, shared = squares**2 / fourths, 1 - independent_variance / variance
         # Kish's design effect of unequal clusters that err as one: the worst that clustering can do.
         worst = trials**2 / np.bincount(cells, weights=cluster_trials**2, minlength=n_cells)
+        per_person = np.bincount(cells, weights=cluster_errors / cluster_trials, minlength=n_cells) / subjects
     effective = effective_trials(
         rate, trials, variance=variance, shared=shared, carriers=carriers, at_least=worst, level=level
     )
@@ -130,6 +132,7 @@ def rates_of_clusters(
         exact_method=EXACT_SUBJECTS,
         level=level,
         weights=weights_of(cluster_trials, cells, n_cells=n_cells),
+        per_person=per_person,
     )
 
 
@@ -172,15 +175,6 @@ def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, group
     trials = np.bincount(flat, minlength=people * groups).reshape(people, groups)
     errors = np.bincount(flat, weights=wrong[inside], minlength=people * groups).reshape(people, groups)
     return subject_correlation(errors.astype(np.float64), trials.astype(np.float64))
-
-
-def _people(trials: ArrayLike | None, subjects: ArrayLike, cells: ArrayLike, n_cells: int) -> IntArray:
-    """Distinct subjects with a trial in each cell, int64 [n_cells]."""
-    blank = np.zeros(np.atleast_1d(np.asarray(subjects)).shape, np.int64)
-    _, tried, people, places = _observations(blank, trials, subjects, cells, n_cells)
-    inside = (places >= 0) & (tried > 0)
-    stride = int(people.max(initial=0)) + 1
-    return np.bincount(np.unique(places[inside] * stride + people[inside]) // stride, minlength=n_cells)
 
 
 def _observations(

@@ -243,6 +243,7 @@ def dyadic_fnmr(
         worst = int(np.argmax(errors - total))
         raise StatisticsError(f"subject {worst} has {errors[worst]:g} wrong genuine pairs of {total[worst]}")
     people = int((total > 0).sum())
+    per_person = float(np.mean(errors[total > 0] / total[total > 0])) if people else float("nan")
     if units is not None:
         unit = _units(units, len(total))
         errors = _sums_by(unit, errors, _size(unit)).astype(np.int64)
@@ -250,7 +251,7 @@ def dyadic_fnmr(
     tested = total > 0
     cells = np.zeros(int(tested.sum()), dtype=np.int64)
     found = rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level).rate(0)
-    return replace(found, subjects=people)
+    return replace(found, subjects=people, per_person=per_person)
 
 
 _NOTHING_WITHIN = Within(np.zeros(1), np.zeros(1))

@@ -35,7 +35,7 @@ class RateColumns:
     errors, trials, subjects    : int64 [cells]
     effective_trials, low, high : float64 [cells], NaN where no interval is defined
     method                      : str [cells]
-    units, effective_subjects, largest_share : int64, float64, float64 [cells], as in `Rate`
+    units, effective_subjects, largest_share, per_person : int64, then float64 [cells], as in `Rate`
     """
 
     errors: IntArray
@@ -49,6 +49,7 @@ class RateColumns:
     units: IntArray
     effective_subjects: FloatArray
     largest_share: FloatArray
+    per_person: FloatArray
 
     @property
     def value(self) -> FloatArray:
@@ -70,6 +71,7 @@ class RateColumns:
             units=int(self.units[cell]),
             effective_subjects=float(self.effective_subjects[cell]),
             largest_share=float(self.largest_share[cell]),
+            per_person=float(self.per_person[cell]),
         )
 
     def rows(self) -> list[Rate]:
@@ -91,6 +93,7 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
         units=np.array([rate.units for rate in rates], np.int64),
         effective_subjects=np.array([rate.people for rate in rates], np.float64),
         largest_share=np.array([rate.largest_share for rate in rates], np.float64),
+        per_person=np.array([rate.per_person for rate in rates], np.float64),
     )
 
 
@@ -183,6 +186,7 @@ def rate_columns(
     exact_method: str,
     level: float,
     weights: Weights,
+    per_person: FloatArray | None = None,
 ) -> RateColumns:
     """Intervals by the one rule of the package, for all cells at once.
 
@@ -190,7 +194,7 @@ def rate_columns(
     exact_trials : independent trials at hand where there are no errors at all (or nothing but errors), from which no
                    variance can be estimated: Clopper-Pearson on them. 0 means that no interval is defined
     effective    : otherwise Wilson on these
-    weights      : how evenly the trials lie among units; passed on as it is
+    weights, per_person : how evenly the trials lie among units, and the rate of people who weigh equally; passed on
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = errors / trials
@@ -216,6 +220,7 @@ def rate_columns(
         units=weights.units,
         effective_subjects=weights.effective,
         largest_share=weights.largest,
+        per_person=np.full(np.shape(used), np.nan) if per_person is None else per_person,
     )
 
 

@@ -98,6 +98,7 @@ def rate_of(row: Mapping[str, Any]) -> Rate:
         units=int(row.get("units", 0)),
         effective_subjects=float(row.get("effective_subjects", math.nan)),
         largest_share=float(row.get("largest_share", math.nan)),
+        per_person=float(row.get("per_person", math.nan)),
     )
 
 
