@@ -191,6 +191,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people["role"] = ["probe" if image.endswith("_1.jpg") else "gallery" for image in people["image"]]
     for name in ("people.csv", "labels.csv", "members.csv"):
         people.to_csv(folder / name, index=False)
+    people.assign(photographer=[f"studio {k % 8}" for k in number]).to_csv(folder / "studios.csv", index=False)
     (folder / "docs").mkdir()
     for name in ("same_photo.csv", "docs/fairface_same_person.csv"):
         (folder / name).write_text("left,right\npeople/p0000_0.jpg,people/p0001_0.jpg\n")

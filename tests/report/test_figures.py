@@ -247,7 +247,7 @@ def test_groups_without_trials_come_last_and_small_ones_are_marked(answered_run:
     rates = own_rates(answered_run[1])
     rates = rates[rates["metric"] == "error_rate_all"].copy()
     place = rates.index[rates["grouping"] == ("gender",)][0]
-    rates.loc[place, ["trials", "errors", "subjects"]] = 0
+    rates.loc[place, ["trials", "errors", "subjects", "effective_subjects"]] = 0
     rates.loc[place, "value"] = math.nan
     rows = rows_of(rates, ("gender",), 20)
     assert rows[-1]["counted"] == "no trials"

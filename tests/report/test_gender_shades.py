@@ -339,7 +339,7 @@ def test_a_third_answer_is_an_error_and_nobodys_precision() -> None:
 
 def test_small_groups_are_named_as_such() -> None:
     (table,) = gender_shades_tables(made_run(BY_HAND, min_subjects=15))
-    assert "Fewer than 15 subjects, shown but never ranked: Lighter, DF, DM, LF, LM." in table.notes
+    assert "Fewer than 15 effective subjects, shown but never ranked: Lighter, DF, DM, LF, LM." in table.notes
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from facegap.report.rate_tables import NO_ERROR, count_text, people_behind, rate_tables
+from facegap.report.rate_tables import NO_ERROR, count_text, people_behind, rate_table, rate_tables
 from facegap.report.rows.rates import RateRow
 from facegap.statistics.effective import EXACT_PAIRS
 from facegap.store.run import Run
@@ -17,7 +19,7 @@ def test_a_rate_on_fewer_people_than_its_group_has_says_so(towns_run: Run) -> No
     assert table.rows[0][:2] == ("Ayr", "12")
     assert table.rows[0][place].endswith("/3, only 3 subjects")
     assert table.rows[1][place] == "– – 0/0"
-    assert "Groups of fewer than 5 subjects are shown but never ranked." in table.notes
+    assert "Groups of fewer than 5 effective subjects are shown but never ranked." in table.notes
     assert table.dimmed == frozenset()
 
 
@@ -50,3 +52,25 @@ def test_a_threshold_without_a_false_match_explains_its_two_limits(towns_run: Ru
     tables = {table.title: table for table in rate_tables(towns_run)}
     assert NO_ERROR in tables["town, threshold 0.9900"].notes
     assert NO_ERROR not in tables["everybody"].notes
+
+
+def row_of(rate: Rate, group: str = "Ayr", metric: str = "error_rate_all") -> RateRow:
+    return RateRow(metric, "m", math.nan, "", Group((("town", group),)), rate, reliable=rate.people >= 20)
+
+
+def test_effective_people_one_who_holds_much_and_the_rate_by_person_stand_beside_the_table() -> None:
+    uneven = Rate(9, 60, 25, 20.0, 0.1, 0.2, units=25, effective_subjects=3.04, largest_share=0.41, per_person=0.3)
+    even = Rate(9, 60, 30, 60.0, 0.1, 0.2, units=30, effective_subjects=30.0, largest_share=0.03, per_person=0.15)
+    table = rate_table([row_of(uneven), row_of(even, "Bonn")], "town", 20)
+    assert [row[1] for row in table.rows] == ["25 (3.0 effective)", "30"]
+    assert table.dimmed == {0}
+    assert "One person holds 41% of the images of Ayr." in table.notes
+    assert any(note.endswith("weigh equally: Ayr, wrong or no answer, of all: 30.00%.") for note in table.notes)
+
+
+def test_units_stand_beside_subjects_where_they_vary() -> None:
+    rate = Rate(9, 60, 30, 20.0, 0.1, 0.2, units=6, effective_subjects=5.5, largest_share=0.5)
+    table = rate_table([row_of(rate)], "town", 5, cluster=("session",))
+    assert table.columns[:3] == ("group", "subjects", "units")
+    assert table.rows[0][:3] == ("Ayr", "30", "6")
+    assert "One unit of session holds 50% of the images of Ayr." in table.notes

@@ -28,7 +28,7 @@ from fixtures.records import made_record
 
 HEAD = (
     "metric,model,threshold,threshold_from,gender,race,other_gender,other_race,"
-    "errors,trials,subjects,effective_trials,value,low,high,level,method"
+    "errors,trials,subjects,units,effective_subjects,largest_share,per_person,effective_trials,value,low,high,level,method"
 )
 FTE = ("any,any,,,3,100,100", "female,any,,,2,50,50", "male,any,,,1,50,50")
 COMPARED = (
@@ -62,8 +62,9 @@ def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 
         *labels, errors, trials, subjects = row.split(",")
         metric, rest = labels[0], ",".join(labels[1:])
         value = int(errors) / int(trials)
+        weights = f"{subjects},{subjects},{subjects},,"  # as many units and effective people as heads
         full.append(
-            f"{metric},m,{rest},{errors},{trials},{subjects},{trials},{value},{value / 2},{2 * value},0.95,wilson"
+            f"{metric},m,{rest},{errors},{trials},{weights},{trials},{value},{value / 2},{2 * value},0.95,wilson"
         )
     (folder / "rates.csv").write_text("\n".join([HEAD, *full]) + "\n")
     return folder
@@ -104,7 +105,7 @@ def test_another_grouping_is_asked_for_by_name_and_its_small_groups_are_dimmed(r
     (table,), _ = scenario_tables("unlock", run, by="race")
     assert [row[0] for row in table.rows] == ["white", "black", "everybody, whatever the group"]
     assert table.dimmed == {1}
-    assert "Groups of fewer than 20 subjects are dimmed: their numbers say little." in table.notes
+    assert "Groups of fewer than 20 effective subjects are dimmed: their numbers say little." in table.notes
     assert table.columns[1] == "fmr: errors / trials (subjects)"  # nobody is counted
 
 
@@ -146,7 +147,7 @@ def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
 
 def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
     run = written(tmp_path / "run", *COMPARED)
-    lines = (run / "rates.csv").read_text().replace("20,100,50,100,0.2,0.1,0.4", "0,0,0,,,,").splitlines()
+    lines = (run / "rates.csv").read_text().replace("20,100,50,50,50,,,100,0.2,0.1,0.4", "0,0,0,0,0,,,,,,").splitlines()
     (run / "rates.csv").write_text("\n".join(lines) + "\n")
     (table,), _ = scenario_tables("registration", run)
     assert cell(table, "female", "refused") == "cannot be said"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,10 +104,10 @@ def _rate_in(row: Mapping[Any, Any]) -> Rate:
         high=float(row["high"]),
         level=float(row["level"]),
         method=str(row["method"]),
-        units=int(row["units"]),
-        effective_subjects=float(row["effective_subjects"]),
-        largest_share=float(row["largest_share"]),
-        per_person=float(row["per_person"]),
+        units=int(row.get("units", 0)),
+        effective_subjects=float(row.get("effective_subjects", math.nan)),
+        largest_share=float(row.get("largest_share", math.nan)),
+        per_person=float(row.get("per_person", math.nan)),
     )
 
 
