@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
-from facegap.statistics import gap_family, holm, newcombe_difference, ratio_interval
+from facegap.statistics import gap_difference, gap_family, gap_ratio, holm
 from facegap.types import Gap
 
 MARGINS = {"difference": 0.02, "ratio": 2.0}
@@ -33,7 +33,7 @@ def family(rows, scale="difference", **settings):
 THREE = [("a", 56, 70, 70), ("b", 48, 80, 80), ("c", 5, 56, 56)]
 
 
-def test_three_groups_have_three_gaps_with_newcombe_and_katz():
+def test_three_groups_have_three_gaps_with_both_intervals():
     found = family(THREE, metric="error_rate_all", model="m", threshold=0.5, family="tone")
     rows = found.rows()
     assert [(row.group_a, row.group_b) for row in rows] == [("a", "b"), ("a", "c"), ("b", "c")]
@@ -41,18 +41,19 @@ def test_three_groups_have_three_gaps_with_newcombe_and_katz():
     assert isinstance(first, Gap)
     assert (first.metric, first.model, first.threshold, first.family) == ("error_rate_all", "m", 0.5, "tone")
     assert first.difference == pytest.approx(0.2)
-    assert (first.difference_low, first.difference_high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert (first.difference_low, first.difference_high) == pytest.approx(gap_difference(56, 70, 48, 80))
     assert first.ratio == pytest.approx(0.8 / 0.6)
-    assert (first.ratio_low, first.ratio_high) == pytest.approx(ratio_interval(56, 70, 48, 80))
+    assert (first.ratio_low, first.ratio_high) == pytest.approx(gap_ratio(56, 70, 48, 80))
     assert (first.errors_a, first.trials_b, first.subjects_b) == (56, 80, 80)
     assert [row.p_adjusted for row in rows] == pytest.approx(holm(np.array([row.p for row in rows])))
     assert {type(getattr(first, f.name)) for f in fields(Gap)} == {str, int, float, bool}
 
 
-def test_p_is_where_newcombe_reaches_zero():
+def test_p_is_where_the_difference_reaches_zero_and_the_ratio_one():
     row = family(THREE[:2]).rows()[0]
-    low, _ = newcombe_difference(56, 70, 48, 80, level=1 - row.p)
-    assert low == pytest.approx(0, abs=1e-9)
+    assert gap_difference(56, 70, 48, 80, level=1 - row.p)[0] == pytest.approx(0, abs=1e-9)
+    assert gap_ratio(56, 70, 48, 80, level=1 - row.p)[0] == pytest.approx(1)
+    assert family(THREE[:2], scale="ratio").rows()[0].p == row.p
     assert row.verdict == "gap"
 
 
@@ -104,10 +105,18 @@ def test_false_match_rates_are_judged_by_ratio():
 
 def test_no_errors_in_one_group_have_an_open_ratio_and_no_invented_number():
     names, errors, trials = ["a", "b"], [40, 0], [10_000, 8000]
-    found = gap_family(names, errors, trials, [100, 90], [9000.0, 45.0], margin=2.0, scale="ratio")
+    found = gap_family(names, errors, trials, [100, 90], [120.0, 45.0], margin=2.0, scale="ratio")
     row = found.rows()[0]
     assert (row.ratio, row.ratio_high, row.verdict) == (np.inf, np.inf, "not enough data")
     assert 0 < row.ratio_low < 1
+
+
+def test_a_group_without_errors_borrows_the_design_effect_of_the_others_for_its_gap():
+    counts = ["a", "b"], [223, 0], [11_175, 11_175], [150, 150]
+    row = gap_family(*counts, [5000.0, 75.0], margin=2.0, scale="ratio").rows()[0]
+    assert (row.difference_low, row.difference_high) == pytest.approx(gap_difference(223 / 2.235, 5000, 0, 5000))
+    assert row.ratio_low == pytest.approx(gap_ratio(223 / 2.235, 5000, 0, 5000)[0])
+    assert row.p < 1e-6
     assert row.subjects_needed < 5000  # planned with the group that has errors
 
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from facegap.errors import StatisticsError
-from facegap.statistics import clopper_pearson, newcombe_difference, wilson
-from facegap.statistics.intervals import difference_at, difference_p, two_sided_z
+from facegap.statistics import clopper_pearson, gap_difference, newcombe_difference, wilson
+from facegap.statistics.intervals import difference_at, difference_p, rare_error_limits, two_sided_z, wilson_at
 
 counts = st.integers(1, 5000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
 
@@ -114,13 +115,54 @@ def test_difference_agrees_with_statsmodels(a, b):
     assert newcombe_difference(*a, *b) == pytest.approx(expected, abs=1e-9)
 
 
+def likelihood_ratio(errors, trials, limit):
+    seen = stats.binom.logpmf(errors, trials, errors / trials)
+    return 2 * (seen - stats.binom.logpmf(errors, trials, limit))
+
+
+@given(counts, st.floats(0.5, 4))
+def test_the_limits_of_a_gap_are_the_wider_of_the_score_and_the_likelihood_limits_one_trial_wider(pair, z):
+    errors, trials = pair
+    low, high = (float(side) for side in rare_error_limits(np.float64(errors / trials), np.float64(trials), z))
+    wider = z * np.sqrt(1 + 1 / trials)
+    score = [float(side) for side in wilson_at(np.float64(errors / trials), np.float64(trials), wider)]
+    assert low <= score[0] + 1e-12
+    assert high >= score[1] - 1e-12
+    for limit, of_score, inside in ((low, score[0], errors > 0), (high, score[1], errors < trials)):
+        if inside and limit != pytest.approx(of_score, rel=1e-9, abs=1e-12):
+            assert likelihood_ratio(errors, trials, limit) == pytest.approx(wider**2, rel=1e-6, abs=1e-6)
+
+
+def test_the_lower_limit_of_one_error_is_that_of_the_likelihood():
+    # 20 trials, z = 1.96 sqrt(1.05): 2 (ln(0.05 / q) + 19 ln(0.95 / (1 - q))) = 4.0336 at q = 0.00264
+    low = float(rare_error_limits(np.float64(0.05), np.float64(20), two_sided_z(0.95))[0])
+    assert low == pytest.approx(0.00264, abs=1e-5)
+    assert wilson(1, 20)[0] == pytest.approx(0.00888, abs=1e-5)
+
+
+def test_limits_of_a_gap_narrow_to_the_rate_as_z_goes_to_zero():
+    rate, trials = np.array([0.0, 1e-6, 0.3, 1.0]), np.array([50.0, 1e6, 20.0, 50.0])
+    for z, most in ((0.0, 1e-15), (1e-4, 1e-4)):
+        low, high = rare_error_limits(rate, trials, z)
+        assert (rate - low).max() <= most
+        assert (high - rate).max() <= most
+
+
+@given(counts, counts, st.sampled_from([0.8, 0.95, 0.999]))
+def test_the_interval_of_a_gap_holds_that_of_newcombe(a, b, level):
+    low, high = gap_difference(*a, *b, level=level)
+    plain = newcombe_difference(*a, *b, level=level)
+    assert low <= plain[0] + 1e-12
+    assert high >= plain[1] - 1e-12
+
+
 @settings(max_examples=40)
-@given(counts, counts)
-def test_p_of_a_difference_inverts_its_interval(a, b):
+@given(counts, counts, st.sampled_from([0.0, 0.5, 0.9, -0.5]))
+def test_p_of_a_difference_inverts_its_interval(a, b, correlation):
     sides = [np.array([a[0] / a[1]]), np.array([float(a[1])]), np.array([b[0] / b[1]]), np.array([float(b[1])])]
-    p = float(difference_p(*sides)[0])
-    for level in (0.5, 0.9, 0.95, 0.99):
-        low, high = difference_at(*sides, two_sided_z(level))
+    p = float(difference_p(*sides, correlation)[0])
+    for level in (0.5, 0.9, 0.95, 0.99, 0.9999):
+        low, high = difference_at(*sides, two_sided_z(level), correlation)
         excludes_zero = low[0] > 0 or high[0] < 0
         if abs(p - (1 - level)) > 1e-9:
             assert excludes_zero == (p < 1 - level)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import confint_proportions_2indep, score_test_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep
 
-from facegap.statistics import ratio_interval
+from facegap.statistics import gap_ratio, ratio_interval
+from facegap.statistics.intervals import difference_at, rare_error_limits
 from facegap.statistics.ratios import ratio_at, ratio_p
 
 some_errors = st.integers(3, 3000).flatmap(lambda trials: st.tuples(st.integers(1, trials - 1), st.just(trials)))
@@ -67,10 +68,43 @@ def test_p_inverts_the_ratio_interval(errors_a, errors_b):
             assert bool(low[0] > 1 or high[0] < 1) == (p < alpha)
 
 
-def test_p_without_errors_on_one_side_is_the_score_test_of_statsmodels():
-    sides = [np.array([5 / 56]), np.array([56.0]), np.array([0.0]), np.array([29.0])]
-    expected = score_test_proportions_2indep(5, 56, 0, 29, compare="ratio", value=1, correction=False).pvalue
-    assert ratio_p(*sides)[0] == pytest.approx(expected)
+counted = st.integers(20, 5000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+
+
+def sides_of(a, b):
+    return [np.array([number], float) for number in (a[0] / a[1], a[1], b[0] / b[1], b[1])]
+
+
+@settings(max_examples=60)
+@given(counted, counted, st.floats(-0.6, 0.9), st.sampled_from([0.8, 1.96, 3.5]))
+def test_the_ratio_excludes_one_exactly_where_the_difference_excludes_zero(a, b, correlation, z):
+    sides = sides_of(a, b)
+    low, high = ratio_at(*sides, z, correlation)
+    ends = difference_at(*sides, z, correlation)
+    assert (low[0] > 1, high[0] < 1) == (ends[0][0] > 0, ends[1][0] < 0)
+
+
+@settings(max_examples=60)
+@given(counted, counted)
+def test_a_limit_of_the_ratio_is_where_the_difference_with_the_scaled_rate_ends_on_zero(a, b):
+    # a - R b has the limits of a joined with R times those of b.
+    rate_a, n_a, rate_b, n_b = sides_of(a, b)
+    (low_a, high_a), (low_b, high_b) = (rare_error_limits(rate, n, 1.96) for rate, n in ((rate_a, n_a), (rate_b, n_b)))
+    low, high = ratio_at(rate_a, n_a, rate_b, n_b, 1.96)
+    if a[0]:
+        assert rate_a - low * rate_b == pytest.approx(np.hypot(rate_a - low_a, low * (high_b - rate_b)), abs=1e-9)
+    if b[0]:
+        assert high * rate_b - rate_a == pytest.approx(np.hypot(high_a - rate_a, high * (rate_b - low_b)), rel=1e-7)
+
+
+@settings(max_examples=40)
+@given(counted, counted)
+def test_the_ratio_of_a_gap_inverts_when_the_groups_change_places(a, b):
+    low, high = gap_ratio(*a, *b)
+    turned = gap_ratio(*b, *a)
+    assert turned[0] == pytest.approx(1 / high if high else math.inf)
+    assert turned[1] == pytest.approx(1 / low if low else math.inf)
+    assert low <= (a[0] / a[1]) / (b[0] / b[1]) <= high if b[0] else high == math.inf
 
 
 def test_p_is_one_for_equal_rates_even_without_errors():

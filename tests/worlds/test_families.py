@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import binom
-from statsmodels.stats.proportion import confint_proportions_2indep, power_proportions_2indep
+from statsmodels.stats.proportion import power_proportions_2indep
 
-from facegap.statistics import gap_family
+from facegap.statistics import gap_difference, gap_family
+from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
 from facegap.worlds.families import (
     AT_MARGIN,
@@ -33,12 +34,12 @@ def single(rate, subjects):
 
 
 def test_power_is_that_of_the_exact_distribution_by_enumeration():
-    # 40 against 40 people, one image each: reject where statsmodels' Newcombe interval leaves 0 out.
+    # 40 against 40 people, one image each: reject where the interval of the gap leaves 0 out.
     size, low, high = 40, 0.05, 0.35
     reject = np.zeros((size + 1, size + 1), bool)
     for a in range(size + 1):
         for b in range(size + 1):
-            ends = confint_proportions_2indep(a, size, b, size, compare="diff", method="newcomb")
+            ends = gap_difference(a, size, b, size)
             reject[a, b] = ends[0] > 0 or ends[1] < 0
     exact = binom.pmf(np.arange(size + 1), size, high) @ reject @ binom.pmf(np.arange(size + 1), size, low)
     found = judge(raised_family(single(low, size), 2, high - low, "two"), 20_000, 1)
@@ -59,7 +60,11 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
     rng = np.random.default_rng(4)
     columns = [rates_of_many(group, 25, rng)[0] for group in family.groups]
     first, second = pairs_of(3)
-    rates, effective = (np.stack([getattr(c, name) for c in columns], axis=1) for name in ("value", "effective_trials"))
+    rates, effective, errors, trials, subjects = (
+        np.stack([getattr(c, name) for c in columns], axis=1)
+        for name in ("value", "effective_trials", "errors", "trials", "subjects")
+    )
+    effective = lent_trials(errors, trials, subjects, effective)
     many = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
     for world in range(25):
         rows = [column.rate(world) for column in columns]

@@ -18,6 +18,7 @@ from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.dyadic import dyadic_fmr
 from facegap.statistics.family_tests import Judged
 from facegap.statistics.gaps import ALPHA
+from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAP, WITHIN, holm, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.families import judge_rates, pairs_of
@@ -140,8 +141,23 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
 
 def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
     """The family of every world, as an audit judges it."""
-    value, effective = (np.stack([one[side] for one in rates], axis=1) for side in (0, 1))
+    value, effective = together(family, rates)
     return judge_rates(value, effective, first, second, is_ratio=family.is_ratio, margin=family.margin)
+
+
+def together(family: OwnFamily, rates: Sequence[Rates]) -> Rates:
+    """Value and effective trials for the tests of all groups, float64 [worlds, groups] each."""
+    value, effective = (np.stack([one[side] for one in rates], axis=1) for side in (0, 1))
+    trials = np.array([trials_of(family, group) for group in family.groups], np.int64)
+    subjects = np.array([len(group.trials) for group in family.groups], np.int64)
+    errors = np.rint(np.nan_to_num(value) * trials).astype(np.int64)
+    return value, lent_trials(errors, trials, subjects, effective)
+
+
+def trials_of(family: OwnFamily, group: People) -> int:
+    """Trials of a group: the sum over its people, or all pairs of images of two people."""
+    total = int(group.trials.sum())
+    return (total * total - int((group.trials**2).sum())) // 2 if family.sort == "pairs" else total
 
 
 def shares_found(
@@ -151,7 +167,7 @@ def shares_found(
 
     Pairs without the worse group are as they were: only their place in Holm's order changes.
     """
-    value, effective = (np.stack([one[side] for one in raised], axis=1) for side in (0, 1))
+    value, effective = together(family, raised)
     touched = np.flatnonzero((first == worse) | (second == worse))
     # The interval inside the margin is at alpha over all pairs of the family, not over those that are judged again.
     alpha = ALPHA * len(touched) / len(first)

@@ -34,7 +34,7 @@ from facegap.statistics.differentials import MEASURES, Differential, Measure, di
 from facegap.statistics.dyadic import NoErrorLimits, dyadic_fmr, dyadic_fnmr, no_error_limits
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
-from facegap.statistics.intervals import clopper_pearson, newcombe_difference, wilson
+from facegap.statistics.intervals import clopper_pearson, gap_difference, newcombe_difference, wilson
 from facegap.statistics.permutation import PermutationNull, counts_per_pair, counts_per_subject, permutation_null
 from facegap.statistics.published import (
     PossibleCounts,
@@ -45,7 +45,7 @@ from facegap.statistics.published import (
     rebuild_people,
     subgroup_errors,
 )
-from facegap.statistics.ratios import ratio_interval
+from facegap.statistics.ratios import gap_ratio, ratio_interval
 from facegap.statistics.search import (
     SearchErrors,
     cmc,
@@ -75,6 +75,8 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "wilson",
     "clopper_pearson",
     # two rates, and families of gaps
+    "gap_difference",
+    "gap_ratio",
     "newcombe_difference",
     "ratio_interval",
     "gap_family",

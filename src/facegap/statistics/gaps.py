@@ -13,6 +13,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
 from facegap.statistics.family_tests import judged
 from facegap.statistics.intervals import difference_at, two_sided_z
+from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import subjects_needed, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Verdict
@@ -118,7 +119,8 @@ def gap_family(
 
     groups           : names of the G groups, in the order that decides who is a and who b
     errors, trials, subjects : whole numbers [G]
-    effective_trials : float64 [G], from the Rate of each group; NaN where it has no interval
+    effective_trials : float64 [G], from the Rate of each group; NaN where it has no interval. Groups with no error or
+                       one borrow from the others of the family, see `lent_trials`
     margin           : > 1 for a ratio, in (0, 1) for a difference
     scale            : what margin, p and verdict refer to
     metric, model, threshold, threshold_from, family : what the rates are of, as the rows of GAPS will say
@@ -143,10 +145,11 @@ def gap_family(
     is_ratio = _is_ratio(metric, margin, scale)
     names = np.atleast_1d(np.asarray(groups)).astype(str)
     counts = [whole(np.asarray(a), n) for a, n in ((errors, "errors"), (trials, "trials"), (subjects, "subjects"))]
-    effective = np.atleast_1d(np.asarray(effective_trials, dtype=np.float64))
+    effective = np.atleast_1d(np.array(effective_trials, dtype=np.float64))  # a copy: groups may borrow
     _check_family(names, counts, effective, alpha)
     people = counts[2] if effective_subjects is None else np.atleast_1d(np.asarray(effective_subjects, np.float64))
     kept = np.flatnonzero(people >= minimum_subjects)
+    effective[kept] = lent_trials(counts[0][kept], counts[1][kept], people[kept], effective[kept])
     first, second = (kept[side] for side in np.triu_indices(len(kept), 1))
     shared = 0.0 if correlation is None else np.asarray(correlation, dtype=np.float64)[first, second]
     columns = _columns(names, counts, effective, first, second, shared, is_ratio, margin, alpha, level)

@@ -13,6 +13,7 @@ import numpy as np
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import Judged, Sides, judged
 from facegap.statistics.gaps import ALPHA
+from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.people import METRICS, PAIR_KINDS, Setting, setting_key
@@ -89,7 +90,11 @@ def judge(family: Family, worlds: int, seed: int) -> FamilyOutcome:
     drawn = [rates_of_many(group, worlds, rng) for group in family.groups]
     rates = np.stack([np.concatenate([part.value for part in parts]) for parts in drawn], axis=1)
     effective = np.stack([np.concatenate([part.effective_trials for part in parts]) for parts in drawn], axis=1)
+    trials, subjects = (
+        np.array([getattr(parts[0], name)[0] for parts in drawn], np.int64) for name in ("trials", "subjects")
+    )
     first, second = pairs_of(len(family.groups))
+    effective = lent_trials(np.rint(rates * trials).astype(np.int64), trials, subjects, effective)
     found = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
     return outcome_of(family, found, planted_gaps(family, first, second))
 

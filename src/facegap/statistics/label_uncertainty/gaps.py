@@ -22,6 +22,7 @@ from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.label_uncertainty.probabilities import Rubin, attenuation, rubin
+from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import UNKNOWN, holm, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
@@ -161,7 +162,11 @@ def _block(
 
 def _sides(rates: RateColumns, a: IntArray, b: IntArray) -> Sides:
     """Rates and effective trials of both sides of some pairs; a rate without an interval can enter no test."""
-    value, effective = rates.value, np.nan_to_num(rates.effective_trials)
+    value, kept = rates.value, np.union1d(a, b)
+    effective = np.nan_to_num(rates.effective_trials)
+    effective[kept] = np.nan_to_num(
+        lent_trials(rates.errors[kept], rates.trials[kept], rates.subjects[kept], rates.effective_trials[kept])
+    )
     return value[a], effective[a], value[b], effective[b]
 
 
