@@ -18,13 +18,15 @@ import numpy as np
 from scipy.special import bdtr, bdtrc
 from scipy.stats import binom
 
+from facegap.statistics import dyadic_fmr, newcombe_difference, rates_of_clusters, ratio_interval
 from facegap.statistics.family_tests import judged
-from facegap.statistics.intervals import difference_at, newcombe_difference, two_sided_z
+from facegap.statistics.intervals import difference_at, difference_p, two_sided_z
 from facegap.statistics.lending import lent_trials
-from facegap.statistics.ratios import ratio_at, ratio_interval
-from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
+from facegap.statistics.ratios import ratio_at
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 from facegap.worlds.families import pairs_of, rates_of_many
-from facegap.worlds.people import Setting
+from facegap.worlds.pairs import sparse_false_matches
+from facegap.worlds.people import Setting, person_chances
 
 SIZES = (20, 30, 50, 100, 200, 500, 1000, 2000, 5000)
 RATES = np.unique(np.concatenate([np.geomspace(2e-6, 0.5, 700), np.linspace(0.005, 0.5, 250)]))
@@ -210,6 +212,81 @@ def cluster_table(worlds: int) -> str:
     return "\n".join(lines)
 
 
+def steps_of_images(people: int, images: int, rate: float, strength: float, worlds: int) -> list[tuple[int, bool]]:
+    """Per world the errors of the better group, and whether taking one away loses a gap to a group ten times worse."""
+    rng = np.random.default_rng([8, people, images])
+    cells = np.repeat([0, 1], people)
+    found = []
+    for _ in range(worlds):
+        chance = [person_chances(share, "beta", strength, (people,), rng) for share in (10 * rate, rate)]
+        errors = rng.binomial(images, np.concatenate(chance))
+        better = errors[people:]
+        if not better.sum():
+            continue
+        less = errors.copy()
+        less[people + rng.choice(people, p=better / better.sum())] -= 1
+        p = [p_of_images(counts, images, cells) for counts in (errors, less)]
+        found.append((int(better.sum()), p[0] <= 0.05 < p[1]))
+    return found
+
+
+def p_of_images(errors: IntArray, images: int, cells: IntArray) -> float:
+    """p of the gap between two groups of people with as many images each."""
+    rates = rates_of_clusters(errors, np.full(len(errors), images), cells, n_cells=2)
+    return p_of(rates.errors, rates.trials, rates.subjects, rates.effective_trials)
+
+
+def steps_of_pairs(people: int, rate: float, strength: float, worlds: int) -> list[tuple[int, bool]]:
+    """`steps_of_images` for false matches of people with one image each, to a group with twenty times as many."""
+    rng, images = np.random.default_rng([9, people]), np.ones(people, np.int64)
+    found = []
+    for _ in range(worlds):
+        (left, right), (best_left, best_right) = (
+            sparse_false_matches(images, share, strength, rng) for share in (20 * rate, rate)
+        )
+        if not len(best_left):
+            continue
+        worse, keep = pair_rate(left, right, images), np.arange(len(best_left)) != rng.integers(len(best_left))
+        p = []
+        for chosen in (np.ones_like(keep), keep):
+            best = pair_rate(best_left[chosen], best_right[chosen], images)
+            columns = ("errors", "trials", "subjects", "effective_trials")
+            p.append(p_of(*(np.array([getattr(rate, name) for rate in (worse, best)]) for name in columns)))
+        found.append((len(best_left), p[0] <= 0.05 < p[1]))
+    return found
+
+
+def pair_rate(left: IntArray, right: IntArray, images: IntArray) -> Rate:
+    """The false match rate of a group from its pairs in error."""
+    return dyadic_fmr(left, right, np.ones(len(left), np.int64), images=images)
+
+
+def p_of(errors: IntArray, trials: IntArray, subjects: IntArray, effective: FloatArray) -> float:
+    """p of the gap between two groups, as an audit tests it."""
+    lent, rate = lent_trials(errors, trials, subjects, effective), errors / trials
+    return float(difference_p(rate[:1], lent[:1], rate[1:], lent[1:])[0])
+
+
+def step_table(worlds: int) -> str:
+    """Markdown: how often taking one error from the better group loses a gap, by the errors it had."""
+    lines = [
+        "| trials | 1 to none | 2 to 1 | 3 to 2 | more |",
+        "|---|---|---|---|---|",
+    ]
+    for name, steps in (
+        ("60 people x 15 images, 1%, icc 0.3", steps_of_images(60, 15, 0.01, 0.3, worlds)),
+        ("60 people x 15 images, 0.2%, icc 0.1", steps_of_images(60, 15, 0.002, 0.1, worlds)),
+        ("pairs of 150 people, FMR 0.0001, rho 0.1", steps_of_pairs(150, 1e-4, 0.1, worlds)),
+        ("pairs of 60 people, FMR 0.001, rho 0.25", steps_of_pairs(60, 1e-3, 0.25, worlds)),
+    ):
+        cells = []
+        for least, most in ((1, 1), (2, 2), (3, 3), (4, 10**9)):
+            lost = [gone for errors, gone in steps if least <= errors <= most]
+            cells.append(f"{sum(lost)} of {len(lost)}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print every table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -220,7 +297,8 @@ def main() -> None:
         pairs = ((20, 20), (20, 1000), (40, 40), (100, 100), (100, 20), (300, 300))
         print(coverage_table(pairs[:3] if quick else pairs), end="\n\n")
         print(power_table(), end="\n\n", flush=True)
-        print(cluster_table(100 if quick else 1000))
+        print(cluster_table(100 if quick else 1000), end="\n\n", flush=True)
+        print(step_table(100 if quick else 1000))
 
 
 if __name__ == "__main__":

@@ -124,9 +124,11 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Difference, ratio of two groups",
-        "Newcombe's method 10 on effective trials; ratio by Katz's log interval, or Koopman's score interval where a "
-        "group has no error",
-        "Newcombe 1998; Katz et al. 1978; Koopman 1984",
+        "limits of each rate on its effective trials: the wider of the score and the likelihood limits at z √(1 + 1/n), which "
+        "keep the size of a test where errors are rare; their arms are squared and added, for the ratio around a − R · b, so "
+        "that both intervals exclude no difference together. A group with no error, or one, takes the largest design effect "
+        "of the other groups of the family",
+        "Newcombe 1998; Zou and Donner 2008; Donner and Zou 2012",
     ),
     Method(
         "Verdict",

@@ -155,8 +155,8 @@ def gaps(
 
     References
     ----------
-    Newcombe (1998), Statistics in Medicine 17, method 10; Koopman (1984), Biometrics 40; Holm (1979), Scandinavian
-    Journal of Statistics 6.
+    Newcombe (1998), Statistics in Medicine 17, method 10; Donner and Zou (2012), Statistical Methods in Medical Research
+    21; Holm (1979), Scandinavian Journal of Statistics 6.
 
     Examples
     --------

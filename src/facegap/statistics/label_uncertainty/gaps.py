@@ -214,7 +214,7 @@ def _around(
 ) -> Limits:
     """The interval at the normal quantile z: Rubin's arms around the gap of the labels and around the mean of the draws.
 
-    The arms keep the shape of the plain interval (Newcombe's and Katz's are not symmetric); the variance between draws
+    The arms keep the shape of the plain interval (which is not symmetric); the variance between draws
     is added to their squares, and Student's t takes the place of z. NaN where the plain estimate is not finite.
     """
     below, above = plain
