@@ -22,7 +22,7 @@ from facegap.errors import StatisticsError
 from facegap.types import AnyArray, FloatArray
 
 LONG, THREADS = 20_000, 4
-NEWTON_STEPS = 6  # from the starts in `_likelihood_low`: the last bits of a double
+NEWTON_STEPS = 4  # from the starts in `_likelihood_low`: the last bits of a double
 HALVINGS = 52
 
 Interval = tuple[Any, Any]  # low, high: floats for scalars in, else float64 arrays

@@ -12,10 +12,13 @@ import numpy as np
 from facegap.types import FloatArray, IntArray
 
 
-def lent_trials(errors: IntArray, trials: IntArray, subjects: IntArray, effective: FloatArray) -> FloatArray:
+def lent_trials(
+    errors: IntArray, trials: IntArray, subjects: IntArray | FloatArray, effective: FloatArray
+) -> FloatArray:
     """Effective trials of the groups of a family for the tests and intervals of their gaps.
 
-    errors, trials, subjects : whole numbers [..., G], the last axis the groups of one family
+    errors, trials : whole numbers [..., G], the last axis the groups of one family
+    subjects  : [..., G], as many as there are, or effective ones where their trials are unequal
     effective : float64 [..., G], of each rate by itself; NaN where it has none, and stays so
     returns   : `effective`, but for groups with no error or one (or with all trials but one in error, or all). These get
                 what the family lends: their trials over the largest design effect, or their subjects times the fewest
