@@ -153,7 +153,14 @@ RATES = Schema(
     labels_after="threshold_from",
 )
 
-_KINDS: Mapping[str, Kind] = {"str": "str", "Verdict": "str", "float": "float", "int": "int", "bool": "bool"}
+_KINDS: Mapping[str, Kind] = {
+    "str": "str",
+    "Verdict": "str",
+    "Scale": "str",
+    "float": "float",
+    "int": "int",
+    "bool": "bool",
+}
 GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
 
 LABELS = Schema(

@@ -18,7 +18,8 @@ BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 
 Device = Literal["cpu", "cuda"]
-Verdict = Literal["gap", "no gap larger than the margin", "not enough data"]
+Verdict = Literal["gap larger than the margin", "gap", "no gap larger than the margin", "not enough data"]
+Scale = Literal["difference", "ratio"]
 
 ANY = "any"  # the value of an attribute that a group is not split by; refused as a label in manifests
 UNKNOWN = "unknown"  # the label of an empty cell
@@ -91,20 +92,23 @@ class Gap:
 
     threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
     p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
+    scale is that of the margin, of p and of the interval that decided the verdict (decided_low, decided_high at level
+    decided_level). `differs`, `within_margin` and `beyond_margin` take the labels as certain.
     subjects_needed is per group, for 80% power to detect the margin.
 
     The label_ fields say what uncertainty about the labels of a group does to the gap (statistics/label_uncertainty). Where it
-    is not known label_draws is 0, the numbers are NaN and label_verdict is empty; then the gap takes the labels as certain.
+    is not known label_draws is 0 and the numbers are NaN; then the gap takes the labels as certain. Where it is known, the
+    verdict is the stricter one of both, with the interval that decided it: each gap has one verdict.
     label_draws       : how often labels were drawn from their probabilities
     label_difference, label_ratio : mean over the draws, the ratio's on the log scale. Drawn labels blur a gap: they are
                         nearer to none than the gap of the labels themselves
     label_..._low, _high : Rubin's interval (within draws and between them) around both gaps; it holds the plain interval
     label_p, label_p_adjusted : of that interval, and Holm's over the same family
+    label_differs     : whether label_p_adjusted is small enough
     label_attenuation : share of a gap between people of these two groups that is left where labels err as their
                         probabilities say and independently of the model's errors. No estimate is divided by it
     label_outer_low, _high : how far the gap between true groups may then reach: the interval of the difference, and with
                         it the same divided by label_attenuation; from -1 to 1 where nothing is left
-    label_verdict     : the verdict under it
     """
 
     metric: str
@@ -129,9 +133,14 @@ class Gap:
     p: float
     p_adjusted: float
     margin: float
+    scale: Scale
     differs: bool
     within_margin: bool
+    beyond_margin: bool
     verdict: Verdict
+    decided_low: float
+    decided_high: float
+    decided_level: float
     subjects_needed: float
     label_draws: int = 0
     label_difference: float = math.nan
@@ -142,10 +151,10 @@ class Gap:
     label_ratio_high: float = math.nan
     label_p: float = math.nan
     label_p_adjusted: float = math.nan
+    label_differs: bool = False
     label_attenuation: float = math.nan
     label_outer_low: float = math.nan
     label_outer_high: float = math.nan
-    label_verdict: str = ""
 
 
 @dataclass(frozen=True)

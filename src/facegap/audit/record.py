@@ -170,6 +170,8 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         threshold_set_sha256=None if elsewhere is None else elsewhere.sha256,
         pair_lists_sha256=tuple(resolved.pair_lists_sha256),
         labels=None if table.joined is None else labels_request(table.joined),
+        alpha=resolved.settings.groups.alpha,
+        margins=resolved.margins,
         rows=len(table.frame),
     )
 

@@ -5,6 +5,7 @@ Every file beside the images is read here and nowhere later: manifests, labels o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
 from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
+from facegap.audit.margins import margins_of
 from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
@@ -25,7 +27,7 @@ from facegap.derive.groupings import Grouping, cells_of, default_groupings, pars
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store.record import Operating
+from facegap.store.record import Margin, Operating
 from facegap.types import BoolArray
 
 
@@ -34,6 +36,7 @@ class ResolvedAudit:
     """An audit before its first image.
 
     settings      : as they were asked for
+    margins       : of every metric, fixed before anything is seen
     manifest      : the people, with the labels that were joined to it
     groupings     : the groups that are compared; notes: why some label columns are not split by
     models        : what was chosen for detection, classification and embedding; nothing where no model runs here
@@ -47,6 +50,7 @@ class ResolvedAudit:
     """
 
     settings: AuditSettings
+    margins: Mapping[str, Margin]
     manifest: Manifest
     groupings: tuple[Grouping, ...]
     notes: tuple[str, ...]
@@ -122,9 +126,11 @@ def resolve(
 
     Raises
     ------
+    SettingError                : a margin of a metric that is not known
     CardError, ModelError       : models that are not there, or that cannot work together
     StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
     """
+    margins = margins_of(settings.groups.margin)
     groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
     cluster = settings.groups.cluster
     notes = (*notes, *require_clusters(table, cluster, groupings))
@@ -136,7 +142,7 @@ def resolve(
     if not compares:
         nobody_aside = np.full(len(table.frame), EVALUATION)
         return ResolvedAudit(
-            settings, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None
+            settings, margins, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None
         )
     threshold_set = None
     if verify.threshold_on is not None:
@@ -157,6 +163,7 @@ def resolve(
     notes = (*notes, *require_impostors(table.frame, groupings, roles == EVALUATION, listed, asked=asked))
     resolved = ResolvedAudit(
         settings,
+        margins,
         table,
         groupings,
         notes,

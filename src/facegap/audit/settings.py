@@ -8,6 +8,7 @@ that takes time.
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
@@ -96,6 +97,51 @@ def accepted_score(value: Any) -> float | Literal["published"]:
         return float(value)
     except (TypeError, ValueError):
         raise SettingError(f"--threshold: {value!r} is neither a number nor '{PUBLISHED}'") from None
+
+
+def margin_parts(text: str) -> tuple[str, Literal["difference", "ratio"], float]:
+    """Metric, scale and size of a margin as --margin takes it: "fnmr=x2" is a ratio, "fnmr=0.02" a difference.
+
+    Raises
+    ------
+    SettingError : no such text; a ratio that is not above 1, or a difference that is not between 0 and 1
+
+    Examples
+    --------
+    >>> margin_parts("fnmr=x2"), margin_parts("fnmr=0.02")
+    (('fnmr', 'ratio', 2.0), ('fnmr', 'difference', 0.02))
+    """
+    name, sign, value = (part.strip() for part in text.partition("="))
+    is_ratio = value.startswith("x")
+    try:
+        size = float(value.removeprefix("x"))
+    except ValueError:
+        size = math.nan
+    if not name or not sign or math.isnan(size):
+        raise SettingError(
+            f"--margin {text!r} is not understood; give METRIC=VALUE, such as fnmr=x2 (a ratio of 2) or fnmr=0.02 (a "
+            "difference of 2 points)"
+        )
+    if is_ratio and not 1 < size < math.inf:
+        raise SettingError(f"--margin {text}: a ratio is above 1; x2 is twice as many errors")
+    if not is_ratio and not 0 < size < 1:
+        raise SettingError(
+            f"--margin {text}: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: "
+            f"{name}=x2"
+        )
+    return name, "ratio" if is_ratio else "difference", size
+
+
+def margin_texts(value: Any) -> tuple[str, ...]:
+    """Margins as text or as a mapping from metric to value, in one spelling, each metric once."""
+    given = [f"{name}={size}" for name, size in value.items()] if isinstance(value, Mapping) else value
+    found: dict[str, str] = {}
+    for text in one_or_many(str)(given):
+        name, scale, size = margin_parts(text)
+        spelling = f"{name}={'x' if scale == 'ratio' else ''}{size!r}".removesuffix(".0")
+        if found.setdefault(name, spelling) != spelling:
+            raise SettingError(f"--margin: {name} is given twice, as {found[name]} and {spelling}; give one of them")
+    return tuple(found.values())
 
 
 def terms(value: Any) -> str:
@@ -356,6 +402,20 @@ class Groups:
         minimum=2,
     )
     level: float = setting(0.95, help="Confidence level of the intervals", heading=GROUPS, minimum=0.5, maximum=0.9999)
+    margin: tuple[str, ...] = setting(
+        (),
+        help="METRIC=VALUE, the gap that matters: fnmr=x2 is a ratio, fnmr=0.02 a difference; may be given again",
+        heading=GROUPS,
+        read=margin_texts,
+        without="the margin of each metric",
+    )
+    alpha: float = setting(
+        0.05,
+        help="False-alarm rate of the gaps that are tested together",
+        heading=GROUPS,
+        minimum=0.0001,
+        maximum=0.2,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""

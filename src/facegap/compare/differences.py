@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -19,10 +20,10 @@ from facegap.compare.resampling import Measured, of_comparisons, of_images
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.margins import margin_of
 from facegap.derive.metrics import PAIR_METRICS, metric_of
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
-from facegap.statistics.gaps import ALPHA
 from facegap.statistics.paired_bootstrap import (
     AnyRate,
     Contrast,
@@ -91,7 +92,11 @@ class Entry:
 
 
 def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
-    """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs."""
+    """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs.
+
+    Gaps are compared on the scale of the first run's margins, and told apart at its alpha.
+    """
+    record = runs.runs[0].record
     sides: list[dict[str, Any]] = []
     paired: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
@@ -105,11 +110,12 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             for place, entries in found:
                 drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
                 paired += paired_rows(place, entries, drawn, level)
-                changes += change_rows(place, entries, drawn, level) if grouping else []
+                is_ratio = margin_of(record, place.metric).is_ratio
+                changes += change_rows(place, entries, drawn, level, is_ratio=is_ratio) if grouping else []
     return Compared(
         pd.DataFrame(sides),
-        adjusted(pd.DataFrame(paired), paired_verdict),
-        adjusted(pd.DataFrame(changes), change_verdict),
+        adjusted(pd.DataFrame(paired), partial(paired_verdict, alpha=record.alpha)),
+        adjusted(pd.DataFrame(changes), partial(change_verdict, alpha=record.alpha)),
         tuple(dict.fromkeys(notes)),
     )
 
@@ -375,13 +381,17 @@ def counts_of(entry: Entry) -> dict[str, Any]:
     }
 
 
-def change_rows(place: Place, entries: Sequence[Entry], drawn: Drawn, level: float) -> list[dict[str, Any]]:
+def change_rows(
+    place: Place, entries: Sequence[Entry], drawn: Drawn, level: float, *, is_ratio: bool
+) -> list[dict[str, Any]]:
     """One row per pair of ranked groups, the group that is worse in the first run in front."""
     ranked = [k for k, entry in enumerate(entries) if entry.ranked][:MOST_RANKED]
-    return [change_row(place, entries, g, h, drawn, level) for g, h in combinations(ranked, 2)]
+    return [change_row(place, entries, g, h, drawn, level, is_ratio=is_ratio) for g, h in combinations(ranked, 2)]
 
 
-def change_row(place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Drawn, level: float) -> dict[str, Any]:
+def change_row(
+    place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Drawn, level: float, *, is_ratio: bool
+) -> dict[str, Any]:
     """How the gap between two groups changed: that of the other run less, or over, that of the first."""
     gap = entries[g].a.rate.value - entries[h].a.rate.value
     after = entries[g].b.rate.value - entries[h].b.rate.value
@@ -390,13 +400,13 @@ def change_row(place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Dr
     count = len(entries)
     places, signs = (g, h, count + g, count + h), (-1.0, 1.0, 1.0, -1.0)
     plain = drawn.contrast(places, signs, logarithmic=False, level=level)
-    is_ratio = metric_of(place.metric).is_ratio
     ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio else None
     values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
     return {
         **asdict(place),
         "group_a": entries[g].group,
         "group_b": entries[h].group,
+        "scale": "ratio" if is_ratio else "difference",
         "subjects_a": counts_of(entries[g])["subjects"],
         "subjects_b": counts_of(entries[h])["subjects"],
         "gap_first": gap,
@@ -434,18 +444,18 @@ def adjusted(rows: pd.DataFrame, verdict: Any) -> pd.DataFrame:
     return found.assign(verdict=[verdict(row) for row in found.to_dict("records")])
 
 
-def paired_verdict(row: dict[Any, Any]) -> str:
+def paired_verdict(row: dict[Any, Any], *, alpha: float) -> str:
     """Whether the other run has more or fewer errors in a group."""
     if not row["ranked"]:
         return FEW
-    if not row["p_adjusted"] <= ALPHA or row["difference"] == 0:
+    if not row["p_adjusted"] <= alpha or row["difference"] == 0:
         return ALIKE
     return MORE if row["difference"] > 0 else FEWER
 
 
-def change_verdict(row: dict[Any, Any]) -> str:
+def change_verdict(row: dict[Any, Any], *, alpha: float) -> str:
     """Whether a gap grew or shrank; one that shrank past none may be a gap the other way round."""
-    if not row["p_adjusted"] <= ALPHA:
+    if not row["p_adjusted"] <= alpha:
         return ALIKE
     if row["gap_other"] < 0:
         return TURNED

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from facegap.compare.differences import Compared
-from facegap.derive.metrics import metric_of
 from facegap.report.rows.frames import records
 from facegap.report.rows.gaps import Estimate
 from facegap.report.rows.rates import rate_of
@@ -83,6 +82,7 @@ class ChangeRow:
 
     group_a            : the group that is worse in the first run
     threshold          : of the first run; NaN where there is none
+    is_ratio           : whether gaps are ratios, as the margin of the first run is
     gap_first, gap_other : differences, or ratios where `is_ratio`
     change             : other less first, or over first where `is_ratio`
     """
@@ -94,17 +94,13 @@ class ChangeRow:
     first: str
     other: str
     threshold: float
+    is_ratio: bool
     gap_first: float
     gap_other: float
     change: Estimate
     p: float
     p_holm: float
     verdict: str
-
-    @property
-    def is_ratio(self) -> bool:
-        """Whether gaps of the metric are ratios."""
-        return metric_of(self.metric).is_ratio
 
 
 @dataclass(frozen=True)
@@ -202,7 +198,7 @@ def paired_row(row: Mapping[str, Any]) -> PairedRow:
 
 def change_row(row: Mapping[str, Any]) -> ChangeRow:
     """A row of gap_changes.csv."""
-    is_ratio = metric_of(str(row["metric"])).is_ratio
+    is_ratio = row["scale"] == "ratio"
     gap, change = ("ratio", "ratio_change") if is_ratio else ("gap", "change")
     return ChangeRow(
         metric=str(row["metric"]),
@@ -212,6 +208,7 @@ def change_row(row: Mapping[str, Any]) -> ChangeRow:
         first=str(row["run_a"]),
         other=str(row["run_b"]),
         threshold=float(row["threshold_a"]),
+        is_ratio=is_ratio,
         gap_first=float(row[f"{gap}_first"]),
         gap_other=float(row[f"{gap}_other"]),
         change=Estimate(*(float(row[f"{change}{end}"]) for end in ("", "_low", "_high"))),

@@ -14,7 +14,9 @@ from facegap.compare.build import PAGE
 from facegap.demo.run import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
 from facegap.derive.metrics import ERROR_RATE_ALL, FMR, metric_of
 from facegap.report.gender_shades import gender_shades_tables
+from facegap.report.groups import decided_text, verdict_text
 from facegap.report.rows.frames import records
+from facegap.report.rows.gaps import gap_row as row_of_gap
 from facegap.report.tables import TextTable
 from facegap.report.text import difference, interval, number, percent, points
 from facegap.store.run import Run, write_bytes
@@ -68,8 +70,9 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
             gap = gap_row(found.runs[version], metric)
             line += [effect_text(gap), in_unit(metric, true_effect(found, version, metric))]
         rows.append(tuple(line))
-        verdicts = [str(gap_row(found.runs[version], metric)["verdict"]) for version in versions]
-        rows.append(("  verdict", *(text for verdict in verdicts for text in (verdict, ""))))
+        gaps = [row_of_gap(gap_row(found.runs[version], metric)) for version in versions]
+        rows.append(("  verdict", *(text for gap in gaps for text in (verdict_text(gap), ""))))
+        rows.append(("  interval that decided it", *(text for gap in gaps for text in (decided_text(gap), ""))))
     title = "both versions, side by side" if len(versions) > 1 else f"{versions[0]}, beside the truth"
     return TextTable(title, tuple(columns), tuple(rows), notes=notes(found))
 
@@ -80,9 +83,9 @@ def notes(found: Demo) -> tuple[str, ...]:
     return (
         "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
         "pictures, are what varies.",
-        "Verdicts: gap = the groups differ by more than chance would do, with all six pairs of groups looked at; not enough "
-        "data = with so few people neither a gap nor its absence can be shown; no gap larger than the margin = shown to be "
-        "small (2 points, or a factor of 2 for two people taken for one).",
+        "Verdicts: gap larger than the margin (2 points of wrong answers, a ratio of 2 of all else) = the groups differ by more "
+        "than that; gap = they differ by more than chance would do, with all six pairs of groups looked at; not enough data = "
+        "with so few people neither a gap nor its absence can be shown; no gap larger than the margin = shown to be small.",
         f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
         "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1% of pairs "
         "of people like those in training do; within one group people look more alike, so more do.",
@@ -100,7 +103,9 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     a, b = side_rate(gap, WORST), side_rate(gap, BEST)
     truth, (low, high) = true_effect(found, version, metric), bounds(gap)
     inside = "inside that interval" if low <= truth <= high else "OUTSIDE that interval, as happens to one in twenty"
-    verdict = "GAP" if gap["verdict"] == "gap" else gap["verdict"]
+    told = row_of_gap(gap)
+    verdict = f"{verdict_text(told)} (interval that decided: {decided_text(told)})"
+    verdict = f"GAP{verdict[3:]}" if verdict.startswith("gap") else verdict
     return (
         f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
         f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
@@ -158,7 +163,7 @@ def side_rate(gap: Mapping[str, Any], group: str) -> float:
     return float(gap[f"errors_{side}"] / gap[f"trials_{side}"]) if gap[f"trials_{side}"] else math.nan
 
 
-# A verdict is about the ratio of two rates for false matches and about their difference for all else. What is said beside
+# A verdict is about the ratio of two rates or about their difference, as the margin is. What is said beside
 # it, the truth included, must be on the same scale: an interval of the other one may tell another story.
 
 
@@ -169,20 +174,20 @@ def compared(metric: str) -> str:
 
 def bounds(gap: Mapping[str, Any]) -> tuple[float, float]:
     """The interval of `effect`, whichever way the table has it."""
-    scale = "ratio" if metric_of(gap["metric"]).is_ratio else "difference"
+    scale = gap["scale"]
     low, high = float(gap[f"{scale}_low"]), float(gap[f"{scale}_high"])
     return (low, high) if gap["group_a"] == WORST else (turned(gap, high), turned(gap, low))
 
 
 def effect(gap: Mapping[str, Any]) -> float:
     """WORST over BEST for false matches, WORST minus BEST for all else; NaN where there is none."""
-    value = float(gap["ratio" if metric_of(gap["metric"]).is_ratio else "difference"])
+    value = float(gap[gap["scale"]])
     return value if gap["group_a"] == WORST else turned(gap, value)
 
 
 def turned(gap: Mapping[str, Any], value: float) -> float:
     """A ratio or difference the other way round."""
-    if not metric_of(gap["metric"]).is_ratio:
+    if gap["scale"] != "ratio":
         return -value
     return 1 / value if value else math.inf
 
@@ -190,7 +195,7 @@ def turned(gap: Mapping[str, Any], value: float) -> float:
 def effect_text(gap: Mapping[str, Any]) -> str:
     """How far apart with its interval: percentage points, or times."""
     low, high = bounds(gap)
-    if metric_of(gap["metric"]).is_ratio:
+    if gap["scale"] == "ratio":
         return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
     return difference(effect(gap), low, high, 1)
 

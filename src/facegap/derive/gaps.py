@@ -21,7 +21,8 @@ from facegap.derive.label_uncertainty.rates import (
     uncertain_columns,
     units_of,
 )
-from facegap.derive.metrics import FTA, metric_of
+from facegap.derive.margins import margin_of
+from facegap.derive.metrics import FTA
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
@@ -130,15 +131,16 @@ def metric_family(
     wrong = errors & trials
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level, units=units)
     correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
-    of = metric_of(metric)
+    margin = margin_of(run.record, metric)
     family = gap_family(
         groups,
         found.errors,
         found.trials,
         found.subjects,
         found.effective_trials,
-        margin=of.margin,
-        scale=of.scale,
+        margin=margin.size,
+        scale=margin.scale,
+        alpha=run.record.alpha,
         metric=metric,
         model=model_of(run, metric),
         family="*".join(cells.grouping),

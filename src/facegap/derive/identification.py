@@ -16,7 +16,8 @@ import pandas as pd
 from facegap.derive.comparisons import PairRows
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
-from facegap.derive.metrics import FNIR, FPIR, metric_of
+from facegap.derive.margins import margin_of
+from facegap.derive.metrics import FNIR, FPIR
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row
 from facegap.derive.units import subject_codes, units_of_run
@@ -113,14 +114,16 @@ def family_rows(
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
+    margin = margin_of(run.record, point.metric)
     family = gap_family(
         groups,
         found.errors,
         found.trials,
         found.subjects,
         found.effective_trials,
-        margin=metric_of(point.metric).margin,
-        scale=metric_of(point.metric).scale,
+        margin=margin.size,
+        scale=margin.scale,
+        alpha=run.record.alpha,
         metric=point.metric,
         model=model_of(run, point.metric),
         threshold=point.threshold,

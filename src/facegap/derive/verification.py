@@ -20,12 +20,13 @@ from facegap.derive.comparisons import (
 )
 from facegap.derive.gaps import Family
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
+from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.results import rate_row
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
-from facegap.store.record import Operating
+from facegap.store.record import Operating, RunRecord
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 MOST_MATRIX_GROUPS = 40  # 780 cells; a matrix beyond that is read by nobody
@@ -102,7 +103,7 @@ def matrix_rows(
 
 
 def verification_families(
-    found: Sequence[GroupRates], pairs: Comparisons, model: str, *, level: float, min_subjects: int
+    found: Sequence[GroupRates], pairs: Comparisons, model: str, record: RunRecord
 ) -> Iterator[tuple[GroupRates, str, Family]]:
     """Families of GAPS per grouping, metric and threshold, among the groups whose labels are all known."""
     for entry in found:
@@ -111,7 +112,8 @@ def verification_families(
         known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
         groups = tuple(str(entry.cells.groups[k]) for k in known)
         for metric, all_rates in entry.rates.items():
-            rates = columns_of([all_rates[k] for k in known], level=level)
+            rates = columns_of([all_rates[k] for k in known], level=record.level)
+            margin = margin_of(record, metric)
             correlation = correlation_of(pairs, entry, metric, known)
             family = gap_family(
                 groups,
@@ -119,15 +121,16 @@ def verification_families(
                 rates.trials,
                 rates.subjects,
                 rates.effective_trials,
-                margin=metric_of(metric).margin,
-                scale=metric_of(metric).scale,
+                margin=margin.size,
+                scale=margin.scale,
                 metric=metric,
                 model=model,
                 threshold=entry.operating.threshold,
                 threshold_from=entry.operating.source,
                 family="*".join(entry.cells.grouping),
-                level=level,
-                minimum_subjects=min_subjects,
+                alpha=record.alpha,
+                level=record.level,
+                minimum_subjects=record.min_subjects,
                 correlation=correlation,
                 effective_subjects=rates.effective_subjects,
             )

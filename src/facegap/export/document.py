@@ -32,19 +32,21 @@ SCOPE = (
     "what is missing; it claims no conformity."
 )
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
+# The interval of a gap is the one that decided its verdict; those of each difference and ratio by itself are in gaps.csv.
 GAP_NUMBERS = (
     "difference",
-    "difference_low",
-    "difference_high",
     "ratio",
-    "ratio_low",
-    "ratio_high",
     "p",
     "p_adjusted",
     "margin",
+    "scale",
     "differs",
     "within_margin",
+    "beyond_margin",
     "verdict",
+    "decided_low",
+    "decided_high",
+    "decided_level",
     "subjects_needed",
 )
 PEOPLE = "people, not images or pairs, are what varies"
@@ -322,7 +324,7 @@ def gaps_of(run: Run) -> list[dict[str, Any]]:
             "group_b": row["group_b"],
             **{f"{name}_{side}": row[f"{name}_{side}"] for side in "ab" for name in ("errors", "trials", "subjects")},
             **{name: row[name] for name in GAP_NUMBERS},
-            "label_verdict": row["label_verdict"],
+            "label_p_adjusted": row["label_p_adjusted"],
         }
         for row in records(run.gaps)
     ]
@@ -362,6 +364,7 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
         "unit": unit_of(run.record),
         "interval_methods": sorted({str(method) for method in run.rates["method"]}),
         "multiplicity": "Holm's p over all pairs of groups of one grouping, metric, model and threshold",
+        "alpha": run.record.alpha,
     }
 
 

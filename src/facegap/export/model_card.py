@@ -8,7 +8,7 @@ from typing import Any
 
 from facegap.derive.metrics import metric_of
 from facegap.report.finding import headline
-from facegap.report.groups import difference_text, ratio_text, tally
+from facegap.report.groups import decided_text, difference_text, ratio_text, tally, verdict_text
 from facegap.report.rows.gaps import GapRow, families, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import Column, table_of, title_of
@@ -179,9 +179,10 @@ GAPS = (
         "errors / trials", lambda gap: "; ".join(f"{side.errors:,}/{side.trials:,}" for side in (gap.worse, gap.better))
     ),
     Column[GapRow]("difference", difference_text),
-    Column[GapRow]("ratio", lambda gap: ratio_text(gap) if gap.is_ratio else NO_NUMBER),
-    Column[GapRow]("p (Holm)", lambda gap: p_value(gap.p_holm)),
-    Column[GapRow]("verdict", lambda gap: gap.final_verdict),
+    Column[GapRow]("ratio", ratio_text),
+    Column[GapRow]("p (Holm)", lambda gap: p_value(gap.p_decided)),
+    Column[GapRow]("interval that decided", decided_text),
+    Column[GapRow]("verdict", verdict_text),
 )
 
 

@@ -13,14 +13,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from facegap.derive.metrics import metric_of, metrics
 from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, read_toml
-from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
+from facegap.statistics.verdicts import BEYOND, GAP, VERDICTS
 
 Judge = Literal["interval", "point"]
 Kind = Literal["rate", "gap", "verdict", "subjects"]
 VERSION = 1
 MOST_BYTES = 1_000_000
 MOST_RULES = 1_000
-VERDICTS = (GAP, WITHIN, UNKNOWN)
 EVERYBODY = "everybody"
 
 
@@ -172,7 +171,7 @@ class GapTable(_AtThreshold):
 
 
 class VerdictTable(_AtThreshold):
-    """[[verdict]]: verdicts that no gap may have."""
+    """[[verdict]]: verdicts that no gap may have; who forbids a gap forbids one larger than the margin."""
 
     forbid: Annotated[
         tuple[Annotated[str, AfterValidator(_known_verdict)], ...],
@@ -186,7 +185,7 @@ class VerdictTable(_AtThreshold):
             "verdict",
             self.name,
             self.metric,
-            forbidden=self.forbid,
+            forbidden=(*self.forbid, *((BEYOND,) if GAP in self.forbid and BEYOND not in self.forbid else ())),
             by=self.by,
             groups=self.groups,
             threshold=self.threshold,

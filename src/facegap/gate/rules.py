@@ -14,7 +14,9 @@ from typing import Any, Literal
 
 from facegap.derive.groupings import Grouping
 from facegap.gate.policy import Policy, Rule, read_policy
+from facegap.report.groups import decided_text, verdict_text
 from facegap.report.rows.frames import groupings_of, own_rates, records
+from facegap.report.rows.gaps import gap_row
 from facegap.report.tables import title_of
 from facegap.report.text import NO_NUMBER, clean, difference, interval, number, percent, points, ratio, score
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
@@ -262,13 +264,13 @@ def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding
     """What each verdict that the rule is about says: one that is forbidden breaks it, too little data cannot tell."""
     found = []
     for row in rows:
-        verdict = str(row.get("label_verdict") or row["verdict"])
+        verdict, gap = str(row["verdict"]), gap_row(row)
         state: State = "broken" if verdict in rule.forbidden else "cannot tell" if verdict == UNDECIDED else "holds"
-        p = float(row["label_p_adjusted"] if row.get("label_draws", 0) else row["p_adjusted"])
-        size = difference(row["difference"], row["difference_low"], row["difference_high"])
+        p, size = gap.p_decided, number(gap.ratio.value) if gap.is_ratio else points(gap.difference.value)
         said = (
-            f"{clean(row['group_a'])} against {clean(row['group_b'])}: {verdict}, {size}, {row['subjects_a']:,} and "
-            f"{row['subjects_b']:,} people, p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
+            f"{clean(gap.worse.group)} against {clean(gap.better.group)}: {verdict_text(gap)}, {size}, interval that decided "
+            f"{decided_text(gap)}, {gap.worse.subjects:,} and {gap.better.subjects:,} people, "
+            f"p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
         )
         found.append(
             Finding(state, abs(float(row["difference"])) if row["difference"] == row["difference"] else 0.0, said)

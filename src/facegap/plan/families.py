@@ -10,6 +10,7 @@ from facegap.derive.comparisons import Comparisons, between, genuine_errors, tem
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
+from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, FNMR, metric_of
 from facegap.derive.results import groupings_of, run_metrics
 from facegap.derive.run import comparisons_of, operating_of
@@ -131,7 +132,7 @@ def singles(
     seen, total = int(sum(group.sum() for group in errors)), int(sum(group.sum() for group in trials))
     repeats = any((group > 1).any() for group in trials)
     strength = intraclass_correlation(errors, trials) if repeats else 0.0
-    return assembled(metric, cells, point, "singles", people, seen, total, strength, repeats=repeats)
+    return assembled(run, metric, cells, point, "singles", people, seen, total, strength, repeats=repeats)
 
 
 def effective_count(trials: IntArray) -> float:
@@ -158,10 +159,11 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
     seen, total = sum(len(left) for left, _ in matched), sum(pairs_among(count) for count in images)
     if any(len(count) > MOST_PEOPLE for count in images) or seen > MOST_MATCHES:
         return None
-    return assembled(FMR.name, cells, point, "pairs", people, seen, total, rho_of(correlation, rate), repeats=True)
+    return assembled(run, FMR.name, cells, point, "pairs", people, seen, total, rho_of(correlation, rate), repeats=True)
 
 
 def assembled(
+    run: Run,
     metric: str,
     cells: Cells,
     point: Operating,
@@ -184,6 +186,7 @@ def assembled(
     if not errors and trials:
         notes.append("No error was seen; half an error is planted instead of none.")
     rate = max(errors, 0.5) / trials if trials else float("nan")
+    margin = margin_of(run.record, metric)
     return OwnFamily(
         metric,
         "*".join(cells.grouping),
@@ -195,8 +198,9 @@ def assembled(
         trials,
         rate,
         strength,
-        metric_of(metric).is_ratio,
-        metric_of(metric).margin,
+        margin.is_ratio,
+        margin.size,
+        run.record.alpha,
         tuple(notes),
     )
 

@@ -26,7 +26,7 @@ LEAD = (
 )
 METHOD = (
     "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
-    "the verdict 'gap': Holm's p over the family at most 0.05, and not inside the margin. Of the two groups of a pair either "
+    "the verdict 'gap' or 'gap larger than the margin', at the run's own margin and alpha. Of the two groups of a pair either "
     "may be the worse one; the smaller of the two shares is given.",
     "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
     "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
@@ -49,7 +49,7 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
 def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
-    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds (0.05 allowed)."
+    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds ({power.family.alpha:g} allowed)."
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
 
 

@@ -17,9 +17,8 @@ from scipy.special import ndtr, ndtri
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.dyadic import dyadic_fmr
 from facegap.statistics.family_tests import Judged
-from facegap.statistics.gaps import ALPHA
 from facegap.statistics.lending import lent_trials
-from facegap.statistics.verdicts import GAP, WITHIN, holm, verdicts
+from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, holm, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.families import judge_rates, pairs_of
 from facegap.worlds.pairs import sparse_false_matches
@@ -52,7 +51,8 @@ class OwnFamily:
     sort     : singles (each trial is of one person) or pairs (of two people, all images against all)
     rate     : observed over all groups together; it is planted in all of them
     strength : how far people differ: intraclass correlation for singles, rho for pairs
-    margin   : a ratio where `is_ratio`, else a difference
+    margin   : of the run: a ratio where `is_ratio`, else a difference
+    alpha    : false-alarm rate of the family
     notes    : what was assumed
     """
 
@@ -68,6 +68,7 @@ class OwnFamily:
     strength: float
     is_ratio: bool
     margin: float
+    alpha: float
     notes: tuple[str, ...] = ()
 
 
@@ -76,10 +77,10 @@ class OwnPower:
     """How often gaps between these groups are found.
 
     gaps        : planted, [D]
-    found       : float64 [pairs, D], share of worlds in which this pair gets `gap`, the smaller of two shares: with the
-                  first group worse and with the second one. NaN where the rate would be too high
-    found_any   : float64 [D], share of worlds in which any pair with the worse group gets `gap`, whichever group that is
-    false_alarm : share of worlds without any gap in which some pair gets `gap`
+    found       : float64 [pairs, D], share of worlds in which this pair gets `gap` or a larger one, the smaller of two
+                  shares: with the first group worse and with the second one. NaN where the rate would be too high
+    found_any   : float64 [D], share of worlds in which any pair with the worse group gets it, whichever group that is
+    false_alarm : share of worlds without any gap in which some pair gets it
     cleared     : float64 [pairs], share of those worlds in which the pair gets `no gap larger than the margin`
     held        : float64 [groups], share of those worlds whose interval holds the planted rate
     """
@@ -112,7 +113,7 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
         base.append((value, effective))
         step()
     alike = judged_worlds(family, base, first, second)
-    said = verdicts(alike.differs, alike.within_margin)
+    said = verdicts(beyond_margin=alike.beyond_margin, within_margin=alike.within_margin, differs=alike.differs)
     found = np.full((len(family.groups), len(first), len(gaps)), np.nan)
     found_any = np.full((len(family.groups), len(gaps)), np.nan)
     for place, group in enumerate(family.groups):
@@ -133,7 +134,7 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
         gaps,
         np.minimum(mine, other),
         found_any.min(axis=0),
-        float((said == GAP).any(axis=1).mean()),
+        float(np.isin(said, GAPS_FOUND).any(axis=1).mean()),
         (said == WITHIN).mean(axis=0),
         held,
     )
@@ -142,7 +143,9 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
 def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
     """The family of every world, as an audit judges it."""
     value, effective = together(family, rates)
-    return judge_rates(value, effective, first, second, is_ratio=family.is_ratio, margin=family.margin)
+    return judge_rates(
+        value, effective, first, second, is_ratio=family.is_ratio, margin=family.margin, alpha=family.alpha
+    )
 
 
 def together(family: OwnFamily, rates: Sequence[Rates]) -> Rates:
@@ -163,20 +166,21 @@ def trials_of(family: OwnFamily, group: People) -> int:
 def shares_found(
     family: OwnFamily, raised: Sequence[Rates], alike: Judged, worse: int, first: IntArray, second: IntArray
 ) -> tuple[FloatArray, float]:
-    """Per pair the share of worlds with `gap`, float64 [pairs], and the share with any among those of the worse group.
+    """Per pair the share of worlds with `gap` or a larger one, float64 [pairs], and the share with any among those of the worse group.
 
     Pairs without the worse group are as they were: only their place in Holm's order changes.
     """
     value, effective = together(family, raised)
     touched = np.flatnonzero((first == worse) | (second == worse))
-    # The interval inside the margin is at alpha over all pairs of the family, not over those that are judged again.
-    alpha = ALPHA * len(touched) / len(first)
+    # The intervals against the margin are at alpha over all pairs of the family, not over those that are judged again.
+    alpha = family.alpha * len(touched) / len(first)
     again = judge_rates(
         value, effective, first[touched], second[touched], is_ratio=family.is_ratio, margin=family.margin, alpha=alpha
     )
-    p, within = alike.p.copy(), alike.within_margin.copy()
-    p[:, touched], within[:, touched] = again.p, again.within_margin
-    said = verdicts(holm(p) <= ALPHA, within) == GAP
+    p, within, beyond = alike.p.copy(), alike.within_margin.copy(), alike.beyond_margin.copy()
+    p[:, touched], within[:, touched], beyond[:, touched] = again.p, again.within_margin, again.beyond_margin
+    differs = holm(p) <= family.alpha
+    said = np.isin(verdicts(beyond_margin=beyond, within_margin=within, differs=differs), GAPS_FOUND)
     return said.mean(axis=0), float(said[:, touched].any(axis=1).mean())
 
 

@@ -130,7 +130,19 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
         name: value
         for name, value in asdict(family).items()
         if name
-        in ("metric", "grouping", "threshold_from", "sort", "errors", "trials", "rate", "strength", "margin", "notes")
+        in (
+            "metric",
+            "grouping",
+            "threshold_from",
+            "sort",
+            "errors",
+            "trials",
+            "rate",
+            "strength",
+            "margin",
+            "alpha",
+            "notes",
+        )
     }
     return {
         **stated,

@@ -11,16 +11,23 @@ from facegap.derive.metrics import by_order, metric_of
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
-from facegap.report.text import clean, hundredfold, level_text, margin, number, p_equals, percent, points, ratio, score
-from facegap.statistics.verdicts import GAP, WITHIN
+from facegap.report.text import (
+    clean,
+    deciding_end,
+    deciding_level,
+    hundredfold,
+    level_text,
+    margin,
+    number,
+    p_equals,
+    percent,
+    points,
+    score,
+)
+from facegap.statistics.verdicts import BEYOND, GAP, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 
-IN_DOUBT: Mapping[str, str] = {
-    GAP: "there is a gap",
-    WITHIN: "there is no gap larger than the margin",
-    UNDECIDED: "these people cannot settle whether the groups differ",
-}
 JOINED = ("measured_", "annotated_")  # columns of tone that were joined to the manifest
 NOTHING = "No two groups were large enough to be compared."
 
@@ -142,20 +149,33 @@ def second_sentence(found: Contrast) -> str:
         return (
             f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
         )
-    if gap.is_ratio:
-        size = f"That is a ratio of {ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)}"
-    else:
-        ends = f"{hundredfold(gap.difference.low, 1)} to {hundredfold(gap.difference.high, 1)}"
-        size = f"That is a difference of {points(gap.difference.value, 1)} ({ends})"
+    apart = (
+        f"ratio of {number(gap.ratio.value)}" if gap.is_ratio else f"difference of {points(gap.difference.value, 1)}"
+    )
+    size = f"That is a {apart} ({decided_in_words(gap)})"
     pairs = sum(found.verdicts.values())
     among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
-    return f"{size}, {worth(gap)} (p {p_equals(gap.p_holm)}{among}){with_label_uncertainty(gap)}{others}."
+    return f"{size}, {worth(gap)} (p {p_equals(gap.p_decided)}{among}{with_label_uncertainty(gap)}){others}."
+
+
+def decided_in_words(gap: GapRow) -> str:
+    """The interval that decided the verdict, for a sentence."""
+    if math.isnan(gap.decided.low) or math.isnan(gap.decided.high):
+        return "no interval"
+    digits = 2 if gap.is_ratio else 1
+    low, high = (
+        deciding_end(end, gap.margin, is_ratio=gap.is_ratio, digits=digits)
+        for end in (gap.decided.low, gap.decided.high)
+    )
+    return f"{deciding_level(gap.decided_level)} interval {low} to {high}"
 
 
 def worth(gap: GapRow) -> str:
     """The verdict in words."""
     size = margin(gap.margin, is_ratio=gap.is_ratio)
+    if gap.verdict == BEYOND:
+        return f"a gap larger than {size}"
     if gap.verdict == GAP:
         return "a gap that chance alone does not explain"
     if gap.verdict == WITHIN:
@@ -166,15 +186,16 @@ def worth(gap: GapRow) -> str:
 
 
 def with_label_uncertainty(gap: GapRow) -> str:
-    """What is left of the verdict where labels were drawn by their probabilities; nothing where they are taken as certain."""
-    if gap.labels is None:
-        return ""
-    if gap.labels.verdict == gap.verdict:
-        return "; label uncertainty does not change that"
-    return f"; but with label uncertainty included, {IN_DOUBT[gap.labels.verdict]}"
+    """That the verdict counts label uncertainty in; nothing where labels are taken as certain."""
+    return "" if gap.labels is None else ", label uncertainty included"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:
     """How many pairs got which verdict."""
-    words = {GAP: "show a gap", WITHIN: "show none larger than the margin", UNDECIDED: "cannot be told from the data"}
+    words = {
+        BEYOND: "show a gap larger than the margin",
+        GAP: "show a gap",
+        WITHIN: "show none larger than the margin",
+        UNDECIDED: "cannot be told from the data",
+    }
     return ", ".join(f"{verdicts[verdict]} {said}" for verdict, said in words.items() if verdicts.get(verdict))

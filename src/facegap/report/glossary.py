@@ -17,10 +17,11 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "subjects": "the people behind the images; one person may have several.",
         "interval": "the range in brackets. It is made so that of 100 such audits on other people like these, about 95 "
         "ranges hold the true rate. It counts people, not images.",
-        "verdict": "gap: the groups differ by more than chance explains. No gap larger than the margin: whatever the "
-        "difference is, it is small. Not enough data: these people cannot settle it, which is not the same as no gap.",
-        "margin": "the size of difference that counts as small: a ratio of 2 for false matches and false alarms, 2 points "
-        "(0.02) for all else.",
+        "verdict": "gap larger than the margin: the groups differ, and by more than the margin. Gap: they differ by more than "
+        "chance explains; it may be less than the margin. No gap larger than the margin: whatever the difference is, it is "
+        "small. Not enough data: these people cannot settle it, which is not the same as no gap.",
+        "margin": "the size of gap that matters, fixed before the data were seen and stated below the table: a ratio of two "
+        "rates, or their difference in points.",
         "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of pairs of "
         "groups that are looked at together.",
         "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody.",
@@ -132,8 +133,11 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Verdict",
-        "p inverts the interval on the scale of the margin; Holm over all pairs of a family. Inside the margin: no gap "
-        "larger than it; else p ≤ 0.05: gap; else not enough data",
+        "over the m pairs of a family, on the scale of the margin, in this order: the interval at level 1 − α/m outside the "
+        "margin: gap larger than it; that at level 1 − 2α/m inside: no gap larger than it; Holm's p ≤ α: gap; else not enough "
+        "data. p inverts the interval. Beside the last two stands the interval at Holm's own step, level 1 − α·p / p (Holm), "
+        "which excludes no difference exactly where p (Holm) ≤ α. With uncertain labels the stricter of the verdicts with and "
+        "without resampled labels is the verdict; where they contradict each other it is not enough data",
         "Holm 1979",
     ),
     Method(

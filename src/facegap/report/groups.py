@@ -11,17 +11,20 @@ from functools import partial
 
 from facegap.derive.verification import MOST_MATRIX_GROUPS
 from facegap.report.rate_tables import count_text, no_error_notes
+from facegap.report.rows.frames import records
 from facegap.report.rows.gaps import GapRow, VerdictRow, verdict_rows
 from facegap.report.rows.rates import MatrixRows, matrix_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import (
     NO_NUMBER,
     clean,
-    difference,
+    deciding_interval,
     errors_of_trials,
     level_text,
+    margin,
+    number,
     p_value,
-    ratio,
+    points,
     score,
     verdict,
 )
@@ -106,13 +109,24 @@ def verdict_table(run: Run) -> TextTable:
 def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
-        f"All pairs are in gaps.csv. Brackets are {level_text(run.record.level)} intervals, each of one gap by itself; p is "
-        f"Holm's over all pairs of the family, and never less strict. {unit_in_words(run.record)}"
+        "The interval is the one that decided the verdict, at the level beside it, which allows for all pairs of the family; "
+        f"p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
+        f"{level_text(run.record.level)} interval of each difference and ratio by itself."
     )
     small = (
         f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
     )
-    return tested, small, *threshold_notes(run)
+    return tested, *margin_notes(run), small, *threshold_notes(run)
+
+
+def margin_notes(run: Run) -> list[str]:
+    """The margins by which the gaps were judged, which were fixed before the data were seen, and alpha."""
+    found = {str(row["metric"]): margin(row["margin"], is_ratio=row["scale"] == "ratio") for row in records(run.gaps)}
+    stated = "; ".join(f"{title_of(metric)} {size}" for metric, size in found.items())
+    chosen = run.record.request.setting("groups", "margin")
+    by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""
+    alpha = f"False alarms: at most {run.record.alpha:g} in each family."
+    return [f"Margins, fixed before the models ran{by}: {stated}. {alpha}"] if stated else []
 
 
 def threshold_notes(run: Run) -> list[str]:
@@ -137,13 +151,19 @@ def counts(gap: GapRow) -> str:
 
 
 def difference_text(gap: GapRow) -> str:
-    """The difference in percentage points with its interval."""
-    return difference(gap.difference.value, gap.difference.low, gap.difference.high)
+    """The difference in percentage points; its interval by itself, which decides nothing, is in gaps.csv."""
+    return points(gap.difference.value)
 
 
 def ratio_text(gap: GapRow) -> str:
-    """The ratio of the worse group to the better one with its interval."""
-    return ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)
+    """The ratio of the worse group to the better one."""
+    return number(gap.ratio.value)
+
+
+def decided_text(gap: GapRow) -> str:
+    """The interval that decided the verdict, on the scale of the margin, with its level."""
+    ends = gap.decided
+    return deciding_interval(ends.low, ends.high, gap.decided_level, gap.margin, is_ratio=gap.is_ratio)
 
 
 def verdict_text(gap: GapRow) -> str:
@@ -170,7 +190,8 @@ TERMINAL = (
     Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
     Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
-    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
+    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )
@@ -180,7 +201,8 @@ PAGE = (
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
     Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
-    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
+    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from facegap.report.groups import tally, who
-from facegap.report.rows.gaps import ALPHA, GapRow, LabelUncertainty
+from facegap.report.rows.gaps import GapRow, LabelUncertainty
 from facegap.report.rows.labels import (
     LabelCountRow,
     TrustRow,
@@ -14,7 +14,18 @@ from facegap.report.rows.labels import (
     uncertain_rows,
 )
 from facegap.report.tables import Column, TextTable, table_of, title_of
-from facegap.report.text import NO_NUMBER, clean, difference, interval, p_value, percent, ratio, score, verdict
+from facegap.report.text import (
+    NO_NUMBER,
+    clean,
+    deciding_interval,
+    difference,
+    interval,
+    p_value,
+    percent,
+    points,
+    ratio,
+    score,
+)
 from facegap.store.run import Run
 
 DRAWN_NOTES = (
@@ -23,7 +34,8 @@ DRAWN_NOTES = (
     "Drawn labels blur groups, so between tones they show less of a gap. Left: the share of a gap between people of the two "
     "groups that is expected to be left by the labels used, if they err as their probabilities say and independently of the "
     "model. True groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger "
-    "than' is said only if all of that lies inside the margin.",
+    "than' is said only if all of that lies inside the margin. Of the verdict by the labels as they are and that under drawn "
+    "labels the stricter one is the verdict of a gap.",
     "If labels are wrong more often just where the model errs (dark or blurred photographs), the gap may be off either way, and "
     "nothing here shows it.",
 )
@@ -59,7 +71,10 @@ def counts_table(run: Run) -> TextTable:
 
 
 def uncertainty_table(run: Run) -> TextTable:
-    """A line per family: its widest gap by the labels as they are, and under drawn labels."""
+    """A line per family: its widest gap by the labels as they are, and under drawn labels.
+
+    It has no verdict of its own: that of the table of gaps counts all of this in.
+    """
     rows, stated = uncertain_rows(run), run.record.labels
     assert stated is not None
     draws = f"{uncertainty(rows[0]).draws} draws, seed {stated.seed}."
@@ -105,10 +120,9 @@ def true_groups(gap: GapRow) -> str:
     return NO_NUMBER if gap.is_ratio else interval(outer.low, outer.high)
 
 
-def uncertain_verdict(gap: GapRow) -> str:
-    """The verdict under drawn labels, with the margin in it."""
-    found = uncertainty(gap)
-    return verdict(found.verdict, gap.margin, is_ratio=gap.is_ratio, differs=found.p_holm <= ALPHA)
+def trusted_interval(row: TrustRow) -> str:
+    """The interval that decided the verdict at a trust."""
+    return deciding_interval(row.decided.low, row.decided.high, row.decided_level, row.margin, is_ratio=row.is_ratio)
 
 
 COUNTS = (
@@ -125,16 +139,13 @@ UNCERTAIN = (
     Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
     Column[GapRow]("true groups", true_groups),
     Column[GapRow]("p (Holm)", lambda row: p_value(uncertainty(row).p_holm)),
-    Column[GapRow]("verdict", uncertain_verdict),
 )
 TRUSTED = (
     Column[TrustRow]("trust", lambda row: percent(row.trust, 0)),
-    Column[TrustRow](
-        "difference", lambda row: difference(row.difference.value, row.difference.low, row.difference.high)
-    ),
+    Column[TrustRow]("difference", lambda row: points(row.difference.value)),
     Column[TrustRow]("left", lambda row: percent(row.attenuation, 0)),
-    Column[TrustRow]("true groups", lambda row: interval(row.outer.low, row.outer.high)),
     Column[TrustRow]("p (Holm)", lambda row: p_value(row.p_holm)),
+    Column[TrustRow]("interval that decided", trusted_interval),
     Column[TrustRow]("verdict", lambda row: clean(row.verdict)),
     Column[TrustRow]("all pairs", lambda row: tally(row.verdicts)),
 )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from facegap.errors import FacegapError, RunError
 from facegap.report.finding import contrast, headline
-from facegap.report.groups import counts, difference_text, measured, ratio_text, verdict_text, who
+from facegap.report.groups import counts, decided_text, difference_text, measured, ratio_text, verdict_text, who
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.tables import Column, TextTable, table_of
@@ -235,8 +235,9 @@ NOTEBOOK = (
     Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow](
-        "gap", lambda row: ratio_text(row.widest) if row.widest.is_ratio else difference_text(row.widest)
+        "gap", lambda row: f"ratio {ratio_text(row.widest)}" if row.widest.is_ratio else difference_text(row.widest)
     ),
-    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_holm)),
+    Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
+    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
 )

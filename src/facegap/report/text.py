@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Callable, Sequence
 
 NO_NUMBER = "–"
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # can move a cursor, or hide or reorder letters
+MOST_PLACES = 13  # beyond them a double is written in full
 NO_XML = frozenset("\ufffe\uffff")  # no XML file, and so no SVG, may hold them
 
 
@@ -117,12 +119,61 @@ def verdict(found: str, size: float, *, is_ratio: bool, differs: bool) -> str:
     'no gap larger than 2 points, though not zero'
     """
     from facegap.statistics.verdicts import (
-        WITHIN,  # scipy comes with it, and an error message of the CLI needs `clean` alone
+        BEYOND,  # scipy comes with it, and an error message of the CLI needs `clean` alone
+        WITHIN,
     )
 
+    if found == BEYOND:
+        return f"gap larger than {margin(size, is_ratio=is_ratio)}"
     if found != WITHIN:
         return clean(found)
     return f"no gap larger than {margin(size, is_ratio=is_ratio)}" + (", though not zero" if differs else "")
+
+
+def deciding_interval(low: float, high: float, level: float, size: float, *, is_ratio: bool) -> str:
+    """The interval that decided a verdict, with its level, on the scale of the margin; a dash where there is none.
+
+    >>> deciding_interval(0.0123, 0.0456, 0.99, 0.02, is_ratio=False)
+    '[1.23, 4.56] points, 99%'
+    >>> deciding_interval(1.0004, 3.0, 0.99, 2.0, is_ratio=True)
+    'ratio [1.0004, 3.00], 99%'
+    """
+    if math.isnan(low) or math.isnan(high):
+        return NO_NUMBER
+    least, most = (deciding_end(end, size, is_ratio=is_ratio) for end in (low, high))
+    shown = f"ratio [{least}, {most}]" if is_ratio else f"[{least}, {most}] points"
+    return f"{shown}, {deciding_level(level)}"
+
+
+def deciding_level(level: float) -> str:
+    """The level of an interval that decided a verdict; never 100%.
+
+    >>> deciding_level(1 - 0.05 / 6), deciding_level(1 - 1e-7)
+    ('99.17%', '99.99999%')
+    """
+    rounded = f"{100 * level:.4g}"
+    return f"{100 * level:.10g}%" if rounded == "100" else f"{rounded}%"
+
+
+def deciding_end(end: float, size: float, *, is_ratio: bool, digits: int = 2) -> str:
+    """One end of such an interval: a ratio, or percentage points. Rounding puts it on neither none nor the margin."""
+    if is_ratio:
+        return kept_apart(number, end, (1.0, size, 1 / size), digits)
+    return kept_apart(hundredfold, end, (0.0, size, -size), digits, unit=100)
+
+
+def kept_apart(
+    write: Callable[[float, int], str], value: float, edges: Sequence[float], digits: int, *, unit: int = 1
+) -> str:
+    """A number with so many decimals, or with more where it would read as one of the edges or lie beyond it."""
+    if not math.isfinite(value):
+        return write(value, digits)
+    for places in range(digits, MOST_PLACES):
+        text = write(value, places)
+        read = float(text)
+        if all((read > unit * edge) == (value > edge) and (read < unit * edge) == (value < edge) for edge in edges):
+            return text
+    return repr(unit * value)
 
 
 # ---- plain numbers ----

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,11 +18,11 @@ from facegap.audit.settings import AuditSettings
 from facegap.derive.metrics import ERROR_RATE_ALL
 from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
-from facegap.report.groups import verdict_text
+from facegap.report.groups import decided_text, verdict_text
 from facegap.report.page import add_report
 from facegap.report.rows.gaps import GapRow, gap_rows
 from facegap.report.tables import Column, TextTable, table_of
-from facegap.report.text import NO_NUMBER, clean, difference, errors_of_trials, level_text, number, p_value
+from facegap.report.text import clean, errors_of_trials, number, p_value, points
 from facegap.statistics.published import (
     COLUMNS,
     GROUP_SIZES,
@@ -231,10 +230,10 @@ def rounds_to(exact: float, printed: float) -> bool:
 
 def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
     """Every gap of the error within the true group, vendor by vendor, the worse group first."""
-    first = next(iter(runs.values()))
     notes = (
-        f"source = {SOURCE}. Points are per cent of people, with {level_text(first.record.level)} intervals. p is Holm's over "
-        "the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin is a choice of facegap's.",
+        f"source = {SOURCE}. Points are per cent of people, and the interval is the one that decided the verdict. p is Holm's "
+        "over the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin is a choice of "
+        "facegap's.",
         "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
     )
     return table_of("gaps and verdicts", VERDICTS, vendor_gaps(runs), notes=notes)
@@ -255,12 +254,6 @@ def vendor_gaps(runs: Mapping[str, Run]) -> list[VendorGap]:
     return [VendorGap(vendor, k == 0, gap) for vendor, gaps in found.items() for k, gap in enumerate(gaps)]
 
 
-def points_apart(gap: GapRow) -> str:
-    """The difference with its interval; a dash where it is not defined."""
-    estimate = gap.difference
-    return NO_NUMBER if math.isnan(estimate.low) else difference(estimate.value, estimate.low, estimate.high, 1)
-
-
 VERDICTS = (
     Column[VendorGap]("vendor", lambda row: clean(row.vendor) if row.is_first else ""),
     Column[VendorGap]("worse, better", lambda row: clean(f"{row.gap.worse.group}, {row.gap.better.group}")),
@@ -268,8 +261,9 @@ VERDICTS = (
         "wrong/people",
         lambda row: ", ".join(errors_of_trials(side.errors, side.trials) for side in (row.gap.worse, row.gap.better)),
     ),
-    Column[VendorGap]("difference", lambda row: points_apart(row.gap)),
-    Column[VendorGap]("p (Holm)", lambda row: p_value(row.gap.p_holm)),
+    Column[VendorGap]("difference", lambda row: points(row.gap.difference.value, 1)),
+    Column[VendorGap]("p (Holm)", lambda row: p_value(row.gap.p_decided)),
+    Column[VendorGap]("interval that decided", lambda row: decided_text(row.gap)),
     Column[VendorGap]("verdict", lambda row: verdict_text(row.gap)),
 )
 

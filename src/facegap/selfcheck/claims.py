@@ -92,7 +92,8 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
     return Claim(
         "No gap is found where none was planted",
         state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in alike]),
-        f"Share of worlds with a false verdict 'gap' anywhere in the family: at most {worst.false_alarm:.3f} ± "
+        f"Share of worlds with a false verdict 'gap' (or one larger than the margin) anywhere in the family: at most "
+        f"{worst.false_alarm:.3f} ± "
         f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (0.05 allowed).",
         tuple(f"{row.name}: {row.false_alarm:.3f}" for row in alike if row.false_alarm > ALPHA),
     )

@@ -15,7 +15,7 @@ from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.label_uncertainty.gaps import label_gaps
 from facegap.statistics.label_uncertainty.probabilities import drawn_classes
-from facegap.statistics.verdicts import GAP
+from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import FloatArray, IntArray
 from facegap.worlds.people import METRICS, Effect, Kind, binomial, person_chances
 from facegap.worlds.rates import covers
@@ -50,7 +50,7 @@ class LabelOutcome:
     observed       : mean of the gap that is seen
     certain        : coverage of the true gap by the interval that takes labels as certain
     informed        : likewise by the interval that is told how many labels are wrong
-    gap, gap_informed : share of worlds in which the verdict is `gap`, by each
+    gap, gap_informed : share of worlds in which the verdict is `gap` or a larger one, by each
     """
 
     setting: LabelSetting
@@ -87,7 +87,7 @@ def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcom
 def said_of(
     setting: LabelSetting, errors: FloatArray, trials: IntArray, labels: IntArray, rng: np.random.Generator
 ) -> tuple[float, bool, bool, bool, bool]:
-    """One world: the gap that is seen, whether each interval holds the true one, and whether each verdict is `gap`."""
+    """One world: the gap that is seen, whether each interval holds the true one, and whether each verdict says that there is a gap."""
     rates = rates_of_clusters(errors, trials, labels, n_cells=2)
     family = gap_family(
         GROUPS,
@@ -108,6 +108,6 @@ def said_of(
         float(plain.difference[0]),
         bool(covers(plain.difference_low, plain.difference_high, setting.gap)[0]),
         bool(covers(wide.label_difference_low, wide.label_difference_high, setting.gap)[0]),
-        bool(plain.verdict[0] == GAP),
-        bool(wide.label_verdict[0] == GAP),
+        plain.verdict[0] in GAPS_FOUND,
+        wide.verdict[0] in GAPS_FOUND,
     )

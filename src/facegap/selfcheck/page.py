@@ -23,8 +23,8 @@ from facegap.selfcheck.claims import (
 )
 from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
 from facegap.statistics.gaps import ALPHA
+from facegap.statistics.verdicts import VERDICTS
 from facegap.worlds.curves import standard_error
-from facegap.worlds.families import VERDICTS
 from facegap.worlds.layout import Claim, Section, render
 
 TITLE = "Does the auditor err?"

@@ -14,9 +14,9 @@ from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.effective import RateColumns, columns_of
-from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, GapFamily, Scale, gap_family
+from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, GapFamily, gap_family
 from facegap.statistics.group_labels import as_list, groups_of_sides, groups_of_trials, is_missing, known_groups
-from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
+from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate, Scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ def gaps(
     ('darker', 'lighter')
     >>> table = found.to_dict()
     >>> round(table["difference"][0], 3), table["verdict"][0]
-    (0.25, 'gap')
+    (0.25, 'gap larger than the margin')
     """
     errors = _errors(wrong)
     people = _subject_codes(subjects, len(errors))

@@ -1,4 +1,4 @@
-"""The two tests behind every verdict, of one family of gaps or of many families at once."""
+"""The tests behind every verdict, of one family of gaps or of many families at once, and the intervals that decided."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from scipy.special import ndtri
 
 from facegap.statistics.intervals import difference_at, difference_p
 from facegap.statistics.ratios import ratio_at, ratio_p
-from facegap.statistics.verdicts import holm
+from facegap.statistics.verdicts import BEYOND, WITHIN, holm
 from facegap.types import AnyArray, BoolArray, FloatArray
 
 Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate a, effective trials a, rate b, effective trials b
+Limits = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,16 +24,27 @@ class Judged:
     p_adjusted    : Holm's over the family
     differs       : p_adjusted <= alpha
     within_margin : the interval at level 1 - 2 alpha / m lies inside the margin
+    beyond_margin : the interval at level 1 - alpha / m, which holds for all m gaps together, lies outside the margin
     """
 
     p: FloatArray
     p_adjusted: FloatArray
     differs: BoolArray
     within_margin: BoolArray
+    beyond_margin: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Decided:
+    """The interval that decided each verdict, on the margin's scale, float64 [m] each; NaN where a gap has none."""
+
+    low: FloatArray
+    high: FloatArray
+    level: FloatArray
 
 
 def judged(sides: Sides, shared: FloatArray | float = 0.0, *, is_ratio: bool, margin: float, alpha: float) -> Judged:
-    """Both tests of every gap.
+    """The tests of every gap.
 
     sides  : float64 [..., m] each; effective trials of 0 for a rate without an interval
     shared : correlation of the two rates, [..., m] or one number; 0 where groups share no subject
@@ -43,16 +55,63 @@ def judged(sides: Sides, shared: FloatArray | float = 0.0, *, is_ratio: bool, ma
     flat = (np.ravel(sides[0]), np.ravel(sides[1]), np.ravel(sides[2]), np.ravel(sides[3]))
     correlation = shared if isinstance(shared, float) else np.ravel(np.broadcast_to(shared, shape))
     p = (ratio_p if is_ratio else difference_p)(*flat, correlation).reshape(shape)
-    adjusted = holm(p)
-    within = _inside_margin(flat, correlation, is_ratio, margin, alpha / max(shape[-1], 1))
-    return Judged(p, adjusted, adjusted <= alpha, within.reshape(shape))
+    adjusted, of_one = holm(p), alpha / max(shape[-1], 1)
+    within = inside(limits_at(flat, -ndtri(of_one), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
+    beyond = outside(limits_at(flat, -ndtri(of_one / 2), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
+    return Judged(p, adjusted, adjusted <= alpha, within.reshape(shape), beyond.reshape(shape))
 
 
-def _inside_margin(sides: Sides, shared: AnyArray | float, is_ratio: bool, margin: float, alpha: float) -> BoolArray:
-    """Whether the interval at level 1 - 2 alpha lies inside the margin: two one-sided tests at alpha each."""
-    z = float(-ndtri(alpha))
-    if is_ratio:
-        low, high = ratio_at(*sides, z, shared)
-        return np.asarray((low > 1 / margin) & (high < margin))
-    low, high = difference_at(*sides, z, shared)
-    return np.asarray((low > -margin) & (high < margin))
+def limits_at(sides: Sides, z: AnyArray | float, shared: AnyArray | float, *, is_ratio: bool) -> Limits:
+    """The interval on the margin's scale at the normal quantile z, one for all gaps or one each; arrays [m]."""
+    return (ratio_at if is_ratio else difference_at)(*sides, z, shared)
+
+
+def inside(limits: Limits, margin: float, *, is_ratio: bool) -> BoolArray:
+    """Whether an interval lies inside the margin. At level 1 - 2 alpha: two one-sided tests at alpha each."""
+    least, most = ends_of(margin, is_ratio=is_ratio)
+    return np.asarray((limits[0] > least) & (limits[1] < most))
+
+
+def outside(limits: Limits, margin: float, *, is_ratio: bool) -> BoolArray:
+    """Whether a whole interval lies outside the margin, on one side of it."""
+    least, most = ends_of(margin, is_ratio=is_ratio)
+    return np.asarray((limits[0] > most) | (limits[1] < least))
+
+
+def ends_of(margin: float, *, is_ratio: bool) -> tuple[float, float]:
+    """Where the margin ends below and above no difference."""
+    return (1 / margin, margin) if is_ratio else (-margin, margin)
+
+
+def deciding_tails(verdict: AnyArray, p: FloatArray, p_adjusted: FloatArray, alpha: float) -> FloatArray:
+    """1 less the level of the interval that decided each verdict of one family, float64 [m]; NaN where p is.
+
+    alpha / m for a gap larger than the margin, 2 alpha / m for none larger. Else the level of Holm's own step,
+    alpha p / p_adjusted: at it the interval excludes "no difference" exactly where p_adjusted <= alpha.
+    """
+    of_one = alpha / max(len(p), 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        step = np.where(p == 0, of_one, alpha * (p / p_adjusted))
+    return np.where(np.isnan(p), np.nan, np.select([verdict == BEYOND, verdict == WITHIN], [of_one, 2 * of_one], step))
+
+
+def decided(limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolArray, *, is_ratio: bool) -> Decided:
+    """The deciding intervals, from the limits at `deciding_tails`.
+
+    An interval at Holm's step ends on "no difference" where p_adjusted is alpha, up to the last bits of p and of the
+    quantile; there the test has the last word.
+    """
+    none = 1.0 if is_ratio else 0.0
+    low, high = limits
+    step = ~np.isin(verdict, (BEYOND, WITHIN))
+    excluded = (low > none) | (high < none)
+    touching, parted = step & differs & ~excluded, step & ~differs & excluded
+    above = (low + high) / 2 > none
+    low = np.where(touching & above, np.nextafter(none, np.inf), np.where(parted, np.minimum(low, none), low))
+    high = np.where(touching & ~above, np.nextafter(none, -np.inf), np.where(parted, np.maximum(high, none), high))
+    return Decided(low, high, 1 - tails)
+
+
+def z_of(tails: FloatArray) -> FloatArray:
+    """The normal quantile of a two-sided interval whose level is 1 less `tails`."""
+    return np.asarray(-ndtri(tails / 2), dtype=np.float64)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import repeat
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
-from facegap.statistics.family_tests import judged
+from facegap.statistics.family_tests import decided, deciding_tails, judged, limits_at, z_of
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import subjects_needed, verdicts
-from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Verdict
+from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Scale, Verdict
 
-Scale = Literal["difference", "ratio"]
 MINIMUM_SUBJECTS = 20
 ALPHA = 0.05
 
@@ -45,7 +44,11 @@ class GapColumns:
     p_adjusted: FloatArray
     differs: BoolArray
     within_margin: BoolArray
+    beyond_margin: BoolArray
     verdict: AnyArray
+    decided_low: FloatArray
+    decided_high: FloatArray
+    decided_level: FloatArray
     subjects_needed: FloatArray
 
 
@@ -57,7 +60,7 @@ class GapFamily:
     worst, best        : names of the groups with the highest and the lowest rate among those; "" with fewer than two
     worst_against_best : the row of `columns` between them, -1 where there is none. It marks a row and adds no test
     left_out           : names of the groups under `minimum_subjects`, in order: shown, never ranked, in no gap
-    level              : of the printed intervals. Verdicts use alpha over the family, see `gap_family`
+    level              : of the intervals of each gap by itself. Verdicts use alpha over the family, see `gap_family`
     """
 
     metric: str
@@ -79,6 +82,11 @@ class GapFamily:
     def __len__(self) -> int:
         return len(self.columns.p)
 
+    @property
+    def scale(self) -> Scale:
+        """What margin, p and verdict refer to."""
+        return "ratio" if self.is_ratio else "difference"
+
     def to_dict(self) -> dict[str, list[Any]]:
         """Columns by name, one entry per gap, as `pandas.DataFrame` takes them."""
         return {f.name: getattr(self.columns, f.name).tolist() for f in fields(GapColumns)}
@@ -92,7 +100,7 @@ class GapFamily:
         return [Gap(*row) for row in zip(*(known[name] for name in names), strict=True)]
 
 
-_OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin")
+_OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin", "scale")
 
 
 def gap_family(
@@ -125,8 +133,10 @@ def gap_family(
     scale            : what margin, p and verdict refer to
     metric, model, threshold, threshold_from, family : what the rates are of, as the rows of GAPS will say
     alpha            : false-alarm rate of the whole family. `differs` is Holm p <= alpha; `within_margin` asks the
-                       interval at level 1 - 2 alpha / m to lie inside the margin, m being the number of gaps
-    level            : of the printed intervals, each for itself
+                       interval at level 1 - 2 alpha / m to lie inside the margin, m being the number of gaps, and
+                       `beyond_margin` that at level 1 - alpha / m to lie outside it
+    level            : of the intervals of difference and ratio, each for itself. The interval that decided the verdict
+                       stands in `decided_low`, `decided_high` and `decided_level`, on the margin's scale
     minimum_subjects : groups under it are in no gap and are named in `left_out`
     correlation      : float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from
                        bootstrap replicates); None where no subject is in two groups
@@ -140,7 +150,7 @@ def gap_family(
     >>> counts = ([40, 10], [200, 200], [200, 200], [200.0, 200.0])  # errors, trials, subjects, effective trials
     >>> family = gap_family(["women", "men"], *counts, margin=0.02, scale="difference")
     >>> [str(verdict) for verdict in family.columns.verdict]
-    ['gap']
+    ['gap larger than the margin']
     """
     is_ratio = _is_ratio(metric, margin, scale)
     names = np.atleast_1d(np.asarray(groups)).astype(str)
@@ -195,6 +205,10 @@ def _columns(
     low, high = difference_at(*sides, z, shared)
     ratio_low, ratio_high = ratio_at(*sides, z, shared)
     found = judged(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
+    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    tails = deciding_tails(said, found.p, found.p_adjusted, alpha)
+    limits = limits_at(sides, z_of(tails), shared, is_ratio=is_ratio)
+    interval = decided(limits, tails, said, found.differs, is_ratio=is_ratio)
     pooled = (errors[first] + errors[second]) / np.maximum(trials[first] + trials[second], 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = rate_a / rate_b
@@ -221,7 +235,11 @@ def _columns(
         p_adjusted=found.p_adjusted,
         differs=found.differs,
         within_margin=found.within_margin,
-        verdict=verdicts(found.differs, found.within_margin),
+        beyond_margin=found.beyond_margin,
+        verdict=said,
+        decided_low=interval.low,
+        decided_high=interval.high,
+        decided_level=interval.level,
         subjects_needed=subjects_needed(
             pooled, np.maximum(cost_a, cost_b), margin, is_ratio=is_ratio, alpha=alpha / tests
         ),

@@ -1,4 +1,4 @@
-"""From p values and intervals to one of three verdicts, and to the number of subjects that would settle it."""
+"""From p values and intervals to one of four verdicts, and to the number of subjects that would settle it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from scipy.special import ndtri
 
 from facegap.types import AnyArray, BoolArray, FloatArray, Verdict
 
+BEYOND: Verdict = "gap larger than the margin"
 GAP: Verdict = "gap"
 WITHIN: Verdict = "no gap larger than the margin"
 UNKNOWN: Verdict = "not enough data"
+VERDICTS: tuple[Verdict, ...] = (BEYOND, GAP, WITHIN, UNKNOWN)
+GAPS_FOUND = (BEYOND, GAP)  # verdicts that say there is a gap
 POWER = 0.8
 
 
@@ -35,18 +38,35 @@ def holm(p: FloatArray) -> FloatArray:
     return adjusted
 
 
-def verdicts(differs: BoolArray, within_margin: BoolArray) -> AnyArray:
-    """One verdict per gap, str [m]: inside the margin first, whether or not it differs; else gap; else not enough data.
+def verdicts(*, beyond_margin: BoolArray, within_margin: BoolArray, differs: BoolArray) -> AnyArray:
+    """One verdict per gap, str [m]: larger than the margin; else inside it; else a gap; else not enough data.
 
     A gap that is inside the margin and differs from zero is real and small: reports say both.
 
     Examples
     --------
     >>> import numpy as np
-    >>> verdicts(np.array([True, False]), np.array([False, False])).tolist()
+    >>> no, yes = np.array([False]), np.array([True])
+    >>> verdicts(beyond_margin=no, within_margin=no, differs=yes).tolist()
+    ['gap']
+    """
+    return np.select([beyond_margin, within_margin, differs], [BEYOND, WITHIN, GAP], default=UNKNOWN)
+
+
+def stricter(first: AnyArray, second: AnyArray) -> AnyArray:
+    """Of two verdicts on each gap the one that claims less, str [m].
+
+    "Not enough data" claims less than any other verdict and "gap" less than "gap larger than the margin". Two that
+    contradict each other, a gap and none larger than the margin, settle nothing: not enough data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stricter(np.array([BEYOND, GAP]), np.array([GAP, WITHIN])).tolist()
     ['gap', 'not enough data']
     """
-    return np.select([within_margin, differs], [WITHIN, GAP], default=UNKNOWN)
+    both_found = np.isin(first, GAPS_FOUND) & np.isin(second, GAPS_FOUND)
+    return np.select([first == second, both_found], [first, GAP], default=UNKNOWN)
 
 
 def subjects_needed(

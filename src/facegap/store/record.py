@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from facegap.errors import RunError
 from facegap.plugins import Plugin
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
-from facegap.types import Execution
+from facegap.types import Execution, Scale
 
-VERSION = 3  # of the form of a run folder
+VERSION = 4  # of the form of a run folder
 COMPLETE, RUNNING = "complete", "running"
 OTHER_VERSION = "made by another version of facegap; make the run again"
 MOST_RANKS, MOST_DRAWS = 10_000, 10_000  # rows of a table and turns of a loop are made of them
@@ -27,6 +27,7 @@ Rank = Annotated[int, Between(1, MOST_RANKS)]
 Draws = Annotated[int, Between(2, MOST_DRAWS)]
 Seed = Annotated[int, Between(0)]
 Level = Annotated[float, Between(0.5, 0.9999)]
+Alpha = Annotated[float, Between(0.0001, 0.2)]
 
 
 # ---- what was asked for ----
@@ -46,6 +47,24 @@ class LabelsRequest:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """The gap of a metric that matters. size : above 1 on the scale of ratios, between 0 and 1 on that of differences"""
+
+    scale: Scale
+    size: float
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether groups are compared by ratio."""
+        return self.scale == "ratio"
+
+    @property
+    def is_on_scale(self) -> bool:
+        """Whether a margin of this size can be on its scale."""
+        return self.size > 1 if self.is_ratio else 0 < self.size < 1
+
+
+@dataclass(frozen=True)
 class RequestRecord:
     """What was asked for. Of an audit of images it must be the same for --resume to end with the same tables.
 
@@ -55,6 +74,8 @@ class RequestRecord:
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
     pair_lists_sha256 : of --pairs and --exclude-pairs
     labels            : None where none were joined
+    alpha             : false-alarm rate of each family of gaps
+    margins           : by metric; empty: those of the metrics
     rows, part_rows   : of the manifest, and of the parts it is worked off in, 0 where no image is opened
     cards             : of the models, by task
     versions          : of what computes
@@ -70,6 +91,8 @@ class RequestRecord:
     threshold_set_sha256: str | None = None
     pair_lists_sha256: tuple[str, ...] = ()
     labels: LabelsRequest | None = None
+    alpha: Alpha = 0.05
+    margins: Mapping[str, Margin] = field(default_factory=dict)
     rows: Count = 0
     part_rows: Count = 0
     cards: Mapping[str, Any] = field(default_factory=dict)
@@ -373,6 +396,16 @@ class RunRecord:
     cluster: tuple[str, ...] = ()
 
     @property
+    def alpha(self) -> float:
+        """The false-alarm rate of each family of gaps."""
+        return self.request.alpha
+
+    @property
+    def margins(self) -> Mapping[str, Margin]:
+        """The margins that were fixed before the data were seen, by metric; empty: those of the metrics."""
+        return self.request.margins
+
+    @property
     def operating(self) -> tuple[Operating, ...]:
         """The thresholds of comparisons; none where nothing is compared."""
         return self.comparison.operating if self.comparison else ()
@@ -450,6 +483,7 @@ def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord |
         raise RunError(f"{file}: {OTHER_VERSION}")
     if state == RUNNING:
         begun: BegunRecord = from_json(BegunRecord, rest, place)
+        require_margins(begun.request, place)
         return begun
     if state != COMPLETE:
         place.below("state").refuse(f"neither {COMPLETE} nor {RUNNING}")
@@ -460,6 +494,7 @@ def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord |
 
 def require_consistent(record: RunRecord, place: Place) -> None:
     """Raise RunError where entries that are right by themselves contradict each other."""
+    require_margins(record.request, place)
     for k, grouping in enumerate(record.groupings):
         foreign = [name for name in grouping if name not in record.manifest.labels]
         if foreign:
@@ -472,3 +507,12 @@ def require_consistent(record: RunRecord, place: Place) -> None:
         place.below("cluster").refuse(said)
     if record.identification is not None and not record.identification.ranks:
         place.below("identification").below("ranks").refuse("names no rank")
+
+
+def require_margins(request: RequestRecord, place: Place) -> None:
+    """Raise RunError for a margin that is not on its scale."""
+    for name, margin in request.margins.items():
+        if not margin.is_on_scale:
+            place.below("request").below("margins").below(name).below("size").refuse(
+                f"{margin.size:g} is no margin on the scale of a {margin.scale}"
+            )

@@ -14,7 +14,7 @@ from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import Judged, Sides, judged
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.lending import lent_trials
-from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN, verdicts
+from facegap.statistics.verdicts import GAPS_FOUND, VERDICTS, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.people import METRICS, PAIR_KINDS, Setting, setting_key
 from facegap.worlds.rates import cells_of_a_world, rates_of
@@ -27,7 +27,6 @@ NO_GAP, SMALLER, AT_MARGIN, LARGER, TWICE, MORE = PLANTED = (
     "twice the margin",
     "more than twice",
 )
-VERDICTS = (GAP, WITHIN, UNKNOWN)
 CLOSE = 1e-9
 WORLDS_AT_ONCE, NUMBERS_AT_ONCE = 500, 2_000_000
 
@@ -65,11 +64,12 @@ class Family:
 class FamilyOutcome:
     """What was said of a family in many worlds.
 
-    false_alarm : share of worlds in which two groups of one rate get `gap`; NaN where no two are planted alike
+    false_alarm : share of worlds in which two groups of one rate get `gap` or a larger one; NaN where no two are planted
+                  alike
     differs     : likewise, Holm's p at most alpha
     dishonest   : share of worlds in which a gap as large as the margin or larger gets `no gap larger than the margin`;
                   NaN where none is planted
-    found       : share of worlds in which the largest planted gap gets `gap`; NaN where none is planted
+    found       : share of worlds in which the largest planted gap gets `gap` or a larger one; NaN where none is planted
     found_any   : likewise for any gap that is planted
     confusion   : planted size -> verdict -> how often, over worlds and pairs of groups
     """
@@ -153,17 +153,18 @@ def planted_size(gaps: FloatArray, margin: float, *, is_ratio: bool) -> AnyArray
 
 def outcome_of(family: Family, found: Judged, gaps: FloatArray) -> FamilyOutcome:
     """Shares and counts of the verdicts of many worlds."""
-    said = verdicts(found.differs, found.within_margin)
+    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    is_found = np.isin(said, GAPS_FOUND)
     size = planted_size(gaps, family.used_margin, is_ratio=family.is_ratio)
     none, reaching = size == NO_GAP, ~np.isin(size, (NO_GAP, SMALLER))
     return FamilyOutcome(
         family=family,
         worlds=len(said),
-        false_alarm=share_of_worlds((said == GAP)[:, none]),
+        false_alarm=share_of_worlds(is_found[:, none]),
         differs=share_of_worlds(found.differs[:, none]),
         dishonest=share_of_worlds((said == WITHIN)[:, reaching]),
-        found=share_of_worlds((said == GAP)[:, ~none & (gaps == gaps.max(initial=0))]),
-        found_any=share_of_worlds((said == GAP)[:, ~none]),
+        found=share_of_worlds(is_found[:, ~none & (gaps == gaps.max(initial=0))]),
+        found_any=share_of_worlds(is_found[:, ~none]),
         confusion={
             str(planted): {verdict: int((said[:, size == planted] == verdict).sum()) for verdict in VERDICTS}
             for planted in PLANTED

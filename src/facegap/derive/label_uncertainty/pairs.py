@@ -46,9 +46,8 @@ class DrawnPairs:
 def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[dict[str, Any]]:
     """Rows of GAPS of 1:1 comparisons, with what drawn labels do to them where that is known."""
     drawn = drawn_pairs(run, pairs, found)
-    level, least = run.record.level, run.record.min_subjects
     rows: list[dict[str, Any]] = []
-    for entry, metric, family in verification_families(found, pairs, model, level=level, min_subjects=least):
+    for entry, metric, family in verification_families(found, pairs, model, run.record):
         again, noise = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
         if again is not None:
             noise = label_gaps(

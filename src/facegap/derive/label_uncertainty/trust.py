@@ -25,7 +25,9 @@ def trust_table(run: Run) -> pd.DataFrame:
     difference, low, high : mean over the draws, and the widened interval, see `label_gaps`
     attenuation, outer_low, outer_high : share of a gap between people of the two groups that is left at this trust, and
                  how far the gap between true groups may then reach
-    p_adjusted, verdict : under the widened interval, Holm's over the family
+    p_adjusted : under the widened interval, Holm's over the family
+    verdict    : the stricter one of that under it and that by the labels as they are
+    decided_low, decided_high, decided_level : the interval that decided it, on the scale of the margin
     The uncertainty of the measurement or of the annotators does not enter here: the table says how good the labels must
     be for a verdict to stand. Empty without such labels.
     """
@@ -68,5 +70,9 @@ def trust_rows(family: Family, column: str, trust: float, found: LabelColumns) -
             "outer_high": float(found.label_outer_high[k]),
             "p_adjusted": float(found.label_p_adjusted[k]),
             "margin": gaps.margin,
-            "verdict": str(found.label_verdict[k]),
+            "scale": gaps.scale,
+            "verdict": str(found.verdict[k]),
+            "decided_low": float(found.decided_low[k]),
+            "decided_high": float(found.decided_high[k]),
+            "decided_level": float(found.decided_level[k]),
         }

@@ -10,11 +10,9 @@ from typing import Any
 import pandas as pd
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import metric_of
 from facegap.report.rows.frames import records
 from facegap.store.run import Run
 
-ALPHA = 0.05  # of a family, as in `gap_family`
 FAMILY = ("family", "metric", "model", "threshold")
 
 
@@ -59,9 +57,9 @@ class LabelUncertainty:
     ratio: Estimate
     p: float
     p_holm: float
+    differs: bool
     attenuation: float
     outer: Estimate
-    verdict: str
 
 
 @dataclass(frozen=True)
@@ -70,8 +68,11 @@ class GapRow:
 
     threshold : NaN where there is none
     grouping  : the attributes that both groups are split by
-    p_holm    : Holm's over the family
-    differs   : whether p_holm is small enough; a gap inside the margin may differ from zero all the same
+    p, p_holm : by the labels as they are; p_holm is Holm's over the family
+    is_ratio  : whether margin, p and verdict are about the ratio
+    differs   : whether p_decided is small enough; a gap inside the margin may differ from zero all the same
+    verdict   : the only one; where labels are uncertain it counts that in
+    decided   : the interval that decided it, on the scale of the margin; decided_level: its level
     labels    : None where labels count as certain
     """
 
@@ -87,8 +88,11 @@ class GapRow:
     p: float
     p_holm: float
     margin: float
+    is_ratio: bool
     differs: bool
     verdict: str
+    decided: Estimate
+    decided_level: float
     subjects_needed: float
     labels: LabelUncertainty | None = None
 
@@ -98,19 +102,14 @@ class GapRow:
         return tuple(self.family.split(",")[0].split("*"))
 
     @property
-    def is_ratio(self) -> bool:
-        """Whether the verdict is about the ratio."""
-        return metric_of(self.metric).is_ratio
-
-    @property
     def alike(self) -> bool:
         """Whether neither group is the worse one: equal rates, or no rate at all."""
         return not self.difference.value > 0
 
     @property
-    def final_verdict(self) -> str:
-        """The verdict with the uncertainty of the labels counted in, where it is known."""
-        return self.labels.verdict if self.labels else self.verdict
+    def p_decided(self) -> float:
+        """Holm's p behind the verdict: with the uncertainty of the labels counted in, where it is known."""
+        return self.labels.p_holm if self.labels else self.p_holm
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,8 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
     """A row of GAPS, turned so that the worse group comes first."""
     turn = bool(row["difference"] < 0)
     first, second = ("b", "a") if turn else ("a", "b")
-    ratio = estimate(row, "ratio")
+    ratio, is_ratio = estimate(row, "ratio"), row["scale"] == "ratio"
+    differs = bool(row["differs"]) and (not row["label_draws"] or bool(row["label_differs"]))
     return GapRow(
         metric=str(row["metric"]),
         model=str(row["model"]),
@@ -170,8 +170,11 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
         p=float(row["p"]),
         p_holm=float(row["p_adjusted"]),
         margin=float(row["margin"]),
-        differs=bool(row["differs"]),
+        is_ratio=is_ratio,
+        differs=differs,
         verdict=str(row["verdict"]),
+        decided=decided_of(row, is_ratio=is_ratio, turn=turn),
+        decided_level=float(row["decided_level"]),
         subjects_needed=float(row["subjects_needed"]),
         labels=labels_of(row, turn=turn) if row["label_draws"] else None,
     )
@@ -186,6 +189,15 @@ def difference_of(row: Mapping[str, Any], name: str, *, turn: bool) -> Estimate:
     """A difference of `estimate`, the other way round on request."""
     found = estimate(row, name)
     return found.negated() if turn else found
+
+
+def decided_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> Estimate:
+    """The interval that decided a verdict, around the gap, the other way round on request."""
+    value = row["ratio" if is_ratio else "difference"] if "ratio" in row else math.nan
+    found = Estimate(float(value), float(row["decided_low"]), float(row["decided_high"]))
+    if not turn:
+        return found
+    return found.inverted() if is_ratio else found.negated()
 
 
 def reciprocal(value: float) -> float:
@@ -209,7 +221,7 @@ def labels_of(row: Mapping[str, Any], *, turn: bool) -> LabelUncertainty:
         ratio=ratio.inverted() if turn else ratio,
         p=float(row["label_p"]),
         p_holm=float(row["label_p_adjusted"]),
+        differs=bool(row["label_differs"]),
         attenuation=float(row["label_attenuation"]),
         outer=difference_of(row, "label_outer", turn=turn),
-        verdict=str(row["label_verdict"]),
     )

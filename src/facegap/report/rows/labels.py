@@ -9,7 +9,7 @@ from typing import Any
 
 from facegap.derive.metrics import metric_of
 from facegap.report.rows.comparisons import table
-from facegap.report.rows.gaps import Estimate, GapRow, difference_of, families, verdict_counts, widest
+from facegap.report.rows.gaps import Estimate, GapRow, decided_of, difference_of, families, verdict_counts, widest
 from facegap.store.record import LabelColumn
 from facegap.store.run import Run
 
@@ -29,6 +29,7 @@ class TrustRow:
 
     trust    : proportion of labels that are taken as they are
     outer    : how far the gap between the true groups may reach; its value is that of `difference`
+    decided  : the interval that decided the verdict, on the scale of the margin
     verdicts : how many gaps of the family get which verdict at this trust
     """
 
@@ -37,6 +38,10 @@ class TrustRow:
     attenuation: float
     outer: Estimate
     p_holm: float
+    margin: float
+    is_ratio: bool
+    decided: Estimate
+    decided_level: float
     verdict: str
     verdicts: Mapping[str, int]
 
@@ -122,6 +127,10 @@ def trust_of(family: str, rows: Sequence[Mapping[str, Any]]) -> TrustRows:
             attenuation=float(row["attenuation"]),
             outer=difference_of({"outer": row["difference"], **row}, "outer", turn=turn),
             p_holm=float(row["p_adjusted"]),
+            margin=float(row["margin"]),
+            is_ratio=row["scale"] == "ratio",
+            decided=decided_of(row, is_ratio=row["scale"] == "ratio", turn=turn),
+            decided_level=float(row["decided_level"]),
             verdict=str(row["verdict"]),
             verdicts=verdict_counts([str(other["verdict"]) for other in of_metric if other["trust"] == row["trust"]]),
         )

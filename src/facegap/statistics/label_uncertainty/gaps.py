@@ -7,6 +7,8 @@ The interval holds both, each with Rubin's total variance, and never lies inside
 as blurred as their labels. How far the gap between true groups may reach, if labels err as their probabilities say and
 independently of the model, is what the outer interval says, divided by the share that the blur leaves. "No gap larger
 than" is said only if that lies inside the margin: uncertain labels must not make it easier to find nothing.
+
+A gap has one verdict: the stricter one of that by the labels as they are and that under drawn labels.
 """
 
 from __future__ import annotations
@@ -19,12 +21,13 @@ from scipy.special import erfc, ndtr, ndtri, stdtrit
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
+from facegap.statistics.family_tests import Decided, decided, deciding_tails, ends_of, outside, z_of
 from facegap.statistics.gaps import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
-from facegap.statistics.label_uncertainty.probabilities import Rubin, attenuation, rubin
+from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
-from facegap.statistics.verdicts import UNKNOWN, holm, verdicts
+from facegap.statistics.verdicts import UNKNOWN, WITHIN, holm, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 PAIRS_AT_ONCE = 2_000  # of a large family; times the draws, that many numbers are held in memory
@@ -35,7 +38,11 @@ Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate and effect
 
 @dataclass(frozen=True, eq=False)
 class LabelColumns:
-    """The label_ fields of `Gap` as columns, one row per gap of a family, in its order."""
+    """The fields of `Gap` that uncertain labels fill or change, as columns: one row per gap of a family, in its order.
+
+    verdict, decided_low, decided_high, decided_level : of labels as they are and of drawn ones the stricter verdict, and
+    the widened interval that decided it
+    """
 
     label_draws: IntArray
     label_difference: FloatArray
@@ -46,10 +53,14 @@ class LabelColumns:
     label_ratio_high: FloatArray
     label_p: FloatArray
     label_p_adjusted: FloatArray
+    label_differs: BoolArray
     label_attenuation: FloatArray
     label_outer_low: FloatArray
     label_outer_high: FloatArray
-    label_verdict: AnyArray
+    verdict: AnyArray
+    decided_low: FloatArray
+    decided_high: FloatArray
+    decided_level: FloatArray
 
 
 def label_gaps(
@@ -86,12 +97,22 @@ def label_gaps(
     blocks = [_block(family, first[part], second[part], shared[part], labelled, drawn) for part in parts]
     difference, ratio = (_joined([block[side] for block in blocks]) for side in (0, 1))
     left = np.minimum(attenuation(confusion, first, second), 1.0)
-    judged, margin = (ratio, float(np.log(family.margin))) if family.is_ratio else (difference, family.margin)
+    judged = ratio if family.is_ratio else difference
     plain, certain = family.columns, difference.certain
     left = np.where(certain & np.isnan(left), 1.0, left)  # what does not move is not blurred
     p = np.where(certain, plain.p, judged.p)
     adjusted = holm(p)
-    inside = _inside(judged, left, margin) & plain.within_margin
+    differs = adjusted <= family.alpha
+    said = verdicts(
+        beyond_margin=outside(
+            _on_scale(judged.wide_low, judged.wide_high, family), family.margin, is_ratio=family.is_ratio
+        ),
+        within_margin=_inside(judged, left, family) & plain.within_margin,
+        differs=differs,
+    )
+    verdict = stricter(plain.verdict, np.where(np.isnan(p), UNKNOWN, said))
+    sides = _sides(labelled, first, second)
+    interval = _deciding(family, judged, sides, shared, len(drawn), left, verdict, p, adjusted)
     with np.errstate(over="ignore"):
         ratio_mean, ratio_low, ratio_high = (np.exp(column) for column in (ratio.mean, ratio.low, ratio.high))
     low = np.where(certain, plain.difference_low, np.maximum(difference.low, -1.0))
@@ -107,10 +128,14 @@ def label_gaps(
         label_ratio_high=np.where(certain, plain.ratio_high, ratio_high),
         label_p=p,
         label_p_adjusted=adjusted,
+        label_differs=differs,
         label_attenuation=left,
         label_outer_low=outer_low,
         label_outer_high=outer_high,
-        label_verdict=np.where(np.isnan(p), UNKNOWN, verdicts(adjusted <= family.alpha, inside)),
+        verdict=verdict,
+        decided_low=interval.low,
+        decided_high=interval.high,
+        decided_level=interval.level,
     )
 
 
@@ -118,9 +143,10 @@ def label_gaps(
 class _Widened:
     """Gaps on one scale (differences, or logs of ratios) with their widened intervals, [m] each.
 
-    narrow_low, narrow_high : the interval that must lie inside the margin
+    narrow_low, narrow_high : the interval that must lie inside the margin; wide_low, wide_high : that outside it
     p                       : NaN on the scale that the verdict is not on
     certain                 : every draw repeats the labels
+    own, between, freedom, stretch : what `_around` needs for an interval at another level
     """
 
     mean: FloatArray
@@ -129,7 +155,13 @@ class _Widened:
     p: FloatArray
     narrow_low: FloatArray
     narrow_high: FloatArray
+    wide_low: FloatArray
+    wide_high: FloatArray
     certain: BoolArray
+    own: FloatArray
+    between: FloatArray
+    freedom: FloatArray
+    stretch: FloatArray
 
 
 def _block(
@@ -143,21 +175,26 @@ def _block(
     """Some of the gaps of a family on both scales."""
     plain, each = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
     draws: Sides = tuple(np.stack([sides[k] for sides in each]) for k in range(4))  # type: ignore[assignment]
-    narrow = float(-ndtri(family.alpha / max(len(family), 1)))
-    quantiles = (two_sided_z(family.level), narrow)
+    of_one = family.alpha / max(len(family), 1)
+    quantiles = (two_sided_z(family.level), float(-ndtri(of_one)), float(-ndtri(of_one / 2)))
 
     def difference(sides: Sides, z: AnyArray | float) -> Limits:
         return difference_at(*sides, z, shared)
 
     def log_ratio(sides: Sides, z: AnyArray | float) -> Limits:
-        low, high = ratio_at(*sides, z, shared)
-        with np.errstate(divide="ignore"):
-            return np.log(low), np.log(high)
+        return _log_ratio(sides, z, shared)
 
     return (
         _widened(lambda sides: sides[0] - sides[2], difference, plain, draws, quantiles, needs_p=not family.is_ratio),
         _widened(_log_quotient, log_ratio, plain, draws, quantiles, needs_p=family.is_ratio),
     )
+
+
+def _log_ratio(sides: Sides, z: AnyArray | float, shared: FloatArray) -> Limits:
+    """The interval of a ratio on the log scale."""
+    low, high = ratio_at(*sides, z, shared)
+    with np.errstate(divide="ignore"):
+        return np.log(low), np.log(high)
 
 
 def _sides(rates: RateColumns, a: IntArray, b: IntArray) -> Sides:
@@ -181,12 +218,12 @@ def _widened(
     limits: Callable[[Sides, AnyArray | float], Limits],
     plain: Sides,
     draws: Sides,
-    quantiles: tuple[float, float],
+    quantiles: tuple[float, float, float],
     *,
     needs_p: bool,
 ) -> _Widened:
-    """Both intervals of every gap on one scale, and the p where the first reaches zero. draws : Sides of [M, m]"""
-    z, narrow = quantiles
+    """The intervals of every gap on one scale, and the p where one reaches zero. draws : Sides of [M, m]"""
+    z, narrow, wide = quantiles
     own = estimate(plain)
     with np.errstate(invalid="ignore", divide="ignore"):
         (low, high), (drawn_low, drawn_high) = limits(plain, z), limits(draws, z)
@@ -197,11 +234,14 @@ def _widened(
 
     def at(quantile: AnyArray | float) -> Limits:
         low, high = limits(plain, quantile)
-        wide_low, wide_high = _around(own, (low, high), found, len(draws[0]), stretch, quantile)
-        return np.where(certain, low, wide_low), np.where(certain, high, wide_high)
+        around = _around(
+            own, (low, high), found.estimate, found.between, found.freedom, len(draws[0]), stretch, quantile
+        )
+        return np.where(certain, low, around[0]), np.where(certain, high, around[1])
 
     p = np.where(np.isnan(found.estimate), np.nan, _p(at, len(own))) if needs_p else np.full(len(own), np.nan)
-    return _Widened(found.estimate, *at(z), p, *at(narrow), certain)
+    kept = (own, found.between, found.freedom, stretch)
+    return _Widened(found.estimate, *at(z), p, *at(narrow), *at(wide), certain, *kept)
 
 
 def _equal(first: FloatArray, second: FloatArray) -> BoolArray:
@@ -210,7 +250,14 @@ def _equal(first: FloatArray, second: FloatArray) -> BoolArray:
 
 
 def _around(
-    own: FloatArray, plain: Limits, found: Rubin, draws: int, stretch: FloatArray, z: AnyArray | float
+    own: FloatArray,
+    plain: Limits,
+    mean: FloatArray,
+    between: FloatArray,
+    freedom: FloatArray,
+    draws: int,
+    stretch: FloatArray,
+    z: AnyArray | float,
 ) -> Limits:
     """The interval at the normal quantile z: Rubin's arms around the gap of the labels and around the mean of the draws.
 
@@ -218,12 +265,11 @@ def _around(
     is added to their squares, and Student's t takes the place of z. NaN where the plain estimate is not finite.
     """
     below, above = plain
-    freedom = np.minimum(found.freedom, LARGEST_FREEDOM)
     with np.errstate(invalid="ignore", over="ignore"):
-        wider = -stdtrit(freedom, ndtr(-z)) / z
-        added = z**2 * (1 + 1 / draws) * found.between
+        wider = -stdtrit(np.minimum(freedom, LARGEST_FREEDOM), ndtr(-z)) / z
+        added = z**2 * (1 + 1 / draws) * between
         down, up = (np.sqrt((stretch * arm) ** 2 + added) * wider for arm in (own - below, above - own))
-        low, high = np.minimum(own, found.estimate) - down, np.maximum(own, found.estimate) + up
+        low, high = np.minimum(own, mean) - down, np.maximum(own, mean) + up
         # Rounding must not leave the widened interval inside the plain one by its last bit.
         low, high = np.minimum(low, below), np.maximum(high, above)
     defined = np.isfinite(own)  # a ratio to a rate of 0 has no centre to put arms around, on either side
@@ -249,11 +295,50 @@ def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
     return np.where(nothing_left, -1.0, np.maximum(below, -1.0)), np.where(nothing_left, 1.0, np.minimum(above, 1.0))
 
 
-def _inside(gaps: _Widened, left: FloatArray, margin: float) -> BoolArray:
+def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
     """Whether a gap lies inside the margin even if the labels blurred it down to the share `left`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = gaps.narrow_low / left, gaps.narrow_high / left
-    return np.asarray((left > 0) & (low > -margin) & (high < margin))
+    least, most = ends_of(family.margin, is_ratio=family.is_ratio)
+    if family.is_ratio:
+        least, most = float(np.log(least)), float(np.log(most))
+    return np.asarray((left > 0) & (low > least) & (high < most))
+
+
+def _deciding(
+    family: GapFamily,
+    gaps: _Widened,
+    sides: Sides,
+    shared: FloatArray,
+    draws: int,
+    left: FloatArray,
+    verdict: AnyArray,
+    p: FloatArray,
+    adjusted: FloatArray,
+) -> Decided:
+    """The widened intervals that decided the verdicts, on the margin's scale.
+
+    Where no gap is larger than the margin, what must lie inside it: the interval and the same divided by `left`.
+    """
+    tails = deciding_tails(verdict, p, adjusted, family.alpha)
+    z = z_of(tails)
+    plain = _log_ratio(sides, z, shared) if family.is_ratio else difference_at(*sides, z, shared)
+    around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, draws, gaps.stretch, z)
+    low, high = (np.where(gaps.certain, end, wide) for end, wide in zip(plain, around, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        within = verdict == WITHIN
+        low = np.where(within, np.minimum(low, low / left), low)
+        high = np.where(within, np.maximum(high, high / left), high)
+    limits = _on_scale(low, high, family)
+    return decided(limits, tails, verdict, adjusted <= family.alpha, is_ratio=family.is_ratio)
+
+
+def _on_scale(low: FloatArray, high: FloatArray, family: GapFamily) -> Limits:
+    """Limits on the scale of the margin: ratios from their logs, differences from -1 to 1."""
+    if not family.is_ratio:
+        return np.maximum(low, -1.0), np.minimum(high, 1.0)
+    with np.errstate(over="ignore"):
+        return np.exp(low), np.exp(high)
 
 
 def _joined(blocks: Sequence[_Widened]) -> _Widened:
