@@ -54,7 +54,7 @@ def test_p_is_where_the_difference_reaches_zero_and_the_ratio_one():
     assert gap_difference(56, 70, 48, 80, level=1 - row.p)[0] == pytest.approx(0, abs=1e-9)
     assert gap_ratio(56, 70, 48, 80, level=1 - row.p)[0] == pytest.approx(1)
     assert family(THREE[:2], scale="ratio").rows()[0].p == row.p
-    assert row.verdict == "gap"
+    assert row.verdict == "gap larger than the margin"  # the interval at 95% ends beyond 2 points
 
 
 def test_worst_against_best_marks_a_row_and_adds_none():
@@ -99,7 +99,7 @@ def test_a_small_true_gap_can_differ_and_still_be_within_the_margin():
 def test_false_match_rates_are_judged_by_ratio():
     rows = [("a", 1000, 1_000_000, 500), ("b", 2500, 1_000_000, 500)]
     found = family(rows, scale="ratio")
-    assert (found.margin, found.is_ratio, found.rows()[0].verdict) == (2.0, True, "gap")
+    assert (found.margin, found.is_ratio, found.rows()[0].verdict) == (2.0, True, "gap larger than the margin")
     assert family(rows).rows()[0].verdict == "no gap larger than the margin"
 
 
@@ -203,3 +203,117 @@ def test_the_minimum_counts_effective_people_and_not_heads():
     assert (len(heads), heads.left_out) == (1, ())
     people = gap_family(*counts, margin=0.02, scale="difference", effective_subjects=[20.0, 19.9])
     assert (len(people), people.left_out, people.worst) == (0, ("men",), "")
+
+
+# ---- the interval that decided ----
+
+
+def test_a_gap_larger_than_the_margin_is_decided_by_the_simultaneous_interval():
+    row = family(THREE).rows()[1]  # .8 against .089, one of three gaps
+    low, high = gap_difference(56, 70, 5, 56, level=1 - 0.05 / 3)
+    assert low > 0.02
+    assert (row.verdict, row.beyond_margin) == ("gap larger than the margin", True)
+    assert (row.decided_low, row.decided_high) == pytest.approx((low, high))
+    assert row.decided_level == pytest.approx(1 - 0.05 / 3)
+
+
+def test_a_gap_of_the_other_sign_lies_beyond_the_margin_as_well():
+    row = family([THREE[2], THREE[0]]).rows()[0]
+    assert (row.verdict, row.decided_high < -0.02) == ("gap larger than the margin", True)
+    ratio = family([("a", 1000, 1_000_000, 500), ("b", 2500, 1_000_000, 500)], scale="ratio").rows()[0]
+    assert (ratio.verdict, ratio.decided_high < 1 / 2) == ("gap larger than the margin", True)
+
+
+def test_a_gap_that_may_be_smaller_than_the_margin_is_a_gap():
+    row = family([("a", 60, 1000, 1000), ("b", 30, 1000, 1000)]).rows()[0]
+    assert (row.verdict, row.differs, row.beyond_margin, row.within_margin) == ("gap", True, False, False)
+    assert 0 < row.decided_low < 0.02
+    assert row.decided_level == pytest.approx(0.95)  # the only gap: Holm's step is alpha itself
+
+
+def test_no_gap_larger_than_the_margin_is_decided_by_two_one_sided_tests():
+    row = family([("a", 500, 10_000, 10_000), ("b", 505, 10_000, 10_000)]).rows()[0]
+    low, high = gap_difference(500, 10_000, 505, 10_000, level=0.9)
+    assert (row.decided_low, row.decided_high, row.decided_level) == pytest.approx((low, high, 0.9))
+
+
+def test_holms_second_step_is_decided_at_its_own_level():
+    rows = family([("a", 60, 1000, 1000), ("b", 30, 1000, 1000), ("c", 50, 1000, 1000)]).rows()
+    order = sorted(rows, key=lambda row: row.p)
+    assert order[0].decided_level == pytest.approx(1 - 0.05 / 3)
+    assert order[1].decided_level == pytest.approx(1 - 0.05 / 2)
+    assert order[1].verdict == "gap"  # p is 0.0217, times 2
+    assert order[1].decided_low > 0 or order[1].decided_high < 0
+    assert order[2].verdict == "not enough data"
+    assert order[2].decided_low <= 0 <= order[2].decided_high
+
+
+def test_thirteen_times_as_many_errors_are_not_within_the_margin_of_a_ratio():
+    rows = [("a", 130, 10_000, 10_000), ("b", 10, 10_000, 10_000)]  # 1.3% against 0.1%: 1.2 points apart
+    by_points, by_ratio = family(rows).rows()[0], family(rows, scale="ratio").rows()[0]
+    assert by_points.verdict == "no gap larger than the margin"
+    assert by_ratio.verdict == "gap larger than the margin"
+    assert by_ratio.ratio == pytest.approx(13)
+
+
+COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 400)).filter(lambda pair: sum(pair) >= 20)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    st.lists(COUNTS, min_size=2, max_size=5),
+    st.sampled_from(["difference", "ratio"]),
+    st.sampled_from([0.01, 0.05, 0.1]),
+    st.floats(0.1, 1),
+)
+def test_the_interval_that_decided_says_what_the_verdict_says(counts, scale, alpha, share):
+    errors, trials = np.array([e for e, _ in counts]), np.array([e + right for e, right in counts])
+    names = [f"group {k}" for k in range(len(counts))]
+    margin, none = (2.0, 1.0) if scale == "ratio" else (0.02, 0.0)
+    least, most = (1 / margin, margin) if scale == "ratio" else (-margin, margin)
+    found = gap_family(
+        names, errors, trials, trials, np.maximum(trials * share, 1.0), margin=margin, scale=scale, alpha=alpha
+    )
+    of_one = alpha / len(found)
+    for row in found.rows():
+        low, high = row.decided_low, row.decided_high
+        excludes = low > none or high < none
+        assert row.decided_level <= 1 - of_one * (1 - 1e-9)
+        if row.verdict == "gap larger than the margin":
+            assert low > most or high < least
+            assert row.decided_level == 1 - of_one
+            assert row.differs
+        elif row.verdict == "no gap larger than the margin":
+            assert least < low <= high < most
+            assert row.decided_level == 1 - 2 * of_one
+        else:
+            assert excludes == row.differs == (row.p_adjusted <= alpha)
+            assert (row.verdict == "gap") == excludes
+
+
+def test_at_p_of_alpha_exactly_the_interval_ends_beside_no_difference():
+    counts = (["a", "b"], [60, 30], [1000, 1000], [1000, 1000], [1000.0, 1000.0])
+    for scale, margin, none in (("difference", 0.5, 0.0), ("ratio", 10.0, 1.0)):
+        p = gap_family(*counts, margin=margin, scale=scale).rows()[0].p
+        row = gap_family(*counts, margin=margin, scale=scale, alpha=p).rows()[0]
+        assert (row.differs, row.within_margin) == (True, True)  # the margin is wide: nothing at Holm's step
+        narrow = gap_family(*counts, margin={0.5: 0.02, 10.0: 1.5}[margin], scale=scale, alpha=p).rows()[0]
+        assert narrow.verdict == "gap"
+        assert narrow.decided_low > none
+        assert narrow.decided_low == pytest.approx(none, abs=1e-9)
+
+
+def test_a_p_of_zero_is_decided_at_alpha_over_the_family():
+    counts = (["a", "b", "c"], [900_000, 1000, 1000], [1_000_000] * 3, [1_000_000] * 3, [1e6, 1e6, 1e6])
+    rows = gap_family(*counts, margin=0.95, scale="difference").rows()
+    assert rows[0].p == 0
+    assert rows[0].verdict == "no gap larger than the margin"
+    rows = gap_family(*counts, margin=0.899, scale="difference").rows()
+    assert (rows[0].p, rows[0].verdict) == (0, "gap")
+    assert rows[0].decided_level == 1 - 0.05 / 3
+
+
+def test_a_rate_without_an_interval_decides_nothing_and_has_no_interval():
+    row = gap_family(["a", "b"], [4, 2], [30, 30], [30, 30], [np.nan, 30.0], margin=2.0, scale="ratio").rows()[0]
+    assert row.verdict == "not enough data"
+    assert np.isnan([row.decided_low, row.decided_high, row.decided_level]).all()

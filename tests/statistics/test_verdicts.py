@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from facegap.statistics import holm, subjects_needed, verdicts
-from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
+from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN, stricter
 
 
 def test_holm_worked_by_hand():
@@ -31,9 +31,33 @@ def test_holm_agrees_with_statsmodels(p):
     assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
-def test_inside_the_margin_comes_first_then_gap_then_not_enough_data():
-    found = verdicts(np.array([True, True, False, False]), np.array([True, False, True, False]))
-    assert found.tolist() == [WITHIN, GAP, WITHIN, UNKNOWN]
+def test_beyond_comes_first_then_inside_the_margin_then_gap_then_not_enough_data():
+    found = verdicts(
+        beyond_margin=np.array([True, False, False, False, False]),
+        within_margin=np.array([False, True, True, False, False]),
+        differs=np.array([True, True, False, True, False]),
+    )
+    assert found.tolist() == [BEYOND, WITHIN, WITHIN, GAP, UNKNOWN]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (BEYOND, BEYOND, BEYOND),
+        (BEYOND, GAP, GAP),
+        (GAP, GAP, GAP),
+        (WITHIN, WITHIN, WITHIN),
+        (BEYOND, WITHIN, UNKNOWN),
+        (GAP, WITHIN, UNKNOWN),
+        (BEYOND, UNKNOWN, UNKNOWN),
+        (GAP, UNKNOWN, UNKNOWN),
+        (WITHIN, UNKNOWN, UNKNOWN),
+        (UNKNOWN, UNKNOWN, UNKNOWN),
+    ],
+)
+def test_the_stricter_of_two_verdicts_claims_less_and_a_contradiction_claims_nothing(first, second, said):
+    assert stricter(np.array([first]), np.array([second])).tolist() == [said]
+    assert stricter(np.array([second]), np.array([first])).tolist() == [said]
 
 
 def test_subjects_needed_worked_by_hand():

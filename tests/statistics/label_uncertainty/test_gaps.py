@@ -114,7 +114,7 @@ def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
     )
     family, columns = labelled(found, drawn, scale="ratio")
     assert columns.label_p[0] > family.columns.p[0]
-    assert columns.label_verdict[0] == "gap"
+    assert columns.verdict[0] == "gap larger than the margin"
 
 
 # ---- certain labels ----
@@ -130,7 +130,8 @@ def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple
     family, columns = labelled(found, [found] * 7, groups=groups, scale=scale)
     for name in PLAIN:
         assert np.array_equal(getattr(columns, f"label_{name}"), getattr(family.columns, name), equal_nan=True), name
-    assert columns.label_verdict.tolist() == family.columns.verdict.tolist()
+    for name in ("verdict", "decided_low", "decided_high", "decided_level"):
+        assert np.array_equal(getattr(columns, name), getattr(family.columns, name), equal_nan=name != "verdict"), name
 
 
 @given(st.integers(0, 2**32), st.sampled_from([(0.0, 1.0), (0.0, 0.5, 1.0), (0.02, 0.3), (0.45, 0.55)]))
@@ -175,9 +176,9 @@ def test_uncertain_labels_do_not_make_it_easier_to_find_nothing() -> None:
     drawn = [rates([2000, 2001], [20_000, 20_000]), rates([2001, 2000], [20_000, 20_000])]
     sure = labelled(found, drawn)[1]
     blurred = labelled(found, drawn, np.array([[0.6, 0.4], [0.4, 0.6]]))[1]
-    assert sure.label_verdict[0] == "no gap larger than the margin"
+    assert sure.verdict[0] == "no gap larger than the margin"
     assert blurred.label_attenuation[0] == pytest.approx(0.2)
-    assert blurred.label_verdict[0] == "not enough data"
+    assert blurred.verdict[0] == "not enough data"
 
 
 def test_the_outer_interval_is_the_widened_one_and_the_same_divided_by_what_is_left() -> None:
@@ -198,7 +199,7 @@ def test_the_outer_interval_is_the_widened_one_and_the_same_divided_by_what_is_l
 def test_labels_by_chance_can_never_show_that_there_is_no_gap() -> None:
     found = rates([0, 0], [200_000, 200_000])
     _, columns = labelled(found, [found, found], np.full((2, 2), 0.5))
-    assert columns.label_verdict[0] == "not enough data"
+    assert columns.verdict[0] == "not enough data"
     assert (columns.label_outer_low[0], columns.label_outer_high[0]) == (-1, 1)
 
 
@@ -206,7 +207,46 @@ def test_a_draw_that_empties_a_group_leaves_no_number_and_not_enough_data() -> N
     found = rates([5, 10], [30, 100])
     _, columns = labelled(found, [rates([0, 15], [0, 130]), found])
     assert np.isnan([columns.label_difference[0], columns.label_p[0]]).all()
-    assert columns.label_verdict[0] == "not enough data"
+    assert columns.verdict[0] == "not enough data"
+
+
+def test_the_stricter_verdict_is_the_verdict_and_its_widened_interval_is_that_which_decided() -> None:
+    found, drawn = rates([44, 20], [200, 200]), [rates([36, 26], [200, 200]), rates([40, 22], [200, 200])]
+    family, columns = labelled(found, drawn)
+    assert family.columns.verdict[0] == "gap larger than the margin"
+    assert columns.verdict[0] == "not enough data"
+    assert not columns.label_differs[0]
+    assert columns.decided_low[0] <= 0 <= columns.decided_high[0]
+    assert columns.decided_low[0] == pytest.approx(columns.label_difference_low[0])  # both at 95%, of the only gap
+    assert columns.decided_level[0] == pytest.approx(0.95)
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["difference", "ratio"]), st.sampled_from([0.0, 0.02, 0.1, 0.3]))
+@settings(deadline=None, max_examples=80)
+def test_no_gap_stands_beside_a_widened_interval_that_contains_no_difference(seed: int, scale: str, flipped: float) -> None:
+    rng = np.random.default_rng(seed)
+    people, groups = int(rng.integers(90, 3000)), ("a", "b", "c")
+    own = rng.integers(0, 3, people)
+    wrong = (rng.random(people) < rng.uniform(0.01, 0.4, 3)[own]).astype(np.int64)
+    drawn = [np.where(rng.random(people) < flipped, rng.integers(0, 3, people), own) for _ in range(4)]
+    confusion = np.full((3, 3), flipped / 3) + np.eye(3) * (1 - flipped)
+
+    def of(cells):
+        return rates_of_clusters(wrong, np.ones(people), cells, n_cells=3)
+
+    family, columns = labelled(of(own), [of(cells) for cells in drawn], confusion, groups=groups, scale=scale)
+    none, least, most = (1.0, 0.5, 2.0) if scale == "ratio" else (0.0, -0.02, 0.02)
+    for k, verdict in enumerate(columns.verdict):
+        low, high = columns.decided_low[k], columns.decided_high[k]
+        assert np.isnan(low) or low <= high
+        if verdict == "gap":
+            assert low > none or high < none
+        if verdict == "gap larger than the margin":
+            assert low > most or high < least
+        if verdict == "no gap larger than the margin":
+            assert least < low <= high < most
+        if verdict != "not enough data":
+            assert family.columns.verdict[k] in (verdict, "gap larger than the margin")
 
 
 def test_p_is_holms_over_the_family() -> None:
