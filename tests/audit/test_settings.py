@@ -211,3 +211,42 @@ def test_a_function_is_recorded_by_its_name_and_its_crop() -> None:
 def test_a_function_without_a_usable_crop_or_classes_is_refused(words: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         CallableModel(**{"function": len, "task": "embed", "size": (8, 8), **words})
+
+
+def test_margins_are_kept_in_one_spelling_each_metric_once() -> None:
+    assert Groups(margin="fnmr = x2.0").margin == ("fnmr=x2",)
+    assert Groups(margin=("fnmr=0.020", "fmr=x1.5", "fnmr=0.02")).margin == ("fnmr=0.02", "fmr=x1.5")
+    assert Groups(margin={"fnmr": "x2", "error_rate_all": 0.05}).margin == ("fnmr=x2", "error_rate_all=0.05")
+    assert Groups().margin == ()
+
+
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [
+        ("fnmr", "--margin 'fnmr' is not understood; give METRIC=VALUE, such as fnmr=x2"),
+        ("=x2", "is not understood"),
+        ("fnmr=two", "is not understood"),
+        ("fnmr=xnan", "is not understood"),
+        ("fnmr=x1", "--margin fnmr=x1: a ratio is above 1"),
+        ("fnmr=xinf", "a ratio is above 1"),
+        ("fnmr=2", "--margin fnmr=2: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: fnmr=x2"),
+        ("fnmr=0", "a difference is between 0 and 1"),
+        (("fnmr=x2", "fnmr=0.02"), "--margin: fnmr is given twice, as fnmr=x2 and fnmr=0.02; give one of them"),
+    ],
+)
+def test_a_margin_that_is_off_its_scale_is_refused(margin: Any, said: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        Groups(margin=margin)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3, float("nan")])
+def test_an_alpha_out_of_bounds_is_refused(alpha: float) -> None:
+    with pytest.raises(SettingError, match=r"--alpha .*: must be from 0.0001 to 0.2"):
+        Groups(alpha=alpha)
+
+
+def test_margins_and_alpha_stand_in_the_command_that_makes_a_run_again() -> None:
+    kept = recorded(AuditSettings(groups=Groups(margin=("fnmr=0.01", "fmr=x3"), alpha=0.01)))
+    assert (kept["groups"]["margin"], kept["groups"]["alpha"]) == (["fnmr=0.01", "fmr=x3"], 0.01)
+    assert differing(kept) == {"--margin": ["fnmr=0.01", "fmr=x3"], "--alpha": 0.01}

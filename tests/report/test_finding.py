@@ -127,24 +127,20 @@ def test_a_rate_without_an_interval_says_so(answered_run: tuple[Path, Run]) -> N
 @pytest.mark.parametrize(
     ("drawn", "verdict", "words"),
     [
-        (0, "", ""),
-        (200, "gap", "; label uncertainty does not change that"),
-        (
-            200,
-            "not enough data",
-            "; but with label uncertainty included, these people cannot settle whether",
-        ),
+        (0, "gap", "a gap that chance alone does not explain (p "),
+        (200, "gap", "a gap that chance alone does not explain (p "),
+        (200, "not enough data", "so few people cannot settle whether the groups differ"),
     ],
 )
-def test_a_gap_by_uncertain_labels_is_told_with_label_uncertainty(
+def test_a_gap_by_uncertain_labels_has_one_verdict_that_counts_them_in(
     answered_run: tuple[Path, Run], drawn: int, verdict: str, words: str
 ) -> None:
     run = answered_run[1]
-    gaps = run.gaps.assign(verdict="gap", differs=True, label_draws=drawn, label_verdict=verdict)
+    gaps = run.gaps.assign(verdict=verdict, differs=True, label_draws=drawn, label_p_adjusted=0.0123)
     second = headline(replace(run, gaps=gaps))[1]
-    assert "a gap that chance alone does not explain (p " in second
     assert words in second
-    assert ("label uncertainty" in second) == bool(words)
+    assert ("label uncertainty included" in second) == ("p = 0.0123" in second) == bool(drawn)
+    assert ("gap that chance" in second) + ("cannot settle" in second) == 1
 
 
 def test_a_tone_that_was_measured_is_not_told_as_if_it_were_the_persons(tmp_path: Path, make_answered: Any) -> None:

@@ -39,9 +39,13 @@ GAP: dict[str, Any] = {
     "p": 0.01,
     "p_adjusted": 0.01,
     "margin": 2.0,
+    "scale": "ratio",
     "differs": True,
     "within_margin": False,
     "verdict": "gap",
+    "decided_low": 0.1,
+    "decided_high": 0.8,
+    "decided_level": 0.98,
     "subjects_needed": 100.0,
     "label_draws": 0,
 }
@@ -82,9 +86,9 @@ def test_gaps_name_their_threshold_and_its_source(towns_run: Run) -> None:
     assert "Threshold 0.9900: given." in table.notes
 
 
-def test_the_gap_table_says_that_its_intervals_are_each_for_itself_and_p_is_not(towns_run: Run) -> None:
+def test_the_gap_table_says_what_its_intervals_decided_and_by_which_margins(towns_run: Run) -> None:
     assert (
-        "Brackets are 95% intervals, each of one gap by itself; p is Holm's over all pairs"
+        "The interval is the one that decided the verdict, at the level beside it, which allows for all pairs of the family"
         in gap_table(towns_run).notes[0]
     )
 
@@ -96,7 +100,7 @@ def line(**changed: Any) -> tuple[str, ...]:
 
 
 def test_the_worse_group_stands_first_whichever_was_a() -> None:
-    assert line()[3:7] == ("Bonn against Ayr", "3.00 points [1.00, 5.00]", "4.00 [2.00, 10.00]", "4/100 against 1/100")
+    assert line()[3:7] == ("Bonn against Ayr", "3.00 points", "4.00", "4/100 against 1/100")
 
 
 @pytest.mark.parametrize("difference", [0.0, math.nan])
@@ -105,15 +109,17 @@ def test_among_equals_or_without_rates_nobody_is_worst(difference: float) -> Non
 
 
 def test_a_ratio_to_nothing_is_infinite_and_turns_around() -> None:
-    assert line(ratio=0.0, ratio_low=0.0, ratio_high=0.5)[5] == "∞ [2.00, ∞]"
-    assert line(ratio=math.nan, ratio_low=math.nan, ratio_high=math.nan)[5] == "– [–, –]"
+    without_end = line(ratio=0.0, decided_low=0.0, decided_high=0.8)
+    assert (without_end[5], without_end[8]) == ("∞", "ratio [1.25, ∞], 98%")
+    nothing = line(ratio=math.nan, decided_low=math.nan, decided_high=math.nan, decided_level=math.nan)
+    assert (nothing[5], nothing[8]) == ("–", "–")
 
 
 def test_a_difference_is_in_points_and_its_margin_too() -> None:
-    within = {"metric": "fnmr", "margin": 0.02, "verdict": "no gap larger than the margin"}
-    assert line(**within)[8] == "no gap larger than 2 points, though not zero"
-    assert line(**within, differs=False)[8] == "no gap larger than 2 points"
-    assert line(verdict="no gap larger than the margin", differs=False)[8] == "no gap larger than a ratio of 2"
+    within = {"metric": "fnmr", "scale": "difference", "margin": 0.02, "verdict": "no gap larger than the margin"}
+    assert line(**within)[9] == "no gap larger than 2 points, though not zero"
+    assert line(**within, differs=False)[9] == "no gap larger than 2 points"
+    assert line(verdict="no gap larger than the margin", differs=False)[9] == "no gap larger than a ratio of 2"
 
 
 def test_page_and_terminal_write_the_same_rows(towns_run: Run) -> None:

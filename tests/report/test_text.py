@@ -7,11 +7,15 @@ import sys
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facegap.report.text import (
     HIDDEN,
     NO_XML,
     clean,
+    deciding_end,
+    deciding_interval,
     difference,
     interval,
     level_text,
@@ -90,6 +94,7 @@ def test_a_verdict_names_its_margin_and_admits_a_small_difference() -> None:
     within = "no gap larger than the margin"
     assert verdict(within, 0.02, is_ratio=False, differs=False) == "no gap larger than 2 points"
     assert verdict(within, 2.0, is_ratio=True, differs=True) == "no gap larger than a ratio of 2, though not zero"
+    assert verdict("gap larger than the margin", 2.0, is_ratio=True, differs=True) == "gap larger than a ratio of 2"
     assert verdict("gap", 2.0, is_ratio=True, differs=True) == "gap"
     assert verdict("not enough data", 2.0, is_ratio=True, differs=False) == "not enough data"
     assert margin(0.005, is_ratio=False) == "0.5 points"
@@ -113,3 +118,32 @@ def test_a_p_value_is_never_0() -> None:
 )
 def test_a_threshold_keeps_its_digits_whatever_the_scale_of_the_scores(value: float, text: str) -> None:
     assert score(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "is_ratio", "shown"),
+    [
+        (0.0123, 0.0456, False, "[1.23, 4.56] points, 99.17%"),
+        (0.0000001, 0.0456, False, "[1e-05, 4.56] points, 99.17%"),
+        (0.020004, 0.0456, False, "[2.0004, 4.56] points, 99.17%"),
+        (-0.0456, -0.0199996, False, "[-4.56, -1.99996] points, 99.17%"),
+        (1.0004, 3.0, True, "ratio [1.0004, 3.00], 99.17%"),
+        (2.003, math.inf, True, "ratio [2.003, ∞], 99.17%"),
+        (0.2, 0.9996, True, "ratio [0.20, 0.9996], 99.17%"),
+        (1.0, 1.5, True, "ratio [1.00, 1.50], 99.17%"),
+        (0.0, 0.0456, False, "[0.00, 4.56] points, 99.17%"),
+        (math.nan, math.nan, True, "–"),
+    ],
+)
+def test_no_end_of_a_deciding_interval_is_rounded_onto_no_difference_or_onto_the_margin(
+    low: float, high: float, is_ratio: bool, shown: str
+) -> None:
+    size = 2.0 if is_ratio else 0.02
+    assert deciding_interval(low, high, 1 - 0.05 / 6, size, is_ratio=is_ratio) == shown
+
+
+@given(st.floats(0.01, 100), st.sampled_from([1.0, 2.0, 0.5]))
+def test_a_ratio_beside_an_edge_is_printed_on_its_own_side_of_it(value: float, edge: float) -> None:
+    for ratio in (value, edge * (1 + 1e-9 * value), math.nextafter(edge, math.inf), math.nextafter(edge, 0)):
+        printed = float(deciding_end(ratio, 2.0, is_ratio=True))
+        assert (printed > edge, printed < edge) == (ratio > edge, ratio < edge)

@@ -25,7 +25,7 @@ strengths = 0.1
 FAMILY = (
     '[[families]]\nname = "f"\nkind = "impostor"\nrates = [0.1, 0.2]\nsubjects = [30, 40]\nimages = 1\nstrength = 0.1\n'
 )
-POWER = '[[power]]\nkind = "genuine"\nrate = 0.1\ngaps = [0.1]\nsubjects = 20\nimages = 2\n'
+POWER = '[[power]]\nkind = "genuine"\nrate = 0.1\ngaps = [2.0]\nsubjects = 20\nimages = 2\n'
 SEARCH = "[[search]]\ngallery = 50\nsubjects = 10\nfpir = 0.1\nfnir = 0.1\n"
 LABELS = '[[labels]]\nkind = "classification"\nsubjects = 20\nimages = 1\nrate = 0.1\ngap = 0.1\nflipped = [0, 0.1]\n'
 

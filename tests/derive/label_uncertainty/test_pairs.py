@@ -81,7 +81,7 @@ def test_label_uncertainty_widens_comparisons_and_blurs_false_refusals_by_a_know
     assert (gaps["label_difference_high"] >= gaps["difference_high"]).all()
     assert gaps.loc["fnmr", "label_attenuation"] == pytest.approx(0.8)
     assert np.isnan(gaps.loc["fmr", "label_attenuation"])
-    assert (gaps.loc[["fmr", "gfar"], "label_verdict"] != "no gap larger than the margin").all()
+    assert (gaps.loc[["fmr", "gfar"], "verdict"] != "no gap larger than the margin").all()
 
 
 def test_more_images_than_are_counted_again_leave_the_columns_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,8 +35,12 @@ GAP: dict[str, Any] = {
     "p": 0.01,
     "p_adjusted": 0.03,
     "margin": 2.0,
+    "scale": "ratio",
     "differs": True,
     "verdict": "gap",
+    "decided_low": 0.125,
+    "decided_high": 0.8,
+    "decided_level": 0.98,
     "subjects_needed": 100.0,
     "label_draws": 0,
 }
@@ -50,10 +54,11 @@ LABELS = {
     "label_ratio_high": 1.0,
     "label_p": 0.1,
     "label_p_adjusted": 0.2,
+    "label_differs": False,
     "label_attenuation": 0.8,
     "label_outer_low": -0.07,
     "label_outer_high": 0.02,
-    "label_verdict": "not enough data",
+    "verdict": "not enough data",
 }
 
 
@@ -65,6 +70,7 @@ def test_the_worse_group_comes_first_with_everything_turned_round() -> None:
     assert row.difference == Estimate(0.04, 0.0, 0.05)
     assert math.copysign(1.0, row.difference.low) == 1.0  # -0.0 would be printed with its sign
     assert row.ratio == Estimate(5.0, 2.0, math.inf)
+    assert (row.decided, row.decided_level) == (Estimate(5.0, 1.25, 8.0), 0.98)
     assert (row.grouping, row.is_ratio, row.alike) == (("town", "gender"), True, False)
 
 
@@ -72,6 +78,12 @@ def test_a_gap_that_already_has_the_worse_group_first_stays_as_it_is() -> None:
     row = gap_row(GAP | {"difference": 0.04, "difference_low": -0.01, "difference_high": 0.09})
     assert (row.worse.group, row.difference) == ("Ayr", Estimate(0.04, -0.01, 0.09))
     assert row.ratio == Estimate(0.2, 0.0, 0.5)
+    assert row.decided == Estimate(0.2, 0.125, 0.8)
+
+
+def test_an_interval_of_differences_that_decided_turns_round_with_its_gap() -> None:
+    row = gap_row(GAP | {"scale": "difference", "margin": 0.02, "decided_low": -0.06, "decided_high": -0.01})
+    assert (row.is_ratio, row.decided) == (False, Estimate(0.04, 0.01, 0.06))
 
 
 @pytest.mark.parametrize("difference", [0.0, math.nan])
@@ -85,8 +97,8 @@ def test_uncertain_labels_turn_round_with_their_gap_and_decide_the_verdict() -> 
     assert row.labels.difference == Estimate(0.03, -0.01, 0.06)
     assert row.labels.ratio == Estimate(2.0, 1.0, 4.0)
     assert (row.labels.outer.low, row.labels.outer.high) == (-0.02, 0.07)
-    assert (row.verdict, row.final_verdict) == ("gap", "not enough data")
-    assert gap_row(GAP).final_verdict == "gap"
+    assert (row.verdict, row.differs, row.p_decided) == ("not enough data", False, 0.2)
+    assert (gap_row(GAP).verdict, gap_row(GAP).differs, gap_row(GAP).p_decided) == ("gap", True, 0.03)
 
 
 def test_the_widest_gap_stands_for_its_family_and_verdicts_are_counted() -> None:

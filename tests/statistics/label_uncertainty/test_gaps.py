@@ -249,6 +249,20 @@ def test_no_gap_stands_beside_a_widened_interval_that_contains_no_difference(see
             assert family.columns.verdict[k] in (verdict, "gap larger than the margin")
 
 
+def test_a_ratio_inside_the_margin_that_labels_may_have_blurred_from_outside_it_settles_nothing() -> None:
+    found = rates([2000, 1500], [100_000, 100_000])  # 1.33, as 2 against 1 with half of the second group mislabelled
+    drawn = [rates([2000, 1501], [100_000, 100_000]), rates([2001, 1500], [100_000, 100_000])]
+    sure = labelled(found, drawn, scale="ratio")[1]
+    blurred = labelled(found, drawn, np.array([[1.0, 0.0], [0.5, 0.5]]), scale="ratio")[1]
+    slightly = labelled(found, drawn, np.array([[1.0, 0.0], [0.2, 0.8]]), scale="ratio")[1]
+    assert sure.verdict[0] == "no gap larger than the margin"
+    assert blurred.verdict[0] == "not enough data"  # by drawn labels a gap, by the labels none larger than the margin
+    assert slightly.verdict[0] == "no gap larger than the margin"
+    low, high = np.log(sure.decided_low[0]), sure.decided_high[0]
+    assert slightly.decided_low[0] == pytest.approx(np.exp(low))
+    assert slightly.decided_high[0] == pytest.approx(0.8 * high / (1 - 0.2 * high))
+
+
 def test_p_is_holms_over_the_family() -> None:
     groups = ("a", "b", "c")
     found = rates([40, 20, 60], [200, 200, 200])

@@ -100,6 +100,8 @@ def label_gaps(
     judged = ratio if family.is_ratio else difference
     plain, certain = family.columns, difference.certain
     left = np.where(certain & np.isnan(left), 1.0, left)  # what does not move is not blurred
+    # People of a third group among both blur a ratio by more than they blur the difference, by how much is not known.
+    share = np.where(certain | (len(groups) == 2), left, np.nan) if family.is_ratio else left
     p = np.where(certain, plain.p, judged.p)
     adjusted = holm(p)
     differs = adjusted <= family.alpha
@@ -107,12 +109,12 @@ def label_gaps(
         beyond_margin=outside(
             _on_scale(judged.wide_low, judged.wide_high, family), family.margin, is_ratio=family.is_ratio
         ),
-        within_margin=_inside(judged, left, family) & plain.within_margin,
+        within_margin=_inside(judged, share, family) & plain.within_margin,
         differs=differs,
     )
     verdict = stricter(plain.verdict, np.where(np.isnan(p), UNKNOWN, said))
     sides = _sides(labelled, first, second)
-    interval = _deciding(family, judged, sides, shared, len(drawn), left, verdict, p, adjusted)
+    interval = _deciding(family, judged, sides, shared, len(drawn), share, verdict, p, adjusted)
     with np.errstate(over="ignore"):
         ratio_mean, ratio_low, ratio_high = (np.exp(column) for column in (ratio.mean, ratio.low, ratio.high))
     low = np.where(certain, plain.difference_low, np.maximum(difference.low, -1.0))
@@ -297,12 +299,32 @@ def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
 
 def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
     """Whether a gap lies inside the margin even if the labels blurred it down to the share `left`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = gaps.narrow_low / left, gaps.narrow_high / left
+    low, high = _unblurred(gaps.narrow_low, gaps.narrow_high, left, is_ratio=family.is_ratio)
     least, most = ends_of(family.margin, is_ratio=family.is_ratio)
     if family.is_ratio:
         least, most = float(np.log(least)), float(np.log(most))
     return np.asarray((left > 0) & (low > least) & (high < most))
+
+
+def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio: bool) -> Limits:
+    """How far a gap between true groups may reach of which the labels left the share `left` of the difference.
+
+    low, high : of differences, or of logs of ratios
+    Note      : of two groups whose labels leave the share s of their difference, a ratio r > 1 comes from at most
+                s r / (1 - r (1 - s)), which is so where only the group with fewer errors is blurred
+    """
+    if not is_ratio:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return low / left, high / left
+
+    def farthest(size: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            blurred = np.exp(size)
+            kept = 1 - blurred * (1 - left)
+            return np.where(left >= 1, size, np.where(kept > 0, np.log(left * blurred / kept), np.inf))
+
+    below, above = farthest(np.abs(low)), farthest(np.abs(high))
+    return np.where(low < 0, -below, below), np.where(high < 0, -above, above)
 
 
 def _deciding(
@@ -318,17 +340,17 @@ def _deciding(
 ) -> Decided:
     """The widened intervals that decided the verdicts, on the margin's scale.
 
-    Where no gap is larger than the margin, what must lie inside it: the interval and the same divided by `left`.
+    Where no gap is larger than the margin, what must lie inside it: the interval and how far a gap between true groups
+    may then reach.
     """
     tails = deciding_tails(verdict, p, adjusted, family.alpha)
     z = z_of(tails)
     plain = _log_ratio(sides, z, shared) if family.is_ratio else difference_at(*sides, z, shared)
     around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, draws, gaps.stretch, z)
     low, high = (np.where(gaps.certain, end, wide) for end, wide in zip(plain, around, strict=True))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        within = verdict == WITHIN
-        low = np.where(within, np.minimum(low, low / left), low)
-        high = np.where(within, np.maximum(high, high / left), high)
+    far_low, far_high = _unblurred(low, high, left, is_ratio=family.is_ratio)
+    within = verdict == WITHIN
+    low, high = np.where(within, np.minimum(low, far_low), low), np.where(within, np.maximum(high, far_high), high)
     limits = _on_scale(low, high, family)
     return decided(limits, tails, verdict, adjusted <= family.alpha, is_ratio=family.is_ratio)
 
