@@ -511,3 +511,43 @@ def test_the_command_for_a_file_of_predictions_prints_its_rates(
     assert run_command(monkeypatch, "audit-predictions", vendor, manifest, "--out", out, "--by", "gender") == 0
     assert "no answer" in capsys.readouterr().out
     assert run_command(monkeypatch, "recheck", out) == 0
+
+
+# ---- margins and alpha ----
+
+
+def test_the_auditors_margins_and_alpha_are_recorded_and_judge_every_family(tmp_path: Path) -> None:
+    rows = [(f"{k}.jpg", f"p{k}", "female" if k < 60 else "male") for k in range(120)]
+    wrong = {f"{k}.jpg" for k in (*range(30), *range(60, 66))}  # 30 of 60 women, 6 of 60 men
+    manifest = "image,subject,gender\n" + "".join(f"{','.join(row)}\n" for row in rows)
+    other = {"female": "male", "male": "female"}
+    predictions = "image,prediction\n" + "".join(
+        f"{image},{other[gender] if image in wrong else gender}\n" for image, _, gender in rows
+    )
+    files = write(tmp_path, predictions, manifest)
+    plain = audit_predictions(*files)
+    own = audit_predictions(
+        *files, groups={"margin": ["error_rate_all=x1.5", "error_rate_answered=0.6"], "alpha": 0.01}, out=tmp_path / "run"
+    )
+    (before,), (after,) = (
+        run.gaps[run.gaps["metric"] == "error_rate_all"].to_dict("records") for run in (plain, own)
+    )
+    assert (before["scale"], before["margin"], before["verdict"]) == ("difference", 0.02, "gap larger than the margin")
+    assert (after["scale"], after["margin"], after["verdict"]) == ("ratio", 1.5, "gap larger than the margin")
+    assert before["decided_level"] == pytest.approx(0.95)
+    assert after["decided_level"] == pytest.approx(0.99)
+    assert (after["p"], after["decided_low"] > 1.5) == (pytest.approx(after["p_adjusted"]), True)
+    (answered,) = own.gaps[own.gaps["metric"] == "error_rate_answered"].to_dict("records")
+    assert (answered["scale"], answered["margin"]) == ("difference", 0.6)
+    assert answered["verdict"] == "no gap larger than the margin"  # 40 points, and different from 0 all the same
+    assert answered["differs"]
+    stated = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["request"]
+    assert (stated["alpha"], stated["settings"]["groups"]["alpha"]) == (0.01, 0.01)
+    assert stated["margins"]["error_rate_all"] == {"scale": "ratio", "size": 1.5}
+    assert stated["margins"]["fnmr"] == {"scale": "ratio", "size": 2.0}
+    assert recheck(tmp_path / "run") == []
+
+
+def test_a_margin_of_an_unknown_metric_stops_the_audit(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="--margin fnrm=x2: no metric is named 'fnrm'; did you mean 'fnmr'"):
+        audit_predictions(*write(tmp_path), groups={"margin": "fnrm=x2"})

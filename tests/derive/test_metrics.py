@@ -22,6 +22,7 @@ from facegap.derive.metrics import (
     metric_of,
 )
 from facegap.errors import RunError
+from facegap.statistics.gaps import gap_family
 
 REQUIRED = [field.name for field in fields(Metric) if field.default is MISSING]
 
@@ -70,7 +71,9 @@ def test_the_table_is_in_the_order_of_rates_csv_and_each_stands_under_its_name()
 
 
 def test_rates_that_span_orders_of_magnitude_are_compared_by_ratio() -> None:
-    assert {name for name, metric in METRICS.items() if metric.is_ratio} == {"fmr", "gfar", "fpir"}
+    assert {name for name, metric in METRICS.items() if metric.is_ratio} == {
+        *("fmr", "gfar", "fpir", "fnmr", "fnir", "gfrr", "fta")
+    }
     assert {metric.margin for metric in METRICS.values() if metric.is_ratio} == {2.0}
     assert {metric.margin for metric in METRICS.values() if not metric.is_ratio} == {0.02}
 
@@ -94,3 +97,21 @@ def test_a_metric_that_is_not_known_is_an_error_that_says_what_to_do() -> None:
     assert metric_of("fnmr") is FNMR
     with pytest.raises(RunError, match=r"metric 'blurred\\x1b' is not known; install the package"):
         metric_of("blurred\x1b")
+
+
+def test_thirteen_times_as_many_false_rejections_are_not_within_the_margin() -> None:
+    fnmr = metric_of("fnmr")  # 1.3% against 0.1%: less than two points apart
+    family = gap_family(
+        ["women", "men"],
+        [130, 10],
+        [10_000, 10_000],
+        [10_000, 10_000],
+        [10_000.0, 10_000.0],
+        margin=fnmr.margin,
+        scale=fnmr.scale,
+        metric=fnmr.name,
+    )
+    (gap,) = family.rows()
+    assert gap.ratio == pytest.approx(13)
+    assert (gap.scale, gap.margin, gap.verdict) == ("ratio", 2.0, "gap larger than the margin")
+    assert gap.decided_low > 2

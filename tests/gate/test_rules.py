@@ -120,8 +120,12 @@ def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tel
     unequal: Path, tmp_path: Path
 ) -> None:
     verdict = '[[verdict]]\nmetric = "error_rate_all"\nby = "{}"\nforbid = {}\n'
-    assert states(unequal, tmp_path, verdict.format("gender", '["gap"]')) == ["broken"]
     run = read_run(unequal)
+    of_gender = run.gaps[(run.gaps["family"] == "gender") & (run.gaps["metric"] == "error_rate_all")]["verdict"].iloc[0]
+    assert of_gender == "gap larger than the margin"  # who forbids a gap forbids a larger one
+    assert states(unequal, tmp_path, verdict.format("gender", '["gap"]')) == ["broken"]
+    assert states(unequal, tmp_path, verdict.format("gender", '["gap larger than the margin"]')) == ["broken"]
+    assert states(unequal, tmp_path, verdict.format("gender", '["no gap larger than the margin"]')) == ["holds"]
     of_town = run.gaps[(run.gaps["family"] == "town") & (run.gaps["metric"] == "error_rate_all")]["verdict"].iloc[0]
     assert of_town == "not enough data"
     assert states(unequal, tmp_path, verdict.format("town", '["gap"]')) == ["cannot tell"]

@@ -18,6 +18,7 @@ from facegap.store.record import (
     ComparisonRecord,
     IdentificationRecord,
     ListedPairsRecord,
+    Margin,
     ManifestRecord,
     Operating,
     RequestRecord,
@@ -78,7 +79,13 @@ def records(draw: Any) -> RunRecord:
     if searched is not None and not searched.ranks:
         searched = replace(searched, ranks=(1,))
     manifest = replace(record.manifest, labels=labels)
-    return replace(record, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1])
+    request = with_margins_on_scale(record.request)
+    return replace(record, request=request, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1])
+
+
+def with_margins_on_scale(request: RequestRecord) -> RequestRecord:
+    """The request without the margins that no metric can have."""
+    return replace(request, margins={name: margin for name, margin in request.margins.items() if margin.is_on_scale})
 
 
 def stated(**changes: Any) -> dict[str, Any]:
@@ -109,17 +116,17 @@ def test_every_record_comes_back_as_it_was(record: RunRecord) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(values_of(BegunRecord))
+@given(values_of(BegunRecord).map(lambda begun: replace(begun, request=with_margins_on_scale(begun.request))))
 def test_every_record_of_a_run_under_way_comes_back_as_it_was(record: BegunRecord) -> None:
     assert parse_record(json.dumps(record.to_json(), allow_nan=False), FILE) == record
 
 
-def test_a_written_record_is_read_again_and_says_version_3_and_complete(tmp_path: Path) -> None:
+def test_a_written_record_is_read_again_and_says_version_4_and_complete(tmp_path: Path) -> None:
     write_record(tmp_path, full())
     assert read_record(tmp_path) == full()
     written = json.loads((tmp_path / "run.json").read_text("utf-8"))
     assert list(written)[:3] == ["version", "state", "request"]
-    assert (written["version"], written["state"]) == (3, "complete")
+    assert (written["version"], written["state"]) == (4, "complete")
 
 
 def test_what_a_run_does_not_have_is_written_as_null_or_empty() -> None:
@@ -148,10 +155,42 @@ def test_a_run_under_way_is_read_where_it_is_resumed_and_nowhere_else(tmp_path: 
         RunRecord.from_json(begun.to_json(), FILE)
 
 
+# ---- margins and alpha ----
+
+
+def test_margins_and_alpha_are_of_the_request_and_so_there_before_any_model_runs(tmp_path: Path) -> None:
+    request = RequestRecord("images", {}, "ab", alpha=0.01, margins={"fnmr": Margin("difference", 0.01)})
+    write_record(tmp_path, BegunRecord(request))
+    written = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    assert (written["state"], written["request"]["alpha"]) == ("running", 0.01)
+    assert written["request"]["margins"] == {"fnmr": {"scale": "difference", "size": 0.01}}
+    record = made_record(request=request)
+    assert (record.alpha, dict(record.margins)) == (0.01, {"fnmr": Margin("difference", 0.01)})
+
+
+@pytest.mark.parametrize(
+    ("margin", "said"),
+    [
+        ({"scale": "ratio", "size": 1}, "key request.margins.fnmr.size: 1 is no margin on the scale of a ratio"),
+        ({"scale": "difference", "size": 2}, "key request.margins.fnmr.size: 2 is no margin on the scale of a difference"),
+        ({"scale": "difference", "size": 0}, "key request.margins.fnmr.size: 0 is no margin"),
+        ({"scale": "odds", "size": 2}, "key request.margins.fnmr.scale"),
+        ({"scale": "ratio"}, "key request.margins.fnmr"),
+    ],
+)
+def test_a_margin_that_no_metric_can_have_is_refused(margin: dict[str, Any], said: str) -> None:
+    for record in (made_record(), BegunRecord(RequestRecord("images", {}, None))):
+        written = record.to_json()
+        written["request"]["margins"] = {"fnmr": margin}
+        with pytest.raises(RunError) as caught:
+            record_from_json(written, FILE)
+        assert said in str(caught.value)
+
+
 # ---- strictness ----
 
 
-@pytest.mark.parametrize("version", [None, 1, 2, 4, "3", True, [3]])
+@pytest.mark.parametrize("version", [None, 1, 2, 3, 5, "4", True, [4]])
 def test_another_version_is_one_sentence_with_the_cure(version: Any) -> None:
     with pytest.raises(RunError) as caught:
         RunRecord.from_json(stated(version=version), FILE)
