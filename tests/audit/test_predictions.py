@@ -527,11 +527,11 @@ def test_the_auditors_margins_and_alpha_are_recorded_and_judge_every_family(tmp_
     files = write(tmp_path, predictions, manifest)
     plain = audit_predictions(*files)
     own = audit_predictions(
-        *files, groups={"margin": ["error_rate_all=x1.5", "error_rate_answered=0.6"], "alpha": 0.01}, out=tmp_path / "run"
+        *files,
+        groups={"margin": ["error_rate_all=x1.5", "error_rate_answered=0.6"], "alpha": 0.01},
+        out=tmp_path / "run",
     )
-    (before,), (after,) = (
-        run.gaps[run.gaps["metric"] == "error_rate_all"].to_dict("records") for run in (plain, own)
-    )
+    (before,), (after,) = (run.gaps[run.gaps["metric"] == "error_rate_all"].to_dict("records") for run in (plain, own))
     assert (before["scale"], before["margin"], before["verdict"]) == ("difference", 0.02, "gap larger than the margin")
     assert (after["scale"], after["margin"], after["verdict"]) == ("ratio", 1.5, "gap larger than the margin")
     assert before["decided_level"] == pytest.approx(0.95)

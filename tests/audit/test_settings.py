@@ -229,7 +229,10 @@ def test_margins_are_kept_in_one_spelling_each_metric_once() -> None:
         ("fnmr=xnan", "is not understood"),
         ("fnmr=x1", "--margin fnmr=x1: a ratio is above 1"),
         ("fnmr=xinf", "a ratio is above 1"),
-        ("fnmr=2", "--margin fnmr=2: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: fnmr=x2"),
+        (
+            "fnmr=2",
+            "--margin fnmr=2: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: fnmr=x2",
+        ),
         ("fnmr=0", "a difference is between 0 and 1"),
         (("fnmr=x2", "fnmr=0.02"), "--margin: fnmr is given twice, as fnmr=x2 and fnmr=0.02; give one of them"),
     ],

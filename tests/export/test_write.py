@@ -211,7 +211,13 @@ def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
     def gap(metric: str, difference: float) -> GapRow:
         side, none = Side("a", 0, 0, 0), Estimate(math.nan, math.nan, math.nan)
         size = Estimate(difference, 0.0, 1.0)
-        return GapRow(metric, "m", 0.5, "", "town", side, side, size, none, 0.1, 0.1, 0.02, False, "gap", math.nan)
+        return GapRow(
+            *(metric, "m", 0.5, "", "town", side, side, size, none, 0.1, 0.1, 0.02, False, False),
+            verdict="gap",
+            decided=none,
+            decided_level=math.nan,
+            subjects_needed=math.nan,
+        )
 
     found = widest_first([[gap("fnmr", value) for value in (0.1, 0.3, math.nan, 0.2)], [gap("fmr", 0.001)]])
     assert [row.difference.value for row in found][:4] == [0.3, 0.001, 0.2, 0.1]

@@ -21,7 +21,7 @@ from facegap.plan.power import (
     shared_correlation,
     shares_found,
 )
-from facegap.statistics.verdicts import GAP, verdicts
+from facegap.statistics.verdicts import GAPS_FOUND, verdicts
 from facegap.worlds.families import judge_rates, pairs_of
 from facegap.worlds.people import Setting, impostor_errors, subject_errors
 
@@ -30,7 +30,7 @@ def family(sort, groups, rate, strength, *, is_ratio):
     people = tuple(People(f"g{k}", np.asarray(trials)) for k, trials in enumerate(groups))
     metric = "fmr" if is_ratio else "error_rate_all"
     return OwnFamily(
-        metric, "kind", np.nan, "", sort, people, 1, 1, rate, strength, is_ratio, 2.0 if is_ratio else 0.02
+        metric, "kind", np.nan, "", sort, people, 1, 1, rate, strength, is_ratio, 2.0 if is_ratio else 0.02, 0.05
     )
 
 
@@ -94,7 +94,9 @@ def test_pairs_judged_again_are_as_if_all_were():
     shares, found_any = shares_found(planted, raised, judged_worlds(planted, base, first, second), 1, first, second)
     value, effective = (np.stack([one[side] for one in raised], axis=1) for side in (0, 1))
     whole = judge_rates(value, effective, first, second, is_ratio=False, margin=0.02)
-    said = verdicts(whole.differs, whole.within_margin) == GAP
+    said = np.isin(
+        verdicts(beyond_margin=whole.beyond_margin, within_margin=whole.within_margin, differs=whole.differs), GAPS_FOUND
+    )
     assert shares == pytest.approx(said.mean(axis=0))
     assert found_any == said[:, [0, 2]].any(axis=1).mean()
 

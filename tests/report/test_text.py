@@ -144,6 +144,6 @@ def test_no_end_of_a_deciding_interval_is_rounded_onto_no_difference_or_onto_the
 
 @given(st.floats(0.01, 100), st.sampled_from([1.0, 2.0, 0.5]))
 def test_a_ratio_beside_an_edge_is_printed_on_its_own_side_of_it(value: float, edge: float) -> None:
-    for ratio in (value, edge * (1 + 1e-9 * value), math.nextafter(edge, math.inf), math.nextafter(edge, 0)):
-        printed = float(deciding_end(ratio, 2.0, is_ratio=True))
-        assert (printed > edge, printed < edge) == (ratio > edge, ratio < edge)
+    for near in (value, edge * (1 + 1e-9 * value), math.nextafter(edge, math.inf), math.nextafter(edge, 0)):
+        printed = float(deciding_end(near, 2.0, is_ratio=True))
+        assert (printed > edge, printed < edge) == (near > edge, near < edge)

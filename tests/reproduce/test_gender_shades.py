@@ -133,10 +133,13 @@ def test_the_end_is_every_gap_of_every_vendor_with_its_verdict(found: Reproducti
     assert [row[0] for row in last.rows if row[0]] == list(PRINTED)
     assert len(last.rows) == 3 * (1 + 1 + 6)
     rows = {(row[1], row[2]): row for row in last.rows}
-    assert rows["female, male", "61/567, 19/703"][5] == "gap"
+    assert rows["female, male", "61/567, 19/703"][6] == "gap larger than 2 points"
     # Newcombe by hand: 61/567 in [8.47, 13.58], 19/703 in [1.74, 4.18]; 8.06 - 2.72 and 8.06 + 2.99.
-    assert rows["female, male", "61/567, 19/703"][3] == "8.1 points [5.3, 11.0]"
-    assert rows["lighter male, darker male", "3/385, 2/318"][5] == "not enough data"
+    assert rows["female, male", "61/567, 19/703"][3] == "8.1 points"
+    decided = rows["female, male", "61/567, 19/703"][5]  # the only pair of its family, so at 95%
+    assert decided.endswith(" points, 95%")
+    assert [float(end) for end in decided[1:].split("]")[0].split(", ")] == pytest.approx([5.34, 11.04], abs=0.01)
+    assert rows["lighter male, darker male", "3/385, 2/318"][6] == "not enough data"
 
 
 def test_the_worse_group_is_named_first(found: Reproduction) -> None:
@@ -157,13 +160,15 @@ def test_a_gap_without_trials_is_dashes_not_zero(found: Reproduction) -> None:
             difference_low=float("nan"),
             difference_high=float("nan"),
             p_adjusted=float("nan"),
+            decided_low=float("nan"),
+            decided_high=float("nan"),
             verdict="not enough data",
             differs=False,
             within_margin=False,
         )
     )
     (row,) = verdicts_table({"IBM": replace(run, gaps=gap)}).rows
-    assert row[2:] == ("115/567, 0/0", "–", "–", "not enough data")
+    assert row[2:] == ("115/567, 0/0", "–", "–", "–", "not enough data")
 
 
 def test_tables_fit_120_columns_but_for_the_first_one(found: Reproduction) -> None:

@@ -18,8 +18,8 @@ from facegap.store.record import (
     ComparisonRecord,
     IdentificationRecord,
     ListedPairsRecord,
-    Margin,
     ManifestRecord,
+    Margin,
     Operating,
     RequestRecord,
     RunRecord,
@@ -172,7 +172,10 @@ def test_margins_and_alpha_are_of_the_request_and_so_there_before_any_model_runs
     ("margin", "said"),
     [
         ({"scale": "ratio", "size": 1}, "key request.margins.fnmr.size: 1 is no margin on the scale of a ratio"),
-        ({"scale": "difference", "size": 2}, "key request.margins.fnmr.size: 2 is no margin on the scale of a difference"),
+        (
+            {"scale": "difference", "size": 2},
+            "key request.margins.fnmr.size: 2 is no margin on the scale of a difference",
+        ),
         ({"scale": "difference", "size": 0}, "key request.margins.fnmr.size: 0 is no margin"),
         ({"scale": "odds", "size": 2}, "key request.margins.fnmr.scale"),
         ({"scale": "ratio"}, "key request.margins.fnmr"),

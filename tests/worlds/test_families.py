@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import power_proportions_2indep
 
 from facegap.statistics import gap_difference, gap_family
 from facegap.statistics.lending import lent_trials
-from facegap.statistics.verdicts import GAP, UNKNOWN, WITHIN
+from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN
 from facegap.worlds.families import (
     AT_MARGIN,
     MORE,
@@ -79,6 +79,7 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
         ).columns
         assert many.p_adjusted[world] == pytest.approx(one.p_adjusted, nan_ok=True)
         assert np.array_equal(many.within_margin[world], one.within_margin)
+        assert np.array_equal(many.beyond_margin[world], one.beyond_margin)
 
 
 def test_shares_of_an_obvious_family():
@@ -86,7 +87,7 @@ def test_shares_of_an_obvious_family():
     found = judge(family, 300, 0)
     assert (found.found, found.found_any, found.dishonest) == (1.0, 1.0, 0.0)
     assert found.false_alarm < 0.06
-    assert found.confusion[MORE] == {GAP: 600, WITHIN: 0, UNKNOWN: 0}
+    assert found.confusion[MORE] == {BEYOND: 600, GAP: 0, WITHIN: 0, UNKNOWN: 0}
     assert sum(found.confusion[NO_GAP].values()) == 300
 
 
@@ -124,8 +125,8 @@ def test_a_raised_family_is_a_ratio_for_false_matches_and_a_difference_else():
 
 
 def test_confusions_add_up():
-    once = {NO_GAP: {GAP: 1, WITHIN: 2, UNKNOWN: 3}}
-    assert merged([once, once, {TWICE: {GAP: 5, WITHIN: 0, UNKNOWN: 0}}]) == {
-        NO_GAP: {GAP: 2, WITHIN: 4, UNKNOWN: 6},
-        TWICE: {GAP: 5, WITHIN: 0, UNKNOWN: 0},
+    once = {NO_GAP: {BEYOND: 4, GAP: 1, WITHIN: 2, UNKNOWN: 3}}
+    assert merged([once, once, {TWICE: {BEYOND: 0, GAP: 5, WITHIN: 0, UNKNOWN: 0}}]) == {
+        NO_GAP: {BEYOND: 8, GAP: 2, WITHIN: 4, UNKNOWN: 6},
+        TWICE: {BEYOND: 0, GAP: 5, WITHIN: 0, UNKNOWN: 0},
     }

@@ -49,7 +49,10 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
 def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
-    alarm = f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds ({power.family.alpha:g} allowed)."
+    alarm = (
+        f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
+        f"({power.family.alpha:g} allowed)."
+    )
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
 
 

@@ -223,7 +223,9 @@ def test_the_stricter_verdict_is_the_verdict_and_its_widened_interval_is_that_wh
 
 @given(st.integers(0, 2**32), st.sampled_from(["difference", "ratio"]), st.sampled_from([0.0, 0.02, 0.1, 0.3]))
 @settings(deadline=None, max_examples=80)
-def test_no_gap_stands_beside_a_widened_interval_that_contains_no_difference(seed: int, scale: str, flipped: float) -> None:
+def test_no_gap_stands_beside_a_widened_interval_that_contains_no_difference(
+    seed: int, scale: str, flipped: float
+) -> None:
     rng = np.random.default_rng(seed)
     people, groups = int(rng.integers(90, 3000)), ("a", "b", "c")
     own = rng.integers(0, 3, people)
