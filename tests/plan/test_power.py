@@ -95,7 +95,8 @@ def test_pairs_judged_again_are_as_if_all_were():
     value, effective = (np.stack([one[side] for one in raised], axis=1) for side in (0, 1))
     whole = judge_rates(value, effective, first, second, is_ratio=False, margin=0.02)
     said = np.isin(
-        verdicts(beyond_margin=whole.beyond_margin, within_margin=whole.within_margin, differs=whole.differs), GAPS_FOUND
+        verdicts(beyond_margin=whole.beyond_margin, within_margin=whole.within_margin, differs=whole.differs),
+        GAPS_FOUND,
     )
     assert shares == pytest.approx(said.mean(axis=0))
     assert found_any == said[:, [0, 2]].any(axis=1).mean()

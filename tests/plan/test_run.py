@@ -126,11 +126,12 @@ def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
 
 def test_gaps_between_comparisons_are_found_more_often_the_larger_they_are(comparisons):
     powers, _ = simulated_power(comparisons, worlds=30, workers=1)
-    assert all(power.found[0, -1] > power.found[0, 0] for power in powers)
+    planted = [power.found[0][~np.isnan(power.found[0])] for power in powers]  # ten times 18% cannot be planted
+    assert all(len(found) >= 3 and found[-1] > found[0] for found in planted)
     assert len(own_tables(powers)) == 2
 
 
 def test_many_groups_get_fewer_worlds(comparisons):
     family = own_families(comparisons)[0][0]
     assert worlds_for(family) == 500
-    assert worlds_for(type(family)(**{**vars(family), "groups": family.groups * 20})) == 125
+    assert worlds_for(type(family)(**{**vars(family), "groups": family.groups * 20})) == 166  # six rates for each of 40

@@ -114,7 +114,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
             HEAD + FAMILY.replace("[30, 40]", "20000").replace("images = 1", "images = 9"),
             "key subjects: give fewer, .*false matches a world",
         ),
-        (HEAD + POWER.replace("[0.1]", "[0.89]"), "key gaps: give a gap that leaves the raised rate under 0.95"),
+        (HEAD + POWER.replace("[2.0]", "[9.6]"), "key gaps: give a gap that leaves the raised rate under 0.95"),
         (HEAD + POWER + "groups = 1\n", r"key groups: give a whole number from 2 to 40 \(it is 1\)"),
         (
             HEAD + SEARCH.replace("fpir = 0.1", "fpir = 0"),

@@ -80,7 +80,9 @@ def records(draw: Any) -> RunRecord:
         searched = replace(searched, ranks=(1,))
     manifest = replace(record.manifest, labels=labels)
     request = with_margins_on_scale(record.request)
-    return replace(record, request=request, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1])
+    return replace(
+        record, request=request, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1]
+    )
 
 
 def with_margins_on_scale(request: RequestRecord) -> RequestRecord:

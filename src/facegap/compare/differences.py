@@ -20,7 +20,6 @@ from facegap.compare.resampling import Measured, of_comparisons, of_images
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
-from facegap.derive.margins import margin_of
 from facegap.derive.metrics import PAIR_METRICS, metric_of
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
@@ -94,7 +93,8 @@ class Entry:
 def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
     """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs.
 
-    Gaps are compared on the scale of the first run's margins, and told apart at its alpha.
+    Everything is told apart at the alpha of the first run. Gaps of false matches are compared by ratio and all others by
+    difference, whatever their margin: no margin is judged here, and the ratio to a rate without errors does not change.
     """
     record = runs.runs[0].record
     sides: list[dict[str, Any]] = []
@@ -110,7 +110,7 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             for place, entries in found:
                 drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
                 paired += paired_rows(place, entries, drawn, level)
-                is_ratio = margin_of(record, place.metric).is_ratio
+                is_ratio = metric_of(place.metric).is_impostor
                 changes += change_rows(place, entries, drawn, level, is_ratio=is_ratio) if grouping else []
     return Compared(
         pd.DataFrame(sides),

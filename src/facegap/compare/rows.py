@@ -82,7 +82,7 @@ class ChangeRow:
 
     group_a            : the group that is worse in the first run
     threshold          : of the first run; NaN where there is none
-    is_ratio           : whether gaps are ratios, as the margin of the first run is
+    is_ratio           : whether gaps are ratios, as those of false matches are
     gap_first, gap_other : differences, or ratios where `is_ratio`
     change             : other less first, or over first where `is_ratio`
     """

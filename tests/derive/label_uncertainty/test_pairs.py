@@ -24,7 +24,7 @@ PLAIN = (
     "ratio_high",
     "p",
     "p_adjusted",
-    "verdict",
+    "differs",
 )
 PEOPLE = 60
 

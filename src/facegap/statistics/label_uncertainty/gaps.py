@@ -204,7 +204,9 @@ def _sides(rates: RateColumns, a: IntArray, b: IntArray) -> Sides:
     value, kept = rates.value, np.union1d(a, b)
     effective = np.nan_to_num(rates.effective_trials)
     effective[kept] = np.nan_to_num(
-        lent_trials(rates.errors[kept], rates.trials[kept], rates.effective_subjects[kept], rates.effective_trials[kept])
+        lent_trials(
+            rates.errors[kept], rates.trials[kept], rates.effective_subjects[kept], rates.effective_trials[kept]
+        )
     )
     return value[a], effective[a], value[b], effective[b]
 
