@@ -65,6 +65,8 @@ def test_the_difference_is_that_of_the_worse_group_whichever_was_a(answered_run:
         difference=-run.gaps["difference"],
         difference_low=-run.gaps["difference_high"],
         difference_high=-run.gaps["difference_low"],
+        decided_low=-run.gaps["decided_high"],
+        decided_high=-run.gaps["decided_low"],
     )
     assert headline(replace(run, gaps=turned))[1] == headline(run)[1]
 
