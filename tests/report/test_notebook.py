@@ -176,8 +176,10 @@ def test_the_view_of_a_notebook_formats_the_same_rows_as_the_terminal(compared_r
     for shown, printed in zip(notebook.rows, terminal.rows, strict=False):
         cells = dict(zip(terminal.columns, printed, strict=True))
         assert shown[1] == cells["worst against best"]
-        assert shown[3] == (cells["ratio"] if "FMR" in shown[0] or "GFAR" in shown[0] else cells["difference"])
-        assert shown[4:] == (cells["p (Holm)"], cells["verdict"])
+        ratios = ("FMR", "GFAR", "FNMR", "GFRR", "FTA")
+        by_ratio = any(name in shown[0] for name in ratios)
+        assert shown[3] == (f"ratio {cells['ratio']}" if by_ratio else cells["difference"])
+        assert shown[4:] == (cells["p (Holm)"], cells["interval that decided"], cells["verdict"])
 
 
 def test_hostile_labels_are_text_in_a_notebook(hostile_run: Stored) -> None:
