@@ -176,6 +176,7 @@ def gap_of(a: str, b: str, value: float, low: float, high: float, metric: str = 
         "group_a": a,
         "group_b": b,
         "metric": metric,
+        "scale": "ratio" if metric == "fmr" else "difference",
         scale: value,
         f"{scale}_low": low,
         f"{scale}_high": high,
