@@ -198,7 +198,7 @@ def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apa
     logarithmic, floor = log_axis(rows, "fmr")
     assert logarithmic
     assert floor == pytest.approx(0.002)  # the lowest end above 0, less a third
-    assert log_axis(rows, "fnmr") == (False, 0.0)
+    assert log_axis(rows, "error_rate_all") == (False, 0.0)
     assert log_axis(rows[:1], "fmr") == (False, 0.0)
     assert log_axis(rows[2:], "fmr") == (False, 0.0)
 

@@ -238,11 +238,11 @@ def test_no_gap_larger_than_the_margin_is_decided_by_two_one_sided_tests():
 
 
 def test_holms_second_step_is_decided_at_its_own_level():
-    rows = family([("a", 60, 1000, 1000), ("b", 30, 1000, 1000), ("c", 50, 1000, 1000)]).rows()
+    rows = family([("a", 60, 1000, 1000), ("b", 30, 1000, 1000), ("c", 52, 1000, 1000)]).rows()
     order = sorted(rows, key=lambda row: row.p)
     assert order[0].decided_level == pytest.approx(1 - 0.05 / 3)
     assert order[1].decided_level == pytest.approx(1 - 0.05 / 2)
-    assert order[1].verdict == "gap"  # p is 0.0217, times 2
+    assert order[1].verdict == "gap"  # its p times 2 is below 0.05
     assert order[1].decided_low > 0 or order[1].decided_high < 0
     assert order[2].verdict == "not enough data"
     assert order[2].decided_low <= 0 <= order[2].decided_high

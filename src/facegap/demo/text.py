@@ -59,20 +59,20 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
     for metric in METRICS:
         rows.append((ASKED[metric].capitalize(), *[""] * (2 * len(versions))))
         for gender, tone in CELLS:
-            line = [f"  {tone} {gender}"]
+            line = [f" {tone} {gender}"]
             for version in versions:
                 row = rate_row(found.runs[version], metric, gender, tone)
                 true = truth_of(found, version, metric, f"{tone} {gender}")
                 line += [f"{percent(row['value'], 1)} {interval(row['low'], row['high'], 1)}", percent(true, 1)]
             rows.append(tuple(line))
-        line = [f"  {compared(metric)}"]
+        line = [f" {compared(metric)}"]
         for version in versions:
             gap = gap_row(found.runs[version], metric)
             line += [effect_text(gap), in_unit(metric, true_effect(found, version, metric))]
         rows.append(tuple(line))
         gaps = [row_of_gap(gap_row(found.runs[version], metric)) for version in versions]
-        rows.append(("  verdict", *(text for gap in gaps for text in (verdict_text(gap), ""))))
-        rows.append(("  interval that decided it", *(text for gap in gaps for text in (decided_text(gap), ""))))
+        rows.append((" verdict", *(text for gap in gaps for text in (verdict_text(gap), ""))))
+        rows.append((" interval that decided it", *(text for gap in gaps for text in (decided_text(gap), ""))))
     title = "both versions, side by side" if len(versions) > 1 else f"{versions[0]}, beside the truth"
     return TextTable(title, tuple(columns), tuple(rows), notes=notes(found))
 
