@@ -40,7 +40,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rows = [run_job(job, 0) for job in jobs]
     study = Study(HOSTILE, HOSTILE, "0" * 64, jobs)
     people = (People(HOSTILE, np.full(20, 2)), People("b" * 300, np.full(20, 2)), People("c", np.full(20, 2)))
-    own = OwnFamily("error_rate_all", HOSTILE, np.nan, "", "singles", people, 3, 120, 0.1, 0.1, False, 0.02, 0.05, (HOSTILE,))
+    own = OwnFamily(
+        "error_rate_all", HOSTILE, np.nan, "", "singles", people, 3, 120, 0.1, 0.1, False, 0.02, 0.05, (HOSTILE,)
+    )
     folder = tmp_path_factory.mktemp("pages")
     texts = {
         "worlds": selfcheck_page(study, rows, claims_of(rows), seed=0),
