@@ -198,4 +198,9 @@ def tally(verdicts: Mapping[str, int]) -> str:
         WITHIN: "show none larger than the margin",
         UNDECIDED: "cannot be told from the data",
     }
-    return ", ".join(f"{verdicts[verdict]} {said}" for verdict, said in words.items() if verdicts.get(verdict))
+    one = {plural: plural.replace("show ", "shows ") for plural in words.values()}
+    return ", ".join(
+        f"{verdicts[verdict]} {one[said] if verdicts[verdict] == 1 else said}"
+        for verdict, said in words.items()
+        if verdicts.get(verdict)
+    )
