@@ -16,7 +16,7 @@ from facegap.plugins import Plugin
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
 from facegap.types import Execution, Scale
 
-VERSION = 4  # of the form of a run folder
+VERSION = 3  # of the form of a run folder
 COMPLETE, RUNNING = "complete", "running"
 OTHER_VERSION = "made by another version of facegap; make the run again"
 MOST_RANKS, MOST_DRAWS = 10_000, 10_000  # rows of a table and turns of a loop are made of them
