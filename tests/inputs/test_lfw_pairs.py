@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,16 @@ def test_a_list_that_is_cut_off_or_edited_is_refused_with_its_line(tmp_path: Pat
 def test_a_list_of_pairs_is_named_where_scores_are_wanted(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"a list of pairs as LFW publishes it; it has no scores.*--pairs"):
         read_scores(listed(tmp_path, TWO_FOLDS))
+
+
+def test_a_pipe_is_never_opened_and_a_line_without_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_lfw(tmp_path / "pipe")
+    assert not is_lfw(listed(tmp_path, "1" * 200_000))
+
+
+@pytest.mark.parametrize("number", ["\u00b2", "\u0663", "9" * 5000])
+def test_digits_that_are_no_picture_number_are_refused_by_line(tmp_path: Path, number: str) -> None:
+    assert not is_lfw(listed(tmp_path, f"{number}\nAnn\t1\t2\n"))
+    with pytest.raises(TableError, match="line 3"):
+        read_lfw(listed(tmp_path, f"1\t1\nAnn\t1\t2\nAnn\t{number}\tBo\t1\n"))

@@ -7,14 +7,18 @@ Ann_Lee/Ann_Lee_0004.jpg. Source: README of Huang, Ramesh, Berg and Learned-Mill
 
 from __future__ import annotations
 
+import re
+import stat
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from facegap.errors import TableError
 
 MOST_PAIRS = 10_000_000
 MOST_FOLDS = 1_000
+MAX_BYTES = 512 * 2**20
+HEAD_BYTES = 64 * 1024  # the first two lines lie within these
+NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -39,20 +43,23 @@ def picture_stem(person: str, number: int) -> str:
 def is_lfw(path: Path) -> bool:
     """Whether a file begins as these lists do: one or two whole numbers, then a line of one person with two pictures."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            lines = [line[:1000].split() for line in islice(file, 2)]
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
+            return False
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return False
+    lines = [line.split() for line in head.splitlines()[:2]]
     if len(lines) < 2:
         return False
     first, second = lines
     return (
         len(first) in (1, 2)
-        and all(cell.isascii() and cell.isdigit() for cell in first)
+        and all(NUMBER.fullmatch(cell) for cell in first)
         and len(second) in (3, 4)
         and not any("," in cell for cell in second)
-        and second[1].isdigit()
-        and second[-1].isdigit()
+        and NUMBER.fullmatch(second[1]) is not None
+        and NUMBER.fullmatch(second[-1]) is not None
     )
 
 
@@ -63,6 +70,8 @@ def read_lfw(path: Path) -> list[LfwPair]:
     ------
     TableError : a malformed line, or another number of pairs than the first line says, naming the line
     """
+    if path.stat().st_size > MAX_BYTES:
+        raise TableError(f"{path.name}: LFW's list of pairs is larger than {MAX_BYTES:,} bytes")
     with path.open(encoding="utf-8", errors="replace") as file:
         header = next(file).split()
         folds, each = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
@@ -91,7 +100,7 @@ def pair_of(name: str, line: int, cells: list[str]) -> LfwPair:
     """One line as a pair; TableError with its number where it is none."""
     if len(cells) == 3:
         cells = [cells[0], cells[1], cells[0], cells[2]]
-    if len(cells) != 4 or not (cells[1].isdigit() and cells[3].isdigit()):
+    if len(cells) != 4 or not (NUMBER.fullmatch(cells[1]) and NUMBER.fullmatch(cells[3])):
         raise TableError(
             f"{name} line {line}: LFW's lists have 'person 1 2' or 'person 1 person 2'; found {len(cells)} cells"
         )
