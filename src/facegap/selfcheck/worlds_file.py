@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -62,7 +63,7 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     return Study(said.title, source or path.name, hashlib.sha256(content).hexdigest(), tuple(jobs))
 
 
-class Entry(Table):
+class Entry(Table, ABC):
     """One table of a file: what varies in it is crossed, and every combination is a setting."""
 
     worlds: OwnWorlds = None
@@ -74,9 +75,9 @@ class Entry(Table):
                 raise ValueError(f"more than {MAX_JOBS} settings; shorten a list")
         return self
 
+    @abstractmethod
     def settings(self) -> Iterator[Spec]:
         """The settings of the entry; a ValueError names the key that does not go with the others."""
-        raise NotImplementedError
 
 
 class CoverageEntry(Entry):
