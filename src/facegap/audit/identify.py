@@ -22,7 +22,7 @@ from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
 
 LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
-NOBODY = np.int64(-1)  # the person of a probe of whom nobody can be the mate
+NOBODY = np.int64(-1)  # the person of a probe that has no mate
 
 
 @dataclass(frozen=True)

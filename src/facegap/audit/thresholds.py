@@ -133,12 +133,12 @@ def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -
 
 
 def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
-    """Who the subjects of --threshold-on are; those who are judged too, by their names, make it in-sample in part."""
+    """Who the subjects of --threshold-on are; those who are evaluated too, by name, make it in-sample in part."""
     names = people.unique()
     known = int(np.isin(names, judged.unique()).sum())
     if not known:
         return f"{len(names)} other subjects (--threshold-on)"
-    return f"{len(names)} subjects of --threshold-on, {known} of whom are judged too, by their names (partly IN-SAMPLE)"
+    return f"{len(names)} subjects of --threshold-on, {known} of them evaluated too, by name (partly IN-SAMPLE)"
 
 
 def operating_points(basis: Basis, settings: Verify) -> list[Operating]:
