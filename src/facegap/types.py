@@ -18,7 +18,9 @@ BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 
 Device = Literal["cpu", "cuda"]
-Verdict = Literal["gap larger than the margin", "gap", "no gap larger than the margin", "not enough data"]
+Verdict = Literal[
+    "gap larger than the margin", "gap", "no gap larger than the margin", "not enough data", "exploratory"
+]
 Scale = Literal["difference", "ratio"]
 
 ANY = "any"  # the value of an attribute that a group is not split by; refused as a label in manifests
@@ -91,9 +93,14 @@ class Gap:
     """One difference between two named groups, for one metric at one threshold; a row of GAPS.
 
     threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
-    p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over `family`.
+    primary says whether the gap is of the primary family of the run, which was named before the data were seen. Its gaps
+    are tested together, whatever their metric, and get a verdict. Those of other families are exploratory: that word
+    stands in place of a verdict.
+    p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over the primary family, or of
+    an exploratory gap over the gaps of its own `family`, metric, model and threshold.
     scale is that of the margin, of p and of the interval that decided the verdict (decided_low, decided_high at level
-    decided_level). `differs`, `within_margin` and `beyond_margin` take the labels as certain.
+    decided_level; of an exploratory gap the interval of Holm's own step, which contains no difference where p_adjusted is
+    above alpha). `differs`, `within_margin` and `beyond_margin` take the labels as certain.
     subjects_needed is per group, for 80% power to detect the margin.
 
     The label_ fields say what uncertainty about the labels of a group does to the gap (statistics/label_uncertainty). Where it
@@ -116,6 +123,7 @@ class Gap:
     threshold: float
     threshold_from: str
     family: str
+    primary: bool
     group_a: str
     group_b: str
     errors_a: int

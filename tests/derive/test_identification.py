@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.derive.gaps import Looked
 from facegap.derive.identification import (
     cmc_table,
     gallery_in_words,
@@ -187,11 +188,15 @@ def test_without_trials_a_rate_is_nan_and_not_zero() -> None:
         assert math.isnan(row["low"])
 
 
+def rows_of(looked: list[Looked]) -> list[Gap]:
+    return [gap for one in looked for gap in one.gaps.rows()]
+
+
 def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() -> None:
     run, searched = world()
     run = replace(run, record=replace(run.record, min_subjects=1))  # searches of three people, unequally many
-    gaps = search_gaps(run, searched)
-    assert [(gap["family"], gap["metric"]) for gap in gaps if gap["metric"] == "fnir"] == [
+    gaps = rows_of(search_gaps(run, searched))
+    assert [(gap.family, gap.metric) for gap in gaps if gap.metric == "fnir"] == [
         ("gender, rank 1", "fnir"),
         ("gender, rank 2", "fnir"),
         ("gender, rank 1", "fnir"),
@@ -200,13 +205,11 @@ def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() ->
         ("gender, rank 2", "fnir"),
     ]
     assert all(
-        (gap["group_a"], gap["group_b"], gap["margin"]) == ("female", "male", 2.0)
-        for gap in gaps
-        if gap["metric"] == "fnir"
+        (gap.group_a, gap.group_b, gap.margin) == ("female", "male", 2.0) for gap in gaps if gap.metric == "fnir"
     )
     run = replace(run, record=replace(run.record, min_subjects=1))
-    alarms = [gap for gap in search_gaps(run, searched) if gap["metric"] == "fpir"]
-    assert [(gap["family"], gap["margin"], gap["errors_a"], gap["trials_b"]) for gap in alarms] == [
+    alarms = [gap for gap in rows_of(search_gaps(run, searched)) if gap.metric == "fpir"]
+    assert [(gap.family, gap.margin, gap.errors_a, gap.trials_b) for gap in alarms] == [
         ("gender", 2.0, 1, 1),
         ("gender", 2.0, 0, 1),
     ]

@@ -212,7 +212,7 @@ def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
         side, none = Side("a", 0, 0, 0), Estimate(math.nan, math.nan, math.nan)
         size = Estimate(difference, 0.0, 1.0)
         return GapRow(
-            *(metric, "m", 0.5, "", "town", side, side, size, none, 0.1, 0.1, 0.02, False, False),
+            *(metric, "m", 0.5, "", "town", True, side, side, size, none, 0.1, 0.1, 0.02, False, False),
             verdict="gap",
             decided=none,
             decided_level=math.nan,

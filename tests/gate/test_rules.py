@@ -126,10 +126,24 @@ def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tel
     assert states(unequal, tmp_path, verdict.format("gender", '["gap"]')) == ["broken"]
     assert states(unequal, tmp_path, verdict.format("gender", '["gap larger than the margin"]')) == ["broken"]
     assert states(unequal, tmp_path, verdict.format("gender", '["no gap larger than the margin"]')) == ["holds"]
-    of_town = run.gaps[(run.gaps["family"] == "town") & (run.gaps["metric"] == "error_rate_all")]["verdict"].iloc[0]
-    assert of_town == "not enough data"
-    assert states(unequal, tmp_path, verdict.format("town", '["gap"]')) == ["cannot tell"]
-    assert states(unequal, tmp_path, verdict.format("town", '["gap", "not enough data"]')) == ["broken"]
+    alike = audited(tmp_path, wrong_women=4)
+    assert read_run(alike).gaps.query("primary")["verdict"].tolist() == ["not enough data"]
+    assert states(alike, tmp_path, verdict.format("gender", '["gap"]')) == ["cannot tell"]
+    assert states(alike, tmp_path, verdict.format("gender", '["gap", "not enough data"]')) == ["broken"]
+
+
+def test_a_rule_on_the_verdict_of_an_exploratory_gap_is_an_error_with_its_cure(unequal: Path, tmp_path: Path) -> None:
+    of_town = '[[verdict]]\nmetric = "error_rate_all"\nby = "town"\nforbid = ["gap"]\n'
+    with pytest.raises(
+        TableError, match=r"policy\.toml.*1 of the 1 gaps it is about are exploratory.*\[\[gap\]\].*plan"
+    ):
+        states(unequal, tmp_path, of_town)
+    everywhere = '[[verdict]]\nmetric = "error_rate_all"\nforbid = ["gap"]\n'
+    with pytest.raises(TableError, match='1 of the 2 gaps.* by = "gender"'):
+        states(unequal, tmp_path, everywhere)
+    assert states(unequal, tmp_path, '[[gap]]\nmetric = "error_rate_all"\nby = "town"\nmax_difference = 0.5\n') == [
+        "holds"
+    ]
 
 
 def test_people_are_counted_per_group(unequal: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegap.derive.gaps import gaps_table
+from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.outcomes import predictions_table
 from facegap.derive.results import rates_table
 from facegap.report.gender_shades import (
@@ -79,7 +79,7 @@ def made_run(
         nothing,
         nothing,
     )
-    return replace(run, rates=rates_table(run), gaps=gaps_table(run)) if with_tables else run
+    return replace(run, rates=rates_table(run), gaps=gaps_table(run.record, image_gaps(run))) if with_tables else run
 
 
 def rows_of(*cells: tuple[str, str, str, int]) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ GAP: dict[str, Any] = {
     "threshold": 0.5,
     "threshold_from": "given",
     "family": "town",
+    "primary": True,
     "group_a": "Ayr",
     "group_b": "Bonn",
     "errors_a": 1,
@@ -88,7 +89,7 @@ def test_gaps_name_their_threshold_and_its_source(towns_run: Run) -> None:
 
 def test_the_gap_table_says_what_its_intervals_decided_and_by_which_margins(towns_run: Run) -> None:
     assert (
-        "The interval is the one that decided the verdict, at the level beside it, which allows for all pairs of the family"
+        "The interval is the one that decided the verdict, at the level beside it, which allows for all gaps that are tested together"
         in gap_table(towns_run).notes[0]
     )
 

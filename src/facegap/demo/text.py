@@ -84,8 +84,9 @@ def notes(found: Demo) -> tuple[str, ...]:
         "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
         "pictures, are what varies.",
         "Verdicts: gap larger than the margin (2 points of wrong answers, a ratio of 2 of all else) = the groups differ by more "
-        "than that; gap = they differ by more than chance would do, with all six pairs of groups looked at; not enough data = "
-        "with so few people neither a gap nor its absence can be shown; no gap larger than the margin = shown to be small.",
+        "than that; gap = they differ by more than chance would do, with every pair of groups and every rate that are tested "
+        "together; not enough data = with so few people neither a gap nor its absence can be shown; "
+        "no gap larger than the margin = shown to be small.",
         f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
         "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1% of pairs "
         "of people like those in training do; within one group people look more alike, so more do.",

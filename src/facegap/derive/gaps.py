@@ -1,15 +1,19 @@
-"""GAPS of a run: one family per grouping, metric, model and threshold, named by --by before anything was looked at."""
+"""GAPS of a run: one family per grouping, metric, model and threshold, named by --by before anything was looked at.
+
+The families that make up the primary family are tested together, each of the others by itself, see `derive.primary`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.label_uncertainty.rates import (
     Redraw,
     Trials,
@@ -23,12 +27,14 @@ from facegap.derive.label_uncertainty.rates import (
 )
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FTA
+from facegap.derive.primary import primary_rows
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, gap_family
-from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
+from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.label_uncertainty.gaps import LabelColumns, WidenedGaps, concluded, widened_gaps
+from facegap.store.record import RunRecord
 from facegap.store.run import Run
 from facegap.tables import GAPS, check
 from facegap.types import BoolArray, FloatArray, IntArray
@@ -44,17 +50,54 @@ class Family:
     correlation: FloatArray | None
 
 
-def gaps_table(run: Run) -> pd.DataFrame:
-    """GAPS: all pairs of groups of every grouping, for every metric; groups with a missing label are no groups of people."""
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """One family of gaps that a run looks at, before it is tested together with others.
+
+    widen : what drawn labels do to its gaps; None where labels are taken as certain
+    """
+
+    grouping: Grouping
+    gaps: GapFamily
+    widen: Callable[[GapFamily], WidenedGaps] | None = None
+
+
+def gaps_table(record: RunRecord, looked: Sequence[Looked]) -> pd.DataFrame:
+    """GAPS: all pairs of groups of every family, in the order given."""
+    primary = primary_rows(record, [(one.grouping, one.gaps) for one in looked])
+    together = [k for k, is_primary in enumerate(primary) if is_primary]
+    rows = dict(zip(together, rows_together([looked[k] for k in together], is_primary=True), strict=True))
+    for k, one in enumerate(looked):
+        if k not in rows:
+            rows[k] = rows_together([one], is_primary=False)[0]
+    ordered = [row for k in range(len(looked)) for row in rows[k]]
+    return check(pd.DataFrame(ordered, columns=list(GAPS.columns)), GAPS, "gaps")
+
+
+def rows_together(looked: Sequence[Looked], *, is_primary: bool) -> list[list[dict[str, Any]]]:
+    """Rows of GAPS of families that are tested together, by family.
+
+    Where labels are uncertain in some of them, the others are tested beside p with that uncertainty counted in.
+    """
+    families = judged_together([one.gaps for one in looked], is_primary=is_primary)
+    widened = [one.widen(family) if one.widen else None for one, family in zip(looked, families, strict=True)]
+    p = [family.columns.p if wide is None else wide.p for family, wide in zip(families, widened, strict=True)]
+    beside = judged_together(families, p, is_primary=is_primary)
+    return [
+        list(gap_rows(other, None) if wide is None else gap_rows(family, concluded(family, wide, other.others)))
+        for family, wide, other in zip(families, widened, beside, strict=True)
+    ]
+
+
+def image_gaps(run: Run) -> list[Looked]:
+    """Every family of a metric of single images; groups with a missing label are no groups of people."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
-    rows = [
-        row
+    return [
+        Looked(cells.grouping, family.gaps, noise.get(metric))
         for cells, families in grouping_families(run, metrics, subjects)
         for noise in [noise_of(run, cells, families, metrics, subjects)]
         for metric, family in families.items()
-        for row in gap_rows(family.gaps, noise.get(metric))
     ]
-    return check(pd.DataFrame(rows, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
 def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
@@ -74,7 +117,7 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
 
 def noise_of(
     run: Run, cells: Cells, families: Mapping[str, Family], metrics: Trials, subjects: IntArray
-) -> dict[str, LabelColumns]:
+) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
     """What drawing the labels of a grouping does to its gaps, by metric.
 
     Empty where it is unknown how sure labels are, and where two columns are uncertain.
@@ -93,16 +136,16 @@ def noise_of(
 
 def redrawn_gaps(
     redraw: Redraw, families: Mapping[str, Family], metrics: Trials, draws: int, seed: int, level: float
-) -> dict[str, LabelColumns]:
+) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
     """Every family under drawn labels, by metric."""
     drawn = drawn_rates(redraw, {metric: metrics[metric] for metric in families}, draws, seed, level)
     return {
-        metric: label_gaps(
-            family.gaps,
-            family.groups,
-            family.rates,
-            drawn[metric],
-            expected_groups(redraw, metrics[metric][0]),
+        metric: partial(
+            widened_gaps,
+            groups=family.groups,
+            labelled=family.rates,
+            drawn=drawn[metric],
+            confusion=expected_groups(redraw, metrics[metric][0]),
             correlation=family.correlation,
         )
         for metric, family in families.items()

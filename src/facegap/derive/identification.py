@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import PairRows
-from facegap.derive.gaps import known_codes
+from facegap.derive.gaps import Looked, known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FNIR, FPIR
@@ -22,7 +22,7 @@ from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import gap_family
+from facegap.statistics.gaps import GapFamily, gap_family
 from facegap.statistics.search import search_errors
 from facegap.store.record import IdentificationRecord, Operating
 from facegap.store.run import Run, Searched
@@ -90,18 +90,17 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
     ]
 
 
-def search_gaps(run: Run, searched: Searched) -> list[dict[str, Any]]:
-    """Rows of GAPS: one family per grouping and judgement, among the groups whose labels are all known."""
+def search_gaps(run: Run, searched: Searched) -> list[Looked]:
+    """A family per grouping and judgement, among the groups whose labels are all known."""
     subjects, units = subject_codes(run.manifest), units_of_run(run)
     return [
-        gap
+        Looked(grouping, search_family(run, point, cells_of(run.manifest, grouping), trials, errors, subjects, units))
         for point, trials, errors in outcomes_of(run, searched)
         for grouping in groupings_of(run)[1:]
-        for gap in family_rows(run, point, cells_of(run.manifest, grouping), trials, errors, subjects, units)
     ]
 
 
-def family_rows(
+def search_family(
     run: Run,
     point: SearchPoint,
     cells: Cells,
@@ -109,13 +108,13 @@ def family_rows(
     errors: BoolArray,
     subjects: IntArray,
     units: IntArray | None = None,
-) -> list[dict[str, Any]]:
-    """One family of GAPS."""
+) -> GapFamily:
+    """The gaps of one grouping at one judgement."""
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
     margin = margin_of(run.record, point.metric)
-    family = gap_family(
+    return gap_family(
         groups,
         found.errors,
         found.trials,
@@ -134,7 +133,6 @@ def family_rows(
         correlation=shared_subjects(errors, subjects if units is None else units, codes, len(groups)),
         effective_subjects=found.effective_subjects,
     )
-    return [asdict(gap) for gap in family.rows()]
 
 
 def group_rates(

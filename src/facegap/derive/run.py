@@ -11,7 +11,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
-from facegap.derive.gaps import gaps_table
+from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
 from facegap.derive.label_uncertainty.trust import trust_table
@@ -26,7 +26,7 @@ from facegap.derive.verification import GroupRates, group_rates, verification_ro
 from facegap.derive.waterfall import stages_of, waterfall_table
 from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
-from facegap.tables import GAPS, RATES, check
+from facegap.tables import RATES, check
 
 EVALUATION = "evaluation"
 
@@ -34,21 +34,20 @@ EVALUATION = "evaluation"
 def derived(run: Run) -> Run:
     """The run with every table that follows from what is stored."""
     pairs = comparisons_of(run)
-    rates, gaps = rates_table(run), gaps_table(run)
+    rates, looked = rates_table(run), image_gaps(run)
     extra: dict[str, pd.DataFrame] = {}
     operating = operating_of(run)
     if pairs is not None and run.matched is not None:
         found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record.level))
         model = model_of(run, FMR.name)
-        rates = joined(
-            rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level), RATES.columns
-        )
-        gaps = joined(gaps, verification_gaps(run, pairs, found, model), GAPS.columns)
+        rates = joined(rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level))
+        looked += verification_gaps(run, pairs, found, model)
         extra |= verification_tables(run, run.matched, pairs, found, model)
     if run.searched is not None:
-        rates = joined(rates, search_rates(run, run.searched), RATES.columns)
-        gaps = joined(gaps, search_gaps(run, run.searched), GAPS.columns)
+        rates = joined(rates, search_rates(run, run.searched))
+        looked += search_gaps(run, run.searched)
         extra["identification.csv"] = cmc_table(run, run.searched)
+    gaps = gaps_table(run.record, looked)
     first = operating[0] if operating else Operating(np.nan, "none")
     stages = stages_of(
         run.faces,
@@ -62,16 +61,16 @@ def derived(run: Run) -> Run:
     lost = never_shown_table(run.manifest, run.faces["outcome"], groupings_of(run))
     if len(lost):
         extra["never_shown.csv"] = lost
-    trust = trust_table(run)
+    trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 
 
-def joined(frame: pd.DataFrame, rows: Sequence[dict[str, Any]], fixed: Any) -> pd.DataFrame:
-    """Rows appended to RATES or GAPS, held to the same columns."""
-    schema = RATES if fixed is RATES.columns else GAPS
-    return check(pd.concat([frame, pd.DataFrame(rows, columns=frame.columns)], ignore_index=True), schema, schema.name)
+def joined(rates: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Rows appended to RATES."""
+    more = pd.concat([rates, pd.DataFrame(rows, columns=rates.columns)], ignore_index=True)
+    return check(more, RATES, RATES.name)
 
 
 def operating_of(run: Run) -> list[Operating]:

@@ -43,6 +43,7 @@ GAP_NUMBERS = (
     "differs",
     "within_margin",
     "beyond_margin",
+    "primary",
     "verdict",
     "decided_low",
     "decided_high",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facegap.derive.groupings import Grouping
+from facegap.errors import TableError
 from facegap.gate.policy import Policy, Rule, read_policy
 from facegap.report.groups import decided_text, verdict_text
 from facegap.report.rows.frames import groupings_of, own_rates, records
@@ -59,12 +60,36 @@ def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
     Raises
     ------
     RunError   : no finished run, or one that was changed after its end
-    TableError : the policy; the message names file, key and cure
+    TableError : the policy, or a rule that asks for the verdict of an exploratory gap, which has none; the message names
+                 file, key and cure
     """
     chosen = read_policy(policy)
     run = read_finished(folder)
     with fitting_together(folder):
+        for rule in chosen.rules:
+            require_verdicts(rule, run, policy)
         return chosen, [outcome(rule, run) for rule in chosen.rules]
+
+
+def require_verdicts(rule: Rule, run: Run, policy: Path) -> None:
+    """Raise TableError where a rule asks for the verdict of a gap outside the primary family of the run."""
+    rows = rows_of(rule, run) if rule.kind == "verdict" else []
+    exploratory = [row for row in rows if not row["primary"]]
+    if not exploratory:
+        return
+    first = exploratory[0]
+    named = clean(f"{rule.metric} by {first['family']}") + at(first)
+    judged_rows = [row for row in rows if row["primary"]]
+    narrower = "ask for the interval instead, with [[gap]] in place of [[verdict]]"
+    if judged_rows:
+        family = clean(str(judged_rows[0]["family"]))
+        point = f" and threshold = {score(float(judged_rows[0]['threshold']))}" if at(first) else ""
+        narrower = f'narrow the rule to the primary family with by = "{family}"{point}, or {narrower}'
+    raise TableError(
+        f"{policy}, [[verdict]] {title(rule)!r}: {len(exploratory)} of the {len(rows)} gaps it is about are exploratory in this "
+        f"run and have no verdict (the first: {named}); {narrower}, or make the run with a plan whose primary family holds "
+        "them (facegap plan)"
+    )
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:

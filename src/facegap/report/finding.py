@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import by_order, metric_of
-from facegap.report.rows.frames import groupings_of
+from facegap.derive.primary import primary_family
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
 from facegap.report.text import (
@@ -34,10 +34,10 @@ NOTHING = "No two groups were large enough to be compared."
 
 @dataclass(frozen=True)
 class Contrast:
-    """The worst and the best group of one family, and the gap between them (None if untested).
+    """The worst and the best group of one part of the primary family, and the gap between them (None if untested).
 
     widest   : the group whose rate is known least
-    verdicts : how many gaps of the family got which verdict
+    verdicts : how many gaps of the primary family got which verdict
     """
 
     metric: str
@@ -73,35 +73,36 @@ def of_everybody(run: Run) -> tuple[str, ...]:
 
 
 def contrast(run: Run) -> Contrast | None:
-    """The contrast to tell first: the first metric with two ranked groups, by the grouping with most attributes."""
-    rows = [row for row in rate_rows(run) if row.reliable and not math.isnan(row.rate.value)]
-    for metric in by_order():
+    """The contrast to tell first: of the primary family the first metric with two ranked groups, by most attributes."""
+    rows = [row for row in rate_rows(run) if row.reliable and row.labelled and not math.isnan(row.rate.value)]
+    primary = primary_family(run.record, run.rates["metric"])
+    for metric in [metric for metric in by_order() if metric.name in primary.metrics]:
         of_metric = at_first_point([row for row in rows if row.metric == metric.name], run)
-        for grouping in sorted(groupings_of(run), key=len, reverse=True):
-            cells = [row for row in of_metric if row.grouping == grouping and row.labelled]
+        for grouping in sorted(primary.groupings, key=len, reverse=True):
+            cells = [row for row in of_metric if row.grouping == grouping]
             if len(cells) >= 2:
-                return between(run, metric.name, grouping, cells)
+                return between(run, cells)
     return None
 
 
 def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
-    """Rates of one metric at the first threshold of the run; of searches at the first judgement of their lists."""
+    """Rates of one metric at the first threshold of the run; of searches at the first judgement with a threshold."""
     operating = run.record.operating
     if rows and metric_of(rows[0].metric).is_search:
-        return [row for row in rows if row.threshold_from == rows[0].threshold_from]
+        first = next((row for row in rows if not math.isnan(row.threshold)), rows[0])
+        return [row for row in rows if row.threshold_from == first.threshold_from]
     if rows and operating and metric_of(rows[0].metric).is_pair:
         return [row for row in rows if row.threshold == operating[0].threshold]
     return list(rows)
 
 
-def between(run: Run, metric: str, grouping: Grouping, cells: Sequence[RateRow]) -> Contrast:
+def between(run: Run, cells: Sequence[RateRow]) -> Contrast:
     """The contrast of the worst and the best of some cells."""
     worst, best = (pick(cells, key=lambda row: row.rate.value) for pick in (max, min))
-    family = [gap for gap in gap_rows(run) if is_of(gap, worst)]
-    names = {str(worst.group), str(best.group)}
-    gap = next((gap for gap in family if {gap.worse.group, gap.better.group} == names), None)
-    verdicts = verdict_counts([gap.verdict for gap in family])
-    return Contrast(metric, grouping, worst, best, widest_interval(cells), gap, verdicts)
+    primary, names = [gap for gap in gap_rows(run) if gap.primary], {str(worst.group), str(best.group)}
+    gap = next((gap for gap in primary if is_of(gap, worst) and {gap.worse.group, gap.better.group} == names), None)
+    verdicts = verdict_counts([gap.verdict for gap in primary])
+    return Contrast(worst.metric, worst.grouping, worst, best, widest_interval(cells), gap, verdicts)
 
 
 def is_of(gap: GapRow, row: RateRow) -> bool:
@@ -147,14 +148,16 @@ def second_sentence(found: Contrast) -> str:
     gap = found.gap
     if gap is None or found.alike:
         return (
-            f"Of all pairs of groups, {tally(found.verdicts)}." if found.verdicts else "No pair of groups was tested."
+            f"Of all comparisons of the primary family, {tally(found.verdicts)}."
+            if found.verdicts
+            else "No pair of groups was tested."
         )
     apart = (
         f"ratio of {number(gap.ratio.value)}" if gap.is_ratio else f"difference of {points(gap.difference.value, 1)}"
     )
     size = f"That is a {apart} ({decided_in_words(gap)})"
     pairs = sum(found.verdicts.values())
-    among = f" among {pairs} pairs of groups that were looked at together" if pairs > 1 else ""
+    among = f" among {pairs} comparisons of groups that were tested together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
     return f"{size}, {worth(gap)} (p {p_equals(gap.p_decided)}{among}{with_label_uncertainty(gap)}){others}."
 

@@ -19,11 +19,12 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "ranges hold the true rate. It counts people, not images.",
         "verdict": "gap larger than the margin: the groups differ, and by more than the margin. Gap: they differ by more than "
         "chance explains; it may be less than the margin. No gap larger than the margin: whatever the difference is, it is "
-        "small. Not enough data: these people cannot settle it, which is not the same as no gap.",
+        "small. Not enough data: these people cannot settle it, which is not the same as no gap. Exploratory: the gap is not of "
+        "the primary family, which was named before the data were seen, and gets no verdict.",
         "margin": "the size of gap that matters, fixed before the data were seen and stated below the table: a ratio of two "
         "rates, or their difference in points.",
-        "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of pairs of "
-        "groups that are looked at together.",
+        "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of gaps that "
+        "are tested together.",
         "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody.",
         "genuine and impostor pairs": "two photographs of one person, and of two different people.",
         "FMR": "false match rate: the share of impostor pairs that score at or above the threshold.",
@@ -133,11 +134,13 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Verdict",
-        "over the m pairs of a family, on the scale of the margin, in this order: the interval at level 1 − α/m outside the "
+        "over the m gaps of the primary family, on the scale of the margin, in this order: the interval at level 1 − α/m outside the "
         "margin: gap larger than it; that at level 1 − 2α/m inside: no gap larger than it; Holm's p ≤ α: gap; else not enough "
         "data. p inverts the interval. Beside the last two stands the interval at Holm's own step, level 1 − α·p / p (Holm), "
         "which excludes no difference exactly where p (Holm) ≤ α. With uncertain labels the stricter of the verdicts with and "
-        "without resampled labels is the verdict; where they contradict each other it is not enough data",
+        "without resampled labels is the verdict; where they contradict each other it is not enough data. The primary family "
+        "is one for the whole run. All other gaps are exploratory: Holm over the pairs of one grouping, metric and threshold, "
+        "the interval at Holm's own step, no verdict",
         "Holm 1979",
     ),
     Method(

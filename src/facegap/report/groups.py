@@ -12,7 +12,7 @@ from functools import partial
 from facegap.derive.verification import MOST_MATRIX_GROUPS
 from facegap.report.rate_tables import count_text, no_error_notes
 from facegap.report.rows.frames import records
-from facegap.report.rows.gaps import GapRow, VerdictRow, verdict_rows
+from facegap.report.rows.gaps import GapRow, VerdictRow, gap_row, verdict_rows
 from facegap.report.rows.rates import MatrixRows, matrix_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import (
@@ -109,14 +109,30 @@ def verdict_table(run: Run) -> TextTable:
 def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
-        "The interval is the one that decided the verdict, at the level beside it, which allows for all pairs of the family; "
-        f"p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
+        "The interval is the one that decided the verdict, at the level beside it, which allows for all gaps that are tested "
+        f"together; p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
         f"{level_text(run.record.level)} interval of each difference and ratio by itself."
     )
     small = (
         f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
     )
-    return tested, *margin_notes(run), small, *threshold_notes(run)
+    return tested, *primary_notes(run), *margin_notes(run), small, *threshold_notes(run)
+
+
+def primary_notes(run: Run) -> list[str]:
+    """What the primary family is, and what the others are."""
+    gaps = run.gaps[run.gaps["primary"]]
+    if not len(run.gaps):
+        return []
+    others = len(run.gaps) - len(gaps)
+    explored = (
+        f" The other {others:,} gaps are exploratory: p and interval allow for the pairs of their own line alone, and no "
+        "verdict is given."
+    )
+    if not len(gaps):
+        return [f"The primary family has no gap.{explored}"]
+    named = "; ".join(dict.fromkeys(measured(gap_row(row)) for row in records(gaps)))
+    return [f"Primary family, tested together: {named} ({len(gaps):,} gaps).{explored if others else ''}"]
 
 
 def margin_notes(run: Run) -> list[str]:
@@ -125,7 +141,7 @@ def margin_notes(run: Run) -> list[str]:
     stated = "; ".join(f"{title_of(metric)} {size}" for metric, size in found.items())
     chosen = run.record.request.setting("groups", "margin")
     by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""
-    alpha = f"False alarms: at most {run.record.alpha:g} in each family."
+    alpha = f"False alarms in the verdicts of the whole run: at most {run.record.alpha:g}."
     return [f"Margins, fixed before the models ran{by}: {stated}. {alpha}"] if stated else []
 
 

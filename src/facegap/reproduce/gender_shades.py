@@ -37,7 +37,7 @@ from facegap.statistics.published import (
 )
 from facegap.store.run import Run, explained, write_bytes
 
-BY = "gender,tone,gender*tone"
+BY = "gender*tone,gender,tone"  # the crossed groups are what the study is about: the primary family
 METRIC = ERROR_RATE_ALL.name
 MARK = "*"  # on printed shares that no count can give
 MARKED = ("PPV", "Error")  # the rows whose denominators are the stated group sizes
@@ -232,8 +232,8 @@ def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
     """Every gap of the error within the true group, vendor by vendor, the worse group first."""
     notes = (
         f"source = {SOURCE}. Points are per cent of people, and the interval is the one that decided the verdict. p is Holm's "
-        "over the pairs of a family: the genders, the tones, the six pairs of crossed groups. The margin is a choice of "
-        "facegap's.",
+        "over the six pairs of crossed groups of a vendor, which are the primary family; genders and tones alone are "
+        "exploratory and get no verdict. The margin is a choice of facegap's.",
         "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
     )
     return table_of("gaps and verdicts", VERDICTS, vendor_gaps(runs), notes=notes)

@@ -18,7 +18,7 @@ Limits = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the tests say of gaps; arrays [..., m], the last axis the m gaps of one family.
+    """What the tests say of gaps; arrays [..., k], the last axis the k gaps here of a family of m.
 
     p             : two-sided, inverts the interval on the margin's scale; NaN where a rate has no interval
     p_adjusted    : Holm's over the family
@@ -43,22 +43,49 @@ class Decided:
     level: FloatArray
 
 
-def judged(sides: Sides, shared: FloatArray | float = 0.0, *, is_ratio: bool, margin: float, alpha: float) -> Judged:
+def judged(
+    sides: Sides,
+    shared: FloatArray | float = 0.0,
+    *,
+    is_ratio: bool,
+    margin: float,
+    alpha: float,
+    others: FloatArray | None = None,
+) -> Judged:
     """The tests of every gap.
 
-    sides  : float64 [..., m] each; effective trials of 0 for a rate without an interval
-    shared : correlation of the two rates, [..., m] or one number; 0 where groups share no subject
+    sides  : float64 [..., k] each; effective trials of 0 for a rate without an interval
+    shared : correlation of the two rates, [..., k] or one number; 0 where groups share no subject
     margin : > 1 for a ratio, in (0, 1) for a difference
     alpha  : false-alarm rate of each family
+    others : p of the gaps of the same family that are not here, float64 [..., m - k]; None: all are
     """
     shape = np.shape(sides[0])
     flat = (np.ravel(sides[0]), np.ravel(sides[1]), np.ravel(sides[2]), np.ravel(sides[3]))
     correlation = shared if isinstance(shared, float) else np.ravel(np.broadcast_to(shared, shape))
     p = (ratio_p if is_ratio else difference_p)(*flat, correlation).reshape(shape)
-    adjusted, of_one = holm(p), alpha / max(shape[-1], 1)
+    adjusted, of_one = holm_among(p, others), alpha / max(family_size(p, others), 1)
     within = inside(limits_at(flat, -ndtri(of_one), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
     beyond = outside(limits_at(flat, -ndtri(of_one / 2), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
     return Judged(p, adjusted, adjusted <= alpha, within.reshape(shape), beyond.reshape(shape))
+
+
+def holm_among(p: FloatArray, others: FloatArray | None = None) -> FloatArray:
+    """Holm's p of some gaps of a family, from theirs and that of the others, float64 [..., k].
+
+    Examples
+    --------
+    >>> holm_among(np.array([0.01, 0.04]), np.array([0.03]))
+    array([0.03, 0.06])
+    """
+    if others is None:
+        return holm(p)
+    return holm(np.concatenate([p, others], axis=-1))[..., : p.shape[-1]]
+
+
+def family_size(p: FloatArray, others: FloatArray | None = None) -> int:
+    """How many gaps a family has: those here and the others."""
+    return len(p.T) + (0 if others is None else len(others.T))
 
 
 def limits_at(sides: Sides, z: AnyArray | float, shared: AnyArray | float, *, is_ratio: bool) -> Limits:
@@ -83,13 +110,17 @@ def ends_of(margin: float, *, is_ratio: bool) -> tuple[float, float]:
     return (1 / margin, margin) if is_ratio else (-margin, margin)
 
 
-def deciding_tails(verdict: AnyArray, p: FloatArray, p_adjusted: FloatArray, alpha: float) -> FloatArray:
-    """1 less the level of the interval that decided each verdict of one family, float64 [m]; NaN where p is.
+def deciding_tails(
+    verdict: AnyArray, p: FloatArray, p_adjusted: FloatArray, alpha: float, tests: int | None = None
+) -> FloatArray:
+    """1 less the level of the interval that decided each verdict of one family, float64 [k]; NaN where p is.
 
-    alpha / m for a gap larger than the margin, 2 alpha / m for none larger. Else the level of Holm's own step,
-    alpha p / p_adjusted: at it the interval excludes "no difference" exactly where p_adjusted <= alpha.
+    alpha / m for a gap larger than the margin, 2 alpha / m for none larger. Else, and for an exploratory gap, the level of
+    Holm's own step, alpha p / p_adjusted: at it the interval excludes "no difference" exactly where p_adjusted <= alpha.
+
+    tests : m, the gaps of the family; None: those here
     """
-    of_one = alpha / max(len(p), 1)
+    of_one = alpha / max(len(p) if tests is None else tests, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         step = np.where(p == 0, of_one, alpha * (p / p_adjusted))
     return np.where(np.isnan(p), np.nan, np.select([verdict == BEYOND, verdict == WITHIN], [of_one, 2 * of_one], step))

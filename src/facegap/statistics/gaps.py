@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import repeat
 from typing import Any, cast, get_args
 
@@ -11,11 +12,11 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
-from facegap.statistics.family_tests import decided, deciding_tails, judged, limits_at, z_of
+from facegap.statistics.family_tests import Sides, decided, deciding_tails, family_size, judged, limits_at, z_of
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
-from facegap.statistics.verdicts import subjects_needed, verdicts
+from facegap.statistics.verdicts import EXPLORATORY, subjects_needed, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Scale, Verdict
 
 MINIMUM_SUBJECTS = 20
@@ -53,14 +54,31 @@ class GapColumns:
 
 
 @dataclass(frozen=True, eq=False)
+class GapBasis:
+    """What the gaps of a family are tested from, one entry per gap.
+
+    sides  : rates and effective trials of both groups, borrowed ones included
+    shared : correlation of the two rates
+    costs  : subjects per effective trial, of the group where one subject tells least
+    """
+
+    sides: Sides
+    shared: FloatArray
+    costs: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class GapFamily:
-    """The gaps that one run looks at together, and the groups that stayed out.
+    """The gaps that are tested together, or the part of them that is of one metric, and the groups that stayed out.
 
     columns            : one row per pair of groups that have enough subjects
     worst, best        : names of the groups with the highest and the lowest rate among those; "" with fewer than two
     worst_against_best : the row of `columns` between them, -1 where there is none. It marks a row and adds no test
     left_out           : names of the groups under `minimum_subjects`, in order: shown, never ranked, in no gap
     level              : of the intervals of each gap by itself. Verdicts use alpha over the family, see `gap_family`
+    basis              : what the gaps were tested from
+    others             : p of the gaps that are tested together with these and stand elsewhere, see `judged_together`
+    is_primary         : whether its gaps get a verdict; else they are exploratory
     """
 
     metric: str
@@ -78,9 +96,22 @@ class GapFamily:
     best: str
     worst_against_best: int
     left_out: tuple[str, ...]
+    basis: GapBasis
+    others: FloatArray
+    is_primary: bool = True
 
     def __len__(self) -> int:
         return len(self.columns.p)
+
+    @property
+    def tests(self) -> int:
+        """How many gaps are tested together: these and the others."""
+        return family_size(self.columns.p, self.others)
+
+    @property
+    def primary(self) -> bool:
+        """As GAPS names it."""
+        return self.is_primary
 
     @property
     def scale(self) -> Scale:
@@ -100,7 +131,8 @@ class GapFamily:
         return [Gap(*row) for row in zip(*(known[name] for name in names), strict=True)]
 
 
-_OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "margin", "scale")
+_OF_FAMILY = ("metric", "model", "threshold", "threshold_from", "family", "primary", "margin", "scale")
+NO_OTHERS: FloatArray = np.empty(0)
 
 
 def gap_family(
@@ -162,7 +194,9 @@ def gap_family(
     effective[kept] = lent_trials(counts[0][kept], counts[1][kept], people[kept], effective[kept])
     first, second = (kept[side] for side in np.triu_indices(len(kept), 1))
     shared = 0.0 if correlation is None else np.asarray(correlation, dtype=np.float64)[first, second]
-    columns = _columns(names, counts, effective, first, second, shared, is_ratio, margin, alpha, level)
+    basis = _basis(counts, effective, first, second, shared)
+    sizes = _sizes(names, counts, basis, first, second, level)
+    tested = _tested(sizes, basis, NO_OTHERS, is_ratio=is_ratio, margin=margin, alpha=alpha, is_primary=True)
     worst, best, marked = _extremes(counts, kept, first, second)
     return GapFamily(
         metric=metric,
@@ -175,75 +209,153 @@ def gap_family(
         alpha=alpha,
         level=level,
         minimum_subjects=minimum_subjects,
-        columns=columns,
+        columns=GapColumns(**sizes, **tested),
         worst=str(names[worst]) if worst >= 0 else "",
         best=str(names[best]) if best >= 0 else "",
         worst_against_best=marked,
         left_out=tuple(str(name) for name in np.delete(names, kept)),
+        basis=basis,
+        others=NO_OTHERS,
     )
 
 
-def _columns(
-    names: AnyArray,
-    counts: list[IntArray],
-    effective: FloatArray,
-    first: IntArray,
-    second: IntArray,
-    shared: FloatArray | float,
-    is_ratio: bool,
-    margin: float,
-    alpha: float,
-    level: float,
-) -> GapColumns:
+def judged_together(
+    families: Sequence[GapFamily], p: Sequence[FloatArray] | None = None, *, is_primary: bool = True
+) -> list[GapFamily]:
+    """Families as parts of one: Holm's p, intervals and verdicts allow for the gaps of all of them together.
+
+    Parameters
+    ----------
+    families : sequence of GapFamily
+        Of any metrics, thresholds and scales, at one alpha. What they were tested together with before does not matter.
+    p : sequence of float64 [m], optional
+        The p that each family enters the tests of the others with, where it is not its own.
+    is_primary : bool, default True
+        Whether their gaps get a verdict. Exploratory gaps keep p and the interval at Holm's own step.
+
+    Returns
+    -------
+    list of GapFamily
+        In the order given. Estimates, intervals of each gap by itself and p are as they were.
+
+    Raises
+    ------
+    StatisticsError
+        Families with different alpha.
+
+    Examples
+    --------
+    >>> counts = ([40, 20], [200, 200], [200, 200], [200.0, 200.0])  # errors, trials, subjects, effective trials
+    >>> alone = gap_family(["women", "men"], *counts, margin=0.02, scale="difference")
+    >>> among = judged_together([alone, alone])[0]
+    >>> among.tests, bool(among.columns.p_adjusted[0] == 2 * alone.columns.p[0])
+    (2, True)
+    """
+    if len({family.alpha for family in families}) > 1:
+        raise StatisticsError("families at different alpha cannot be tested together; give all of them one alpha")
+    entering = [family.columns.p for family in families] if p is None else list(p)
+    return [
+        judged_among(family, np.concatenate([NO_OTHERS, *entering[:k], *entering[k + 1 :]]), is_primary=is_primary)
+        for k, family in enumerate(families)
+    ]
+
+
+def judged_among(family: GapFamily, others: FloatArray, *, is_primary: bool) -> GapFamily:
+    """The family as a part of one whose other gaps have these p, float64 [any]."""
+    sizes = {name: getattr(family.columns, name) for name in _SIZES}
+    tested = _tested(
+        sizes,
+        family.basis,
+        others,
+        is_ratio=family.is_ratio,
+        margin=family.margin,
+        alpha=family.alpha,
+        is_primary=is_primary,
+    )
+    return replace(family, columns=GapColumns(**sizes, **tested), others=others, is_primary=is_primary)
+
+
+def _basis(
+    counts: list[IntArray], effective: FloatArray, first: IntArray, second: IntArray, shared: FloatArray | float
+) -> GapBasis:
     errors, trials, subjects = counts
     rate = np.divide(errors, trials, out=np.full(len(errors), np.nan), where=trials > 0)
     # A rate without an interval (one subject) can enter no test.
-    rate_a, n_a = rate[first], np.nan_to_num(effective[first])
-    rate_b, n_b = rate[second], np.nan_to_num(effective[second])
-    sides = (rate_a, n_a, rate_b, n_b)
-    z, tests = two_sided_z(level), max(len(first), 1)
-    low, high = difference_at(*sides, z, shared)
-    ratio_low, ratio_high = ratio_at(*sides, z, shared)
-    found = judged(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
-    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
-    tails = deciding_tails(said, found.p, found.p_adjusted, alpha)
-    limits = limits_at(sides, z_of(tails), shared, is_ratio=is_ratio)
-    interval = decided(limits, tails, said, found.differs, is_ratio=is_ratio)
-    pooled = (errors[first] + errors[second]) / np.maximum(trials[first] + trials[second], 1)
+    sides = rate[first], np.nan_to_num(effective[first]), rate[second], np.nan_to_num(effective[second])
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = rate_a / rate_b
         per_trial = subjects / effective
     # With no errors the effective trials are the worst case, not an estimate: plan with the other group's.
     cost_a = np.where((errors[first] == 0) & (errors[second] > 0), 0.0, per_trial[first])
     cost_b = np.where((errors[second] == 0) & (errors[first] > 0), 0.0, per_trial[second])
-    return GapColumns(
-        group_a=names[first],
-        group_b=names[second],
-        errors_a=errors[first],
-        trials_a=trials[first],
-        subjects_a=subjects[first],
-        errors_b=errors[second],
-        trials_b=trials[second],
-        subjects_b=subjects[second],
-        difference=rate_a - rate_b,
-        difference_low=low,
-        difference_high=high,
-        ratio=ratio,
-        ratio_low=ratio_low,
-        ratio_high=ratio_high,
-        p=found.p,
-        p_adjusted=found.p_adjusted,
-        differs=found.differs,
-        within_margin=found.within_margin,
-        beyond_margin=found.beyond_margin,
-        verdict=said,
-        decided_low=interval.low,
-        decided_high=interval.high,
-        decided_level=interval.level,
-        subjects_needed=subjects_needed(
-            pooled, np.maximum(cost_a, cost_b), margin, is_ratio=is_ratio, alpha=alpha / tests
-        ),
-    )
+    return GapBasis(sides, np.broadcast_to(np.asarray(shared, np.float64), first.shape), np.maximum(cost_a, cost_b))
+
+
+def _sizes(
+    names: AnyArray, counts: list[IntArray], basis: GapBasis, first: IntArray, second: IntArray, level: float
+) -> dict[str, AnyArray]:
+    """The columns that say how large the gaps are, whatever they are tested together with."""
+    errors, trials, subjects = counts
+    z = two_sided_z(level)
+    low, high = difference_at(*basis.sides, z, basis.shared)
+    ratio_low, ratio_high = ratio_at(*basis.sides, z, basis.shared)
+    rate_a, rate_b = basis.sides[0], basis.sides[2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = rate_a / rate_b
+    return {
+        "group_a": names[first],
+        "group_b": names[second],
+        "errors_a": errors[first],
+        "trials_a": trials[first],
+        "subjects_a": subjects[first],
+        "errors_b": errors[second],
+        "trials_b": trials[second],
+        "subjects_b": subjects[second],
+        "difference": rate_a - rate_b,
+        "difference_low": low,
+        "difference_high": high,
+        "ratio": ratio,
+        "ratio_low": ratio_low,
+        "ratio_high": ratio_high,
+    }
+
+
+def _tested(
+    sizes: Mapping[str, AnyArray],
+    basis: GapBasis,
+    others: FloatArray,
+    *,
+    is_ratio: bool,
+    margin: float,
+    alpha: float,
+    is_primary: bool,
+) -> dict[str, AnyArray]:
+    """The columns that depend on what is tested together."""
+    found = judged(basis.sides, basis.shared, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
+    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    said = said if is_primary else np.full(len(said), EXPLORATORY)
+    tests = family_size(found.p, others)
+    tails = deciding_tails(said, found.p, found.p_adjusted, alpha, tests)
+    limits = limits_at(basis.sides, z_of(tails), basis.shared, is_ratio=is_ratio)
+    interval = decided(limits, tails, said, found.differs, is_ratio=is_ratio)
+    pooled = (sizes["errors_a"] + sizes["errors_b"]) / np.maximum(sizes["trials_a"] + sizes["trials_b"], 1)
+    return {
+        "p": found.p,
+        "p_adjusted": found.p_adjusted,
+        "differs": found.differs,
+        "within_margin": found.within_margin,
+        "beyond_margin": found.beyond_margin,
+        "verdict": said,
+        "decided_low": interval.low,
+        "decided_high": interval.high,
+        "decided_level": interval.level,
+        "subjects_needed": subjects_needed(pooled, basis.costs, margin, is_ratio=is_ratio, alpha=alpha / max(tests, 1)),
+    }
+
+
+_TESTED = ("p", "p_adjusted", "differs", "within_margin", "beyond_margin", "verdict", "subjects_needed")
+_SIZES = tuple(
+    one.name for one in fields(GapColumns) if one.name not in _TESTED and not one.name.startswith("decided_")
+)
 
 
 def _extremes(counts: list[IntArray], kept: IntArray, first: IntArray, second: IntArray) -> tuple[int, int, int]:

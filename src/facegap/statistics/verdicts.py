@@ -12,6 +12,7 @@ GAP: Verdict = "gap"
 WITHIN: Verdict = "no gap larger than the margin"
 UNKNOWN: Verdict = "not enough data"
 VERDICTS: tuple[Verdict, ...] = (BEYOND, GAP, WITHIN, UNKNOWN)
+EXPLORATORY: Verdict = "exploratory"  # in place of a verdict, of gaps outside the primary family
 GAPS_FOUND = (BEYOND, GAP)  # verdicts that say there is a gap
 POWER = 0.8
 

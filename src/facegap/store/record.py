@@ -74,7 +74,7 @@ class RequestRecord:
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
     pair_lists_sha256 : of --pairs and --exclude-pairs
     labels            : None where none were joined
-    alpha             : false-alarm rate of each family of gaps
+    alpha             : false-alarm rate of the primary family, and of each exploratory one
     margins           : by metric; empty: those of the metrics
     rows, part_rows   : of the manifest, and of the parts it is worked off in, 0 where no image is opened
     cards             : of the models, by task
@@ -397,7 +397,7 @@ class RunRecord:
 
     @property
     def alpha(self) -> float:
-        """The false-alarm rate of each family of gaps."""
+        """The false-alarm rate of the primary family of gaps, and of each exploratory one."""
         return self.request.alpha
 
     @property

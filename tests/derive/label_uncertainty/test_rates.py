@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.derive.gaps import gaps_table
+from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.groupings import cells_of
 from facegap.derive.label_uncertainty.rates import (
     LabelProbabilities,
@@ -100,6 +100,10 @@ def people(size: int, seed: int, **more: Any) -> tuple[pd.DataFrame, np.ndarray]
     return frame.assign(**more), rng.random(size) < np.where(tone == "darker", 0.3, 0.1)
 
 
+def all_gaps(run: Run) -> pd.DataFrame:
+    return gaps_table(run.record, image_gaps(run))
+
+
 # ---- who moves where ----
 
 
@@ -183,7 +187,7 @@ def test_certain_labels_give_exactly_the_gaps_without_uncertainty(grouping: list
     frame["image"] = [f"{k}.png" for k in range(len(frame))]
     wrong = np.random.default_rng(0).permutation(np.repeat(wrong, images))
     run = made_run(frame, wrong, (frame["measured_tone"] == "darker").to_numpy(float), groupings=[grouping])
-    gaps = gaps_table(run)
+    gaps = all_gaps(run)
     assert (gaps["label_draws"] == 20).all()
     for name in PLAIN:
         assert gaps[f"label_{name}"].equals(gaps[name].rename(f"label_{name}")), name
@@ -193,7 +197,7 @@ def test_certain_labels_give_exactly_the_gaps_without_uncertainty(grouping: list
 def test_label_uncertainty_widens_the_interval_and_says_what_is_left() -> None:
     frame, wrong = people(400, 4)
     darker = np.where(frame["measured_tone"] == "darker", 0.9, 0.1)
-    gaps = gaps_table(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=100))
+    gaps = all_gaps(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=100))
     row = gaps[gaps["metric"] == "error_rate_all"].iloc[0]
     assert row["label_attenuation"] == pytest.approx(0.8)
     # Nine of ten drawn labels are the label itself: .9 - .1 of its gap is left, besides what the labels had lost before.
@@ -208,7 +212,7 @@ def test_people_too_uncertain_to_call_are_in_the_draws_alone() -> None:
     frame.loc[:99, "measured_tone"] = "unknown"
     darker = (frame["measured_tone"] == "darker").to_numpy(float)
     darker[:100] = 0.5
-    gaps = gaps_table(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=50))
+    gaps = all_gaps(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=50))
     row = gaps[gaps["metric"] == "error_rate_all"].iloc[0]
     assert row["trials_a"] + row["trials_b"] == 300
     assert row["label_attenuation"] == pytest.approx(1)
@@ -217,7 +221,7 @@ def test_people_too_uncertain_to_call_are_in_the_draws_alone() -> None:
 
 def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
     frame, wrong = people(60, 6)
-    gaps = gaps_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], uncertain=()))
+    gaps = all_gaps(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"], ["measured_tone"]], uncertain=()))
     assert (gaps["label_draws"] == 0).all()
     assert not gaps["label_differs"].any()
     numbers = [
@@ -232,8 +236,8 @@ def test_a_run_without_joined_labels_has_empty_label_columns() -> None:
 def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() -> None:
     frame, wrong = people(400, 7)
     run = made_run(frame, wrong, np.full(400, 0.5), groupings=[["measured_tone"], ["gender"]], draws=60)
-    trust = trust_table(run)
-    gaps = gaps_table(run)
+    gaps = all_gaps(run)
+    trust = trust_table(run, gaps)
     assert set(trust["family"]) == {"measured_tone"}
     whole = trust[(trust["trust"] == 1) & (trust["metric"] == "error_rate_all")].iloc[0]
     plain = gaps[(gaps["family"] == "measured_tone") & (gaps["metric"] == "error_rate_all")].iloc[0]
@@ -250,10 +254,11 @@ def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() 
 def test_trust_is_told_even_where_the_uncertainty_of_labels_is_unknown() -> None:
     frame, wrong = people(200, 8)
     run = made_run(frame, wrong, np.full(200, np.nan), groupings=[["measured_tone"]])
-    assert (gaps_table(run)["label_draws"] == 0).all()
-    assert len(trust_table(run)) > 0
+    assert (all_gaps(run)["label_draws"] == 0).all()
+    assert len(trust_table(run, all_gaps(run))) > 0
 
 
 def test_a_run_without_labels_of_tone_has_no_table_of_trust() -> None:
     frame, wrong = people(60, 9)
-    assert trust_table(made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"]], uncertain=())).empty
+    run = made_run(frame, wrong, np.full(60, 0.5), groupings=[["gender"]], uncertain=())
+    assert trust_table(run, all_gaps(run)).empty

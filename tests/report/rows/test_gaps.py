@@ -32,6 +32,7 @@ GAP: dict[str, Any] = {
     "ratio": 0.2,
     "ratio_low": 0.0,
     "ratio_high": 0.5,
+    "primary": True,
     "p": 0.01,
     "p_adjusted": 0.03,
     "margin": 2.0,

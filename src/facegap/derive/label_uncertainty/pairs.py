@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from facegap.derive.comparisons import Comparisons
-from facegap.derive.gaps import gap_rows
+from facegap.derive.gaps import Looked
 from facegap.derive.groupings import Grouping
 from facegap.derive.label_uncertainty.rates import (
     Redraw,
@@ -23,7 +23,7 @@ from facegap.derive.label_uncertainty.rates import (
 from facegap.derive.metrics import PAIR_METRICS
 from facegap.derive.verification import GroupRates, rates_of_group, verification_families
 from facegap.statistics.effective import RateColumns, columns_of
-from facegap.statistics.label_uncertainty.gaps import label_gaps
+from facegap.statistics.label_uncertainty.gaps import widened_gaps
 from facegap.store.run import Run
 from facegap.types import FloatArray
 
@@ -43,23 +43,23 @@ class DrawnPairs:
     confusion: Mapping[str, FloatArray]
 
 
-def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[dict[str, Any]]:
-    """Rows of GAPS of 1:1 comparisons, with what drawn labels do to them where that is known."""
+def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[Looked]:
+    """Every family of 1:1 comparisons, with what drawn labels do to its gaps where that is known."""
     drawn = drawn_pairs(run, pairs, found)
-    rows: list[dict[str, Any]] = []
+    looked: list[Looked] = []
     for entry, metric, family in verification_families(found, pairs, model, run.record):
-        again, noise = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
+        again, widen = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
         if again is not None:
-            noise = label_gaps(
-                family.gaps,
-                family.groups,
-                family.rates,
-                again.rates[metric],
-                again.confusion[metric],
+            widen = partial(
+                widened_gaps,
+                groups=family.groups,
+                labelled=family.rates,
+                drawn=again.rates[metric],
+                confusion=again.confusion[metric],
                 correlation=family.correlation,
             )
-        rows += gap_rows(family.gaps, noise)
-    return rows
+        looked.append(Looked(entry.cells.grouping, family.gaps, widen))
+    return looked
 
 
 def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Grouping, float], DrawnPairs]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from facegap.derive.gaps import Family, grouping_families, redrawn_gaps
 from facegap.derive.label_uncertainty.rates import trusted_less, uncertain_columns, units_of
 from facegap.derive.results import run_metrics
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.statistics.label_uncertainty.gaps import LabelColumns
+from facegap.statistics.gaps import NO_OTHERS, GapFamily, judged_among
+from facegap.statistics.label_uncertainty.gaps import LabelColumns, concluded
 from facegap.store.run import Run
 
 TRUST = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
-def trust_table(run: Run) -> pd.DataFrame:
+def trust_table(run: Run, gaps: pd.DataFrame) -> pd.DataFrame:
     """One row per gap and trust level, for every grouping that is split by one measured or annotated label.
+
+    gaps : GAPS of the run; those of other metrics in the primary family are tested together with a row as their labels are
 
     trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
                  may come back as it was. 1 is the gap by the labels as they are, taken as certain
@@ -26,7 +31,7 @@ def trust_table(run: Run) -> pd.DataFrame:
     attenuation, outer_low, outer_high : share of a gap between people of the two groups that is left at this trust, and
                  how far the gap between true groups may then reach
     p_adjusted : under the widened interval, Holm's over the family
-    verdict    : the stricter one of that under it and that by the labels as they are
+    verdict    : the stricter one of that under it and that by the labels as they are; of an exploratory gap that word
     decided_low, decided_high, decided_level : the interval that decided it, on the scale of the margin
     The uncertainty of the measurement or of the annotators does not enter here: the table says how good the labels must
     be for a verdict to stand. Empty without such labels.
@@ -41,18 +46,27 @@ def trust_table(run: Run) -> pd.DataFrame:
         if len(uncertain) != 1 or run.manifest[uncertain[0]].nunique() < 2:
             continue
         units = units_of(cells, subjects, units_of_run(run))
+        families = {metric: tested_as_in(family, gaps) for metric, family in families.items()}
         for trust in TRUST:
             redraw = trusted_less(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
             draws = stated.draws if trust < 1 else 2  # two that are alike, and agree with the labels
             found = redrawn_gaps(redraw, families, metrics, draws, stated.seed, run.record.level)
-            for metric, columns in found.items():
-                rows += trust_rows(families[metric], uncertain[0], trust, columns)
+            for metric, widen in found.items():
+                family = families[metric].gaps
+                rows += trust_rows(family, uncertain[0], trust, concluded(family, widen(family)))
     return pd.DataFrame(rows)
 
 
-def trust_rows(family: Family, column: str, trust: float, found: LabelColumns) -> Iterator[dict[str, Any]]:
+def tested_as_in(family: Family, gaps: pd.DataFrame) -> Family:
+    """The family tested together with what it is tested with in GAPS."""
+    stated = family.gaps
+    own = (gaps["family"] == stated.family) & (gaps["metric"] == stated.metric) & gaps["primary"]
+    others = gaps.loc[gaps["primary"] & ~own, "p"].to_numpy(np.float64) if own.any() else NO_OTHERS
+    return replace(family, gaps=judged_among(stated, others, is_primary=bool(own.any())))
+
+
+def trust_rows(gaps: GapFamily, column: str, trust: float, found: LabelColumns) -> Iterator[dict[str, Any]]:
     """Rows of one family at one trust."""
-    gaps = family.gaps
     for k in range(len(gaps)):
         yield {
             "metric": gaps.metric,

@@ -68,7 +68,8 @@ class GapRow:
 
     threshold : NaN where there is none
     grouping  : the attributes that both groups are split by
-    p, p_holm : by the labels as they are; p_holm is Holm's over the family
+    primary   : whether it is of the primary family of the run; else it is exploratory and has no verdict
+    p, p_holm : by the labels as they are; p_holm is Holm's over the primary family, or over its own if it is exploratory
     is_ratio  : whether margin, p and verdict are about the ratio
     differs   : whether p_decided is small enough; a gap inside the margin may differ from zero all the same
     verdict   : the only one; where labels are uncertain it counts that in
@@ -81,6 +82,7 @@ class GapRow:
     threshold: float
     threshold_from: str
     family: str
+    primary: bool
     worse: Side
     better: Side
     difference: Estimate
@@ -163,6 +165,7 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
         threshold=float(row["threshold"]),
         threshold_from=str(row.get("threshold_from", "")),
         family=str(row["family"]),
+        primary=bool(row["primary"]),
         worse=side_of(row, first),
         better=side_of(row, second),
         difference=difference_of(row, "difference", turn=turn),

@@ -8,7 +8,8 @@ as blurred as their labels. How far the gap between true groups may reach, if la
 independently of the model, is what the outer interval says, divided by the share that the blur leaves. "No gap larger
 than" is said only if that lies inside the margin: uncertain labels must not make it easier to find nothing.
 
-A gap has one verdict: the stricter one of that by the labels as they are and that under drawn labels.
+A gap has one verdict: the stricter one of that by the labels as they are and that under drawn labels. Where several
+families are tested together each is widened first (`widened_gaps`), and all are concluded once p is known of each.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from scipy.special import erfc, ndtr, ndtri, stdtrit
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.family_tests import Decided, decided, deciding_tails, ends_of, outside, z_of
+from facegap.statistics.family_tests import Decided, decided, deciding_tails, ends_of, holm_among, outside, z_of
 from facegap.statistics.gaps import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
-from facegap.statistics.verdicts import UNKNOWN, WITHIN, holm, stricter, verdicts
+from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, WITHIN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 PAIRS_AT_ONCE = 2_000  # of a large family; times the draws, that many numbers are held in memory
@@ -84,6 +85,42 @@ def label_gaps(
                   "not enough data", where some draw leaves a group without trials
     Raises      : StatisticsError for fewer than two draws
     """
+    return concluded(family, widened_gaps(family, groups, labelled, drawn, confusion, correlation=correlation))
+
+
+@dataclass(frozen=True, eq=False)
+class WidenedGaps:
+    """The gaps of a family under drawn labels, before they are tested together with any others.
+
+    difference, ratio : on both scales, the ratio as its log
+    p     : float64 [m], of the widened interval on the margin's scale
+    left  : share of a gap that is left; share: that of it which a margin is held against
+    sides, shared, draws : what an interval at another level is made from
+    """
+
+    difference: _Widened
+    ratio: _Widened
+    p: FloatArray
+    left: FloatArray
+    share: FloatArray
+    sides: Sides
+    shared: FloatArray
+    draws: int
+
+
+def widened_gaps(
+    family: GapFamily,
+    groups: Sequence[str],
+    labelled: RateColumns,
+    drawn: Sequence[RateColumns],
+    confusion: FloatArray,
+    *,
+    correlation: FloatArray | None = None,
+) -> WidenedGaps:
+    """What drawing labels does to the intervals and to p of every gap of a family; parameters as of `label_gaps`.
+
+    The intervals against the margin allow for `family.tests` gaps.
+    """
     if len(drawn) < 2:
         raise StatisticsError(f"{len(drawn)} draws of labels show no spread; take two or more")
     place = {name: k for k, name in enumerate(groups)}
@@ -96,32 +133,42 @@ def label_gaps(
     parts = [slice(start, start + PAIRS_AT_ONCE) for start in starts]
     blocks = [_block(family, first[part], second[part], shared[part], labelled, drawn) for part in parts]
     difference, ratio = (_joined([block[side] for block in blocks]) for side in (0, 1))
-    left = np.minimum(attenuation(confusion, first, second), 1.0)
-    judged = ratio if family.is_ratio else difference
-    plain, certain = family.columns, difference.certain
+    left, certain = np.minimum(attenuation(confusion, first, second), 1.0), difference.certain
     left = np.where(certain & np.isnan(left), 1.0, left)  # what does not move is not blurred
     # People of a third group among both blur a ratio by more than they blur the difference, by how much is not known.
     share = np.where(certain | (len(groups) == 2), left, np.nan) if family.is_ratio else left
-    p = np.where(certain, plain.p, judged.p)
-    adjusted = holm(p)
+    p = np.where(certain, family.columns.p, (ratio if family.is_ratio else difference).p)
+    return WidenedGaps(difference, ratio, p, left, share, _sides(labelled, first, second), shared, len(drawn))
+
+
+def concluded(family: GapFamily, widened: WidenedGaps, others: FloatArray | None = None) -> LabelColumns:
+    """The verdicts of the gaps of a family under drawn labels.
+
+    family : the gaps by the labels as they are, as `widened_gaps` had them
+    others : p of the gaps that are tested together with these, with label uncertainty counted in where it is known; None:
+             as the family has them
+    """
+    difference, ratio, plain, p = widened.difference, widened.ratio, family.columns, widened.p
+    judged, certain = ratio if family.is_ratio else difference, difference.certain
+    adjusted = holm_among(p, family.others if others is None else others)
     differs = adjusted <= family.alpha
     said = verdicts(
         beyond_margin=outside(
             _on_scale(judged.wide_low, judged.wide_high, family), family.margin, is_ratio=family.is_ratio
         ),
-        within_margin=_inside(judged, share, family) & plain.within_margin,
+        within_margin=_inside(judged, widened.share, family) & plain.within_margin,
         differs=differs,
     )
     verdict = stricter(plain.verdict, np.where(np.isnan(p), UNKNOWN, said))
-    sides = _sides(labelled, first, second)
-    interval = _deciding(family, judged, sides, shared, len(drawn), share, verdict, p, adjusted)
+    verdict = verdict if family.is_primary else np.full(len(verdict), EXPLORATORY)
+    interval = _deciding(family, widened, verdict, adjusted)
     with np.errstate(over="ignore"):
         ratio_mean, ratio_low, ratio_high = (np.exp(column) for column in (ratio.mean, ratio.low, ratio.high))
     low = np.where(certain, plain.difference_low, np.maximum(difference.low, -1.0))
     high = np.where(certain, plain.difference_high, np.minimum(difference.high, 1.0))
-    outer_low, outer_high = _outer(low, high, left)
+    outer_low, outer_high = _outer(low, high, widened.left)
     return LabelColumns(
-        label_draws=np.full(len(first), len(drawn)),
+        label_draws=np.full(len(family), widened.draws),
         label_difference=np.where(certain, plain.difference, difference.mean),
         label_difference_low=low,
         label_difference_high=high,
@@ -131,7 +178,7 @@ def label_gaps(
         label_p=p,
         label_p_adjusted=adjusted,
         label_differs=differs,
-        label_attenuation=left,
+        label_attenuation=widened.left,
         label_outer_low=outer_low,
         label_outer_high=outer_high,
         verdict=verdict,
@@ -177,7 +224,7 @@ def _block(
     """Some of the gaps of a family on both scales."""
     plain, each = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
     draws: Sides = tuple(np.stack([sides[k] for sides in each]) for k in range(4))  # type: ignore[assignment]
-    of_one = family.alpha / max(len(family), 1)
+    of_one = family.alpha / max(family.tests, 1)
     quantiles = (two_sided_z(family.level), float(-ndtri(of_one)), float(-ndtri(of_one / 2)))
 
     def difference(sides: Sides, z: AnyArray | float) -> Limits:
@@ -329,28 +376,19 @@ def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio:
     return np.where(low < 0, -below, below), np.where(high < 0, -above, above)
 
 
-def _deciding(
-    family: GapFamily,
-    gaps: _Widened,
-    sides: Sides,
-    shared: FloatArray,
-    draws: int,
-    left: FloatArray,
-    verdict: AnyArray,
-    p: FloatArray,
-    adjusted: FloatArray,
-) -> Decided:
+def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjusted: FloatArray) -> Decided:
     """The widened intervals that decided the verdicts, on the margin's scale.
 
     Where no gap is larger than the margin, what must lie inside it: the interval and how far a gap between true groups
     may then reach.
     """
-    tails = deciding_tails(verdict, p, adjusted, family.alpha)
+    gaps, sides, shared = widened.ratio if family.is_ratio else widened.difference, widened.sides, widened.shared
+    tails = deciding_tails(verdict, widened.p, adjusted, family.alpha, family.tests)
     z = z_of(tails)
     plain = _log_ratio(sides, z, shared) if family.is_ratio else difference_at(*sides, z, shared)
-    around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, draws, gaps.stretch, z)
+    around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, widened.draws, gaps.stretch, z)
     low, high = (np.where(gaps.certain, end, wide) for end, wide in zip(plain, around, strict=True))
-    far_low, far_high = _unblurred(low, high, left, is_ratio=family.is_ratio)
+    far_low, far_high = _unblurred(low, high, widened.share, is_ratio=family.is_ratio)
     within = verdict == WITHIN
     low, high = np.where(within, np.minimum(low, far_low), low), np.where(within, np.maximum(high, far_high), high)
     limits = _on_scale(low, high, family)
