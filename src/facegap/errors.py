@@ -33,6 +33,10 @@ class RunError(FacegapError):
     """A run folder is missing, unwritable, of another run, or does not match its own hashes."""
 
 
+class SealError(FacegapError):
+    """A run cannot be signed, or its signature is not that of the key that was named."""
+
+
 class MatchingError(FacegapError, ValueError):
     """Embeddings, subjects or groups cannot be compared; the message names the first offending row."""
 

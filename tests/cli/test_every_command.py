@@ -43,7 +43,11 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("folder", ["folder: no SHA256SUMS", "--resume"]),
         ("folder --include-images", ["--include-images and --images FOLDER go together"]),
     ],
-    "recheck": [("folder", ["folder: no SHA256SUMS", "--resume"])],
+    "recheck": [
+        ("folder", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder --sample 5", ["--sample needs --images FOLDER"]),
+    ],
+    "seal": [("folder --key no.pem", ["no.pem: cannot be read", "openssl genpkey"])],
     "compare": [
         ("folder", ["compare takes two runs or more"]),
         ("folder other-folder", ["folder: no SHA256SUMS", "--resume"]),

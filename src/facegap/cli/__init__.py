@@ -9,13 +9,14 @@ from typing import Any
 import typer
 
 from facegap.annotate.command import agreement, annotate, answers
+from facegap.authenticity.command import recheck, seal
 from facegap.bench.command import bench
 from facegap.catalogue.command import check, datasets, fetch, make_manifest, models
 from facegap.catalogue.new_card.command import card
 from facegap.cli.app import app, main, register
 from facegap.cli.audit import audit
 from facegap.cli.black_box import audit_embeddings, audit_predictions, audit_scores
-from facegap.cli.runs import recheck, report
+from facegap.cli.runs import report
 from facegap.compare.command import compare
 from facegap.demo.command import demo
 from facegap.doctor.command import doctor
@@ -40,6 +41,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
     "Runs: what to do with a finished audit": {
         "report": report,
         "recheck": recheck,
+        "seal": seal,
         "compare": compare,
         "gate": gate,
         "explore": explore,

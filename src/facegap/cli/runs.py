@@ -1,4 +1,4 @@
-"""Commands over a finished run that belong to no tool: its report made again, its files checked again."""
+"""Commands over a finished run that belong to no tool: its report made again."""
 
 from __future__ import annotations
 
@@ -37,20 +37,3 @@ def report(
     wanted = None if images is None else Images(images, settings.faces.allow_outside)
     page = report_again(run, include_ids=include_ids, images=wanted)
     typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")
-
-
-def recheck(run: Annotated[Path, typer.Argument(help="A run folder")]) -> None:
-    """Hash every file of a run and derive its tables again from the stored rows.
-
-    facegap recheck run
-    """
-    from facegap.audit.run import recheck as check_again
-    from facegap.cli.app import print_error
-    from facegap.report.text import clean
-
-    problems = check_again(run)
-    for problem in problems:
-        print_error(problem)
-    if problems:
-        raise typer.Exit(1)
-    typer.echo(f"{clean(run)}: every file has its stated hash, and the stored rows give the same tables")

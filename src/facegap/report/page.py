@@ -30,6 +30,7 @@ from facegap.store.run import (
     fitting_together,
     open_folder,
     read_run,
+    require_unsealed,
     write_bytes,
 )
 
@@ -60,13 +61,14 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
 
     Raises
     ------
-    RunError : the folder cannot be written
+    RunError : the folder cannot be written, or is sealed
     TableError : the images to show are not where `images` says
     """
     from facegap.report.figures import figures_of
     from facegap.report.figures.bundle import begin_bundle
     from facegap.report.figures.render import drawn, written_for
 
+    require_unsealed(folder)
     begun = begin_bundle(asset("live.js"), written_for())
     shown: list[Example] = []
     if images is not None:

@@ -11,7 +11,7 @@ from facegap.audit.settings import differing
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.record import RunRecord
-from facegap.store.run import Run, sha256
+from facegap.store.run import Run, root_hash, sha256
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
@@ -71,6 +71,7 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
     rows += [(f"model {clean(name)}", value) for name, value in record.execution.models.items()]
     if folder is not None:
         rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
+        rows += [("every file of the run but report.html (root hash)", root_hash(folder))]
     return TextTable(
         "what went in, and what came out", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows)
     )

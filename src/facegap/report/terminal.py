@@ -19,7 +19,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.report import summary as overview
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.store.run import Run
+from facegap.store.run import SUMS, Run, sha256
 
 PLAIN_LINE_EVERY_S = 5.0
 TIMED_ITEMS, TIMED_S = 10, 2.0  # before so many items took so long, nothing is known of the time that is left
@@ -196,3 +196,4 @@ def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"]
             f"Written to {clean(folder)}: open {clean(folder / 'report.html')}; check it with facegap recheck {clean(folder)}"
         )
     )
+    out.print(Text(f"SHA-256 of SHA256SUMS, for your records: {sha256(folder / SUMS)}"))

@@ -1,13 +1,16 @@
-"""SHA256SUMS of a run folder: what it covers, and whether it is still so."""
+"""SHA256SUMS of a run folder: what it covers, whether it is still so, and the root hash that stands for all of it."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from facegap.errors import RunError
 from facegap.store.files import is_scratch, require_own_files, sha256
 
 PARTS, SUMS, THRESHOLD_SET = "parts", "SHA256SUMS", "threshold_set"
+SIGNATURE = "SHA256SUMS.sig"  # of SHA256SUMS, so that it is not covered by it
+PAGE = "report.html"  # states the root hash, so that the root hash leaves it out
 
 
 def is_whole(folder: Path) -> bool:
@@ -23,13 +26,40 @@ def require_unbroken(folder: Path) -> None:
         )
 
 
+def is_sealed(folder: Path) -> bool:
+    """Whether a run carries a signature, whoever made it."""
+    return (folder / SIGNATURE).is_file()
+
+
+def require_unsealed(folder: Path) -> None:
+    """Raise RunError for a run whose files are signed: any change to them would break the seal."""
+    if is_sealed(folder):
+        raise RunError(
+            f"{folder}: this run is sealed, and writing to it would break the seal; work on a copy without {SIGNATURE}"
+        )
+
+
+def root_hash(folder: Path) -> str:
+    """One SHA-256, in hex, for every file of a run but report.html: that of their lines in SHA256SUMS.
+
+    report.html states it, so it cannot be part of it. Without facegap: `grep -v "  report.html$" SHA256SUMS | sha256sum`.
+    """
+    lines = sums_of([path for path in hashed_files(folder) if path != folder / PAGE], folder)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def sums_of(paths: list[Path], folder: Path) -> str:
+    """The lines of SHA256SUMS of some files of a run."""
+    return "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
+
+
 def hashed_files(folder: Path) -> list[Path]:
-    """Files that SHA256SUMS covers, sorted by name: all but itself, the lock and what is only there while running."""
+    """Files that SHA256SUMS covers, sorted: all but itself, its signature, the lock and what is only there while running."""
     return sorted(
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and path != folder / SUMS
+        and path not in (folder / SUMS, folder / SIGNATURE)
         and not any(place / PARTS in path.parents for place in (folder, folder / THRESHOLD_SET))
         and not (path.parent in (folder, folder / THRESHOLD_SET) and is_scratch(path))
     )

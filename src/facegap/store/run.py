@@ -28,6 +28,9 @@ from facegap.store.checksums import (
     is_whole,
     read_sums,
     require_unbroken,
+    require_unsealed,
+    root_hash,
+    sums_of,
 )
 from facegap.store.files import (
     FORMULA_STARTS,
@@ -93,8 +96,10 @@ __all__ = [
     "require_own_files",
     "require_text_name",
     "require_unbroken",
+    "require_unsealed",
     "require_usable",
     "result_tables",
+    "root_hash",
     "sha256",
     "write_bytes",
     "write_csv",
@@ -324,12 +329,12 @@ def read_embeddings(folder: Path) -> NDArray[np.float32]:
 
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
     """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
+    require_unsealed(folder)
     with explained(folder):
         (folder / THRESHOLD_SET / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
         if not keep_embeddings:
             (folder / "embeddings.npy").unlink(missing_ok=True)
-        sums = "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in hashed_files(folder))
-        write_bytes(folder / SUMS, sums.encode())
+        write_bytes(folder / SUMS, sums_of(hashed_files(folder), folder).encode())
     remove_leftovers(folder)
 
 
@@ -345,6 +350,7 @@ def remove_leftovers(folder: Path) -> None:
 
 def reopen(folder: Path) -> None:
     """Make a whole run one that is to be run again: its results go, what was kept beside its parts stays."""
+    require_unsealed(folder)
     with explained(folder):
         (folder / SUMS).unlink(missing_ok=True)
         if (folder / PARTS).exists():

@@ -28,7 +28,7 @@ def check_backend(card: ModelCard) -> None:
             raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
     if card.backend == "onnx" and card.source is None and card.obtain is None:
         raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
-    if card.backend == "http" and card.outputs.model_fields_set:
+    if card.backend == "http" and any(value is not None for _, value in card.outputs):
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task == "detect":
         raise ValueError("task = 'detect' needs backend = 'onnx'; an http service embeds or classifies")
@@ -54,7 +54,7 @@ def check_input(card: ModelCard) -> None:
     spec, detector = card.input, card.detector
     assert spec is not None  # check_backend came first
     letterboxed = detector is not None and detector.resize == "letterbox"
-    if not letterboxed and (spec.dynamic or "enlargement_limit" in spec.model_fields_set):
+    if not letterboxed and (spec.dynamic or spec.enlargement_limit != 1):
         raise ValueError("input.dynamic and input.enlargement_limit are for detectors with resize = 'letterbox'")
     if detector is not None and any(side % stride for side in spec.size for stride in detector.strides):
         raise ValueError(f"input.size {list(spec.size)} is not a multiple of every one of detector.strides")

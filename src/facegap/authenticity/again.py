@@ -1,0 +1,263 @@
+"""A sample of a run's images through the same models again, and its comparisons from its stored templates again.
+
+A run folder can be made up by its sender: wrong predictions made to fit, tables derived from them, hashes written anew. Only
+models and images show that. The checker chooses the sample, so that the sender cannot know which rows to leave right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from facegap.audit.models import ChosenModels, Loaded, open_models
+from facegap.audit.settings import AuditSettings, settings_from
+from facegap.audit.thresholds import EVALUATION, Templates
+from facegap.derive.comparisons import counted_groups
+from facegap.derive.groupings import Grouping
+from facegap.errors import RunError, SettingError
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.inputs.images.decode import quiet_decoders
+from facegap.matching import count_scores, score_pairs
+from facegap.runtime import usable_cores
+from facegap.store.run import Matched, Run
+from facegap.tables import NEVER_SHOWN
+from facegap.types import BoolArray, IntArray, ScoreCounts
+from facegap.vision.pipeline import PART_ROWS, Part, run_parts
+
+PROBABILITY_TOLERANCE = 1e-4
+COSINE_TOLERANCE = 1e-4
+AGE_TOLERANCE_YEARS = 0.01
+TASKS: tuple[Task, ...] = ("detect", "classify", "embed")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What running a sample again gave.
+
+    rows      : rows of the manifest that were run again, rising
+    differing : a sentence on each row that does not repeat; rows are named by their number alone
+    limits    : what could not be checked, and why
+    """
+
+    rows: tuple[int, ...]
+    differing: tuple[str, ...]
+    limits: tuple[str, ...] = ()
+
+
+def sample_again(
+    run: Run,
+    images: Path,
+    models: Sequence[Path],
+    size: int,
+    rng: np.random.Generator,
+    *,
+    on_image: Callable[[], None] = lambda: None,
+) -> Sample:
+    """Run `size` images of a run again, chosen at random among those that a model was shown.
+
+    images   : the folder of the run's manifest
+    models   : folders that hold the weights, found by the sha256 in the run's cards
+    on_image : called after each image
+
+    The face's outcome and the predicted class must be equal, probabilities within 1e-4, ages within 0.01 years, and
+    templates within 1e-4 of a cosine of 1: other processors round otherwise.
+
+    Raises
+    ------
+    RunError               : a run in which no model of a file ran, or whose cards or settings are no such
+    RunError               : an image that lies outside `images`
+    FetchError, ModelError : weights that are nowhere, or that cannot be run
+    """
+    loaded = models_of(run, models)
+    shown = np.flatnonzero(~run.faces["outcome"].isin(NEVER_SHOWN))
+    rows = np.sort(rng.choice(shown, size=min(size, len(shown)), replace=False)).astype(np.int64)
+    chosen = run.manifest.iloc[rows].reset_index(drop=True)
+    require_inside(chosen["path"], images)
+    found = sorted(parts_of(chosen, images, loaded, on_image), key=lambda numbered: numbered[0])
+    again = pd.concat([part.rows for _, part in found], ignore_index=True) if found else pd.DataFrame({"outcome": []})
+    if len(again) and (again["outcome"] == "missing_file").all():
+        raise RunError(f"{images}: holds none of the images to run again; name the folder of the run's manifest")
+    vectors = [part.embeddings for _, part in found if part.embeddings is not None]
+    differing = [*answers_differing(run, rows, again, loaded), *templates_differing(run, rows, again, vectors)]
+    return Sample(tuple(rows.tolist()), tuple(differing), limits_of(run))
+
+
+def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
+    """The models of a run, opened again from its own cards and settings.
+
+    Raises
+    ------
+    RunError : nothing ran that could be run again, or run.json holds no such card or setting
+    """
+    request = run.record.request
+    if request.audit != "images":
+        raise RunError(
+            "no model ran in this run: what a black box gave was handed over, and only its owner can repeat it"
+        )
+    cards: dict[Task, ModelCard] = {}
+    for task in TASKS:
+        card = request.card(task)
+        if card.get("backend") == "onnx" and card.get("sha256"):
+            try:
+                cards[task] = ModelCard.model_validate(dict(card), strict=False)
+            except ValidationError as error:
+                raise RunError(f"run.json, the card of {task}: no card that this version reads") from error
+    if "detect" not in cards:
+        raise RunError("no model of this run can be run again: services and Python functions are not asked again")
+    try:
+        settings = settings_of(run, folders)
+    except SettingError as error:
+        raise RunError(f"run.json, settings: {error}") from error
+    return open_models(ChosenModels(cards, dict.fromkeys(cards)), settings)
+
+
+def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
+    """The settings of a run that decide what a model sees, and where weights may lie here."""
+    told = {name: run.record.request.setting("faces", name) for name in ("many_faces", "min_face", "colour")}
+    stated = {name: value for name, value in told.items() if value is not None}
+    return settings_from({**stated, "models_dir": tuple(folders)})
+
+
+def require_inside(paths: pd.Series[str], folder: Path) -> None:
+    """Raise RunError where the path of an image leads out of the folder that was named."""
+    root = folder.resolve()
+    outside = [path for path in paths if not (folder / str(path)).resolve().is_relative_to(root)]
+    if outside:
+        raise RunError(f"{len(outside)} of the images to run again lie outside {folder}; nothing was opened")
+
+
+def parts_of(
+    chosen: pd.DataFrame, images: Path, loaded: Loaded, on_image: Callable[[], None]
+) -> Iterator[tuple[int, Part]]:
+    """The parts of the sample, as they finish."""
+    with quiet_decoders():
+        yield from run_parts(
+            chosen,
+            images,
+            loaded.stages,
+            workers=usable_cores(),
+            todo=range(-(-len(chosen) // PART_ROWS)),
+            on_image=on_image,
+        )
+
+
+def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
+    """A sentence on each row whose face or whose prediction is another one."""
+    faces, predictions = run.faces.iloc[rows], run.predictions.iloc[rows]
+    for k, row in enumerate(rows.tolist()):
+        now, then = again.iloc[k], faces.iloc[k]
+        if now["outcome"] != then["outcome"]:
+            yield f"row {row}: the outcome was {then['outcome']}, and is {now['outcome']}"
+        elif loaded.stages.classifier is not None:
+            yield from answer_differing(row, predictions.iloc[k], now)
+
+
+def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
+    """A sentence where the answer of the classifier on one image is another one."""
+    if now["prediction"] != then["prediction"]:
+        yield f"row {row}: the predicted class was {then['prediction'] or 'none'}, and is {now['prediction'] or 'none'}"
+    elif not near(now["probability"], then["probability"], PROBABILITY_TOLERANCE):
+        yield f"row {row}: the probability was {then['probability']:.6f}, and is {now['probability']:.6f}"
+    elif not near(now["age"], then["age"], AGE_TOLERANCE_YEARS):
+        yield f"row {row}: the age was {then['age']:.3f}, and is {now['age']:.3f}"
+
+
+def near(now: float, then: float, tolerance: float) -> bool:
+    """Whether two numbers agree; two that are missing do."""
+    return bool(np.isclose(float(now), float(then), rtol=0.0, atol=tolerance, equal_nan=True))
+
+
+def templates_differing(
+    run: Run, rows: IntArray, again: pd.DataFrame, vectors: Sequence[NDArray[np.float32]]
+) -> Iterator[str]:
+    """A sentence on each row whose template points elsewhere than the stored one."""
+    if run.embeddings is None or not vectors:
+        return
+    templates = np.concatenate(vectors)
+    place = np.where(again["outcome"] == "ok", np.cumsum(again["outcome"] == "ok") - 1, -1)
+    stored = run.faces["embedding_row"].to_numpy(np.int64)[rows]
+    for row, new, old in zip(rows.tolist(), place.tolist(), stored.tolist(), strict=True):
+        if new < 0 or old < 0:  # its outcome was told
+            continue
+        cosine = float(templates[new].astype(np.float64) @ run.embeddings[old].astype(np.float64))
+        if not cosine >= 1 - COSINE_TOLERANCE:
+            yield f"row {row}: the template has a cosine of {cosine:.6f} with the stored one"
+
+
+def limits_of(run: Run) -> tuple[str, ...]:
+    """What a sample cannot show of this run."""
+    services = [task for task in TASKS if (card := run.record.request.card(task)) and card.get("backend") != "onnx"]
+    unasked = [f"the model for {task} is a service or a Python function and was not asked again" for task in services]
+    if run.matched is not None and run.embeddings is None:
+        unasked.append("the run keeps no templates (--no-embeddings), so that none could be compared")
+    return tuple(unasked)
+
+
+def comparisons_differing(run: Run) -> list[str]:
+    """What the stored templates do not give again of the stored comparisons; empty where all agree, or nothing is stored.
+
+    Scores have one defined order of summation (matching/kernels.py), so that they are equal on every processor.
+    """
+    if run.matched is None or run.embeddings is None:
+        return []
+    templates = Templates(run.manifest, np.flatnonzero(run.faces["outcome"] == "ok").astype(np.int64), run.embeddings)
+    if len(templates.rows) != len(run.embeddings):
+        return [f"embeddings.npy: {len(run.embeddings)} templates, and {len(templates.rows)} faces with outcome ok"]
+    if run.matched.pairs is not None:
+        return listed_differing(run.matched.pairs, templates)
+    assert run.matched.counts is not None
+    again = counted_again(run.matched, run.matched.counts, templates, run.record.groupings)
+    return [] if same_counts(again, run.matched.counts) else ["counts.npz: not what the stored templates give"]
+
+
+def listed_differing(pairs: pd.DataFrame, templates: Templates) -> list[str]:
+    """What is wrong with the scores of listed pairs."""
+    place = np.full(len(templates.table), -1, np.int64)
+    place[templates.rows] = np.arange(len(templates.rows))
+    left, right = (place[pairs[side].to_numpy(np.int64)] for side in ("left", "right"))
+    scored: BoolArray = (left >= 0) & (right >= 0)
+    expected = np.full(len(pairs), np.nan)
+    expected[scored] = score_pairs(templates.vectors, left[scored], right[scored])
+    same = np.isclose(pairs["score"].to_numpy(np.float64), expected, rtol=0.0, atol=0.0, equal_nan=True)
+    return [] if same.all() else [f"pairs.parquet: {int((~same).sum())} scores are not what the stored templates give"]
+
+
+def counted_again(
+    matched: Matched, counts: ScoreCounts, templates: Templates, groupings: Sequence[Grouping]
+) -> ScoreCounts:
+    """The comparisons of a run, counted again from its templates with the bins of the stored counts."""
+    inside = (matched.roles == EVALUATION)[templates.rows]
+    rows = templates.rows[inside]
+    known = [grouping for grouping in groupings if set(grouping) <= set(templates.table.columns)]
+    place = np.full(len(templates.table), -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    excluded = place[matched.excluded]
+    full = counts.full_range
+    return count_scores(
+        templates.vectors[inside],
+        templates.subjects[rows],
+        counted_groups(templates.table, known).codes[rows],
+        floor=float(counts.edges[0]),
+        bins=len(counts.edges) - 1,
+        tail_limit=counts.tail_limit,
+        names=counts.groups,
+        exclude=excluded[(excluded >= 0).all(axis=1)],
+        workers=usable_cores(),
+        full_range=None if full is None else len(full.edges) - 1,
+    )
+
+
+def same_counts(a: ScoreCounts, b: ScoreCounts) -> bool:
+    """Whether two counts agree in every integer and every listed pair."""
+    names = ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores")
+    return (
+        all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+        and a.tail_floor == b.tail_floor
+        and a.unknown_pairs == b.unknown_pairs
+    )

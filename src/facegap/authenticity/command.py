@@ -1,0 +1,125 @@
+"""`facegap seal` and `facegap recheck`."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def seal(
+    run: Annotated[Path, typer.Argument(help="A finished run folder", show_default=False)],
+    key: Annotated[Path, typer.Option(help="Private key, Ed25519 in PEM, that only you may read", show_default=False)],
+) -> None:
+    """Sign a finished run, so that others can verify who vouches for it and that no file changed since.
+
+    The signature covers SHA256SUMS, which names every other file by its hash, and is written beside it as SHA256SUMS.sig. A
+    key with a passphrase reads it from FACEGAP_SEAL_PASSPHRASE. Needs the extra `seal`.
+
+    openssl genpkey -algorithm ed25519 -out auditor.pem && chmod 600 auditor.pem
+
+    openssl pkey -in auditor.pem -pubout -out auditor.pub
+
+    facegap seal run --key auditor.pem
+
+    facegap recheck run --public-key auditor.pub
+    """
+    from facegap.authenticity.seal import seal as sign
+    from facegap.report.text import clean
+    from facegap.store.checksums import SUMS
+    from facegap.store.files import sha256
+
+    fingerprint = sign(run, key)
+    typer.echo(f"{clean(run)}: sealed with the key whose public half has the fingerprint {fingerprint}")
+    typer.echo(f"SHA-256 of {SUMS}: {sha256(run / SUMS)}")
+    typer.echo("Publish the public key and these two lines where the reader of the run can find them.")
+
+
+def recheck(
+    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    public_key: Annotated[
+        Path | None, typer.Option(help="Verify the seal: the signer's public key, in PEM", show_default=False)
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="--sample: the folder of the run's manifest", show_default=False)
+    ] = None,
+    models: Annotated[
+        list[Path] | None, typer.Option(help="--sample: folder of model weights; may be repeated", show_default=False)
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="Run so many images again, chosen at random", min=1, show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="--sample: repeat the choice of an earlier check; default: a new one", min=0)
+    ] = None,
+) -> None:
+    """Hash every file of a run and derive its tables again; verify its seal; run a sample of its images again.
+
+    Without a key the result shows that nothing changed since the run was written, and not who wrote it. A sample also shows
+    whether models and images give what the run says; only a run with templates (embeddings.npy) can show that of every pair.
+
+    facegap recheck run
+
+    facegap recheck run --public-key auditor.pub
+
+    facegap recheck run --images photographs --models weights --sample 50
+    """
+    from facegap.audit.run import recheck as check_again
+    from facegap.authenticity.seal import signer_of
+    from facegap.report.text import clean
+
+    if sample is None and (models or seed is not None):
+        raise typer.BadParameter("these belong to --sample N", param_hint="--models, --seed")
+    if sample is not None and images is None:
+        raise typer.BadParameter(
+            "--sample needs --images FOLDER, the folder of the run's manifest", param_hint="--images"
+        )
+    print_problems(check_again(run))
+    state = "consistent (this does not show who wrote it)"
+    if public_key is not None:
+        state = f"consistent and signed by the key {signer_of(run, public_key)}"
+    typer.echo(f"{clean(run)}: {state}: every file has its stated hash, and the stored rows give the same tables")
+    if sample is not None and images is not None:
+        check_sample(run, images, models or [], sample, secrets.randbits(32) if seed is None else seed)
+
+
+def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed: int) -> None:
+    """Run a sample of a run again and print what came of it; the seed stands first, so that the check can be repeated."""
+    import numpy as np
+
+    from facegap.authenticity.again import comparisons_differing, sample_again
+    from facegap.report.terminal import progress_bar
+    from facegap.store.run import fitting_together, read_run
+
+    typer.echo(f"sample of {size} images, --seed {seed}")
+    with fitting_together(folder):
+        run = read_run(folder)
+        with progress_bar() as progress:
+            done = iter(range(1, size + 1))
+            found = sample_again(
+                run,
+                images,
+                models,
+                size,
+                np.random.default_rng(seed),
+                on_image=lambda: progress(next(done, size), size),
+            )
+        compared = comparisons_differing(run)
+    for limit in found.limits:
+        typer.echo(f"not checked: {limit}")
+    print_problems([*found.differing, *compared])
+    typer.echo(f"{len(found.rows)} of {len(run.manifest)} images give the same outcome, prediction and template again")
+    if run.matched is not None and run.embeddings is not None:
+        typer.echo("the stored templates give every stored comparison again")
+
+
+def print_problems(problems: list[str]) -> None:
+    """Print what does not agree, on stderr, and end with exit code 1; nothing where all does."""
+    from facegap.report.text import clean
+
+    for problem in problems:
+        typer.echo(clean(problem), err=True)
+    if problems:
+        raise typer.Exit(1)

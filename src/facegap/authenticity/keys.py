@@ -1,0 +1,106 @@
+"""Keys of Ed25519 in PEM, as OpenSSL writes them; the signature is plain, so that OpenSSL alone can verify it too."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facegap.errors import SealError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+PASSPHRASE_VARIABLE = "FACEGAP_SEAL_PASSPHRASE"  # noqa: S105  (a name)
+MAX_KEY_BYTES = 64 * 1024
+HOW_TO_MAKE = (
+    "make one with: openssl genpkey -algorithm ed25519 -out auditor.pem; chmod 600 auditor.pem; "
+    "openssl pkey -in auditor.pem -pubout -out auditor.pub"
+)
+
+
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """The private key in a PEM file; its passphrase, if it has one, is that of FACEGAP_SEAL_PASSPHRASE.
+
+    Raises
+    ------
+    SealError : no such file, a file that others may read, another kind of key, a wrong passphrase
+    """
+    require_library()
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    content = read_key_file(path, private=True)
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE, "").encode() or None
+    try:
+        key = serialization.load_pem_private_key(content, passphrase)
+    except TypeError as error:  # a passphrase where none is needed, or none where one is
+        raise SealError(f"{path}: {error}; the passphrase is read from {PASSPHRASE_VARIABLE}") from error
+    except ValueError as error:
+        raise SealError(f"{path}: no private key in PEM, or a wrong passphrase; {HOW_TO_MAKE}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SealError(f"{path}: a key of another algorithm than Ed25519; {HOW_TO_MAKE}")
+    return key
+
+
+def public_key(path: Path) -> Ed25519PublicKey:
+    """The public key in a PEM file.
+
+    Raises
+    ------
+    SealError : no such file, or no public key of Ed25519
+    """
+    require_library()
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    content = read_key_file(path, private=False)
+    if b"PRIVATE KEY" in content:
+        raise SealError(f"{path}: this is a private key; name the public one, which may be handed out")
+    try:
+        key = serialization.load_pem_public_key(content)
+    except ValueError as error:
+        raise SealError(f"{path}: no public key in PEM") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise SealError(f"{path}: a key of another algorithm than Ed25519")
+    return key
+
+
+def fingerprint(key: Ed25519PublicKey) -> str:
+    """SHA-256 of a public key in DER, in hex: `openssl pkey -pubin -in auditor.pub -outform DER | sha256sum`."""
+    from cryptography.hazmat.primitives import serialization
+
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def read_key_file(path: Path, *, private: bool) -> bytes:
+    """The bytes of a regular file of a key, read from the file that was checked.
+
+    Raises
+    ------
+    SealError : none there, no regular file, too large for a key; a private key that its group or others may read
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        hint = f"; {HOW_TO_MAKE}" if private else ""
+        raise SealError(f"{path}: cannot be read: {error.strerror or error}{hint}") from error
+    try:
+        status = os.fstat(opened)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_KEY_BYTES:
+            raise SealError(f"{path}: no file of a key")
+        if private and os.name == "posix" and status.st_mode & 0o077:
+            raise SealError(f"{path}: others on this machine may read this private key; run chmod 600 {path}")
+        return os.read(opened, MAX_KEY_BYTES)
+    finally:
+        os.close(opened)
+
+
+def require_library() -> None:
+    """Raise SealError where the cryptography library, which only the extra `seal` installs, is not here."""
+    if importlib.util.find_spec("cryptography") is None:
+        raise SealError("signatures need the cryptography library; install facegap[seal]")

@@ -1,0 +1,56 @@
+"""The seal of a run: a signature of its SHA256SUMS, which names every other file by its hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facegap.authenticity.keys import fingerprint, private_key, public_key, require_library
+from facegap.errors import RunError, SealError
+from facegap.store.checksums import SIGNATURE, SUMS, broken_hashes, is_sealed
+from facegap.store.files import write_bytes
+from facegap.store.run import open_folder
+
+SIGNATURE_BYTES = 64
+
+
+def seal(folder: Path, key: Path) -> str:
+    """Sign a finished run; the fingerprint of the key.
+
+    The signature is 64 bytes in SHA256SUMS.sig. Sealing again with the same or another key replaces it.
+
+    Raises
+    ------
+    RunError  : no finished run, one that was changed after its end, or one that another process is writing
+    SealError : see `private_key`
+    """
+    signer = private_key(key)
+    if problems := broken_hashes(folder):
+        raise RunError(
+            f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; it is not sealed"
+        )
+    with open_folder(folder, resume=True):
+        write_bytes(folder / SIGNATURE, signer.sign((folder / SUMS).read_bytes()))
+    return fingerprint(signer.public_key())
+
+
+def signer_of(folder: Path, key: Path) -> str:
+    """The fingerprint of a public key whose owner signed a run.
+
+    Raises
+    ------
+    SealError : the run is not sealed, or not with the private key that belongs to this one
+    """
+    require_library()
+    from cryptography.exceptions import InvalidSignature
+
+    known = public_key(key)
+    if not is_sealed(folder):
+        raise SealError(f"{folder}: not sealed: there is no {SIGNATURE}")
+    signature = (folder / SIGNATURE).read_bytes() if (folder / SIGNATURE).stat().st_size == SIGNATURE_BYTES else b""
+    try:
+        known.verify(signature, (folder / SUMS).read_bytes())
+    except InvalidSignature:
+        raise SealError(
+            f"{folder}: {SIGNATURE} was not made with the private key that belongs to {key}, or {SUMS} was changed since"
+        ) from None
+    return fingerprint(known)

@@ -1,0 +1,152 @@
+"""A run made up by its sender passes every check of consistency; its images, models and templates show it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from facegap.audit.run import recheck
+from facegap.authenticity.again import comparisons_differing, sample_again
+from facegap.derive.run import derived
+from facegap.errors import RunError
+from facegap.store import run as store
+from facegap.store.run import Run, read_run
+from fixtures.circle import Circle
+from fixtures.settings import audited
+
+PEOPLE = 12
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """A folder of drawn people: women with green faces, men without, each with two pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    lines = []
+    for k in range(PEOPLE):
+        for copy in range(2):
+            name = f"{k}_{copy}.png"
+            cv2.imwrite(str(folder / name), draw(green=204 if k % 2 else 51, red=20 * k + 3 * copy + 5))
+            lines.append(f"{name},p{k},{'female' if k % 2 else 'male'}")
+    (folder / "people.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(pictures: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their audit by three models; not to be changed."""
+    folder = tmp_path_factory.mktemp("written") / "run"
+    audited(pictures / "people.csv", **toys.three, by="gender", min_subjects=2, out=folder)
+    return folder
+
+
+@pytest.fixture
+def run(written: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(written, tmp_path / "run"))
+
+
+def sampled(run: Run, pictures: Path, toys: Any, size: int = 2 * PEOPLE) -> Any:
+    """A sample of a run; all of it unless a size is given."""
+    return sample_again(run, pictures, [toys.folder], size, np.random.default_rng(7))
+
+
+def forge(folder: Path, table: str, change: Any) -> None:
+    """Change a stored table, then derive every other table and hash all files again, as a careful forger would."""
+    frame = pd.read_parquet(folder / table)
+    change(frame)
+    store.write_parquet(folder / table, frame)
+    store.write_run(derived(read_run(folder)), folder)
+    store.finish(folder)
+    assert recheck(folder) == [], "the forgery is consistent"
+
+
+def test_an_honest_run_repeats_in_every_row(written: Path, pictures: Path, toys: Any) -> None:
+    run = read_run(written)
+    found = sampled(run, pictures, toys)
+    assert found.rows == tuple(range(2 * PEOPLE))
+    assert found.differing == ()
+    assert found.limits == ()
+    assert comparisons_differing(run) == []
+
+
+def test_the_sample_is_of_the_size_asked_for_and_the_same_for_the_same_seed(
+    written: Path, pictures: Path, toys: Any
+) -> None:
+    run = read_run(written)
+    first, second = (sampled(run, pictures, toys, size=5).rows for _ in range(2))
+    assert len(first) == 5
+    assert first == second
+
+
+def test_a_prediction_that_was_made_up_is_found_though_the_run_is_consistent(
+    run: Path, pictures: Path, toys: Any
+) -> None:
+    def made_right(frame: pd.DataFrame) -> None:
+        frame.loc[4, ["prediction", "outcome"]] = ["female", "wrong"]
+        frame.loc[6, "probability"] += 0.001
+
+    forge(run, "predictions.parquet", made_right)
+    assert sampled(read_run(run), pictures, toys).differing == (
+        "row 4: the predicted class was female, and is male",
+        "row 6: the probability was 0.801000, and is 0.800000",
+    )
+
+
+def test_a_face_that_was_lost_on_paper_only_is_found(run: Path, pictures: Path, toys: Any) -> None:
+    stored = read_run(run)
+    stored.faces.loc[3, "outcome"] = "no_face"
+    assert "row 3: the outcome was no_face, and is ok" in sampled(stored, pictures, toys).differing
+
+
+def test_templates_of_other_people_are_found_by_the_sample_and_their_scores_by_the_comparison(
+    run: Path, pictures: Path, toys: Any
+) -> None:
+    stored = read_run(run)
+    assert stored.embeddings is not None
+    swapped = np.array(stored.embeddings)
+    swapped[[0, 5]] = swapped[[5, 0]]
+    forged = Run(**{**vars(stored), "embeddings": swapped})
+    assert [said.split(":")[0] for said in sampled(forged, pictures, toys).differing] == ["row 0", "row 5"]
+    assert comparisons_differing(forged) == ["counts.npz: not what the stored templates give"]
+
+
+def test_scores_of_listed_pairs_are_computed_again(six_listed: Run) -> None:
+    assert comparisons_differing(six_listed) == []
+    assert six_listed.matched is not None and six_listed.matched.pairs is not None
+    pairs = six_listed.matched.pairs.copy()
+    pairs.loc[0, "score"] -= 1e-6
+    matched = store.Matched(six_listed.matched.roles, six_listed.matched.excluded, pairs=pairs)
+    forged = Run(**{**vars(six_listed), "matched": matched})
+    assert comparisons_differing(forged) == ["pairs.parquet: 1 scores are not what the stored templates give"]
+
+
+def test_a_run_without_models_cannot_be_sampled(six: Circle, tmp_path: Path) -> None:
+    six.run(out={"folder": tmp_path / "run"})
+    with pytest.raises(RunError, match="no model ran in this run"):
+        sample_again(read_run(tmp_path / "run"), tmp_path, [], 3, np.random.default_rng(0))
+
+
+def test_a_manifest_that_leads_out_of_the_folder_opens_nothing(written: Path, pictures: Path, toys: Any) -> None:
+    run = read_run(written)
+    run.manifest.loc[:, "path"] = "../../etc/passwd"
+    with pytest.raises(RunError, match="lie outside"):
+        sampled(run, pictures, toys)
+
+
+def test_a_folder_without_the_images_is_named(written: Path, tmp_path: Path, toys: Any) -> None:
+    with pytest.raises(RunError, match="holds none of the images to run again"):
+        sampled(read_run(written), tmp_path, toys)
+
+
+@pytest.mark.parametrize("value", [None, {"name": "x", "backend": "onnx", "sha256": "0" * 64}])
+def test_a_card_in_a_record_that_is_no_card_is_one_error(written: Path, pictures: Path, toys: Any, value: Any) -> None:
+    run = read_run(written)
+    run.record.request.cards["detect"] = value  # type: ignore[index]
+    with pytest.raises(RunError, match=r"no card that this version reads|can be run again"):
+        sampled(run, pictures, toys)
