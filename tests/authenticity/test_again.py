@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.audit.recount import comparisons_differing
 from facegap.audit.run import recheck
-from facegap.authenticity.again import comparisons_differing, sample_again
+from facegap.authenticity.again import sample_again
 from facegap.derive.run import derived
 from facegap.errors import RunError
 from facegap.store import run as store

@@ -17,17 +17,13 @@ from pydantic import ValidationError
 
 from facegap.audit.models import ChosenModels, Loaded, open_models
 from facegap.audit.settings import AuditSettings, settings_from
-from facegap.audit.thresholds import EVALUATION, Templates
-from facegap.derive.comparisons import counted_groups
-from facegap.derive.groupings import Grouping
 from facegap.errors import RunError, SettingError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders
-from facegap.matching import count_scores, score_pairs
 from facegap.runtime import usable_cores
-from facegap.store.run import Matched, Run
+from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
-from facegap.types import BoolArray, IntArray, ScoreCounts
+from facegap.types import IntArray
 from facegap.vision.pipeline import PART_ROWS, Part, run_parts
 
 PROBABILITY_TOLERANCE = 1e-4
@@ -197,67 +193,3 @@ def limits_of(run: Run) -> tuple[str, ...]:
     if run.matched is not None and run.embeddings is None:
         unasked.append("the run keeps no templates (--no-embeddings), so that none could be compared")
     return tuple(unasked)
-
-
-def comparisons_differing(run: Run) -> list[str]:
-    """What the stored templates do not give again of the stored comparisons; empty where all agree, or nothing is stored.
-
-    Scores have one defined order of summation (matching/kernels.py), so that they are equal on every processor.
-    """
-    if run.matched is None or run.embeddings is None:
-        return []
-    templates = Templates(run.manifest, np.flatnonzero(run.faces["outcome"] == "ok").astype(np.int64), run.embeddings)
-    if len(templates.rows) != len(run.embeddings):
-        return [f"embeddings.npy: {len(run.embeddings)} templates, and {len(templates.rows)} faces with outcome ok"]
-    if run.matched.pairs is not None:
-        return listed_differing(run.matched.pairs, templates)
-    assert run.matched.counts is not None
-    again = counted_again(run.matched, run.matched.counts, templates, run.record.groupings)
-    return [] if same_counts(again, run.matched.counts) else ["counts.npz: not what the stored templates give"]
-
-
-def listed_differing(pairs: pd.DataFrame, templates: Templates) -> list[str]:
-    """What is wrong with the scores of listed pairs."""
-    place = np.full(len(templates.table), -1, np.int64)
-    place[templates.rows] = np.arange(len(templates.rows))
-    left, right = (place[pairs[side].to_numpy(np.int64)] for side in ("left", "right"))
-    scored: BoolArray = (left >= 0) & (right >= 0)
-    expected = np.full(len(pairs), np.nan)
-    expected[scored] = score_pairs(templates.vectors, left[scored], right[scored])
-    same = np.isclose(pairs["score"].to_numpy(np.float64), expected, rtol=0.0, atol=0.0, equal_nan=True)
-    return [] if same.all() else [f"pairs.parquet: {int((~same).sum())} scores are not what the stored templates give"]
-
-
-def counted_again(
-    matched: Matched, counts: ScoreCounts, templates: Templates, groupings: Sequence[Grouping]
-) -> ScoreCounts:
-    """The comparisons of a run, counted again from its templates with the bins of the stored counts."""
-    inside = (matched.roles == EVALUATION)[templates.rows]
-    rows = templates.rows[inside]
-    known = [grouping for grouping in groupings if set(grouping) <= set(templates.table.columns)]
-    place = np.full(len(templates.table), -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    excluded = place[matched.excluded]
-    full = counts.full_range
-    return count_scores(
-        templates.vectors[inside],
-        templates.subjects[rows],
-        counted_groups(templates.table, known).codes[rows],
-        floor=float(counts.edges[0]),
-        bins=len(counts.edges) - 1,
-        tail_limit=counts.tail_limit,
-        names=counts.groups,
-        exclude=excluded[(excluded >= 0).all(axis=1)],
-        workers=usable_cores(),
-        full_range=None if full is None else len(full.edges) - 1,
-    )
-
-
-def same_counts(a: ScoreCounts, b: ScoreCounts) -> bool:
-    """Whether two counts agree in every integer and every listed pair."""
-    names = ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores")
-    return (
-        all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
-        and a.tail_floor == b.tail_floor
-        and a.unknown_pairs == b.unknown_pairs
-    )

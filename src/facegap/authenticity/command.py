@@ -89,7 +89,8 @@ def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed
     """Run a sample of a run again and print what came of it; the seed stands first, so that the check can be repeated."""
     import numpy as np
 
-    from facegap.authenticity.again import comparisons_differing, sample_again
+    from facegap.audit.recount import comparisons_differing
+    from facegap.authenticity.again import sample_again
     from facegap.report.terminal import progress_bar
     from facegap.store.run import fitting_together, read_run
 

@@ -24,6 +24,7 @@ from facegap.explore.command import explore
 from facegap.export.command import export
 from facegap.gate.command import gate
 from facegap.plan.command import plan
+from facegap.privacy.command import forget
 from facegap.reproduce.command import reproduce
 from facegap.scenarios.command import scenario
 from facegap.selfcheck.command import selfcheck
@@ -42,6 +43,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "report": report,
         "recheck": recheck,
         "seal": seal,
+        "forget": forget,
         "compare": compare,
         "gate": gate,
         "explore": explore,

@@ -369,6 +369,7 @@ class RunRecord:
     warnings       : what a reader must know
     plugins        : what other packages added to what computed this run
     source         : where the rows come from if they were not audited but rebuilt from published figures, else empty
+    forgotten      : people whom `facegap forget` removed after the end of the run
     """
 
     request: RequestRecord
@@ -394,6 +395,7 @@ class RunRecord:
     plugins: tuple[Plugin, ...] = ()
     source: str = ""
     cluster: tuple[str, ...] = ()
+    forgotten: Count = 0
 
     @property
     def alpha(self) -> float:

@@ -1,0 +1,1 @@
+"""`facegap forget`: a person removed from a finished run."""

@@ -1,0 +1,213 @@
+"""A run without one person: every row, template, pair and search of theirs goes, every table is derived again.
+
+Thresholds stay what they were, since people who are still there were judged at them. The run says that somebody was removed,
+never who. The new run is built beside the old one and then takes its place, so that a kill leaves one of them whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.audit.identify import candidate_lists, side_of
+from facegap.audit.recount import counted_again, stored_templates
+from facegap.derive.identification import GALLERY, PROBE
+from facegap.derive.run import derived
+from facegap.errors import RunError
+from facegap.report.page import add_report
+from facegap.report.unnamed import unnamed
+from facegap.runtime import usable_cores
+from facegap.store import run as store
+from facegap.store.run import Matched, Run, Searched
+from facegap.types import BoolArray, IntArray
+from facegap.vision.service.client import ANSWERS
+
+COPIED = (ANSWERS, store.THRESHOLD_SET)
+
+
+def forget(folder: Path, subject: str) -> int:
+    """Remove a person from a finished run; how many images of theirs there were.
+
+    The seal of the run is broken by it: SHA256SUMS.sig goes. Files are removed, their disk blocks are not overwritten.
+
+    Raises
+    ------
+    RunError : no finished run, one that was changed after its end or that another process is writing; nobody of this name;
+               nobody would be left; comparisons of all pairs or searches without stored templates
+    """
+    building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")
+    take_back(folder, replaced)
+    if problems := store.broken_hashes(folder):
+        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}")
+    if building.exists():
+        shutil.rmtree(building)
+    with store.open_folder(folder, resume=True):
+        with store.fitting_together(folder):
+            run = store.read_run(folder)
+            gone = theirs(run, folder, subject)
+            left = without_rows(run, gone)
+        with store.open_folder(building, resume=False):
+            for name in COPIED:
+                if (folder / name).is_dir():
+                    shutil.copytree(folder / name, building / name)
+            remove_elsewhere(building, run, gone, subject)
+            store.write_run(left, building)
+            store.finish(building)
+            add_report(building, left, include_ids=False)
+        folder.rename(replaced)
+        building.rename(folder)
+    shutil.rmtree(replaced)
+    return int(gone.sum())
+
+
+def beside(folder: Path, what: str) -> Path:
+    """A hidden folder beside a run's own, on the same disk."""
+    whole = folder.resolve()
+    return whole.with_name(f".{whole.name}.{what}")
+
+
+def take_back(folder: Path, replaced: Path) -> None:
+    """Put a run back whose replacement was killed between its two renames."""
+    if not folder.exists() and replaced.is_dir():
+        replaced.rename(folder)
+
+
+def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
+    """Per row of the manifest whether it shows a person, bool (rows,).
+
+    Raises
+    ------
+    RunError : nobody, or everybody; the stored comparisons cannot be made again without templates
+    """
+    gone: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
+    if not gone.any():
+        raise RunError(
+            f"{folder}: nobody of this name is in the run; names are matched exactly as manifest.parquet has them"
+        )
+    if gone.all():
+        raise RunError(f"{folder}: nobody else is in the run; remove the folder")
+    if needs_templates(run) and run.embeddings is None:
+        raise RunError(
+            f"{folder}: it keeps no templates (--no-embeddings), and its comparisons cannot be counted again without; remove "
+            f"the person from the manifest and run: {again_in_words(run)}"
+        )
+    return gone
+
+
+def needs_templates(run: Run) -> bool:
+    """Whether what is stored cannot simply lose a person's rows: counts of all pairs, and lists of searches."""
+    return run.searched is not None or (run.matched is not None and run.matched.counts is not None)
+
+
+def again_in_words(run: Run) -> str:
+    """The command that makes the run again."""
+    from facegap.report.reproduce import command_of
+
+    return command_of(run.record)
+
+
+def without_rows(run: Run, gone: BoolArray) -> Run:
+    """The run without some rows of its manifest, every table derived again."""
+    kept = np.flatnonzero(~gone).astype(np.int64)
+    faces = run.faces.iloc[kept].reset_index(drop=True)
+    templates = None
+    if run.embeddings is not None:
+        stored = faces["embedding_row"].to_numpy(np.int64)
+        templates = np.ascontiguousarray(run.embeddings[stored[stored >= 0]])
+        faces["embedding_row"] = np.where(stored >= 0, np.cumsum(stored >= 0) - 1, -1)
+    left = replace(
+        run,
+        manifest=run.manifest.iloc[kept].reset_index(drop=True),
+        faces=faces,
+        predictions=run.predictions.iloc[kept].reset_index(drop=True),
+        embeddings=templates,
+        labels=None if run.labels is None else relabelled(run.labels, kept, len(gone)),
+        record=replace(
+            run.record,
+            manifest=replace(run.record.manifest, rows=len(kept)),
+            warnings=(*said_before(run, gone), words_on(run.record.forgotten + 1)),
+            alarms=tuple(without_names(run.record.alarms, run, gone)),
+            forgotten=run.record.forgotten + 1,
+        ),
+    )
+    left = replace(left, matched=rematched(left, run.matched, kept, len(gone)))
+    return derived(replace(left, searched=searched_again(left, run.searched, kept)))
+
+
+def words_on(count: int) -> str:
+    """The warning of a run from which people were removed."""
+    people = "1 person was" if count == 1 else f"{count} people were"
+    return f"{people} removed from this run after its end (facegap forget); thresholds are those that were set before"
+
+
+def said_before(run: Run, gone: BoolArray) -> list[str]:
+    """The warnings of a run, without the names of the person, and without what was said of earlier removals."""
+    kept = [said for said in run.record.warnings if said != words_on(max(run.record.forgotten, 1))]
+    return without_names(kept, run, gone)
+
+
+def without_names(sentences: Sequence[str], run: Run, gone: BoolArray) -> list[str]:
+    """Sentences without the names of a person and of their images."""
+    return unnamed(sentences, replace(run, manifest=run.manifest[gone]))
+
+
+def renumbering(kept: IntArray, rows: int) -> IntArray:
+    """The new number of each old row, -1 for one that goes, int64 (rows,)."""
+    place = np.full(rows, -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    return place
+
+
+def relabelled(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
+    """LABELS of the rows that stay, by their new numbers."""
+    place = renumbering(kept, rows)[labels["row"].to_numpy(np.int64)]
+    stays: pd.DataFrame = labels.assign(row=place)[place >= 0].reset_index(drop=True)
+    return stays
+
+
+def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> Matched | None:
+    """The comparisons of those who stay: listed pairs keep their scores, all pairs are counted again."""
+    if matched is None:
+        return None
+    place = renumbering(kept, rows)
+    excluded = place[matched.excluded]
+    mine = Matched(matched.roles[kept], excluded[(excluded >= 0).all(axis=1)])
+    if matched.pairs is not None:
+        sides = {side: place[matched.pairs[side].to_numpy(np.int64)] for side in ("left", "right")}
+        stays = (sides["left"] >= 0) & (sides["right"] >= 0)
+        return replace(mine, pairs=matched.pairs.assign(**sides)[stays].reset_index(drop=True))
+    templates = stored_templates(left)
+    assert matched.counts is not None
+    assert templates is not None
+    return replace(mine, counts=counted_again(mine, matched.counts, templates, left.record.groupings))
+
+
+def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Searched | None:
+    """The searches of those who stay in the gallery of those who stay."""
+    if searched is None:
+        return None
+    roles, templates, told = searched.roles[kept], stored_templates(left), left.record.identification
+    assert templates is not None
+    assert told is not None
+    excluded = left.matched.excluded if left.matched is not None else np.empty((0, 2), np.int64)
+    gallery, probes = (side_of(templates, roles == role, templates.subjects) for role in (GALLERY, PROBE))
+    lists = candidate_lists(gallery, probes, excluded, max(told.ranks) + 1, workers=usable_cores())
+    return Searched(roles, lists)
+
+
+def remove_elsewhere(building: Path, run: Run, gone: BoolArray, subject: str) -> None:
+    """Remove the person's kept answers of a service, and their rows of a threshold set of other people."""
+    for row in run.manifest.loc[gone, "row"].tolist():
+        for answer in (building / ANSWERS).glob(f"{row:07d}-*.json"):
+            answer.unlink()
+    place = building / store.THRESHOLD_SET
+    if (place / "manifest.parquet").is_file():
+        people = pd.read_parquet(place / "manifest.parquet")
+        stays = (people["subject"] != subject).to_numpy(np.bool_)
+        faces = pd.read_parquet(place / "faces.parquet")
+        store.write_threshold_set(building, people[stays].reset_index(drop=True), faces[stays].reset_index(drop=True))
