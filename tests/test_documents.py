@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from facegap.annotate.serve import import_annotations
 from facegap.audit.run import audit
@@ -25,6 +26,7 @@ from facegap.selfcheck.worlds_file import read_study
 from facegap.tone.measure import measure_manifest
 from fixtures.command_lines import Call, commands, require_accepted
 from fixtures.documents import ROOT, SHELLS, Block, blocks, commands_of, documents, text_of
+from fixtures.keys import write_key
 
 PEOPLE = 48  # half of them set thresholds, and an FMR of 0.001 needs 1,000 impostor pairs: 46 people and more
 RACES = ("Black", "East Asian", "White")
@@ -46,6 +48,10 @@ OTHER_PROGRAMS = {
     "pip": "installs from the network",
     "pytest": "runs this suite",
     "export": "sets a variable of the shell",
+    "openssl": "makes keys and verifies a seal; tests/authenticity does",
+    "chmod": "of a key",
+    "grep": "of SHA256SUMS; tests/authenticity does it in Python",
+    "sha256sum": "likewise",
 }
 
 # Commands that are only read by the command line, with the words they begin with, and why they are not run.
@@ -68,7 +74,7 @@ REFUSED = {"audit people.csv --detect none --classify vendor.toml --out run": "N
 EXIT_CODES = {"gate": {0, 1, 2}, "doctor": {0, 1}}  # else 0; gate says 2 where a run cannot tell
 # Models that have to be downloaded give way to those of the demo, by what they are asked for.
 MODEL_OF_OPTION = {"--detect": "demo_detector", "--embed": "demo_embedder_skewed", "--classify": "demo_gender_skewed"}
-PLACES = {"MODELS": ".", "RUN": "run"}
+PLACES = {"MODELS": ".", "RUN": "run", "photographs": ".", "weights": "."}
 
 
 def stood_in(words: Sequence[str]) -> list[str]:
@@ -215,6 +221,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import_annotations(folder / "people.csv", folder / "annotations.csv", db=folder / "people.annotations.sqlite")
     measure_tones(folder)
     add_model(folder)
+    write_key(folder / "auditor.pem", Ed25519PrivateKey.generate())
     return folder
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from facegap.audit.run import recheck
@@ -16,21 +15,10 @@ from facegap.authenticity.keys import PASSPHRASE_VARIABLE, fingerprint, public_k
 from facegap.authenticity.seal import seal, signer_of
 from facegap.errors import RunError, SealError
 from facegap.report.page import report_again
-from facegap.store.checksums import SIGNATURE, SUMS
+from facegap.store.checksums import PAGE, SIGNATURE, SUMS, root_hash
 from facegap.store.run import finish
 from fixtures.circle import Circle
-
-
-def write_key(path: Path, key: Any, passphrase: bytes | None = None) -> tuple[Path, Path]:
-    """A private key and its public half, as files."""
-    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
-    path.chmod(0o600)
-    public = path.with_suffix(".pub")
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    return path, public
+from fixtures.keys import write_key
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +142,16 @@ def test_keys_that_are_none_or_that_others_may_read_are_refused(run: Path, tmp_p
     for path, said in [(curve_public, "another algorithm"), (text, "no public key"), (curve, "this is a private key")]:
         with pytest.raises(SealError, match=said):
             public_key(path)
+
+
+def test_the_root_hash_is_that_of_the_lines_of_every_file_but_the_report(run: Path) -> None:
+    (run / PAGE).write_text("a report")
+    finish(run)
+    lines = [line for line in (run / SUMS).read_text().splitlines(keepends=True) if not line.endswith(f"  {PAGE}\n")]
+    assert len(lines) == len((run / SUMS).read_text().splitlines()) - 1
+    assert root_hash(run) == hashlib.sha256("".join(lines).encode()).hexdigest()
+    before = root_hash(run)
+    (run / PAGE).write_text("another report")
+    assert root_hash(run) == before
+    (run / "rates.csv").write_text("made up")
+    assert root_hash(run) != before

@@ -47,6 +47,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("folder", ["folder: no SHA256SUMS", "--resume"]),
         ("folder --sample 5", ["--sample needs --images FOLDER"]),
     ],
+    "forget": [("folder --subject ada", ["folder: no SHA256SUMS", "--resume"])],
     "seal": [("folder --key no.pem", ["no.pem: cannot be read", "openssl genpkey"])],
     "compare": [
         ("folder", ["compare takes two runs or more"]),

@@ -71,6 +71,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     """The run with every table that follows from what was seen, written with its SHA256SUMS where the folder stays."""
     import pandas as pd
 
+    from facegap.audit.nameless import salt_of, without_names
     from facegap.derive.run import derived
     from facegap.derive.weights import held_by_one, rates_by_weight
     from facegap.store import run as store
@@ -79,21 +80,20 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     unmet = [point.unmet for point in evidence.record.operating if point.unmet]
     record = replace(evidence.record, warnings=(*evidence.record.warnings, *unmet))
     joined, keep = resolved.manifest.joined, resolved.settings.output.keep_embeddings
-    run = derived(
-        store.Run(
-            record,
-            resolved.manifest.frame,
-            evidence.faces,
-            evidence.predictions,
-            rates=nothing,
-            gaps=nothing,
-            age=nothing,
-            embeddings=evidence.embeddings,
-            matched=evidence.matched,
-            searched=evidence.searched,
-            labels=None if joined is None else joined.probabilities,
-        )
+    seen = store.Run(
+        record,
+        resolved.manifest.frame,
+        evidence.faces,
+        evidence.predictions,
+        rates=nothing,
+        gaps=nothing,
+        age=nothing,
+        embeddings=evidence.embeddings,
+        matched=evidence.matched,
+        searched=evidence.searched,
+        labels=None if joined is None else joined.probabilities,
     )
+    run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
     told = (*held_by_one(run.rates, groupings, run.record.cluster), *rates_by_weight(run.rates, groupings))
     run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *told)))

@@ -170,6 +170,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     """What is known when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
     from facegap.audit.identify import identify
+    from facegap.audit.nameless import hashed_names, salt_of
     from facegap.audit.record import record_of
     from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
@@ -184,7 +185,10 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
         threshold_set, workers = None, loaded.execution.workers
         if resolved.threshold_set is not None:
             _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
-            store.write_threshold_set(folder, resolved.threshold_set.frame, other_faces)
+            people = resolved.threshold_set.frame
+            if not resolved.settings.output.keep_ids:
+                people, other_faces = (hashed_names(table, salt_of(folder)) for table in (people, other_faces))
+            store.write_threshold_set(folder, people, other_faces)
         matching = match(templates, threshold_set, resolved, workers=workers)
         record = replace(record, comparison=matching.record, execution=with_filter(record.execution, matching.record))
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)

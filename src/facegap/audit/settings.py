@@ -604,6 +604,11 @@ class Output:
     )
     resume: bool = setting(False, help="Go on with a run that was broken off, same command", recorded=False)
     keep_embeddings: bool = setting(True, help="Leave templates out of the run folder", flag="--no-embeddings")
+    keep_ids: bool = setting(
+        True,
+        help="Write salted hashes in place of the names of images and subjects; the salt is not kept",
+        flag="--no-ids",
+    )
     progress: Callable[[int, int], None] = setting(unseen, help="", recorded=False, option=False)
     notice: Callable[[str], None] = setting(on_stderr, help="", recorded=False, option=False)
 

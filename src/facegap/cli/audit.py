@@ -34,6 +34,8 @@ def audit(
 
     out = settings.output.folder
     assert out is not None  # --out has a default
+    if not settings.output.keep_ids and (include_ids or include_images):
+        raise typer.BadParameter("a run without names has none to show: leave out --include-ids and --include-images")
     with progress_bar() as progress:
         run = run_audit(manifest, changed(settings, progress=progress))
     images = Images(manifest.parent, settings.faces.allow_outside) if include_images else None

@@ -19,8 +19,8 @@ import pandas as pd
 from facegap.audit.settings import PUBLISHED
 from facegap.derive.groupings import attribute_columns
 from facegap.derive.metrics import metric_of, metrics
+from facegap.derive.unnamed import unnamed
 from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
-from facegap.report.unnamed import unnamed
 from facegap.store.record import RunRecord
 from facegap.store.run import Run
 

@@ -18,7 +18,7 @@ def forget(
     was removed, never who. Copies of the folder, backups and the photographs themselves are yours to look after, and so are
     the blocks of a disk, which are freed and not overwritten.
 
-    facegap forget run --subject S0042
+    facegap forget run --subject p0042
     """
     from facegap.privacy.forget import forget as remove
     from facegap.report.text import clean

@@ -18,9 +18,9 @@ from facegap.audit.identify import candidate_lists, side_of
 from facegap.audit.recount import counted_again, stored_templates
 from facegap.derive.identification import GALLERY, PROBE
 from facegap.derive.run import derived
+from facegap.derive.unnamed import unnamed
 from facegap.errors import RunError
 from facegap.report.page import add_report
-from facegap.report.unnamed import unnamed
 from facegap.runtime import usable_cores
 from facegap.store import run as store
 from facegap.store.run import Matched, Run, Searched

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from facegap.derive.unnamed import unnamed
 from facegap.errors import RunError
 from facegap.report import summary as overview
 from facegap.report.finding import headline
 from facegap.report.glossary import limits_of, methods_of
 from facegap.report.reproduce import command_of
 from facegap.report.text import clean
-from facegap.report.unnamed import unnamed
 from facegap.store.run import (
     Run,
     broken_hashes,

@@ -1,0 +1,106 @@
+"""--no-ids: no file of a run names an image or a person, and every number is what it would have been."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pandas as pd
+import pytest
+
+from facegap.audit import nameless
+from facegap.audit.run import recheck
+from facegap.store import run as store
+from facegap.store.run import read_run
+from fixtures.circle import Circle
+from fixtures.settings import audited
+
+PEOPLE = ("ada", "bea", "cyd", "dan", "eli", "fox")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """Two pictures of each of six people, and one more file that is no picture."""
+    folder = tmp_path_factory.mktemp("pictures")
+    lines = []
+    for k, name in enumerate(PEOPLE):
+        for copy in range(2):
+            cv2.imwrite(str(folder / f"{name}{copy}.png"), draw(green=204 if k % 2 else 51, red=20 * k + 9 * copy + 5))
+            lines.append(f"{name}{copy}.png,{name},{'female' if k % 2 else 'male'}")
+    (folder / "fox2.png").write_text("no picture")
+    lines.append("fox2.png,fox,female")
+    (folder / "people.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    return folder
+
+
+def texts_of(folder: Path) -> dict[str, str]:
+    """Every file of a run as text, parquet files unpacked."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".parquet":
+            text = io.StringIO()
+            pd.read_parquet(path).to_csv(text)
+            found[path.name] = text.getvalue()
+        elif path.is_file():
+            found[path.name] = path.read_bytes().decode("utf-8", "replace")
+    return found
+
+
+def test_no_file_names_anybody_and_every_rate_is_the_same(pictures: Path, toys: Any, tmp_path: Path) -> None:
+    asked = {**toys.three, "by": "gender", "min_subjects": 2, "identify": True}
+    named = audited(pictures / "people.csv", **asked, out=tmp_path / "named")
+    hidden = audited(pictures / "people.csv", **asked, keep_ids=False, out=tmp_path / "hidden")
+    assert hidden.rates.equals(named.rates)
+    assert hidden.gaps.equals(named.gaps)
+    names = [f"{name}{copy}.png" for name in PEOPLE for copy in range(3)]
+    assert any(name in text for text in texts_of(tmp_path / "named").values() for name in names)
+    for file, text in texts_of(tmp_path / "hidden").items():
+        assert not [name for name in names if name in text], file
+    assert not set(read_run(tmp_path / "hidden").manifest["subject"]) & set(PEOPLE)
+    assert recheck(tmp_path / "hidden") == []
+
+
+def test_images_of_a_person_stay_together_and_two_runs_cannot_be_joined(
+    pictures: Path, toys: Any, tmp_path: Path
+) -> None:
+    runs = [
+        audited(pictures / "people.csv", **toys.two, by="gender", keep_ids=False, out=tmp_path / str(k)).manifest
+        for k in range(2)
+    ]
+    subjects = [list(run["subject"]) for run in runs]
+    assert len(set(subjects[0])) == len(PEOPLE)
+    assert subjects[0][0] == subjects[0][1]
+    assert not set(subjects[0]) & set(subjects[1])
+    assert not list(tmp_path.rglob("salt"))
+
+
+def test_a_run_that_is_broken_off_at_its_end_resumes_with_the_same_hashes(
+    pictures: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {**toys.three, "by": "gender", "min_subjects": 2, "keep_ids": False, "out": tmp_path / "run"}
+    salts = []
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            audited(pictures / "people.csv", **asked)
+    salts.append((tmp_path / "run" / "parts" / "salt").read_bytes())
+    shutil.copytree(tmp_path / "run", tmp_path / "kept")
+    resumed = audited(pictures / "people.csv", **asked, resume=True)
+    assert resumed.manifest["subject"][0] == nameless.hashed("ada", salts[0])
+    assert not (tmp_path / "run" / "parts").exists()
+
+
+def test_a_run_of_templates_hides_names_too(six: Circle, tmp_path: Path) -> None:
+    run = six.run(out={"folder": tmp_path / "run", "keep_ids": False})
+    assert run.rates.equals(six.run().rates)
+    for file, text in texts_of(tmp_path / "run").items():
+        assert "bea1" not in text, file
+
+
+def test_an_empty_name_stays_empty() -> None:
+    assert nameless.hashed("", b"salt") == ""
+    assert len(nameless.hashed("ada", b"salt")) == nameless.HASH_DIGITS
+    assert nameless.hashed("ada", b"salt") != nameless.hashed("ada", b"other")
