@@ -25,6 +25,10 @@ class ModelError(FacegapError):
     """A model file cannot be opened, or its inputs or outputs are not those of its card."""
 
 
+class ModelStoppedError(ModelError):
+    """The process of a model crashed, hung, or took more than it may; nothing more can be asked of it."""
+
+
 class SettingError(FacegapError, ValueError):
     """A setting is out of its bounds, unknown, or contradicts another."""
 

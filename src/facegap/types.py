@@ -166,12 +166,31 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Isolation:
+    """How a model was kept apart from the audit that ran it.
+
+    isolated     : it ran in a process of its own
+    timeout_s    : how long one batch, and the opening of the model, could take; 0 without isolation
+    memory_bytes : what the model could take beyond what its process takes without it; 0 without such a limit
+    walls        : what stood around it while it ran
+    absent       : what this system or device does not have, or the installed packages do not offer
+    """
+
+    isolated: bool
+    timeout_s: float = 0.0
+    memory_bytes: int = 0
+    walls: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Execution:
     """What a run really ran on, as found out after the sessions were opened, never as hoped for.
 
     nodes       : model name -> provider -> number of graph nodes that it was given
     models      : model name -> sha256 of the file that was run
     notes       : choices that the program made itself, with their reason
+    isolation   : model name -> how it was kept apart from the audit
     """
 
     device_asked: str
@@ -186,6 +205,7 @@ class Execution:
     models: Mapping[str, str] = field(default_factory=dict)
     nodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    isolation: Mapping[str, Isolation] = field(default_factory=dict)
 
 
 PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.float64)])

@@ -21,7 +21,7 @@ Db = Annotated[
 @with_settings
 def annotate(
     manifest: ManifestPath,
-    settings: Annotated[AuditSettings, Only("where", "models_dir", "allow_outside")],
+    settings: Annotated[AuditSettings, Only("where", "models_dir", "allow_outside", "model_timeout", "no_isolation")],
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8321,
     annotator: Annotated[
@@ -64,6 +64,7 @@ def annotate(
         allow_outside=settings.faces.allow_outside,
         detect=detect,
         models_dirs=settings.models.models_dir,
+        timeout_s=settings.models.timeout_s,
         seed=seed,
         practice=practice,
         announce=lambda started: _announce(started, manifest),

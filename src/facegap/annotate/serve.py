@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from facegap.annotate.database import Imported, open_store
+from facegap.audit.settings import Models
 from facegap.errors import FacegapError, TableError
 from facegap.groups.annotations import MOST_NAME_CHARACTERS, read_annotations
 from facegap.groups.scales import scale_named
@@ -52,6 +53,7 @@ def annotate(
     allow_outside: bool,
     detect: str,
     models_dirs: Sequence[Path],
+    timeout_s: float | None = Models.model_timeout,
     seed: int,
     practice: int,
     announce: Callable[[Started], None],
@@ -76,7 +78,7 @@ def annotate(
     if annotator is not None and proper_name(annotator) is None:
         raise FacegapError(f"--annotator is a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
-    crop = face_crop(detect, models_dirs)
+    crop = face_crop(detect, models_dirs, timeout_s)
     path = db or default_db(manifest)
     with listening_socket(host, port) as listening:
         store = open_store(path, table.sha256)
@@ -88,21 +90,24 @@ def annotate(
         serve(app, listening)
 
 
-def face_crop(detect: str, models_dirs: Sequence[Path]) -> Callable[[Pixels], Pixels] | None:
+def face_crop(
+    detect: str, models_dirs: Sequence[Path], timeout_s: float | None = Models.model_timeout
+) -> Callable[[Pixels], Pixels] | None:
     """A function that cuts out the largest face with CROP_MARGIN, and leaves a picture without one whole.
 
     None where no detector is asked for.
     """
     if detect == NO_DETECT:
         return None
-    from facegap import runtime
     from facegap.inputs.cards.read import resolve_card
     from facegap.inputs.cards.weights import models_folders, read_weights
+    from facegap.runtime.models import open_model
     from facegap.vision.detect import choose, detector
     from facegap.vision.detect import detect as faces_of
 
     card, given = resolve_card(detect, "detect")
-    session = runtime.open_session(read_weights(card, models_folders(models_dirs), given), name=card.name)
+    content = read_weights(card, models_folders(models_dirs), given)
+    session = open_model(content, name=card.name, file=str(card.file), timeout_s=timeout_s)
     model = detector(card, session)
 
     def crop(pixels: Pixels) -> Pixels:

@@ -15,6 +15,7 @@ from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
+from facegap.runtime.models import isolation_of, open_model, stop_model
 from facegap.types import Execution
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
@@ -74,6 +75,10 @@ class Loaded:
         """The card of each model."""
         return self.models.cards
 
+    def close(self) -> None:
+        """End the processes of the models; what they were is still known."""
+        self.stages.stop()
+
 
 def choose_models(settings: AuditSettings) -> ChosenModels:
     """The cards and functions that the settings name.
@@ -113,23 +118,38 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
     """
     cards, device = chosen.cards, settings.models.device
     searched = models_folders(settings.models.models_dir)
+    workers = settings.models.workers or runtime.usable_cores()
     sessions: dict[Task, Any] = {}
     facts = {task: GraphFacts() for task in chosen.functions}
-    for task, given in chosen.given.items():
-        if cards[task].backend == "onnx":
-            content = read_weights(cards[task], searched, given)
-            sessions[task] = runtime.open_session(content, name=cards[task].name, device=device)
-            facts[task] = graph_facts(content)
-    stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
+    try:
+        for task, given in chosen.given.items():
+            if cards[task].backend == "onnx":
+                content = read_weights(cards[task], searched, given)
+                sessions[task] = open_model(
+                    content,
+                    name=cards[task].name,
+                    file=str(cards[task].file),
+                    device=device,
+                    timeout_s=settings.models.timeout_s,
+                    at_once=workers,
+                    batch=1 if task == "detect" else settings.models.batch,
+                )
+                facts[task] = graph_facts(content)
+        stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
+    except BaseException:  # one that was opened must not outlive an error about another
+        for session in sessions.values():
+            stop_model(session)
+        raise
     remarks = Remarks(notices=recognised(chosen)) + remarks
     execution = runtime.execution_record(
         {cards[task].name: session for task, session in sessions.items()},
         {cards[task].name: str(cards[task].sha256) for task in sessions},
         device=device,
         threads=1,
-        workers=settings.models.workers or runtime.usable_cores(),
+        workers=workers,
         batch=settings.models.batch,
         notes=remarks.notices,
+        isolation={cards[task].name: isolation_of(session) for task, session in sessions.items()},
     )
     return Loaded(stages, chosen, execution, look_up(cards.values()), remarks)
 

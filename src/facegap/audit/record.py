@@ -14,7 +14,7 @@ import pandas as pd
 from facegap.audit.files import colour_record
 from facegap.audit.models import Loaded
 from facegap.audit.resolved import ResolvedAudit
-from facegap.audit.settings import AuditSettings, CallableModel, recorded
+from facegap.audit.settings import SETTING, AuditSettings, CallableModel, leaves, recorded
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.label_uncertainty.notes import label_warnings
 from facegap.derive.never_shown import never_shown_sentences
@@ -195,7 +195,8 @@ def labels_request(joined: JoinedLabels) -> LabelsRequest:
 
 def require_same_request(folder: Path, stored: RequestRecord, request: RequestRecord) -> None:
     """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
-    changed = differences(stored.to_json(), request.to_json())
+    free = {f"settings.{section}.{one.name}" for section, one in leaves() if one.metadata[SETTING].free_on_resume}
+    changed = [key for key in differences(stored.to_json(), request.to_json()) if key not in free]
     if changed:
         raise RunError(
             f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "

@@ -52,9 +52,7 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
-    from facegap.audit.consent import require_leave, service_among
     from facegap.audit.files import require_files
-    from facegap.audit.finish import run_folder
     from facegap.audit.models import open_models, require_a_task
     from facegap.audit.resolved import people_of, resolve
 
@@ -67,6 +65,18 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
         if resolved.threshold_set is not None:
             require_files(resolved.threshold_set, ())
     loaded = open_models(resolved.models, settings)
+    try:
+        return run_loaded(resolved, loaded)
+    finally:
+        loaded.close()
+
+
+def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
+    """Say what must be said before the first image, and run."""
+    from facegap.audit.consent import require_leave, service_among
+    from facegap.audit.finish import run_folder
+
+    table, settings = resolved.manifest, resolved.settings
     remarks = loaded.remarks
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
         settings.output.notice(said)  # before the first image, and again above the result

@@ -42,6 +42,7 @@ class Setting:
     flag             : name of the option where it is not the name of the field
     minimum, maximum : bounds of the value, or of each of several values
     recorded         : whether it decides a result, so that run.json keeps it and --resume must find it unchanged
+    free_on_resume   : recorded, but a run that was broken off may be resumed with another value: it decides no result
     option           : whether the command line has it; a function is given in Python only
     without          : what is done without it, in words, where the default is None or nothing
     command_default  : default of the command line where it differs: a command leaves a folder, a function need not
@@ -54,6 +55,7 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     recorded: bool = True
+    free_on_resume: bool = False
     option: bool = True
     without: str = ""
     command_default: Any = None
@@ -311,11 +313,29 @@ class Models:
         without="processors",
         recorded=False,
     )
+    model_timeout: float = setting(
+        120.0,
+        help="Seconds that a model may take for one batch before it is ended; more for slow machines and large batches",
+        heading=MODELS,
+        minimum=1,
+        maximum=86_400,
+        free_on_resume=True,
+    )
+    no_isolation: bool = setting(
+        False,
+        help="Run models in this process, without limits on time, memory and files; for model files that you trust",
+        heading=MODELS,
+    )
     detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
 
     def __post_init__(self) -> None:
         """Check the values."""
         settle(self)
+
+    @property
+    def timeout_s(self) -> float | None:
+        """The deadline of a batch in a process of its own; None where models run in this process."""
+        return None if self.no_isolation else self.model_timeout
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from facegap import runtime
 from facegap.doctor.alternatives import Variant, variants
 from facegap.doctor.diagnose import Asked, Progress, Steps, open_detector, require_settings
 from facegap.doctor.sample import LEAST_SUBJECTS
@@ -119,7 +118,7 @@ def check_basics(
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
     detector = open_detector(asked, embeds=card.task == "embed")
     content = read_weights(card, models_folders(asked.folders), given)
-    session = runtime.open_session(content, name=card.name, device=asked.device)
+    session = asked.opened(content, card.name, str(card.file))
     rows = some_rows(table.frame, np.random.default_rng(asked.seed))
     (one,) = ready([Variant("the card", "as the card says", card)], session)
     steps.begin(f"find the faces of {len(rows):,} images")

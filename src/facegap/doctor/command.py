@@ -29,6 +29,8 @@ def doctor(
             "detect",
             "device",
             "workers",
+            "model_timeout",
+            "no_isolation",
             "where",
             "models_dir",
             "allow_outside",
@@ -89,6 +91,7 @@ def doctor(
         settings.models.device,
         settings.models.workers,
         settings.models.models_dir,
+        settings.models.timeout_s,
     )
     where, allow_outside = settings.groups.where, settings.faces.allow_outside
     try:

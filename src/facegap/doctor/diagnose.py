@@ -24,13 +24,14 @@ from facegap.doctor.evidence import Judgement, judge
 from facegap.doctor.graph import read_graph
 from facegap.doctor.proposed_card import card_text
 from facegap.doctor.sample import MEASURES, Measure, Question, Sample, draw, question_of, split
-from facegap.doctor.trials import Found, ready, run
+from facegap.doctor.trials import BATCH, Found, ready, run
 from facegap.errors import CardError, ModelError, TableError
 from facegap.inputs.cards.diagnoses import Finding, as_record, finding_path, findings_folder, settings_hash
 from facegap.inputs.cards.read import find_card, name_of, resolve_card
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.runtime.models import open_model
 from facegap.store import run as store
 from facegap.types import Device
 from facegap.vision.detect import Detector, detector
@@ -62,6 +63,7 @@ class Asked:
     people   : at most so many subjects are drawn, by `seed`; None: DEFAULT_PEOPLE
     question : gender or age, of a classifier that says both; None: what the manifest allows
     workers  : parts under way at once; None: one for each processor
+    timeout_s: how long a model may take for one batch; None: in this process, without walls
     """
 
     detect: str = AuditSettings.detect
@@ -71,6 +73,14 @@ class Asked:
     device: Device = Models.device
     workers: int | None = Models.workers
     folders: tuple[Path, ...] = Models.models_dir
+    timeout_s: float | None = Models.model_timeout
+
+    def opened(self, content: bytes, name: str, file: str) -> Any:
+        """A model, ready to run on the device that was asked for."""
+        at_once = self.workers or runtime.usable_cores()
+        return open_model(
+            content, name=name, file=file, device=self.device, timeout_s=self.timeout_s, at_once=at_once, batch=BATCH
+        )
 
 
 @dataclass(frozen=True)
@@ -163,9 +173,7 @@ def examine(
         if weights.suffix.lower() != ".onnx":
             raise CardError(f"{model}: a card is proposed for a file of weights; give the path of an .onnx")
         return propose_card(weights, room, task)
-    session = runtime.open_session(
-        read_weights(card, models_folders(asked.folders), given), name=card.name, device=asked.device
-    )
+    session = asked.opened(read_weights(card, models_folders(asked.folders), given), card.name, str(card.file))
     rng = np.random.default_rng(asked.seed)
     question = question_of(card, table, asked.question)
     return examination(
@@ -216,13 +224,13 @@ def open_detector(asked: Asked, *, embeds: bool | None) -> Detector:
     if embeds is not False and not card.detector.points:
         raise ModelError(f"{card.name} gives boxes only, and an embedder needs five points; use --detect yunet")
     content = read_weights(card, models_folders(asked.folders), given)
-    return detector(card, runtime.open_session(content, name=card.name, device=asked.device))
+    return detector(card, asked.opened(content, card.name, str(card.file)))
 
 
 def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] | None) -> Examination:
     """Settings searched on some people, judged on others, and written down as a card."""
     bare = doctor_proposing.bare_weights(weights)
-    session = runtime.open_session(bare.content, name=weights.name, device=room.asked.device)
+    session = room.asked.opened(bare.content, weights.name, weights.name)
     graph = read_graph(session, weights.name)
     start = doctor_proposing.first_cards(bare, graph, task=task, question=room.asked.question)
     rng = np.random.default_rng(room.asked.seed)

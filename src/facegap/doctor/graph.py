@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from facegap import runtime
-from facegap.errors import ModelError
+from facegap.errors import ModelError, ModelStoppedError
 from facegap.types import AnyArray
+from facegap.vision.ports import outputs_of, readable
 
 CHANNELS = (1, 3)
 # Sides to try where the graph leaves them open; the first that it takes is used.
@@ -103,9 +104,14 @@ def probe(
     width, height = size
     shape = (faces, graph.channels, height, width) if graph.layout == "NCHW" else (faces, height, width, graph.channels)
     noise = np.random.default_rng(0).integers(0, 256, shape).astype(graph.dtype)
-    names = [entry.name for entry in session.get_outputs()]
+    names = [port.name for port in outputs_of(session) if readable(port)]
+    if not names:
+        given = ", ".join(str(port) for port in outputs_of(session))
+        raise ModelError(f"{name}: outputs: the graph has no output of numbers ({given}); export it with one")
     try:
         outputs = runtime.run_session(session, names, {graph.name: noise}, name=name)
+    except ModelStoppedError:
+        raise
     except ModelError:
         if must:
             raise

@@ -28,7 +28,7 @@ from facegap.doctor.graph import Graph
 from facegap.doctor.sample import Question
 from facegap.doctor.trials import Found
 from facegap.errors import CardError, ModelError
-from facegap.inputs.cards.read import hash_file, name_of
+from facegap.inputs.cards.read import name_of, read_file
 from facegap.inputs.cards.schema import THE_ONLY_ONE, ModelCard
 from facegap.inputs.manifests.labels import TWO_GENDERS
 from facegap.types import AnyArray
@@ -65,8 +65,7 @@ def bare_weights(path: Path) -> Bare:
     ------
     CardError : no such file, unreadable, or too large for a model
     """
-    hash_file(path)
-    content = path.read_bytes()
+    content = read_file(path)
     return Bare(path, content, hashlib.sha256(content).hexdigest())
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facegap.doctor.alternatives import Variant
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
+from facegap.runtime.models import stop_model
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import classify, embed
 from facegap.vision.align import square_crop
@@ -94,7 +95,13 @@ def run(
                     found.append(part)
                     for done in range(before, before + len(part.outcomes)):
                         on_image(done + 1)
-            finally:  # an error, or Ctrl-C, must not wait for the parts that are still to come
+            except (
+                BaseException
+            ):  # an error, or Ctrl-C, must wait neither for the parts under way nor for those to come
+                for model in (detector, *(one.model for one in models)):
+                    stop_model(model.session)
+                raise
+            finally:
                 pool.shutdown(cancel_futures=True)
     finally:
         cv2.setNumThreads(threads)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
+from facegap.runtime.models import stop_model
 from facegap.tables import POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
@@ -48,6 +49,14 @@ class Stages:
     max_pixels: int = MAX_PIXELS
     colour: Colour = "managed"
     service: Service | None = None
+
+    def stop(self) -> None:
+        """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
+        for model in (self.detector, self.embedder, self.classifier):
+            if model is not None:
+                stop_model(model.session)
+        if self.service is not None:
+            self.service.stop()
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,12 @@ def run_parts(
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running.pop(future), future.result()
-        finally:  # an error in one part, or a caller that stops listening, must not wait for the others
+        except (
+            BaseException
+        ):  # an error in one part, Ctrl-C, or a caller that stops listening: none waits for the others
+            stages.stop()
+            raise
+        finally:
             if stages.service:
                 stages.service.stop()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from facegap.errors import ModelError
+from facegap.errors import ModelError, ModelStoppedError
 from facegap.inputs.cards.graph import GraphFacts
 from facegap.inputs.cards.schema import AgeOutput, InputSpec, LabelOutput, ModelCard
 from facegap.inputs.images.decode import Pixels
@@ -95,6 +95,8 @@ def rehearse_detector(model: Detector) -> None:
     canvas = Canvas(made_up(spec, 1)[0], (1.0, 1.0))
     try:
         found = candidates(model, canvas)
+    except ModelStoppedError:
+        raise
     except ModelError as error:
         raise with_cure(error, card, model.session) from error
     scores = found.scores[np.isfinite(found.scores)]
@@ -130,12 +132,16 @@ def run_through(
     card, session, batch, spec = model.card, model.session, model.rows_per_run, input_of(model.card)
     try:
         alone = ask(1, made_up(spec, PICTURES))
+    except ModelStoppedError:  # no other size or batch would bring it back
+        raise
     except ModelError as error:
         raise with_cure(error, card, session) from error
     if batch == 1:
         return alone, 1, ()
     try:
         together = ask(batch, made_up(spec, batch))
+    except ModelStoppedError:
+        raise
     except ModelError as error:
         why = f"it fails at a batch of {batch} ({str(error).removeprefix(f'{card.name}: ')})"
     else:
@@ -173,6 +179,8 @@ def fitting_input(card: ModelCard, session: Any) -> str:
             tried = spec.model_copy(update={"size": (side, side), "layout": layout})
             try:
                 tensors.run(session, card, None, tensors.to_tensor(made_up(tried, 1), tried))
+            except ModelStoppedError:
+                raise
             except ModelError:
                 continue
             also = f' and layout = "{layout}"' if layout != spec.layout else ""

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from facegap.audit.settings import AuditSettings
+from facegap.options import Only, with_settings
+
 card = typer.Typer(
     no_args_is_help=True, help="Write model cards: what a model is, and how pixels go in and numbers come out."
 )
@@ -18,8 +21,10 @@ def group() -> None:
 
 
 @card.command(name="new")
+@with_settings
 def new(
     model: Annotated[Path, typer.Argument(help="Weights, an .onnx", show_default=False)],
+    settings: Annotated[AuditSettings, Only("model_timeout", "no_isolation")],
     task: Annotated[
         Literal["detect", "embed", "classify"] | None,
         typer.Option(help="What the model does, where its outputs leave that open"),
@@ -45,7 +50,7 @@ def new(
         )
         typer.echo(clean(f"facegap audit people.csv --{known.task} {known.name} --models-dir {model.parent} --out run"))
         return
-    written = write_card(model, task=task, out=out)
+    written = write_card(model, task=task, out=out, timeout_s=settings.models.timeout_s)
     typer.echo(
         clean(f"{written.path}: a card for task {written.task}. The graph does not say, so these keys are GUESSED:")
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from facegap import runtime
-from facegap.errors import ModelError
+from facegap.errors import ModelError, ModelStoppedError
 from facegap.inputs.cards.graph import GraphFacts
 from facegap.inputs.cards.schema import InputSpec
 from facegap.types import AnyArray
@@ -78,6 +78,8 @@ def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
             for pictures in (PICTURES, 1):
                 try:
                     outputs = run(session, spec, pictures, model)
+                except ModelStoppedError:
+                    raise
                 except ModelError as error:
                     problem = error
                     continue

@@ -11,13 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from facegap import runtime
+from facegap.audit.settings import Models
 from facegap.catalogue.new_card.guesses import Entry, Tables, tables_of
-from facegap.catalogue.new_card.seen import look_at
+from facegap.catalogue.new_card.seen import PICTURES, look_at
 from facegap.errors import CardError
 from facegap.inputs.cards.graph import graph_facts
-from facegap.inputs.cards.read import describe_problems, find_card, hash_file, name_of
+from facegap.inputs.cards.read import describe_problems, find_card, name_of, read_file
 from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.runtime.models import open_model, stop_model
 from facegap.store.files import write_bytes
 
 FILL_IN = "fill in"
@@ -45,8 +46,16 @@ def known_card(model: Path) -> ModelCard | None:
     return find_card(str(model))[0]
 
 
-def write_card(model: Path, *, task: Task | None = None, out: Path | None = None) -> NewCard:
+def write_card(
+    model: Path,
+    *,
+    task: Task | None = None,
+    out: Path | None = None,
+    timeout_s: float | None = Models.model_timeout,
+) -> NewCard:
     """Write a card for the weights at a path, beside them unless `out` says where.
+
+    timeout_s : how long the model may take for a few pictures; None runs it in this process, without walls
 
     Raises
     ------
@@ -55,10 +64,12 @@ def write_card(model: Path, *, task: Task | None = None, out: Path | None = None
     """
     target = out or model.with_suffix(".toml")
     require_free(target)
-    hash_file(model)  # refuses what is no regular file, or larger than any model
-    content = model.read_bytes()
-    session = runtime.open_session(content, name=model.name)
-    chosen, tables = tables_of(look_at(session, graph_facts(content), model.name), model.name, task)
+    content = read_file(model)
+    session = open_model(content, name=model.name, timeout_s=timeout_s, batch=PICTURES)
+    try:
+        chosen, tables = tables_of(look_at(session, graph_facts(content), model.name), model.name, task)
+    finally:
+        stop_model(session)
     tables = {"": head(model, content, chosen, name_of(target)), **tables}
     text = card_text(tables, model.name, target.name, chosen)
     require_card(text, model)

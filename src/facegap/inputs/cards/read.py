@@ -6,14 +6,17 @@ file and the key, or the line where the TOML itself is broken.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
+import os
 import re
+import stat
 import tomllib
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
@@ -136,24 +139,62 @@ def find_card(text: str, task: Task | None = None) -> tuple[ModelCard | None, Pa
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of a file in lower-case hex, read in chunks.
+    """sha256 of a file of weights in lower-case hex, read in chunks.
 
     Raises
     ------
-    CardError : not a regular file, unreadable, or over 4 GiB
+    CardError : not a regular file, unreadable, or over 2 GiB
+    """
+    digest = hashlib.sha256()
+    with opened(path) as (stream, size):
+        left = size + 1
+        while left and (chunk := stream.read(min(HASH_CHUNK_BYTES, left))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file of weights; memory for what it holds and no more.
+
+    Raises
+    ------
+    CardError : not a regular file, unreadable, over 2 GiB, or it grew or shrank while it was read
+    """
+    with opened(path) as (stream, size):
+        content = stream.read(size + 1)
+    if len(content) != size:
+        raise CardError(f"{path}: another program is writing to it; wait until it is whole")
+    return content
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """A file of weights and its size, both of the file that is open: the path may be another one meanwhile.
+
+    A pipe or device is not waited for. A symbolic link is followed, since caches of models are made of them.
+
+    Raises
+    ------
+    CardError : not a regular file, unreadable, or over 2 GiB
     """
     try:
-        if not path.is_file():  # a pipe or device would be read for ever
-            raise CardError(f"{path}: no such file")
-        if path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise CardError(f"{path}: over 4 GiB, which no model here is")
-        digest = hashlib.sha256()
-        with path.open("rb") as stream:
-            while chunk := stream.read(HASH_CHUNK_BYTES):
-                digest.update(chunk)
+        with open(path, "rb", opener=without_waiting) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise CardError(f"{path}: no such file")
+            if status.st_size > MAX_WEIGHTS_BYTES:
+                raise CardError(f"{path}: {status.st_size:,} bytes; an .onnx file holds less than 2 GiB")
+            yield stream, status.st_size
+    except (FileNotFoundError, IsADirectoryError):
+        raise CardError(f"{path}: no such file") from None
     except OSError as error:
         raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return digest.hexdigest()
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe without a writer at once too."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
 def _from_name(text: str, task: Task | None) -> ModelCard:

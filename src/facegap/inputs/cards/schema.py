@@ -20,7 +20,7 @@ from facegap.inputs.strict_toml import Table
 
 Task = Literal["detect", "embed", "classify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
-MAX_WEIGHTS_BYTES = 4 * 1024**3
+MAX_WEIGHTS_BYTES = 2**31 - 1  # protobuf reads no longer file
 THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
 
 

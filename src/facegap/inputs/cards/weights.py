@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from facegap.errors import CardError, FetchError
-from facegap.inputs.cards.read import SHIPPED, cards_folder, hash_file, load_cards
+from facegap.inputs.cards.read import SHIPPED, cards_folder, hash_file, load_cards, read_file
 from facegap.inputs.cards.schema import MAX_WEIGHTS_BYTES, ModelCard, Task
 
 FOLDERS_VARIABLE = "FACEGAP_MODELS"
@@ -88,11 +88,7 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
     path = find_weights(card, folders, given)
     if path is None:
         raise FetchError(how_to_get(card, folders))
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_WEIGHTS_BYTES + 1)
-    except OSError as error:
-        raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
+    content = read_file(path)
     if card.size_bytes is not None and len(content) != card.size_bytes:
         sizes = f"{len(content):,} bytes, but card {card.name}, key size_bytes, says {card.size_bytes:,}"
         raise CardError(f"{path}: {sizes}; this is another file")

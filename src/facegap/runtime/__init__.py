@@ -8,12 +8,13 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from facegap.errors import DeviceError, ModelError
-from facegap.types import AnyArray, Device, Execution
+from facegap.runtime.model_files import require_sound
+from facegap.types import AnyArray, Device, Execution, Isolation
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -62,7 +63,8 @@ def open_session(
 ) -> InferenceSession:
     """A session over `model` that runs on `device`, or an error; it never falls back to another one.
 
-    model   : the bytes of an .onnx file, already checked against its card
+    model   : the bytes of an .onnx file, already checked against its card; a file of somebody else's belongs into a process
+              of its own, see `facegap.runtime.models`
     name    : what error messages call it
     threads : threads inside one operator; several sessions of one thread beat one session of several
     fixed   : free dimension name -> size, for graphs that onnxruntime plans better when sizes are known
@@ -72,11 +74,22 @@ def open_session(
     DeviceError : the provider is not in the installed onnxruntime, or the session was not given to it
     ModelError  : not an ONNX graph, damaged, or with weights in further files
     """
+    require_sound(model, name)
+    return start_session(model, name=name, device=device, threads=threads, fixed=fixed)
+
+
+def start_session(
+    model: bytes, *, name: str, device: Device, threads: int, fixed: Mapping[str, int] | None = None
+) -> InferenceSession:
+    """A session over bytes that `require_sound` let through.
+
+    Raises
+    ------
+    DeviceError, ModelError : as `open_session`
+    """
     require_one_onnxruntime()
-    refuse_external_data(model, name)
     keep_to_ourselves()
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     require_provider(PROVIDERS[device], onnxruntime.get_available_providers(), device)
     try:
@@ -86,17 +99,7 @@ def open_session(
             providers=[(PROVIDERS[device], dict(PROVIDER_OPTIONS[device]))],
             enable_fallback=0,  # it would print the error and open the session on the CPU instead
         )
-    except (
-        state.Fail,
-        state.InvalidArgument,
-        state.InvalidGraph,
-        state.InvalidProtobuf,
-        state.NotImplemented,
-        state.RuntimeException,
-        state.NoSuchFile,
-        state.EPFail,
-        ValueError,
-    ) as error:  # ValueError: onnxruntime quotes names from the file that are not UTF-8
+    except refusals() as error:
         raise ModelError(f"{name}: onnxruntime cannot open this file: {reason(error)}") from error
     except RuntimeError as error:
         raise DeviceError(f"{name}: {PROVIDERS[device]} does not start: {first_line(error)}; {GPU_INSTALL}") from error
@@ -127,11 +130,38 @@ def run_session(
     ------
     ModelError : the graph refuses an input, or fails inside
     """
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
     try:
         outputs: list[AnyArray] = session.run(names, dict(feed))
-    except (
+    except ModelError:  # of a model in a process of its own, which says the same
+        raise
+    except failures() as error:
+        shapes = ", ".join(str(value.shape) for value in feed.values())
+        raise ModelError(f"{name}: the model fails on input of shape {shapes}: {reason(error)}") from error
+    return outputs
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises about a file that it cannot open."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+        state.NoSuchFile,
+        state.EPFail,
+        ValueError,  # onnxruntime quotes names from the file that are not UTF-8
+    )
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises where a graph refuses an input or fails inside."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
         state.Fail,
         state.InvalidArgument,
         state.RuntimeException,
@@ -139,10 +169,7 @@ def run_session(
         state.EPFail,
         ValueError,
         RuntimeError,  # an output of a type that numpy does not have
-    ) as error:
-        shapes = ", ".join(str(value.shape) for value in feed.values())
-        raise ModelError(f"{name}: the model fails on input of shape {shapes}: {reason(error)}") from error
-    return outputs
+    )
 
 
 def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
@@ -153,6 +180,8 @@ def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_NOTHING
+    # Else bytes that read as ONNX and carry the mark of onnxruntime's own format would be read as that, unchecked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # Threads that spin while they wait would steal the processor from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
@@ -194,50 +223,10 @@ def version_of(package: str) -> str:
         return ""
 
 
-def refuse_external_data(model: bytes, name: str) -> None:
-    """Raise ModelError for a graph whose weights lie in further files: their paths come from the hostile model file."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        proto = onnx.load_model_from_string(model)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{name}: not an ONNX file ({first_line(error)}); fetch it again") from error
-    if not proto.HasField("graph") or not proto.graph.node:
-        raise ModelError(f"{name}: an ONNX file without a graph")
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in stored_tensors(proto)):
-        raise ModelError(
-            f"{name}: keeps weights in further files; save it as one file (onnx.save_model without external data)"
-        )
-
-
-def stored_tensors(proto: Any) -> Iterator[Any]:
-    """Every tensor stored in a model: initialisers and node attributes, of subgraphs and functions too."""
-    yield from graph_tensors(proto.graph)
-    for function in proto.functions:
-        yield from node_tensors(function.node)
-
-
-def graph_tensors(graph: Any) -> Iterator[Any]:
-    """Tensors of one graph and of the graphs inside its nodes."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    yield from node_tensors(graph.node)
-
-
-def node_tensors(nodes: Any) -> Iterator[Any]:
-    """Tensors in the attributes of nodes."""
-    for node in nodes:
-        for attribute in node.attribute:
-            yield attribute.t
-            yield from attribute.tensors
-            for graph in (attribute.g, *attribute.graphs):
-                yield from graph_tensors(graph)
-
-
 def nodes_per_provider(session: Any) -> dict[str, int]:
     """Number of graph nodes that each provider was given; empty where this onnxruntime does not tell (before 1.24)."""
+    if hasattr(session, "nodes"):  # of a model in a process of its own
+        return dict(session.nodes)
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return {}
     counts: Counter[str] = Counter()
@@ -255,8 +244,9 @@ def execution_record(
     workers: int,
     batch: int,
     notes: Sequence[str] = (),
+    isolation: Mapping[str, Isolation] | None = None,
 ) -> Execution:
-    """What the sessions of a run really run on; sessions and hashes are by model name."""
+    """What the sessions of a run really run on; sessions, hashes and isolation are by model name."""
     used = {provider for session in sessions.values() for provider in session.get_providers()}
     return Execution(
         device_asked=device,
@@ -274,6 +264,7 @@ def execution_record(
         models=dict(hashes),
         nodes={name: nodes_per_provider(session) for name, session in sessions.items()},
         notes=tuple(notes),
+        isolation=dict(isolation or {}),
     )
 
 

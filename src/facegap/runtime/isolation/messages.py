@@ -1,0 +1,249 @@
+"""What travels between an audit and the process of a model: short JSON headers, and arrays in shared memory or after them.
+
+Nothing is unpickled. What the process of a model says is held to its form, type and size before it is used, because the
+process has run a stranger's file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+import numpy as np
+
+from facegap.types import AnyArray, Device
+
+MOST_HEADER_BYTES = 4 * 1024**2
+MOST_ARRAY_BYTES = 2**31  # of one output
+MOST_AXES = 16
+MOST_TEXT = 2000  # characters of an error
+ALIGNED = 64  # bytes at which arrays begin in shared memory
+# Types that travel, in numpy's words; text, sequences and bfloat16 do not. onnxruntime is built for this order of bytes only.
+TYPES: Final = frozenset(("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"))
+MODEL_ERROR, DEVICE_ERROR, MEMORY_ERROR = "ModelError", "DeviceError", "MemoryError"
+
+
+class Untrue(Exception):  # noqa: N818  (becomes a ModelError that names the model)
+    """The process of a model said something that it cannot have to say."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port as onnxruntime describes one."""
+
+    name: str
+    type: str
+    shape: list[int | str | None]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a process says of the model that it opened; `nodes` are by provider."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    providers: tuple[str, ...]
+    nodes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the process is told when it is started.
+
+    lanes        : handles of the connections, one per batch that may be under way
+    lifeline     : handle whose other end is closed when the audit is gone
+    memory       : descriptor of the shared memory, None where there is none
+    room_bytes   : of the shared memory, for each lane
+    more_bytes   : address space for the model
+    """
+
+    lanes: tuple[int, ...]
+    lifeline: int
+    memory: int | None
+    room_bytes: int
+    device: Device
+    threads: int
+    more_bytes: int
+
+    @classmethod
+    def of(cls, text: str) -> Words:
+        """The words of a command line."""
+        stated = json.loads(text)
+        return cls(**{**stated, "lanes": tuple(stated["lanes"])})
+
+
+# ---- headers ----
+
+
+def send(connection: Connection, header: Mapping[str, Any]) -> None:
+    """Send a header."""
+    connection.send_bytes(json.dumps(header).encode())
+
+
+def receive(connection: Connection) -> dict[str, Any]:
+    """The next header.
+
+    Raises
+    ------
+    EOFError, OSError : the other side is gone
+    Untrue            : no JSON object, or one of megabytes
+    """
+    content = connection.recv_bytes(MOST_HEADER_BYTES)
+    try:
+        header = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Untrue("sent no readable header") from error
+    if not isinstance(header, dict):
+        raise Untrue("sent no readable header")
+    return header
+
+
+def text_of(header: Mapping[str, Any], key: str) -> str:
+    """A text of a header, cut to MOST_TEXT."""
+    value = header.get(key)
+    return value[:MOST_TEXT].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+
+
+def texts_of(header: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """A list of texts of a header."""
+    values = header.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise Untrue(f"gave no list {key}")
+    return tuple(values)
+
+
+def description_of(header: Mapping[str, Any]) -> Description:
+    """The description of a model from a header.
+
+    Raises
+    ------
+    Untrue : it has not that form
+    """
+    nodes = header.get("nodes")
+    if not isinstance(nodes, dict) or not all(isinstance(count, int) for count in nodes.values()):
+        raise Untrue("gave no counts of nodes")
+    return Description(ports_of(header, "inputs"), ports_of(header, "outputs"), texts_of(header, "providers"), nodes)
+
+
+def ports_of(header: Mapping[str, Any], key: str) -> tuple[Port, ...]:
+    """The ports of a header."""
+    entries = header.get(key)
+    if not isinstance(entries, list):
+        raise Untrue(f"gave no {key}")
+    found = []
+    for entry in entries:
+        name, kind, shape = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
+        if not isinstance(name, str) or not isinstance(kind, str) or not isinstance(shape, list):
+            raise Untrue(f"gave no readable {key}")
+        found.append(Port(name, kind, [side if isinstance(side, int | str) else None for side in shape]))
+    return tuple(found)
+
+
+# ---- arrays ----
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array lies; `at` is its offset in the shared memory of its lane, None where it follows the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    at: int | None
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+
+def put(arrays: Sequence[AnyArray], room: memoryview | None, start: int = 0) -> tuple[list[Place], int]:
+    """Copy arrays into shared memory from `start` on, as far as they have room there; where each lies, and where they end."""
+    places = []
+    for array in arrays:
+        begin = -(-start // ALIGNED) * ALIGNED
+        fits = room is not None and begin + array.nbytes <= len(room)
+        place = Place(array.dtype.str, array.shape, begin if fits else None)
+        if fits and array.nbytes:
+            np.copyto(view(place, room), array)
+        start = begin + array.nbytes if fits else start
+        places.append(place)
+    return places, start
+
+
+def view(place: Place, room: memoryview | None) -> AnyArray:
+    """The array in shared memory itself, not a copy of it."""
+    assert room is not None and place.at is not None
+    flat = np.frombuffer(room, np.dtype(place.dtype), math.prod(place.shape), place.at)
+    return flat.reshape(place.shape)
+
+
+def send_rest(connection: Connection, arrays: Sequence[AnyArray], places: Sequence[Place]) -> None:
+    """Send the arrays that had no room in shared memory, after their header."""
+    for array, place in zip(arrays, places, strict=True):
+        if place.at is None:
+            connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+
+
+def take(connection: Connection, places: Sequence[Place], room: memoryview | None, *, copy: bool) -> list[AnyArray]:
+    """The arrays at their places.
+
+    copy : take those in shared memory out of it, as whoever does not trust the other side must
+
+    Raises
+    ------
+    EOFError, OSError : the other side is gone, or sent another size
+    """
+    arrays: list[AnyArray] = []
+    for place in places:
+        if place.at is not None and place.bytes:
+            arrays.append(view(place, room).copy() if copy else view(place, room))
+        elif place.at is not None:
+            arrays.append(np.empty(place.shape, np.dtype(place.dtype)))
+        else:
+            content = connection.recv_bytes(place.bytes)
+            if len(content) != place.bytes:
+                raise Untrue("sent an array of another size than it stated")
+            arrays.append(np.frombuffer(content, np.dtype(place.dtype)).reshape(place.shape))
+    return arrays
+
+
+def as_json(places: Sequence[Place]) -> list[list[Any]]:
+    """Places for a header."""
+    return [[place.dtype, list(place.shape), place.at] for place in places]
+
+
+def places_of(header: Mapping[str, Any], key: str, count: int, room_bytes: int) -> list[Place]:
+    """The places in a header, each within the room and of a size that an output can have.
+
+    Raises
+    ------
+    Untrue : another number of arrays, an unknown type, a shape that is none, or beyond the shared memory
+    """
+    entries = header.get(key)
+    if not isinstance(entries, list) or len(entries) != count:
+        raise Untrue(f"gave another number of arrays than the {count} that were asked for")
+    found = []
+    for entry in entries:
+        dtype, shape, at = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
+        if not isinstance(dtype, str) or dtype not in TYPES or not is_shape(shape) or shape is None:
+            raise Untrue("gave an array of no known type or shape")
+        place = Place(dtype, tuple(shape), at)
+        inside = at is None or (is_whole(at) and at % ALIGNED == 0 and at + place.bytes <= room_bytes)
+        if place.bytes > MOST_ARRAY_BYTES or not inside:
+            raise Untrue("gave an array beyond its bounds")
+        found.append(place)
+    return found
+
+
+def is_shape(shape: Any) -> bool:
+    """Whether a value of JSON is the shape of an array."""
+    return isinstance(shape, list) and len(shape) <= MOST_AXES and all(is_whole(side) for side in shape)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value of JSON is a whole number from 0 to 2**40."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**40

@@ -1,0 +1,135 @@
+"""The process of a model: `python -m facegap.runtime.isolation.worker WORDS`. It reads no file and answers one question.
+
+Order matters: onnxruntime is loaded and has run once, then the walls are put up, and only then the model arrives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from facegap import runtime
+from facegap.errors import DeviceError, FacegapError, ModelError
+from facegap.runtime.isolation import messages, walls
+from facegap.runtime.isolation.pipes import inherited
+
+# An ONNX graph of one Identity, to have onnxruntime load and set up all that it loads and sets up on first use.
+IDENTITY = (
+    b'\x08\x08:9\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01n'
+    b"b\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\r"
+)
+
+
+def main(text: str) -> None:
+    """Serve until the audit is gone."""
+    words = messages.Words.of(text)
+    walls.stop_with(words.lifeline)
+    walls.leave_no_core()
+    lanes = [inherited(handle) for handle in words.lanes]
+    rooms = rooms_of(words)
+    stood: list[str] = []
+    if words.device == "cpu":
+        warm_up()
+        stood = walls.put_up(words.more_bytes)
+    messages.send(lanes[0], {"walls": stood})
+    asked = messages.receive(lanes[0])
+    content = lanes[0].recv_bytes()
+    name = str(asked["name"])
+    try:
+        session = runtime.start_session(content, name=name, device=words.device, threads=words.threads)
+    except (FacegapError, MemoryError) as error:
+        messages.send(lanes[0], error_header(error))
+        return
+    del content
+    messages.send(lanes[0], described(session))
+    for connection, room in zip(lanes[1:], rooms[1:], strict=True):
+        threading.Thread(target=serve, args=(session, connection, room, name), daemon=True).start()
+    serve(session, lanes[0], rooms[0], name)
+
+
+def rooms_of(words: messages.Words) -> Sequence[memoryview | None]:
+    """The shared memory of each lane."""
+    if words.memory is None:
+        return [None] * len(words.lanes)
+    whole = memoryview(mmap.mmap(words.memory, words.room_bytes * len(words.lanes)))
+    return [whole[k * words.room_bytes : (k + 1) * words.room_bytes] for k in range(len(words.lanes))]
+
+
+def warm_up() -> None:
+    """Run what will be run, errors too: later no module can be loaded any more."""
+    session = runtime.start_session(IDENTITY, name="", device="cpu", threads=1)
+    runtime.run_session(session, None, {"x": np.zeros(1, np.float32)}, name="")
+    described(session)
+    try:
+        runtime.run_session(session, None, {"x": np.zeros((1, 1), np.float32)}, name="")
+    except ModelError as error:
+        error_header(error)
+    try:
+        runtime.start_session(b"none", name="", device="cpu", threads=1)
+    except ModelError as error:
+        error_header(error)
+    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the wall is then not listed
+        walls.loaded_seccomp()
+
+
+def described(session: Any) -> dict[str, Any]:
+    """Ports, providers and nodes of a session."""
+
+    def listed(ports: Any) -> list[Any]:
+        return [[str(port.name), str(port.type), list(port.shape or [])] for port in ports]
+
+    return {
+        "inputs": listed(session.get_inputs()),
+        "outputs": listed(session.get_outputs()),
+        "providers": list(session.get_providers()),
+        "nodes": runtime.nodes_per_provider(session),
+    }
+
+
+def serve(session: Any, connection: Connection, room: memoryview | None, name: str) -> None:
+    """Answer the batches of one lane, one after the other; the whole process ends with the first lane that is closed."""
+    while True:
+        try:
+            asked = messages.receive(connection)
+            answer(session, connection, room, asked, name)
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def answer(session: Any, connection: Connection, room: memoryview | None, asked: Mapping[str, Any], name: str) -> None:
+    """Run one batch and send what comes out, or why nothing does."""
+    names, fed = list(asked["names"]), list(asked["fed"])
+    bound = 0 if room is None else len(room)
+    places = messages.places_of(asked, "arrays", len(fed), bound)
+    feed = dict(zip(fed, messages.take(connection, places, room, copy=False), strict=True))
+    end = max((place.at + place.bytes for place in places if place.at is not None), default=0)
+    try:
+        outputs = runtime.run_session(session, names, feed, name=name)
+        for output, value in zip(names, outputs, strict=True):
+            if not isinstance(value, np.ndarray) or value.dtype.str not in messages.TYPES:
+                raise ModelError(f"{name}: the output {output!r} is no array of numbers")
+    except (ModelError, MemoryError) as error:
+        messages.send(connection, error_header(error))
+        return
+    put, _ = messages.put(outputs, room, end)
+    messages.send(connection, {"arrays": messages.as_json(put)})
+    messages.send_rest(connection, outputs, put)
+
+
+def error_header(error: BaseException) -> dict[str, str]:
+    """An error as a header."""
+    kinds = {DeviceError: messages.DEVICE_ERROR, ModelError: messages.MODEL_ERROR, MemoryError: messages.MEMORY_ERROR}
+    kind = next((word for known, word in kinds.items() if isinstance(error, known)), messages.MODEL_ERROR)
+    return {"error": kind, "text": str(error)[: messages.MOST_TEXT]}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

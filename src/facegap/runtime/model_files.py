@@ -1,0 +1,303 @@
+"""What is looked at in the bytes of an .onnx file before anything is built from them: its form, its size, what it points to.
+
+The bytes are walked as protobuf writes them, by the descriptors of the installed onnx, before any message is made of them.
+So every message is seen wherever it hides (attributes, sparse tensors, functions, training information), a field that onnx
+does not know is refused, and a small file that would unfold into many gigabytes costs nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from facegap.errors import ModelError
+
+MOST_BYTES = 2**31 - 1  # protobuf reads no longer message
+MOST_LEVELS = 100  # of messages inside each other, as protobuf's own parsers
+MOST_MESSAGES = 1_000_000  # the largest face models here have some 20,000
+MOST_FIELDS = 5_000_000
+MOST_NODES = 100_000  # with functions written out
+UNCOUNTABLE = 10**15
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how protobuf writes a value
+TENSOR = "onnx.TensorProto"
+OTHER_FILES = "keeps weights in further files; save it as one file (onnx.save_model without external data)"
+Name = tuple[str, str]  # domain and name of an operator or function
+NOT_ONNX = "not an ONNX file ({reason}); fetch it again"
+
+
+@dataclass(frozen=True)
+class Known:
+    """One field that a message can have.
+
+    written : the ways in which its values may be written
+    inside  : the fields of the message that it holds, None where it holds none
+    """
+
+    name: str
+    written: frozenset[int]
+    inside: Message | None
+
+
+@dataclass(frozen=True)
+class Message:
+    """A kind of message, and its fields by number; filled after it is made, since messages hold their own kind."""
+
+    name: str
+    fields: dict[int, Known] = field(default_factory=dict)
+
+
+class NotOnnx(Exception):  # noqa: N818  (becomes a ModelError that names the file)
+    """Why bytes are refused."""
+
+
+def require_sound(model: bytes, name: str) -> None:
+    """Refuse the bytes of a model that is no ONNX graph, points to further files, or is larger than any face model.
+
+    Parameters
+    ----------
+    model : bytes
+        The content of an .onnx file.
+    name : str
+        What error messages call it.
+
+    Raises
+    ------
+    ModelError
+        Not ONNX or damaged; a field that the installed onnx does not know; a tensor with external data, in whatever field;
+        nested or multiplied beyond the bounds of this module; an input that is declared to have no axes.
+
+    Examples
+    --------
+    >>> require_sound(b"", "empty.onnx")
+    Traceback (most recent call last):
+    facegap.errors.ModelError: empty.onnx: an ONNX file without a graph
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if len(model) > MOST_BYTES:
+        raise ModelError(f"{name}: over 2 GiB, which no ONNX file can be")
+    try:
+        walk(model, kind_of(onnx.ModelProto.DESCRIPTOR))
+        proto = onnx.load_model_from_string(model)
+    except NotOnnx as error:
+        raise ModelError(f"{name}: {error}") from error
+    except (DecodeError, ValueError, RuntimeError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise ModelError(f"{name}: {NOT_ONNX.format(reason=said)}") from error
+    if not proto.HasField("graph") or not proto.graph.node:
+        raise ModelError(f"{name}: an ONNX file without a graph")
+    require_few_nodes(proto, name)
+    require_axes(proto.graph, name)
+
+
+# ---- the bytes ----
+
+
+def kind_of(descriptor: Any) -> Message:
+    """The kind of message that a descriptor describes, with all kinds inside it."""
+    return known_kinds(descriptor)[descriptor.full_name]
+
+
+@functools.cache
+def known_kinds(descriptor: Any) -> Mapping[str, Message]:
+    """Every kind of message that can stand inside one, by name."""
+    kinds: dict[str, Message] = {}
+    waiting = [descriptor]
+    while waiting:
+        one = waiting.pop()
+        if one.full_name in kinds:
+            continue
+        kinds[one.full_name] = Message(one.full_name)
+        waiting += [entry.message_type for entry in one.fields if entry.message_type is not None]
+    seen = [descriptor, *inner_descriptors(descriptor, set())]
+    for one in seen:
+        for entry in one.fields:
+            inside = None if entry.message_type is None else kinds[entry.message_type.full_name]
+            kinds[one.full_name].fields[entry.number] = Known(entry.name, ways_to_write(entry), inside)
+    return kinds
+
+
+def inner_descriptors(descriptor: Any, seen: set[str]) -> Iterator[Any]:
+    """The descriptors of all messages below one, each once."""
+    for entry in descriptor.fields:
+        inner = entry.message_type
+        if inner is not None and inner.full_name not in seen:
+            seen.add(inner.full_name)
+            yield inner
+            yield from inner_descriptors(inner, seen)
+
+
+def ways_to_write(entry: Any) -> frozenset[int]:
+    """How the values of a field may be written; several numbers also as one packed text, as all parsers take them."""
+    if entry.message_type is not None or entry.type in (entry.TYPE_STRING, entry.TYPE_BYTES):
+        return frozenset((LENGTH,))
+    single = {
+        entry.TYPE_FLOAT: FOUR_BYTES,
+        entry.TYPE_FIXED32: FOUR_BYTES,
+        entry.TYPE_SFIXED32: FOUR_BYTES,
+        entry.TYPE_DOUBLE: EIGHT_BYTES,
+        entry.TYPE_FIXED64: EIGHT_BYTES,
+        entry.TYPE_SFIXED64: EIGHT_BYTES,
+    }.get(entry.type, VARINT)
+    repeated = entry.is_repeated if hasattr(entry, "is_repeated") else entry.label == entry.LABEL_REPEATED
+    return frozenset((single, LENGTH) if repeated else (single,))
+
+
+def walk(data: bytes, kind: Message) -> None:
+    """Go through every field of a message and of all messages inside it.
+
+    Raises
+    ------
+    NotOnnx : cut off, no protobuf, a field of no known number or written in another way than its type, external data, or
+              more than the bounds of this module
+    """
+    open_messages = [(len(data), kind)]
+    at, messages, fields = 0, 1, 0
+    while open_messages:
+        end, kind = open_messages[-1]
+        if at == end:
+            open_messages.pop()
+            continue
+        tag, at = varint(data, at, end)
+        number, written = tag >> 3, tag & 7
+        known = kind.fields.get(number)
+        if known is None or written not in known.written:
+            raise NotOnnx(unknown(number, written, kind, known))
+        fields += 1
+        if fields > MOST_FIELDS:
+            raise NotOnnx(f"more than {MOST_FIELDS:,} values, the bound; no face model has so many")
+        if written == LENGTH:
+            length, at = varint(data, at, end)
+            if length > end - at:
+                raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+            if kind.name == TENSOR and known.name == "external_data":
+                raise NotOnnx(OTHER_FILES)
+            if known.inside is None:
+                at += length
+                continue
+            messages += 1
+            if messages > MOST_MESSAGES:
+                raise NotOnnx(f"more than {MOST_MESSAGES:,} parts, the bound; no face model has so many")
+            if len(open_messages) == MOST_LEVELS:
+                raise NotOnnx(f"nested more than {MOST_LEVELS} deep, the bound")
+            open_messages.append((at + length, known.inside))
+        elif written == VARINT:
+            value, at = varint(data, at, end)
+            if value and kind.name == TENSOR and known.name == "data_location":
+                raise NotOnnx(OTHER_FILES)
+        else:
+            at += 8 if written == EIGHT_BYTES else 4
+            if at > end:
+                raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+
+
+def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """A number as protobuf writes it, and where it ends."""
+    value = shift = 0
+    while at < end and shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+
+
+def unknown(number: int, written: int, kind: Message, known: Known | None) -> str:
+    """Why a field is refused. The numbers of fields of later versions of onnx are small."""
+    if known is None and 0 < number < 1000 and written in (VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES):
+        from facegap.runtime import version_of
+
+        return (
+            f"not an ONNX file that onnx {version_of('onnx')} knows: {kind.name.removeprefix('onnx.')} has a field {number}; "
+            "fetch it again, or update onnx if it is of a later version"
+        )
+    return NOT_ONNX.format(reason="damaged, or no protobuf")
+
+
+# ---- the graph ----
+
+
+def require_few_nodes(proto: Any, name: str) -> None:
+    """Raise ModelError for more than MOST_NODES operators with every function written out, or one that calls itself."""
+    calls: dict[Name, Counter[Name]] = {}
+    for function in proto.functions:  # overloads of one name count as the largest of them together
+        calls.setdefault(called(function.domain, function.name), Counter()).update(operators(function.node))
+    sizes: dict[Name, int] = {}
+    for function in calls:
+        write_size(function, calls, sizes, name)
+    graphs = [proto.graph]
+    for training in proto.training_info:
+        graphs += [training.initialization, training.algorithm]
+    total = sum(times(operators(graph.node), sizes) for graph in graphs)
+    if total > MOST_NODES:
+        raise ModelError(
+            f"{name}: {total:,} operators with its functions written out, more than {MOST_NODES:,}, the bound; no face model "
+            "has so many"
+        )
+
+
+def write_size(start: Name, calls: Mapping[Name, Counter[Name]], sizes: dict[Name, int], name: str) -> None:
+    """Write the number of operators of a function, and of those that it calls, into `sizes`; without recursion.
+
+    Raises
+    ------
+    ModelError : a function calls itself, directly or through others
+    """
+    if start in sizes:
+        return
+    under_way = {start: iter(calls[start])}  # in the order of the calls
+    while under_way:
+        function = next(reversed(under_way))
+        inner = next((one for one in under_way[function] if one in calls and one not in sizes), None)
+        if inner is None:
+            sizes[function] = times(calls[function], sizes)
+            del under_way[function]
+        elif inner in under_way:
+            raise ModelError(f"{name}: its function {inner[1]!r} calls itself; export the model again")
+        else:
+            under_way[inner] = iter(calls[inner])
+
+
+def times(counted: Counter[Name], sizes: Mapping[Name, int]) -> int:
+    """How many operators these are when each function is written out; no more than UNCOUNTABLE."""
+    return min(sum(count * sizes.get(one, 1) for one, count in counted.items()), UNCOUNTABLE)
+
+
+def operators(nodes: Iterable[Any]) -> Counter[Name]:
+    """How often each operator or function is used, in the graphs inside nodes too."""
+    return Counter(called(node.domain, node.op_type) for node in all_nodes(nodes))
+
+
+def called(domain: str, operator: str) -> Name:
+    """The name of an operator or function; the domain of ONNX itself has two spellings."""
+    return ("" if domain == "ai.onnx" else domain, operator)
+
+
+def all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Nodes, and those of the graphs inside them; the depth is bounded by `walk`."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for graph in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                yield from all_nodes(graph.node)
+
+
+def require_axes(graph: Any, name: str) -> None:
+    """Raise ModelError where the one input of a graph is declared a single number: onnxruntime takes it for free."""
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = [port for port in graph.input if port.name not in stored]
+    if len(inputs) != 1:
+        return
+    (port,) = inputs
+    tensor = port.type.tensor_type
+    if port.type.HasField("tensor_type") and tensor.HasField("shape") and not tensor.shape.dim:
+        raise ModelError(
+            f"{name}: input.layout: the graph's input {port.name!r} is declared without axes, a single number; a batch of "
+            "pictures has four (pictures, channels, height, width); export the model with these"
+        )

@@ -1,0 +1,67 @@
+"""The door for a model file that somebody else made: checked, and then run in a process of its own unless that is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from facegap import runtime
+from facegap.runtime.isolation.session import IsolatedSession
+from facegap.runtime.model_files import require_sound
+from facegap.types import Device, Isolation
+
+NOT_ISOLATED = Isolation(isolated=False)
+
+
+def open_model(
+    content: bytes,
+    *,
+    name: str,
+    file: str = "",
+    device: Device = "cpu",
+    timeout_s: float | None,
+    at_once: int = 1,
+    batch: int = 1,
+) -> Any:
+    """A model that is ready to run; it answers what is asked of an onnxruntime session.
+
+    Parameters
+    ----------
+    content : bytes
+        The .onnx file, already checked against its card.
+    name, file : str
+        What errors call the model, and its file.
+    device : {"cpu", "cuda"}
+        Where it runs; never anywhere else.
+    timeout_s : float or None
+        How long one batch, and the opening, may take; None runs the model in this process, without walls.
+    at_once, batch : int
+        How many threads will call it, and pictures in each call.
+
+    Raises
+    ------
+    DeviceError, ModelError
+        See `facegap.runtime.open_session`.
+    ModelStoppedError
+        The process of the model crashed, or took longer or more memory than it may.
+
+    Notes
+    -----
+    Stop an isolated model with `stop_model` as soon as it is not needed; it is stopped at the latest when nothing refers to it.
+    """
+    if timeout_s is None:
+        return runtime.open_session(content, name=name, device=device, threads=1)
+    require_sound(content, name)
+    return IsolatedSession(
+        content, name=name, file=file or name, timeout_s=timeout_s, device=device, lanes=at_once, batch=batch
+    )
+
+
+def stop_model(session: Any) -> None:
+    """End the process of a model, if it has one; batches under way end in ModelStoppedError."""
+    if isinstance(session, IsolatedSession):
+        session.stop()
+
+
+def isolation_of(session: Any) -> Isolation:
+    """How a model is kept apart from this process."""
+    return session.isolation if isinstance(session, IsolatedSession) else NOT_ISOLATED
