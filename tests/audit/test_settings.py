@@ -108,7 +108,13 @@ def test_what_is_recorded_are_plain_values_without_folders_and_without_what_deci
     kept = recorded(chosen)
     assert "ada" not in repr(kept)
     assert kept["detect"] == "own.toml"
-    assert kept["models"] == {"device": "cpu", "batch": 8, "detect_only": False}
+    assert kept["models"] == {
+        "device": "cpu",
+        "batch": 8,
+        "model_timeout": 120.0,
+        "no_isolation": False,
+        "detect_only": False,
+    }
     assert kept["output"] == {"keep_embeddings": False, "keep_ids": True}
     assert kept["verify"]["threshold"] == [0.5]
     assert kept["service"] == {"send_images": False}

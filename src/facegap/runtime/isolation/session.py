@@ -320,8 +320,12 @@ def shared_memory(size: int) -> int | None:
     import fcntl
 
     memory = os.memfd_create("facegap", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(memory, size)
-    fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    try:
+        os.ftruncate(memory, size)
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    except OSError:  # a limit on the size of files (ulimit -f): batches go through the connection, which is slower
+        os.close(memory)
+        return None
     return memory
 
 
