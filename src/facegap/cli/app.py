@@ -12,10 +12,12 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from facegap.cli.interrupt import end_soon
 from facegap.errors import FacegapError
 
 RESUMABLE = ("audit", "selfcheck")
 UNFINISHED = ("demo",)
+RUNNING_MODELS = ("audit", "doctor", "card", "demo")
 REGISTERED: list[str] = []  # names of commands, in the order of the help
 
 
@@ -80,17 +82,24 @@ def print_error(message: str) -> None:
     typer.echo("\n".join(clean(line) for line in message.split("\n")), err=True)
 
 
+def stopped() -> str:
+    """What Ctrl-C did, and what is left of the command."""
+    kept = "; what was done is kept, go on with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
+    left = "; its folder is unfinished, remove it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
+    return f"stopped{kept}{left}"
+
+
 def main() -> Any:
     """Entry point: errors of facegap become one line on stderr and exit code 2."""
+    if {*RUNNING_MODELS} & {*sys.argv[1:2]}:
+        end_soon(f"facegap: {stopped()}")
     try:
         return app()
     except FacegapError as error:
         print_error(f"facegap: {error}")
         sys.exit(2)
     except (KeyboardInterrupt, Interrupted):
-        kept = "; what was done is kept, go on with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
-        left = "; its folder is unfinished, remove it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
-        print_error(f"facegap: stopped{kept}{left}")
+        print_error(f"facegap: {stopped()}")
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
         sys.exit(0)

@@ -164,4 +164,15 @@ def methods_of(run: Run) -> list[Method]:
     """The methods behind the numbers that this run has: what each rate is, then what is made of rates."""
     present = [metric_of(name) for name in dict.fromkeys(run.rates["metric"])]
     rates = [Method(metric.title, metric.method, metric.source) for metric in present]
-    return [METHODS[0], *rates, *(method for method in METHODS[1:] if any(method.is_of(metric) for metric in present))]
+    isolated = isolation_method(run)
+    of_rates = (method for method in METHODS[1:] if any(method.is_of(metric) for metric in present))
+    return [METHODS[0], *rates, *of_rates, *([isolated] if isolated else [])]
+
+
+def isolation_method(run: Run) -> Method | None:
+    """How the models were kept apart from the audit; None where no model ran."""
+    used = run.record.execution.isolation
+    if not used:
+        return None
+    said = "; ".join(f"{name}: {isolation_words(one)}" for name, one in used.items())
+    return Method("Isolation of the models", said, "docs/security.md")

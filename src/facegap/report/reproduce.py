@@ -12,6 +12,7 @@ from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.record import RunRecord
 from facegap.store.run import Run, root_hash, sha256
+from facegap.types import Isolation
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
@@ -83,6 +84,15 @@ def version_table(run: Run) -> TextTable:
     return TextTable("versions", ("package", "version"), rows)
 
 
+def isolation_words(one: Isolation) -> str:
+    """How a model was kept apart from the audit, in words."""
+    if not one.isolated:
+        return "none: it ran in the process of the audit (--no-isolation), without limits on time, memory and files"
+    limits = f"{one.timeout_s:g} s a batch" + (f", {one.memory_bytes / 1024**3:.1f} GiB" if one.memory_bytes else "")
+    absent = f"; not here: {', '.join(one.absent)}" if one.absent else ""
+    return f"{', '.join(one.walls)} ({limits}){absent}"
+
+
 def execution_table(run: Run) -> TextTable:
     """What the models really ran on, as found out after they were opened."""
     used = run.record.execution
@@ -94,6 +104,7 @@ def execution_table(run: Run) -> TextTable:
         ("workers, threads each", f"{used.workers}, {used.threads}"),
         ("batch", str(used.batch)),
         ("precision", used.precision),
+        *((f"isolation of {name}", isolation_words(one)) for name, one in used.isolation.items()),
         *(
             (f"graph nodes of {name}", ", ".join(f"{count} on {where}" for where, count in nodes.items()))
             for name, nodes in used.nodes.items()

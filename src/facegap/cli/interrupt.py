@@ -1,0 +1,47 @@
+"""Ctrl-C ends a command soon, whatever it is doing: after a second or two, and at once when it is pressed again.
+
+Python sees Ctrl-C only between its own instructions, and waits for its threads at the end; a product of matrices or the
+decoding of a large image can take much longer. What is committed to a run folder is whole at any moment, so a command that
+does not end by itself is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+
+GRACE_S = 1.0
+CODE = 130  # of a process that Ctrl-C ended
+SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
+
+
+def end_soon(said: str) -> None:
+    """From now on Ctrl-C ends this process within GRACE_S, with `said` on stderr where it had no time to say so itself."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals belong to the main thread
+    hears, wakes = socket.socketpair()
+    wakes.setblocking(False)
+    signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(hears, wakes, said), name="facegap interrupt", daemon=True).start()
+
+
+def _listen(hears: socket.socket, wakes: socket.socket, said: str) -> None:
+    """Wait for Ctrl-C, then for another one or the end of the grace."""
+    assert wakes.fileno() >= 0  # is kept open by this thread
+    _until_pressed(hears)
+    hears.settimeout(GRACE_S)
+    with contextlib.suppress(TimeoutError):
+        _until_pressed(hears)
+    cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
+    os.write(2, f"{cursor}\n{said}\n".encode())
+    os._exit(CODE)
+
+
+def _until_pressed(hears: socket.socket) -> None:
+    """Read the numbers of signals until one is that of Ctrl-C."""
+    while hears.recv(1) != bytes([signal.SIGINT]):
+        pass
