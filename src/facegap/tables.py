@@ -18,7 +18,7 @@ DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": 
 
 # No picture ever reached a model: the file is not there, cannot be decoded, or is beyond a bound of facegap's own. That
 # is the auditor's matter or facegap's, and in no denominator of a rate.
-NEVER_SHOWN = ("missing_file", "unreadable", "refused")
+NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout")
 FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
@@ -74,6 +74,7 @@ FACES = Schema(
         "image": TEXT,
         "outcome": Column("str", choices=FACE_OUTCOMES),
         "detail": TEXT,
+        "sha256": Column("str", required=False),  # of the image file, empty where none was read here
         "width": NULLABLE_INT,  # pixels of the decoded image
         "height": NULLABLE_INT,
         "colour": Column("str", choices=("grey", "colour", "")),

@@ -456,7 +456,7 @@ def test_a_disk_that_fills_between_parts_is_one_error(
     real = store.os.fsync
 
     def full_later(descriptor: int) -> None:
-        if (tmp_path / "run" / "run.json").exists():
+        if (tmp_path / "run" / "parts").exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from facegap.errors import RunError
+from facegap.store import parts
 from facegap.store import run as store
 from facegap.store.run import Run
 from fixtures.records import made_record
@@ -212,6 +213,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
+from facegap.store import parts
 from facegap.store import run as store
 from facegap.errors import RunError
 
@@ -245,26 +247,83 @@ def test_a_full_disk_is_an_error_at_every_write_and_leaves_what_was_committed(tm
     for line in (first, second):
         assert "cannot write the run (File too large)" in line
         assert "--resume" in line
-    assert names == "['.lock', '000000.npy', '000000.parquet', 'parts', 'run.json']"
+    assert names == "['.lock', '000000.npy', '000000.parquet', '000000.sha256', 'parts', 'run.json']"
 
 
 # ---- parts ----
 
 
-def test_a_part_counts_only_when_its_rows_are_there(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_part_counts_only_when_its_hashes_are_there(tmp_path: Path, monkeypatch: Any) -> None:
     store.write_part(tmp_path, 3, pd.DataFrame({"row": [9]}), EMBEDDINGS)
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "write_parquet", killed)
+    monkeypatch.setattr(parts, "sha256", killed)
     with pytest.raises(KeyboardInterrupt):
         store.write_part(tmp_path, 4, pd.DataFrame({"row": [10]}), EMBEDDINGS)
-    assert store.committed_parts(tmp_path) == {3}
+    monkeypatch.undo()
+    assert store.committed_parts(tmp_path, embedded=True) == {3}
+    assert store.committed_parts(tmp_path, embedded=False) == set()  # a run of other models
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def edit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def swap(path: Path) -> None:
+    """Part 0 under the name of part 1."""
+    path.write_bytes(path.with_name(path.name.replace("000001", "000000")).read_bytes())
+
+
+def noise(path: Path) -> None:
+    path.write_bytes(np.random.default_rng(1).bytes(5000))
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet", "sha256"])
+@pytest.mark.parametrize("damage", [cut, edit, empty, swap, noise, Path.unlink])
+def test_a_part_that_is_not_as_it_was_written_counts_as_not_done(tmp_path: Path, suffix: str, damage: Any) -> None:
+    for number in range(3):
+        store.write_part(tmp_path, number, pd.DataFrame({"row": [number]}), EMBEDDINGS + number)
+    damage(tmp_path / "parts" / f"000001.{suffix}")
+    assert store.committed_parts(tmp_path, embedded=True) == {0, 2}
+
+
+def test_a_part_under_the_name_of_another_and_strange_names_count_as_nothing(tmp_path: Path) -> None:
+    store.write_part(tmp_path, 0, pd.DataFrame({"row": [0]}), EMBEDDINGS)
+    for name in ("npy", "parquet", "sha256"):  # all three renamed: the hashes name part 0
+        (tmp_path / "parts" / f"000000.{name}").rename(tmp_path / "parts" / f"000007.{name}")
+    for name in (
+        "1e9.sha256",
+        "000001 (copy).sha256",
+        "\u0663\u0663\u0663\u0663\u0663\u0663.sha256",
+        "9" * 200 + ".sha256",
+    ):
+        (tmp_path / "parts" / name).write_bytes(b"x")
+    (tmp_path / "parts" / "000002.sha256").mkdir()
+    assert store.committed_parts(tmp_path, embedded=True) == set()
+
+
+def test_parts_that_do_not_fit_the_faces_are_an_error(tmp_path: Path) -> None:
+    store.write_part(tmp_path, 0, pd.DataFrame({"row": [0]}), EMBEDDINGS)
+    with pytest.raises(RunError, match="the parts have 4 templates for 5 faces; choose another --out"):
+        store.join_embeddings(tmp_path, 1, 5, 3)
+    with pytest.raises(RunError, match="templates of another dimension"):
+        store.join_embeddings(tmp_path, 1, 4, 7)
 
 
 def test_no_parts_are_committed_in_a_new_folder(tmp_path: Path) -> None:
-    assert store.committed_parts(tmp_path) == set()
+    assert store.committed_parts(tmp_path, embedded=False) == set()
 
 
 def test_parts_are_joined_in_their_order_and_not_in_that_of_their_writing(tmp_path: Path) -> None:
@@ -342,7 +401,7 @@ def test_parts_are_there_until_the_run_is_whole(tmp_path: Path, monkeypatch: Any
     with pytest.raises(KeyboardInterrupt):
         store.finish(tmp_path)
     assert store.is_whole(tmp_path)
-    assert store.committed_parts(tmp_path) == {0}
+    assert store.committed_parts(tmp_path, embedded=True) == {0}
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,10 @@ No name, no metadata and no byte of the file itself leaves this machine's disk: 
 from __future__ import annotations
 
 import hmac
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 
@@ -38,10 +36,8 @@ class Pictures:
 
     def __init__(self, manifest: Manifest, secret: bytes, crop: Crop | None = None) -> None:
         self.images: tuple[str, ...] = tuple(manifest.frame["image"])
-        self._paths = {
-            image: manifest.folder / path for image, path in zip(self.images, manifest.frame["path"], strict=True)
-        }
-        self._secret = secret
+        self._paths = {image: str(path) for image, path in zip(self.images, manifest.frame["path"], strict=True)}
+        self._folder, self._secret = manifest.folder, secret
         self._image_of = {self.number(image): image for image in self.images}
         self._crop = crop
         self._kept: OrderedDict[str, Encoded | Unreadable] = OrderedDict()
@@ -65,12 +61,10 @@ class Pictures:
             self._kept.move_to_end(image)
             return self._kept[image]
 
-    def _encode(self, path: Path) -> Encoded | Unreadable:
+    def _encode(self, path: str) -> Encoded | Unreadable:
         """Decode a file that is still where the manifest's check found it, and encode what it shows."""
-        if os.path.realpath(path) != str(path):
-            return Unreadable("unreadable", "a link was put in its place")
         with quiet_decoders():
-            picture = read_picture(path)
+            picture = read_picture(path, root=self._folder)
         if isinstance(picture, Unreadable):
             return picture
         pixels = picture.pixels if self._crop is None else self._crop(picture.pixels)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facegap.audit.resolved import ResolvedAudit
-    from facegap.audit.settings import AuditSettings, Output
-    from facegap.store.record import RunRecord
+    from facegap.audit.settings import Output
+    from facegap.store.record import RequestRecord, RunRecord
     from facegap.store.run import Matched, Run, Searched
 
 
@@ -59,12 +59,30 @@ def run_folder(output: Output) -> Iterator[Place]:
             yield Place(output.folder, lasting=True)
 
 
-def require_one_go(settings: AuditSettings) -> None:
-    """Raise SettingError for `resume` where there is nothing to resume: no model runs, so it is done in one go."""
-    from facegap.errors import SettingError
+def begun(place: Place, request: RequestRecord) -> Run | None:
+    """The run in a folder where it reached its end already; None where it is to be computed, from here on under this request.
 
-    if settings.output.resume:
-        raise SettingError("resume: an audit of a black box runs no model and is done in one go; choose a new folder")
+    For audits of black boxes, which run no model: they keep no parts, and what was broken off is computed again.
+
+    Raises
+    ------
+    RunError : another run is in the folder, or one that was changed after its end
+    """
+    from facegap.audit.record import require_same_request
+    from facegap.store import run as store
+    from facegap.store.finished import taken_up_whole
+    from facegap.store.record import BegunRecord
+
+    folder = place.folder
+    if not place.lasting:
+        return None
+    if (folder / store.RECORD).exists():
+        require_same_request(folder, store.read_any_record(folder).request, request)
+        if store.is_whole(folder):
+            return taken_up_whole(folder)
+    else:
+        store.write_record(folder, BegunRecord(request))
+    return None
 
 
 def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
+from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
 from facegap.audit.manifests import prediction_words
 from facegap.audit.record import black_box_record, request_of
@@ -80,9 +80,8 @@ def audit_predictions(
     evidence = Evidence(
         record, check(rows_of_faces(rows), FACES, "faces"), predictions_table(rows, table.frame, chosen)
     )
-    require_one_go(settings)
     with run_folder(settings.output) as place:
-        return finish(resolved, evidence, place)
+        return begun(place, request) or finish(resolved, evidence, place)
 
 
 def require_known_images(answers: Predictions, table: Manifest, name: str) -> None:

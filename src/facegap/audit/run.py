@@ -92,6 +92,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     from facegap.audit.finish import finish
     from facegap.audit.record import request_of, require_same_request, with_models
     from facegap.store import run as store
+    from facegap.store.finished import taken_up_whole
     from facegap.store.record import BegunRecord
 
     settings, folder = resolved.settings, place.folder
@@ -104,9 +105,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
         if card is not None:
             take_up_again(folder, record, settings.service)
         if store.is_whole(folder):
-            store.remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
-            store.require_unbroken(folder)  # a report added to it would give changed files new hashes
-            return store.read_run(folder)
+            return taken_up_whole(folder)
     else:
         store.write_record(folder, BegunRecord(request, None if card is None else settings.service.max_calls))
     started = time.perf_counter_ns()
@@ -138,15 +137,17 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
     Raises
     ------
     TableError : more images than a few could not be shown to a model; the parts that are committed stay
+    RunError   : an image of a committed part is no longer the file that was shown to the models
     """
     import cv2
 
     from facegap.audit.files import Unreadable
+    from facegap.audit.kept import kept_parts
     from facegap.inputs.images.decode import quiet_decoders
     from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
-    committed = store.committed_parts(folder)
+    committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.embedder is not None)
     rows = len(table.frame)
     todo = [number for number in range(-(-rows // PART_ROWS)) if number not in committed]
     counter = Counter(rows, settings.output.progress, rows - rows_in(todo, rows, PART_ROWS))
@@ -186,7 +187,8 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     from facegap.derive.outcomes import predictions_table
     from facegap.store import run as store
 
-    rows, faces, templates = gathered(folder, resolved.manifest, loaded)
+    with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
+        rows, faces, templates = gathered(folder, resolved.manifest, loaded)
     record = record_of(resolved, loaded, request, rows)
     if loaded.stages.service is not None:
         record = replace(record, sent=loaded.stages.service.sent())

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.finish import Evidence, finish, require_one_go, run_folder
+from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
@@ -22,6 +22,8 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
+from facegap.store.arrays import mapped_npy
+from facegap.store.files import sha256
 from facegap.store.record import RunRecord, ScoresFile
 from facegap.store.run import Run
 from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
@@ -29,8 +31,6 @@ from facegap.types import IntArray
 
 DECISIONS = "the vendor's own, as the scores are decisions"
 UNNAMED = ("unnamed 1", "unnamed 2")
-MAX_NPY_BYTES = 64 * 2**30
-NPY_MAGIC = b"\x93NUMPY"
 ROWS_AT_ONCE = 8192  # of templates in double precision
 
 
@@ -54,10 +54,11 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
     resolved = resolve(table, settings, runs_models=False, compares=True)
     templates = Templates(table.frame, np.flatnonzero(usable), vectors)
-    require_one_go(settings)
+    request = replace(request_of(resolved, "embeddings"), model=model, embeddings_sha256=sha256(embeddings))
     with run_folder(settings.output) as place:
+        if (kept := begun(place, request)) is not None:
+            return kept
         matching = match(templates, None, resolved, workers=settings.models.workers or usable_cores())
-        request = replace(request_of(resolved, "embeddings"), model=model)
         record = black_box_record(resolved, {"detect": model, "embed": model}, request)
         return finish(resolved, compared(record, resolved, usable, matching, vectors), place)
 
@@ -100,15 +101,16 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     if decided is not None and not settings.verify.threshold:
         resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))
     everybody = np.ones(len(table.frame), np.bool_)
-    require_one_go(settings)
+    request = replace(
+        request_of(resolved, "scores"),
+        model=model,
+        scores_sha256=listed.sha256,
+        manifest_sha256=None if stated is None else stated.sha256,
+    )
     with run_folder(settings.output) as place:
+        if (kept := begun(place, request)) is not None:
+            return kept
         matching = listed_matching(pairs, resolved, None, everybody)
-        request = replace(
-            request_of(resolved, "scores"),
-            model=model,
-            scores_sha256=listed.sha256,
-            manifest_sha256=None if stated is None else stated.sha256,
-        )
         file = ScoresFile(
             listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost, decisions=decided is not None
         )
@@ -162,14 +164,9 @@ def read_npy(path: Path) -> NDArray[Any]:
     TableError : unreadable, not two-dimensional, or not numbers
     """
     try:
-        if path.stat().st_size > MAX_NPY_BYTES:
-            raise TableError(f"{path}: larger than {MAX_NPY_BYTES} bytes")
-        with path.open("rb") as file:
-            if file.read(len(NPY_MAGIC)) != NPY_MAGIC:
-                raise TableError(f"{path}: no .npy file; write it with numpy.save")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = mapped_npy(path, follow=True)
     except (OSError, ValueError, EOFError) as error:
-        raise TableError(f"{path}: cannot be read as an .npy array: {error}") from error
+        raise TableError(f"{path}: cannot be read as an .npy array: {error}; write it with numpy.save") from error
     if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
         raise TableError(
             f"{path}: {array.dtype} of shape {array.shape}; needed is an array of floating-point numbers (rows, dimension)"
@@ -294,6 +291,7 @@ def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFra
     frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))
     empty: dict[str, Any] = {
         "detail": "",
+        "sha256": "",
         "colour": "",
         "policy": "",
         "faces": ok.astype(int),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def undecodable(
     names, lines, paths = (manifest.frame[column].tolist() for column in ("image", "line", "path"))
     found = []
     with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
-        pictures = pool.map(why_not, (manifest.folder / paths[row] for row in rows))
+        pictures = pool.map(why_not, repeat(manifest.folder), (str(paths[row]) for row in rows))
         for done, (row, lost) in enumerate(zip(rows, pictures, strict=True), start=1):
             if lost is not None:
                 found.append(LostFile(row, int(lines[row]), str(names[row]), lost.outcome, lost.detail))
@@ -91,9 +92,9 @@ def undecodable(
     return found
 
 
-def why_not(path: Path) -> Unreadable | None:
+def why_not(folder: Path, path: str) -> Unreadable | None:
     """Why a file gives no picture; None where it does. The pixels are dropped at once."""
-    picture = read_picture(path, colour="as-stored")
+    picture = read_picture(path, root=folder, colour="as-stored")
     return picture if isinstance(picture, Unreadable) else None
 
 

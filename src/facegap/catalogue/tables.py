@@ -190,6 +190,7 @@ def check_manifest(
         ("files that do not exist", files.count("missing_file")),
         ("files that cannot be decoded", files.count("unreadable")),
         ("files beyond a bound of facegap", files.count("refused")),
+        ("files that take too long to decode", files.count("decode_timeout")),
     )
     shown = [TextTable(path.name, ("what", "count"), tuple((what, f"{count:,}") for what, count in counts))]
     shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings if grouping]

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from facegap.cli.interrupt import end_soon
 from facegap.errors import FacegapError
 
-RESUMABLE = ("audit", "selfcheck")
+RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "selfcheck")
 UNFINISHED = ("demo",)
 RUNNING_MODELS = ("audit", "doctor", "card", "demo")
 REGISTERED: list[str] = []  # names of commands, in the order of the help

@@ -34,6 +34,7 @@ def audit_predictions(
             "allow_outside",
             "allow_missing",
             "folder",
+            "resume",
             said={
                 "seed": "Seed of resampled labels",
                 "allow_missing": "Go on although images have no row in the predictions; they count in no rate",
@@ -73,6 +74,7 @@ def audit_embeddings(
             "impostors_only",
             "tail_limit",
             "folder",
+            "resume",
             said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP},
         ),
     ],
@@ -106,6 +108,7 @@ def audit_scores(
             "impostors_only",
             "distance",
             "folder",
+            "resume",
             said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP, "seed": "Seed of that split"},
         ),
     ],

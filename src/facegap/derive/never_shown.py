@@ -12,7 +12,12 @@ from facegap.derive.groupings import Grouping, attribute_columns, attribute_valu
 from facegap.tables import NEVER_SHOWN
 
 UNEVEN_P = 0.05  # of Fisher's exact test between the group that lost most and the others
-WORDS = {"missing_file": "missing", "unreadable": "cannot be read", "refused": "are beyond a bound of facegap"}
+WORDS = {
+    "missing_file": "missing",
+    "unreadable": "cannot be read",
+    "refused": "are beyond a bound of facegap",
+    "decode_timeout": "took too long to decode",
+}
 MOST_NAMED = 4  # groups in a sentence
 
 
@@ -71,7 +76,7 @@ def plural(outcome: str, count: int) -> str:
     words = WORDS[outcome]
     if outcome == "missing_file":
         return f"{'is' if count == 1 else 'are'} {words}"
-    return words if outcome == "unreadable" or count > 1 else words.replace("are", "is", 1)
+    return words if outcome != "refused" or count > 1 else words.replace("are", "is", 1)
 
 
 def by_group(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:

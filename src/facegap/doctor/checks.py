@@ -164,7 +164,7 @@ def faces_of(
     stages = Stages(detector, None, None)
     with quiet_decoders():
         for path in rows["path"]:
-            picture = read_picture(folder / str(path), max_pixels=MAX_PIXELS)
+            picture = read_picture(str(path), root=folder, max_pixels=MAX_PIXELS)
             record = face_of(picture, stages)
             outcomes.append(str(record["outcome"]))
             face = None

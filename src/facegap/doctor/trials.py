@@ -117,7 +117,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, models: Sequence[
     crops: dict[tuple[Any, ...], list[Pixels | None]] = {geometry(one.variant): [] for one in models}
     cutters = {geometry(one.variant): one for one in models}
     for path in rows["path"]:
-        picture = read_picture(folder / str(path), max_pixels=MAX_PIXELS)
+        picture = read_picture(str(path), root=folder, max_pixels=MAX_PIXELS)
         record = face_of(picture, stages)
         outcomes.append(str(record["outcome"]))
         if isinstance(picture, Picture) and record["outcome"] == "ok":

@@ -55,7 +55,7 @@ def chosen_rows(run: Run) -> list[dict[str, Any]]:
     frame["failure"] = failures(run)
     finest = max(run.record.groupings, key=len, default=())
     frame["group"] = run.manifest[list(finest)].agg(" ".join, axis=1) if finest else ""
-    wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable"])]
+    wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable", "decode_timeout"])]
     return list(in_turn(wrong))[:MOST_EXAMPLES]
 
 
@@ -79,7 +79,7 @@ def picture_of(row: dict[str, Any], folder: Path, *, allow_outside: bool) -> Pix
     path = (folder / str(row["path"])).resolve()
     if not allow_outside and not path.is_relative_to(folder.resolve()):
         raise TableError(f"{clean(row['path'])}: outside {folder}; add --allow-outside if that is meant")
-    picture = read_picture(path)
+    picture = read_picture(str(path)[1:], root=Path("/"))  # resolved: no link is left in it
     return crop(picture.pixels, row) if isinstance(picture, Picture) else None
 
 

@@ -18,14 +18,6 @@ def is_whole(folder: Path) -> bool:
     return (folder / SUMS).is_file()
 
 
-def require_unbroken(folder: Path) -> None:
-    """Raise RunError where a finished run is not what its SHA256SUMS says."""
-    if problems := broken_hashes(folder):
-        raise RunError(
-            f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; choose another --out"
-        )
-
-
 def is_sealed(folder: Path) -> bool:
     """Whether a run carries a signature, whoever made it."""
     return (folder / SIGNATURE).is_file()

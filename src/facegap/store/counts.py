@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import math
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import RunError
+from facegap.store.arrays import header_of
+from facegap.store.room import require_room
 from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sorted_by_rows, sorted_by_score
 
 FORMAT = "facegap score counts 1"
+COPIES = 3  # of the arrays while they are checked: sums and sorted copies
+MOST_ENTRIES = 32
 FULL = ("full_edges", "full_impostor", "full_genuine")
 ARRAYS = (
     "groups",
@@ -52,7 +55,7 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     name = getattr(file, "name", file)
     try:
         with np.load(file, allow_pickle=False) as stored:
-            require_room([info.file_size for info in stored.zip.infolist()], name)
+            require_fits(stored.zip, name)
             arrays = {key: stored[key] for key in stored.files}
     # MemoryError: the header of an array may claim any size
     except (OSError, ValueError, EOFError, MemoryError, zlib.error, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
@@ -65,11 +68,22 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     return counts_of(arrays)
 
 
-def require_room(sizes: Sequence[int], name: object) -> None:
-    """Raise RunError where arrays unpack to more bytes than this machine has memory: a file of a megabyte can say so."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if sum(sizes) > memory:
-        raise RunError(f"{name}: unpacks to {sum(sizes):,} bytes, and this machine has {memory:,}; use a larger one")
+def require_fits(archive: zipfile.ZipFile, name: object) -> None:
+    """Raise RunError where the arrays of an archive need more memory than is free: a file of a megabyte can say so.
+
+    The directory at the end of the file says what each array unpacks to; its header says what it makes room for.
+    """
+    entries = archive.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise RunError(f"{name}: {len(entries):,} arrays, and score counts have {MOST_ENTRIES} at most")
+    unpacked = sum(entry.file_size for entry in entries)
+    what = f"{name}: {len(entries)} arrays of {unpacked:,} bytes unpacked"
+    require_room(COPIES * unpacked, what, RunError, "use a machine with more, or get a file that was not tampered with")
+    for entry in entries:
+        with archive.open(entry) as file:
+            shape, _, dtype = header_of(cast(BinaryIO, file))
+        if math.prod(shape) * dtype.itemsize > entry.file_size:
+            raise RunError(f"{name}: {entry.filename} states an array of {shape} in {entry.file_size:,} bytes")
 
 
 def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.store.files import write_bytes, write_parquet
+from facegap.store.tables import read_parquet
 from facegap.types import ScoreCounts
 
 
@@ -63,14 +64,14 @@ def read_matched(folder: Path) -> Matched | None:
 
     if not (folder / "roles.parquet").is_file():
         return None
-    roles = pd.read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
-    excluded = pd.read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
+    roles = read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
+    excluded = read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
     counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
     return Matched(
         roles,
         excluded,
         scores_from_npz(counts) if counts.is_file() else None,
-        pd.read_parquet(pairs) if pairs.is_file() else None,
+        read_parquet(pairs) if pairs.is_file() else None,
     )
 
 
@@ -85,5 +86,5 @@ def read_searched(folder: Path) -> Searched | None:
     """The searches of a run, None where there are none."""
     if not (folder / "search_roles.parquet").is_file():
         return None
-    roles = pd.read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)
-    return Searched(roles, pd.read_parquet(folder / "identification.parquet"))
+    roles = read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)
+    return Searched(roles, read_parquet(folder / "identification.parquet"))

@@ -82,6 +82,7 @@ class RequestRecord:
     model             : what the tables call a black box; None where models run here
     predictions_sha256, classes : of an audit of predictions: the file, and the classes that the black box can give
     scores_sha256     : of the file of an audit of scores
+    embeddings_sha256 : of the file of an audit of templates
     """
 
     audit: AuditKind
@@ -100,6 +101,7 @@ class RequestRecord:
     model: str | None = None
     predictions_sha256: str | None = None
     scores_sha256: str | None = None
+    embeddings_sha256: str | None = None
     classes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

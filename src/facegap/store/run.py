@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import FacegapError, RunError
+from facegap.store.arrays import mapped_npy
 from facegap.store.checksums import (
     PARTS,
     SUMS,
@@ -27,7 +28,6 @@ from facegap.store.checksums import (
     hashed_files,
     is_whole,
     read_sums,
-    require_unbroken,
     require_unsealed,
     root_hash,
     sums_of,
@@ -51,11 +51,12 @@ from facegap.store.files import (
     writing,
 )
 from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
+from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
 from facegap.store.record import BegunRecord, RunRecord, parse_record
+from facegap.store.tables import read_parquet
 from facegap.tables import GAPS, LABELS, RATES, check
 
 __all__ = [
-    "EMPTY_NPY_BYTES",
     "EXTRA_TABLES",
     "FORMULA_STARTS",
     "LOCK",
@@ -86,6 +87,7 @@ __all__ = [
     "read_csv",
     "read_embeddings",
     "read_matched",
+    "read_part",
     "read_part_rows",
     "read_record",
     "read_run",
@@ -95,7 +97,6 @@ __all__ = [
     "reopen",
     "require_own_files",
     "require_text_name",
-    "require_unbroken",
     "require_unsealed",
     "require_usable",
     "result_tables",
@@ -115,7 +116,6 @@ __all__ = [
 ]
 
 RECORD, LABELS_FILE = "run.json", "labels.parquet"
-EMPTY_NPY_BYTES = 128  # header of an array without rows, which cannot be mapped into memory
 EXTRA_TABLES = (
     "never_shown.csv",
     "waterfall.csv",
@@ -243,51 +243,6 @@ def fitting_together(folder: Path) -> Iterator[None]:
         ) from error
 
 
-# ---- parts ----
-
-
-def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArray[np.float32] | None) -> None:
-    """Commit one part. The rows come last: a part counts only when they are there."""
-    with explained(folder):
-        folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / PARTS).mkdir(mode=0o700, exist_ok=True)
-    if embeddings is not None:
-        write_bytes(folder / PARTS / f"{number:06d}.npy", npy_bytes(embeddings))
-    write_parquet(folder / PARTS / f"{number:06d}.parquet", rows)
-
-
-def committed_parts(folder: Path) -> set[int]:
-    """Numbers of the parts that are whole."""
-    return {int(path.stem) for path in (folder / PARTS).glob("[0-9]*.parquet")}
-
-
-def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
-    """The rows of parts 0..count - 1, in order."""
-    return pd.concat(
-        [pd.read_parquet(folder / PARTS / f"{number:06d}.parquet") for number in range(count)], ignore_index=True
-    )
-
-
-def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None:
-    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number.
-
-    Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
-    """
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
-        "fortran_order": False,
-        "shape": (rows, dimension),
-    }
-    joined = 0
-    with writing(folder / "embeddings.npy") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for number in range(count):
-            part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)
-            file.write(part.astype(np.float32, copy=False).tobytes())
-            joined += len(part)
-        assert joined == rows
-
-
 # ---- the whole ----
 
 
@@ -322,9 +277,7 @@ def write_threshold_set(folder: Path, manifest: pd.DataFrame, faces: pd.DataFram
 
 def read_embeddings(folder: Path) -> NDArray[np.float32]:
     """The templates of a run, mapped into memory; without any, an empty array of their dimension."""
-    path = folder / "embeddings.npy"
-    mapped: NDArray[np.float32] = np.load(path, mmap_mode="r" if path.stat().st_size > EMPTY_NPY_BYTES else None)
-    return mapped
+    return mapped_npy(folder / "embeddings.npy")
 
 
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
@@ -402,15 +355,15 @@ def read_run(folder: Path) -> Run:
     record = read_record(folder)
     try:
         manifest, faces, predictions = (
-            pd.read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")
+            read_parquet(folder / f"{name}.parquet") for name in ("manifest", "faces", "predictions")
         )
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
         extra = {name: read_csv(folder / name) for name in EXTRA_TABLES if (folder / name).is_file()}
         matched, searched = read_matched(folder), read_searched(folder)
         path = folder / LABELS_FILE
-        labels = check(pd.read_parquet(path), LABELS, path.name) if path.is_file() else None
+        labels = check(read_parquet(path), LABELS, path.name) if path.is_file() else None
         path = folder / "embeddings.npy"
-        embeddings = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+        embeddings = mapped_npy(path) if path.is_file() else None
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
     run = Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels)

@@ -100,26 +100,26 @@ def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counte
     """What became of each row of the manifest, in its order."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images; threads below them would only fight
-    paths = [table.folder / path for path in table.frame["path"]]
+    paths = [str(path) for path in table.frame["path"]]
     try:
         with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
             for start in range(0, len(paths), ROWS_AT_ONCE):
                 chunk = paths[start : start + ROWS_AT_ONCE]
-                yield from pool.map(lambda path: counted(path, stages, counter.add), chunk)
+                yield from pool.map(lambda path: counted(table.folder, path, stages, counter.add), chunk)
     finally:
         cv2.setNumThreads(threads)
 
 
-def counted(path: Path, stages: Stages, done: Callable[[], None]) -> Toned:
+def counted(folder: Path, path: str, stages: Stages, done: Callable[[], None]) -> Toned:
     """One image, and one more on the bar."""
-    toned = measured(path, stages)
+    toned = measured(folder, path, stages)
     done()
     return toned
 
 
-def measured(path: Path, stages: Stages) -> Toned:
+def measured(folder: Path, path: str, stages: Stages) -> Toned:
     """Decode one image, find its face and measure its skin; the outcome is set whatever happens."""
-    picture = read_picture(path, max_pixels=stages.max_pixels)
+    picture = read_picture(path, root=folder, max_pixels=stages.max_pixels)
     if isinstance(picture, Unreadable):
         return Toned(picture.outcome, picture.detail)
     assert stages.detector is not None

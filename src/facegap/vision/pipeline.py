@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
-from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, decode, read_bytes
+from facegap.inputs.images.decode import MAX_PIXELS, ImageFile, Picture, Pixels, Unreadable, decode, read_image
 from facegap.runtime.models import stop_model
 from facegap.tables import POINTS
 from facegap.types import BoolArray
@@ -127,7 +127,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
     """All stages for some manifest rows."""
     images = []
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
-        images.append(look(int(number), str(image), folder / str(path), stages))
+        images.append(look(int(number), str(image), folder, str(path), stages))
         on_image()
     embeddings = embed_all(images, stages.embedder) if stages.embedder else None
     if stages.classifier:
@@ -137,21 +137,25 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
     return Part(pd.DataFrame([image_row.record for image_row in images]), embeddings)
 
 
-def look(number: int, image: str, path: Path, stages: Stages) -> Row:
+def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Row:
     """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
     started = time.perf_counter_ns()
-    data = read_bytes(path)
-    picture = data if isinstance(data, Unreadable) else decode(data, max_pixels=stages.max_pixels, colour=stages.colour)
+    file = read_image(path, root=folder)
+    picture = (
+        file if isinstance(file, Unreadable) else decode(file.data, max_pixels=stages.max_pixels, colour=stages.colour)
+    )
     decoded = time.perf_counter_ns()
     row = Row(empty_record(number, image, stages), spent_ns={"decode": decoded - started})
+    if isinstance(file, ImageFile):
+        row.record |= {"sha256": file.sha256, "stamp": file.stamp}
     if isinstance(picture, Unreadable):
         row.record |= {"outcome": picture.outcome, "detail": picture.detail}
         return row
     height, width = picture.pixels.shape[:2]
     row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
     row.record |= {"profile": picture.profile, "converted": picture.converted}
-    if stages.service and isinstance(data, bytes):
-        ask(row, data, stages.service)
+    if stages.service and isinstance(file, ImageFile):
+        ask(row, file, stages.service)
     if stages.detector is None:
         row.record["detail"] = NO_DETECTOR
         return row
@@ -163,10 +167,10 @@ def look(number: int, image: str, path: Path, stages: Stages) -> Row:
     return row
 
 
-def ask(row: Row, data: bytes, service: Service) -> None:
+def ask(row: Row, file: ImageFile, service: Service) -> None:
     """Write what a black-box service says of an image into its record; the file goes out as it is, and only if it decodes."""
     started = time.perf_counter_ns()
-    said = service.ask(row.record["row"], data)
+    said = service.ask(row.record["row"], file.data)
     row.spent_ns["classify"] = time.perf_counter_ns() - started
     row.record |= {
         "prediction": said.prediction,
@@ -182,6 +186,8 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
     return {
         "row": number,
         "image": image,
+        "sha256": "",
+        "stamp": "",
         "outcome": "ok",
         "detail": "",
         "width": None,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from facegap.inputs.images import costly
 from facegap.inputs.images import decode as images
 from facegap.inputs.images.decode import Picture, Unreadable, decode, is_grey, quiet_decoders, read_picture
 
@@ -292,7 +296,7 @@ def test_a_path_without_a_file_is_missing(tmp_path: Path) -> None:
         assert found.outcome == "missing_file"
 
 
-def test_pipes_devices_and_folders_are_refused_without_being_opened(tmp_path: Path) -> None:
+def test_pipes_devices_and_folders_are_refused_and_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for a writer for ever
     for path in (tmp_path / "pipe.png", tmp_path, Path("/dev/zero")):
         assert read_picture(path) == Unreadable("unreadable", "not a regular file")
@@ -320,8 +324,87 @@ def test_a_file_that_may_not_be_read_is_unreadable(tmp_path: Path, monkeypatch: 
     def forbidden(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", forbidden)  # the mode would not stop a test that runs as root
+    monkeypatch.setattr(os, "open", forbidden)  # the mode would not stop a test that runs as root
     assert read_picture(path) == Unreadable("unreadable", "Permission denied")
+
+
+def test_a_link_in_the_place_of_an_image_says_so(tmp_path: Path) -> None:
+    (tmp_path / "face.png").write_bytes(ENCODED["png"])
+    (tmp_path / "link.png").symlink_to(tmp_path / "face.png")
+    found = read_picture("link.png", root=tmp_path)
+    assert found == Unreadable("unreadable", "a link was put in its place, or in that of a folder above it")
+
+
+def test_the_hash_of_an_image_is_that_of_its_file_and_the_stamp_sees_a_change_that_touch_hides(tmp_path: Path) -> None:
+    path = tmp_path / "face.png"
+    path.write_bytes(ENCODED["png"])
+    first = images.read_image(path)
+    assert isinstance(first, images.ImageFile)
+    assert first.sha256 == hashlib.sha256(ENCODED["png"]).hexdigest()
+    assert images.read_image(path) == first
+    before = path.stat()
+    path.write_bytes(ENCODED["png"][::-1])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    second = images.read_image(path)
+    assert isinstance(second, images.ImageFile)
+    assert second.stamp != first.stamp
+
+
+# ---- costly files ----
+
+
+def scans(data: bytes, count: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again, as an attacker writes it."""
+    end = data.rindex(b"\xff\xd9")
+    starts = [found.start() for found in re.finditer(rb"\xff\xda\x00", data)]
+    return data[:end] + data[starts[-1] : end] * (count - len(starts)) + data[end:]
+
+
+def grey_progressive(width: int, height: int) -> bytes:
+    flat = np.full((height, width, 3), 128, np.uint8)
+    return cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+
+
+@pytest.mark.parametrize("name", ENCODED)
+def test_a_process_of_its_own_gives_the_same_picture(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = picture(ENCODED[name])
+    monkeypatch.setattr(images, "is_costly", lambda *_: True)
+    apart = picture(ENCODED[name])
+    assert np.array_equal(apart.pixels, here.pixels)
+    assert (apart.grey, apart.profile, apart.converted) == (here.grey, here.profile, here.converted)
+    assert isinstance(
+        decode(ENCODED[name][:-30]), type(images.decode_here(ENCODED[name][:-30], max_pixels=10**6, colour="managed"))
+    )
+
+
+def test_a_jpeg_of_many_scans_ends_at_the_limit_of_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = scans(grey_progressive(6000, 4000), 190)
+    assert len(data) < 200_000
+    monkeypatch.setattr(images, "decode_apart", partial(images.decode_apart, limit_s=1))
+    found = decode(data)
+    assert isinstance(found, Unreadable)
+    assert found.outcome == "decode_timeout"
+    assert "JPEG, 6000 x 4000 pixels, took more than the limit of 10 s of processor time" in found.detail
+
+
+def test_a_photograph_of_the_largest_camera_is_decoded_and_costs_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "decode_apart", pytest.fail)
+    assert picture(grey_progressive(8000, 6000)).pixels.shape == (6000, 8000, 3)
+
+
+def test_a_decoder_that_dies_costs_its_image_and_not_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "is_costly", lambda *_: True)
+    monkeypatch.setattr(costly, "CODE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert decode(ENCODED["png"]) == Unreadable("unreadable", "PNG, 30 x 20 pixels, but the decoder crashed")
+
+
+def test_a_tile_larger_than_the_bound_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TIFF of one pixel whose one tile is of 65,536 x 65,536: a decoder makes room for the tile."""
+    entries = [(256, 4, 1), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (322, 4, 65536), (323, 4, 65536)]
+    body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)
+    monkeypatch.setattr(images.cv2, "imdecode", pytest.fail)
+    assert "bound of 100000000" in reason(data)
 
 
 # ---- noise ----

@@ -86,7 +86,7 @@ SCAN = segment(0xDA, b"\x01\x01\x00\x00\x3f\x00") + b"\x12\xff\x00\x34\xff\xd0\x
 
 
 def test_a_jpeg_by_hand_ends_at_its_end_marker_after_a_scan() -> None:
-    assert read_header(jpeg(FRAME, SCAN)) == Header("JPEG", 30, 20, complete=True)
+    assert read_header(jpeg(FRAME, SCAN)) == Header("JPEG", 30, 20, complete=True, work=600)
 
 
 def test_an_end_marker_inside_a_thumbnail_is_not_the_end_of_the_file() -> None:
@@ -100,7 +100,9 @@ def test_an_end_marker_before_any_scan_is_no_end() -> None:
 
 
 def test_stuffed_zeros_restarts_and_fill_bytes_are_no_markers() -> None:
-    assert read_header(jpeg(b"\xff\xff\xff" + FRAME, SCAN + b"\xff\xff")) == Header("JPEG", 30, 20, complete=True)
+    assert read_header(jpeg(b"\xff\xff\xff" + FRAME, SCAN + b"\xff\xff")) == Header(
+        "JPEG", 30, 20, complete=True, work=600
+    )
 
 
 def test_the_size_of_a_jpeg_is_that_of_its_first_frame() -> None:
@@ -180,3 +182,7 @@ def test_an_extended_webp_states_the_size_of_its_canvas() -> None:
 def test_what_is_no_image_is_named(data: bytes, reason: str) -> None:
     with pytest.raises(HeaderError, match=reason):
         read_header(data)
+
+
+def test_the_work_of_a_jpeg_is_its_pixels_times_its_scans() -> None:
+    assert read_header(jpeg(FRAME, SCAN + SCAN + SCAN + b"\xff\xd9")).work == 3 * 600

@@ -35,11 +35,8 @@ def decode_container(data: bytes, file_format: str, *, max_pixels: int) -> tuple
     ContainerBoundError : more than `max_pixels`
     ContainerError      : damaged, or HEIC without the extra
     """
-    opened = opened_heic(data) if file_format == "HEIC" else opened_avif(data)
-    width, height = opened.size
-    claimed = f"{file_format}, {width} x {height} pixels"
-    if width * height > max_pixels:
-        raise ContainerBoundError(f"{claimed}, more than the bound of {max_pixels}")
+    opened = opened_within(data, file_format, max_pixels)
+    claimed = claimed_by(opened, file_format)
     try:
         picture = opened.to_pillow() if file_format == "HEIC" else opened
         icc = picture.info.get("icc_profile") or b""
@@ -47,6 +44,27 @@ def decode_container(data: bytes, file_format: str, *, max_pixels: int) -> tuple
     except (*DAMAGED, RuntimeError, MemoryError) as error:
         raise ContainerError(f"{claimed}, but the image data is damaged") from error
     return np.ascontiguousarray(np.asarray(upright, np.uint8)[..., ::-1]), icc if isinstance(icc, bytes) else b""
+
+
+def container_size(data: bytes, file_format: str, *, max_pixels: int) -> tuple[int, int]:
+    """Width and height that the file claims; raises what `decode_container` does, and decodes nothing."""
+    width, height = opened_within(data, file_format, max_pixels).size
+    return int(width), int(height)
+
+
+def opened_within(data: bytes, file_format: str, max_pixels: int) -> Any:
+    """The file, its pixels not decoded yet, and no more of them than the bound."""
+    opened = opened_heic(data) if file_format == "HEIC" else opened_avif(data)
+    width, height = opened.size
+    if width * height > max_pixels:
+        raise ContainerBoundError(f"{claimed_by(opened, file_format)}, more than the bound of {max_pixels}")
+    return opened
+
+
+def claimed_by(opened: Any, file_format: str) -> str:
+    """Format and size in words."""
+    width, height = opened.size
+    return f"{file_format}, {width} x {height} pixels"
 
 
 def opened_avif(data: bytes) -> Any:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from facegap.store.opened import opened_below
+
 NAMED = 10  # warnings and examples that are written out; the rest are counted
 _PROBE_BYTES = 512
 
@@ -56,8 +58,8 @@ def _equal_files(frame: pd.DataFrame, folder: Path, sizes: Sequence[int]) -> lis
     # Portraits of one source share headers and often sizes: 512 bytes of the middle part nearly all that differ.
     keys: tuple[Callable[[int], Hashable], ...] = (
         lambda row: sizes[row] if sizes[row] > 0 else None,
-        lambda row: _middle(folder / paths[row], sizes[row]),
-        lambda row: _sha256(folder / paths[row]),
+        lambda row: _middle(folder, str(paths[row]), sizes[row]),
+        lambda row: _sha256(folder, str(paths[row])),
     )
     for key in keys:
         candidates = [group for rows in candidates for group in _grouped(rows, key)]
@@ -72,20 +74,19 @@ def _grouped(rows: Iterable[int], key: Callable[[int], Hashable]) -> list[list[i
     return [group for value, group in groups.items() if value is not None and len(group) > 1]
 
 
-def _middle(path: Path, size: int) -> bytes | None:
+def _middle(folder: Path, path: str, size: int) -> bytes | None:
     """Some bytes of the middle of a file, None where it cannot be read."""
     try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(size // 2, os.SEEK_SET)
-            return file.read(_PROBE_BYTES)
-    except OSError:
+        with opened_below(folder, path) as file:
+            return os.pread(file.fileno(), _PROBE_BYTES, size // 2)
+    except (OSError, ValueError):
         return None
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256(folder: Path, path: str) -> str | None:
     """The hash of a file, None where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with opened_below(folder, path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return None

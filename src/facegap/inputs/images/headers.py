@@ -14,12 +14,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: format, stored width and height in pixels, and whether its end is there."""
+    """What a file says of itself: format, stored width and height in pixels, and whether its end is there.
+
+    work : pixels that a decoder visits, where they are others than those of the picture: each scan of a JPEG visits all of
+           them again, a tile of a TIFF may be larger than the picture; 0: as many as there are
+    """
 
     format: str
     width: int
     height: int
     complete: bool
+    work: int = 0
 
 
 class HeaderError(ValueError):
@@ -117,7 +122,7 @@ def jpeg_header(data: bytes) -> Header:
             break
         marker, at = data[found.start() + 1], found.end()
         if marker == JPEG_END:
-            return Header("JPEG", *jpeg_size(width, height), complete=scans > 0)
+            return Header("JPEG", *jpeg_size(width, height), complete=scans > 0, work=width * height * max(scans, 1))
         if marker in (0x01, 0xD8):  # markers without a segment
             continue
         (length,) = struct.unpack_from(">H", data, at)
@@ -172,11 +177,12 @@ def bmp_header(data: bytes) -> Header:
     return Header("BMP", width, abs(height), complete=len(data) >= length)
 
 
+TIFF_SIZE, TIFF_TILE = (256, 257), (322, 323)  # width and height of the picture, and of a tile
 TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT and LONG; other types may keep the number elsewhere in the file
 
 
 def tiff_header(data: bytes) -> Header:
-    """Tags 256 and 257 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips.
+    """Tags 256 and 257, 322 and 323 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips.
 
     The first entry of a tag counts, as it does for libtiff: a second, smaller one must not hide how large a file is.
     """
@@ -184,15 +190,18 @@ def tiff_header(data: bytes) -> Header:
     (start,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, start)
     sizes: dict[int, int] = {}
+    tags = (*TIFF_SIZE, *TIFF_TILE)
     for entry in range(count):
         tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
-        if tag in (256, 257) and tag not in sizes:
+        if tag in tags and tag not in sizes:
             if kind not in TIFF_NUMBERS:
                 raise HeaderError("a TIFF file that states its size as no whole number")
             (sizes[tag],) = struct.unpack_from(order + TIFF_NUMBERS[kind], data, start + 10 + 12 * entry)
-    if len(sizes) < 2:
+    if not all(tag in sizes for tag in TIFF_SIZE):
         raise HeaderError("a TIFF file that states no size")
-    return Header("TIFF", sizes[256], sizes[257], complete=True)
+    width, height = (sizes[tag] for tag in TIFF_SIZE)
+    tile = [sizes.get(tag, 0) for tag in TIFF_TILE]
+    return Header("TIFF", width, height, complete=True, work=max(width, tile[0]) * max(height, tile[1]))
 
 
 READERS: dict[bytes, Callable[[bytes], Header]] = {

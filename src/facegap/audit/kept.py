@@ -1,0 +1,73 @@
+"""What a run that was broken off has done already, and whether it still holds: parts as written, images as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from facegap.errors import RunError
+from facegap.inputs.images.decode import ImageFile, read_image, stamp_on_disk
+from facegap.inputs.manifests.read import Manifest
+from facegap.store import run as store
+
+NEEDED = ("row", "image", "sha256", "stamp")
+MOST_NAMED = 5
+
+
+def kept_parts(folder: Path, table: Manifest, part_rows: int, *, embedded: bool) -> set[int]:
+    """Numbers of the parts that need not be computed again.
+
+    A part counts where its files are as they were written and its rows are those of the manifest. Where it counts, each of
+    its images must still be the file that was shown to the models: one whose size and times are as they were is taken to be,
+    every other is hashed again.
+
+    embedded : whether parts hold templates
+
+    Raises
+    ------
+    RunError : an image is another file than the one that was audited, with its line
+    """
+    found, changed = set(), []
+    for number in sorted(store.committed_parts(folder, embedded=embedded)):
+        chunk = table.frame.iloc[number * part_rows : (number + 1) * part_rows]
+        rows = rows_of(folder, number, chunk)
+        if rows is not None:
+            found.add(number)
+            changed += list(changed_images(rows, chunk, table.folder))
+    if changed:
+        raise RunError(changed_sentence(changed, table))
+    return found
+
+
+def rows_of(folder: Path, number: int, chunk: pd.DataFrame) -> pd.DataFrame | None:
+    """The rows of a part; None where they are not those of the manifest's rows that it is of."""
+    try:
+        rows = store.read_part(folder, number)
+    except (OSError, ValueError, RunError):
+        return None
+    if not set(NEEDED) <= set(rows.columns) or not len(chunk):
+        return None
+    fits = rows["row"].tolist() == chunk["row"].tolist() and rows["image"].tolist() == chunk["image"].tolist()
+    return rows if fits else None
+
+
+def changed_images(rows: pd.DataFrame, chunk: pd.DataFrame, folder: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of each image of a part that is no longer the file it was."""
+    kept = zip(rows["sha256"], rows["stamp"], chunk["path"], chunk["line"], chunk["image"], strict=True)
+    for sha256, stamp, path, line, image in kept:
+        if not stamp or stamp_on_disk(folder / str(path)) != stamp:
+            file = read_image(str(path), root=folder)
+            if (file.sha256 if isinstance(file, ImageFile) else "") != sha256:
+                yield int(line), str(image)
+
+
+def changed_sentence(changed: Sequence[tuple[int, str]], table: Manifest) -> str:
+    """Which images are other files than those that were audited, and what to do."""
+    named = "; ".join(f"line {line}: {image!r}" for line, image in changed[:MOST_NAMED])
+    more = f"; and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+    return (
+        f"{table.name}: {len(changed)} images are no longer the files that this run has seen ({named}{more}); put those files "
+        "back, or choose another --out"
+    )

@@ -1,0 +1,148 @@
+"""Files that somebody else may change while they are read: opened once, without waiting, and looked at only when open.
+
+Between a check of a name and the opening of that name anybody who may write in the folder can put a link or a pipe in its
+place. So the name is opened first, without following a link and without waiting for the other end of a pipe; what was
+opened is then asked what it is, and read from that descriptor within its bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+# 0 where the platform has no such flag: then the check of the open file is what remains.
+_UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class NotRegularError(OSError):
+    """What was opened is a folder, a pipe, a device or a socket."""
+
+    def __init__(self) -> None:
+        super().__init__("not a regular file")
+        self.strerror = "not a regular file"
+
+
+class TooLargeError(OSError):
+    """What was opened has more bytes than the bound. size, most : bytes"""
+
+    def __init__(self, size: int, most: int) -> None:
+        super().__init__(f"{size:,} bytes, more than the bound of {most:,}")
+        self.strerror = str(self)
+        self.size, self.most = size, most
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
+    """A regular file, open for reading from its start.
+
+    Parameters
+    ----------
+    path
+        The file.
+    follow
+        Whether the name itself may be a link. A table that a person names on the command line may be one; a file of a run
+        folder or of a manifest may not.
+
+    Raises
+    ------
+    NotRegularError
+        A folder, pipe, device or socket; a pipe is not waited for.
+    OSError
+        It cannot be opened; ELOOP for a link with ``follow=False``.
+    ValueError
+        A name that no file can have.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with opened(Path(__file__)) as file:
+    ...     file.read(3)
+    b'\"\"\"'
+    """
+    flags = _UNFOLLOWED & ~getattr(os, "O_NOFOLLOW", 0) if follow else _UNFOLLOWED
+    with _regular(os.open(path, os.O_RDONLY | flags)) as file:
+        yield file
+
+
+@contextlib.contextmanager
+def opened_below(root: Path, relative: str) -> Iterator[BinaryIO]:
+    """A regular file below a folder, open for reading, with no link followed on the way from that folder.
+
+    Parameters
+    ----------
+    root
+        The folder, which may itself be reached through links: whoever names it trusts it.
+    relative
+        Path from it with ``/`` between the parts, as in the column ``path`` of a manifest. ``..`` is gone up.
+
+    Raises
+    ------
+    NotRegularError, OSError, ValueError
+        As `opened`; a link at any part is an OSError.
+    """
+    *folders, name = PurePosixPath(relative).parts
+    if relative.startswith("/"):
+        place = os.open("/", os.O_RDONLY | _FOLDER)
+        folders = folders[1:]
+    else:
+        place = os.open(root, os.O_RDONLY | _FOLDER)
+    try:
+        for part in folders:
+            inner = _folder_in(place, part)
+            os.close(place)
+            place = inner
+        found = os.open(name, os.O_RDONLY | _UNFOLLOWED, dir_fd=place)
+    finally:
+        os.close(place)
+    with _regular(found) as file:
+        yield file
+
+
+def _folder_in(place: int, part: str) -> int:
+    """A folder inside an open one; a link in its place is ELOOP, where some systems would say that it is no folder."""
+    try:
+        return os.open(part, os.O_RDONLY | _FOLDER | getattr(os, "O_NOFOLLOW", 0), dir_fd=place)
+    except NotADirectoryError as error:
+        if stat.S_ISLNK(os.lstat(part, dir_fd=place).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+        raise
+
+
+@contextlib.contextmanager
+def _regular(descriptor: int) -> Iterator[BinaryIO]:
+    """An open descriptor as a file; closed, and refused, where it is no regular one."""
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotRegularError
+        file = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with file:
+        yield file
+
+
+def read_within(file: BinaryIO, most: int) -> bytes:
+    """All bytes of an open file, at most `most`; one that grows while it is read is cut where it ended when it was opened.
+
+    Raises
+    ------
+    TooLargeError
+        More than `most` bytes.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if size > most:
+        raise TooLargeError(size, most)
+    return file.read(size)  # of this size and no more: a buffer of the bound would be taken for a small file, too
+
+
+def read_file(path: Path, most: int, *, follow: bool = True) -> bytes:
+    """All bytes of a regular file; raises what `opened` and `read_within` raise."""
+    with opened(path, follow=follow) as file:
+        return read_within(file, most)

@@ -1,0 +1,107 @@
+"""Parts of a run under way: committed one by one, each with its hashes beside it, joined at the end.
+
+A part counts when the file with its hashes is there, names it, and fits what it names. A part that was cut off, edited, renamed
+or put there by somebody else therefore counts as not done, and is computed again.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.errors import RunError
+from facegap.store.checksums import PARTS
+from facegap.store.files import explained, npy_bytes, sha256, sync_folder, write_bytes, write_parquet, writing
+from facegap.store.tables import read_parquet
+
+_HASHES = re.compile(r"([0-9]{6,9})\.sha256")
+_LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
+MOST_HASH_BYTES = 1024
+
+
+def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArray[np.float32] | None) -> None:
+    """Commit one part. Its hashes come last: a part counts only when they are there."""
+    parts = folder / PARTS
+    with explained(folder):
+        for place in (folder, parts):
+            if not place.is_dir():
+                place.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(place.parent)
+    if embeddings is not None:
+        write_bytes(parts / f"{number:06d}.npy", npy_bytes(embeddings))
+    write_parquet(parts / f"{number:06d}.parquet", rows)
+    names = files_of(number, embedded=embeddings is not None)
+    lines = "".join(f"{sha256(parts / name)}  {name}\n" for name in names)
+    write_bytes(parts / f"{number:06d}.sha256", lines.encode())
+
+
+def files_of(number: int, *, embedded: bool) -> list[str]:
+    """The files of a part by name."""
+    return [f"{number:06d}.{suffix}" for suffix in (["npy"] if embedded else []) + ["parquet"]]
+
+
+def committed_parts(folder: Path, *, embedded: bool) -> set[int]:
+    """Numbers of the parts that are whole and as they were written. embedded : whether parts hold templates."""
+    found = set()
+    if (folder / PARTS).is_dir():
+        for path in (folder / PARTS).iterdir():
+            name = _HASHES.fullmatch(path.name)
+            if name and is_as_written(folder / PARTS, int(name[1]), embedded=embedded):
+                found.add(int(name[1]))
+    return found
+
+
+def is_as_written(parts: Path, number: int, *, embedded: bool) -> bool:
+    """Whether the files of a part are those of which its hashes were taken."""
+    try:
+        stated = parts / f"{number:06d}.sha256"
+        if stated.stat().st_size > MOST_HASH_BYTES:
+            return False
+        lines = [_LINE.fullmatch(line) for line in stated.read_text(encoding="ascii").splitlines()]
+        names = files_of(number, embedded=embedded)
+        return [line and line[2] for line in lines] == names and all(
+            line is not None and sha256(parts / line[2]) == line[1] for line in lines
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def read_part(folder: Path, number: int) -> pd.DataFrame:
+    """The rows of one part."""
+    return read_parquet(folder / PARTS / f"{number:06d}.parquet")
+
+
+def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
+    """The rows of parts 0..count - 1, in order."""
+    return pd.concat([read_part(folder, number) for number in range(count)], ignore_index=True)
+
+
+def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None:
+    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number.
+
+    Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
+
+    Raises
+    ------
+    RunError : the parts hold another number of templates than `rows`, or templates of another dimension
+    """
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+        "fortran_order": False,
+        "shape": (rows, dimension),
+    }
+    joined = 0
+    with writing(folder / "embeddings.npy") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for number in range(count):
+            part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)
+            if part.shape[1:] != (dimension,):
+                raise RunError(f"{folder}: part {number} has templates of another dimension; choose another --out")
+            file.write(part.astype(np.float32, copy=False).tobytes())
+            joined += len(part)
+        if joined != rows:
+            raise RunError(f"{folder}: the parts have {joined} templates for {rows} faces; choose another --out")

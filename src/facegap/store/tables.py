@@ -1,0 +1,107 @@
+"""Parquet files of a run folder, read within what their footers say and what memory there is.
+
+A run folder may come from anybody. A file of five kilobytes can state a billion rows, or one text of a megabyte in a million
+rows; what a file needs is therefore reckoned from its footer, and again from what was read while texts are still stored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from facegap.errors import FacegapError, RunError
+from facegap.store.opened import opened
+from facegap.store.room import CELL_BYTES, require_room
+
+ROWS_AT_ONCE = 65_536
+CURE = "use a machine with more, or get a file that was not tampered with"
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """A table that facegap wrote.
+
+    Raises
+    ------
+    RunError : the table would take more memory than is free, or has columns inside columns
+    OSError  : no such file, a link in its place, no parquet file
+    """
+    import pyarrow as pa
+
+    try:
+        with opened(path, follow=False) as file:
+            frame: pd.DataFrame = table_within(file, str(path), RunError, CURE).to_pandas()
+            return frame
+    except (pa.ArrowException, MemoryError) as error:
+        raise OSError(f"{path.name}: damaged parquet file ({str(error)[:200]})") from error
+
+
+def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str) -> Any:
+    """The pyarrow Table of an open parquet file, its texts plain.
+
+    error, cure : what to raise, and what its message ends in, where it needs more memory than is free
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    footer = pq.ParquetFile(file)
+    schema = footer.schema
+    leaves = [schema.column(k) for k in range(len(schema))]
+    if len(leaves) != len(footer.schema_arrow):
+        raise error(f"{name}: columns inside columns, which no table here has; {cure}")
+    require_footer_fits(footer.metadata, name, error, cure)
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    reader = pq.ParquetFile(file, read_dictionary=texts)
+    batches = list(counted_batches(reader, footer.metadata.num_rows, name, error, cure))
+    table = pa.Table.from_batches(batches, reader.schema_arrow)
+    require_room(
+        sum(column_bytes(column) for column in table.columns) + table.num_rows * table.num_columns * CELL_BYTES,
+        f"{name}: {table.num_rows:,} rows of {table.num_columns:,} columns",
+        error,
+        cure,
+    )
+    return plain(table, footer.schema_arrow)
+
+
+def require_footer_fits(stated: Any, name: str, error: type[FacegapError], cure: str) -> None:
+    """Raise `error` where a file, by its own footer, unpacks to more than the memory that is free."""
+    groups = [stated.row_group(k) for k in range(stated.num_row_groups)]
+    values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
+    cells = max(values, stated.num_rows * max(stated.num_columns, 1))
+    unpacked = sum(group.total_byte_size for group in groups)
+    if min(cells, unpacked, stated.num_rows) < 0:
+        raise error(f"{name}: the footer states a negative size; {cure}")
+    what = f"{name}: {stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
+    require_room(cells * CELL_BYTES + unpacked, what, error, cure)
+
+
+def counted_batches(reader: Any, rows: int, name: str, error: type[FacegapError], cure: str) -> Iterator[Any]:
+    """The batches of a file, stopped where there is more in it than its footer said."""
+    found = taken = 0
+    for batch in reader.iter_batches(batch_size=ROWS_AT_ONCE):
+        found, taken = found + batch.num_rows, taken + batch.nbytes
+        if found > rows:
+            raise error(f"{name}: more rows than the {rows:,} that its footer states; {cure}")
+        require_room(batch.nbytes, f"{name}: {taken:,} bytes after {found:,} rows", error, cure)
+        yield batch
+
+
+def column_bytes(column: Any) -> int:
+    """Bytes of a column once every text stands in each of its rows."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    total = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary)
+        total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return total
+
+
+def plain(table: Any, schema: Any) -> Any:
+    """The table with the types of `schema`: dictionaries as texts again."""
+    return table.cast(schema)
