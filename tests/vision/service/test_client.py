@@ -26,7 +26,8 @@ from facegap.vision.service import client as http
 from facegap.vision.service import wire
 from facegap.vision.service.answers import Call, read_call, understood
 from facegap.vision.service.client import MAX_TRIES, Limits, Service, Tools
-from facegap.vision.service.wire import MAX_ANSWER_BYTES, read_key, recipient, retry_after, without_key
+from facegap.vision.service.redaction import without_key
+from facegap.vision.service.wire import MAX_ANSWER_BYTES, read_key, recipient, retry_after
 
 KEY = "secret+key/0123456789"
 JPEG = b"\xff\xd8\xff\xe0 the bytes of a photograph"

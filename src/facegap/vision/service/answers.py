@@ -14,9 +14,12 @@ from facegap.errors import RunError
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import AnswerSpec
 from facegap.inputs.manifests.labels import OLDEST, normalise_label
+from facegap.store.opened import read_file
 from facegap.store.run import write_json
+from facegap.store.typed_json import Place, from_json, hints_of, parse_object
 
 State = Literal["sent", "unheard", "failed", "answered"]
+MOST_KEPT_BYTES = 16 * 2**20  # of one kept call: a body of control characters grows sixfold in JSON
 MOST_QUOTED = 40  # characters of a service's own word in a detail
 
 
@@ -86,11 +89,17 @@ def read_call(path: Path) -> Call:
     RunError : the file is not what `write_call` writes
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_object(read_file(path, MOST_KEPT_BYTES, follow=False).decode("utf-8"), Place(str(path)))
         coded = record.pop("body_base64", None)
         body = record.pop("body", "").encode("utf-8") if coded is None else base64.b64decode(coded, validate=True)
-        return Call(**record, body=body)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        told = {name: kind for name, kind in hints_of(Call).items() if name != "body"}
+        if set(record) != set(told):
+            raise ValueError("other keys than those of a call")
+        place = Place(str(path))
+        return Call(
+            **{name: from_json(kind, record[name], place.below(name)) for name, kind in told.items()}, body=body
+        )
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, RunError) as error:
         raise RunError(f"{path}: no kept answer can be read here; choose another --out") from error
 
 

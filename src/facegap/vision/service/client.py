@@ -22,6 +22,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.store.record import SentRecord
 from facegap.store.run import explained
 from facegap.vision.service.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
+from facegap.vision.service.deadline import StoppedError, held_session
 from facegap.vision.service.wire import KEY_REFUSED, Line, exchange, recipient
 
 ANSWERS = "answers"  # folder of the run that holds every call
@@ -71,7 +72,7 @@ class Service:
                 left.unlink()
         self._kept = kept_calls(self.folder)
         self._calls = sum(map(len, self._kept.values()))
-        self._line = Line(card, key, own_session(), self._tools.clock)
+        self._line = Line(card, key, held_session(own_session()))
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._next_call_at = 0.0
 
@@ -106,7 +107,7 @@ class Service:
         return SentRecord(recipient(self.card), len(self._kept), self._calls, self.limits.max_calls)
 
     def stop(self) -> None:
-        """Let no further call start, in whatever thread; a call that is under way ends and is kept."""
+        """Let no further call start, in whatever thread; one that is under way has deadline.GRACE_S to end and be kept."""
         self._stopped.set()
 
     def close(self) -> None:
@@ -136,7 +137,10 @@ class Service:
         elif seconds > 0:
             self._stopped.wait(seconds)
         if self._stopped.is_set():
-            raise RunError(f"{self.card.name}: stopped; what was answered is kept, go on with --resume")
+            raise self._stop_error()
+
+    def _stop_error(self) -> RunError:
+        return RunError(f"{self.card.name}: stopped; what was answered is kept, go on with --resume")
 
     def _made(self, call: Call, data: bytes, tries: int) -> tuple[Call, float]:
         """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
@@ -146,7 +150,10 @@ class Service:
         write_call(self.folder, call)
         self._kept.setdefault(call.row, []).append(call_path(self.folder, call.row, call.attempt))
         started = self._tools.clock()
-        answer, asked_pause_s = exchange(self._line, call, data)
+        try:
+            answer, asked_pause_s = exchange(self._line, call, data, self._stopped)
+        except StoppedError as error:
+            raise self._stop_error() from error
         if answer.state == "failed" and asked_pause_s > LONGEST_RETRY_AFTER_S:
             answer = replace(answer, state="unheard")
         answer = replace(answer, seconds=round(self._tools.clock() - started, 4))

@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from facegap.errors import CardError
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import RequestSpec
 from facegap.vision.service.answers import Call
+from facegap.vision.service.deadline import Hold, LateError, OverlongError, within
+from facegap.vision.service.redaction import text_without_key, without_key
 
 if TYPE_CHECKING:
     import requests
@@ -24,21 +27,19 @@ MAX_ANSWER_BYTES = 2**20
 FEWEST_KEY_LETTERS = 8  # a shorter key could not be kept out of answers without tearing them
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 KEY_REFUSED = frozenset({401, 407})
+ASKS_FOR_A_PAUSE = frozenset({429, 503})  # beside any other status a Retry-After says nothing to whom it answers
+OVERLONG = "more bytes of headers, interim answers, chunk sizes or trailers than the bound"
 UNREACHABLE = "no connection"
 FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a call needs besides its image.
-
-    clock : seconds that never run backwards
-    """
+    """What a call needs besides its image. session : one of `held_session`"""
 
     card: ModelCard
     key: str | None
     session: requests.Session
-    clock: Callable[[], float]
 
     @property
     def spec(self) -> RequestSpec:
@@ -51,7 +52,9 @@ def recipient(card: ModelCard) -> str:
     """Scheme, host and port that images of a card go to."""
     assert card.request is not None
     parts = urlsplit(card.request.url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return (
+        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # a name and password in the address are nobody's to read
+    )
 
 
 def read_key(card: ModelCard) -> str | None:
@@ -73,43 +76,71 @@ def read_key(card: ModelCard) -> str | None:
     return key
 
 
-def exchange(line: Line, call: Call, data: bytes) -> tuple[Call, float]:
+def exchange(line: Line, call: Call, data: bytes, stopped: threading.Event | None = None) -> tuple[Call, float]:
     """The call with what came of it, and the pause in seconds that the service asks for, 0 for none.
 
     The call is answered where another one would bring the same, failed where another may do better, and unheard where
-    the service has not looked at the image: no connection, or a key that it refuses.
+    the service has not looked at the image: no connection, or a key that it refuses. It ends within the time of the card,
+    whatever the service does.
+
+    Raises
+    ------
+    StoppedError : `stopped` was set while the call was under way
     """
+    heard = Heard()
+    try:
+        answer = within(
+            lambda hold: _heard(line, call, data, heard, hold), line.spec.timeout_s, stopped or threading.Event()
+        )
+    except LateError:
+        answer = replace(heard.so_far(call), state="failed", reason="timeout")
+    key, body = line.key, bytes(heard.body)
+    whole = answer.state == "answered" and not answer.reason
+    kept = without_key(body, key, cut_off=not whole)[:MAX_ANSWER_BYTES]
+    asked = retry_after(heard.retry_after) if answer.status in ASKS_FOR_A_PAUSE else 0.0
+    return replace(answer, content_type=text_without_key(answer.content_type, key)[:200], body=kept), asked
+
+
+@dataclass
+class Heard:
+    """What has come of an answer so far; filled by the thread that reads, and read by the one that waits."""
+
+    status: int | None = None
+    content_type: str = ""
+    retry_after: str = ""
+    body: bytearray = field(default_factory=bytearray)
+
+    def so_far(self, call: Call) -> Call:
+        """The call with status and type, where these have come."""
+        return replace(call, status=self.status, content_type=self.content_type)
+
+
+def _heard(line: Line, call: Call, data: bytes, heard: Heard, hold: Hold) -> Call:
+    """The call with what came of it, read into `heard` as it comes."""
     import requests
     import urllib3
 
-    deadline = line.clock() + line.spec.timeout_s
-    answer, asked, body = call, 0.0, bytearray()
     try:
         with _send(line, data) as response:
-            answer = replace(
-                call,
-                status=response.status_code,
-                content_type=_clean(response.headers.get("Content-Type", ""), line.key),
-            )
-            asked = retry_after(response.headers.get("Retry-After", ""))
+            heard.status = response.status_code
+            heard.content_type = response.headers.get("Content-Type", "")
+            heard.retry_after = response.headers.get("Retry-After", "")
             for piece in _pieces(response):
-                body += piece
-                if len(body) > MAX_ANSWER_BYTES:
+                heard.body += piece
+                if len(heard.body) > MAX_ANSWER_BYTES:
                     break
-                if line.clock() > deadline:
-                    raise requests.exceptions.ReadTimeout
-        answer = _judged(answer, len(body) > MAX_ANSWER_BYTES)
+        return _judged(heard.so_far(call), len(heard.body) > MAX_ANSWER_BYTES)
     except (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ConnectTimeout) as error:
-        answer = replace(answer, state="unheard", reason=f"{UNREACHABLE} ({type(error).__name__})")
+        return replace(heard.so_far(call), state="unheard", reason=f"{UNREACHABLE} ({type(error).__name__})")
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-        answer = replace(answer, state="failed", reason="timeout")
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        return replace(heard.so_far(call), state="failed", reason="timeout")
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OverlongError) as error:
+        if hold.overlong:
+            return replace(heard.so_far(call), state="answered", reason=OVERLONG)
         never_there = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)
         if never_there:
-            answer = replace(answer, state="unheard", reason=UNREACHABLE)
-        else:
-            answer = replace(answer, state="failed", reason="the answer broke off")
-    return replace(answer, body=without_key(bytes(body), line.key)[:MAX_ANSWER_BYTES]), asked
+            return replace(call, state="unheard", reason=UNREACHABLE)
+        return replace(heard.so_far(call), state="failed", reason="the answer broke off")
 
 
 def _judged(call: Call, too_long: bool) -> Call:
@@ -168,31 +199,16 @@ def _pieces(response: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def _clean(text: str, key: str | None) -> str:
-    """A header without the key, short."""
-    return without_key(text.encode("utf-8", "replace"), key).decode("utf-8", "replace")[:200]
-
-
 def retry_after(text: str) -> float:
     """Seconds that a Retry-After header asks for, in either of its forms (RFC 9110, 10.2.3); 0 where it says nothing."""
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, LookupError):  # a date that no calendar holds says nothing
         return 0.0
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-
-
-def without_key(body: bytes, key: str | None) -> bytes:
-    """A body without the key, however a service that echoes its request may have written it."""
-    if key is None:
-        return body
-    forms = {key, quote(key, safe=""), json.dumps(key)[1:-1], base64.b64encode(key.encode()).decode()}
-    for form in sorted(forms, key=len, reverse=True):
-        body = body.replace(form.encode(), b"[key]")
-    return body
 
 
 def image_format(data: bytes) -> str:
