@@ -19,14 +19,21 @@ def run(*arguments: str) -> None:
     app(["annotate", *arguments], standalone_mode=False)
 
 
-def test_a_host_that_others_reach_is_refused_without_a_token(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_others_reach_is_refused_without_tls(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEGAP_TOKEN", raising=False)
     monkeypatch.chdir(people.manifest.parent)
-    with pytest.raises(FacegapError, match=r"--host 0\.0\.0\.0 lets others reach these faces, so it needs --token"):
+    with pytest.raises(
+        FacegapError, match=r"--host 0\.0\.0\.0 lets others reach these faces.*--tls-cert and --tls-key.*SSH"
+    ):
         run(str(people.manifest), "--host", "0.0.0.0")
+    for half in ("--tls-cert", "--tls-key"):
+        with pytest.raises(FacegapError, match="--tls-cert and --tls-key go together"):
+            run(str(people.manifest), "--host", "0.0.0.0", half, "a.pem")
+    with pytest.raises(FacegapError, match=r"--tls-cert a\.pem and --tls-key a\.pem: no certificate with its key"):
+        run(str(people.manifest), "--tls-cert", "a.pem", "--tls-key", "a.pem")
     monkeypatch.setenv("FACEGAP_TOKEN", "short")
     with pytest.raises(FacegapError, match="--token has fewer than 16"):
-        run(str(people.manifest), "--host", "0.0.0.0")
+        run(str(people.manifest), "--host", "0.0.0.0", "--plain-http")
     assert not Path("people.annotations.sqlite").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,7 +36,7 @@ class Server:
     """`facegap annotate` as a process of its own, which can be killed and started again on its port."""
 
     def __init__(self, manifest: Path, *options: str) -> None:
-        self.manifest, self.options, self.port = manifest, options, 0
+        self.manifest, self.options, self.port, self.query = manifest, options, 0, ""
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
@@ -50,8 +51,8 @@ class Server:
         )
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            if "open http://127.0.0.1:" in line:
-                self.port = int(line.rsplit(":", 1)[1].strip().strip("/"))
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/(\S*)", line):
+                self.port, self.query = int(found[1]), found[2]
             if line.startswith("Afterwards"):
                 return
         raise AssertionError(f"the server ended with {self.process.wait()}")
@@ -67,8 +68,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where the page is."""
-        return f"http://127.0.0.1:{self.port}/"
+        """Where the page is, with the key that was printed."""
+        return f"http://127.0.0.1:{self.port}/{self.query}"
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib.metadata
 import itertools
-import os
 import re
 import shlex
 import subprocess
@@ -22,8 +21,9 @@ from facegap.audit.run import recheck
 from facegap.cli.app import main
 from facegap.derive.metrics import ERROR_RATE_ALL, FMR, NO_ANSWER_RATE, PAIR_METRICS
 from facegap.errors import RunError, TableError
-from facegap.report.figures.bundle import begin_bundle, hash_of, kept_script, runtime_script
-from facegap.report.figures.render import silent
+from facegap.report.figures import bundle
+from facegap.report.figures.bundle import begin_bundle, runtime_script
+from facegap.report.figures.render import silent, written_for
 from facegap.report.glossary import METHODS, TERMS, limits_of, methods_of
 from facegap.report.page import Images, add_report, apart, badge, breakable, hash_source, policy, report_again, unbroken
 from facegap.report.reproduce import command_of, hash_table
@@ -428,24 +428,69 @@ def test_small_words() -> None:
 # ---- the kept script ----
 
 
-def test_a_kept_script_that_was_cut_off_or_changed_is_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "script.js"
-    assert kept_script(path) is None
-    path.write_text(f"{hash_of('let a = 1;')}\nlet a = 1;")
-    assert kept_script(path) == "let a = 1;"
-    path.write_text(f"{hash_of('let a = 1;')}\nlet a = 2;")
-    assert kept_script(path) is None
+@pytest.fixture
+def small_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """A bundle of a line instead of Vega, whose hash is the pinned one, and a cache of its own; what was bundled."""
+    import vl_convert
+
+    made: list[str] = []
+    monkeypatch.setattr(
+        vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */"
+    )
+    versions = (importlib.metadata.version("vl-convert-python"), "6.4")
+    monkeypatch.setattr(bundle, "PINNED", {versions: bundle.hash_of(f"/* {bundle.SNIPPET} */")})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return made
+
+
+def kept_file(tmp_path: Path) -> Path:
+    (kept,) = (tmp_path / "cache" / "facegap" / "page").iterdir()
+    return kept
+
+
+def test_the_hash_of_the_bundle_stands_in_the_package() -> None:
+    """Where this fails after a new vl-convert: add its version and the hash that the message shows to bundle.PINNED."""
+    import vl_convert
+
+    script = vl_convert.javascript_bundle(bundle.SNIPPET, vl_version=written_for())
+    assert bundle.PINNED[importlib.metadata.version("vl-convert-python"), written_for()] == bundle.hash_of(script)
+
+
+def test_a_script_in_the_cache_that_somebody_changed_is_never_used(small_bundle: list[str], tmp_path: Path) -> None:
+    honest = runtime_script("draw();", "6.4")
+    kept = kept_file(tmp_path)
+    for forged in (
+        b"alert(1);",
+        b"",
+        kept.read_bytes() + b" ",
+        b"\xff\xfe",
+        f"{bundle.hash_of('alert(1);')}\nalert(1);".encode(),
+    ):
+        kept.write_bytes(forged)
+        assert runtime_script("draw();", "6.4") == honest
+    kept.unlink()
+    kept.symlink_to(tmp_path / "elsewhere.js")
+    (tmp_path / "elsewhere.js").write_text("alert(1);")
+    assert runtime_script("draw();", "6.4") == honest
+    assert (tmp_path / "elsewhere.js").read_text() == "alert(1);"
+
+
+def test_a_bundle_of_a_version_without_a_hash_is_made_every_time_and_not_kept(
+    small_bundle: list[str], tmp_path: Path
+) -> None:
+    assert [runtime_script("draw();", "5.0") for _ in range(2)] == [
+        f"/* {bundle.SNIPPET} */\n(() => {{\ndraw();\n}})();\n"
+    ] * 2
+    assert len(small_bundle) == 2
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_process_of_its_own_bundles_the_same_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import vl_convert
-
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    snippet = "window.dr\u00e4w = vegaEmbed;"
-    begun = begin_bundle(snippet, "6.4")
+    begun = begin_bundle(written_for())
     assert begun is not None
-    assert runtime_script(snippet, "6.4", begun) == vl_convert.javascript_bundle(snippet, vl_version="6.4")
-    assert begin_bundle(snippet, "6.4") is None  # kept now
+    assert bundle.hash_of(bundle.vega(written_for(), begun)) == bundle.pinned(written_for())
+    assert begin_bundle(written_for()) is None  # kept now
 
 
 def test_a_picture_in_the_page_loses_its_words_for_readers_and_nothing_that_is_seen() -> None:
@@ -454,21 +499,13 @@ def test_a_picture_in_the_page_loses_its_words_for_readers_and_nothing_that_is_s
 
 
 def test_the_bundle_is_kept_in_the_users_cache_and_made_where_it_cannot_be(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small_bundle: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import vl_convert
-
-    made: list[str] = []
-    monkeypatch.setattr(
-        vl_convert, "javascript_bundle", lambda snippet, vl_version: made.append(snippet) or f"/* {snippet} */"
-    )
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert [runtime_script("a", "6.4") for _ in range(2)] == ["/* a */"] * 2
-    assert made == ["a"]
-    (kept,) = (tmp_path / "cache" / "facegap" / "page").iterdir()
-    assert kept.read_text() == f"{hashlib.sha256(b'/* a */').hexdigest()}\n/* a */"
+    assert len({runtime_script("draw();", "6.4") for _ in range(2)}) == 1
+    assert small_bundle == [bundle.SNIPPET]
+    kept = kept_file(tmp_path)
+    assert kept.read_text() == f"/* {bundle.SNIPPET} */"
     assert kept.stat().st_mode & 0o077 == 0
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert runtime_script("b", "6.4") == "/* b */"
-    assert os.environ["XDG_CACHE_HOME"].endswith("file")
+    assert runtime_script("b", "6.4").startswith(f"/* {bundle.SNIPPET} */")

@@ -13,11 +13,13 @@ import cv2
 import pytest
 
 from facegap.errors import FacegapError
+from facegap.web import security
 from facegap.web.security import (
-    MOST_WRONG_TOKENS,
+    MOST_FORM_BYTES,
     Sessions,
     host_names,
-    require_token_beyond_loopback,
+    made_key,
+    require_safe,
 )
 from facegap.web.serve import address, listening_socket
 
@@ -104,6 +106,10 @@ def test_a_form_without_the_token_of_its_session_saves_nothing(site_of: Callable
         {"origin": "http://evil.example"},
         {"origin": "null"},
         {"origin": "http://127.0.0.1:9999"},
+        {"origin": "https://127.0.0.1:8321"},
+        {"origin": "http://127.0.0.1"},
+        {"origin": "http://localhost:8321"},
+        {"origin": "http://[::1]:8321"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
     ],
@@ -119,6 +125,101 @@ def test_a_form_from_another_page_saves_nothing_even_with_the_token(
         assert visitor.status == 403
         visitor.get("/")
     assert site.store.table().empty
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://[",
+        "http://]",
+        "http://[::1",
+        "http://127.0.0.1:8321:8321",
+        "http://127.0.0.1:999999",
+        "http://127.0.0.1:8321/",
+        "http://user@127.0.0.1:8321",
+        "http:/127.0.0.1:8321",
+        "127.0.0.1:8321",
+        "",
+        "http://127.0.0.1:8321, http://127.0.0.1:8321",
+        b"http://\xff\xfe",
+        b"http://\xe2\x84\xa9.example",
+    ],
+)
+def test_an_origin_that_is_none_is_a_bad_request(site_of: Callable[..., Any], origin: Any) -> None:
+    site = site_of()
+    visitor = site.visitor()
+    visitor.get("/")
+    visitor.post("/answer", visitor_fields(visitor), headers={"origin": origin})
+    assert visitor.status == 400
+    assert site.store.table().empty
+
+
+def test_two_headers_where_one_may_stand_are_a_bad_request(site_of: Callable[..., Any]) -> None:
+    site = site_of()
+    visitor = site.visitor()
+    visitor.get("/")
+    own = ("origin", "http://127.0.0.1:8321")
+    for twice in (("origin", "http://127.0.0.1:8321"), ("sec-fetch-site", "none")):
+        headers = [own, ("sec-fetch-site", "none"), ("content-type", "application/x-www-form-urlencoded"), twice]
+        assert visitor.client.post("/answer", content=b"value=5", headers=headers).status_code == 400
+    assert site.store.table().empty
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-length": "5", "transfer-encoding": "chunked"}, 400),
+        ({"transfer-encoding": "chunked"}, 411),
+        ({"transfer-encoding": "identity"}, 411),
+        ({"content-length": "-5"}, 400),
+        ({"content-length": "+5"}, 400),
+        ({"content-length": "5e1"}, 400),
+        ({"content-length": ""}, 400),
+        ({"content-length": "\u0665"}, 400),
+        ({"content-length": "9" * 5000}, 413),
+        ({"content-length": str(MOST_FORM_BYTES + 1)}, 413),
+    ],
+)
+def test_a_body_of_no_length_or_of_two_is_refused(headers: dict[str, str], status: int) -> None:
+    from starlette.datastructures import Headers
+
+    found = security.body_fault(Headers(raw=[(k.encode(), v.encode()) for k, v in headers.items()]), "POST")
+    assert found is not None
+    assert found[0] == status
+
+
+def test_a_body_that_is_longer_than_it_said_is_not_read_to_its_end(site_of: Callable[..., Any]) -> None:
+    import asyncio
+
+    sent: list[Any] = []
+    given = {"count": 0}
+
+    async def receive() -> dict[str, Any]:
+        given["count"] += 1
+        return {"type": "http.request", "body": b"x" * 4096, "more_body": True}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1:8321"), (b"content-length", b"10")]
+    headers += [(b"content-type", b"application/x-www-form-urlencoded")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/start",
+        "scheme": "http",
+        "headers": headers,
+        "query_string": b"",
+    }
+    asyncio.run(site_of().app({**scope, "root_path": "", "http_version": "1.1"}, receive, send))
+    assert sent[0]["status"] == 413
+    assert given["count"] == 5  # 16 KiB are four pieces
+
+
+def test_an_origin_with_the_port_of_its_scheme_is_that_without() -> None:
+    assert security.with_port("https://Faces.example") == security.with_port("https://faces.example:443")
+    assert security.with_port("http://[::1]") == "http://[::1]:80"
+    assert security.with_port("http://a:443") != security.with_port("https://a:443")
 
 
 def visitor_fields(visitor: Any) -> dict[str, str]:
@@ -171,20 +272,41 @@ def test_a_form_is_bounded_in_bytes_and_fields(site_of: Callable[..., Any]) -> N
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "portraits.example"])
-def test_others_are_let_in_only_where_host_and_token_are_given_together(host: str) -> None:
+def test_others_are_let_in_only_with_tls_or_where_it_is_given_up_by_name(host: str) -> None:
     with pytest.raises(FacegapError) as error:
-        require_token_beyond_loopback(host, None)
-    assert f"--host {host}" in str(error.value)
-    assert "--token" in str(error.value)
-    require_token_beyond_loopback(host, TOKEN)
+        require_safe(host, TOKEN, tls=False, plain_http=False)
+    for said in (f"--host {host}", "--tls-cert", "--tls-key", "SSH", "--plain-http"):
+        assert said in str(error.value)
+    require_safe(host, None, tls=True, plain_http=False)
+    require_safe(host, None, tls=False, plain_http=True)
 
 
 def test_a_token_that_can_be_guessed_is_refused() -> None:
     for host in ("127.0.0.1", "0.0.0.0"):
         with pytest.raises(FacegapError, match="--token has fewer than 16 characters"):
-            require_token_beyond_loopback(host, "secret")
+            require_safe(host, "secret", tls=True, plain_http=False)
     for host in ("127.0.0.1", "localhost", "::1"):
-        require_token_beyond_loopback(host, None)
+        require_safe(host, None, tls=False, plain_http=False)
+
+
+def test_a_key_that_nobody_chose_is_long_and_the_same_at_every_start() -> None:
+    key = made_key(b"a" * 32)
+    assert key == made_key(b"a" * 32) != made_key(b"b" * 32)
+    assert len(key) == 32
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", key)
+
+
+def test_the_key_in_the_address_lets_its_visitor_in_and_leaves_the_address(site_of: Callable[..., Any]) -> None:
+    visitor = site_of(token=TOKEN).visitor()
+    assert visitor.client.get(f"/?key={TOKEN}", follow_redirects=False).headers["location"] == "/"
+    visitor.get("/")
+    assert visitor.title == "Photograph 1 of 6"
+    assert TOKEN not in visitor.page + str(visitor.headers)
+    for wrong in ("wrong", "", "%00", "%ff", "\u00e9" * 32, TOKEN + "x"):
+        stranger = site_of(token=TOKEN).visitor()
+        stranger.get(f"/?key={wrong}")
+        assert stranger.status == 403
+        assert stranger.title == "Who is there?"
 
 
 def test_without_the_token_no_photograph_and_no_number_is_seen(site_of: Callable[..., Any]) -> None:
@@ -223,14 +345,26 @@ def test_the_token_stands_in_no_address_and_no_page(site_of: Callable[..., Any])
     assert TOKEN not in visitor.page + str(visitor.headers)
 
 
-def test_guessing_is_stopped_after_some_tries(site_of: Callable[..., Any]) -> None:
-    visitor = site_of(token=TOKEN).visitor()
-    visitor.get("/")
-    for _ in range(MOST_WRONG_TOKENS):
-        visitor.post("/start", visitor.hidden("/start") | {"token": "wrong-wrong-wrong-wrong"})
-        assert visitor.status == 403
-    visitor.post("/start", visitor.hidden("/start") | {"token": TOKEN})
-    assert visitor.status == 429
+def test_wrong_tokens_are_slow_and_keep_nobody_out(
+    site_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(security.asyncio, "sleep", sleep)
+    site = site_of(token=TOKEN)
+    guesser, known = site.visitor(), site.visitor()
+    guesser.get("/")
+    for _ in range(50):
+        guesser.post("/start", guesser.hidden("/start") | {"token": "wrong-wrong-wrong-wrong"})
+        assert guesser.status == 403
+    assert slept == [security.WRONG_TOKEN_S] * 50
+    known.get("/")
+    known.post("/start", known.hidden("/start") | {"token": TOKEN})
+    assert known.title == "Photograph 1 of 6"
+    assert len(slept) == 50  # a right one is answered at once
 
 
 def test_a_cookie_that_was_changed_or_made_elsewhere_is_none() -> None:

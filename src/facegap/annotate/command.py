@@ -29,12 +29,23 @@ def annotate(
     ] = None,
     db: Db = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others reach needs --token as well")
+        str, typer.Option(help="Address to listen on; one that others reach needs --tls-cert and --tls-key as well")
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
-        typer.Option(envvar="FACEGAP_TOKEN", help="Secret that the page asks for; as an option others may see it"),
+        typer.Option(
+            envvar="FACEGAP_TOKEN",
+            help="Secret that the page asks for; as an option others may see it [default: a key in the address]",
+        ),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(help="Certificate of the server with its chain, PEM; with --tls-key", show_default=False),
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Key of that certificate, PEM", show_default=False)] = None,
+    plain_http: Annotated[
+        bool, typer.Option("--plain-http", help="Let others reach the page without TLS, readable on the way")
+    ] = False,
     detect: Annotated[
         str, typer.Option(help="Show the largest face that this detector finds, 'none': the whole photograph")
     ] = "none",
@@ -45,8 +56,9 @@ def annotate(
 ) -> None:
     """Label skin tones on a web page, several people at once if they like.
 
-    Only this machine reaches the page. Each answer is saved before the next photograph is shown; stop with Ctrl-C and
-    start again with the same command to go on. The keyboard is enough: 1 to 9 and 0 answer, U takes back, S skips.
+    Only this machine reaches the page, and only with the key in the address that is printed. Each answer is saved before the
+    next photograph is shown; stop with Ctrl-C and start again with the same command to go on. The keyboard is enough: 1 to 9
+    and 0 answer, U takes back, S skips.
 
     facegap annotate people.csv --scale monk --annotator Ada
     """
@@ -58,6 +70,8 @@ def annotate(
         port=port,
         host=host,
         token=token,
+        tls=(tls_cert, tls_key),
+        plain_http=plain_http,
         annotator=annotator,
         db=db,
         where=settings.groups.where,
@@ -76,8 +90,8 @@ def _announce(started: Started, manifest: Path) -> None:
     from facegap.report.terminal import print_sentences, print_warnings
 
     print_warnings(started.warnings)
-    if started.beyond_this_machine:
-        print_warnings(["others reach this page, and plain HTTP can be read on the way; put TLS before it, or use SSH"])
+    if started.readable_on_the_way:
+        print_warnings(["others reach this page, and plain HTTP can be read and changed on the way"])
     print_sentences(
         [
             f"Label {started.images:,} photographs on the scale {started.scale}: open {started.address}",

@@ -63,6 +63,7 @@ class Door:
     host: str
     port: int
     token: str | None
+    tls: bool = False
 
 
 def create_app(task: Task, store: AnnotationStore, pictures: Pictures, door: Door) -> ASGIApp:
@@ -99,6 +100,7 @@ class Pages:
     def __init__(self, task: Task, store: AnnotationStore, pictures: Pictures, door: Door) -> None:
         self.task, self.store, self.pictures = task, store, pictures
         self.sessions = Sessions(store.secret, door.token)
+        self.secure = door.tls
         self.cookie_name = f"facegap_{door.port}"  # a browser shares cookies between the ports of a machine
         self.wording = wording_of(task.scale)
         self.practice = shuffled(pictures.images, "practice", str(task.seed))[: task.practice]
@@ -110,9 +112,17 @@ class Pages:
     async def show(self, request: Request) -> Response:
         """The next photograph, or the end."""
         session = self.session(request)
+        if "key" in request.query_params:
+            return await self.enter(session, request.query_params["key"])
         if not ready(session):
             return self.to("/start", session)
         return await self.page(session)
+
+    async def enter(self, session: Session, key: str) -> Response:
+        """Let a visitor in whose address holds the key, and take it out of the address."""
+        if not session.admitted and not await self.sessions.admits(key):
+            return self.start_page(session, fault="That is not the access token.", status=403)
+        return self.to("/", session if session.admitted else self.sessions.new(session.name, admitted=True))
 
     async def page(self, session: Session, *, fault: str = "", status: int = 200) -> Response:
         """The page of an annotator, with a sentence on what was wrong with the last form."""
@@ -188,10 +198,7 @@ class Pages:
         if refusal is not None:
             return refusal
         if not session.admitted:
-            admitted = self.sessions.admits(field(form, "token"))
-            if admitted is None:
-                return self.start_page(session, fault="Too many wrong tokens; wait a minute.", status=429)
-            if not admitted:
+            if not await self.sessions.admits(field(form, "token")):
                 return self.start_page(session, fault="That is not the access token.", status=403)
             session = self.sessions.new(session.name, admitted=True)
         return await self.named(session, form)
@@ -271,7 +278,7 @@ class Pages:
     def with_cookie(self, response: Response, session: Session) -> Response:
         """Set the cookie of the session: for this server only, out of reach of scripts and of other sites."""
         value = self.sessions.cookie(session)
-        response.set_cookie(self.cookie_name, value, path="/", httponly=True, samesite="strict")
+        response.set_cookie(self.cookie_name, value, path="/", httponly=True, samesite="strict", secure=self.secure)
         return response
 
 

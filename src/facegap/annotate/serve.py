@@ -25,13 +25,13 @@ CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some backgr
 
 @dataclass(frozen=True)
 class Started:
-    """What a person is told once the server listens."""
+    """What a person is told once the server listens. address : with the key that lets its visitor in, where one was made"""
 
     address: str
     images: int
     scale: str
     db: Path
-    beyond_this_machine: bool
+    readable_on_the_way: bool
     warnings: tuple[str, ...]
 
 
@@ -47,6 +47,8 @@ def annotate(
     port: int,
     host: str,
     token: str | None,
+    tls: tuple[Path | None, Path | None],
+    plain_http: bool,
     annotator: str | None,
     db: Path | None,
     where: str | None,
@@ -62,18 +64,19 @@ def annotate(
 
     Raises
     ------
-    FacegapError : a host beyond this machine without a token, a scale that no eye can read, a port that is taken, the
-                   packages of the extra `web` missing; and what `read_manifest` and `open_store` raise
+    FacegapError : a host beyond this machine without TLS, a certificate that is none, a scale that no eye can read, a port
+                   that is taken, the packages of the extra `web` missing; and what `read_manifest` and `open_store` raise
     """
-    from facegap.web.serve import address, listening_socket, require_web, serve
+    from facegap.web.serve import address, certificate_of, listening_socket, require_web, serve
 
     require_web()
     from facegap.annotate.page import Door, Task, create_app, proper_name
     from facegap.annotate.pictures import Pictures
     from facegap.annotate.text import wording_of
-    from facegap.web.security import is_loopback, require_token_beyond_loopback
+    from facegap.web.security import is_loopback, made_key, require_safe
 
-    require_token_beyond_loopback(host, token)
+    certificate = certificate_of(*tls)
+    require_safe(host, token, tls=certificate is not None, plain_http=plain_http)
     wording_of(scale_named(scale))
     if annotator is not None and proper_name(annotator) is None:
         raise FacegapError(f"--annotator is a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
@@ -84,10 +87,15 @@ def annotate(
         store = open_store(path, table.sha256)
         bound = int(listening.getsockname()[1])
         task = Task(scale_named(scale), proper_name(annotator or ""), seed, practice)
-        app = create_app(task, store, Pictures(table, store.secret, crop), Door(host, bound, token))
-        beyond = not is_loopback(host)
-        announce(Started(address(host, bound), len(table.frame), scale, path, beyond, table.warnings))
-        serve(app, listening)
+        made = None if token else made_key(store.secret)
+        door = Door(host, bound, token or made, tls=certificate is not None)
+        app = create_app(task, store, Pictures(table, store.secret, crop), door)
+        open_it = address(host, bound, tls=door.tls) + (
+            f"?key={made}" if made else ""
+        )  # a chosen token is printed nowhere
+        readable = not is_loopback(host) and not door.tls
+        announce(Started(open_it, len(table.frame), scale, path, readable, table.warnings))
+        serve(app, listening, certificate)
 
 
 def face_crop(

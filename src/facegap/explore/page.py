@@ -66,7 +66,7 @@ class Pages:
     async def show(self, request: Request) -> Response:
         """The view that the address asks for; an address with the key lets its visitor in first."""
         if "key" in request.query_params:
-            return self.enter(request.query_params["key"])
+            return await self.enter(request.query_params["key"])
         if (refusal := self.refusal(request)) is not None:
             return refusal
         try:
@@ -126,12 +126,9 @@ class Pages:
             "include_ids": self.include_ids,
         }
 
-    def enter(self, key: str) -> Response:
+    async def enter(self, key: str) -> Response:
         """Let a visitor with the right key in, and take the key out of the address."""
-        admitted = self.sessions.admits(key)
-        if admitted is None:
-            return PlainTextResponse("Too many wrong keys; wait a minute.\n", status_code=429)
-        if not admitted:
+        if not await self.sessions.admits(key):
             return PlainTextResponse(
                 "That key is not of this start; open the address that facegap printed.\n", status_code=403
             )

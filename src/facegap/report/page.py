@@ -69,7 +69,7 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
     from facegap.report.figures.render import drawn, written_for
 
     require_unsealed(folder)
-    begun = begin_bundle(asset("live.js"), written_for())
+    begun = begin_bundle(written_for())
     shown: list[Example] = []
     if images is not None:
         from facegap.report.examples import examples_of

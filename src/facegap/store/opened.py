@@ -12,8 +12,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 # 0 where the platform has no such flag: then the check of the open file is what remains.
 _UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -38,7 +38,7 @@ class TooLargeError(OSError):
 
 
 @contextlib.contextmanager
-def opened(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
+def opened(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]:
     """A regular file, open for reading from its start.
 
     Parameters
@@ -71,7 +71,7 @@ def opened(path: Path, *, follow: bool = True) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def opened_below(root: Path, relative: str) -> Iterator[BinaryIO]:
+def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
     """A regular file below a folder, open for reading, with no link followed on the way from that folder.
 
     Parameters
@@ -115,7 +115,7 @@ def _folder_in(place: int, part: str) -> int:
 
 
 @contextlib.contextmanager
-def _regular(descriptor: int) -> Iterator[BinaryIO]:
+def _regular(descriptor: int) -> Iterator[BufferedReader]:
     """An open descriptor as a file; closed, and refused, where it is no regular one."""
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -128,7 +128,7 @@ def _regular(descriptor: int) -> Iterator[BinaryIO]:
         yield file
 
 
-def read_within(file: BinaryIO, most: int) -> bytes:
+def read_within(file: BufferedReader, most: int) -> bytes:
     """All bytes of an open file, at most `most`; one that grows while it is read is cut where it ended when it was opened.
 
     Raises

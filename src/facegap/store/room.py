@@ -49,7 +49,7 @@ def cgroup_free() -> list[int]:
     """What is left to the control group and to each above it (version 2, or 1 as containers mount it); none without one."""
     groups = []
     for line in lines_of(Path("/proc/self/cgroup")):
-        _, kinds, name = (line.split(":", 2) + ["", ""])[:3]
+        _, kinds, name = [*line.split(":", 2), "", ""][:3]
         if not kinds:
             place = CGROUPS / name.strip("/")
             groups += [folder for folder in (place, *place.parents) if folder.is_relative_to(CGROUPS)]

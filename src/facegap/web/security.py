@@ -7,6 +7,7 @@ the browser is told to load nothing from elsewhere and to keep nothing.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -16,24 +17,23 @@ import json
 import re
 import secrets
 import socket
-import time
-from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from facegap.errors import FacegapError
 
 if TYPE_CHECKING:
+    from starlette.datastructures import Headers
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (named to be recognised, not bound)
 LEAST_TOKEN_CHARACTERS = 16
 MOST_FORM_BYTES = 16_384
-MOST_WRONG_TOKENS = 10  # a minute, from everybody together
+WRONG_TOKEN_S = 1.0  # before a wrong token is answered: with the connections of an address a bound on its guesses
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
+_ORIGIN = re.compile(rf"null|[a-z][a-z0-9+.-]*://{_HOST.pattern}")
 
 HEADERS = (
     (
@@ -56,16 +56,23 @@ def is_loopback(host: str) -> bool:
     return host.lower() in LOOPBACK
 
 
-def require_token_beyond_loopback(host: str, token: str | None) -> None:
-    """Raise FacegapError for an address that others reach without a token, and for a token that can be guessed."""
-    cure = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(16))'"
-    if not is_loopback(host) and not token:
+def require_safe(host: str, token: str | None, *, tls: bool, plain_http: bool) -> None:
+    """Raise FacegapError for an address that others reach without TLS, and for a token that can be guessed."""
+    if not is_loopback(host) and not tls and not plain_http:
         raise FacegapError(
-            f"--host {host} lets others reach these faces, so it needs --token as well (or FACEGAP_TOKEN); {cure}; or "
-            "leave --host out and use an SSH tunnel"
+            f"--host {host} lets others reach these faces, and plain HTTP can be read and changed on the way; give --tls-cert "
+            "and --tls-key, leave --host out and use an SSH tunnel, or accept it with --plain-http"
         )
     if token is not None and len(token) < LEAST_TOKEN_CHARACTERS:
-        raise FacegapError(f"--token has fewer than {LEAST_TOKEN_CHARACTERS} characters and could be guessed; {cure}")
+        raise FacegapError(
+            f"--token has fewer than {LEAST_TOKEN_CHARACTERS} characters and could be guessed; leave it out to have one made, or "
+            "make one with: python -c 'import secrets; print(secrets.token_urlsafe(16))'"
+        )
+
+
+def made_key(secret: bytes) -> str:
+    """The key of a page that nobody chose one for: of 192 bits, and the same at every start with the same secret."""
+    return base64.urlsafe_b64encode(hmac.digest(secret, b"access key", "sha256")[:24]).decode()
 
 
 def host_names(host: str) -> frozenset[str]:
@@ -99,7 +106,6 @@ class Sessions:
     def __init__(self, secret: bytes, token: str | None) -> None:
         self._key = hmac.digest(secret, (token or "").encode(), "sha256")
         self._token = token
-        self._wrong: deque[float] = deque(maxlen=MOST_WRONG_TOKENS)
 
     def new(self, name: str = "", *, admitted: bool = False) -> Session:
         """A session with a name of its own."""
@@ -130,16 +136,13 @@ class Sessions:
         """Whether a form was made for this session."""
         return hmac.compare_digest(form_token.encode(), self.form_token(session).encode())
 
-    def admits(self, token: str) -> bool | None:
-        """Whether the access token is right; None, without looking, after too many wrong ones in the last minute."""
+    async def admits(self, token: str) -> bool:
+        """Whether the access token is right. A wrong one is told so a second later, and keeps nobody else waiting."""
         if self._token is None:
             return True
-        minute_ago = time.monotonic() - 60
-        if len(self._wrong) == MOST_WRONG_TOKENS and self._wrong[0] > minute_ago:
-            return None
-        right = hmac.compare_digest(token.encode(), self._token.encode())
+        right = hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode())
         if not right:
-            self._wrong.append(time.monotonic())
+            await asyncio.sleep(WRONG_TOKEN_S)
         return right
 
     def _signature(self, kind: str, text: str) -> str:
@@ -171,10 +174,10 @@ class Guard:
             return
         fault = self.fault(scope)
         if fault is None:
-            await self.app(scope, receive, send_with_headers)
-        else:
-            status, said = fault
-            await PlainTextResponse(said + "\n", status_code=status)(scope, receive, send_with_headers)
+            await self.app(scope, counted(receive), send_with_headers)
+            return
+        status, said = fault
+        await PlainTextResponse(said + "\n", status_code=status)(scope, receive, send_with_headers)
 
     def fault(self, scope: Scope) -> tuple[int, str] | None:
         """Status and sentence for a request that is refused; None for one that may pass."""
@@ -184,19 +187,11 @@ class Guard:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or not self.is_our_host(hosts[0]):
             return 421, "This server does not answer under that host name."
-        if scope["method"] in ("GET", "HEAD"):
-            return None
-        if scope["method"] != "POST":
+        if scope["method"] not in ("GET", "HEAD", "POST"):
             return 405, "Only GET and POST are understood."
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
-            return 403, "This form was not sent from this server's own page."
-        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            return 403, "This form was not sent from this server's own page."
-        length = headers.get("content-length", "")
-        if not length.isdecimal():
-            return 411, "A form must say its length."
-        return (413, "This form is too large.") if int(length[:12]) > MOST_FORM_BYTES else None
+        return body_fault(headers, scope["method"]) or (
+            origin_fault(headers, f"{scope['scheme']}://{hosts[0]}") if scope["method"] == "POST" else None
+        )
 
     def is_our_host(self, host: str) -> bool:
         """Whether a Host header names this server; the port may differ, as behind a tunnel."""
@@ -205,6 +200,57 @@ class Guard:
             return False
         name = found[1].strip("[]")
         return name in self.names or (self.any_address and _is_address(name))
+
+
+def counted(receive: Receive) -> Receive:
+    """`receive` that gives no more than MOST_FORM_BYTES of a body: one bound, however the body is sent."""
+    from starlette.exceptions import HTTPException
+
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_FORM_BYTES:
+            raise HTTPException(413, "This form is too large.")
+        return message
+
+    return bounded
+
+
+def body_fault(headers: Headers, method: str) -> tuple[int, str] | None:
+    """What is wrong with how a request says what its body is; None for nothing."""
+    lengths = headers.getlist("content-length")
+    if "transfer-encoding" in headers:
+        return (400, "A body has one length.") if lengths else (411, "A form must say its length.")
+    if len(lengths) > 1 or not all(length.isascii() and length.isdecimal() for length in lengths):
+        return 400, "The length of the body is no number."
+    if method == "POST" and not lengths:
+        return 411, "A form must say its length."
+    if lengths and int(lengths[0][:12]) > (MOST_FORM_BYTES if method == "POST" else 0):
+        return (413, "This form is too large.") if method == "POST" else (400, "A question has no body.")
+    return None
+
+
+def origin_fault(headers: Headers, own: str) -> tuple[int, str] | None:
+    """Why a form does not come from our own page; None where it does. own : scheme, host and port of that page"""
+    origins, sites = headers.getlist("origin"), headers.getlist("sec-fetch-site")
+    if len(origins) > 1 or len(sites) > 1 or not all(_ORIGIN.fullmatch(origin.lower()) for origin in origins):
+        return 400, "The origin of this form cannot be understood."
+    if any(with_port(origin) != with_port(own) for origin in origins):
+        return 403, "This form was not sent from this server's own page."
+    if any(site not in ("same-origin", "none") for site in sites):
+        return 403, "This form was not sent from this server's own page."
+    return None
+
+
+def with_port(origin: str) -> str:
+    """Scheme, host and port, the port written out where it is that of the scheme."""
+    low = origin.lower()
+    scheme, _, host = low.partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return low if re.search(r":[0-9]+$", host) else low + port
 
 
 def missing_headers(given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

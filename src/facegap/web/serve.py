@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
-from typing import TYPE_CHECKING
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from facegap.errors import FacegapError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-MOST_CONNECTIONS = 512
 PATIENCE_S = 5  # for requests under way when the server is told to stop
+HANDSHAKE_S = 10.0
 
 
 def require_web() -> None:
@@ -45,28 +49,74 @@ def listening_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def address(host: str, port: int) -> str:
+@dataclass(frozen=True)
+class Certificate:
+    """The files of a TLS certificate, with those that vouch for it, and of its key; PEM."""
+
+    chain: Path
+    key: Path
+
+
+def certificate_of(chain: Path | None, key: Path | None) -> Certificate | None:
+    """A certificate whose two files fit together; None where neither is given.
+
+    Raises
+    ------
+    FacegapError : one of the two alone, files that cannot be read or do not fit, a key that is locked by a passphrase
+    """
+    if chain is None and key is None:
+        return None
+    if chain is None or key is None:
+        raise FacegapError("--tls-cert and --tls-key go together: the certificate and its key, both PEM")
+
+    def no_passphrase() -> str:
+        raise FacegapError(
+            f"--tls-key {key}: locked by a passphrase, which nobody is there to give; use a key without one"
+        )
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=no_passphrase)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise FacegapError(f"--tls-cert {chain} and --tls-key {key}: no certificate with its key ({error})") from error
+    return Certificate(chain, key)
+
+
+def address(host: str, port: int, *, tls: bool = False) -> str:
     """The address to open in a browser on this machine."""
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    return f"http://{shown}:{port}/"
+    return f"{'https' if tls else 'http'}://{shown}:{port}/"
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
+def serve(app: ASGIApp, listening: socket.socket, certificate: Certificate | None = None) -> None:
     """Answer requests until Ctrl-C or a signal to end; those under way are finished, then the application is closed."""
     import uvicorn
 
+    from facegap.web.connections import MOST_CONNECTIONS, BoundedProtocol
+
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=BoundedProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,  # a log of who looked at whom
         proxy_headers=False,  # nobody may say on whose behalf they come
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=MOST_CONNECTIONS + 1,
         timeout_graceful_shutdown=PATIENCE_S,
         h11_max_incomplete_event_size=16_384,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(uvicorn.Server(config).serve(sockets=[listening]))
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose TLS connections have a few seconds, instead of a minute, to agree on a key."""
+
+    async def create_server(self, *given: Any, **named: Any) -> asyncio.Server:
+        """A server."""
+        if named.get("ssl") is not None:
+            named["ssl_handshake_timeout"] = HANDSHAKE_S
+        return await super().create_server(*given, **named)

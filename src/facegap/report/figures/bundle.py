@@ -1,7 +1,9 @@
-"""The script that draws the charts in the page: Vega with a few lines of facegap's own, in one piece that loads nothing.
+"""The script that draws the charts in the page: Vega, with a few lines of facegap's own after it, that loads nothing.
 
-To bundle takes seconds of a processor and gives the same script every time, so it is kept in the user's cache. Where it
-is not there yet, a process of its own begins with it while the tables are read and the charts are made.
+To bundle Vega takes seconds of a processor and gives the same script every time, so it is kept in the user's cache. What is
+taken from there runs in every page that is sent on, and anybody who may write in that folder could have put it there: so its
+hash stands in this package, and a script of another hash is made anew. Where it is not there yet, a process of its own begins
+with it while the tables are read and the charts are made.
 """
 
 from __future__ import annotations
@@ -11,75 +13,86 @@ import hashlib
 import importlib.metadata
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import platformdirs
 
 from facegap.errors import RunError
-from facegap.store.run import write_bytes
+from facegap.store.files import write_bytes
+from facegap.store.opened import read_file
 
 Begun = subprocess.Popen[str]
+SNIPPET = "window.vegaEmbed = vegaEmbed;"
+MOST_SCRIPT_BYTES = 32 * 2**20
+# sha256 of what vl-convert of that version makes of SNIPPET for that Vega-Lite. Other versions are bundled at every report.
+PINNED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {("1.9.0.post1", "6.4"): "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"}
+)
 # vl-convert holds the interpreter while it bundles, so that a thread would gain nothing.
 CODE = """
 import sys, vl_convert
 sys.stdout.reconfigure(encoding="utf-8")
-sys.stdin.reconfigure(encoding="utf-8")
-sys.stdout.write(vl_convert.javascript_bundle(sys.stdin.read(), vl_version=sys.argv[1]))
+sys.stdout.write(vl_convert.javascript_bundle(sys.argv[2], vl_version=sys.argv[1]))
 """
 
 
-def begin_bundle(snippet: str, version: str) -> Begun | None:
+def begin_bundle(version: str) -> Begun | None:
     """A process that bundles; None where the script is kept already, or where no process can be had."""
-    if kept_script(place_of(snippet, version)) is not None:
+    if kept_script(version) is not None:
         return None
-    command = [sys.executable, "-I", "-c", CODE, version]
+    command = [sys.executable, "-I", "-c", CODE, version, SNIPPET]
     try:
-        begun = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
-        )
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8")
     except OSError:
         return None
-    assert begun.stdin is not None
-    with contextlib.suppress(OSError):  # it may have ended already
-        begun.stdin.write(snippet)
-        begun.stdin.close()
-    begun.stdin = None  # or `communicate` would close it again
-    return begun
 
 
-def runtime_script(snippet: str, version: str, begun: Begun | None = None) -> str:
-    """`snippet` bundled with the Vega that it calls as vegaEmbed, of the Vega-Lite `version`.
+def runtime_script(own: str, version: str, begun: Begun | None = None) -> str:
+    """Vega of the Vega-Lite `version` as one script, then facegap's `own` lines, which call it as vegaEmbed.
 
-    begun : what `begin_bundle` gave for the same two. Where it failed, and where nothing is kept, it is made here.
+    begun : what `begin_bundle` gave. Where it failed, and where nothing is kept, the script is made here.
     """
+    return f"{vega(version, begun)}\n(() => {{\n{own}\n}})();\n"
+
+
+def vega(version: str, begun: Begun | None) -> str:
+    """The bundled Vega, kept where its hash is known."""
     import vl_convert
 
-    kept = place_of(snippet, version)
-    if begun is None and (script := kept_script(kept)) is not None:
+    if begun is None and (script := kept_script(version)) is not None:
         return script
     script = "" if begun is None else begun.communicate()[0]
     if begun is None or begun.returncode != 0 or not script:
-        script = str(vl_convert.javascript_bundle(snippet, vl_version=version))
-    with contextlib.suppress(OSError, RunError):
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_bytes(kept, f"{hash_of(script)}\n{script}".encode())
+        script = str(vl_convert.javascript_bundle(SNIPPET, vl_version=version))
+    if hash_of(script) == pinned(version):
+        with contextlib.suppress(OSError, RunError):
+            kept = place_of(version)
+            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_bytes(kept, script.encode())
     return script
 
 
-def place_of(snippet: str, version: str) -> Path:
-    """Where the script is kept: by everything that decides its content."""
-    made_by = importlib.metadata.version("vl-convert-python")
-    key = hashlib.sha256(f"{made_by} {version}\n{snippet}".encode()).hexdigest()
-    return Path(platformdirs.user_cache_dir("facegap")) / "page" / f"{key}.js"
+def pinned(version: str) -> str | None:
+    """The sha256 that the bundle has; None for versions that this package does not know."""
+    return PINNED.get((importlib.metadata.version("vl-convert-python"), version))
 
 
-def kept_script(path: Path) -> str | None:
-    """A script that was kept: its sha256, a line end, then the script; None where it is not there or not whole."""
+def place_of(version: str) -> Path:
+    """Where the script is kept: under its hash."""
+    return Path(platformdirs.user_cache_dir("facegap")) / "page" / f"{pinned(version)}.js"
+
+
+def kept_script(version: str) -> str | None:
+    """The script that was kept; None where it is not there, or is not the one whose hash stands in this package."""
+    if pinned(version) is None:
+        return None
     try:
-        stated, _, script = path.read_text(encoding="utf-8").partition("\n")
+        script = read_file(place_of(version), MOST_SCRIPT_BYTES, follow=False).decode("utf-8")
     except (OSError, ValueError):
         return None
-    return script if script and hash_of(script) == stated else None
+    return script if hash_of(script) == pinned(version) else None
 
 
 def hash_of(script: str) -> str:

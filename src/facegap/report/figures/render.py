@@ -10,6 +10,7 @@ from typing import Any
 
 import altair as alt
 
+from facegap.report.figures.pdf import stable_pdf
 from facegap.report.figures.style import Figure
 
 DEFINED = re.compile(r' id="((?:gradient_|clip)\d+)"')
@@ -28,7 +29,7 @@ class Drawn:
     svg: str
 
     def files(self) -> dict[str, bytes]:
-        """SVG, PNG and PDF, and the spec itself, by file name. The same figure gives the same SVG and PNG to the byte."""
+        """SVG, PNG and PDF, and the spec itself, by file name. The same figure gives the same bytes."""
         import vl_convert
 
         stem = self.figure.name
@@ -36,7 +37,7 @@ class Drawn:
             f"{stem}.vl.json": spec_json(self.figure.spec).encode(),
             f"{stem}.svg": self.svg.encode(),
             f"{stem}.png": vl_convert.svg_to_png(self.svg, scale=PNG_SCALE),
-            f"{stem}.pdf": vl_convert.svg_to_pdf(self.svg),
+            f"{stem}.pdf": stable_pdf(vl_convert.svg_to_pdf(self.svg)),
         }
 
 

@@ -55,9 +55,10 @@ class Hold:
     def hang_up(self) -> None:
         """End every read and write of the call, and of a connection that is still to come."""
         self.over.set()
-        sock = getattr(self.connection, "sock", None)
-        with contextlib.suppress(OSError, AttributeError):
-            sock.shutdown(socket.SHUT_RDWR)
+        sock: socket.socket | None = getattr(self.connection, "sock", None)
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 _own = threading.local()  # .hold of the call that this thread makes
@@ -156,7 +157,7 @@ class CountedResponse(http.client.HTTPResponse):
 class _Held:
     """What both kinds of connections have in common: they tell the call that uses them, and are read within bounds."""
 
-    response_class = CountedResponse
+    response_class: Any = CountedResponse
 
     def request(self, *given: Any, **named: Any) -> None:
         """Send a request."""
@@ -189,12 +190,12 @@ class HeldAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
         """Make the pools."""
-        super().init_poolmanager(*given, **named)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*given, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def proxy_manager_for(self, *given: Any, **named: Any) -> PoolManager:
         """The pools of a proxy."""
-        manager = super().proxy_manager_for(*given, **named)  # type: ignore[no-untyped-call]
+        manager = super().proxy_manager_for(*given, **named)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
         return manager  # type: ignore[no-any-return]
 

@@ -89,7 +89,7 @@ def _in_json(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         return {_in_text(name, key): _in_json(item, key) for name, item in value.items()}
     if isinstance(value, list):
-        if holds(_joined(value), key) and not any(isinstance(item, dict | list) for item in value):
+        if not any(isinstance(item, dict | list) for item in value) and holds(_joined(value), key):
             inside = [_in_json(item, key) for item in value]
             return MARK if holds(_joined(inside), key) else inside
         return [_in_json(item, key) for item in value]
@@ -149,22 +149,18 @@ def is_plain_in(text: str, key: str) -> bool:
     bare, bare_key = _NOISE.sub("", low), _NOISE.sub("", wanted)
     if len(bare_key) >= 8 and (bare_key in bare or bare_key[::-1] in bare):
         return True
-    spelled = {
-        spelling.hex() for case in (key, key.lower(), key.upper(), key.swapcase()) for spelling in spellings(case)
-    }
     figures = _HEX_NOISE.sub("", low)
-    if any(one in figures for one in spelled):
+    if any(one in figures for one in hex_spellings(key)):
         return True
     numbers = _NUMBER.findall(low)
     return len(numbers) >= len(key) and f",{','.join(str(ord(letter)) for letter in key)}," in f",{','.join(numbers)},"
 
 
-def spellings(key: str) -> Iterator[bytes]:
-    """The bytes of a key in the encodings that texts have."""
-    yield key.encode()
-    yield key.encode("utf-16-le")
-    yield key.encode("utf-16-be")
-    yield key[::-1].encode()
+@lru_cache(maxsize=8)
+def hex_spellings(key: str) -> frozenset[str]:
+    """The bytes of a key in hex, in the cases and encodings that texts have."""
+    cases = (key, key.lower(), key.upper(), key.swapcase(), key[::-1])
+    return frozenset(case.encode(coding).hex() for case in cases for coding in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
 def decodings(text: str) -> Iterator[str]:
