@@ -17,7 +17,7 @@ def test_true_groups_of_one_rate_differ_by_label_where_hard_images_go_to_one_gro
     assert np.allclose(by_truth, 0.1, atol=0.003)
     assert np.isclose(found.is_hard.mean(), 0.15, atol=0.003)
     by_label = [found.wrong[found.label == group].mean() for group in (0, 1)]
-    assert by_label[1] - by_label[0] > 0.05
+    assert by_label[1] - by_label[0] > 0.03
 
 
 def test_hard_images_taken_evenly_for_both_groups_make_no_gap() -> None:

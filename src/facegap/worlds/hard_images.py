@@ -69,13 +69,13 @@ def hard_image_worlds(setting: HardImages, worlds: int, rng: np.random.Generator
     >>> found = hard_image_worlds(HardImages(people=2_000), 50, np.random.default_rng(1))
     >>> by_truth = [found.wrong[:, found.truth == group].mean() for group in (0, 1)]
     >>> by_label = [found.wrong[found.label == group].mean() for group in (0, 1)]
-    >>> round(by_truth[1] - by_truth[0], 2), by_label[1] - by_label[0] > 0.05
-    (np.float64(0.0), np.True_)
+    >>> bool(abs(by_truth[1] - by_truth[0]) < 0.01), bool(by_label[1] - by_label[0] > 0.03)
+    (True, True)
     """
     truth = np.repeat([0, 1], setting.people * setting.images)
     person = np.repeat(np.arange(2 * setting.people), setting.images)
     is_hard = rng.random((worlds, len(truth))) < setting.hard
-    wrong = rng.random(is_hard.shape) < chances_of(setting, is_hard, truth, person, rng)
+    wrong = rng.random(is_hard.shape) < chances_of(setting, is_hard, person, rng)
     anew = is_hard & (rng.random(is_hard.shape) < setting.mislabelled)
     drawn = rng.random(is_hard.shape) < setting.as_second
     swapped = ~is_hard & (rng.random(is_hard.shape) < setting.easy_wrong)
@@ -83,9 +83,7 @@ def hard_image_worlds(setting: HardImages, worlds: int, rng: np.random.Generator
     return HardImageWorlds(wrong, label, truth, person, is_hard)
 
 
-def chances_of(
-    setting: HardImages, is_hard: BoolArray, truth: IntArray, person: IntArray, rng: np.random.Generator
-) -> FloatArray:
+def chances_of(setting: HardImages, is_hard: BoolArray, person: IntArray, rng: np.random.Generator) -> FloatArray:
     """Chance of an error of each image: that of its person, raised where the image is hard, with the mean planted."""
     shape = (len(is_hard), setting.people)
     own = np.concatenate([person_chances(rate, "beta", setting.strength, shape, rng) for rate in setting.rates], axis=1)
