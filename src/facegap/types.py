@@ -55,8 +55,11 @@ class Rate:
     effective_subjects : (sum t)^2 / sum t^2 over the trials t of the units: as many units with equal trials would weigh
                        as evenly. NaN where it is not known
     largest_share    : proportion of the trials that one unit holds; of pairs, each of which two units hold, of both sides
-    per_person       : mean over people of each person's own rate, so that people weigh equally whatever they are tried;
-                       NaN where it is not known, as for pairs of two people
+    per_person       : mean over people of each person's own rate, or over pairs of two people of each pair's, so that they
+                       weigh equally whatever they are tried; NaN where it is not known
+    per_person_trials, per_person_low, per_person_high : its effective trials and interval
+    dominated_by     : how many people (or units) have more than half of the errors, where they are so few that neither
+                       the rate nor its interval says much of others (statistics/dominated.py); else 0
     """
 
     errors: int
@@ -71,6 +74,10 @@ class Rate:
     effective_subjects: float = math.nan
     largest_share: float = math.nan
     per_person: float = math.nan
+    per_person_trials: float = math.nan
+    per_person_low: float = math.nan
+    per_person_high: float = math.nan
+    dominated_by: int = 0
 
     @property
     def value(self) -> float:

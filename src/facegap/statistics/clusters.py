@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
+from facegap.statistics.dominated import few_in_front
 from facegap.statistics.effective import (
     EXACT_SUBJECTS,
     RateColumns,
     effective_trials,
+    people_rates,
     rate_columns,
     weights_of,
     whole,
@@ -27,12 +29,12 @@ def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayL
     subjects       : id of the person of each observation, any dtype; ids may repeat, in any order
     returns        : no subject with a second trial: plain Wilson on the trials.
                      One subject only, with several trials: the interval is NaN.
-                     No errors, or nothing but errors, while subjects repeat: Clopper-Pearson with subjects as trials.
-                     Else Wilson on effective trials from the cluster-robust variance
-                     sum_i (errors_i - rate * trials_i)^2 / (sum trials)^2 * S / (S - 1), never under the independent
-                     one, with Student's t for the few subjects that carry it (statistics/effective.py)
+                     No errors, or nothing but errors, while subjects repeat: Clopper-Pearson with effective subjects,
+                     (sum t)^2 / sum t^2 over their trials t, as trials.
+                     Else Wilson on effective trials from the largest of three variances (`effective_of`), with
+                     Student's t for the few subjects that carry it (statistics/effective.py)
     Raises         : StatisticsError for shapes that differ, negative counts or errors > trials
-    Source         : linearised variance of a ratio by clusters, e.g. Cochran (1977) chapter 3; Wilson (1927)
+    Source         : `effective_of` for the variance; Wilson (1927)
 
     Examples
     --------
@@ -74,27 +76,38 @@ def clustered_rates(
     >>> found.value.round(2)
     array([0.5, 0.5])
     """
-    if units is not None:
-        found = clustered_rates(errors, trials, units, cells, n_cells=n_cells, level=level)
-        people = clustered_rates(errors, trials, subjects, cells, n_cells=n_cells, level=level)
-        return replace(found, subjects=people.subjects, per_person=people.per_person)
     errors_, trials_, subjects_, cells_ = _observations(errors, trials, subjects, cells, n_cells)
     inside = (cells_ >= 0) & (trials_ > 0)
     cells_, subjects_ = cells_[inside], subjects_[inside]
     stride = int(subjects_.max(initial=0)) + 1
-    clusters, codes = np.unique(cells_ * stride + subjects_, return_inverse=True)
-    cluster_errors = np.bincount(codes, weights=errors_[inside], minlength=len(clusters))
-    cluster_trials = np.bincount(codes, weights=trials_[inside], minlength=len(clusters))
-    return rates_of_clusters(cluster_errors, cluster_trials, clusters // stride, n_cells=n_cells, level=level)
+    clusters, first, codes = np.unique(cells_ * stride + subjects_, return_index=True, return_inverse=True)
+    person_errors = np.bincount(codes, weights=errors_[inside], minlength=len(clusters))
+    person_trials = np.bincount(codes, weights=trials_[inside], minlength=len(clusters))
+    of_person = None
+    if units is not None:
+        units_ = whole(np.asarray(units), "units")
+        if len(units_) != len(inside):
+            raise StatisticsError(f"units has {len(units_)} rows for {len(inside)} observations; give one each")
+        of_person = units_[inside][first]
+    return rates_of_clusters(
+        person_errors, person_trials, clusters // stride, n_cells=n_cells, level=level, units=of_person
+    )
 
 
 def rates_of_clusters(
-    cluster_errors: AnyArray, cluster_trials: AnyArray, cells: IntArray, *, n_cells: int, level: float = 0.95
+    cluster_errors: AnyArray,
+    cluster_trials: AnyArray,
+    cells: IntArray,
+    *,
+    n_cells: int,
+    level: float = 0.95,
+    units: IntArray | None = None,
 ) -> RateColumns:
     """Rates of cells from one row per subject and cell, every row with at least one trial.
 
     cluster_errors, cluster_trials : whole numbers, any numeric dtype, one shape
     cells                          : int codes of the same shape
+    units                          : int codes of the same shape, of what varies independently; None: the subjects
 
     Examples
     --------
@@ -103,37 +116,125 @@ def rates_of_clusters(
     >>> found.errors, found.subjects
     (array([1, 2]), array([2, 1]))
     """
-    cluster_errors = np.asarray(cluster_errors, dtype=np.float64)
-    cluster_trials = np.asarray(cluster_trials, dtype=np.float64)
-    subjects = np.bincount(cells, minlength=n_cells)
-    errors = np.bincount(cells, weights=cluster_errors, minlength=n_cells).astype(np.float64)
-    trials = np.bincount(cells, weights=cluster_trials, minlength=n_cells).astype(np.float64)
+    people = Clusters(np.asarray(cluster_errors, np.float64), np.asarray(cluster_trials, np.float64), cells, n_cells)
+    own = people.errors / people.trials
+    varying, even = people, Clusters(own, np.ones_like(own), cells, n_cells)
+    if units is not None:
+        varying, even = joined(people, units), joined(even, units)
+    subjects = people.units
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = errors / trials
-        influence = (cluster_errors - rate[cells] * cluster_trials) ** 2
-        squares = np.bincount(cells, weights=influence, minlength=n_cells)
-        fourths = np.bincount(cells, weights=influence**2, minlength=n_cells)
-        independent_variance = rate * (1 - rate) / trials
-        variance = np.maximum(squares / trials**2 * subjects / (subjects - 1.0), independent_variance)
-        carriers, shared = squares**2 / fourths, 1 - independent_variance / variance
-        # Kish's design effect of unequal clusters that err as one: the worst that clustering can do.
-        worst = trials**2 / np.bincount(cells, weights=cluster_trials**2, minlength=n_cells)
-        per_person = np.bincount(cells, weights=cluster_errors / cluster_trials, minlength=n_cells) / subjects
-    effective = effective_trials(
-        rate, trials, variance=variance, shared=shared, carriers=carriers, at_least=worst, level=level
-    )
+        # The independent trials of a mean of people's rates, if all images were independent.
+        cap = subjects**2 / people.sums(1 / people.trials)
+    weights = weights_of(varying.trials, varying.cells, n_cells=n_cells)
+    exact = np.where((weights.units > 1) | (weights.units == varying.all_trials), weights.effective, 0.0)
+    even_units = weights_of(even.trials, even.cells, n_cells=n_cells).effective
     return rate_columns(
-        errors.astype(np.int64),
-        trials.astype(np.int64),
+        varying.all_errors.astype(np.int64),
+        varying.all_trials.astype(np.int64),
         subjects,
-        effective=effective,
-        independent=subjects == trials,
-        exact_trials=np.where((subjects > 1) | (subjects == trials), subjects, 0),
+        effective=effective_of(varying, varying.all_trials, level),
+        independent=weights.units == varying.all_trials,
+        exact_trials=exact,
         exact_method=EXACT_SUBJECTS,
         level=level,
-        weights=weights_of(cluster_trials, cells, n_cells=n_cells),
-        per_person=per_person,
+        weights=weights,
+        per_person=people_rates(
+            even.rate,
+            cap=cap,
+            effective=effective_of(even, cap, level),
+            exact_trials=np.where(exact > 0, even_units, 0.0),
+            level=level,
+        ),
+        dominated_by=few_in_front(
+            varying.errors,
+            varying.trials,
+            varying.cells,
+            total_errors=varying.all_errors,
+            total_trials=varying.all_trials,
+        ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Errors and trials of each sampling unit, float64 (rows,), and the cell of each; sums are by cell."""
+
+    errors: FloatArray
+    trials: FloatArray
+    cells: IntArray
+    n_cells: int
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sums of the values by cell."""
+        return np.bincount(self.cells, weights=values, minlength=self.n_cells).astype(np.float64)
+
+    @property
+    def units(self) -> IntArray:
+        """Units of each cell."""
+        return np.bincount(self.cells, minlength=self.n_cells).astype(np.int64)
+
+    @property
+    def all_errors(self) -> FloatArray:
+        """Errors of each cell."""
+        return self.sums(self.errors)
+
+    @property
+    def all_trials(self) -> FloatArray:
+        """Trials of each cell."""
+        return self.sums(self.trials)
+
+    @property
+    def rate(self) -> FloatArray:
+        """Errors over trials of each cell; NaN without trials."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.all_errors / self.all_trials, dtype=np.float64)
+
+
+def joined(people: Clusters, units: IntArray) -> Clusters:
+    """The same by unit and cell."""
+    stride = int(units.max(initial=0)) + 1
+    keys, codes = np.unique(people.cells * stride + units, return_inverse=True)
+    errors, trials = (
+        np.bincount(codes, weights=values, minlength=len(keys)).astype(np.float64)
+        for values in (people.errors, people.trials)
+    )
+    return Clusters(errors, trials, keys // stride, people.n_cells)
+
+
+def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
+    """Effective trials of each cell, from the largest of three variances of its rate.
+
+    cap : effective trials if all trials were independent, and with them the first variance. The second deletes one unit
+          at a time, which gives a unit with many trials its leverage; the third is that of a model in which all units have
+          the intraclass correlation that these show, which still knows of it where the few units with many trials happen
+          to err alike
+    Source : jackknife of a ratio, e.g. Shao and Tu (1995); intraclass correlation by analysis of variance, Donner (1986)
+    """
+    rate, units, trials = found.rate, found.units, found.all_trials
+    with np.errstate(divide="ignore", invalid="ignore"):
+        influence = found.errors - rate[found.cells] * found.trials
+        squares = influence**2
+        by_deleting = found.sums((influence / (trials[found.cells] - found.trials)) ** 2) * (units - 1) / units
+        independent = rate * (1 - rate) / cap
+        worst = trials**2 / found.sums(found.trials**2)
+        by_model = independent * (1 + (trials / worst - 1) * intraclass_correlation(found, influence))
+        variance = np.maximum(np.maximum(np.nan_to_num(by_deleting), np.nan_to_num(by_model)), independent)
+        carriers, shared = found.sums(squares) ** 2 / found.sums(squares**2), 1 - independent / variance
+    return effective_trials(rate, cap, variance=variance, shared=shared, carriers=carriers, at_least=worst, level=level)
+
+
+def intraclass_correlation(found: Clusters, influence: FloatArray) -> FloatArray:
+    """How far trials of a unit err alike, by cell, in [0, 1]; 0 where no unit has a second trial.
+
+    influence : errors less rate times trials of each unit
+    """
+    units, trials = found.units, found.all_trials
+    with np.errstate(divide="ignore", invalid="ignore"):
+        typical = (trials - found.sums(found.trials**2) / trials) / (units - 1)
+        between = found.sums(influence**2 / found.trials) / (units - 1)
+        within = found.sums(found.errors * (1 - found.errors / found.trials)) / (trials - units)
+        correlation = (between - within) / (between + (typical - 1) * within)
+    return np.clip(np.nan_to_num(np.where(trials > units, correlation, 0.0)), 0.0, 1.0)
 
 
 def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:

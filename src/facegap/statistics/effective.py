@@ -36,6 +36,7 @@ class RateColumns:
     effective_trials, low, high : float64 [cells], NaN where no interval is defined
     method                      : str [cells]
     units, effective_subjects, largest_share, per_person : int64, then float64 [cells], as in `Rate`
+    per_person_trials, per_person_low, per_person_high, dominated_by : likewise; float64 [cells], the last int64
     """
 
     errors: IntArray
@@ -50,6 +51,10 @@ class RateColumns:
     effective_subjects: FloatArray
     largest_share: FloatArray
     per_person: FloatArray
+    per_person_trials: FloatArray
+    per_person_low: FloatArray
+    per_person_high: FloatArray
+    dominated_by: IntArray
 
     @property
     def value(self) -> FloatArray:
@@ -72,6 +77,10 @@ class RateColumns:
             effective_subjects=float(self.effective_subjects[cell]),
             largest_share=float(self.largest_share[cell]),
             per_person=float(self.per_person[cell]),
+            per_person_trials=float(self.per_person_trials[cell]),
+            per_person_low=float(self.per_person_low[cell]),
+            per_person_high=float(self.per_person_high[cell]),
+            dominated_by=int(self.dominated_by[cell]),
         )
 
     def rows(self) -> list[Rate]:
@@ -94,6 +103,10 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
         effective_subjects=np.array([rate.people for rate in rates], np.float64),
         largest_share=np.array([rate.largest_share for rate in rates], np.float64),
         per_person=np.array([rate.per_person for rate in rates], np.float64),
+        per_person_trials=np.array([rate.per_person_trials for rate in rates], np.float64),
+        per_person_low=np.array([rate.per_person_low for rate in rates], np.float64),
+        per_person_high=np.array([rate.per_person_high for rate in rates], np.float64),
+        dominated_by=np.array([rate.dominated_by for rate in rates], np.int64),
     )
 
 
@@ -156,16 +169,18 @@ def effective_trials(
     variance : of the rate, estimated over the subjects
     shared   : the part of it, 0 to 1, that exists only because trials share subjects; where it is 0 the variance is
                known from the rate itself and no t is needed
-    carriers : how many subjects carry the variance, (sum of squares)**2 / sum of fourth powers of their influences.
-               A few subjects with most of the errors tell little about the variance, however many subjects there are
+    carriers : how many subjects carry the variance, `carriers_of` their influences. A few subjects with most of the
+               errors tell little about the variance, however many subjects there are
     at_least : the bound of the module's docstring
     returns  : NaN where rate is NaN
 
-    The degrees of freedom are (carriers - 1) / sqrt(shared), at least 1. With subjects - 1 instead, intervals covered
-    0.90 where 40 subjects had few errors, concentrated in some of them (benchmarks/coverage_study.py).
+    The degrees of freedom are (carriers + 1/2) / sqrt(shared). With subjects - 1 instead, intervals covered 0.90 where
+    40 subjects had few errors, concentrated in some of them. With carriers - 1 they were ten times as wide as they must
+    be where two subjects have most of the errors, as Wilson's interval on so few effective errors is wide already
+    (benchmarks/coverage.md).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = np.maximum((carriers - 1) / np.sqrt(shared), 1.0)
+        freedom = (carriers + 0.5) / np.sqrt(shared)
         tail = np.full_like(freedom, (1 - level) / 2)
         # stdtrit answers NaN for an infinite number of degrees of freedom.
         quantile = -stdtrit(np.where(np.isfinite(freedom), np.minimum(freedom, 1e9), 1e9), tail)
@@ -175,6 +190,56 @@ def effective_trials(
     return np.where(np.isnan(rate), np.nan, np.clip(estimated, np.minimum(at_least, trials), trials))
 
 
+def carriers_of(squares: FloatArray) -> FloatArray:
+    """How many of the last axis carry its sum: (sum)^2 / sum of squares; NaN where all are 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> carriers_of(np.array([4.0, 4.0, 0.0, 0.0]))
+    array(2.)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(squares.sum(-1) ** 2 / (squares**2).sum(-1), dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleRates:
+    """Rates in which people (or pairs of people) weigh equally, float64 [cells] each.
+
+    effective : independent trials with an interval as wide; NaN where there is none
+    """
+
+    value: FloatArray
+    effective: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def people_rates(
+    value: FloatArray,
+    *,
+    cap: FloatArray,
+    effective: FloatArray,
+    exact_trials: FloatArray,
+    level: float,
+) -> PeopleRates:
+    """Intervals of rates in which people weigh equally, by the rule of `rate_columns`.
+
+    cap          : effective trials if all trials were independent; where `effective` reaches it the method is Wilson's
+    exact_trials : as in `rate_columns`
+    """
+    extreme = (value == 0) | (value == 1)
+    used = np.where(extreme, np.minimum(exact_trials, cap), effective)
+    used = np.where((exact_trials > 0) & (cap > 0), used, np.nan)
+    counted = np.where(np.isnan(used), np.nan, value * used)
+    low, high = (np.atleast_1d(end) for end in wilson(counted, used, level=level))
+    exact = extreme & ~np.isnan(used)
+    if exact.any():
+        low[exact], high[exact] = clopper_pearson(counted[exact], used[exact], level=level)
+    return PeopleRates(value, used, low, high)
+
+
 def rate_columns(
     errors: IntArray,
     trials: IntArray,
@@ -182,11 +247,12 @@ def rate_columns(
     *,
     effective: FloatArray,
     independent: AnyArray,
-    exact_trials: IntArray,
+    exact_trials: AnyArray,
     exact_method: str,
     level: float,
     weights: Weights,
-    per_person: FloatArray | None = None,
+    per_person: PeopleRates | None = None,
+    dominated_by: IntArray | None = None,
 ) -> RateColumns:
     """Intervals by the one rule of the package, for all cells at once.
 
@@ -208,6 +274,8 @@ def rate_columns(
     method = np.select(
         [np.isnan(used), independent, exact], [UNDEFINED, WILSON, exact_method], default=WILSON_EFFECTIVE
     )
+    none = np.full(np.shape(used), np.nan)
+    people = PeopleRates(none, none, none, none) if per_person is None else per_person
     return RateColumns(
         errors,
         trials,
@@ -220,7 +288,11 @@ def rate_columns(
         units=weights.units,
         effective_subjects=weights.effective,
         largest_share=weights.largest,
-        per_person=np.full(np.shape(used), np.nan) if per_person is None else per_person,
+        per_person=people.value,
+        per_person_trials=people.effective,
+        per_person_low=people.low,
+        per_person_high=people.high,
+        dominated_by=np.zeros(np.shape(used), np.int64) if dominated_by is None else dominated_by,
     )
 
 

@@ -1,0 +1,118 @@
+"""Rates that a few people make: where they are so few that no interval can say what other people would do.
+
+If one person in twenty errs at every second image, a group of twenty has none, one or two of them. Where it has one or
+two, they have most of the errors, and the interval knows no more of such people than that one or two were met. Where it
+has none nothing shows. Such a rate gets no verdict, and says by how many people it is dominated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from facegap.types import FloatArray, IntArray
+
+MOST_PEOPLE = 3  # who have more than half of the errors; of more an interval can be made
+MOST_CARRIERS = 3.25  # of the variance among those with an error: three alike, and a little for the others
+FEWEST_ERRORS = 5  # of fewer, two may fall on one person by chance
+ERRORS_OF_EACH = 2  # on average: errors of different people dominate nothing
+TIMES_THEIR_TRIALS = 2.0  # their proportion of the errors over their proportion of the trials, at least
+
+
+def few_in_front(
+    errors: FloatArray, trials: FloatArray, cells: IntArray, *, total_errors: FloatArray, total_trials: FloatArray
+) -> IntArray:
+    """How many units have more than half of the errors of each cell, where that is a few; int64 [cells], else 0.
+
+    errors, trials : float64, of each unit, whose trials are its own; cells : its cell
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> errors, trials = np.array([9.0, 8.0, 0, 1, 0, 0, 1, 0, 0, 0]), np.full(10, 10.0)
+    >>> few_in_front(errors, trials, np.zeros(10, np.int64), total_errors=np.array([19.0]), total_trials=np.array([100.0]))
+    array([2])
+    """
+    n_cells = len(total_errors)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = total_errors / total_trials
+    influence = np.where(errors > 0, errors - rate[cells] * trials, 0.0) ** 2
+    carriers = _carriers(influence, cells, n_cells)
+    found = np.zeros(n_cells, np.int64)
+    asked = (total_errors >= FEWEST_ERRORS) & (carriers <= MOST_CARRIERS)
+    if not asked.any():
+        return found
+    units = np.flatnonzero(asked[cells])
+    units = units[np.lexsort((-errors[units], cells[units]))]
+    fresh = np.diff(cells[units], prepend=-1) != 0
+    rank = np.arange(len(units)) - np.maximum.accumulate(np.where(fresh, np.arange(len(units)), 0))
+    theirs, tried, open_ = np.zeros(n_cells), np.zeros(n_cells), asked.copy()
+    for place in range(MOST_PEOPLE):
+        now = units[rank == place]
+        theirs[cells[now]] += errors[now]
+        tried[cells[now]] += trials[now]
+        reached = open_ & (theirs > total_errors / 2)
+        people = place + 1
+        found[reached & _stand_out(theirs, tried, people, total_errors, total_trials)] = people
+        open_ &= ~reached
+    return found
+
+
+def few_in_front_of_pairs(
+    low: IntArray, high: IntArray, errors: FloatArray, trials: FloatArray, total_errors: float, total_trials: float
+) -> int:
+    """The same for errors of two units each: how few of them are in more than half of the errors; 0 where they are many.
+
+    low, high : units of each pair in error, int [k]; a pair within a unit has it on both sides
+    errors    : float64 [k]; trials : float64 [units], that hold each unit
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> low, high = np.array([0, 0, 0, 0, 1]), np.array([1, 2, 3, 4, 2])
+    >>> few_in_front_of_pairs(low, high, np.ones(5), np.full(20, 19.0), 5, 190)
+    1
+    """
+    if total_errors < FEWEST_ERRORS:
+        return 0
+    size = len(trials)
+    sums = _held(low, high, errors, size)
+    influence = np.where(sums > 0, sums - total_errors / total_trials * trials, 0.0) ** 2
+    if not _carriers(influence, np.zeros(size, np.int64), 1)[0] <= MOST_CARRIERS:
+        return 0
+    left, theirs, tried = np.ones(len(low), np.bool_), 0.0, 0.0
+    for place in range(1, MOST_PEOPLE + 1):
+        unit = int(np.argmax(sums))
+        theirs, tried = theirs + sums[unit], tried + trials[unit]
+        if theirs > total_errors / 2:
+            return place * bool(_stand_out(theirs, tried, place, total_errors, total_trials))
+        left &= (low != unit) & (high != unit)
+        sums = _held(low[left], high[left], errors[left], size)
+    return 0
+
+
+def _held(low: IntArray, high: IntArray, errors: FloatArray, size: int) -> FloatArray:
+    """Errors that each unit is in; those within a unit once."""
+    other = np.where(low == high, 0.0, errors)
+    sums = np.bincount(low, weights=errors, minlength=size) + np.bincount(high, weights=other, minlength=size)
+    return sums.astype(np.float64)
+
+
+def _stand_out(
+    theirs: FloatArray | float,
+    tried: FloatArray | float,
+    people: int,
+    total_errors: FloatArray | float,
+    total_trials: FloatArray | float,
+) -> Any:
+    """Whether these people err several times each, and far more often than their trials explain."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        often = theirs / total_errors >= TIMES_THEIR_TRIALS * tried / total_trials
+    return (theirs >= ERRORS_OF_EACH * people) & often
+
+
+def _carriers(squares: FloatArray, cells: IntArray, n_cells: int) -> FloatArray:
+    total = np.bincount(cells, weights=squares, minlength=n_cells)
+    fourths = np.bincount(cells, weights=squares**2, minlength=n_cells)
+    return np.divide(total**2, fourths, out=np.full(n_cells, np.inf), where=fourths > 0)

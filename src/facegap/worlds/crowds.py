@@ -1,0 +1,279 @@
+"""Planted worlds of people who are far from alike: in their images, in their errors, in how they come by them.
+
+A crowd is a group of people. A law says how many images each has, another how often each errs. There are two laws for
+every kind of trouble, so that a method chosen on one can be held against the other. The estimand is the rate of the
+population that the people come from: per image (each pair of images of a person or of two counts once), or per person
+(people, or pairs of two people, weigh equally). They differ where errors go with images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from facegap.types import BoolArray, FloatArray, IntArray
+from facegap.worlds.people import person_chances
+
+CrowdKind = Literal["classification", "genuine", "impostor"]
+Images = Literal["equal", "zipf", "lognormal", "uniform", "two sizes"]
+Errs = Literal["alike", "beta", "probit", "goats", "heavy", "with images", "many images", "bad images"]
+PairErrs = Literal["alike", "probit", "pairs", "wolves", "heavy", "lookalikes", "relatives", "twins", "with images"]
+POPULATION = 400_000  # people from whom a truth without a formula is computed
+OF_PEOPLE = 0.05
+HIGH = 0.6  # error rate of a goat, of a wolf's pairs, of lookalikes
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """One group of a planted world.
+
+    images   : law of the images of a person, 1 to `most` (genuine pairs: 2 to `most`):
+               equal       `most` each
+               zipf        probability in inverse proportion to the number
+               lognormal   median a sixth of `most`, sigma 1
+               uniform     each number alike
+               two sizes   `most` for a fifth of the people, a fifteenth of it for the others
+    errs     : law of the error rate of a person, with mean `rate`; `strength` is
+               alike       unused
+               beta        the intraclass correlation
+               probit      rho
+               goats       the proportion of people who err at HIGH, the others alike
+               heavy       sigma of a lognormal factor: a few people err very often
+               with images the power of the number of images that the rate goes with
+               many images how many times as often the fifth with most images errs
+               bad images  the proportion of images that fail; a pair of images errs where either does (genuine pairs)
+    of impostor pairs instead:
+               pairs       variance of an effect of each pair of people on their scores, beside OF_PEOPLE of either person
+               wolves      the proportion of people who match anybody at HIGH
+               heavy       sigma of a lognormal factor of either person
+               lookalikes  the proportion of the false matches that pairs of two lookalikes have, who match at HIGH
+               relatives   likewise, in families of three
+               twins       likewise, in pairs of which each stands in the crowd with both
+               with images as above, of the images of both
+    """
+
+    kind: CrowdKind
+    people: int
+    images: Images
+    most: int
+    errs: Errs | PairErrs
+    rate: float
+    strength: float
+
+    @property
+    def estimand(self) -> str:
+        """What the interval of the rate is held against."""
+        return {
+            "classification": "error rate per image",
+            "genuine": "FNMR per genuine pair of images",
+            "impostor": "FMR per impostor pair of images",
+        }[self.kind]
+
+
+@dataclass(frozen=True, eq=False)
+class CrowdWorlds:
+    """Trials and errors of each person of many worlds, int64 [worlds, people]."""
+
+    errors: IntArray
+    trials: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class PairWorlds:
+    """False matches of each pair of people, int64 [worlds, people, people], symmetric with an empty diagonal.
+
+    images : of each person, [worlds, people]; a pair has the product of both as trials
+    """
+
+    errors: IntArray
+    images: IntArray
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The estimands of a crowd."""
+
+    per_image: float
+    per_person: float
+
+
+# ---- images ----
+
+
+def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) -> IntArray:
+    """Images of each person, int64 of the shape."""
+    least = 2 if crowd.kind == "genuine" else 1
+    sizes = np.arange(least, crowd.most + 1)
+    if crowd.images == "equal":
+        return np.full(shape, crowd.most)
+    if crowd.images == "lognormal":
+        drawn = np.exp(np.log(crowd.most / 6) + rng.standard_normal(shape))
+        return np.clip(np.rint(drawn), least, crowd.most).astype(np.int64)
+    if crowd.images == "two sizes":
+        few = max(least, crowd.most // 15)
+        return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
+    weight = 1 / sizes if crowd.images == "zipf" else np.ones(len(sizes))
+    return rng.choice(sizes, shape, p=weight / weight.sum()).astype(np.int64)
+
+
+def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
+    """Trials of each person: images, or genuine pairs."""
+    return images * (images - 1) // 2 if crowd.kind == "genuine" else images
+
+
+# ---- errors of people ----
+
+
+def chances(crowd: Crowd, images: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Chance of an error of each person, float64 of the shape of `images`."""
+    rate, strength = crowd.rate, crowd.strength
+    if crowd.errs in ("beta", "probit"):
+        return person_chances(rate, "beta" if crowd.errs == "beta" else "probit", strength, images.shape, rng)
+    if crowd.errs == "goats":
+        low = (rate - strength * HIGH) / (1 - strength)
+        return np.where(rng.random(images.shape) < strength, HIGH, max(low, 0.0))
+    if crowd.errs == "heavy":
+        return np.asarray(np.minimum(rate * np.exp(strength * rng.standard_normal(images.shape) - strength**2 / 2), 1))
+    if crowd.errs == "with images":
+        own = person_chances(rate, "beta", 0.05, images.shape, rng)
+        return np.asarray(np.minimum(own * (images / images.mean()) ** strength, 1.0))
+    if crowd.errs == "many images":
+        own = person_chances(rate, "beta", 0.05, images.shape, rng)
+        return np.asarray(np.minimum(own * np.where(images > np.quantile(images, 0.8), strength, 1.0), 1.0))
+    return np.full(images.shape, rate)
+
+
+def crowd_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> CrowdWorlds:
+    """Worlds of a crowd whose trials are of one person each.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> crowd = Crowd("classification", 40, "zipf", 50, "goats", 0.1, 0.05)
+    >>> found = crowd_worlds(crowd, 3, np.random.default_rng(1))
+    >>> found.errors.shape, bool((found.errors <= found.trials).all())
+    ((3, 40), True)
+    """
+    images = images_of(crowd, (worlds, crowd.people), rng)
+    trials = trials_of(crowd, images)
+    if crowd.errs == "bad images":
+        bad = rng.binomial(images, crowd.strength)
+        good = images - bad
+        wrong = trials - good * (good - 1) // 2
+        return CrowdWorlds(wrong + rng.binomial(trials - wrong, crowd.rate), trials)
+    return CrowdWorlds(rng.binomial(trials, chances(crowd, images, rng)), trials)
+
+
+# ---- errors of pairs of two people ----
+
+
+def pair_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> PairWorlds:
+    """Worlds of a crowd whose trials are of two people each."""
+    images = images_of(crowd, (worlds, crowd.people), rng)
+    first, second = np.triu_indices(crowd.people, 1)
+    chance = pair_chance(crowd, images, first, second, rng)
+    matches = rng.binomial(images[:, first] * images[:, second], chance)
+    errors = np.zeros((worlds, crowd.people, crowd.people), np.int64)
+    errors[:, first, second] = matches
+    return PairWorlds(errors + errors.transpose(0, 2, 1), images)
+
+
+def pair_chance(
+    crowd: Crowd, images: IntArray, first: IntArray, second: IntArray, rng: np.random.Generator
+) -> FloatArray:
+    """Chance of a false match of an image of each with one of the other, float64 [worlds, pairs]."""
+    shape, rate, strength = (len(images), len(first)), crowd.rate, crowd.strength
+    if crowd.errs == "probit":
+        own = np.sqrt(strength) * rng.standard_normal(images.shape)
+        return np.asarray(ndtr((ndtri(rate) + own[:, first] + own[:, second]) / np.sqrt(1 - 2 * strength)))
+    if crowd.errs == "pairs":
+        own, both = (
+            np.sqrt(OF_PEOPLE) * rng.standard_normal(images.shape),
+            np.sqrt(strength) * rng.standard_normal(shape),
+        )
+        noise = np.sqrt(1 - 2 * OF_PEOPLE - strength)
+        return np.asarray(ndtr((ndtri(rate) + own[:, first] + own[:, second] + both) / noise))
+    if crowd.errs == "wolves":
+        wolf = rng.random(images.shape) < strength
+        either = 1 - (1 - strength) ** 2
+        return np.where(wolf[:, first] | wolf[:, second], wolf_rate(crowd), 0.1 * rate / (1 - either))
+    if crowd.errs == "heavy":
+        factor = np.exp(strength * rng.standard_normal(images.shape) - strength**2 / 2)
+        return np.asarray(np.minimum(rate * factor[:, first] * factor[:, second], 1.0))
+    if crowd.errs == "lookalikes":
+        return with_alike(crowd, rng.random(shape) < alike_share(crowd))
+    if crowd.errs in ("relatives", "twins"):
+        size = 3 if crowd.errs == "relatives" else 2
+        together = (first // size == second // size) & (np.maximum(first, second) < crowd.people // size * size)
+        of_family = rng.random((len(images), crowd.people // size + 1)) < alike_share(crowd) / together.mean()
+        return with_alike(crowd, together & of_family[:, first // size])
+    if crowd.errs == "with images":
+        return np.asarray(np.minimum(rate * (images[:, first] * images[:, second] / images.mean() ** 2) ** strength, 1))
+    return np.full(shape, rate)
+
+
+def wolf_rate(crowd: Crowd) -> float:
+    """How often a wolf's pairs match, so that they have nine tenths of the false matches."""
+    return min(0.9 * crowd.rate / (1 - (1 - crowd.strength) ** 2), HIGH)
+
+
+def alike_share(crowd: Crowd) -> float:
+    """Proportion of pairs of people who look alike, so that they have `strength` of the false matches."""
+    return crowd.strength * crowd.rate / HIGH
+
+
+def with_alike(crowd: Crowd, alike: BoolArray) -> FloatArray:
+    """Chances of pairs that look alike and of the others."""
+    share = alike_share(crowd)
+    return np.where(alike, HIGH, crowd.rate * (1 - crowd.strength) / (1 - share))
+
+
+# ---- the truth ----
+
+
+def truth_of(crowd: Crowd) -> Truth:
+    """The estimands, by formula where the images say nothing of the errors, else from a large population."""
+    if crowd.errs == "bad images":
+        value = 1 - (1 - crowd.strength) ** 2 * (1 - crowd.rate)
+        return Truth(value, value)
+    rng = np.random.default_rng(2_718)
+    if crowd.errs in ("with images", "many images"):
+        images = images_of(crowd, (POPULATION,), rng)
+        if crowd.kind == "impostor":
+            other = rng.permutation(images)
+            chance = np.minimum(crowd.rate * (images * other / images.mean() ** 2) ** crowd.strength, 1)
+            weight = images * other
+        else:
+            chance, weight = chances(crowd, images, rng), trials_of(crowd, images)
+        return Truth(float((weight * chance).sum() / weight.sum()), float(chance.mean()))
+    if crowd.errs == "heavy":
+        sigma = crowd.strength * (np.sqrt(2) if crowd.kind == "impostor" else 1)
+        at = (np.arange(POPULATION) + 0.5) / POPULATION
+        mean = float(
+            np.minimum(
+                crowd.rate * np.exp(sigma * ndtri(at) - crowd.strength**2 * (sigma / crowd.strength) ** 2 / 2), 1
+            ).mean()
+        )
+        return Truth(mean, mean)
+    if crowd.errs == "goats":
+        mean = crowd.strength * HIGH + (1 - crowd.strength) * max(
+            (crowd.rate - crowd.strength * HIGH) / (1 - crowd.strength), 0.0
+        )
+        return Truth(mean, mean)
+    if crowd.errs == "wolves":
+        either = 1 - (1 - crowd.strength) ** 2
+        mean = either * wolf_rate(crowd) + 0.1 * crowd.rate
+        return Truth(mean, mean)
+    return Truth(crowd.rate, crowd.rate)
+
+
+Draw = Callable[[Crowd, int, np.random.Generator], CrowdWorlds | PairWorlds]
+DRAW: Mapping[CrowdKind, Draw] = {
+    "classification": crowd_worlds,
+    "genuine": crowd_worlds,
+    "impostor": pair_worlds,
+}
