@@ -272,11 +272,24 @@ def test_sums_of_trials_taken_beforehand_give_the_rate_of_all_pairs_listed(
     def by(codes: Any, values: Any) -> Any:
         return np.bincount(codes, weights=values, minlength=people)
 
-    squares = by(left, trials**2) + by(right, trials**2)
-    sums = TrialSums(by(left, trials), by(right, trials), squares)
+    def sums_of(values: Any) -> TrialSums:
+        return TrialSums(by(left, values), by(right, values), by(left, values**2) + by(right, values**2))
+
+    even = replace(sums_of(np.ones(len(left))), independent=float((1 / trials).sum()))
     erred = wrong > 0
-    found = fmr_of_sums(left[erred], right[erred], wrong[erred], trials[erred], sums, across=across)
+    shares = wrong[erred] / trials[erred], np.ones(int(erred.sum()))
+    found = fmr_of_sums(
+        left[erred],
+        right[erred],
+        wrong[erred],
+        trials[erred],
+        replace(sums_of(trials), even=even),
+        across=across,
+        even=shares,
+    )
     np.testing.assert_allclose(numbers(found), numbers(direct), rtol=1e-9)
+    assert found.per_person == pytest.approx(direct.per_person)
+    assert found.per_person_trials == pytest.approx(direct.per_person_trials)
     assert found.method == direct.method
 
 

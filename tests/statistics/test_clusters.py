@@ -37,7 +37,7 @@ def test_effective_trials_with_twenty_people_follow_the_formula():
     squares = (errors - 4 * p) ** 2
     variance = squares.sum() / 80**2 * 20 / 19
     shared = 1 - p * (1 - p) / 80 / variance
-    freedom = (squares.sum() ** 2 / (squares**2).sum() - 1) / np.sqrt(shared)
+    freedom = (squares.sum() ** 2 / (squares**2).sum() + 0.5) / np.sqrt(shared)
     worth = p * (1 - p) / variance * (1.959963985 / t.ppf(0.975, freedom)) ** 2
     assert 20 < worth < 80
     assert rate.effective_trials == pytest.approx(worth)

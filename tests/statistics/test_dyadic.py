@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,11 +48,12 @@ def test_effective_trials_of_five_people_follow_the_jackknife_spelled_out():
     influence = np.array([sum(values) ** 2 for values in of]) * scale
     noise = sum(value**2 for values in of for value in values) * scale / 2
     variance = max(noise, influence.sum() - 0.75 * noise)
-    subject_part = max(influence.sum() - 2 * noise, 0)
+    inflated = p * (1 - p) / pairs * scale * pairs**2
+    shared = max(1 - inflated / max(noise, influence.sum() - noise), 0)
     carriers = influence.sum() ** 2 / (influence**2).sum()
     from scipy.stats import t
 
-    freedom = max((carriers - 1) / np.sqrt(subject_part / (noise + subject_part)), 1)
+    freedom = (carriers + 0.5) / np.sqrt(shared)
     expected = p * (1 - p) / variance * (1.959963985 / t.ppf(0.975, freedom)) ** 2
     assert 20 < expected < 780
     assert rate.effective_trials == pytest.approx(expected)
@@ -238,7 +240,10 @@ def test_units_of_several_people_follow_the_jackknife_that_deletes_one_unit_at_a
     value, total = np.asarray(wrong.sum() / trials.sum()), np.asarray(float(trials.sum()))
     found = jackknifed(value, total, sums)
     assert found.total == pytest.approx(plain_jackknife(pairs, 5))
-    assert rate.effective_trials == pytest.approx(float(pair_effective_trials(value, total, sums, level=0.95)))
+    even = pair_sums_of(left, right, wrong / trials, np.ones(len(left)), unit)
+    even = replace(even, independent=np.asarray((1 / trials).sum()))
+    expected = pair_effective_trials(value, total, replace(sums, even=even), level=0.95)
+    assert rate.effective_trials == pytest.approx(float(expected))
     only_errors = dyadic_fmr(left[wrong > 0], right[wrong > 0], wrong[wrong > 0], images=images, units=unit)
     assert numbers(only_errors) == pytest.approx(numbers(rate))
 
@@ -247,7 +252,7 @@ def pair_sums_of(left, right, wrong, trials, unit):
     """Sums per unit, pair by pair: a pair of one unit counts once, and is in no square."""
     size, rate = int(unit.max()) + 1, wrong.sum() / trials.sum()
     errors, both, within = np.zeros(size), np.zeros(size), np.zeros(size)
-    between = {}
+    between, trials_of = {}, {}
     for i, j, e, t in zip(unit[left], unit[right], wrong, trials, strict=True):
         both[i] += t / 2
         both[j] += t / 2
@@ -258,11 +263,13 @@ def pair_sums_of(left, right, wrong, trials, unit):
         else:
             key = min(i, j), max(i, j)
             between[key] = between.get(key, 0.0) + e - rate * t
-    squares = np.zeros(size)
+            trials_of[key] = trials_of.get(key, 0.0) + t
+    squares, tried = np.zeros(size), np.zeros(size)
     for key, value in between.items():
         for u in key:
             squares[u] += value**2
-    return PairSums(errors, both, both, squares, within)
+            tried[u] += trials_of[key] ** 2
+    return PairSums(errors, both, both, squares, within, trial_squares=tried)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -316,4 +323,34 @@ def test_each_persons_own_genuine_pairs_weigh_equally_in_the_second_rate():
     rate = dyadic_fnmr([0, 1], [3, 1], images=[4, 2, 1], units=[0, 0, 0])
     assert rate.value == pytest.approx(4 / 7)
     assert rate.per_person == pytest.approx((3 / 6 + 1) / 2)
-    assert np.isnan(dyadic_fmr([0], [1], [1], images=[1, 1, 1]).per_person)
+
+
+def test_each_pair_of_people_weighs_equally_in_the_second_rate_of_impostor_pairs():
+    # Images 2, 1, 3: error rates 1/2 and 2/3 of two pairs of people, 0 of the third; 3 errors in 11 trials.
+    by_images = dyadic_fmr([0, 1], [1, 2], [1, 2], images=[2, 1, 3])
+    assert by_images.per_person == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    by_trials = dyadic_fmr([0, 1, 0], [1, 2, 2], [1, 2, 0], trials=[2, 3, 6])
+    assert numbers(by_trials) == pytest.approx(numbers(by_images))
+    assert by_trials.per_person == pytest.approx(by_images.per_person)
+    assert by_trials.per_person_trials == pytest.approx(by_images.per_person_trials)
+
+
+@pytest.mark.parametrize("units", [None, [0, 0, 1, 1, 2, 3, 3, 4, 4, 4, 5, 6]])
+@pytest.mark.parametrize("across", [False, True])
+def test_pairs_of_people_weigh_equally_whether_only_errors_are_listed_or_all_pairs(units, across):
+    rng = np.random.default_rng(7)
+    images = rng.integers(1, 6, 12)
+    left, right = np.triu_indices(12, 1)
+    if across:
+        between = (left < 6) & (right >= 6)
+        left, right = left[between], right[between]
+    trials = images[left] * images[right]
+    wrong = rng.binomial(trials, 0.15)
+    some = wrong > 0
+    first = np.where(np.arange(12) < 6, images, 0) if across else images
+    second = np.where(np.arange(12) >= 6, images, 0) if across else None
+    listed = dyadic_fmr(left, right, wrong, trials=trials, across=across, units=units)
+    errors_only = dyadic_fmr(left[some], right[some], wrong[some], images=first, other_images=second, units=units)
+    assert listed.per_person == pytest.approx(np.mean(wrong / trials))
+    for name in ("per_person", "per_person_trials", "per_person_low", "per_person_high", "dominated_by"):
+        assert getattr(errors_only, name) == pytest.approx(getattr(listed, name)), name

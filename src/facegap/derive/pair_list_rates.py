@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class ListedPeople:
     tried     : int64 (2, R), pairs of templates of each row: with a score, and all
     row_of    : int64 (m,), row of each impostor pair, by falling score
     sums      : what is known already, by group and by whether lost templates count
+    of_people : int64 (R,), number of the pair of people of each row where `pair` is one of clusters; None: `pair` is it
     """
 
     unit_of: IntArray
@@ -37,6 +38,7 @@ class ListedPeople:
     row_of: IntArray
     sums: dict[tuple[bytes, bytes, bool], TrialSums] = field(default_factory=dict)
     people: IntArray | None = None
+    of_people: IntArray | None = None
 
     def rate(self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float) -> Rate:
         """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
@@ -54,8 +56,42 @@ class ListedPeople:
         trials = self.trials_of(pairs, one, other, self.tried[int(generalised)])
         at = self.starts[pairs]
         left, right = self.subjects[self.low[at]], self.subjects[self.high[at]]
-        across = other is not None
-        return fmr_of_sums(left, right, errors_of_pair, trials, self.sums[key], across=across, level=level)
+        even = self.error_rates(rows[inside], wrong[inside], of.reshape(-1), len(pairs), one, other, generalised)
+        return fmr_of_sums(
+            left, right, errors_of_pair, trials, self.sums[key], across=other is not None, level=level, even=even
+        )
+
+    def error_rates(
+        self,
+        rows: IntArray,
+        wrong: IntArray,
+        of: IntArray,
+        size: int,
+        one: BoolArray,
+        other: BoolArray | None,
+        generalised: bool,
+    ) -> tuple[FloatArray, IntArray]:
+        """Per pair in error the error rates of its pairs of people, summed, and how many of these were tried.
+
+        rows, wrong : rows in error and their errors; of : the pair of each, 0 to `size` - 1
+        """
+        tried = self.tried_of_people(one, other, self.tried[int(generalised)])
+        people = self.pair if self.of_people is None else self.of_people
+        shares = np.bincount(of, weights=wrong / tried[people[rows]], minlength=size)
+        # Several pairs of people are in one pair of clusters, those without an error among them.
+        owner = np.zeros(len(tried), np.int64)
+        owner[people] = self.pair
+        counts = np.bincount(owner[tried > 0], minlength=len(self.starts))
+        found = np.zeros(size, np.int64)
+        found[of] = counts[self.pair[rows]]
+        return shares.astype(np.float64), found
+
+    def tried_of_people(self, one: BoolArray, other: BoolArray | None, tried: IntArray) -> IntArray:
+        """Trials of each pair of people within a group, or between two."""
+        inside, _ = placed(self.low, self.high, one, other)
+        people = self.pair if self.of_people is None else self.of_people
+        size = int(people.max(initial=-1)) + 1
+        return np.bincount(people, weights=tried * inside, minlength=size).astype(np.int64)
 
     def units_in(self, templates: BoolArray) -> BoolArray:
         """The units of a group of templates."""
@@ -67,12 +103,20 @@ class ListedPeople:
         """Per person the trials of a group, or of two, over all rows."""
         inside, swapped = placed(self.low, self.high, one, other)
         rows = np.flatnonzero(inside & (tried > 0))
+        tried_of_people = self.tried_of_people(one, other, tried)
+        of_people = self.pair if self.of_people is None else self.of_people
+        _, first = np.unique(of_people[rows], return_index=True)
+        even = self.sums_of(rows[first], swapped, np.ones(len(first)))
+        independent = float((1 / tried_of_people[tried_of_people > 0]).sum())
+        found = self.sums_of(rows, swapped, tried[rows].astype(np.float64))
+        return replace(found, even=replace(even, independent=independent))
+
+    def sums_of(self, rows: IntArray, swapped: BoolArray, trials: FloatArray) -> TrialSums:
+        """Sums of some rows, ordered as all rows are, with trials of their own."""
         people = int(self.subjects.max(initial=-1)) + 1
-        low, high, trials = (
-            self.subjects[self.low[rows]],
-            self.subjects[self.high[rows]],
-            tried[rows].astype(np.float64),
-        )
+        order = np.argsort(rows, kind="stable")
+        rows, trials = rows[order], trials[order]
+        low, high = self.subjects[self.low[rows]], self.subjects[self.high[rows]]
         left, right = np.where(swapped[rows], high, low), np.where(swapped[rows], low, high)
         first = np.flatnonzero(np.diff(self.pair[rows], prepend=-1))
         squared = np.add.reduceat(trials, first) ** 2 if len(first) else trials
@@ -121,6 +165,12 @@ def listed_people(
     row_of = inverse.reshape(-1).astype(np.int64)
     low, high = low[first], high[first]
     fresh = np.diff(of_unit[low] * people + of_unit[high], prepend=-1) != 0
+    of_people = None
+    if clusters is not None:
+        person = subjects[templates]
+        ends = np.minimum(person[low], person[high]), np.maximum(person[low], person[high])
+        _, of_people = np.unique(ends[0] * (int(person.max(initial=0)) + 1) + ends[1], return_inverse=True)
+        of_people = of_people.reshape(-1).astype(np.int64)
     tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in (made, len(row_of))])
     return ListedPeople(
         unit_of,
@@ -133,6 +183,7 @@ def listed_people(
         tried.astype(np.int64),
         row_of,
         people=None if clusters is None else subjects[templates],
+        of_people=of_people,
     )
 
 

@@ -14,9 +14,18 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import rates_of_clusters
-from facegap.statistics.effective import EXACT_PAIRS, Weights, rate_columns, weights_of, whole
+from facegap.statistics.dominated import few_in_front_of_pairs
+from facegap.statistics.effective import (
+    EXACT_PAIRS,
+    PeopleRates,
+    Weights,
+    people_rates,
+    rate_columns,
+    weights_of,
+    whole,
+)
 from facegap.statistics.intervals import clopper_pearson
-from facegap.statistics.jackknife import PairSums, pair_effective_trials
+from facegap.statistics.jackknife import PairSums, disjoint_pairs, pair_effective_trials
 from facegap.types import AnyArray, FloatArray, IntArray, Rate
 
 
@@ -105,20 +114,19 @@ def dyadic_fmr(
         listed = ListedPairs(low, high, errors, _products(low, high, first, second))
         _refuse_overfull(listed)
         across = other_images is not None
-        people, own, others = _people(first, second, across), first, second
-        within = _NOTHING_WITHIN
-        if units is not None:
-            unit = _units(units, len(first))
-            own = _sums_by(unit, first, _size(unit)).astype(np.int64)
-            others = _sums_by(unit, second, _size(unit)).astype(np.int64) if across else own
-            listed, wrong_within = _by_unit(listed, unit)
-            listed = replace(listed, trials=_products(listed.low, listed.high, own, others))
-            # Every image with every other of the unit, less those of one person.
-            same = _sums_by(unit, first.astype(np.float64) * second, _size(unit))
-            tried_within = own * others - same
-            within = Within(wrong_within, tried_within if across else tried_within / 2)
-        sums = _sums_of_images(listed, own, others, within, across=across)
-        return _rate(listed, within, sums, people, _disjoint(own, others, across), across, level)
+        unit = None if units is None else _units(units, len(first))
+        found = _of_images(listed, first, second, unit, across=across)
+        some, others = (side.astype(bool).astype(np.int64) for side in (first, second))
+        pairs = _products(low, high, some, some if second is first else others)
+        even = _of_images(
+            replace(listed, errors=errors * pairs / listed.trials, trials=pairs),
+            some,
+            some if second is first else others,
+            unit,
+            across=across,
+            independent=_inverse(first, second, across),
+        )
+        return _rate(found, even, _people(first, second, across), across, level)
     if trials is None or images is not None:
         raise StatisticsError("give either images per subject (only wrong pairs listed) or trials (all pairs listed)")
     counted = whole(np.asarray(trials), "trials")
@@ -129,17 +137,23 @@ def dyadic_fmr(
     size = int(max(left_.max(initial=-1), right_.max(initial=-1))) + 1
     as_left, as_right = _sums_by(left_, counted, size), _sums_by(right_, counted, size)
     people = _people(as_left if across else as_left + as_right, as_right, across)
-    within = _NOTHING_WITHIN
-    if units is not None:
-        unit = _units(units, size)
-        as_left, as_right = (_sums_by(unit[side], counted, _size(unit)) for side in (left_, right_))
-        together = unit[listed.low] == unit[listed.high]
-        tried_within = _sums_by(unit[listed.low[together]], listed.trials[together], _size(unit))
-        listed, wrong_within = _by_unit(listed, unit)
-        within = Within(wrong_within, tried_within)
-    sums = _sums_of_trials(listed, as_left, as_right, within, across)
-    disjoint = _disjoint(as_left if across else as_left + as_right, as_right, across)
-    return _rate(listed, within, sums, people, disjoint, across, level)
+    unit = None if units is None else _units(units, size)
+    found = _of_trials(left_, right_, counted, listed, unit, across=across)
+    tested = listed.trials > 0
+    even_listed = ListedPairs(
+        listed.low[tested],
+        listed.high[tested],
+        listed.errors[tested] / listed.trials[tested],
+        np.ones(int(tested.sum())),
+    )
+    # Which side of a pair is left is a matter of its first row; between two groups all rows of a pair agree.
+    keys = np.minimum(left_, right_) * size + np.maximum(left_, right_)
+    used = counted > 0
+    _, row = np.unique(keys[used], return_index=True)
+    sides = left_[used][row], right_[used][row]
+    even = _of_trials(*sides, np.ones(len(row)), even_listed, unit, across=across)
+    even = replace(even, sums=replace(even.sums, independent=np.asarray((1 / listed.trials[tested]).sum())))
+    return _rate(found, even, people, across, level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +164,8 @@ class TrialSums:
     squares           : sum over the pairs of people that hold the subject of their trials squared
     within            : where codes are units of several people: trials of pairs within the unit, which are in no square
     people            : then, how many people have trials; None: a code is a person
+    even              : the same where each pair of people is one trial; None where it is not wanted
+    independent       : then, the sum over pairs of people of 1 over their trials
     """
 
     as_left: FloatArray
@@ -157,6 +173,8 @@ class TrialSums:
     squares: FloatArray
     within: FloatArray = field(default_factory=lambda: np.zeros(1))
     people: int | None = None
+    even: TrialSums | None = None
+    independent: float = float("nan")
 
 
 def fmr_of_sums(
@@ -168,6 +186,7 @@ def fmr_of_sums(
     *,
     across: bool = False,
     level: float = 0.95,
+    even: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Rate:
     """`dyadic_fmr` of tested pairs whose trials were summed beforehand: a further threshold costs only its errors.
 
@@ -175,6 +194,8 @@ def fmr_of_sums(
     wrong_pairs : image pairs in error of each, int [k]; trials : image pairs tested of each, int [k]
     sums        : over all tested pairs, those without an error among them; codes may be units of several people, and a
                   pair of one unit then has it on both sides
+    even        : of each listed pair, the sum of the error rates of its pairs of people and how many these are; with
+                  `sums.even`, for the rate where pairs of people weigh equally
     returns     : what `dyadic_fmr` returns when given every tested pair
     Raises      : StatisticsError for a pair listed twice, and as `dyadic_fmr`
     """
@@ -186,6 +207,18 @@ def fmr_of_sums(
     if len(listed.low) < len(left_):
         raise StatisticsError("a pair of people is listed twice; sum its errors first")
     _refuse_overfull(listed)
+    own = sums.as_left if across else sums.as_left + sums.as_right
+    people = _people(own, sums.as_right, across) if sums.people is None else sums.people
+    of_people = None
+    if even is not None and sums.even is not None:
+        low, high, shares, pairs = _joined(left_, right_, np.asarray(even[0]), np.asarray(even[1]))
+        of_people = _of_sums(ListedPairs(low, high, shares, pairs), sums.even, across)
+        independent = np.asarray(sums.even.independent)
+        of_people = replace(of_people, sums=replace(of_people.sums, independent=independent))
+    return _rate(_of_sums(listed, sums, across), of_people, people, across, level)
+
+
+def _of_sums(listed: ListedPairs, sums: TrialSums, across: bool) -> Found:
     size = len(sums.squares)
     listed, wrong_within = _by_unit(listed, np.arange(size))
     within = Within(wrong_within, sums.within)
@@ -193,13 +226,18 @@ def fmr_of_sums(
     correction = listed.errors * (listed.errors - 2 * rate * listed.trials)
     squares = _both(listed, correction, size) + rate**2 * sums.squares
     as_left, as_right = sums.as_left, sums.as_right
-    own = as_left if across else as_left + as_right
-    people = _people(own, as_right, across) if sums.people is None else sums.people
-    disjoint = _disjoint(own, as_right, across)
+    disjoint = _disjoint(as_left if across else as_left + as_right, as_right, across)
     if not across:
         as_left = as_right = (as_left + as_right) / 2
-    pair_sums = PairSums(_both(listed, listed.errors, size) + wrong_within, as_left, as_right, squares, sums.within)
-    return _rate(listed, within, pair_sums, people, disjoint, across, level)
+    pair_sums = PairSums(
+        _both(listed, listed.errors, size) + wrong_within,
+        as_left,
+        as_right,
+        squares,
+        sums.within,
+        trial_squares=sums.squares,
+    )
+    return Found(listed, within, pair_sums, disjoint)
 
 
 def dyadic_fnmr(
@@ -242,19 +280,71 @@ def dyadic_fnmr(
     if np.any(errors > total):
         worst = int(np.argmax(errors - total))
         raise StatisticsError(f"subject {worst} has {errors[worst]:g} wrong genuine pairs of {total[worst]}")
-    people = int((total > 0).sum())
-    per_person = float(np.mean(errors[total > 0] / total[total > 0])) if people else float("nan")
-    if units is not None:
-        unit = _units(units, len(total))
-        errors = _sums_by(unit, errors, _size(unit)).astype(np.int64)
-        total = _sums_by(unit, total, _size(unit)).astype(np.int64)
     tested = total > 0
     cells = np.zeros(int(tested.sum()), dtype=np.int64)
-    found = rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level).rate(0)
-    return replace(found, subjects=people, per_person=per_person)
+    unit = None if units is None else _units(units, len(total))[tested]
+    return rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level, units=unit).rate(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The pairs in error of a rate by unit, what its variance needs, and how many pairs of units share none."""
+
+    listed: ListedPairs
+    within: Within
+    sums: PairSums
+    disjoint: int
 
 
 _NOTHING_WITHIN = Within(np.zeros(1), np.zeros(1))
+
+
+def _of_images(
+    listed: ListedPairs,
+    first: IntArray,
+    second: IntArray,
+    unit: IntArray | None,
+    *,
+    across: bool,
+    independent: FloatArray | None = None,
+) -> Found:
+    """Sums of all pairs of images, of which only pairs of people in error are listed."""
+    own, others, within = first, second, _NOTHING_WITHIN
+    if unit is not None:
+        own = _sums_by(unit, first, _size(unit)).astype(np.int64)
+        others = _sums_by(unit, second, _size(unit)).astype(np.int64) if across else own
+        listed, wrong_within = _by_unit(listed, unit)
+        listed = replace(listed, trials=_products(listed.low, listed.high, own, others))
+        # Every image with every other of the unit, less those of one person.
+        same = _sums_by(unit, first.astype(np.float64) * second, _size(unit))
+        tried_within = own * others - same
+        within = Within(wrong_within, tried_within if across else tried_within / 2)
+    sums = _sums_of_images(listed, own, others, within, across=across)
+    return Found(listed, within, replace(sums, independent=independent), _disjoint(own, others, across))
+
+
+def _of_trials(
+    left: IntArray, right: IntArray, counted: AnyArray, listed: ListedPairs, unit: IntArray | None, *, across: bool
+) -> Found:
+    """Sums of listed pairs of people, errors or not."""
+    within = _NOTHING_WITHIN
+    if unit is not None:
+        together = unit[listed.low] == unit[listed.high]
+        tried_within = _sums_by(unit[listed.low[together]], listed.trials[together], _size(unit))
+        listed, wrong_within = _by_unit(listed, unit)
+        within = Within(wrong_within, tried_within)
+        left, right = unit[left], unit[right]
+    size = int(max(left.max(initial=-1), right.max(initial=-1))) + 1 if unit is None else _size(unit)
+    as_left, as_right = _sums_by(left, counted, size), _sums_by(right, counted, size)
+    sums = _sums_of_trials(listed, as_left, as_right, within, across)
+    return Found(listed, within, sums, _disjoint(as_left if across else as_left + as_right, as_right, across))
+
+
+def _inverse(first: IntArray, second: IntArray, across: bool) -> FloatArray:
+    """Sum over pairs of people of 1 over their pairs of images."""
+    own, others = (np.divide(1.0, side, out=np.zeros(len(side)), where=side > 0) for side in (first, second))
+    total = own.sum() * others.sum() - (own * others).sum()
+    return np.asarray(total if across else total / 2)
 
 
 def no_error_limits(
@@ -304,6 +394,7 @@ def _sums_of_images(
         as_right,
         _both(listed, correction, len(m)) + rate**2 * of_squares,
         within.trials,
+        trial_squares=of_squares,
     )
 
 
@@ -315,7 +406,8 @@ def _sums_of_trials(
     rate = _rate_value(listed, within, float(as_left.sum()))
     squares = _both(listed, (listed.errors - rate * listed.trials) ** 2, len(as_left))
     errors = _both(listed, listed.errors, len(as_left)) + within.errors
-    return PairSums(errors, as_left, as_right, squares, within.trials)
+    trial_squares = _both(listed, listed.trials**2, len(as_left))
+    return PairSums(errors, as_left, as_right, squares, within.trials, trial_squares=trial_squares)
 
 
 def _people(first: AnyArray, second: AnyArray, across: bool) -> int:
@@ -366,10 +458,11 @@ def _by_unit(listed: ListedPairs, unit: IntArray) -> tuple[ListedPairs, FloatArr
     return ListedPairs(distinct // size, distinct % size, errors, trials), within
 
 
-def _rate(
-    listed: ListedPairs, within: Within, sums: PairSums, people: int, disjoint: int, across: bool, level: float
-) -> Rate:
-    errors, total = int(listed.errors.sum() + within.errors.sum()), round(float(sums.trials_left.sum()))
+def _rate(found: Found, even: Found | None, people: int, across: bool, level: float) -> Rate:
+    """The rate of all trials, with that of pairs of people who weigh equally beside it."""
+    listed, within = found.listed, found.within
+    sums = found.sums if even is None else replace(found.sums, even=even.sums)
+    errors, total = round(float(listed.errors.sum() + within.errors.sum())), round(float(sums.trials_left.sum()))
     effective = pair_effective_trials(
         np.asarray(_rate_value(listed, within, total)), np.asarray(float(total)), sums, level=level
     )
@@ -379,12 +472,44 @@ def _rate(
         np.array([people]),
         effective=np.atleast_1d(effective),
         independent=np.array([False]),
-        exact_trials=np.array([disjoint if total else 0]),
+        exact_trials=np.array([_least(sums, found.disjoint) if total else 0.0]),
         exact_method=EXACT_PAIRS,
         level=level,
         weights=_weights(sums, across),
+        per_person=None if even is None else _even_rate(even, level),
+        dominated_by=np.array([_dominated(found, errors, total)]),
     )
     return columns.rate(0)
+
+
+def _even_rate(even: Found, level: float) -> PeopleRates:
+    """The rate where pairs of people weigh equally, and its interval."""
+    pairs = np.asarray(even.sums.trials_left.sum())
+    rate = np.asarray(_rate_value(even.listed, even.within, float(pairs)))
+    effective = pair_effective_trials(rate, pairs, even.sums, level=level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cap = pairs**2 / (pairs if even.sums.independent is None else even.sums.independent)
+    return people_rates(
+        np.atleast_1d(rate),
+        cap=np.atleast_1d(cap),
+        effective=np.atleast_1d(effective),
+        exact_trials=np.array([_least(even.sums, even.disjoint) if pairs else 0.0]),
+        level=level,
+    )
+
+
+def _least(sums: PairSums, disjoint: int) -> float:
+    """Independent trials where no pair erred: disjoint pairs of people, and fewer where some have most of the trials."""
+    total = np.asarray(sums.trials_left.sum())
+    return min(float(disjoint), float(disjoint_pairs(total, sums)))
+
+
+def _dominated(found: Found, errors: int, total: int) -> int:
+    """How many people (or units) are in more than half of the errors, where they are few."""
+    inside = np.flatnonzero(found.within.errors)
+    low, high = (np.concatenate([side, inside]) for side in (found.listed.low, found.listed.high))
+    wrong = np.concatenate([found.listed.errors, found.within.errors[inside]])
+    return few_in_front_of_pairs(low, high, wrong, found.sums.own_trials, float(errors), float(total))
 
 
 def _joined(

@@ -4,6 +4,10 @@ The published formula (Fogliato, Patil and Perona 2024) sums the squared errors 
 person. With few people it covers too little. What ships is a jackknife that deletes one person at a time, with three
 quarters of the pairs' own noise taken out again (a jackknife holds it twice; taking all of it out leaves a variance
 that is too often too small), and with Student's t. benchmarks/coverage_study.py shows both.
+
+Where people have unequal images that variance hangs on the few pairs with many. Beside it stands one from a model: an
+effect of each person and one of each pair of people, found where every pair of people weighs equally, and put onto the
+trials there are. The larger of the two counts. With equal images the model gives the published formula.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from facegap.statistics.effective import effective_trials
+from facegap.statistics.effective import carriers_of, effective_trials
 from facegap.types import FloatArray
 
 PAIR_NOISE_REMOVED = 0.75  # of one of its two shares; chosen by the coverage study
@@ -31,6 +35,10 @@ class PairSums:
     trials_right : float64 [..., S], likewise
     squares      : float64 [..., S], sum over its pairs with others of (errors - rate * trials) squared
     within       : float64 [..., S] or one that fits, trials between two people of the unit, which are on both sides
+    trial_squares : float64 [..., S], sum over its pairs with others of trials squared. Needed with `even`
+    independent  : float64 [...], variance of all errors over that of one trial, if all were independent; None: the trials
+    even         : the same where pairs of people weigh equally: a pair's error rate is its errors, and 1 its trials; None
+                   where images are equal or unknown
     """
 
     errors: FloatArray
@@ -38,6 +46,9 @@ class PairSums:
     trials_right: FloatArray
     squares: FloatArray
     within: FloatArray = field(default_factory=lambda: np.zeros(1))
+    trial_squares: FloatArray = field(default_factory=lambda: np.zeros(1))
+    independent: FloatArray | None = None
+    even: PairSums | None = None
 
     @property
     def own_trials(self) -> FloatArray:
@@ -87,28 +98,57 @@ def plain_variance(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Floa
 
 
 def pair_effective_trials(rate: FloatArray, trials: FloatArray, sums: PairSums, *, level: float) -> FloatArray:
-    """Effective trials of pair rates: jackknife variance, Student's t, bounded by disjoint pairs and by trials.
+    """Effective trials of pair rates: the larger variance, Student's t, bounded by disjoint pairs and by trials.
 
     rate, trials : float64 [...]
     returns      : float64 [...]; NaN where rate is NaN. Two people, or one in every pair: only the bound is known
     """
     found = jackknifed(rate, trials, sums)
+    alone = rate * (1 - rate) * (trials if sums.independent is None else sums.independent)
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.maximum(found.noise, found.total - PAIR_NOISE_REMOVED * found.noise)
-        # The share that people have in it is judged with all the noise taken out.
-        from_people = np.maximum(found.total - 2 * found.noise, 0.0)
-        shared = from_people / (found.noise + from_people)
-        carriers = found.total**2 / (found.influence**2).sum(-1)
+        independent = alone / trials**2
+        least = np.maximum(independent, found.noise)
+        if sums.even is not None:
+            least = np.maximum(least, independent + modelled(sums, sums.even) / trials**2)
+        variance = np.maximum(least, found.total - PAIR_NOISE_REMOVED * found.noise)
+        # What people and pairs of people share is judged with all the noise that the jackknife adds taken out, and held
+        # against independent trials as a jackknife inflates them.
+        inflated = independent * np.maximum(found.noise / (sums.squares.sum(-1) / 2 / trials**2), 1.0)
+        shared = np.clip(1 - inflated / np.maximum(least, found.total - found.noise), 0.0, 1.0)
+        cap = trials**2 * rate * (1 - rate) / alone
     known = np.isfinite(variance)
+    carriers = carriers_of(found.influence)
     return effective_trials(
         rate,
-        trials,
+        np.where(np.isfinite(cap), cap, trials),
         variance=np.where(known, variance, np.inf),
         shared=np.where(known & np.isfinite(shared), shared, 1.0),
         carriers=np.where(known & np.isfinite(carriers), carriers, 1.0),
         at_least=disjoint_pairs(trials, sums),
         level=level,
     )
+
+
+def modelled(sums: PairSums, even: PairSums) -> FloatArray:
+    """What effects of people and of pairs of people add to the variance of all errors, float64 [...].
+
+    Both are found where pairs of people weigh equally: that of people from the products of two pairs that share one, that
+    of pairs from what their squares are more than independent trials would give. Neither is below 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pairs = even.trials_left.sum(-1)
+        rate = even.errors.sum(-1) / even.own_trials.sum(-1)
+        influence = even.errors - rate[..., None] * even.own_trials
+        of_people = ((influence**2).sum(-1) - even.squares.sum(-1)) / shared_trials(even)
+        alone = rate * (1 - rate) * (pairs if even.independent is None else even.independent)
+        of_pairs = (even.squares.sum(-1) / 2 - alone) / (even.trial_squares.sum(-1) / 2)
+    of_people, of_pairs = (np.maximum(np.nan_to_num(part, posinf=0.0), 0.0) for part in (of_people, of_pairs))
+    return np.asarray(of_people * shared_trials(sums) + of_pairs * sums.trial_squares.sum(-1) / 2, dtype=np.float64)
+
+
+def shared_trials(sums: PairSums) -> FloatArray:
+    """Sum over ordered pairs of pairs that share a unit of the product of their trials."""
+    return np.asarray(np.maximum((sums.own_trials**2 - sums.trial_squares).sum(-1), 0.0), dtype=np.float64)
 
 
 def disjoint_pairs(trials: FloatArray, sums: PairSums) -> FloatArray:
