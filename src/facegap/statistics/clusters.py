@@ -234,7 +234,8 @@ def intraclass_correlation(found: Clusters, influence: FloatArray) -> FloatArray
         between = found.sums(influence**2 / found.trials) / (units - 1)
         within = found.sums(found.errors * (1 - found.errors / found.trials)) / (trials - units)
         correlation = (between - within) / (between + (typical - 1) * within)
-    return np.clip(np.nan_to_num(np.where(trials > units, correlation, 0.0)), 0.0, 1.0)
+    known = np.nan_to_num(np.where(trials > units, correlation, 0.0))
+    return np.asarray(np.clip(known, 0.0, 1.0), dtype=np.float64)
 
 
 def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:

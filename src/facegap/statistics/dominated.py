@@ -115,4 +115,4 @@ def _stand_out(
 def _carriers(squares: FloatArray, cells: IntArray, n_cells: int) -> FloatArray:
     total = np.bincount(cells, weights=squares, minlength=n_cells)
     fourths = np.bincount(cells, weights=squares**2, minlength=n_cells)
-    return np.divide(total**2, fourths, out=np.full(n_cells, np.inf), where=fourths > 0)
+    return np.asarray(np.divide(total**2, fourths, out=np.full(n_cells, np.inf), where=fourths > 0), dtype=np.float64)

@@ -54,6 +54,26 @@ def verdicts(*, beyond_margin: BoolArray, within_margin: BoolArray, differs: Boo
     return np.select([beyond_margin, within_margin, differs], [BEYOND, WITHIN, GAP], default=UNKNOWN)
 
 
+def withheld(verdict: AnyArray, rates: tuple[AnyArray, AnyArray], dominated: tuple[AnyArray, AnyArray]) -> AnyArray:
+    """The verdicts of gaps, withheld where they would rest on a few people (statistics/dominated.py); str, one shape.
+
+    rates, dominated : of both groups of each gap: the rates, and by how many people each is dominated (0: by none)
+    returns          : "not enough data" where the group with the higher rate is dominated, and in place of "no gap larger
+                       than the margin" where either is. A gap to a group that is dominated and has the lower rate stays:
+                       without those people it is larger still
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rates, dominated = (np.array([0.2, 0.2]), np.array([0.1, 0.1])), (np.array([2, 0]), np.array([0, 1]))
+    >>> withheld(np.array([GAP, GAP]), rates, dominated).tolist()
+    ['not enough data', 'gap']
+    """
+    (rate_a, rate_b), (a, b) = rates, (np.asarray(side) > 0 for side in dominated)
+    of_gap = (a & (rate_a >= rate_b)) | (b & (rate_b >= rate_a))
+    return np.where(of_gap | ((a | b) & (verdict == WITHIN)), UNKNOWN, verdict)
+
+
 def stricter(first: AnyArray, second: AnyArray) -> AnyArray:
     """Of two verdicts on each gap the one that claims less, str [m].
 

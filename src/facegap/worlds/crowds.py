@@ -8,7 +8,6 @@ population that the people come from: per image (each pair of images of a person
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,7 +116,7 @@ def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) ->
         few = max(least, crowd.most // 15)
         return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
     weight = 1 / sizes if crowd.images == "zipf" else np.ones(len(sizes))
-    return rng.choice(sizes, shape, p=weight / weight.sum()).astype(np.int64)
+    return np.asarray(rng.choice(sizes, shape, p=weight / weight.sum()), dtype=np.int64)
 
 
 def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
@@ -269,11 +268,3 @@ def truth_of(crowd: Crowd) -> Truth:
         mean = either * wolf_rate(crowd) + 0.1 * crowd.rate
         return Truth(mean, mean)
     return Truth(crowd.rate, crowd.rate)
-
-
-Draw = Callable[[Crowd, int, np.random.Generator], CrowdWorlds | PairWorlds]
-DRAW: Mapping[CrowdKind, Draw] = {
-    "classification": crowd_worlds,
-    "genuine": crowd_worlds,
-    "impostor": pair_worlds,
-}
