@@ -143,7 +143,14 @@ RATES = Schema(
         "units": INT,  # sampling units: the subjects, or what --cluster put them into
         "effective_subjects": FLOAT,  # (sum t)^2 / sum t^2 over the trials t of the units
         "largest_share": FLOAT,  # proportion of the trials that one unit holds
-        "per_person": FLOAT,  # mean over people of each person's own rate; NaN for impostor pairs
+        "per_person": FLOAT,  # mean over people (impostor pairs: over pairs of people) of the rate of each
+        "per_person_trials": FLOAT,  # its effective trials, and its interval
+        "per_person_low": FLOAT,
+        "per_person_high": FLOAT,
+        "dominated_by": INT,  # people with most of the errors, where they are too few for a verdict; else 0
+        "weighs": Column(
+            "str", choices=("trials", "people")
+        ),  # what value, interval and effective_trials weigh equally
         "effective_trials": FLOAT,
         "value": FLOAT,
         "low": FLOAT,

@@ -60,6 +60,7 @@ class Rate:
     per_person_trials, per_person_low, per_person_high : its effective trials and interval
     dominated_by     : how many people (or units) have more than half of the errors, where they are so few that neither
                        the rate nor its interval says much of others (statistics/dominated.py); else 0
+    by_person        : whether the value, its interval and effective_trials are those where people weigh equally
     """
 
     errors: int
@@ -78,9 +79,15 @@ class Rate:
     per_person_low: float = math.nan
     per_person_high: float = math.nan
     dominated_by: int = 0
+    by_person: bool = False
 
     @property
     def value(self) -> float:
+        """The rate that the interval is of: `of_trials`, or `per_person` where people weigh equally."""
+        return self.per_person if self.by_person else self.of_trials
+
+    @property
+    def of_trials(self) -> float:
         """errors / trials, NaN where there are no trials."""
         return self.errors / self.trials if self.trials else math.nan
 
@@ -91,8 +98,9 @@ class Rate:
 
     @property
     def depends_on_weights(self) -> bool:
-        """Whether the rate of people who weigh equally lies outside the interval of the rate."""
-        return self.per_person < self.low or self.per_person > self.high
+        """Whether the rate of people who weigh equally lies outside the interval of that of all trials, or the reverse."""
+        other = self.of_trials if self.by_person else self.per_person
+        return other < self.low or other > self.high
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,9 @@ class Gap:
     decided_level; of an exploratory gap the interval of Holm's own step, which contains no difference where p_adjusted is
     above alpha). `differs`, `within_margin` and `beyond_margin` take the labels as certain.
     subjects_needed is per group, for 80% power to detect the margin.
+    rate_a, rate_b are the rates that the gap is of: errors over trials, or the mean of people where they weigh equally.
+    dominated_by_a, dominated_by_b say how many people have most of the errors of a group, where they are too few for a
+    verdict that would rest on them (statistics/dominated.py); 0: not dominated.
 
     The label_ fields say what uncertainty about the labels of a group does to the gap (statistics/label_uncertainty). Where it
     is not known label_draws is 0 and the numbers are NaN; then the gap takes the labels as certain. Where it is known, the
@@ -157,6 +168,10 @@ class Gap:
     decided_high: float
     decided_level: float
     subjects_needed: float
+    rate_a: float
+    rate_b: float
+    dominated_by_a: int
+    dominated_by_b: int
     label_draws: int = 0
     label_difference: float = math.nan
     label_difference_low: float = math.nan

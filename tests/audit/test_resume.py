@@ -114,7 +114,9 @@ def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(
     (tmp_path / "images").mkdir()
     manifest = drawn_people(tmp_path / "images", draw)
     request = asked(manifest=str(manifest), **toys.three, by="gender", many_faces="refuse", workers=2)
-    request["models"]["no_isolation"] = kills < 20  # few kills must fall into the parts, and not into the start of processes
+    request["models"]["no_isolation"] = (
+        kills < 20
+    )  # few kills must fall into the parts, and not into the start of processes
     done = subprocess.run(
         [sys.executable, "-c", NURSERY, str(tmp_path), str(kills), json.dumps(request)],
         capture_output=True,

@@ -22,6 +22,7 @@ from facegap.derive.identification import (
 from facegap.report.identification import search_findings, search_tables
 from facegap.store.record import ComparisonRecord, IdentificationRecord, Operating
 from facegap.store.run import Matched, Run, Searched
+from facegap.types import Gap
 from fixtures.records import made_record
 
 # image: (subject, gender, role, outcome). eli1 and two probes gave no template.

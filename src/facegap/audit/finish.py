@@ -91,7 +91,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
 
     from facegap.audit.nameless import salt_of, without_names
     from facegap.derive.run import derived
-    from facegap.derive.weights import held_by_one, rates_by_weight
+    from facegap.derive.weights import dominated_rates, held_by_one, rates_by_weight
     from facegap.store import run as store
 
     nothing = pd.DataFrame()
@@ -113,7 +113,11 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     )
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
-    told = (*held_by_one(run.rates, groupings, run.record.cluster), *rates_by_weight(run.rates, groupings))
+    told = (
+        *held_by_one(run.rates, groupings, run.record.cluster),
+        *dominated_rates(run.rates, groupings),
+        *rates_by_weight(run.rates, groupings),
+    )
     run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *told)))
     if place.lasting:
         store.write_run(run, place.folder)

@@ -421,6 +421,11 @@ class Groups:
         heading=GROUPS,
         minimum=2,
     )
+    per_person: bool = setting(
+        False,
+        help="Weigh people equally in rates and gaps (impostor pairs: pairs of people), and not images or pairs",
+        heading=GROUPS,
+    )
     level: float = setting(0.95, help="Confidence level of the intervals", heading=GROUPS, minimum=0.5, maximum=0.9999)
     margin: tuple[str, ...] = setting(
         (),

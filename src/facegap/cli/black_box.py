@@ -101,6 +101,7 @@ def audit_scores(
         Only(
             "by",
             "cluster",
+            "per_person",
             "min_subjects",
             "level",
             *COMPARED,

@@ -30,6 +30,7 @@ from facegap.derive.metrics import FTA
 from facegap.derive.primary import primary_rows
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
+from facegap.derive.weights import weighed
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family, judged_together
@@ -172,7 +173,9 @@ def metric_family(
     codes = known_codes(cells, trials)
     groups = tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
     wrong = errors & trials
-    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=run.record.level, units=units)
+    level = run.record.level
+    found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=level, units=units)
+    found = weighed(found, run.record)
     correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
     margin = margin_of(run.record, metric)
     family = gap_family(
@@ -191,6 +194,8 @@ def metric_family(
         minimum_subjects=run.record.min_subjects,
         correlation=correlation,
         effective_subjects=found.effective_subjects,
+        rates=found.value,
+        dominated_by=found.dominated_by,
     )
     return Family(family, groups, found, correlation)
 

@@ -21,6 +21,7 @@ from facegap.derive.metrics import FNIR, FPIR
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row
 from facegap.derive.units import subject_codes, units_of_run
+from facegap.derive.weights import weighed
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import GapFamily, gap_family
 from facegap.statistics.search import search_errors
@@ -113,6 +114,7 @@ def search_family(
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
+    found = weighed(found, run.record)
     margin = margin_of(run.record, point.metric)
     return gap_family(
         groups,
@@ -132,6 +134,8 @@ def search_family(
         minimum_subjects=run.record.min_subjects,
         correlation=shared_subjects(errors, subjects if units is None else units, codes, len(groups)),
         effective_subjects=found.effective_subjects,
+        rates=found.value,
+        dominated_by=found.dominated_by,
     )
 
 

@@ -24,6 +24,7 @@ from facegap.derive.transfer import transfer_table
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.verification import GroupRates, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
+from facegap.derive.weights import weighed_rates
 from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
 from facegap.tables import RATES, check
@@ -64,6 +65,7 @@ def derived(run: Run) -> Run:
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust
+    rates = check(weighed_rates(rates, run.record), RATES, "rates")
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 
 

@@ -23,6 +23,7 @@ from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_o
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.results import rate_row
+from facegap.derive.weights import weighed
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
@@ -112,7 +113,7 @@ def verification_families(
         known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
         groups = tuple(str(entry.cells.groups[k]) for k in known)
         for metric, all_rates in entry.rates.items():
-            rates = columns_of([all_rates[k] for k in known], level=record.level)
+            rates = weighed(columns_of([all_rates[k] for k in known], level=record.level), record)
             margin = margin_of(record, metric)
             correlation = correlation_of(pairs, entry, metric, known)
             family = gap_family(
@@ -133,6 +134,8 @@ def verification_families(
                 minimum_subjects=record.min_subjects,
                 correlation=correlation,
                 effective_subjects=rates.effective_subjects,
+                rates=rates.value,
+                dominated_by=rates.dominated_by,
             )
             yield entry, metric, Family(family, groups, rates, correlation)
 

@@ -10,6 +10,8 @@ import pandas as pd
 from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.metrics import Trial, metric_of
 from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.statistics.effective import RateColumns
+from facegap.store.record import RunRecord
 from facegap.types import ANY, Group
 
 MOST_HELD = 1 / 3  # a larger proportion of the trials of a group is named
@@ -22,6 +24,44 @@ TRIALS: dict[Trial, str] = {
     "mated search": "mated searches",
     "non-mated search": "non-mated searches",
 }
+
+
+def weighed(rates: RateColumns, record: RunRecord) -> RateColumns:
+    """Rates of groups by the weighting of a run: all trials alike, or with --per-person all people."""
+    return rates.weighed_by_people() if record.per_person else rates
+
+
+def weighed_rates(rates: pd.DataFrame, record: RunRecord) -> pd.DataFrame:
+    """RATES by the weighting of a run; the interval and the effective trials are then of the rate of people."""
+    if not record.per_person:
+        return rates
+    own = {name: rates[f"per_person_{end}"] for name, end in (("low", "low"), ("high", "high"))}
+    return rates.assign(value=rates["per_person"], effective_trials=rates["per_person_trials"], weighs="people", **own)
+
+
+def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[str, ...]:
+    """A sentence per group whose errors are mostly of a few people; a dozen, then their number."""
+    said = []
+    for group, row in named_rows(rates[rates["dominated_by"] > 0], groupings):
+        metric, point = metric_of(str(row["metric"])), float(row["threshold"])
+        at = "" if math.isnan(point) else f" at threshold {point:.4f}"
+        said.append(
+            f"{metric.title} of {group}{at} is {dominated_text(int(row['dominated_by']))}: they are in more than half of its "
+            f"{row['errors']:,} errors, so a gap that rests on them gets no verdict"
+        )
+    more = len(said) - MOST_NAMED
+    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates are dominated by a few people")
+
+
+def dominated_text(people: int) -> str:
+    """How a rate that a few people make is named.
+
+    Examples
+    --------
+    >>> dominated_text(1), dominated_text(2)
+    ('dominated by 1 person', 'dominated by 2 people')
+    """
+    return f"dominated by {people} {'person' if people == 1 else 'people'}"
 
 
 def held_by_one(rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str] = ()) -> tuple[str, ...]:
@@ -49,14 +89,17 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
     A rate counts trials, so that a person with many weighs more. Where the mean of each person's own rate lies outside the
     interval of the rate, those with many trials err more, or less, than the others, and both numbers are named.
     """
-    beyond = (rates["per_person"] < rates["low"]) | (rates["per_person"] > rates["high"])
+    of_trials = rates["errors"] / rates["trials"]
+    other = of_trials.where(rates["weighs"] == "people", rates["per_person"])
+    beyond = (other < rates["low"]) | (other > rates["high"])
     said = []
     for group, row in named_rows(rates[beyond], groupings):
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"{metric.title} of {group}{at}: {row['value']:.2%} of all trials, but {row['per_person']:.2%} where people weigh "
-            f"equally, outside the interval {row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
+            f"{metric.title} of {group}{at}: {row['errors'] / row['trials']:.2%} of all trials, but {row['per_person']:.2%} where "
+            f"people weigh equally; the interval of {'the latter' if row['weighs'] == 'people' else 'the former'} is "
+            f"{row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
         )
     more = len(said) - MOST_NAMED
     return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates depend on how people are weighed")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import by_order, metric_of
 from facegap.derive.primary import primary_family
+from facegap.derive.weights import dominated_text
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
 from facegap.report.text import (
@@ -183,6 +184,9 @@ def worth(gap: GapRow) -> str:
         return "a gap that chance alone does not explain"
     if gap.verdict == WITHIN:
         return f"no gap larger than {size}" + (", though not zero" if gap.differs else "")
+    if gap.dominated is not None:
+        few = dominated_text(gap.dominated.dominated_by)
+        return f"but the rate of “{clean(gap.dominated.group)}” is {few}, so that the gap gets no verdict"
     needed = gap.subjects_needed
     settled = "" if math.isnan(needed) else f"; to find {size}, about {number(needed, 0)} people per group are needed"
     return f"but so few people cannot settle whether the groups differ{settled}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, Metric, metric_of
+from facegap.report.reproduce import isolation_words
 from facegap.report.rows.frames import own_rates
 from facegap.report.text import clean
 from facegap.store.run import Run

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from facegap.derive.verification import MOST_MATRIX_GROUPS
+from facegap.derive.weights import dominated_text
 from facegap.report.rate_tables import count_text, no_error_notes
 from facegap.report.rows.frames import records
 from facegap.report.rows.gaps import GapRow, VerdictRow, gap_row, verdict_rows
@@ -184,7 +185,8 @@ def decided_text(gap: GapRow) -> str:
 
 def verdict_text(gap: GapRow) -> str:
     """The verdict with the margin in it."""
-    return verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
+    said = verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
+    return said if gap.dominated is None else f"{said}: {dominated_text(gap.dominated.dominated_by)}"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:

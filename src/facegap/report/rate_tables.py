@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from facegap.derive.metrics import metric_of
-from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, TRIALS
+from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, TRIALS, dominated_text
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.images import AgeRow, age_rows
 from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
@@ -72,7 +72,7 @@ def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int, *, cluste
     notes = [f"Threshold: {clean(source)}." for source in sources if source]
     if any(is_too_small(found, min_subjects) for found in lines):
         notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but never ranked.")
-    notes += [*held_notes(rows, cluster), *weight_notes(rows)]
+    notes += [*held_notes(rows, cluster), *dominated_notes(rows), *weight_notes(rows)]
     return table_of(
         title,
         columns,
@@ -116,14 +116,32 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str]) -> list[str]:
     ]
 
 
-def weight_notes(rows: Sequence[RateRow]) -> list[str]:
-    """The rates of people who weigh equally, where they lie outside the interval of the rate."""
-    beyond = [
-        f"{clean(row.group)}, {title_of(row.metric)}: {percent(row.rate.per_person)}"
+def dominated_notes(rows: Sequence[RateRow]) -> list[str]:
+    """The rates whose errors are mostly of a few people."""
+    few = [
+        f"{clean(row.group)}, {title_of(row.metric)}: {dominated_text(row.rate.dominated_by)}"
         for row in rows
-        if row.labelled and row.other is None and row.rate.depends_on_weights
+        if row.labelled and row.other is None and row.rate.dominated_by
     ]
-    return [f"Another rate, outside the interval, where people weigh equally: {'; '.join(beyond)}."] if beyond else []
+    return [f"More than half of the errors are of a few people: {'; '.join(few)}."] if few else []
+
+
+def weight_notes(rows: Sequence[RateRow]) -> list[str]:
+    """The rates of the other weighting (people or trials weigh equally), where they lie outside the interval of the rate."""
+    beyond = [row for row in rows if row.labelled and row.other is None and row.rate.depends_on_weights]
+    of_people = [row for row in beyond if not row.rate.by_person]
+    weighed = (("people", of_people), ("trials", [row for row in beyond if row.rate.by_person]))
+    return [
+        f"Another rate, outside the interval, where {who} weigh equally: {'; '.join(map(other_rate, found))}."
+        for who, found in weighed
+        if found
+    ]
+
+
+def other_rate(row: RateRow) -> str:
+    """The rate of the other weighting."""
+    value = row.rate.of_trials if row.rate.by_person else row.rate.per_person
+    return f"{clean(row.group)}, {title_of(row.metric)}: {percent(value)}"
 
 
 def is_too_small(found: OfGroup, min_subjects: int) -> bool:

@@ -186,6 +186,8 @@ def gaps(
         level=level,
         minimum_subjects=min_subjects,
         correlation=shared_subjects(errors, people, codes, len(names)),
+        effective_subjects=found.effective_subjects,
+        dominated_by=found.dominated_by,
     )
 
 

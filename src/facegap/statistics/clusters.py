@@ -20,6 +20,11 @@ from facegap.statistics.effective import (
 )
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
+MOST_BY_MODEL = (
+    3.0  # times the variance by deleting units; without it intervals are twice too wide where images and errors
+)
+# go against each other (benchmarks/coverage.md)
+
 
 def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95) -> Rate:
     """The rate sum(errors) / sum(trials), with subjects, not trials, as what varies independently.
@@ -207,7 +212,7 @@ def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
     cap : effective trials if all trials were independent, and with them the first variance. The second deletes one unit
           at a time, which gives a unit with many trials its leverage; the third is that of a model in which all units have
           the intraclass correlation that these show, which still knows of it where the few units with many trials happen
-          to err alike
+          to err alike; of it no more counts than MOST_BY_MODEL times the others
     Source : jackknife of a ratio, e.g. Shao and Tu (1995); intraclass correlation by analysis of variance, Donner (1986)
     """
     rate, units, trials = found.rate, found.units, found.all_trials
@@ -218,7 +223,8 @@ def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
         independent = rate * (1 - rate) / cap
         worst = trials**2 / found.sums(found.trials**2)
         by_model = independent * (1 + (trials / worst - 1) * intraclass_correlation(found, influence))
-        variance = np.maximum(np.maximum(np.nan_to_num(by_deleting), np.nan_to_num(by_model)), independent)
+        least = np.maximum(np.nan_to_num(by_deleting), independent)
+        variance = np.maximum(least, np.minimum(np.nan_to_num(by_model), MOST_BY_MODEL * least))
         carriers, shared = found.sums(squares) ** 2 / found.sums(squares**2), 1 - independent / variance
     return effective_trials(rate, cap, variance=variance, shared=shared, carriers=carriers, at_least=worst, level=level)
 

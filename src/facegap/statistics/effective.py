@@ -12,7 +12,7 @@ from; and they are never more than the trials.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import stdtrit
@@ -55,10 +55,23 @@ class RateColumns:
     per_person_low: FloatArray
     per_person_high: FloatArray
     dominated_by: IntArray
+    by_person: bool = False
+
+    def weighed_by_people(self) -> RateColumns:
+        """The same with the rates, intervals and effective trials where people weigh equally."""
+        return replace(
+            self,
+            effective_trials=self.per_person_trials,
+            low=self.per_person_low,
+            high=self.per_person_high,
+            by_person=True,
+        )
 
     @property
     def value(self) -> FloatArray:
-        """errors / trials, NaN where there are no trials."""
+        """errors / trials, NaN where there are no trials; or the mean of people where they weigh equally."""
+        if self.by_person:
+            return self.per_person
         empty = np.full(self.errors.shape, np.nan)
         return np.asarray(np.divide(self.errors, self.trials, out=empty, where=self.trials > 0), dtype=np.float64)
 
@@ -81,6 +94,7 @@ class RateColumns:
             per_person_low=float(self.per_person_low[cell]),
             per_person_high=float(self.per_person_high[cell]),
             dominated_by=int(self.dominated_by[cell]),
+            by_person=self.by_person,
         )
 
     def rows(self) -> list[Rate]:
@@ -107,6 +121,7 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
         per_person_low=np.array([rate.per_person_low for rate in rates], np.float64),
         per_person_high=np.array([rate.per_person_high for rate in rates], np.float64),
         dominated_by=np.array([rate.dominated_by for rate in rates], np.int64),
+        by_person=any(rate.by_person for rate in rates),
     )
 
 

@@ -16,7 +16,7 @@ from facegap.statistics.family_tests import Sides, decided, deciding_tails, fami
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
-from facegap.statistics.verdicts import EXPLORATORY, subjects_needed, verdicts
+from facegap.statistics.verdicts import EXPLORATORY, subjects_needed, verdicts, withheld
 from facegap.types import AnyArray, BoolArray, FloatArray, Gap, IntArray, Scale, Verdict
 
 MINIMUM_SUBJECTS = 20
@@ -51,6 +51,10 @@ class GapColumns:
     decided_high: FloatArray
     decided_level: FloatArray
     subjects_needed: FloatArray
+    rate_a: FloatArray
+    rate_b: FloatArray
+    dominated_by_a: IntArray
+    dominated_by_b: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +158,8 @@ def gap_family(
     minimum_subjects: int = MINIMUM_SUBJECTS,
     correlation: FloatArray | None = None,
     effective_subjects: ArrayLike | None = None,
+    rates: ArrayLike | None = None,
+    dominated_by: ArrayLike | None = None,
 ) -> GapFamily:
     """All pairwise gaps of a family that was named in advance, with Holm's p and verdicts.
 
@@ -174,6 +180,10 @@ def gap_family(
                        bootstrap replicates); None where no subject is in two groups
     effective_subjects : float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, which are held
                        against `minimum_subjects` in place of heads; None: heads
+    rates            : float64 [G], the rates that the gaps are of where they are not errors / trials, as when people weigh
+                       equally; then `effective_trials` are of these
+    dominated_by     : whole numbers [G], by how many people each group is dominated (statistics/dominated.py); a verdict
+                       that would rest on them is withheld, see `withheld`. None: by none
     returns          : GapFamily; a row whose rates have no interval has NaN p and "not enough data"
     Raises           : StatisticsError for an unknown scale, a margin off it or arrays of different lengths
 
@@ -194,10 +204,14 @@ def gap_family(
     effective[kept] = lent_trials(counts[0][kept], counts[1][kept], people[kept], effective[kept])
     first, second = (kept[side] for side in np.triu_indices(len(kept), 1))
     shared = 0.0 if correlation is None else np.asarray(correlation, dtype=np.float64)[first, second]
-    basis = _basis(counts, effective, first, second, shared)
-    sizes = _sizes(names, counts, basis, first, second, level)
+    rate = np.divide(counts[0], counts[1], out=np.full(len(names), np.nan), where=counts[1] > 0)
+    if rates is not None:
+        rate = np.atleast_1d(np.asarray(rates, np.float64))
+    front = whole(np.zeros(len(names)) if dominated_by is None else np.asarray(dominated_by), "dominated_by")
+    basis = _basis(counts, rate, effective, first, second, shared)
+    sizes = _sizes(names, counts, basis, front, first, second, level)
     tested = _tested(sizes, basis, NO_OTHERS, is_ratio=is_ratio, margin=margin, alpha=alpha, is_primary=True)
-    worst, best, marked = _extremes(counts, kept, first, second)
+    worst, best, marked = _extremes(counts[1], rate, kept, first, second)
     return GapFamily(
         metric=metric,
         model=model,
@@ -276,10 +290,14 @@ def judged_among(family: GapFamily, others: FloatArray, *, is_primary: bool) -> 
 
 
 def _basis(
-    counts: list[IntArray], effective: FloatArray, first: IntArray, second: IntArray, shared: FloatArray | float
+    counts: list[IntArray],
+    rate: FloatArray,
+    effective: FloatArray,
+    first: IntArray,
+    second: IntArray,
+    shared: FloatArray | float,
 ) -> GapBasis:
-    errors, trials, subjects = counts
-    rate = np.divide(errors, trials, out=np.full(len(errors), np.nan), where=trials > 0)
+    errors, _, subjects = counts
     # A rate without an interval (one subject) can enter no test.
     sides = rate[first], np.nan_to_num(effective[first]), rate[second], np.nan_to_num(effective[second])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -291,7 +309,13 @@ def _basis(
 
 
 def _sizes(
-    names: AnyArray, counts: list[IntArray], basis: GapBasis, first: IntArray, second: IntArray, level: float
+    names: AnyArray,
+    counts: list[IntArray],
+    basis: GapBasis,
+    front: IntArray,
+    first: IntArray,
+    second: IntArray,
+    level: float,
 ) -> dict[str, AnyArray]:
     """The columns that say how large the gaps are, whatever they are tested together with."""
     errors, trials, subjects = counts
@@ -316,6 +340,10 @@ def _sizes(
         "ratio": ratio,
         "ratio_low": ratio_low,
         "ratio_high": ratio_high,
+        "rate_a": rate_a,
+        "rate_b": rate_b,
+        "dominated_by_a": front[first],
+        "dominated_by_b": front[second],
     }
 
 
@@ -332,6 +360,7 @@ def _tested(
     """The columns that depend on what is tested together."""
     found = judged(basis.sides, basis.shared, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
     said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    said = withheld(said, (sizes["rate_a"], sizes["rate_b"]), (sizes["dominated_by_a"], sizes["dominated_by_b"]))
     said = said if is_primary else np.full(len(said), EXPLORATORY)
     tests = family_size(found.p, others)
     tails = deciding_tails(said, found.p, found.p_adjusted, alpha, tests)
@@ -358,14 +387,14 @@ _SIZES = tuple(
 )
 
 
-def _extremes(counts: list[IntArray], kept: IntArray, first: IntArray, second: IntArray) -> tuple[int, int, int]:
+def _extremes(
+    trials: IntArray, rate: FloatArray, kept: IntArray, first: IntArray, second: IntArray
+) -> tuple[int, int, int]:
     """Positions of the worst and the best group, the first of equals, and the row between them; -1 for none."""
-    errors, trials, _ = counts
     rated = kept[trials[kept] > 0]
     if len(rated) < 2:
         return -1, -1, -1
-    rate = errors[rated] / trials[rated]
-    worst, best = int(rated[np.argmax(rate)]), int(rated[np.argmin(rate)])
+    worst, best = int(rated[np.argmax(rate[rated])]), int(rated[np.argmin(rate[rated])])
     if worst == best:  # all rates are equal
         return -1, -1, -1
     row = np.flatnonzero((first == min(worst, best)) & (second == max(worst, best)))

@@ -20,6 +20,9 @@ from facegap.statistics.effective import carriers_of, effective_trials
 from facegap.types import FloatArray
 
 PAIR_NOISE_REMOVED = 0.75  # of one of its two shares; chosen by the coverage study
+# Where people with few images err often, they seem to differ more than those with many do: the model counts no more than
+# this many times the jackknife. benchmarks/coverage.md has both.
+MOST_BY_MODEL = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +111,11 @@ def pair_effective_trials(rate: FloatArray, trials: FloatArray, sums: PairSums, 
     with np.errstate(divide="ignore", invalid="ignore"):
         independent = alone / trials**2
         least = np.maximum(independent, found.noise)
-        if sums.even is not None:
-            least = np.maximum(least, independent + modelled(sums, sums.even) / trials**2)
         variance = np.maximum(least, found.total - PAIR_NOISE_REMOVED * found.noise)
+        if sums.even is not None:
+            by_model = independent + modelled(sums, sums.even) / trials**2
+            least = np.maximum(least, np.minimum(by_model, MOST_BY_MODEL * variance))
+            variance = np.maximum(variance, least)
         # What people and pairs of people share is judged with all the noise that the jackknife adds taken out, and held
         # against independent trials as a jackknife inflates them.
         inflated = independent * np.maximum(found.noise / (sums.squares.sum(-1) / 2 / trials**2), 1.0)

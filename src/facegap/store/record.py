@@ -361,6 +361,7 @@ class RunRecord:
     level          : of the intervals
     min_subjects   : smaller groups are shown, never ranked or tested; effective subjects count, not heads
     cluster        : label columns that make the sampling unit; none: the subject is the unit
+    per_person     : whether rates and gaps weigh people equally, and not trials
     labels         : labels of tone that were joined; None without any
     colour         : None where no image was opened
     comparison     : None where nothing is compared; identification: None where nothing is searched
@@ -398,6 +399,7 @@ class RunRecord:
     source: str = ""
     cluster: tuple[str, ...] = ()
     forgotten: Count = 0
+    per_person: bool = False
 
     @property
     def alpha(self) -> float:

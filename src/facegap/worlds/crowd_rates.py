@@ -200,8 +200,8 @@ def crowd_gaps(crowds: Sequence[Crowd], worlds: int, seed: int) -> CrowdGaps:
     front = stacked("dominated_by")
     given = withheld(said, (rate[:, first], rate[:, second]), (front[:, first], front[:, second]))
     enough = (people[:, first] >= MINIMUM_SUBJECTS) & (people[:, second] >= MINIMUM_SUBJECTS)
-    limits = ratio_at if metric.is_ratio else difference_at
-    low, high = limits(*(side[:, 0] for side in sides), two_sided_z(LEVEL))
+    of_two = (sides[0][:, 0], sides[1][:, 0], sides[2][:, 0], sides[3][:, 0])
+    low, high = (ratio_at if metric.is_ratio else difference_at)(*of_two, two_sided_z(LEVEL))
     truths = [truth_of(crowd).per_image for crowd in crowds[:2]]
     gap = truths[0] / truths[1] if metric.is_ratio else truths[0] - truths[1]
     held = np.isnan(low) | ((low <= gap + 1e-12) & (gap - 1e-12 <= high))

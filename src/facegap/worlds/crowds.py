@@ -43,7 +43,7 @@ class Crowd:
                goats       the proportion of people who err at HIGH, the others alike
                heavy       sigma of a lognormal factor: a few people err very often
                with images the power of the number of images that the rate goes with
-               many images how many times as often the fifth with most images errs
+               many images how many times as often people err who have more than a third of `most`
                bad images  the proportion of images that fail; a pair of images errs where either does (genuine pairs)
     of impostor pairs instead:
                pairs       variance of an effect of each pair of people on their scores, beside OF_PEOPLE of either person
@@ -108,15 +108,15 @@ def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) ->
     least = 2 if crowd.kind == "genuine" else 1
     sizes = np.arange(least, crowd.most + 1)
     if crowd.images == "equal":
-        return np.full(shape, crowd.most)
+        return np.full(shape, crowd.most, np.int64)
     if crowd.images == "lognormal":
         drawn = np.exp(np.log(crowd.most / 6) + rng.standard_normal(shape))
-        return np.clip(np.rint(drawn), least, crowd.most).astype(np.int64)
+        return np.asarray(np.clip(np.rint(drawn), least, crowd.most), np.int64)
     if crowd.images == "two sizes":
         few = max(least, crowd.most // 15)
         return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
     weight = 1 / sizes if crowd.images == "zipf" else np.ones(len(sizes))
-    return np.asarray(rng.choice(sizes, shape, p=weight / weight.sum()), dtype=np.int64)
+    return rng.choice(sizes, shape, p=weight / weight.sum())
 
 
 def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
@@ -142,7 +142,7 @@ def chances(crowd: Crowd, images: IntArray, rng: np.random.Generator) -> FloatAr
         return np.asarray(np.minimum(own * (images / images.mean()) ** strength, 1.0))
     if crowd.errs == "many images":
         own = person_chances(rate, "beta", 0.05, images.shape, rng)
-        return np.asarray(np.minimum(own * np.where(images > np.quantile(images, 0.8), strength, 1.0), 1.0))
+        return np.asarray(np.minimum(own * np.where(3 * images > crowd.most, strength, 1.0), 1.0))
     return np.full(images.shape, rate)
 
 

@@ -191,7 +191,7 @@ def rates_of_draws(
         rates = clustered_rates(wrong, tried, people, cells, n_cells=len(codes) * size, level=level, units=varying)
     else:
         rates = rates_of_clusters(wrong, tried, cells, n_cells=len(codes) * size, level=level)
-    columns = {f.name: getattr(rates, f.name) for f in fields(rates) if f.name != "level"}
+    columns = {f.name: getattr(rates, f.name) for f in fields(rates) if f.name not in ("level", "by_person")}
     for k in range(len(codes)):
         yield replace(rates, **{name: column[k * size : (k + 1) * size] for name, column in columns.items()})
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.derive.groupings import Grouping
 from facegap.report.rows.frames import records
+from facegap.statistics.verdicts import UNKNOWN
 from facegap.store.run import Run
 
 FAMILY = ("family", "metric", "model", "threshold")
@@ -35,17 +36,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two groups of a gap, with what its rate was counted from."""
+    """One of the two groups of a gap: its rate, what that was counted from, and by how many people it is dominated."""
 
     group: str
     errors: int
     trials: int
     subjects: int
-
-    @property
-    def value(self) -> float:
-        """errors / trials; NaN without trials."""
-        return self.errors / self.trials if self.trials else math.nan
+    value: float
+    dominated_by: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,6 +105,12 @@ class GapRow:
     def alike(self) -> bool:
         """Whether neither group is the worse one: equal rates, or no rate at all."""
         return not self.difference.value > 0
+
+    @property
+    def dominated(self) -> Side | None:
+        """The group whose few people with most of the errors leave the gap without a verdict; None where it has one."""
+        sides = [side for side in (self.worse, self.better) if side.dominated_by]
+        return sides[0] if sides and self.verdict == UNKNOWN else None
 
     @property
     def p_decided(self) -> float:
@@ -211,7 +215,12 @@ def reciprocal(value: float) -> float:
 def side_of(row: Mapping[str, Any], side: str) -> Side:
     """Group a or b of a row of GAPS."""
     return Side(
-        str(row[f"group_{side}"]), int(row[f"errors_{side}"]), int(row[f"trials_{side}"]), int(row[f"subjects_{side}"])
+        str(row[f"group_{side}"]),
+        int(row[f"errors_{side}"]),
+        int(row[f"trials_{side}"]),
+        int(row[f"subjects_{side}"]),
+        float(row[f"rate_{side}"]),
+        int(row[f"dominated_by_{side}"]),
     )
 
 

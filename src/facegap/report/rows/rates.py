@@ -99,6 +99,11 @@ def rate_of(row: Mapping[str, Any]) -> Rate:
         effective_subjects=float(row.get("effective_subjects", math.nan)),
         largest_share=float(row.get("largest_share", math.nan)),
         per_person=float(row.get("per_person", math.nan)),
+        per_person_trials=float(row.get("per_person_trials", math.nan)),
+        per_person_low=float(row.get("per_person_low", math.nan)),
+        per_person_high=float(row.get("per_person_high", math.nan)),
+        dominated_by=int(row.get("dominated_by", 0)),
+        by_person=row.get("weighs", "trials") == "people",
     )
 
 

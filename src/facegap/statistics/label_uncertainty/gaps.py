@@ -121,6 +121,8 @@ def widened_gaps(
 
     The intervals against the margin allow for `family.tests` gaps.
     """
+    if labelled.by_person:
+        drawn = [rates if rates.by_person else rates.weighed_by_people() for rates in drawn]
     if len(drawn) < 2:
         raise StatisticsError(f"{len(drawn)} draws of labels show no spread; take two or more")
     place = {name: k for k, name in enumerate(groups)}
