@@ -14,6 +14,7 @@ import pytest
 from facegap.audit.recount import comparisons_differing
 from facegap.audit.run import recheck
 from facegap.authenticity.again import sample_again
+from facegap.authenticity.images import hashed_again
 from facegap.derive.run import derived
 from facegap.errors import RunError
 from facegap.store import run as store
@@ -151,3 +152,30 @@ def test_a_card_in_a_record_that_is_no_card_is_one_error(written: Path, pictures
     run.record.request.cards["detect"] = value  # type: ignore[index]
     with pytest.raises(RunError, match=r"no card that this version reads|can be run again"):
         sampled(run, pictures, toys)
+
+
+def test_every_image_has_the_hash_that_the_run_states(written: Path, pictures: Path) -> None:
+    found = hashed_again(read_run(written), pictures)
+    assert (found.same, found.differing, found.unstated) == (2 * PEOPLE, (), 0)
+
+
+def test_exchanged_and_missing_images_and_links_are_found(written: Path, pictures: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(pictures, tmp_path / "pictures"))
+    shutil.copy(folder / "1_0.png", folder / "0_0.png")
+    (folder / "0_1.png").unlink()
+    (folder / "1_1.png").rename(tmp_path / "elsewhere.png")
+    (folder / "1_1.png").symlink_to(tmp_path / "elsewhere.png")
+    found = hashed_again(read_run(written), folder)
+    assert [said.split(":")[0] for said in found.differing] == ["row 0", "row 1", "row 3"]
+    assert "another file" in found.differing[0]
+    assert "cannot be read here" in found.differing[1]
+    assert found.same == 2 * PEOPLE - 3
+
+
+def test_a_folder_without_any_of_the_images_and_a_run_without_hashes_are_refused(
+    written: Path, tmp_path: Path, six_run: Run
+) -> None:
+    with pytest.raises(RunError, match="holds none of the 24 images"):
+        hashed_again(read_run(written), tmp_path)
+    with pytest.raises(RunError, match="states no hash"):
+        hashed_again(six_run, tmp_path)

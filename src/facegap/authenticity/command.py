@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from facegap.store.run import Run
 
 
 def seal(
@@ -43,7 +49,8 @@ def recheck(
         Path | None, typer.Option(help="Verify the seal: the signer's public key, in PEM", show_default=False)
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(help="--sample: the folder of the run's manifest", show_default=False)
+        Path | None,
+        typer.Option(help="Hash every image again too: the folder of the run's manifest", show_default=False),
     ] = None,
     models: Annotated[
         list[Path] | None, typer.Option(help="--sample: folder of model weights; may be repeated", show_default=False)
@@ -55,7 +62,7 @@ def recheck(
         int | None, typer.Option(help="--sample: repeat the choice of an earlier check; default: a new one", min=0)
     ] = None,
 ) -> None:
-    """Hash every file of a run and derive its tables again; verify its seal; run a sample of its images again.
+    """Hash every file of a run and derive its tables again; verify its seal, hash its images, run a sample of them again.
 
     Without a key the result shows that nothing changed since the run was written, and not who wrote it. A sample also shows
     whether models and images give what the run says; only a run with templates (embeddings.npy) can show that of every pair.
@@ -63,6 +70,8 @@ def recheck(
     facegap recheck run
 
     facegap recheck run --public-key auditor.pub
+
+    facegap recheck run --images photographs
 
     facegap recheck run --images photographs --models weights --sample 50
     """
@@ -81,8 +90,22 @@ def recheck(
     if public_key is not None:
         state = f"consistent and signed by the key {signer_of(run, public_key)}"
     typer.echo(f"{clean(run)}: {state}: every file has its stated hash, and the stored rows give the same tables")
+    if images is not None:
+        check_images(run, images)
     if sample is not None and images is not None:
         check_sample(run, images, models or [], sample, secrets.randbits(32) if seed is None else seed)
+
+
+def check_images(folder: Path, images: Path) -> None:
+    """Hash every image of a run and print what came of it."""
+    from facegap.authenticity.images import hashed_again
+
+    run = stored(folder)
+    with counted(len(run.manifest)) as step:
+        found = hashed_again(run, images, on_image=step)
+    print_problems(list(found.differing))
+    unstated = f"; {found.unstated} were not read when the run was made and have none" if found.unstated else ""
+    typer.echo(f"{found.same} images have their stated hash{unstated}")
 
 
 def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed: int) -> None:
@@ -91,29 +114,35 @@ def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed
 
     from facegap.audit.recount import comparisons_differing
     from facegap.authenticity.again import sample_again
-    from facegap.report.terminal import progress_bar
-    from facegap.store.run import fitting_together, read_run
 
     typer.echo(f"sample of {size} images, --seed {seed}")
-    with fitting_together(folder):
-        run = read_run(folder)
-        with progress_bar() as progress:
-            done = iter(range(1, size + 1))
-            found = sample_again(
-                run,
-                images,
-                models,
-                size,
-                np.random.default_rng(seed),
-                on_image=lambda: progress(next(done, size), size),
-            )
-        compared = comparisons_differing(run)
+    run = stored(folder)
+    with counted(min(size, len(run.manifest))) as step:
+        found = sample_again(run, images, models, size, np.random.default_rng(seed), on_image=step)
     for limit in found.limits:
         typer.echo(f"not checked: {limit}")
-    print_problems([*found.differing, *compared])
+    print_problems([*found.differing, *comparisons_differing(run)])
     typer.echo(f"{len(found.rows)} of {len(run.manifest)} images give the same outcome, prediction and template again")
     if run.matched is not None and run.embeddings is not None:
         typer.echo("the stored templates give every stored comparison again")
+
+
+def stored(folder: Path) -> Run:
+    """A finished run."""
+    from facegap.store.run import fitting_together, read_run
+
+    with fitting_together(folder):
+        return read_run(folder)
+
+
+@contextlib.contextmanager
+def counted(total: int) -> Iterator[Callable[[], None]]:
+    """A bar of so many images, and what is called after each, also from several threads."""
+    from facegap.report.terminal import progress_bar
+
+    done = itertools.count(1)
+    with progress_bar() as progress:
+        yield lambda: progress(next(done), total)
 
 
 def print_problems(problems: list[str]) -> None:

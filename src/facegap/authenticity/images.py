@@ -1,0 +1,58 @@
+"""Whether the images of a run are still the files that its models were shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from facegap.errors import RunError
+from facegap.inputs.images.decode import ImageFile, read_image
+from facegap.store.run import Run
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """What hashing the images of a run gave.
+
+    same      : images that have their stated hash
+    differing : a sentence on each that has not; rows are named by their number alone
+    unstated  : images without a stated hash: no file was read when the run was made
+    """
+
+    same: int
+    differing: tuple[str, ...]
+    unstated: int
+
+
+def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambda: None) -> Hashed:
+    """Hash every image of a run and compare with faces.parquet.
+
+    folder   : of the run's manifest; below it no link is followed and nothing outside is opened
+    on_image : called after each image
+
+    Raises
+    ------
+    RunError : no image has a stated hash, or none of those that have one is in the folder
+    """
+    stated = run.faces["sha256"].fillna("").astype(str).tolist()
+    if not any(stated):
+        raise RunError("no image was read when this run was made, so that it states no hash of any")
+    differing, missing = [], 0
+    for row, (path, sha256) in enumerate(zip(run.manifest["path"], stated, strict=True)):
+        on_image()
+        if not sha256:
+            continue
+        file = read_image(str(path), root=folder)
+        if not isinstance(file, ImageFile):
+            missing += 1
+            differing.append(f"row {row}: the image cannot be read here: {file.detail}")
+        elif file.sha256 != sha256:
+            differing.append(f"row {row}: the image is another file than the one that the models were shown")
+    count = sum(map(bool, stated))
+    if missing == count:
+        raise RunError(
+            f"{folder}: holds none of the {count} images of this run; name the folder of its manifest. A run made with "
+            "--no-ids does not keep the names of its images, and cannot be compared with any"
+        )
+    return Hashed(count - len(differing), tuple(differing), len(stated) - count)
