@@ -77,3 +77,9 @@ def test_digits_that_are_no_picture_number_are_refused_by_line(tmp_path: Path, n
     assert not is_lfw(listed(tmp_path, f"{number}\nAnn\t1\t2\n"))
     with pytest.raises(TableError, match="line 3"):
         read_lfw(listed(tmp_path, f"1\t1\nAnn\t1\t2\nAnn\t{number}\tBo\t1\n"))
+
+
+def test_a_form_feed_ends_no_line(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.txt"
+    path.write_bytes(b"1\x0c1Da\t1\t2\nAda\t1\tBea\t3\n")  # found by fuzzing: its first line has four cells
+    assert not is_lfw(path)

@@ -18,6 +18,7 @@ MOST_PAIRS = 10_000_000
 MOST_FOLDS = 1_000
 MAX_BYTES = 512 * 2**20
 HEAD_BYTES = 64 * 1024  # the first two lines lie within these
+LINE_END = re.compile(r"\r\n|\n|\r")
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -49,7 +50,8 @@ def is_lfw(path: Path) -> bool:
             head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return False
-    lines = [line.split() for line in head.splitlines()[:2]]
+    # not splitlines, which ends a line at a form feed too
+    lines = [line.split() for line in LINE_END.split(head, maxsplit=2)[:2]]
     if len(lines) < 2:
         return False
     first, second = lines
