@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -185,6 +185,29 @@ class Gap:
     label_attenuation: float = math.nan
     label_outer_low: float = math.nan
     label_outer_high: float = math.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Unmade:
+    """An array that is still to be made, so that it can be made in the very memory where it is read.
+
+    write : fills an array of this shape and type
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    write: Callable[[AnyArray], None]
+
+    @property
+    def nbytes(self) -> int:
+        """Its size."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def made(self) -> AnyArray:
+        """The array in memory of its own."""
+        out: AnyArray = np.empty(self.shape, self.dtype)
+        self.write(out)
+        return out
 
 
 @dataclass(frozen=True)

@@ -175,5 +175,5 @@ def isolation_method(run: Run) -> Method | None:
     used = run.record.execution.isolation
     if not used:
         return None
-    said = "; ".join(f"{name}: {isolation_words(one)}" for name, one in used.items())
+    said = "; ".join(f"{clean(name)}: {clean(isolation_words(one))}" for name, one in used.items())
     return Method("Isolation of the models", said, "docs/security.md")

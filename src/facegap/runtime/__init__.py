@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from facegap.errors import DeviceError, ModelError
 from facegap.runtime.model_files import require_sound
-from facegap.types import AnyArray, Device, Execution, Isolation
+from facegap.types import AnyArray, Device, Execution, Isolation, Unmade
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -122,7 +122,7 @@ def keep_to_ourselves() -> None:
 
 
 def run_session(
-    session: InferenceSession, names: Sequence[str] | None, feed: Mapping[str, AnyArray], *, name: str
+    session: InferenceSession, names: Sequence[str] | None, feed: Mapping[str, AnyArray | Unmade], *, name: str
 ) -> list[AnyArray]:
     """Outputs `names` (all where None) of one run of a session.
 

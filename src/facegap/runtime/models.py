@@ -7,7 +7,7 @@ from typing import Any
 from facegap import runtime
 from facegap.runtime.isolation.session import IsolatedSession
 from facegap.runtime.model_files import require_sound
-from facegap.types import Device, Isolation
+from facegap.types import AnyArray, Device, Isolation, Unmade
 
 NOT_ISOLATED = Isolation(isolated=False)
 
@@ -54,6 +54,11 @@ def open_model(
     return IsolatedSession(
         content, name=name, file=file or name, timeout_s=timeout_s, device=device, lanes=at_once, batch=batch
     )
+
+
+def fed(session: Any, tensor: AnyArray | Unmade) -> AnyArray | Unmade:
+    """A tensor as a session takes it: unmade where it is made in the memory that the process of the model reads."""
+    return tensor.made() if isinstance(tensor, Unmade) and not isinstance(session, IsolatedSession) else tensor
 
 
 def stop_model(session: Any) -> None:

@@ -120,7 +120,7 @@ def values_of(model: Classifier, crops: Sequence[Pixels]) -> list[FloatArray]:
     card = model.card
     assert card.input is not None
     distinct = list(dict.fromkeys(model.outputs))  # several answers may be columns of one output
-    raw = tensors.run(model.session, card, distinct, tensors.to_tensor(crops, card.input))
+    raw = tensors.run(model.session, card, distinct, tensors.unmade(crops, card.input))
     by_name = dict(zip(distinct, raw, strict=True))
     return [
         columns_of(by_name[name], output, len(crops), f"{card.name}: {table}")

@@ -71,7 +71,7 @@ def candidates(model: Detector, canvas: Canvas) -> Faces:
     """What the decoder makes of one canvas, in its coordinates."""
     card, spec = model.card, model.card.detector
     assert card.input is not None and spec is not None
-    outputs = tensors.run(model.session, card, model.outputs, tensors.to_tensor([canvas.pixels], card.input))
+    outputs = tensors.run(model.session, card, model.outputs, tensors.unmade([canvas.pixels], card.input))
     heads = dict(zip(model.outputs, outputs, strict=True))
     height, width = canvas.pixels.shape[:2]
     return decode(heads, spec, (width, height), card.name)

@@ -80,11 +80,11 @@ def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
     assert card.input is not None
     rows: list[AnyArray] = [np.empty((0, model.dimension), np.float16)]  # the narrowest type: it widens none
     for start in range(0, len(crops), model.rows_per_run):
-        tensor = tensors.to_tensor(crops[start : start + model.rows_per_run], card.input)
-        (raw,) = tensors.run(model.session, card, [model.output], tensor)
-        if raw.size != len(tensor) * model.dimension or (len(tensor) != 1 and raw.shape[:1] != (len(tensor),)):
-            raise ModelError(f"{card.name}: {misfit(raw, len(tensor), model)}")
-        rows.append(raw.reshape(len(tensor), model.dimension))
+        batch = crops[start : start + model.rows_per_run]
+        (raw,) = tensors.run(model.session, card, [model.output], tensors.unmade(batch, card.input))
+        if raw.size != len(batch) * model.dimension or (len(batch) != 1 and raw.shape[:1] != (len(batch),)):
+            raise ModelError(f"{card.name}: {misfit(raw, len(batch), model)}")
+        rows.append(raw.reshape(len(batch), model.dimension))
     return np.concatenate(rows)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from facegap.types import AnyArray, Device
+from facegap.types import AnyArray, Device, Unmade
 
 MOST_HEADER_BYTES = 4 * 1024**2
 MOST_ARRAY_BYTES = 2**31  # of one output
@@ -160,18 +160,26 @@ class Place:
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def put(arrays: Sequence[AnyArray], room: memoryview | None, start: int = 0) -> tuple[list[Place], int]:
-    """Copy arrays into shared memory from `start` on, as far as they have room there; where each lies, and where they end."""
+def put(arrays: Sequence[AnyArray | Unmade], room: memoryview | None, start: int = 0) -> tuple[list[Place], int]:
+    """Write arrays into shared memory from `start` on, as far as they have room there; where each lies, and where they end."""
     places = []
     for array in arrays:
         begin = -(-start // ALIGNED) * ALIGNED
         fits = room is not None and begin + array.nbytes <= len(room)
         place = Place(array.dtype.str, array.shape, begin if fits else None)
         if fits and array.nbytes:
-            np.copyto(view(place, room), array)
+            write(array, view(place, room))
         start = begin + array.nbytes if fits else start
         places.append(place)
     return places, start
+
+
+def write(array: AnyArray | Unmade, out: AnyArray) -> None:
+    """An array at a place of its shape and type."""
+    if isinstance(array, Unmade):
+        array.write(out)
+    else:
+        np.copyto(out, array)
 
 
 def view(place: Place, room: memoryview | None) -> AnyArray:
@@ -181,11 +189,12 @@ def view(place: Place, room: memoryview | None) -> AnyArray:
     return flat.reshape(place.shape)
 
 
-def send_rest(connection: Connection, arrays: Sequence[AnyArray], places: Sequence[Place]) -> None:
+def send_rest(connection: Connection, arrays: Sequence[AnyArray | Unmade], places: Sequence[Place]) -> None:
     """Send the arrays that had no room in shared memory, after their header."""
     for array, place in zip(arrays, places, strict=True):
         if place.at is None:
-            connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            made = array.made() if isinstance(array, Unmade) else array
+            connection.send_bytes(np.ascontiguousarray(made).reshape(-1).view(np.uint8).data)
 
 
 def take(connection: Connection, places: Sequence[Place], room: memoryview | None, *, copy: bool) -> list[AnyArray]:

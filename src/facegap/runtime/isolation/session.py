@@ -26,7 +26,7 @@ from facegap.runtime.isolation import messages, walls
 from facegap.runtime.isolation.limits import memory_limit, resident_bytes, spent_seconds
 from facegap.runtime.isolation.messages import Description, Port, Words
 from facegap.runtime.isolation.pipes import pair, start
-from facegap.types import AnyArray, Device, Isolation
+from facegap.types import AnyArray, Device, Isolation, Unmade
 
 WORKER = "facegap.runtime.isolation.worker"
 ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is larger goes through the connection
@@ -168,7 +168,7 @@ class IsolatedSession:
         """Number of graph nodes by provider."""
         return self._description.nodes
 
-    def run(self, names: Sequence[str] | None, feed: Mapping[str, AnyArray]) -> list[AnyArray]:
+    def run(self, names: Sequence[str] | None, feed: Mapping[str, AnyArray | Unmade]) -> list[AnyArray]:
         """Outputs `names` of one batch; all that are arrays of numbers where None.
 
         Raises
@@ -234,7 +234,7 @@ class under_way:  # noqa: N801  (reads as a statement)
         raise self.process.said(self.doing) from error
 
 
-def asked(lane: Lane, names: Sequence[str], feed: Mapping[str, AnyArray], process: Process) -> list[AnyArray]:
+def asked(lane: Lane, names: Sequence[str], feed: Mapping[str, AnyArray | Unmade], process: Process) -> list[AnyArray]:
     """The outputs of one batch, checked and copied out of shared memory."""
     arrays = list(feed.values())
     places, _ = messages.put(arrays, lane.room)

@@ -1,0 +1,379 @@
+"""A model in a process of its own: the same numbers, and every way to do harm is an error that names the file."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facegap.errors import FacegapError, ModelError, ModelStoppedError
+from facegap.runtime.isolation import messages, session, walls
+from facegap.runtime.isolation.session import IsolatedSession
+from facegap.runtime.models import isolation_of, open_model, stop_model
+from fixtures import hostile_graphs as hostile
+from fixtures.campaigns import short_and_full
+
+PICTURES = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="walls of Linux")
+
+
+def opened(content: bytes, **words: Any) -> Any:
+    return open_model(content, **{"name": "toy", "file": "toy.onnx", "timeout_s": 60.0, **words})
+
+
+@pytest.fixture(scope="module")
+def mean() -> Iterator[Any]:
+    made = opened(hostile.sound(), at_once=3)
+    yield made
+    stop_model(made)
+
+
+def gone(pid: int, within_s: float = 10) -> bool:
+    """Whether a process ends soon; one that nobody waited for is gone too."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        try:
+            if "State:\tZ" in Path(f"/proc/{pid}/status").read_text("ascii"):
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+# ---- the same numbers ----
+
+
+def test_the_mean_of_a_picture_of_sevens_is_seven(mean: Any) -> None:
+    assert mean.run(["y"], {"x": np.full((1, 3, 64, 64), 7, np.float32)})[0].tolist() == [[7, 7, 7]]
+
+
+def test_ports_providers_and_bytes_are_those_of_a_session_in_this_process(mean: Any) -> None:
+    plain = opened(hostile.sound(), timeout_s=None)
+    for one, other in ((mean.get_inputs(), plain.get_inputs()), (mean.get_outputs(), plain.get_outputs())):
+        assert [(p.name, p.type, list(p.shape)) for p in one] == [(p.name, p.type, list(p.shape)) for p in other]
+    assert mean.get_providers() == plain.get_providers() == ["CPUExecutionProvider"]
+    assert mean.run(None, {"x": PICTURES})[0].tobytes() == plain.run(None, {"x": PICTURES})[0].tobytes()
+    assert not isolation_of(plain).isolated
+
+
+def test_several_threads_get_their_own_answers(mean: Any) -> None:
+    def ask(value: int) -> bool:
+        given = np.full((1 + value % 4, 3, 64, 64), value, np.float32)
+        return bool((mean.run(None, {"x": given})[0] == value).all())
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(100)))
+
+
+def test_a_batch_larger_than_the_shared_memory_goes_through_the_connection(
+    mean: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "ROOM_BYTES", 4096)
+    small = opened(hostile.sound())
+    assert small.run(None, {"x": PICTURES})[0].tobytes() == mean.run(None, {"x": PICTURES})[0].tobytes()
+    stop_model(small)
+
+
+def test_where_there_is_no_shared_memory_everything_goes_through_the_connection(
+    mean: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "shared_memory", lambda size: None)
+    piped = opened(hostile.sound())
+    assert piped.run(None, {"x": PICTURES})[0].tobytes() == mean.run(None, {"x": PICTURES})[0].tobytes()
+    stop_model(piped)
+
+
+def test_an_input_that_the_graph_refuses_is_an_error_and_the_next_batch_is_answered(mean: Any) -> None:
+    with pytest.raises(ModelError, match=r"toy: the model fails on input of shape \(1, 1, 64, 64\)"):
+        mean.run(None, {"x": PICTURES[:1, :1]})
+    assert mean.run(None, {"x": PICTURES})[0].shape == (3, 3)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["yunet_2023mar", "face_reid_0095", "mobileface_v2", "faceapi_age_gender"])
+def test_real_models_give_the_same_bytes_behind_walls(test_data: Path, name: str) -> None:
+    content = (test_data / "models" / f"{name}.onnx").read_bytes()
+    isolated, plain = (opened(content, timeout_s=timeout) for timeout in (120.0, None))
+    (port,) = plain.get_inputs()
+    shape = [2 if k == 0 and not isinstance(side, int) else side for k, side in enumerate(port.shape)]
+    given = {port.name: np.random.default_rng(1).random([int(side) for side in shape]).astype(np.float32) * 255}
+    names = [output.name for output in plain.get_outputs()]
+    one, other = (ready.run(names, given) for ready in (isolated, plain))
+    assert [(a.dtype, a.shape, a.tobytes()) for a in one] == [(b.dtype, b.shape, b.tobytes()) for b in other]
+    assert isolated.nodes == {"CPUExecutionProvider": sum(isolated.nodes.values())}
+    stop_model(isolated)
+
+
+# ---- walls ----
+
+
+@LINUX
+def test_the_walls_that_stand_are_listed(mean: Any) -> None:
+    said = isolation_of(mean)
+    assert {walls.OWN_PROCESS, walls.DEADLINE, walls.EMPTY_FOLDER, walls.OPEN_FILES, walls.ADDRESS_SPACE} <= set(
+        said.walls
+    )
+    assert set(said.walls) | set(said.absent) == set(walls.ALL_WALLS)
+    assert not set(said.walls) & set(said.absent)
+    assert said.memory_bytes >= 1024**3
+
+
+@LINUX
+def test_the_process_knows_no_key_of_a_service_and_stands_in_an_empty_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VENDOR_KEY", "very secret")
+    made = opened(hostile.sound())
+    pid = made._process.popen.pid
+    assert b"very secret" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert list(Path(f"/proc/{pid}/cwd").resolve().iterdir()) == []
+    folder = made._process.folder
+    stop_model(made)
+    assert not folder.exists()
+
+
+TRIES = """
+import os, resource, socket, sys, threading
+from facegap.runtime.isolation import walls, worker
+worker.warm_up()
+kept = os.open(os.devnull, os.O_WRONLY)
+print(sorted(walls.put_up(2**31)))
+def tried(what, *given):
+    try:
+        what(*given)
+    except (OSError, MemoryError, ValueError) as error:
+        return type(error).__name__
+    return "worked"
+print([tried(open, "/etc/passwd"), tried(open, "new", "w"), tried(socket.socket), tried(os.fork), tried(bytearray, 2**33)])
+print([tried(os.unlink, "x"), tried(os.mkdir, "y"), tried(os.rename, "a", "b"), tried(os.chmod, "/tmp", 0)])
+print(tried(resource.setrlimit, resource.RLIMIT_NOFILE, (64, 64)), os.write(kept, b"x"))
+thread = threading.Thread(target=lambda: print("a thread", tried(open, "/etc/passwd"))); thread.start(); thread.join()
+"""
+
+
+@LINUX
+def test_behind_the_walls_nothing_opens_nothing_is_made_and_nothing_starts(tmp_path: Path) -> None:
+    pytest.importorskip("pyseccomp")
+    done = subprocess.run([sys.executable, "-c", TRIES], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == str(sorted((walls.ADDRESS_SPACE, walls.OPEN_FILES, walls.SYSTEM_CALLS)))
+    assert lines[1] == "['PermissionError', 'PermissionError', 'PermissionError', 'PermissionError', 'MemoryError']"
+    assert lines[2] == str(["PermissionError"] * 4)
+    assert lines[3] in ("PermissionError 1", "ValueError 1")
+    assert lines[4] == "a thread PermissionError"
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- harm ----
+
+
+def test_a_loop_that_never_ends_is_an_error_that_names_the_file_and_the_option() -> None:
+    endless = opened(hostile.endless(), timeout_s=2.0)
+    for _ in range(2):  # the second at once
+        with pytest.raises(
+            ModelStoppedError, match=r"toy: the model toy\.onnx gave no answer within 2 s on input .*--model-timeout"
+        ):
+            endless.run(None, {"x": PICTURES})
+    assert endless._process.popen.poll() == -signal.SIGKILL
+
+
+@LINUX
+def test_a_crash_is_an_error_that_names_the_signal_for_every_thread() -> None:
+    endless = opened(hostile.endless(), at_once=2)
+    threading.Timer(1.0, os.kill, (endless._process.popen.pid, signal.SIGSEGV)).start()
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(endless.run, None, {"x": PICTURES}) for _ in range(2)]
+    for task in tasks:
+        with pytest.raises(
+            ModelStoppedError, match=r"toy: the model toy\.onnx crashed \(SIGSEGV\) on input of shape .*; the file"
+        ):
+            task.result()
+
+
+@LINUX
+@pytest.mark.parametrize("size", [2**33, 2**40])
+def test_an_output_beyond_the_memory_limit_is_an_error_and_not_the_end_of_the_machine(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "memory_limit", lambda *given, **words: 2**30)
+    with pytest.raises(ModelError, match=r"may take 1\.0 GiB: lower --batch|crashed|the model fails|cannot open"):
+        opened(hostile.terabytes(size)).run(None, {"x": PICTURES})
+
+
+@LINUX
+def test_a_process_that_is_killed_from_outside_says_so(graphs: Any) -> None:
+    made = opened(graphs.mean_of_channels())
+    os.kill(made._process.popen.pid, signal.SIGKILL)
+    with pytest.raises(
+        ModelStoppedError, match=r"was killed from outside \(SIGKILL\).*; systems do so where memory runs out"
+    ):
+        made.run(None, {"input": np.zeros((1, 3, 16, 16), np.float32)})
+
+
+def test_a_session_that_nobody_holds_any_more_takes_its_process_with_it() -> None:
+    made = opened(hostile.sound())
+    pid = made._process.popen.pid
+    del made
+    gc.collect()
+    assert gone(pid)
+
+
+def test_an_error_while_opening_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    real = session.start
+
+    def counted(*given: Any, **words: Any) -> Any:
+        process = real(*given, **words)
+        begun.append(process.pid)
+        return process
+
+    monkeypatch.setattr(session, "start", counted)
+    with pytest.raises(ModelError, match="toy: onnxruntime cannot open this file"):
+        opened(hostile.model([hostile_node()]))
+    assert len(begun) == 1 and gone(begun[0])
+
+
+def hostile_node() -> Any:
+    from onnx import helper
+
+    return helper.make_node("NoSuchOperator", ["x"], ["y"])
+
+
+ORPHAN = """
+import sys, time, threading
+import numpy as np
+from fixtures import hostile_graphs
+from facegap.runtime.models import open_model
+made = open_model(hostile_graphs.endless(), name="toy", timeout_s=600.0)
+threading.Thread(target=made.run, args=(None, {"x": np.zeros((1, 3, 64, 64), np.float32)}), daemon=True).start()
+time.sleep(0.5)
+print(made._process.popen.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_the_audit_that_started_it_however_it_ends(how: signal.Signals) -> None:
+    tests = str(Path(__file__).parents[2])
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True, env=env) as audit:
+        assert audit.stdout is not None
+        pid = int(audit.stdout.readline())
+        assert not gone(pid, 0.2)
+        audit.send_signal(how)
+        audit.wait(30)
+        assert gone(pid)
+
+
+# ---- a process that lies ----
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"arrays": []}, "another number of arrays"),
+        ({"arrays": [["<f4", [1], 2**40]]}, "beyond its bounds"),
+        ({"arrays": [["<f4", [2**30, 2**30], None]]}, "beyond its bounds"),
+        ({"arrays": [["<f4", [-1], 0]]}, "no known type or shape"),
+        ({"arrays": [["|O8", [1], 0]]}, "no known type or shape"),
+        ({"arrays": [["<f4", [1] * 99, 0]]}, "no known type or shape"),
+        ({"arrays": [["<f4", [1], True]]}, "beyond its bounds"),
+        ({"arrays": [["<f4", [1], 3]]}, "beyond its bounds"),
+        ({"arrays": 7}, "another number of arrays"),
+        ({}, "another number of arrays"),
+    ],
+)
+def test_what_the_process_says_of_its_arrays_is_held_to_the_shared_memory(answer: dict[str, Any], words: str) -> None:
+    with pytest.raises(messages.Untrue, match=words):
+        messages.places_of(answer, "arrays", 1, 4096)
+
+
+@pytest.mark.parametrize("said", [b"", b"[]", b"\xff", b"{" * 5000, b'{"inputs": [[1, 2]]}', b'{"inputs": {}}'])
+def test_a_header_that_is_none_is_not_believed(said: bytes) -> None:
+    mine, theirs = session.pair()
+    theirs.send_bytes(said)
+    with pytest.raises(messages.Untrue):
+        messages.description_of(messages.receive(mine))
+
+
+def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = opened(hostile.sound())
+    monkeypatch.setattr(messages, "receive", lambda connection: {"arrays": [["<f4", [9], 2**39]]})
+    with pytest.raises(
+        ModelStoppedError, match=r"toy\.onnx gave an array beyond its bounds on input .*not to be trusted"
+    ):
+        made.run(None, {"x": PICTURES})
+    assert made._process.popen.poll() is not None
+
+
+def test_pickles_are_never_read() -> None:
+    source = Path(session.__file__).parent
+    text = "".join(path.read_text("utf-8") for path in source.glob("*.py"))
+    assert "pickle" not in text.replace("unpickled", "") and ".recv()" not in text
+
+
+# ---- everything at once ----
+
+
+@short_and_full("count", 60, 400)
+def test_of_hostile_graphs_none_ends_in_a_traceback_a_hang_or_a_file_that_was_read(tmp_path: Path, count: int) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(hostile.SECRET)
+    paths = [str(secret), "secret.bin", "../" * 12 + str(secret).lstrip("/")]
+    ends: dict[str, int] = {}
+    for name, content in hostile.hostile_graphs(7, count, paths):
+        end = "answered"
+        made = None
+        started = time.monotonic()
+        try:
+            made = opened(content, timeout_s=5.0)
+            feed = {port.name: PICTURES[:1] for port in made.get_inputs()}
+            for values in made.run(None, feed):
+                assert hostile.SECRET[:6] not in values.astype(np.uint8, casting="unsafe").tobytes(), name
+        except FacegapError as error:
+            end = type(error).__name__
+            assert str(error).startswith("toy"), name
+        finally:
+            if made is not None:
+                stop_model(made)
+        ends[end] = ends.get(end, 0) + 1
+        assert time.monotonic() - started < 120, name
+    print(json.dumps(ends))
+    assert sum(ends.values()) == count
+    assert ends.get("ModelError", 0) > count / 4
+
+
+@pytest.mark.real
+def test_the_graphs_of_the_campaign_end_in_one_error(test_data: Path) -> None:
+    folder = test_data / "cases" / "security"
+    words = {
+        "leaky": "keeps weights in further files",
+        "fn_billion_laughs": "536,870,912 operators with its functions written out",
+        "loop_endless": "gave no answer within 3 s",
+        "in_scalar": r"input\.layout: the graph's input 'x' is declared without axes",
+        "out_sequence": "no output of numbers",
+        "out_none": "no output of numbers",
+        "out_bf16": "bfloat16",
+    }
+    for name, said in words.items():
+        content = (folder / f"{name}.onnx").read_bytes()
+        with pytest.raises(ModelError, match=f"^{name}: .*{said}"):
+            opened(content, name=name, timeout_s=3.0).run(None, {"x": PICTURES[:1]})
+
+
+def test_a_session_is_recognised() -> None:
+    assert isolation_of(None).isolated is False
+    assert issubclass(IsolatedSession, object)
