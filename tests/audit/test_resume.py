@@ -8,14 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from facegap.audit.run import recheck
 from fixtures.campaigns import short_and_full
+from fixtures.interrupted import drawn_people, tables
 from fixtures.settings import asked
-
-IMAGES = 64
 
 # One process loads every module once and forks the audits, so that an attempt costs no start-up. It kills each at a
 # random moment within the time that an unbroken one takes, one in each part of that time in any order, and begins a new
@@ -82,29 +78,6 @@ while len(stages) < kills or stage(os.path.join(folder, f"run{folders - 1}")) !=
     attempts += 1
 print(json.dumps({"folders": folders, "took_s": took_s, "stages": stages}))
 """
-
-
-def drawn_people(folder: Path, draw: Any) -> Path:
-    """A manifest of IMAGES drawn people; some without a face, with two, or without a template."""
-    rng = np.random.default_rng(3)
-    lines = ["image,subject,gender,age"]
-    for k in range(IMAGES):
-        green, red = (rng.integers(0, 120, 2) if k % 13 else np.zeros(2)).tolist()
-        faces: list[int] = [] if k % 17 == 0 else [0] if k % 11 else [0, 3]
-        cv2.imwrite(str(folder / f"{k}.png"), draw(green=2 * green, red=red, quadrants=faces))
-        lines.append(f"{k}.png,person {k // 2},{'mf'[k % 2]},{k % 90}")
-    (folder / "people.csv").write_text("\n".join(lines) + "\n")
-    return folder / "people.csv"
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    """Everything in a run folder that does not tell the time."""
-    timed = {"run.json", "SHA256SUMS", ".lock"}
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name not in timed
-    }
 
 
 @short_and_full("kills", 5, 200)

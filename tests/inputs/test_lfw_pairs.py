@@ -22,7 +22,7 @@ def listed(folder: Path, content: str) -> Path:
 def test_pairs_of_every_fold_name_the_files_of_lfw(tmp_path: Path) -> None:
     path = listed(tmp_path, TWO_FOLDS)
     assert is_lfw(path)
-    assert [(pair.line, *pair.stems) for pair in read_lfw(path)] == [
+    assert [(pair.line, *pair.stems) for pair in read_lfw(path)[0]] == [
         (2, "Ann_Lee_0001", "Ann_Lee_0004"),
         (3, "Ann_Lee_0002", "Bo_Ek_0001"),
         (4, "Bo_Ek_0001", "Bo_Ek_0002"),
@@ -33,7 +33,7 @@ def test_pairs_of_every_fold_name_the_files_of_lfw(tmp_path: Path) -> None:
 def test_the_development_lists_have_one_number_in_their_first_line(tmp_path: Path) -> None:
     path = listed(tmp_path, "1\nAnn\t1\t2\nAnn\t1\tBo\t1\n")
     assert is_lfw(path)
-    assert len(read_lfw(path)) == 2
+    assert len(read_lfw(path)[0]) == 2
 
 
 @pytest.mark.parametrize(

@@ -42,11 +42,6 @@ def test_every_call_and_every_process_writes_the_same_bytes(svg: str) -> None:
     assert done.stdout.split()[1] in here
 
 
-def test_the_library_alone_does_not(svg: str) -> None:
-    """Where this fails, the library writes stable files by itself, and pdf.py can go."""
-    assert len({vl_convert.svg_to_pdf(svg) for _ in range(12)}) > 1
-
-
 def words(data: bytes) -> list[bytes]:
     """What the streams of a document hold, names of fonts left aside, whatever their order."""
     objects, _ = parsed(data)

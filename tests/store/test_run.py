@@ -346,6 +346,25 @@ def test_joined_embeddings_are_the_bytes_that_numpy_writes(tmp_path: Path) -> No
     assert (tmp_path / "embeddings.npy").read_bytes() == store.npy_bytes(EMBEDDINGS)
 
 
+# ---- walking a folder ----
+
+
+def test_folders_inside_each_other_without_end_are_one_error(finished: Path) -> None:
+    place = os.open(finished, os.O_RDONLY)
+    for _ in range(1300):  # deeper than any path can name, and than Python recurses
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    for reading in (store.broken_hashes, store.read_run, store.hashed_files, store.read_any_record):
+        with pytest.raises(RunError, match="run/d/d/d: folders inside each other deeper than any run; remove them"):
+            reading(finished)
+    with pytest.raises(RunError, match="deeper than any run"), store.open_folder(finished, resume=True):
+        pass
+    subprocess.run(["rm", "-rf", str(finished / "d")], check=True)  # pytest's own removal would recurse
+
+
 # ---- SHA256SUMS ----
 
 

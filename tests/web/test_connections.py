@@ -186,11 +186,11 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def test_the_page_is_served_by_the_given_certificate(authority: trustme.CA, files: Certificate) -> None:
-    with served(files) as port, connected(port) as plain:
-        with trusting(authority).wrap_socket(plain, server_hostname="localhost") as one:
-            one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            assert b"".join(iter(lambda: one.recv(4096), b"")).endswith(BODY)
-            assert one.version() in ("TLSv1.2", "TLSv1.3")
+    context = trusting(authority)
+    with served(files) as port, context.wrap_socket(connected(port), server_hostname="localhost") as one:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert b"".join(iter(lambda: one.recv(4096), b"")).endswith(BODY)
+        assert one.version() in ("TLSv1.2", "TLSv1.3")
 
 
 def test_half_a_handshake_ends_and_plain_http_is_not_answered(
@@ -217,7 +217,7 @@ def test_a_certificate_that_is_none_is_an_error_that_names_both_options(files: C
         lambda: certificate_of(files.chain, None),
     ]
     for one in wrong:
-        with pytest.raises(FacegapError, match="--tls-cert.*--tls-key"):
+        with pytest.raises(FacegapError, match=r"--tls-cert.*--tls-key"):
             one()
 
 

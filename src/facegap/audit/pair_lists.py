@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -99,7 +98,7 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
     """
     stems = manifest["image"].map(lambda image: PurePosixPath(image).stem)
     again = stems[stems.duplicated()]
-    pairs = read_lfw(path)
+    pairs, sha256 = read_lfw(path)
     asked = {stem for pair in pairs for stem in pair.stems}
     torn = next((stem for stem in again if stem in asked), None)
     if torn is not None:
@@ -111,7 +110,6 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
         pd.Series([named.get(pair.stems[side], f"{pair.stems[side]}.jpg") for pair in pairs], dtype=object)
         for side in (0, 1)
     )
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return Listed(left, right, "line", [pair.line for pair in pairs], sha256)
 
 

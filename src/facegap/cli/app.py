@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 done and something does not agree (recheck), 2 an error th
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,14 @@ from facegap.errors import FacegapError
 RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "selfcheck")
 UNFINISHED = ("demo",)
 RUNNING_MODELS = ("audit", "doctor", "card", "demo")
+SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback
+    errno.EMFILE: "too few files may be open; raise the limit with: ulimit -n 1024",
+    errno.ENFILE: "the machine has too many files open; close other programs",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.ENOMEM: "close other programs, or use a machine with more memory",
+    errno.EAGAIN: "too few processes or threads may be started; raise the limit with: ulimit -u",
+}
 REGISTERED: list[str] = []  # names of commands, in the order of the help
 
 
@@ -103,3 +112,12 @@ def main() -> Any:
         sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
         sys.exit(0)
+    except MemoryError:
+        print_error("facegap: not enough memory; use a machine with more, fewer --workers, or a smaller manifest")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in SHORT:
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        print_error(f"facegap: {error.strerror}{place}; {SHORT[error.errno]}")
+        sys.exit(2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -35,16 +36,16 @@ from facegap.explore.view import (
 from facegap.report.page import breakable
 from facegap.report.sections import PageTable
 from facegap.report.text import clean, score
-from facegap.store.run import Run, csv_bytes
+from facegap.store.run import Run, csv_bytes, fitting_together
 from facegap.web.render import Renderer
 from facegap.web.security import Guard, Sessions, host_names
 
 STATIC = {"explore.css": "text/css", "explore.js": "text/javascript"}
 
 
-def create_app(run: Run, *, key: str, port: int, include_ids: bool) -> ASGIApp:
+def create_app(run: Run, *, key: str, port: int, include_ids: bool, folder: Path = Path("the run")) -> ASGIApp:
     """The page, behind the guard. key : what the visitor must bring once; port : names the cookie."""
-    pages = Pages(run, key=key, port=port, include_ids=include_ids)
+    pages = Pages(run, key=key, port=port, include_ids=include_ids, folder=folder)
     routes = [
         Route("/", pages.show, methods=["GET"]),
         Route("/export.csv", pages.export, methods=["GET"]),
@@ -57,8 +58,8 @@ def create_app(run: Run, *, key: str, port: int, include_ids: bool) -> ASGIApp:
 class Pages:
     """The handlers of one run."""
 
-    def __init__(self, run: Run, *, key: str, port: int, include_ids: bool) -> None:
-        self.view, self.include_ids = explored(run), include_ids
+    def __init__(self, run: Run, *, key: str, port: int, include_ids: bool, folder: Path) -> None:
+        self.view, self.include_ids, self.folder = explored(run), include_ids, folder
         self.sessions = Sessions(secrets.token_bytes(32), key)
         self.cookie_name = f"facegap_explore_{port}"
         self.render = Renderer("facegap.explore")
@@ -70,11 +71,12 @@ class Pages:
         if (refusal := self.refusal(request)) is not None:
             return refusal
         try:
-            asked = asked_of(dict(request.query_params), self.view)
-            values = await run_in_threadpool(self.values, asked)
+            with fitting_together(self.folder):
+                asked = asked_of(dict(request.query_params), self.view)
+                values = await run_in_threadpool(self.values, asked)
+                return HTMLResponse(self.render("explore.html", values))
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
-        return HTMLResponse(self.render("explore.html", values))
 
     async def export(self, request: Request) -> Response:
         """One table of a view as CSV; text that a spreadsheet would run is made harmless."""
@@ -84,8 +86,9 @@ class Pages:
         try:
             if name not in TABLES or (name != "failures" and name not in shown_tables(self.view)):
                 raise FacegapError(f"there is no table {clean(name)!r} here")
-            asked = asked_of(dict(request.query_params), self.view)
-            frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
+            with fitting_together(self.folder):
+                asked = asked_of(dict(request.query_params), self.view)
+                frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
         headers = {"content-disposition": f'attachment; filename="facegap-{name}.csv"'}

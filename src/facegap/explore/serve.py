@@ -39,6 +39,6 @@ def explore(folder: Path, *, port: int, include_ids: bool, announce: Callable[[S
     with listening:
         bound, key = int(listening.getsockname()[1]), secrets.token_urlsafe(24)
         with fitting_together(folder):
-            app = create_app(run, key=key, port=bound, include_ids=include_ids)
+            app = create_app(run, key=key, port=bound, include_ids=include_ids, folder=folder)
         announce(Started(f"{address(HOST, bound)}?key={key}", len(run.manifest)))
         serve(app, listening)

@@ -7,12 +7,14 @@ Ann_Lee/Ann_Lee_0004.jpg. Source: README of Huang, Ramesh, Berg and Learned-Mill
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from facegap.errors import TableError
+from facegap.store.opened import TooLargeError, opened, read_file
 
 MOST_PAIRS = 10_000_000
 MOST_FOLDS = 1_000
@@ -44,11 +46,9 @@ def picture_stem(person: str, number: int) -> str:
 def is_lfw(path: Path) -> bool:
     """Whether a file begins as these lists do: one or two whole numbers, then a line of one person with two pictures."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe may never end
-            return False
-        with path.open("rb") as file:
+        with opened(path) as file:
             head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
-    except OSError:
+    except (OSError, ValueError):
         return False
     # not splitlines, which ends a line at a form feed too
     lines = [line.split() for line in LINE_END.split(head, maxsplit=2)[:2]]
@@ -65,16 +65,20 @@ def is_lfw(path: Path) -> bool:
     )
 
 
-def read_lfw(path: Path) -> list[LfwPair]:
-    """All pairs of a list, in its order; how many there must be of either kind is held to the first line.
+def read_lfw(path: Path) -> tuple[list[LfwPair], str]:
+    """All pairs of a list, in its order, and the sha256 of the file; how many of either kind there must be says its first line.
 
     Raises
     ------
     TableError : a malformed line, or another number of pairs than the first line says, naming the line
     """
-    if path.stat().st_size > MAX_BYTES:
-        raise TableError(f"{path.name}: LFW's list of pairs is larger than {MAX_BYTES:,} bytes")
-    with path.open(encoding="utf-8", errors="replace") as file:
+    try:
+        content = read_file(path, MAX_BYTES)
+    except TooLargeError:
+        raise TableError(f"{path.name}: LFW's list of pairs is larger than {MAX_BYTES:,} bytes") from None
+    except OSError as error:
+        raise TableError(f"{path.name}: {error.strerror or error}; make the list of pairs readable") from error
+    with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="replace") as file:
         header = next(file).split()
         folds, each = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
         if not (1 <= folds <= MOST_FOLDS and each >= 1 and 2 * folds * each <= MOST_PAIRS):
@@ -95,7 +99,7 @@ def read_lfw(path: Path) -> list[LfwPair]:
                 f"{path.name} line {pair.line}: a pair of {'one person' if genuine else 'two people'} is due here by line 1 "
                 f"({each} of each kind in turn)"
             )
-    return found
+    return found, hashlib.sha256(content).hexdigest()
 
 
 def pair_of(name: str, line: int, cells: list[str]) -> LfwPair:

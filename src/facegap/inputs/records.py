@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.spelling import tidy
+from facegap.store.opened import NotRegularError, TooLargeError, read_file
+from facegap.store.room import CELL_BYTES, require_room
+from facegap.store.tables import require_footer_fits
 
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
@@ -73,18 +75,17 @@ def read_records(path: Path) -> Records:
 def _content(path: Path) -> bytes:
     """The bytes of the file; TableError where it is missing, no file, unreadable, empty or beyond MAX_FILE_BYTES."""
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`")
-        if not stat.S_ISREG(status.st_mode):  # a pipe or device may never end
-            raise TableError(f"{path} is no regular file; save the table to one")
-        if status.st_size > MAX_FILE_BYTES:
-            raise TableError(f"{path.name}: {status.st_size:,} bytes are more than {MAX_FILE_BYTES:,}; split the table")
-        content = path.read_bytes()
+        content = read_file(path, MAX_FILE_BYTES)
+    except NotRegularError:
+        if path.is_dir():
+            raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`") from None
+        raise TableError(f"{path} is no regular file; save the table to one") from None
+    except TooLargeError as error:
+        raise TableError(f"{path.name}: {error.size:,} bytes are more than {error.most:,}; split the table") from None
     except FileNotFoundError:
         raise TableError(f"{path}: no such file; pass the path of a CSV or parquet table") from None
-    except OSError as error:
-        raise TableError(f"{path}: {error.strerror or error}; make the file readable") from error
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}; make the file readable") from error
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
         raise TableError(f"{path.name} line 1: the file is empty; it needs a header with the column image")
     return content
@@ -125,6 +126,7 @@ def _line_of(content: bytes, position: int) -> int:
 
 def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
     """Cells and starting lines of the records below the header."""
+    _require_csv_fits(text, name)
     records = _csv_records(text, name)
     first = next(records, None)
     if first is None:
@@ -142,6 +144,17 @@ def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
         rows.append(cells)
     columns = zip(*rows, strict=True) if rows else [() for _ in names]
     return pd.DataFrame({key: pd.Series(cells, dtype="str") for key, cells in zip(names, columns, strict=True)}), lines
+
+
+def _require_csv_fits(text: str, name: str) -> None:
+    """Raise TableError where a CSV could have more cells than any table here, or than there is memory for."""
+    lines = text.count("\n") + text.count("\r")
+    cells = text.count(",") + lines
+    what = f"{name}: some {cells:,} cells in {lines:,} lines"
+    cure = "keep the rows and columns that are needed"
+    if cells > MAX_CELLS:
+        raise TableError(f"{what}, more than {MAX_CELLS:,}; {cure}")
+    require_room(cells * CELL_BYTES + 2 * len(text), what, TableError, cure)
 
 
 def _csv_records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -231,6 +244,7 @@ def _check_size(stated: Any, name: str) -> None:
     if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES or stated.num_columns > MAX_COLUMNS:
         said = f"{stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
         raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
+    require_footer_fits(stated, name, TableError, "keep the rows and columns that are needed")
 
 
 SIGNIFICAND_BITS = {
@@ -275,4 +289,7 @@ def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
         if len(text) > MAX_CELL_CHARACTERS:
             raise TableError(f"{where}, record {record}: a cell of {len(text):,} characters, too many; shorten it")
         texts.append(text)
+    letters = sum(map(len, texts))
+    what = f"{where}: {letters:,} letters in {len(texts):,} cells"
+    require_room(4 * letters, what, TableError, "shorten the cells, or keep the rows that are needed")
     return pd.Series(texts, dtype="str")

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from facegap.errors import FacegapError, TableError
+from facegap.store.opened import opened
 
 LONGEST_SHOWN = 80  # characters of a wrong value in a message
 NOT_TABLES = "not_tables"
@@ -75,10 +76,10 @@ def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
     TableError : not readable, more than `max_bytes` bytes, not UTF-8, or not TOML (names the line)
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             content = file.read(max_bytes + 1)
-    except OSError as error:
-        raise TableError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > max_bytes:
         raise TableError(f"{path}: more than {max_bytes:,} bytes, which no such file needs")
     try:

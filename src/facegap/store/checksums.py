@@ -6,8 +6,10 @@ import hashlib
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.store.files import is_scratch, require_own_files, sha256
+from facegap.store.files import entries_below, is_scratch, require_own_files, sha256
+from facegap.store.opened import read_file
 
+MAX_SUMS_BYTES = 256 * 2**20  # of a million answers of a service
 PARTS, SUMS, THRESHOLD_SET = "parts", "SHA256SUMS", "threshold_set"
 SIGNATURE = "SHA256SUMS.sig"  # of SHA256SUMS, so that it is not covered by it
 PAGE = "report.html"  # states the root hash, so that the root hash leaves it out
@@ -49,7 +51,7 @@ def hashed_files(folder: Path) -> list[Path]:
     """Files that SHA256SUMS covers, sorted: all but itself, its signature, the lock and what is only there while running."""
     return sorted(
         path
-        for path in folder.rglob("*")
+        for path in entries_below(folder)
         if path.is_file()
         and path not in (folder / SUMS, folder / SIGNATURE)
         and not any(place / PARTS in path.parents for place in (folder, folder / THRESHOLD_SET))
@@ -85,7 +87,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     if not is_whole(folder):
         raise RunError(f"{folder}: no {SUMS}, so this is no finished run; finish it with --resume")
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = read_file(folder / SUMS, MAX_SUMS_BYTES, follow=False).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise RunError(f"{folder / SUMS}: cannot be read: {error}") from error
     if not lines or any(len(line) < 67 or line[64:66] != "  " for line in lines):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import RunError
 from facegap.store.arrays import header_of
+from facegap.store.opened import opened
 from facegap.store.room import require_room
 from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sorted_by_rows, sorted_by_score
 
@@ -52,6 +53,8 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     ------
     RunError : no such file, another format, or numbers that contradict each other (a damaged or edited file)
     """
+    if isinstance(file, Path):
+        return scores_of_path(file)
     name = getattr(file, "name", file)
     try:
         with np.load(file, allow_pickle=False) as stored:
@@ -66,6 +69,16 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     if fault:
         raise RunError(f"{name}: {fault}; the file is damaged or was edited")
     return counts_of(arrays)
+
+
+def scores_of_path(path: Path) -> ScoreCounts:
+    """Read the file at a path, opened once."""
+    try:
+        with opened(path) as file:
+            return scores_from_npz(cast(BinaryIO, file))
+    except OSError as error:
+        said = error.strerror or error
+        raise RunError(f"{path}: not readable as score counts ({said}); write it again from the run") from error
 
 
 def require_fits(archive: zipfile.ZipFile, name: object) -> None:

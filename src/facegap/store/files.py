@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,8 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import RunError
+from facegap.store.opened import opened
 
 LOCK = ".lock"
+MOST_LEVELS = 8  # folders of a run inside each other are two
 FORMULA_STARTS = (
     "=",
     "+",
@@ -35,15 +38,42 @@ FORMULA_STARTS = (
 )  # the last four: full width
 
 
+_SIGNS = r"=+@\-" + "\uff1d\uff0b\uff0d\uff20"
+_FIRST, _FIRST_MARKED = (re.compile(rf"\A([ \"']*){mark}(?=[{_SIGNS}\t\r\n])") for mark in ("", "'"))
+_INNER, _INNER_MARKED = (re.compile(rf"([;|\t\r\n][ \"']*){mark}(?=[{_SIGNS}])") for mark in ("", "'"))
+
+
 def require_own_files(folder: Path) -> None:
     """Raise RunError for a link, pipe or device in a run folder, which somebody else may have packed.
 
     What is written through a link lands elsewhere, what is removed through one is somebody's, and a pipe never ends.
     """
-    for path in folder.rglob("*"):
+    for path in entries_below(folder):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
+
+
+def entries_below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and the folders in it, no link followed.
+
+    Raises
+    ------
+    RunError : folders inside each other to a depth that no run has; a folder that cannot be listed
+    """
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > MOST_LEVELS:
+            shown = Path(*place.relative_to(folder).parts[:3])
+            raise RunError(f"{folder / shown}: folders inside each other deeper than any run; remove them")
+        try:
+            with os.scandir(place) as found:
+                entries = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in found]
+        except OSError as error:
+            raise RunError(f"{place}: cannot be listed ({error.strerror or error})") from error
+        waiting += [(path, depth + 1) for path, is_folder in entries if is_folder]
+        yield from (path for path, _ in entries)
 
 
 def require_text_name(folder: Path) -> None:
@@ -137,14 +167,26 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def harmless(value: Any) -> Any:
-    """Text that begins like a formula, after any apostrophes, with one more before it; every other value as it is."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip("'").startswith(FORMULA_STARTS) else value
+    """Text with an apostrophe before every sign at which a spreadsheet would begin a formula; every other value as it is.
+
+    A spreadsheet may split a line at semicolons, tabs or bars instead of commas, and knows then of no quotes that begin inside
+    a cell: so what follows one of these, or a line end, counts as the beginning of a cell as well.
+
+    Examples
+    --------
+    >>> harmless("=1+1"), harmless("a;=HYPERLINK()"), harmless("a=b")
+    ("'=1+1", "a;'=HYPERLINK()", 'a=b')
+    """
+    if not isinstance(value, str):
+        return value
+    return _INNER.sub(r"\1'", _FIRST.sub(r"\1'", value))
 
 
 def as_it_was(value: Any) -> Any:
     """What `harmless` was given."""
-    marked = isinstance(value, str) and value.startswith("'") and value.lstrip("'").startswith(FORMULA_STARTS)
-    return value[1:] if marked else value
+    if not isinstance(value, str):
+        return value
+    return _FIRST_MARKED.sub(r"\1", _INNER_MARKED.sub(r"\1", value))
 
 
 def npy_bytes(array: NDArray[np.float32]) -> bytes:
@@ -156,5 +198,5 @@ def npy_bytes(array: NDArray[np.float32]) -> bytes:
 
 def sha256(path: Path) -> str:
     """Hash of a file, in hex."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

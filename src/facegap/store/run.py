@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -51,8 +52,10 @@ from facegap.store.files import (
     writing,
 )
 from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
+from facegap.store.opened import TooLargeError, read_file
 from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
 from facegap.store.record import BegunRecord, RunRecord, parse_record
+from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
 from facegap.tables import GAPS, LABELS, RATES, check
 
@@ -145,6 +148,7 @@ NUMERIC_COLUMNS = frozenset(
     "chance_extreme",
 }
 MAX_RECORD_BYTES = 64 * 2**20
+MAX_TABLE_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -337,9 +341,12 @@ def read_any_record(folder: Path) -> RunRecord | BegunRecord:
     """
     require_own_files(folder)
     try:
-        if (folder / RECORD).stat().st_size > MAX_RECORD_BYTES:
-            raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has")
-        text = (folder / RECORD).read_text(encoding="utf-8")
+        content = read_file(folder / RECORD, MAX_RECORD_BYTES, follow=False)
+        what = f"{folder / RECORD}: {len(content):,} bytes of JSON"
+        require_room(JSON_EXPANSION * len(content), what, RunError, "no record of a run is as large")
+        text = content.decode("utf-8")
+    except TooLargeError as error:
+        raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has") from error
     except (OSError, ValueError) as error:
         raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
     return parse_record(text, folder / RECORD)
@@ -388,7 +395,11 @@ def read_csv(path: Path) -> pd.DataFrame:
     """A result table; an empty frame where the run has none. Only numbers may be empty, which makes them NaN."""
     if not path.is_file():
         return pd.DataFrame()
-    frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})
+    content = read_file(path, MAX_TABLE_BYTES, follow=False)
+    cells = content.count(b",") + content.count(b"\n")
+    what = f"{path.name}: {len(content):,} bytes with some {cells:,} cells"
+    require_room(cells * CELL_BYTES + 2 * len(content), what, RunError, "no result table is as large")
+    frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})
     frame.columns = pd.Index([as_it_was(name) for name in frame.columns])
     for name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]):

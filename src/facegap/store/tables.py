@@ -49,7 +49,7 @@ def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str
     footer = pq.ParquetFile(file)
     schema = footer.schema
     leaves = [schema.column(k) for k in range(len(schema))]
-    if len(leaves) != len(footer.schema_arrow):
+    if any(pa.types.is_nested(field.type) for field in footer.schema_arrow):
         raise error(f"{name}: columns inside columns, which no table here has; {cure}")
     require_footer_fits(footer.metadata, name, error, cure)
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]

@@ -8,9 +8,9 @@ test_label score), its CSV is that of `CSVScoreWriter`.
 from __future__ import annotations
 
 import csv
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
@@ -62,9 +62,9 @@ class Layout:
         return self.delimiter == ","
 
 
-def layout_of(path: Path) -> Layout:
-    """The layout that the first line of a file that is not blank speaks of."""
-    number, line = _first_line(path)
+def layout_of(path: Path, file: BufferedReader) -> Layout:
+    """The layout that the first line of an open file that is not blank speaks of. path : names it in messages"""
+    number, line = _first_line(path, file)
     if is_lfw(path):
         raise TableError(
             f"{path.name}: this is a list of pairs as LFW publishes it; it has no scores. Give it to facegap audit MANIFEST "
@@ -90,15 +90,10 @@ def layout_of(path: Path) -> Layout:
     return Layout(name, columns, delimiter, 0, "claimed_id", "real_id", None, "subject")
 
 
-def _first_line(path: Path) -> tuple[int, str]:
+def _first_line(path: Path, file: BufferedReader) -> tuple[int, str]:
     """Number and text of the first line that is not blank."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise TableError(f"{path} is no regular file; pass the path of a file with scores")
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    except OSError as error:
-        raise TableError(f"{path}: {error.strerror or error}; pass the path of a readable file with scores") from error
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
     if b"\0" in head or head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
         raise TableError(
             f"{path.name} line 1: no text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text"

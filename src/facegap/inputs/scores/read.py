@@ -8,18 +8,24 @@ name, or shows that the rows are only written unusually and takes them.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facegap.errors import TableError
 from facegap.inputs.scores.layouts import Layout, Named, layout_of
 from facegap.inputs.scores.rows import Columns, kind_of, read_by_row
+from facegap.store.opened import NotRegularError, opened
+from facegap.store.room import require_room
 from facegap.types import FloatArray, IntArray
 
 BLOCK_BYTES = 8 * 2**20
+COPIES = 4  # of the file's bytes: codes, names and scores on both ways of reading
 NAN_WORDS = ("nan", "NaN", "NAN")
 UNKNOWN_KIND = -1
 
@@ -64,19 +70,28 @@ def read_scores(path: Path) -> ScoreList:
     ------
     TableError : no such file, no text, an unknown layout, no rows, or a malformed row; with line, column and cure
     """
-    layout = layout_of(path)
-    found = _read_fast(path, layout) or read_by_row(path, layout)
+    try:
+        with opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            require_room(COPIES * size, f"{path.name}: {size:,} bytes of scores", TableError, "use a machine with more")
+            layout = layout_of(path, file)
+            found = _read_fast(file, layout) or read_by_row(file, layout, path.name)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except NotRegularError:
+        raise TableError(f"{path} is no regular file; pass the path of a file with scores") from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise TableError(f"{path}: {said}; pass the path of a readable file with scores") from error
     left, right, names = _joined(found)
     genuine = found.genuine
     if genuine is None:
         known = (left == right).astype(np.int8) if layout.named == "subject" else None
         genuine = np.full(len(found.scores), UNKNOWN_KIND, np.int8) if known is None else known
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return ScoreList(left, right, names, genuine, found.scores, layout.named, layout.name, sha256, layout.directed)
 
 
-def _read_fast(path: Path, layout: Layout) -> Columns | None:
+def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
     """The cells by pyarrow; None where it or a rule stumbles over one, so that the row has to be looked for."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
@@ -84,9 +99,10 @@ def _read_fast(path: Path, layout: Layout) -> Columns | None:
     word = pa.dictionary(pa.int32(), pa.utf8())
     texts = [name for name in (layout.left, layout.right, layout.genuine, layout.attack) if name is not None]
     types = {**dict.fromkeys(texts, word), layout.score: pa.float64()}
+    file.seek(0)
     try:
         table = arrow_csv.read_csv(
-            path,
+            pa.PythonFile(file, mode="r"),
             arrow_csv.ReadOptions(
                 column_names=list(layout.columns), skip_rows=layout.lines_above, block_size=BLOCK_BYTES
             ),

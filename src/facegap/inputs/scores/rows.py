@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from io import BufferedReader
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class _FaultError(ValueError):
     """What is wrong with a cell, before its line is known to whom it is told: column, words."""
 
 
-def read_by_row(path: Path, layout: Layout) -> Columns:
-    """The cells row by row; TableError with the line of the first that breaks a rule."""
+def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
+    """The cells of an open file row by row; TableError with the line of the first that breaks a rule."""
     sides = [layout.columns.index(name) if name else None for name in (layout.left, layout.right)]
     score, genuine, attack = (
         layout.columns.index(name) if name else None for name in (layout.score, layout.genuine, layout.attack)
@@ -45,7 +46,7 @@ def read_by_row(path: Path, layout: Layout) -> Columns:
     assert score is not None
     tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
     codes, kinds, scores = (array("q"), array("q")), array("b"), array("d")
-    for line, cells in _records(path, layout):
+    for line, cells in _records(file, layout, name):
         try:
             _require_cells(cells, layout)
             scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
@@ -59,21 +60,25 @@ def read_by_row(path: Path, layout: Layout) -> Columns:
                 raise _FaultError("right", f"{cells[sides[1] or 0].strip()!r} is compared with itself; remove the row")
         except _FaultError as fault:
             column, what = fault.args
-            raise TableError(f"{path.name} line {line}, column {column}: {what}") from None
+            raise TableError(f"{name} line {line}, column {column}: {what}") from None
     if not scores:
-        raise TableError(f"{path.name} line {layout.lines_above + 1}: no rows; add one row per comparison")
+        raise TableError(f"{name} line {layout.lines_above + 1}: no rows; add one row per comparison")
     left, right = (np.array(side, np.int64) for side in codes)
     said = np.array(kinds, np.int8) if layout.genuine else None
     return Columns(left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64))
 
 
-def _records(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def _records(raw: BufferedReader, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
     """Line and cells of each record below the header."""
     # Bytes that are no UTF-8 become lone surrogates here, so that their line can be named.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for line, cells in _csv_rows(file, path.name) if layout.is_csv else _blank_rows(file, layout):
+    raw.seek(0)
+    file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    try:
+        for line, cells in _csv_rows(file, name) if layout.is_csv else _blank_rows(file, layout):
             if line > layout.lines_above:
                 yield line, cells
+    finally:
+        file.detach()  # or it would close what the caller still reads
 
 
 def _csv_rows(file: Iterator[str], name: str) -> Iterator[tuple[int, list[str]]]:

@@ -48,6 +48,8 @@ def parsed(data: bytes) -> tuple[dict[int, bytes], int]:
     if start is None or root is None:
         return {}, -1
     offsets = sorted(int(line[:10]) for line in re.findall(rb"\d{10} \d{5} n", data[int(start[1]) : trailer]))
+    if not offsets:
+        return {}, -1
     objects = {}
     for at, end in zip(offsets, [*offsets[1:], int(start[1])], strict=True):
         found = re.match(rb"(\d+) 0 obj\n(.*)\nendobj\s*$", data[at:end], re.DOTALL)

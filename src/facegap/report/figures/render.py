@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 
+from facegap.errors import RunError
 from facegap.report.figures.pdf import stable_pdf
 from facegap.report.figures.style import Figure
 
@@ -33,11 +35,13 @@ class Drawn:
         import vl_convert
 
         stem = self.figure.name
+        with explained_drawing(stem):
+            png, pdf = vl_convert.svg_to_png(self.svg, scale=PNG_SCALE), vl_convert.svg_to_pdf(self.svg)
         return {
             f"{stem}.vl.json": spec_json(self.figure.spec).encode(),
             f"{stem}.svg": self.svg.encode(),
-            f"{stem}.png": vl_convert.svg_to_png(self.svg, scale=PNG_SCALE),
-            f"{stem}.pdf": stable_pdf(vl_convert.svg_to_pdf(self.svg)),
+            f"{stem}.png": png,
+            f"{stem}.pdf": stable_pdf(pdf),
         }
 
 
@@ -45,8 +49,21 @@ def drawn(figure: Figure) -> Drawn:
     """The figure as an SVG of its own."""
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=written_for(), allowed_base_urls=[])
+    with explained_drawing(figure.name):
+        svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=written_for(), allowed_base_urls=[])
     return Drawn(figure, numbered_anew(str(svg)))
+
+
+@contextlib.contextmanager
+def explained_drawing(name: str) -> Iterator[None]:
+    """Turn a failure of the library that draws, which has threads and files of its own, into one error."""
+    try:
+        yield
+    except ValueError as error:
+        raise RunError(
+            f"the chart {name} cannot be drawn ({' '.join(str(error).split())[:200]}); too few files or threads may be allowed "
+            "(ulimit -n), or too little memory. The tables are written; make the report by: facegap report RUN"
+        ) from error
 
 
 def numbered_anew(svg: str) -> str:
