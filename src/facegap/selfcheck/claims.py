@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 from facegap.derive.metrics import metric_of
 from facegap.report.text import rough_percent
-from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
+from facegap.selfcheck.crowds import crowd_claims, state_of
+from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import POWER, WITHIN
-from facegap.worlds.curves import SURE, standard_error
+from facegap.worlds.curves import standard_error
 from facegap.worlds.families import NO_GAP, SMALLER, merged
-from facegap.worlds.layout import Claim, State
+from facegap.worlds.layout import Claim
 from facegap.worlds.rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
 
 WORLDS_OF_A_BAND = 2_000  # that the bands are meant for
@@ -32,18 +33,12 @@ def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
     powers = [row for row in rows if isinstance(row, PowerRow)]
     required = [row for row in coverage if row.required]
     found = [coverage_claim(kind, [row for row in required if row.kind == kind]) for kind in KIND_TITLES]
+    found += crowd_claims([row for row in rows if isinstance(row, CrowdRow)])
     found += [width_claim(required), false_alarm_claim(families), honesty_claim([*families, *powers])]
     found += [naive_claim(required), stronger_claim([row for row in coverage if not row.required])]
     found += [power_claim(powers), search_claim([row for row in rows if isinstance(row, SearchRow)])]
     found += [label_claim([row for row in rows if isinstance(row, LabelRow)])]
     return tuple(claim for claim in found if claim is not None)
-
-
-def state_of(excess: Sequence[tuple[float, float]]) -> State:
-    """One state of many settings. excess : by how much each is outside its band (below 0: inside), and its error."""
-    if any(beyond > SURE * error for beyond, error in excess):
-        return "does not hold"
-    return "too few worlds to tell" if any(beyond > 0 for beyond, _ in excess) else "holds"
 
 
 def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:

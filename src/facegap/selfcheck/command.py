@@ -13,9 +13,16 @@ def selfcheck(
         Path | None, typer.Option(help="TOML that names the worlds, see docs/selfcheck.md", show_default=False)
     ] = None,
     preset: Annotated[
-        Literal["small", "medium"], typer.Option(help="Worlds that come with facegap, without --worlds")
-    ] = "medium",
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer worlds, under a minute")] = False,
+        Literal["bands", "small", "medium"], typer.Option(help="Worlds that come with facegap, without --worlds")
+    ] = "bands",
+    quick: Annotated[
+        bool | None,
+        typer.Option(
+            "--quick/--long",
+            help="Fewer worlds, or as many as the file says [default: --quick with a preset, --long with --worlds]",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="New folder for selfcheck.html and selfcheck.json")] = Path("selfcheck"),
     seed: Annotated[int, typer.Option(min=0, help="Of all draws; one seed, one result")] = 0,
     workers: Annotated[
@@ -29,7 +36,7 @@ def selfcheck(
     Draws people whose error rates are known, audits them with the statistics of an audit, and says what holds: how often
     the intervals hold the truth, false alarms, power, verdicts. No image, no model, no network.
 
-    facegap selfcheck --preset small --quick --out selfcheck
+    facegap selfcheck --out selfcheck
     """
     from facegap.report.terminal import print_sentences, progress_bar
     from facegap.selfcheck.page import claim_lines
@@ -38,7 +45,14 @@ def selfcheck(
 
     with progress_bar("settings") as progress:
         found = run_selfcheck(
-            worlds, preset=preset, quick=quick, out=out, seed=seed, workers=workers, resume=resume, progress=progress
+            worlds,
+            preset=preset,
+            quick=worlds is None if quick is None else quick,
+            out=out,
+            seed=seed,
+            workers=workers,
+            resume=resume,
+            progress=progress,
         )
     print_sentences(claim_lines(found.claims))
     print_sentences([f"Written to {out}: open {out / PAGE}"])

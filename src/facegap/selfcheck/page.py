@@ -21,7 +21,8 @@ from facegap.selfcheck.claims import (
     confusion_of,
     effect_in_words,
 )
-from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
+from facegap.selfcheck.crowds import crowd_section
+from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import VERDICTS
 from facegap.worlds.curves import standard_error
@@ -100,6 +101,9 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
                 details=(coverage_table(coverage),),
             )
         )
+    crowds = [row for row in rows if isinstance(row, CrowdRow)]
+    if crowds:
+        found.append(crowd_section(crowds))
     if families:
         found.append(
             Section(

@@ -49,7 +49,7 @@ class SelfCheck:
 def selfcheck(
     worlds: Path | None = None,
     *,
-    preset: str = "medium",
+    preset: str = "bands",
     quick: bool = False,
     out: Path = Path("selfcheck"),
     seed: int = 0,

@@ -12,13 +12,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from facegap.selfcheck.labels import LabelSetting, label_coverage
+from facegap.worlds.crowd_rates import crowd_coverage, crowd_gaps, faults_of, floor_of
+from facegap.worlds.crowds import Crowd
 from facegap.worlds.families import Family, FamilyOutcome, judge, raised_family
 from facegap.worlds.people import Setting
 from facegap.worlds.rates import cells_of_a_world, coverage
 from facegap.worlds.searches import SearchSetting, search_coverage
 
-Part = Literal["coverage", "families", "power", "search", "labels"]
-PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels")
+Part = Literal["coverage", "families", "power", "search", "labels", "crowds"]
+PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels", "crowds")
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,18 @@ class PowerSetting:
 
 
 @dataclass(frozen=True)
+class CrowdSetting:
+    """A crowd (worlds/crowds.py), and families of `groups` such crowds, among which there is no gap."""
+
+    crowd: Crowd
+    groups: int
+
+
+@dataclass(frozen=True)
 class Job:
     """One setting and how many worlds of it are drawn."""
 
-    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting
+    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting
     worlds: int
 
     @property
@@ -49,6 +59,7 @@ PART_OF: Mapping[type, Part] = {
     PowerSetting: "power",
     SearchSetting: "search",
     LabelSetting: "labels",
+    CrowdSetting: "crowds",
 }
 
 
@@ -167,13 +178,45 @@ class LabelRow:
     gap_informed: float
 
 
-Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow
+@dataclass(frozen=True)
+class CrowdRow:
+    """`Crowd`, `CrowdOutcome` and `CrowdGaps` as one row; `required`: held to the band of coverage and width."""
+
+    kind: str
+    people: int
+    units: int
+    images: str
+    most: int
+    errs: str
+    rate: float
+    strength: float
+    estimand: str
+    required: bool
+    floor: float
+    worlds: int
+    errors: float
+    coverage: float
+    width: float
+    per_person: float
+    person_width: float
+    dominated: float
+    missed: float
+    faults: str
+    groups: int
+    gap_coverage: float
+    false_alarm: float
+    differs: float
+    withheld: float
+
+
+Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow | CrowdRow
 ROWS: Mapping[Part, type[Row]] = {
     "coverage": CoverageRow,
     "families": FamilyRow,
     "power": PowerRow,
     "search": SearchRow,
     "labels": LabelRow,
+    "crowds": CrowdRow,
 }
 
 
@@ -202,6 +245,8 @@ def run_job(job: Job, seed: int) -> Row:
             held.fnir,
             held.fnir_naive,
         )
+    if isinstance(spec, CrowdSetting):
+        return _crowd_row(spec, job.worlds, seed)
     said = label_coverage(spec, job.worlds, seed)
     return LabelRow(
         spec.kind,
@@ -286,6 +331,39 @@ def _power_row(spec: PowerSetting, worlds: int, seed: int) -> PowerRow:
     )
 
 
+def _crowd_row(spec: CrowdSetting, worlds: int, seed: int) -> CrowdRow:
+    crowd = spec.crowd
+    found = crowd_coverage(crowd, worlds, seed)
+    gaps = crowd_gaps([crowd] * spec.groups, worlds, seed)
+    return CrowdRow(
+        crowd.kind,
+        crowd.people,
+        crowd.units,
+        crowd.images,
+        crowd.most,
+        crowd.errs,
+        crowd.rate,
+        crowd.strength,
+        crowd.estimand,
+        not crowd.few_have_most,
+        floor_of(crowd),
+        worlds,
+        found.errors,
+        found.coverage,
+        found.width,
+        found.per_person,
+        found.person_width,
+        found.dominated,
+        found.missed,
+        "" if crowd.few_have_most else faults_of(found),
+        spec.groups,
+        gaps.coverage,
+        gaps.false_alarm,
+        gaps.differs,
+        gaps.withheld,
+    )
+
+
 def cost_of(job: Job) -> float:
     """Numbers that a job draws, roughly: the longest go first, so that no worker is left alone with one of them."""
     spec = job.spec
@@ -293,6 +371,9 @@ def cost_of(job: Job) -> float:
         return 400.0 * job.worlds * spec.people * spec.images
     if isinstance(spec, LabelSetting):
         return 1e6 * job.worlds
+    if isinstance(spec, CrowdSetting):
+        people = float(spec.crowd.people)
+        return job.worlds * (1 + spec.groups) * (4 * people**2 if spec.crowd.kind == "impostor" else people + 100)
     groups = (
         spec.groups if isinstance(spec, Family) else (spec.base,) * 2 if isinstance(spec, PowerSetting) else (spec,)
     )

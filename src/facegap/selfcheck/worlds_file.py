@@ -10,14 +10,15 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, read_toml
 from facegap.selfcheck.labels import LabelSetting
-from facegap.selfcheck.study import PARTS, Job, PowerSetting, Study
+from facegap.selfcheck.study import PARTS, CrowdSetting, Job, PowerSetting, Study
+from facegap.worlds import crowds
 from facegap.worlds.families import Family, group_labels
 from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
 from facegap.worlds.searches import SearchSetting
@@ -27,7 +28,7 @@ MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
 FEWEST_WORLDS, QUICK_WORLDS = 10, 200
 HIGHEST_RATE = 0.95  # that a planted gap may lead to
 WORLDS_WANTED = "a whole number from 10 to 1,000,000"
-Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting
+Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 letters")]
 Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
@@ -56,7 +57,7 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     jobs = list(dict.fromkeys(said.jobs(quick=quick)))
     if not jobs:
         raise TableError(
-            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]] or [[labels]]"
+            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]] or [[crowds]]"
         )
     if len(jobs) > MAX_JOBS:
         raise TableError(f"{path}: {len(jobs)} settings, more than {MAX_JOBS}; shorten a list")
@@ -200,6 +201,57 @@ class LabelsEntry(Entry):
             yield LabelSetting(self.kind, people, images, self.rate, self.gap, self.effect, strength, flipped)
 
 
+class CrowdsEntry(Entry):
+    """[[crowds]]: people who are far from alike, in families of groups of such people."""
+
+    kind: Literal["classification", "genuine", "impostor"]
+    subjects: Annotated[tuple[int, ...], numbers(10, 2_000, whole=True)]
+    images: crowds.Images
+    most: Annotated[int, Field(ge=1, le=200, description="a whole number from 1 to 200")]
+    errs: crowds.Errs | crowds.PairErrs
+    rates: Rates
+    strength: Annotated[float, Field(ge=-2, le=20, description="a number from -2 to 20")] = 0.0
+    groups: Annotated[int, Field(ge=2, le=MAX_GROUPS, description=f"a whole number from 2 to {MAX_GROUPS}")] = 4
+
+    def settings(self) -> Iterator[CrowdSetting]:
+        """One crowd for each combination."""
+        laws = crowds.PairErrs if self.kind == "impostor" else crowds.Errs
+        if self.errs not in get_args(laws):
+            raise ValueError(f"key errs: {self.errs!r} goes with another kind; give one of {', '.join(get_args(laws))}")
+        if (self.errs == "bad images") > (self.kind == "genuine"):
+            raise ValueError("key errs: give 'bad images' for kind = 'genuine' only")
+        if self.kind == "genuine" and self.most < 2:
+            raise ValueError("key most: give a whole number from 2 to 200 for kind = 'genuine'; pairs need two images")
+        if self.kind == "impostor" and max(self.subjects) > 200:
+            raise ValueError("key subjects: give at most 200 for kind = 'impostor', where every pair is drawn")
+        self._check_strength()
+        for people, rate in itertools.product(self.subjects, self.rates):
+            yield CrowdSetting(
+                crowds.Crowd(self.kind, people, self.images, self.most, self.errs, rate, self.strength), self.groups
+            )
+
+    def _check_strength(self) -> None:
+        highest = {
+            "beta": 0.9,
+            "sessions": 0.9,
+            "probit": 0.4,
+            "pairs": 0.8,
+            "goats": 0.9,
+            "bad images": 0.9,
+            "heavy": 3.0,
+        }
+        least = 0.0 if self.errs != "with images" else -2.0
+        most = highest.get(
+            self.errs, 20.0 if self.errs == "many images" else 2.0 if self.errs == "with images" else 1.0
+        )
+        if not least <= self.strength <= most:
+            raise ValueError(f"key strength: give a number from {least:g} to {most:g} for errs = '{self.errs}'")
+        if self.errs == "goats" and self.strength * crowds.HIGH > min(self.rates):
+            raise ValueError(
+                f"key strength: goats err at {crowds.HIGH:g}, so that {self.strength:g} of the people alone give more than the rate"
+            )
+
+
 class StudyFile(Table):
     """The whole file."""
 
@@ -211,6 +263,7 @@ class StudyFile(Table):
     power: Annotated[tuple[PowerEntry, ...], Tables] = ()
     search: Annotated[tuple[SearchEntry, ...], Tables] = ()
     labels: Annotated[tuple[LabelsEntry, ...], Tables] = ()
+    crowds: Annotated[tuple[CrowdsEntry, ...], Tables] = ()
 
     def jobs(self, *, quick: bool) -> Iterator[Job]:
         """A job for each setting, by part and in the order of the file."""

@@ -20,10 +20,9 @@ from facegap.statistics.effective import (
 )
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
-MOST_BY_MODEL = (
-    3.0  # times the variance by deleting units; without it intervals are twice too wide where images and errors
-)
-# go against each other (benchmarks/coverage.md)
+# Times the variance by deleting units; without it intervals are twice too wide where images and errors go against each
+# other (benchmarks/coverage.md).
+MOST_BY_MODEL = 3.0
 
 
 def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95) -> Rate:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.types import FloatArray, IntArray
+from facegap.types import BoolArray, FloatArray, IntArray
+
+MOST_APART = 3.0  # of design effects within a family; see `_not_far_apart`
 
 
 def lent_trials(
@@ -25,7 +27,8 @@ def lent_trials(
                 effective trials per subject, whichever is less (pairs of people grow faster than people). A group
                 without an error keeps its own number if that is more; one with a single error, if that is less.
                 Lenders are the groups with two errors or more; without any, those with one. Trials that are as many as
-                their subjects are independent, and borrow nothing
+                their subjects are independent, and borrow nothing. Of three lenders and more none keeps a design effect
+                under a third of their middle one
 
     Examples
     --------
@@ -47,4 +50,22 @@ def lent_trials(
         )
     borrows = known & (subjects < trials) & np.isfinite(lent)
     without = np.where(borrows & (few == 0), np.maximum(effective, np.minimum(lent, trials)), effective)
-    return np.asarray(np.where(borrows & (few == 1) & ~alone, np.minimum(effective, lent), without), dtype=np.float64)
+    found = np.where(borrows & (few == 1) & ~alone, np.minimum(effective, lent), without)
+    return np.minimum(found, _not_far_apart(trials, subjects, found, lends & ~alone))
+
+
+def _not_far_apart(
+    trials: IntArray, subjects: IntArray | FloatArray, effective: FloatArray, lends: BoolArray
+) -> FloatArray:
+    """The most effective trials of each group beside the others of the family; infinite where it may keep its own.
+
+    A group that holds none of the few people who make the errors of the others looks as if its trials were independent.
+    Its design effect counts as MOST_APART times smaller than the middle one of the family at the least, though a group is
+    never worth less than its subjects.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        design = np.where(lends, trials / effective, np.nan)
+        enough = lends.sum(axis=-1, keepdims=True) > 2  # of two there is no middle
+        middle = np.nanmedian(np.where(enough, design, 1.0), axis=-1, keepdims=True)
+        most = np.maximum(MOST_APART * trials / middle, subjects)
+    return np.asarray(np.where(lends & enough & (subjects < trials), most, np.inf), dtype=np.float64)

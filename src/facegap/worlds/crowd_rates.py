@@ -18,12 +18,12 @@ from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import GAPS_FOUND, verdicts, withheld
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
-from facegap.worlds.crowds import Crowd, PairWorlds, crowd_worlds, pair_worlds, truth_of
+from facegap.worlds.crowds import OF_A_SESSION, Crowd, PairWorlds, crowd_worlds, pair_worlds, truth_of
 from facegap.worlds.people import METRICS
 
 LEVEL = 0.95
 CELLS_AT_ONCE = 2_000_000
-FEW, ENOUGH_PEOPLE, ENOUGH_ERRORS = 10, 40, 10  # what is asked for, and of whom
+ENOUGH_PEOPLE, ENOUGH_ERRORS = 40, 10  # from which more is asked for
 FLOOR_OF_FEW, FLOOR, WIDEST = 0.90, 0.93, 2.0
 
 
@@ -77,7 +77,14 @@ def crowd_rates(crowd: Crowd, worlds: int, rng: np.random.Generator) -> Iterator
             drawn = crowd_worlds(crowd, size, rng)
             tried = drawn.trials.ravel() > 0
             cells = np.repeat(np.arange(size), crowd.people)[tried]
-            yield rates_of_clusters(drawn.errors.ravel()[tried], drawn.trials.ravel()[tried], cells, n_cells=size)
+            session = np.tile(np.arange(crowd.people) // OF_A_SESSION, size)[tried]
+            yield rates_of_clusters(
+                drawn.errors.ravel()[tried],
+                drawn.trials.ravel()[tried],
+                cells,
+                n_cells=size,
+                units=session if crowd.errs == "sessions" else None,
+            )
 
 
 def pair_columns(drawn: PairWorlds) -> RateColumns:
@@ -172,11 +179,14 @@ def relative_width(value: FloatArray, low: FloatArray, high: FloatArray) -> floa
     return float(np.median(high - low) / (most - least)) if most > least else float("nan")
 
 
+def floor_of(crowd: Crowd) -> float:
+    """Least coverage asked for."""
+    return FLOOR if crowd.units >= ENOUGH_PEOPLE else FLOOR_OF_FEW
+
+
 def faults_of(found: CrowdOutcome) -> str:
-    """What of the band is missed: coverage, and width where errors are enough; worlds that are mostly dominated have none."""
-    crowd = found.crowd
-    floor = FLOOR if crowd.people >= ENOUGH_PEOPLE else FLOOR_OF_FEW
-    faults = ["low"] if found.coverage < floor else []
+    """What of the band is missed: coverage, and width where errors are enough."""
+    faults = ["low"] if found.coverage < floor_of(found.crowd) else []
     faults += ["wide"] if found.errors >= ENOUGH_ERRORS and found.width > WIDEST else []
     return " ".join(faults)
 

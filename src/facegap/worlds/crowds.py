@@ -19,8 +19,16 @@ from facegap.worlds.people import person_chances
 
 CrowdKind = Literal["classification", "genuine", "impostor"]
 Images = Literal["equal", "zipf", "lognormal", "uniform", "two sizes"]
-Errs = Literal["alike", "beta", "probit", "goats", "heavy", "with images", "many images", "bad images"]
+Errs = Literal["alike", "beta", "probit", "goats", "heavy", "with images", "many images", "bad images", "sessions"]
 PairErrs = Literal["alike", "probit", "pairs", "wolves", "heavy", "lookalikes", "relatives", "twins", "with images"]
+OF_A_SESSION = 10
+FEW_PEOPLE = (
+    "goats",
+    "wolves",
+    "lookalikes",
+    "relatives",
+    "twins",
+)  # laws by which a few people have most of the errors
 POPULATION = 400_000  # people from whom a truth without a formula is computed
 OF_PEOPLE = 0.05
 HIGH = 0.6  # error rate of a goat, of a wolf's pairs, of lookalikes
@@ -45,6 +53,8 @@ class Crowd:
                with images the power of the number of images that the rate goes with
                many images how many times as often people err who have more than a third of `most`
                bad images  the proportion of images that fail; a pair of images errs where either does (genuine pairs)
+               sessions    the intraclass correlation of the people of one session, of whom there are OF_A_SESSION; the
+                           session is the sampling unit then
     of impostor pairs instead:
                pairs       variance of an effect of each pair of people on their scores, beside OF_PEOPLE of either person
                wolves      the proportion of people who match anybody at HIGH
@@ -62,6 +72,16 @@ class Crowd:
     errs: Errs | PairErrs
     rate: float
     strength: float
+
+    @property
+    def units(self) -> int:
+        """Sampling units: the people, or the sessions that they were photographed in."""
+        return self.people // OF_A_SESSION if self.errs == "sessions" else self.people
+
+    @property
+    def few_have_most(self) -> bool:
+        """Whether a few people have most of the errors, so that a sample may hold none of them."""
+        return self.errs in FEW_PEOPLE
 
     @property
     def estimand(self) -> str:
@@ -116,7 +136,8 @@ def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) ->
         few = max(least, crowd.most // 15)
         return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
     weight = 1 / sizes if crowd.images == "zipf" else np.ones(len(sizes))
-    return rng.choice(sizes, shape, p=weight / weight.sum())
+    drawn_sizes: IntArray = rng.choice(sizes, shape, p=weight / weight.sum())
+    return drawn_sizes
 
 
 def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
@@ -132,6 +153,10 @@ def chances(crowd: Crowd, images: IntArray, rng: np.random.Generator) -> FloatAr
     rate, strength = crowd.rate, crowd.strength
     if crowd.errs in ("beta", "probit"):
         return person_chances(rate, "beta" if crowd.errs == "beta" else "probit", strength, images.shape, rng)
+    if crowd.errs == "sessions":
+        session = np.arange(images.shape[-1]) // OF_A_SESSION
+        shape = (*images.shape[:-1], int(session[-1]) + 1)
+        return person_chances(rate, "beta", strength, shape, rng)[..., session]
     if crowd.errs == "goats":
         low = (rate - strength * HIGH) / (1 - strength)
         return np.where(rng.random(images.shape) < strength, HIGH, max(low, 0.0))
