@@ -46,7 +46,7 @@ def test_after_a_dozen_sentences_the_rest_is_counted() -> None:
 
 
 def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:
-    numbers = {"threshold": float("nan"), "value": 0.1, "low": 0.08, "high": 0.12}
+    numbers = {"threshold": float("nan"), "errors": 10, "trials": 100, "low": 0.08, "high": 0.12, "weighs": "trials"}
     rates = pd.DataFrame(
         [
             {**row("error_rate_all", "female", 0.1), **numbers, "per_person": 0.3},
@@ -58,6 +58,6 @@ def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:
     said = rates_by_weight(rates, [("gender",)])
     assert len(said) == 2
     assert (
-        "of female: 10.00% of all trials, but 30.00% where people weigh equally, outside the interval 8.00%" in said[0]
+        "of female: 10.00% of all trials, but 30.00% where people weigh equally; the interval of the former is 8.00%" in said[0]
     )
     assert "of everybody at threshold 0.5000: 10.00% of all trials, but 5.00%" in said[1]
