@@ -62,7 +62,7 @@ CHECK: tuple[Law, ...] = (
     ("impostor", "lognormal", 25, "pairs", 0.02, 0.2),
     ("impostor", "two sizes", 15, "probit", 0.02, 0.1),
     ("impostor", "two sizes", 15, "with images", 0.02, -0.5),
-    ("impostor", "lognormal", 25, "twins", 0.02, 0.5),
+    ("impostor", "lognormal", 25, "twins", 0.01, 0.5),
     ("impostor", "lognormal", 25, "relatives", 0.02, 0.4),
 )
 LAST: tuple[Law, ...] = (
