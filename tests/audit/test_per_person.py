@@ -54,7 +54,8 @@ def test_people_weigh_equally_in_rates_and_gaps(tmp_path: Path) -> None:
     gap = equal.gaps[equal.gaps["metric"] == "error_rate_all"].iloc[0]
     assert (gap["rate_a"], gap["rate_b"]) == (pytest.approx(8 / 30), pytest.approx(1 / 30))
     assert gap["difference"] == pytest.approx(7 / 30)
-    assert gap_rows(equal)[0].worse.value == pytest.approx(8 / 30)
+    shown = next(gap for gap in gap_rows(equal) if gap.metric == "error_rate_all")
+    assert shown.worse.value == pytest.approx(8 / 30)
 
 
 def test_both_rates_are_told_where_they_differ(tmp_path: Path) -> None:
@@ -95,9 +96,7 @@ def test_pairs_of_people_weigh_equally_in_a_false_match_rate(tmp_path: Path) -> 
     templates = np.load(tmp_path / "t.npy")
     unit = templates / np.linalg.norm(templates, axis=1, keepdims=True)
     reached = (unit @ unit.T) >= 0.7
-    shares = [
-        reached[np.ix_(subjects == i, subjects == j)].mean() for i in range(20) for j in range(i + 1, 20)
-    ]
+    shares = [reached[np.ix_(subjects == i, subjects == j)].mean() for i in range(20) for j in range(i + 1, 20)]
     found = row(equal, "fmr", "female")
     assert found["value"] == pytest.approx(np.mean(shares), abs=1e-6)
     assert row(plain, "fmr", "female")["per_person"] == pytest.approx(found["value"])
@@ -116,5 +115,5 @@ def test_a_rate_of_two_people_is_named_and_its_gap_has_no_verdict(
     assert any("of female is dominated by 2 people" in said for said in run.record.warnings)
     add_report(tmp_path / "run", run, include_ids=False)
     assert "dominated by 2 people" in (tmp_path / "run" / "report.html").read_text()
-    print_run(run, tmp_path / "run")
+    print_run(run, tmp_path / "run", view=None, include_ids=False)
     assert "dominated by 2 people" in " ".join(capsys.readouterr().out.split())

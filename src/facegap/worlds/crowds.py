@@ -128,10 +128,10 @@ def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) ->
     least = 2 if crowd.kind == "genuine" else 1
     sizes = np.arange(least, crowd.most + 1)
     if crowd.images == "equal":
-        return np.full(shape, crowd.most, np.int64)
+        return np.full(shape, crowd.most, dtype=np.int64)
     if crowd.images == "lognormal":
         drawn = np.exp(np.log(crowd.most / 6) + rng.standard_normal(shape))
-        return np.asarray(np.clip(np.rint(drawn), least, crowd.most), np.int64)
+        return np.asarray(np.clip(np.rint(drawn), least, crowd.most), dtype=np.int64)
     if crowd.images == "two sizes":
         few = max(least, crowd.most // 15)
         return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
