@@ -38,7 +38,7 @@ def row(run: Run, metric: str, gender: str) -> pd.Series:
     return rates[(rates["metric"] == metric) & (rates["gender"] == gender)].iloc[0]
 
 
-SPREAD = {person: 2 for person in (1, 3, 5, 7, 9, 11, 13, 15, 31)}  # people with two images, both wrong
+SPREAD = dict.fromkeys((1, 3, 5, 7, 9, 11, 13, 15, 31), 2)  # people with two images, both wrong
 
 
 def test_people_weigh_equally_in_rates_and_gaps(tmp_path: Path) -> None:
