@@ -68,20 +68,18 @@ def population_of(templates: AnyArray, subjects: AnyArray, threshold: float) -> 
 
 
 def truths_of(population: Population) -> tuple[Truth, Truth]:
-    """FMR and FNMR of a population."""
+    """FMR and FNMR of a population; NaN without genuine pairs."""
     images = population.images.astype(np.float64)
     pairs = images[:, None] * images[None, :]
     np.fill_diagonal(pairs, 0)
     genuine = population.genuine
     tried = genuine > 0
     share = np.divide(population.matches, pairs, out=np.zeros_like(pairs), where=pairs > 0)
-    return (
-        Truth(float(population.matches.sum() / pairs.sum()), float(share.sum() / (pairs > 0).sum())),
-        Truth(
-            float(population.non_matches.sum() / genuine.sum()),
-            float((population.non_matches[tried] / genuine[tried]).mean()),
-        ),
-    )
+    of_mates = Truth(float("nan"), float("nan"))
+    if tried.any():
+        of_people = population.non_matches[tried] / genuine[tried]
+        of_mates = Truth(float(population.non_matches.sum() / genuine.sum()), float(of_people.mean()))
+    return Truth(float(population.matches.sum() / pairs.sum()), float(share.sum() / (pairs > 0).sum())), of_mates
 
 
 def resampled_pairs(population: Population, people: int, worlds: int, rng: np.random.Generator) -> PairWorlds:
