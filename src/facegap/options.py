@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -87,11 +87,24 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     def run(**given: Any) -> None:
         on = {switch for switch in switches if given.pop(switch)}
         words = {option.parameter.name: given.pop(option.parameter.name) for option in options}
-        command(**given, settings=chosen_settings(options, words, on))
+        command(**given, settings=replace(chosen_settings(options, words, on), stated=stated_on_the_command_line()))
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def stated_on_the_command_line() -> tuple[str, ...]:
+    """Names of the settings that were typed, whatever their value."""
+    from click import get_current_context
+    from click.core import ParameterSource
+
+    context = get_current_context(silent=True)
+    if context is None:
+        return ()
+    typed = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
+    names = {one.name for _, one in leaves()}
+    return tuple(sorted(name for name in typed if name in names))
 
 
 def options_of(only: Only) -> Iterator[Option]:

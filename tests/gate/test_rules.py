@@ -139,7 +139,7 @@ def test_a_rule_on_the_verdict_of_an_exploratory_gap_is_an_error_with_its_cure(u
     ):
         states(unequal, tmp_path, of_town)
     everywhere = '[[verdict]]\nmetric = "error_rate_all"\nforbid = ["gap"]\n'
-    with pytest.raises(TableError, match='1 of the 2 gaps.* by = "gender"'):
+    with pytest.raises(TableError, match=r'1 of the 2 gaps.* by = "gender"'):
         states(unequal, tmp_path, everywhere)
     assert states(unequal, tmp_path, '[[gap]]\nmetric = "error_rate_all"\nby = "town"\nmax_difference = 0.5\n') == [
         "holds"

@@ -13,6 +13,7 @@ import pandas as pd
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
 from facegap.audit.manifests import prediction_words
+from facegap.audit.plan_file import with_plan
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import people_of, resolve
 from facegap.audit.settings import AuditSettings
@@ -44,11 +45,12 @@ def audit_predictions(
     TableError : either table is malformed, or the predictions name an image that the manifest does not
     RunError   : the run folder is not empty or not writable
     """
+    settings, plan = with_plan(settings)
     table = people_of(manifest, settings, compares=False)
     groups = settings.groups
     answers = read_predictions(predictions, words=prediction_words(groups.map), keep_words=groups.keep_words)
     require_known_images(answers, table, predictions.name)
-    resolved = resolve(table, settings, runs_models=False, compares=False)
+    resolved = resolve(table, settings, runs_models=False, compares=False, plan=plan)
     chosen = chosen_classes(classes, answers, table)
     ages = answers.frame["age"]
     require_answers(answers.frame["prediction"], chosen, ages)

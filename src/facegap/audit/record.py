@@ -174,6 +174,7 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         labels=None if table.joined is None else labels_request(table.joined),
         alpha=resolved.settings.groups.alpha,
         margins=resolved.margins,
+        plan=resolved.plan,
         rows=len(table.frame),
     )
 
@@ -204,6 +205,13 @@ def require_same_request(folder: Path, stored: RequestRecord, request: RequestRe
             f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
             "versions, or choose another --out"
         )
+
+
+def as_first_read(request: RequestRecord, stored: RequestRecord) -> RequestRecord:
+    """The request with the time at which the first start of the run read its plan, where it is the same plan."""
+    if request.plan is None or stored.plan is None or request.plan.sha256 != stored.plan.sha256:
+        return request
+    return replace(request, plan=replace(request.plan, read_at=stored.plan.read_at))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:

@@ -20,6 +20,7 @@ from facegap.audit.margins import margins_of
 from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
+from facegap.audit.plan_file import require_planned_groups
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, named_group, roles_of
 from facegap.derive.comparisons import PairRows
@@ -27,7 +28,7 @@ from facegap.derive.groupings import Grouping, cells_of, default_groupings, pars
 from facegap.derive.label_uncertainty.attach import with_tone
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store.record import Margin, Operating
+from facegap.store.record import Margin, Operating, PlanRecord
 from facegap.types import BoolArray
 
 
@@ -47,6 +48,7 @@ class ResolvedAudit:
     pairs         : the only pairs to compare; None: all
     excluded      : reviewed pairs that are counted nowhere
     search_roles  : per row `gallery`, `probe` or empty; None where no gallery is searched
+    plan          : what is judged by, as it was read before anything else; None without one
     """
 
     settings: AuditSettings
@@ -62,6 +64,7 @@ class ResolvedAudit:
     pairs: PairList | None
     excluded: PairList
     search_roles: NDArray[np.str_] | None
+    plan: PlanRecord | None = None
 
     @property
     def evaluated(self) -> BoolArray:
@@ -115,6 +118,7 @@ def resolve(
     compares: bool,
     thresholds: Verify | None = None,
     scored: PairRows | None = None,
+    plan: PlanRecord | None = None,
 ) -> ResolvedAudit:
     """Everything that is decided before the first image; what can only fail is refused here.
 
@@ -123,6 +127,7 @@ def resolve(
     compares    : whether templates are compared, so that thresholds and roles are needed
     thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
     scored      : rows of the pairs of a file of scores, int64 (m, 2)
+    plan        : from `with_plan`, as the settings are
 
     Raises
     ------
@@ -132,6 +137,7 @@ def resolve(
     """
     margins = margins_of(settings.groups.margin)
     groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
+    require_planned_groups(plan, table)
     cluster = settings.groups.cluster
     notes = (*notes, *require_clusters(table, cluster, groupings))
     models = choose_models(settings) if runs_models else ChosenModels()
@@ -142,7 +148,7 @@ def resolve(
     if not compares:
         nobody_aside = np.full(len(table.frame), EVALUATION)
         return ResolvedAudit(
-            settings, margins, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None
+            settings, margins, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None, plan
         )
     threshold_set = None
     if verify.threshold_on is not None:
@@ -175,6 +181,7 @@ def resolve(
         pairs,
         excluded,
         searched,
+        plan,
     )
     if runs_models:
         require_enough_pairs(resolved)

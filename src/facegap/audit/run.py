@@ -54,12 +54,14 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     """
     from facegap.audit.files import require_files
     from facegap.audit.models import open_models, require_a_task
+    from facegap.audit.plan_file import with_plan
     from facegap.audit.resolved import people_of, resolve
 
     require_a_task(settings)
+    settings, plan = with_plan(settings)
     compares = settings.embed is not None
     table = people_of(manifest, settings, compares=compares)
-    resolved = resolve(table, settings, runs_models=True, compares=compares)
+    resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan)
     if not settings.faces.allow_missing:
         require_files(table, resolved.groupings)
         if resolved.threshold_set is not None:
@@ -90,7 +92,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
     from facegap.audit.finish import finish
-    from facegap.audit.record import request_of, require_same_request, with_models
+    from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
     from facegap.store import run as store
     from facegap.store.finished import taken_up_whole
     from facegap.store.record import BegunRecord
@@ -101,6 +103,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     if (folder / store.RECORD).exists():
         require_same_functions(folder, settings)
         record = store.read_any_record(folder)
+        request = as_first_read(request, record.request)
         require_same_request(folder, record.request, request)
         if card is not None:
             take_up_again(folder, record, settings.service)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
+from facegap.audit.plan_file import with_plan
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.settings import AuditSettings, Verify, default_of
@@ -43,6 +44,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     """
     elsewhere = "a set of its own has templates of its own; leave it to --split, or give --threshold"
     refuse(settings.verify, threshold_on=elsewhere)
+    settings, plan = with_plan(settings)
     table = people_of(manifest, settings, compares=True, allow_outside=True)
     raw = read_npy(embeddings)
     if len(raw) != len(table.frame) + table.excluded:
@@ -52,7 +54,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     vectors, usable = unit_templates(raw if not table.excluded else raw[table.frame["row"].to_numpy()])
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
-    resolved = resolve(table, settings, runs_models=False, compares=True)
+    resolved = resolve(table, settings, runs_models=False, compares=True, plan=plan)
     templates = Templates(table.frame, np.flatnonzero(usable), vectors)
     request = replace(request_of(resolved, "embeddings"), model=model, embeddings_sha256=sha256(embeddings))
     with run_folder(settings.output) as place:
@@ -70,6 +72,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     ------
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
+    settings, plan = with_plan(settings)
     refuse(
         settings.verify,
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
@@ -96,7 +99,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
             )
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
-    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides)
+    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides, plan=plan)
     resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided)))
     if decided is not None and not settings.verify.threshold:
         resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))

@@ -441,6 +441,13 @@ class Groups:
         minimum=0.0001,
         maximum=0.2,
     )
+    plan: Path | None = setting(
+        None,
+        help="plan.toml of `facegap plan`: judge by it; an option that contradicts it is an error",
+        heading=GROUPS,
+        read=path,
+        write=file_name,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -644,7 +651,10 @@ class Output:
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """All settings of an audit, apart from the files it reads and the folder it writes."""
+    """All settings of an audit, apart from the files it reads and the folder it writes.
+
+    stated : names of settings that the caller gave, even those at their default, so that a plan can be held against them
+    """
 
     detect: str = setting(
         "yunet",
@@ -671,6 +681,7 @@ class AuditSettings:
         None, help="Search a gallery as well (1:N), at the same thresholds", heading=IDENTIFICATION
     )
     service: Service = field(default=Service())
+    stated: tuple[str, ...] = setting((), help="", recorded=False, option=False)
 
     def __post_init__(self) -> None:
         """Check the values."""

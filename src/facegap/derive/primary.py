@@ -27,11 +27,15 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
 
     metrics : those that the run has gaps of
 
-    Without a plan: all pairs of groups of the first term of --by, over error_rate_all, FMR and FNMR, whichever the run
+    With a plan: as it says.
+
+    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR and FNMR, whichever the run
     has. A run that has none of them takes the first metric, in the order of findings, that judges a result; one that
     judges no result at all (the detector alone) the first that counts images without one.
     """
     found = set(metrics)
+    if record.plan is not None:
+        return PrimaryFamily(record.plan.by, tuple(name for name in record.plan.metrics if name in found))
     usual = tuple(name for name in USUAL if name in found)
     others = sorted((metric.is_failure, k) for k, metric in enumerate(by_order()) if metric.name in found)
     chosen = usual or tuple(by_order()[k].name for _, k in others[:1])

@@ -11,6 +11,7 @@ from functools import partial
 
 from facegap.derive.verification import MOST_MATRIX_GROUPS
 from facegap.derive.weights import dominated_text
+from facegap.report.planned import plan_notes
 from facegap.report.rate_tables import count_text, no_error_notes
 from facegap.report.rows.frames import records
 from facegap.report.rows.gaps import GapRow, VerdictRow, gap_row, verdict_rows
@@ -117,7 +118,7 @@ def gap_notes(run: Run) -> tuple[str, ...]:
     small = (
         f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
     )
-    return tested, *primary_notes(run), *margin_notes(run), small, *threshold_notes(run)
+    return tested, *plan_notes(run), *primary_notes(run), *margin_notes(run), small, *threshold_notes(run)
 
 
 def primary_notes(run: Run) -> list[str]:
@@ -142,6 +143,7 @@ def margin_notes(run: Run) -> list[str]:
     stated = "; ".join(f"{title_of(metric)} {size}" for metric, size in found.items())
     chosen = run.record.request.setting("groups", "margin")
     by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""
+    by = " (by the plan)" if run.record.plan else by
     alpha = f"False alarms in the verdicts of the whole run: at most {run.record.alpha:g}."
     return [f"Margins, fixed before the models ran{by}: {stated}. {alpha}"] if stated else []
 

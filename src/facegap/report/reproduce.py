@@ -67,6 +67,7 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
     rows += [("threshold-set manifest", request.threshold_set_sha256)] if request.threshold_set_sha256 else []
     rows += [("list of pairs", sha256_of_list) for sha256_of_list in request.pair_lists_sha256]
     rows += list(record.labels.files.items()) if record.labels else []
+    rows += [("plan", request.plan.sha256)] if request.plan else []
     rows += [("predictions", request.predictions_sha256)] if request.predictions_sha256 else []
     rows += [("scores", request.scores_sha256)] if request.scores_sha256 else []
     rows += [(f"model {clean(name)}", value) for name, value in record.execution.models.items()]

@@ -16,6 +16,7 @@ from facegap.report.identification import search_tables
 from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
 from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
+from facegap.report.planned import sample_table
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.score_tables import measure_table, score_table, transfer_table_text
@@ -127,7 +128,11 @@ def explained_once(sections: Sequence[Section]) -> list[Section]:
 def verdicts(run: Run) -> Section:
     """Which groups differ."""
     tables = (
-        (PageTable(verdict_table(run)), *(PageTable(table) for table in uncertainty_tables(run)))
+        (
+            PageTable(verdict_table(run)),
+            *([PageTable(sample_table(run))] if run.record.plan else []),
+            *(PageTable(table) for table in uncertainty_tables(run)),
+        )
         if len(run.gaps)
         else ()
     )

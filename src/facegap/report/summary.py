@@ -8,6 +8,7 @@ from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
 from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
 from facegap.report.labels import label_tables
+from facegap.report.planned import sample_table
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.rows.rates import rate_rows
 from facegap.report.tables import TextTable
@@ -18,6 +19,7 @@ from facegap.store.run import Run
 def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
     """The tables of a run in the order in which they are read; a view that is wider than `width` letters is split."""
     found = [gap_table(run)] if len(run.gaps) else []
+    found += [sample_table(run)] if run.record.plan else []
     found += label_tables(run)
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
     found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]

@@ -65,6 +65,34 @@ class Margin:
 
 
 @dataclass(frozen=True)
+class PlannedSample:
+    """How many people of each group a plan says for a metric, and photographs of each of them."""
+
+    metric: str
+    people: Count
+    photographs: Count
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """The plan that a run was made by, as it was read before anything was looked at.
+
+    file    : its name; sha256: of its text
+    read_at : when the first start of the run read it, ISO 8601, UTC
+    by, metrics : of the primary family
+    groups  : those that it names, as they are printed; empty: all
+    """
+
+    file: str
+    sha256: str
+    read_at: str
+    by: tuple[tuple[str, ...], ...]
+    metrics: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    samples: tuple[PlannedSample, ...] = ()
+
+
+@dataclass(frozen=True)
 class RequestRecord:
     """What was asked for. Of an audit of images it must be the same for --resume to end with the same tables.
 
@@ -76,6 +104,7 @@ class RequestRecord:
     labels            : None where none were joined
     alpha             : false-alarm rate of the primary family, and of each exploratory one
     margins           : by metric; empty: those of the metrics
+    plan              : None without one
     rows, part_rows   : of the manifest, and of the parts it is worked off in, 0 where no image is opened
     cards             : of the models, by task
     versions          : of what computes
@@ -94,6 +123,7 @@ class RequestRecord:
     labels: LabelsRequest | None = None
     alpha: Alpha = 0.05
     margins: Mapping[str, Margin] = field(default_factory=dict)
+    plan: PlanRecord | None = None
     rows: Count = 0
     part_rows: Count = 0
     cards: Mapping[str, Any] = field(default_factory=dict)
@@ -410,6 +440,11 @@ class RunRecord:
     def margins(self) -> Mapping[str, Margin]:
         """The margins that were fixed before the data were seen, by metric; empty: those of the metrics."""
         return self.request.margins
+
+    @property
+    def plan(self) -> PlanRecord | None:
+        """The plan that the run was made by; None without one."""
+        return self.request.plan
 
     @property
     def operating(self) -> tuple[Operating, ...]:

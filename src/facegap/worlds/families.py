@@ -87,16 +87,21 @@ class FamilyOutcome:
 def judge(family: Family, worlds: int, seed: int) -> FamilyOutcome:
     """Draw worlds of a family and count what an audit says of its gaps."""
     rng = np.random.default_rng([seed, 77, *setting_key(family.groups[0]), len(family.groups)])
+    rates, effective = drawn_family(family, worlds, rng)
+    first, second = pairs_of(len(family.groups))
+    found = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
+    return outcome_of(family, found, planted_gaps(family, first, second))
+
+
+def drawn_family(family: Family, worlds: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Rates and effective trials, with what groups of few errors borrow, of many worlds: float64 [worlds, groups] each."""
     drawn = [rates_of_many(group, worlds, rng) for group in family.groups]
     rates = np.stack([np.concatenate([part.value for part in parts]) for parts in drawn], axis=1)
     effective = np.stack([np.concatenate([part.effective_trials for part in parts]) for parts in drawn], axis=1)
     trials, subjects = (
         np.array([getattr(parts[0], name)[0] for parts in drawn], np.int64) for name in ("trials", "subjects")
     )
-    first, second = pairs_of(len(family.groups))
-    effective = lent_trials(np.rint(rates * trials).astype(np.int64), trials, subjects, effective)
-    found = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
-    return outcome_of(family, found, planted_gaps(family, first, second))
+    return rates, lent_trials(np.rint(rates * trials).astype(np.int64), trials, subjects, effective)
 
 
 def rates_of_many(setting: Setting, worlds: int, rng: np.random.Generator) -> list[RateColumns]:
@@ -121,15 +126,17 @@ def judge_rates(
     is_ratio: bool,
     margin: float,
     alpha: float = ALPHA,
+    others: FloatArray | None = None,
 ) -> Judged:
     """The gaps between groups `first` and `second` in many worlds, as `gap_family` judges them one at a time.
 
     rates, effective : float64 [worlds, groups]
+    others           : p of the gaps that are tested together with these, float64 [worlds, any]; None: no others
     returns          : arrays [worlds, gaps]
     """
     known = np.nan_to_num(effective)  # a rate without an interval can enter no test
     sides: Sides = (rates[:, first], known[:, first], rates[:, second], known[:, second])
-    return judged(sides, is_ratio=is_ratio, margin=margin, alpha=alpha)
+    return judged(sides, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
 
 
 def planted_gaps(family: Family, first: IntArray, second: IntArray) -> FloatArray:
