@@ -44,9 +44,12 @@ def run_folder(answers, tmp_path):
     return tmp_path / "run"
 
 
+EXPLORED = "2 exploratory gaps, which get no verdict"
+
+
 def test_families_are_the_people_and_errors_of_the_run(run_folder):
     (family,), left_out = own_families(read_run(run_folder))
-    assert (family.metric, family.grouping, family.sort, left_out) == ("error_rate_all", "kind", "singles", [])
+    assert (family.metric, family.grouping, family.sort, left_out) == ("error_rate_all", "kind", "singles", [EXPLORED])
     assert (family.errors, family.trials) == (18, 120)
     assert [group.trials.tolist() for group in family.groups] == [[2] * 30, [2] * 30]
     assert family.rate == pytest.approx(0.15)
@@ -121,7 +124,8 @@ def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
     rows = comparisons.rates[(comparisons.rates["metric"] == "fmr") & comparisons.rates["kind"].isin(["a", "b"])]
     own = rows[rows["other_kind"] == ""]
     assert (fmr.errors, fmr.trials) == (own["errors"].sum(), own["trials"].sum())
-    assert left_out == []
+    assert left_out == ["3 exploratory gaps, which get no verdict"]
+    assert [family.beside for family in families] == [1, 1]
 
 
 def test_gaps_between_comparisons_are_found_more_often_the_larger_they_are(comparisons):

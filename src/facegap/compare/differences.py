@@ -1,7 +1,7 @@
 """Models side by side on the same people: their rates, the paired differences, and the gaps that grew or shrank.
 
-Every other run is set against the first. A family is what is looked at together: all ranked groups of one grouping (or all
-pairs of them) in all other runs, for one metric at one threshold of the first run.
+Every other run is set against the first. The primary family of the first run is what is tested together: in all other runs
+everybody and all ranked groups, and by themselves all pairs of these. Whatever else is set side by side is exploratory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from facegap.compare.resampling import Measured, of_comparisons, of_images
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.margins import margin_of
 from facegap.derive.metrics import PAIR_METRICS, metric_of
+from facegap.derive.primary import primary_family
 from facegap.derive.results import model_of, run_metrics
 from facegap.derive.run import operating_of
 from facegap.statistics.paired_bootstrap import (
@@ -33,13 +35,13 @@ from facegap.statistics.paired_bootstrap import (
     with_two_more,
 )
 from facegap.statistics.paired_errors import paired_errors
-from facegap.statistics.verdicts import holm
+from facegap.statistics.verdicts import EXPLORATORY, holm
 from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
 BOOTSTRAP = "joint subject bootstrap"
-MORE, FEWER, ALIKE, FEW = "more errors", "fewer errors", "not told apart", "too few people"
+MORE, FEWER, ALIKE, FEW = "more errors", "fewer errors", "no significant difference", "too few people"
 GREW, SHRANK, TURNED = "grew", "shrank", "shrank or turned round"
 MOST_RANKED = 40  # groups of a grouping whose gaps are set against each other, as in the cross-group matrix
 
@@ -93,8 +95,8 @@ class Entry:
 def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
     """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs.
 
-    Everything is told apart at the alpha of the first run. Gaps of false matches are compared by ratio and all others by
-    difference, whatever their margin: no margin is judged here, and the ratio to a rate without errors does not change.
+    Alpha, primary family, sampling units and the scales of the margins are those of the first run; no margin is judged. A gap
+    whose ratio is not defined (a rate without errors) is compared by difference, and its row says so.
     """
     record = runs.runs[0].record
     sides: list[dict[str, Any]] = []
@@ -109,26 +111,30 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             sides += [row for place, entries in found for row in side_rows(place, entries, both=other == 1)]
             for place, entries in found:
                 drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
-                paired += paired_rows(place, entries, drawn, level)
-                is_ratio = metric_of(place.metric).is_impostor
+                is_ratio = margin_of(record, place.metric).is_ratio
+                paired += paired_rows(place, entries, drawn, level, is_ratio=is_ratio)
                 changes += change_rows(place, entries, drawn, level, is_ratio=is_ratio) if grouping else []
     return Compared(
         pd.DataFrame(sides),
-        adjusted(pd.DataFrame(paired), partial(paired_verdict, alpha=record.alpha)),
-        adjusted(pd.DataFrame(changes), partial(change_verdict, alpha=record.alpha)),
+        adjusted(pd.DataFrame(paired), runs.runs[0], partial(paired_verdict, alpha=record.alpha)),
+        adjusted(pd.DataFrame(changes), runs.runs[0], partial(change_verdict, alpha=record.alpha)),
         tuple(dict.fromkeys(notes)),
     )
 
 
 def unit_notes(runs: Together) -> list[str]:
-    """That differences take people as the sampling unit, where a run takes units of several."""
-    columns = list(dict.fromkeys(name for run in runs.runs for name in run.record.cluster))
-    if not columns:
-        return []
-    return [
-        f"differences between runs take people as what varies independently, not units of {' and '.join(columns)} as "
-        "--cluster says; their intervals may be too narrow"
-    ]
+    """What the sampling unit is where it is not the person, and which runs have another."""
+    cluster = runs.runs[0].record.cluster
+    notes = (
+        [f"the sampling unit is made of {' and '.join(cluster)}, as --cluster of the first run says"] if cluster else []
+    )
+    for label, run in zip(runs.labels[1:], runs.runs[1:], strict=True):
+        if run.record.cluster != cluster:
+            own = " and ".join(run.record.cluster) or "the person"
+            notes.append(
+                f"{label} was made with another sampling unit ({own}); that of the first run is taken for both"
+            )
+    return notes
 
 
 # ---- what is measured in both ----
@@ -153,7 +159,7 @@ def families(
         yield (
             place,
             [
-                image_entry(str(group), cells.codes == k, known, arrays, runs.subjects, min_subjects, level)
+                image_entry(str(group), cells.codes == k, known, arrays, runs.subjects, runs.units, min_subjects, level)
                 for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
             ],
         )
@@ -222,15 +228,17 @@ def image_entry(
     known: bool,
     arrays: Sequence[tuple[BoolArray, ...]],
     subjects: IntArray,
+    units: IntArray | None,
     min_subjects: int,
     level: float,
 ) -> Entry:
     """A group's rate of single images in both runs, over the images that are trials in both."""
     (trials_a, errors_a), (trials_b, errors_b) = arrays
     trials = trials_a & trials_b & inside
-    a, b = (of_images(trials, errors, subjects, inside, level) for errors in (errors_a, errors_b))
-    found = paired_errors(errors_a[trials], errors_b[trials], subjects[trials], level=level)
-    ranked = known and found.subjects >= min_subjects
+    a, b = (of_images(trials, errors, subjects, units, inside, level) for errors in (errors_a, errors_b))
+    varying = subjects if units is None else units
+    found = paired_errors(errors_a[trials], errors_b[trials], varying[trials], level=level)
+    ranked = known and a.rate.people >= min_subjects
     return Entry(group, ranked, a, b, found.only_a, found.only_b, found.p, found.low, found.high, found.method)
 
 
@@ -337,20 +345,27 @@ def side_rows(place: Place, entries: Sequence[Entry], *, both: bool) -> list[dic
     return rows
 
 
-def paired_rows(place: Place, entries: Sequence[Entry], drawn: Drawn, level: float) -> list[dict[str, Any]]:
+def paired_rows(
+    place: Place, entries: Sequence[Entry], drawn: Drawn, level: float, *, is_ratio: bool
+) -> list[dict[str, Any]]:
     """One row per group: the other run's rate less, and where rates are compared so over, that of the first."""
-    return [paired_row(place, entry, k, len(entries), drawn, level) for k, entry in enumerate(entries)]
+    return [
+        paired_row(place, entry, k, len(entries), drawn, level, is_ratio=is_ratio) for k, entry in enumerate(entries)
+    ]
 
 
-def paired_row(place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, level: float) -> dict[str, Any]:
-    """One group."""
+def paired_row(
+    place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, level: float, *, is_ratio: bool
+) -> dict[str, Any]:
+    """One group; p is that of the difference, which tests the same as the ratio does."""
     places, signs = (k, groups + k), (-1.0, 1.0)
     difference = Contrast(entry.b.rate.value - entry.a.rate.value, entry.low, entry.high, entry.p, 0.0)
     ratio = Contrast(np.nan, np.nan, np.nan, np.nan, 0.0)
     if entry.method == BOOTSTRAP and entry.a.rate.trials and entry.b.rate.trials:
         plain = drawn.contrast(places, signs, logarithmic=False, level=level)
         difference = Contrast(difference.value, plain.low, plain.high, plain.p, plain.carriers)
-    if metric_of(place.metric).is_impostor:
+    values = entry.a.rate.value, entry.b.rate.value
+    if is_ratio and min(values) > 0:
         ratio = drawn.contrast(places, signs, logarithmic=True, level=level)
     return {
         **asdict(place),
@@ -362,7 +377,7 @@ def paired_row(place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, le
         "difference": difference.value,
         "difference_low": difference.low,
         "difference_high": difference.high,
-        "ratio": math.exp(ratio.value),
+        "ratio": values[1] / values[0] if ratio.p == ratio.p else np.nan,
         "ratio_low": math.exp(ratio.low),
         "ratio_high": math.exp(ratio.high),
         "p": difference.p,
@@ -400,13 +415,14 @@ def change_row(
     count = len(entries)
     places, signs = (g, h, count + g, count + h), (-1.0, 1.0, 1.0, -1.0)
     plain = drawn.contrast(places, signs, logarithmic=False, level=level)
-    ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio else None
     values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
+    ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio and min(values) > 0 else None
+    ratio = None if ratio is not None and math.isnan(ratio.p) else ratio
     return {
         **asdict(place),
         "group_a": entries[g].group,
         "group_b": entries[h].group,
-        "scale": "ratio" if is_ratio else "difference",
+        "scale": "ratio" if ratio else "difference",
         "subjects_a": counts_of(entries[g])["subjects"],
         "subjects_b": counts_of(entries[h])["subjects"],
         "gap_first": gap,
@@ -416,7 +432,7 @@ def change_row(
         "change_high": plain.high,
         "ratio_first": over(values[0], values[1]),
         "ratio_other": over(values[2], values[3]),
-        "ratio_change": math.exp(ratio.value) if ratio else np.nan,
+        "ratio_change": over(over(values[2], values[3]), over(values[0], values[1])) if ratio else np.nan,
         "ratio_change_low": math.exp(ratio.low) if ratio else np.nan,
         "ratio_change_high": math.exp(ratio.high) if ratio else np.nan,
         "p": ratio.p if ratio else plain.p,
@@ -431,23 +447,43 @@ def over(value: float, other: float) -> float:
 # ---- verdicts ----
 
 
-def adjusted(rows: pd.DataFrame, verdict: Any) -> pd.DataFrame:
-    """Rows with Holm's p over each family, and a verdict; groups that are not ranked are in no family."""
+def adjusted(rows: pd.DataFrame, first: Run, verdict: Any) -> pd.DataFrame:
+    """Rows with Holm's p and a verdict: over the primary family, and for exploratory rows over each family of theirs.
+
+    Groups that are not ranked are in no family.
+    """
     if not len(rows):
         return rows
     tested = rows["ranked"] if "ranked" in rows.columns else pd.Series(data=True, index=rows.index)
+    found = rows.assign(primary=primary_of(rows, first))
     p = np.full(len(rows), np.nan)
-    keys = ["metric", "threshold_a", "family"]
-    for _, family in rows[tested].groupby(keys, sort=False, dropna=False):
+    apart = ["metric", "threshold_a", "family"]
+    families = [found[tested & found["primary"]]]
+    families += [family for _, family in found[tested & ~found["primary"]].groupby(apart, sort=False, dropna=False)]
+    for family in families:
         p[rows.index.get_indexer(family.index)] = holm(family["p"].to_numpy(np.float64))
-    found = rows.assign(p_adjusted=p)
+    found = found.assign(p_adjusted=p)
     return found.assign(verdict=[verdict(row) for row in found.to_dict("records")])
+
+
+def primary_of(rows: pd.DataFrame, first: Run) -> pd.Series:
+    """Which rows are of the primary family of the first run, everybody included, bool."""
+    named = primary_family(first.record, rows["metric"])
+    terms = {"", *("*".join(grouping) for grouping in named.groupings)}
+    at = [point.threshold for point in first.record.operating[:1]]
+    return (
+        rows["metric"].isin(named.metrics)
+        & rows["family"].isin(terms)
+        & (rows["threshold_a"].isna() | rows["threshold_a"].isin(at))
+    )
 
 
 def paired_verdict(row: dict[Any, Any], *, alpha: float) -> str:
     """Whether the other run has more or fewer errors in a group."""
     if not row["ranked"]:
         return FEW
+    if not row["primary"]:
+        return EXPLORATORY
     if not row["p_adjusted"] <= alpha or row["difference"] == 0:
         return ALIKE
     return MORE if row["difference"] > 0 else FEWER
@@ -455,6 +491,8 @@ def paired_verdict(row: dict[Any, Any], *, alpha: float) -> str:
 
 def change_verdict(row: dict[Any, Any], *, alpha: float) -> str:
     """Whether a gap grew or shrank; one that shrank past none may be a gap the other way round."""
+    if not row["primary"]:
+        return EXPLORATORY
     if not row["p_adjusted"] <= alpha:
         return ALIKE
     if row["gap_other"] < 0:

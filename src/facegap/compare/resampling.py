@@ -25,8 +25,8 @@ class Measured:
     """One rate of one group in one run.
 
     rate     : with its own interval, as in rates.csv
-    joint    : the same counts by person, or by pair of people
-    disjoint : disjoint pairs of its people
+    joint    : the same counts by sampling unit (person or cluster), or by pair of them
+    disjoint : disjoint pairs of its units
     """
 
     rate: Rate
@@ -34,30 +34,34 @@ class Measured:
     disjoint: int
 
 
-def of_images(trials: BoolArray, errors: BoolArray, subjects: IntArray, inside: BoolArray, level: float) -> Measured:
-    """A rate of single images within a group; all arrays over the common images."""
+def of_images(
+    trials: BoolArray, errors: BoolArray, subjects: IntArray, units: IntArray | None, inside: BoolArray, level: float
+) -> Measured:
+    """A rate of single images within a group; all arrays over the common images. units : None: the subject is the unit"""
     chosen = trials & inside
     wrong = chosen & errors
-    people = int(subjects.max(initial=-1)) + 1
+    varying = subjects if units is None else units
+    size = int(varying.max(initial=-1)) + 1
     codes = np.where(chosen, 0, -1)
-    rate = clustered_rates(wrong, None, subjects, codes, n_cells=1, level=level).rate(0)
-    joint = PersonRate(counts(subjects[wrong], people), counts(subjects[chosen], people))
-    return Measured(rate, joint, rate.subjects // 2)
+    rate = clustered_rates(wrong, None, subjects, codes, n_cells=1, level=level, units=units).rate(0)
+    joint = PersonRate(counts(varying[wrong], size), counts(varying[chosen], size))
+    return Measured(rate, joint, rate.units // 2)
 
 
 def of_comparisons(pairs: Comparisons, metric: str, threshold: float, inside: BoolArray, level: float) -> Measured:
     """FMR, FNMR, GFAR or GFRR of a group at a threshold."""
     of, generalised = metric_of(metric), metric_of(metric).counts_lost
-    people = int(pairs.subjects.max(initial=-1)) + 1
+    varying = pairs.varying
+    people = int(varying.max(initial=-1)) + 1
     if of.is_impostor:
         rate = false_match_rate(pairs, threshold, inside, None, generalised=generalised, level=level)
         joint: AnyRate = pair_rate(pairs, threshold, inside, people, generalised=generalised)
     else:
         rate = false_non_match_rate(pairs, threshold, inside, generalised=generalised, level=level)
         chosen, wrong = genuine_errors(pairs, threshold, inside, generalised=generalised)
-        of = pairs.subjects[pairs.genuine[chosen, 0]]
-        joint = PersonRate(counts(of[wrong], people), counts(of, people))
-    return Measured(rate, joint, rate.subjects // 2)
+        mates = varying[pairs.genuine[chosen, 0]]
+        joint = PersonRate(counts(mates[wrong], people), counts(mates, people))
+    return Measured(rate, joint, rate.units // 2)
 
 
 def pair_rate(pairs: Comparisons, threshold: float, inside: BoolArray, people: int, *, generalised: bool) -> PairRate:
@@ -70,13 +74,26 @@ def pair_rate(pairs: Comparisons, threshold: float, inside: BoolArray, people: i
         return PairRate(people, wrong, errors, None, tried, trials)
     left_out = between(pairs.excluded, taking_part, None)
     strangers = left_out[pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]]
-    images = templates_of(pairs.subjects, taking_part).astype(np.float64)
-    return PairRate(people, wrong, errors, images, *by_people(pairs, strangers))
+    images = templates_of(pairs.varying, taking_part).astype(np.float64)
+    left, trials = by_people(pairs, strangers)
+    within, alike = within_units(pairs, taking_part, people)
+    return PairRate(people, wrong, errors, images, np.concatenate([left, within]), np.concatenate([trials, -alike]))
+
+
+def within_units(pairs: Comparisons, taking_part: BoolArray, people: int) -> tuple[IntArray, FloatArray]:
+    """Units of several people with the image pairs of different people in each: int64 (k, 2), float64 (k,)."""
+    if pairs.units is None:
+        return np.empty((0, 2), np.int64), np.empty(0)
+    by_person = templates_of(pairs.subjects, taking_part).astype(np.float64)
+    whole, own = (np.bincount(pairs.units, weights=values, minlength=people) for values in (by_person, by_person**2))
+    found = (whole**2 - own) / 2
+    kept = np.flatnonzero(found > 0)
+    return np.stack([kept, kept], axis=1), found[kept]
 
 
 def by_people(pairs: Comparisons, rows: IntArray) -> tuple[IntArray, FloatArray]:
-    """Image pairs summed by unordered pair of people: people int64 (k, 2), image pairs float64 (k,)."""
-    people = np.sort(pairs.subjects[rows], axis=1).reshape(-1, 2)
+    """Image pairs summed by unordered pair of people (or units): people int64 (k, 2), image pairs float64 (k,)."""
+    people = np.sort(pairs.varying[rows], axis=1).reshape(-1, 2)
     distinct, times = np.unique(people, axis=0, return_counts=True)
     return distinct, times.astype(np.float64)
 

@@ -13,7 +13,7 @@ from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.pair_list_rates import listed_people
 from facegap.derive.results import groupings_of
 from facegap.derive.run import EVALUATION, comparisons_of
-from facegap.derive.units import subject_codes
+from facegap.derive.units import subject_codes, unit_codes, units_of_subjects
 from facegap.errors import RunError
 from facegap.store.run import Run
 from facegap.types import IntArray
@@ -28,6 +28,7 @@ class Together:
     rows     : per run, its rows of these images, int64 (n,) each
     subjects : int64 (n,), code of each image's person
     groupings    : of the first run, everybody first
+    units    : int64 (n,), sampling unit of each image by the clusters of the first run; None: the person
     """
 
     labels: tuple[str, ...]
@@ -36,6 +37,7 @@ class Together:
     rows: tuple[IntArray, ...]
     subjects: IntArray
     groupings: tuple[Grouping, ...]
+    units: IntArray | None = None
 
     def comparisons(self, run: int) -> Comparisons | None:
         """The comparisons of one run among these images, in their order; None without any."""
@@ -43,7 +45,7 @@ class Together:
         return (
             None
             if found is None
-            else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.groupings))
+            else cut(found, self.rows[run], self.subjects, finest_cells(self.manifest, self.groupings), self.units)
         )
 
 
@@ -63,7 +65,10 @@ def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
     images = [image for image in first["image"] if image in common]
     rows = tuple(pd.Index(run.manifest["image"]).get_indexer(pd.Index(images)).astype(np.int64) for run in runs)
     manifest = first.iloc[rows[0]].reset_index(drop=True)
-    return Together(tuple(labels), tuple(runs), manifest, rows, subject_codes(manifest), tuple(groupings_of(runs[0])))
+    cluster = runs[0].record.cluster
+    units = unit_codes(manifest, cluster) if cluster else None
+    subjects, groupings = subject_codes(manifest), tuple(groupings_of(runs[0]))
+    return Together(tuple(labels), tuple(runs), manifest, rows, subjects, groupings, units)
 
 
 def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
@@ -113,12 +118,13 @@ def label_differences(first: Run, other: Run) -> list[str]:
     return found
 
 
-def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray) -> Comparisons:
-    """Comparisons among some images only, renumbered to their order.
+def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray, units: IntArray | None) -> Comparisons:
+    """Comparisons among some images only, renumbered to their order, by the sampling units of the first run.
 
-    rows     : int64 (n,), rows of the run; subjects, cells : int64 (n,), person and finest cell of each
+    rows     : int64 (n,), rows of the run; subjects, cells, units : int64 (n,), person, finest cell and unit of each
     """
-    if len(rows) == len(pairs.subjects) and np.array_equal(rows, np.arange(len(rows))):
+    same_units = pairs.units is None if units is None else False
+    if same_units and len(rows) == len(pairs.subjects) and np.array_equal(rows, np.arange(len(rows))):
         return pairs
     place = np.full(len(pairs.subjects), -1, np.int64)
     place[rows] = np.arange(len(rows))
@@ -136,7 +142,8 @@ def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray)
         genuine=place[pairs.genuine[genuine]],
         genuine_scores=pairs.genuine_scores[genuine],
         excluded=place[pairs.excluded[excluded]],
-        people=listed_people(subjects, cells, of_impostors, made) if pairs.listed_only else None,
+        people=listed_people(subjects, cells, of_impostors, made, units) if pairs.listed_only else None,
+        units=None if units is None else units_of_subjects(subjects, units),
     )
 
 
@@ -163,4 +170,5 @@ def only(pairs: Comparisons, counted: np.ndarray) -> Comparisons:
     if not pairs.listed_only or pairs.people is None:
         return found
     cells = pairs.people.unit_of  # a unit lies in one cell
-    return replace(found, people=listed_people(pairs.subjects, cells, found.impostor, int(np.isfinite(scores).sum())))
+    made, units = int(np.isfinite(scores).sum()), None if pairs.units is None else pairs.units[pairs.subjects]
+    return replace(found, people=listed_people(pairs.subjects, cells, found.impostor, made, units))

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from facegap.compare.differences import ALIKE, FEWER, GREW, MORE, SHRANK, TURNED
+from facegap.compare.differences import ALIKE, FEW, FEWER, GREW, MORE, SHRANK, TURNED
 from facegap.compare.rows import (
     ChangeRow,
     ComparisonRows,
@@ -34,6 +34,7 @@ from facegap.report.text import (
     score,
     signed_points,
 )
+from facegap.statistics.verdicts import EXPLORATORY
 
 MOST_CHANGES = 12  # of a family; gap_changes.csv holds all
 
@@ -156,7 +157,7 @@ def change_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTabl
 def change_table(rows: Sequence[ChangeRow]) -> TextTable:
     """One family."""
     shown = clearest_first(rows)[:MOST_CHANGES]
-    what = "ratio of the gaps" if rows[0].is_ratio else "change"
+    what = "ratio of the gaps" if all(row.is_ratio for row in rows) else "change"
     columns = ("gap", "model", f"gap of {clean(rows[0].first)}", "gap of the model", what, "p (Holm)", "verdict")
     notes = [
         "Both gaps are drawn again together over the same people; two intervals are never held against each other."
@@ -235,7 +236,7 @@ def findings(rows: ComparisonRows) -> list[str]:
 def finding(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
     """One other run."""
     title, other, first = metric_of(row.metric).title, clean(row.other.run), clean(row.first.run)
-    verb = "is not told apart from" if row.verdict == ALIKE else f"has {row.verdict} than"
+    verb = f"has {row.verdict} than" if row.verdict in (MORE, FEWER) else f"shows {NONE_FOUND[row.verdict]} from"
     rates = f"{rate(row.other)} against {rate(row.first)}, {change_text(row.difference)}"
     sides = f"{title}: {rates}, over the same {row.subjects:,} people"
     return f"{other} {verb} {first}; {sides}. {changes_said(row, changes)}"
@@ -256,14 +257,29 @@ def changes_said(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
         if (change.metric, change.other) == (row.metric, row.other.run)
         and (math.isnan(change.threshold) or change.threshold == row.first.threshold)
     ]
-    told, of_gaps = [gap for gap in gaps if gap.verdict != ALIKE], f"{len(gaps)} gap{'s' if len(gaps) != 1 else ''}"
+    tested = [gap for gap in gaps if gap.verdict != EXPLORATORY]
+    if not tested:
+        return (
+            f"The {len(gaps)} gaps between groups are exploratory."
+            if gaps
+            else "No gap between groups could be compared."
+        )
+    told, of_gaps = (
+        [gap for gap in tested if gap.verdict != ALIKE],
+        f"{len(tested)} gap{'s' if len(tested) != 1 else ''}",
+    )
     if not told:
-        return f"Of {of_gaps} between groups none is known to have grown or shrunk."
+        return f"Of {of_gaps} of the primary family no change is significant."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(told))
     clearest = clearest_first(told)[0]
     line = change_line(clearest)
     change = f"{line[2]} became {line[3]} ({line[4]}, p {p_equals(clearest.p_holm)})"
-    return f"Of {of_gaps} between groups {counts}; most clearly {line[0]}: {change}."
+    return f"Of {of_gaps} of the primary family {counts}; most clearly {line[0]}: {change}."
 
 
+NONE_FOUND: Mapping[str, str] = {
+    ALIKE: ALIKE,
+    FEW: "no difference that so few people could show",
+    EXPLORATORY: "an exploratory difference",
+}
 SIGNS: Mapping[str, str] = {MORE: "▲", FEWER: "▼", GREW: "▲", SHRANK: "▼", TURNED: "▼"}

@@ -58,6 +58,11 @@ class Comparisons:
     units: IntArray | None = None
 
     @property
+    def varying(self) -> IntArray:
+        """The sampling unit of each template, int64 (n,)."""
+        return self.subjects if self.units is None else self.units[self.subjects]
+
+    @property
     def complete(self) -> bool:
         """Whether every impostor pair is listed."""
         return bool(np.isneginf(self.floor))

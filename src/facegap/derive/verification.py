@@ -147,7 +147,7 @@ def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Se
     a unit that holds both.
     """
     groups = [(entry.cells.codes == k) & pairs.counted for k in known]
-    of = pairs.subjects if pairs.units is None else pairs.units[pairs.subjects]
+    of = pairs.varying
     people = int(of.max(initial=-1)) + 1
     member = np.stack([np.bincount(of[group], minlength=people) > 0 for group in groups], axis=1)
     if not (member.sum(axis=1) > 1).any():
@@ -162,7 +162,7 @@ def people_sums(
 ) -> tuple[IntArray, IntArray]:
     """Errors and trials of one group that each person (or unit) takes part in, int64 (people,) each."""
     generalised = metric.counts_lost
-    of = pairs.subjects if pairs.units is None else pairs.units[pairs.subjects]
+    of = pairs.varying
     if not metric.is_impostor:
         chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
         mates = of[pairs.genuine[chosen, 0]]

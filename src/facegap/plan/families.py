@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.identification import outcomes_of
 from facegap.derive.margins import margin_of
-from facegap.derive.metrics import FMR, FNMR, metric_of
-from facegap.derive.results import groupings_of, run_metrics
+from facegap.derive.metrics import FMR, FNMR
+from facegap.derive.primary import primary_family
+from facegap.derive.results import run_metrics
 from facegap.derive.run import comparisons_of, operating_of
-from facegap.derive.units import subject_codes
+from facegap.derive.units import subject_codes, units_of_run
 from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
 from facegap.statistics.effective import weights_of
 from facegap.store.record import Operating
@@ -29,13 +31,20 @@ MOST_GROUPS = 40
 
 
 def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
-    """Every family of the run that can be planted, and a sentence for each that cannot.
+    """Every part of the primary family of the run that can be planted, and a sentence for each that cannot.
 
-    Metrics: error_rate_all, fmr and fnmr at the run's first threshold, fnir and fpir at it; where a run has none of
-    these, what its images ended in (fta, no_answer_rate). Groups under the run's minimum are in no family.
+    A part is of one grouping and metric, at the first threshold; all are tested together. Exploratory families get no verdict,
+    so that nothing can be found in them. Groups under the run's minimum are in no family. People are the sampling unit, or
+    what --cluster put them into.
     """
     found, left_out = list[OwnFamily](), list[str]()
+    primary = run.gaps[run.gaps["primary"]]
+    others = len(run.gaps) - len(primary)
+    left_out += [f"{others:,} exploratory gaps, which get no verdict"] if others else []
+    parts = set(zip(primary["family"].str.split(",").str[0], primary["metric"], strict=True))
     for family in [*single_families(run), *pair_families(run, left_out)]:
+        if (family.grouping, family.metric) not in parts and len(family.groups) > 1:
+            continue
         if len(family.groups) < 2:
             left_out.append(
                 f"{family.metric} by {family.grouping}: fewer than two groups of {run.record.min_subjects} subjects"
@@ -46,19 +55,24 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
             )
         else:
             found.append(family)
-    return found, list(dict.fromkeys(left_out))
+    return [replace(one, beside=len(primary) - pairs_in(one)) for one in found], list(dict.fromkeys(left_out))
+
+
+def pairs_in(family: OwnFamily) -> int:
+    """Pairs of groups of a family."""
+    return len(family.groups) * (len(family.groups) - 1) // 2
 
 
 def single_families(run: Run) -> Iterator[OwnFamily]:
     """Families whose trials are of one person each: answers and searches."""
-    subjects, metrics = subject_codes(run.manifest), run_metrics(run)
-    chosen = [name for name in metrics if metric_of(name).is_headline]
-    if not chosen and run.matched is None:
-        chosen = [name for name in metrics if metric_of(name).is_failure]
+    units, metrics = units_of_run(run), run_metrics(run)
+    subjects = subject_codes(run.manifest) if units is None else units
+    named = primary_family(run.record, run.rates["metric"])
+    chosen = [name for name in metrics if name in named.metrics]
     outcomes = [(metric, Operating(np.nan, ""), *metrics[metric]) for metric in chosen]
     outcomes += search_outcomes(run)
     for metric, operating, trials, errors in outcomes:
-        for grouping in groupings_of(run)[1:]:
+        for grouping in named.groupings:
             cells = cells_of(run.manifest, grouping)
             codes = known_codes(cells, trials)
             rows = codes >= 0
@@ -84,7 +98,7 @@ def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
     point = operating[0]
     if len(operating) > 1:
         left_out.append(f"the other {len(operating) - 1} thresholds of the run")
-    for grouping in groupings_of(run)[1:]:
+    for grouping in primary_family(run.record, run.rates["metric"]).groupings:
         cells = cells_of(run.manifest, grouping)
         yield refusals(run, pairs, cells, point)
         if pairs.listed_only:
@@ -102,7 +116,7 @@ def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Ow
     subjects, codes, wrong = [], [], []
     for code, group in enumerate(known_groups(cells)):
         chosen, errors = genuine_errors(pairs, point.threshold, group, generalised=False)
-        subjects.append(pairs.subjects[pairs.genuine[chosen, 0]])
+        subjects.append(pairs.varying[pairs.genuine[chosen, 0]])
         codes.append(np.full(len(errors), code))
         wrong.append(errors)
     return singles(
@@ -146,12 +160,13 @@ def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Own
     listed = pairs.false_matches(point.threshold)
     for name, group in zip(known_names(cells), known_groups(cells), strict=True):
         usable = group & pairs.counted & pairs.enrolled
-        count = templates_of(pairs.subjects, usable)
+        count = templates_of(pairs.varying, usable)
         present = np.flatnonzero(count)
         if effective_count(count * (count.sum() - count)) < run.record.min_subjects:
             continue
         place = np.cumsum(count > 0) - 1
-        wrong = place[pairs.subjects[between(listed, usable, None)]]
+        wrong = place[pairs.varying[between(listed, usable, None)]]
+        wrong = wrong[wrong[:, 0] != wrong[:, 1]]  # pairs within a unit of several people are not simulated
         people.append(People(name, count[present]))
         matched.append((wrong[:, 0], wrong[:, 1]))
         images.append(count[present])

@@ -26,7 +26,9 @@ LEAD = (
 )
 METHOD = (
     "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
-    "the verdict 'gap' or 'gap larger than the margin', at the run's own margin and alpha. Of the two groups of a pair either "
+    "the verdict 'gap' or 'gap larger than the margin', at the run's own margins and alpha, beside all other gaps of its "
+    "primary family, none of which is found. People are the sampling unit, or what --cluster put them into; pairs within such a "
+    "unit are not simulated. Of the two groups of a pair either "
     "may be the worse one; the smaller of the two shares is given.",
     "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
     "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "

@@ -16,9 +16,9 @@ from scipy.special import ndtr, ndtri
 
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.dyadic import dyadic_fmr
-from facegap.statistics.family_tests import Judged
+from facegap.statistics.family_tests import Judged, holm_among
 from facegap.statistics.lending import lent_trials
-from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, holm, verdicts
+from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
 from facegap.worlds.families import judge_rates, pairs_of
 from facegap.worlds.pairs import sparse_false_matches
@@ -52,7 +52,8 @@ class OwnFamily:
     rate     : observed over all groups together; it is planted in all of them
     strength : how far people differ: intraclass correlation for singles, rho for pairs
     margin   : of the run: a ratio where `is_ratio`, else a difference
-    alpha    : false-alarm rate of the family
+    alpha    : false-alarm rate of the primary family
+    beside   : gaps of other metrics that are tested together with these; what they show is left open, so they never help
     notes    : what was assumed
     """
 
@@ -70,6 +71,7 @@ class OwnFamily:
     margin: float
     alpha: float
     notes: tuple[str, ...] = ()
+    beside: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +146,20 @@ def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, se
     """The family of every world, as an audit judges it."""
     value, effective = together(family, rates)
     return judge_rates(
-        value, effective, first, second, is_ratio=family.is_ratio, margin=family.margin, alpha=family.alpha
+        value,
+        effective,
+        first,
+        second,
+        is_ratio=family.is_ratio,
+        margin=family.margin,
+        alpha=family.alpha,
+        others=nothing_beside(family, len(value)),
     )
+
+
+def nothing_beside(family: OwnFamily, worlds: int) -> FloatArray:
+    """p of the gaps that are tested together with a family, float64 [worlds, beside]: none of them is found."""
+    return np.ones((worlds, family.beside))
 
 
 def together(family: OwnFamily, rates: Sequence[Rates]) -> Rates:
@@ -173,13 +187,13 @@ def shares_found(
     value, effective = together(family, raised)
     touched = np.flatnonzero((first == worse) | (second == worse))
     # The intervals against the margin are at alpha over all pairs of the family, not over those that are judged again.
-    alpha = family.alpha * len(touched) / len(first)
+    alpha = family.alpha * len(touched) / (len(first) + family.beside)
     again = judge_rates(
         value, effective, first[touched], second[touched], is_ratio=family.is_ratio, margin=family.margin, alpha=alpha
     )
     p, within, beyond = alike.p.copy(), alike.within_margin.copy(), alike.beyond_margin.copy()
     p[:, touched], within[:, touched], beyond[:, touched] = again.p, again.within_margin, again.beyond_margin
-    differs = holm(p) <= family.alpha
+    differs = holm_among(p, nothing_beside(family, len(p))) <= family.alpha
     said = np.isin(verdicts(beyond_margin=beyond, within_margin=within, differs=differs), GAPS_FOUND)
     return said.mean(axis=0), float(said[:, touched].any(axis=1).mean())
 

@@ -141,6 +141,7 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
             "strength",
             "margin",
             "alpha",
+            "beside",
             "notes",
         )
     }

@@ -133,8 +133,9 @@ def primary_notes(run: Run) -> list[str]:
     )
     if not len(gaps):
         return [f"The primary family has no gap.{explored}"]
+    count = f"{len(gaps):,} gap{'s' if len(gaps) > 1 else ''}"
     named = "; ".join(dict.fromkeys(measured(gap_row(row)) for row in records(gaps)))
-    return [f"Primary family, tested together: {named} ({len(gaps):,} gaps).{explored if others else ''}"]
+    return [f"Primary family, tested together: {named} ({count}).{explored if others else ''}"]
 
 
 def margin_notes(run: Run) -> list[str]:

@@ -37,10 +37,10 @@ def plan_notes(run: Run) -> list[str]:
             "No plan was given: the primary family, margins and thresholds are those of the command and its defaults."
         ]
     kind = run.record.request.audit
+    read = f"{clean(plan.file)}, SHA-256 {clean(plan.sha256)}, read at {clean(plan.read_at)} before {BEFORE[kind]}"
     return [
-        f"Plan: {clean(plan.file)}, SHA-256 {clean(plan.sha256)}, read at {clean(plan.read_at)} before {BEFORE[kind]}; what contradicts "
-        "it was refused. Whether it was made before anybody saw the data, the time of a file cannot prove: ask where this hash was "
-        "published."
+        f"Plan: {read}; what contradicts it was refused. Whether it was made before anybody saw the data, the time of a file "
+        "cannot prove: ask where this hash was published."
     ]
 
 

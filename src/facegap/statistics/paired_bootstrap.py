@@ -2,7 +2,8 @@
 
 Each replicate draws people with replacement, within the groups they belong to, once for both models: person i has weight
 W_i in the rates of both, so what makes a person hard for both cancels in the difference. A trial of one person weighs
-W_i, a pair of two people W_i W_j, as in statistics/bootstrap.py. Thresholds are taken as they are.
+W_i, a pair of two people W_i W_j, as in statistics/bootstrap.py. Thresholds are taken as they are. In place of people there
+may be units of several (clusters): a pair within a unit goes with it and weighs W_i.
 """
 
 from __future__ import annotations
@@ -53,12 +54,13 @@ class PersonRate:
 
 @dataclass(frozen=True, eq=False)
 class PairRate:
-    """A rate over pairs of two different people.
+    """A rate over pairs of two different people, or units of people.
 
     pairs   : int64 [k, 2], people of the pairs in error, each unordered pair once; errors : float64 [k], image pairs
     images  : float64 [S], images per person, all of which were compared with those of all others; or None, and
     tried   : int64 [m, 2], all pairs of people that were compared; trials : float64 [m], image pairs of each. With
-              `images` these are pairs that were left out, to be subtracted
+              `images` these are pairs that were left out, to be subtracted, and pairs within a unit that were not, which
+              are less than 0
     """
 
     people: int
@@ -243,20 +245,27 @@ def pair_noise(rates: Sequence[AnyRate], weights: FloatArray) -> float:
     size = listed[0][0].people
     keys = np.concatenate([np.sort(rate.pairs, axis=1) @ np.array([size, 1]) for rate, _ in listed])
     shares = np.concatenate([weight * rate.errors / rate.total for rate, weight in listed])
+    across = np.concatenate([rate.pairs[:, 0] != rate.pairs[:, 1] for rate, _ in listed])
+    keys, shares = keys[across], shares[across]  # a pair within a unit weighs W_i, whose variance is not overstated
     _, inverse = np.unique(keys, return_inverse=True)
     summed = np.bincount(inverse.reshape(-1), weights=shares)
     return float((summed**2).sum()) * (1 - max(rate.value for rate, _ in listed))
 
 
 def per_person(pairs: IntArray, values: FloatArray, people: int) -> FloatArray:
-    """Sum of the values of the pairs that hold each person, float64 [S]."""
-    sides = [np.bincount(side, weights=values, minlength=people) for side in pairs.T]
+    """Sum of the values of the pairs that hold each person, float64 [S]; a pair within a unit counts once."""
+    sides = [np.bincount(pairs[:, 0], weights=values, minlength=people)]
+    sides.append(np.bincount(pairs[:, 1], weights=values * (pairs[:, 0] != pairs[:, 1]), minlength=people))
     return np.asarray(np.sum(sides, axis=0), np.float64)
 
 
 def weighed(weights: FloatArray, pairs: IntArray, values: FloatArray) -> FloatArray:
-    """Sum of W_i W_j * value over pairs, per row of weights: float64 [B]."""
-    return np.asarray((weights[:, pairs[:, 0]] * weights[:, pairs[:, 1]]) @ values, dtype=np.float64)
+    """Sum of W_i W_j * value over pairs, and of W_i * value over those within a unit, per row of weights: float64 [B]."""
+    first, second = weights[:, pairs[:, 0]], weights[:, pairs[:, 1]]
+    within = pairs[:, 0] == pairs[:, 1]
+    if within.any():
+        second[:, within] = 1.0
+    return np.asarray((first * second) @ values, dtype=np.float64)
 
 
 def ratio(errors: FloatArray, trials: FloatArray) -> FloatArray:
