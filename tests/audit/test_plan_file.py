@@ -1,6 +1,8 @@
 """A plan decides an audit, refuses what contradicts it, and is named in the record and in the report."""
 
 import hashlib
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap.audit.plan_file import PlanFile, read_plan
+from facegap.audit.record import as_first_read, require_same_request
 from facegap.cli import app
-from facegap.errors import FacegapError, SettingError, TableError
+from facegap.errors import FacegapError, RunError, SettingError, TableError
 from facegap.report.groups import gap_table
 from facegap.report.planned import plan_notes, sample_rows
 from facegap.store.run import Run, read_run
@@ -163,6 +166,26 @@ def test_a_broken_plan_names_file_key_and_cure(folder: Path, old: str, new: str,
         audited(folder)
 
 
+def test_a_metric_that_nothing_measures_is_an_error(folder: Path) -> None:
+    (folder / "plan.toml").write_text(TEXT.replace("error_rate_all", "fnmr").replace('"0.1"', '"x2"'))
+    with pytest.raises(
+        SettingError, match="has fnmr in its primary family, and in an audit of a black box that can classify"
+    ):
+        audited(folder)
+
+
+def test_the_command_that_makes_a_run_again_does_not_contradict_its_plan(folder: Path) -> None:
+    from facegap.report.reproduce import command_of
+
+    said = command_of(audited(folder).record)
+    assert "--plan plan.toml" in said
+    words = [
+        {"PREDICTIONS.csv": "said.csv", "MANIFEST.csv": "people.csv"}.get(word, word) for word in shlex.split(said)[1:]
+    ]
+    words = [str(folder / word) if word.endswith((".csv", ".toml")) else word for word in words[:-1]]
+    assert CliRunner().invoke(app, [*words, str(folder / "again")]).exit_code == 0
+
+
 def test_thresholds_are_targets_or_scores() -> None:
     at = {"fmr": [0.001], "threshold": [0.4]}
     whole = {"version": 1, "by": ["gender"], "primary": {"by": ["gender"], "metrics": ["fmr"]}, "thresholds": at}
@@ -181,3 +204,13 @@ def test_every_key_of_a_plan_is_described(tmp_path: Path) -> None:
 
 def test_the_hash_is_that_of_the_bytes(folder: Path) -> None:
     assert read_plan(folder / "plan.toml")[1] == hashlib.sha256((folder / "plan.toml").read_bytes()).hexdigest()
+
+
+def test_a_run_is_not_resumed_with_another_plan_and_keeps_when_it_first_read_its_own(folder: Path) -> None:
+    request = audited(folder).record.request
+    assert request.plan is not None
+    later = replace(request, plan=replace(request.plan, read_at="2031-01-01T00:00:00+00:00"))
+    require_same_request(folder, request, as_first_read(later, request))
+    other = replace(later, plan=replace(request.plan, sha256="0" * 64))
+    with pytest.raises(RunError, match=r"differs in plan\.sha256;"):
+        require_same_request(folder, request, as_first_read(other, request))

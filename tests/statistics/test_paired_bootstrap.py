@@ -183,3 +183,13 @@ def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth(worlds: i
         narrower += found.high - found.low < math.hypot(*(one.high - one.low for one in alone))
     assert held / worlds >= 0.92
     assert narrower / worlds > 0.9  # what is hard for both cancels
+
+
+def test_a_pair_within_a_unit_goes_with_the_unit_and_counts_once() -> None:
+    # Unit 0 holds two people, units 1 and 2 one each: six pairs of people, of which the one within unit 0 is an error.
+    within = np.array([[0, 0]])
+    rate = PairRate(3, within, np.array([1.0]), np.array([2.0, 1.0, 1.0]), within, np.array([-1.0]))
+    assert (rate.total, rate.value) == (6.0, pytest.approx(1 / 6))
+    # Twice unit 0, once unit 1: 2 x (2 x 1) pairs across and 2 within, both of which are errors.
+    assert rate.replicates(np.array([[2.0, 1.0, 0.0]])) == pytest.approx([2 / 6])
+    assert rate.influence() * 6 == pytest.approx([1 - 5 / 6, -3 / 6, -3 / 6])

@@ -25,7 +25,7 @@ from facegap.derive.metrics import metric_of, metrics
 from facegap.errors import SettingError, TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, numbers, read_toml
-from facegap.store.record import PlannedSample, PlanRecord
+from facegap.store.record import PlannedSample, PlanRecord, Task
 
 VERSION = 1
 MOST_BYTES = 1_000_000
@@ -164,8 +164,10 @@ def read_plan(path: Path) -> tuple[PlanFile, str]:
     return checked(PlanFile, said, path), hashlib.sha256(content).hexdigest()
 
 
-def with_plan(settings: AuditSettings) -> tuple[AuditSettings, PlanRecord | None]:
+def with_plan(settings: AuditSettings, *, black_box: Task | None = None) -> tuple[AuditSettings, PlanRecord | None]:
     """The settings with what the plan decides, and what run.json keeps of the plan; as they are without one.
+
+    black_box : what is judged where no model runs here
 
     Raises
     ------
@@ -182,7 +184,7 @@ def with_plan(settings: AuditSettings) -> tuple[AuditSettings, PlanRecord | None
         words = {name: value for name, value in words.items() if name not in ("rank", "fpir")}
     if "threshold" in words:
         settings = changed(settings, threshold=words.pop("threshold"), fmr=())
-    require_measured(settings, plan, path)
+    require_measured(settings, plan, path, black_box)
     record = PlanRecord(
         path.name,
         sha256,
@@ -213,27 +215,31 @@ def require_no_contradiction(settings: AuditSettings, plan: PlanFile, path: Path
         if name == "fmr" and not value:
             continue  # a threshold took its place, and is held against the plan itself
         if value != planned and not (planned is None and name in ("rank", "fpir")):
+            if name == "threshold" and words.get("fmr"):
+                name, planned = "fmr", words["fmr"]
             raise SettingError(
                 f"{option_name(one)} {shown(value)} contradicts the plan {path}, which says {key_of(name)} = {shown(planned)}; "
                 "leave the option out, or write another plan before the data are seen and name it"
             )
 
 
-def require_measured(settings: AuditSettings, plan: PlanFile, path: Path) -> None:
-    """Raise SettingError where an audit of images will not measure a metric of the plan."""
-    if settings.classify is None and settings.embed is None and not settings.models.detect_only:
-        return  # a black box: what it measures follows from the file that is judged
-    given = {"classify": settings.classify, "embed": settings.embed, "detect": settings.detect}
+def require_measured(settings: AuditSettings, plan: PlanFile, path: Path, black_box: Task | None) -> None:
+    """Raise SettingError where an audit will not measure a metric of the primary family."""
+    given = {"classify": settings.classify, "embed": settings.embed}
+    tasks = {black_box} if black_box else {"detect", *(task for task, model in given.items() if model is not None)}
     for name in plan.primary.metrics:
         metric = metric_of(name)
-        if given[metric.task] is None:
-            raise SettingError(
-                f"the plan {path} has {name} in its primary family, and without --{metric.task} nothing measures it; add "
-                f"--{metric.task}"
+        missing = ""
+        if metric.task not in tasks and not (black_box and metric.task == "detect"):
+            missing = (
+                f"without --{metric.task}" if black_box is None else f"in an audit of a black box that can {black_box}"
             )
-        if metric.is_search and settings.identify is None:
+        elif metric.is_search and settings.identify is None:
+            missing = "without --identify"
+        if missing:
             raise SettingError(
-                f"the plan {path} has {name} in its primary family, and without --identify nothing measures it; add --identify"
+                f"the plan {path} has {name} in its primary family, and {missing} nothing measures it; measure it, or write "
+                "another plan before the data are seen"
             )
 
 

@@ -45,7 +45,7 @@ def audit_predictions(
     TableError : either table is malformed, or the predictions name an image that the manifest does not
     RunError   : the run folder is not empty or not writable
     """
-    settings, plan = with_plan(settings)
+    settings, plan = with_plan(settings, black_box="classify")
     table = people_of(manifest, settings, compares=False)
     groups = settings.groups
     answers = read_predictions(predictions, words=prediction_words(groups.map), keep_words=groups.keep_words)

@@ -44,7 +44,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     """
     elsewhere = "a set of its own has templates of its own; leave it to --split, or give --threshold"
     refuse(settings.verify, threshold_on=elsewhere)
-    settings, plan = with_plan(settings)
+    settings, plan = with_plan(settings, black_box="embed")
     table = people_of(manifest, settings, compares=True, allow_outside=True)
     raw = read_npy(embeddings)
     if len(raw) != len(table.frame) + table.excluded:
@@ -72,7 +72,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     ------
     TableError : a malformed row, by line; names that the manifest does not have; a manifest for scores without names
     """
-    settings, plan = with_plan(settings)
+    settings, plan = with_plan(settings, black_box="embed")
     refuse(
         settings.verify,
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
