@@ -20,7 +20,6 @@ from facegap.audit.thresholds import (
     elsewhere_in_words,
     given_points,
     group_point,
-    named_group,
     operating_points,
     roles_of,
     threshold_among,
@@ -28,6 +27,7 @@ from facegap.audit.thresholds import (
 )
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
+from facegap.derive.named_group import named_group
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store.record import Operating
@@ -204,24 +204,24 @@ BASIS = six_people({(0, 2): 0.9, (0, 1): 0.8, (2, 3): 0.7, (1, 4): 0.6, (3, 4): 
 
 
 def test_the_target_is_met_over_all_pairs_those_across_groups_among_them() -> None:
-    (point,) = operating_points(BASIS, Verify(fmr=(0.2,)))  # 3 of 15: .9, .8, .7
+    (point,) = operating_points(BASIS, Verify(fmr=(0.2,)), 0.95)  # 3 of 15: .9, .8, .7
     assert point == Operating(0.7, "FMR 0.2 on others: 3 of 15 impostor pairs", (0.2,))
 
 
 def test_the_target_can_be_met_on_one_group_alone() -> None:
     men = replace(BASIS, group=named_group(BASIS.table, TERMS, "male"))
-    (point,) = operating_points(men, Verify(fmr=(0.4,), fmr_on="male"))  # 1 of the 3 pairs of men
+    (point,) = operating_points(men, Verify(fmr=(0.4,), fmr_on="male"), 0.95)  # 1 of the 3 pairs of men
     assert point == Operating(0.7, "FMR 0.4 on others: 1 of 3 impostor pairs of male", (0.4,))
 
 
 def test_two_targets_with_one_threshold_are_one_point() -> None:
-    (point,) = operating_points(BASIS, Verify(fmr=(0.2, 0.21)))
+    (point,) = operating_points(BASIS, Verify(fmr=(0.2, 0.21)), 0.95)
     assert point.targets == (0.2, 0.21)
     assert "; and FMR 0.21" in point.source
 
 
 def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
-    points = transfer_points(BASIS, [("gender",)], Verify(fmr=(0.4,)))
+    points = transfer_points(BASIS, [("gender",)], Verify(fmr=(0.4,)), 0.95)
     assert [(point.on, point.threshold, point.reason, point.subjects) for point in points] == [
         ("female", None, TOO_FEW, 2),
         ("male", 0.7, "", 3),
@@ -230,12 +230,12 @@ def test_each_known_group_has_a_threshold_of_its_own_or_a_reason() -> None:
 
 
 def test_a_label_that_the_calibration_set_lacks_gives_no_points() -> None:
-    assert transfer_points(BASIS, [("religion",)], Verify(fmr=(0.4,))) == []
+    assert transfer_points(BASIS, [("religion",)], Verify(fmr=(0.4,)), 0.95) == []
 
 
 def test_a_group_whose_threshold_lies_below_the_list_says_so() -> None:
     basis = Basis(impostors([0.9, 0.8, *[0.0] * 8], 2, 10), pd.DataFrame({"subject": ["a"] * 10 + ["b"]}), "others")
     everybody: Any = np.ones(11, np.bool_)
-    points = [group_point(basis, everybody, grouping=("g",), name="all", target=target) for target in (0.3, 0.2)]
+    points = [group_point(basis, everybody, 0.95, grouping=("g",), name="all", target=target) for target in (0.3, 0.2)]
     assert points[0].reason == NOT_LISTED
     assert points[1].threshold == 0.8

@@ -235,14 +235,14 @@ def test_a_person_with_images_in_two_cells_is_one_person_in_a_list_too() -> None
     pairs = np.array([(0, 2), (3, 1), (2, 4), (1, 4), (0, 3), (1, 2)])
     people = listed_people(subjects, cells, pairs, 5)
     everybody = np.ones(5, np.bool_)
-    rate = people.rate(2, everybody, None, generalised=False, level=0.95)
+    rate = people.rate(slice(2), everybody, None, generalised=False, level=0.95)
     direct = dyadic_fmr([0, 1, 1, 0, 0], [1, 0, 2, 2, 1], [1, 1, 0, 0, 0], trials=[1] * 5)
     np.testing.assert_allclose(numbers(rate), numbers(direct))
-    across = people.rate(2, cells == 0, cells == 1, generalised=True, level=0.95)
+    across = people.rate(slice(2), cells == 0, cells == 1, generalised=True, level=0.95)
     direct = dyadic_fmr([1, 1, 1], [0, 2, 0], [1, 0, 0], trials=[1] * 3, across=True)
     np.testing.assert_allclose(numbers(across), numbers(direct))
     with pytest.raises(AssertionError, match="takes a unit apart"):
-        people.rate(2, np.array([True, True, True, False, True]), None, generalised=False, level=0.95)
+        people.rate(slice(2), np.array([True, True, True, False, True]), None, generalised=False, level=0.95)
 
 
 def test_cells_hold_every_attribute_of_every_grouping_that_is_there() -> None:

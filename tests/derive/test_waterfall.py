@@ -38,7 +38,7 @@ CHAINS = (
 
 
 def stages(**chosen: Any) -> dict[str, int]:
-    asked = {"detected": True, "says_gender": True, "pairs": None, "threshold": 0.5, **chosen}
+    asked = {"detected": True, "says_gender": True, "pairs": None, "cut": 0.5, **chosen}
     return {name: int(reached.sum()) for name, reached in stages_of(FACES, PREDICTIONS, **asked).items()}
 
 
@@ -74,9 +74,9 @@ def test_each_stage_counts_what_reached_it() -> None:
 
 def test_a_box_that_found_the_faces_out_of_sight_is_not_said_to_have_decoded_them() -> None:
     closed = FACES.assign(policy="", outcome=["ok", "ok", *["no_template"] * 6, "ok", "ok"])
-    found = stages_of(closed, PREDICTIONS, detected=True, says_gender=False, pairs=None, threshold=0.5)
+    found = stages_of(closed, PREDICTIONS, detected=True, says_gender=False, pairs=None, cut=0.5)
     assert list(found) == ["images", "enrolled"]
-    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, threshold=0.5)) == [
+    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, cut=0.5)) == [
         "images"
     ]
 
@@ -101,13 +101,13 @@ def test_one_refusal_among_several_mates_is_enough() -> None:
         np.array([0.9, 0.1, np.nan]),
         np.empty((0, 2), np.int64),
     )
-    found = stages_of(FACES, PREDICTIONS, detected=False, says_gender=False, pairs=pairs, threshold=0.5)
+    found = stages_of(FACES, PREDICTIONS, detected=False, says_gender=False, pairs=pairs, cut=0.5)
     assert np.flatnonzero(found["with_mate"]).tolist() == [0, 1, 2]
     assert np.flatnonzero(found["matched"]).tolist() == [1]
 
 
 def test_no_stage_of_a_chain_exceeds_the_one_before_it() -> None:
-    found = stages_of(FACES, PREDICTIONS, detected=True, says_gender=True, pairs=compared(), threshold=0.5)
+    found = stages_of(FACES, PREDICTIONS, detected=True, says_gender=True, pairs=compared(), cut=0.5)
     for chain in CHAINS:
         for before, after in pairwise(chain):
             assert not (found[after] & ~found[before]).any(), (before, after)
@@ -115,7 +115,7 @@ def test_no_stage_of_a_chain_exceeds_the_one_before_it() -> None:
 
 def test_groups_add_up_to_everybody_and_the_threshold_stands_beside() -> None:
     manifest = pd.DataFrame({"gender": ["female"] * 4 + ["male"] * 5 + ["unknown"]})
-    found = stages_of(FACES, PREDICTIONS, detected=True, says_gender=True, pairs=compared(), threshold=0.5)
+    found = stages_of(FACES, PREDICTIONS, detected=True, says_gender=True, pairs=compared(), cut=0.5)
     table = waterfall_table(manifest, found, [(), ("gender",)], Operating(0.5, "IN-SAMPLE"))
     assert table["gender"].tolist() == ["any", "female", "male", "unknown"]
     assert (table[list(found)].iloc[1:].sum() == table[list(found)].iloc[0]).all()

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
+from facegap.audit.folds import deal_folds, least_outside, require_allowed
 from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.margins import margins_of
@@ -22,14 +24,15 @@ from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
 from facegap.audit.settings import AuditSettings, Verify
-from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, named_group, roles_of
-from facegap.derive.comparisons import PairRows
+from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
+from facegap.derive.comparisons import PairRows, finest_cells
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import with_tone
+from facegap.derive.named_group import named_group
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import Margin, Operating, PlanRecord
-from facegap.types import BoolArray
+from facegap.types import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,7 @@ class ResolvedAudit:
     threshold_set : manifest of other people on whom thresholds are set; None without one
     given         : thresholds that need no threshold set
     roles         : per row of the manifest `evaluation` or `threshold_set`
+    folds         : per row the fold, int64 (rows,), where thresholds are set by folds; None elsewhere
     target_group  : whose impostor pairs a target FMR is met over, per row of the people that thresholds are set on; None: all
     pairs         : the only pairs to compare; None: all
     excluded      : reviewed pairs that are counted nowhere
@@ -65,6 +69,7 @@ class ResolvedAudit:
     excluded: PairList
     search_roles: NDArray[np.str_] | None
     plan: PlanRecord | None = None
+    folds: IntArray | None = None
 
     @property
     def evaluated(self) -> BoolArray:
@@ -154,7 +159,11 @@ def resolve(
     if verify.threshold_on is not None:
         threshold_set = other_manifest(verify.threshold_on, settings)
     given = given_points(thresholds or verify, models.published_threshold)
-    roles = roles_of(names_of_units(table.frame, cluster), verify, needed=threshold_set is None and not given)
+    units, set_here = names_of_units(table.frame, cluster), threshold_set is None and not given
+    folds = None
+    if set_here and settings.by_folds:
+        folds = deal_folds(units, finest_cells(table.frame, groupings), verify.seed)
+    roles = roles_of(units, verify, needed=set_here and folds is None)
     target_group = None
     if verify.fmr_on is not None and not given:
         target_group = named_group((threshold_set or table).frame, groupings, verify.fmr_on)
@@ -182,6 +191,7 @@ def resolve(
         excluded,
         searched,
         plan,
+        folds,
     )
     if runs_models:
         require_enough_pairs(resolved)
@@ -193,6 +203,9 @@ def require_enough_pairs(resolved: ResolvedAudit) -> None:
     verify = resolved.settings.verify
     if resolved.given or resolved.pairs is not None:
         return
+    if resolved.folds is not None:
+        require_enough_outside(resolved, resolved.folds)
+        return
     role = EVALUATION if verify.in_sample else THRESHOLD_SET
     subjects = resolved.manifest.frame["subject"][resolved.roles == role]
     if resolved.threshold_set is not None:
@@ -200,3 +213,13 @@ def require_enough_pairs(resolved: ResolvedAudit) -> None:
     images = subjects.value_counts().to_numpy(np.int64)
     for target in verify.fmr:
         allowed_false_matches(target, int((images.sum() ** 2 - (images**2).sum()) // 2))
+
+
+def require_enough_outside(resolved: ResolvedAudit, folds: IntArray) -> None:
+    """Raise StatisticsError where a pair of folds leaves too few impostor pairs for a target FMR."""
+    codes = pd.factorize(resolved.manifest.frame["subject"])[0]
+    of_person = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
+    of_person[codes] = folds
+    least, first, second = least_outside(np.bincount(codes).astype(np.int64), of_person)
+    for target in resolved.settings.verify.fmr:
+        require_allowed(target, least, first, second)

@@ -485,14 +485,20 @@ class Verify:
         read=path,
         write=file_name,
     )
+    threshold_by: Literal["folds", "split"] | None = setting(
+        None,
+        help="Without it: judge each pair at a threshold set on other people's folds, or set subjects aside",
+        heading=VERIFICATION,
+        without="folds; split with --split or --identify",
+    )
     split: float = setting(
         0.5,
-        help="Without it: proportion of the subjects set aside to set thresholds on",
+        help="Split: proportion of the subjects set aside to set thresholds on",
         heading=VERIFICATION,
         minimum=0.05,
         maximum=0.95,
     )
-    seed: int = setting(0, help="Seed of that split and of resampled labels", heading=VERIFICATION, minimum=0)
+    seed: int = setting(0, help="Seed of folds or split, and of resampled labels", heading=VERIFICATION, minimum=0)
     in_sample: bool = setting(
         False,
         help="Set thresholds on the very pairs they are evaluated on; the tables will say so",
@@ -524,6 +530,25 @@ class Verify:
             object.__setattr__(self, "fmr", ())
         if self.in_sample and self.threshold_on is not None:
             raise SettingError("--in-sample and --threshold-on contradict each other; give one of them")
+        if self.threshold_by is not None:
+            others = {
+                "--threshold": bool(self.threshold),
+                "--threshold-on": self.threshold_on is not None,
+                "--in-sample": self.in_sample,
+                "--split": self.threshold_by == "folds" and self.split != default_of(Verify, "split"),
+            }
+            for name in (name for name, given in others.items() if given):
+                raise SettingError(
+                    f"--threshold-by {self.threshold_by} and {name} contradict each other; give one of them"
+                )
+
+    @property
+    def by_folds(self) -> bool:
+        """Whether thresholds are set by folds, as far as these settings say: everybody is evaluated, nobody set aside."""
+        if self.threshold_by is not None:
+            return self.threshold_by == "folds"
+        settled = bool(self.threshold) or self.threshold_on is not None or self.in_sample
+        return not settled and self.split == default_of(Verify, "split")
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -684,8 +709,18 @@ class AuditSettings:
     stated: tuple[str, ...] = setting((), help="", recorded=False, option=False)
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the values and what they say together."""
         settle(self)
+        if self.identify is not None and self.verify.threshold_by == "folds":
+            raise SettingError(
+                "--threshold-by folds and --identify contradict each other: a gallery is searched at thresholds set on people "
+                "who are set aside; leave one of them out"
+            )
+
+    @property
+    def by_folds(self) -> bool:
+        """Whether thresholds are set by folds: the default of 1:1. A search of a gallery (1:N) keeps the split."""
+        return self.identify is None and self.verify.by_folds
 
 
 SECTIONS: Mapping[str, type[Any]] = {  # the settings classes by the name under which AuditSettings holds them

@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.folds import fewest_outside, thresholds_by_folds
 from facegap.audit.settings import Verify
-from facegap.derive.comparisons import Comparisons, impostors_within
-from facegap.derive.groupings import Grouping, attribute_columns, cells_of
+from facegap.derive.comparisons import Comparisons, false_match_rate, impostors_within
+from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import ThresholdChoice, allowed_false_matches
-from facegap.store.record import Operating, TransferPoint
+from facegap.store.record import Operating, ThresholdInterval, TransferPoint
 from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
 IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
-MOST_NAMED = 20  # groups in a message
+FEW_ABOVE = 5  # false matches that the upper end of a threshold's interval must rest on
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,14 @@ class Basis:
     """What thresholds are set on: comparisons of the templates of a table, and in words whose they are.
 
     group : over whose impostor pairs a target is met, bool per row of the table; None: everybody
+    same_people : these are the people that are evaluated; with folds in `pairs`, each pair is judged by other people
     """
 
     pairs: Comparisons
     table: pd.DataFrame
     words: str
     group: BoolArray | None = None
+    same_people: bool = False
 
 
 def given_points(settings: Verify, published: float | None) -> list[Operating]:
@@ -89,8 +92,9 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
         same = merged.get(point.threshold)
         if same is not None and point.source not in same.source.split("; and "):
             unmet = "; ".join(filter(None, (same.unmet, point.unmet)))
-            point = Operating(
-                point.threshold, f"{same.source}; and {point.source}", same.targets + point.targets, unmet
+            require_same_folds(same, point)
+            point = replace(
+                same, source=f"{same.source}; and {point.source}", targets=same.targets + point.targets, unmet=unmet
             )
         elif same is not None:
             point = same
@@ -98,8 +102,18 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
     return list(merged.values())
 
 
+def require_same_folds(one: Operating, other: Operating) -> None:
+    """Raise StatisticsError where two targets give one threshold for use, and other thresholds by folds."""
+    if one.by_folds is not None and other.by_folds is not None and one.by_folds.thresholds != other.by_folds.thresholds:
+        targets = " and ".join(f"{target:g}" for target in one.targets + other.targets)
+        raise StatisticsError(
+            f"FMR {targets} lead to one threshold for use, {one.threshold:.6g}, but to different ones by folds; give one of the "
+            "targets, or --threshold-by split"
+        )
+
+
 def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[np.str_]:
-    """What each image is for: `evaluation`, or `threshold_set` where the threshold is found on a part of the subjects.
+    """What each image is for: `evaluation`, or `threshold_set` where the threshold is set on a part of the subjects.
 
     The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
     At least two subjects are on either side. With --cluster, `subjects` are the units, so that none is on both sides.
@@ -132,6 +146,11 @@ def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -
     return f"{subjects[taking_part].nunique()} subjects set aside (seed {seed})"
 
 
+def folds_in_words(people: pd.Series, folds: int, seed: int) -> str:
+    """How thresholds come about by folds."""
+    return f"other people of {folds} folds (seed {seed}); threshold for use set on all {people.nunique()} subjects"
+
+
 def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     """Who the subjects of --threshold-on are; those who are evaluated too, by name, make it in-sample in part."""
     names = people.unique()
@@ -141,8 +160,10 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     return f"{len(names)} subjects of --threshold-on, {known} of them evaluated too, by name (partly IN-SAMPLE)"
 
 
-def operating_points(basis: Basis, settings: Verify) -> list[Operating]:
-    """A threshold for each target FMR, with the words on where it comes from.
+def operating_points(basis: Basis, settings: Verify, level: float) -> list[Operating]:
+    """A threshold for each target FMR, with the words on where it comes from and how well it is known.
+
+    level : of the interval of the threshold
 
     Raises
     ------
@@ -159,8 +180,45 @@ def operating_points(basis: Basis, settings: Verify) -> list[Operating]:
     for target in settings.fmr:
         choice = threshold_among(scores, trials, target, basis.pairs)
         words = f"FMR {target:g} on {basis.words}: {choice.false_matches} of {trials} {among}"
-        found.append(Operating(choice.threshold, words, (target,), unmet_in_words(choice, scores, settings)))
+        unmet = unmet_in_words(choice, scores, settings)
+        folds = None if basis.pairs.folds is None else thresholds_by_folds(basis.pairs, group, target)
+        interval = None if unmet else threshold_interval(basis, group, scores, choice, level)
+        found.append(Operating(choice.threshold, words, (target,), unmet, interval, folds))
     return distinct(found)
+
+
+def threshold_interval(
+    basis: Basis, group: BoolArray, scores: FloatArray, choice: ThresholdChoice, level: float
+) -> ThresholdInterval | None:
+    """How well a threshold is known: the interval of its FMR by the people of the threshold set, read as thresholds.
+
+    None where no pair is a false match, or every pair: then nothing says how the rate would move with the threshold.
+
+    scores : float64, falling, of the listed impostor pairs within the group
+    Source : Woodruff (1952), confidence intervals of quantiles by those of the distribution
+
+    Raises
+    ------
+    StatisticsError : the list of pairs ends above the lower end
+    """
+    rate = false_match_rate(basis.pairs, choice.threshold, group, None, generalised=False, level=level)
+    if not 0 < rate.errors < rate.trials or not 0 < rate.low <= rate.high:
+        return None
+    most = int(np.ceil(rate.high * rate.trials))
+    if most > len(scores) and len(scores) < choice.impostor_pairs:
+        needed = int(np.ceil(LONGER * basis.pairs.tail_limit * most / max(len(scores), 1)))
+        raise StatisticsError(
+            f"FMR {choice.target:g}: the interval of the threshold reaches down to {most} of {choice.impostor_pairs} impostor "
+            f"pairs, and {len(scores)} are listed, down to score {basis.pairs.floor:.4f}; run again with --tail-limit {needed}"
+        )
+    low = float(scores[min(most, len(scores)) - 1])
+    fewest = int(np.floor(rate.low * rate.trials))
+    high = float(scores[fewest - 1]) if fewest else np.nextafter(scores[0], np.inf)
+    if fewest < FEW_ABOVE:
+        # Beyond the highest scores nothing is observed; the FMR is taken to fall with the score as it does below.
+        slope = (choice.threshold - low) / np.log(rate.high / rate.value)
+        high = max(high, choice.threshold + slope * np.log(rate.value / rate.low))
+    return ThresholdInterval(rate.low, rate.high, min(low, choice.threshold), float(high), basis.same_people)
 
 
 def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify) -> str:
@@ -203,7 +261,7 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
     return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
 
 
-def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify) -> list[TransferPoint]:
+def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify, level: float) -> list[TransferPoint]:
     """Per target, grouping and known group the threshold at the target among the group's own impostor pairs.
 
     threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;
@@ -216,13 +274,14 @@ def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verif
         cells = cells_of(basis.table, grouping)
         for k in np.flatnonzero(cells.known):
             for target in settings.fmr:
-                points.append(
-                    group_point(basis, cells.codes == k, grouping=grouping, name=str(cells.groups[k]), target=target)
-                )
+                name = str(cells.groups[k])
+                points.append(group_point(basis, cells.codes == k, level, grouping=grouping, name=name, target=target))
     return points
 
 
-def group_point(basis: Basis, group: BoolArray, *, grouping: Grouping, name: str, target: float) -> TransferPoint:
+def group_point(
+    basis: Basis, group: BoolArray, level: float, *, grouping: Grouping, name: str, target: float
+) -> TransferPoint:
     """The threshold of one group at one target, with the subjects behind it."""
     scores, trials = impostors_within(basis.pairs, group)
     subjects = basis.table["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
@@ -235,35 +294,13 @@ def group_point(basis: Basis, group: BoolArray, *, grouping: Grouping, name: str
         return replace(point, reason=NOT_LISTED)
     choice = threshold_among(scores, trials, target, basis.pairs)
     words = f"{where}{choice.false_matches} of {trials} impostor pairs"
-    return replace(point, threshold=choice.threshold, source=words)
-
-
-def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str) -> BoolArray:
-    """Images of the group that --fmr-on names: `female`, `darker female`, `gender=female` or `gender=female*tone=darker`.
-
-    Raises
-    ------
-    TableError : no such group, or several groups of that name
-    """
-    columns = [column for column in attribute_columns(groupings) if column in manifest.columns]
-    wanted = dict.fromkeys([*groupings, *((column,) for column in columns)])
-    found: dict[str, BoolArray] = {}
-    names: list[str] = []
-    for grouping in wanted:
-        if not grouping or not set(grouping) <= set(columns):
-            continue
-        cells = cells_of(manifest, grouping)
-        for k in np.flatnonzero(cells.known):
-            values = cells.groups[k].attributes
-            exact = "*".join(f"{column}={value}" for column, value in values)
-            names.append(str(cells.groups[k]))
-            if name in (exact, str(cells.groups[k]), "*".join(value for _, value in values)):
-                found[exact] = cells.codes == k
-    if not found:
-        some = ", ".join(dict.fromkeys(names[:MOST_NAMED])) or "none"
-        raise TableError(
-            f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}"
-        )
-    if len(found) > 1:
-        raise TableError(f"--fmr-on: {name!r} names several groups; say which: {', '.join(found)}")
-    return next(iter(found.values()))
+    folds = None
+    if basis.pairs.folds is not None and np.floor(target * fewest_outside(basis.pairs, group) * (1 + 1e-12)) < 1:
+        return replace(point, reason=TOO_FEW)
+    try:
+        if basis.pairs.folds is not None:
+            folds = thresholds_by_folds(basis.pairs, group, target)
+        interval = threshold_interval(basis, group, scores, choice, level)
+    except StatisticsError:
+        return replace(point, reason=NOT_LISTED)
+    return replace(point, threshold=choice.threshold, source=words, interval=interval, by_folds=folds)

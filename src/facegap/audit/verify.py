@@ -17,21 +17,25 @@ from facegap.audit.thresholds import (
     Basis,
     Templates,
     elsewhere_in_words,
+    folds_in_words,
     operating_points,
     set_aside_in_words,
     transfer_points,
 )
 from facegap.derive.comparisons import (
+    Comparisons,
     PairRows,
     counted_comparisons,
     counted_groups,
+    finest_cells,
     listed_comparisons,
     without,
 )
 from facegap.derive.groupings import Cells
+from facegap.derive.units import unit_codes
 from facegap.errors import StatisticsError
 from facegap.matching import choose_filter, count_scores, score_pairs
-from facegap.store.record import AllPairsRecord, ComparisonRecord, ListedPairsRecord, Operating
+from facegap.store.record import AllPairsRecord, ComparisonRecord, ListedPairsRecord, Operating, TransferPoint
 from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
@@ -71,17 +75,18 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
     """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
     settings, excluded = resolved.settings.verify, resolved.excluded.rows
     evaluated = resolved.evaluated
-    counted, points, transfer = None, list(resolved.given), []
+    counted, points, transfer = None, list(resolved.given), list[TransferPoint]()
     if not points:
         basis = elsewhere
-        if basis is None and settings.in_sample:
+        if basis is None and (settings.in_sample or resolved.folds is not None):
             counted = count(templates, evaluated, resolved, excluded, workers=workers)
-            own = counted_comparisons(counted.counts, templates.subjects, templates.enrolled, evaluated, excluded)
-            basis = Basis(own, templates.table, IN_SAMPLE, resolved.target_group)
+            own = comparisons_among(templates, counted.counts, evaluated, excluded, resolved)
+            words = words_of_own(templates.table["subject"][templates.enrolled], resolved)
+            basis = Basis(own, templates.table, words, resolved.target_group, same_people=True)
         elif basis is None:
             words = set_aside_in_words(templates.table["subject"], ~evaluated & templates.enrolled, settings.seed)
             basis = basis_of(templates, ~evaluated, words, resolved, excluded, workers=workers)
-        points, transfer = operating_points(basis, settings), transfer_points(basis, resolved.groupings, settings)
+        points, transfer = points_of(basis, resolved)
     lowest = min((point.threshold for point in points), default=np.inf)
     if counted is None:
         counted = count(templates, evaluated, resolved, excluded, workers=workers, reach=lowest)
@@ -89,7 +94,32 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
     require_reach(counts, points)
     told = AllPairsRecord(counts.unknown_pairs, len(excluded), counted.filter_reason)
     record = ComparisonRecord(tuple(points), tuple(transfer), all_pairs=told)
-    return Matching(Matched(resolved.roles, excluded, counts), record)
+    return Matching(Matched(resolved.roles, excluded, counts, folds=resolved.folds), record)
+
+
+def points_of(basis: Basis, resolved: ResolvedAudit) -> tuple[list[Operating], list[TransferPoint]]:
+    """The thresholds of a run, and those of each group alone."""
+    settings, level = resolved.settings.verify, resolved.settings.groups.level
+    return operating_points(basis, settings, level), transfer_points(basis, resolved.groupings, settings, level)
+
+
+def words_of_own(subjects: pd.Series, resolved: ResolvedAudit) -> str:
+    """Whom a threshold is set on where that is those who are evaluated."""
+    if resolved.folds is None:
+        return IN_SAMPLE
+    return folds_in_words(subjects, int(resolved.folds.max()) + 1, resolved.settings.verify.seed)
+
+
+def comparisons_among(
+    templates: Templates, counts: ScoreCounts, taking_part: BoolArray, excluded: PairRows, resolved: ResolvedAudit
+) -> Comparisons:
+    """Counts of a threshold set as comparisons, with its sampling units and, where there are any, its folds."""
+    columns = [name for name in resolved.settings.groups.cluster if name in templates.table.columns]
+    units = unit_codes(templates.table, columns) if columns else None
+    folds = resolved.folds if templates.table is resolved.manifest.frame else None
+    return counted_comparisons(
+        counts, templates.subjects, templates.enrolled, taking_part, excluded, units=units, folds=folds
+    )
 
 
 def basis_of(
@@ -103,7 +133,7 @@ def basis_of(
 ) -> Basis:
     """All pairs of a threshold set, counted. taking_part : bool (rows of the table,); words : whose they are."""
     counts = count(templates, taking_part, resolved, excluded, workers=workers).counts
-    pairs = counted_comparisons(counts, templates.subjects, templates.enrolled, taking_part, excluded)
+    pairs = comparisons_among(templates, counts, taking_part, excluded, resolved)
     return Basis(pairs, templates.table, words, resolved.target_group)
 
 
@@ -208,20 +238,15 @@ def listed_matching(
     They are set on listed impostor pairs whose people are both of the threshold set, or on a set of its own. Pairs between a
     subject of the threshold set and one of the evaluation are in neither; the words on the threshold say how many these are.
     """
-    settings, manifest, excluded = resolved.settings.verify, resolved.manifest.frame, resolved.excluded.rows
+    manifest, excluded = resolved.manifest.frame, resolved.excluded.rows
     sides = resolved.evaluated[pairs[["left", "right"]].to_numpy(np.int64)]
     between = int((sides[:, 0] != sides[:, 1]).sum())
-    points, transfer = list(resolved.given), []
+    points, transfer = list(resolved.given), list[TransferPoint]()
     if not points:
         basis = elsewhere
         if basis is None:
-            used = resolved.evaluated if settings.in_sample else ~resolved.evaluated
-            subjects = np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
-            own = listed_comparisons(pairs, subjects, enrolled, used, excluded)
-            words = IN_SAMPLE if settings.in_sample else set_aside_in_words(manifest["subject"], used, settings.seed)
-            lost = f", {between} listed pairs between those and the others being in neither" if between else ""
-            basis = Basis(own, manifest, words + lost, resolved.target_group)
-        points, transfer = operating_points(basis, settings), transfer_points(basis, resolved.groupings, settings)
+            basis = listed_basis(pairs, resolved, enrolled, between)
+        points, transfer = points_of(basis, resolved)
     kept = without(pairs[["left", "right"]].to_numpy(np.int64), excluded, len(manifest))
     listed = ListedPairsRecord(
         listed=len(pairs),
@@ -231,4 +256,21 @@ def listed_matching(
         between=between,
     )
     record = ComparisonRecord(tuple(points), tuple(transfer), listed_pairs=listed)
-    return Matching(Matched(resolved.roles, excluded, pairs=pairs), record)
+    return Matching(Matched(resolved.roles, excluded, pairs=pairs, folds=resolved.folds), record)
+
+
+def listed_basis(pairs: pd.DataFrame, resolved: ResolvedAudit, enrolled: BoolArray, between: int) -> Basis:
+    """Listed pairs of the people that thresholds are set on: everybody's by folds or in-sample, else of those set aside."""
+    manifest, settings = resolved.manifest.frame, resolved.settings
+    same_people = settings.verify.in_sample or resolved.folds is not None
+    used = resolved.evaluated if same_people else ~resolved.evaluated
+    subjects = np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
+    units = unit_codes(manifest, settings.groups.cluster) if settings.groups.cluster else None
+    cells = finest_cells(manifest, resolved.groupings)
+    own = listed_comparisons(pairs, subjects, enrolled, used, resolved.excluded.rows, cells, units, resolved.folds)
+    if same_people:
+        words = words_of_own(manifest["subject"], resolved)
+    else:
+        words = set_aside_in_words(manifest["subject"], used, settings.verify.seed)
+    lost = f", {between} listed pairs between those and the others being in neither" if between else ""
+    return Basis(own, manifest, words + lost, resolved.target_group, same_people)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from facegap.store.run import Run
 
 THRESHOLD_HELP = "A score to accept from, instead of --fmr"
-SPLIT_HELP = "Proportion of the subjects set aside to set thresholds on"
-COMPARED = ("fmr", "fmr_on", "threshold", "split", "seed", "in_sample", "exclude_pairs")
+BY_HELP = "Judge each pair at a threshold set on other people's folds, or set subjects aside"
+COMPARED = ("fmr", "fmr_on", "threshold", "threshold_by", "split", "seed", "in_sample", "exclude_pairs")
 WORDS = ("map", "keep_words", "merge_spellings", "subjects_as_written")
 
 
@@ -75,7 +75,7 @@ def audit_embeddings(
             "tail_limit",
             "folder",
             "resume",
-            said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP},
+            said={"threshold": THRESHOLD_HELP, "threshold_by": BY_HELP},
         ),
     ],
     model: ModelName = "embeddings",
@@ -113,7 +113,7 @@ def audit_scores(
             "distance",
             "folder",
             "resume",
-            said={"threshold": THRESHOLD_HELP, "split": SPLIT_HELP, "seed": "Seed of that split"},
+            said={"threshold": THRESHOLD_HELP, "threshold_by": BY_HELP, "seed": "Seed of folds or split"},
         ),
     ],
     manifest: Annotated[

@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from facegap.derive.cuts import Cut, FoldCut, fold_cut, limits_of, lowest_of
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
 from facegap.derive.pair_list_rates import ListedPeople, listed_people, placed
 from facegap.derive.units import units_of_subjects
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
+from facegap.store.record import Operating, TransferPoint
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
 PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images stands for the template it gave
@@ -41,6 +43,7 @@ class Comparisons:
     listed_only     : only the listed pairs were compared; otherwise all pairs of counted templates, less `excluded`
     people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
     units           : int64 (S,), sampling unit of each person where that is not the person; see derive/units.py
+    folds           : int64 (n,), fold of each template where thresholds were set by folds
     """
 
     subjects: IntArray
@@ -56,6 +59,7 @@ class Comparisons:
     listed_only: bool = False
     people: ListedPeople | None = None
     units: IntArray | None = None
+    folds: IntArray | None = None
 
     @property
     def varying(self) -> IntArray:
@@ -67,23 +71,37 @@ class Comparisons:
         """Whether every impostor pair is listed."""
         return bool(np.isneginf(self.floor))
 
-    def false_matches(self, threshold: float) -> PairRows:
-        """Impostor pairs with a score at or above the threshold.
+    def cut(self, point: Operating | TransferPoint) -> Cut:
+        """Where comparisons are accepted at a threshold of the run: for each pair of folds, or at the threshold itself."""
+        if point.by_folds is not None and self.folds is not None:
+            return fold_cut(point.by_folds, self.folds)
+        return np.nan if point.threshold is None else point.threshold
+
+    def false_match_places(self, cut: Cut) -> IntArray | slice:
+        """Which of the listed impostor pairs are false matches: at or above the threshold.
 
         Raises
         ------
         StatisticsError : the list does not reach down to the threshold
         """
-        if threshold < self.floor:
+        lowest = lowest_of(cut)
+        if lowest < self.floor:
             raise StatisticsError(
-                f"the list of impostor pairs ends at score {self.floor:.4f}, above the threshold {threshold:.4f}; "
+                f"the list of impostor pairs ends at score {self.floor:.4f}, above the threshold {lowest:.4f}; "
                 f"run again with a tail limit above {self.tail_limit} (--tail-limit)"
             )
-        return self.impostor[: int(np.searchsorted(-self.impostor_scores, -threshold, side="right"))]
+        reached = int(np.searchsorted(-self.impostor_scores, -lowest, side="right"))
+        if not isinstance(cut, FoldCut):
+            return slice(reached)
+        return np.flatnonzero(self.impostor_scores[:reached] >= cut.of(self.impostor[:reached]))
+
+    def false_matches(self, cut: Cut) -> PairRows:
+        """Impostor pairs with a score at or above the threshold. Raises StatisticsError as `false_match_places`."""
+        return self.impostor[self.false_match_places(cut)]
 
 
 def false_match_rate(
-    pairs: Comparisons, threshold: float, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
+    pairs: Comparisons, cut: Cut, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
 ) -> Rate:
     """FMR of the templates in a group (`second` None), or of one group against another; GFAR where `generalised`.
 
@@ -92,12 +110,10 @@ def false_match_rate(
     """
     if pairs.listed_only:
         assert pairs.people is not None
-        errors = len(pairs.false_matches(threshold))
-        return pairs.people.rate(errors, first, second, generalised=generalised, level=level)
+        places = pairs.false_match_places(cut)
+        return pairs.people.rate(places, first, second, generalised=generalised, level=level)
     taking_part = pairs.counted if generalised else pairs.counted & pairs.enrolled
-    wrong = between(
-        pairs.false_matches(threshold), first & taking_part, None if second is None else second & taking_part
-    )
+    wrong = between(pairs.false_matches(cut), first & taking_part, None if second is None else second & taking_part)
     templates = templates_of(pairs.subjects, first & taking_part)
     others = None if second is None else templates_of(pairs.subjects, second & taking_part)
     left, right = pairs.subjects[wrong[:, 0]], pairs.subjects[wrong[:, 1]]
@@ -108,25 +124,23 @@ def false_match_rate(
     return less_trials(rate, int(impostors.sum()))
 
 
-def false_non_match_rate(
-    pairs: Comparisons, threshold: float, group: BoolArray, *, generalised: bool, level: float
-) -> Rate:
+def false_non_match_rate(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool, level: float) -> Rate:
     """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
-    chosen, wrong = genuine_errors(pairs, threshold, group, generalised=generalised)
+    chosen, wrong = genuine_errors(pairs, cut, group, generalised=generalised)
     subjects = pairs.subjects[pairs.genuine[chosen, 0]]
     ones = np.ones(len(wrong), np.int64)
     return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=ones, level=level, units=pairs.units)
 
 
-def genuine_errors(
-    pairs: Comparisons, threshold: float, group: BoolArray, *, generalised: bool
-) -> tuple[BoolArray, BoolArray]:
+def genuine_errors(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool) -> tuple[BoolArray, BoolArray]:
     """Which genuine pairs are trials of a group, bool (pairs,), and which of those are in error, bool (trials,)."""
     scores = pairs.genuine_scores
     usable = np.ones(len(scores), np.bool_) if generalised else np.isfinite(scores)
     chosen = usable & both(group & pairs.counted, pairs.genuine)
     with np.errstate(invalid="ignore"):
-        return chosen, ~(scores[chosen] >= threshold)  # NaN is not at or above any threshold
+        return chosen, ~(
+            scores[chosen] >= limits_of(cut, pairs.genuine[chosen])
+        )  # NaN is not at or above any threshold
 
 
 def between(rows: PairRows, first: BoolArray, second: BoolArray | None) -> PairRows:
@@ -215,10 +229,12 @@ def counted_comparisons(
     counted: BoolArray,
     excluded: PairRows,
     units: IntArray | None = None,
+    folds: IntArray | None = None,
 ) -> Comparisons:
     """All pairs of the counted templates, as the matching loop counted them among those that were not lost.
 
     units : int64 (n,), sampling unit of each template, see `units_of_run`
+    folds : int64 (n,), fold of each template; None where no thresholds were set by folds
     """
     rows = np.flatnonzero(enrolled & counted)
     lost = lost_genuine_pairs(subjects, enrolled, counted)
@@ -236,6 +252,7 @@ def counted_comparisons(
         excluded=excluded,
         tail_limit=counts.tail_limit,
         units=None if units is None else units_of_subjects(subjects, units),
+        folds=folds,
     )
 
 
@@ -247,12 +264,14 @@ def listed_comparisons(
     excluded: PairRows,
     cells: IntArray | None = None,
     units: IntArray | None = None,
+    folds: IntArray | None = None,
 ) -> Comparisons:
     """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost).
 
     cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
             groups are wanted
     units : int64 (n,), sampling unit of each template, see `units_of_run`
+    folds : int64 (n,), as of `counted_comparisons`
     """
     rows = pairs[["left", "right"]].to_numpy(np.int64)
     kept = both(counted, rows) & without(rows, excluded, len(subjects))
@@ -275,6 +294,7 @@ def listed_comparisons(
         listed_only=True,
         people=None if cells is None else listed_people(subjects, cells, rows[impostor], made, units),
         units=None if units is None else units_of_subjects(subjects, units),
+        folds=folds,
     )
 
 

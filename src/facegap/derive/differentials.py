@@ -118,11 +118,10 @@ def dealt_counts(
         return None
     place = np.full(int(pairs.subjects.max()) + 1, -1)
     place[people] = np.arange(len(people))
-    threshold = entry.operating.threshold
-    wrong = pairs.false_matches(threshold)
+    wrong = pairs.false_matches(entry.cut)
     wrong = place[pairs.subjects[wrong[both(inside, wrong)]]]
     templates = templates_of(pairs.subjects, inside & pairs.enrolled)[people]
-    tried, missed = genuine_errors(pairs, threshold, inside, generalised=False)
+    tried, missed = genuine_errors(pairs, entry.cut, inside, generalised=False)
     mates = place[pairs.subjects[pairs.genuine[tried, 0]]]
     false_matches = counts_per_pair(wrong[:, 0], wrong[:, 1], np.ones(len(wrong), np.int64), templates, len(chosen))
     left_out = place[pairs.subjects[between(pairs.excluded, inside & pairs.enrolled, None)]]

@@ -40,16 +40,19 @@ class ListedPeople:
     people: IntArray | None = None
     of_people: IntArray | None = None
 
-    def rate(self, errors: int, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float) -> Rate:
-        """FMR (or GFAR) within a group or between two, where the first `errors` of the impostor pairs are false matches.
+    def rate(
+        self, errors: IntArray | slice, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
+    ) -> Rate:
+        """FMR (or GFAR) within a group or between two.
 
+        errors        : places of the impostor pairs that are false matches
         first, second : bool (n,), templates of each group
         """
         one, other = self.units_in(first), None if second is None else self.units_in(second)
         key = (one.tobytes(), b"" if other is None else other.tobytes(), generalised)
         if key not in self.sums:
             self.sums[key] = self.trial_sums(one, other, self.tried[int(generalised)])
-        rows, wrong = np.unique(self.row_of[:errors], return_counts=True)
+        rows, wrong = np.unique(self.row_of[errors], return_counts=True)
         inside, _ = placed(self.low[rows], self.high[rows], one, other)
         pairs, of = np.unique(self.pair[rows[inside]], return_inverse=True)
         errors_of_pair = np.bincount(of.reshape(-1), weights=wrong[inside], minlength=len(pairs))

@@ -16,6 +16,7 @@ from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
 from facegap.derive.label_uncertainty.trust import trust_table
 from facegap.derive.metrics import FMR
+from facegap.derive.named_group import named_group
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table
@@ -28,6 +29,7 @@ from facegap.derive.weights import weighed_rates
 from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
 from facegap.tables import RATES, check
+from facegap.types import BoolArray
 
 EVALUATION = "evaluation"
 
@@ -41,7 +43,9 @@ def derived(run: Run) -> Run:
     if pairs is not None and run.matched is not None:
         found = list(group_rates(pairs, run.manifest, groupings_of(run), operating, run.record.level))
         model = model_of(run, FMR.name)
-        rates = joined(rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level))
+        rates = joined(
+            rates, verification_rows(found, pairs, model, groupings_of(run), run.record.level, target_group(run))
+        )
         looked += verification_gaps(run, pairs, found, model)
         extra |= verification_tables(run, run.matched, pairs, found, model)
     if run.searched is not None:
@@ -56,7 +60,7 @@ def derived(run: Run) -> Run:
         detected="detect" in run.record.models,
         says_gender=bool(run.record.classes),
         pairs=pairs,
-        threshold=first.threshold,
+        cut=first.threshold if pairs is None else pairs.cut(first),
     )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
     lost = never_shown_table(run.manifest, run.faces["outcome"], groupings_of(run))
@@ -98,6 +102,16 @@ def verification_tables(
     return {name: table for name, table in tables.items() if len(table)}
 
 
+def target_group(run: Run) -> BoolArray | None:
+    """Over whose impostor pairs a target is met, where its threshold was set on the people that are evaluated; None: all."""
+    named = run.record.request.setting("verify", "fmr_on")
+    if not isinstance(named, str) or not any(
+        point.interval and point.interval.same_people for point in operating_of(run)
+    ):
+        return None
+    return named_group(run.manifest, run.record.groupings, named)
+
+
 def comparisons_of(run: Run) -> Comparisons | None:
     """The comparisons of a run in one shape; None without any."""
     matched = run.matched
@@ -107,7 +121,7 @@ def comparisons_of(run: Run) -> Comparisons | None:
     enrolled = (run.faces["outcome"] == "ok").to_numpy(np.bool_)
     counted = (matched.roles == EVALUATION) & shown_to_a_model(run.faces)
     if matched.counts is not None:
-        return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded, units)
+        return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded, units, matched.folds)
     assert matched.pairs is not None
     cells = finest_cells(run.manifest, groupings_of(run))
-    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells, units)
+    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells, units, matched.folds)

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.at_target import AtTarget
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
+from facegap.derive.cuts import lowest_of
 from facegap.derive.groupings import Grouping, attribute_columns, cells_of
 from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.results import rate_row
 from facegap.store.record import Operating, TransferPoint
-from facegap.types import Group, Rate
+from facegap.types import BoolArray, Group, Rate
 
 WORST = "the group that needs the highest threshold"
 Rates = Mapping[tuple[Group, str], Rate]  # by group and metric
@@ -36,23 +38,25 @@ def transfer_table(
     points                : one per grouping, target and group: grouping, on, target, threshold (None where there is none, with
                             the `reason`), subjects of the group in the threshold set, source
     operating_threshold   : the run's own threshold at the same target; NaN where it has none
+    operating_value       : the same group's rate at the run's own threshold
+    own_threshold         : yes where the threshold was set on the very group of the row: what thresholds by group would do
     change_from_operating : the rate less the same group's rate at the run's own threshold. Of FNMR at the worst group's
                             threshold it is the price of holding that group to the target
     """
     attributes = attribute_columns(groupings)
-    run_thresholds = {target: point.threshold for point in operating for target in point.targets}
-    known: dict[tuple[Grouping, float], Rates] = {}
+    run_points = {target: point for point in operating for target in point.targets}
+    known: dict[tuple[Grouping, str], Rates] = {}
 
-    def rates(grouping: Grouping, threshold: float) -> Rates:
-        if (grouping, threshold) not in known:
-            known[grouping, threshold] = rates_of_grouping(pairs, manifest, grouping, threshold, level)
-        return known[grouping, threshold]
+    def rates(grouping: Grouping, point: Operating | TransferPoint) -> Rates:
+        if (grouping, point.source) not in known:
+            known[grouping, point.source] = rates_of_grouping(pairs, manifest, grouping, point, level)
+        return known[grouping, point.source]
 
     return pd.DataFrame(
         [
             row
             for point in [*points, *worst_points(points, min_subjects)]
-            for row in rows_at(point, run_thresholds.get(point.target, np.nan), rates, attributes, model)
+            for row in rows_at(point, run_points.get(point.target), rates, attributes, model)
         ]
     )
 
@@ -81,8 +85,8 @@ def worst_points(points: Sequence[TransferPoint], min_subjects: int) -> list[Tra
 
 def rows_at(
     point: TransferPoint,
-    operating_threshold: float,
-    rates: Callable[[Grouping, float], Rates],
+    run_point: Operating | None,
+    rates: Callable[[Grouping, Operating | TransferPoint], Rates],
     attributes: Sequence[str],
     model: str,
 ) -> Iterator[dict[str, Any]]:
@@ -93,24 +97,44 @@ def rows_at(
     if (threshold := point.threshold) is None:
         return
     for grouping in ((), point.grouping):
-        before = rates(grouping, operating_threshold)
-        for (group, metric), rate in rates(grouping, threshold).items():
+        before = {} if run_point is None else rates(grouping, run_point)
+        for (group, metric), rate in rates(grouping, point).items():
             row = rate_row(metric, model, group, attributes, rate, threshold, point.source)
-            change = rate.value - before[group, metric].value if (group, metric) in before else np.nan
-            yield {**row, "operating_threshold": operating_threshold, "change_from_operating": change}
+            known = before.get((group, metric))
+            yield {
+                **row,
+                "operating_threshold": np.nan if run_point is None else run_point.threshold,
+                "operating_value": np.nan if known is None else known.value,
+                "change_from_operating": np.nan if known is None else rate.value - known.value,
+                "own_threshold": "yes" if grouping and str(group) == point.on and WORST not in point.source else "no",
+            }
 
 
 def rates_of_grouping(
-    pairs: Comparisons, manifest: pd.DataFrame, grouping: Grouping, threshold: float, level: float
+    pairs: Comparisons, manifest: pd.DataFrame, grouping: Grouping, point: Operating | TransferPoint, level: float
 ) -> dict[tuple[Group, str], Rate]:
-    """FMR and FNMR of every group of a grouping, as far as they are known at a threshold; none at NaN."""
+    """FMR and FNMR of every group of a grouping at a threshold, as far as they are known.
+
+    The intervals of the groups' rates hold the uncertainty of the threshold.
+    """
     found: dict[tuple[Group, str], Rate] = {}
-    if np.isnan(threshold):
-        return found
+    cut = pairs.cut(point)
+    at_target = AtTarget(pairs, point, cut, basis_of(manifest, point))
     cells = cells_of(manifest, grouping)
     for k, group in enumerate(cells.groups):
         inside = cells.codes == k
-        if threshold >= pairs.floor:
-            found[group, FMR.name] = false_match_rate(pairs, threshold, inside, None, generalised=False, level=level)
-        found[group, FNMR.name] = false_non_match_rate(pairs, threshold, inside, generalised=False, level=level)
+        if lowest_of(cut) >= pairs.floor:
+            rate = false_match_rate(pairs, cut, inside, None, generalised=False, level=level)
+            found[group, FMR.name] = at_target.rate(rate, FMR, inside)
+        rate = false_non_match_rate(pairs, cut, inside, generalised=False, level=level)
+        found[group, FNMR.name] = at_target.rate(rate, FNMR, inside)
     return found
+
+
+def basis_of(manifest: pd.DataFrame, point: Operating | TransferPoint) -> BoolArray | None:
+    """The people whose impostor pairs a group's own threshold is set by; None: everybody."""
+    if isinstance(point, Operating):
+        return None
+    cells = cells_of(manifest, point.grouping)
+    names = [str(group) for group in cells.groups]
+    return cells.codes == names.index(point.on) if point.on in names else None

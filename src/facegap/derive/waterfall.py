@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import Comparisons
+from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
 from facegap.store.record import Operating
 from facegap.tables import NEVER_SHOWN
@@ -89,7 +90,7 @@ def stages_of(
     detected: bool,
     says_gender: bool,
     pairs: Comparisons | None,
-    threshold: float,
+    cut: Cut,
 ) -> dict[str, BoolArray]:
     """The stages of a run, in up to three chains that begin at `images`; within one no stage exceeds the one before.
 
@@ -119,7 +120,7 @@ def stages_of(
         }
     if pairs is not None:
         compared = images_compared(pairs)
-        mates, refused = with_genuine_pairs(pairs, threshold)
+        mates, refused = with_genuine_pairs(pairs, cut)
         stages |= {
             "set_aside": pairs.enrolled & ~pairs.counted,
             "compared": compared,
@@ -139,10 +140,10 @@ def images_compared(pairs: Comparisons) -> BoolArray:
     return compared
 
 
-def with_genuine_pairs(pairs: Comparisons, threshold: float) -> tuple[BoolArray, BoolArray]:
+def with_genuine_pairs(pairs: Comparisons, cut: Cut) -> tuple[BoolArray, BoolArray]:
     """Per image: whether it has a genuine pair with two templates, and whether one of these is refused."""
     mates, refused = np.zeros(len(pairs.subjects), np.bool_), np.zeros(len(pairs.subjects), np.bool_)
     made = np.isfinite(pairs.genuine_scores)
     mates[pairs.genuine[made].ravel()] = True
-    refused[pairs.genuine[made & (pairs.genuine_scores < threshold)].ravel()] = True
+    refused[pairs.genuine[made & (pairs.genuine_scores < limits_of(cut, pairs.genuine))].ravel()] = True
     return mates, refused

@@ -21,6 +21,7 @@ class Matched:
 
     roles    : per manifest row what the image was for, text (rows,)
     excluded : int64 (m, 2), manifest rows of pairs that were left out after review
+    folds    : int64 (rows,), fold of each row where thresholds were set by folds, else None
     counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
     pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
     """
@@ -29,6 +30,7 @@ class Matched:
     excluded: NDArray[np.int64]
     counts: ScoreCounts | None = None
     pairs: pd.DataFrame | None = None
+    folds: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,8 @@ def write_matched(matched: Matched, folder: Path) -> None:
     """Write the comparisons of a run."""
     from facegap.store.counts import scores_to_npz
 
-    write_parquet(folder / "roles.parquet", pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles}))
+    roles = pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles})
+    write_parquet(folder / "roles.parquet", roles if matched.folds is None else roles.assign(fold=matched.folds))
     write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
     if matched.pairs is not None:
         write_parquet(folder / "pairs.parquet", matched.pairs)
@@ -64,7 +67,9 @@ def read_matched(folder: Path) -> Matched | None:
 
     if not (folder / "roles.parquet").is_file():
         return None
-    roles = read_parquet(folder / "roles.parquet")["role"].to_numpy().astype(str)
+    stored = read_parquet(folder / "roles.parquet")
+    roles = stored["role"].to_numpy().astype(str)
+    folds = stored["fold"].to_numpy(np.int64) if "fold" in stored.columns else None
     excluded = read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
     counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
     return Matched(
@@ -72,6 +77,7 @@ def read_matched(folder: Path) -> Matched | None:
         excluded,
         scores_from_npz(counts) if counts.is_file() else None,
         read_parquet(pairs) if pairs.is_file() else None,
+        folds,
     )
 
 

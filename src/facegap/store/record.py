@@ -20,6 +20,7 @@ VERSION = 3  # of the form of a run folder
 COMPLETE, RUNNING = "complete", "running"
 OTHER_VERSION = "made by another version of facegap; make the run again"
 MOST_RANKS, MOST_DRAWS = 10_000, 10_000  # rows of a table and turns of a loop are made of them
+MOST_FOLDS = 1_000  # a square table is made of them
 
 Task = Literal["detect", "embed", "classify"]
 AuditKind = Literal["images", "predictions", "embeddings", "scores"]
@@ -28,6 +29,7 @@ Draws = Annotated[int, Between(2, MOST_DRAWS)]
 Seed = Annotated[int, Between(0)]
 Level = Annotated[float, Between(0.5, 0.9999)]
 Alpha = Annotated[float, Between(0.0001, 0.2)]
+Proportion = Annotated[float, Between(0, 1)]
 
 
 # ---- what was asked for ----
@@ -295,17 +297,51 @@ class ScoresFile:
 
 
 @dataclass(frozen=True)
+class FoldThresholds:
+    """A threshold for every pair of folds, each set on the impostor pairs of people outside both; in the order of `fold_pairs`.
+
+    folds         : how many there are
+    false_matches : among those pairs, that reach the threshold; impostor_pairs : how many pairs those are
+    """
+
+    folds: Annotated[int, Between(1, MOST_FOLDS)]
+    thresholds: tuple[float, ...]
+    false_matches: tuple[Count, ...]
+    impostor_pairs: tuple[Count, ...]
+
+
+@dataclass(frozen=True)
+class ThresholdInterval:
+    """How well the threshold at a target FMR is known from its threshold set, at the level of the run.
+
+    fmr_low, fmr_high : interval of the FMR at the threshold, by the subjects of the threshold set
+    low, high         : thresholds at which the threshold set has fmr_high and fmr_low
+    same_people       : the threshold set is the evaluation set, so that chance moves both together
+    """
+
+    fmr_low: Proportion
+    fmr_high: Proportion
+    low: float
+    high: float
+    same_people: bool
+
+
+@dataclass(frozen=True)
 class Operating:
     """A threshold, and where it comes from: printed wherever a rate at it is printed.
 
-    targets : the FMR that it was found for; several where they lead to one threshold, none where it was given
-    unmet   : a sentence where equal scores keep the FMR well below its target; empty where it is met
+    targets  : the FMR that it was found for; several where they lead to one threshold, none where it was given
+    unmet    : a sentence where equal scores keep the FMR well below its target; empty where it is met
+    interval : None where the threshold was given, or does not meet its target
+    by_folds : where each pair was judged at a threshold set on other people: these; `threshold` is then the one for use
     """
 
     threshold: float
     source: str
     targets: tuple[float, ...] = ()
     unmet: str = ""
+    interval: ThresholdInterval | None = None
+    by_folds: FoldThresholds | None = None
 
 
 @dataclass(frozen=True)
@@ -314,6 +350,7 @@ class TransferPoint:
 
     threshold : None where there is none; `reason` says why
     subjects  : people of the group in the threshold set
+    interval, by_folds : as of `Operating`
     """
 
     grouping: tuple[str, ...]
@@ -323,6 +360,8 @@ class TransferPoint:
     reason: str
     subjects: Count
     source: str
+    interval: ThresholdInterval | None = None
+    by_folds: FoldThresholds | None = None
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ NUMERIC_COLUMNS = frozenset(
     "outer_low",
     "outer_high",
     "operating_threshold",
+    "operating_value",
     "change_from_operating",
     "genuine_mean",
     "impostor_mean",

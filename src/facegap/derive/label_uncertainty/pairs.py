@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from facegap.derive.comparisons import Comparisons
+from facegap.derive.cuts import Cut
 from facegap.derive.gaps import Looked
 from facegap.derive.groupings import Grouping
 from facegap.derive.label_uncertainty.rates import (
@@ -75,20 +76,18 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
         if probabilities is not None:
             clusters = None if pairs.units is None else pairs.units[pairs.subjects]
             redraw = drawn_from(probabilities, entry.cells, units_of(entry.cells, pairs.subjects, clusters))
-            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(
-                run, pairs, redraw, entry.operating.threshold
-            )
+            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.cut)
     return drawn
 
 
-def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, threshold: float) -> DrawnPairs:
+def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, cut: Cut) -> DrawnPairs:
     """The rates of one grouping in every draw, counted anew from the stored comparisons."""
     stated, level = run.record.labels, run.record.level
     assert stated is not None
     rates: dict[str, list[RateColumns]] = {metric.name: [] for metric in PAIR_METRICS}
     for codes in draws_of(redraw, stated.draws, stated.seed):
         of_rows = codes[redraw.units.of_row]
-        groups = [rates_of_group(pairs, threshold, of_rows == group, level) for group in range(redraw.groups)]
+        groups = [rates_of_group(pairs, cut, of_rows == group, level) for group in range(redraw.groups)]
         for metric in rates:
             rates[metric].append(columns_of([group[metric] for group in groups], level=level))
     with_mate = np.zeros(len(run.manifest), np.bool_)

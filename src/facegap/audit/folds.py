@@ -1,0 +1,154 @@
+"""Thresholds by folds: everybody is evaluated, and each pair is judged at a threshold set on other people.
+
+The sampling units are dealt into K folds. A pair of a person in fold a and one in fold b is accepted from the threshold
+that meets the target among the impostor pairs of people in neither, so there are K (K + 1) / 2 thresholds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.comparisons import Comparisons, between, both, templates_of
+from facegap.derive.cuts import fold_pairs
+from facegap.errors import StatisticsError, TableError
+from facegap.statistics.curves import allowed_false_matches
+from facegap.store.record import FoldThresholds
+from facegap.types import BoolArray, FloatArray, IntArray
+
+# With ten, each threshold is set on 64% of the impostor pairs (81% within a fold), where five would leave 36%, so that few
+# of the false matches that a target allows are lost; and there are 55 thresholds, which 400 words of run.json can hold.
+FOLDS = 10
+FEWEST_UNITS = 4  # a pair of folds leaves two
+
+
+def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
+    """The fold of each row, int64 (rows,) from 0: units dealt out at random, so that each fold has its part of every stratum.
+
+    units  : per row what must stay in one fold: its subject, or with --cluster its unit
+    strata : int64 (rows,), group of each row; a unit counts for the group that most of its rows have
+
+    Raises
+    ------
+    TableError : fewer than four units
+
+    Examples
+    --------
+    >>> people = pd.Series(list("aabbccdd"))
+    >>> deal_folds(people, np.zeros(8, np.int64), seed=0).tolist()
+    [1, 1, 0, 0, 2, 2, 3, 3]
+    """
+    codes = np.asarray(pd.factorize(units)[0], np.int64)
+    count = int(codes.max(initial=-1)) + 1
+    if count < FEWEST_UNITS:
+        raise TableError(
+            f"{count} subjects are too few to set a threshold for each pair on other people; give --threshold, "
+            "--threshold-on, or --in-sample"
+        )
+    held = np.zeros((count, int(strata.max(initial=0)) + 1), np.int64)
+    np.add.at(held, (codes, strata), 1)
+    shuffled = np.random.default_rng(seed).permutation(count)
+    order = shuffled[np.argsort(held.argmax(axis=1)[shuffled], kind="stable")]
+    fold = np.empty(count, np.int64)
+    fold[order] = np.arange(count) % min(FOLDS, count)
+    return fold[codes]
+
+
+def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> FoldThresholds:
+    """For each pair of folds the threshold that meets a target among the impostor pairs within a group outside both.
+
+    group : bool (n,), templates over whose impostor pairs the target is met
+
+    Raises
+    ------
+    StatisticsError : too few impostor pairs outside a pair of folds, or more false matches are allowed than are listed
+    """
+    from facegap.audit.thresholds import threshold_among
+
+    assert pairs.folds is not None
+    trials = pairs_of_folds(pairs, group)
+    count = len(trials)
+    scores, cells = listed_by_folds(pairs, group, count)
+    found = []
+    for first, second in zip(*fold_pairs(count), strict=True):
+        outside = np.ones(count, np.bool_)
+        outside[[first, second]] = False
+        kept = np.outer(outside, outside)
+        tried = int(trials[kept].sum())
+        require_allowed(target, tried, int(first), int(second))
+        found.append(threshold_among(scores[kept.ravel()[cells]], tried, target, pairs))
+    return FoldThresholds(
+        count,
+        tuple(choice.threshold for choice in found),
+        tuple(choice.false_matches for choice in found),
+        tuple(choice.impostor_pairs for choice in found),
+    )
+
+
+def require_allowed(target: float, tried: int, first: int, second: int) -> None:
+    """Raise StatisticsError where the pairs outside two folds do not allow one false match."""
+    try:
+        allowed_false_matches(target, tried)
+    except StatisticsError as error:
+        outside = f"outside fold {first + 1}" if first == second else f"outside folds {first + 1} and {second + 1}"
+        raise StatisticsError(f"a threshold by folds, set on the people {outside}: {error}") from None
+
+
+def fewest_outside(pairs: Comparisons, group: BoolArray) -> int:
+    """The fewest impostor pairs within a group that a pair of folds leaves."""
+    trials = pairs_of_folds(pairs, group)
+    found = []
+    for first, second in zip(*fold_pairs(len(trials)), strict=True):
+        kept = np.ones(len(trials), np.bool_)
+        kept[[first, second]] = False
+        found.append(int(trials[np.ix_(kept, kept)].sum()))
+    return min(found)
+
+
+def pairs_of_folds(pairs: Comparisons, group: BoolArray) -> IntArray:
+    """Impostor pairs that were made within a group by the folds of their people, int64 (K, K), upper triangle."""
+    assert pairs.folds is not None
+    count = int(pairs.folds.max()) + 1
+    inside = group & pairs.counted & pairs.enrolled
+    if pairs.listed_only:
+        _, cells = listed_by_folds(pairs, group, count)
+        return np.bincount(cells, minlength=count * count).reshape(count, count).astype(np.int64)
+    templates = templates_of(pairs.subjects, inside)
+    of_person = np.zeros(len(templates), np.int64)
+    of_person[pairs.subjects] = pairs.folds
+    own = np.bincount(of_person, weights=templates, minlength=count).astype(np.int64)
+    same = np.bincount(of_person, weights=templates**2, minlength=count).astype(np.int64)
+    found = np.triu(np.outer(own, own))
+    np.fill_diagonal(found, (own**2 - same) // 2)
+    left_out = between(pairs.excluded, inside, None)
+    left_out = left_out[pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]]
+    np.subtract.at(found, tuple(np.sort(pairs.folds[left_out], axis=1).T), 1)
+    return found
+
+
+def listed_by_folds(pairs: Comparisons, group: BoolArray, count: int) -> tuple[FloatArray, IntArray]:
+    """Scores of the listed impostor pairs within a group, falling, and the place of their folds in a (K, K) table."""
+    assert pairs.folds is not None
+    inside = group & pairs.counted & pairs.enrolled
+    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
+    kept = both(inside, pairs.impostor[:made])
+    rows = pairs.impostor[:made][kept]
+    left, right = pairs.folds[rows[:, 0]], pairs.folds[rows[:, 1]]
+    return pairs.impostor_scores[:made][kept], np.minimum(left, right) * count + np.maximum(left, right)
+
+
+def least_outside(images: IntArray, folds: IntArray) -> tuple[int, int, int]:
+    """The fewest impostor pairs that a pair of folds leaves, if every image gives a template, and those two folds.
+
+    images : int64 (S,), of each person; folds : int64 (S,)
+    """
+    count = int(folds.max(initial=0)) + 1
+    own = np.bincount(folds, weights=images, minlength=count).astype(np.int64)
+    same = np.bincount(folds, weights=images**2, minlength=count).astype(np.int64)
+    first, second = fold_pairs(count)
+    once = first != second
+    left = own.sum() - own[first] - own[second] * once
+    squares = same.sum() - same[first] - same[second] * once
+    outside = (left**2 - squares) // 2
+    least = int(np.argmin(outside))
+    return int(outside[least]), int(first[least]), int(second[least])

@@ -1,0 +1,77 @@
+"""The intervals of rates that claim to be at a target FMR, from what is stored of how well its threshold is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from facegap.derive.comparisons import Comparisons, genuine_errors
+from facegap.derive.cuts import Cut
+from facegap.derive.metrics import FMR, Metric
+from facegap.derive.people_sums import people_sums, people_sums_between
+from facegap.statistics.at_target import false_matches_at_target, false_non_matches_at_target, target_factors
+from facegap.statistics.clusters import subject_correlation
+from facegap.store.record import Operating, TransferPoint
+from facegap.types import BoolArray, IntArray, Rate
+
+
+@dataclass(frozen=True, eq=False)
+class AtTarget:
+    """One threshold of a run, for the rates that are measured at it.
+
+    cut   : where comparisons were accepted
+    group : over whose impostor pairs the target is met, bool (n,); None: everybody's
+    """
+
+    pairs: Comparisons
+    point: Operating | TransferPoint
+    cut: Cut
+    group: BoolArray | None = None
+
+    def rate(self, rate: Rate, metric: Metric, first: BoolArray, second: BoolArray | None = None) -> Rate:
+        """A rate of a group (or between two) with the interval that it has at the target.
+
+        As it is where the threshold was given: then nothing of it is estimated.
+        """
+        point = self.point
+        if point.interval is None or point.threshold is None or not rate.trials:
+            return rate
+        correlation = self.correlation(metric, first, second) if point.interval.same_people else 0.0
+        if metric.is_impostor:
+            targets = point.targets if isinstance(point, Operating) else (point.target,)
+            factors = target_factors(point.interval.fmr_low, point.interval.fmr_high, targets)
+            return false_matches_at_target(rate, factors, correlation=correlation)
+        lowest, found, highest = (
+            self.refused(metric, first, threshold)
+            for threshold in (point.interval.low, point.threshold, point.interval.high)
+        )
+        lower, higher = max(found - lowest, 0.0), max(highest - found, 0.0)
+        return false_non_matches_at_target(rate, lower=lower, higher=higher, correlation=max(correlation, 0.0))
+
+    def refused(self, metric: Metric, group: BoolArray, threshold: float) -> float:
+        """The false non-match rate of a group at one threshold."""
+        _, wrong = genuine_errors(self.pairs, threshold, group, generalised=metric.counts_lost)
+        return float(wrong.mean()) if len(wrong) else 0.0
+
+    def correlation(self, metric: Metric, first: BoolArray, second: BoolArray | None) -> float:
+        """Correlation of a rate with the false match rate that the threshold is set by, through the people of both."""
+        counted = self.pairs.counted
+        if second is None:
+            own = people_sums(self.pairs, self.cut, metric, first & counted, self.people)
+        else:
+            own = people_sums_between(self.pairs, self.cut, first, second, self.people)
+        errors, trials = (np.stack(columns, axis=1).astype(np.float64) for columns in zip(own, self.basis, strict=True))
+        return float(subject_correlation(errors, trials)[0, 1])
+
+    @property
+    def people(self) -> int:
+        """How many people, or units, there are."""
+        return int(self.pairs.varying.max(initial=-1)) + 1
+
+    @cached_property
+    def basis(self) -> tuple[IntArray, IntArray]:
+        """Errors and trials by person of the false match rate that meets the target."""
+        group = np.ones(len(self.pairs.subjects), np.bool_) if self.group is None else self.group
+        return people_sums(self.pairs, self.cut, FMR, group & self.pairs.counted, self.people)

@@ -1,0 +1,65 @@
+"""Where a comparison is accepted: at one threshold, or at the threshold that belongs to the folds of its two people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.store.record import FoldThresholds
+from facegap.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class FoldCut:
+    """A threshold for each pair of folds.
+
+    thresholds : float64 (K, K), symmetric; entry a, b was set on people outside the folds a and b
+    folds      : int64 (n,), fold of each template, 0..K-1
+    """
+
+    thresholds: FloatArray
+    folds: IntArray
+
+    @property
+    def lowest(self) -> float:
+        """The lowest of the thresholds."""
+        return float(self.thresholds.min())
+
+    def of(self, rows: IntArray) -> FloatArray:
+        """The threshold of each pair of templates, float64 (m,)."""
+        return np.asarray(self.thresholds[self.folds[rows[:, 0]], self.folds[rows[:, 1]]], np.float64)
+
+
+Cut = float | FoldCut
+
+
+def lowest_of(cut: Cut) -> float:
+    """The lowest score that may be accepted."""
+    return cut.lowest if isinstance(cut, FoldCut) else cut
+
+
+def limits_of(cut: Cut, rows: IntArray) -> FloatArray | float:
+    """The threshold of each pair of templates, or the one of all. rows : int64 (m, 2)"""
+    return cut.of(rows) if isinstance(cut, FoldCut) else cut
+
+
+def fold_pairs(folds: int) -> tuple[IntArray, IntArray]:
+    """Both folds of each pair of folds, a fold with itself among them: int64 (K (K + 1) / 2,) each.
+
+    Examples
+    --------
+    >>> first, second = fold_pairs(2)
+    >>> first, second
+    (array([0, 0, 1]), array([0, 1, 1]))
+    """
+    first, second = np.triu_indices(folds)
+    return first.astype(np.int64), second.astype(np.int64)
+
+
+def fold_cut(stated: FoldThresholds, folds: IntArray) -> FoldCut:
+    """The thresholds of a record, for templates in these folds."""
+    thresholds = np.zeros((stated.folds, stated.folds))
+    first, second = fold_pairs(stated.folds)
+    thresholds[first, second] = thresholds[second, first] = stated.thresholds
+    return FoldCut(thresholds, folds)

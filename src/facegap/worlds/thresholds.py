@@ -1,0 +1,313 @@
+"""Simulated comparisons whose thresholds are set at a target FMR, and how often intervals hold the rates at the true threshold.
+
+The score of two people is the sum of a shift of each one's group, an effect of each person and noise, of variance 1 in
+all. Only pairs near the threshold are simulated, by how many of each two people's pairs reach the floor of the list; the
+rest is known by subtraction, as in an audit. Thresholds and rates are computed by the functions that an audit uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from facegap.audit.folds import deal_folds
+from facegap.audit.settings import Verify
+from facegap.audit.thresholds import Basis, operating_points
+from facegap.derive.at_target import AtTarget
+from facegap.derive.comparisons import Comparisons, both
+from facegap.derive.metrics import FMR, FNMR
+from facegap.derive.verification import rate_of_group
+from facegap.errors import StatisticsError
+from facegap.statistics.effective import columns_of
+from facegap.statistics.gaps import gap_family
+from facegap.types import BoolArray, FloatArray, IntArray, Rate
+
+LEVEL = 0.95
+LISTED = 20.0  # times the target: down to which FMR pairs are listed
+
+
+@dataclass(frozen=True)
+class World:
+    """A setting.
+
+    subjects : of each group; shifts : of each group's people, so that a pair within it scores twice that higher
+    images   : of each person, all compared with all
+    rho      : proportion of a pair's variance that one person's effect makes; of a genuine pair likewise
+    target   : FMR that the threshold is set for
+    fnmr     : of everybody at the true threshold; worse : of the second group, how much lower its genuine scores are
+    shared   : correlation of a person's effect on false matches with that on false non-matches
+    """
+
+    subjects: tuple[int, ...]
+    images: int
+    rho: float
+    target: float
+    shifts: tuple[float, ...] = (0.0, 0.1)
+    fnmr: float = 0.05
+    worse: float = 0.3
+    shared: float = 0.0
+
+    @property
+    def groups(self) -> IntArray:
+        """Group of each person."""
+        return np.repeat(np.arange(len(self.subjects)), self.subjects)
+
+    def fmr(self, threshold: float, group: int | None = None) -> float:
+        """The true false match rate of a group, or of everybody."""
+        if group is not None:
+            return float(ndtr(2 * self.shifts[group] - threshold))
+        people = np.array(self.subjects, np.float64)
+        pairs = np.outer(people, people) - np.diag(people)
+        shift = np.add.outer(self.shifts, self.shifts)
+        return float((pairs * ndtr(shift - threshold)).sum() / pairs.sum())
+
+    def true_fnmr(self, threshold: float, group: int | None = None) -> float:
+        """The true false non-match rate of a group, or of everybody."""
+        if group is not None:
+            return float(ndtr(threshold - self.genuine_means[group]))
+        each = [self.true_fnmr(threshold, k) for k in range(len(self.subjects))]
+        return float(np.average(each, weights=self.subjects))
+
+    @cached_property
+    def threshold(self) -> float:
+        """The true threshold: everybody's FMR is the target there."""
+        return float(brentq(lambda at: self.fmr(at) - self.target, -5.0, 12.0))
+
+    @cached_property
+    def floor(self) -> float:
+        """The end of the list: where everybody's FMR is a multiple of the target."""
+        if LISTED * self.target >= 1:
+            return -np.inf
+        return float(brentq(lambda at: self.fmr(at) - LISTED * self.target, -5.0, 12.0))
+
+    @cached_property
+    def genuine_means(self) -> FloatArray:
+        """Mean genuine score of each group."""
+        return self.threshold - ndtri(self.fnmr) - self.worse * np.arange(len(self.subjects))
+
+
+def compared(world: World, rng: np.random.Generator) -> Comparisons:
+    """All comparisons of one world."""
+    people, groups = sum(world.subjects), world.groups
+    effect = rng.standard_normal(people)
+    left, right = np.triu_indices(people, 1)
+    centre = np.asarray(world.shifts)[groups] + np.sqrt(world.rho) * effect
+    noise = np.sqrt(1 - 2 * world.rho)
+    floor = world.floor
+    chance = ndtr((centre[left] + centre[right] - floor) / noise)
+    reached = rng.binomial(world.images**2, chance)
+    at = np.repeat(np.arange(len(left)), reached)
+    scores = centre[left[at]] + centre[right[at]] - noise * ndtri(rng.random(len(at)) * chance[at])
+    order = np.argsort(-scores, kind="stable")
+    rows = np.stack([left[at], right[at]], axis=1)[order] * world.images
+    genuine, of_genuine = genuine_pairs(world, effect, rng)
+    count = people * world.images
+    return Comparisons(
+        subjects=np.repeat(np.arange(people), world.images),
+        enrolled=np.ones(count, np.bool_),
+        counted=np.ones(count, np.bool_),
+        impostor=rows,
+        impostor_scores=scores[order],
+        floor=floor,
+        genuine=genuine,
+        genuine_scores=of_genuine,
+        excluded=np.empty((0, 2), np.int64),
+        tail_limit=len(scores),
+    )
+
+
+def genuine_pairs(world: World, effect: FloatArray, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+    """Rows and scores of every genuine pair."""
+    people = len(effect)
+    own = world.shared * -effect + np.sqrt(1 - world.shared**2) * rng.standard_normal(people)
+    first, second = np.triu_indices(world.images, 1)
+    rows = np.stack([first, second], axis=1)[None] + (np.arange(people) * world.images)[:, None, None]
+    of_person = world.genuine_means[world.groups] + np.sqrt(world.rho) * own
+    scores = of_person[:, None] + np.sqrt(1 - world.rho) * rng.standard_normal((people, len(first)))
+    return rows.reshape(-1, 2), scores.ravel()
+
+
+def halved(pairs: Comparisons, rng: np.random.Generator) -> tuple[Comparisons, Comparisons]:
+    """The comparisons of a half of the people that is set aside, and of the other half."""
+    people = int(pairs.subjects.max()) + 1
+    aside = np.zeros(people, np.bool_)
+    aside[rng.permutation(people)[: people // 2]] = True
+    return among(pairs, aside[pairs.subjects]), among(pairs, ~aside[pairs.subjects])
+
+
+def among(pairs: Comparisons, counted: BoolArray) -> Comparisons:
+    """The comparisons of some templates."""
+    kept, mates = both(counted, pairs.impostor), both(counted, pairs.genuine)
+    return replace(
+        pairs,
+        counted=counted,
+        impostor=pairs.impostor[kept],
+        impostor_scores=pairs.impostor_scores[kept],
+        genuine=pairs.genuine[mates],
+        genuine_scores=pairs.genuine_scores[mates],
+    )
+
+
+Of = int | Literal["ratio"] | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One rate in one world, of everybody (None), of a group, or the ratio of the first two groups.
+
+    has_trials          : whether there is a rate
+    plain_low, plain_high : interval with the threshold taken as given; low, high : with its uncertainty
+    at_target, at_use   : the true rate at the true threshold, and at the one that the run reports for use
+    """
+
+    metric: str
+    of: Of
+    has_trials: bool
+    errors: int
+    plain_low: float
+    plain_high: float
+    low: float
+    high: float
+    at_target: float
+    at_use: float
+
+
+def seen_by(world: World, pairs: Comparisons, basis: Basis) -> Iterator[Seen]:
+    """The rates of everybody and of every group, and the ratio of two, at a threshold for the target set on a basis.
+
+    Raises
+    ------
+    StatisticsError : too few pairs for the target
+    """
+    (point,) = operating_points(basis, Verify(fmr=(world.target,)), LEVEL)
+    cut = pairs.cut(point)
+    at = AtTarget(pairs, point, cut)
+    groups = world.groups[pairs.subjects]
+    for metric, truth in ((FMR, world.fmr), (FNMR, world.true_fnmr)):
+        own = []
+        for group in (None, *range(len(world.subjects))):
+            inside = np.ones(len(groups), np.bool_) if group is None else groups == group
+            plain = rate_of_group(pairs, metric, cut, inside, LEVEL)
+            own += [] if group is None else [plain]
+            wide = at.rate(plain, metric, inside)
+            ends = plain.low, plain.high, wide.low, wide.high
+            yield Seen(
+                metric.name,
+                group,
+                plain.trials > 0,
+                plain.errors,
+                *ends,
+                truth(world.threshold, group),
+                truth(point.threshold, group),
+            )
+        low, high = ratio_of(own[:2])
+        true, used = (truth(threshold, 0) / truth(threshold, 1) for threshold in (world.threshold, point.threshold))
+        yield Seen(metric.name, "ratio", not np.isnan(high), own[0].errors, low, high, low, high, true, used)
+
+
+def ratio_of(rates: list[Rate]) -> tuple[float, float]:
+    """Interval of the ratio of two groups, as a gap has it: with the threshold taken as given."""
+    columns = columns_of(rates, level=LEVEL)
+    family = gap_family(
+        ["a", "b"],
+        columns.errors,
+        columns.trials,
+        columns.subjects,
+        columns.effective_trials,
+        margin=2.0,
+        scale="ratio",
+        minimum_subjects=2,
+    )
+    gap = family.rows()[0]
+    return gap.ratio_low, gap.ratio_high
+
+
+def by_split(world: World, pairs: Comparisons, rng: np.random.Generator) -> list[Seen]:
+    """Rates of one half of the people at a threshold set on the other."""
+    aside, evaluated = halved(pairs, rng)
+    table = pd.DataFrame({"subject": pairs.subjects})
+    return list(seen_by(world, evaluated, Basis(aside, table, "half")))
+
+
+def by_folds(world: World, pairs: Comparisons, rng: np.random.Generator) -> list[Seen]:
+    """Rates of everybody at thresholds set by folds."""
+    table = pd.DataFrame({"subject": pairs.subjects})
+    folds = deal_folds(table["subject"], world.groups[pairs.subjects], int(rng.integers(2**31)))
+    folded = replace(pairs, folds=folds)
+    return list(seen_by(world, folded, Basis(folded, table, "folds", same_people=True)))
+
+
+METHODS = {"split": by_split, "folds": by_folds}
+
+
+@dataclass(frozen=True)
+class Held:
+    """How often intervals held the truth, of one rate in one setting by one method.
+
+    worlds                : in which there was a threshold and a rate
+    plain, with_threshold : proportion that held the rate at the true threshold, by either interval
+    at_use                : proportion whose interval with the threshold held the true rate at the threshold for use
+    below, above          : proportion that missed the rate at the true threshold, being below or above it
+    plain_width, width    : median width over the true rate, without and with the threshold's uncertainty
+    errors                : mean errors
+    """
+
+    metric: str
+    of: Of
+    method: str
+    worlds: int
+    plain: float
+    with_threshold: float
+    at_use: float
+    below: float
+    above: float
+    plain_width: float
+    width: float
+    errors: float
+
+
+def studied(world: World, worlds: int, rng: np.random.Generator) -> list[Held]:
+    """Both methods on the same simulated comparisons."""
+    found: dict[tuple[str, str, Of], list[Seen]] = {}
+    for _ in range(worlds):
+        pairs = compared(world, rng)
+        for name, method in METHODS.items():
+            try:
+                seen = method(world, pairs, rng)
+            except StatisticsError:
+                continue
+            for one in seen:
+                if one.has_trials:
+                    found.setdefault((name, one.metric, one.of), []).append(one)
+    return [held(name, seen) for (name, _, _), seen in found.items()]
+
+
+def held(method: str, seen: list[Seen]) -> Held:
+    """One row."""
+    columns = {
+        name: np.array([getattr(one, name) for one in seen])
+        for name in ("plain_low", "plain_high", "low", "high", "at_target", "at_use", "errors")
+    }
+    low, high, truth, used = (columns[name] for name in ("low", "high", "at_target", "at_use"))
+    plain_low, plain_high = columns["plain_low"], columns["plain_high"]
+    return Held(
+        metric=seen[0].metric,
+        of=seen[0].of,
+        method=method,
+        worlds=len(seen),
+        plain=float(((plain_low <= truth) & (truth <= plain_high)).mean()),
+        with_threshold=float(((low <= truth) & (truth <= high)).mean()),
+        at_use=float(((low <= used) & (used <= high)).mean()),
+        below=float((high < truth).mean()),
+        above=float((low > truth).mean()),
+        plain_width=float(np.median((plain_high - plain_low) / truth)),
+        width=float(np.median((high - low) / truth)),
+        errors=float(columns["errors"].mean()),
+    )
