@@ -19,6 +19,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 # With ten, each threshold is set on 64% of the impostor pairs (81% within a fold), where five would leave 36%, so that few
 # of the false matches that a target allows are lost; and there are 55 thresholds, which 400 words of run.json can hold.
 FOLDS = 10
+SOME_MORE = 100  # scores that are looked at beyond four times those allowed
 FEWEST_UNITS = 4  # a pair of folds leaves two
 
 
@@ -75,8 +76,8 @@ def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> 
         outside[[first, second]] = False
         kept = np.outer(outside, outside)
         tried = int(trials[kept].sum())
-        require_allowed(target, tried, int(first), int(second))
-        found.append(threshold_among(scores[kept.ravel()[cells]], tried, target, pairs))
+        allowed = require_allowed(target, tried, int(first), int(second))
+        found.append(threshold_among(highest(scores, kept.ravel(), cells, allowed), tried, target, pairs))
     return FoldThresholds(
         count,
         tuple(choice.threshold for choice in found),
@@ -85,10 +86,22 @@ def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> 
     )
 
 
-def require_allowed(target: float, tried: int, first: int, second: int) -> None:
-    """Raise StatisticsError where the pairs outside two folds do not allow one false match."""
+def highest(scores: FloatArray, kept: BoolArray, cells: IntArray, allowed: int) -> FloatArray:
+    """The highest scores of the kept cells: more than `allowed`, or all that are listed. The end of the list is rarely read."""
+    start = scores[: 4 * allowed + SOME_MORE]
+    found = start[kept[cells[: len(start)]]]
+    return found if len(found) > allowed else scores[kept[cells]]
+
+
+def require_allowed(target: float, tried: int, first: int, second: int) -> int:
+    """How many false matches a target allows among the pairs outside two folds.
+
+    Raises
+    ------
+    StatisticsError : not one
+    """
     try:
-        allowed_false_matches(target, tried)
+        return allowed_false_matches(target, tried)
     except StatisticsError as error:
         outside = f"outside fold {first + 1}" if first == second else f"outside folds {first + 1} and {second + 1}"
         raise StatisticsError(f"a threshold by folds, set on the people {outside}: {error}") from None

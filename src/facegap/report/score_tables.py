@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 
 from facegap.report.rate_tables import count_text
-from facegap.report.rows.comparisons import MeasureRow, ScoreRow, TransferRow, measure_rows, score_rows, transfer_rows
+from facegap.report.rows.comparisons import (
+    MeasureRow,
+    OwnThresholdRow,
+    ScoreRow,
+    TransferRow,
+    measure_rows,
+    own_threshold_rows,
+    score_rows,
+    transfer_rows,
+)
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import NO_NUMBER, clean, number, p_value, percent, score, signed_points
 from facegap.store.run import Run
 
+LABEL_AT_USE = (
+    "What if: a threshold for each group can be used only where the group label of the person is known at the time of use, and "
+    "a wrong label then gives a wrong threshold. Changes in percentage points, negative where fewer are falsely rejected."
+)
 MEASURE_TITLES = {
     "max_min_difference": "largest less smallest",
     "max_min_ratio": "largest over smallest",
@@ -36,6 +49,12 @@ def transfer_table_text(run: Run) -> TextTable:
     silent = [point for point in run.record.transfer_points if point.threshold is None]
     notes = [f"No threshold of {clean(point.on)}: {clean(point.reason)}." for point in silent]
     return table_of("what each group's threshold does to everybody", TRANSFERS, transfer_rows(run), notes=notes)
+
+
+def own_threshold_table(run: Run) -> TextTable:
+    """What a threshold of its own would do to each group."""
+    rows = own_threshold_rows(run)
+    return table_of("each group at a threshold of its own", OWN_THRESHOLDS, rows, notes=(LABEL_AT_USE,) if rows else ())
 
 
 def measure_table(run: Run) -> TextTable:
@@ -79,6 +98,17 @@ TRANSFERS = (
     Column[TransferRow]("FMR of everybody", lambda row: count_text(row.fmr)),
     Column[TransferRow]("FNMR of everybody", refused),
     Column[TransferRow]("change of FNMR", lambda row: signed_points(row.fnmr_change)),
+)
+OWN_THRESHOLDS = (
+    Column[OwnThresholdRow]("group", lambda row: clean(row.group)),
+    Column[OwnThresholdRow]("target FMR", lambda row: f"{row.target:g}"),
+    Column[OwnThresholdRow]("threshold of the run", lambda row: score(row.run_threshold)),
+    Column[OwnThresholdRow]("its own", lambda row: score(row.threshold)),
+    Column[OwnThresholdRow]("FMR at the run's", lambda row: percent(row.fmr_before)),
+    Column[OwnThresholdRow]("FMR at its own", lambda row: NO_NUMBER if row.fmr is None else count_text(row.fmr)),
+    Column[OwnThresholdRow]("FNMR at the run's", lambda row: percent(row.fnmr_before)),
+    Column[OwnThresholdRow]("FNMR at its own", lambda row: count_text(row.fnmr) if row.fnmr.trials else NO_NUMBER),
+    Column[OwnThresholdRow]("change of FNMR", lambda row: signed_points(row.fnmr_change)),
 )
 MEASURES = (
     Column[MeasureRow]("measure", lambda row: MEASURE_TITLES.get(row.measure, clean(row.measure))),

@@ -19,7 +19,7 @@ from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
-from facegap.report.score_tables import measure_table, score_table, transfer_table_text
+from facegap.report.score_tables import measure_table, own_threshold_table, score_table, transfer_table_text
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.run import Run
@@ -192,7 +192,7 @@ def comparisons(run: Run, figures: Mapping[str, Sequence[Figure]]) -> list[Secti
             "target, orange above.",
             ("FMR",),
             tuple(figures["transfer"]),
-            (PageTable(transfer_table_text(run), folded=True),),
+            (PageTable(own_threshold_table(run)), PageTable(transfer_table_text(run), folded=True)),
         ),
         Section(
             "threshold",

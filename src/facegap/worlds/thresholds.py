@@ -30,7 +30,7 @@ from facegap.statistics.gaps import gap_family
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 LEVEL = 0.95
-LISTED = 20.0  # times the target: down to which FMR pairs are listed
+LISTED = ((200, 15.0), (100, 30.0), (0, np.inf))  # from how many people on: down to which multiple of the target
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,16 @@ class World:
         """Group of each person."""
         return np.repeat(np.arange(len(self.subjects)), self.subjects)
 
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per image with its person."""
+        return pd.DataFrame({"subject": np.repeat(np.arange(sum(self.subjects)), self.images)})
+
+    @cached_property
+    def verify(self) -> Verify:
+        """The settings that set the threshold."""
+        return Verify(fmr=(self.target,))
+
     def fmr(self, threshold: float, group: int | None = None) -> float:
         """The true false match rate of a group, or of everybody."""
         if group is not None:
@@ -83,9 +93,9 @@ class World:
     @cached_property
     def floor(self) -> float:
         """The end of the list: where everybody's FMR is a multiple of the target."""
-        if LISTED * self.target >= 1:
-            return -np.inf
-        return float(brentq(lambda at: self.fmr(at) - LISTED * self.target, -5.0, 12.0))
+        people = sum(self.subjects)
+        down_to = next(times for least, times in LISTED if people >= least) * self.target
+        return float(brentq(lambda at: self.fmr(at) - down_to, -5.0, 12.0)) if down_to < 1 else -np.inf
 
     @cached_property
     def genuine_means(self) -> FloatArray:
@@ -179,37 +189,38 @@ class Seen:
     at_use: float
 
 
-def seen_by(world: World, pairs: Comparisons, basis: Basis) -> Iterator[Seen]:
-    """The rates of everybody and of every group, and the ratio of two, at a threshold for the target set on a basis.
+@dataclass(frozen=True)
+class Wanted:
+    """Which rates of a world are computed beside everybody's FMR."""
+
+    groups: bool = True
+    ratios: bool = False
+
+
+def seen_by(world: World, pairs: Comparisons, basis: Basis, wanted: Wanted) -> Iterator[Seen]:
+    """Rates at a threshold for the target that was set on a basis: of everybody, of the last group, and ratios.
 
     Raises
     ------
     StatisticsError : too few pairs for the target
     """
-    (point,) = operating_points(basis, Verify(fmr=(world.target,)), LEVEL)
+    (point,) = operating_points(basis, world.verify, LEVEL)
     cut = pairs.cut(point)
     at = AtTarget(pairs, point, cut)
     groups = world.groups[pairs.subjects]
-    for metric, truth in ((FMR, world.fmr), (FNMR, world.true_fnmr)):
-        own = []
-        for group in (None, *range(len(world.subjects))):
+    for metric, truth in ((FMR, world.fmr), (FNMR, world.true_fnmr)) if wanted.groups else ((FMR, world.fmr),):
+        for group in (None, len(world.subjects) - 1) if wanted.groups else (None,):
             inside = np.ones(len(groups), np.bool_) if group is None else groups == group
             plain = rate_of_group(pairs, metric, cut, inside, LEVEL)
-            own += [] if group is None else [plain]
             wide = at.rate(plain, metric, inside)
             ends = plain.low, plain.high, wide.low, wide.high
-            yield Seen(
-                metric.name,
-                group,
-                plain.trials > 0,
-                plain.errors,
-                *ends,
-                truth(world.threshold, group),
-                truth(point.threshold, group),
-            )
-        low, high = ratio_of(own[:2])
-        true, used = (truth(threshold, 0) / truth(threshold, 1) for threshold in (world.threshold, point.threshold))
-        yield Seen(metric.name, "ratio", not np.isnan(high), own[0].errors, low, high, low, high, true, used)
+            true, used = (truth(threshold, group) for threshold in (world.threshold, point.threshold))
+            yield Seen(metric.name, group, plain.trials > 0, plain.errors, *ends, true, used)
+        if wanted.ratios:
+            own = [rate_of_group(pairs, metric, cut, groups == group, LEVEL) for group in (0, 1)]
+            low, high = ratio_of(own)
+            true, used = (truth(threshold, 0) / truth(threshold, 1) for threshold in (world.threshold, point.threshold))
+            yield Seen(metric.name, "ratio", not np.isnan(high), own[0].errors, low, high, low, high, true, used)
 
 
 def ratio_of(rates: list[Rate]) -> tuple[float, float]:
@@ -229,19 +240,17 @@ def ratio_of(rates: list[Rate]) -> tuple[float, float]:
     return gap.ratio_low, gap.ratio_high
 
 
-def by_split(world: World, pairs: Comparisons, rng: np.random.Generator) -> list[Seen]:
+def by_split(world: World, pairs: Comparisons, rng: np.random.Generator, wanted: Wanted) -> list[Seen]:
     """Rates of one half of the people at a threshold set on the other."""
     aside, evaluated = halved(pairs, rng)
-    table = pd.DataFrame({"subject": pairs.subjects})
-    return list(seen_by(world, evaluated, Basis(aside, table, "half")))
+    return list(seen_by(world, evaluated, Basis(aside, world.table, "half"), wanted))
 
 
-def by_folds(world: World, pairs: Comparisons, rng: np.random.Generator) -> list[Seen]:
+def by_folds(world: World, pairs: Comparisons, rng: np.random.Generator, wanted: Wanted) -> list[Seen]:
     """Rates of everybody at thresholds set by folds."""
-    table = pd.DataFrame({"subject": pairs.subjects})
-    folds = deal_folds(table["subject"], world.groups[pairs.subjects], int(rng.integers(2**31)))
+    folds = deal_folds(world.table["subject"], world.groups[pairs.subjects], int(rng.integers(2**31)))
     folded = replace(pairs, folds=folds)
-    return list(seen_by(world, folded, Basis(folded, table, "folds", same_people=True)))
+    return list(seen_by(world, folded, Basis(folded, world.table, "folds", same_people=True), wanted))
 
 
 METHODS = {"split": by_split, "folds": by_folds}
@@ -273,14 +282,20 @@ class Held:
     errors: float
 
 
-def studied(world: World, worlds: int, rng: np.random.Generator) -> list[Held]:
-    """Both methods on the same simulated comparisons."""
+def studied(
+    world: World, worlds: int, rng: np.random.Generator, *, with_groups: int | None = None, with_ratios: int = 0
+) -> list[Held]:
+    """Both methods on the same simulated comparisons.
+
+    with_groups, with_ratios : in how many of the worlds groups and FNMR are looked at, and the ratios of two groups
+    """
+    with_groups = worlds if with_groups is None else with_groups
     found: dict[tuple[str, str, Of], list[Seen]] = {}
-    for _ in range(worlds):
+    for number in range(worlds):
         pairs = compared(world, rng)
         for name, method in METHODS.items():
             try:
-                seen = method(world, pairs, rng)
+                seen = method(world, pairs, rng, Wanted(number < with_groups, number < with_ratios))
             except StatisticsError:
                 continue
             for one in seen:

@@ -46,6 +46,25 @@ class TransferRow:
 
 
 @dataclass(frozen=True)
+class OwnThresholdRow:
+    """A group at a threshold of its own, beside the threshold of the run for the same target.
+
+    run_threshold, fmr_before, fnmr_before : NaN where the run has no threshold for the target
+    fmr  : None where the list of pairs does not reach
+    """
+
+    group: Group
+    target: float
+    threshold: float
+    run_threshold: float
+    fmr: Rate | None
+    fmr_before: float
+    fnmr: Rate
+    fnmr_before: float
+    fnmr_change: float
+
+
+@dataclass(frozen=True)
 class MeasureRow:
     """One published measure of unequal rates.
 
@@ -104,6 +123,34 @@ def transfer_row(source: str, both: Mapping[str, Mapping[str, Any]], told: Mappi
         fnmr=None if fnmr is None else rate_of(fnmr),
         fnmr_change=math.nan if fnmr is None else float(fnmr["change_from_operating"]),
     )
+
+
+def own_threshold_rows(run: Run) -> list[OwnThresholdRow]:
+    """A row per group and target that has a threshold of its own, in the order of transfer.csv."""
+    targets = {point.source: point.target for point in run.record.transfer_points}
+    groupings = groupings_of(run)
+    found: dict[tuple[str, Group], dict[str, Mapping[str, Any]]] = {}
+    for row in table(run, "transfer.csv"):
+        if row.get("own_threshold") == "yes" and row["threshold_from"] in targets:
+            place = str(row["threshold_from"]), group_of(row, groupings)
+            found.setdefault(place, {})[str(row["metric"])] = row
+    rows = []
+    for (source, group), both in found.items():
+        fmr, fnmr = both.get(FMR.name), both[FNMR.name]
+        rows.append(
+            OwnThresholdRow(
+                group,
+                targets[source],
+                float(fnmr["threshold"]),
+                float(fnmr["operating_threshold"]),
+                None if fmr is None else rate_of(fmr),
+                math.nan if fmr is None else float(fmr["operating_value"]),
+                rate_of(fnmr),
+                float(fnmr["operating_value"]),
+                float(fnmr["change_from_operating"]),
+            )
+        )
+    return rows
 
 
 def measure_rows(run: Run) -> list[MeasureRow]:
