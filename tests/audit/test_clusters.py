@@ -82,13 +82,31 @@ def test_no_unit_is_on_both_sides_of_a_split(tmp_path: Path) -> None:
         tmp_path / "t.npy",
         tmp_path / "m.csv",
         by="gender",
-        verify=Verify(fmr=(0.2,)),
+        verify=Verify(fmr=(0.2,), threshold_by="split"),
         groups={"min_subjects": 2, "cluster": "session"},
     )
     assert run.matched is not None
     sides = pd.Series(run.matched.roles).groupby(table["session"]).nunique()
     assert sides.max() == 1
     assert len(set(run.matched.roles)) == 2
+
+
+def test_a_unit_is_in_one_fold_whole_and_its_people_are_never_set_aside(tmp_path: Path) -> None:
+    table = frame()
+    audited(tmp_path, table)
+    run = audit_embeddings(
+        tmp_path / "t.npy",
+        tmp_path / "m.csv",
+        by="gender",
+        verify=Verify(fmr=(0.2,)),
+        groups={"min_subjects": 2, "cluster": "session"},
+    )
+    assert run.matched is not None
+    assert run.matched.folds is not None
+    folds = pd.Series(run.matched.folds)
+    assert folds.groupby(table["session"]).nunique().max() == 1
+    assert folds.nunique() == table["session"].nunique() == 8  # as many folds as there are units, where these are few
+    assert set(run.matched.roles) == {"evaluation"}
 
 
 def test_names_of_columns_come_with_commas_or_one_by_one() -> None:

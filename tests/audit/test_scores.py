@@ -91,7 +91,8 @@ def test_scores_without_a_manifest_have_one_group(tmp_path: Path) -> None:
 
 def test_a_run_of_scores_is_written_read_and_rechecked(tmp_path: Path) -> None:
     scores, people, _ = bob_files(tmp_path)
-    run = audit_scores(scores, people, by="gender", verify=Verify(fmr=(0.05,)), out=tmp_path / "run")
+    verify = Verify(fmr=(0.05,), threshold_by="split")
+    run = audit_scores(scores, people, by="gender", verify=verify, out=tmp_path / "run")
     assert recheck(tmp_path / "run") == []
     assert read_run(tmp_path / "run").record.operating == run.record.operating
     assert "listed pairs between those and the others being in neither" in run.record.operating[0].source

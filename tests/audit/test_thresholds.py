@@ -26,8 +26,8 @@ from facegap.audit.thresholds import (
     transfer_points,
 )
 from facegap.derive.comparisons import Comparisons
-from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.derive.named_group import named_group
+from facegap.derive.transfer import NOT_LISTED, TOO_FEW
 from facegap.errors import StatisticsError, TableError
 from facegap.statistics.curves import threshold_at_fmr
 from facegap.store.record import Operating

@@ -422,4 +422,12 @@ def test_an_in_sample_threshold_says_so_wherever_it_is_printed(in_sample: Run) -
 def test_a_threshold_of_other_people_never_says_in_sample(whole: Path) -> None:
     run = store.read_run(whole)
     assert not run.rates["threshold_from"].str.contains("IN-SAMPLE").any()
+    assert run.rates["threshold_from"].str.contains("on other people of 10 folds").any()
+    assert not run.rates["threshold_from"].str.contains("set aside").any()
+
+
+def test_a_split_sets_half_of_the_subjects_aside(drawn: Path, toys: Any) -> None:
+    run = audited(drawn, **request(toys, threshold_by="split"))
     assert run.rates["threshold_from"].str.contains("7 subjects set aside").any()
+    assert run.matched is not None
+    assert run.matched.folds is None

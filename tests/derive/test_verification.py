@@ -13,8 +13,8 @@ from sklearn.metrics import det_curve
 from facegap.audit.settings import Verify
 from facegap.derive.groupings import cells_of
 from facegap.derive.metrics import metric_of
-from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.people_sums import people_sums
+from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS, correlation_of, group_rates
 from facegap.store.run import Run
 from fixtures.settings import audit_embeddings

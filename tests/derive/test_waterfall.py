@@ -76,14 +76,12 @@ def test_a_box_that_found_the_faces_out_of_sight_is_not_said_to_have_decoded_the
     closed = FACES.assign(policy="", outcome=["ok", "ok", *["no_template"] * 6, "ok", "ok"])
     found = stages_of(closed, PREDICTIONS, detected=True, says_gender=False, pairs=None, cut=0.5)
     assert list(found) == ["images", "enrolled"]
-    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, cut=0.5)) == [
-        "images"
-    ]
+    assert list(stages_of(closed, PREDICTIONS, detected=False, says_gender=False, pairs=None, cut=0.5)) == ["images"]
 
 
 def test_images_set_aside_are_no_loss_and_a_mate_may_be_refused() -> None:
     pairs = compared()
-    found = {name: stages(pairs=pairs, says_gender=False, threshold=t) for name, t in (("high", 0.5), ("low", 0.4))}
+    found = {name: stages(pairs=pairs, says_gender=False, cut=t) for name, t in (("high", 0.5), ("low", 0.4))}
     parts = {name: value for name, value in found["high"].items() if name not in ("images", "decoded", "detected")}
     assert parts == {"enrolled": 4, "set_aside": 1, "compared": 3, "with_mate": 2, "matched": 0}
     assert found["low"]["matched"] == 2  # at the threshold is a match

@@ -70,20 +70,27 @@ def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> 
     trials = pairs_of_folds(pairs, group)
     count = len(trials)
     scores, cells = listed_by_folds(pairs, group, count)
-    found = []
-    for first, second in zip(*fold_pairs(count), strict=True):
-        outside = np.ones(count, np.bool_)
-        outside[[first, second]] = False
-        kept = np.outer(outside, outside)
-        tried = int(trials[kept].sum())
-        allowed = require_allowed(target, tried, int(first), int(second))
-        found.append(threshold_among(highest(scores, kept.ravel(), cells, allowed), tried, target, pairs))
+    kept = [outside(count, first, second) for first, second in zip(*fold_pairs(count), strict=True)]
+    tried = [int(trials[cells_kept].sum()) for cells_kept in kept]
+    least = int(np.argmin(tried))
+    require_allowed(target, tried[least], *(int(of[least]) for of in fold_pairs(count)))
+    found = [
+        threshold_among(highest(scores, one.ravel(), cells, allowed_false_matches(target, many)), many, target, pairs)
+        for one, many in zip(kept, tried, strict=True)
+    ]
     return FoldThresholds(
         count,
         tuple(choice.threshold for choice in found),
         tuple(choice.false_matches for choice in found),
         tuple(choice.impostor_pairs for choice in found),
     )
+
+
+def outside(folds: int, first: int, second: int) -> BoolArray:
+    """Which pairs of folds have neither of two folds, bool (K, K)."""
+    kept = np.ones(folds, np.bool_)
+    kept[[first, second]] = False
+    return np.outer(kept, kept)
 
 
 def highest(scores: FloatArray, kept: BoolArray, cells: IntArray, allowed: int) -> FloatArray:
@@ -93,29 +100,19 @@ def highest(scores: FloatArray, kept: BoolArray, cells: IntArray, allowed: int) 
     return found if len(found) > allowed else scores[kept[cells]]
 
 
-def require_allowed(target: float, tried: int, first: int, second: int) -> int:
-    """How many false matches a target allows among the pairs outside two folds.
-
-    Raises
-    ------
-    StatisticsError : not one
-    """
+def require_allowed(target: float, tried: int, first: int, second: int) -> None:
+    """Raise StatisticsError where the pairs outside two folds do not allow one false match."""
     try:
-        return allowed_false_matches(target, tried)
+        allowed_false_matches(target, tried)
     except StatisticsError as error:
-        outside = f"outside fold {first + 1}" if first == second else f"outside folds {first + 1} and {second + 1}"
-        raise StatisticsError(f"a threshold by folds, set on the people {outside}: {error}") from None
+        where = f"outside fold {first + 1}" if first == second else f"outside folds {first + 1} and {second + 1}"
+        raise StatisticsError(f"a threshold by folds, set on the people {where}: {error}") from None
 
 
 def fewest_outside(pairs: Comparisons, group: BoolArray) -> int:
     """The fewest impostor pairs within a group that a pair of folds leaves."""
     trials = pairs_of_folds(pairs, group)
-    found = []
-    for first, second in zip(*fold_pairs(len(trials)), strict=True):
-        kept = np.ones(len(trials), np.bool_)
-        kept[[first, second]] = False
-        found.append(int(trials[np.ix_(kept, kept)].sum()))
-    return min(found)
+    return min(int(trials[outside(len(trials), *both)].sum()) for both in zip(*fold_pairs(len(trials)), strict=True))
 
 
 def pairs_of_folds(pairs: Comparisons, group: BoolArray) -> IntArray:
@@ -162,6 +159,6 @@ def least_outside(images: IntArray, folds: IntArray) -> tuple[int, int, int]:
     once = first != second
     left = own.sum() - own[first] - own[second] * once
     squares = same.sum() - same[first] - same[second] * once
-    outside = (left**2 - squares) // 2
-    least = int(np.argmin(outside))
-    return int(outside[least]), int(first[least]), int(second[least])
+    pairs = (left**2 - squares) // 2
+    least = int(np.argmin(pairs))
+    return int(pairs[least]), int(first[least]), int(second[least])
