@@ -17,7 +17,8 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "errors / trials": "how often it went wrong, of how many times it was tried.",
         "subjects": "the people behind the images; one person may have several.",
         "interval": "the range in brackets. It is made so that of 100 such audits on other people like these, about 95 "
-        "ranges hold the true rate. It counts people, not images.",
+        "ranges hold the true rate. It counts people, not images. Where a threshold was set for a target FMR, it allows for "
+        "the error of the threshold too.",
         "verdict": "gap larger than the margin: the groups differ, and by more than the margin. Gap: they differ by more than "
         "chance explains; it may be less than the margin. No gap larger than the margin: whatever the difference is, it is "
         "small. Not enough data: these people cannot settle it, which is not the same as no gap. Exploratory: the gap is not of "
@@ -26,7 +27,8 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "rates, or their difference in points.",
         "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of gaps that "
         "are tested together.",
-        "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody.",
+        "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody. By folds, each "
+        "pair is judged at a threshold that neither person had a part in; the one that is shown is for use, set on everybody.",
         "genuine and impostor pairs": "two photographs of one person, and of two different people.",
         "FMR": "false match rate: the share of impostor pairs that score at or above the threshold.",
         "FNMR": "false non-match rate: the share of genuine pairs that score below it.",
