@@ -205,13 +205,38 @@ BASIS = six_people({(0, 2): 0.9, (0, 1): 0.8, (2, 3): 0.7, (1, 4): 0.6, (3, 4): 
 
 def test_the_target_is_met_over_all_pairs_those_across_groups_among_them() -> None:
     (point,) = operating_points(BASIS, Verify(fmr=(0.2,)), 0.95)  # 3 of 15: .9, .8, .7
-    assert point == Operating(0.7, "FMR 0.2 on others: 3 of 15 impostor pairs", (0.2,))
+    assert replace(point, interval=None) == Operating(0.7, "FMR 0.2 on others: 3 of 15 impostor pairs", (0.2,))
+
+
+def test_the_interval_of_a_threshold_is_where_the_interval_of_its_fmr_ends() -> None:
+    rng = np.random.default_rng(0)
+    left, right = np.triu_indices(40, 1)
+    scores = np.sort(rng.standard_normal(len(left)))[::-1]
+    rows = rng.permutation(np.stack([left, right], axis=1))
+    everyone = np.ones(40, np.bool_)
+    pairs = Comparisons(
+        np.arange(40), everyone, everyone, rows, scores, -np.inf, NOTHING, np.empty(0), NOTHING, tail_limit=1000
+    )
+    basis = Basis(pairs, pd.DataFrame({"subject": np.arange(40)}), "others")
+    (point,) = operating_points(basis, Verify(fmr=(0.05,)), 0.95)
+    found = point.interval
+    assert found is not None
+    assert found.fmr_low < 39 / 780 < found.fmr_high
+    assert (scores >= found.low).sum() == np.ceil(found.fmr_high * 780)
+    assert (scores >= found.high).sum() == np.floor(found.fmr_low * 780)
+    assert found.low < point.threshold < found.high
+    short = replace(basis, pairs=replace(pairs, impostor=rows[:45], impostor_scores=scores[:45], floor=scores[44]))
+    with pytest.raises(
+        StatisticsError, match=r"the interval of the threshold reaches down to .* run again with --tail-limit"
+    ):
+        operating_points(short, Verify(fmr=(0.05,)), 0.95)
+    assert operating_points(basis, Verify(fmr=(0.0,)), 0.95)[0].interval is None  # no false match, no slope
 
 
 def test_the_target_can_be_met_on_one_group_alone() -> None:
     men = replace(BASIS, group=named_group(BASIS.table, TERMS, "male"))
     (point,) = operating_points(men, Verify(fmr=(0.4,), fmr_on="male"), 0.95)  # 1 of the 3 pairs of men
-    assert point == Operating(0.7, "FMR 0.4 on others: 1 of 3 impostor pairs of male", (0.4,))
+    assert replace(point, interval=None) == Operating(0.7, "FMR 0.4 on others: 1 of 3 impostor pairs of male", (0.4,))
 
 
 def test_two_targets_with_one_threshold_are_one_point() -> None:
@@ -239,3 +264,5 @@ def test_a_group_whose_threshold_lies_below_the_list_says_so() -> None:
     points = [group_point(basis, everybody, 0.95, grouping=("g",), name="all", target=target) for target in (0.3, 0.2)]
     assert points[0].reason == NOT_LISTED
     assert points[1].threshold == 0.8
+    assert points[1].interval is None
+    assert "too short for its uncertainty" in points[1].source

@@ -118,6 +118,20 @@ def test_the_price_of_holding_the_worst_group_is_fnmr_there_less_fnmr_at_the_run
     assert cell(frame, WORST, "fmr", "female")["change_from_operating"] == pytest.approx(4 / 12 - 8 / 12)
 
 
+def test_each_group_at_its_own_threshold_is_marked_beside_its_rate_at_the_runs() -> None:
+    frame = table()
+    own = frame[frame["own_threshold"] == "yes"]
+    assert sorted(zip(own["gender"], own["metric"], own["threshold"], strict=True)) == [
+        ("female", "fmr", 0.9),
+        ("female", "fnmr", 0.9),
+        ("male", "fmr", 0.6),
+        ("male", "fnmr", 0.6),
+    ]
+    assert np.allclose(own["value"] - own["operating_value"], own["change_from_operating"])
+    women = own[(own["gender"] == "female") & (own["metric"] == "fmr")].iloc[0]
+    assert (women["value"], women["operating_value"], women["operating_threshold"]) == (4 / 12, 8 / 12, 0.7)
+
+
 def test_the_worst_group_is_the_one_with_the_highest_threshold() -> None:
     (worst,) = worst_points(POINTS, 2)
     assert (worst.on, worst.threshold) == ("female", 0.9)

@@ -300,7 +300,10 @@ def group_point(
     try:
         if basis.pairs.folds is not None:
             folds = thresholds_by_folds(basis.pairs, group, target)
-        interval = threshold_interval(basis, group, scores, choice, level)
     except StatisticsError:
         return replace(point, reason=NOT_LISTED)
+    try:
+        interval = threshold_interval(basis, group, scores, choice, level)
+    except StatisticsError:
+        interval, words = None, f"{words}; the list of impostor pairs is too short for its uncertainty"
     return replace(point, threshold=choice.threshold, source=words, interval=interval, by_folds=folds)
