@@ -142,6 +142,7 @@ def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray,
         genuine=place[pairs.genuine[genuine]],
         genuine_scores=pairs.genuine_scores[genuine],
         excluded=place[pairs.excluded[excluded]],
+        folds=None if pairs.folds is None else pairs.folds[rows],
         people=listed_people(subjects, cells, of_impostors, made, units) if pairs.listed_only else None,
         units=None if units is None else units_of_subjects(subjects, units),
     )

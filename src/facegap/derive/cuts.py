@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facegap.errors import RunError
 from facegap.store.record import FoldThresholds
 from facegap.types import FloatArray, IntArray
 
@@ -58,8 +59,19 @@ def fold_pairs(folds: int) -> tuple[IntArray, IntArray]:
 
 
 def fold_cut(stated: FoldThresholds, folds: IntArray) -> FoldCut:
-    """The thresholds of a record, for templates in these folds."""
-    thresholds = np.zeros((stated.folds, stated.folds))
+    """The thresholds of a record, for templates in these folds.
+
+    Raises
+    ------
+    RunError : folds, or a number of thresholds, that the record does not have: the run was edited
+    """
     first, second = fold_pairs(stated.folds)
+    if len(stated.thresholds) != len(first):
+        raise RunError(
+            f"run.json: {len(stated.thresholds)} thresholds by folds, where {stated.folds} folds have {len(first)}"
+        )
+    if len(folds) and not 0 <= folds.min() <= folds.max() < stated.folds:
+        raise RunError(f"roles.parquet, column fold: not all from 0 to {stated.folds - 1}, the folds of run.json")
+    thresholds = np.zeros((stated.folds, stated.folds))
     thresholds[first, second] = thresholds[second, first] = stated.thresholds
     return FoldCut(thresholds, folds)

@@ -176,7 +176,8 @@ def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> 
         return None
     place = renumbering(kept, rows)
     excluded = place[matched.excluded]
-    mine = Matched(matched.roles[kept], excluded[(excluded >= 0).all(axis=1)])
+    folds = None if matched.folds is None else matched.folds[kept]
+    mine = Matched(matched.roles[kept], excluded[(excluded >= 0).all(axis=1)], folds=folds)
     if matched.pairs is not None:
         sides = {side: place[matched.pairs[side].to_numpy(np.int64)] for side in ("left", "right")}
         stays = (sides["left"] >= 0) & (sides["right"] >= 0)
