@@ -412,9 +412,11 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
     told = {method.name: method.formula for method in methods_of(compared_run[1])}
     run = compared_run[1]
     rate = run.rates[(run.rates["metric"] == "fnmr") & (run.rates["errors"] > 0)].iloc[0]
-    assert rate["method"] == "wilson"  # nobody has a second pair of photographs
+    # nobody has a second pair of photographs
+    assert rate["method"] == "wilson, threshold uncertainty included"
     assert told["Interval of a rate of images or searches"].startswith("where nobody is tried twice Wilson's interval")
     assert "jackknife" in told["Interval of FMR and FNMR"]
+    assert "squared and added" in told["Interval of FMR and FNMR at a target"]
 
 
 def test_small_words() -> None:

@@ -128,6 +128,14 @@ METHODS: tuple[Method, ...] = (
         lambda metric: metric.is_pair,
     ),
     Method(
+        "Interval of FMR and FNMR at a target",
+        "where a threshold was set for a target FMR, its own interval is added: the thresholds at both ends of the interval of "
+        "the FMR on its threshold set. Both intervals' arms are squared and added, of FMR on the log scale, of FNMR counted anew "
+        "at both ends; by folds with the correlation that the shared people give. Gaps take the threshold as given",
+        "Woodruff 1952; Zou and Donner 2008; docs/thresholds.md",
+        lambda metric: metric.is_pair,
+    ),
+    Method(
         "Difference, ratio of two groups",
         "limits of each rate on its effective trials: the wider of the score and the likelihood limits at z √(1 + 1/n), which "
         "keep the size of a test where errors are rare; their arms are squared and added, for the ratio around a − R · b, so "
