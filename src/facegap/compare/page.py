@@ -22,7 +22,7 @@ from facegap.compare.text import (
 )
 from facegap.report.figures.render import Drawn, drawn
 from facegap.report.figures.style import Figure
-from facegap.report.page import Badge, asset, environment, policy
+from facegap.report.page import Badge, environment, policy, stylesheet
 from facegap.report.sections import PageTable, Section
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, score
@@ -56,7 +56,7 @@ def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> st
     pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
     engine = environment("facegap.compare")
     engine.filters["badge"] = badge
-    style = asset("report.css")
+    style = stylesheet()
     return engine.get_template(TEMPLATE).render(
         labels=runs.labels,
         images=len(runs.manifest),

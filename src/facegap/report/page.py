@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 NO_BREAK = "\u00a0"
 LONGEST_WORD = 24  # letters in a row of a table that stay on one line
-PAGE, FIGURES = "report.html", "figures"
+PAGE, FIGURES, SHARED = "report.html", "figures", "shared.css"
 OWN_PACKAGE = "facegap.report"
 SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?"}
 
@@ -136,7 +136,7 @@ def page(
     everything = {picture.figure.name: picture for found in pictures.values() for picture in found}
     figures = {part: [picture.figure for picture in found] for part, found in pictures.items()}
     sections = sections_of(run, figures, examples, folder, include_ids=include_ids)
-    style = asset("report.css")
+    style = stylesheet("report.css")
     return (
         environment()
         .get_template(PAGE)
@@ -198,10 +198,18 @@ def hash_source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-@lru_cache(maxsize=4)
-def asset(name: str) -> str:
-    """A file beside the templates."""
-    return files(OWN_PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
+@lru_cache(maxsize=16)
+def asset(name: str, package: str = OWN_PACKAGE) -> str:
+    """A file beside the templates of a package."""
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def stylesheet(name: str = "", package: str = OWN_PACKAGE) -> str:
+    """The style of a page: what all pages share, what charts need on a dark screen, and the page's own file, if any."""
+    from facegap.report.figures.dark import dark_rules
+
+    own_rules = [asset(name, package)] if name else []
+    return "\n".join([asset(SHARED), dark_rules(".live"), *own_rules])
 
 
 def environment(package: str = OWN_PACKAGE) -> Environment:
@@ -258,9 +266,10 @@ def badge(text: str, column: str) -> Badge | None:
 
 def picture_source(picture: Drawn) -> str:
     """The SVG as a data address: as an image it can run nothing, and its names cannot meet those of other pictures."""
+    from facegap.report.figures.dark import with_dark
     from facegap.report.figures.render import silent
 
-    return f"data:image/svg+xml;base64,{base64.b64encode(silent(picture.svg).encode()).decode()}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(with_dark(silent(picture.svg)).encode()).decode()}"
 
 
 def spec_text(picture: Drawn) -> Markup:
