@@ -68,7 +68,7 @@ def errors(page: Any, words: str) -> int:
 
 def refused(page: Any) -> int:
     """Errors of the first FNMR row on the page."""
-    return errors(page, "falsely refused (FNMR)")
+    return errors(page, "falsely rejected (FNMR)")
 
 
 def test_a_moved_slider_changes_the_numbers_at_once(chromium: Any, address: str) -> None:

@@ -15,7 +15,7 @@ from facegap.types import Group, Rate
 
 def test_a_rate_on_fewer_people_than_its_group_has_says_so(towns_run: Run) -> None:
     table = next(table for table in rate_tables(towns_run) if table.title == "town, threshold 0.5000")
-    place = table.columns.index("falsely refused (FNMR)")
+    place = table.columns.index("falsely rejected (FNMR)")
     assert table.rows[0][:2] == ("Ayr", "12")
     assert table.rows[0][place].endswith("/3, only 3 subjects")
     assert table.rows[1][place] == "– – 0/0"

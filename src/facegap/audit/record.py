@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         classes=tuple(models.classes),
         says_age=models.says_age,
         labels=None if table.joined is None else table.joined.record,
+        date=today(),
         timing=TimingRecord(stage_times(rows), group_times(rows, table.frame, resolved.groupings)),
         colour=colour_record(rows, resolved.settings.faces.colour),
         alarms=(*remembered.alarms, *remarks.alarms),
@@ -106,10 +108,16 @@ def black_box_record(resolved: ResolvedAudit, models: Mapping[Task, str], reques
         per_person=groups.per_person,
         execution=nothing_executed({"python": platform.python_version(), **versions}),
         conventions=ConventionsRecord("no image was read", LABELS_AS_STATED),
+        date=today(),
         labels=None if table.joined is None else table.joined.record,
         plugins=plugins_of({}),
         warnings=(*unnamed_people(table), *table.warnings, *labels, *resolved.notes),
     )
+
+
+def today() -> str:
+    """The day, as every time zone can check it."""
+    return datetime.now(UTC).date().isoformat()
 
 
 def unnamed_people(table: Manifest) -> tuple[str, ...]:

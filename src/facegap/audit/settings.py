@@ -19,6 +19,7 @@ from facegap.errors import SettingError
 
 PUBLISHED: Literal["published"] = "published"
 NO_DETECT = "none"
+MOST_LETTERS = 120  # of a name that stands in a heading
 SETTING = "setting"  # key of a Setting in the metadata of a field
 
 # headings of the help
@@ -149,6 +150,14 @@ def margin_texts(value: Any) -> tuple[str, ...]:
 def terms(value: Any) -> str:
     """The groupings of --by as one text."""
     return value if isinstance(value, str) else ",".join(value)
+
+
+def short_text(value: Any) -> str:
+    """Text of one line, for a heading: without blanks around it and at most MOST_LETTERS long."""
+    text = " ".join(str(value).split())
+    if not text or len(text) > MOST_LETTERS:
+        raise ValueError(f"give from 1 to {MOST_LETTERS} letters")
+    return text
 
 
 def column_names(value: Any) -> tuple[str, ...]:
@@ -387,6 +396,9 @@ class Groups:
         False, help="Merge labels that differ by case, Unicode form, blanks or the spelling of a number only"
     )
     subjects_as_written: bool = setting(False, help="Take every spelling of a subject as a person of its own")
+    data_name: str | None = setting(
+        None, help="What reports call the data, such as 'FairFace validation'", read=short_text, without="no name"
+    )
     tone: Path | None = setting(
         None,
         help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",

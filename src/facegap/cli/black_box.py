@@ -100,6 +100,7 @@ def audit_scores(
         AuditSettings,
         Only(
             "by",
+            "data_name",
             "cluster",
             "per_person",
             "min_subjects",

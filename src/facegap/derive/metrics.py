@@ -46,6 +46,10 @@ class Metric:
     verb, of_what : str
         The finding says "{model} {verb} {rate} of {of_what} {group}"; the verb ends in the word that is repeated before
         the second group.
+    short : str, optional
+        As the finding says it in front of the rates: "Misclassified: 17.3% of ...". Without it the title is said.
+    short_of : str, default ""
+        What stands between "of" and the group there: "pairs of ". Empty where the people are meant.
     order : int
         The finding is about the metric with the lowest order that a run has.
     scale : {"difference", "ratio"}
@@ -82,6 +86,8 @@ class Metric:
     method: str
     source: str
     trials: Callable[[Run], TrialsAndErrors | None] | None = None
+    short: str | None = None
+    short_of: str = ""
     is_headline: bool = False
     is_failure: bool = False
     counts_lost: bool = False
@@ -93,7 +99,8 @@ class Metric:
             )
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.type == "str" and not (isinstance(value, str) and value.strip()):
+            is_needed = field.type == "str" and field.name != "short_of"
+            if is_needed and not (isinstance(value, str) and value.strip()):
                 raise ValueError(
                     f"metric {self.name}: {field.name} is empty; every text of a metric is printed somewhere"
                 )
@@ -139,6 +146,7 @@ FTA = Metric(
     title="failure to acquire (FTA): no usable face",
     verb="finds no usable face in",
     of_what="the images of",
+    short="Left without a usable face",
     order=70,
     scale="ratio",
     margin=2.0,
@@ -154,6 +162,7 @@ NO_ANSWER_RATE = Metric(
     title="no answer",
     verb="gives no answer for",
     of_what="the images of",
+    short="Left without an answer",
     order=60,
     scale="difference",
     margin=0.02,
@@ -169,6 +178,7 @@ ERROR_RATE_ANSWERED = Metric(
     title="wrong, of those answered",
     verb="gives a wrong answer for",
     of_what="the answered images of",
+    short="Misclassified where answered",
     order=80,
     scale="difference",
     margin=0.02,
@@ -183,6 +193,7 @@ ERROR_RATE_ALL = Metric(
     title="wrong or no answer, of all",
     verb="gives a wrong answer or none for",
     of_what="the images of",
+    short="Misclassified",
     order=10,
     scale="difference",
     margin=0.02,
@@ -198,6 +209,7 @@ AGE_ERROR_OVER_5 = Metric(
     title="age off by more than 5 years",
     verb="gives an age more than 5 years off for",
     of_what="the images of",
+    short="Given an age more than 5 years off",
     order=90,
     scale="difference",
     margin=0.02,
@@ -212,6 +224,8 @@ FMR = Metric(
     title="falsely matched (FMR)",
     verb="takes two different people for one in",
     of_what="the pairs within",
+    short="Falsely matched",
+    short_of="pairs of ",
     order=20,
     scale="ratio",
     margin=2.0,
@@ -223,9 +237,11 @@ FMR = Metric(
 )
 FNMR = Metric(
     name="fnmr",
-    title="falsely refused (FNMR)",
-    verb="refuses people as themselves in",
+    title="falsely rejected (FNMR)",
+    verb="falsely rejects",
     of_what="the pairs of photographs of",
+    short="Falsely rejected",
+    short_of="same-person pairs of ",
     order=30,
     scale="ratio",
     margin=2.0,
@@ -240,6 +256,8 @@ GFAR = Metric(
     title="falsely matched, of all pairs (GFAR)",
     verb="takes two different people for one in",
     of_what="the pairs, with those of lost photographs, within",
+    short="Falsely matched, of all pairs",
+    short_of="pairs of ",
     order=100,
     scale="ratio",
     margin=2.0,
@@ -251,9 +269,11 @@ GFAR = Metric(
 )
 GFRR = Metric(
     name="gfrr",
-    title="refused or lost, of all pairs (GFRR)",
-    verb="refuses people as themselves, or loses their photographs, in",
+    title="rejected or lost, of all pairs (GFRR)",
+    verb="rejects or loses",
     of_what="the pairs of photographs of",
+    short="Falsely rejected or lost",
+    short_of="same-person pairs of ",
     order=110,
     scale="ratio",
     margin=2.0,
@@ -268,6 +288,8 @@ FNIR = Metric(
     title="mate not found (FNIR)",
     verb="does not find the person in the gallery in",
     of_what="the searches for",
+    short="Not found in the gallery",
+    short_of="mated searches for ",
     order=40,
     scale="ratio",
     margin=2.0,
@@ -282,6 +304,8 @@ FPIR = Metric(
     title="false alarm (FPIR)",
     verb="names somebody although the person is not in the gallery in",
     of_what="the searches for",
+    short="Falsely named",
+    short_of="non-mated searches for ",
     order=50,
     scale="ratio",
     margin=2.0,

@@ -25,7 +25,7 @@ from facegap.report.text import (
     points,
     score,
 )
-from facegap.statistics.verdicts import BEYOND, GAP, WITHIN
+from facegap.statistics.verdicts import BEYOND, GAP, GAPS_FOUND, WITHIN
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 
@@ -39,6 +39,7 @@ class Contrast:
 
     widest   : the group whose rate is known least
     verdicts : how many gaps of the primary family got which verdict
+    own      : the same of this metric and grouping alone
     """
 
     metric: str
@@ -48,6 +49,7 @@ class Contrast:
     widest: RateRow
     gap: GapRow | None
     verdicts: Mapping[str, int]
+    own: Mapping[str, int]
 
     @property
     def alike(self) -> bool:
@@ -74,16 +76,33 @@ def of_everybody(run: Run) -> tuple[str, ...]:
 
 
 def contrast(run: Run) -> Contrast | None:
-    """The contrast to tell first: of the primary family the first metric with two ranked groups, by most attributes."""
+    """The contrast to tell first; None where no two groups can be compared."""
+    return next(iter(contrasts(run)), None)
+
+
+def contrasts(run: Run) -> list[Contrast]:
+    """The contrast of each metric of the primary family, in the order in which they are told."""
     rows = [row for row in rate_rows(run) if row.reliable and row.labelled and not math.isnan(row.rate.value)]
     primary = primary_family(run.record, run.rates["metric"])
+    gaps = [gap for gap in gap_rows(run) if gap.primary]
+    found = []
     for metric in [metric for metric in by_order() if metric.name in primary.metrics]:
         of_metric = at_first_point([row for row in rows if row.metric == metric.name], run)
-        for grouping in sorted(primary.groupings, key=len, reverse=True):
-            cells = [row for row in of_metric if row.grouping == grouping]
-            if len(cells) >= 2:
-                return between(run, cells)
-    return None
+        chosen = of_groupings(of_metric, gaps, primary.groupings)
+        found += [chosen] if chosen is not None else []
+    return found
+
+
+def of_groupings(rows: Sequence[RateRow], gaps: Sequence[GapRow], groupings: Sequence[Grouping]) -> Contrast | None:
+    """The contrast of one metric: of the finest grouping in which a gap is found, else of the finest; None without two groups."""
+    found = []
+    for grouping in sorted(groupings, key=len, reverse=True):
+        cells = [row for row in rows if row.grouping == grouping]
+        if len(cells) >= 2:
+            found.append(between(cells, gaps))
+    return next(
+        (one for one in found if one.gap is not None and one.gap.verdict in GAPS_FOUND), next(iter(found), None)
+    )
 
 
 def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
@@ -97,13 +116,30 @@ def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
     return list(rows)
 
 
-def between(run: Run, cells: Sequence[RateRow]) -> Contrast:
-    """The contrast of the worst and the best of some cells."""
+def between(cells: Sequence[RateRow], primary: Sequence[GapRow]) -> Contrast:
+    """The contrast of some cells: the widest gap with the clearest verdict; where none is found the worst against the best.
+
+    primary : the gaps of the primary family
+    """
+    by_name = {str(row.group): row for row in cells}
+    known = [gap for gap in primary if is_of(gap, cells[0])]
+    clear = sorted((gap for gap in known if gap.verdict in GAPS_FOUND), key=clearness)
     worst, best = (pick(cells, key=lambda row: row.rate.value) for pick in (max, min))
-    primary, names = [gap for gap in gap_rows(run) if gap.primary], {str(worst.group), str(best.group)}
-    gap = next((gap for gap in primary if is_of(gap, worst) and {gap.worse.group, gap.better.group} == names), None)
-    verdicts = verdict_counts([gap.verdict for gap in primary])
-    return Contrast(worst.metric, worst.grouping, worst, best, widest_interval(cells), gap, verdicts)
+    if clear:
+        worst, best = by_name[clear[0].worse.group], by_name[clear[0].better.group]
+    elif worst is best and len(cells) == 2:  # equal rates: either is the worst and the best
+        worst, best = cells
+    names = {str(worst.group), str(best.group)}
+    gap = next((gap for gap in known if {gap.worse.group, gap.better.group} == names), None)
+    if gap is None and worst.rate.value == best.rate.value:
+        gap = next(iter(known), None)
+    counted, own = (verdict_counts([gap.verdict for gap in gaps]) for gaps in (primary, known))
+    return Contrast(worst.metric, worst.grouping, worst, best, widest_interval(cells), gap, counted, own)
+
+
+def clearness(gap: GapRow) -> tuple[int, float]:
+    """What a gap is sorted by: gaps larger than the margin first, then the larger difference."""
+    return GAPS_FOUND.index(gap.verdict), -gap.difference.value
 
 
 def is_of(gap: GapRow, row: RateRow) -> bool:

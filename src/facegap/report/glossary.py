@@ -45,6 +45,8 @@ TERMS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+TERMS_OF_FINDING = ("interval", "verdict", "margin", "p (Holm)")  # explained beside the finding
+
 LIMITS = (
     "The groups are those of the data's source. Labels of gender were given by that source; facegap does not check them, "
     "and it infers neither gender identity nor race.",

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from facegap.derive.metrics import by_order, metric_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS
 from facegap.derive.weights import dominated_text
 from facegap.report.planned import plan_notes
@@ -103,9 +104,64 @@ def gap_table(run: Run) -> TextTable:
     return table_of("gaps and verdicts", TERMINAL, verdict_rows(run), notes=gap_notes(run))
 
 
-def verdict_table(run: Run) -> TextTable:
-    """The same for the page, where a line of 120 letters fits no phone and no sheet: what was measured in one column."""
-    return table_of("the widest gap of each grouping", PAGE, verdict_rows(run), notes=gap_notes(run))
+def verdict_table(rows: Sequence[VerdictRow]) -> TextTable:
+    """The same for the page in four columns: what was measured, who against whom, the gap with its interval, the verdict."""
+    return table_of("the widest gap of each grouping", PAGE, rows)
+
+
+def all_gaps_table(rows: Sequence[VerdictRow], run: Run) -> TextTable:
+    """Families with all their numbers, the primary ones first."""
+    ordered = sorted(rows, key=lambda row: not row.widest.primary)
+    return table_of("all gaps with all their numbers, exploratory ones too", EVERY, ordered, notes=gap_notes(run))
+
+
+def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
+    """The families that the page shows, without those that repeat another or have no error, and sentences on the latter.
+
+    GFAR and GFRR repeat FMR and FNMR where no photograph was lost; of answered images repeats all images where all were
+    answered; nobody differs in what never happened. The primary family is always shown.
+    """
+    order = {metric.name: metric.order for metric in by_order()}
+    shown: list[VerdictRow] = []
+    repeated: list[str] = []
+    unseen: list[str] = []
+    for row in sorted(verdict_rows(run), key=lambda row: order[row.widest.metric]):
+        is_failure = metric_of(row.widest.metric).is_failure
+        if row.widest.primary:
+            shown.append(row)
+        elif is_failure and not seen_errors(row, run):
+            unseen.append(title_of(row.widest.metric))
+        elif any(repeats(row, other) for other in shown):
+            repeated.append(title_of(row.widest.metric))
+        else:
+            shown.append(row)
+    sentences = []
+    if repeated:
+        sentences.append(
+            f"No image was lost, so these repeat others and are not shown: {'; '.join(dict.fromkeys(repeated))}."
+        )
+    if unseen:
+        sentences.append(f"No error in any group: {'; '.join(dict.fromkeys(unseen))}.")
+    return shown, sentences
+
+
+def seen_errors(row: VerdictRow, run: Run) -> bool:
+    """Whether any group of a family has an error."""
+    gap = row.widest
+    own = run.gaps[(run.gaps["family"] == gap.family) & (run.gaps["metric"] == gap.metric)]
+    at = own["threshold"].isna() if math.isnan(gap.threshold) else own["threshold"] == gap.threshold
+    return bool((own.loc[at, ["errors_a", "errors_b"]] > 0).any(axis=None))
+
+
+def repeats(row: VerdictRow, other: VerdictRow) -> bool:
+    """Whether a family says the same as another one of the same grouping: groups, counts and verdicts."""
+    one, two = row.widest, other.widest
+    same = (one.family, one.worse, one.better) == (two.family, two.worse, two.better)
+    return (
+        same
+        and score(one.threshold) == score(two.threshold)
+        and sum(row.verdicts.values()) == sum(other.verdicts.values())
+    )
 
 
 def gap_notes(run: Run) -> tuple[str, ...]:
@@ -186,6 +242,13 @@ def decided_text(gap: GapRow) -> str:
     return deciding_interval(ends.low, ends.high, gap.decided_level, gap.margin, is_ratio=gap.is_ratio)
 
 
+def gap_with_interval(gap: GapRow) -> str:
+    """The gap on the scale of its margin, with the interval that decided its verdict."""
+    size = f"ratio {ratio_text(gap)}" if gap.is_ratio else difference_text(gap)
+    ends = decided_text(gap).removeprefix("ratio ").replace("] points, ", "] at ").replace("], ", "] at ")
+    return f"{size} {ends}"
+
+
 def verdict_text(gap: GapRow) -> str:
     """The verdict with the margin in it."""
     said = verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
@@ -218,12 +281,17 @@ TERMINAL = (
 )
 PAGE = (
     Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("worse against better", lambda row: who(row.widest)),
+    Column[VerdictRow]("gap", lambda row: gap_with_interval(row.widest)),
+    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
+)
+EVERY = (
+    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
     Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
     Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
     Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
     Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
-    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )

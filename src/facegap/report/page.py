@@ -17,9 +17,7 @@ from markupsafe import Markup, escape
 
 from facegap.derive.unnamed import unnamed
 from facegap.errors import RunError
-from facegap.report import summary as overview
-from facegap.report.finding import headline
-from facegap.report.glossary import limits_of, methods_of
+from facegap.report.glossary import TERMS, TERMS_OF_FINDING, limits_of, methods_of
 from facegap.report.reproduce import command_of
 from facegap.report.text import clean
 from facegap.store.run import (
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from facegap.report.examples import Example
     from facegap.report.figures.bundle import Begun
     from facegap.report.figures.render import Drawn
+    from facegap.report.sections import Section
 
 NO_BREAK = "\u00a0"
 LONGEST_WORD = 24  # letters in a row of a table that stay on one line
@@ -131,25 +130,29 @@ def page(
 
     folder : of the run, whose files are hashed; None for a run that lies in no folder
     """
-    from facegap.report.sections import sections_of
+    from facegap.report.figures.render import with_narrow
+    from facegap.report.first_screen import about, lines_of
+    from facegap.report.questions import Material, reproduced, sections_of, told_figures
 
-    everything = {picture.figure.name: picture for found in pictures.values() for picture in found}
+    lines = lines_of(run)
+    everything = {picture.figure.name: with_narrow(picture) for found in pictures.values() for picture in found}
     figures = {part: [picture.figure for picture in found] for part, found in pictures.items()}
-    sections = sections_of(run, figures, examples, folder, include_ids=include_ids)
+    material = Material(run, lines, figures, examples, folder, include_ids)
+    sections, last = sections_of(material), reproduced(material)
     style = stylesheet("report.css")
     return (
         environment()
         .get_template(PAGE)
         .render(
-            run=run,
+            about=about(run),
             record=run.record,
-            headline=headline(run),
+            lines=lines,
+            told=told_figures(material),
             warnings=warnings_of(run, include_ids=include_ids),
-            findings=overview.findings(run),
             sections=sections,
-            before=[section for section in sections if section.key not in LAST],
-            after=[section for section in sections if section.key in LAST],
+            last=last,
             pictures=everything,
+            terms=terms_of(sections),
             limits=limits_of(run),
             methods=methods_of(run),
             command=command_of(run.record),
@@ -158,6 +161,12 @@ def page(
             policy=policy(style, script),
         )
     )
+
+
+def terms_of(sections: Sequence[Section]) -> dict[str, str]:
+    """The glossary of a page: the terms that its sections use, in the order of TERMS."""
+    used = {*TERMS_OF_FINDING, *(term for section in sections for term in section.terms)}
+    return {term: meaning for term, meaning in TERMS.items() if term in used}
 
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
@@ -170,9 +179,6 @@ def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
 def own(text: str) -> Markup:
     """Text that goes into the page as it is: facegap's own style and script, never what came from outside."""
     return Markup(text)  # noqa: S704
-
-
-LAST = ("reproduce",)  # after the limits and the methods
 
 
 def script_for(pictures: Mapping[str, Sequence[Drawn]], begun: Begun | None) -> str:
@@ -228,6 +234,8 @@ def environment(package: str = OWN_PACKAGE) -> Environment:
         "apart": apart,
         "badge": badge,
         "picture": picture_source,
+        "narrow": narrow_source,
+        "anchor": anchor,
         "spec": spec_text,
     }
     return made
@@ -264,12 +272,27 @@ def badge(text: str, column: str) -> Badge | None:
     return Badge(sign, clean(text).split()[0]) if sign and column == "verdict" else None
 
 
+def anchor(text: str) -> str:
+    """A name of ours as the id of an element."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
 def picture_source(picture: Drawn) -> str:
     """The SVG as a data address: as an image it can run nothing, and its names cannot meet those of other pictures."""
+    return svg_source(picture.svg)
+
+
+def narrow_source(picture: Drawn) -> str:
+    """The same of the version for a phone; that for a desk where there is none."""
+    return svg_source(picture.narrow or picture.svg)
+
+
+def svg_source(svg: str) -> str:
+    """An SVG as a data address, with what it needs on a dark screen."""
     from facegap.report.figures.dark import with_dark
     from facegap.report.figures.render import silent
 
-    return f"data:image/svg+xml;base64,{base64.b64encode(with_dark(silent(picture.svg)).encode()).decode()}"
+    return f"data:image/svg+xml;base64,{base64.b64encode(with_dark(silent(svg)).encode()).decode()}"
 
 
 def spec_text(picture: Drawn) -> Markup:

@@ -440,6 +440,7 @@ class RunRecord:
     checked        : what `facegap doctor` found in order
     warnings       : what a reader must know
     plugins        : what other packages added to what computed this run
+    date           : day on which the audit ended (UTC, YYYY-MM-DD); empty where nothing was audited
     source         : where the rows come from if they were not audited but rebuilt from published figures, else empty
     forgotten      : people whom `facegap forget` removed after the end of the run
     """
@@ -469,6 +470,7 @@ class RunRecord:
     cluster: tuple[str, ...] = ()
     forgotten: Count = 0
     per_person: bool = False
+    date: str = ""
 
     @property
     def alpha(self) -> float:
@@ -484,6 +486,11 @@ class RunRecord:
     def plan(self) -> PlanRecord | None:
         """The plan that the run was made by; None without one."""
         return self.request.plan
+
+    @property
+    def data_name(self) -> str:
+        """What reports call the data (--data-name); empty where no name was given."""
+        return str(self.request.setting("groups", "data_name") or "")
 
     @property
     def operating(self) -> tuple[Operating, ...]:

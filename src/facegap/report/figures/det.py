@@ -1,4 +1,4 @@
-"""Detection error trade-off: false refusals against false matches of each group over all thresholds, on log axes."""
+"""Detection error trade-off: false rejections against false matches of each group over all thresholds, on log axes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from facegap.report.figures.style import (
     PER_CENT,
     ROOM_PX,
     Figure,
+    by_words,
     data,
     finished,
     panel_of,
@@ -31,7 +32,8 @@ from facegap.report.text import clean, interval, percent, score
 from facegap.store.run import Run
 from facegap.types import Group
 
-COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 200
+COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 160
+LEAST_POINTS = 3  # of a curve that says more than its ends
 EVERYBODY = "everybody"
 
 
@@ -46,10 +48,18 @@ def det_figures(run: Run) -> list[Figure]:
     found = []
     for grouping in groupings_of(run) or [()]:
         curves = table[[entry in ((), grouping) for entry in table["grouping"]]]
-        if len(curves):
+        if has_curve(curves, grouping):
             name = slug(f"det-by-{'-'.join(grouping)}" if grouping else "det", taken)
             found.append(det(curves, operating(rates, grouping, threshold), grouping, name, score(threshold)))
     return found
+
+
+def has_curve(curves: pd.DataFrame, grouping: Grouping) -> bool:
+    """Whether any group has both errors at LEAST_POINTS thresholds or more: else its axes would stand around nothing."""
+    own = curves[[entry == grouping for entry in curves["grouping"]]]
+    both = own[(own[FMR.name] > 0) & (own[FNMR.name] > 0)]
+    distinct = both.drop_duplicates(["group", FMR.name, FNMR.name]) if len(both) else both
+    return bool(len(distinct)) and int(distinct["group"].value_counts().max()) >= LEAST_POINTS
 
 
 def operating(rates: pd.DataFrame, grouping: Grouping, threshold: float) -> dict[Group, dict[str, Any]]:
@@ -89,7 +99,7 @@ def det(
             strokeDash=alt.StrokeDash("series:N", scale=dash, legend=legend),
             detail="group:N",
             order="threshold:Q",
-            tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false refusals"),
+            tooltip=tooltips(group="group", at="threshold", fmr_of="false matches", fnmr_of="false rejections"),
         )
     )
     dots = (
@@ -103,7 +113,7 @@ def det(
                 at="threshold",
                 fmr_of="false matches",
                 fmr_in="interval of FMR",
-                fnmr_of="false refusals",
+                fnmr_of="false rejections",
                 fnmr_in="interval of FNMR",
                 people="subjects",
             ),
@@ -117,10 +127,20 @@ def det(
         .facet(facet, columns=columns, data=data([*drawn, *marks]))
         .resolve_axis(x="independent", y="independent")
     )
-    title = f"Refusals against false matches at every threshold{', by ' + ' x '.join(grouping) if grouping else ''}"
+    title = (
+        f"False rejections against false matches at every threshold{', by ' + ' x '.join(grouping) if grouping else ''}"
+    )
     silent = sorted(clean(group) for group in groups if not any(row["group"] == clean(group) for row in drawn))
     note = f"No curve, as no threshold gives both errors at once: {', '.join(silent)}." if silent else ""
-    return finished(chart, name=name, title=title, alt_text=alt_of(title, points, threshold), note=note)
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=alt_of(title, points, threshold),
+        note=note,
+        caption=by_words(grouping),
+        grouping=grouping,
+    )
 
 
 def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import numpy as np
 
 from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import FMR
 from facegap.derive.transfer import WORST
 from facegap.report.figures.style import (
-    LOG_TICKS,
     PAPER,
-    PER_CENT,
     ROOM_PX,
     Figure,
+    by_words,
     data,
     finished,
     is_known,
@@ -25,19 +25,33 @@ from facegap.report.figures.style import (
     tooltips,
 )
 from facegap.report.rows.frames import group_of, groupings_of, records
-from facegap.report.rows.rates import MatrixRows, RateRow, matrix_rows
-from facegap.report.text import clean, interval, level_text, percent, score
+from facegap.report.rows.rates import MatrixRows, RateRow, matrix_rows, rate_rows
+from facegap.report.text import clean, interval, level_text, percent, rough_percent, score
 from facegap.store.record import TransferPoint
 from facegap.store.run import Run
 from facegap.types import Group
 
 MOST_GROUPS = 16  # cells narrower than their numbers say nothing
-CELL_PX, LEAST_CELL_PX = 30, 34
-BLUES = ("#f2f6fb", "#c9dbef", "#8fb8de", "#4b8cc4", "#1a5c99", "#08305f")
-DIVERGING = ("#0b4f8a", "#6ea6d6", "#f5f5f5", "#e8975a", "#8c3500")
-# Of the way from pale to dark: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1.
-WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE = 0.675, 0.75, 0.785
-TARGET_SPAN = 3.0  # powers of two around the target that the colours of a transfer tell apart
+CELL_PX, LEAST_CELL_PX = 30, 14
+# One scale for every run: white at 0, blue up to the stated value, orange above it to MOST_TIMES that value and beyond.
+BELOW, ABOVE = ("#f7fafd", "#8fb8de"), ("#f3cfae", "#8c3500")
+MOST_TIMES = 10.0
+WHITE_FROM = (
+    0.68  # of the way above: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1
+)
+TICKS = (0.0, 1.0, 1.0 + math.log10(3.0), 2.0)  # 0, the stated value, 3 and 10 times it, as `shade_of` places them
+# Strokes of a cell without enough data, in a square of 2 by 2.
+HATCH = "M-1,-0.4L-0.4,-1M-1,0.2L0.2,-1M-1,0.8L0.8,-1M-0.6,1L1,-0.6M0,1L1,0M0.6,1L1,0.6"
+HATCH_PX, HATCH_INK = 27, "#6b7480"
+NO_ERROR_ANCHOR = 0.001  # where nobody was falsely matched at a given threshold
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The value at which the colours of a heat map turn, and where it comes from in words."""
+
+    value: float
+    words: str
 
 
 def matrix_figures(run: Run) -> list[Figure]:
@@ -48,33 +62,80 @@ def matrix_figures(run: Run) -> list[Figure]:
     for matrix in matrix_rows(run):
         groups = [group for group in matrix.groups if is_known(group)][:MOST_GROUPS]
         if matrix.point.threshold == points[0].threshold and len(groups) >= 2 and matrix.has_pairs:
-            found.append(heat(matrix, groups, slug(f"matrix-by-{'-'.join(matrix.grouping)}", taken)))
+            found.append(
+                heat(matrix, groups, slug(f"matrix-by-{'-'.join(matrix.grouping)}", taken), anchor_of(run, matrix))
+            )
     return found
 
 
-def heat(matrix: MatrixRows, groups: Sequence[Group], name: str) -> Figure:
-    """The matrix; colour by powers of ten, white where nobody was mistaken, with the rate in every cell."""
+def anchor_of(run: Run, matrix: MatrixRows) -> Anchor:
+    """The target FMR of the threshold; of one that was given the margin above everybody's FMR."""
+    if matrix.point.targets:
+        target = max(matrix.point.targets)
+        return Anchor(target, f"the target {rough_percent(target)}")
+    everybody = next(
+        (
+            row.rate.value
+            for row in rate_rows(run)
+            if not row.grouping and row.metric == FMR.name and row.threshold == matrix.point.threshold
+        ),
+        math.nan,
+    )
+    stated = run.record.margins.get(FMR.name)
+    size, is_ratio = (FMR.margin, FMR.is_ratio) if stated is None else (stated.size, stated.is_ratio)
+    if not everybody > 0:
+        return Anchor(NO_ERROR_ANCHOR, rough_percent(NO_ERROR_ANCHOR))
+    value = everybody * size if is_ratio else everybody + size
+    return Anchor(value, f"{rough_percent(value)}, the margin above everybody's {rough_percent(everybody)}")
+
+
+def shade_of(value: float, anchor: float) -> float:
+    """The place of a rate on the scale of colours: 0 at 0, 1 at the anchor, 2 at MOST_TIMES of it and beyond; NaN stays.
+
+    Up to the anchor it is linear, above it logarithmic.
+
+    >>> shade_of(0.0005, 0.001), shade_of(0.01, 0.001), shade_of(0.5, 0.001)
+    (0.5, 2.0, 2.0)
+    """
+    if not value > anchor:
+        return value / anchor
+    return min(1.0 + math.log10(value / anchor) / math.log10(MOST_TIMES), 2.0)
+
+
+def is_pale(shade: float) -> bool:
+    """Whether black numbers read better on a shade than white ones."""
+    return not shade > 1 + WHITE_FROM
+
+
+def colours_of(anchor: Anchor) -> Any:
+    """The colour of a cell with its legend, which names the anchor."""
+    expression = (
+        f"(datum.value > 1.99 ? '\u2265 ' : '') + format(100 * {anchor.value!r} * (datum.value > 1 ? "
+        f"pow({MOST_TIMES!r}, datum.value - 1) : datum.value), '.3~r') + '%'"
+    )
+    return alt.Color(
+        "shade:Q",
+        scale=alt.Scale(domain=[0, 1, 1.001, 2], range=[*BELOW, *ABOVE], interpolate="lab", clamp=True),
+        legend=alt.Legend(
+            title=f"FMR; orange: above {anchor.words}",
+            values=list(TICKS),
+            labelExpr=expression,
+            gradientLength=220,
+            labelOverlap=False,
+        ),
+    )
+
+
+def heat(matrix: MatrixRows, groups: Sequence[Group], name: str, anchor: Anchor) -> Figure:
+    """The matrix, with the rate in every cell; cells of too few people are hatched."""
     cells = matrix.cells
     rows = [
-        matrix_cell(group, other, cells[group, other])
+        matrix_cell(group, other, cells[group, other], anchor)
         for group in groups
         for other in groups
         if (group, other) in cells
     ]
     names = [clean(group) for group in groups]
-    values = [row["value"] for row in rows if row["value"] > 0]
-    low, high = (min(values), max(values)) if values else (1e-4, 1e-3)
-    for row in rows:
-        row["shade"] = row["value"] if row["value"] > 0 else None
-        row["dark"] = bool(row["value"] > low * (high / low) ** WHITE_FROM)
-    ticks = [tick for tick in LOG_TICKS if low <= tick <= high] or [low]
-    colour = alt.Color(
-        "shade:Q",
-        scale=alt.Scale(
-            type="log", domain=[low, high if high > low else low * 10], range=list(BLUES), interpolate="lab"
-        ),
-        legend=alt.Legend(title="FMR", labelExpr=PER_CENT, values=ticks, gradientLength=220, labelOverlap="greedy"),
-    )
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
     threshold = score(matrix.point.threshold)
     title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(matrix.grouping)}"
@@ -83,12 +144,26 @@ def heat(matrix: MatrixRows, groups: Sequence[Group], name: str) -> Figure:
         f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "
         f"{worst['pair']}, FMR {worst['rate']}, {worst['of']}."
     )
-    return grid(rows, names, names, colour, tips, title=title, alt_text=said, name=name, across="", down="")
+    return grid(
+        rows,
+        names,
+        names,
+        colours_of(anchor),
+        tips,
+        title=title,
+        alt_text=said,
+        name=name,
+        across="",
+        down="",
+        caption=by_words(matrix.grouping),
+        grouping=matrix.grouping,
+    )
 
 
-def matrix_cell(group: Group, other: Group, row: RateRow) -> dict[str, Any]:
+def matrix_cell(group: Group, other: Group, row: RateRow, anchor: Anchor) -> dict[str, Any]:
     """One cell with everything that is said of it."""
     rate = row.rate
+    shade = shade_of(rate.value, anchor.value)
     return {
         "row": clean(group),
         "column": clean(other),
@@ -96,9 +171,12 @@ def matrix_cell(group: Group, other: Group, row: RateRow) -> dict[str, Any]:
         "pair_of_two": group != other,
         "value": rate.value,
         "text": short(rate.value),
+        "shade": shade,
+        "dark": not is_pale(shade),
+        "few": not row.reliable or not rate.trials,
         "rate": percent(rate.value),
         "of": f"{rate.errors:,} of {rate.trials:,} pairs",
-        "people": f"{rate.subjects:,}",
+        "people": f"{rate.subjects:,}" + ("" if row.reliable else ", too few to rank"),
         "interval": f"{level_text(rate.level)}: {interval(rate.low, rate.high)}",
     }
 
@@ -129,8 +207,9 @@ def grid(
     name: str,
     across: str,
     down: str,
+    **said: Any,
 ) -> Figure:
-    """A heat map with the number of every cell in it."""
+    """A heat map with the number of every cell in it. said : further fields of the figure"""
     outside = label_px(down_names) + 24
     base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
         x=alt.X(
@@ -145,8 +224,25 @@ def grid(
     ink = alt.condition("datum.dark", alt.value("#ffffff"), alt.value("#000000"))
     numbers = base.mark_text(fontSize=11).encode(text="text:N", color=ink)
     width = min(ROOM_PX - outside, max(44 * len(across_names), 160))
-    chart = alt.layer(boxes, numbers).properties(width=width, height=CELL_PX * len(down_names))
-    return finished(chart, name=name, title=title, alt_text=alt_text, least_px=LEAST_CELL_PX * len(across_names))
+    few = any(row["few"] for row in rows)
+    hatched = base.transform_filter("datum.few").mark_point(
+        shape=HATCH, size=HATCH_PX**2, stroke=HATCH_INK, strokeWidth=1, filled=False, opacity=1
+    )
+    chart = alt.layer(boxes, *([hatched] if few else []), numbers).properties(
+        width=width, height=CELL_PX * len(down_names)
+    )
+    note = "Hatched: too few people to rank." if few else ""
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=f"{alt_text} {note}".strip(),
+        least_px=LEAST_CELL_PX * len(across_names),
+        outside_px=outside,
+        cells=len(across_names),
+        note=note,
+        **said,
+    )
 
 
 # ---- thresholds that were set on one group ----
@@ -162,7 +258,7 @@ def transfer_figures(run: Run) -> list[Figure]:
     rows = records(table[table["metric"] == FMR.name])
     found = []
     for grouping, target in dict.fromkeys((point.grouping, point.target) for point in told.values()):
-        cells = transfer_cells(rows, groupings, told, grouping, target)
+        cells = transfer_cells(rows, groupings, told, grouping, target, run.record.min_subjects)
         if len({row["row"] for row in cells}) >= 2:
             name = slug(f"transfer-by-{'-'.join(grouping)}", taken)
             found.append(transfer(cells, grouping, target, name))
@@ -175,6 +271,7 @@ def transfer_cells(
     told: Mapping[str, TransferPoint],
     grouping: Grouping,
     target: float,
+    min_subjects: int,
 ) -> list[dict[str, Any]]:
     """The cells of one grouping and target: threshold of `row`, judged on `column`."""
     cells = []
@@ -186,23 +283,24 @@ def transfer_cells(
             continue
         if WORST in str(row["threshold_from"]):
             continue  # the same threshold as one of the groups'; the table names it
-        cells.append(transfer_cell(row, point.on, group, target))
+        cells.append(transfer_cell(row, point.on, group, target, min_subjects))
     return cells
 
 
-def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) -> dict[str, Any]:
-    """One cell with everything that is said of it; its shade is the power of two by which FMR misses the target."""
+def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float, min_subjects: int) -> dict[str, Any]:
+    """One cell with everything that is said of it."""
     value = float(row["value"])
-    steps = float(np.log2(value / target)) if value > 0 else -TARGET_SPAN
-    shade = float(np.clip(steps, -TARGET_SPAN, TARGET_SPAN)) if value == value else float("nan")
+    shade = shade_of(value, target)
+    few = not row.get("effective_subjects", row["subjects"]) >= min_subjects
     return {
         "row": clean(on),
         "column": clean(group) if group.attributes else "everybody",
-        "pair": f"set on {clean(on)}, judged on {clean(group) if group.attributes else 'everybody'}",
+        "pair": f"set on {clean(on)}; evaluated on {clean(group) if group.attributes else 'everybody'}",
         "value": value,
         "text": short(value),
         "shade": shade,
-        "dark": bool(abs(shade) > (WHITE_ON_BLUE if shade < 0 else WHITE_ON_ORANGE) * TARGET_SPAN),
+        "dark": not is_pale(shade),
+        "few": few or not row["trials"],
         "threshold": score(row["threshold"]),
         "rate": percent(value),
         "times": f"{value / target:.2g} times {percent(target)}" if value == value else "",
@@ -213,20 +311,11 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float) 
 
 
 def transfer(cells: list[dict[str, Any]], grouping: Grouping, target: float, name: str) -> Figure:
-    """Rows are the groups that the threshold was set on; blue is less than the target, orange is more."""
+    """Rows are the groups that the threshold was set on; blue is up to the target, orange above it."""
     down, across = (list(dict.fromkeys(cell[side] for cell in cells)) for side in ("row", "column"))
     down, across = down[:MOST_GROUPS], across[: MOST_GROUPS + 1]
     shown = [cell for cell in cells if cell["row"] in down and cell["column"] in across]
-    colour = alt.Color(
-        "shade:Q",
-        scale=alt.Scale(domain=[-TARGET_SPAN, TARGET_SPAN], range=list(DIVERGING), interpolate="lab"),
-        legend=alt.Legend(
-            title=f"FMR against the target {percent(target)}",
-            gradientLength=200,
-            values=[-3, -1, 0, 1, 3],
-            labelExpr="datum.value === 0 ? 'met' : datum.value < 0 ? '1/' + pow(2, -datum.value) : pow(2, datum.value) + ' x'",
-        ),
-    )
+    colour = colours_of(Anchor(target, f"the target {rough_percent(target)}"))
     tips = tooltips(
         pair="threshold",
         threshold="score",
@@ -236,12 +325,23 @@ def transfer(cells: list[dict[str, Any]], grouping: Grouping, target: float, nam
         people="subjects",
         interval="interval",
     )
-    title = f"A threshold set on one group, judged on the others, by {' x '.join(grouping)}"
+    title = f"A threshold set on one group, evaluated on the others, by {' x '.join(grouping)}"
     said = f"{title}: a heat map of FMR in per cent; the target is {percent(target)}."
     ranked = [cell for cell in shown if cell["value"] == cell["value"]]
     if ranked:
         worst = max(ranked, key=lambda cell: cell["value"])
         said += f" Furthest above it: {worst['pair']}, FMR {worst['rate']}, {worst['of']}."
     return grid(
-        shown, down, across, colour, tips, title=title, alt_text=said, name=name, across="judged on", down="set on"
+        shown,
+        down,
+        across,
+        colour,
+        tips,
+        title=title,
+        alt_text=said,
+        name=name,
+        across="evaluated on",
+        down="set on",
+        caption=by_words(grouping),
+        grouping=grouping,
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import FMR, FNMR, by_order, metric_of
+from facegap.derive.primary import primary_family
 from facegap.report.figures.style import (
     GRID,
     INK,
@@ -23,6 +24,7 @@ from facegap.report.figures.style import (
     ROOM_PX,
     ROW_PX,
     Figure,
+    by_words,
     data,
     finished,
     is_known,
@@ -37,7 +39,7 @@ from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, level_text, percent, score
 from facegap.store.run import Run
 
-BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 320), 60  # of the chart of both errors, and beside it for its last name
+BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 240), 60  # of the chart of both errors, and beside it for its last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("left", 8, -8),
     ("left", 8, 15),
@@ -52,8 +54,9 @@ def error_figures(run: Run) -> list[Figure]:
     rates = own_rates(run)
     taken: set[str] = set()
     found = []
-    for metric in shown_metrics(rates):
-        chosen = at_first_threshold(rates[rates["metric"] == metric], run)
+    for metric in shown_metrics(rates, run):
+        of_metric = rates[rates["metric"] == metric]
+        chosen = at_first_judgement(of_metric) if metric_of(metric).is_search else at_first_threshold(of_metric, run)
         for grouping in groupings_of(run):
             rows = rows_of(chosen, grouping, run.record.min_subjects)
             if sum(row["trials"] > 0 for row in rows) >= 2:
@@ -62,11 +65,11 @@ def error_figures(run: Run) -> list[Figure]:
     return found
 
 
-def shown_metrics(rates: pd.DataFrame) -> list[str]:
-    """What the run is about: errors of a classifier, of comparisons; where it has neither, what was lost."""
+def shown_metrics(rates: pd.DataFrame, run: Run) -> list[str]:
+    """What the run is about: errors of a classifier, of comparisons and searches, and whatever its primary family is of."""
+    primary = primary_family(run.record, run.rates["metric"]).metrics
     present = [metric for metric in by_order() if (rates["metric"] == metric.name).any()]
-    chosen = [metric.name for metric in present if metric.is_headline]
-    return chosen or [metric.name for metric in present if metric.is_failure][:1]
+    return [metric.name for metric in present if metric.is_headline or metric.is_search or metric.name in primary]
 
 
 def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -74,6 +77,13 @@ def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
     points = run.record.operating
     without = rates["threshold"].isna()
     return rates[without | (rates["threshold"] == points[0].threshold)] if points else rates[without]
+
+
+def at_first_judgement(rates: pd.DataFrame) -> pd.DataFrame:
+    """The rates of searches at the first judgement of their lists, with a threshold where there is one."""
+    with_threshold = rates[rates["threshold"].notna()]
+    first = (with_threshold if len(with_threshold) else rates)["threshold_from"].iloc[0]
+    return rates[rates["threshold_from"] == first]
 
 
 def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
@@ -145,7 +155,16 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
     left_out = f"The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
     title = f"{title_of(metric)}, by {' x '.join(grouping)}"
-    return finished(chart, name=name, title=title, alt_text=alt_of(rows, title, overall), note=left_out)
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=alt_of(rows, title, overall),
+        outside_px=outside,
+        note=left_out,
+        metric=metric,
+        grouping=grouping,
+    )
 
 
 def faint() -> Any:
@@ -198,7 +217,7 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
 
 
 def at_threshold_figures(run: Run) -> list[Figure]:
-    """False matches against false refusals at the first threshold, a dot per group with both intervals, per grouping."""
+    """False matches against false rejections at the first threshold, a dot per group with both intervals, per grouping."""
     points = run.record.operating
     if not points:
         return []
@@ -235,7 +254,7 @@ def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> li
 
 
 def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, threshold: str) -> Figure:
-    """Both errors of each group at one threshold: right is more false matches, up is more false refusals."""
+    """Both errors of each group at one threshold: right is more false matches, up is more false rejections."""
     logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], FMR.name)
     for row in rows:
         row.update(x=max(row["m_value"], floor), x1=max(row["m_low"], floor), x2=max(row["m_high"], floor))
@@ -253,7 +272,7 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
             m_interval="interval of FMR",
             m_people="subjects of FMR",
             r_rate="FNMR",
-            r_of="false refusals",
+            r_of="false rejections",
             r_interval="interval of FNMR",
             r_people="subjects of FNMR",
         ),
@@ -281,7 +300,14 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
     note = (
         "Names that would cover others are left out; the tables under Errors by group have them all." if unnamed else ""
     )
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", note=note)
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=f"{title}. {ends}.",
+        note=note,
+        caption=f"at {threshold}, {by_words(grouping)}",
+    )
 
 
 def place_names(rows: Sequence[dict[str, Any]], logarithmic: bool) -> None:

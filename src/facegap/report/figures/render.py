@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,15 +21,23 @@ NAMED = re.compile(r'( id="|="url\(#)((?:gradient_|clip)\d+)("|\)")')
 TAG = re.compile(r"<[A-Za-z][^<>]*>")
 SPOKEN = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 UNSEEN = re.compile(r"(?<=\d\.\d\d)\d+")  # of a place in pixels
+WIDTH = re.compile(r'<svg[^>]* width="([\d.]+)"')
+PHONE_PX = 358  # a screen of 390 less its margins
+LABELS_OF_PHONE_PX, MOST_TURNS = 150, 3
+CELL_OF_NUMBER_PX = 30  # a cell that is narrower holds no number
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure and its picture; the files of figures/ by suffix come from `files`."""
+    """A figure and its picture; the files of figures/ by suffix come from `files`.
+
+    narrow : the same for a phone, at most PHONE_PX wide where the chart can be
+    """
 
     figure: Figure
     svg: str
+    narrow: str = ""
 
     def files(self) -> dict[str, bytes]:
         """SVG, PNG and PDF, and the spec itself, by file name. The same figure gives the same bytes."""
@@ -64,6 +73,31 @@ def explained_drawing(name: str) -> Iterator[None]:
             f"the chart {name} cannot be drawn ({' '.join(str(error).split())[:200]}); too few files or threads may be allowed "
             "(ulimit -n), or too little memory. The tables are written; make the report by: facegap report RUN"
         ) from error
+
+
+def with_narrow(picture: Drawn) -> Drawn:
+    """The picture with its narrow version, for pages that a phone reads without a script."""
+    import vl_convert
+
+    spec = json.loads(spec_json(picture.figure.spec))
+    plot, meta, config = spec.get("spec", spec), spec["usermeta"], spec["config"]
+    columns = spec["columns"] = 1 if "columns" in spec else 0
+    config["legend"]["columns"] = 1
+    config["axis"]["labelLimit"] = min(config["axis"]["labelLimit"], LABELS_OF_PHONE_PX)
+    spec["padding"] = 4
+    if not columns:
+        del spec["columns"]
+    plot["width"] = max(meta["least"], min(plot["width"], PHONE_PX - (meta["outside"] or PHONE_PX // 3)))
+    for _ in range(MOST_TURNS):
+        if meta["cells"] and plot["width"] / meta["cells"] < CELL_OF_NUMBER_PX:
+            plot["layer"] = [layer for layer in plot["layer"] if layer["mark"]["type"] != "text"]
+        svg = str(vl_convert.vegalite_to_svg(spec, vl_version=written_for(), allowed_base_urls=[]))
+        width = WIDTH.search(svg)
+        excess = math.ceil(float(width[1]) - PHONE_PX) if width else 0
+        if excess <= 0 or plot["width"] <= meta["least"]:
+            break
+        plot["width"] = max(meta["least"], plot["width"] - excess)
+    return Drawn(picture.figure, picture.svg, numbered_anew(svg))
 
 
 def numbered_anew(svg: str) -> str:

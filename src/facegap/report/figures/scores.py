@@ -16,6 +16,7 @@ from facegap.report.figures.style import (
     PALETTE,
     ROOM_PX,
     Figure,
+    by_words,
     data,
     finished,
     label_px,
@@ -88,7 +89,13 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) 
     by = f", by {' x '.join(grouping)}" if grouping else ""
     title = f"How alike pairs look{by}"
     return finished(
-        chart.resolve_scale(y="independent"), name=name, title=title, alt_text=alt_of(rows, title, threshold)
+        chart.resolve_scale(y="independent"),
+        name=name,
+        title=title,
+        alt_text=alt_of(rows, title, threshold),
+        outside_px=outside,
+        caption=by_words(grouping),
+        grouping=grouping,
     )
 
 

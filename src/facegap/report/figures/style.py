@@ -14,6 +14,7 @@ from typing import Any
 
 import altair as alt
 
+from facegap.derive.groupings import Grouping
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.text import clean
 from facegap.types import Group
@@ -59,7 +60,9 @@ class Figure:
     """A chart.
 
     name    : file stem in figures/; letters, digits and hyphens only
-    title   : heading of the picture
+    title   : heading of the picture where it stands alone
+    caption : what its section does not say already, as its heading in the page; empty: the title
+    metric, grouping : what it is of; empty where it is of several
     note    : what the picture leaves out or cannot show, for everybody
     alt     : what the picture says, in a sentence or two, for who cannot see it
     spec    : Vega-Lite with its data inside; drawn in the page, and to SVG, PNG and PDF
@@ -70,21 +73,40 @@ class Figure:
     alt: str
     spec: dict[str, Any]
     note: str = ""
+    caption: str = ""
+    metric: str = ""
+    grouping: Grouping = ()
 
 
 def finished(
-    chart: Any, *, name: str, title: str, alt_text: str, least_px: int = 120, outside_px: float = 0.0, note: str = ""
+    chart: Any,
+    *,
+    name: str,
+    title: str,
+    alt_text: str,
+    least_px: int = 120,
+    outside_px: float = 0.0,
+    cells: int = 0,
+    **said: Any,
 ) -> Figure:
     """A figure from a chart.
 
     least_px   : width of a plot below which a narrow screen scrolls rather than make it narrower
     outside_px : what stands beside each plot, as far as it is known; a narrow screen then draws once and not twice
+    cells      : of a heat map, how many stand side by side; where they get too narrow their numbers are left out
+    said       : further fields of Figure
     """
     whole = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER)
     spec: dict[str, Any] = told_apart(whole.to_dict(validate=False))
-    spec["usermeta"] = {"least": least_px, "outside": round(outside_px)}
+    spec["usermeta"] = {"least": least_px, "outside": round(outside_px), "cells": cells}
     spec["padding"] = dict(SLACK_PX)
-    return Figure(name, clean(title), clean(alt_text), spec, clean(note))
+    texts = {key: clean(value) if isinstance(value, str) else value for key, value in said.items()}
+    return Figure(name, clean(title), clean(alt_text), spec, **texts)
+
+
+def by_words(grouping: Sequence[str]) -> str:
+    """The grouping of a chart as its caption says it."""
+    return f"by {' x '.join(grouping)}" if grouping else "everybody"
 
 
 CONFIG: dict[str, Any] = {

@@ -102,7 +102,7 @@ def spread(manifest: pd.DataFrame, column: str, name: str) -> Figure:
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(rows))
     title = f"People by {column.replace('_', ' ')}"
     told = "; ".join(f"{row['level']} {row['people_of']}" for row in rows if row["people"])
-    return finished(chart, name=name, title=title, alt_text=f"{title}: {told}.")
+    return finished(chart, name=name, title=title, alt_text=f"{title}: {told}.", outside_px=outside)
 
 
 def level_row(level: str, people: int, images: int, total: int, swatch: str | None) -> dict[str, Any]:

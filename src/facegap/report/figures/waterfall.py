@@ -22,6 +22,7 @@ from facegap.report.figures.style import (
     ROOM_PX,
     ROW_PX,
     Figure,
+    by_words,
     data,
     finished,
     is_known,
@@ -56,7 +57,6 @@ LOSSES: Mapping[str, str] = {
     "detected": "#882255",
     "enrolled": "#cc79a7",
     "answered": PALETTE[4],
-    "right": "#d55e00",
 }
 
 
@@ -85,7 +85,7 @@ def begun(steps: Sequence[Step]) -> list[Step]:
 
 
 def losses(steps: Sequence[Step]) -> list[Step]:
-    """The steps at which the model loses images of a group, each image at one at most."""
+    """The steps at which images of a group are lost, each image at one at most; a wrong answer is none."""
     classified = any(step.stage == "answered" for step in steps)
     # With a classifier an image without a usable face is one without an answer: told there, it would count twice.
     unusable = ("decoded", "detected", "enrolled")
@@ -128,7 +128,14 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = "What became of all images, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
-    return finished(chart, name=name, title=title, alt_text=f"{title}: {images:,} images; {told}.", outside_px=outside)
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=f"{title}: {images:,} images; {told}.",
+        outside_px=outside,
+        caption="all images, step by step",
+    )
 
 
 def with_headings(steps: Sequence[Step]) -> list[str]:
@@ -186,7 +193,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
             y=y,
             x=alt.X(
                 "start:Q",
-                title="share of the images that began",
+                title="proportion of the images",
                 scale=alt.Scale(domainMin=0),
                 axis=alt.Axis(tickCount=5, labelExpr=PER_CENT),
             ),
@@ -203,7 +210,15 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
     title = f"Images lost, by {' x '.join(grouping)}"
     ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}")
+    return finished(
+        chart,
+        name=name,
+        title=title,
+        alt_text=f"{title}. {ends}",
+        outside_px=outside,
+        caption=by_words(grouping),
+        grouping=grouping,
+    )
 
 
 def segments(group: Group, steps: Sequence[Step]) -> list[dict[str, Any]]:

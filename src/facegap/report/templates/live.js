@@ -1,6 +1,6 @@
 // Draws each chart of the page from the very spec whose picture stands in its place. No text becomes markup, nothing is
 // fetched and no code is made from text: expressions are interpreted (ast), as the page's policy forbids eval.
-const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42;
+const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42, CELL_OF_NUMBER_PX = 30;
 
 // The chart as wide as it is meant to be, or as narrow as the room asks for: what stands around the plots is measured.
 async function drawWithin(live, spec, roomPx) {
@@ -17,6 +17,8 @@ async function drawWithin(live, spec, roomPx) {
   const width = Math.max(least, Math.floor(plot.width - excess / (spec.columns ?? 1)));
   if (excess <= 0 || width >= plot.width) return;
   plot.width = width;
+  const cells = spec.usermeta.cells;  // of a heat map: a cell too narrow for its number shows its colour alone
+  if (cells && width / cells < CELL_OF_NUMBER_PX) plot.layer = plot.layer.filter((layer) => layer.mark.type !== "text");
   await vegaEmbed(live, spec, options);
 }
 
@@ -53,8 +55,8 @@ const options = {
 
 async function draw(figure) {
   const live = figure.querySelector(".live");
-  const picture = figure.querySelector("img");
   const spec = JSON.parse(figure.querySelector("script").textContent);
+  if (!live.hidden) return;
   live.hidden = false;
   try {
     await drawWithin(live, spec, live.clientWidth);
@@ -67,7 +69,16 @@ async function draw(figure) {
 
 document.body.append(tip);
 addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
-const drawing = Promise.all([...document.querySelectorAll("figure.chart")].map(draw));
+addEventListener("keydown", (event) => { if (event.key === "Escape") tip.hidden = true; });
+// What is folded has no width yet: it is drawn when it is opened.
+const figures = [...document.querySelectorAll("figure.chart")];
+const isFolded = (figure) => figure.closest("details:not([open])");
+for (const folded of document.querySelectorAll("details")) {
+  folded.addEventListener("toggle", () => {
+    for (const figure of folded.querySelectorAll("figure.chart:not(.drawn)")) if (!isFolded(figure)) draw(figure);
+  });
+}
+const drawing = Promise.all(figures.filter((figure) => !isFolded(figure)).map(draw));
 drawing.then(() => { document.documentElement.dataset.charts = "drawn"; });
 addEventListener("beforeprint", () => {
   for (const folded of document.querySelectorAll("details")) folded.open = true;

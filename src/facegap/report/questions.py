@@ -1,0 +1,263 @@
+"""The parts of the page in the order of a reader's questions: who differs, by how much, how sure, what was lost, at which
+threshold; what cannot be told, the methods and how to reproduce follow in the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facegap.plugins import installed
+from facegap.report import summary as overview
+from facegap.report.figures import Figure
+from facegap.report.first_screen import Line
+from facegap.report.groups import all_gaps_table, margin_notes, matrix_tables, page_families, verdict_table
+from facegap.report.identification import search_tables
+from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
+from facegap.report.labels import counts_table, uncertainty_tables
+from facegap.report.page_tables import shades_tables
+from facegap.report.planned import sample_table
+from facegap.report.rate_tables import age_table, rate_tables
+from facegap.report.reproduce import execution_table, hash_table, version_table
+from facegap.report.score_tables import measure_table, own_threshold_table, score_table, transfer_table_text
+from facegap.report.sections import Fold, PageTable, Section
+from facegap.report.tables import TextTable
+from facegap.report.text import clean, level_text, score
+from facegap.report.units import unit_in_words
+from facegap.store.run import Run
+from facegap.tables import NEVER_SHOWN
+
+if TYPE_CHECKING:
+    from facegap.report.examples import Example
+
+OF_PAIRS = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "GFAR and GFRR")
+OF_SEARCHES = ("FNIR and FPIR",)
+WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
+MATRIX_COLUMNS = 4
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the parts are made of.
+
+    lines    : the finding; its charts stand on the first screen
+    figures  : every chart of the run by its part
+    examples : pictures of failed images, where they were asked for
+    folder   : of the run; None for a run that lies in no folder
+    """
+
+    run: Run
+    lines: Sequence[Line]
+    figures: Mapping[str, Sequence[Figure]]
+    examples: Sequence[Example]
+    folder: Path | None
+    include_ids: bool
+
+
+def told_figures(of: Material) -> list[Figure]:
+    """The charts of the first screen: that of each line of the finding, in its order."""
+    return [
+        figure
+        for line in of.lines
+        for figure in of.figures["errors"]
+        if (figure.metric, figure.grouping) == (line.metric, line.grouping)
+    ]
+
+
+def sections_of(of: Material) -> list[Section]:
+    """All parts that a run has something for, up to the limits."""
+    found = [who(of.run), how_much(of), how_sure(of), lost(of), threshold(of), further(of)]
+    return [section for section in found if not section.is_empty]
+
+
+def who(run: Run) -> Section:
+    """Which groups differ: the widest gap of each family with its verdict."""
+    if not len(run.gaps):
+        return Section("who", "Who differs", "")
+    shown, left_out = page_families(run)
+    primary = [row for row in shown if row.widest.primary]
+    lead = "For each rate of the primary family the widest gap, with the interval that decided its verdict."
+    if not primary:
+        lead = "The primary family has no gap; what was compared besides is exploratory."
+    return Section(
+        "who",
+        "Who differs",
+        lead,
+        ("verdict", "margin", "interval", "p (Holm)"),
+        tables=(
+            PageTable(verdict_table(primary)),
+            *([PageTable(sample_table(run))] if run.record.plan else []),
+            PageTable(all_gaps_table(shown, run), folded=True),
+        ),
+        sentences=(*margin_notes(run), *left_out),
+    )
+
+
+def how_much(of: Material) -> Section:
+    """Rates by group: the charts that the first screen has not shown, then every number."""
+    run, told = of.run, {figure.name for figure in told_figures(of)}
+    figures = tuple(figure for figure in of.figures["errors"] if figure.name not in told)
+    searched = [PageTable(table) for table in search_tables(run)]
+    tables = [PageTable(table) for table in rate_tables(run)]
+    tables += [PageTable(age_table(run))] if len(run.age) else []
+    shades = [PageTable(table, "wide") for table in shades_tables(run, WIDTH_ON_PAPER)] if run.record.classes else []
+    lead = "Each dot is a group, each line its interval; errors and trials stand at the right. Paler marks: too few people to rank."
+    terms = (
+        "errors / trials",
+        "subjects",
+        *(OF_PAIRS if run.matched is not None else ()),
+        *(OF_SEARCHES if searched else ()),
+    )
+    folds = (
+        Fold("All rates by group", "", (), tuple(tables)),
+        Fold("Searches of the gallery", "Who is not found, and who is taken for somebody.", (), tuple(searched)),
+        Fold(
+            "As Gender Shades prints it",
+            "The same errors in the rows and columns of the study that began such audits (Buolamwini and Gebru, 2018).",
+            (),
+            tuple(shades),
+        ),
+    )
+    return Section("rates", "By how much", lead if figures else "", terms, figures, folds=folds)
+
+
+def how_sure(of: Material) -> Section:
+    """What the intervals rest on, and what uncertain labels do to the gaps."""
+    run = of.run
+    words = TextTable(
+        "highest and lowest rate of each grouping", ("finding",), tuple((said,) for said in overview.findings(run))
+    )
+    labels = [counts_table(run)] if run.record.labels else []
+    sentences = (
+        f"Intervals are {level_text(run.record.level)} intervals. {unit_in_words(run.record)}",
+        f"Groups of fewer than {run.record.min_subjects} effective subjects are shown and never ranked or tested.",
+    )
+    measured = any(name.startswith("measured_") for name in run.manifest.columns)
+    folds = (
+        Fold("If the labels are uncertain", "", (), tuple(PageTable(table) for table in uncertainty_tables(run))),
+        Fold(
+            "Skin tone of the people",
+            "Colours are shown as swatches of the scale and nowhere else.",
+            tuple(of.figures["tone"]),
+            tuple(PageTable(table) for table in labels),
+        ),
+        Fold("Highest and lowest rate of each grouping, in words", "", (), (PageTable(words, "plain"),)),
+    )
+    terms = ("interval", "subjects", *(("measured tone",) if measured else ()))
+    return Section("sure", "How sure is this", "", terms, sentences=sentences, folds=folds)
+
+
+def lost(of: Material) -> Section:
+    """Where images were lost: by group where any were, step by step on demand."""
+    run = of.run
+    tables = [PageTable(outcome_table(run), "plain")]
+    tables += [PageTable(prediction_table(run), "plain")] if run.record.classes else []
+    tables += [PageTable(failed_table(run))] if of.include_ids else []
+    by_group = tuple(figure for figure in of.figures["waterfall"] if figure.grouping)
+    steps = tuple(figure for figure in of.figures["waterfall"] if not figure.grouping)
+    if of.examples:
+        lead = (
+            "The photographs below are of people, made small and written anew without what the files said of camera, place "
+            "or time. They are biometric data: do not pass this page on without a right to."
+        )
+    else:
+        lead = "An image that gives no face or no answer is a failure too. None is left out of the counts."
+    folds = (Fold("All images step by step, and outcomes", "", steps, tuple(tables)),)
+    return Section(
+        "lost", "Where images were lost", lead, (), by_group, (), tuple(of.examples), (lost_words(run),), folds
+    )
+
+
+def lost_words(run: Run) -> str:
+    """How many images gave no face or no answer."""
+    outcomes, answers = run.faces["outcome"], run.predictions["outcome"]
+    never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
+    faceless = int((~never & (outcomes != "ok")).sum())
+    silent = int((answers == "no_answer").sum()) if run.record.classes else 0
+    if not (faceless or silent or never.any()):
+        return f"No image was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
+    said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
+    said += [f"{faceless:,} gave no usable face"] if faceless else []
+    said += [f"{silent:,} have no answer"] if silent else []
+    return f"Of {total:,} images {', '.join(said)}."
+
+
+def threshold(of: Material) -> Section:
+    """What only runs with comparisons have: scores, other thresholds, who is mistaken for whom."""
+    run, figures = of.run, of.figures
+    if run.matched is None:
+        return Section("threshold", "At which threshold", "")
+    curve = run.record.has_curve
+    used = tuple(f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating)
+    lead = (
+        "Filled: scores of impostor pairs. Line: genuine pairs. Dashed: the threshold. A model that serves a group well keeps "
+        "the two apart."
+    )
+    folds = (
+        Fold(
+            "Who is mistaken for whom",
+            "FMR in per cent between every two groups; the diagonal is within a group.",
+            tuple(figures["matrix"]),
+            tuple(PageTable(table, "wide") for table in matrix_tables(run, columns=MATRIX_COLUMNS)),
+        ),
+        Fold(
+            "A threshold set on one group, used on the others",
+            "Rows: the group that the threshold was set on. Columns: FMR of each group at that threshold, in per cent.",
+            tuple(figures["transfer"]),
+            (PageTable(own_threshold_table(run)), PageTable(transfer_table_text(run))),
+        ),
+        Fold(
+            "False rejections against false matches",
+            "Each curve is a group over all thresholds; lower and further left is better. The mark is the threshold in use; "
+            "everybody is grey. A curve ends where no false rejection or no false match is left.",
+            tuple(figures["det"]),
+        ),
+        Fold(
+            "Both errors at the threshold",
+            "Further right: more pairs of different people falsely matched. Further up: more same-person pairs falsely rejected.",
+            tuple(figures["threshold"]),
+        ),
+        Fold(
+            "How unequal, in one number",
+            "Published measures put the rates of all groups into one number. None should be read without what chance gives.",
+            (),
+            (PageTable(measure_table(run)),),
+        ),
+        Fold("Scores and equal error rate", "", (), (PageTable(score_table(run)),) if curve else ()),
+    )
+    terms = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "EER", "log axis", "by chance")
+    return Section(
+        "threshold",
+        "At which threshold",
+        lead if figures["scores"] else "",
+        terms,
+        tuple(figures["scores"]),
+        sentences=used,
+        folds=folds,
+    )
+
+
+def further(of: Material) -> Section:
+    """Charts that other packages add."""
+    added = [plugin for plugin in installed("facegap.charts") if of.figures.get(plugin.name)]
+    packages = ", ".join(dict.fromkeys(str(plugin) for plugin in added))
+    shown = tuple(figure for plugin in added for figure in of.figures[plugin.name])
+    return Section("further", "Further charts", f"Made by {clean(packages)}, not by facegap.", figures=shown)
+
+
+def reproduced(of: Material) -> Section:
+    """How to make it again, on what it ran and what it took."""
+    run = of.run
+    lead = "The same command over the same files gives the same tables; facegap recheck hashes and derives them again."
+    timed = [PageTable(timing_table(run), "plain")] if run.record.timing.per_image else []
+    folds = (
+        Fold("Hashes of what went in and came out", "", (), (PageTable(hash_table(run, of.folder), "plain"),)),
+        Fold(
+            "Time, device and versions",
+            "Measured while the audit ran; the device is what was really used.",
+            (),
+            (*timed, PageTable(execution_table(run), "plain"), PageTable(version_table(run), "plain")),
+        ),
+    )
+    return Section("reproduce", "How to reproduce this", lead, folds=folds)
