@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from altair.vegalite.schema import core
 from jsonschema import Draft7Validator
 
 from facegap.report.figures import FIGURES, Figure, figures_of
-from facegap.report.figures.matrix import BLUES, DIVERGING, WHITE_FROM, WHITE_ON_BLUE, WHITE_ON_ORANGE, short
+from facegap.report.figures.dark import DARK, DARK_PAPER, dark_rules, with_dark
+from facegap.report.figures.matrix import ABOVE, BELOW, TICKS, WHITE_FROM, shade_of, short
 from facegap.report.figures.rates import log_axis, place_names, rows_of
-from facegap.report.figures.render import Drawn, drawn, spec_json
-from facegap.report.figures.style import ASIDE, INHERITED, PALETTE, SHAPES, as_json, slug, told_apart
+from facegap.report.figures.render import PHONE_PX, Drawn, drawn, spec_json, with_narrow
+from facegap.report.figures.style import ASIDE, INHERITED, MUTED, PALETTE, SHAPES, as_json, slug, told_apart
 from facegap.report.figures.tone import scale_of, tone_columns
 from facegap.report.figures.waterfall import LOSSES
 from facegap.report.rows.frames import own_rates
@@ -355,6 +357,96 @@ def ink_contrast(luminance: float, *, white: bool) -> float:
 
 def test_numbers_in_heat_maps_stand_out_from_every_shade_behind_them() -> None:
     for share in np.linspace(0, 1, 201):
-        assert ink_contrast(light(BLUES, share), white=share > WHITE_FROM) > 4.5
-        assert ink_contrast(light(DIVERGING, 0.5 - share / 2), white=share > WHITE_ON_BLUE) > 4.5
-        assert ink_contrast(light(DIVERGING, 0.5 + share / 2), white=share > WHITE_ON_ORANGE) > 4.5
+        assert ink_contrast(light(BELOW, share), white=False) > 4.5
+        assert ink_contrast(light(ABOVE, share), white=share > WHITE_FROM) > 4.5
+
+
+# ---- heat maps ----
+
+
+def heat_maps(figures: dict[str, Figure]) -> list[Figure]:
+    """The matrices and the maps of thresholds of one group."""
+    return [figure for name, figure in figures.items() if name.startswith(("matrix/", "transfer/"))]
+
+
+def test_colours_of_a_heat_map_are_anchored_at_0_and_at_the_target_whatever_its_rates(
+    figures: dict[str, Figure],
+) -> None:
+    maps = heat_maps(figures)
+    assert len(maps) >= 4
+    for figure in maps:
+        colour = figure.spec["layer"][0]["encoding"]["color"]
+        assert colour["scale"]["domain"] == [0, 1, 1.001, 2]
+        assert colour["scale"]["range"] == [*BELOW, *ABOVE]
+        assert len(colour["legend"]["values"]) >= 3
+        assert "orange: above" in colour["legend"]["title"]
+        for row in values(figure):
+            if row["value"] == 0:
+                assert row["shade"] == 0
+    assert (TICKS[0], TICKS[1], TICKS[-1]) == (0, 1, 2)
+
+
+def test_a_rate_has_its_place_by_the_stated_value_alone() -> None:
+    assert [shade_of(value, 0.001) for value in (0.0, 0.0005, 0.001)] == [0.0, 0.5, 1.0]
+    assert shade_of(0.01, 0.001) == pytest.approx(2.0)
+    assert shade_of(0.9, 0.001) == 2.0
+    assert shade_of(0.0031622776601683795, 0.001) == pytest.approx(1.5)
+    assert math.isnan(shade_of(math.nan, 0.001))
+
+
+def test_without_a_target_the_colours_turn_at_the_margin_above_the_rate_of_everybody(
+    compared_run: tuple[Path, Run],
+) -> None:
+    run = compared_run[1]
+    given = tuple(replace(point, targets=()) for point in run.record.operating)
+    assert run.record.comparison is not None
+    record = replace(run.record, comparison=replace(run.record.comparison, operating=given))
+    everybody = run.rates[
+        (run.rates["metric"] == "fmr") & (run.rates["town"] == "any") & (run.rates["gender"] == "any")
+    ]
+    for figure in figures_of(replace(run, record=record))["matrix"]:
+        assert "the margin above everybody's" in figure.spec["layer"][0]["encoding"]["color"]["legend"]["title"]
+        row = next(row for row in values(figure) if row["value"] > 0)
+        assert row["shade"] == pytest.approx(shade_of(row["value"], 2 * float(everybody["value"].iloc[0])), rel=1e-6)
+
+
+def test_cells_of_too_few_people_are_hatched_and_the_note_says_so(compared_run: tuple[Path, Run]) -> None:
+    run = compared_run[1]
+    (enough, *_), (few, *_) = (
+        figures_of(replace(run, record=replace(run.record, min_subjects=least)))["matrix"] for least in (2, 10_000)
+    )
+    assert not any(row["few"] for row in values(enough))
+    assert enough.note == ""
+    assert all(row["few"] for row in values(few))
+    assert few.note == "Hatched: too few people to rank."
+    assert "shape" in spec_json(few.spec)
+
+
+def test_a_det_chart_that_would_be_empty_is_not_made(
+    tmp_path: Path, make_compared: Any, compared_run: tuple[Path, Run]
+) -> None:
+    assert figures_of(compared_run[1])["det"]
+    apart = make_compared(tmp_path, ["Ayr", "Bonn"], noise=0.01)  # every pair on its own side of every threshold
+    assert figures_of(apart)["det"] == []
+
+
+# ---- phones and dark screens ----
+
+
+def test_the_narrow_version_of_every_chart_is_no_wider_than_a_phone(figures: dict[str, Figure]) -> None:
+    for name, figure in figures.items():
+        picture = with_narrow(drawn(figure))
+        width = re.search(r'<svg[^>]* width="([\d.]+)"', picture.narrow)
+        assert width is not None
+        assert float(width[1]) <= PHONE_PX, name
+        assert with_narrow(drawn(figure)).narrow == picture.narrow
+
+
+def test_on_a_dark_screen_every_mark_stands_out_and_files_of_figures_stay_light(figures: dict[str, Figure]) -> None:
+    paper = float(TO_XYZ[1] @ linear(DARK_PAPER))
+    for colour in (*PALETTE, ASIDE, *LOSSES.values(), MUTED):
+        seen = float(TO_XYZ[1] @ linear(DARK.get(colour, colour)))
+        assert (seen + 0.05) / (paper + 0.05) > 3, colour
+    svg = drawn(next(iter(figures.values()))).svg
+    assert DARK_PAPER not in svg
+    assert with_dark(svg).replace(f"<style>{dark_rules()}</style>", "") == svg

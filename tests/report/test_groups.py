@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from facegap.report.groups import TERMINAL, gap_table, matrix_tables, verdict_table
+from facegap.report.groups import (
+    TERMINAL,
+    all_gaps_table,
+    decided_text,
+    gap_table,
+    matrix_tables,
+    page_families,
+    verdict_table,
+)
 from facegap.report.rate_tables import count_text
-from facegap.report.rows.gaps import gap_row, verdict_row
+from facegap.report.rows.gaps import gap_row, verdict_row, verdict_rows
 from facegap.report.rows.rates import rate_of
 from facegap.report.summary import findings
+from facegap.report.text import points
 from facegap.statistics.intervals import clopper_pearson
 from facegap.store.run import Run
 
@@ -124,11 +134,37 @@ def test_a_difference_is_in_points_and_its_margin_too() -> None:
 
 
 def test_page_and_terminal_write_the_same_rows(towns_run: Run) -> None:
-    terminal, page = gap_table(towns_run), verdict_table(towns_run)
-    assert [row[4:6] for row in terminal.rows] == [row[3:5] for row in page.rows]
-    assert [row[3] for row in terminal.rows] == [row[1] for row in page.rows]
-    assert page.rows[-1][0] == "falsely matched, of all pairs (GFAR) at 0.9900, by town"
+    rows = verdict_rows(towns_run)
+    terminal, page = gap_table(towns_run), all_gaps_table(rows, towns_run)
+    told = {(row[3], row[4], row[5]) for row in terminal.rows}
+    assert {(row[1], row[3], row[4]) for row in page.rows} == told
+    assert len(page.rows) == len(terminal.rows)
     assert page.notes == terminal.notes
+
+
+def test_the_short_table_has_the_gap_with_its_interval_and_the_verdict(towns_run: Run) -> None:
+    rows = verdict_rows(towns_run)
+    table = verdict_table(rows)
+    assert table.columns == ("what, by which groups", "worse against better", "gap", "verdict")
+    for row, cells in zip(rows, table.rows, strict=True):
+        level = decided_text(row.widest).rsplit(", ", 1)[1]
+        assert cells[2].endswith(f" at {level}")
+        assert cells[2].startswith("ratio " if row.widest.is_ratio else points(row.widest.difference.value))
+
+
+def test_a_row_that_repeats_another_is_not_shown_and_one_that_differs_is(towns_run: Run) -> None:
+    gfar = towns_run.gaps["metric"] == "gfar"
+    of_fmr = towns_run.gaps[towns_run.gaps["metric"] == "fmr"]
+    counted = ["errors_a", "errors_b", "trials_a", "trials_b", "subjects_a", "subjects_b"]
+    same = towns_run.gaps.copy()
+    same.loc[gfar, counted] = of_fmr[counted].to_numpy()
+    shown, said = page_families(replace(towns_run, gaps=same))
+    assert "gfar" not in {row.widest.metric for row in shown}
+    assert any("(GFAR)" in sentence for sentence in said)
+    other = same.copy()
+    other.loc[gfar, "trials_a"] += 1
+    shown, said = page_families(replace(towns_run, gaps=other))
+    assert "gfar" in {row.widest.metric for row in shown}
 
 
 def test_a_wide_matrix_shows_its_first_columns_and_says_so(tmp_path: Path, make_towns: Any) -> None:

@@ -82,6 +82,7 @@ def demo(
                     "classify": card(f"gender_{version}"),
                     "embed": card(f"embedder_{version}"),
                     "by": TERM,
+                    "data_name": f"drawings of {people} people who do not exist",
                     "threshold": PUBLISHED,
                     "folder": out / version,
                     "workers": workers,

@@ -118,15 +118,18 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         grouping=found.grouping,
     )
     worst, best = (said(row, metric, adults=adults) for row in (found.worst, found.best))
+    named = run.record.manifest.has_subjects
     settled = set(found.own) != {UNDECIDED}
     if gap is not None and gap.verdict == UNDECIDED and not (found.alike and settled):
-        return undecided(whole, found, gap, adults=adults)
+        return undecided(whole, found, gap, adults=adults, named=named)
     if found.alike:
         everywhere = f"{worst.rate} in every group large enough to compare"
-        return with_parts(whole, said=everywhere, details=(*counts(found), *pairs_compared(found)))
+        return with_parts(
+            whole, said=everywhere, details=(f"least is known of {row_text(found.widest)}", *pairs_compared(found))
+        )
     size = (f"{size_text(gap)} {ends_text(gap)}",) if gap is not None else ()
     joined = ("label uncertainty included",) if gap is not None and gap.labels is not None else ()
-    details = (*size, *joined, *counts(found), *at_threshold(found.worst), *pairs_compared(found))
+    details = (*size, *joined, *both_counts(found, named=named), *at_threshold(found.worst), *pairs_compared(found))
     return with_parts(whole, pair=(worst, best), details=details)
 
 
@@ -137,7 +140,7 @@ def with_parts(
     return Line(line.model, line.what, pair, said, line.verdict, tuple(details), line.metric, line.grouping)
 
 
-def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool) -> Line:
+def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool, named: bool) -> Line:
     """A metric for which the people were too few: what could not be decided, and how many would be needed."""
     pairs = sum(found.own.values())
     people = [group_words(row.group, adults=adults) for row in (found.worst, found.best)]
@@ -148,9 +151,12 @@ def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool) -> Line
         if not math.isnan(gap.subjects_needed)
         else "how many people would be needed cannot be known, as no error was seen"
     )
-    took_part = f"{found.worst.rate.subjects:,} and {found.best.rate.subjects:,} took part"
-    seen = tuple(row_text(row) for row in (found.worst, found.best))
-    details = (needed, took_part, *seen, *at_threshold(found.worst), *pairs_compared(found))
+    details = (
+        needed,
+        *both_counts(found, named=named, intervals=True),
+        *at_threshold(found.worst),
+        *pairs_compared(found),
+    )
     return with_parts(line, said=f"undecided whether {who} differ", details=details)
 
 
@@ -227,16 +233,20 @@ def ends_text(gap: GapRow) -> str:
     return f"[{low}, {high}] at {deciding_level(gap.decided_level)}"
 
 
-def counts(found: Contrast) -> tuple[str, ...]:
-    """Errors, trials and people of both groups."""
-    if found.alike:
-        return (f"least is known of {row_text(found.widest)}",)
+def both_counts(found: Contrast, *, named: bool, intervals: bool = False) -> tuple[str, ...]:
+    """Errors, trials and people of both groups.
+
+    named     : whether the data name people, so that images are not people
+    intervals : with the interval of each rate
+    """
     unit = UNIT[metric_of(found.metric).trial]
-    one, other = found.worst.rate, found.best.rate
-    return (
-        f"{one.errors:,} of {one.trials:,} {unit} of {one.subjects:,} people against {other.errors:,} of "
-        f"{other.trials:,} of {other.subjects:,}",
-    )
+    told = []
+    for row, of_unit, of_people in ((found.worst, f" {unit}", " people"), (found.best, "", "")):
+        rate = row.rate
+        people = f" of {rate.subjects:,}{of_people}" if named else ""
+        ends = f" {interval(rate.low, rate.high, 1)}%" if intervals and not math.isnan(rate.low) else ""
+        told.append(f"{rate.errors:,} of {rate.trials:,}{of_unit}{people}{ends}")
+    return (" against ".join(told),)
 
 
 def row_text(row: RateRow) -> str:
@@ -257,7 +267,11 @@ def pairs_compared(found: Contrast) -> tuple[str, ...]:
     if pairs < 2:
         return ()
     if found.gap is not None and found.gap.verdict in GAPS_FOUND:
-        return (f"one of {found.own[found.gap.verdict]:,} such gaps among {pairs:,} pairs of groups",)
+        such = found.own[found.gap.verdict]
+        among = f"among {pairs:,} pairs of groups"
+        return (f"one of {such:,} such gaps {among}" if such > 1 else f"the only such gap {among}",)
+    if set(found.own) == {UNDECIDED}:
+        return (f"none of {pairs:,} pairs of groups could be decided",)
     words = {WITHIN: "without a gap larger than the margin", UNDECIDED: "undecided"}
     told = ", ".join(f"{found.own[name]:,} {word}" for name, word in words.items() if found.own.get(name))
     return (f"{pairs:,} pairs of groups: {told}",)

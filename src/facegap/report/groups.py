@@ -194,9 +194,13 @@ def primary_notes(run: Run) -> list[str]:
     return [f"Primary family, tested together: {named} ({count}).{explored if others else ''}"]
 
 
-def margin_notes(run: Run) -> list[str]:
-    """The margins by which the gaps were judged, which were fixed before the data were seen, and alpha."""
-    found = {str(row["metric"]): margin(row["margin"], is_ratio=row["scale"] == "ratio") for row in records(run.gaps)}
+def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
+    """The margins by which the gaps were judged, which were fixed before the data were seen, and alpha.
+
+    primary : those of the primary family alone
+    """
+    gaps = run.gaps[run.gaps["primary"]] if primary else run.gaps
+    found = {str(row["metric"]): margin(row["margin"], is_ratio=row["scale"] == "ratio") for row in records(gaps)}
     stated = "; ".join(f"{title_of(metric)} {size}" for metric, size in found.items())
     chosen = run.record.request.setting("groups", "margin")
     by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""

@@ -22,7 +22,6 @@ from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.score_tables import measure_table, own_threshold_table, score_table, transfer_table_text
 from facegap.report.sections import Fold, PageTable, Section
-from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, score
 from facegap.report.units import unit_in_words
 from facegap.store.run import Run
@@ -90,7 +89,7 @@ def who(run: Run) -> Section:
             *([PageTable(sample_table(run))] if run.record.plan else []),
             PageTable(all_gaps_table(shown, run), folded=True),
         ),
-        sentences=(*margin_notes(run), *left_out),
+        sentences=(*margin_notes(run, primary=True), *left_out),
     )
 
 
@@ -125,9 +124,6 @@ def how_much(of: Material) -> Section:
 def how_sure(of: Material) -> Section:
     """What the intervals rest on, and what uncertain labels do to the gaps."""
     run = of.run
-    words = TextTable(
-        "highest and lowest rate of each grouping", ("finding",), tuple((said,) for said in overview.findings(run))
-    )
     labels = [counts_table(run)] if run.record.labels else []
     sentences = (
         f"Intervals are {level_text(run.record.level)} intervals. {unit_in_words(run.record)}",
@@ -142,7 +138,7 @@ def how_sure(of: Material) -> Section:
             tuple(of.figures["tone"]),
             tuple(PageTable(table) for table in labels),
         ),
-        Fold("Highest and lowest rate of each grouping, in words", "", (), (PageTable(words, "plain"),)),
+        Fold("Highest and lowest rate of each grouping, in words", sentences=tuple(overview.findings(run))),
     )
     terms = ("interval", "subjects", *(("measured tone",) if measured else ()))
     return Section("sure", "How sure is this", "", terms, sentences=sentences, folds=folds)
@@ -199,7 +195,7 @@ def threshold(of: Material) -> Section:
             "Who is mistaken for whom",
             "FMR in per cent between every two groups; the diagonal is within a group.",
             tuple(figures["matrix"]),
-            tuple(PageTable(table, "wide") for table in matrix_tables(run, columns=MATRIX_COLUMNS)),
+            tuple(PageTable(table) for table in matrix_tables(run, columns=MATRIX_COLUMNS)),
         ),
         Fold(
             "A threshold set on one group, used on the others",

@@ -51,11 +51,12 @@ class Fold:
     lead: str = ""
     figures: tuple[Figure, ...] = ()
     tables: tuple[PageTable, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether it has nothing to show."""
-        return not (self.figures or any(shown.is_there for shown in self.tables))
+        return not (self.figures or self.sentences or any(shown.is_there for shown in self.tables))
 
 
 @dataclass(frozen=True)

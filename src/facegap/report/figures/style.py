@@ -100,7 +100,7 @@ def finished(
     spec: dict[str, Any] = told_apart(whole.to_dict(validate=False))
     spec["usermeta"] = {"least": least_px, "outside": round(outside_px), "cells": cells}
     spec["padding"] = dict(SLACK_PX)
-    texts = {key: clean(value) if isinstance(value, str) else value for key, value in said.items()}
+    texts: dict[str, Any] = {key: clean(value) if isinstance(value, str) else value for key, value in said.items()}
     return Figure(name, clean(title), clean(alt_text), spec, **texts)
 
 
