@@ -137,9 +137,7 @@ def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
             shown.append(row)
     sentences = []
     if repeated:
-        sentences.append(
-            f"No image was lost, so these repeat others and are not shown: {'; '.join(dict.fromkeys(repeated))}."
-        )
+        sentences.append(f"These repeat others and are not shown: {'; '.join(dict.fromkeys(repeated))}.")
     if unseen:
         sentences.append(f"No error in any group: {'; '.join(dict.fromkeys(unseen))}.")
     return shown, sentences

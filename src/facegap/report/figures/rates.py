@@ -83,7 +83,8 @@ def at_first_judgement(rates: pd.DataFrame) -> pd.DataFrame:
     """The rates of searches at the first judgement of their lists, with a threshold where there is one."""
     with_threshold = rates[rates["threshold"].notna()]
     first = (with_threshold if len(with_threshold) else rates)["threshold_from"].iloc[0]
-    return rates[rates["threshold_from"] == first]
+    is_first: pd.Series[bool] = rates["threshold_from"] == first
+    return rates[is_first]
 
 
 def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:

@@ -91,7 +91,15 @@ def columns_used(run: Run) -> dict[str, LabelColumn]:
 
 def uncertain_rows(run: Run) -> list[GapRow]:
     """The widest gap of every family whose labels are uncertain to a known degree."""
-    return [widest(family) for family in families(run.gaps[run.gaps["label_draws"] > 0])]
+    rows = [widest(family) for family in families(run.gaps[run.gaps["label_draws"] > 0])]
+    return [row for row in rows if not any(repeats(row, other) for other in rows)]
+
+
+def repeats(row: GapRow, other: GapRow) -> bool:
+    """Whether a gap has the counts of another one that is told before it: answered images where all were answered."""
+    same = (row.family, row.worse, row.better) == (other.family, other.worse, other.better)
+    later = metric_of(row.metric).order > metric_of(other.metric).order
+    return same and later and str(row.threshold) == str(other.threshold)
 
 
 def trust_rows(run: Run) -> list[TrustRows]:
