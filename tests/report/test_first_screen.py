@@ -11,9 +11,10 @@ import pytest
 
 from facegap.report.figures import figures_of
 from facegap.report.finding import contrasts
-from facegap.report.first_screen import Line, about, day, lines_of
+from facegap.report.first_screen import Line, lines_of
 from facegap.report.groups import verdict_text
 from facegap.report.questions import Material, told_figures
+from facegap.report.tested import about, day
 from facegap.store.run import Run
 
 

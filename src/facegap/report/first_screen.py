@@ -1,4 +1,4 @@
-"""What the first screen of the page says: who was tested on what and when, and for each metric one sentence with its verdict.
+"""The finding of the first screen of the page: for each primary metric one sentence with its verdict.
 
 The sentence holds a pair of rates only where something was decided; where it was not, it says what could not be decided
 and how many people would be needed.
@@ -7,22 +7,19 @@ and how many people would be needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 
-from facegap.derive.groupings import Grouping, cells_of
+from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import ERROR_RATE_ALL, Metric, by_order, metric_of
 from facegap.derive.primary import primary_family
-from facegap.derive.run import EVALUATION
+from facegap.derive.weights import dominated_text
 from facegap.report.finding import Contrast, at_first_point, contrasts
 from facegap.report.groups import verdict_text
-from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import GapRow
 from facegap.report.rows.rates import RateRow, rate_rows
-from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import (
     clean,
     deciding_end,
@@ -38,12 +35,8 @@ from facegap.report.text import (
 from facegap.report.wording import all_adults, group_words
 from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, subjects_needed
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
-from facegap.store.record import Task
 from facegap.store.run import Run
-from facegap.tables import NEVER_SHOWN
-from facegap.types import UNKNOWN, Group
 
-TASKS: Mapping[Task, str] = {"detect": "detector", "classify": "classifier", "embed": "embedder"}
 UNIT = {
     "image": "images",
     "impostor pair": "pairs",
@@ -51,10 +44,8 @@ UNIT = {
     "mated search": "searches",
     "non-mated search": "searches",
 }
-MOST_IN_LINE = 3  # groups that a line names one by one
 
-
-# ---- the finding ----
+MOST_NAMED = 6  # groups of which it is said how many people took part
 
 
 @dataclass(frozen=True)
@@ -151,6 +142,9 @@ def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool, named: 
         if not math.isnan(gap.subjects_needed)
         else "how many people would be needed cannot be known, as no error was seen"
     )
+    if gap.dominated is not None:
+        few = dominated_text(gap.dominated.dominated_by)
+        needed = f"the rate of “{clean(gap.dominated.group)}” is {few}, so that the gap gets no verdict"
     details = (
         needed,
         *both_counts(found, named=named, intervals=True),
@@ -172,7 +166,7 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
     grouping = next(iter(primary.groupings), ())
     cells = [row for row in of_metric if row.grouping == grouping]
     needed = people_needed(whole, metric, run)
-    had = [f"{group_words(row.group, adults=adults)}: {row.rate.subjects:,}" for row in cells[: 2 * MOST_IN_LINE]]
+    had = [f"{group_words(row.group, adults=adults)}: {row.rate.subjects:,}" for row in cells[:MOST_NAMED]]
     details = (
         f"about {needed:,} people per group would be needed to find {margin_of(metric, run)}",
         *((f"took part: {', '.join(had)}",) if had else ()),
@@ -275,128 +269,3 @@ def pairs_compared(found: Contrast) -> tuple[str, ...]:
     words = {WITHIN: "without a gap larger than the margin", UNDECIDED: "undecided"}
     told = ", ".join(f"{found.own[name]:,} {word}" for name, word in words.items() if found.own.get(name))
     return (f"{pairs:,} pairs of groups: {told}",)
-
-
-# ---- who was tested ----
-
-
-@dataclass(frozen=True)
-class About:
-    """Who was tested on what and when.
-
-    title   : the models that the run is about
-    facts   : data set, day, images and people, further models
-    groups  : people and images of each group, in one line
-    table   : the same of every group, where the line cannot name them
-    missing : what took no part, and how much of it; empty where everything did
-    """
-
-    title: str
-    facts: tuple[str, ...]
-    groups: str
-    table: TextTable | None
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Size:
-    """One group: its people and images."""
-
-    group: Group
-    people: int
-    images: int
-
-
-def about(run: Run) -> About:
-    """Who was tested on what and when."""
-    sizes = [found for grouping in groupings_of(run) for found in sizes_of(run, grouping)]
-    known = [one for one in sizes if UNKNOWN not in dict(one.group.attributes).values()]
-    tables = len(known) > MOST_IN_LINE
-    return About(title(run), facts(run), groups_line(run, known), size_table(known) if tables else None, missing(run))
-
-
-def title(run: Run) -> str:
-    """The models that the run is about with what they do: classifier and embedder, else the detector."""
-    models = run.record.models
-    names = list(dict.fromkeys(models.values()))
-    if len(models) > 1 and len(names) == 1:
-        return f"Black box {clean(names[0])}"
-    chosen: list[Task] = [task for task in ("classify", "embed") if task in models] or list(models)
-    told = ", ".join(f"{TASKS[task]} {clean(models[task])}" for task in chosen)
-    return told[:1].upper() + told[1:]
-
-
-def facts(run: Run) -> tuple[str, ...]:
-    """Data set, day, images and people, and the detector where it is not what the run is about."""
-    record = run.record
-    data = clean(record.data_name) if record.data_name else f"data set {record.manifest.sha256[:8]} (no name given)"
-    people = f" of {run.manifest['subject'].nunique():,} people" if record.manifest.has_subjects else ""
-    assumed = "" if record.manifest.has_subjects else ", each taken as a person"
-    detector = record.models.get("detect", "")
-    others = {name for task, name in record.models.items() if task != "detect"}
-    found = (f"detector {clean(detector)}",) if detector and others and detector not in others else ()
-    when = (day(record.date),) if record.date else ()
-    return (data, *when, f"{record.manifest.rows:,} images{people}{assumed}", *found)
-
-
-def day(iso: str) -> str:
-    """A day in words: 29 November 2026; text that is no day as it is."""
-    try:
-        found = date.fromisoformat(iso)
-    except ValueError:
-        return clean(iso)
-    return f"{found.day} {found:%B %Y}"
-
-
-def sizes_of(run: Run, grouping: Grouping) -> list[Size]:
-    """People and images of each group of a grouping."""
-    cells = cells_of(run.manifest, grouping)
-    subjects = run.manifest["subject"].to_numpy()
-    inside = [cells.codes == k for k in range(len(cells.groups))]
-    return [
-        Size(group, len(set(subjects[rows])), int(rows.sum())) for group, rows in zip(cells.groups, inside, strict=True)
-    ]
-
-
-def groups_line(run: Run, sizes: Sequence[Size]) -> str:
-    """People and images per group: one by one where they are few, else from the smallest to the largest."""
-    parts, adults = [], all_adults(run.manifest)
-    for grouping in groupings_of(run):
-        own = [one for one in sizes if tuple(name for name, _ in one.group.attributes) == grouping]
-        if not own:
-            continue
-        if len(own) <= MOST_IN_LINE:
-            parts += [f"{group_words(one.group, adults=adults)} {size_words(one, run)}" for one in own]
-            continue
-        people, images = ([getattr(one, name) for one in own] for name in ("people", "images"))
-        span = f"{min(images):,} to {max(images):,} images"
-        span += f" of {min(people):,} to {max(people):,} people" if run.record.manifest.has_subjects else ""
-        parts.append(f"{len(own)} groups by {clean(' x '.join(grouping))} with {span} each")
-    return "; ".join(parts)
-
-
-def size_words(one: Size, run: Run) -> str:
-    """Images and people of one group; images alone where nobody is named."""
-    of = f" of {one.people:,} people" if run.record.manifest.has_subjects else ""
-    return f"{one.images:,} images{of}"
-
-
-def size_table(sizes: Sequence[Size]) -> TextTable:
-    """People and images of every group."""
-    columns = (
-        Column[Size]("group", lambda one: clean(one.group)),
-        Column[Size]("people", lambda one: f"{one.people:,}"),
-        Column[Size]("images", lambda one: f"{one.images:,}"),
-    )
-    return table_of("people and images per group", columns, sizes)
-
-
-def missing(run: Run) -> tuple[str, ...]:
-    """Files that no model was shown, people set aside for the threshold, rows left out on request."""
-    lost = int(run.faces["outcome"].isin(NEVER_SHOWN).sum())
-    found = [f"{lost:,} of {len(run.faces):,} image files missing or unreadable, in no rate"] if lost else []
-    if run.matched is not None:
-        aside = run.manifest.loc[run.matched.roles != EVALUATION, "subject"].nunique()
-        found += [f"{aside:,} people set aside to find the threshold, in no rate"] if aside else []
-    excluded = run.record.manifest.excluded_by_where
-    return (*found, *([f"{excluded:,} rows left out by --where"] if excluded else []))

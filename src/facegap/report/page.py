@@ -131,8 +131,9 @@ def page(
     folder : of the run, whose files are hashed; None for a run that lies in no folder
     """
     from facegap.report.figures.render import with_narrow
-    from facegap.report.first_screen import about, lines_of
+    from facegap.report.first_screen import lines_of
     from facegap.report.questions import Material, reproduced, sections_of, told_figures
+    from facegap.report.tested import about
 
     lines = lines_of(run)
     everything = {picture.figure.name: with_narrow(picture) for found in pictures.values() for picture in found}

@@ -56,9 +56,11 @@ def det_figures(run: Run) -> list[Figure]:
 
 def has_curve(curves: pd.DataFrame, grouping: Grouping) -> bool:
     """Whether any group has both errors at LEAST_POINTS thresholds or more: else its axes would stand around nothing."""
+    if not len(curves):
+        return False
     own = curves[[entry == grouping for entry in curves["grouping"]]]
     both = own[(own[FMR.name] > 0) & (own[FNMR.name] > 0)]
-    distinct = both.drop_duplicates(["group", FMR.name, FNMR.name]) if len(both) else both
+    distinct = both.drop_duplicates(["group", FMR.name, FNMR.name])
     return bool(len(distinct)) and int(distinct["group"].value_counts().max()) >= LEAST_POINTS
 
 

@@ -36,9 +36,8 @@ CELL_PX, LEAST_CELL_PX = 30, 14
 # One scale for every run: white at 0, blue up to the stated value, orange above it to MOST_TIMES that value and beyond.
 BELOW, ABOVE = ("#f7fafd", "#8fb8de"), ("#f3cfae", "#8c3500")
 MOST_TIMES = 10.0
-WHITE_FROM = (
-    0.68  # of the way above: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1
-)
+# Of the way above: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1.
+WHITE_FROM = 0.70
 TICKS = (0.0, 1.0, 1.0 + math.log10(3.0), 2.0)  # 0, the stated value, 3 and 10 times it, as `shade_of` places them
 # Strokes of a cell without enough data, in a square of 2 by 2.
 HATCH = "M-1,-0.4L-0.4,-1M-1,0.2L0.2,-1M-1,0.8L0.8,-1M-0.6,1L1,-0.6M0,1L1,0M0.6,1L1,0.6"

@@ -25,6 +25,7 @@ WIDTH = re.compile(r'<svg[^>]* width="([\d.]+)"')
 PHONE_PX = 358  # a screen of 390 less its margins
 LABELS_OF_PHONE_PX, MOST_TURNS = 150, 3
 CELL_OF_NUMBER_PX = 30  # a cell that is narrower holds no number
+MOST_NARROW = 100_000  # letters: a longer picture would make the page too large; there the wide one stands in
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
 
@@ -97,7 +98,8 @@ def with_narrow(picture: Drawn) -> Drawn:
         if excess <= 0 or plot["width"] <= meta["least"]:
             break
         plot["width"] = max(meta["least"], plot["width"] - excess)
-    return Drawn(picture.figure, picture.svg, numbered_anew(svg))
+    narrow = numbered_anew(svg)
+    return Drawn(picture.figure, picture.svg, narrow if len(silent(narrow)) <= MOST_NARROW else "")
 
 
 def numbered_anew(svg: str) -> str:

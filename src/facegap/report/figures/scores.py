@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -56,7 +57,7 @@ def first_threshold(run: Run) -> float:
 def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) -> Figure:
     """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score."""
     groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
-    values = [bar(row) for row in records(rows) if row["group"] in groups]
+    values = [bar(row) for row in without_empty_runs(records(rows)) if row["group"] in groups]
     outside = label_px([value["group"] for value in values]) + 30
     kinds = [kind for kind in KINDS if any(value["kind"] == kind for value in values)]
     base = alt.Chart().encode(
@@ -97,6 +98,28 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) 
         caption=by_words(grouping),
         grouping=grouping,
     )
+
+
+def without_empty_runs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The bins without those inside a run of empty ones, which a line of steps passes over all the same.
+
+    rows : bins of one kind and group one after another
+    """
+    inner = [
+        all(row["pairs"] == 0 for row in (before, row, after))
+        and series_key(before) == series_key(row) == series_key(after)
+        for before, row, after in zip(rows, rows[1:], rows[2:], strict=False)
+    ]
+    return (
+        [row for row, is_inner in zip(rows, [False, *inner, False], strict=True) if not is_inner]
+        if len(rows) > 2
+        else [*rows]
+    )
+
+
+def series_key(row: dict[str, Any]) -> tuple[Any, str]:
+    """The series that a bin belongs to."""
+    return row["group"], row["kind"]
 
 
 def bar(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Who was tested on what and when, as the first lines of a page say it; what took no part is counted here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from facegap.derive.groupings import Grouping, cells_of
+from facegap.derive.run import EVALUATION
+from facegap.report.rows.frames import groupings_of
+from facegap.report.tables import Column, TextTable, table_of
+from facegap.report.text import clean
+from facegap.report.wording import all_adults, group_words
+from facegap.store.record import Task
+from facegap.store.run import Run
+from facegap.tables import NEVER_SHOWN
+from facegap.types import UNKNOWN, Group
+
+TASKS: Mapping[Task, str] = {"detect": "detector", "classify": "classifier", "embed": "embedder"}
+MOST_IN_LINE = 3  # groups that a line names one by one
+
+
+@dataclass(frozen=True)
+class About:
+    """Who was tested on what and when.
+
+    title   : the models that the run is about
+    facts   : data set, day, images and people, further models
+    groups  : people and images of each group, in one line
+    table   : the same of every group, where the line cannot name them
+    missing : what took no part, and how much of it; empty where everything did
+    """
+
+    title: str
+    facts: tuple[str, ...]
+    groups: str
+    table: TextTable | None
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Size:
+    """One group: its people and images."""
+
+    group: Group
+    people: int
+    images: int
+
+
+def about(run: Run) -> About:
+    """Who was tested on what and when."""
+    sizes = [found for grouping in groupings_of(run) for found in sizes_of(run, grouping)]
+    known = [one for one in sizes if UNKNOWN not in dict(one.group.attributes).values()]
+    tables = len(known) > MOST_IN_LINE
+    return About(title(run), facts(run), groups_line(run, known), size_table(known) if tables else None, missing(run))
+
+
+def title(run: Run) -> str:
+    """The models that the run is about with what they do: classifier and embedder, else the detector."""
+    models = run.record.models
+    names = list(dict.fromkeys(models.values()))
+    if len(models) > 1 and len(names) == 1:
+        return f"Black box {clean(names[0])}"
+    chosen: list[Task] = [task for task in ("classify", "embed") if task in models] or list(models)
+    told = ", ".join(f"{TASKS[task]} {clean(models[task])}" for task in chosen)
+    return told[:1].upper() + told[1:]
+
+
+def facts(run: Run) -> tuple[str, ...]:
+    """Data set, day, images and people, and the detector where it is not what the run is about."""
+    record = run.record
+    data = clean(record.data_name) if record.data_name else f"data set {record.manifest.sha256[:8]} (no name given)"
+    people = f" of {run.manifest['subject'].nunique():,} people" if record.manifest.has_subjects else ""
+    assumed = "" if record.manifest.has_subjects else ", each taken as a person"
+    detector = record.models.get("detect", "")
+    others = {name for task, name in record.models.items() if task != "detect"}
+    found = (f"detector {clean(detector)}",) if detector and others and detector not in others else ()
+    when = (day(record.date),) if record.date else ()
+    return (data, *when, f"{record.manifest.rows:,} images{people}{assumed}", *found)
+
+
+def day(iso: str) -> str:
+    """A day in words: 29 November 2026; text that is no day as it is."""
+    try:
+        found = date.fromisoformat(iso)
+    except ValueError:
+        return clean(iso)
+    return f"{found.day} {found:%B %Y}"
+
+
+def sizes_of(run: Run, grouping: Grouping) -> list[Size]:
+    """People and images of each group of a grouping."""
+    cells = cells_of(run.manifest, grouping)
+    subjects = run.manifest["subject"].to_numpy()
+    inside = [cells.codes == k for k in range(len(cells.groups))]
+    return [
+        Size(group, len(set(subjects[rows])), int(rows.sum())) for group, rows in zip(cells.groups, inside, strict=True)
+    ]
+
+
+def groups_line(run: Run, sizes: Sequence[Size]) -> str:
+    """People and images per group: one by one where they are few, else from the smallest to the largest."""
+    parts, adults = [], all_adults(run.manifest)
+    for grouping in groupings_of(run):
+        own = [one for one in sizes if tuple(name for name, _ in one.group.attributes) == grouping]
+        if not own:
+            continue
+        if len(own) <= MOST_IN_LINE:
+            parts += [f"{group_words(one.group, adults=adults)} {size_words(one, run)}" for one in own]
+            continue
+        people, images = ([getattr(one, name) for one in own] for name in ("people", "images"))
+        span = f"{min(images):,} to {max(images):,} images"
+        span += f" of {min(people):,} to {max(people):,} people" if run.record.manifest.has_subjects else ""
+        parts.append(f"{len(own)} groups by {clean(' x '.join(grouping))} with {span} each")
+    return "; ".join(parts)
+
+
+def size_words(one: Size, run: Run) -> str:
+    """Images and people of one group; images alone where nobody is named."""
+    of = f" of {one.people:,} people" if run.record.manifest.has_subjects else ""
+    return f"{one.images:,} images{of}"
+
+
+def size_table(sizes: Sequence[Size]) -> TextTable:
+    """People and images of every group."""
+    columns = (
+        Column[Size]("group", lambda one: clean(one.group)),
+        Column[Size]("people", lambda one: f"{one.people:,}"),
+        Column[Size]("images", lambda one: f"{one.images:,}"),
+    )
+    return table_of("people and images per group", columns, sizes)
+
+
+def missing(run: Run) -> tuple[str, ...]:
+    """Files that no model was shown, people set aside for the threshold, rows left out on request."""
+    lost = int(run.faces["outcome"].isin(NEVER_SHOWN).sum())
+    found = [f"{lost:,} of {len(run.faces):,} image files missing or unreadable, in no rate"] if lost else []
+    if run.matched is not None:
+        aside = run.manifest.loc[run.matched.roles != EVALUATION, "subject"].nunique()
+        found += [f"{aside:,} people set aside to find the threshold, in no rate"] if aside else []
+    excluded = run.record.manifest.excluded_by_where
+    return (*found, *([f"{excluded:,} rows left out by --where"] if excluded else []))
