@@ -26,6 +26,10 @@ GAP: dict[str, Any] = {
     "errors_b": 4,
     "trials_b": 80,
     "subjects_b": 20,
+    "rate_a": 0.01,
+    "rate_b": 0.05,
+    "dominated_by_a": 0,
+    "dominated_by_b": 0,
     "difference": -0.04,
     "difference_low": -0.05,
     "difference_high": 0.0,
@@ -65,8 +69,8 @@ LABELS = {
 
 def test_the_worse_group_comes_first_with_everything_turned_round() -> None:
     row = gap_row(GAP)
-    assert row.worse == Side("Bonn", 4, 80, 20)
-    assert row.better == Side("Ayr", 1, 100, 30)
+    assert row.worse == Side("Bonn", 4, 80, 20, 0.05)
+    assert row.better == Side("Ayr", 1, 100, 30, 0.01)
     assert (row.worse.value, row.better.value) == (0.05, 0.01)
     assert row.difference == Estimate(0.04, 0.0, 0.05)
     assert math.copysign(1.0, row.difference.low) == 1.0  # -0.0 would be printed with its sign
