@@ -29,10 +29,11 @@ def models_table(extra: Sequence[Path]) -> TextTable:
             row.name,
             row.task,
             "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB",
-            row.licence,
             YES_NO[row.commercial_use],
             YES_NO[row.verified],
-            str(row.path) if row.path else ("facegap fetch" if row.can_be_fetched else "by hand"),
+            "here" if row.path else ("fetch" if row.can_be_fetched else "by hand"),
+            row.licence,
+            str(row.path or ""),
         )
         for row in list_models(models_folders(list(extra)))
     )
@@ -40,16 +41,21 @@ def models_table(extra: Sequence[Path]) -> TextTable:
         "card",
         "task",
         "size",
-        "licence",
         "commercial use",
         "verified",
-        "file on this machine, or how to get it",
+        "file",
+        "licence",
+        "path",
     )
     return TextTable(
         "model cards",
         columns,
         rows,
-        notes=("Unverified: described from its publisher's words, not yet run by the project.",),
+        notes=(
+            "File: here = on this machine; fetch = get it with facegap fetch CARD; by hand = from the address in its card.",
+            "Not verified: described from its publisher's words, not yet run by the project.",
+        ),
+        essential=columns[:6],
     )
 
 
@@ -62,7 +68,10 @@ def datasets_table() -> TextTable:
         for card in load_datasets()
     )
     columns = ("data set", "size", "tone labels", "licence", "status", "adapter")
-    return TextTable("data sets", columns, rows, notes=("In full: facegap datasets NAME, or datasets.md.",))
+    notes = ("In full: facegap datasets NAME, or datasets.md.",)
+    return TextTable(
+        "data sets", columns, rows, notes=notes, essential=("data set", "tone labels", "status", "adapter")
+    )
 
 
 def datasets_text(name: str | None) -> str:

@@ -16,13 +16,18 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table to be printed; `dimmed` are rows of groups that are too small to rank."""
+    """A table to be printed.
+
+    dimmed    : rows of groups that are too small to rank
+    essential : headings of the columns that a narrow terminal keeps; without any it gets all of them, below each other
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     dimmed: frozenset[int] = frozenset()
     notes: tuple[str, ...] = ()
+    essential: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
