@@ -33,6 +33,7 @@ from facegap.errors import SettingError
 ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet with a column image", show_default=False)]
 ModelName = Annotated[str, typer.Option(help="What the tables call the system")]
 IncludeIds = Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print every table, not one screen")]
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
     typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),

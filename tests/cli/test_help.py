@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from facegap.cli import COMMANDS, app
 from facegap.cli.app import RESUMABLE, main
+from facegap.runtime import version_of
 
 
 def commands() -> dict[str, object]:
@@ -45,3 +46,10 @@ def test_only_who_can_go_on_is_told_so_after_an_interruption(
     assert said.startswith("facegap: stopped")
     assert ("go on with --resume" in said) == (command in RESUMABLE)
     assert ("its folder is unfinished" in said) == (command == "demo")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        app(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"facegap {version_of('facegap')}\n"

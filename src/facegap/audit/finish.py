@@ -90,10 +90,12 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     import pandas as pd
 
     from facegap.audit.nameless import salt_of, without_names
+    from facegap.audit.phases import RATES
     from facegap.derive.run import derived
     from facegap.derive.weights import dominated_rates, held_by_one, rates_by_weight
     from facegap.store import run as store
 
+    resolved.settings.output.phase(RATES)
     nothing = pd.DataFrame()
     unmet = [point.unmet for point in evidence.record.operating if point.unmet]
     record = replace(evidence.record, warnings=(*evidence.record.warnings, *unmet))

@@ -92,6 +92,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
     from facegap.audit.finish import finish
+    from facegap.audit.phases import IMAGES, THRESHOLD_SET
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
     from facegap.store import run as store
     from facegap.store.finished import taken_up_whole
@@ -113,10 +114,12 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
         store.write_record(folder, BegunRecord(request, None if card is None else settings.service.max_calls))
     started = time.perf_counter_ns()
     if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
+        settings.output.phase(THRESHOLD_SET)
         process(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded, settings)
     if card is not None:
         service = open_service(card, folder, settings, len(resolved.manifest.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
+    settings.output.phase(IMAGES)
     process(folder, resolved.manifest, loaded, settings)
     return finish(resolved, seen(folder, resolved, loaded, request, started), place)
 
@@ -185,6 +188,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     from facegap.audit.finish import Evidence
     from facegap.audit.identify import identify
     from facegap.audit.nameless import hashed_names, salt_of
+    from facegap.audit.phases import PAIRS, SEARCHES
     from facegap.audit.record import record_of
     from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
@@ -204,10 +208,12 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
             if not resolved.settings.output.keep_ids:
                 people, other_faces = (hashed_names(table, salt_of(folder)) for table in (people, other_faces))
             store.write_threshold_set(folder, people, other_faces)
+        resolved.settings.output.phase(PAIRS)
         matching = match(templates, threshold_set, resolved, workers=workers)
         record = replace(record, comparison=matching.record, execution=with_filter(record.execution, matching.record))
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
         if resolved.search_roles is not None:
+            resolved.settings.output.phase(SEARCHES)
             found = identify(templates, threshold_set, resolved, workers=workers)
             record = replace(record, identification=found.record)
             evidence = replace(evidence, searched=found.searched)

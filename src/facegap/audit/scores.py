@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
+from facegap.audit.phases import PAIRS
 from facegap.audit.plan_file import with_plan
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
@@ -60,6 +61,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     with run_folder(settings.output) as place:
         if (kept := begun(place, request)) is not None:
             return kept
+        settings.output.phase(PAIRS)
         matching = match(templates, None, resolved, workers=settings.models.workers or usable_cores())
         record = black_box_record(resolved, {"detect": model, "embed": model}, request)
         return finish(resolved, compared(record, resolved, usable, matching, vectors), place)
@@ -113,6 +115,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     with run_folder(settings.output) as place:
         if (kept := begun(place, request)) is not None:
             return kept
+        settings.output.phase(PAIRS)
         matching = listed_matching(pairs, resolved, None, everybody)
         file = ScoresFile(
             listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost, decisions=decided is not None

@@ -660,11 +660,16 @@ def unseen(done: int, total: int) -> None:
     """Show no progress."""
 
 
+def unannounced(phase: str) -> None:
+    """Announce no phase."""
+
+
 @dataclass(frozen=True)
 class Output:
     """Where a run is written, what is kept, and who is told of it.
 
     progress : called with the images done and the images in all
+    phase    : called with the name of each phase as it begins; facegap.audit.run.phases_of has them all
     notice   : called with what must be seen before the first image: alarms of `facegap doctor`, and where images are sent
     """
 
@@ -679,6 +684,7 @@ class Output:
         flag="--no-ids",
     )
     progress: Callable[[int, int], None] = setting(unseen, help="", recorded=False, option=False)
+    phase: Callable[[str], None] = setting(unannounced, help="", recorded=False, option=False)
     notice: Callable[[str], None] = setting(on_stderr, help="", recorded=False, option=False)
 
     def __post_init__(self) -> None:

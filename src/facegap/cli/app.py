@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from facegap.cli.interrupt import end_soon
+from facegap.cli.signs import write_any_text
 from facegap.errors import FacegapError
 
 RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "selfcheck")
@@ -75,6 +76,24 @@ For evaluation, never for identifying anyone. Faces are biometric data: the lawf
 )
 
 
+def print_version(wanted: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if wanted:
+        from facegap.runtime import version_of
+
+        typer.echo(f"facegap {version_of('facegap') or 'not installed'}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of facegap itself; the help of the application is that of `app`."""
+
+
 def register(heading: str, name: str, command: Callable[..., Any] | typer.Typer) -> None:
     """Add a command, or a group of commands, under a heading of the help."""
     REGISTERED.append(name)
@@ -102,6 +121,7 @@ def main() -> Any:
     """Entry point: errors of facegap become one line on stderr and exit code 2."""
     if {*RUNNING_MODELS} & {*sys.argv[1:2]}:
         end_soon(f"facegap: {stopped()}")
+    write_any_text(sys.stdout, sys.stderr)
     try:
         return app()
     except FacegapError as error:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from facegap.audit.settings import AuditSettings
-from facegap.options import IncludeIds, ManifestPath, View, with_settings
+from facegap.options import IncludeIds, ManifestPath, Verbose, View, with_settings
 
 
 @with_settings
@@ -19,6 +19,7 @@ def audit(
         bool, typer.Option("--include-images", help="Show small copies of images that failed in report.html")
     ] = False,
     view: View = None,
+    verbose: Verbose = False,
 ) -> None:
     """Run models on portraits and measure their errors by group.
 
@@ -27,17 +28,20 @@ def audit(
 
     facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
     """
+    from facegap.audit.phases import REPORT, phases_of
     from facegap.audit.run import audit as run_audit
     from facegap.audit.settings import changed
     from facegap.report.page import Images, add_report
-    from facegap.report.terminal import print_run, progress_bar
+    from facegap.report.terminal import Phases, print_run, progress_bar
 
     out = settings.output.folder
     assert out is not None  # --out has a default
     if not settings.output.keep_ids and (include_ids or include_images):
         raise typer.BadParameter("a run without names has none to show: leave out --include-ids and --include-images")
+    phase = Phases(phases_of(settings))
     with progress_bar() as progress:
-        run = run_audit(manifest, changed(settings, progress=progress))
+        run = run_audit(manifest, changed(settings, progress=progress, phase=phase))
+    phase(REPORT)
     images = Images(manifest.parent, settings.faces.allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
-    print_run(run, out, view=view, include_ids=include_ids)
+    print_run(run, out, view=view, include_ids=include_ids, verbose=verbose)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from facegap.audit.settings import AuditSettings
-from facegap.options import IncludeIds, ManifestPath, ModelName, Only, View, with_settings
+from facegap.options import IncludeIds, ManifestPath, ModelName, Only, Verbose, View, with_settings
 
 if TYPE_CHECKING:
     from facegap.store.run import Run
@@ -47,6 +47,7 @@ def audit_predictions(
     ] = None,
     include_ids: IncludeIds = False,
     view: View = None,
+    verbose: Verbose = False,
 ) -> None:
     """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
 
@@ -54,10 +55,12 @@ def audit_predictions(
 
     facegap audit-predictions answers.csv people.csv --by 'gender,gender*race' --out run
     """
+    from facegap.audit.phases import OF_PREDICTIONS
     from facegap.audit.predictions import audit_predictions as run_audit
 
-    run = run_audit(predictions, manifest, settings, model=model, classes=classes)
-    show(run, settings, include_ids=include_ids, view=view)
+    told = announced(settings, OF_PREDICTIONS)
+    run = run_audit(predictions, manifest, told, model=model, classes=classes)
+    show(run, told, include_ids=include_ids, view=view, verbose=verbose)
 
 
 @with_settings
@@ -79,6 +82,7 @@ def audit_embeddings(
         ),
     ],
     model: ModelName = "embeddings",
+    verbose: Verbose = False,
 ) -> None:
     """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
 
@@ -86,9 +90,11 @@ def audit_embeddings(
 
     facegap audit-embeddings templates.npy people.csv --by gender --fmr 0.001 --out run
     """
+    from facegap.audit.phases import OF_COMPARISONS
     from facegap.audit.scores import audit_embeddings as run_audit
 
-    show(run_audit(embeddings, manifest, settings, model=model), settings)
+    told = announced(settings, OF_COMPARISONS)
+    show(run_audit(embeddings, manifest, told, model=model), told, verbose=verbose)
 
 
 @with_settings
@@ -121,6 +127,7 @@ def audit_scores(
         Path | None, typer.Option(help="CSV or parquet that gives images or subjects their groups")
     ] = None,
     model: ModelName = "scores",
+    verbose: Verbose = False,
 ) -> None:
     """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
 
@@ -128,17 +135,31 @@ def audit_scores(
 
     facegap audit-scores scores.csv --manifest people.csv --by gender --fmr 0.001 --out run
     """
+    from facegap.audit.phases import OF_COMPARISONS
     from facegap.audit.scores import audit_scores as run_audit
 
-    show(run_audit(scores, manifest, settings, model=model), settings)
+    told = announced(settings, OF_COMPARISONS)
+    show(run_audit(scores, manifest, told, model=model), told, verbose=verbose)
 
 
-def show(run: Run, settings: AuditSettings, *, include_ids: bool = False, view: Any = None) -> None:
+def announced(settings: AuditSettings, phases: tuple[str, ...]) -> AuditSettings:
+    """The settings with an announcement of each phase by its number."""
+    from facegap.audit.settings import changed
+    from facegap.report.terminal import Phases
+
+    return changed(settings, phase=Phases(phases))
+
+
+def show(
+    run: Run, settings: AuditSettings, *, include_ids: bool = False, view: Any = None, verbose: bool = False
+) -> None:
     """Add the report to a run folder and print the result."""
+    from facegap.audit.phases import REPORT
     from facegap.report.page import add_report
     from facegap.report.terminal import print_run
 
     out = settings.output.folder
     assert out is not None  # --out has a default
+    settings.output.phase(REPORT)
     add_report(out, run, include_ids=include_ids)
-    print_run(run, out, view=view, include_ids=include_ids)
+    print_run(run, out, view=view, include_ids=include_ids, verbose=verbose)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from facegap.audit.settings import AuditSettings
-from facegap.options import IncludeIds, Only, with_settings
+from facegap.options import IncludeIds, Only, Verbose, with_settings
 
 
 @with_settings
@@ -22,6 +22,7 @@ def report(
     images: Annotated[
         Path | None, typer.Option(help="--include-images: the folder of the run's manifest", show_default=False)
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Make report.html and figures/ of a finished run again, from its tables alone: no image is opened.
 
@@ -31,9 +32,14 @@ def report(
     """
     from facegap.report.page import Images, report_again
     from facegap.report.text import clean
+    from facegap.store.finished import read_finished
 
     if include_images != (images is not None):
         raise typer.BadParameter("--include-images and --images FOLDER go together", param_hint="--include-images")
     wanted = None if images is None else Images(images, settings.faces.allow_outside)
     page = report_again(run, include_ids=include_ids, images=wanted)
+    if verbose:
+        from facegap.report.terminal import print_everything
+
+        print_everything(read_finished(run), view=None, include_ids=include_ids)
     typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")

@@ -21,9 +21,8 @@ def gate(
     facegap gate run --policy policy.toml
     """
     from facegap.gate import rules as command
+    from facegap.report.terminal import print_sentences
 
     _, outcomes = command.gate(run, policy)
-    for outcome in outcomes:
-        typer.echo(outcome.line)
-    typer.echo(command.summary(outcomes))
+    print_sentences([*(outcome.line for outcome in outcomes), command.summary(outcomes)])
     raise typer.Exit(command.exit_code(outcomes))

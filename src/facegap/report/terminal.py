@@ -11,12 +11,11 @@ from typing import Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.table import Table
 from rich.text import Text
 
 from facegap.errors import FetchError
 from facegap.inputs.cards.schema import ModelCard
-from facegap.report import summary as overview
+from facegap.report.fitting import fitted
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.run import SUMS, Run, sha256
@@ -75,6 +74,17 @@ class Pace:
             return ""
         seconds = round((total - self.done) / self.speed)
         return f"{seconds} s left" if seconds < 120 else f"{seconds / 60:.0f} min left"
+
+
+class Phases:
+    """Announces each phase with its number: "2 of 5: comparing pairs". names : of all phases, in their order."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+
+    def __call__(self, name: str) -> None:
+        """The phase of that name begins."""
+        announce(f"{self.names.index(name) + 1} of {len(self.names)}: {name}")
 
 
 def announce(text: str) -> None:
@@ -151,49 +161,80 @@ def confirm_licence(card: ModelCard, *, accepted: bool) -> bool:
 
 
 def print_tables(found: Sequence[TextTable]) -> None:
-    """Print tables; rows of groups that are too small are dim."""
+    """Print tables with a blank line between them, each as the width allows; rows of groups that are too small are dim."""
     out = console()
-    for table in found:
-        grid = Table(title=Text(clean(table.title), "bold"), title_justify="left")
-        for k, column in enumerate(table.columns):
-            grid.add_column(Text(clean(column)), justify="left" if k == 0 else "right", overflow="fold")
-        for k, row in enumerate(table.rows):
-            grid.add_row(*(Text(clean(value)) for value in row), style="dim" if k in table.dimmed else None)
-        out.print(grid)
-        for note in table.notes:
-            out.print(Text(clean(note)))
+    for k, table in enumerate(found):
+        if k:
+            out.print()
+        out.print(fitted(table, out.width))
 
 
 def print_sentences(sentences: Sequence[str]) -> None:
-    """Print sentences, each on a line of its own, folded at blanks."""
+    """Print sentences, each on a line of its own: folded at blanks on a terminal, whole where a program reads them."""
     for sentence in sentences:
-        console().print(Text(clean(sentence)))
+        say(sentence)
+
+
+def say(sentence: str, style: str = "") -> None:
+    """Print one sentence."""
+    console().print(Text(clean(sentence), style), soft_wrap=not sys.stdout.isatty())
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
     """Print what a person should look at."""
     for warning in warnings:
-        console().print(Text(f"warning: {clean(warning)}", "yellow"))
+        say(f"warning: {warning}", "yellow")
 
 
 def print_alarms(alarms: Sequence[str]) -> None:
     """Print what puts every number in doubt, so that nobody scrolls past it."""
     for alarm in alarms:
-        console().print(Text(f"!!! {clean(alarm)} !!!", "bold white on red"))
+        say(f"!!! {alarm} !!!", "bold white on red")
 
 
-def print_run(run: Run, folder: Path, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
-    """The result of an audit: what became of the images, the rates, the gaps, and where the files are."""
-    alarms = run.record.alarms
-    print_alarms(alarms)
-    print_tables(overview.all_tables(run, view=view, include_ids=include_ids, width=console().width))
-    print_warnings([warning for warning in run.record.warnings if warning not in alarms])
-    out = console()
-    for sentence in overview.findings(run):
-        out.print(Text(clean(sentence)))
-    out.print(
-        Text(
-            f"Written to {clean(folder)}: open {clean(folder / 'report.html')}; check it with facegap recheck {clean(folder)}"
-        )
-    )
-    out.print(Text(f"SHA-256 of SHA256SUMS, for your records: {sha256(folder / SUMS)}"))
+def print_run(
+    run: Run,
+    folder: Path,
+    *,
+    view: Literal["plain", "gender-shades"] | None,
+    include_ids: bool,
+    verbose: bool = False,
+) -> None:
+    """The result of an audit on one screen: alarms, finding, gaps, rates, warnings and what to do next.
+
+    view, verbose : with either, every table of the run stands before the finding
+    """
+    from facegap.report import screen
+
+    whole = verbose or view is not None
+    if whole:
+        print_everything(run, view=view, include_ids=include_ids)
+    print_alarms(run.record.alarms)
+    print_sentences(screen.finding(run))
+    if not whole:
+        for table in screen.screen_tables(run):
+            print_sentences([""])
+            print_tables([table])
+    warnings = [warning for warning in run.record.warnings if warning not in run.record.alarms]
+    if warnings:
+        print_sentences([""])
+        (print_warnings if whole else print_short_warnings)(warnings)
+    print_sentences(["", *screen.next_steps(folder)])
+    if (folder / SUMS).is_file():
+        print_sentences([f"SHA-256 of SHA256SUMS, for your records: {sha256(folder / SUMS)}"])
+
+
+def print_everything(run: Run, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
+    """Every table of a run, and the highest and lowest rate of every grouping."""
+    from facegap.report import summary
+
+    print_tables(summary.all_tables(run, view=view, include_ids=include_ids, width=console().width))
+    print_sentences(["", *summary.findings(run), ""])
+
+
+def print_short_warnings(warnings: Sequence[str]) -> None:
+    """The first warnings, and how many more there are."""
+    from facegap.report.screen import warnings_in_short
+
+    for line in warnings_in_short([clean(warning) for warning in warnings]):
+        say(line, "yellow")

@@ -41,8 +41,7 @@ def scenario(
 
     facegap scenario watchlist run --by gender --people-of female=0.5 --people-of male=0.5 --listed-share 0.0001
     """
-    from facegap.report.terminal import print_tables
-    from facegap.report.text import clean
+    from facegap.report.terminal import print_sentences, print_tables
     from facegap.scenarios.tables import parse_shares, scenario_tables
 
     options = {
@@ -57,6 +56,4 @@ def scenario(
     }
     tables, assumptions = scenario_tables(name, run, by=by, threshold=threshold, options=options)
     print_tables(tables)
-    typer.echo("Assumptions:")
-    for sentence in assumptions:
-        typer.echo(f"- {clean(sentence)}")
+    print_sentences(["Assumptions:", *(f"- {sentence}" for sentence in assumptions)])

@@ -1,0 +1,39 @@
+"""The phases of an audit by name, in the order in which they begin; whoever shows them can so say which of how many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facegap.audit.settings import AuditSettings
+
+THRESHOLD_SET = "running the models on the threshold set"
+IMAGES = "running the models"
+PAIRS = "comparing pairs"
+SEARCHES = "searching the gallery"
+RATES = "rates, intervals and gaps"
+REPORT = "charts and report"  # announced by the command that writes them
+
+
+def phases_of(settings: AuditSettings) -> tuple[str, ...]:
+    """The phases of an audit of images, with its report.
+
+    Examples
+    --------
+    >>> from facegap.audit.settings import AuditSettings
+    >>> phases_of(AuditSettings(classify="faceapi_age_gender"))
+    ('running the models', 'rates, intervals and gaps', 'charts and report')
+    """
+    compares = settings.embed is not None
+    return (
+        *((THRESHOLD_SET,) if settings.verify.threshold_on is not None else ()),
+        IMAGES,
+        *((PAIRS,) if compares else ()),
+        *((SEARCHES,) if compares and settings.identify is not None else ()),
+        RATES,
+        REPORT,
+    )
+
+
+OF_PREDICTIONS = (RATES, REPORT)  # of an audit of answers
+OF_COMPARISONS = (PAIRS, RATES, REPORT)  # of one of templates or scores

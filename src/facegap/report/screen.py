@@ -1,0 +1,154 @@
+"""An audit on one screen of a terminal: the finding, the gaps and rates that it is about, warnings, and what to do next.
+
+Everything else a run has is in its report, and in `facegap.report.summary.all_tables`, which `--verbose` prints.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from facegap.derive.metrics import metric_of
+from facegap.report.finding import Contrast, contrast
+from facegap.report.first_screen import lines_of
+from facegap.report.groups import decided_text, difference_text, measured, ratio_text, verdict_text, who
+from facegap.report.rows.gaps import VerdictRow, verdict_rows
+from facegap.report.rows.rates import RateRow, rate_rows
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import clean, errors_of_trials, interval, percent, score
+from facegap.store.run import Run
+
+MOST_GAPS = 4  # families in the table of gaps
+MOST_GROUPS = 7  # rows of the table of rates: the highest and, below them, the lowest
+LOWEST = 3  # of these rows
+WARNING_LETTERS = 320  # of all warnings together, at least one; about four lines of 80
+
+
+def finding(run: Run) -> list[str]:
+    """The finding as on the first screen of the report: for each metric a sentence, its verdict, and what it rests on."""
+    found: list[str] = []
+    for line in lines_of(run):
+        model = f"{line.model}: " if line.model else ""
+        found += [
+            f"{model}{line.text}",
+            *([f"Verdict: {line.verdict}"] if line.verdict else []),
+            "; ".join(line.details),
+        ]
+    lost = int((run.faces["outcome"] != "ok").sum())
+    images = len(run.faces)
+    without = f"{lost:,} of {images:,} images ({percent(lost / images, 1)}) gave no usable face." if lost else ""
+    return [sentence for sentence in (*found, without) if sentence]
+
+
+def screen_tables(run: Run) -> list[TextTable]:
+    """The widest gaps of the first families, and the rates of the groups that the finding is about."""
+    found = contrast(run)
+    tables = [gaps_in_short(run, found)] if len(run.gaps) else []
+    return [*tables, *([] if found is None else [rates_in_short(run, found)])]
+
+
+def gaps_in_short(run: Run, found: Contrast | None) -> TextTable:
+    """The widest gaps of the primary family, that of the finding first."""
+    every = verdict_rows(run)
+    rows = [row for row in every if row.widest.primary] or every
+    if found is not None:
+        rows.sort(key=lambda row: (row.widest.metric != found.metric, row.widest.grouping != found.grouping))
+    rows = rows[:MOST_GAPS]
+    more = len(every) - len(rows)
+    explored = " (exploratory, without a verdict)" if len(rows) == sum(row.widest.primary for row in every) else ""
+    notes = [f"{more} further lines of gaps{explored} are in the report and in gaps.csv."] if more > 0 else []
+    metrics = {row.widest.metric for row in rows}
+    if len(metrics) == 1:
+        return table_of(f"widest gaps: {title_of(*metrics)}", OF_ONE_METRIC, rows, notes=notes)
+    return table_of("widest gaps", GAPS, rows, notes=notes)
+
+
+def gap_text(row: VerdictRow) -> str:
+    """The gap on the scale of its margin."""
+    gap = row.widest
+    return f"ratio {ratio_text(gap)}" if gap.is_ratio else difference_text(gap)
+
+
+def interval_text(row: VerdictRow) -> str:
+    """The interval that decided, in the unit that stands beside it, with its level."""
+    return decided_text(row.widest).removeprefix("ratio ").replace(" points,", ",")
+
+
+def by_text(row: VerdictRow) -> str:
+    """The grouping, and the threshold where there is one."""
+    at = "" if math.isnan(row.widest.threshold) else f" at {score(row.widest.threshold)}"
+    return f"{clean(' x '.join(row.widest.family.split('*')))}{at}"
+
+
+GAPS = (
+    Column[VerdictRow]("error, by", lambda row: measured(row.widest)),
+    Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
+    Column[VerdictRow]("gap", gap_text),
+    Column[VerdictRow]("interval", interval_text),
+    Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
+)
+OF_ONE_METRIC = (Column[VerdictRow]("by", by_text), *GAPS[1:])
+
+
+def rates_in_short(run: Run, found: Contrast) -> TextTable:
+    """The groups of the finding by falling rate; of many the highest and the lowest."""
+    rows = [row for row in rate_rows(run) if is_beside(row, found.worst) and row.rate.trials]
+    rows.sort(key=lambda row: -row.rate.value)
+    left_out = len(rows) - MOST_GROUPS
+    if left_out > 0:
+        rows = [*rows[: MOST_GROUPS - LOWEST], *rows[-LOWEST:]]
+    metric, by = title_of(found.metric), clean(" x ".join(found.grouping))
+    at = "" if math.isnan(found.worst.threshold) else f", threshold {score(found.worst.threshold)}"
+    level = f"{100 * run.record.level:g}% interval"
+    notes = [f"{left_out} groups between these are in the report."] if left_out > 0 else []
+    if any(not row.reliable for row in rows):
+        notes.append(f"* fewer than {run.record.min_subjects} effective subjects: shown, never ranked.")
+    return table_of(
+        f"{metric}, by {by}{at}",
+        (
+            Column[RateRow]("group", lambda row: f"{clean(row.group)}{'' if row.reliable else ' *'}"),
+            Column[RateRow]("rate", lambda row: percent(row.rate.value)),
+            Column[RateRow](level, lambda row: interval(row.rate.low, row.rate.high)),
+            Column[RateRow]("errors / trials", lambda row: errors_of_trials(row.rate.errors, row.rate.trials)),
+            Column[RateRow]("people", lambda row: f"{row.rate.subjects:,}"),
+        ),
+        rows,
+        is_dimmed=lambda row: not row.reliable,
+        notes=notes,
+    )
+
+
+def is_beside(row: RateRow, other: RateRow) -> bool:
+    """Whether two rates are of one metric, grouping and threshold."""
+    same = row.threshold == other.threshold or (math.isnan(row.threshold) and math.isnan(other.threshold))
+    return (
+        same
+        and (row.metric, row.grouping) == (other.metric, other.grouping)
+        and (row.threshold_from == other.threshold_from or not metric_of(row.metric).is_search)
+    )
+
+
+def warnings_in_short(warnings: Sequence[str]) -> list[str]:
+    """The first warnings that fit WARNING_LETTERS, and how many more there are; none is dropped without a word."""
+    shown: list[str] = []
+    letters = 0
+    for warning in warnings:
+        letters += len(warning)
+        if shown and letters > WARNING_LETTERS:
+            break
+        shown.append(f"warning: {warning}")
+    left = len(warnings) - len(shown)
+    return [*shown, *([f"{left} more warning{'s' if left > 1 else ''}: see the report"] if left else [])]
+
+
+def next_steps(folder: Path) -> list[str]:
+    """Where the report is, and the commands that go on from here."""
+    run = clean(shlex.quote(str(folder)))
+    return [
+        f"Report: {clean(folder / 'report.html')}",
+        f"All tables here: facegap report {run} --verbose",
+        f"Failures one by one: facegap explore {run}",
+        f"Check the numbers again: facegap recheck {run}",
+    ]
