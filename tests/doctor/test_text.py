@@ -9,14 +9,14 @@ import pytest
 from facegap.doctor.alternatives import Variant
 from facegap.doctor.evidence import Judged, Judgement
 from facegap.doctor.sample import MEASURES
-from facegap.doctor.text import bettered_text, wrong_text
+from facegap.doctor.text import improvable_text, wrong_text
 from facegap.inputs.cards.read import load_cards
 
 EMBEDDER, CLASSIFIER = load_cards()["mobileface_v2"], load_cards()["ssrnet_gender_imdb"]
 
 
 def identity(
-    card: float, other: float, low: float, than: float, fnmr: float, *, opinion: Any = "bettered"
+    card: float, other: float, low: float, than: float, fnmr: float, *, opinion: Any = "improvable"
 ) -> Judgement:
     variant = Variant("scale", "-1..1", EMBEDDER)
     high = 2 * (other - card) - low
@@ -42,7 +42,7 @@ def identity(
 def test_a_better_setting_that_does_not_accuse_is_told_with_the_reason(found: Judgement, says: str) -> None:
     best = found.best
     assert best is not None
-    said = bettered_text(best, found)
+    said = improvable_text(best, found)
     assert says in said
     assert "WRONG" not in said
 
@@ -53,8 +53,8 @@ def test_a_crop_that_does_better_by_several_points_depends_on_the_portraits() ->
         Judged(variant, 0.671, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0, "the card itself"),
         Judged(variant, 0.738, 0.066, 0.041, 0.092, 0.0, 0.0, 0.0, 0, "better than the card"),
     )
-    found = Judgement(MEASURES["gender"], settings, 1189, 1189, "bettered")
-    said = bettered_text(settings[1], found)
+    found = Judgement(MEASURES["gender"], settings, 1189, 1189, "improvable")
+    said = improvable_text(settings[1], found)
     assert said.startswith("Another setting does better here: crop margin 0.4, by accuracy +6.6 [+4.1, +9.2] points.")
     assert "How much of a face to show depends on the portraits too" in said
 

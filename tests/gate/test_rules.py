@@ -25,7 +25,7 @@ HOSTILE = "=1+1<script>alert(1)</script>"
 def audited(
     folder: Path, *, wrong_women: int, women: int = 200, men: int = 200, least: int = 20, town: str = "Ayr"
 ) -> Path:
-    """A run in which so many of the women are told the wrong gender, two of the men and nobody else."""
+    """A run in which so many of the women are misclassified, two of the men and nobody else."""
     folder.mkdir(exist_ok=True)
     gender = ["female"] * women + ["male"] * men
     said = ["male"] * wrong_women + ["female"] * (women - wrong_women) + ["female"] * 2 + ["male"] * (men - 2)

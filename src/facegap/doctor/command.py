@@ -122,17 +122,17 @@ def doctor(
                 progress=progress,
                 announce=announce,
             )
+        print_sentences([*doctor_text.checks_conclusion(checks), ""])
         print_tables([doctor_text.checks_table(checks)])
         print_warnings(checks.warnings)
-        print_sentences(doctor_text.checks_conclusion(checks))
         if out is not None:
             write_json(out, checks.as_record())
         if checks.failed:
             raise typer.Exit(1) from None
         return
+    print_sentences([*doctor_text.conclusion(examined), ""])
     print_tables([doctor_text.table(examined)])
     print_warnings(examined.warnings)
-    print_sentences(doctor_text.conclusion(examined))
     if examined.proposal:
         typer.echo(f"\n{examined.proposal.text}")
     if out is not None:

@@ -331,12 +331,12 @@ def verdict_of(paired: PairedDifference, *, first: bool) -> VariantVerdict:
 
 
 def opinion_of(judgement: Judgement) -> Opinion:
-    """The card is wrong where a setting accuses it, bettered where one does better by less; it holds where none does.
+    """The card is wrong where a setting accuses it, improvable where one does better by less; it holds where none does.
 
     Where no setting is even worse, the people show nothing about settings: not enough data.
     """
     if judgement.accusing:
         return "wrong"
     if judgement.of("better than the card"):
-        return "bettered"
+        return "improvable"
     return "holds" if judgement.of("clearly worse than the card") else "not enough data"

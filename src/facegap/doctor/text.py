@@ -36,6 +36,7 @@ def table(examined: Examination) -> TextTable:
         columns,
         tuple(row(one, judgement, identity=identity) for one in judgement.settings),
         notes=notes(judgement),
+        essential=(*columns[:4], columns[-1]),
     )
 
 
@@ -93,7 +94,7 @@ def conclusion(examined: Examination) -> list[str]:
     word = "The proposed settings" if examined.proposal else f"The settings of card {examined.card.name}"
     said = {
         "wrong": wrong_text(judgement),
-        "bettered": bettered_text(best, judgement),
+        "improvable": improvable_text(best, judgement),
         "holds": f"{word} are within noise of the best of {len(judgement.settings)}. The best of the others, "
         f"{best.variant.name}, reaches {judgement.measure.name} {difference_text(best, judgement)} more.",
         "not enough data": "Not enough data: on these people no setting is clearly better than the card, and none is "
@@ -118,7 +119,7 @@ def wrong_text(judgement: Judgement) -> str:
     )
 
 
-def bettered_text(best: Judged, judgement: Judgement) -> str:
+def improvable_text(best: Judged, judgement: Judgement) -> str:
     """Another setting does better, and why that is no reason to call the card wrong."""
     crop = best.variant.aspect == "crop"  # its margin is wide, so that less than it is not little
     small = best.difference < judgement.margin_of(best)

@@ -164,7 +164,7 @@ def test_a_broken_file_is_a_warning_for_an_audit(
             r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects, 300 images, "
             r"with FNMR 0.01 instead of 0.99 at FMR 0.001",
         ),
-        ("bettered", "checked", r"another setting does better there .*by less than a card is called wrong for"),
+        ("improvable", "checked", r"another setting does better there .*by less than a card is called wrong for"),
         ("holds", "checked", r"checked by doctor on 150 subjects, 300 images .*within noise of the best of 11"),
         ("not enough data", "warnings", r"not enough data"),
     ],
@@ -185,7 +185,7 @@ def test_a_slightly_better_setting_is_no_alarm_and_no_warning(
     card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path))
-    keep(found(card, verdict="bettered", difference=0.2, low=0.1, high=0.3), card, tmp_path)
+    keep(found(card, verdict="improvable", difference=0.2, low=0.1, high=0.3), card, tmp_path)
     remembered = look_up([card])
     assert (remembered.alarms, remembered.warnings) == ((), ())
     assert "another setting does slightly better there (scale 0..255: d' +0.2 [0.1, 0.3])" in remembered.checked[0]

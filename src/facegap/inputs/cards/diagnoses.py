@@ -25,7 +25,7 @@ OLDER = (1,)  # their "wrong" was said of differences of any size: they are no f
 MAX_BYTES = 16 * 1024
 SETTINGS = ("task", "input", "detector", "alignment", "crop", "outputs")  # the tables that decide what comes out
 
-Opinion = Literal["holds", "bettered", "wrong", "not enough data"]
+Opinion = Literal["holds", "improvable", "wrong", "not enough data"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Finding:
     """What the doctor found out about one card's settings on some people.
 
     sha256, settings  : of the weights; of the card's settings, by `settings_hash`
-    verdict           : holds (no other setting is better), bettered (one is, by less than is called wrong), wrong, not
+    verdict           : holds (no other setting is better), improvable (one is, by less than is called wrong), wrong, not
                         enough data
     measure, value    : what the settings were judged by, and what they reached
     aspect, setting   : of the other setting that is proposed, else of the best; difference, low and high are how much
@@ -127,7 +127,7 @@ class Remembered:
 
     alarms   : settings that look wrong; they stand above everything else
     warnings : files that cannot be read, and questions that were not settled
-    checked  : settings that were found to be right, or bettered by less than would be called wrong
+    checked  : settings that were found to be right, or improvable by less than would be called wrong
     """
 
     alarms: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ def look_up(cards: Iterable[ModelCard]) -> Remembered:
     def said(*verdicts: Opinion) -> tuple[str, ...]:
         return tuple(finding_sentence(finding) for finding in found if finding.verdict in verdicts)
 
-    return Remembered(said("wrong"), (*said("not enough data"), *problems), said("holds", "bettered"))
+    return Remembered(said("wrong"), (*said("not enough data"), *problems), said("holds", "improvable"))
 
 
 def finding_sentence(finding: Finding) -> str:
@@ -171,7 +171,7 @@ def finding_sentence(finding: Finding) -> str:
             "this run that rests on this model rests on settings that look wrong. Correct the card and audit again, or let "
             "the doctor judge it on other portraits"
         )
-    if finding.verdict == "bettered":
+    if finding.verdict == "improvable":
         slightly = "slightly " if finding.difference < finding.margin and finding.aspect != "crop" else ""
         return (
             f"card {finding.model}: checked by doctor {seen} ({finding.at}): another setting does {slightly}better there "
@@ -199,7 +199,7 @@ def _checked(record: Any) -> Finding:
         if type(value) is not kind or (isinstance(value, str) and not value.isprintable()):
             raise ValueError(f"{field.name} is {value!r:.40}")
         values[field.name] = value
-    if values["verdict"] not in ("holds", "bettered", "wrong", "not enough data"):
+    if values["verdict"] not in ("holds", "improvable", "wrong", "not enough data"):
         raise ValueError("an unknown verdict")
     return Finding(**values)
 
