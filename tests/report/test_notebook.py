@@ -28,7 +28,9 @@ def test_the_tables_are_those_of_the_run_and_may_be_changed(answered_run: Stored
     stored = answered_run[1]
     run = Run.of(stored)
     for name in ("rates", "gaps", "faces", "predictions"):
-        pd.testing.assert_frame_equal(getattr(run, name), getattr(stored, name))
+        pd.testing.assert_frame_equal(getattr(run, name), getattr(stored, name), check_like=True)
+    assert list(run.gaps.columns[:5]) == ["metric", "threshold", "family", "group_a", "group_b"]
+    assert list(run.rates.columns[:6]) == ["metric", "threshold", "gender", "town", "value", "low"]
     rates = run.rates
     rates["errors"] = 0
     assert run.rates["errors"].sum() == stored.rates["errors"].sum() > 0
@@ -68,6 +70,34 @@ def test_a_part_of_the_report_gives_its_first_chart_and_a_name_that_chart(compar
     assert by_part["$schema"].startswith("https://vega.github.io/schema/vega-lite/")
     assert run.plot().to_dict(validate=False) == by_part
     assert run.plot("matrix").to_dict(validate=False) != by_part
+
+
+def test_one_chart_is_asked_for_and_no_other_part_is_made(
+    compared_run: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import MappingProxyType
+
+    from facegap.report import figures
+
+    made: list[str] = []
+
+    def counting(part: str, chart: Any) -> Any:
+        def drawn(stored: StoredRun) -> list[Any]:
+            made.append(part)
+            found: list[Any] = chart(stored)
+            return found
+
+        return drawn
+
+    parts = {part: counting(part, chart) for part, chart in figures.FIGURES.items()}
+    monkeypatch.setattr(figures, "FIGURES", MappingProxyType(parts))
+    run = Run.of(compared_run[1])
+    run.plot("matrix")
+    assert made == ["matrix"]
+    made.clear()
+    run.plot()
+    run._repr_html_()
+    assert made == ["errors", "errors"]
 
 
 def test_a_chart_that_is_not_there_is_refused_with_the_names_of_those_that_are(compared_run: Stored) -> None:
@@ -185,7 +215,21 @@ def test_the_view_of_a_notebook_formats_the_same_rows_as_the_terminal(compared_r
 def test_hostile_labels_are_text_in_a_notebook(hostile_run: Stored) -> None:
     html = Run.of(hostile_run[1])._repr_html_()
     seen = Seen(html)
-    assert set(seen.tags) <= {"div", "p", "table", "caption", "thead", "tbody", "tr", "th", "td", "img", "bdi", "wbr"}
+    assert set(seen.tags) <= {
+        "div",
+        "p",
+        "span",
+        "table",
+        "caption",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "img",
+        "bdi",
+        "wbr",
+    }
     assert seen.attributes <= {"class", "style", "role", "scope", "src", "alt"}
     assert "<script>alert(1)</script>" in seen.text
     assert all(source.startswith("data:image/svg+xml;base64,") for source in seen.sources)
@@ -203,6 +247,8 @@ def executed(hostile_run: Stored, compared_run: Stored, tmp_path_factory: pytest
         "import altair\naltair.renderers.enable('svg')\nrun.plot('matrix')",
         "print(run)",
         f"Run.of(read_run(Path({str(hostile_run[0])!r})))",
+        "run.rates",
+        f"import facegap as fg\nfg.compare([{str(compared_run[0])!r}] * 2, names=['first', 'again'])",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -217,11 +263,13 @@ def executed(hostile_run: Stored, compared_run: Stored, tmp_path_factory: pytest
 @pytest.mark.filterwarnings("default")  # of the kernel's packages, which are not ours
 def test_a_notebook_can_be_executed_and_shows_run_and_chart(executed: Any, compared_run: Stored) -> None:
     run = Run.of(compared_run[1])
-    shown, chart, printed, _ = (cell.outputs[0] for cell in executed.cells)
+    shown, chart, printed, _, rates, both = (cell.outputs[0] for cell in executed.cells)
     assert shown.data["text/plain"] == repr(run)
     assert "<table" in shown.data["text/html"]
     assert "<svg" in chart.data["image/svg+xml"]
     assert printed.text.strip() == repr(run)
+    assert rates.data["text/html"].index("<th>value</th>") < rates.data["text/html"].index("<th>model</th>")
+    assert "facegap comparison: first, again" in both.data["text/html"] and "<table" in both.data["text/html"]
     assert sys.version_info[:2] == tuple(map(int, executed.metadata.language_info.version.split(".")[:2]))
 
 
@@ -232,7 +280,7 @@ def test_the_view_of_a_notebook_is_drawn_and_runs_nothing(executed: Any, chromiu
     asked, dialogs = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    for k in (0, 3):
+    for k in (0, 3, 5):
         page.set_content(executed.cells[k].outputs[0].data["text/html"])
         box = page.locator("img").bounding_box()
         assert page.evaluate("document.images[0].complete && document.images[0].naturalWidth > 0")

@@ -18,11 +18,13 @@ from facegap.compare.text import (
     findings,
     headline_metrics,
     paired_tables,
+    short_table,
     side_tables,
     speed_tables,
 )
 from facegap.errors import RunError
 from facegap.report.tables import TextTable
+from facegap.report.text import clean
 from facegap.store.finished import read_finished
 from facegap.store.run import Run, explained, fitting_together, write_csv
 
@@ -30,7 +32,7 @@ PAGE = "compare.html"
 CURE = "run both over one manifest with the same --where, or add --allow-different-people to compare what they share"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What comes out. warnings : what a reader must know before the numbers; empty for runs over the same people."""
 
@@ -43,6 +45,23 @@ class Comparison:
     def rows(self) -> ComparisonRows:
         """The same as values, which page and terminal format."""
         return comparison_rows(self.found, self.speed)
+
+    def __repr__(self) -> str:
+        """What was compared, the finding, and the tables."""
+        return "\n".join((self.about, *findings(self.rows), f"Tables in frames: {', '.join(self.frames)}"))
+
+    def _repr_html_(self) -> str:
+        """The finding, the first chart and the tables of the errors it is about; escaped, and nothing in it is loaded."""
+        from facegap.compare.notebook import html_of
+
+        return html_of(self)
+
+    @property
+    def about(self) -> str:
+        """What was compared, in a line."""
+        labels = ", ".join(clean(label) for label in self.runs.labels)
+        people = self.runs.manifest["subject"].nunique()
+        return f"facegap comparison: {labels}; {len(self.runs.manifest):,} images of {people:,} people"
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -111,6 +130,11 @@ def text_tables(found: Comparison) -> list[TextTable]:
     metrics = headline_metrics(rows)
     tables = (side_tables, paired_tables, change_tables, speed_tables)
     return [table for made in tables for table in made(rows, metrics)]
+
+
+def short_tables(found: Comparison) -> list[TextTable]:
+    """What fits one screen: the first headline metric, everybody and the groups of one grouping."""
+    return [short_table(found.rows)]
 
 
 def sentences(found: Comparison) -> list[str]:

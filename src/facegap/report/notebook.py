@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from facegap.report.figures.style import Figure
 
 MOST_LINES = 12  # of the verdict table in a notebook; `gaps` holds all
+COUNTS = ("value", "low", "high", "errors", "trials", "subjects")
+GAP_COLUMNS = (
+    *("metric", "threshold", "family", "group_a", "group_b", "difference", "ratio"),
+    *("primary", "p_adjusted", "decided_low", "decided_high", "verdict"),
+)
 FIRST = "rates"  # the name of the chart of errors by group
 PARTS = {"errors": FIRST}  # parts of the page whose chart has another name here
 
@@ -59,13 +65,14 @@ class Run:
 
     @property
     def rates(self) -> pd.DataFrame:
-        """Every rate with errors, trials, subjects and interval, as in rates.csv."""
-        return self.stored.rates.copy()
+        """Every rate with errors, trials, subjects and interval, as in rates.csv; what is read first stands first."""
+        groups = [name for name in self.stored.rates.columns if name in attributes_of(self.stored)]
+        return in_front(self.stored.rates, ("metric", "threshold", *groups, *COUNTS))
 
     @property
     def gaps(self) -> pd.DataFrame:
-        """Every pair of groups with difference, ratio, p and verdict, as in gaps.csv."""
-        return self.stored.gaps.copy()
+        """Every pair of groups with difference, ratio, p and verdict, as in gaps.csv; what is read first stands first."""
+        return in_front(self.stored.gaps, GAP_COLUMNS)
 
     @property
     def faces(self) -> pd.DataFrame:
@@ -108,11 +115,12 @@ class Run:
         """
         import altair as alt
 
-        charts = charts_of(self.stored)
-        if name not in charts:
+        figure = chart_named(self.stored, name)
+        if figure is None:
+            charts = charts_of(self.stored)
             known = f"it has {', '.join(charts)}" if charts else "it has no chart at all"
             raise FacegapError(f"this run has no chart {clean(name)!r}; {known}")
-        spec = charts[name].spec
+        spec = figure.spec
         kinds: dict[str, type[alt.FacetChart | alt.LayerChart]] = {"facet": alt.FacetChart, "layer": alt.LayerChart}
         kind = next((kinds[key] for key in kinds if key in spec), alt.Chart)
         return kind.from_dict(spec, validate=False)  # the tests hold every spec to the schema
@@ -185,6 +193,17 @@ class Run:
         )
 
 
+def attributes_of(run: StoredRun) -> set[str]:
+    """The columns of RATES that hold the groups."""
+    return {name for grouping in groupings_of(run) for name in grouping}
+
+
+def in_front(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """A copy with some columns before the others: a notebook leaves out the middle of a wide table."""
+    first = [name for name in names if name in frame.columns]
+    return frame[[*first, *(name for name in frame.columns if name not in first)]].copy()
+
+
 def charts_of(run: StoredRun) -> dict[str, Figure]:
     """The charts of a run by name: the first of each part of the report by its part, then every one by its own name."""
     from facegap.report.figures import figures_of
@@ -194,13 +213,28 @@ def charts_of(run: StoredRun) -> dict[str, Figure]:
     return firsts | {figure.name: figure for found in parts.values() for figure in found}
 
 
+def chart_named(run: StoredRun, name: str) -> Figure | None:
+    """One chart, by its part of the report (the first there) or by its own name; only the parts up to it are made."""
+    from facegap.report.figures import charts, figures_in
+
+    parts = {PARTS.get(part, part): part for part in charts()}
+    if name in parts and (found := figures_in(run, parts[name])):
+        return found[0]
+    return next((figure for part in charts() for figure in figures_in(run, part) if figure.name == name), None)
+
+
 def main_chart(run: StoredRun) -> Figure | None:
     """The chart of the errors that the finding is about, else the first of the report; None for a run without any."""
+    from facegap.report.figures import charts, figures_in
     from facegap.report.figures.style import slug
 
-    charts, found = charts_of(run), contrast(run)
+    found = contrast(run)
     name = "" if found is None else slug(f"error-{found.metric}-by-{'-'.join(found.grouping)}", set())
-    return charts.get(name) or next(iter(charts.values()), None)
+    for part in charts():
+        figures = figures_in(run, part)
+        if figures:
+            return next((figure for figure in figures if figure.name == name), figures[0])
+    return None
 
 
 def about(run: StoredRun) -> str:
@@ -222,8 +256,8 @@ def contents(run: StoredRun) -> str:
 
 
 def verdict_lines(run: StoredRun) -> TextTable:
-    """The widest gap of each grouping on the scale of its verdict, for the width of a notebook."""
-    rows = verdict_rows(run)
+    """The widest gap of each grouping on the scale of its verdict, the primary family first, for the width of a notebook."""
+    rows = sorted(verdict_rows(run), key=lambda row: not row.widest.primary)
     notes = [f"The first {MOST_LINES} of {len(rows)} lines; all gaps are in gaps."] if len(rows) > MOST_LINES else []
     if run.record.cluster or not run.record.manifest.has_subjects:
         notes.append(unit_in_words(run.record))

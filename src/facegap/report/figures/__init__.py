@@ -20,7 +20,7 @@ from facegap.report.figures.tone import tone_figures
 from facegap.report.figures.waterfall import waterfall_figures
 from facegap.store.run import Run
 
-__all__ = ["FIGURES", "Chart", "Figure", "charts", "figures_of"]
+__all__ = ["FIGURES", "Chart", "Figure", "charts", "figures_in", "figures_of"]
 
 FIGURE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
@@ -47,6 +47,20 @@ def figures_of(run: Run) -> dict[str, list[Figure]]:
     taken = {figure.name for part in FIGURES for figure in found[part]}
     for part in found.keys() - FIGURES.keys():
         require_figures(found[part], part, taken)
+    return found
+
+
+def figures_in(run: Run, part: str) -> list[Figure]:
+    """The charts of one part of the page; no other is made.
+
+    Raises
+    ------
+    KeyError : no such part
+    """
+    with debug_mode(False):
+        found = charts()[part](run)
+    if part not in FIGURES:
+        require_figures(found, part, set())
     return found
 
 
