@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from facegap.compare.charts import comparison_figures
+from facegap.compare.charts import Pair, comparison_figures
 from facegap.compare.rows import ComparisonRows, Machine, SideRow, SpeedRow
 from facegap.report.figures.render import drawn
 from facegap.report.figures.style import INK, Figure
@@ -39,9 +39,8 @@ def compared_rows() -> ComparisonRows:
 
 
 @pytest.fixture(scope="module")
-def charts() -> dict[str, list[Figure]]:
-    found: dict[str, list[Figure]] = comparison_figures(compared_rows(), ["error_rate_all"])
-    return found
+def charts() -> dict[str, list[Pair]]:
+    return comparison_figures(compared_rows(), ["error_rate_all"])
 
 
 def values(figure: Figure) -> list[dict[str, Any]]:
@@ -49,16 +48,16 @@ def values(figure: Figure) -> list[dict[str, Any]]:
     return [row for text in figure.spec["datasets"].values() for row in json.loads(text)]
 
 
-def test_the_worst_group_of_each_model_stands_at_its_time(charts: dict[str, list[Figure]]) -> None:
-    (figure,) = charts["speed"]
+def test_the_worst_group_of_each_model_stands_at_its_time(charts: dict[str, list[Pair]]) -> None:
+    figure = charts["speed"][0].wide
     marks = {row["model"]: row for row in values(figure)}
     assert (marks["quick"]["ms"], marks["quick"]["y"], marks["quick"]["said"]) == (2, 0.3, "quick: Ayr, 30/100")
     assert (marks[HOSTILE]["ms"], marks[HOSTILE]["y"]) == (10, 0.08)
     assert "quick: 2.00 ms, Ayr 30.00% [15.00, 60.00]" in figure.alt
 
 
-def test_ticks_of_milliseconds_are_plain_numbers_and_names_are_written_in_ink(charts: dict[str, list[Figure]]) -> None:
-    (figure,) = charts["speed"]
+def test_ticks_of_milliseconds_are_plain_numbers_and_names_are_written_in_ink(charts: dict[str, list[Pair]]) -> None:
+    figure = charts["speed"][0].wide
     tree = ElementTree.fromstring(drawn(figure).svg)
     texts = {"".join(text.itertext()): text.get("fill") for text in tree.iter(f"{SVG}text")}
     assert "10" in texts
@@ -66,8 +65,26 @@ def test_ticks_of_milliseconds_are_plain_numbers_and_names_are_written_in_ink(ch
     assert texts["quick: Ayr, 30/100"] == texts[f"{HOSTILE}: Bonn, 8/100"] == INK
 
 
-def test_hostile_names_of_models_are_text_in_every_chart(charts: dict[str, list[Figure]]) -> None:
-    for figure in (*charts["errors"], *charts["speed"]):
-        tree = ElementTree.fromstring(drawn(figure).svg)
-        assert not any("script" in element.tag for element in tree.iter())
+def test_hostile_names_of_models_are_text_in_every_chart(charts: dict[str, list[Pair]]) -> None:
+    for pair in (*charts["errors"], *charts["speed"]):
+        for figure in (pair.wide, pair.narrow):
+            tree = ElementTree.fromstring(drawn(figure).svg)
+            assert not any("script" in element.tag for element in tree.iter())
     assert sum(len(found) for found in charts.values()) == 2
+
+
+def test_the_narrow_chart_holds_the_same_marks_in_the_width_of_a_phone(charts: dict[str, list[Pair]]) -> None:
+    for pair in (*charts["errors"], *charts["speed"]):
+        assert pair.narrow.alt == pair.wide.alt
+        assert values(pair.narrow) == values(pair.wide)
+        tree = ElementTree.fromstring(drawn(pair.narrow).svg)
+        assert float(tree.get("width", "0")) <= 420
+
+
+def test_a_known_rate_is_a_bar_across_the_line_and_is_told_in_words() -> None:
+    known = {"error_rate_all": {("quick", "Ayr"): 0.25}}
+    (pair,) = comparison_figures(compared_rows(), ["error_rate_all"], known=known)["errors"]
+    truths = {(row["model"], row["group"]): row["truth"] for row in values(pair.wide)}
+    assert truths["quick", "Ayr"] == 0.25
+    assert [truth for place, truth in truths.items() if place != ("quick", "Ayr")] == [None] * (len(truths) - 1)
+    assert pair.wide.alt.endswith("The bars across them are the true rates.")

@@ -43,8 +43,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> command.Demo:
         step=lambda *told: steps.append(told),
     )
     demo_text.write_side_by_side(found)
-    assert {done for what, done, total in steps if what == "drawing people" and done == total} == {PEOPLE * PHOTOGRAPHS}
+    assert {done for what, done, total in steps if what == command.ILLUSTRATING and done == total} == {
+        PEOPLE * PHOTOGRAPHS
+    }
     assert steps[-1] == ("comparing both", 1, 1)
+    assert list(dict.fromkeys(what for what, _, _ in steps)) == list(command.PHASES)
     return found
 
 
@@ -86,7 +89,7 @@ def test_the_threshold_is_the_published_one_so_all_people_are_judged(small: comm
 
 def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small: command.Demo) -> None:
     told = " ".join([*demo_text.introduction(small), *demo_text.findings(small), *demo_text.where_and_next(small)])
-    assert f"{PEOPLE * PHOTOGRAPHS} drawings of {PEOPLE} people who do not exist" in told
+    assert f"{PEOPLE * PHOTOGRAPHS} illustrations of {PEOPLE} people who do not exist" in told
     assert "most of them lighter and male" in told
     assert told.count("The truth") == 4
     assert "facegap recheck" in told
@@ -107,6 +110,37 @@ def test_a_narrow_terminal_gets_a_table_for_each_version(small: command.Demo) ->
     assert [row[:1] + row[3:] for row in demo_text.side_by_side(small).rows] == list(other.rows)
     widest = [max(len(row[k]) for row in (*one.rows, *other.rows)) for k in range(3)]
     assert sum(widest) + 3 * 3 + 1 <= 80
+
+
+def test_the_terminal_says_it_on_one_screen_of_80_columns_with_the_truth_beside_every_gap(
+    small: command.Demo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facegap.report import terminal
+
+    monkeypatch.setattr(terminal, "WIDE", 80)
+    monkeypatch.setattr(command, "demo", lambda out, *, seed, workers, step: small)
+    result = CliRunner().invoke(app, ["demo", "--out", "facegap-demo"])
+    assert result.exit_code == 0, result.output
+    assert len(result.output.splitlines()) <= 40
+    table = demo_text.short_table(small)
+    assert [row[0] for row in table.rows] == [
+        f"{error}, {version}" for error in ("misclassified", "falsely matched") for version in command.VERSIONS
+    ]
+    for row, (metric, version) in zip(
+        table.rows, [(m, v) for m in command.METRICS for v in command.VERSIONS], strict=True
+    ):
+        assert row[4] == demo_text.in_unit(metric, demo_text.true_effect(small, version, metric))
+
+
+def test_the_charts_of_the_page_show_the_truth_of_every_group_and_version(small: command.Demo) -> None:
+    page = (small.folder / demo_text.INDEX).read_text(encoding="utf-8")
+    assert page.count("The bars across them are the true rates.") == 2
+    assert page.index('<figure class="chart">') < page.index("<table>")
+    assert page.count("<source media") == 2
+
+
+def test_every_phase_that_is_told_has_a_number(small: command.Demo) -> None:
+    assert len(set(command.PHASES)) == len(command.PHASES) == 6
 
 
 def test_commands_to_type_name_a_folder_with_blanks_as_a_shell_reads_it(small: command.Demo) -> None:
@@ -253,9 +287,9 @@ def test_the_command_says_it_all_and_opens_the_page_on_request(
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     monkeypatch.setattr(command, "demo", lambda out, *, seed, workers, step: replace(small))
-    result = CliRunner().invoke(app, ["demo", "--out", str(small.folder), "--open"])
+    result = CliRunner().invoke(app, ["demo", "--out", str(small.folder), "--open", "--verbose"])
     assert result.exit_code == 0, result.output
-    for needed in ("Measured:", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Next:"):
+    for needed in ("Measured:", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Open "):
         assert needed in result.output
     assert opened == [(small.folder / demo_text.INDEX).resolve().as_uri()]
     assert "No browser could be opened" in result.output  # list.append says nothing, as a machine without one

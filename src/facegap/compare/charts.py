@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import altair as alt
 
 from facegap.compare.rows import ComparisonRows, SideRow, SpeedRow, together_by
 from facegap.derive.metrics import metric_of
+from facegap.report.figures.render import Drawn, drawn
 from facegap.report.figures.style import (
     INK,
     LETTER_PX,
@@ -28,12 +31,38 @@ from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, milliseconds, percent
 
 LANE_PX = 15  # of one model in the row of a group
+NARROW_PX = 350  # of a chart on a phone: each group has its name above it there
 WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
 Point = TypeVar("Point", SideRow, SpeedRow)
 
 
-def comparison_figures(rows: ComparisonRows, metrics: Sequence[str]) -> dict[str, list[Figure]]:
-    """The charts by part of the page: "errors" and "speed"."""
+@dataclass(frozen=True)
+class Pair:
+    """One chart twice: for a desktop or a sheet, and for a phone, where it would otherwise be too small to be read."""
+
+    wide: Figure
+    narrow: Figure
+
+    @property
+    def name(self) -> str:
+        """Of the wide one."""
+        return self.wide.name
+
+    def drawn(self) -> Drawn:
+        """Both as one picture for a page."""
+        return replace(drawn(self.wide), narrow=drawn(self.narrow).svg)
+
+
+Known = Mapping[tuple[str, str], float]  # the true rate by run and group, where it is known
+
+
+def comparison_figures(
+    rows: ComparisonRows, metrics: Sequence[str], *, known: Mapping[str, Known] = MappingProxyType({})
+) -> dict[str, list[Pair]]:
+    """The charts by part of the page: "errors" and "speed".
+
+    known : the true rates by metric, where they are known
+    """
     taken: set[str] = set()
     errors, speeds = [], []
     labels = list(dict.fromkeys(row.run for row in rows.sides))
@@ -42,12 +71,25 @@ def comparison_figures(rows: ComparisonRows, metrics: Sequence[str]) -> dict[str
         for of_family in together_by(counted, lambda row: row.family):
             shown, family = first_points(of_family), of_family[0].family
             if family and len({row.group for row in shown}) >= 2:
-                errors.append(group_chart(shown, labels, metric, family, slug(f"groups-{metric}-{family}", taken)))
+                name = slug(f"groups-{metric}-{family}", taken)
+                truth = known.get(metric, {})
+                errors.append(
+                    Pair(
+                        group_chart(shown, labels, metric, family, name, known=truth),
+                        group_chart(shown, labels, metric, family, f"{name}-narrow", known=truth, narrow=True),
+                    )
+                )
         timed = [row for row in rows.speed if row.metric == metric and not math.isnan(row.ms_per_face)]
         for at_speed in together_by(timed, lambda row: row.family):
             family = at_speed[0].family
             name = slug(f"speed-{metric}-{family}", taken)
-            speeds.append(speed_chart(first_points(at_speed), labels, metric, family, name))
+            points = first_points(at_speed)
+            speeds.append(
+                Pair(
+                    speed_chart(points, labels, metric, family, name),
+                    speed_chart(points, labels, metric, family, f"{name}-narrow", narrow=True),
+                )
+            )
     return {"errors": errors, "speed": speeds}
 
 
@@ -64,8 +106,17 @@ def words(family: str) -> str:
     return clean(family.replace("*", " x "))
 
 
-def group_chart(rows: Sequence[SideRow], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
-    """Per group one dot with its interval for each model."""
+def group_chart(
+    rows: Sequence[SideRow],
+    labels: Sequence[str],
+    metric: str,
+    family: str,
+    name: str,
+    *,
+    known: Known = MappingProxyType({}),
+    narrow: bool = False,
+) -> Figure:
+    """Per group one dot with its interval for each model, and a bar across it at the true rate where that is known."""
     order = sorted(
         dict.fromkeys(row.group for row in rows), key=lambda group: -max(r.rate.value for r in rows if r.group == group)
     )
@@ -80,19 +131,23 @@ def group_chart(rows: Sequence[SideRow], labels: Sequence[str], metric: str, fam
             "x1": max(row.rate.low, floor),
             "x2": max(row.rate.high, floor),
             "counted": f"{row.rate.errors:,}/{row.rate.trials:,}",
+            "truth": max(known[row.run, row.group], floor) if (row.run, row.group) in known else None,
         }
         for row in shown
     ]
     groups = [clean(group) for group in order[: MOST_ROWS // 2]]
     colour, shape = scales(labels)
-    lane = alt.YOffset("model:N", sort=[clean(label) for label in labels], scale=alt.Scale(paddingOuter=0.35))
-    base = alt.Chart(data(marks)).encode(
-        y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
-        opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)),
-        yOffset=lane,
-    )
+    named = [clean(label) for label in labels]
+    base = alt.Chart(data(marks)).encode(opacity=alt.condition("datum.small", alt.value(0.45), alt.value(1.0)))
+    if narrow:
+        base = base.encode(y=alt.Y("model:N", sort=named, axis=None, scale=alt.Scale(paddingOuter=0.35)))
+    else:
+        base = base.encode(
+            y=alt.Y("group:N", sort=groups, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
+            yOffset=alt.YOffset("model:N", sort=named, scale=alt.Scale(paddingOuter=0.35)),
+        )
     x = error_axis(logarithmic, floor, title_of(metric))
-    legend = alt.Legend(title=None, columns=3)
+    legend = alt.Legend(title=None, columns=1 if narrow else 3, labelLimit=NARROW_PX - 40)
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
     )
@@ -102,11 +157,22 @@ def group_chart(rows: Sequence[SideRow], labels: Sequence[str], metric: str, fam
         shape=alt.Shape("model:N", scale=shape, legend=legend),
     )
     counts = base.mark_text(align="left", dx=8, fontSize=11).encode(text="counted:N", x=alt.value("width"))
-    outside = label_px(groups) + max(len(str(mark["counted"])) for mark in marks) * LETTER_PX + 24
-    height = len(groups) * (LANE_PX * len(labels) + 12)
-    chart = alt.layer(lines, dots, counts).properties(width=ROOM_PX - outside, height=height)
+    truth = base.transform_filter("isValid(datum.truth)").mark_tick(thickness=3, size=LANE_PX - 1, color=INK)
+    layers = [lines, dots, *([truth.encode(x=alt.X("truth:Q"))] if known else []), counts]
+    beside = max(len(str(mark["counted"])) for mark in marks) * LETTER_PX + 24
+    chart: Any
+    if narrow:
+        head = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelPadding=1, labelLimit=NARROW_PX)
+        one = alt.layer(*layers).properties(width=NARROW_PX - beside - 20, height=LANE_PX * len(labels) + 4)
+        chart = one.facet(facet=alt.Facet("group:N", sort=groups, header=head), columns=1, spacing=4)
+    else:
+        height = len(groups) * (LANE_PX * len(labels) + 12)
+        chart = alt.layer(*layers).properties(width=ROOM_PX - label_px(groups) - beside, height=height)
     title = f"{title_of(metric)}, by {words(family)}"
-    return finished(chart, name=name, title=title, alt_text=group_words(shown, title), least_px=220)
+    told = (
+        f"{group_words(shown, title)} The bars across them are the true rates." if known else group_words(shown, title)
+    )
+    return finished(chart, name=name, title=title, alt_text=told, least_px=220)
 
 
 def group_words(rows: Sequence[SideRow], title: str) -> str:
@@ -122,8 +188,10 @@ def group_words(rows: Sequence[SideRow], title: str) -> str:
     return f"Dots with intervals, one for each model in every group: {title}. {ends}."
 
 
-def speed_chart(rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, family: str, name: str) -> Figure:
-    """Each model at its ms per face and the error of the group it serves worst."""
+def speed_chart(
+    rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, family: str, name: str, *, narrow: bool = False
+) -> Figure:
+    """Each model at its ms per face and the error of the group it serves worst; its name beside it, or in a legend."""
     times = [row.ms_per_face for row in rows]
     slow = max(times) > WIDE_RANGE * min(times)
     marks = [
@@ -144,10 +212,11 @@ def speed_chart(rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, fa
     ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
     x = alt.X("ms:Q", scale=scale, axis=ticks)
     up = alt.Axis(title=title_of(metric), tickCount=5, labelExpr=PER_CENT)
-    base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=None))
+    legend = alt.Legend(title=None, columns=1, labelLimit=NARROW_PX - 40) if narrow else None
+    base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=legend))
     lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=None)
+        y=alt.Y("y:Q", axis=up), shape=alt.Shape("model:N", scale=shape, legend=legend)
     )
     places: list[tuple[str, Literal["left", "right"], int]] = [
         ("!datum.right", "left", 10),
@@ -159,7 +228,8 @@ def speed_chart(rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, fa
         .encode(y=alt.Y("y:Q"), text="said:N", color=alt.value(INK))
         for condition, side, dx in places
     ]
-    chart = alt.layer(lines, dots, *names).properties(width=ROOM_PX - 90, height=300)
+    width, height = (NARROW_PX - 70, 220) if narrow else (ROOM_PX - 90, 300)
+    chart = alt.layer(lines, dots, *([] if narrow else names)).properties(width=width, height=height)
     title = f"Worst-group error against ms per face: {title_of(metric)}, by {words(family)}"
     ends = "; ".join(
         f"{row.run}: {milliseconds(row.ms_per_face)}, {row.worst_group} {percent(row.rate.value)} "

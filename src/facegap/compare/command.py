@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from facegap.options import Verbose
+
 
 def compare(
     runs: Annotated[
@@ -24,6 +26,7 @@ def compare(
             "--allow-different-people", help="Compare what runs share whose manifests differ; it is said what differs"
         ),
     ] = False,
+    verbose: Verbose = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the joint draws of people behind the intervals")] = 0,
 ) -> None:
     """Models side by side on the same people: who errs more, which gaps grew or shrank, and at how many ms per face.
@@ -37,9 +40,15 @@ def compare(
     from facegap.report.terminal import print_sentences, print_tables, print_warnings
 
     found = command.compare(runs, names=names or (), allow_different_people=allow_different_people, seed=seed)
-    print_tables(command.text_tables(found))
-    print_warnings(found.warnings)
+    if verbose:
+        print_tables([*command.text_tables(found)])
     print_sentences(command.sentences(found))
+    if not verbose:
+        print_sentences([""])
+        print_tables(command.short_tables(found))
+    print_warnings(found.warnings)
     if out is not None:
         files = command.write_comparison(found, out)
         print_sentences([f"Written to {out}: {', '.join(files)}"])
+    elif not verbose:
+        print_sentences(["All tables: --verbose, or --out FOLDER for compare.html and the tables as CSV"])

@@ -8,20 +8,19 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from facegap.compare.charts import comparison_figures
+from facegap.compare.charts import Pair, comparison_figures
 from facegap.compare.rows import ComparisonRows
 from facegap.compare.shared_people import Together
 from facegap.compare.text import (
     SIGNS,
     change_tables,
-    findings,
     headline_metrics,
     paired_tables,
     side_tables,
     speed_tables,
+    told,
 )
-from facegap.report.figures.render import Drawn, drawn
-from facegap.report.figures.style import Figure
+from facegap.report.glossary import TERMS
 from facegap.report.page import Badge, environment, policy, stylesheet
 from facegap.report.sections import PageTable, Section
 from facegap.report.tables import TextTable
@@ -29,6 +28,17 @@ from facegap.report.text import clean, level_text, score
 from facegap.store.run import Run, write_bytes
 
 TEMPLATE = "compare.html"
+GLOSSARY = (
+    "errors / trials",
+    "subjects",
+    "interval",
+    "margin",
+    "p (Holm)",
+    "threshold",
+    "FMR",
+    "FNMR",
+)  # keys of TERMS
+OPEN = 1  # tables of a part that are open; further ones are folded
 METHODS: Mapping[str, str] = {
     "Paired differences, single images": "Both models answer to the same images; only those on which one model alone "
     "errs tell them apart. Where nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
@@ -53,15 +63,17 @@ def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> st
     """The page as text; every value is escaped by the template engine."""
     metrics = headline_metrics(rows)
     figures = comparison_figures(rows, metrics)
-    pictures: dict[str, Drawn] = {figure.name: drawn(figure) for part in figures.values() for figure in part}
+    pictures = {pair.name: pair.drawn() for part in figures.values() for pair in part}
     engine = environment("facegap.compare")
     engine.filters["badge"] = badge
-    style = stylesheet()
+    style = stylesheet("compare.css", "facegap.compare")
     return engine.get_template(TEMPLATE).render(
         labels=runs.labels,
         images=len(runs.manifest),
         people=runs.manifest["subject"].nunique(),
-        findings=findings(rows),
+        findings=told(rows),
+        signs={verdict: badge(verdict, "") for verdict in SIGNS},
+        terms={term: TERMS[term] for term in GLOSSARY},
         warnings=warnings,
         sections=sections(rows, metrics, figures),
         pictures=pictures,
@@ -78,11 +90,11 @@ def badge(text: str, _column: str) -> Badge | None:
     return Badge(SIGNS[text], "gap") if text in SIGNS else None
 
 
-def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Figure]]) -> list[Section]:
+def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Pair]]) -> list[Section]:
     """The parts of the page."""
     others = [metric for metric in rows.metrics if metric not in metrics]
     wide = [PageTable(table, folded=True) for table in side_tables(rows, metrics)]
-    speeds = tuple(PageTable(table) for table in speed_tables(rows, metrics))
+    speeds = tuple(PageTable(table, folded=True) for table in speed_tables(rows, metrics))
     parts = [
         Section(
             "rates",
@@ -90,7 +102,7 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
             "Each dot is one model in one group, each line its own interval. Two such intervals say little about the "
             "difference: that follows below, over the same people.",
             (),
-            tuple(figures["errors"]),
+            tuple(pair.wide for pair in figures["errors"]),
             tuple(wide),
         ),
         Section(
@@ -99,7 +111,7 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
             "Each other model against the first, on the same people.",
             (),
             (),
-            tuple(PageTable(table) for table in paired_tables(rows, metrics)),
+            tuple(PageTable(table, folded=k >= OPEN) for k, table in enumerate(paired_tables(rows, metrics))),
         ),
         Section(
             "changes",
@@ -107,14 +119,14 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
             "How the difference between two groups changes from the first model to the other.",
             (),
             (),
-            tuple(PageTable(table) for table in change_tables(rows, metrics)),
+            tuple(PageTable(table, folded=k >= OPEN) for k, table in enumerate(change_tables(rows, metrics))),
         ),
         Section(
             "speed",
             "Worst-group error against ms per face",
             "Lower is better for the people served worst, further left is faster.",
             (),
-            tuple(figures["speed"]),
+            tuple(pair.wide for pair in figures["speed"]),
             speeds,
         ),
         Section(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from facegap.compare.differences import ALIKE, FEW, FEWER, GREW, MORE, SHRANK, TURNED
 from facegap.compare.rows import (
@@ -36,6 +37,7 @@ from facegap.report.text import (
 )
 from facegap.statistics.verdicts import EXPLORATORY
 
+MOST_SHORT = 12  # rows of the table of one screen
 MOST_CHANGES = 12  # of a family; gap_changes.csv holds all
 
 
@@ -129,6 +131,36 @@ def paired_line(row: PairedRow) -> tuple[str, ...]:
         NO_NUMBER if math.isnan(row.p_holm) else p_value(row.p_holm),
         row.verdict,
     )
+
+
+def short_table(rows: ComparisonRows) -> TextTable:
+    """One screen's worth: the first headline metric for everybody and for the groups of its last grouping."""
+    metric = headline_metrics(rows)[0]
+    chosen = [row for row in rows.paired if row.metric == metric]
+    threshold = chosen[0].first.threshold
+    chosen = [row for row in chosen if math.isnan(threshold) or row.first.threshold == threshold]
+    families = {"": "", **({chosen[-1].family: ""} if chosen else {})}
+    found = [row for row in chosen if row.family in families]
+    first = clean(found[0].first.run)
+    notes = [f"First: {first}. Difference: the other model less the first."]
+    if len(found) > MOST_SHORT:
+        notes.append(f"The first {MOST_SHORT} of {len(found)} rows.")
+    shown = found[:MOST_SHORT]
+    several = len({row.other.run for row in found}) > 1
+    columns = ("group", *(("model",) if several else ()), "first", "other", "difference", "verdict")
+    lines = tuple(
+        (
+            clean(row.group),
+            *((clean(row.other.run),) if several else ()),
+            percent(row.first.value),
+            percent(row.other.value),
+            change_text(row.difference),
+            row.verdict,
+        )
+        for row in shown
+    )
+    dimmed = frozenset(k for k, row in enumerate(shown) if not row.ranked)
+    return TextTable(f"{title_of(found[-1])}", columns, lines, dimmed, tuple(notes))
 
 
 def method_notes(rows: Sequence[PairedRow]) -> tuple[str, ...]:
@@ -231,6 +263,36 @@ def findings(rows: ComparisonRows) -> list[str]:
         for row in rows.paired
         if row.metric == metric and row.family == ""
     ]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A finding for the page: one short sentence, its verdict, and the numbers in smaller letters."""
+
+    said: str
+    verdict: str
+    numbers: str
+
+
+def told(rows: ComparisonRows) -> list[Told]:
+    """The findings of `findings`, in parts."""
+    return [
+        Told(
+            f"{sentence_case(metric_of(metric).title)}: {percent(row.other.value, 1)} by {clean(row.other.run)}, "
+            f"{percent(row.first.value, 1)} by {clean(row.first.run)}",
+            row.verdict,
+            f"{change_text(row.difference)}; {row.other.errors:,}/{row.other.trials:,} against "
+            f"{row.first.errors:,}/{row.first.trials:,}, the same {row.subjects:,} people. {changes_said(row, rows.changes)}",
+        )
+        for metric in headline_metrics(rows)
+        for row in rows.paired
+        if row.metric == metric and row.family == ""
+    ]
+
+
+def sentence_case(text: str) -> str:
+    """The text with a capital at its start."""
+    return text[:1].upper() + text[1:]
 
 
 def finding(row: PairedRow, changes: Sequence[ChangeRow]) -> str:

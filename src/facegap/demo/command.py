@@ -10,12 +10,15 @@ from typing import Annotated
 
 import typer
 
+from facegap.options import Verbose
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="New folder for people, runs and reports")] = Path("facegap-demo"),
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser when done")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the people; another seed draws others")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes [default: processors]")] = None,
+    verbose: Verbose = False,
 ) -> None:
     """The whole audit in under a minute, offline: drawn people, two models, one biased on purpose.
 
@@ -31,12 +34,18 @@ def demo(
     with steps_shown() as step:
         found = command.demo(out, seed=seed, workers=workers, step=step)
     demo_text.write_side_by_side(found)
-    print_sentences(["", *demo_text.introduction(found), ""])
-    print_sentences(["Found:", *(f"- {sentence}" for sentence in demo_text.findings(found)), ""])
-    print_tables(demo_text.tables_within(found, console().width))
-    print_sentences([""])
-    print_tables(demo_text.shades(found, console().width))
-    print_sentences(["", *demo_text.where_and_next(found)])
+    if verbose:
+        print_sentences(["", *demo_text.introduction(found), ""])
+        print_sentences(["Found:", *(f"- {sentence}" for sentence in demo_text.findings(found)), ""])
+        print_tables(demo_text.tables_within(found, console().width))
+        print_sentences([""])
+        print_tables(demo_text.shades(found, console().width))
+        print_sentences([""])
+    else:
+        print_sentences([*demo_text.in_short(found), ""])
+        print_tables([demo_text.short_table(found)])
+        print_sentences([""])
+    print_sentences(demo_text.where_and_next(found))
     if open_page:
         import webbrowser
 
@@ -46,20 +55,32 @@ def demo(
 
 @contextlib.contextmanager
 def steps_shown() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (what, done, total) that draws a bar for each step on a terminal, and a line at its end elsewhere."""
+    """A function (what, done, total) that shows each phase by its number: a bar on a terminal, a line at its end elsewhere.
+
+    The time that is left is shown once it is known.
+    """
+    from facegap.demo.run import PHASES
+
+    def numbered(what: str) -> str:
+        return f"{PHASES.index(what) + 1} of {len(PHASES)}: {what}"
+
     if not sys.stderr.isatty():
-        yield lambda what, done, total: print(what, file=sys.stderr, flush=True) if done == total else None
+        yield lambda what, done, total: print(numbered(what), file=sys.stderr, flush=True) if done == total else None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    from facegap.report.terminal import Pace
+
+    columns = (TextColumn("{task.description}"), BarColumn(12), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        known: dict[str, TaskID] = {}
+        known: dict[str, tuple[TaskID, Pace]] = {}
 
         def show(what: str, done: int, total: int) -> None:
             if what not in known:
-                known[what] = bars.add_task(what, total=total)
-            bars.update(known[what], completed=done)
+                known[what] = bars.add_task(numbered(what), total=total, left=""), Pace()
+            task, pace = known[what]
+            pace.saw(done)
+            bars.update(task, completed=done, left=pace.left(total))
 
         yield show

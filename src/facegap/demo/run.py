@@ -31,6 +31,7 @@ JPEG_QUALITY = 92
 MANIFEST, IMAGES, COMPARISON = "people.csv", "people", "comparison"
 SEEDS = 1_000_000  # from here on they are those of the truth (models/demo/measure_truth.py)
 STREAM = 7  # keeps the demo's people apart from those the models were trained on
+ILLUSTRATING, COMPARING = "illustrating people", "comparing both"
 Row = tuple[str, str, str, str, int]  # of the manifest
 Step = Callable[[str, int, int], None]  # what is being done, how many of it are done, how many there are
 
@@ -73,7 +74,7 @@ def demo(
     draw_people(out, seed=seed, people=people, photographs=photographs, workers=workers, step=step)
     runs: dict[Version, Run] = {}
     for version in VERSIONS:
-        what = f"auditing the {version} model"
+        what = auditing(version)
         run = audit(
             out / MANIFEST,
             settings_from(
@@ -90,16 +91,33 @@ def demo(
                 }
             ),
         )
-        step(f"writing the report of the {version} model", 0, 1)
+        step(reporting(version), 0, 1)
         add_report(out / version, run, include_ids=False)
-        step(f"writing the report of the {version} model", 1, 1)
+        step(reporting(version), 1, 1)
         runs[version] = run
-    step("comparing both", 0, 1)
+    step(COMPARING, 0, 1)
     folders = [out / version for version in VERSIONS]
     both = compare(folders, names=VERSIONS)
     write_comparison(both, out / COMPARISON)
-    step("comparing both", 1, 1)
+    step(COMPARING, 1, 1)
     return Demo(out, runs, both, read_truth())
+
+
+def auditing(version: Version) -> str:
+    """The name of the phase that audits a version."""
+    return f"auditing the {version} model"
+
+
+def reporting(version: Version) -> str:
+    """The name of the phase that writes the report of a version."""
+    return f"writing the report of the {version} model"
+
+
+PHASES = (
+    ILLUSTRATING,
+    *(phase(version) for version in VERSIONS for phase in (auditing, reporting)),
+    COMPARING,
+)
 
 
 def make_folder(out: Path) -> None:
@@ -187,7 +205,7 @@ def draw_people(out: Path, *, seed: int, people: int, photographs: int, workers:
     rows: dict[int, list[Row]] = {}
     for number, drawn in in_processes(draw_one, jobs, workers or usable_cores()):
         rows[number] = drawn
-        step("drawing people", len(rows) * photographs, people * photographs)
+        step(ILLUSTRATING, len(rows) * photographs, people * photographs)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(("image", "subject", "gender", "tone", "monk"))

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from markupsafe import Markup
+
 from facegap.compare.build import PAGE
 from facegap.demo.run import BEST, CELLS, COMPARISON, IMAGES, MANIFEST, METRICS, VERSIONS, WORST, Demo, Version
 from facegap.derive.metrics import ERROR_RATE_ALL, FMR, metric_of
@@ -21,7 +23,7 @@ from facegap.report.tables import TextTable
 from facegap.report.text import difference, interval, number, percent, points
 from facegap.store.run import Run, write_bytes
 
-ASKED = {ERROR_RATE_ALL.name: "told the wrong gender", FMR.name: "two people taken for one"}
+ASKED = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
 OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # what the rates are shares of
 SIDES = {WORST: "darker women", BEST: "lighter men"}
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
@@ -33,15 +35,54 @@ def introduction(found: Demo) -> list[str]:
     run = found.runs["balanced"]
     images, people = len(run.manifest), run.manifest["subject"].nunique()
     return [
-        f"Measured: {images:,} drawings of {people} people who do not exist, women and men, lighter and darker skin in "
+        f"Measured: {images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in "
         "equal parts.",
         "Two versions of one small model looked at them. Both find the face, tell the gender, and say whether two pictures "
         "show one person.",
         "'balanced' was trained on equal parts of the four groups; 'skewed' on as many people, most of them lighter and male. "
         "The training was the same in all else.",
-        "Because people can be drawn without end, the truth is known: both versions were tried beforehand on "
-        f"{found.truth['drawings']:,} other drawings of {found.truth['people']:,} others.",
+        "As illustrated people can be made without end, the truth is known: both versions were measured beforehand on "
+        f"{found.truth['drawings']:,} other illustrations of {found.truth['people']:,} other people.",
     ]
+
+
+def in_short(found: Demo) -> list[str]:
+    """What was done, in two sentences."""
+    run = found.runs["balanced"]
+    images, people = len(run.manifest), run.manifest["subject"].nunique()
+    return [
+        f"{images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in equal parts.",
+        "Two versions of one model: 'balanced' was trained on equal parts of the four groups, 'skewed' on as many people, most "
+        "of them lighter and male.",
+    ]
+
+
+def short_table(found: Demo) -> TextTable:
+    """A row for each error and version: both named groups, how far apart, the truth, and the verdict."""
+    rows = []
+    for metric in METRICS:
+        for version in VERSIONS:
+            gap = gap_row(found.runs[version], metric)
+            rows.append(
+                (
+                    f"{ASKED[metric]}, {version}",
+                    *(percent(side_rate(gap, side), 1) for side in (WORST, BEST)),
+                    effect_text(gap),
+                    in_unit(metric, true_effect(found, version, metric)),
+                    verdict_text(row_of_gap(gap)),
+                )
+            )
+    columns = ("error, version", SIDES[WORST], SIDES[BEST], "gap, 95% interval", "truth", "verdict")
+    truth = f"{found.truth['drawings']:,} other illustrations of {found.truth['people']:,} other people"
+    return TextTable(
+        "both versions beside the truth",
+        columns,
+        tuple(rows),
+        notes=(
+            f"Truth: the gap on {truth}, measured beforehand.",
+            "Verdict: by the pre-set margin (2 points; a ratio of 2 for false matches), over all six pairs of groups.",
+        ),
+    )
 
 
 def tables_within(found: Demo, width: int) -> list[TextTable]:
@@ -81,15 +122,15 @@ def notes(found: Demo) -> tuple[str, ...]:
     """What the table's words and brackets mean."""
     narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
     return (
-        "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. People, not "
-        "pictures, are what varies.",
+        "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. The subject, not "
+        "the image, is the sampling unit.",
         "Verdicts: gap larger than the margin (2 points of wrong answers, a ratio of 2 of all else) = the groups differ by more "
         "than that; gap = they differ by more than chance would do, with every pair of groups and every rate that are tested "
         "together; not enough data = with so few people neither a gap nor its absence can be shown; "
         "no gap larger than the margin = shown to be small.",
         f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
-        "Two people are taken for one where their pictures score above the version's threshold. It was set so that 1% of pairs "
-        "of people like those in training do; within one group people look more alike, so more do.",
+        "A pair of two people is falsely matched where it scores at or above the version's threshold. That was set so that 1% of "
+        "pairs of people like those in training are; within one group people look more alike, so more are.",
     )
 
 
@@ -106,7 +147,6 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     inside = "inside that interval" if low <= truth <= high else "OUTSIDE that interval, as happens to one in twenty"
     told = row_of_gap(gap)
     verdict = f"{verdict_text(told)} (interval that decided: {decided_text(told)})"
-    verdict = f"GAP{verdict[3:]}" if verdict.startswith("gap") else verdict
     return (
         f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
         f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
@@ -114,21 +154,33 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     )
 
 
+def headline(found: Demo) -> list[tuple[str, str]]:
+    """Per version one short sentence on darker women and lighter men, and its verdict."""
+    metric = METRICS[0]
+    said = []
+    for version in reversed(VERSIONS):
+        gap = gap_row(found.runs[version], metric)
+        a, b = (percent(side_rate(gap, side), 1) for side in (WORST, BEST))
+        sentence = (
+            f"{version.capitalize()} model, {ASKED[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
+        )
+        said.append((sentence, verdict_text(row_of_gap(gap))))
+    return said
+
+
 def where_and_next(found: Demo) -> list[str]:
     """Where the files are, and what to do now."""
     folder = found.folder
     run = shlex.quote(str(folder / "skewed"))
     return [
-        f"The people: {folder / IMAGES} and {folder / MANIFEST}. Both versions on one page: {folder / INDEX}, as a table: "
-        f"{folder / SIDE_BY_SIDE}.",
-        *(
-            f"The {version} run: {folder / version}; its report: {folder / version / 'report.html'}"
-            for version in VERSIONS
-        ),
-        f"Both compared picture by picture (facegap compare): {folder / COMPARISON / PAGE}",
-        f"Next: open {folder / INDEX}, then a report. The run can be derived again:  facegap recheck {run}",
-        "With portraits of your own: a CSV with the columns image, subject, gender, tone, then  facegap check people.csv  and  "
-        "facegap audit people.csv --classify MODEL --by 'gender*tone'  (facegap models lists models)",
+        f"Open {folder / INDEX}: both versions on one page.",
+        *(f"Report, {version}: {folder / version / 'report.html'}" for version in VERSIONS),
+        f"Both compared image by image: {folder / COMPARISON / PAGE}",
+        f"People and table: {folder / MANIFEST}, {folder / SIDE_BY_SIDE}",
+        f"Check the numbers again: facegap recheck {run}",
+        "With portraits of your own (facegap models lists models), a CSV with image, subject, gender, tone:",
+        "  facegap check people.csv",
+        "  facegap audit people.csv --classify MODEL --by 'gender*tone'",
     ]
 
 
@@ -239,22 +291,29 @@ def write_side_by_side(found: Demo) -> None:
 def index_page(found: Demo) -> str:
     """A small page: what was measured, what was found, charts, the table, some of the people, the way to both reports."""
     from facegap.compare.charts import comparison_figures
-    from facegap.report.figures.render import drawn
-    from facegap.report.page import environment
+    from facegap.report.page import environment, stylesheet
 
     both = found.comparison
-    figures = comparison_figures(both.rows, METRICS)["errors"]
-    charts = [
-        (f"{ASKED[metric].capitalize()}, by group", drawn(one)) for metric, one in zip(METRICS, figures, strict=True)
-    ]
+    known = {
+        metric: {
+            (str(version), f"{tone} {gender}"): truth_of(found, version, metric, f"{tone} {gender}")
+            for version in VERSIONS
+            for gender, tone in CELLS
+        }
+        for metric in METRICS
+    }
+    figures = comparison_figures(both.rows, METRICS, known=known)["errors"]
+    charts = [(ASKED[metric].capitalize(), one.drawn()) for metric, one in zip(METRICS, figures, strict=True)]
     people = found.runs["balanced"].manifest["subject"].nunique()
     return (
         environment("facegap.demo")
         .get_template("demo.html")
         .render(
             introduction=introduction(found),
+            headline=headline(found),
             findings=findings(found),
             table=side_by_side(found),
+            style=Markup(stylesheet("demo.css", "facegap.demo")),  # noqa: S704  (our own style sheet)
             versions=VERSIONS,
             faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],
             charts=charts,
