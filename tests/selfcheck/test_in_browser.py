@@ -68,10 +68,10 @@ def page(chromium: Any, pages: dict[str, Path], request: pytest.FixtureRequest) 
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(page: Any) -> None:
-    assert page.asked == [page.address]
+    assert [address for address in page.asked if not address.startswith("data:")] == [page.address]
     assert page.dialogs == []
     assert page.said == []
-    assert page.locator("script, img").count() == 0
+    assert page.locator("script, img:not(figure.chart img)").count() == 0
 
 
 def test_names_that_are_html_are_shown_as_text(page: Any) -> None:
@@ -84,6 +84,6 @@ def test_a_phone_scrolls_tables_and_never_the_page(page: Any) -> None:
 
 
 def test_every_chart_says_in_words_what_it_shows(page: Any) -> None:
-    charts = page.locator("figure > svg[role=img]")
+    charts = page.locator("figure.chart > img")
     assert charts.count() >= 1
-    assert all(len(charts.nth(k).get_attribute("aria-label")) > 20 for k in range(charts.count()))
+    assert all(len(charts.nth(k).get_attribute("alt")) > 20 for k in range(charts.count()))

@@ -100,8 +100,9 @@ def plan(
 
         with progress_bar("simulations") as progress:
             powers, left_out = power_of_finished_run(run, seed=seed, workers=workers, progress=progress)
+        print_sentences([*own_lines(powers, left_out), ""])
         print_tables(own_tables(powers))
-        print_sentences([*own_lines(powers, left_out), f"Written to {run / PAGE}"])
+        print_sentences([f"Written to {run / PAGE}"])
         return
     from facegap.plan.ahead import asked_for, need_table, said_of, write_plan
 

@@ -52,7 +52,7 @@ def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
     alarm = (
-        f"Where nothing differs, a gap is cried in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
+        f"Where nothing differs, a gap is reported in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
         f"({power.family.alpha:g} allowed)."
     )
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
@@ -205,7 +205,8 @@ def pair_table(power: OwnPower) -> TextTable:
     )
     error = standard_error(0.5, power.worlds)
     note = f"Probability that the gap is found, from {power.worlds} worlds each; Monte Carlo error at most {error:.3f}."
-    return TextTable("With these subjects, a gap of this size is found with probability", columns, rows, notes=(note,))
+    title = "With these subjects, a gap of this size is found with probability"
+    return TextTable(title, columns, rows, notes=(note,), essential=(columns[0], *columns[-2:]))
 
 
 def reached(power: OwnPower, curve: FloatArray) -> str:

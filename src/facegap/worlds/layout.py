@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from facegap.report.figures.render import drawn
 from facegap.report.figures.style import Figure
+from facegap.report.page import environment, policy, stylesheet
+from facegap.report.sections import PageTable
 from facegap.report.tables import TextTable
-from facegap.report.text import clean
 
 State = Literal["holds", "does not hold", "too few worlds to tell", "reported"]
 CLASSES: Mapping[str, str] = MappingProxyType(
@@ -50,22 +50,44 @@ def render(
     title: str, lead: Sequence[str], claims: Sequence[Claim], sections: Sequence[Section], method: Sequence[str]
 ) -> str:
     """The page as text."""
-    environment = Environment(loader=PackageLoader("facegap.worlds"), autoescape=True, undefined=StrictUndefined)
-    environment.filters["clean"] = clean
-    return environment.get_template("claims.html").render(
-        title=title,
-        lead=lead,
-        claims=claims,
-        sections=sections,
-        method=method,
-        classes=CLASSES,
-        graded=any(claim.state != "reported" for claim in claims),
-        pictures={figure.name: picture(figure) for section in sections for figure in section.figures},
+    style = stylesheet("claims.css", "facegap.worlds")
+    return (
+        environment("facegap.worlds")
+        .get_template("claims.html")
+        .render(
+            title=title,
+            lead=lead,
+            claims=claims,
+            sections=[tables_of(section) for section in sections],
+            method=method,
+            classes=CLASSES,
+            graded=any(claim.state != "reported" for claim in claims),
+            pictures={figure.name: drawn(figure) for section in sections for figure in section.figures},
+            style=Markup(style),  # noqa: S704  (our own style sheet)
+            policy=policy(style, ""),
+        )
     )
 
 
-def picture(figure: Figure) -> Markup:
-    """A chart as inline SVG. vl-convert escapes the text in it; the one thing it is given is our own spec."""
-    svg = drawn(figure).svg
-    opened = f'<svg role="img" aria-label="{Markup.escape(figure.alt)}" '
-    return Markup(svg.replace("<svg ", opened, 1))  # noqa: S704  (drawn from data, not from markup)
+@dataclass(frozen=True)
+class ShownSection:
+    """A section with its tables as the template of tables takes them."""
+
+    title: str
+    paragraphs: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    tables: tuple[PageTable, ...]
+    summary: str
+    details: tuple[PageTable, ...]
+
+
+def tables_of(section: Section) -> ShownSection:
+    """The section for the template."""
+    return ShownSection(
+        section.title,
+        section.paragraphs,
+        section.figures,
+        tuple(PageTable(table) for table in section.tables),
+        section.summary,
+        tuple(PageTable(table) for table in section.details),
+    )
