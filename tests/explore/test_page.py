@@ -196,7 +196,8 @@ def test_failures_are_filtered_and_sorted(verified: Run) -> None:
         {"threshold": "nan"},
         {"cut": "2"},
         {"kind": "all"},
-        {"sort": "image"},
+        {"sort": "image"},  # failures are not named here
+        {"sort": "row"},
         {"page": "0"},
         {"page": "1.5"},
         {"colour": "red"},

@@ -17,17 +17,26 @@ def explore(
     include_ids: Annotated[
         bool, typer.Option("--include-ids", help="Name images and people among the failures")
     ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Show the photographs that failed: the folder of the run's manifest", show_default=False),
+    ] = None,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="--images: also those that lie outside that folder")
+    ] = False,
 ) -> None:
     """Look through a run on a web page: move the threshold and see rates, matrix and people move; sort the failures.
 
     Only this machine reaches the page, and only with the key in the address that is printed. Nothing in the run is
-    changed, no image is opened; stop with Ctrl-C.
+    changed; no image is opened without --images. Stop with Ctrl-C.
 
-    facegap explore run
+    facegap explore run --images .
     """
     from facegap.explore import serve as command
 
-    command.explore(run, port=port, include_ids=include_ids, announce=_announce)
+    command.explore(
+        run, port=port, include_ids=include_ids, announce=_announce, images=images, allow_outside=allow_outside
+    )
 
 
 def _announce(started: Started) -> None:

@@ -6,48 +6,70 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.groupings import Cells, Grouping
+from facegap.derive.outcomes import ages_off, shown_to_a_model
 from facegap.explore.rates import Explored, cut_predictions
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.types import AnyArray, IntArray
 
-KINDS = {
-    "face": "no usable face",
-    "wrong": "wrong answer",
-    "no_answer": "no answer",
-    "refused": "falsely refused",
-    "matched": "falsely matched",
+KINDS = {  # each with as many rows as the rate beside it has errors
+    "face": "no usable face",  # failure to acquire
+    "wrong": "misclassified",  # wrong, of those answered; with those below and lost faces: wrong or no answer, of all
+    "no_answer": "no answer for a face",
+    "age": "age off by more than 5 years",
+    "refused": "falsely rejected",  # FNMR
+    "matched": "falsely matched",  # FMR
+    "not_shown": "file missing or unreadable",  # an error of no rate
 }
-SORTS = ("kind", "group", "score", "probability", "outcome")
 MOST_MATCHES = 100_000  # false matches listed, by falling score
 COLUMNS = ("kind", "group", "outcome", "label", "prediction", "probability", "score")
 NAMED = ("image", "other_image", "subject", "other_subject", "detail")
+ROWS = ("row", "other_row")  # of the manifest; never exported
+NUMBERS = ("probability", "score", *ROWS)
 
 
 def failures(view: Explored, grouping: Grouping, threshold: float, cut: float, *, include_ids: bool) -> pd.DataFrame:
-    """One row per failure: a lost face, a wrong or missing answer, a refused genuine pair, a false match.
+    """One row per failure: a lost face, a wrong or missing answer, a rejected genuine pair, a false match.
+
+    An image that is lost with its face is not listed again as one without an answer. ROWS are -1 where there is no image.
 
     group : of the image, of both images of a pair with " / " between where they are of two groups
     """
     cells = view.cells(grouping)
     groups = np.array([str(group) for group in cells.groups], object)[cells.codes]
-    parts = [lost_faces(view, groups), *answers(view, groups, cut)]
+    parts = [*lost_faces(view, groups), *answers(view, groups, cut), ages(view, groups)]
     if view.pairs is not None:
         parts += [refusals(view, groups, threshold), matches(view, groups, threshold)]
     present = [part for part in parts if len(part)]
-    columns = [*COLUMNS, *(NAMED if include_ids else ())]
+    columns = [*COLUMNS, *(NAMED if include_ids else ()), *ROWS]
     whole = pd.concat(present, ignore_index=True) if present else pd.DataFrame(columns=columns)
     whole = whole.reindex(columns=columns)
     for name in columns:
-        if name not in ("probability", "score"):
+        if name not in NUMBERS:
             whole[name] = whole[name].astype(object).where(whole[name].notna(), "")
-    return whole
+    return whole.astype(dict.fromkeys(("probability", "score"), "float64")).assign(
+        **{name: whole[name].fillna(-1).astype("int64") for name in ROWS}
+    )
 
 
-def lost_faces(view: Explored, groups: AnyArray) -> pd.DataFrame:
-    """Images without a usable face."""
-    faces = view.run.faces
-    rows = np.flatnonzero(faces["outcome"] != "ok")
-    frame = of_images(view, groups, rows, "face").assign(outcome=faces["outcome"].to_numpy()[rows])
-    return frame.assign(detail=faces["detail"].to_numpy()[rows])
+def lost_faces(view: Explored, groups: AnyArray) -> list[pd.DataFrame]:
+    """Images that were shown and gave no usable face, and images that could not be shown."""
+    faces, label = view.run.faces, view.run.predictions["label"].to_numpy()
+    lost, shown = (faces["outcome"] != "ok").to_numpy(np.bool_), shown_to_a_model(faces)
+    found = []
+    for kind, chosen in (("face", lost & shown), ("not_shown", lost & ~shown)):
+        rows = np.flatnonzero(chosen)
+        of = faces.iloc[rows]
+        found.append(
+            of_images(view, groups, rows, kind).assign(
+                outcome=of["outcome"].to_numpy(), detail=of["detail"].to_numpy(), label=known_labels(label[rows])
+            )
+        )
+    return found
+
+
+def known_labels(labels: AnyArray) -> AnyArray:
+    """Labels, empty where there is none."""
+    return np.where(labels == UNKNOWN, "", labels)
 
 
 def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
@@ -55,9 +77,10 @@ def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
     if not view.run.record.classes:
         return []
     said = cut_predictions(view, cut) if view.has_probability else view.run.predictions
+    has_face = (view.run.faces["outcome"] == "ok").to_numpy(np.bool_)
     found = []
     for kind in ("wrong", "no_answer"):
-        rows = np.flatnonzero(said["outcome"] == kind)
+        rows = np.flatnonzero((said["outcome"] == kind).to_numpy(np.bool_) & has_face)
         of = said.iloc[rows]
         found.append(
             of_images(view, groups, rows, kind).assign(
@@ -67,8 +90,21 @@ def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
     return found
 
 
+def ages(view: Explored, groups: AnyArray) -> pd.DataFrame:
+    """Images whose predicted age is too far from the labelled one; empty where ages are not judged."""
+    counted = ages_off(view.run)
+    rows = np.flatnonzero(counted[1]) if counted is not None else np.empty(0, np.int64)
+    frame = of_images(view, groups, rows, "age")
+    if not len(rows):
+        return frame
+    said = view.run.predictions["age"].to_numpy()[rows]
+    return frame.assign(
+        label=view.run.manifest["age"].astype(str).to_numpy()[rows], prediction=[f"{age:.0f}" for age in said]
+    )
+
+
 def refusals(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
-    """Genuine pairs with two templates below the threshold."""
+    """Genuine pairs with two templates that score below the threshold."""
     assert view.pairs is not None
     scores = view.pairs.genuine_scores
     wrong = np.flatnonzero(np.isfinite(scores) & (scores < threshold))
@@ -89,6 +125,7 @@ def of_images(view: Explored, groups: AnyArray, rows: IntArray, kind: str) -> pd
         {
             "kind": kind,
             "group": groups[rows],
+            "row": rows,
             "image": manifest["image"].to_numpy()[rows],
             "subject": manifest["subject"].to_numpy()[rows],
         }
@@ -105,6 +142,8 @@ def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray,
             "kind": kind,
             "group": both,
             "score": scores,
+            "row": left,
+            "other_row": right,
             "image": image[left],
             "other_image": image[right],
             "subject": subject[left],

@@ -19,21 +19,26 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from facegap.errors import FacegapError
-from facegap.explore.failures import KINDS, SORTS
+from facegap.explore.failures import KINDS, failures
+from facegap.explore.pictures import Pictures
 from facegap.explore.rates import explored
 from facegap.explore.view import (
     PAGE_ROWS,
     TABLES,
     Asked,
     asked_of,
+    cards,
+    chosen_of,
     failures_text,
     floor_note,
     frame_of,
     grouping_name,
+    heads,
     shown_tables,
+    sorts_of,
     text_of,
 )
-from facegap.report.page import breakable
+from facegap.report.page import SHARED, asset, breakable
 from facegap.report.sections import PageTable
 from facegap.report.text import clean, score
 from facegap.store.run import Run, csv_bytes, fitting_together
@@ -43,11 +48,33 @@ from facegap.web.security import Guard, Sessions, host_names
 STATIC = {"explore.css": "text/css", "explore.js": "text/javascript"}
 
 
-def create_app(run: Run, *, key: str, port: int, include_ids: bool, folder: Path = Path("the run")) -> ASGIApp:
-    """The page, behind the guard. key : what the visitor must bring once; port : names the cookie."""
-    pages = Pages(run, key=key, port=port, include_ids=include_ids, folder=folder)
+def create_app(
+    run: Run,
+    *,
+    key: str,
+    port: int,
+    include_ids: bool,
+    folder: Path = Path("the run"),
+    images: Path | None = None,
+    allow_outside: bool = False,
+) -> ASGIApp:
+    """The page, behind the guard.
+
+    key    : what the visitor must bring once
+    port   : names the cookie
+    folder : of the run, as errors name it
+    images : folder of the run's manifest, whose photographs are shown; None shows none
+
+    Raises
+    ------
+    TableError : the folder holds none of the images of the run
+    """
+    secret = secrets.token_bytes(32)
+    pictures = None if images is None else Pictures(run, images, secret, allow_outside=allow_outside)
+    pages = Pages(run, key=key, port=port, include_ids=include_ids, folder=folder, pictures=pictures)
     routes = [
         Route("/", pages.show, methods=["GET"]),
+        Route("/image/{number}.jpg", pages.image, methods=["GET"]),
         Route("/export.csv", pages.export, methods=["GET"]),
         Route("/static/{name}", static, methods=["GET"]),
         Route("/favicon.ico", no_icon, methods=["GET"]),
@@ -58,8 +85,10 @@ def create_app(run: Run, *, key: str, port: int, include_ids: bool, folder: Path
 class Pages:
     """The handlers of one run."""
 
-    def __init__(self, run: Run, *, key: str, port: int, include_ids: bool, folder: Path) -> None:
-        self.view, self.include_ids, self.folder = explored(run), include_ids, folder
+    def __init__(
+        self, run: Run, *, key: str, port: int, include_ids: bool, folder: Path, pictures: Pictures | None = None
+    ) -> None:
+        self.view, self.include_ids, self.folder, self.pictures = explored(run), include_ids, folder, pictures
         self.sessions = Sessions(secrets.token_bytes(32), key)
         self.cookie_name = f"facegap_explore_{port}"
         self.render = Renderer("facegap.explore")
@@ -72,7 +101,7 @@ class Pages:
             return refusal
         try:
             with fitting_together(self.folder):
-                asked = asked_of(dict(request.query_params), self.view)
+                asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
                 values = await run_in_threadpool(self.values, asked)
                 return HTMLResponse(self.render("explore.html", values))
         except FacegapError as error:
@@ -87,18 +116,30 @@ class Pages:
             if name not in TABLES or (name != "failures" and name not in shown_tables(self.view)):
                 raise FacegapError(f"there is no table {clean(name)!r} here")
             with fitting_together(self.folder):
-                asked = asked_of(dict(request.query_params), self.view)
+                asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
                 frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
         headers = {"content-disposition": f'attachment; filename="facegap-{name}.csv"'}
         return Response(csv_bytes(frame), media_type="text/csv; charset=utf-8", headers=headers)
 
+    async def image(self, request: Request) -> Response:
+        """A small copy of one photograph of the run."""
+        if (refusal := self.refusal(request)) is not None:
+            return refusal
+        if self.pictures is None:
+            return PlainTextResponse("No such picture.\n", status_code=404)
+        data = await run_in_threadpool(self.pictures.jpeg, request.path_params["number"])
+        if data is None:
+            return PlainTextResponse("No such picture.\n", status_code=404)
+        return Response(data, media_type="image/jpeg")
+
     def values(self, asked: Asked) -> dict[str, Any]:
         """What the template shows."""
         view = self.view
         tables = [(name, PageTable(text_of(name, view, asked), layout="wide")) for name in shown_tables(view)]
-        found = frame_of("failures", view, asked, include_ids=self.include_ids)
+        every = failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=self.include_ids)
+        found, counted = chosen_of(every, view, asked), every["kind"].value_counts()
         below = view.pairs is not None and asked.threshold < view.floor
         return {
             "asked": asked,
@@ -109,8 +150,13 @@ class Pages:
             "groupings": [grouping_name(grouping) for grouping in view.groupings],
             "by": grouping_name(asked.grouping),
             "groups": [str(group) for group in view.cells(asked.grouping).groups],
-            "kinds": KINDS,
-            "sorts": SORTS,
+            "kinds": {kind: (words, int(counted.get(kind, 0))) for kind, words in KINDS.items() if counted.get(kind, 0)}
+            | ({asked.kind: (KINDS[asked.kind], int(counted.get(asked.kind, 0)))} if asked.kind else {}),
+            "all_kinds": len(every),
+            "sorts": sorts_of(include_ids=self.include_ids),
+            "heads": heads(found, asked),
+            "cards": cards(found, asked) if self.pictures is not None else [],
+            "pictures": self.pictures,
             "verifies": view.pairs is not None,
             "cuts": view.has_probability,
             "answered": bool(view.run.record.classes),
@@ -158,4 +204,7 @@ async def static(request: Request) -> Response:
     name = request.path_params["name"]
     if name not in STATIC:
         return PlainTextResponse("No such file.\n", status_code=404)
-    return Response(files("facegap.explore").joinpath("static", name).read_bytes(), media_type=STATIC[name])
+    text = files("facegap.explore").joinpath("static", name).read_text(encoding="utf-8")
+    if name.endswith(".css"):
+        text = f"{asset(SHARED)}\n{text}"
+    return Response(text, media_type=STATIC[name])

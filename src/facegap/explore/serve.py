@@ -21,8 +21,18 @@ class Started:
     images: int
 
 
-def explore(folder: Path, *, port: int, include_ids: bool, announce: Callable[[Started], None]) -> None:
+def explore(
+    folder: Path,
+    *,
+    port: int,
+    include_ids: bool,
+    announce: Callable[[Started], None],
+    images: Path | None = None,
+    allow_outside: bool = False,
+) -> None:
     """Serve the page until Ctrl-C.
+
+    images : folder of the run's manifest, whose photographs are shown; None shows none
 
     Raises
     ------
@@ -39,6 +49,14 @@ def explore(folder: Path, *, port: int, include_ids: bool, announce: Callable[[S
     with listening:
         bound, key = int(listening.getsockname()[1]), secrets.token_urlsafe(24)
         with fitting_together(folder):
-            app = create_app(run, key=key, port=bound, include_ids=include_ids, folder=folder)
+            app = create_app(
+                run,
+                key=key,
+                port=bound,
+                include_ids=include_ids,
+                folder=folder,
+                images=images,
+                allow_outside=allow_outside,
+            )
         announce(Started(f"{address(HOST, bound)}?key={key}", len(run.manifest)))
         serve(app, listening)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from facegap.derive.groupings import Grouping
 from facegap.errors import FacegapError
-from facegap.explore.failures import KINDS, MOST_MATCHES, SORTS, chosen, failures
+from facegap.explore.failures import COLUMNS, KINDS, MOST_MATCHES, NAMED, ROWS, chosen, failures
 from facegap.explore.rates import (
     MOST_GROUPS,
     SILENT,
@@ -81,8 +81,15 @@ def plain(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
 
 
-def asked_of(query: Mapping[str, str], view: Explored) -> Asked:
+def sorts_of(*, include_ids: bool) -> tuple[str, ...]:
+    """The columns that failures can be sorted by: all that are shown."""
+    return (*COLUMNS, *NAMED) if include_ids else COLUMNS
+
+
+def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = False) -> Asked:
     """The view that an address asks for.
+
+    include_ids : whether failures are named, and so can be sorted by name
 
     Raises
     ------
@@ -112,7 +119,7 @@ def asked_of(query: Mapping[str, str], view: Explored) -> Asked:
         cut,
         one_of(query, "kind", ("", *KINDS), ""),
         group,
-        one_of(query, "sort", ("", *SORTS), ""),
+        one_of(query, "sort", ("", *sorts_of(include_ids=include_ids)), ""),
         one_of(query, "order", ("down", "up"), "down") == "down",
         int(page),
     )
@@ -146,19 +153,25 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
 def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
     """One table of a view, whole, as it is exported; text as it is in the run."""
     if name == "failures":
-        return chosen(
-            failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids),
-            view.cells(asked.grouping),
-            kind=asked.kind,
-            group=asked.group,
-            sort=asked.sort,
-            descending=asked.descending,
-        )
+        every = failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids)
+        return chosen_of(every, view, asked).drop(columns=list(ROWS))
     if name == "people":
         return people_frame(people_moved(view, asked.grouping, asked.threshold))
     if name == "matrix":
         return matrix_frame(matrix_at(view, asked.grouping, asked.threshold))
     return rates_frame(rates_of(name, view, asked))
+
+
+def chosen_of(every: pd.DataFrame, view: Explored, asked: Asked) -> pd.DataFrame:
+    """The failures that are asked for, in the order that is asked for."""
+    return chosen(
+        every,
+        view.cells(asked.grouping),
+        kind=asked.kind,
+        group=asked.group,
+        sort=asked.sort,
+        descending=asked.descending,
+    )
 
 
 def rates_of(name: str, view: Explored, asked: Asked) -> list[MovedRate]:
@@ -275,11 +288,11 @@ MOVES = (
     Column[MovedRate]("in the run", lambda row: NO_NUMBER if row.before is None else percent(row.before.value)),
     Column[MovedRate]("change", lambda row: signed_points(row.change)),
 )
-STATES = {"refused": "refused as themselves", "mistaken": "taken for somebody else"}
+STATES = {"refused": "falsely rejected", "mistaken": "falsely matched"}
 PEOPLE = (
     Column[MovedPeople]("group", lambda row: clean(row.group)),
-    Column[MovedPeople]("people judged", lambda row: f"{row.people:,}"),
-    Column[MovedPeople]("what happens to them", lambda row: STATES[row.state]),
+    Column[MovedPeople]("people evaluated", lambda row: f"{row.people:,}"),
+    Column[MovedPeople]("error", lambda row: STATES[row.state]),
     Column[MovedPeople]("in the run", lambda row: known(row.in_run)),
     Column[MovedPeople]("here", lambda row: known(row.here)),
     Column[MovedPeople]("newly", lambda row: known(row.newly)),
@@ -316,12 +329,72 @@ def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
     """One page of failures."""
     start = (asked.page - 1) * PAGE_ROWS
     shown = frame.iloc[start : start + PAGE_ROWS]
-    names = [name for name in frame.columns if name in ("kind", "group") or has_content(frame[name])]
+    names = columns_of(frame)
     columns = [Column[Failure](FAILURE_TITLES.get(name, name), partial(failure_cell, name=name)) for name in names]
     title = f"failures {start + 1:,} to {start + len(shown):,} of {len(frame):,}" if len(shown) else "no failures here"
     full = int((frame["kind"] == "matched").sum()) >= MOST_MATCHES if len(frame) else False
     notes = (f"Of the false matches the {MOST_MATCHES:,} highest are listed; the rates count all.",) if full else ()
     return table_of(title, columns, records(shown), notes=notes)
+
+
+def columns_of(frame: pd.DataFrame) -> list[str]:
+    """The columns of failures that say something."""
+    return [
+        name for name in frame.columns if name not in ROWS and (name in ("kind", "group") or has_content(frame[name]))
+    ]
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column heading that sorts. address : of the view sorted by it; state : as aria-sort says it."""
+
+    address: str
+    state: str
+
+
+def heads(frame: pd.DataFrame, asked: Asked) -> list[Head]:
+    """Per column of the table of failures where its heading leads: a second click turns the order round."""
+    found = []
+    for name in columns_of(frame):
+        own = asked.sort == name
+        order = "up" if own and asked.descending else "down"
+        state = ("descending" if asked.descending else "ascending") if own else "none"
+        found.append(Head(asked.address(sort=name, order=order, page="1"), state))
+    return found
+
+
+@dataclass(frozen=True)
+class Card:
+    """One failure of the contact sheet. rows : of the manifest, one image or the two of a pair."""
+
+    rows: tuple[int, ...]
+    kind: str
+    group: str
+    lines: tuple[str, ...]
+
+
+def cards(frame: pd.DataFrame, asked: Asked) -> list[Card]:
+    """One page of failures as a contact sheet."""
+    start = (asked.page - 1) * PAGE_ROWS
+    return [card_of(row) for row in records(frame.iloc[start : start + PAGE_ROWS])]
+
+
+def card_of(row: Failure) -> Card:
+    """What stands below the picture or the two pictures of a failure."""
+    rows = tuple(int(row[name]) for name in ROWS if row[name] >= 0)
+    lines = []
+    if row["prediction"]:
+        lines.append(f"labelled {clean(row['label'])}, predicted {clean(row['prediction'])}")
+    elif row["label"]:
+        lines.append(f"labelled {clean(row['label'])}")
+    if row["outcome"] not in ("", "wrong", "no_answer"):
+        lines.append(clean(str(row["outcome"]).replace("_", " ")))
+    if not math.isnan(row["probability"]):
+        lines.append(f"probability {number(float(row['probability']), 3)}")
+    if not math.isnan(row["score"]):
+        lines.append(f"score {score(float(row['score']))}")
+    lines += [clean(row[name]) for name in ("image", "other_image") if row.get(name)]
+    return Card(rows, KINDS[str(row["kind"])], clean(row["group"]), tuple(lines))
 
 
 def has_content(column: pd.Series) -> bool:

@@ -1,0 +1,93 @@
+"""Small copies of the photographs of a run for the explore page: those of its manifest and no others.
+
+A browser names a picture by a number that says nothing. What it gets are pixels, encoded anew: no name, no metadata and no
+byte of the file itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facegap.errors import TableError
+from facegap.inputs.images.decode import Pixels, quiet_decoders
+from facegap.report.examples import picture_of
+from facegap.report.rows.frames import records
+from facegap.store.run import Run
+
+SIDE_PX, QUALITY = 224, 80
+LOOKED_FOR = 50  # images, before a folder is called the wrong one
+KEPT = 256  # encoded pictures, at most some 20 kB each
+
+
+class Pictures:
+    """The photographs of one run.
+
+    folder : of the run's manifest, which its paths start from
+
+    Raises
+    ------
+    TableError : not one of the first images lies there
+    """
+
+    def __init__(self, run: Run, folder: Path, secret: bytes, *, allow_outside: bool = False) -> None:
+        boxes = run.faces[["x1", "y1", "x2", "y2"]] if "x1" in run.faces else None
+        frame = run.manifest[["path"]] if boxes is None else run.manifest[["path"]].join(boxes)
+        self._rows = records(frame)
+        self._folder, self._allow_outside = folder, allow_outside
+        self._numbers = [hmac.digest(secret, f"row:{k}".encode(), "sha256").hex()[:24] for k in range(len(frame))]
+        self._row_of = {number: row for row, number in enumerate(self._numbers)}
+        self._kept: OrderedDict[int, bytes | None] = OrderedDict()
+        self._lock = threading.Lock()
+        if frame.size and not any(self._path(row).is_file() for row in self._rows[:LOOKED_FOR]):
+            raise TableError(
+                f"{folder}: holds none of the images of this run; name the folder of its manifest (a run made with "
+                "--no-ids names no image)"
+            )
+
+    def number(self, row: int) -> str:
+        """What the browser calls the image of a row."""
+        return self._numbers[row]
+
+    def jpeg(self, number: str) -> bytes | None:
+        """A small copy; None for a number that is no image of the run, and for an image that cannot be shown."""
+        row = self._row_of.get(number)
+        if row is None:
+            return None
+        with self._lock:
+            if row not in self._kept:
+                self._kept[row] = self._encoded(row)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(row)
+            return self._kept[row]
+
+    def _path(self, row: dict[str, object]) -> Path:
+        return self._folder / str(row["path"])
+
+    def _encoded(self, row: int) -> bytes | None:
+        """The face of a row, or the whole image where none was found; None where there is no picture, or outside."""
+        try:
+            with quiet_decoders():
+                pixels = picture_of(self._rows[row], self._folder, allow_outside=self._allow_outside)
+        except TableError:  # a path that leads out of the folder: its place on the page stays empty
+            return None
+        if pixels is None:
+            return None
+        fine, data = cv2.imencode(".jpg", shrunk(pixels), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        return data.tobytes() if fine else None
+
+
+def shrunk(pixels: Pixels) -> Pixels:
+    """The picture with its longer side at most SIDE_PX; a small one stays as it is."""
+    height, width = pixels.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
