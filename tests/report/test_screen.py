@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from facegap.report import terminal
+from facegap.report.finding import contrast
 from facegap.report.first_screen import lines_of
 from facegap.report.screen import (
     MOST_GROUPS,
@@ -56,7 +57,9 @@ def test_verbose_prints_every_table_as_well(
 def test_the_tables_are_about_the_metric_of_the_finding(answered_run: Stored) -> None:
     gaps, rates = screen_tables(answered_run[1])
     assert gaps.title.endswith("wrong or no answer, of all")
-    assert rates.title == "wrong or no answer, of all, by town x gender"
+    found = contrast(answered_run[1])
+    assert found is not None
+    assert rates.title == f"wrong or no answer, of all, by {' x '.join(found.grouping)}"
     values = [float(row[1].rstrip("%")) for row in rates.rows]
     assert values == sorted(values, reverse=True)
     assert len(rates.rows) <= MOST_GROUPS

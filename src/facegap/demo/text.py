@@ -80,7 +80,7 @@ def short_table(found: Demo) -> TextTable:
         tuple(rows),
         notes=(
             f"Truth: the gap on {truth}, measured beforehand.",
-            "Verdict: by the pre-set margin (2 points; a ratio of 2 for false matches), over all six pairs of groups.",
+            "Verdict: by the pre-set margin (2 points; a ratio of 2 for false matches), over all gaps that are tested together.",
         ),
     )
 
