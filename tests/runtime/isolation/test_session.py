@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,10 @@ def test_behind_the_walls_nothing_opens_nothing_is_made_and_nothing_starts(tmp_p
 
 
 def test_a_loop_that_never_ends_is_an_error_that_names_the_file_and_the_option() -> None:
-    endless = opened(hostile.endless(), timeout_s=2.0)
+    endless = opened(hostile.endless())
+    endless._process.held_to = replace(
+        endless._process.held_to, timeout_s=2.0
+    )  # opening may take longer on a busy machine
     for _ in range(2):  # the second at once
         with pytest.raises(
             ModelStoppedError, match=r"toy: the model toy\.onnx gave no answer within 2 s on input .*--model-timeout"
@@ -362,7 +366,7 @@ def test_the_graphs_of_the_campaign_end_in_one_error(test_data: Path) -> None:
     words = {
         "leaky": "keeps weights in further files",
         "fn_billion_laughs": "536,870,912 operators with its functions written out",
-        "loop_endless": "gave no answer within 3 s",
+        "loop_endless": "gave no answer within 10 s",
         "in_scalar": r"input\.layout: the graph's input 'x' is declared without axes",
         "out_sequence": "no output of numbers",
         "out_none": "no output of numbers",
@@ -371,7 +375,7 @@ def test_the_graphs_of_the_campaign_end_in_one_error(test_data: Path) -> None:
     for name, said in words.items():
         content = (folder / f"{name}.onnx").read_bytes()
         with pytest.raises(ModelError, match=f"^{name}: .*{said}"):
-            opened(content, name=name, timeout_s=3.0).run(None, {"x": PICTURES[:1]})
+            opened(content, name=name, timeout_s=10.0).run(None, {"x": PICTURES[:1]})
 
 
 def test_a_session_is_recognised() -> None:

@@ -33,6 +33,7 @@ ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is 
 MOST_LANES = 64
 LOOK_EVERY_S = 0.2
 END_WITHIN_S = 2.0
+START_WITHIN_S = 60.0  # of the process itself, which is no fault of the model; busy machines load Python slowly
 GIB = 1024**3
 # Variables that Python, the loader and CUDA need; everything else (keys of services among it) stays outside.
 KEPT_VARIABLES = (
@@ -195,7 +196,7 @@ class IsolatedSession:
     def _opened(self, content: bytes, name: str) -> tuple[tuple[str, ...], Description]:
         """The walls that stand, and the model that was opened behind them."""
         first = self._process.lanes[0]
-        with under_way(self._process, first, "before it was given the model"):
+        with under_way(self._process, first, "before it was given the model", at_least_s=START_WITHIN_S):
             stood = messages.texts_of(messages.receive(first.connection), "walls")
         with under_way(self._process, first, "while it opened the model"):
             messages.send(first.connection, {"name": name})
@@ -211,13 +212,13 @@ class IsolatedSession:
 class under_way:  # noqa: N801  (reads as a statement)
     """While a batch is under way its lane has a deadline; what goes wrong with the connection is the end of the process."""
 
-    def __init__(self, process: Process, lane: Lane, doing: str) -> None:
-        self.process, self.lane, self.doing = process, lane, doing
+    def __init__(self, process: Process, lane: Lane, doing: str, *, at_least_s: float = 0.0) -> None:
+        self.process, self.lane, self.doing, self.at_least_s = process, lane, doing, at_least_s
 
     def __enter__(self) -> None:
         """Begin."""
         self.lane.doing = self.doing
-        self.lane.until = time.monotonic() + self.process.held_to.timeout_s
+        self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
         if self.process.why:
             raise self.process.said(self.doing)
 
@@ -346,11 +347,10 @@ def environment() -> dict[str, str]:
 
 def watch(process: Process) -> None:
     """End the process when a batch is late, or it takes too much memory; renew its processor time. Ends with it."""
-    held_to = process.held_to
     cores = os.cpu_count() or 1
     renew_at = 0.0
     while process.popen.poll() is None and process.why is None:
-        now = time.monotonic()
+        now, held_to = time.monotonic(), process.held_to
         late = next((lane for lane in process.lanes if (until := lane.until) is not None and now > until), None)
         if late is not None:
             said = f"gave no answer within {held_to.timeout_s:g} s"
