@@ -15,7 +15,7 @@ from facegap.report.figures.pdf import parsed, stable_pdf
 
 SPEC = {
     "data": {"values": [{"a": "A", "b": 1}, {"a": "B \u80a4", "b": 2}]},
-    "mark": "bar",
+    "layer": [{"mark": "bar"}, {"mark": {"type": "point", "opacity": 0.4}}, {"mark": {"type": "rule", "opacity": 0.7}}],
     "title": "h\u00e9llo",
     "encoding": {
         "x": {"field": "a", "axis": {"labelFont": "monospace"}},

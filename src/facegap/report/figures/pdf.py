@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 _REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
 _FONT_ENTRY = re.compile(rb"/(fo\d+) (\d+) 0 R")
-_FONT_TABLE = re.compile(rb"(/Font <<\s*)((?:/fo\d+ \d+ 0 R\s*)+)(>>)")
+_ENTRY = re.compile(rb"/([a-z]+)(\d+) (\d+) 0 R")
+_TABLE = re.compile(rb"(?:/[a-z]+\d+ \d+ 0 R\s+)+")  # of fonts, drawings or states, in whatever order
 _NAME = re.compile(rb"/BaseFont /(?:[A-Z]{6}\+)?([^\s/]+)")
 _STREAM = re.compile(rb"^(.*?\nstream\n)(.*)(\nendstream)$", re.DOTALL)
 _LENGTH = re.compile(rb"/Length \d+")
@@ -81,7 +82,7 @@ def renamed(content: bytes, names: Mapping[bytes, bytes]) -> bytes:
     """An object with the new names of fonts in its tables and in what it draws."""
     found = _STREAM.match(content)
     if found is None:
-        return _FONT_TABLE.sub(lambda table: sorted_table(table, names), content)
+        return _TABLE.sub(lambda table: sorted_table(table[0], names), content)
     head, stream = found[1], found[2]
     if b"/FlateDecode" not in head or (b"/Type /XObject" in head and b"/Image" in head):
         return content
@@ -90,20 +91,22 @@ def renamed(content: bytes, names: Mapping[bytes, bytes]) -> bytes:
     except zlib.error:
         return content
     drawn = re.sub(rb"/(fo\d+)(?= )", lambda name: b"/" + names.get(name[1], name[1]), plain)
-    head = _FONT_TABLE.sub(lambda table: sorted_table(table, names), head)
+    head = _TABLE.sub(lambda table: sorted_table(table[0], names), head)
     if drawn == plain:
         return head + stream + found[3]
     packed = zlib.compress(drawn, 9)
     return _LENGTH.sub(b"/Length %d" % len(packed), head, count=1) + packed + found[3]
 
 
-def sorted_table(table: re.Match[bytes], names: Mapping[bytes, bytes]) -> bytes:
-    """A table of fonts under their new names, in the order of these."""
-    entries = sorted((names[name], number) for name, number in _FONT_ENTRY.findall(table[2]))
-    gap = re.findall(rb"\s+$", table[2])
-    between = re.findall(rb"0 R(\s+)/", table[2])
-    joined = (between[0] if between else b" ").join(b"/%s %s 0 R" % entry for entry in entries)
-    return table[1] + joined + (gap[0] if gap else b" ") + table[3]
+def sorted_table(table: bytes, names: Mapping[bytes, bytes]) -> bytes:
+    """A table of resources, fonts under their new names, in the order of the names; the white space stays where it is."""
+    gaps = re.split(_ENTRY.pattern.replace(b"(", b"(?:"), table)[1:]
+    entries = []
+    for kind, number, target in _ENTRY.findall(table):
+        name = names.get(kind + number, kind + number)
+        digits = re.search(rb"\d+$", name)
+        entries.append((kind, int(digits[0]) if digits else 0, b"/%s %s 0 R" % (name, target)))
+    return b"".join(entry[2] + gap for entry, gap in zip(sorted(entries), gaps, strict=True))
 
 
 def reached(objects: Mapping[int, bytes], root: int) -> dict[int, int]:
