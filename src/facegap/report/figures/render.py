@@ -25,7 +25,7 @@ WIDTH = re.compile(r'<svg[^>]* width="([\d.]+)"')
 PHONE_PX = 358  # a screen of 390 less its margins
 LABELS_OF_PHONE_PX, MOST_TURNS = 150, 3
 CELL_OF_NUMBER_PX = 30  # a cell that is narrower holds no number
-MOST_NARROW = 100_000  # letters: a longer picture would make the page too large; there the wide one stands in
+MOST_NARROW = 60_000  # letters: a longer picture would make the page too large; there the wide one stands in
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
 
 
