@@ -46,8 +46,8 @@ def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
     np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
 
 
-def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
-    """Read what scores_to_npz wrote.
+def scores_from_npz(file: Path | BinaryIO, name: object = None) -> ScoreCounts:
+    """Read what scores_to_npz wrote. name : of the file in messages, where an open one does not know it
 
     Raises
     ------
@@ -55,7 +55,7 @@ def scores_from_npz(file: Path | BinaryIO) -> ScoreCounts:
     """
     if isinstance(file, Path):
         return scores_of_path(file)
-    name = getattr(file, "name", file)
+    name = name or getattr(file, "name", file)
     try:
         with np.load(file, allow_pickle=False) as stored:
             require_fits(stored.zip, name)
@@ -75,7 +75,7 @@ def scores_of_path(path: Path) -> ScoreCounts:
     """Read the file at a path, opened once."""
     try:
         with opened(path) as file:
-            return scores_from_npz(cast(BinaryIO, file))
+            return scores_from_npz(cast(BinaryIO, file), path)
     except OSError as error:
         said = error.strerror or error
         raise RunError(f"{path}: not readable as score counts ({said}); write it again from the run") from error
