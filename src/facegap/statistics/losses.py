@@ -1,0 +1,179 @@
+"""Every gap's worst and best case over trials that were lost: images, pairs or searches for which no answer came back.
+
+What a model would have said of them is not known, so a rate lies between that with none of them in error and that with
+all of them. A gap is largest where all those of one group had been errors and none of the other group's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from facegap.errors import StatisticsError
+from facegap.statistics.effective import RateColumns
+from facegap.statistics.family_tests import Sides, deciding_tails, inside, limits_at, outside, z_of
+from facegap.statistics.gaps import GapFamily
+from facegap.statistics.verdicts import GAPS_FOUND, UNKNOWN, verdicts, withheld
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class LossCounts:
+    """What is certain of the errors of each group, int64 [G].
+
+    trials : those that were lost included
+    least  : errors if no lost trial is one
+    most   : errors if every lost trial is one, so most - least are lost
+
+    Raises
+    ------
+    StatisticsError : not 0 <= least <= most <= trials
+    """
+
+    trials: IntArray
+    least: IntArray
+    most: IntArray
+
+    def __post_init__(self) -> None:
+        """Check the counts."""
+        if np.any((self.least < 0) | (self.least > self.most) | (self.most > self.trials)):
+            raise StatisticsError("losses: errors must be 0 <= least <= most <= trials in every group")
+
+    @property
+    def lost(self) -> IntArray:
+        """Trials that were lost, int64 [G]."""
+        return self.most - self.least
+
+
+@dataclass(frozen=True, eq=False)
+class LossColumns:
+    """The fields of `Gap` that tell of losses, as columns: one row per gap of a family, in its order."""
+
+    lost_a: IntArray
+    lost_b: IntArray
+    loss_difference_low: FloatArray
+    loss_difference_high: FloatArray
+    loss_ratio_low: FloatArray
+    loss_ratio_high: FloatArray
+    loss_stands: BoolArray
+
+
+def loss_columns(
+    family: GapFamily,
+    groups: Sequence[str],
+    rates: RateColumns,
+    counts: LossCounts,
+) -> LossColumns:
+    """The worst and the best case of every gap of a family, and whether its verdict is the same in all of them.
+
+    Parameters
+    ----------
+    family : GapFamily
+        The gaps as they were counted.
+    groups : sequence of str
+        Names of the G groups, in the order of the rates.
+    rates : RateColumns
+        What the family was made of.
+    counts : LossCounts
+        Of the same groups.
+
+    Returns
+    -------
+    LossColumns
+        Where neither group lost a trial the gap itself, to the last bit, and a verdict that stands. The verdict is
+        decided anew for each group with none, the observed proportion and all of its lost trials in error: nine cases.
+        Each is decided at the level at which the gap was decided, on the effective trials of the observed rate, raised
+        by the proportion that was lost. An exploratory gap has no verdict, which stands. Where people weigh equally, the
+        cases of groups with losses are not known: NaN, and a verdict that does not stand.
+
+    Examples
+    --------
+    >>> from facegap.statistics.clusters import clustered_rates
+    >>> from facegap.statistics.gaps import gap_family
+    >>> import numpy as np
+    >>> wrong, of = np.repeat([1, 0, 1, 0], [20, 80, 10, 80]), np.repeat([0, 1], [100, 90])
+    >>> found = clustered_rates(wrong, None, np.arange(190), of, n_cells=2)
+    >>> sizes = found.errors, found.trials, found.subjects, found.effective_trials
+    >>> family = gap_family(["a", "b"], *sizes, margin=0.02, scale="difference")
+    >>> lost = LossCounts(np.array([100, 100]), np.array([20, 10]), np.array([20, 20]))
+    >>> case = loss_columns(family, ["a", "b"], found, lost)
+    >>> case.loss_difference_low.round(2), case.loss_difference_high.round(2)
+    (array([0.]), array([0.1]))
+    """
+    place = {name: k for k, name in enumerate(groups)}
+    first, second = (
+        np.array([place[str(name)] for name in names], np.int64)
+        for names in (family.columns.group_a, family.columns.group_b)
+    )
+    plain, lost = family.columns, counts.lost
+    none_lost = (lost[first] == 0) & (lost[second] == 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least, most = counts.least / counts.trials, counts.most / counts.trials
+        if rates.by_person:
+            least, most = np.full_like(least, np.nan), np.full_like(most, np.nan)
+        differences = least[first] - most[second], most[first] - least[second]
+        ratios = least[first] / most[second], most[first] / least[second]
+    # Of a group that cannot have an error every ratio that is defined is 0.
+    no_error = (most[first] == 0) & (most[second] > 0)
+    return LossColumns(
+        lost_a=lost[first],
+        lost_b=lost[second],
+        loss_difference_low=np.where(none_lost, plain.difference, differences[0]),
+        loss_difference_high=np.where(none_lost, plain.difference, differences[1]),
+        loss_ratio_low=np.where(none_lost, plain.ratio, ratios[0]),
+        loss_ratio_high=np.where(none_lost, plain.ratio, np.where(no_error, 0.0, ratios[1])),
+        loss_stands=none_lost | _stands(family, first, second, ~none_lost, rates, counts, (least, most)),
+    )
+
+
+def _stands(
+    family: GapFamily,
+    first: IntArray,
+    second: IntArray,
+    asked: BoolArray,
+    rates: RateColumns,
+    counts: LossCounts,
+    ends: tuple[FloatArray, FloatArray],
+) -> BoolArray:
+    """Whether the verdict of each gap is the same in all nine cases; False for gaps that are not asked for."""
+    stands = np.full(len(family), not family.is_primary)
+    asked = asked & family.is_primary
+    rows = np.flatnonzero(asked)
+    if not len(rows):
+        return stands
+    a, b = first[rows], second[rows]
+    n_a, n_b = (family.basis.sides[side][rows] for side in (1, 3))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        raised = np.where(rates.trials > 0, counts.trials / rates.trials, 1.0)
+    n_a, n_b = n_a * raised[a], n_b * raised[b]
+    shared = family.basis.shared[rows]
+    same = np.ones(len(rows), np.bool_)
+    observed, direction = family.columns.verdict[rows], np.sign(family.columns.difference[rows])
+    for rate_a in (ends[0], rates.value, ends[1]):
+        for rate_b in (ends[0], rates.value, ends[1]):
+            said = verdicts_at((rate_a[a], n_a, rate_b[b], n_b), shared, family, rows)
+            same &= said == observed
+            same &= ~np.isin(said, GAPS_FOUND) | (np.sign(rate_a[a] - rate_b[b]) == direction)
+    stands[rows] = same
+    return stands
+
+
+def verdicts_at(sides: Sides, shared: FloatArray | float, family: GapFamily, rows: IntArray) -> AnyArray:
+    """The verdicts that some gaps of a family would get with other rates, str [m], at the levels of their own verdicts.
+
+    sides : of those gaps, float64 [m] each
+    rows  : their positions in the family. Differs means that the interval at the level of Holm's step of the gap as it
+            was counted excludes no difference, as the p of the others is not counted anew
+    """
+    of_one, none = family.alpha / max(family.tests, 1), 1.0 if family.is_ratio else 0.0
+    scale = {"is_ratio": family.is_ratio}
+    beyond = outside(limits_at(sides, float(-ndtri(of_one / 2)), shared, **scale), family.margin, **scale)
+    within = inside(limits_at(sides, float(-ndtri(of_one)), shared, **scale), family.margin, **scale)
+    plain, undecided = family.columns, np.full(len(family), UNKNOWN)
+    step = deciding_tails(undecided, plain.p, plain.p_adjusted, family.alpha, family.tests)[rows]
+    low, high = limits_at(sides, z_of(step), shared, **scale)
+    said = verdicts(beyond_margin=beyond, within_margin=within, differs=(low > none) | (high < none))
+    return withheld(said, (sides[0], sides[2]), (plain.dominated_by_a[rows], plain.dominated_by_b[rows]))
