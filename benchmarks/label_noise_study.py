@@ -15,6 +15,7 @@ from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
 from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import IntArray
 
 GROUPS = ("darker", "lighter")
@@ -76,8 +77,8 @@ def main() -> None:
                 plain.difference_low[0] <= truth <= plain.difference_high[0],
                 found.label_difference_low[0] <= truth <= found.label_difference_high[0],
                 found.label_outer_low[0] <= truth <= found.label_outer_high[0],
-                plain.verdict[0] == "gap",
-                found.label_verdict[0] == "gap",
+                plain.verdict[0] in GAPS_FOUND,
+                found.verdict[0] in GAPS_FOUND,
             ]
         told = "  ".join(f"{share:.4f}" for share in sums / options.worlds)
         print(f"{people:6}  {least:5}  {darker_rate}, {lighter_rate}  {told}", flush=True)
