@@ -147,3 +147,31 @@ def test_det_points_agree_with_sklearn(genuine, impostor):
 def test_area_agrees_with_sklearn(genuine, impostor):
     truth, scores = np.r_[np.ones(len(genuine)), np.zeros(len(impostor))], np.r_[genuine, impostor]
     assert area_under_roc(genuine, impostor) == pytest.approx(roc_auc_score(truth, scores))
+
+
+def test_the_equal_error_rate_of_fvc_is_the_middle_of_the_interval_where_the_errors_cross() -> None:
+    # At 0.4 no genuine pair is refused and one impostor of three matches; at 0.5 one of two is refused, and one of three matches.
+    genuine, impostor = [0.4, 0.9], [0.1, 0.3, 0.5]
+    fvc = equal_error_rate(genuine, impostor, convention="fvc")
+    assert (fvc.value, fvc.threshold) == (pytest.approx(1 / 6), 0.4)
+    assert (fvc.fmr, fvc.fnmr) == (pytest.approx(1 / 3), 0.0)
+    assert fvc.convention.startswith("FVC2000")
+    middle = equal_error_rate(genuine, impostor)  # least apart between 0.4 and 0.5: one of three, one of two
+    assert middle.value == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert middle.convention.startswith("least |FMR - FNMR|")
+
+
+def test_where_the_errors_meet_both_conventions_agree() -> None:
+    genuine, impostor = [0.4, 0.8, 0.9], [0.1, 0.3, 0.5]
+    for convention in ("midpoint", "fvc"):
+        assert equal_error_rate(genuine, impostor, convention=convention).value == pytest.approx(1 / 3)
+
+
+def test_without_one_kind_of_score_no_convention_has_an_equal_error_rate() -> None:
+    for convention in ("midpoint", "fvc"):
+        assert np.isnan(equal_error_rate([], [0.1], convention=convention).value)
+        assert np.isnan(equal_error_rate([0.4], [], convention=convention).value)
+
+
+def test_scores_that_part_the_kinds_have_no_equal_error() -> None:
+    assert equal_error_rate([0.8, 0.9], [0.1, 0.2], convention="fvc").value == 0

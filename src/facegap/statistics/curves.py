@@ -8,6 +8,7 @@ as a rejection in the generalised rates (`generalised_counts`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,13 @@ from numpy.typing import ArrayLike
 from facegap.errors import StatisticsError
 from facegap.types import AnyArray, FloatArray, IntArray
 
+EerConvention = Literal["midpoint", "fvc"]
 EER_CONVENTION = "least |FMR - FNMR| among midpoints of neighbouring distinct scores, value (FMR + FNMR) / 2"
+FVC_CONVENTION = (
+    "FVC2000: middle of the interval between FMR and FNMR where they cross, at the last score with FNMR <= FMR or the first with "
+    "FNMR >= FMR, whichever has the lower sum"
+)
+EER_CONVENTIONS: dict[EerConvention, str] = {"midpoint": EER_CONVENTION, "fvc": FVC_CONVENTION}
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,10 +223,13 @@ def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
     return DetPoints(distinct, accepted(others, distinct), len(others), missed, len(mates))
 
 
-def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
+def equal_error_rate(
+    genuine: ArrayLike, impostor: ArrayLike, *, convention: EerConvention = "midpoint"
+) -> EqualErrorRate:
     """The error rate where FMR and FNMR are closest; the convention is in the answer.
 
-    Thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest.
+    midpoint : thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest
+    fvc      : see `fvc_equal_error_rate`
     One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value 0.5
 
     Examples
@@ -230,7 +240,10 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
     """
     mates, others = _comparisons(genuine), _comparisons(impostor)
     if not len(mates) or not len(others):
-        return EqualErrorRate(value=np.nan, threshold=np.nan, fmr=np.nan, fnmr=np.nan)
+        nothing = EER_CONVENTIONS[convention]
+        return EqualErrorRate(value=np.nan, threshold=np.nan, fmr=np.nan, fnmr=np.nan, convention=nothing)
+    if convention == "fvc":
+        return fvc_equal_error_rate(det_points(mates, others))
     distinct = np.unique(np.concatenate([mates, others]))
     # A midpoint of neighbouring doubles may round down onto the lower one, which it must separate from the upper.
     halfway = distinct[:-1] / 2 + distinct[1:] / 2
@@ -242,6 +255,30 @@ def equal_error_rate(genuine: ArrayLike, impostor: ArrayLike) -> EqualErrorRate:
     return EqualErrorRate(
         float((fmr[best] + fnmr[best]) / 2), float(thresholds[best]), float(fmr[best]), float(fnmr[best])
     )
+
+
+def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
+    """The EER of the fingerprint verification competitions, from both errors at every observed threshold.
+
+    With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between FNMR and
+    FMR at t1, or FMR and FNMR at t2, whichever have the lower sum; its value is the middle of that interval.
+
+    points : of at least one pair of each kind
+    Source : Maio, Maltoni, Cappelli, Wayman, Jain (2002), FVC2000: Fingerprint Verification Competition, IEEE Transactions
+             on Pattern Analysis and Machine Intelligence 24, section 3.2
+
+    Examples
+    --------
+    >>> found = fvc_equal_error_rate(det_points([0.4, 0.9], [0.1, 0.3, 0.5]))
+    >>> round(found.value, 3), found.threshold
+    (0.167, 0.4)
+    """
+    fmr, fnmr = points.fmr, points.fnmr
+    last, first = int(np.flatnonzero(fnmr <= fmr)[-1]), int(np.flatnonzero(fnmr >= fmr)[0])
+    chosen = last if fnmr[last] + fmr[last] <= fmr[first] + fnmr[first] else first
+    value = float((fmr[chosen] + fnmr[chosen]) / 2)
+    at = float(points.thresholds[chosen])
+    return EqualErrorRate(value, at, float(fmr[chosen]), float(fnmr[chosen]), FVC_CONVENTION)
 
 
 def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
