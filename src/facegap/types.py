@@ -134,6 +134,17 @@ class Gap:
                         probabilities say and independently of the model's errors. No estimate is divided by it
     label_outer_low, _high : how far the gap between true groups may then reach: the interval of the difference, and with
                         it the same divided by label_attenuation; from -1 to 1 where nothing is left
+    label_wrong       : trials of the two groups together whose label may be wrong: what the probabilities of the labels say, at
+                        their 95% limit, or the proportion that --label-errors states; NaN where neither is known
+    label_bound_low, _high : the least and the largest gap, on the scale of the margin, if those labels are wrong just where
+                        the model errs (statistics/label_uncertainty/bounds.py)
+    label_holds       : whether the verdict is the same under that bound. With --label-errors the verdict is under it
+
+    The loss_ fields are the worst and the best case over trials that a model gave no answer to (statistics/losses.py):
+    every lost trial of one group in error and none of the other's. Where nothing is lost they are the gap itself.
+    lost_a, lost_b    : trials lost, such as images without an answer or pairs with a lost image
+    loss_difference_low, _high, loss_ratio_low, _high : the least and the largest gap, of a less (or over) b
+    loss_stands       : whether the verdict by the labels as they are is the same in every case
     """
 
     metric: str
@@ -185,6 +196,17 @@ class Gap:
     label_attenuation: float = math.nan
     label_outer_low: float = math.nan
     label_outer_high: float = math.nan
+    label_wrong: float = math.nan
+    label_bound_low: float = math.nan
+    label_bound_high: float = math.nan
+    label_holds: bool = False
+    lost_a: int = 0
+    lost_b: int = 0
+    loss_difference_low: float = math.nan
+    loss_difference_high: float = math.nan
+    loss_ratio_low: float = math.nan
+    loss_ratio_high: float = math.nan
+    loss_stands: bool = True
 
 
 @dataclass(frozen=True, eq=False)

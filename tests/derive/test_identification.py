@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.derive.gaps import Looked
+from facegap.derive.gaps import Looked, gaps_table
 from facegap.derive.identification import (
     cmc_table,
     gallery_in_words,
@@ -273,3 +273,15 @@ def test_the_tables_name_group_gallery_and_counts() -> None:
     assert said[0].startswith("gender: highest mate not found (FNIR): male 100.00% (2 of 2, 2 subjects")
     assert said[0].endswith("(no threshold; rank 1; gallery of 4 images of 4 people, 1 without a template)")
     assert search_tables(Run(run.record, run.manifest, run.faces, run.predictions, run.rates, run.gaps, run.age)) == []
+
+
+def test_searches_without_a_template_on_either_side_bound_the_gaps() -> None:
+    run, searched = world()
+    run = replace(run, record=replace(run.record, min_subjects=1))
+    rows = gaps_table(run.record, search_gaps(run, searched))
+    missed = rows[(rows["metric"] == "fnir") & rows["threshold"].isna() & (rows["family"] == "gender, rank 1")].iloc[0]
+    # Women: ada3 is missed, bea2 has no template. Men: dan2 is missed, eli was never enrolled.
+    assert (missed["errors_a"], missed["trials_a"], missed["lost_a"]) == (2, 3, 1)
+    assert (missed["errors_b"], missed["trials_b"], missed["lost_b"]) == (2, 2, 1)
+    assert missed["loss_difference_low"] == pytest.approx(1 / 3 - 2 / 2)
+    assert missed["loss_difference_high"] == pytest.approx(2 / 3 - 1 / 2)

@@ -23,15 +23,16 @@ from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
+from facegap.audit.population import require_slopes, require_weights, shares_of
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
 from facegap.derive.comparisons import PairRows, finest_cells
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
-from facegap.derive.label_uncertainty.attach import with_tone
+from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
 from facegap.derive.named_group import named_group
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store.record import Margin, Operating, PlanRecord
+from facegap.store.record import Margin, Operating, PlanRecord, SharesRecord
 from facegap.types import BoolArray, IntArray
 
 
@@ -53,6 +54,7 @@ class ResolvedAudit:
     excluded      : reviewed pairs that are counted nowhere
     search_roles  : per row `gallery`, `probe` or empty; None where no gallery is searched
     plan          : what is judged by, as it was read before anything else; None without one
+    shares        : composition of the population of --shares; None without
     """
 
     settings: AuditSettings
@@ -70,6 +72,7 @@ class ResolvedAudit:
     search_roles: NDArray[np.str_] | None
     plan: PlanRecord | None = None
     folds: IntArray | None = None
+    shares: SharesRecord | None = None
 
     @property
     def evaluated(self) -> BoolArray:
@@ -96,18 +99,21 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
     table = manifest_of(path, settings, allow_outside=allow_outside)
     if compares:
         require_people(table, verify)
-    return with_tone(table, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
+    labelled = with_tone(table, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
+    if MEASURED_ITA not in groups.slope or groups.tone is None:
+        return labelled
+    return with_measured_ita(labelled, groups.tone)
 
 
 def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
     """The groupings of --by, or every label column, and a sentence on each column that is not split by.
 
-    A column that says who is in the gallery describes images and no people, and one of --cluster says what hangs together:
-    they are split by only where --by names them.
+    A column that says who is in the gallery describes images and no people, one of --cluster says what hangs together, and
+    one of --weights how much images count: they are split by only where --by names them.
     """
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
-        no_groups = {role_column, *settings.groups.cluster}
+        no_groups = {role_column, settings.groups.weights, *settings.groups.cluster, MEASURED_ITA}
         return default_groupings(table.frame, [name for name in table.labels if name not in no_groups])
     groupings = parse_by(settings.by, table.labels)
     for grouping in groupings:
@@ -144,7 +150,10 @@ def resolve(
     groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
     require_planned_groups(plan, table)
     cluster = settings.groups.cluster
-    notes = (*notes, *require_clusters(table, cluster, groupings))
+    weights = settings.groups.weights
+    shares, told = shares_of(settings.groups.shares, table, weights)
+    notes = (*notes, *require_clusters(table, cluster, groupings), *require_weights(table, weights), *told)
+    notes = (*notes, *require_slopes(table, settings.groups.slope))
     models = choose_models(settings) if runs_models else ChosenModels()
     require_labels(table, models.classes, says_age=models.says_age)
     verify, identify = settings.verify, settings.identify
@@ -153,7 +162,21 @@ def resolve(
     if not compares:
         nobody_aside = np.full(len(table.frame), EVALUATION)
         return ResolvedAudit(
-            settings, margins, table, groupings, notes, models, None, (), nobody_aside, None, None, NO_LIST, None, plan
+            settings,
+            margins,
+            table,
+            groupings,
+            notes,
+            models,
+            None,
+            (),
+            nobody_aside,
+            None,
+            None,
+            NO_LIST,
+            None,
+            plan,
+            shares=shares,
         )
     threshold_set = None
     if verify.threshold_on is not None:
@@ -192,6 +215,7 @@ def resolve(
         searched,
         plan,
         folds,
+        shares,
     )
     if runs_models:
         require_enough_pairs(resolved)

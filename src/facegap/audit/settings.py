@@ -420,12 +420,39 @@ class Groups:
         minimum=2,
         maximum=10_000,
     )
+    label_errors: float | None = setting(
+        None,
+        help="Proportion of images, pairs or searches whose group label may be wrong: verdicts hold even if all are errors",
+        heading=LABELS,
+        minimum=0,
+        maximum=0.5,
+        without="labels count as they are, or err independently of the model",
+    )
     cluster: tuple[str, ...] = setting(
         (),
         help="COLUMN[,COLUMN] that makes the sampling unit: photographer, session, family, source",
         heading=GROUPS,
         read=column_names,
         without="the subject",
+    )
+    weights: str | None = setting(
+        None,
+        help="COLUMN of how much each image counts in the population: adds weighted rates and gaps",
+        heading=GROUPS,
+        without="every image counts alike",
+    )
+    shares: Path | None = setting(
+        None,
+        help="CSV of label columns and 'share': adds rates as if every group were composed as this population",
+        heading=GROUPS,
+        read=path,
+        write=file_name,
+    )
+    slope: tuple[str, ...] = setting(
+        (),
+        help="COLUMN[,COLUMN] of numbers, such as age in years or measured_ita: how each error rate changes along it",
+        heading=GROUPS,
+        read=column_names,
     )
     min_subjects: int = setting(
         20,
@@ -530,6 +557,14 @@ class Verify:
     )
     impostors_only: bool = setting(
         False, help="Go on without genuine pairs: FMR alone, nothing about FNMR", heading=VERIFICATION
+    )
+    eer: Literal["midpoint", "fvc"] = setting(
+        "midpoint",
+        help="Convention of the equal error rate: least |FMR - FNMR|, or that of the FVC competitions",
+        heading=VERIFICATION,
+    )
+    bob_rates: bool = setting(
+        False, help="Print FTA, FAR, FRR and HTER as bob.measure defines them as well", heading=VERIFICATION
     )
     tail_limit: int = setting(2_000_000, help="Longest list of impostor pairs kept", heading=VERIFICATION, minimum=1)
 

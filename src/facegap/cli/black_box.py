@@ -15,7 +15,18 @@ if TYPE_CHECKING:
 
 THRESHOLD_HELP = "A score to accept from, instead of --fmr"
 BY_HELP = "Judge each pair at a threshold set on other people's folds, or set subjects aside"
-COMPARED = ("fmr", "fmr_on", "threshold", "threshold_by", "split", "seed", "in_sample", "exclude_pairs")
+COMPARED = (
+    "fmr",
+    "fmr_on",
+    "threshold",
+    "threshold_by",
+    "split",
+    "seed",
+    "in_sample",
+    "exclude_pairs",
+    "eer",
+    "bob_rates",
+)
 WORDS = ("map", "keep_words", "merge_spellings", "subjects_as_written")
 
 
@@ -109,6 +120,10 @@ def audit_scores(
             "data_name",
             "cluster",
             "per_person",
+            "label_errors",
+            "weights",
+            "shares",
+            "slope",
             "min_subjects",
             "level",
             "margin",

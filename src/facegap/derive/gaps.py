@@ -20,13 +20,15 @@ from facegap.derive.label_uncertainty.rates import (
     drawn_from,
     drawn_rates,
     expected_groups,
+    expected_labels,
     is_measured,
     label_probabilities,
     uncertain_columns,
     units_of,
 )
+from facegap.derive.losses import loss_counts
 from facegap.derive.margins import margin_of
-from facegap.derive.metrics import FTA
+from facegap.derive.metrics import FTA, lost_trials, metric_of
 from facegap.derive.primary import primary_rows
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
@@ -34,11 +36,13 @@ from facegap.derive.weights import weighed
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.label_uncertainty.bounds import ExpectedLabels, label_bounds, wrong_at_most
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, WidenedGaps, concluded, widened_gaps
+from facegap.statistics.losses import LossCounts, loss_columns
 from facegap.store.record import RunRecord
 from facegap.store.run import Run
 from facegap.tables import GAPS, check
-from facegap.types import BoolArray, FloatArray, IntArray
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,33 +53,41 @@ class Family:
     groups: tuple[str, ...]
     rates: RateColumns
     correlation: FloatArray | None
+    losses: LossCounts
 
 
 @dataclass(frozen=True, eq=False)
 class Looked:
     """One family of gaps that a run looks at, before it is tested together with others.
 
-    widen : what drawn labels do to its gaps; None where labels are taken as certain
+    widen    : what drawn labels do to its gaps; None where labels are taken as certain
+    expected : where its trials belong by the probabilities of the labels; None where these are not known
     """
 
     grouping: Grouping
-    gaps: GapFamily
+    family: Family
     widen: Callable[[GapFamily], WidenedGaps] | None = None
+    expected: ExpectedLabels | None = None
+
+    @property
+    def gaps(self) -> GapFamily:
+        """The gaps, each tested with those of its own family alone."""
+        return self.family.gaps
 
 
 def gaps_table(record: RunRecord, looked: Sequence[Looked]) -> pd.DataFrame:
     """GAPS: all pairs of groups of every family, in the order given."""
     primary = primary_rows(record, [(one.grouping, one.gaps) for one in looked])
     together = [k for k, is_primary in enumerate(primary) if is_primary]
-    rows = dict(zip(together, rows_together([looked[k] for k in together], is_primary=True), strict=True))
+    rows = dict(zip(together, rows_together(record, [looked[k] for k in together], is_primary=True), strict=True))
     for k, one in enumerate(looked):
         if k not in rows:
-            rows[k] = rows_together([one], is_primary=False)[0]
+            rows[k] = rows_together(record, [one], is_primary=False)[0]
     ordered = [row for k in range(len(looked)) for row in rows[k]]
     return check(pd.DataFrame(ordered, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
-def rows_together(looked: Sequence[Looked], *, is_primary: bool) -> list[list[dict[str, Any]]]:
+def rows_together(record: RunRecord, looked: Sequence[Looked], *, is_primary: bool) -> list[list[dict[str, Any]]]:
     """Rows of GAPS of families that are tested together, by family.
 
     Where labels are uncertain in some of them, the others are tested beside p with that uncertainty counted in.
@@ -85,8 +97,12 @@ def rows_together(looked: Sequence[Looked], *, is_primary: bool) -> list[list[di
     p = [family.columns.p if wide is None else wide.p for family, wide in zip(families, widened, strict=True)]
     beside = judged_together(families, p, is_primary=is_primary)
     return [
-        list(gap_rows(other, None) if wide is None else gap_rows(family, concluded(family, wide, other.others)))
-        for family, wide, other in zip(families, widened, beside, strict=True)
+        list(
+            gap_rows(record, one, other)
+            if wide is None
+            else gap_rows(record, one, family, concluded(family, wide, other.others))
+        )
+        for one, family, wide, other in zip(looked, families, widened, beside, strict=True)
     ]
 
 
@@ -94,9 +110,15 @@ def image_gaps(run: Run) -> list[Looked]:
     """Every family of a metric of single images; groups with a missing label are no groups of people."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     return [
-        Looked(cells.grouping, family.gaps, noise.get(metric))
+        Looked(
+            cells.grouping,
+            family,
+            noise.get(metric),
+            None if redraw is None else expected_labels(redraw, metrics[metric][0]),
+        )
         for cells, families in grouping_families(run, metrics, subjects)
-        for noise in [noise_of(run, cells, families, metrics, subjects)]
+        for redraw in [redraw_of(run, cells, subjects)]
+        for noise in [{} if redraw is None else noise_of(run, redraw, families, metrics)]
         for metric, family in families.items()
     ]
 
@@ -116,22 +138,26 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
         )
 
 
-def noise_of(
-    run: Run, cells: Cells, families: Mapping[str, Family], metrics: Trials, subjects: IntArray
-) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
-    """What drawing the labels of a grouping does to its gaps, by metric.
+def redraw_of(run: Run, cells: Cells, subjects: IntArray) -> Redraw | None:
+    """How the labels of a grouping may be drawn anew.
 
-    Empty where it is unknown how sure labels are, and where two columns are uncertain.
+    None where it is unknown how sure labels are, and where two columns are uncertain.
     """
     uncertain = uncertain_columns(run, cells.grouping)
     if len(uncertain) != 1 or run.labels is None:
-        return {}
+        return None
     probabilities = label_probabilities(run.labels, run.manifest, uncertain[0], subjects)
     if probabilities is None:
-        return {}
+        return None
+    return drawn_from(probabilities, cells, units_of(cells, subjects, units_of_run(run)))
+
+
+def noise_of(
+    run: Run, redraw: Redraw, families: Mapping[str, Family], metrics: Trials
+) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
+    """What drawing the labels of a grouping does to its gaps, by metric."""
     stated = run.record.labels
     assert stated is not None
-    redraw = drawn_from(probabilities, cells, units_of(cells, subjects, units_of_run(run)))
     return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
 
 
@@ -153,11 +179,47 @@ def redrawn_gaps(
     }
 
 
-def gap_rows(family: GapFamily, noise: LabelColumns | None) -> Iterator[dict[str, Any]]:
-    """Rows of GAPS of one family, with what drawn labels do to them where that is known."""
-    columns = {} if noise is None else {f.name: getattr(noise, f.name).tolist() for f in fields(noise)}
+def gap_rows(
+    record: RunRecord, one: Looked, family: GapFamily, noise: LabelColumns | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of GAPS of one family, with what losses and, where that is known, uncertain labels do to them.
+
+    family : the gaps of `one`, tested with all that they are tested with
+    """
+    groups, rates = one.family.groups, one.family.rates
+    lost = loss_columns(family, groups, rates, one.family.losses)
+    bound = bounded(record, one, family, family.columns.verdict if noise is None else noise.verdict)
+    added = {f.name: getattr(part, f.name).tolist() for part in (lost, noise) if part for f in fields(part)} | bound
     for k, gap in enumerate(family.rows()):
-        yield {**asdict(gap), **{name: column[k] for name, column in columns.items()}}
+        yield {**asdict(gap), **{name: column[k] for name, column in added.items()}}
+
+
+def bounded(record: RunRecord, one: Looked, family: GapFamily, verdict: AnyArray) -> dict[str, list[Any]]:
+    """The columns of GAPS that the bound of wrong labels fills: with --label-errors the verdict too, else beside it.
+
+    A wrong label moves whole persons between groups, and their pairs with them; how far that moves rates of pairs of two
+    people is not bounded here, so a false match rate has no bound, and with --label-errors no verdict. Nor has a rate in
+    which people weigh equally.
+    """
+    stated, rates = label_errors_of(record), one.family.rates
+    trials = rates.trials.astype(np.float64)
+    if stated is not None:
+        wrong = stated * np.add.outer(trials, trials)
+    elif one.expected is not None:
+        wrong = wrong_at_most(one.expected)
+    else:
+        return {}
+    if metric_of(family.metric).is_impostor or rates.by_person:
+        wrong = np.full_like(wrong, np.nan)
+    bound = label_bounds(family, one.family.groups, rates, wrong, verdict)
+    names = [f.name for f in fields(bound) if stated is not None or f.name.startswith("label_")]
+    return {name: getattr(bound, name).tolist() for name in names}
+
+
+def label_errors_of(record: RunRecord) -> float | None:
+    """The proportion of trials whose label may be wrong, as --label-errors states it; None without it."""
+    stated = record.request.setting("groups", "label_errors")
+    return None if stated is None else float(stated)
 
 
 def metric_family(
@@ -177,6 +239,7 @@ def metric_family(
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=level, units=units)
     found = weighed(found, run.record)
     correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
+    lost = lost_trials(run, metric_of(metric))
     margin = margin_of(run.record, metric)
     family = gap_family(
         groups,
@@ -197,7 +260,8 @@ def metric_family(
         rates=found.value,
         dominated_by=found.dominated_by,
     )
-    return Family(family, groups, found, correlation)
+    losses = loss_counts(known_codes(cells, trials | lost), wrong, lost, len(groups))
+    return Family(family, groups, found, correlation, losses)
 
 
 def known_codes(cells: Cells, trials: BoolArray) -> IntArray:

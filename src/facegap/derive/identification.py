@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import PairRows
-from facegap.derive.gaps import Looked, known_codes
+from facegap.derive.gaps import Family, Looked, known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
+from facegap.derive.losses import loss_counts
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FNIR, FPIR
 from facegap.derive.outcomes import shown_to_a_model
@@ -23,7 +24,7 @@ from facegap.derive.results import groupings_of, model_of, rate_row
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.weights import weighed
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import GapFamily, gap_family
+from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
 from facegap.store.record import IdentificationRecord, Operating
 from facegap.store.run import Run, Searched
@@ -94,11 +95,24 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
 def search_gaps(run: Run, searched: Searched) -> list[Looked]:
     """A family per grouping and judgement, among the groups whose labels are all known."""
     subjects, units = subject_codes(run.manifest), units_of_run(run)
+    lost = lost_searches(run, searched)
     return [
-        Looked(grouping, search_family(run, point, cells_of(run.manifest, grouping), trials, errors, subjects, units))
+        Looked(grouping, search_family(run, point, cells, trials, errors, lost[point.metric] & trials, subjects, units))
         for point, trials, errors in outcomes_of(run, searched)
         for grouping in groupings_of(run)[1:]
+        for cells in [cells_of(run.manifest, grouping)]
     ]
+
+
+def lost_searches(run: Run, searched: Searched) -> dict[str, BoolArray]:
+    """By metric which rows of the manifest are searches that could find nothing, bool (manifest rows,).
+
+    The probe gave no template; of FNIR also: none of the person's images in the gallery did. The gallery is as it is: that
+    a lost image of it might have caused an alarm is not counted.
+    """
+    people, lost = subject_codes(run.manifest), (run.faces["outcome"] != "ok").to_numpy(np.bool_)
+    there = people[(roles_shown(run, searched) == GALLERY) & ~lost]
+    return {FNIR.name: lost | ~np.isin(people, there), FPIR.name: lost}
 
 
 def search_family(
@@ -107,16 +121,18 @@ def search_family(
     cells: Cells,
     trials: BoolArray,
     errors: BoolArray,
+    lost: BoolArray,
     subjects: IntArray,
     units: IntArray | None = None,
-) -> GapFamily:
-    """The gaps of one grouping at one judgement."""
+) -> Family:
+    """The gaps of one grouping at one judgement. trials, errors, lost, subjects, units : (manifest rows,)."""
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
     found = weighed(found, run.record)
     margin = margin_of(run.record, point.metric)
-    return gap_family(
+    correlation = shared_subjects(errors, subjects if units is None else units, codes, len(groups))
+    family = gap_family(
         groups,
         found.errors,
         found.trials,
@@ -132,11 +148,12 @@ def search_family(
         family=point.family(cells.grouping),
         level=level,
         minimum_subjects=run.record.min_subjects,
-        correlation=shared_subjects(errors, subjects if units is None else units, codes, len(groups)),
+        correlation=correlation,
         effective_subjects=found.effective_subjects,
         rates=found.value,
         dominated_by=found.dominated_by,
     )
+    return Family(family, tuple(groups), found, correlation, loss_counts(codes, errors, lost, len(groups)))
 
 
 def group_rates(

@@ -17,7 +17,9 @@ import numpy as np
 
 from facegap.derive.outcomes import (
     TrialsAndErrors,
+    ages_missing,
     ages_off,
+    answers_missing,
     answers_wrong,
     answers_wrong_or_missing,
     faces_lost,
@@ -27,7 +29,7 @@ from facegap.errors import PluginError, RunError
 from facegap.plugins import extended
 from facegap.store.record import Task
 from facegap.store.run import Run
-from facegap.types import Scale
+from facegap.types import BoolArray, Scale
 
 Trial = Literal["image", "impostor pair", "genuine pair", "mated search", "non-mated search"]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -72,6 +74,9 @@ class Metric:
         Whether it counts images that gave no result at all; summaries show it where nothing else was judged.
     counts_lost : bool, default False
         Of pairs: whether those with a lost image are trials too.
+    lost : callable, optional
+        Of images: from a run to those that were shown and got no answer, bool (rows of the manifest,), whether they are
+        trials of this rate or not; what the model would have said of them is not known. None where none can be lost.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Metric:
     is_headline: bool = False
     is_failure: bool = False
     counts_lost: bool = False
+    lost: Callable[[Run], BoolArray] | None = None
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -187,6 +193,7 @@ ERROR_RATE_ANSWERED = Metric(
     method="wrong answers / answers, of images labelled with a class of the model",
     source="counts in predictions.parquet",
     trials=answers_wrong,
+    lost=answers_missing,
 )
 ERROR_RATE_ALL = Metric(
     name="error_rate_all",
@@ -202,6 +209,7 @@ ERROR_RATE_ALL = Metric(
     method="(wrong answers + images without an answer) / images labelled with a class of the model",
     source="counts in predictions.parquet",
     trials=answers_wrong_or_missing,
+    lost=answers_missing,
     is_headline=True,
 )
 AGE_ERROR_OVER_5 = Metric(
@@ -218,6 +226,7 @@ AGE_ERROR_OVER_5 = Metric(
     method="predictions more than 5 years beyond the nearest end of the labelled range / images with both",
     source="counts in predictions.parquet",
     trials=ages_off,
+    lost=ages_missing,
 )
 FMR = Metric(
     name="fmr",
@@ -404,6 +413,22 @@ def counts_of(run: Run, metric: Metric) -> TrialsAndErrors | None:
             raise PluginError(
                 f"metric {metric.name}: `trials` must give two boolean arrays of {rows} rows, one per row of the manifest"
             )
+    return found
+
+
+def lost_trials(run: Run, metric: Metric) -> BoolArray:
+    """Images that a metric lost, bool (rows of the manifest,); none where it cannot lose any.
+
+    Raises
+    ------
+    PluginError : the metric's function gives something else
+    """
+    rows = len(run.manifest)
+    if metric.lost is None:
+        return np.zeros(rows, np.bool_)
+    found = metric.lost(run)
+    if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != (rows,):
+        raise PluginError(f"metric {metric.name}: `lost` must give a boolean array of {rows} rows")
     return found
 
 

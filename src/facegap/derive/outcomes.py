@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from facegap.inputs.manifests.labels import UNKNOWN, age_distance
+from facegap.inputs.manifests.labels import UNKNOWN, age_distance, age_interval
 from facegap.store.run import Run
 from facegap.tables import FACES, NEVER_SHOWN, PREDICTIONS, check
 from facegap.types import BoolArray, FloatArray
@@ -99,6 +99,18 @@ def ages_off(run: Run) -> TrialsAndErrors | None:
         return None
     distance = age_errors(run.predictions, run.manifest)
     return np.isfinite(distance), distance > AGE_TOLERANCE_YEARS
+
+
+def answers_missing(run: Run) -> BoolArray:
+    """Images labelled with a class of the model that were shown and got no answer, bool (rows,)."""
+    return ended_in(run, "no_answer")
+
+
+def ages_missing(run: Run) -> BoolArray:
+    """Images with an age label that were shown and got no predicted age, bool (rows,)."""
+    labelled = np.array([age_interval(str(label)) is not None for label in run.manifest["age"]], np.bool_)
+    asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
+    return labelled & asked & run.predictions["age"].isna().to_numpy(np.bool_)
 
 
 def says_age(run: Run) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
 from facegap.derive.gaps import gaps_table, image_gaps
@@ -19,8 +20,10 @@ from facegap.derive.metrics import FMR
 from facegap.derive.named_group import named_group
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
+from facegap.derive.population import population_tables
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table
 from facegap.derive.scores import review_table, scores_table
+from facegap.derive.slopes import slopes_table
 from facegap.derive.transfer import transfer_table
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.verification import GroupRates, group_rates, verification_rows
@@ -66,6 +69,10 @@ def derived(run: Run) -> Run:
     lost = never_shown_table(run.manifest, run.faces["outcome"], groupings_of(run))
     if len(lost):
         extra["never_shown.csv"] = lost
+    extra |= population_tables(run, pairs)
+    slopes = slopes_table(run, pairs)
+    if len(slopes):
+        extra["slopes.csv"] = slopes
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust
@@ -93,12 +100,16 @@ def verification_tables(
     least = run.record.min_subjects
     tables = {
         "review_pairs.csv": review_table(pairs, run.manifest),
-        "scores.csv": scores_table(pairs, matched.counts, run.manifest, groupings)
+        "scores.csv": scores_table(
+            pairs, matched.counts, run.manifest, groupings, run.record.request.setting("verify", "eer") or "midpoint"
+        )
         if run.record.has_curve
         else pd.DataFrame(),
         "transfer.csv": transfer_table(pairs, run.manifest, groupings, points, operating_of(run), model, level, least),
         "differentials.csv": differentials_table(found, pairs, least),
     }
+    if run.record.request.setting("verify", "bob_rates"):
+        tables["bob_rates.csv"] = bob_table(found, groupings)
     return {name: table for name, table in tables.items() if len(table)}
 
 

@@ -9,20 +9,25 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
-from facegap.statistics.curves import equal_error_rate
+from facegap.statistics.curves import EER_CONVENTIONS, EerConvention, equal_error_rate
 from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts
 
 MOST_REVIEWED = 50
 
 
 def scores_table(
-    pairs: Comparisons, counts: ScoreCounts | None, manifest: pd.DataFrame, groupings: Sequence[Grouping]
+    pairs: Comparisons,
+    counts: ScoreCounts | None,
+    manifest: pd.DataFrame,
+    groupings: Sequence[Grouping],
+    eer: EerConvention = "midpoint",
 ) -> pd.DataFrame:
     """One row per group, of pairs with two templates within it.
 
     impostor_mean   : of all impostor pairs where they are all listed; else read off the histogram over all scores, to
                       half a bin; NaN where that was not counted, or not by these groups
     equal_error_rate: found on the very pairs that it describes; NaN where not all impostor pairs are listed
+    equal_error_convention : how, in words; eer names it
     """
     attributes = attribute_columns(groupings)
     counted = counted_groups(manifest, groupings)
@@ -31,10 +36,11 @@ def scores_table(
         cells = cells_of(manifest, grouping)
         for k, group in enumerate(cells.groups):
             inside = cells.codes == k
-            row = group_scores(pairs, inside)
+            row = group_scores(pairs, inside, eer)
             if counts is not None and not pairs.complete and is_whole(counted, inside):
                 row["impostor_mean"] = histogram_mean(counts, np.unique(counted.codes[inside]))
-            rows.append({**attribute_values(group, attributes), **row})
+            said = {"equal_error_convention": EER_CONVENTIONS[eer]}
+            rows.append({**attribute_values(group, attributes), **row, **said})
     return pd.DataFrame(rows)
 
 
@@ -44,13 +50,13 @@ def is_whole(counted: Cells, inside: BoolArray) -> bool:
     return bool(inside[np.isin(counted.codes, members)].all())
 
 
-def group_scores(pairs: Comparisons, group: BoolArray) -> dict[str, float]:
+def group_scores(pairs: Comparisons, group: BoolArray, eer: EerConvention) -> dict[str, float]:
     """Numbers of pairs, means and equal error rate within one group."""
     inside = group & pairs.counted
     genuine = pairs.genuine_scores[both(inside, pairs.genuine)]
     genuine = genuine[np.isfinite(genuine)]
     impostor, impostor_pairs = impostors_within(pairs, group)
-    error = equal_error_rate(genuine, impostor if pairs.complete else np.empty(0))
+    error = equal_error_rate(genuine, impostor if pairs.complete else np.empty(0), convention=eer)
     return {
         "genuine_pairs": len(genuine),
         "genuine_mean": mean(genuine),

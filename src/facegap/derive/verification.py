@@ -19,6 +19,7 @@ from facegap.derive.comparisons import (
 from facegap.derive.cuts import Cut
 from facegap.derive.gaps import Family
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
+from facegap.derive.losses import pair_losses
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.people_sums import people_sums
@@ -171,7 +172,8 @@ def verification_families(
                 rates=rates.value,
                 dominated_by=rates.dominated_by,
             )
-            yield entry, metric, Family(family, groups, rates, correlation)
+            losses = pair_losses(entry.rates, metric_of(metric), known)
+            yield entry, metric, Family(family, groups, rates, correlation, losses)
 
 
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:

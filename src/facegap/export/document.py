@@ -49,6 +49,17 @@ GAP_NUMBERS = (
     "decided_high",
     "decided_level",
     "subjects_needed",
+    "label_wrong",
+    "label_bound_low",
+    "label_bound_high",
+    "label_holds",
+    "lost_a",
+    "lost_b",
+    "loss_difference_low",
+    "loss_difference_high",
+    "loss_ratio_low",
+    "loss_ratio_high",
+    "loss_stands",
 )
 PEOPLE = "people, not images or pairs, are what varies"
 POLICIES = {
@@ -301,6 +312,7 @@ def score_shifts(run: Run) -> list[dict[str, Any]]:
         "impostor_mean",
         "equal_error_rate",
         "equal_error_threshold",
+        "equal_error_convention",
     )
     return [
         {

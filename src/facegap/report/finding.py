@@ -10,6 +10,7 @@ from facegap.derive.groupings import Grouping
 from facegap.derive.metrics import by_order, metric_of
 from facegap.derive.primary import primary_family
 from facegap.derive.weights import dominated_text
+from facegap.report.groups import label_assumption
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
 from facegap.report.text import (
@@ -196,7 +197,8 @@ def second_sentence(found: Contrast) -> str:
     pairs = sum(found.verdicts.values())
     among = f" among {pairs} comparisons of groups that were tested together" if pairs > 1 else ""
     others = f"; of these, {tally(found.verdicts)}" if pairs > 1 else ""
-    return f"{size}, {worth(gap)} (p {p_equals(gap.p_decided)}{among}{with_label_uncertainty(gap)}){others}."
+    verdict = f"{size}, {worth(gap)} (p {p_equals(gap.p_decided)}{among}{with_label_uncertainty(gap)}){others}."
+    return verdict + with_losses(gap)
 
 
 def decided_in_words(gap: GapRow) -> str:
@@ -228,9 +230,22 @@ def worth(gap: GapRow) -> str:
     return f"but so few people cannot settle whether the groups differ{settled}"
 
 
+def with_losses(gap: GapRow) -> str:
+    """That the verdict could change by trials without an answer, as a sentence of its own; nothing where it would not."""
+    lost = gap.losses
+    if lost is None or lost.stands:
+        return ""
+    return (
+        f" The verdict could change if the trials without an answer ({lost.worse:,} of the first group, {lost.better:,} of the "
+        "second) had been errors in one group and none in the other."
+    )
+
+
 def with_label_uncertainty(gap: GapRow) -> str:
-    """That the verdict counts label uncertainty in; nothing where labels are taken as certain."""
-    return "" if gap.labels is None else ", label uncertainty included"
+    """That the verdict counts label uncertainty in, and what it assumes; nothing where labels are taken as certain."""
+    included = "" if gap.labels is None else ", label uncertainty included"
+    assumed = label_assumption(gap)
+    return f"{included}; {assumed}" if assumed else included
 
 
 def tally(verdicts: Mapping[str, int]) -> str:

@@ -34,7 +34,8 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "FNMR": "false non-match rate: the share of genuine pairs that score below it.",
         "GFAR and GFRR": "the same two rates over all pairs, where a photograph without a usable face matches nobody. A "
         "model that gives up on faces looks better on FNMR and worse here.",
-        "EER": "equal error rate: where FMR and FNMR are nearest to each other, over all thresholds.",
+        "EER": "equal error rate: where FMR and FNMR are nearest to each other, over all thresholds; the convention stands below the "
+        "table.",
         "log axis": "each step multiplies by the same number, so that small rates can be told apart; 0 has no place on it, "
         "and stands at the edge.",
         "by chance": "what the measure would be if the group labels were dealt out again among the same people: the middle "

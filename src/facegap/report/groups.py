@@ -23,15 +23,19 @@ from facegap.report.text import (
     clean,
     deciding_interval,
     errors_of_trials,
+    hundredfold,
     level_text,
     margin,
     number,
     p_value,
+    percent,
     points,
     score,
     verdict,
 )
 from facegap.report.units import unit_in_words
+from facegap.statistics.verdicts import EXPLORATORY
+from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 from facegap.types import Group
 
@@ -101,18 +105,24 @@ def matrix_notes(matrix: MatrixRows, shown: Sequence[Group]) -> tuple[str, ...]:
 
 def gap_table(run: Run) -> TextTable:
     """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
-    return table_of("gaps and verdicts", TERMINAL, verdict_rows(run), notes=gap_notes(run))
+    rows = verdict_rows(run)
+    return table_of("gaps and verdicts", with_losses(TERMINAL, rows), rows, notes=gap_notes(run))
 
 
 def verdict_table(rows: Sequence[VerdictRow]) -> TextTable:
     """The same for the page in four columns: what was measured, who against whom, the gap with its interval, the verdict."""
-    return table_of("the widest gap of each grouping", PAGE, rows)
+    return table_of("the widest gap of each grouping", with_losses(PAGE, rows), rows)
 
 
 def all_gaps_table(rows: Sequence[VerdictRow], run: Run) -> TextTable:
     """Families with all their numbers, the primary ones first."""
     ordered = sorted(rows, key=lambda row: not row.widest.primary)
-    return table_of("all gaps with all their numbers, exploratory ones too", EVERY, ordered, notes=gap_notes(run))
+    return table_of(
+        "all gaps with all their numbers, exploratory ones too",
+        with_losses(EVERY, ordered),
+        ordered,
+        notes=gap_notes(run),
+    )
 
 
 def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
@@ -162,6 +172,13 @@ def repeats(row: VerdictRow, other: VerdictRow) -> bool:
     )
 
 
+def with_losses(columns: Sequence[Column[VerdictRow]], rows: Sequence[VerdictRow]) -> tuple[Column[VerdictRow], ...]:
+    """The columns, with that of the best and the worst case where a gap has lost trials."""
+    if not any(row.widest.losses for row in rows):
+        return tuple(columns)
+    return (*columns[:-1], Column[VerdictRow](LOSS_HEADING, lambda row: loss_text(row.widest)), columns[-1])
+
+
 def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
@@ -172,7 +189,16 @@ def gap_notes(run: Run) -> tuple[str, ...]:
     small = (
         f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
     )
-    return tested, *plan_notes(run), *primary_notes(run), *margin_notes(run), small, *threshold_notes(run)
+    return (
+        tested,
+        *plan_notes(run),
+        *primary_notes(run),
+        *margin_notes(run),
+        small,
+        *label_notes(run),
+        *loss_notes(run),
+        *threshold_notes(run),
+    )
 
 
 def primary_notes(run: Run) -> list[str]:
@@ -190,6 +216,23 @@ def primary_notes(run: Run) -> list[str]:
     count = f"{len(gaps):,} gap{'s' if len(gaps) > 1 else ''}"
     named = "; ".join(dict.fromkeys(measured(gap_row(row)) for row in records(gaps)))
     return [f"Primary family, tested together: {named} ({count}).{explored if others else ''}"]
+
+
+def loss_notes(run: Run) -> list[str]:
+    """What the best and the worst case are; nothing where no trial was lost."""
+    if not (run.gaps["lost_a"] + run.gaps["lost_b"]).any():
+        return []
+    judged = run.gaps[run.gaps["primary"]]
+    changed = int((~judged["loss_stands"]).sum())
+    could = (
+        f"The verdicts of {changed} of {len(judged)} gaps could change by them."
+        if changed
+        else "No verdict would change by them."
+    )
+    return [
+        "Best and worst case: the gap if every image, pair or search without an answer had been an error in one group and "
+        f"none in the other, and the reverse. {could} Files that no model was shown count nowhere."
+    ]
 
 
 def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
@@ -252,9 +295,50 @@ def gap_with_interval(gap: GapRow) -> str:
 
 
 def verdict_text(gap: GapRow) -> str:
-    """The verdict with the margin in it."""
+    """The verdict with the margin in it, and what it assumes of wrong labels."""
     said = verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
+    assumed = label_assumption(gap)
+    said = f"{said} ({assumed})" if assumed else said
     return said if gap.dominated is None else f"{said}: {dominated_text(gap.dominated.dominated_by)}"
+
+
+def label_assumption(gap: GapRow) -> str:
+    """What a verdict assumes of wrong labels, in words; nothing where labels count as certain or nothing is claimed."""
+    if gap.bound is None or gap.verdict in (UNDECIDED, EXPLORATORY):
+        return ""
+    if gap.bound.holds:
+        return f"holds even if all of at most {math.ceil(gap.bound.wrong):,} wrong labels fall on the model's errors"
+    return "assumes that label errors are independent of the model's errors"
+
+
+def label_notes(run: Run) -> list[str]:
+    """What is known of wrong labels, and what the gaps assume of them."""
+    stated = run.record.request.setting("groups", "label_errors")
+    drawn = (run.gaps["label_draws"] > 0).any()
+    if stated is not None:
+        return [
+            f"Labels: up to {percent(stated)} of the trials of two groups together may have a wrong label (--label-errors), and a "
+            "verdict is given only where it holds even if all of these fall on the model's errors. False match rates have no "
+            "such bound, and so no verdict."
+        ]
+    if drawn:
+        return [
+            "Labels that may be wrong: as many as their own probabilities say (95% limit). A verdict either holds even if all of "
+            "these fall on the model's errors, or assumes that label errors are independent of the model's errors, and says which."
+        ]
+    return []
+
+
+def loss_text(gap: GapRow) -> str:
+    """The best and the worst case over lost trials, on the scale of the margin, and whether the verdict could change."""
+    if gap.losses is None:
+        return "nothing lost"
+    ends = gap.losses.ratio if gap.is_ratio else gap.losses.difference
+    low, high = (number(end) if gap.is_ratio else hundredfold(end, 2) for end in (ends.low, ends.high))
+    cases = f"ratio {low} to {high}" if gap.is_ratio else f"{low} to {high} points"
+    if gap.verdict == EXPLORATORY:
+        return cases
+    return f"{cases}; the verdict {'would not' if gap.losses.stands else 'could'} change"
 
 
 def tally(verdicts: Mapping[str, int]) -> str:
@@ -268,6 +352,7 @@ def measured(gap: GapRow) -> str:
     return f"{title_of(gap.metric)}{at}, by {clean(' x '.join(gap.family.split('*')))}"
 
 
+LOSS_HEADING = "best and worst case over lost trials"
 TERMINAL = (
     Column[VerdictRow]("groups", lambda row: clean(row.widest.family)),
     Column[VerdictRow]("metric", lambda row: title_of(row.widest.metric)),

@@ -18,9 +18,10 @@ from facegap.report.image_tables import failed_table, outcome_table, prediction_
 from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
+from facegap.report.population import population_tables, slope_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
-from facegap.report.score_tables import measure_table, own_threshold_table, score_table, transfer_table_text
+from facegap.report.score_tables import bob_tables, measure_table, own_threshold_table, score_table, transfer_table_text
 from facegap.report.sections import Fold, PageTable, Section
 from facegap.report.text import clean, level_text, score
 from facegap.report.units import unit_in_words
@@ -66,7 +67,16 @@ def told_figures(of: Material) -> list[Figure]:
 
 def sections_of(of: Material) -> list[Section]:
     """All parts that a run has something for, up to the limits."""
-    found = [who(of.run), how_much(of), how_sure(of), lost(of), threshold(of), further(of)]
+    found = [
+        who(of.run),
+        how_much(of),
+        population(of.run),
+        slopes(of),
+        how_sure(of),
+        lost(of),
+        threshold(of),
+        further(of),
+    ]
     return [section for section in found if not section.is_empty]
 
 
@@ -119,6 +129,22 @@ def how_much(of: Material) -> Section:
         ),
     )
     return Section("rates", "By how much", lead if figures else "", terms, figures, folds=folds)
+
+
+def population(run: Run) -> Section:
+    """Rates and gaps for a population, where weights or shares were given."""
+    lead = "The people audited are not composed as the population is; here each counts for as many as it stands for."
+    shown = tuple(PageTable(table) for table in population_tables(run))
+    return Section("population", "For the population", lead, tables=shown)
+
+
+def slopes(of: Material) -> Section:
+    """Error rates along continuous columns."""
+    lead = (
+        "How error rates change along a quantity, such as age in years: the fitted curve, and the band it may lie in."
+    )
+    shown = tuple(PageTable(table) for table in slope_tables(of.run))
+    return Section("slopes", "Along a quantity", lead, figures=tuple(of.figures["slopes"]), tables=shown)
 
 
 def how_sure(of: Material) -> Section:
@@ -221,6 +247,7 @@ def threshold(of: Material) -> Section:
             (PageTable(measure_table(run)),),
         ),
         Fold("Scores and equal error rate", "", (), (PageTable(score_table(run)),) if curve else ()),
+        Fold("As bob.measure prints it", "", (), tuple(PageTable(table) for table in bob_tables(run))),
     )
     terms = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "EER", "log axis", "by chance")
     return Section(

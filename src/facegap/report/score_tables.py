@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
+from facegap.derive.bob import DEFINITIONS
 from facegap.report.rate_tables import count_text
 from facegap.report.rows.comparisons import (
     MeasureRow,
@@ -13,10 +17,12 @@ from facegap.report.rows.comparisons import (
     measure_rows,
     own_threshold_rows,
     score_rows,
+    table,
     transfer_rows,
 )
+from facegap.report.rows.frames import group_of, groupings_of
 from facegap.report.tables import Column, TextTable, table_of
-from facegap.report.text import NO_NUMBER, clean, number, p_value, percent, score, signed_points
+from facegap.report.text import NO_NUMBER, clean, errors_of_trials, number, p_value, percent, score, signed_points
 from facegap.store.run import Run
 
 LABEL_AT_USE = (
@@ -40,8 +46,30 @@ def score_table(run: Run) -> TextTable:
     known = all(
         math.isfinite(value) for row in rows for value in (row.genuine_mean, row.impostor_mean, row.equal_error_rate)
     )
-    notes = () if known else (f"{NO_NUMBER}: no pairs, or not all of them are listed.",)
+    notes = [f"EER: {clean(convention)}." for convention in dict.fromkeys(row.convention for row in rows)]
+    notes += [] if known else [f"{NO_NUMBER}: no pairs, or not all of them are listed."]
     return table_of("scores and equal error rate", SCORES, rows, notes=notes)
+
+
+def bob_tables(run: Run) -> list[TextTable]:
+    """The rates as bob.measure prints them; none unless they were asked for."""
+    rows = table(run, "bob_rates.csv")
+    if not rows:
+        return []
+    groupings = groupings_of(run)
+    group = Column[Mapping[str, Any]]("group", lambda row: clean(group_of(row, groupings)))
+    lost = Column[Mapping[str, Any]]("lost / all pairs", lambda row: errors_of_trials(row["lost_pairs"], row["pairs"]))
+    at = Column[Mapping[str, Any]]("threshold", lambda row: score(row["threshold"]))
+    rates = [
+        Column[Mapping[str, Any]](name.upper(), partial(bob_rate, name=name))
+        for name in ("fta", "fmr", "fnmr", "far", "frr", "hter")
+    ]
+    return [table_of("rates by the definitions of bob.measure", (group, at, lost, *rates), rows, notes=(DEFINITIONS,))]
+
+
+def bob_rate(row: Mapping[str, Any], *, name: str) -> str:
+    """One of the rates."""
+    return percent(row[name])
 
 
 def transfer_table_text(run: Run) -> TextTable:

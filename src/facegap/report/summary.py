@@ -9,8 +9,10 @@ from facegap.report.identification import search_findings, search_tables
 from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
 from facegap.report.labels import label_tables
 from facegap.report.planned import sample_table
+from facegap.report.population import population_tables, slope_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.rows.rates import rate_rows
+from facegap.report.score_tables import bob_tables
 from facegap.report.tables import TextTable
 from facegap.report.worst_best import extremes
 from facegap.store.run import Run
@@ -21,8 +23,9 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found = [gap_table(run)] if len(run.gaps) else []
     found += [sample_table(run)] if run.record.plan else []
     found += label_tables(run)
+    found += population_tables(run) + slope_tables(run)
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
-    found += [*rate_tables(run), *matrix_tables(run), *search_tables(run)]
+    found += [*rate_tables(run), *bob_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_table(run)] if len(run.age) else []
     found += [outcome_table(run)]
     found += [prediction_table(run)] if run.record.classes else []

@@ -103,6 +103,7 @@ class RequestRecord:
     in_memory         : whether the manifest was given in memory
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
     pair_lists_sha256 : of --pairs and --exclude-pairs
+    shares_sha256     : of --shares; None without one
     labels            : None where none were joined
     alpha             : false-alarm rate of the primary family, and of each exploratory one
     margins           : by metric; empty: those of the metrics
@@ -122,6 +123,7 @@ class RequestRecord:
     in_memory: bool = False
     threshold_set_sha256: str | None = None
     pair_lists_sha256: tuple[str, ...] = ()
+    shares_sha256: str | None = None
     labels: LabelsRequest | None = None
     alpha: Alpha = 0.05
     margins: Mapping[str, Margin] = field(default_factory=dict)
@@ -214,6 +216,23 @@ class LabelsRecord:
         """sha256 of the joined files by their words: tone, annotations."""
         found = {"tone": self.tone_sha256, "annotations": self.annotations.sha256 if self.annotations else None}
         return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+
+
+@dataclass(frozen=True)
+class ShareRecord:
+    """One cell of a population: a label for each column, and its share."""
+
+    labels: tuple[str, ...]
+    share: Proportion
+
+
+@dataclass(frozen=True)
+class SharesRecord:
+    """The composition of a population, which --shares gives: label columns, and the share of each of their cells."""
+
+    sha256: str
+    columns: tuple[str, ...]
+    cells: tuple[ShareRecord, ...]
 
 
 # ---- what it ran on ----
@@ -431,6 +450,7 @@ class RunRecord:
     min_subjects   : smaller groups are shown, never ranked or tested; effective subjects count, not heads
     cluster        : label columns that make the sampling unit; none: the subject is the unit
     per_person     : whether rates and gaps weigh people equally, and not trials
+    shares         : the composition of the population that rates are made for as well; None without one
     labels         : labels of tone that were joined; None without any
     colour         : None where no image was opened
     comparison     : None where nothing is compared; identification: None where nothing is searched
@@ -471,6 +491,7 @@ class RunRecord:
     forgotten: Count = 0
     per_person: bool = False
     date: str = ""
+    shares: SharesRecord | None = None
 
     @property
     def alpha(self) -> float:

@@ -128,6 +128,10 @@ EXTRA_TABLES = (
     "identification.csv",
     "review_pairs.csv",
     "label_trust.csv",
+    "weighted_rates.csv",
+    "weighted_gaps.csv",
+    "slopes.csv",
+    "bob_rates.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
@@ -147,6 +151,23 @@ NUMERIC_COLUMNS = frozenset(
     "fair_value",
     "chance_median",
     "chance_extreme",
+    "weighted_value",
+    "unweighted_value",
+    "effective_units",
+    "fta",
+    "fmr",
+    "fnmr",
+    "far",
+    "frr",
+    "hter",
+    "from_value",
+    "to_value",
+    "rate_from",
+    "rate_to",
+    "change",
+    "change_per_10",
+    "weighted_a",
+    "weighted_b",
 }
 MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20

@@ -29,6 +29,7 @@ from facegap.tables import LABELS, TONE, check
 from facegap.types import BoolArray, FloatArray, IntArray
 
 MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk", "annotated_tone"
+MEASURED_ITA = "measured_ita"  # in degrees: a quantity and no label, joined for --slope alone
 CLASSES = (LIGHTER, DARKER)
 MONK_WORDS = " (the distance to the nearest colour is no probability)"
 ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
@@ -80,6 +81,23 @@ def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, d
         found, stated = annotated_columns(annotations, table, known, table.name)
         columns += found
     return joined(table, columns, LabelsRecord(draws, seed, {}, tone_sha256, stated), table.name)
+
+
+def with_measured_ita(table: Manifest, tone: Path) -> Manifest:
+    """The manifest with the measured ITA of every image in degrees, as text; `unknown` where none was measured.
+
+    Raises
+    ------
+    TableError : as `with_tone`; the manifest has a column of that name
+    """
+    if MEASURED_ITA in table.frame.columns:
+        raise TableError(
+            f"{table.name} line 1, column {MEASURED_ITA}: facegap adds a column of that name; rename the one there"
+        )
+    measured, _ = read_tone(tone, table, table.images, table.name)
+    texts = [UNKNOWN if pd.isna(value) else repr(float(value)) for value in measured["measured_ita"]]
+    frame = table.frame.assign(**{MEASURED_ITA: pd.Series(texts, index=table.frame.index, dtype="str")})
+    return replace(table, frame=frame, labels=(*table.labels, MEASURED_ITA))
 
 
 def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, file: str) -> Manifest:

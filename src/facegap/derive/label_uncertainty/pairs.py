@@ -17,6 +17,7 @@ from facegap.derive.label_uncertainty.rates import (
     drawn_from,
     draws_of,
     expected_groups,
+    expected_labels,
     label_probabilities,
     uncertain_columns,
     units_of,
@@ -24,6 +25,7 @@ from facegap.derive.label_uncertainty.rates import (
 from facegap.derive.metrics import PAIR_METRICS
 from facegap.derive.verification import GroupRates, rates_of_group, verification_families
 from facegap.statistics.effective import RateColumns, columns_of
+from facegap.statistics.label_uncertainty.bounds import ExpectedLabels
 from facegap.statistics.label_uncertainty.gaps import widened_gaps
 from facegap.store.run import Run
 from facegap.types import FloatArray
@@ -36,12 +38,14 @@ class DrawnPairs:
     """Rates of the known groups of one grouping at one threshold, by metric.
 
     rates     : in every draw
+    labels    : where the genuine pairs belong by the probabilities of the labels
     confusion : of the people labelled as a group, the share expected in each, see `attenuation`; NaN for false matches:
                 a wrong label mixes pairs across groups in, whose rate is no mean of the two groups' own
     """
 
     rates: Mapping[str, list[RateColumns]]
     confusion: Mapping[str, FloatArray]
+    labels: ExpectedLabels
 
 
 def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[Looked]:
@@ -59,7 +63,8 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
                 confusion=again.confusion[metric],
                 correlation=family.correlation,
             )
-        looked.append(Looked(entry.cells.grouping, family.gaps, widen))
+        expected = None if again is None else again.labels
+        looked.append(Looked(entry.cells.grouping, family, widen, expected))
     return looked
 
 
@@ -94,4 +99,11 @@ def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, cut: Cut) -> Dra
     with_mate[pairs.genuine.ravel()] = True
     share = expected_groups(redraw, with_mate & pairs.counted)
     unknown = np.full_like(share, np.nan)
-    return DrawnPairs(rates, {metric.name: unknown if metric.is_impostor else share for metric in PAIR_METRICS})
+    confusion = {metric.name: unknown if metric.is_impostor else share for metric in PAIR_METRICS}
+    return DrawnPairs(rates, confusion, expected_labels(redraw, genuine_pairs_of_rows(pairs)))
+
+
+def genuine_pairs_of_rows(pairs: Comparisons) -> FloatArray:
+    """The genuine pairs that each template stands for, half of each pair, lost ones included, float64 (n,)."""
+    counted = pairs.genuine[pairs.counted[pairs.genuine].all(axis=1)]
+    return np.asarray(np.bincount(counted.ravel(), minlength=len(pairs.subjects)) / 2, dtype=np.float64)

@@ -18,6 +18,7 @@ from facegap.derive.groupings import Cells, Grouping
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.clusters import clustered_rates, rates_of_clusters
 from facegap.statistics.effective import RateColumns
+from facegap.statistics.label_uncertainty.bounds import ExpectedLabels
 from facegap.statistics.label_uncertainty.probabilities import drawn_classes, pooled_over_people
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
@@ -205,16 +206,34 @@ def unit_sums(units: Units, trials: BoolArray, errors: BoolArray) -> tuple[IntAr
 
 def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
     """Of the trials of each known group, the share that is expected in each, float64 [G, G]; NaN without trials."""
+    found = expected_labels(redraw, trials)
+    whole = found.trials[:, None]
+    return np.asarray(
+        np.divide(found.expected, whole, out=np.full(found.expected.shape, np.nan), where=whole > 0), dtype=np.float64
+    )
+
+
+def expected_labels(redraw: Redraw, trials: BoolArray | FloatArray) -> ExpectedLabels:
+    """Where the trials of each known group belong by the probabilities of the labels.
+
+    trials : bool or float64 (rows,), how many trials each row stands for
+    """
     units, size = redraw.units, redraw.groups
-    _, tried = unit_sums(units, trials, np.zeros_like(trials))
+    tried = np.bincount(units.of_row, weights=trials, minlength=len(units.people))
     own = redraw.moves[units.cells, -1]
-    shares = np.zeros((size, size))
+    labelled = own >= 0
+    chances = np.zeros((len(own), size))
     for k in range(redraw.moves.shape[1]):
         to = redraw.moves[units.cells, k]
-        inside = (own >= 0) & (to >= 0)
-        weight = (tried * redraw.chances[units.people, k])[inside]
-        shares += np.bincount(own[inside] * size + to[inside], weights=weight, minlength=size * size).reshape(
-            size, size
-        )
-    whole = np.bincount(own[own >= 0], weights=tried[own >= 0], minlength=size)[:, None]
-    return np.asarray(np.divide(shares, whole, out=np.full(shares.shape, np.nan), where=whole > 0), dtype=np.float64)
+        inside = np.flatnonzero(labelled & (to >= 0))
+        chances[inside, to[inside]] += redraw.chances[units.people[inside], k]
+
+    def total(values: FloatArray) -> FloatArray:
+        sums = [np.bincount(own[labelled], weights=column[labelled], minlength=size) for column in values.T]
+        return np.array(sums, np.float64).reshape(size, size).T
+
+    return ExpectedLabels(
+        np.bincount(own[labelled], weights=tried[labelled], minlength=size).astype(np.float64),
+        total(tried[:, None] * chances),
+        total(tried[:, None] ** 2 * chances * (1 - chances)),
+    )

@@ -15,6 +15,7 @@ from facegap.report.figures.det import det_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
 from facegap.report.figures.rates import at_threshold_figures, error_figures
 from facegap.report.figures.scores import score_figures
+from facegap.report.figures.slopes import slope_figures
 from facegap.report.figures.style import Figure
 from facegap.report.figures.tone import tone_figures
 from facegap.report.figures.waterfall import waterfall_figures
@@ -29,6 +30,7 @@ Chart = Callable[[Run], list[Figure]]
 FIGURES: Mapping[str, Chart] = MappingProxyType(
     {
         "errors": error_figures,
+        "slopes": slope_figures,
         "waterfall": waterfall_figures,
         "scores": score_figures,
         "det": det_figures,

@@ -25,6 +25,7 @@ class ScoreRow:
     impostor_pairs: int
     impostor_mean: float
     equal_error_rate: float
+    convention: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def score_rows(run: Run) -> list[ScoreRow]:
             int(row["impostor_pairs"]),
             float(row["impostor_mean"]),
             float(row["equal_error_rate"]),
+            str(row["equal_error_convention"]),
         )
         for row in table(run, "scores.csv")
     ]

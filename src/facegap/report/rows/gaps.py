@@ -61,6 +61,36 @@ class LabelUncertainty:
 
 
 @dataclass(frozen=True)
+class LabelBound:
+    """How far a gap may reach if wrong labels lie where the model errs; NaN for a rate that has no such bound.
+
+    wrong : trials whose label may be wrong
+    gap   : on the scale of the margin, with its least and its largest value in place of an interval
+    holds : whether the verdict is the same under it
+    """
+
+    wrong: float
+    gap: Estimate
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The worst and the best case of a gap over trials without an answer: all of one group's in error, none of the other's.
+
+    worse, better : trials lost of the two groups
+    difference, ratio : the gap, with its least and its largest value in place of an interval
+    stands        : whether the verdict is the same in every case
+    """
+
+    worse: int
+    better: int
+    difference: Estimate
+    ratio: Estimate
+    stands: bool
+
+
+@dataclass(frozen=True)
 class GapRow:
     """The gap between two groups: worse less better, and worse over better.
 
@@ -73,6 +103,8 @@ class GapRow:
     verdict   : the only one; where labels are uncertain it counts that in
     decided   : the interval that decided it, on the scale of the margin; decided_level: its level
     labels    : None where labels count as certain
+    bound     : None where it is not known how many labels may be wrong
+    losses    : None where neither group lost a trial
     """
 
     metric: str
@@ -95,6 +127,8 @@ class GapRow:
     decided_level: float
     subjects_needed: float
     labels: LabelUncertainty | None = None
+    bound: LabelBound | None = None
+    losses: Losses | None = None
 
     @property
     def grouping(self) -> Grouping:
@@ -184,6 +218,8 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
         decided_level=float(row["decided_level"]),
         subjects_needed=float(row["subjects_needed"]),
         labels=labels_of(row, turn=turn) if row["label_draws"] else None,
+        bound=bound_of(row, is_ratio=is_ratio, turn=turn),
+        losses=losses_of(row, turn=turn) if row.get("lost_a") or row.get("lost_b") else None,
     )
 
 
@@ -236,4 +272,31 @@ def labels_of(row: Mapping[str, Any], *, turn: bool) -> LabelUncertainty:
         differs=bool(row["label_differs"]),
         attenuation=float(row["label_attenuation"]),
         outer=difference_of(row, "label_outer", turn=turn),
+    )
+
+
+def bound_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> LabelBound | None:
+    """What the columns label_wrong, label_bound_ and label_holds of a row of GAPS say; None without them."""
+    wrong = float(row.get("label_wrong", math.nan))
+    if math.isnan(wrong) and not row.get("label_draws"):
+        return None
+    value = float(row["ratio" if is_ratio else "difference"])
+    found = Estimate(value, float(row.get("label_bound_low", math.nan)), float(row.get("label_bound_high", math.nan)))
+    if turn:
+        found = found.inverted() if is_ratio else found.negated()
+    return LabelBound(wrong, found, bool(row.get("label_holds", False)))
+
+
+def losses_of(row: Mapping[str, Any], *, turn: bool) -> Losses:
+    """What the columns lost_ and loss_ of a row of GAPS say."""
+    lost = int(row["lost_a"]), int(row["lost_b"])
+    ratio = Estimate(float(row["ratio"]), float(row["loss_ratio_low"]), float(row["loss_ratio_high"]))
+    difference = Estimate(
+        float(row["difference"]), float(row["loss_difference_low"]), float(row["loss_difference_high"])
+    )
+    return Losses(
+        *(lost[::-1] if turn else lost),
+        difference.negated() if turn else difference,
+        ratio.inverted() if turn else ratio,
+        bool(row["loss_stands"]),
     )
