@@ -39,6 +39,7 @@ View = Annotated[
     typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),
 ]
 
+CONTEXT = "context"  # of a command: typer hands it over
 SWITCHED = {"identify": "--identify"}  # sections that are off unless their option is given
 
 
@@ -86,26 +87,25 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
+        typed = typed_settings(given.pop(CONTEXT, None))
         on = {switch for switch in switches if given.pop(switch)}
         words = {option.parameter.name: given.pop(option.parameter.name) for option in options}
-        command(**given, settings=replace(chosen_settings(options, words, on), stated=stated_on_the_command_line()))
+        command(**given, settings=replace(chosen_settings(options, words, on), stated=typed))
 
+    parameters.append(inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
-def stated_on_the_command_line() -> tuple[str, ...]:
-    """Names of the settings that were typed, whatever their value."""
-    from click import get_current_context
-    from click.core import ParameterSource
-
-    context = get_current_context(silent=True)
+def typed_settings(context: typer.Context | None) -> tuple[str, ...]:
+    """Names of the settings that were typed, whatever their value; none where there is no command line."""
     if context is None:
         return ()
-    typed = (name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE)
-    names = {one.name for _, one in leaves()}
-    return tuple(sorted(name for name in typed if name in names))
+    sources = {one.name: context.get_parameter_source(one.name) for _, one in leaves()}
+    return tuple(
+        sorted(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
+    )
 
 
 def options_of(only: Only) -> Iterator[Option]:
