@@ -151,7 +151,9 @@ def test_commands_of_a_block_are_accepted(block: Block) -> None:
 @pytest.mark.parametrize("document", documents())
 def test_commands_and_options_within_sentences_exist(document: str) -> None:
     known = commands()
-    options = {name for command in known.values() for taken in command.params for name in taken.opts} | {"--help"}
+    options = {
+        name for command in known.values() for taken in command.params for name in (*taken.opts, *taken.secondary_opts)
+    } | {"--help"}
     prose = re.sub(r"^```.*?^```", "", text_of(document), flags=re.MULTILINE | re.DOTALL)
     for code in re.findall(r"`([^`]+)`", prose):
         words = code.split()
