@@ -20,6 +20,7 @@ from facegap.errors import FacegapError, RunError
 from facegap.report.page import add_report
 from facegap.store import run as store
 from facegap.vision import pipeline
+from fixtures.campaigns import short_and_full
 from fixtures.settings import audit_embeddings, audit_predictions, audit_scores, audited
 
 IMAGES = 12
@@ -214,15 +215,16 @@ def box_of(kind: str, manifest: Path, folder: Path) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("kind", ["predictions", "templates", "scores"])
+@short_and_full("every", 6, 1)
 def test_an_audit_of_a_black_box_that_was_broken_off_anywhere_is_resumed(
-    manifest: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+    manifest: Path, tmp_path: Path, kind: str, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audit = box_of(kind, manifest, tmp_path)
     audit(folder=tmp_path / "whole")
     real = store.writing
     from facegap.store import files
 
-    for kill_at in range(40):
+    for kill_at in range(0, 60, every):
         written = 0
 
         def writing(path: Path, real: Any = real, kill_at: int = kill_at) -> Any:
