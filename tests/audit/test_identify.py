@@ -340,6 +340,7 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
         str(tmp_path / "run"),
         "--workers",
         "1",
+        "--verbose",
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output

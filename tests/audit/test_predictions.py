@@ -508,7 +508,10 @@ def test_the_command_for_a_file_of_predictions_prints_its_rates(
 ) -> None:
     vendor, manifest = write(tmp_path)
     out = tmp_path / "run"
-    assert run_command(monkeypatch, "audit-predictions", vendor, manifest, "--out", out, "--by", "gender") == 0
+    assert (
+        run_command(monkeypatch, "audit-predictions", vendor, manifest, "--out", out, "--by", "gender", "--verbose")
+        == 0
+    )
     assert "no answer" in capsys.readouterr().out
     assert run_command(monkeypatch, "recheck", out) == 0
 
@@ -539,7 +542,8 @@ def test_the_auditors_margins_and_alpha_are_recorded_and_judge_every_family(tmp_
     assert (after["p"], after["decided_low"] > 1.5) == (pytest.approx(after["p_adjusted"]), True)
     (answered,) = own.gaps[own.gaps["metric"] == "error_rate_answered"].to_dict("records")
     assert (answered["scale"], answered["margin"]) == ("difference", 0.6)
-    assert answered["verdict"] == "no gap larger than the margin"  # 40 points, and different from 0 all the same
+    assert answered["verdict"] == "exploratory"  # 40 points, within the margin and different from 0 all the same
+    assert answered["within_margin"]
     assert answered["differs"]
     stated = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["request"]
     assert (stated["alpha"], stated["settings"]["groups"]["alpha"]) == (0.01, 0.01)

@@ -15,7 +15,6 @@ from facegap.api import audit_embeddings, audit_predictions, audit_scores
 from facegap.audit import enrolment, finish, manifests, pair_lists, resolved, thresholds, verify
 from facegap.audit.resolved import groupings_of, people_of, resolve
 from facegap.audit.settings import AuditSettings, Groups, Identify, Verify
-from facegap.errors import SettingError
 from facegap.inputs import records
 from fixtures.settings import audited
 
@@ -171,8 +170,3 @@ def test_a_column_of_roles_describes_images_and_is_split_by_only_where_it_is_nam
     table = people_of(files["people"], settings, compares=True)
     assert groupings_of(table, settings)[0] == (("gender",),)
     assert groupings_of(table, AuditSettings())[0] == (("gender",), ("role",))
-
-
-def test_what_is_done_in_one_go_cannot_be_resumed(files: dict[str, Path], tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="done in one go"):
-        audit_predictions(files["said"], files["people"], out={"folder": tmp_path / "run", "resume": True})

@@ -65,7 +65,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     ],
     "manifest": [("lfv folder", ["no adapter 'lfv'; there are ppb, fairface, lfw"])],
     "tone": [("people.csv --cut 100", ["'--cut'", "90"]), ("missing.csv", ["missing.csv: no such file"])],
-    "annotate": [("people.csv --host 0.0.0.0", ["--host 0.0.0.0", "needs --token", "secrets.token_urlsafe"])],
+    "annotate": [("people.csv --host 0.0.0.0", ["--host 0.0.0.0", "give --tls-cert and --tls-key", "--plain-http"])],
     "annotations export": [("people.csv", ["people.annotations.sqlite: no file of answers", "--db"])],
     "annotations import": [("people.csv annotations.csv", ["annotations.csv line 2, column value", "1, 2, 3"])],
     "agreement": [
@@ -80,7 +80,10 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("demo_gender_skewed", ["Missing option '--manifest'"]),
         ("no_such_model --manifest people.csv", ["'no_such_model': no model card of this name"]),
     ],
-    "plan": [("", ["Missing option '--run'"]), ("--run folder", ["folder: no SHA256SUMS", "--resume"])],
+    "plan": [
+        ("", ["--groups", "such as --groups female,male", "--run"]),
+        ("--run folder", ["folder: no SHA256SUMS", "--resume"]),
+    ],
     "selfcheck": [
         ("--worlds worlds.toml", ["worlds.toml: [[power]] 1, key subject: unknown; did you mean subjects?"]),
         ("--preset large", ["'--preset'", "'small', 'medium'"]),

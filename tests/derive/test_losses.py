@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from facegap.audit.settings import Verify
-from facegap.report.groups import verdict_table
+from facegap.report.groups import gap_table
 from fixtures.settings import audit_embeddings, audit_predictions
 
 
@@ -41,7 +41,7 @@ def test_images_without_an_answer_bound_the_error_rates(tmp_path: Path) -> None:
         assert row["loss_difference_high"] == pytest.approx(8 / 40 - 4 / 40)
     silent = gap(run, "no_answer_rate")
     assert silent["loss_difference_low"] == silent["loss_difference_high"] == silent["difference"]
-    table = verdict_table(run)
+    table = gap_table(run)
     column = table.columns.index("best and worst case over lost trials")
     # Of all images men are worse (14 of 40), and the verdict is that of the primary family; the other gap is exploratory.
     assert [row[column] for row in table.rows] == [
@@ -56,7 +56,7 @@ def test_where_all_images_are_answered_no_column_of_cases_is_printed(tmp_path: P
     run = answers(tmp_path, (0, 0))
     assert (run.gaps["loss_difference_low"] == run.gaps["difference"]).all()
     assert run.gaps["loss_stands"].all()
-    assert "best and worst case over lost trials" not in verdict_table(run).columns
+    assert "best and worst case over lost trials" not in gap_table(run).columns
 
 
 def test_pairs_with_a_lost_image_bound_false_matches_and_false_non_matches(tmp_path: Path) -> None:

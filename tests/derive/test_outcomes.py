@@ -11,7 +11,7 @@ import pytest
 from facegap.derive.outcomes import age_errors, faces_table, predictions_table
 from facegap.derive.results import run_metrics
 from facegap.store.run import Run
-from facegap.tables import FACE_OUTCOMES, FACES
+from facegap.tables import FACE_OUTCOMES, FACES, NEVER_SHOWN
 from fixtures.records import made_record
 
 CLASSES = ("male", "female")
@@ -139,12 +139,12 @@ def test_each_metric_counts_its_own_trials_and_errors() -> None:
 
 def test_an_image_that_was_shown_and_gave_no_usable_face_is_a_failure_to_acquire() -> None:
     count = len(FACE_OUTCOMES)
-    assert count == 8
+    assert count == 9
     found = by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)
     assert found["fta"] == (4, 5)  # no_face, many_faces, too_small, no_template, of these and ok
 
 
-@pytest.mark.parametrize("outcome", ["missing_file", "unreadable", "refused"])
+@pytest.mark.parametrize("outcome", list(NEVER_SHOWN))
 def test_what_was_never_shown_to_a_model_is_no_trial_of_any_rate(outcome: str) -> None:
     found = by_metric(["ok", outcome], ["right", "not_shown"], [1.0, np.nan])
     assert {metric: trials for metric, (_, trials) in found.items()} == dict.fromkeys(found, 1)

@@ -209,7 +209,7 @@ def test_the_card_shows_the_widest_gap_of_each_family_with_counts_the_worse_grou
 
 def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
     def gap(metric: str, difference: float) -> GapRow:
-        side, none = Side("a", 0, 0, 0), Estimate(math.nan, math.nan, math.nan)
+        side, none = Side("a", 0, 0, 0, math.nan), Estimate(math.nan, math.nan, math.nan)
         size = Estimate(difference, 0.0, 1.0)
         return GapRow(
             *(metric, "m", 0.5, "", "town", True, side, side, size, none, 0.1, 0.1, 0.02, False, False),

@@ -14,7 +14,9 @@ from facegap.report.rows.images import (
 )
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, milliseconds
+from facegap.store.record import SentRecord
 from facegap.store.run import Run
+from facegap.tables import NEVER_SHOWN
 
 MOST_REASONS = 8  # named one by one; predictions.parquet holds all
 COUNT_COLUMNS = (
@@ -41,7 +43,7 @@ def outcome_table(run: Run) -> TextTable:
     if "detect" not in run.record.models:
         notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
     if sent := run.record.sent:
-        notes.append(f"{sent.images} images were sent to {clean(sent.recipient)}, in {sent.calls} calls.")
+        notes.append(sent_words(sent))
     return table_of("what became of the images", COUNT_COLUMNS, outcome_rows(run), notes=notes)
 
 
@@ -69,3 +71,22 @@ def timing_table(run: Run) -> TextTable:
 def failed_table(run: Run) -> TextTable:
     """Images without a usable face, by name; only shown on --include-ids."""
     return table_of("images without a usable face", FAILED_COLUMNS, failed_rows(run))
+
+
+def sent_words(sent: SentRecord) -> str:
+    """How many images went to a service, and to whom."""
+    return f"{sent.images} images were sent to {clean(sent.recipient)}, in {sent.calls} calls."
+
+
+def lost_words(run: Run) -> str:
+    """How many images gave no face or no answer."""
+    outcomes, answers = run.faces["outcome"], run.predictions["outcome"]
+    never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
+    faceless = int((~never & (outcomes != "ok")).sum())
+    silent = int((answers == "no_answer").sum()) if run.record.classes else 0
+    if not (faceless or silent or never.any()):
+        return f"No image was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
+    said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
+    said += [f"{faceless:,} gave no usable face"] if faceless else []
+    said += [f"{silent:,} have no answer"] if silent else []
+    return f"Of {total:,} images {', '.join(said)}."

@@ -14,7 +14,7 @@ from facegap.report.figures import Figure
 from facegap.report.first_screen import Line
 from facegap.report.groups import all_gaps_table, margin_notes, matrix_tables, page_families, verdict_table
 from facegap.report.identification import search_tables
-from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
+from facegap.report.image_tables import failed_table, lost_words, outcome_table, prediction_table, timing_table
 from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
@@ -26,7 +26,6 @@ from facegap.report.sections import Fold, PageTable, Section
 from facegap.report.text import clean, level_text, score
 from facegap.report.units import unit_in_words
 from facegap.store.run import Run
-from facegap.tables import NEVER_SHOWN
 
 if TYPE_CHECKING:
     from facegap.report.examples import Example
@@ -189,20 +188,6 @@ def lost(of: Material) -> Section:
     return Section(
         "lost", "Where images were lost", lead, (), by_group, (), tuple(of.examples), (lost_words(run),), folds
     )
-
-
-def lost_words(run: Run) -> str:
-    """How many images gave no face or no answer."""
-    outcomes, answers = run.faces["outcome"], run.predictions["outcome"]
-    never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
-    faceless = int((~never & (outcomes != "ok")).sum())
-    silent = int((answers == "no_answer").sum()) if run.record.classes else 0
-    if not (faceless or silent or never.any()):
-        return f"No image was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
-    said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
-    said += [f"{faceless:,} gave no usable face"] if faceless else []
-    said += [f"{silent:,} have no answer"] if silent else []
-    return f"Of {total:,} images {', '.join(said)}."
 
 
 def threshold(of: Material) -> Section:

@@ -14,6 +14,7 @@ from facegap.derive.metrics import metric_of
 from facegap.report.finding import Contrast, contrast
 from facegap.report.first_screen import lines_of
 from facegap.report.groups import decided_text, difference_text, measured, ratio_text, verdict_text, who
+from facegap.report.image_tables import lost_words, sent_words
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
@@ -36,10 +37,10 @@ def finding(run: Run) -> list[str]:
             *([f"Verdict: {line.verdict}"] if line.verdict else []),
             "; ".join(line.details),
         ]
-    lost = int((run.faces["outcome"] != "ok").sum())
-    images = len(run.faces)
-    without = f"{lost:,} of {images:,} images ({percent(lost / images, 1)}) gave no usable face." if lost else ""
-    return [sentence for sentence in (*found, without) if sentence]
+    found += [f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating]
+    lost = lost_words(run)
+    sent = [] if run.record.sent is None else [sent_words(run.record.sent)]
+    return [sentence for sentence in (*found, "" if lost.startswith("No image was lost") else lost, *sent) if sentence]
 
 
 def screen_tables(run: Run) -> list[TextTable]:
