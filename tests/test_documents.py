@@ -21,6 +21,7 @@ from facegap.audit.settings import settings_from
 from facegap.demo.run import card, draw_people
 from facegap.inputs.cards.read import read_card
 from facegap.inputs.predictions import read_predictions
+from facegap.inputs.records import read_records
 from facegap.report.figures import FIGURES
 from facegap.selfcheck.worlds_file import read_study
 from facegap.tone.measure import measure_manifest
@@ -38,6 +39,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 READERS: Mapping[tuple[str, str], Callable[[Path], object]] = {
     ("docs/black_boxes.md", "toml"): read_card,
     ("docs/black_boxes.md", "csv"): read_predictions,
+    ("docs/population.md", "csv"): read_records,
     ("docs/selfcheck.md", "toml"): lambda path: read_study(path, quick=True),
     ("docs/extending.md", "toml"): lambda path: tomllib.loads(path.read_text()),  # tests/test_plugins.py installs it
 }
@@ -59,7 +61,7 @@ NOT_RUN = {
     ("demo",): "takes a minute; tests/demo runs a small one",
     ("selfcheck",): "takes a minute and more; tests/selfcheck runs small ones",
     ("explore",): "serves until it is stopped; tests/explore opens the page",
-    ("plan",): "simulates for some ten seconds; tests/plan runs it",
+    ("plan", "--run"): "simulates for some ten seconds; tests/plan runs it",
     ("doctor", "unknown.onnx"): "needs twice as many people as there are here; tests/doctor/test_propose.py has them",
     ("annotate",): "serves until it is stopped; tests/annotate opens the page",
 }
@@ -200,6 +202,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("people.csv", "labels.csv", "members.csv"):
         people.to_csv(folder / name, index=False)
     people.assign(photographer=[f"studio {k % 8}" for k in number]).to_csv(folder / "studios.csv", index=False)
+    (folder / "shares.csv").write_text(next(block.text for block in BLOCKS if block.text.startswith("age,share")))
+    ages = [("18-29", 24), ("30-59", 45), ("60+", 71)]
+    survey = people.assign(age=[ages[k % 3][0] for k in number], years=[ages[k % 3][1] for k in number], w="1.5")
+    survey.to_csv(folder / "survey.csv", index=False)
     (folder / "docs").mkdir()
     for name in ("same_photo.csv", "docs/fairface_same_person.csv"):
         (folder / name).write_text("left,right\npeople/p0000_0.jpg,people/p0001_0.jpg\n")

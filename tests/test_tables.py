@@ -68,7 +68,9 @@ def test_the_frame_that_is_checked_is_left_as_it_was() -> None:
 
 
 def test_labels_of_rates_stand_between_threshold_from_and_errors() -> None:
-    frame = pd.DataFrame({name: [0] for name in RATES.columns} | {"gender": ["any"], "other_gender": [None]})
+    frame = pd.DataFrame(
+        {name: [0] for name in RATES.columns} | {"gender": ["any"], "other_gender": [None], "weighs": ["trials"]}
+    )
     checked = check(frame, RATES, "rates.csv")
     assert list(checked.columns)[3:7] == ["threshold_from", "gender", "other_gender", "errors"]
     assert checked["other_gender"].tolist() == [""]

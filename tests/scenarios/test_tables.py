@@ -28,7 +28,8 @@ from fixtures.records import made_record
 
 HEAD = (
     "metric,model,threshold,threshold_from,gender,race,other_gender,other_race,"
-    "errors,trials,subjects,units,effective_subjects,largest_share,per_person,effective_trials,value,low,high,level,method"
+    "errors,trials,subjects,units,effective_subjects,largest_share,per_person,per_person_trials,per_person_low,per_person_high,"
+    "dominated_by,weighs,effective_trials,value,low,high,level,method"
 )
 FTE = ("any,any,,,3,100,100", "female,any,,,2,50,50", "male,any,,,1,50,50")
 COMPARED = (
@@ -50,6 +51,9 @@ COMPARED = (
 ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,,male,any,,,2,100,50")
 
 
+WEIGHTS_OF_50, NO_WEIGHTS = ",50,50,,,,,,0,trials", ",0,0,,,,,,0,trials"
+
+
 def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 0.001 on a split",)) -> Path:
     """A run folder of a record and rates; low is half of the rate and high twice."""
     folder.mkdir()
@@ -62,7 +66,7 @@ def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 
         *labels, errors, trials, subjects = row.split(",")
         metric, rest = labels[0], ",".join(labels[1:])
         value = int(errors) / int(trials)
-        weights = f"{subjects},{subjects},{subjects},,"  # as many units and effective people as heads
+        weights = f"{subjects},{subjects},{subjects},,,,,,0,trials"  # as many units and effective people as heads
         full.append(
             f"{metric},m,{rest},{errors},{trials},{weights},{trials},{value},{value / 2},{2 * value},0.95,wilson"
         )
@@ -147,7 +151,12 @@ def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
 
 def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
     run = written(tmp_path / "run", *COMPARED)
-    lines = (run / "rates.csv").read_text().replace("20,100,50,50,50,,,100,0.2,0.1,0.4", "0,0,0,0,0,,,,,,").splitlines()
+    lines = (
+        (run / "rates.csv")
+        .read_text()
+        .replace(f"20,100,50{WEIGHTS_OF_50},100,0.2,0.1,0.4", f"0,0,0{NO_WEIGHTS},,,,")
+        .splitlines()
+    )
     (run / "rates.csv").write_text("\n".join(lines) + "\n")
     (table,), _ = scenario_tables("registration", run)
     assert cell(table, "female", "refused") == "cannot be said"
@@ -162,7 +171,7 @@ def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
         ({"name": "lottery"}, StatisticsError, "no scenario 'lottery'; there are watchlist, unlock"),
         ({"by": "age"}, RunError, "no groups by 'age'; it has gender, race. Run the audit again with --by age"),
         ({"options": {"tries": 3}}, StatisticsError, "watchlist has no option --tries; it takes --people, --entries"),
-        ({"folder": Path("nowhere")}, RunError, "no readable run.json"),
+        ({"folder": Path("nowhere")}, RunError, "nowhere: cannot be listed"),
     ],
 )
 def test_what_a_run_cannot_answer_is_refused_with_what_it_can(

@@ -151,7 +151,7 @@ def shared_errors(rate: float, part: float) -> float:
     Examples
     --------
     >>> round(shared_errors(0.001, 0.1), 4), shared_errors(0.001, 0.0)
-    (0.0025, 0.0)
+    (0.0018, 0.0)
     """
     if not part > 0:
         return 0.0

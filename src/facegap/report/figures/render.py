@@ -77,10 +77,12 @@ def explained_drawing(name: str) -> Iterator[None]:
 
 
 def with_narrow(picture: Drawn) -> Drawn:
-    """The picture with its narrow version, for pages that a phone reads without a script."""
+    """The picture with its narrow version, for pages that a phone reads without a script; a package's chart as it is."""
     import vl_convert
 
     spec = json.loads(spec_json(picture.figure.spec))
+    if "width" not in spec.get("spec", spec):  # a package's chart need not say how wide it is
+        return picture
     plot, meta, config = spec.get("spec", spec), spec["usermeta"], spec["config"]
     columns = spec["columns"] = 1 if "columns" in spec else 0
     config["legend"]["columns"] = 1
