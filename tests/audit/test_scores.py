@@ -346,6 +346,11 @@ def test_directed_trials_double_the_counts_and_leave_rates_and_intervals_as_they
         assert (two["errors"], two["trials"]) == (2 * one["errors"], 2 * one["trials"])
         assert two["subjects"] == one["subjects"]
         assert two[["value", "low", "high"]].tolist() == pytest.approx(one[["value", "low", "high"]].tolist(), rel=1e-9)
+    (of_once,), (of_twice,) = once.record.operating, twice.record.operating
+    assert of_once.interval is not None and of_twice.interval is not None
+    assert (of_twice.threshold, of_twice.interval.low, of_twice.interval.high) == pytest.approx(
+        (of_once.threshold, of_once.interval.low, of_once.interval.high), rel=1e-9
+    )
 
 
 def test_decisions_have_their_vendor_s_rates_and_no_curve(tmp_path: Path) -> None:

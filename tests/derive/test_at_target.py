@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from facegap.derive.at_target import AtTarget
-from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
+from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate, listed_comparisons
 from facegap.derive.metrics import FMR, FNMR
 from facegap.store.record import Operating, ThresholdInterval
 
@@ -76,3 +77,21 @@ def test_false_non_matches_are_counted_again_at_both_ends_of_the_threshold() -> 
     assert at_low < rate.value < at_high
     assert wide.low == pytest.approx(rate.value - np.hypot(rate.value - rate.low, rate.value - at_low))
     assert wide.high == pytest.approx(rate.value + np.hypot(rate.high - rate.value, at_high - rate.value))
+
+
+def test_pairs_in_both_orders_leave_the_interval_at_a_target_as_it_is() -> None:
+    rows = np.concatenate([PAIRS.impostor, PAIRS.genuine])
+    genuine = np.arange(len(rows)) >= len(PAIRS.impostor)
+    scores = np.concatenate([PAIRS.impostor_scores, PAIRS.genuine_scores])
+    once = pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": genuine, "score": scores})
+    twice = pd.concat([once, once.rename(columns={"left": "right", "right": "left"})], ignore_index=True)
+    point = replace(POINT, interval=replace(INTERVAL, same_people=True))
+    group = PAIRS.subjects < 20
+    found = []
+    for frame in (once, twice):
+        pairs = listed_comparisons(frame, PAIRS.subjects, EVERYBODY, EVERYBODY, PAIRS.excluded, group.astype(np.int64))
+        at = AtTarget(pairs, point, 1.6)
+        matches = at.rate(false_match_rate(pairs, 1.6, group, None, generalised=False, level=0.95), FMR, group)
+        refused = at.rate(false_non_match_rate(pairs, 1.6, group, generalised=False, level=0.95), FNMR, group)
+        found.append([(rate.low, rate.value, rate.high) for rate in (matches, refused)])
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
@@ -25,11 +25,11 @@ from facegap.derive.comparisons import (
     lost_genuine_pairs,
     without,
 )
-from facegap.derive.pair_list_rates import listed_people
+from facegap.derive.pair_list_rates import listed_people, times_listed
 from facegap.errors import StatisticsError
 from facegap.matching import count_scores, score_pairs
 from facegap.statistics.dyadic import TrialSums, dyadic_fmr, fmr_of_sums
-from facegap.types import Rate
+from facegap.types import IntArray, Rate
 
 NOTHING = np.empty((0, 2), np.int64)
 FIELDS = ("errors", "trials", "subjects", "effective_trials", "low", "high")
@@ -298,3 +298,96 @@ def test_a_pair_of_people_that_is_listed_twice_is_refused() -> None:
     assert fmr_of_sums([0], [1], [2], [4], sums).value == 0.5
     with pytest.raises(StatisticsError, match="listed twice"):
         fmr_of_sums([0, 1], [1, 0], [1, 1], [4, 4], sums)
+
+
+def test_how_often_a_pair_is_listed_does_not_depend_on_its_order() -> None:
+    assert times_listed(np.array([[0, 1], [2, 1], [1, 0], [0, 2]])).tolist() == [2, 1, 2, 1]
+    assert times_listed(np.array([[0, 1], [2, 1]])).tolist() == [1, 1]
+    assert times_listed(NOTHING).tolist() == []
+
+
+def test_a_genuine_pair_in_both_orders_is_one_independent_trial() -> None:
+    subjects = np.repeat(np.arange(10), 2)
+    mates = np.arange(20).reshape(10, 2)
+    frame = pd.DataFrame({"left": mates[:, 0], "right": mates[:, 1], "genuine": True, "score": [0.0] * 2 + [1.0] * 8})
+    everybody = np.ones(20, np.bool_)
+    once, twice = (
+        false_non_match_rate(
+            listed_comparisons(pairs, subjects, everybody, everybody, NOTHING),
+            0.5,
+            everybody,
+            generalised=False,
+            level=0.95,
+        )
+        for pairs in (frame, both_orders(frame))
+    )
+    assert (once.errors, once.trials, once.effective_trials, once.method) == (2, 10, 10, "wilson")
+    assert (twice.errors, twice.trials, twice.effective_trials, twice.method) == (4, 20, 10, "wilson")
+    assert (twice.low, twice.high) == pytest.approx((once.low, once.high), rel=1e-12)
+
+
+def both_orders(frame: pd.DataFrame) -> pd.DataFrame:
+    """A list of pairs, and each pair again with its sides exchanged."""
+    return pd.concat([frame, frame.rename(columns={"left": "right", "right": "left"})], ignore_index=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(6, 40), st.integers(2, 12), st.floats(-0.9, 0.95), st.booleans())
+def test_every_pair_in_both_orders_doubles_the_counts_and_nothing_else(
+    seed: int, images: int, people: int, threshold: float, by_units: bool
+) -> None:
+    faces = Faces(seed, images, people)
+    kept = np.random.default_rng(seed).random(len(faces.pairs)) < 0.7
+    scores = np.where(faces.made, faces.scores, np.nan)[kept]
+    frame = pd.DataFrame(
+        {"left": faces.pairs[kept, 0], "right": faces.pairs[kept, 1], "genuine": faces.genuine[kept], "score": scores}
+    )
+    units = faces.subjects // 2 if by_units else None
+
+    def found(pairs: pd.DataFrame, second: IntArray | None) -> dict[str, Rate]:
+        comparisons = listed_comparisons(
+            pairs, faces.subjects, faces.enrolled, faces.counted, NOTHING, faces.cells, units
+        )
+        return rates(comparisons, threshold, faces.cells != 1, second)
+
+    for second in (None, faces.cells == 1):
+        once, twice = found(frame, second), found(both_orders(frame), second)
+        for metric, rate in once.items():
+            doubled = asdict(twice[metric])
+            assert (doubled.pop("errors"), doubled.pop("trials")) == (2 * rate.errors, 2 * rate.trials)
+            for name, value in doubled.items():
+                wanted = getattr(rate, name)
+                same = (
+                    value == pytest.approx(wanted, rel=1e-9, nan_ok=True)
+                    if isinstance(value, float)
+                    else value == wanted
+                )
+                assert same, (metric, name, value, wanted)
+
+
+def test_a_pair_listed_in_one_order_only_weighs_as_one_among_those_listed_in_both() -> None:
+    # One trial of each of two pairs, and two of a third: (1 + 1 + 2)^2 / (1 + 1 + 4) independent trials.
+    subjects, everybody = np.repeat(np.arange(3), 2), np.ones(6, np.bool_)
+    frame = pd.DataFrame({"left": [0, 2, 4, 5], "right": [1, 3, 5, 4], "genuine": True, "score": [0.0, 1.0, 1.0, 1.0]})
+    pairs = listed_comparisons(frame, subjects, everybody, everybody, NOTHING)
+    rate = false_non_match_rate(pairs, 0.5, everybody, generalised=False, level=0.95)
+    assert (rate.errors, rate.trials) == (1, 4)
+    assert rate.effective_trials == pytest.approx(16 / 6)
+
+
+@pytest.mark.parametrize(("errors", "dominated"), [(3, 0), (4, 0), (5, 1), (9, 1)])
+def test_both_orders_of_a_pair_are_one_error_of_a_person_who_dominates(errors: int, dominated: int) -> None:
+    # Person 0 is in every false match, and has as many false non-matches of other images.
+    subjects, everybody = np.repeat(np.arange(20), 5), np.ones(100, np.bool_)
+    left, right = np.triu_indices(100, 1)
+    genuine = subjects[left] == subjects[right]
+    wrong = (left == 0) & ~genuine & (right % 5 == 0) & (right <= 5 * errors)
+    wrong |= genuine & (np.cumsum(genuine) <= errors)
+    frame = pd.DataFrame(
+        {"left": left, "right": right, "genuine": genuine, "score": np.where(wrong ^ genuine, 1.0, 0.0)}
+    )
+    for listed in (frame, both_orders(frame)):
+        pairs = listed_comparisons(listed, subjects, everybody, everybody, NOTHING, np.zeros(100, np.int64))
+        found = rates(pairs, 0.5, everybody, None)
+        assert found["fmr"].errors == found["fnmr"].errors == errors * len(listed) // len(frame)
+        assert (found["fmr"].dominated_by, found["fnmr"].dominated_by) == (dominated, dominated)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from facegap.derive.cuts import Cut, FoldCut, fold_cut, limits_of, lowest_of
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
-from facegap.derive.pair_list_rates import ListedPeople, listed_people, placed
+from facegap.derive.pair_list_rates import ListedPeople, listed_people, placed, times_listed
 from facegap.derive.units import units_of_subjects
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
@@ -127,9 +127,11 @@ def false_match_rate(
 def false_non_match_rate(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool, level: float) -> Rate:
     """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
     chosen, wrong = genuine_errors(pairs, cut, group, generalised=generalised)
-    subjects = pairs.subjects[pairs.genuine[chosen, 0]]
+    mates = pairs.genuine[chosen]
+    subjects = pairs.subjects[mates[:, 0]]
     ones = np.ones(len(wrong), np.int64)
-    return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=ones, level=level, units=pairs.units)
+    squares = times_listed(mates) if pairs.listed_only else None
+    return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=ones, squares=squares, level=level, units=pairs.units)
 
 
 def genuine_errors(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool) -> tuple[BoolArray, BoolArray]:

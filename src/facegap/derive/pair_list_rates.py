@@ -22,6 +22,7 @@ class ListedPeople:
     pair      : int64 (R,), number of the pair of people of each row, rising
     starts    : int64 (P + 1,), where the rows of each pair of people begin
     tried     : int64 (2, R), pairs of templates of each row: with a score, and all
+    squared   : int64 (2, R), sum over the distinct pairs of templates of each row of how often each is listed, squared
     row_of    : int64 (m,), row of each impostor pair, by falling score
     sums      : what is known already, by group and by whether lost templates count
     of_people : int64 (R,), number of the pair of people of each row where `pair` is one of clusters; None: `pair` is it
@@ -35,6 +36,7 @@ class ListedPeople:
     pair: IntArray
     starts: IntArray
     tried: IntArray
+    squared: IntArray
     row_of: IntArray
     sums: dict[tuple[bytes, bytes, bool], TrialSums] = field(default_factory=dict)
     people: IntArray | None = None
@@ -51,7 +53,7 @@ class ListedPeople:
         one, other = self.units_in(first), None if second is None else self.units_in(second)
         key = (one.tobytes(), b"" if other is None else other.tobytes(), generalised)
         if key not in self.sums:
-            self.sums[key] = self.trial_sums(one, other, self.tried[int(generalised)])
+            self.sums[key] = self.trial_sums(one, other, self.tried[int(generalised)], self.squared[int(generalised)])
         rows, wrong = np.unique(self.row_of[errors], return_counts=True)
         inside, _ = placed(self.low[rows], self.high[rows], one, other)
         pairs, of = np.unique(self.pair[rows[inside]], return_inverse=True)
@@ -102,17 +104,24 @@ class ListedPeople:
         assert np.array_equal(units[self.unit_of], templates), "a group takes a unit apart"
         return units
 
-    def trial_sums(self, one: BoolArray, other: BoolArray | None, tried: IntArray) -> TrialSums:
-        """Per person the trials of a group, or of two, over all rows."""
+    def trial_sums(self, one: BoolArray, other: BoolArray | None, tried: IntArray, squared: IntArray) -> TrialSums:
+        """Per person the trials of a group, or of two, over all rows.
+
+        A comparison that is listed in both orders is one comparison with two trials: its noise counts squared.
+        """
         inside, swapped = placed(self.low, self.high, one, other)
         rows = np.flatnonzero(inside & (tried > 0))
         tried_of_people = self.tried_of_people(one, other, tried)
         of_people = self.pair if self.of_people is None else self.of_people
         _, first = np.unique(of_people[rows], return_index=True)
         even = self.sums_of(rows[first], swapped, np.ones(len(first)))
-        independent = float((1 / tried_of_people[tried_of_people > 0]).sum())
+        tested = tried_of_people > 0
+        of_people_tried = tried_of_people[tested]
+        of_people_squared = self.tried_of_people(one, other, squared)[tested]
+        independent = float((of_people_squared / of_people_tried / of_people_tried).sum())
         found = self.sums_of(rows, swapped, tried[rows].astype(np.float64))
-        return replace(found, even=replace(even, independent=independent))
+        alone = float(squared[rows].sum())
+        return replace(found, even=replace(even, independent=independent), independent=alone)
 
     def sums_of(self, rows: IntArray, swapped: BoolArray, trials: FloatArray) -> TrialSums:
         """Sums of some rows, ordered as all rows are, with trials of their own."""
@@ -174,7 +183,11 @@ def listed_people(
         ends = np.minimum(person[low], person[high]), np.maximum(person[low], person[high])
         _, of_people = np.unique(ends[0] * (int(person.max(initial=0)) + 1) + ends[1], return_inverse=True)
         of_people = of_people.reshape(-1).astype(np.int64)
-    tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in (made, len(row_of))])
+    stops = (made, len(row_of))
+    tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in stops])
+    squared = np.stack(
+        [np.bincount(row_of[:stop], weights=times_listed(impostor[:stop]), minlength=len(first)) for stop in stops]
+    )
     return ListedPeople(
         unit_of,
         of_unit,
@@ -184,10 +197,28 @@ def listed_people(
         np.cumsum(fresh) - 1,
         np.append(np.flatnonzero(fresh), len(first)),
         tried.astype(np.int64),
+        squared.astype(np.int64),
         row_of,
         people=None if clusters is None else subjects[templates],
         of_people=of_people,
     )
+
+
+def times_listed(pairs: IntArray) -> IntArray:
+    """How often the pair of templates of each row is listed, in either order, int64 (m,).
+
+    Examples
+    --------
+    >>> times_listed(np.array([[0, 1], [2, 1], [1, 0]]))
+    array([2, 1, 2])
+    """
+    low, high = np.minimum(pairs[:, 0], pairs[:, 1]), np.maximum(pairs[:, 0], pairs[:, 1])
+    keys = low * (int(high.max(initial=0)) + 1) + high
+    ordered = np.sort(keys)
+    if not (ordered[1:] == ordered[:-1]).any():  # the usual list: several times faster than counting
+        return np.ones(len(keys), np.int64)
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.asarray(counts[inverse.reshape(-1)], np.int64)
 
 
 def placed(left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:

@@ -226,6 +226,7 @@ def fmr(
     -----
     These are the FMR rows of `facegap audit-scores`. All comparisons that were made must be listed, not only the false
     matches. Without any false match the interval is Clopper-Pearson's on disjoint pairs of subjects.
+    Images are not named here, so that every comparison counts as one of its own: list both orders of a pair once.
 
     References
     ----------
@@ -283,6 +284,7 @@ def fnmr(
     Notes
     -----
     These are the FNMR rows of `facegap audit-scores`.
+    Images are not named here, so that every comparison counts as one of its own: list both orders of a pair once.
 
     References
     ----------

@@ -106,12 +106,15 @@ def rates_of_clusters(
     n_cells: int,
     level: float = 0.95,
     units: IntArray | None = None,
+    squares: AnyArray | None = None,
 ) -> RateColumns:
     """Rates of cells from one row per subject and cell, every row with at least one trial.
 
     cluster_errors, cluster_trials : whole numbers, any numeric dtype, one shape
     cells                          : int codes of the same shape
     units                          : int codes of the same shape, of what varies independently; None: the subjects
+    squares                        : of the same shape, sum over the distinct comparisons of each row of their trials
+                                     squared, where some were made more than once; None: each is one trial
 
     Examples
     --------
@@ -120,24 +123,29 @@ def rates_of_clusters(
     >>> found.errors, found.subjects
     (array([1, 2]), array([2, 1]))
     """
-    people = Clusters(np.asarray(cluster_errors, np.float64), np.asarray(cluster_trials, np.float64), cells, n_cells)
+    trials = np.asarray(cluster_trials, np.float64)
+    squared = trials if squares is None else np.asarray(squares, np.float64)
+    people = Clusters(np.asarray(cluster_errors, np.float64), trials, cells, n_cells, squared)
     own = people.errors / people.trials
-    varying, even = people, Clusters(own, np.ones_like(own), cells, n_cells)
+    varying, even = people, Clusters(own, np.ones_like(own), cells, n_cells, np.ones_like(own))
     if units is not None:
         varying, even = joined(people, units), joined(even, units)
     subjects = people.units
     with np.errstate(divide="ignore", invalid="ignore"):
         # The independent trials of a mean of people's rates, if all images were independent.
-        cap = subjects**2 / people.sums(1 / people.trials)
+        cap = subjects**2 / people.sums(people.squares / people.trials / people.trials)
     weights = weights_of(varying.trials, varying.cells, n_cells=n_cells)
-    exact = np.where((weights.units > 1) | (weights.units == varying.all_trials), weights.effective, 0.0)
+    once = varying.sums(varying.trials**2) == varying.sums(varying.squares)  # every unit has one comparison
+    exact = np.where((weights.units > 1) | once, weights.effective, 0.0)
+    distinct = varying.distinct
     even_units = weights_of(even.trials, even.cells, n_cells=n_cells).effective
     return rate_columns(
         varying.all_errors.astype(np.int64),
         varying.all_trials.astype(np.int64),
         subjects,
-        effective=effective_of(varying, varying.all_trials, level),
-        independent=weights.units == varying.all_trials,
+        effective=effective_of(varying, varying.independent_trials, level),
+        independent=once,
+        independent_trials=varying.independent_trials,
         exact_trials=exact,
         exact_method=EXACT_SUBJECTS,
         level=level,
@@ -150,23 +158,28 @@ def rates_of_clusters(
             level=level,
         ),
         dominated_by=few_in_front(
-            varying.errors,
-            varying.trials,
-            varying.cells,
-            total_errors=varying.all_errors,
-            total_trials=varying.all_trials,
+            distinct.errors,
+            distinct.trials,
+            distinct.cells,
+            total_errors=distinct.all_errors,
+            total_trials=distinct.all_trials,
         ),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
-    """Errors and trials of each sampling unit, float64 (rows,), and the cell of each; sums are by cell."""
+    """Errors and trials of each sampling unit, float64 (rows,), and the cell of each; sums are by cell.
+
+    squares : float64 (rows,), sum over the distinct comparisons of each unit of their trials squared. Where a comparison
+              was made more than once, as in both orders, its trials are one; the trials where none was
+    """
 
     errors: FloatArray
     trials: FloatArray
     cells: IntArray
     n_cells: int
+    squares: FloatArray
 
     def sums(self, values: FloatArray) -> FloatArray:
         """Sums of the values by cell."""
@@ -188,6 +201,19 @@ class Clusters:
         return self.sums(self.trials)
 
     @property
+    def independent_trials(self) -> FloatArray:
+        """Trials of each cell that are worth as much if all distinct comparisons are independent."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.all_trials / (self.sums(self.squares) / self.all_trials)
+
+    @property
+    def distinct(self) -> Clusters:
+        """The same with each comparison counted about once: exactly, where all of a unit were made equally often."""
+        times = self.squares / self.trials
+        trials = self.trials / times
+        return Clusters(self.errors / times, trials, self.cells, self.n_cells, trials)
+
+    @property
     def rate(self) -> FloatArray:
         """Errors over trials of each cell; NaN without trials."""
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -198,11 +224,11 @@ def joined(people: Clusters, units: IntArray) -> Clusters:
     """The same by unit and cell."""
     stride = int(units.max(initial=0)) + 1
     keys, codes = np.unique(people.cells * stride + units, return_inverse=True)
-    errors, trials = (
+    errors, trials, squares = (
         np.bincount(codes, weights=values, minlength=len(keys)).astype(np.float64)
-        for values in (people.errors, people.trials)
+        for values in (people.errors, people.trials, people.squares)
     )
-    return Clusters(errors, trials, keys // stride, people.n_cells)
+    return Clusters(errors, trials, keys // stride, people.n_cells, squares)
 
 
 def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
@@ -221,18 +247,16 @@ def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
         by_deleting = found.sums((influence / (trials[found.cells] - found.trials)) ** 2) * (units - 1) / units
         independent = rate * (1 - rate) / cap
         worst = trials**2 / found.sums(found.trials**2)
-        by_model = independent * (1 + (trials / worst - 1) * intraclass_correlation(found, influence))
+        by_model = independent * (1 + (found.independent_trials / worst - 1) * intraclass_correlation(found.distinct))
         least = np.maximum(np.nan_to_num(by_deleting), independent)
         variance = np.maximum(least, np.minimum(np.nan_to_num(by_model), MOST_BY_MODEL * least))
         carriers, shared = found.sums(squares) ** 2 / found.sums(squares**2), 1 - independent / variance
     return effective_trials(rate, cap, variance=variance, shared=shared, carriers=carriers, at_least=worst, level=level)
 
 
-def intraclass_correlation(found: Clusters, influence: FloatArray) -> FloatArray:
-    """How far trials of a unit err alike, by cell, in [0, 1]; 0 where no unit has a second trial.
-
-    influence : errors less rate times trials of each unit
-    """
+def intraclass_correlation(found: Clusters) -> FloatArray:
+    """How far trials of a unit err alike, by cell, in [0, 1]; 0 where no unit has a second trial."""
+    influence = found.errors - found.rate[found.cells] * found.trials
     units, trials = found.units, found.all_trials
     with np.errstate(divide="ignore", invalid="ignore"):
         typical = (trials - found.sums(found.trials**2) / trials) / (units - 1)

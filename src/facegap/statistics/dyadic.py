@@ -165,7 +165,9 @@ class TrialSums:
     within            : where codes are units of several people: trials of pairs within the unit, which are in no square
     people            : then, how many people have trials; None: a code is a person
     even              : the same where each pair of people is one trial; None where it is not wanted
-    independent       : then, the sum over pairs of people of 1 over their trials
+    independent       : sum over distinct comparisons of their trials squared, where some were made more than once, as in
+                        both orders; NaN: each is one trial. In `even`, the sum over pairs of people of the same over
+                        their trials squared: of 1 over their trials where each is one
     """
 
     as_left: FloatArray
@@ -213,8 +215,6 @@ def fmr_of_sums(
     if even is not None and sums.even is not None:
         low, high, shares, pairs = _joined(left_, right_, np.asarray(even[0]), np.asarray(even[1]))
         of_people = _of_sums(ListedPairs(low, high, shares, pairs), sums.even, across)
-        independent = np.asarray(sums.even.independent)
-        of_people = replace(of_people, sums=replace(of_people.sums, independent=independent))
     return _rate(_of_sums(listed, sums, across), of_people, people, across, level)
 
 
@@ -236,6 +236,7 @@ def _of_sums(listed: ListedPairs, sums: TrialSums, across: bool) -> Found:
         squares,
         sums.within,
         trial_squares=sums.squares,
+        independent=None if np.isnan(sums.independent) else np.asarray(sums.independent),
     )
     return Found(listed, within, pair_sums, disjoint)
 
@@ -246,6 +247,7 @@ def dyadic_fnmr(
     *,
     images: ArrayLike | None = None,
     trials: ArrayLike | None = None,
+    squares: ArrayLike | None = None,
     level: float = 0.95,
     units: ArrayLike | None = None,
 ) -> Rate:
@@ -256,6 +258,9 @@ def dyadic_fnmr(
     images      : images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials.
                   Only subjects in error need to be listed
     trials      : instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed
+    squares     : with `trials`, where some comparisons were made more than once, as in both orders: the sum over the
+                  distinct comparisons of each entry of their trials squared, int [k]. Two trials of one comparison are
+                  not independent
     units       : code of the unit of each subject code, int [S]: what varies independently in place of the subjects
     returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
     Raises      : StatisticsError as `dyadic_fmr`
@@ -283,7 +288,12 @@ def dyadic_fnmr(
     tested = total > 0
     cells = np.zeros(int(tested.sum()), dtype=np.int64)
     unit = None if units is None else _units(units, len(total))[tested]
-    return rates_of_clusters(errors[tested], total[tested], cells, n_cells=1, level=level, units=unit).rate(0)
+    squared = None
+    if squares is not None:
+        squared = _sums_by(codes, whole(np.asarray(squares), "squares"), len(total))[tested]
+    return rates_of_clusters(
+        errors[tested], total[tested], cells, n_cells=1, level=level, units=unit, squares=squared
+    ).rate(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -509,7 +519,10 @@ def _dominated(found: Found, errors: int, total: int) -> int:
     inside = np.flatnonzero(found.within.errors)
     low, high = (np.concatenate([side, inside]) for side in (found.listed.low, found.listed.high))
     wrong = np.concatenate([found.listed.errors, found.within.errors[inside]])
-    return few_in_front_of_pairs(low, high, wrong, found.sums.own_trials, float(errors), float(total))
+    # Trials of one comparison that was made more than once are one: an error in both orders is not two errors.
+    alone = found.sums.independent
+    times = 1.0 if alone is None or not total else float(alone) / total
+    return few_in_front_of_pairs(low, high, wrong / times, found.sums.own_trials / times, errors / times, total / times)
 
 
 def _joined(

@@ -268,10 +268,12 @@ def rate_columns(
     weights: Weights,
     per_person: PeopleRates | None = None,
     dominated_by: IntArray | None = None,
+    independent_trials: FloatArray | None = None,
 ) -> RateColumns:
     """Intervals by the one rule of the package, for all cells at once.
 
-    independent  : bool [cells], no subject repeats: plain Wilson on the trials
+    independent  : bool [cells], no subject repeats: plain Wilson on the trials, or on `independent_trials` where one
+                   comparison may be several trials
     exact_trials : independent trials at hand where there are no errors at all (or nothing but errors), from which no
                    variance can be estimated: Clopper-Pearson on them. 0 means that no interval is defined
     effective    : otherwise Wilson on these
@@ -280,7 +282,8 @@ def rate_columns(
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = errors / trials
     extreme = (errors == 0) | (errors == trials)
-    used = np.where(independent, trials, np.where(extreme, exact_trials, effective)).astype(np.float64)
+    alone = trials if independent_trials is None else independent_trials
+    used = np.where(independent, alone, np.where(extreme, exact_trials, effective)).astype(np.float64)
     used = np.where((trials > 0) & (exact_trials > 0), used, np.nan)
     low, high = wilson(np.where(np.isnan(used), np.nan, rate * used), used, level=level)
     exact = extreme & ~independent & ~np.isnan(used)
