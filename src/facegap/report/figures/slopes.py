@@ -53,7 +53,7 @@ def curve(rows: pd.DataFrame, column: str, metric: str, name: str, level: float)
         for row in records(rows)
     ]
     base = alt.Chart(data(points)).encode(
-        x=alt.X("value:Q", title=clean(column), scale=alt.Scale(zero=False, nice=False)),
+        x=alt.X("value:Q", title=clean(column), scale=alt.Scale(zero=False, nice=False), axis=alt.Axis(format="~g")),
         tooltip=tooltips(where=clean(column), said="fitted rate"),
     )
     axis = alt.Axis(labelExpr=PER_CENT, tickCount=5)
