@@ -91,17 +91,18 @@ def test_distances_are_refused_and_read_with_their_option(folder: Any) -> None:
     people = case / "people.csv"
     with pytest.raises(TableError, match="these look like distances: pass --distance"):
         fg.audit_scores(case / "dist.csv", people, by="gender", verify={"fmr": [0.01]})
-    run = fg.audit_scores(case / "dist.csv", people, by="gender", verify={"fmr": [0.01], "distance": True})
+    run = fg.audit_scores(case / "dist.csv", people, by="gender", verify={"fmr": [0.01], "threshold_by": "split", "distance": True})
     fnmr = run.rates.query("metric == 'fnmr' and gender == 'any'").iloc[0]
     assert (fnmr["errors"], fnmr["trials"]) == (0, 30)
 
 
 def test_pairs_in_both_orders_count_once(folder: Any) -> None:
     case = folder("scores_symmetric")
-    run = fg.audit_scores(case / "sym.csv", case / "people.csv", by="gender", verify={"fmr": [0.01]})
-    counts = run.rates[run.rates["gender"] == "any"].set_index("metric")[["errors", "trials"]]
-    assert counts.loc["fmr"].tolist() == [18, 1740]
-    assert counts.loc["fnmr"].tolist() == [0, 30]
+    for by, fmr, fnmr in (("split", [18, 1740], [0, 30]), ("folds", [71, 7080], [0, 60])):
+        verify = {"fmr": [0.01], "threshold_by": by}
+        run = fg.audit_scores(case / "sym.csv", case / "people.csv", by="gender", verify=verify)
+        counts = run.rates[run.rates["gender"] == "any"].set_index("metric")[["errors", "trials"]]
+        assert (counts.loc["fmr"].tolist(), counts.loc["fnmr"].tolist()) == (fmr, fnmr)
 
 
 def test_a_list_of_pairs_of_lfw_is_named_and_held_to_its_first_line(folder: Any, test_data: Path) -> None:
