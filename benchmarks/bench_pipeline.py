@@ -134,8 +134,9 @@ def similarity(points: Any, template: Any) -> Any:
 
 def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers: int | None) -> dict[str, Any]:
     """The same images through the audit's own pipeline, results committed to a folder."""
-    from facegap.audit.models import Settings, load_models
+    from facegap.audit.models import load_models
     from facegap.audit.run import process
+    from facegap.audit.settings import settings_from
     from facegap.inputs.manifests.read import read_manifest
     from facegap.store import run as store
 
@@ -144,7 +145,16 @@ def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers:
         lines = ["image", *(str(path) for path in images)]
         (folder / "people.csv").write_text("\n".join(lines) + "\n")
         table = read_manifest(folder / "people.csv", allow_outside=True)
-        loaded = load_models(Settings("yunet", "faceapi_age_gender", embedder), [data / "models"], workers)
+        loaded = load_models(
+            settings_from(
+                {
+                    "classify": "faceapi_age_gender",
+                    "embed": embedder,
+                    "models_dir": (data / "models",),
+                    "workers": workers,
+                }
+            )
+        )
         started = time.perf_counter()
         process(folder, table, loaded, lambda done, total: None)
         seconds = time.perf_counter() - started

@@ -193,7 +193,7 @@ def alarm_table(worlds: int) -> list[str]:
 def real_table(run: Path, worlds: int) -> list[str]:
     """Coverage where people are resampled from the templates of a run."""
     from facegap.statistics.clusters import rates_of_clusters
-    from facegap.store import read_run
+    from facegap.store.run import read_run
 
     known = read_run(run)
     assert known.embeddings is not None, "the run keeps no templates"

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, spearmanr
 
-from facegap.audit.models import Settings, load_models
+from facegap.audit.models import load_models
+from facegap.audit.settings import settings_from
 from facegap.demo.illustrated.portraits import PLAIN, draw, draw_person
 from facegap.groups.lab import ita, lab_of_srgb, nearest_monk
 from facegap.groups.light import find_light
@@ -253,7 +254,7 @@ def witness_rows(name: str, tones: pd.DataFrame, data: Path, folder: Path) -> pd
     out = folder / f"{name}_witnesses.parquet"
     if out.exists():
         return pd.read_parquet(out)
-    model = load_models(Settings("yunet", None, None), [data / "models"], 1).stages.detector
+    model = load_models(settings_from({"models_dir": (data / "models",), "workers": 1})).stages.detector
     assert model is not None
     images = tones.loc[tones["outcome"] == "measured", "image"]
     rows = [witnessed(data / "data" / SETS[name] / image, model) for image in images]
