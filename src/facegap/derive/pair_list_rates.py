@@ -197,28 +197,35 @@ def listed_people(
         np.cumsum(fresh) - 1,
         np.append(np.flatnonzero(fresh), len(first)),
         tried.astype(np.int64),
-        squared.astype(np.int64),
+        np.rint(squared).astype(np.int64),
         row_of,
         people=None if clusters is None else subjects[templates],
         of_people=of_people,
     )
 
 
-def times_listed(pairs: IntArray) -> IntArray:
-    """How often the pair of templates of each row is listed, in either order, int64 (m,).
+def times_listed(pairs: IntArray) -> FloatArray:
+    """How many trials the comparison of each row has, float64 (m,): 2 where it is listed in both orders, else 1.
+
+    Rows of one order are comparisons of their own, as where people stand for images that are not named. Where a pair has
+    several rows of both orders, as many of one order as of the other are taken to be the same comparisons; its rows share
+    the sum of the squares.
 
     Examples
     --------
-    >>> times_listed(np.array([[0, 1], [2, 1], [1, 0]]))
-    array([2, 1, 2])
+    >>> times_listed(np.array([[0, 1], [2, 1], [1, 0], [3, 4], [3, 4]]))
+    array([2., 1., 2., 1., 1.])
     """
     low, high = np.minimum(pairs[:, 0], pairs[:, 1]), np.maximum(pairs[:, 0], pairs[:, 1])
     keys = low * (int(high.max(initial=0)) + 1) + high
     ordered = np.sort(keys)
     if not (ordered[1:] == ordered[:-1]).any():  # the usual list: several times faster than counting
-        return np.ones(len(keys), np.int64)
+        return np.ones(len(keys))
     _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse.reshape(-1)], np.int64)
+    of_pair = inverse.reshape(-1)
+    turned = np.bincount(of_pair, weights=pairs[:, 0] > pairs[:, 1], minlength=len(counts))
+    both = np.minimum(turned, counts - turned)
+    return np.asarray((1 + 2 * both / counts)[of_pair], np.float64)
 
 
 def placed(left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:
