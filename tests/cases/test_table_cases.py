@@ -91,7 +91,9 @@ def test_distances_are_refused_and_read_with_their_option(folder: Any) -> None:
     people = case / "people.csv"
     with pytest.raises(TableError, match="these look like distances: pass --distance"):
         fg.audit_scores(case / "dist.csv", people, by="gender", verify={"fmr": [0.01]})
-    run = fg.audit_scores(case / "dist.csv", people, by="gender", verify={"fmr": [0.01], "threshold_by": "split", "distance": True})
+    run = fg.audit_scores(
+        case / "dist.csv", people, by="gender", verify={"fmr": [0.01], "threshold_by": "split", "distance": True}
+    )
     fnmr = run.rates.query("metric == 'fnmr' and gender == 'any'").iloc[0]
     assert (fnmr["errors"], fnmr["trials"]) == (0, 30)
 

@@ -130,7 +130,7 @@ def test_people_set_aside_for_the_threshold_are_counted(compared_run: tuple[Path
     roles[(run.manifest["town"] == "Ayr").to_numpy()] = "threshold_set"
     found = about(replace(run, matched=replace(run.matched, roles=roles.astype(str))))
     aside = run.manifest.loc[run.manifest["town"] == "Ayr", "subject"].nunique()
-    assert f"{aside} people set aside to find the threshold, in no rate" in found.missing
+    assert f"{aside} people set aside to find the threshold, not included in any rate" in found.missing
 
 
 def test_missing_files_are_counted_first(answered_run: tuple[Path, Run]) -> None:
@@ -138,8 +138,8 @@ def test_missing_files_are_counted_first(answered_run: tuple[Path, Run]) -> None
     outcomes = run.faces["outcome"].astype(object).copy()
     outcomes.iloc[:3] = "missing_file"
     found = about(replace(run, faces=run.faces.assign(outcome=outcomes)))
-    assert found.missing[0] == f"3 of {len(run.faces)} image files missing or unreadable, in no rate"
-    assert "each taken as a person" in found.facts[2]
+    assert found.missing[0] == f"3 of {len(run.faces)} image files missing or unreadable, not included in any rate"
+    assert "each counted as one person" in found.facts[2]
 
 
 def test_a_name_that_was_given_is_said_and_its_letters_that_move_a_cursor_are_not(

@@ -235,11 +235,11 @@ def both_counts(found: Contrast, *, named: bool, intervals: bool = False) -> tup
     """
     unit = UNIT[metric_of(found.metric).trial]
     told = []
-    for row, of_unit, of_people in ((found.worst, f" {unit}", " people"), (found.best, "", "")):
+    for row in (found.worst, found.best):
         rate = row.rate
-        people = f" of {rate.subjects:,}{of_people}" if named else ""
+        people = f" of {rate.subjects:,} people" if named else ""
         ends = f" {interval(rate.low, rate.high, 1)}%" if intervals and not math.isnan(rate.low) else ""
-        told.append(f"{rate.errors:,} of {rate.trials:,}{of_unit}{people}{ends}")
+        told.append(f"{rate.errors:,} of {rate.trials:,} {unit}{people}{ends}")
     return (" against ".join(told),)
 
 

@@ -242,7 +242,7 @@ def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
     """
     gaps = run.gaps[run.gaps["primary"]] if primary else run.gaps
     found = {str(row["metric"]): margin(row["margin"], is_ratio=row["scale"] == "ratio") for row in records(gaps)}
-    stated = "; ".join(f"{title_of(metric)} {size}" for metric, size in found.items())
+    stated = "; ".join(f"{title_of(metric)}: {size}" for metric, size in found.items())
     chosen = run.record.request.setting("groups", "margin")
     by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""
     by = " (by the plan)" if run.record.plan else by

@@ -72,7 +72,7 @@ def facts(run: Run) -> tuple[str, ...]:
     record = run.record
     data = clean(record.data_name) if record.data_name else f"data set {record.manifest.sha256[:8]} (no name given)"
     people = f" of {run.manifest['subject'].nunique():,} people" if record.manifest.has_subjects else ""
-    assumed = "" if record.manifest.has_subjects else ", each taken as a person"
+    assumed = "" if record.manifest.has_subjects else ", each counted as one person"
     detector = record.models.get("detect", "")
     others = {name for task, name in record.models.items() if task != "detect"}
     found = (f"detector {clean(detector)}",) if detector and others and detector not in others else ()
@@ -135,9 +135,11 @@ def size_table(sizes: Sequence[Size]) -> TextTable:
 def missing(run: Run) -> tuple[str, ...]:
     """Files that no model was shown, people set aside for the threshold, rows left out on request."""
     lost = int(run.faces["outcome"].isin(NEVER_SHOWN).sum())
-    found = [f"{lost:,} of {len(run.faces):,} image files missing or unreadable, in no rate"] if lost else []
+    found = (
+        [f"{lost:,} of {len(run.faces):,} image files missing or unreadable, not included in any rate"] if lost else []
+    )
     if run.matched is not None:
         aside = run.manifest.loc[run.matched.roles != EVALUATION, "subject"].nunique()
-        found += [f"{aside:,} people set aside to find the threshold, in no rate"] if aside else []
+        found += [f"{aside:,} people set aside to find the threshold, not included in any rate"] if aside else []
     excluded = run.record.manifest.excluded_by_where
     return (*found, *([f"{excluded:,} rows left out by --where"] if excluded else []))
