@@ -300,10 +300,14 @@ def test_a_pair_of_people_that_is_listed_twice_is_refused() -> None:
         fmr_of_sums([0, 1], [1, 0], [1, 1], [4, 4], sums)
 
 
-def test_how_often_a_pair_is_listed_does_not_depend_on_its_order() -> None:
+def test_a_pair_in_the_other_order_is_the_same_comparison_and_a_second_attempt_is_not() -> None:
     assert times_listed(np.array([[0, 1], [2, 1], [1, 0], [0, 2]])).tolist() == [2, 1, 2, 1]
+    # Attempts in one order are comparisons of their own; each has one twin at most.
+    assert times_listed(np.array([[0, 1], [0, 1], [1, 0], [0, 1]])).tolist() == [2, 1, 2, 1]
+    assert times_listed(np.array([[0, 1], [0, 1]])).tolist() == [1, 1]
     assert times_listed(np.array([[0, 1], [2, 1]])).tolist() == [1, 1]
     assert times_listed(NOTHING).tolist() == []
+    assert times_listed(np.array([[1, 1], [1, 1]])).tolist() == [1, 1]  # a template with itself has no other order
 
 
 def test_a_genuine_pair_in_both_orders_is_one_independent_trial() -> None:

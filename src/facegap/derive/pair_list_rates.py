@@ -22,7 +22,7 @@ class ListedPeople:
     pair      : int64 (R,), number of the pair of people of each row, rising
     starts    : int64 (P + 1,), where the rows of each pair of people begin
     tried     : int64 (2, R), pairs of templates of each row: with a score, and all
-    squared   : int64 (2, R), sum over the distinct pairs of templates of each row of how often each is listed, squared
+    squared   : int64 (2, R), sum over the comparisons of each row of their trials squared, 4 where in both orders
     row_of    : int64 (m,), row of each impostor pair, by falling score
     sums      : what is known already, by group and by whether lost templates count
     of_people : int64 (R,), number of the pair of people of each row where `pair` is one of clusters; None: `pair` is it
@@ -197,35 +197,38 @@ def listed_people(
         np.cumsum(fresh) - 1,
         np.append(np.flatnonzero(fresh), len(first)),
         tried.astype(np.int64),
-        np.rint(squared).astype(np.int64),
+        squared.astype(np.int64),
         row_of,
         people=None if clusters is None else subjects[templates],
         of_people=of_people,
     )
 
 
-def times_listed(pairs: IntArray) -> FloatArray:
-    """How many trials the comparison of each row has, float64 (m,): 2 where it is listed in both orders, else 1.
+def times_listed(pairs: IntArray) -> IntArray:
+    """How many trials the comparison of each row has, int64 (m,): 2 where the list has it in the other order too, else 1.
 
-    Rows of one order are comparisons of their own, as where people stand for images that are not named. Where a pair has
-    several rows of both orders, as many of one order as of the other are taken to be the same comparisons; its rows share
-    the sum of the squares.
+    Rows of the same two templates in the same order are attempts, each a comparison of its own; each has one row of the
+    other order as its twin, as long as there are any.
 
     Examples
     --------
-    >>> times_listed(np.array([[0, 1], [2, 1], [1, 0], [3, 4], [3, 4]]))
-    array([2., 1., 2., 1., 1.])
+    >>> import numpy as np
+    >>> times_listed(np.array([[0, 1], [2, 1], [1, 0], [0, 1]]))
+    array([2, 1, 2, 1])
     """
-    low, high = np.minimum(pairs[:, 0], pairs[:, 1]), np.maximum(pairs[:, 0], pairs[:, 1])
-    keys = low * (int(high.max(initial=0)) + 1) + high
-    ordered = np.sort(keys)
-    if not (ordered[1:] == ordered[:-1]).any():  # the usual list: several times faster than counting
-        return np.ones(len(keys))
-    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    of_pair = inverse.reshape(-1)
-    turned = np.bincount(of_pair, weights=pairs[:, 0] > pairs[:, 1], minlength=len(counts))
-    both = np.minimum(turned, counts - turned)
-    return np.asarray((1 + 2 * both / counts)[of_pair], np.float64)
+    size = int(pairs.max(initial=0)) + 1
+    keys = pairs[:, 0] * size + pairs[:, 1]
+    distinct, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    turned = distinct % size * size + distinct // size
+    place = np.minimum(np.searchsorted(distinct, turned), max(len(distinct) - 1, 0))
+    twins = np.where((distinct[place] == turned) & (turned != distinct), counts[place], 0)
+    if not twins.any():
+        return np.ones(len(keys), np.int64)
+    inverse = inverse.reshape(-1)
+    order = np.argsort(inverse, kind="stable")
+    attempt = np.empty(len(keys), np.int64)
+    attempt[order] = np.arange(len(keys)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.where(attempt < twins[inverse], 2, 1).astype(np.int64)
 
 
 def placed(left: IntArray, right: IntArray, first: BoolArray, second: BoolArray | None) -> tuple[BoolArray, BoolArray]:

@@ -259,7 +259,7 @@ def dyadic_fnmr(
                   Only subjects in error need to be listed
     trials      : instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed
     squares     : with `trials`, where some comparisons were made more than once, as in both orders: the sum over the
-                  distinct comparisons of each entry of their trials squared, float64 [k]. Two trials of one comparison are
+                  distinct comparisons of each entry of their trials squared, int [k]. Two trials of one comparison are
                   not independent
     units       : code of the unit of each subject code, int [S]: what varies independently in place of the subjects
     returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
@@ -290,7 +290,7 @@ def dyadic_fnmr(
     unit = None if units is None else _units(units, len(total))[tested]
     squared = None
     if squares is not None:
-        squared = _sums_by(codes, np.asarray(squares, np.float64), len(total))[tested]
+        squared = _sums_by(codes, whole(np.asarray(squares), "squares"), len(total))[tested]
     return rates_of_clusters(
         errors[tested], total[tested], cells, n_cells=1, level=level, units=unit, squares=squared
     ).rate(0)
