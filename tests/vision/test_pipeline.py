@@ -202,4 +202,4 @@ def test_a_reader_that_stops_listening_ends_the_workers(stages: Any, tmp_path: P
     parts = run_parts(manifest_of(["a"] * 50), tmp_path, stages(), workers=2, todo=range(50), part_rows=1)
     next(parts)
     parts.close()  # type: ignore[attr-defined]
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("facegap")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("facegap_")]
