@@ -262,7 +262,7 @@ def fitting_together(folder: Path) -> Iterator[None]:
         ArithmeticError,
         MemoryError,
         RuntimeError,
-    ) as error:  # RuntimeError: pyarrow's NotImplementedError, nesting without end
+    ) as error:  # RuntimeError: what pyarrow cannot read, nesting without end
         said = f"{type(error).__name__}: {error}"
         raise RunError(
             f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote"
