@@ -55,6 +55,8 @@ def test_weighted_rates_stand_beside_what_was_counted(tmp_path: Path) -> None:
     assert women["unweighted_value"] == pytest.approx(15 / 60)
     assert women["weighted_value"] == pytest.approx((3 * 12 + 3) / (4 * 30))
     gap = run.extra["weighted_gaps.csv"].set_index("metric").loc["error_rate_all"]
+    assert gap["verdict"] == "exploratory"
+    assert np.isfinite([gap["p_adjusted"], gap["decided_low"], gap["decided_high"]]).all()
     assert gap["difference"] == pytest.approx((3 * 12 + 3 - 3 * 6 - 3) / 120)
     assert (gap["errors_a"], gap["trials_b"]) == (15, 60)
     counted = run.gaps[run.gaps["metric"] == "error_rate_all"].iloc[0]

@@ -120,7 +120,7 @@ def population_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataF
 
     weighted_rates : a row per metric and group with errors, trials, subjects and unweighted_value as they were counted, and
                      weighted_value, low, high; `note` says why a group has none
-    weighted_gaps  : a row per pair of groups with the verdict on the difference (or ratio) of the two weighted rates
+    weighted_gaps  : a row per pair of groups with difference, ratio, p and interval of the two weighted rates; exploratory
     """
     population = population_of(run)
     if population is None:
@@ -222,6 +222,7 @@ def gap_rows(
         alpha=record.alpha,
         minimum_subjects=record.min_subjects,
         known=known,
+        is_primary=False,  # the primary family is of counted rates; alpha of the run covers no other verdict
     )
     for k, (a, b) in enumerate(zip(gaps.first, gaps.second, strict=True)):
         sides = {

@@ -46,7 +46,7 @@ def population_tables(run: Run) -> list[TextTable]:
     found = [table_of("rates for the population", (group, *RATE_COLUMNS), rates, notes=notes)]
     gaps = table(run, GAPS)
     if gaps:
-        why = f"The verdicts are on the weighted rates, by the margins of the run; p is Holm's over the pairs of a family. {notes[0]}"
+        why = f"These gaps are exploratory and have no verdict; p is Holm's over the pairs of a family. {notes[0]}"
         found.append(table_of("gaps for the population", GAP_COLUMNS, gaps, notes=(why,)))
     return found
 
@@ -57,7 +57,8 @@ def slope_tables(run: Run) -> list[TextTable]:
     note = (
         "Rates are those of a logistic curve (Firth) over the trials, read at the 10% and the 90% quantile of the column; images "
         "count as they are, not weighted. The interval is the one that decided the verdict on the change between the two, by the "
-        f"jackknife over sampling units; p is Holm's over the columns. {unit_in_words(run.record)} A curve describes the people "
+        f"jackknife over sampling units; p is Holm's over the columns, outside the primary family of the run. "
+        f"{unit_in_words(run.record)} A curve describes the people "
         "audited and names no cause; measured_ita is measured from pixels, and light is in it."
     )
     return [table_of("error rates along continuous columns", SLOPE_COLUMNS, rows, notes=(note,))] if rows else []
@@ -127,6 +128,5 @@ GAP_COLUMNS = (
     Column[Row]("difference", lambda row: points(row["difference"])),
     Column[Row]("ratio", lambda row: number(row["ratio"])),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
-    Column[Row]("interval that decided", decided_text),
-    Column[Row]("verdict", verdict_of),
+    Column[Row]("interval", decided_text),
 )

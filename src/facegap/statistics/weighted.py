@@ -16,7 +16,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.effective import effective_trials
 from facegap.statistics.family_tests import decided, deciding_tails, judged, limits_at, z_of
 from facegap.statistics.intervals import clopper_pearson, two_sided_z, wilson
-from facegap.statistics.verdicts import verdicts
+from facegap.statistics.verdicts import EXPLORATORY, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Scale
 
 
@@ -217,12 +217,20 @@ def _correlation(unit: IntArray, group: IntArray, sums: FloatArray, n_groups: in
 
 
 def weighted_gaps(
-    rates: WeightedRates, *, margin: float, scale: Scale, alpha: float, minimum_subjects: int, known: Sequence[bool]
+    rates: WeightedRates,
+    *,
+    margin: float,
+    scale: Scale,
+    alpha: float,
+    minimum_subjects: int,
+    known: Sequence[bool],
+    is_primary: bool = True,
 ) -> WeightedGaps:
     """All pairwise gaps of weighted rates, judged as `gap_family` judges gaps of counts.
 
-    known : whether the labels of each group are known; others, and groups of fewer effective units than
-            `minimum_subjects`, are in no gap
+    known      : whether the labels of each group are known; others, and groups of fewer effective units than
+                 `minimum_subjects`, are in no gap
+    is_primary : whether gaps get a verdict; exploratory ones keep p and the interval at Holm's own step
     """
     enough = np.nan_to_num(rates.effective_units) >= minimum_subjects
     kept = np.flatnonzero(np.asarray(known, np.bool_) & enough)
@@ -235,6 +243,7 @@ def weighted_gaps(
     difference, ratio = (limits_at(sides, z, shared, is_ratio=as_ratio) for as_ratio in (False, True))
     found = judged(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
     said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    said = said if is_primary else np.full(len(said), EXPLORATORY)
     tails = deciding_tails(said, found.p, found.p_adjusted, alpha)
     interval = decided(
         limits_at(sides, z_of(tails), shared, is_ratio=is_ratio), tails, said, found.differs, is_ratio=is_ratio
