@@ -67,12 +67,12 @@ def short_table(found: Demo) -> TextTable:
                 (
                     f"{ASKED[metric]}, {version}",
                     *(percent(side_rate(gap, side), 1) for side in (WORST, BEST)),
-                    effect_text(gap),
+                    effect_text(gap, decided=True),
                     in_unit(metric, true_effect(found, version, metric)),
                     verdict_text(row_of_gap(gap)),
                 )
             )
-    columns = ("error, version", SIDES[WORST], SIDES[BEST], "gap, 95% interval", "truth", "verdict")
+    columns = ("error, version", SIDES[WORST], SIDES[BEST], "gap, interval that decided", "truth", "verdict")
     truth = f"{found.truth['drawings']:,} other illustrations of {found.truth['people']:,} other people"
     return TextTable(
         "both versions beside the truth",
@@ -225,10 +225,10 @@ def compared(metric: str) -> str:
     return f"{WORST} / {BEST}" if metric_of(metric).is_ratio else f"{WORST} - {BEST}"
 
 
-def bounds(gap: Mapping[str, Any]) -> tuple[float, float]:
-    """The interval of `effect`, whichever way the table has it."""
-    scale = gap["scale"]
-    low, high = float(gap[f"{scale}_low"]), float(gap[f"{scale}_high"])
+def bounds(gap: Mapping[str, Any], *, decided: bool = False) -> tuple[float, float]:
+    """The interval of `effect`, by itself or that which decided the verdict, whichever way the table has it."""
+    name = "decided" if decided else gap["scale"]
+    low, high = float(gap[f"{name}_low"]), float(gap[f"{name}_high"])
     return (low, high) if gap["group_a"] == WORST else (turned(gap, high), turned(gap, low))
 
 
@@ -245,9 +245,9 @@ def turned(gap: Mapping[str, Any], value: float) -> float:
     return 1 / value if value else math.inf
 
 
-def effect_text(gap: Mapping[str, Any]) -> str:
-    """How far apart with its interval: percentage points, or times."""
-    low, high = bounds(gap)
+def effect_text(gap: Mapping[str, Any], *, decided: bool = False) -> str:
+    """How far apart with its interval, see `bounds`: percentage points, or times."""
+    low, high = bounds(gap, decided=decided)
     if gap["scale"] == "ratio":
         return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
     return difference(effect(gap), low, high, 1)

@@ -26,6 +26,7 @@ def forget(
 
     sealed = is_sealed(run)
     images = remove(run, subject)
-    typer.echo(f"{clean(run)}: removed {images} images of one person; every table and the report were made again")
+    said = "1 image" if images == 1 else f"{images:,} images"
+    typer.echo(f"{clean(run)}: removed {said} of one person; every table and the report were made again")
     if sealed:
         typer.echo("the seal was broken by it; seal the run again with facegap seal")
