@@ -88,7 +88,9 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("--worlds worlds.toml", ["worlds.toml: [[power]] 1, key subject: unknown; did you mean subjects?"]),
         ("--preset large", ["'--preset'", "'small', 'medium'"]),
     ],
-    "reproduce": [("gender-shade", ["'gender-shade' is not one of 'gender-shades'"])],
+    "reproduce": [
+        ("gender-shade", ["'gender-shade' is not one of 'gender-shades', 'actionable-auditing', 'nist-2020'"])
+    ],
     "bench matching": [("--rows 10", ["'--rows'", "64"])],
 }
 

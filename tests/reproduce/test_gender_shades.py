@@ -14,9 +14,8 @@ from facegap.cli import app
 from facegap.errors import RunError
 from facegap.report.gender_shades import WIDTH
 from facegap.report.tables import TextTable
+from facegap.reproduce.found import Reproduction
 from facegap.reproduce.gender_shades import (
-    REPRODUCTIONS,
-    Reproduction,
     file_name,
     noted_once,
     printed_text,
@@ -24,6 +23,7 @@ from facegap.reproduce.gender_shades import (
     rounds_to,
     verdicts_table,
 )
+from facegap.reproduce.studies import REPRODUCTIONS
 from facegap.statistics import gap_difference
 from facegap.statistics.published import COLUMNS, GROUP_SIZES, LABEL_NOTE, PRINTED
 from facegap.store.run import read_record, read_run
@@ -241,7 +241,7 @@ def test_the_command_prints_it_all_and_names_the_folders(
 ) -> None:
     reproduction, out = kept
     monkeypatch.setattr(
-        "facegap.reproduce.gender_shades.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction}
+        "facegap.reproduce.studies.REPRODUCTIONS", {"gender-shades": lambda folder, width: reproduction}
     )
     shown = CliRunner().invoke(app, ["reproduce", "gender-shades"])
     assert shown.exit_code == 0
@@ -252,7 +252,7 @@ def test_the_command_prints_it_all_and_names_the_folders(
 
 def test_only_tables_that_are_known_can_be_reproduced() -> None:
     assert CliRunner().invoke(app, ["reproduce", "something-else"]).exit_code == 2
-    assert list(REPRODUCTIONS) == ["gender-shades"]
+    assert list(REPRODUCTIONS) == ["gender-shades", "actionable-auditing", "nist-2020"]
 
 
 def test_answers_of_a_black_box_can_be_viewed_so_too(kept: tuple[Reproduction, Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.contingency_tables import mcnemar
 
 from facegap.errors import StatisticsError
-from facegap.statistics.paired import paired_means, paired_shares, subject_means
+from facegap.statistics.paired import paired_means, paired_shares, subject_means, unmatched_change, unmatched_shares
 from fixtures.campaigns import short_and_full
 
 
@@ -88,3 +88,41 @@ def test_the_interval_of_shares_covers_the_truth_in_planted_worlds(worlds: int) 
         found = paired_shares(right[0].mean(axis=1) - right[1].mean(axis=1))
         covered += found.low <= 0.1 <= found.high
     assert covered / worlds >= 0.93
+
+
+# ---- nobody knows who was wrong both times ----
+
+
+@given(st.integers(2, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.integers(0, n), st.just(n))))
+def test_the_interval_holds_that_of_every_possible_overlap(counts: tuple[int, int, int]) -> None:
+    before, after, people = counts
+    found = unmatched_shares(before, after, people)
+    for both in range(max(0, before + after - people), min(before, after) + 1):
+        known = paired_shares(discordant(after - both, before - both, people))
+        assert found.difference == pytest.approx(known.difference)
+        assert found.low <= known.low + 1e-12
+        assert found.high >= known.high - 1e-12
+        assert found.p >= known.p - 1e-12
+
+
+def test_the_widest_overlap_is_one_that_the_counts_allow() -> None:
+    # 40 and 30 wrong of 50: at least 20 were wrong both times, so at most 20 only before and 10 only after.
+    assert unmatched_shares(40, 30, 50) == paired_shares(discordant(10, 20, 50))
+
+
+def test_a_change_of_a_gap_adds_the_variances_of_two_groups() -> None:
+    # Centres -10/102 and 0, variances ((12/102) - (10/102)^2)/102 and (2/102)/102.
+    found = unmatched_change((10, 0, 100), (0, 0, 100))
+    centre, deviation = -10 / 102, math.sqrt((12 / 102 - (10 / 102) ** 2) / 102 + 2 / 102 / 102)
+    assert found.difference == pytest.approx(-0.1)
+    assert (found.low, found.high) == pytest.approx((centre - 1.959964 * deviation, centre + 1.959964 * deviation))
+    assert found.p == pytest.approx(math.erfc(abs(centre) / deviation / math.sqrt(2)))
+    assert found.subjects == 200
+
+
+@pytest.mark.parametrize("counts", [(-1, 0, 10), (0, 11, 10), (0, 0, 1)])
+def test_counts_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None:
+    with pytest.raises(StatisticsError, match="whole numbers from 0 to the people"):
+        unmatched_shares(*counts)
+    with pytest.raises(StatisticsError, match="whole numbers from 0 to the people"):
+        unmatched_change(counts, (0, 0, 10))

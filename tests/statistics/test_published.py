@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
-from facegap.statistics import impossible_cells, possible_counts, rebuild_people, subgroup_errors
-from facegap.statistics.published import COLUMNS, GROUP_SIZES, PRINTED, SUBGROUPS
+from facegap.statistics import impossible_cells, largest_size, possible_counts, rebuild_people, subgroup_errors
+from facegap.statistics.published import COLUMNS, GROUP_SIZES, PRINTED, SUBGROUPS, people_with_errors
 
 
 def test_group_sizes_add_up_and_give_the_published_shares():
@@ -85,3 +85,19 @@ def test_read_by_its_usual_name_the_ppv_of_darker_women_is_not_the_printed_one(v
     precision = 100 * (people.gender[called_female] == "female").mean()
     printed = PRINTED[vendor]["PPV"][COLUMNS.index("DF")]
     assert abs(precision - printed) == pytest.approx(points, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "size", "decimals", "most"),
+    [(1.52, 271, 2, 264), (33.3, 10, 1, 9), (50.0, 10, 1, 10), (0.0, 7, 1, 7), (15.0, 10, 1, 0)],
+)
+def test_the_most_people_that_a_share_can_be_of(share, size, decimals, most):
+    assert largest_size(share, size, decimals=decimals) == most
+    fits = [n for n in range(1, size + 1) if any(abs(100 * k / n - share) <= 0.5 / 10**decimals for k in range(n + 1))]
+    assert max(fits, default=0) == most
+
+
+@pytest.mark.parametrize("wrong", [{"DF": 272, "DM": 0, "LF": 0, "LM": 0}, {"DF": 1}, {"DF": -1, "DM": 0}])
+def test_people_with_errors_that_the_groups_cannot_have_are_refused(wrong):
+    with pytest.raises(StatisticsError, match="needs a number of errors from 0"):
+        people_with_errors(wrong)

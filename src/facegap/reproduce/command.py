@@ -9,19 +9,28 @@ import typer
 
 
 def reproduce(
-    study: Annotated[Literal["gender-shades"], typer.Argument(help="A published table", show_default=False)],
+    study: Annotated[
+        Literal["gender-shades", "actionable-auditing", "nist-2020"],
+        typer.Argument(help="A published result", show_default=False),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="New folder for the rebuilt files and the run folder of each vendor")
+        Path | None,
+        typer.Option(help="New folder for tables, charts and rebuilt files, and for the run of each company"),
     ] = None,
 ) -> None:
-    """Rebuild the people of a published table, audit them, and show print beside what they give.
+    """Compute a published result again from its published figures, and show print beside what they give.
 
-    facegap reproduce gender-shades --out gender-shades
+    facegap reproduce nist-2020 --out nist-2020
+
+    gender-shades, actionable-auditing: the people of the printed tables are rebuilt and audited. nist-2020: differentials of
+    the false match rates of 240 algorithms.
     """
     from facegap.report.terminal import console, print_sentences, print_tables
-    from facegap.reproduce.gender_shades import REPRODUCTIONS
+    from facegap.reproduce.studies import REPRODUCTIONS
 
     found = REPRODUCTIONS[study](out, console().width)
     print_sentences(found.introduction)
     print_tables(found.tables)
     print_sentences([f"Written to {folder}; check it with facegap recheck {folder}" for folder in found.folders])
+    if found.files and out is not None:
+        print_sentences([f"Written to {out}: {', '.join(path.name for path in found.files)}"])

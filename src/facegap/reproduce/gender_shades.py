@@ -9,20 +9,20 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facegap.audit.predictions import audit_predictions
 from facegap.audit.settings import AuditSettings
 from facegap.derive.metrics import ERROR_RATE_ALL
-from facegap.errors import RunError
 from facegap.report.gender_shades import OWN_LABELS, WIDTH, Printed, gender_shades_tables, view_rates
 from facegap.report.groups import decided_text, verdict_text
 from facegap.report.page import add_report
 from facegap.report.rows.gaps import GapRow, gap_rows
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, errors_of_trials, number, p_value, points
+from facegap.reproduce.found import Reproduction, make_empty
 from facegap.statistics.published import (
     COLUMNS,
     GROUP_SIZES,
@@ -31,11 +31,12 @@ from facegap.statistics.published import (
     SOURCE,
     SUBGROUPS,
     PossibleCounts,
+    RebuiltPeople,
     impossible_cells,
     possible_counts,
     rebuild_people,
 )
-from facegap.store.run import Run, explained, write_bytes
+from facegap.store.run import Run, write_bytes
 
 BY = "gender*tone,gender,tone"  # the crossed groups are what the study is about: the primary family
 METRIC = ERROR_RATE_ALL.name
@@ -53,22 +54,6 @@ INTRODUCTION = (
     SECONDARY,
     LABEL_NOTE,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Reproduction:
-    """What `reproduce` found.
-
-    runs         : one ordinary run per vendor, in the paper's order
-    folders      : where they were kept, empty without `out`
-    introduction : sentences to be read first
-    tables       : per vendor the paper's columns; what print cannot be; gaps and verdicts
-    """
-
-    runs: Mapping[str, Run]
-    folders: tuple[Path, ...]
-    introduction: tuple[str, ...]
-    tables: tuple[TextTable, ...]
 
 
 def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Reproduction:
@@ -89,7 +74,7 @@ def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Repr
         make_empty(out)
         runs = {vendor: audited(vendor, out) for vendor in PRINTED}
         folders = tuple(kept(run, out / file_name(vendor)) for vendor, run in runs.items())
-    return Reproduction(runs, folders, INTRODUCTION, comparison(runs, width))
+    return Reproduction(INTRODUCTION, comparison(runs, width), runs=runs, folders=folders)
 
 
 def comparison(runs: Mapping[str, Run], width: int) -> tuple[TextTable, ...]:
@@ -101,9 +86,13 @@ def comparison(runs: Mapping[str, Run], width: int) -> tuple[TextTable, ...]:
 # ---- people, answers, runs ----
 
 
-def audited(vendor: str, folder: Path) -> Run:
-    """The run of one vendor; `folder` receives the manifest and the answers."""
-    people = rebuild_people(vendor)
+def audited(vendor: str, folder: Path, people: RebuiltPeople | None = None, warning: str = SECONDARY) -> Run:
+    """The run of one company; `folder` receives the manifest and the answers.
+
+    people  : with the answers of the company; None: those of Gender Shades
+    warning : where the numbers are from, for the record of the run
+    """
+    people = rebuild_people(vendor) if people is None else people
     names = [
         f"{tone}_{gender}_{k:04d}" for k, (tone, gender) in enumerate(zip(people.tone, people.gender, strict=True))
     ]
@@ -111,7 +100,7 @@ def audited(vendor: str, folder: Path) -> Run:
     write_bytes(manifest, csv_text(("image", "gender", "tone"), zip(names, people.gender, people.tone, strict=True)))
     write_bytes(answers, csv_text(("image", "prediction"), zip(names, people.prediction, strict=True)))
     run = audit_predictions(answers, manifest, AuditSettings(by=BY), model=vendor)
-    record = replace(run.record, source=SOURCE, warnings=(SECONDARY, *run.record.warnings))
+    record = replace(run.record, source=SOURCE, warnings=(warning, *run.record.warnings))
     return replace(run, record=record)
 
 
@@ -127,14 +116,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[str]]) -> bytes:
 def file_name(vendor: str) -> str:
     """A vendor's name without capitals and signs: Face++ is facepp."""
     return vendor.lower().replace("+", "p")
-
-
-def make_empty(out: Path) -> None:
-    """Make the folder; raise RunError where something is in it."""
-    with explained(out):
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out}: not empty; choose another --out")
 
 
 def kept(run: Run, folder: Path) -> Path:
@@ -266,6 +247,3 @@ VERDICTS = (
     Column[VendorGap]("interval that decided", lambda row: decided_text(row.gap)),
     Column[VendorGap]("verdict", lambda row: verdict_text(row.gap)),
 )
-
-
-REPRODUCTIONS: Mapping[str, Callable[[Path | None, int], Reproduction]] = {"gender-shades": reproduce_gender_shades}

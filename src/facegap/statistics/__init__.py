@@ -35,12 +35,14 @@ from facegap.statistics.dyadic import NoErrorLimits, dyadic_fmr, dyadic_fnmr, no
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
 from facegap.statistics.intervals import clopper_pearson, gap_difference, newcombe_difference, wilson
+from facegap.statistics.paired import unmatched_change, unmatched_shares
 from facegap.statistics.permutation import PermutationNull, counts_per_pair, counts_per_subject, permutation_null
 from facegap.statistics.published import (
     PossibleCounts,
     PublishedCell,
     RebuiltPeople,
     impossible_cells,
+    largest_size,
     possible_counts,
     rebuild_people,
     subgroup_errors,
@@ -125,6 +127,9 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     # published tables
     "possible_counts",
     "PossibleCounts",
+    "unmatched_shares",
+    "unmatched_change",
+    "largest_size",
     "impossible_cells",
     "PublishedCell",
     "subgroup_errors",

@@ -32,13 +32,77 @@ def paired_shares(differences: FloatArray, *, level: float = 0.95) -> PairedDiff
     people = len(differences)
     if people < 2:
         return PairedDifference(float(differences.mean()) if people else np.nan, np.nan, np.nan, np.nan, people, level)
-    centre = float(differences.sum()) / (people + 2)
-    squares = (float((differences**2).sum()) + 2) / (people + 2)
-    deviation = float(np.sqrt((squares - centre**2) / (people + 2)))
+    centre, deviation = _adjusted(float(differences.sum()), float((differences**2).sum()), people)
+    return _normal(float(differences.mean()), centre, deviation, people, level)
+
+
+def unmatched_shares(errors_before: int, errors_after: int, people: int, *, level: float = 0.95) -> PairedDifference:
+    """The difference of two shares over the same people where nobody published who was wrong both times.
+
+    The two error counts of one set of people fix the difference, and its variance only up to how many people were wrong
+    both times. The interval is that of `paired_shares` for the fewest such people that the counts allow: it holds those of
+    all other overlaps, and p is the largest of theirs.
+
+    errors_before, errors_after : of `people`; the difference is that of after less before
+    Raises   : StatisticsError for counts below 0 or above `people`, or fewer than two people
+
+    Examples
+    --------
+    >>> found = unmatched_shares(94, 46, 271)
+    >>> round(found.difference, 3), round(found.low, 3), round(found.high, 3)
+    (-0.177, -0.259, -0.093)
+    """
+    gone, new = _discordant(errors_before, errors_after, people)
+    centre, deviation = _adjusted(float(new - gone), float(new + gone), people)
+    return _normal((errors_after - errors_before) / people, centre, deviation, people, level)
+
+
+def unmatched_change(
+    worse: tuple[int, int, int], better: tuple[int, int, int], *, level: float = 0.95
+) -> PairedDifference:
+    """How a gap between two groups changed between two audits of the same people, each by `unmatched_shares`.
+
+    worse, better : errors before, errors after and people of each group; nobody is in both
+    returns       : the difference of the worse group less that of the better one: below 0 where the gap shrank.
+                    `subjects` is the people of both groups
+    Raises        : StatisticsError as `unmatched_shares` does
+
+    Examples
+    --------
+    >>> found = unmatched_change((94, 46, 271), (1, 1, 385))
+    >>> round(found.difference, 3), found.high < 0
+    (-0.177, True)
+    """
+    estimate, centre, variance, people = 0.0, 0.0, 0.0, 0
+    for sign, (before, after, size) in ((1, worse), (-1, better)):
+        gone, new = _discordant(before, after, size)
+        middle, deviation = _adjusted(float(new - gone), float(new + gone), size)
+        estimate += sign * (after - before) / size
+        centre, variance, people = centre + sign * middle, variance + deviation**2, people + size
+    return _normal(estimate, centre, float(np.sqrt(variance)), people, level, bound=2.0)
+
+
+def _discordant(errors_before: int, errors_after: int, people: int) -> tuple[int, int]:
+    """The most people who can have been wrong only before, and only after."""
+    if people < 2 or not (0 <= errors_before <= people and 0 <= errors_after <= people):
+        raise StatisticsError("errors are whole numbers from 0 to the people, who are two or more")
+    both = max(0, errors_before + errors_after - people)
+    return errors_before - both, errors_after - both
+
+
+def _adjusted(total: float, squares: float, people: int) -> tuple[float, float]:
+    """Centre and standard deviation of a mean with one person more on either side."""
+    centre = total / (people + 2)
+    return centre, float(np.sqrt(((squares + 2) / (people + 2) - centre**2) / (people + 2)))
+
+
+def _normal(
+    estimate: float, centre: float, deviation: float, people: int, level: float, bound: float = 1.0
+) -> PairedDifference:
+    """The estimate with the limits about an adjusted centre, cut at the largest difference there can be."""
     half = float(stats.norm.ppf((1 + level) / 2)) * deviation
     p = float(2 * stats.norm.sf(abs(centre) / deviation))
-    low, high = max(centre - half, -1.0), min(centre + half, 1.0)
-    return PairedDifference(float(differences.mean()), low, high, p, people, level)
+    return PairedDifference(estimate, max(centre - half, -bound), min(centre + half, bound), p, people, level)
 
 
 def paired_means(differences: FloatArray, *, level: float = 0.95) -> PairedDifference:

@@ -139,6 +139,23 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
     return found
 
 
+def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
+    """The most people, up to `size`, of whom some whole number prints as this share; 0 where no number of people does.
+
+    Where it is less than `size`, at least `size` less that many people were left out of the printed share.
+
+    share    : per cent, as printed with `decimals` places; halves may have been rounded either way
+    Raises   : StatisticsError as `possible_counts` does
+
+    Examples
+    --------
+    >>> largest_size(15.0, 10), largest_size(33.3, 10)
+    (0, 9)
+    """
+    found = possible_counts(share, np.arange(size, 0, -1), decimals=decimals)
+    return next((one.size for one in found if one.possible), 0)
+
+
 def impossible_cells() -> list[PublishedCell]:
     """The printed errors of Gender Shades that are no whole number over the stated group sizes: six of them.
 
@@ -188,10 +205,25 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
     >>> len(people.gender), int((people.prediction != people.gender).sum())
     (1270, 154)
     """
-    wrong = subgroup_errors(vendor)
+    return people_with_errors(subgroup_errors(vendor))
+
+
+def people_with_errors(wrong: Mapping[str, int]) -> RebuiltPeople:
+    """The 1,270 people of the benchmark, of whom so many in DF, DM, LF and LM were called by the other gender.
+
+    Raises : StatisticsError for a missing group, or more errors than people
+
+    Examples
+    --------
+    >>> people = people_with_errors({"DF": 2, "DM": 0, "LF": 0, "LM": 0})
+    >>> people.prediction[:3].tolist()
+    ['male', 'male', 'female']
+    """
     tones, genders, predictions = [], [], []
     for column in SUBGROUPS:
-        size, errors = GROUP_SIZES[column], wrong[column]
+        size, errors = GROUP_SIZES[column], wrong.get(column, -1)
+        if not 0 <= errors <= size:
+            raise StatisticsError(f"{column} needs a number of errors from 0 to {size}")
         tone, gender = (_PARTS[letter] for letter in column)
         other = "male" if gender == "female" else "female"
         tones += [tone] * size

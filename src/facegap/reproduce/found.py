@@ -1,0 +1,49 @@
+"""What a reproduction gives, and the folder that it writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facegap.errors import RunError
+from facegap.report.figures.render import drawn
+from facegap.report.figures.style import Figure
+from facegap.report.tables import TextTable
+from facegap.store.run import Run, explained, write_bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What `reproduce` found.
+
+    introduction : sentences to be read first
+    tables       : in reading order
+    runs         : ordinary runs by company, where the study has people
+    folders      : of these runs, empty without `out`
+    files        : what else was written, empty without `out`
+    figures      : the charts, which `out` receives as SVG, PNG, PDF and Vega-Lite
+    """
+
+    introduction: tuple[str, ...]
+    tables: tuple[TextTable, ...]
+    runs: Mapping[str, Run] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = ()
+    figures: tuple[Figure, ...] = ()
+
+
+def make_empty(out: Path) -> None:
+    """Make the folder; raise RunError where something is in it."""
+    with explained(out):
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise RunError(f"{out}: not empty; choose another --out")
+
+
+def write_figures(out: Path, figures: tuple[Figure, ...]) -> tuple[Path, ...]:
+    """The charts as files of the folder; their paths."""
+    files = {name: content for figure in figures for name, content in drawn(figure).files().items()}
+    for name, content in files.items():
+        write_bytes(out / name, content)
+    return tuple(out / name for name in files)
