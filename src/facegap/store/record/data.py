@@ -1,0 +1,170 @@
+"""Who took part in a run, what was joined to the manifest, and what the run took, as run.json holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from facegap.store.record.request import Draws, Seed
+from facegap.store.typed_json import Between, Count
+
+Proportion = Annotated[float, Between(0, 1)]
+
+
+# ---- who took part ----
+
+
+@dataclass(frozen=True)
+class ManifestRecord:
+    """The manifest: its hash, its rows without those that --where left out, and its label columns."""
+
+    sha256: str
+    rows: Count
+    excluded_by_where: Count
+    has_subjects: bool
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """A label column that was joined to the manifest.
+
+    source        : measured or annotated
+    rows          : of each label
+    without_label : rows that have none, by reason; without_label_but_drawn: of those, how many have probabilities
+    uncertainty   : whether it is known how sure the labels are; why_unknown: the end of a clause where it is not
+    """
+
+    source: Literal["measured", "annotated"]
+    rows: Mapping[str, Count]
+    without_label: Mapping[str, Count]
+    without_label_but_drawn: Count
+    uncertainty: Literal["known", "unknown"]
+    why_unknown: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AnnotationsFile:
+    """A table of annotations: its hash, how many answers of how many annotators it has, and on which scales."""
+
+    sha256: str
+    answers: Count
+    annotators: Count
+    scales: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelsRecord:
+    """Labels of tone that were joined to the manifest.
+
+    draws, seed : how often they are resampled for the gaps, and from which seed
+    tone_sha256 : of the table of measurements; None without one
+    """
+
+    draws: Draws
+    seed: Seed
+    columns: Mapping[str, LabelColumn]
+    tone_sha256: str | None = None
+    annotations: AnnotationsFile | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """sha256 of the joined files by their words: tone, annotations."""
+        found = {"tone": self.tone_sha256, "annotations": self.annotations.sha256 if self.annotations else None}
+        return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
+
+
+@dataclass(frozen=True)
+class ShareRecord:
+    """One cell of a population: a label for each column, and its share."""
+
+    labels: tuple[str, ...]
+    share: Proportion
+
+
+@dataclass(frozen=True)
+class SharesRecord:
+    """The composition of a population, which --shares gives: label columns, and the share of each of their cells."""
+
+    sha256: str
+    columns: tuple[str, ...]
+    cells: tuple[ShareRecord, ...]
+
+
+# ---- what it ran on ----
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """Milliseconds per image of one stage; None where no image reached it."""
+
+    images: Count
+    median_ms: float | None
+    p95_ms: float | None
+
+
+@dataclass(frozen=True)
+class GroupTime:
+    """Milliseconds per image of all stages together, of one group; None where none of its images was timed."""
+
+    group: Mapping[str, str]
+    images: Count
+    median_ms: float | None
+    p95_ms: float | None
+
+
+@dataclass(frozen=True)
+class TimingRecord:
+    """How long it took; empty where no model ran here.
+
+    per_image : by stage
+    by_group  : everybody, and every group of every grouping
+    wall_s_of_last_start : seconds of the start that ended the run
+    """
+
+    per_image: Mapping[str, StageTime] = field(default_factory=dict)
+    by_group: tuple[GroupTime, ...] = ()
+    wall_s_of_last_start: float | None = None
+
+
+@dataclass(frozen=True)
+class ConventionsRecord:
+    """How orientation tags were treated, and what the labels mean."""
+
+    exif: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class ColourRecord:
+    """How colour profiles were treated, how many images carry which, and how many were brought to sRGB."""
+
+    treatment: str
+    profiles: Mapping[str, Count]
+    converted: Count
+
+
+@dataclass(frozen=True)
+class SentRecord:
+    """What was sent to a black-box service. max_calls : None without a limit"""
+
+    recipient: str
+    images: Count
+    calls: Count
+    max_calls: Count | None
+
+
+@dataclass(frozen=True)
+class ScoresFile:
+    """The file of scores of an audit of scores: its hash, layout, rows, and how many of those have no score.
+
+    decisions : the scores have two values only, so that there is one threshold, the vendor's, and no curve over others
+    """
+
+    sha256: str
+    layout: str
+    rows: Count
+    without_score: Count
+    decisions: bool = False
