@@ -7,10 +7,7 @@ last and says that the run is whole. The folder is 0700 and its files 0600: face
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +28,6 @@ from facegap.store.checksums import (
     read_sums,
     require_unsealed,
     root_hash,
-    sums_of,
 )
 from facegap.store.files import (
     FORMULA_STARTS,
@@ -51,6 +47,7 @@ from facegap.store.files import (
     write_parquet,
     writing,
 )
+from facegap.store.folder import RECORD, finish, open_folder, remove_leftovers, reopen, require_usable
 from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
 from facegap.store.opened import TooLargeError, read_file
 from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
@@ -118,7 +115,7 @@ __all__ = [
     "writing",
 ]
 
-RECORD, LABELS_FILE = "run.json", "labels.parquet"
+LABELS_FILE = "labels.parquet"
 EXTRA_TABLES = (
     "never_shown.csv",
     "waterfall.csv",
@@ -208,42 +205,6 @@ class Run:
 
 
 @contextlib.contextmanager
-def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
-    """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
-
-    Raises
-    ------
-    RunError : not empty without `resume`; held by another process; not writable; a name that is not UTF-8
-    """
-    require_text_name(folder)
-    with explained(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_usable(folder, resume=resume)
-        folder.chmod(0o700)
-        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
-        with explained(folder):
-            require_usable(folder, resume=resume)  # again: another process may have begun and ended a run since
-        yield
-    finally:
-        os.close(lock)
-
-
-def require_usable(folder: Path, *, resume: bool) -> None:
-    """Raise RunError unless a folder is free for a new run, or holds one to resume."""
-    occupied = any(not is_scratch(entry) for entry in folder.iterdir())
-    if occupied and not resume:
-        raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
-    if occupied and not (folder / RECORD).is_file():
-        raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
-    require_own_files(folder)
-
-
-@contextlib.contextmanager
 def fitting_together(folder: Path) -> Iterator[None]:
     """Turn what a run of contradictory files ends in, somewhere deep in a table, into one error about the run.
 
@@ -304,36 +265,6 @@ def write_threshold_set(folder: Path, manifest: pd.DataFrame, faces: pd.DataFram
 def read_embeddings(folder: Path) -> NDArray[np.float32]:
     """The templates of a run, mapped into memory; without any, an empty array of their dimension."""
     return mapped_npy(folder / "embeddings.npy")
-
-
-def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
-    """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
-    require_unsealed(folder)
-    with explained(folder):
-        (folder / THRESHOLD_SET / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
-        if not keep_embeddings:
-            (folder / "embeddings.npy").unlink(missing_ok=True)
-        write_bytes(folder / SUMS, sums_of(hashed_files(folder), folder).encode())
-    remove_leftovers(folder)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the parts of a whole run, and what killed writers left."""
-    with explained(folder):
-        for place in (folder, folder / THRESHOLD_SET):
-            if (place / PARTS).exists():
-                shutil.rmtree(place / PARTS)
-            for left in place.glob(".*.tmp"):
-                left.unlink(missing_ok=True)
-
-
-def reopen(folder: Path) -> None:
-    """Make a whole run one that is to be run again: its results go, what was kept beside its parts stays."""
-    require_unsealed(folder)
-    with explained(folder):
-        (folder / SUMS).unlink(missing_ok=True)
-        if (folder / PARTS).exists():
-            shutil.rmtree(folder / PARTS)
 
 
 def write_record(folder: Path, record: RunRecord | BegunRecord) -> None:

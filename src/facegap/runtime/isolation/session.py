@@ -2,116 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import mmap
-import os
 import queue
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from facegap.errors import DeviceError, ModelError, ModelStoppedError
+from facegap.errors import DeviceError, ModelError
 from facegap.runtime.isolation import messages, walls
-from facegap.runtime.isolation.limits import memory_limit, resident_bytes, spent_seconds
-from facegap.runtime.isolation.messages import Description, Port, Words
-from facegap.runtime.isolation.pipes import pair, start
+from facegap.runtime.isolation.limits import memory_limit
+from facegap.runtime.isolation.messages import Description, Port
+from facegap.runtime.isolation.process import GIB, TRUSTED, UNTRUE_CURE, Guarded, Lane, Process, Why, started, watch
 from facegap.types import AnyArray, Device, Isolation, Unmade
 
-WORKER = "facegap.runtime.isolation.worker"
-ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is larger goes through the connection
 MOST_LANES = 64
-LOOK_EVERY_S = 0.2
-END_WITHIN_S = 2.0
 START_WITHIN_S = 60.0  # of the process itself, which is no fault of the model; busy machines load Python slowly
-GIB = 1024**3
-# Variables that Python, the loader and CUDA need; everything else (keys of services among it) stays outside.
-KEPT_VARIABLES = (
-    *("PATH", "LD_", "DYLD_", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_", "TZ", "TMP", "TEMP", "SYSTEMROOT", "WINDIR"),
-    *("CUDA_", "NVIDIA_", "HOME", "USERPROFILE", "ORT_DISABLE_TELEMETRY", "GLIBC_TUNABLES"),
-)
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """What a process is held to, and what errors call the model."""
-
-    name: str
-    file: str
-    timeout_s: float
-    memory_bytes: int
-    watch_memory: bool
-
-
-@dataclass(frozen=True)
-class Why:
-    """What became of a process, and what to do about it."""
-
-    what: str
-    cure: str
-
-
-STOPPED = Why("was stopped", "run the command again")
-UNTRUE_CURE = "it was ended; the process of a model that does so is not to be trusted: do not use this file"
-TRUSTED = "use --no-isolation if you trust the file"
-
-
-@dataclass
-class Lane:
-    """One connection with its shared memory; one batch at a time goes through it.
-
-    until : when the batch under way must be done, by the monotonic clock; None while there is none
-    doing : what is under way, for errors
-    """
-
-    connection: Connection
-    room: memoryview | None
-    until: float | None = None
-    doing: str = ""
-
-
-@dataclass
-class Process:
-    """The process, who watches it, and why it ended."""
-
-    popen: subprocess.Popen[bytes]
-    lifeline: Connection
-    lanes: Sequence[Lane]
-    folder: Path
-    held_to: Guarded
-    why: Why | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def end(self, why: Why = STOPPED) -> None:
-        """End the process, if it has not ended yet; the first reason stays."""
-        with self.lock:
-            ended = self.popen.poll()
-            if self.why is None:
-                self.why = why if ended is None else how_it_ended(ended)
-            if ended is None:
-                self.popen.kill()
-            self.popen.wait()
-            self.lifeline.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def said(self, doing: str) -> ModelStoppedError:
-        """The error for a batch whose answer will not come any more."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.popen.wait(END_WITHIN_S)  # a process that crashes closes its connections a little before it is gone
-        self.end(Why("broke off its connection", UNTRUE_CURE))
-        assert self.why is not None
-        held_to = self.held_to
-        return ModelStoppedError(f"{held_to.name}: the model {held_to.file} {self.why.what} {doing}; {self.why.cure}")
 
 
 class IsolatedSession:
@@ -264,134 +171,6 @@ def raise_if_error(header: Mapping[str, Any], process: Process) -> None:
             f"{TRUSTED}"
         )
     raise ModelError(text or f"{held_to.name}: the process of the model {held_to.file} refused without a reason")
-
-
-# ---- the process ----
-
-
-def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Process:
-    """A new process with its connections and shared memory.
-
-    Raises
-    ------
-    ModelError : the system gives no further process, file or folder
-    """
-    folder, memory = None, None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="facegap-"))
-        ends = [pair() for _ in range(lanes + 1)]
-        memory = shared_memory(lanes * ROOM_BYTES)
-        words = Words(
-            tuple(theirs.fileno() for _, theirs in ends[1:]),
-            ends[0][1].fileno(),
-            memory,
-            ROOM_BYTES,
-            device,
-            threads,
-            held_to.memory_bytes,
-        )
-        rooms = rooms_in(memory, lanes)
-        command = [sys.executable, "-P", "-m", WORKER, json.dumps(asdict(words))]
-        handles = [*words.lanes, words.lifeline, *([] if memory is None else [memory])]
-        popen = start(command, handles, folder=folder, env=environment())
-    except OSError as error:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-        if memory is not None:
-            os.close(memory)
-        raise ModelError(
-            f"{held_to.name}: no process can be started for the model {held_to.file}: {error.strerror or error}; allow more open "
-            "files and processes (ulimit -n, ulimit -u) or lower --workers"
-        ) from error
-    for _, theirs in ends:
-        theirs.close()
-    if memory is not None:
-        os.close(memory)
-    own = [Lane(mine, room) for (mine, _), room in zip(ends[1:], rooms, strict=True)]
-    return Process(popen, ends[0][0], own, folder, held_to)
-
-
-def shared_memory(size: int) -> int | None:
-    """A descriptor of memory without a name that nobody can make shorter or longer; None where the system has none.
-
-    A mapping of a file that is made shorter would end the audit with SIGBUS. Pages are taken as they are written.
-    """
-    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
-        return None
-    import fcntl
-
-    memory = os.memfd_create("facegap", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        os.ftruncate(memory, size)
-        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    except OSError:  # a limit on the size of files (ulimit -f): batches go through the connection, which is slower
-        os.close(memory)
-        return None
-    return memory
-
-
-def rooms_in(memory: int | None, lanes: int) -> list[memoryview | None]:
-    """The shared memory of each lane."""
-    if memory is None:
-        return [None] * lanes
-    whole = memoryview(mmap.mmap(memory, lanes * ROOM_BYTES))
-    return [whole[k * ROOM_BYTES : (k + 1) * ROOM_BYTES] for k in range(lanes)]
-
-
-def environment() -> dict[str, str]:
-    """The variables that the process gets; it imports from the same places as this one."""
-    kept = {name: value for name, value in os.environ.items() if name.upper().startswith(KEPT_VARIABLES)}
-    places = [str(Path(entry or ".").absolute()) for entry in sys.path]
-    return {**kept, "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-
-
-def watch(process: Process) -> None:
-    """End the process when a batch is late, or it takes too much memory; renew its processor time. Ends with it."""
-    cores = os.cpu_count() or 1
-    renew_at = 0.0
-    while process.popen.poll() is None and process.why is None:
-        now, held_to = time.monotonic(), process.held_to
-        late = next((lane for lane in process.lanes if (until := lane.until) is not None and now > until), None)
-        if late is not None:
-            said = f"gave no answer within {held_to.timeout_s:g} s"
-            process.end(
-                Why(said, "it was ended; on a slow machine raise --model-timeout, otherwise do not use this file")
-            )
-        elif held_to.watch_memory and resident_bytes(process.popen.pid) > held_to.memory_bytes:
-            said = f"took more than {held_to.memory_bytes / GIB:.1f} GiB of memory"
-            process.end(Why(said, f"it was ended; lower --batch, or {TRUSTED}"))
-        if now > renew_at:
-            renew_at = now + held_to.timeout_s / 2
-            limit_processor_time(process.popen.pid, 2 * held_to.timeout_s * cores + 60)
-        time.sleep(LOOK_EVERY_S)
-
-
-def limit_processor_time(pid: int, more_s: float) -> None:
-    """Allow a process so much processor time beyond what it used; the last wall where this process is itself stopped."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    with contextlib.suppress(OSError, ValueError):
-        soft = int(spent_seconds(pid) + more_s)
-        resource.prlimit(pid, resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
-
-
-def how_it_ended(code: int) -> Why:
-    """The end of a process that nobody here ended, in words."""
-    if code >= 0:
-        return Why(f"ended by itself (exit code {code})", "export it again, or update onnxruntime")
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    if name == "SIGKILL":
-        memory = "systems do so where memory runs out: lower --workers or --batch"
-        return Why("was killed from outside (SIGKILL)", memory)
-    if name == "SIGXCPU":
-        return Why("used up its processor time (SIGXCPU)", "do not use this file")
-    cure = "the file is damaged or made to do so, or onnxruntime has a fault: export it again, or update onnxruntime"
-    return Why(f"crashed ({name})", cure)
 
 
 def isolation_of(held_to: Guarded, stood: Sequence[str], *, address_space: bool) -> Isolation:

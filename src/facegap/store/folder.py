@@ -1,0 +1,85 @@
+"""The folder of a run from the first file to SHA256SUMS: held against a second process, ended, or entered again.
+
+The folder is 0700 and its files 0600: faces and templates are biometric data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from facegap.errors import RunError
+from facegap.store.checksums import PARTS, SUMS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
+from facegap.store.files import LOCK, explained, is_scratch, require_own_files, require_text_name, write_bytes
+
+RECORD = "run.json"
+
+
+@contextlib.contextmanager
+def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
+    """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
+
+    Raises
+    ------
+    RunError : not empty without `resume`; held by another process; not writable; a name that is not UTF-8
+    """
+    require_text_name(folder)
+    with explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_usable(folder, resume=resume)
+        folder.chmod(0o700)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
+        with explained(folder):
+            require_usable(folder, resume=resume)  # again: another process may have begun and ended a run since
+        yield
+    finally:
+        os.close(lock)
+
+
+def require_usable(folder: Path, *, resume: bool) -> None:
+    """Raise RunError unless a folder is free for a new run, or holds one to resume."""
+    occupied = any(not is_scratch(entry) for entry in folder.iterdir())
+    if occupied and not resume:
+        raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
+    if occupied and not (folder / RECORD).is_file():
+        raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
+    require_own_files(folder)
+
+
+def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
+    """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
+    require_unsealed(folder)
+    with explained(folder):
+        (folder / THRESHOLD_SET / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
+        if not keep_embeddings:
+            (folder / "embeddings.npy").unlink(missing_ok=True)
+        write_bytes(folder / SUMS, sums_of(hashed_files(folder), folder).encode())
+    remove_leftovers(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the parts of a whole run, and what killed writers left."""
+    with explained(folder):
+        for place in (folder, folder / THRESHOLD_SET):
+            if (place / PARTS).exists():
+                shutil.rmtree(place / PARTS)
+            for left in place.glob(".*.tmp"):
+                left.unlink(missing_ok=True)
+
+
+def reopen(folder: Path) -> None:
+    """Make a whole run one that is to be run again: its results go, what was kept beside its parts stays."""
+    require_unsealed(folder)
+    with explained(folder):
+        (folder / SUMS).unlink(missing_ok=True)
+        if (folder / PARTS).exists():
+            shutil.rmtree(folder / PARTS)
