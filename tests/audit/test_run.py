@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -453,14 +454,14 @@ def test_a_full_disk_ends_the_command_with_one_line_and_resume_goes_on(
 def test_a_disk_that_fills_between_parts_is_one_error(
     people: Path, toys: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    real = store.os.fsync
+    real = os.fsync
 
     def full_later(descriptor: int) -> None:
         if (tmp_path / "run" / "parts").exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(store.os, "fsync", full_later)
+    monkeypatch.setattr(os, "fsync", full_later)
     with pytest.raises(RunError, match="No space left on device"):
         audited(people, **toys.two, out=tmp_path / "run")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [".lock", "parts", "run.json"]

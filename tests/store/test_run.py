@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from facegap.errors import RunError
+from facegap.store import folder as run_folder
 from facegap.store import parts
 from facegap.store import run as store
 from facegap.store.run import Run
@@ -185,7 +186,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
         RunError, match=r"cannot write the run .No space left on device.; free some space .* an audit then"
     ):
@@ -213,6 +214,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
+from facegap.store import folder as run_folder
 from facegap.store import parts
 from facegap.store import run as store
 from facegap.errors import RunError
@@ -416,7 +418,7 @@ def test_parts_are_there_until_the_run_is_whole(tmp_path: Path, monkeypatch: Any
     def killed(_: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "remove_leftovers", killed)
+    monkeypatch.setattr(run_folder, "remove_leftovers", killed)
     with pytest.raises(KeyboardInterrupt):
         store.finish(tmp_path)
     assert store.is_whole(tmp_path)

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from facegap.errors import FacegapError, ModelError, ModelStoppedError
-from facegap.runtime.isolation import messages, session, walls
+from facegap.runtime.isolation import messages, process, session, walls
 from facegap.runtime.isolation.session import IsolatedSession
 from facegap.runtime.models import isolation_of, open_model, stop_model
 from fixtures import hostile_graphs as hostile
@@ -82,7 +82,7 @@ def test_several_threads_get_their_own_answers(mean: Any) -> None:
 def test_a_batch_larger_than_the_shared_memory_goes_through_the_connection(
     mean: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "ROOM_BYTES", 4096)
+    monkeypatch.setattr(process, "ROOM_BYTES", 4096)
     small = opened(hostile.sound())
     assert small.run(None, {"x": PICTURES})[0].tobytes() == mean.run(None, {"x": PICTURES})[0].tobytes()
     stop_model(small)
@@ -91,7 +91,7 @@ def test_a_batch_larger_than_the_shared_memory_goes_through_the_connection(
 def test_where_there_is_no_shared_memory_everything_goes_through_the_connection(
     mean: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "shared_memory", lambda size: None)
+    monkeypatch.setattr(process, "shared_memory", lambda size: None)
     piped = opened(hostile.sound())
     assert piped.run(None, {"x": PICTURES})[0].tobytes() == mean.run(None, {"x": PICTURES})[0].tobytes()
     stop_model(piped)
@@ -236,14 +236,14 @@ def test_a_session_that_nobody_holds_any_more_takes_its_process_with_it() -> Non
 
 def test_an_error_while_opening_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
-    real = session.start
+    real = process.start
 
     def counted(*given: Any, **words: Any) -> Any:
         process = real(*given, **words)
         begun.append(process.pid)
         return process
 
-    monkeypatch.setattr(session, "start", counted)
+    monkeypatch.setattr(process, "start", counted)
     with pytest.raises(ModelError, match="toy: onnxruntime cannot open this file"):
         opened(hostile.model([hostile_node()]))
     assert len(begun) == 1 and gone(begun[0])
@@ -307,7 +307,7 @@ def test_what_the_process_says_of_its_arrays_is_held_to_the_shared_memory(answer
 
 @pytest.mark.parametrize("said", [b"", b"[]", b"\xff", b"{" * 5000, b'{"inputs": [[1, 2]]}', b'{"inputs": {}}'])
 def test_a_header_that_is_none_is_not_believed(said: bytes) -> None:
-    mine, theirs = session.pair()
+    mine, theirs = process.pair()
     theirs.send_bytes(said)
     with pytest.raises(messages.Untrue):
         messages.description_of(messages.receive(mine))
@@ -324,7 +324,7 @@ def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_pickles_are_never_read() -> None:
-    source = Path(session.__file__).parent
+    source = Path(process.__file__).parent
     text = "".join(path.read_text("utf-8") for path in source.glob("*.py"))
     assert "pickle" not in text.replace("unpickled", "") and ".recv()" not in text
 
