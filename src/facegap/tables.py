@@ -21,6 +21,8 @@ DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": 
 NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout")
 FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
+TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates
+MEMBERSHIP = (TEMPLATE, MEDIA)
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
 
 
@@ -84,6 +86,22 @@ FACES = Schema(
         "score": FLOAT,
         **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
         **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
+        "embedding_row": INT,  # row of embeddings.npy, -1 for none
+    },
+)
+
+TEMPLATES = Schema(
+    "TEMPLATES",  # one record per template that is pooled from several images, in the order of their first rows
+    {
+        "template": TEXT,
+        "subject": TEXT,
+        "outcome": Column("str", choices=FACE_OUTCOMES),  # ok where at least one frame was used
+        "detail": TEXT,
+        "frames_given": INT,  # image files, and the frames that were taken of videos
+        "frames_used": INT,
+        "media_given": INT,
+        "media_used": INT,
+        "shown_by": INT,  # position in manifest.parquet of the image that stands for the template in reports
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
     },
 )

@@ -91,3 +91,16 @@ def test_no_file_names_more_than_the_table_says(photographed: Path, toys: Any, t
         ]
         assert set(always) <= set(found), "the table names files that name nobody"
     assert told[EVERY_OTHER][mode] == "none"
+
+
+def test_a_run_of_pooled_templates_names_no_more_than_the_table_says(
+    photographed: Path, toys: Any, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(photographed / "people.csv", dtype=str).iloc[20:60]
+    frame.assign(template=[f"t{k // 2}" for k in range(len(frame))]).to_csv(photographed / "pooled.csv", index=False)
+    models = {task: toys.card(model) for task, model in (("detect", "detector"), ("embed", "embedder"))}
+    audited(photographed / "pooled.csv", **models, threshold=[0.5], out=tmp_path / "run")
+    told, found = documented(), naming(tmp_path / "run")
+    assert found["templates.parquet"] == {"subjects"}
+    for file, kinds in found.items():
+        assert kinds <= set(re.findall(r"images|subjects", told[file]["by default"])), file

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import Output
     from facegap.store.record import RequestRecord, RunRecord
-    from facegap.store.run import Matched, Run, Searched
+    from facegap.store.run import Matched, Pooled, Run, Searched
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Evidence:
     faces, predictions : FACES and PREDICTIONS, a row per row of the manifest
     embeddings         : float32 (templates, dimension); None without any
     matched, searched  : comparisons and searches; None without them
+    pooled             : the images that templates are pooled from; `faces` and `predictions` then have a row per template
     """
 
     record: RunRecord
@@ -36,6 +37,7 @@ class Evidence:
     embeddings: NDArray[np.float32] | None = None
     matched: Matched | None = None
     searched: Searched | None = None
+    pooled: Pooled | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,10 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     unmet = [point.unmet for point in evidence.record.operating if point.unmet]
     record = replace(evidence.record, warnings=(*evidence.record.warnings, *unmet))
     joined, keep = resolved.manifest.joined, resolved.settings.output.keep_embeddings
+    pooled = evidence.pooled
     seen = store.Run(
         record,
-        resolved.manifest.frame,
+        resolved.manifest.frame if pooled is None else pooled.rows()[0],
         evidence.faces,
         evidence.predictions,
         rates=nothing,
@@ -112,11 +115,12 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
         matched=evidence.matched,
         searched=evidence.searched,
         labels=None if joined is None else joined.probabilities,
+        pooled=pooled,
     )
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
     told = (
-        *held_by_one(run.rates, groupings, run.record.cluster),
+        *held_by_one(run.rates, groupings, run.record.cluster, run.counted),
         *dominated_rates(run.rates, groupings),
         *rates_by_weight(run.rates, groupings),
     )

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from facegap.derive.unnamed import unnamed
-from facegap.store.run import PARTS, write_bytes
+from facegap.store.run import PARTS, Pooled, write_bytes
 
 if TYPE_CHECKING:
     from facegap.store.record import RunRecord
     from facegap.store.run import Run
 
-NAMES = ("image", "path", "subject")
+NAMES = ("image", "path", "subject", "template", "media")
 SALT_BYTES, HASH_DIGITS = 32, 20  # 80 bits: among ten million names two meet with a chance below 1e-10
 
 
@@ -57,4 +57,8 @@ def without_names(run: Run, salt: bytes) -> Run:
         alarms=tuple(unnamed(run.record.alarms, run)),
     )
     manifest, faces, predictions = (hashed_names(table, salt) for table in (run.manifest, run.faces, run.predictions))
-    return replace(run, record=record, manifest=manifest, faces=faces, predictions=predictions)
+    pooled = None
+    if run.pooled is not None:
+        tables = (run.pooled.manifest, run.pooled.faces, run.pooled.templates)
+        pooled = Pooled(*(hashed_names(table, salt) for table in tables))
+    return replace(run, record=record, manifest=manifest, faces=faces, predictions=predictions, pooled=pooled)

@@ -72,7 +72,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         says_age=models.says_age,
         labels=None if table.joined is None else table.joined.record,
         date=today(),
-        timing=TimingRecord(stage_times(rows), group_times(rows, table.frame, resolved.groupings)),
+        timing=TimingRecord(stage_times(rows), group_times(rows, table.by_image.frame, resolved.groupings)),
         colour=colour_record(rows, resolved.settings.faces.colour),
         alarms=(*remembered.alarms, *remarks.alarms),
         checked=tuple(remembered.checked),
@@ -80,7 +80,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         warnings=(
             *remembered.alarms,
             *remarks.alarms,
-            *never_shown_sentences(table.frame, rows["outcome"], resolved.groupings),
+            *never_shown_sentences(table.by_image.frame, rows["outcome"], resolved.groupings),
             *remarks.notices,
             *unnamed_people(table),
             *table.warnings,
@@ -150,7 +150,9 @@ def versions_of_decoders(cards: Mapping[Task, ModelCard]) -> dict[str, str]:
 
 def manifest_record(table: Manifest) -> ManifestRecord:
     """The manifest for run.json."""
-    return ManifestRecord(table.sha256, len(table.frame), table.excluded, table.has_subjects, tuple(table.labels))
+    return ManifestRecord(
+        table.sha256, len(table.by_image.frame), table.excluded, table.has_subjects, tuple(table.labels)
+    )
 
 
 def nothing_executed(versions: Mapping[str, str]) -> Execution:
@@ -186,7 +188,7 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         alpha=resolved.settings.groups.alpha,
         margins=resolved.margins,
         plan=resolved.plan,
-        rows=len(table.frame),
+        rows=len(table.by_image.frame),
     )
 
 

@@ -23,6 +23,7 @@ from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
+from facegap.audit.pooling import pooling_notes
 from facegap.audit.population import require_slopes, require_weights, shares_of
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
@@ -31,6 +32,7 @@ from facegap.derive.groupings import Grouping, cells_of, default_groupings, pars
 from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
 from facegap.derive.named_group import named_group
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.manifests.templates import by_template
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import Margin, Operating, PlanRecord, SharesRecord
 from facegap.types import BoolArray, IntArray
@@ -42,7 +44,8 @@ class ResolvedAudit:
 
     settings      : as they were asked for
     margins       : of every metric, fixed before anything is seen
-    manifest      : the people, with the labels that were joined to it
+    manifest      : the people, with the labels that were joined to it; one row per image, or per template where templates are
+                    compared that are pooled from several
     groupings     : the groups that are compared; notes: why some label columns are not split by
     models        : what was chosen for detection, classification and embedding; nothing where no model runs here
     threshold_set : manifest of other people on whom thresholds are set; None without one
@@ -88,7 +91,7 @@ class ResolvedAudit:
 def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outside: bool = False) -> Manifest:
     """The manifest that was asked for, with labels of tone joined to it.
 
-    compares      : whether images are compared, so that it must say who is who
+    compares      : whether images are compared, so that it must say who is who, and has a row per template
     allow_outside : accept any image name, where no image is opened
 
     Raises
@@ -98,11 +101,11 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
     groups, verify = settings.groups, settings.verify
     table = manifest_of(path, settings, allow_outside=allow_outside)
     if compares:
-        require_people(table, verify)
+        require_people(by_template(table), verify)
     labelled = with_tone(table, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
-    if MEASURED_ITA not in groups.slope or groups.tone is None:
-        return labelled
-    return with_measured_ita(labelled, groups.tone)
+    if MEASURED_ITA in groups.slope and groups.tone is not None:
+        labelled = with_measured_ita(labelled, groups.tone)
+    return by_template(labelled) if compares else labelled
 
 
 def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
@@ -180,7 +183,7 @@ def resolve(
         )
     threshold_set = None
     if verify.threshold_on is not None:
-        threshold_set = other_manifest(verify.threshold_on, settings)
+        threshold_set = by_template(other_manifest(verify.threshold_on, settings))
     given = given_points(thresholds or verify, models.published_threshold)
     units, set_here = names_of_units(table.frame, cluster), threshold_set is None and not given
     folds = None
@@ -190,6 +193,7 @@ def resolve(
     target_group = None
     if verify.fmr_on is not None and not given:
         target_group = named_group((threshold_set or table).frame, groupings, verify.fmr_on)
+    notes = (*notes, *pooling_notes(table))
     pairs, excluded = None, NO_LIST
     if verify.pairs is not None:
         pairs = read_pairs(verify.pairs, table.frame, meaning="--pairs", repeats=False)

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
     from facegap.audit.finish import Evidence, Place
     from facegap.audit.models import Loaded
+    from facegap.audit.pooling import Gathered
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
-    from facegap.audit.thresholds import Templates
     from facegap.inputs.manifests.read import Manifest
     from facegap.store.record import ComparisonRecord, RequestRecord
     from facegap.store.run import Run
     from facegap.types import Execution
 
 Progress = Callable[[int, int], None]  # images done, images in all
+OF_FRAMES = "parts/frames.npy"  # embeddings before they are pooled; goes with the parts
 
 
 @dataclass
@@ -61,16 +62,29 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     settings, plan = with_plan(settings)
     compares = settings.embed is not None
     table = people_of(manifest, settings, compares=compares)
+    require_one_unit(table, settings)
     resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan)
     if not settings.faces.allow_missing:
-        require_files(table, resolved.groupings)
+        require_files(table.by_image, resolved.groupings)
         if resolved.threshold_set is not None:
-            require_files(resolved.threshold_set, ())
+            require_files(resolved.threshold_set.by_image, ())
     loaded = open_models(resolved.models, settings)
     try:
         return run_loaded(resolved, loaded)
     finally:
         loaded.close()
+
+
+def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
+    """Raise TableError where a classifier, which judges images, would run beside templates that are pooled from them."""
+    from facegap.errors import TableError
+    from facegap.tables import TEMPLATE
+
+    if table.members is not None and settings.classify is not None:
+        raise TableError(
+            f"{table.name} line 1, column {TEMPLATE}: --embed compares templates, and --classify judges single images; run the two "
+            "as audits of their own (an audit with --classify alone takes each image by itself)"
+        )
 
 
 def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
@@ -83,7 +97,7 @@ def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
         settings.output.notice(said)  # before the first image, and again above the result
     if (card := service_among(loaded.cards)) is not None:
-        require_leave(card, settings, len(table.frame))
+        require_leave(card, settings, len(table.by_image.frame))
     with run_folder(settings.output) as place:
         return run_in(place, resolved, loaded)
 
@@ -115,12 +129,12 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     started = time.perf_counter_ns()
     if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
         settings.output.phase(THRESHOLD_SET)
-        process(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded, settings)
+        process(folder / store.THRESHOLD_SET, resolved.threshold_set.by_image, loaded, settings)
     if card is not None:
-        service = open_service(card, folder, settings, len(resolved.manifest.frame))
+        service = open_service(card, folder, settings, len(resolved.manifest.by_image.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
     settings.output.phase(IMAGES)
-    process(folder, resolved.manifest, loaded, settings)
+    process(folder, resolved.manifest.by_image, loaded, settings)
     return finish(resolved, seen(folder, resolved, loaded, request, started), place)
 
 
@@ -187,7 +201,6 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     """What is known when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
     from facegap.audit.identify import identify
-    from facegap.audit.nameless import hashed_names, salt_of
     from facegap.audit.phases import PAIRS, SEARCHES
     from facegap.audit.record import record_of
     from facegap.audit.verify import match
@@ -195,28 +208,32 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     from facegap.store import run as store
 
     with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
-        rows, faces, templates = gathered(folder, resolved.manifest, loaded)
+        rows, found = gathered(folder, resolved.manifest, loaded)
     record = record_of(resolved, loaded, request, rows)
     if loaded.stages.service is not None:
         record = replace(record, sent=loaded.stages.service.sent())
-    evidence = Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, loaded.models.classes))
-    if templates is not None:
+    answers = rows if found.pooled is None else nothing_said(found.faces)
+    evidence = Evidence(
+        record,
+        found.faces,
+        predictions_table(answers, resolved.manifest.frame, loaded.models.classes),
+        pooled=found.pooled,
+    )
+    if (templates := found.templates) is not None:
         threshold_set, workers = None, loaded.execution.workers
         if resolved.threshold_set is not None:
-            _, other_faces, threshold_set = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
-            people = resolved.threshold_set.frame
-            if not resolved.settings.output.keep_ids:
-                people, other_faces = (hashed_names(table, salt_of(folder)) for table in (people, other_faces))
-            store.write_threshold_set(folder, people, other_faces)
+            _, others = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
+            threshold_set = others.templates
+            keep_threshold_set(folder, resolved, others)
         resolved.settings.output.phase(PAIRS)
         matching = match(templates, threshold_set, resolved, workers=workers)
         record = replace(record, comparison=matching.record, execution=with_filter(record.execution, matching.record))
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
         if resolved.search_roles is not None:
             resolved.settings.output.phase(SEARCHES)
-            found = identify(templates, threshold_set, resolved, workers=workers)
-            record = replace(record, identification=found.record)
-            evidence = replace(evidence, searched=found.searched)
+            searches = identify(templates, threshold_set, resolved, workers=workers)
+            record = replace(record, identification=searches.record)
+            evidence = replace(evidence, searched=searches.searched)
     wall_s = round((time.perf_counter_ns() - started) / 1e9, 3)
     return replace(evidence, record=replace(record, timing=replace(record.timing, wall_s_of_last_start=wall_s)))
 
@@ -227,24 +244,48 @@ def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution
     return replace(execution, notes=execution.notes + notes)
 
 
-def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, pd.DataFrame, Templates | None]:
-    """The pipeline's rows and FACES of one set, and its templates where there is an embedder."""
+def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -> None:
+    """Write what became of the images of a threshold set, without names where none are kept."""
+    from facegap.audit.nameless import hashed_names, salt_of
+    from facegap.store import run as store
+
+    assert resolved.threshold_set is not None
+    pooled = found.pooled
+    tables = [resolved.threshold_set.frame, found.faces]
+    if pooled is not None:
+        tables = [pooled.manifest, pooled.faces, pooled.templates]
+    if not resolved.settings.output.keep_ids:
+        tables = [hashed_names(table, salt_of(folder)) for table in tables]
+    store.write_threshold_set(folder, *tables)
+
+
+def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, Gathered]:
+    """The pipeline's rows of one set by image, and what became of the rows that are compared."""
     import numpy as np
 
-    from facegap.audit.thresholds import Templates
+    from facegap.audit.pooling import Gathered, gathered_templates
     from facegap.derive.outcomes import faces_table
     from facegap.store import run as store
+    from facegap.store.arrays import mapped_npy
     from facegap.vision.pipeline import PART_ROWS
 
-    parts = -(-len(table.frame) // PART_ROWS)
+    parts = -(-len(table.by_image.frame) // PART_ROWS)
     rows = store.read_part_rows(folder, parts)
     model = loaded.stages.embedder
     faces = faces_table(rows, embedded=model is not None)
     if model is None:
-        return rows, faces, None
+        return rows, Gathered(faces)
     usable = np.flatnonzero(faces["outcome"] == "ok")
-    store.join_embeddings(folder, parts, len(usable), model.dimension)
-    return rows, faces, Templates(table.frame, usable, store.read_embeddings(folder))
+    if table.members is None:
+        store.join_embeddings(folder, parts, len(usable), model.dimension)
+        return rows, gathered_templates(table, faces, store.read_embeddings(folder), usable)
+    store.join_embeddings(folder, parts, len(usable), model.dimension, OF_FRAMES)
+    return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable)
+
+
+def nothing_said(faces: pd.DataFrame) -> pd.DataFrame:
+    """FACES as a classifier that did not run leaves them."""
+    return faces.assign(prediction="", probability=float("nan"), age=float("nan"))
 
 
 def recheck(folder: str | Path) -> list[str]:

@@ -14,13 +14,14 @@ from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
 from facegap.audit.phases import PAIRS
 from facegap.audit.plan_file import with_plan
+from facegap.audit.pooling import Gathered, all_made, gathered_templates
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.settings import AuditSettings, Verify, default_of
-from facegap.audit.thresholds import Templates
 from facegap.audit.verify import Matching, listed_matching, match
 from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.manifests.templates import by_template
 from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
@@ -48,23 +49,26 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     settings, plan = with_plan(settings, black_box="embed")
     table = people_of(manifest, settings, compares=True, allow_outside=True)
     raw = read_npy(embeddings)
-    if len(raw) != len(table.frame) + table.excluded:
+    images = table.by_image
+    if len(raw) != len(images.frame) + images.excluded:
         raise TableError(
-            f"{embeddings}: {len(raw)} rows, but the manifest has {len(table.frame) + table.excluded}; row k must be row k"
+            f"{embeddings}: {len(raw)} rows, but the manifest has {len(images.frame) + images.excluded}; row k must be row k"
         )
-    vectors, usable = unit_templates(raw if not table.excluded else raw[table.frame["row"].to_numpy()])
+    vectors, usable = unit_templates(raw if not images.excluded else raw[images.frame["row"].to_numpy()])
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
     resolved = resolve(table, settings, runs_models=False, compares=True, plan=plan)
-    templates = Templates(table.frame, np.flatnonzero(usable), vectors)
+    faces = black_box_faces(images.frame, np.where(usable, "ok", "no_template"))
+    found = gathered_templates(table, faces, vectors, np.flatnonzero(usable))
+    assert found.templates is not None
     request = replace(request_of(resolved, "embeddings"), model=model, embeddings_sha256=sha256(embeddings))
     with run_folder(settings.output) as place:
         if (kept := begun(place, request)) is not None:
             return kept
         settings.output.phase(PAIRS)
-        matching = match(templates, None, resolved, workers=settings.models.workers or usable_cores())
+        matching = match(found.templates, None, resolved, workers=settings.models.workers or usable_cores())
         record = black_box_record(resolved, {"detect": model, "embed": model}, request)
-        return finish(resolved, compared(record, resolved, usable, matching, vectors), place)
+        return finish(resolved, compared(record, resolved, found, matching), place)
 
 
 def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *, model: str) -> Run:
@@ -87,7 +91,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     if verify.distance:
         listed = replace(listed, scores=-listed.scores)
         verify = replace(verify, threshold=tuple(-value for value in verify.scores))
-    stated = None if manifest is None else other_manifest(manifest, settings, allow_outside=True)
+    stated = None if manifest is None else by_template(other_manifest(manifest, settings, allow_outside=True))
     table, rows_of_names = named_people(listed, scores, stated)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
     decided = decision_threshold(listed.scores)
@@ -121,7 +125,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
             listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost, decisions=decided is not None
         )
         record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
-        return finish(resolved, compared(record, resolved, everybody, matching), place)
+        found = all_made(table, black_box_faces(table.by_image.frame, np.full(len(table.by_image.frame), "ok")))
+        return finish(resolved, compared(record, resolved, found, matching), place)
 
 
 def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
@@ -308,20 +313,15 @@ def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFra
     return check(frame.assign(**absent), FACES, "faces")
 
 
-def compared(
-    record: RunRecord,
-    resolved: ResolvedAudit,
-    usable: NDArray[np.bool_],
-    matching: Matching,
-    vectors: NDArray[np.float32] | None = None,
-) -> Evidence:
-    """What was handed over, as an audit of images would have seen it. usable : which rows of the manifest have a template."""
+def compared(record: RunRecord, resolved: ResolvedAudit, found: Gathered, matching: Matching) -> Evidence:
+    """What was handed over, as an audit of images would have seen it."""
     frame = resolved.manifest.frame
     silent = frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     return Evidence(
         replace(record, comparison=matching.record),
-        black_box_faces(frame, np.where(usable, "ok", "no_template")),
+        found.faces,
         check(silent, PREDICTIONS, "predictions"),
-        vectors,
+        None if found.templates is None else found.templates.vectors,
         matching.matched,
+        pooled=found.pooled,
     )

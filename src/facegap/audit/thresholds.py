@@ -29,7 +29,7 @@ FEW_ABOVE = 5  # false matches that the upper end of a threshold's interval must
 class Templates:
     """The templates of one set of people: the units that are compared.
 
-    table   : one row per template that was asked for, with its subject and labels; today the MANIFEST, one image each
+    table   : one row per template that was asked for, with its subject and labels: a MANIFEST
     rows    : positions in it of the templates that there are, int64 (n,): the faces of the others were lost
     vectors : float32 (n, dimension), of length one
     """

@@ -21,10 +21,12 @@ from facegap.errors import RunError, SettingError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders
 from facegap.runtime import usable_cores
+from facegap.store.pooled import Pooled, media_codes, template_codes
 from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 from facegap.types import IntArray
 from facegap.vision.pipeline import PART_ROWS, Part, run_parts
+from facegap.vision.pool import pooled as pool
 
 PROBABILITY_TOLERANCE = 1e-4
 COSINE_TOLERANCE = 1e-4
@@ -71,9 +73,8 @@ def sample_again(
     FetchError, ModelError : weights that are nowhere, or that cannot be run
     """
     loaded = models_of(run, models)
-    shown = np.flatnonzero(~run.faces["outcome"].isin(NEVER_SHOWN))
-    rows = np.sort(rng.choice(shown, size=min(size, len(shown)), replace=False)).astype(np.int64)
-    chosen = run.manifest.iloc[rows].reset_index(drop=True)
+    rows = sampled_rows(run, size, rng)
+    chosen = run.by_image[0].iloc[rows].reset_index(drop=True)
     require_inside(chosen["path"], images)
     found = sorted(parts_of(chosen, images, loaded, on_image), key=lambda numbered: numbered[0])
     again = pd.concat([part.rows for _, part in found], ignore_index=True) if found else pd.DataFrame({"outcome": []})
@@ -82,6 +83,22 @@ def sample_again(
     vectors = [part.embeddings for _, part in found if part.embeddings is not None]
     differing = [*answers_differing(run, rows, again, loaded), *templates_differing(run, rows, again, vectors)]
     return Sample(tuple(rows.tolist()), tuple(differing), limits_of(run))
+
+
+def sampled_rows(run: Run, size: int, rng: np.random.Generator) -> IntArray:
+    """Rows of images to run again, rising: of those that a model was shown, or all such images of whole templates."""
+    faces = run.by_image[1]
+    shown = ~faces["outcome"].isin(NEVER_SHOWN).to_numpy(np.bool_)
+    if run.pooled is None:
+        rows = np.flatnonzero(shown)
+        return np.sort(rng.choice(rows, size=min(size, len(rows)), replace=False)).astype(np.int64)
+    codes, first = template_codes(run.pooled.manifest)
+    images = np.bincount(codes[shown], minlength=len(first))
+    order = rng.permutation(np.flatnonzero(images))
+    count = int(
+        np.searchsorted(np.cumsum(images[order]), size, side="right")
+    )  # at least one template, else up to `size`
+    return np.flatnonzero(shown & np.isin(codes, order[: max(count, 1)])).astype(np.int64)
 
 
 def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
@@ -145,13 +162,13 @@ def parts_of(
 
 def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
     """A sentence on each row whose face or whose prediction is another one."""
-    faces, predictions = run.faces.iloc[rows], run.predictions.iloc[rows]
+    faces, predictions = run.by_image[1].iloc[rows], run.predictions
     for k, row in enumerate(rows.tolist()):
         now, then = again.iloc[k], faces.iloc[k]
         if now["outcome"] != then["outcome"]:
             yield f"row {row}: the outcome was {then['outcome']}, and is {now['outcome']}"
         elif loaded.stages.classifier is not None:
-            yield from answer_differing(row, predictions.iloc[k], now)
+            yield from answer_differing(row, predictions.iloc[row], now)
 
 
 def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
@@ -176,6 +193,9 @@ def templates_differing(
     if run.embeddings is None or not vectors:
         return
     templates = np.concatenate(vectors)
+    if run.pooled is not None:
+        yield from pooled_differing(run, run.pooled, rows[(again["outcome"] == "ok").to_numpy()], templates)
+        return
     place = np.where(again["outcome"] == "ok", np.cumsum(again["outcome"] == "ok") - 1, -1)
     stored = run.faces["embedding_row"].to_numpy(np.int64)[rows]
     for row, new, old in zip(rows.tolist(), place.tolist(), stored.tolist(), strict=True):
@@ -184,6 +204,23 @@ def templates_differing(
         cosine = float(templates[new].astype(np.float64) @ run.embeddings[old].astype(np.float64))
         if not cosine >= 1 - COSINE_TOLERANCE:
             yield f"row {row}: the template has a cosine of {cosine:.6f} with the stored one"
+
+
+def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[np.float32]) -> Iterator[str]:
+    """A sentence on each template that, pooled from its images again, points elsewhere than the stored one.
+
+    rows : positions of the images of whole templates that gave a template again, int64 (n,); vectors : float32 (n, dimension)
+    """
+    assert run.embeddings is not None
+    codes, _ = template_codes(pooled.manifest)
+    found = pool(vectors, codes[rows], media_codes(pooled.manifest)[rows])
+    stored = pooled.templates["embedding_row"].to_numpy(np.int64)
+    for template, vector in zip(np.unique(codes[rows]).tolist(), found, strict=True):
+        if stored[template] < 0:  # the outcomes of its images were told
+            continue
+        cosine = float(vector.astype(np.float64) @ run.embeddings[stored[template]].astype(np.float64))
+        if not cosine >= 1 - COSINE_TOLERANCE:
+            yield f"template {template}: pooled again it has a cosine of {cosine:.6f} with the stored one"
 
 
 def limits_of(run: Run) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def check_images(folder: Path, images: Path) -> None:
     from facegap.authenticity.images import hashed_again
 
     run = stored(folder)
-    with counted(len(run.manifest)) as step:
+    with counted(len(run.by_image[0])) as step:
         found = hashed_again(run, images, on_image=step)
     print_problems(list(found.differing))
     unstated = f"; {found.unstated} were not read when the run was made and have none" if found.unstated else ""
@@ -117,12 +117,14 @@ def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed
 
     typer.echo(f"sample of {size} images, --seed {seed}")
     run = stored(folder)
-    with counted(min(size, len(run.manifest))) as step:
+    with counted(min(size, len(run.by_image[0]))) as step:
         found = sample_again(run, images, models, size, np.random.default_rng(seed), on_image=step)
     for limit in found.limits:
         typer.echo(f"not checked: {limit}")
     print_problems([*found.differing, *comparisons_differing(run)])
-    typer.echo(f"{len(found.rows)} of {len(run.manifest)} images give the same outcome, prediction and template again")
+    typer.echo(
+        f"{len(found.rows)} of {len(run.by_image[0])} images give the same outcome, prediction and template again"
+    )
     if run.matched is not None and run.embeddings is not None:
         typer.echo("the stored templates give every stored comparison again")
 

@@ -35,11 +35,12 @@ def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambd
     ------
     RunError : no image has a stated hash, or none of those that have one is in the folder
     """
-    stated = run.faces["sha256"].fillna("").astype(str).tolist()
+    manifest, faces = run.by_image
+    stated = faces["sha256"].fillna("").astype(str).tolist()
     if not any(stated):
         raise RunError("no image was read when this run was made, so that it states no hash of any")
     differing, missing = [], 0
-    for row, (path, sha256) in enumerate(zip(run.manifest["path"], stated, strict=True)):
+    for row, (path, sha256) in enumerate(zip(manifest["path"], stated, strict=True)):
         on_image()
         if not sha256:
             continue

@@ -189,12 +189,15 @@ def check_manifest(
     from facegap.audit.manifests import manifest_of
     from facegap.audit.resolved import groupings_of
     from facegap.catalogue.files import checked_files
+    from facegap.inputs.manifests.templates import by_template
 
     manifest = manifest_of(path, settings)
+    templates = by_template(manifest)
     groupings, notes = groupings_of(manifest, settings)
     files = checked_files(manifest, groupings, include_ids=include_ids, progress=progress)
     counts = (
         ("images", len(manifest.frame)),
+        *((("templates", len(templates.frame)),) if templates.members is not None else ()),
         ("subjects", manifest.frame["subject"].nunique()),
         ("files that do not exist", files.count("missing_file")),
         ("files that cannot be decoded", files.count("unreadable")),

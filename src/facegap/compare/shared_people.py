@@ -88,7 +88,7 @@ def differences_of(first: Run, other: Run) -> list[str]:
     here, there = set(first.manifest["image"]), set(other.manifest["image"])
     if here != there:
         found.append(
-            f"{len(here - there):,} images of the first run are not in it, and it has {len(there - here):,} more"
+            f"{len(here - there):,} {first.counted} of the first run are not in it, and it has {len(there - here):,} more"
         )
     found += [said for said in label_differences(first, other) if said]
     if first.matched is not None and other.matched is not None:
@@ -99,7 +99,9 @@ def differences_of(first: Run, other: Run) -> list[str]:
         )
         if judged != also and here == there:
             apart = len(judged ^ also)
-            found.append(f"{apart:,} images are judged in one of the two and set aside for the threshold in the other")
+            found.append(
+                f"{apart:,} {first.counted} are judged in one of the two and set aside for the threshold in the other"
+            )
     return found
 
 

@@ -268,7 +268,7 @@ def gallery_in_words(run: Run, searched: Searched) -> str:
     inside = roles_shown(run, searched) == GALLERY
     lost = int((inside & (run.faces["outcome"] != "ok").to_numpy(np.bool_)).sum())
     people = run.manifest["subject"].to_numpy()[inside]
-    words = f"gallery of {int(inside.sum())} images of {len(set(people))} people"
+    words = f"gallery of {int(inside.sum())} {run.counted} of {len(set(people))} people"
     return f"{words}, {lost} without a template" if lost else words
 
 

@@ -62,11 +62,13 @@ def derived(run: Run) -> Run:
         run.predictions,
         detected="detect" in run.record.models,
         says_gender=bool(run.record.classes),
+        counted=run.counted,
         pairs=pairs,
         cut=first.threshold if pairs is None else pairs.cut(first),
     )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
-    lost = never_shown_table(run.manifest, run.faces["outcome"], groupings_of(run))
+    images, faces = run.by_image
+    lost = never_shown_table(images, faces["outcome"], groupings_of(run))
     if len(lost):
         extra["never_shown.csv"] = lost
     extra |= population_tables(run, pairs)

@@ -18,6 +18,8 @@ def unnamed(sentences: Sequence[str], run: Run) -> list[str]:
     if not sentences:
         return []
     names = {*run.manifest["image"].astype(str), *run.manifest["subject"].astype(str)}
+    if run.pooled is not None:
+        names |= set(run.pooled.manifest["image"].astype(str))
     told = [name for name in names if name and not name.isdigit() and any(name in text for text in sentences)]
     if not told:
         return list(sentences)

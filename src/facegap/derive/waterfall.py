@@ -54,14 +54,20 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
 
     `judged` is enrolled less set_aside: on those a threshold was found, and they are not lost.
     """
-    reached = {name: int(row[name]) for name in ("images", *(way[1] for way in _WAY)) if name in row}
+    whole = int(row[counted_by(row)])
+    reached = {name: int(row[name]) for name in (way[1] for way in _WAY) if name in row}
     if "set_aside" in row:
-        reached["judged"] = reached.get("enrolled", reached["images"]) - int(row["set_aside"])
+        reached["judged"] = reached.get("enrolled", whole) - int(row["set_aside"])
     return [
-        Step(chain, stage, reached.get(before, reached["images"]), reached[stage], lost, kind)
+        Step(chain, stage, reached.get(before, whole), reached[stage], lost, kind)
         for chain, stage, before, lost, kind in _WAY
         if stage in reached
     ]
+
+
+def counted_by(row: Mapping[str, Any]) -> str:
+    """What a row of the waterfall table counts: images, or templates that are pooled from several."""
+    return "templates" if "templates" in row else "images"
 
 
 def waterfall_table(
@@ -91,8 +97,11 @@ def stages_of(
     says_gender: bool,
     pairs: Comparisons | None,
     cut: Cut,
+    counted: str = "images",
 ) -> dict[str, BoolArray]:
-    """The stages of a run, in up to three chains that begin at `images`; within one no stage exceeds the one before.
+    """The stages of a run, in up to three chains that begin at `counted` (images or templates: see `Run.counted`).
+
+    Within a chain no stage exceeds the one before.
 
     decoded                        : a picture was there to be shown to a model; where one was not, or a detector ran
     detected, enrolled             : where a detector is judged (`detected`); the first where it ran here, so that FACES
@@ -104,7 +113,7 @@ def stages_of(
     """
     outcome = faces["outcome"].to_numpy()
     decoded = ~np.isin(outcome, NEVER_SHOWN)
-    stages = {"images": np.ones(len(faces), np.bool_)}
+    stages = {counted: np.ones(len(faces), np.bool_)}
     if not decoded.all():
         stages |= {"decoded": decoded}
     if detected and (faces["policy"] != "").any():

@@ -26,6 +26,11 @@ TRIALS: dict[Trial, str] = {
 }
 
 
+def trials_in_words(trial: Trial, counted: str) -> str:
+    """What the trials of a rate are, in the plural. counted : see `Run.counted`."""
+    return counted if trial == "image" else TRIALS[trial]
+
+
 def weighed(rates: RateColumns, record: RunRecord) -> RateColumns:
     """Rates of groups by the weighting of a run: all trials alike, or with --per-person all people."""
     return rates.weighed_by_people() if record.per_person else rates
@@ -64,15 +69,18 @@ def dominated_text(people: int) -> str:
     return f"dominated by {people} {'person' if people == 1 else 'people'}"
 
 
-def held_by_one(rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str] = ()) -> tuple[str, ...]:
+def held_by_one(
+    rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str] = (), counted: str = "images"
+) -> tuple[str, ...]:
     """A sentence per group and kind of trial of which one sampling unit holds more than a third; a dozen, then their number.
 
     rates   : RATES
     cluster : columns of --cluster, which make the unit
+    counted : what a trial of an image is: see `Run.counted`
     """
     who = f"unit of {' and '.join(cluster)}" if cluster else "person"
     said = [
-        f"one {who} holds {share:.0%} of the {TRIALS[trial]} of {group}"
+        f"one {who} holds {share:.0%} of the {trials_in_words(trial, counted)} of {group}"
         for (group, trial), share in largest_shares(rates, groupings)
     ]
     more = len(said) - MOST_NAMED

@@ -146,6 +146,7 @@ class Pages:
             "tables": tables,
             "models": view.run.record.models,
             "images": len(view.run.manifest),
+            "counted": view.run.counted,
             "people": int(view.subjects.max(initial=-1)) + 1,
             "groupings": [grouping_name(grouping) for grouping in view.groupings],
             "by": grouping_name(asked.grouping),

@@ -23,6 +23,7 @@ from facegap.derive.unnamed import unnamed
 from facegap.report.rows.frames import across_groups, group_of, groupings_of, records
 from facegap.store.record import RunRecord
 from facegap.store.run import Run
+from facegap.vision.pool import POOLING
 
 FORMAT, VERSION = "facegap run export", 1
 SCHEMA_FILE = "run_export.schema.json"
@@ -223,10 +224,23 @@ def data_of(run: Run) -> dict[str, Any]:
     people = int(run.manifest["subject"].nunique()) if stated.has_subjects else None
     return {
         "manifest_sha256": stated.sha256,
-        "images": len(run.manifest),
+        "images": len(run.by_image[0]),
+        **templates_of(run),
         "people": people,
         "excluded_by_condition": stated.excluded_by_where,
-        "face_outcomes": {str(key): int(count) for key, count in run.faces["outcome"].value_counts().items()},
+        "face_outcomes": {str(key): int(count) for key, count in run.by_image[1]["outcome"].value_counts().items()},
+    }
+
+
+def templates_of(run: Run) -> dict[str, Any]:
+    """How many templates the images are pooled into, and what became of them; nothing where each image is one."""
+    if run.pooled is None:
+        return {}
+    outcomes = run.faces["outcome"].value_counts()
+    return {
+        "templates": len(run.manifest),
+        "template_outcomes": {str(key): int(count) for key, count in outcomes.items()},
+        "pooling": POOLING,
     }
 
 
@@ -234,7 +248,7 @@ def groups_of(run: Run) -> dict[str, Any]:
     """By what people are grouped, how many have which label, and where labels come from."""
     columns = []
     for name in attribute_columns(groupings_of(run)):
-        images = run.manifest[name].value_counts()
+        images = run.by_image[0][name].value_counts()
         people = run.manifest.groupby(name)["subject"].nunique()
         columns.append(
             {

@@ -112,7 +112,8 @@ def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
         f"{data['people']:,} people" if data["people"] is not None else "people not named, so each image counts as one"
     )
     lost = ", ".join(f"{md(outcome)} {count:,}" for outcome, count in data["face_outcomes"].items())
-    said = f"{data['images']:,} images, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."
+    templates = f" pooled into {data['templates']:,} templates" if "templates" in data else ""
+    said = f"{data['images']:,} images{templates}, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."
     return ["## Evaluation data", "", said]
 
 

@@ -50,19 +50,19 @@ def forget(folder: Path, subject: str) -> int:
         with store.fitting_together(folder):
             run = store.read_run(folder)
             gone = theirs(run, folder, subject)
-            left = without_rows(run, gone)
+            left = without_rows(run, gone, subject)
         with store.open_folder(building, resume=False):
             for name in COPIED:
                 if (folder / name).is_dir():
                     shutil.copytree(folder / name, building / name)
-            remove_elsewhere(building, run, gone, subject)
+            remove_elsewhere(building, run, subject)
             store.write_run(left, building)
             store.finish(building)
             add_report(building, left, include_ids=False)
         folder.rename(replaced)
         building.rename(folder)
     shutil.rmtree(replaced)
-    return int(gone.sum())
+    return int((run.by_image[0]["subject"] == subject).sum())
 
 
 def beside(folder: Path, what: str) -> Path:
@@ -111,7 +111,7 @@ def again_in_words(run: Run) -> str:
     return command_of(run.record)
 
 
-def without_rows(run: Run, gone: BoolArray) -> Run:
+def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
     """The run without some rows of its manifest, every table derived again."""
     kept = np.flatnonzero(~gone).astype(np.int64)
     faces = run.faces.iloc[kept].reset_index(drop=True)
@@ -120,8 +120,12 @@ def without_rows(run: Run, gone: BoolArray) -> Run:
         stored = faces["embedding_row"].to_numpy(np.int64)
         templates = np.ascontiguousarray(run.embeddings[stored[stored >= 0]])
         faces["embedding_row"] = np.where(stored >= 0, np.cumsum(stored >= 0) - 1, -1)
+    pooled = None
+    if run.pooled is not None:
+        pooled = run.pooled.kept((run.pooled.manifest["subject"] != subject).to_numpy(np.bool_))
     left = replace(
         run,
+        pooled=pooled,
         manifest=run.manifest.iloc[kept].reset_index(drop=True),
         faces=faces,
         predictions=run.predictions.iloc[kept].reset_index(drop=True),
@@ -129,7 +133,7 @@ def without_rows(run: Run, gone: BoolArray) -> Run:
         labels=None if run.labels is None else relabelled(run.labels, kept, len(gone)),
         record=replace(
             run.record,
-            manifest=replace(run.record.manifest, rows=len(kept)),
+            manifest=replace(run.record.manifest, rows=len(kept) if pooled is None else len(pooled.manifest)),
             warnings=(*said_before(run, gone), words_on(run.record.forgotten + 1)),
             alarms=tuple(without_names(run.record.alarms, run, gone)),
             forgotten=run.record.forgotten + 1,
@@ -153,7 +157,11 @@ def said_before(run: Run, gone: BoolArray) -> list[str]:
 
 def without_names(sentences: Sequence[str], run: Run, gone: BoolArray) -> list[str]:
     """Sentences without the names of a person and of their images."""
-    return unnamed(sentences, replace(run, manifest=run.manifest[gone]))
+    pooled = run.pooled
+    if pooled is not None:
+        theirs = pooled.manifest["subject"].isin(run.manifest["subject"][gone])
+        pooled = replace(pooled, manifest=pooled.manifest[theirs])
+    return unnamed(sentences, replace(run, manifest=run.manifest[gone], pooled=pooled))
 
 
 def renumbering(kept: IntArray, rows: int) -> IntArray:
@@ -201,9 +209,10 @@ def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Sear
     return Searched(roles, lists)
 
 
-def remove_elsewhere(building: Path, run: Run, gone: BoolArray, subject: str) -> None:
+def remove_elsewhere(building: Path, run: Run, subject: str) -> None:
     """Remove the person's kept answers of a service, and their rows of a threshold set of other people."""
-    for row in run.manifest.loc[gone, "row"].tolist():
+    images = run.by_image[0]
+    for row in images.loc[images["subject"] == subject, "row"].tolist():
         for answer in (building / ANSWERS).glob(f"{row:07d}-*.json"):
             answer.unlink()
     place = building / store.THRESHOLD_SET
@@ -211,4 +220,11 @@ def remove_elsewhere(building: Path, run: Run, gone: BoolArray, subject: str) ->
         people = pd.read_parquet(place / "manifest.parquet")
         stays = (people["subject"] != subject).to_numpy(np.bool_)
         faces = pd.read_parquet(place / "faces.parquet")
-        store.write_threshold_set(building, people[stays].reset_index(drop=True), faces[stays].reset_index(drop=True))
+        templates = None
+        if (place / store.TEMPLATES_FILE).is_file():
+            templates = pd.read_parquet(place / store.TEMPLATES_FILE)
+            left = store.Pooled(people, faces, templates).kept(stays)
+            people, faces, templates = left.manifest, left.faces, left.templates
+        else:
+            people, faces = people[stays].reset_index(drop=True), faces[stays].reset_index(drop=True)
+        store.write_threshold_set(building, people, faces, templates)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import by_order, metric_of
+from facegap.derive.metrics import Metric, by_order, metric_of
 from facegap.derive.primary import primary_family
 from facegap.derive.weights import dominated_text
 from facegap.report.groups import label_assumption
@@ -63,7 +63,7 @@ def headline(run: Run) -> tuple[str, ...]:
     found = contrast(run)
     if found is None:
         return (NOTHING, *of_everybody(run))
-    return first_sentence(found), second_sentence(found)
+    return first_sentence(found, run), second_sentence(found)
 
 
 def of_everybody(run: Run) -> tuple[str, ...]:
@@ -73,7 +73,14 @@ def of_everybody(run: Run) -> tuple[str, ...]:
     if row is None:
         return ()
     metric, rate = metric_of(row.metric), percent(row.rate.value, 1)
-    return (f"{at(row)}{clean(row.model)} {metric.verb} {rate} of {metric.of_what} everybody ({counts(row)}).",)
+    return (
+        f"{at(row)}{clean(row.model)} {metric.verb} {rate} of {of_what_in_words(metric, run)} everybody ({counts(row)}).",
+    )
+
+
+def of_what_in_words(metric: Metric, run: Run) -> str:
+    """What the trials of a metric are: the images of, the templates of, the impostor pairs of."""
+    return metric.of_what.replace("images", run.counted)
 
 
 def contrast(run: Run) -> Contrast | None:
@@ -149,9 +156,9 @@ def is_of(gap: GapRow, row: RateRow) -> bool:
     return (gap.metric, gap.grouping, gap.threshold_from) == (row.metric, row.grouping, row.threshold_from) and same
 
 
-def first_sentence(found: Contrast) -> str:
+def first_sentence(found: Contrast, run: Run) -> str:
     """Who the model errs on most and least, each with n and interval."""
-    verb, of_what = metric_of(found.metric).verb, metric_of(found.metric).of_what
+    verb, of_what = metric_of(found.metric).verb, of_what_in_words(metric_of(found.metric), run)
     model = f"{at(found.worst)}{clean(found.worst.model)}"
     if found.alike:
         alike = f"{percent(found.worst.rate.value, 1)} of {of_what} every group large enough to rank"

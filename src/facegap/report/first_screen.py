@@ -38,7 +38,6 @@ from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 
 UNIT = {
-    "image": "images",
     "impostor pair": "pairs",
     "genuine pair": "pairs",
     "mated search": "searches",
@@ -109,18 +108,17 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         grouping=found.grouping,
     )
     worst, best = (said(row, metric, adults=adults) for row in (found.worst, found.best))
-    named = run.record.manifest.has_subjects
     settled = set(found.own) != {UNDECIDED}
     if gap is not None and gap.verdict == UNDECIDED and not (found.alike and settled):
-        return undecided(whole, found, gap, adults=adults, named=named)
+        return undecided(whole, found, gap, run, adults=adults)
     if found.alike:
         everywhere = f"{worst.rate} in every group large enough to compare"
         return with_parts(
-            whole, said=everywhere, details=(f"least is known of {row_text(found.widest)}", *pairs_compared(found))
+            whole, said=everywhere, details=(f"least is known of {row_text(found.widest, run)}", *pairs_compared(found))
         )
     size = (f"{size_text(gap)} {ends_text(gap)}",) if gap is not None else ()
     joined = ("label uncertainty included",) if gap is not None and gap.labels is not None else ()
-    details = (*size, *joined, *both_counts(found, named=named), *at_threshold(found.worst), *pairs_compared(found))
+    details = (*size, *joined, *both_counts(found, run), *at_threshold(found.worst), *pairs_compared(found))
     return with_parts(whole, pair=(worst, best), details=details)
 
 
@@ -131,7 +129,7 @@ def with_parts(
     return Line(line.model, line.what, pair, said, line.verdict, tuple(details), line.metric, line.grouping)
 
 
-def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool, named: bool) -> Line:
+def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: bool) -> Line:
     """A metric for which the people were too few: what could not be decided, and how many would be needed."""
     pairs = sum(found.own.values())
     people = [group_words(row.group, adults=adults) for row in (found.worst, found.best)]
@@ -147,7 +145,7 @@ def undecided(line: Line, found: Contrast, gap: GapRow, *, adults: bool, named: 
         needed = f"the rate of “{clean(gap.dominated.group)}” is {few}, so that the gap gets no verdict"
     details = (
         needed,
-        *both_counts(found, named=named, intervals=True),
+        *both_counts(found, run, intervals=True),
         *at_threshold(found.worst),
         *pairs_compared(found),
     )
@@ -171,7 +169,7 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
         f"about {needed:,} people per group would be needed to find {margin_of(metric, run)}",
         *((f"took part: {', '.join(had)}",) if had else ()),
         f"groups of fewer than {run.record.min_subjects} people are not compared",
-        *((f"everybody: {row_text(whole)}",) if whole is not None and whole.rate.trials else ()),
+        *((f"everybody: {row_text(whole, run)}",) if whole is not None and whole.rate.trials else ()),
     )
     said_so = "undecided, as no two groups are large enough to compare"
     return [Line("", heading(metric, run), None, said_so, UNDECIDED, details, metric.name, grouping)]
@@ -227,13 +225,9 @@ def ends_text(gap: GapRow) -> str:
     return f"[{low}, {high}] at {deciding_level(gap.decided_level)}"
 
 
-def both_counts(found: Contrast, *, named: bool, intervals: bool = False) -> tuple[str, ...]:
-    """Errors, trials and people of both groups.
-
-    named     : whether the data name people, so that images are not people
-    intervals : with the interval of each rate
-    """
-    unit = UNIT[metric_of(found.metric).trial]
+def both_counts(found: Contrast, run: Run, *, intervals: bool = False) -> tuple[str, ...]:
+    """Errors, trials and, where the data name them, people of both groups. intervals : with the interval of each rate."""
+    unit, named = unit_of(found.metric, run), run.record.manifest.has_subjects
     told = []
     for row in (found.worst, found.best):
         rate = row.rate
@@ -243,9 +237,14 @@ def both_counts(found: Contrast, *, named: bool, intervals: bool = False) -> tup
     return (" against ".join(told),)
 
 
-def row_text(row: RateRow) -> str:
+def unit_of(metric: str, run: Run) -> str:
+    """What the trials of a metric are, in the plural."""
+    return UNIT.get(metric_of(metric).trial, run.counted)
+
+
+def row_text(row: RateRow, run: Run) -> str:
     """Errors, trials and interval of one group."""
-    rate, unit = row.rate, UNIT[metric_of(row.metric).trial]
+    rate, unit = row.rate, unit_of(row.metric, run)
     ends = "" if math.isnan(rate.low) else f", {level_text(rate.level)} interval {interval(rate.low, rate.high, 1)}%"
     return f"{clean(row.group)} {rate.errors:,} of {rate.trials:,} {unit}{ends}"
 

@@ -177,7 +177,7 @@ METHODS: tuple[Method, ...] = (
 def methods_of(run: Run) -> list[Method]:
     """The methods behind the numbers that this run has: what each rate is, then what is made of rates."""
     present = [metric_of(name) for name in dict.fromkeys(run.rates["metric"])]
-    rates = [Method(metric.title, metric.method, metric.source) for metric in present]
+    rates = [Method(metric.title, metric.method.replace("images", run.counted), metric.source) for metric in present]
     isolated = isolation_method(run)
     of_rates = (method for method in METHODS[1:] if any(method.is_of(metric) for metric in present))
     return [METHODS[0], *rates, *of_rates, *([isolated] if isolated else [])]

@@ -10,6 +10,7 @@ from facegap.report.rows.images import (
     failed_rows,
     missing_answer_rows,
     outcome_rows,
+    template_rows,
     timing_rows,
 )
 from facegap.report.tables import Column, TextTable, table_of
@@ -19,10 +20,13 @@ from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 
 MOST_REASONS = 8  # named one by one; predictions.parquet holds all
-COUNT_COLUMNS = (
-    Column[CountRow]("outcome", lambda row: row.outcome),
-    Column[CountRow]("images", lambda row: str(row.images)),
-)
+
+
+def count_columns(counted: str) -> tuple[Column[CountRow], Column[CountRow]]:
+    """An outcome, and how many images or templates had it."""
+    return Column[CountRow]("outcome", lambda row: row.outcome), Column[CountRow](counted, lambda row: str(row.images))
+
+
 TIMING_COLUMNS = (
     Column[TimingRow]("stage", lambda row: row.stage),
     Column[TimingRow]("images", lambda row: str(row.images)),
@@ -36,6 +40,19 @@ FAILED_COLUMNS = (
 )
 
 
+def template_table(run: Run) -> TextTable:
+    """Every template that is pooled from several images, by what became of it."""
+    assert run.pooled is not None
+    table = run.pooled.templates
+    given, used = (int(table[f"frames_{which}"].sum()) for which in ("given", "used"))
+    fewer = int(((table["frames_used"] < table["frames_given"]) & (table["outcome"] == "ok")).sum())
+    notes = [
+        f"Pooled from {used:,} of {given:,} frames; {fewer:,} templates rest on fewer frames than were given.",
+        "A template without a usable frame is a failure to acquire; its outcome is the commonest one of its frames.",
+    ]
+    return table_of("what became of the templates", count_columns("templates"), template_rows(run), notes=notes)
+
+
 def outcome_table(run: Run) -> TextTable:
     """Every row of the manifest, by what became of it."""
     excluded = run.record.manifest.excluded_by_where
@@ -44,12 +61,12 @@ def outcome_table(run: Run) -> TextTable:
         notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
     if sent := run.record.sent:
         notes.append(sent_words(sent))
-    return table_of("what became of the images", COUNT_COLUMNS, outcome_rows(run), notes=notes)
+    return table_of("what became of the images", count_columns("images"), outcome_rows(run), notes=notes)
 
 
 def prediction_table(run: Run) -> TextTable:
     """Every row by what the classifier made of it."""
-    return table_of("answers of the classifier", COUNT_COLUMNS, answer_rows(run), notes=answer_notes(run))
+    return table_of("answers of the classifier", count_columns("images"), answer_rows(run), notes=answer_notes(run))
 
 
 def answer_notes(run: Run) -> list[str]:
@@ -79,14 +96,14 @@ def sent_words(sent: SentRecord) -> str:
 
 
 def lost_words(run: Run) -> str:
-    """How many images gave no face or no answer."""
+    """How many images (or templates) gave no face or no answer."""
     outcomes, answers = run.faces["outcome"], run.predictions["outcome"]
     never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
     faceless = int((~never & (outcomes != "ok")).sum())
     silent = int((answers == "no_answer").sum()) if run.record.classes else 0
     if not (faceless or silent or never.any()):
-        return f"No image was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
+        return f"No {run.counted[:-1]} was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
     said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
     said += [f"{faceless:,} gave no usable face"] if faceless else []
     said += [f"{silent:,} have no answer"] if silent else []
-    return f"Of {total:,} images {', '.join(said)}."
+    return f"Of {total:,} {run.counted} {', '.join(said)}."

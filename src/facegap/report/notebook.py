@@ -242,7 +242,7 @@ def about(run: StoredRun) -> str:
     models = ", ".join(dict.fromkeys(clean(name) for name in run.record.models.values()))
     people = f" of {run.manifest['subject'].nunique():,} people" if run.record.manifest.has_subjects else ""
     groups = ", ".join(clean(" x ".join(grouping)) for grouping in groupings_of(run)) or "nothing"
-    return f"facegap run: {models}; {len(run.manifest):,} images{people}; groups by {groups}"
+    return f"facegap run: {models}; {len(run.manifest):,} {run.counted}{people}; groups by {groups}"
 
 
 def contents(run: StoredRun) -> str:

@@ -14,7 +14,14 @@ from facegap.report.figures import Figure
 from facegap.report.first_screen import Line
 from facegap.report.groups import all_gaps_table, margin_notes, matrix_tables, page_families, verdict_table
 from facegap.report.identification import search_tables
-from facegap.report.image_tables import failed_table, lost_words, outcome_table, prediction_table, timing_table
+from facegap.report.image_tables import (
+    failed_table,
+    lost_words,
+    outcome_table,
+    prediction_table,
+    template_table,
+    timing_table,
+)
 from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
@@ -173,6 +180,8 @@ def lost(of: Material) -> Section:
     """Where images were lost: by group where any were, step by step on demand."""
     run = of.run
     tables = [PageTable(outcome_table(run), "plain")]
+    if run.pooled is not None:
+        tables.append(PageTable(template_table(run), "plain"))
     tables += [PageTable(prediction_table(run), "plain")] if run.record.classes else []
     tables += [PageTable(failed_table(run))] if of.include_ids else []
     by_group = tuple(figure for figure in of.figures["waterfall"] if figure.grouping)
@@ -184,7 +193,7 @@ def lost(of: Material) -> Section:
         )
     else:
         lead = "An image that gives no face or no answer is a failure too. None is left out of the counts."
-    folds = (Fold("All images step by step, and outcomes", "", steps, tuple(tables)),)
+    folds = (Fold(f"All {run.counted} step by step, and outcomes", "", steps, tuple(tables)),)
     return Section(
         "lost", "Where images were lost", lead, (), by_group, (), tuple(of.examples), (lost_words(run),), folds
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from facegap.derive.metrics import metric_of
-from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, TRIALS, dominated_text
+from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, dominated_text, trials_in_words
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.images import AgeRow, age_rows
 from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
@@ -39,13 +39,15 @@ def rate_tables(run: Run) -> list[TextTable]:
             by_threshold.setdefault(repr(row.threshold), []).append(row)
         for same in by_threshold.values():
             at = "" if math.isnan(same[0].threshold) else f", threshold {score(same[0].threshold)}"
-            tables.append(rate_table(same, title + at, least, cluster=run.record.cluster))
+            tables.append(rate_table(same, title + at, least, cluster=run.record.cluster, counted=run.counted))
     if tables and (run.record.cluster or not run.record.manifest.has_subjects):
         tables[0] = replace(tables[0], notes=(unit_in_words(run.record), *tables[0].notes))
     return tables
 
 
-def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int, *, cluster: Sequence[str] = ()) -> TextTable:
+def rate_table(
+    rows: Sequence[RateRow], title: str, min_subjects: int, *, cluster: Sequence[str] = (), counted: str = "images"
+) -> TextTable:
     """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed.
 
     cluster : columns of --cluster; with some, the table says how many units there are
@@ -72,7 +74,7 @@ def rate_table(rows: Sequence[RateRow], title: str, min_subjects: int, *, cluste
     notes = [f"Threshold: {clean(source)}." for source in sources if source]
     if any(is_too_small(found, min_subjects) for found in lines):
         notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but never ranked.")
-    notes += [*held_notes(rows, cluster), *dominated_notes(rows), *weight_notes(rows)]
+    notes += [*held_notes(rows, cluster, counted), *dominated_notes(rows), *weight_notes(rows)]
     return table_of(
         title,
         columns,
@@ -103,7 +105,7 @@ def subjects_of(found: OfGroup, *, least: int) -> str:
     return f"{heads} ({people:.1f} effective)" if people < least <= heads else str(heads)
 
 
-def held_notes(rows: Sequence[RateRow], cluster: Sequence[str]) -> list[str]:
+def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) -> list[str]:
     """A sentence per group and kind of trial of which one sampling unit holds more than a third."""
     shares = {
         (clean(row.group) if row.group.attributes else "everybody", metric_of(row.metric).trial): row.rate.largest_share
@@ -112,7 +114,8 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str]) -> list[str]:
     }
     who = f"unit of {clean(' and '.join(cluster))}" if cluster else "person"
     return [
-        f"One {who} holds {share:.0%} of the {TRIALS[trial]} of {group}." for (group, trial), share in shares.items()
+        f"One {who} holds {share:.0%} of the {trials_in_words(trial, counted)} of {group}."
+        for (group, trial), share in shares.items()
     ]
 
 

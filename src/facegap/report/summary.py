@@ -6,7 +6,7 @@ from facegap.derive.metrics import by_order
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
-from facegap.report.image_tables import failed_table, outcome_table, prediction_table, timing_table
+from facegap.report.image_tables import failed_table, outcome_table, prediction_table, template_table, timing_table
 from facegap.report.labels import label_tables
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
@@ -28,6 +28,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found += [*rate_tables(run), *bob_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_table(run)] if len(run.age) else []
     found += [outcome_table(run)]
+    found += [template_table(run)] if run.pooled is not None else []
     found += [prediction_table(run)] if run.record.classes else []
     found += [failed_table(run)] if include_ids else []
     return [*found, timing_table(run)] if run.record.timing.per_image else found

@@ -41,7 +41,7 @@ class About:
 
 @dataclass(frozen=True)
 class Size:
-    """One group: its people and images."""
+    """One group: its people and images, or templates where those are counted."""
 
     group: Group
     people: int
@@ -53,7 +53,13 @@ def about(run: Run) -> About:
     sizes = [found for grouping in groupings_of(run) for found in sizes_of(run, grouping)]
     known = [one for one in sizes if UNKNOWN not in dict(one.group.attributes).values()]
     tables = len(known) > MOST_IN_LINE
-    return About(title(run), facts(run), groups_line(run, known), size_table(known) if tables else None, missing(run))
+    return About(
+        title(run),
+        facts(run),
+        groups_line(run, known),
+        size_table(known, run.counted) if tables else None,
+        missing(run),
+    )
 
 
 def title(run: Run) -> str:
@@ -77,7 +83,10 @@ def facts(run: Run) -> tuple[str, ...]:
     others = {name for task, name in record.models.items() if task != "detect"}
     found = (f"detector {clean(detector)}",) if detector and others and detector not in others else ()
     when = (day(record.date),) if record.date else ()
-    return (data, *when, f"{record.manifest.rows:,} images{people}{assumed}", *found)
+    images = f"{record.manifest.rows:,} images"
+    if run.pooled is not None:
+        images = f"{len(run.manifest):,} templates of {images}"
+    return (data, *when, f"{images}{people}{assumed}", *found)
 
 
 def day(iso: str) -> str:
@@ -110,7 +119,7 @@ def groups_line(run: Run, sizes: Sequence[Size]) -> str:
             parts += [f"{group_words(one.group, adults=adults)} {size_words(one, run)}" for one in own]
             continue
         people, images = ([getattr(one, name) for one in own] for name in ("people", "images"))
-        span = f"{min(images):,} to {max(images):,} images"
+        span = f"{min(images):,} to {max(images):,} {run.counted}"
         span += f" of {min(people):,} to {max(people):,} people" if run.record.manifest.has_subjects else ""
         parts.append(f"{len(own)} groups by {clean(' x '.join(grouping))} with {span} each")
     return "; ".join(parts)
@@ -119,25 +128,24 @@ def groups_line(run: Run, sizes: Sequence[Size]) -> str:
 def size_words(one: Size, run: Run) -> str:
     """Images and people of one group; images alone where nobody is named."""
     of = f" of {one.people:,} people" if run.record.manifest.has_subjects else ""
-    return f"{one.images:,} images{of}"
+    return f"{one.images:,} {run.counted}{of}"
 
 
-def size_table(sizes: Sequence[Size]) -> TextTable:
-    """People and images of every group."""
+def size_table(sizes: Sequence[Size], counted: str) -> TextTable:
+    """People and images (or templates: `counted`) of every group."""
     columns = (
         Column[Size]("group", lambda one: clean(one.group)),
         Column[Size]("people", lambda one: f"{one.people:,}"),
-        Column[Size]("images", lambda one: f"{one.images:,}"),
+        Column[Size](counted, lambda one: f"{one.images:,}"),
     )
-    return table_of("people and images per group", columns, sizes)
+    return table_of(f"people and {counted} per group", columns, sizes)
 
 
 def missing(run: Run) -> tuple[str, ...]:
     """Files that no model was shown, people set aside for the threshold, rows left out on request."""
-    lost = int(run.faces["outcome"].isin(NEVER_SHOWN).sum())
-    found = (
-        [f"{lost:,} of {len(run.faces):,} image files missing or unreadable, not included in any rate"] if lost else []
-    )
+    faces = run.by_image[1]
+    lost = int(faces["outcome"].isin(NEVER_SHOWN).sum())
+    found = [f"{lost:,} of {len(faces):,} image files missing or unreadable, not included in any rate"] if lost else []
     if run.matched is not None:
         aside = run.manifest.loc[run.matched.roles != EVALUATION, "subject"].nunique()
         found += [f"{aside:,} people set aside to find the threshold, not included in any rate"] if aside else []

@@ -80,8 +80,8 @@ def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
     return pd.concat([read_part(folder, number) for number in range(count)], ignore_index=True)
 
 
-def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None:
-    """Write embeddings.npy from the parts, one at a time, so that memory does not grow with their number.
+def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: str = "embeddings.npy") -> None:
+    """Write embeddings.npy (or `name`) from the parts, one at a time, so that memory does not grow with their number.
 
     Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
 
@@ -95,7 +95,7 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int) -> None
         "shape": (rows, dimension),
     }
     joined = 0
-    with writing(folder / "embeddings.npy") as file:
+    with writing(folder / name) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for number in range(count):
             part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)

@@ -51,10 +51,11 @@ from facegap.store.folder import RECORD, finish, open_folder, remove_leftovers, 
 from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
 from facegap.store.opened import TooLargeError, read_file
 from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
+from facegap.store.pooled import Pooled
 from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
-from facegap.tables import GAPS, LABELS, RATES, check
+from facegap.tables import FACES, GAPS, LABELS, RATES, TEMPLATES, check
 
 __all__ = [
     "EXTRA_TABLES",
@@ -65,8 +66,10 @@ __all__ = [
     "PARTS",
     "RECORD",
     "SUMS",
+    "TEMPLATES_FILE",
     "THRESHOLD_SET",
     "Matched",
+    "Pooled",
     "Run",
     "Searched",
     "as_it_was",
@@ -115,7 +118,7 @@ __all__ = [
     "writing",
 ]
 
-LABELS_FILE = "labels.parquet"
+LABELS_FILE, TEMPLATES_FILE = "labels.parquet", "templates.parquet"
 EXTRA_TABLES = (
     "never_shown.csv",
     "waterfall.csv",
@@ -181,6 +184,8 @@ class Run:
     extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)
     searched    : the searches of an identification audit, None without one
     labels      : LABELS, how sure joined labels of tone are; None where none were joined
+    pooled      : where templates are pooled from several images: the tables of the images. manifest, faces and predictions
+                  then have a row per template; None where each has a row per image
     """
 
     record: RunRecord
@@ -195,6 +200,17 @@ class Run:
     extra: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     searched: Searched | None = None
     labels: pd.DataFrame | None = None
+    pooled: Pooled | None = None
+
+    @property
+    def counted(self) -> str:
+        """What a row of manifest, faces and predictions is, in the plural: what tables of single trials count."""
+        return "images" if self.pooled is None else "templates"
+
+    @property
+    def by_image(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Manifest and FACES with a row per image file."""
+        return (self.manifest, self.faces) if self.pooled is None else (self.pooled.manifest, self.pooled.faces)
 
     def write(self, folder: str | Path) -> None:
         """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
@@ -235,8 +251,11 @@ def fitting_together(folder: Path) -> Iterator[None]:
 
 def write_run(run: Run, folder: Path) -> None:
     """Write every table of a run, and its record last."""
-    for name in ("manifest", "faces", "predictions"):
-        write_parquet(folder / f"{name}.parquet", getattr(run, name))
+    manifest, faces = run.by_image
+    for name, table in (("manifest", manifest), ("faces", faces), ("predictions", run.predictions)):
+        write_parquet(folder / f"{name}.parquet", table)
+    if run.pooled is not None:
+        write_parquet(folder / TEMPLATES_FILE, run.pooled.templates)
     for name, frame in result_tables(run).items():
         write_csv(folder / name, frame)
     if run.embeddings is not None and not (folder / "embeddings.npy").exists():
@@ -256,10 +275,14 @@ def result_tables(run: Run) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in tables.items() if len(frame.columns)}
 
 
-def write_threshold_set(folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame) -> None:
+def write_threshold_set(
+    folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame, templates: pd.DataFrame | None = None
+) -> None:
     """Write what became of every image of a threshold set that was given by a manifest of its own."""
     write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest)
     write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces)
+    if templates is not None:
+        write_parquet(folder / THRESHOLD_SET / TEMPLATES_FILE, templates)
 
 
 def read_embeddings(folder: Path) -> NDArray[np.float32]:
@@ -324,9 +347,17 @@ def read_run(folder: Path) -> Run:
         labels = check(read_parquet(path), LABELS, path.name) if path.is_file() else None
         path = folder / "embeddings.npy"
         embeddings = mapped_npy(path) if path.is_file() else None
+        pooled = None
+        if (folder / TEMPLATES_FILE).is_file():
+            templates = check(read_parquet(folder / TEMPLATES_FILE), TEMPLATES, TEMPLATES_FILE)
+            pooled = Pooled(manifest, check(faces, FACES, "faces.parquet"), templates)
+            with fitting_together(folder):
+                manifest, faces = pooled.rows()
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
-    run = Run(record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels)
+    run = Run(
+        record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels, pooled
+    )
     require_told(run, folder)
     return run
 

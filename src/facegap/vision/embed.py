@@ -98,7 +98,7 @@ def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
     return f"outputs.embedding.output: {said}; the first axis must be the faces"
 
 
-def unit_rows(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_rows(raw: AnyArray) -> NDArray[np.float32]:
     """Rows divided by their length, in float64 in between; NaN where the length is zero or not finite."""
     wide = raw.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,14 @@ from facegap.inputs.manifests.where import select_rows
 from facegap.inputs.records import Records, read_records
 from facegap.inputs.spelling import has_invisible, means_nothing, merged, near_spellings, tidy
 from facegap.store.record import LabelsRecord
-from facegap.tables import MANIFEST, RATES, check, label_columns
+from facegap.tables import MANIFEST, MEDIA, MEMBERSHIP, RATES, TEMPLATE, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")
 _NO_SUBJECT = "empty; name the person, or leave the column out so that every image counts as a person of its own"
+_NO_MEMBERSHIP = {
+    TEMPLATE: "empty; name the template that the image belongs to, or leave the column out so that each image is a template",
+    MEDIA: "empty; name the medium (a video, or the photograph itself), or leave the column out so that each image is a medium",
+}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -60,6 +64,7 @@ class Manifest:
     joined       : labels of tone that came from other files; None without
     name         : of the file, for messages
     left_out     : images of the rows that --where left out
+    members      : where each row of `frame` is a template that is pooled from images: the manifest of these; else None
     """
 
     frame: pd.DataFrame
@@ -73,6 +78,12 @@ class Manifest:
     joined: JoinedLabels | None = None
     name: str = "manifest"
     left_out: frozenset[str] = frozenset()
+    members: Manifest | None = None
+
+    @property
+    def by_image(self) -> Manifest:
+        """The manifest with a row per image file."""
+        return self if self.members is None else self.members
 
     @property
     def images(self) -> frozenset[str]:
@@ -131,7 +142,7 @@ def read_manifest(
     return Manifest(
         frame,
         folder,
-        label_columns(frame, MANIFEST),
+        tuple(name for name in label_columns(frame, MANIFEST) if name not in membership(frame.columns)),
         warnings,
         records.sha256,
         has_subjects,
@@ -196,7 +207,12 @@ def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.Data
     frame = pd.DataFrame({"row": np.arange(len(cells)), "line": records.lines, "image": cells["image"], "path": ""})
     frame["subject"] = cells["image"]  # unless a column names the person
     warnings: list[str] = []
+    members = membership(cells.columns)
     for name in cells.columns.drop("image"):
+        if name in members:
+            frame[name] = cells[name].map(tidy).astype("str")
+            _refuse(frame, frame[name] == "", name, _NO_MEMBERSHIP[name], file, records.unit)
+            continue
         if name == "subject":
             frame[name], said = subject_column(
                 cells[name],
@@ -214,6 +230,12 @@ def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.Data
         frame["gender" if serves else name] = column
         warnings += said + (["column sex serves as gender: the manifest has no column gender"] if serves else [])
     return frame, tuple(warnings)
+
+
+def membership(names: Iterable[object]) -> frozenset[str]:
+    """The columns that say which template and medium an image is of; none without `template`."""
+    given = {str(name) for name in names}
+    return frozenset(MEMBERSHIP) & given if TEMPLATE in given else frozenset()
 
 
 def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, list[str]]:

@@ -66,16 +66,18 @@ def waterfall_figures(run: Run) -> list[Figure]:
     if table is None or not len(table):
         return []
     groupings, taken = groupings_of(run), set[str]()
-    rows = [(group_of(row, groupings), steps_of(row), int(row["images"])) for row in records(table)]
+    rows = [(group_of(row, groupings), steps_of(row), int(row[run.counted])) for row in records(table)]
     found = [
-        way(begun(steps), images, slug("waterfall", taken))
-        for group, steps, images in rows
+        way(begun(steps), whole, run.counted, slug("waterfall", taken))
+        for group, steps, whole in rows
         if not group.attributes and begun(steps)
     ]
     for grouping in groupings:
         of_grouping = [row for row in rows if grouping_of(row[0]) == grouping and is_known(row[0])]
         if any(step.began > step.reached for _, steps, _ in of_grouping for step in losses(steps)):
-            found.append(lost_by_group(of_grouping, grouping, slug(f"lost-by-{'-'.join(grouping)}", taken)))
+            found.append(
+                lost_by_group(of_grouping, grouping, run.counted, slug(f"lost-by-{'-'.join(grouping)}", taken))
+            )
     return found
 
 
@@ -92,8 +94,11 @@ def losses(steps: Sequence[Step]) -> list[Step]:
     return [step for step in steps if step.stage in LOSSES and not (classified and step.stage in unusable)]
 
 
-def way(steps: Sequence[Step], images: int, name: str) -> Figure:
-    """One bar per step, under a heading for each chain: the images that reached it, and those that did not."""
+def way(steps: Sequence[Step], whole: int, counted: str, name: str) -> Figure:
+    """One bar per step, under a heading for each chain: the images that reached it, and those that did not.
+
+    whole, counted : how many images (or templates) there are, and what they are
+    """
     rows = [part for step in steps for part in parts(step)]
     order = with_headings(steps)
     text_px = max(len(row["note"]) for row in rows) * LETTER_PX + 8
@@ -113,7 +118,7 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
         .mark_bar(stroke=PAPER, strokeWidth=1, height=15)
         .encode(
             x=alt.X(
-                "start:Q", title="images", scale=alt.Scale(domain=[0, images], nice=False), axis=alt.Axis(tickCount=5)
+                "start:Q", title=counted, scale=alt.Scale(domain=[0, whole], nice=False), axis=alt.Axis(tickCount=5)
             ),
             x2="stop:Q",
             color=alt.Color(
@@ -121,20 +126,20 @@ def way(steps: Sequence[Step], images: int, name: str) -> Figure:
                 scale=alt.Scale(domain=present, range=[colours[part] for part in present]),
                 legend=alt.Legend(title=None),
             ),
-            tooltip=tooltips(stage="step", part="part", counted="images", of="share"),
+            tooltip=tooltips(stage="step", part="part", counted=counted, of="share"),
         )
     )
     text = base.mark_text(align="left", dx=8, color=MUTED).encode(x=alt.value("width"), text="note:N")
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
-    title = "What became of all images, step by step"
+    title = f"What became of all {counted}, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
     return finished(
         chart,
         name=name,
         title=title,
-        alt_text=f"{title}: {images:,} images; {told}.",
+        alt_text=f"{title}: {whole:,} {counted}; {told}.",
         outside_px=outside,
-        caption="all images, step by step",
+        caption=f"all {counted}, step by step",
     )
 
 
@@ -173,8 +178,8 @@ def parts(step: Step) -> list[dict[str, Any]]:
     ]
 
 
-def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Grouping, name: str) -> Figure:
-    """A bar per group: the share of its images that are lost, by where; the worst first."""
+def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Grouping, counted: str, name: str) -> Figure:
+    """A bar per group: the share of its images (or templates: `counted`) that are lost, by where; the worst first."""
     found = [(clean(group), segments(group, steps)) for group, steps, _ in rows]
     found = sorted(found, key=lambda item: -item[1][-1]["stop"] if item[1] else 0.0)[:MOST_ROWS]
     shown = [part for _, bars in found for part in bars]
@@ -193,13 +198,13 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
             y=y,
             x=alt.X(
                 "start:Q",
-                title="proportion of the images",
+                title=f"proportion of the {counted}",
                 scale=alt.Scale(domainMin=0),
                 axis=alt.Axis(tickCount=5, labelExpr=PER_CENT),
             ),
             x2="stop:Q",
             color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
-            tooltip=tooltips(group="group", lost="lost as", of="images", share="share"),
+            tooltip=tooltips(group="group", lost="lost as", of=counted, share="share"),
         )
     )
     text = (
@@ -208,7 +213,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
         .encode(y=y, x=alt.value("width"), text="note:N")
     )
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
-    title = f"Images lost, by {' x '.join(grouping)}"
+    title = f"{counted.capitalize()} lost, by {' x '.join(grouping)}"
     ends = f"Most: {found[0][0]}, {totals[0]['note']}. Least: {found[-1][0]}, {totals[-1]['note']}."
     return finished(
         chart,

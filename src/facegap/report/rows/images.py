@@ -14,7 +14,7 @@ from facegap.types import Group
 
 @dataclass(frozen=True)
 class CountRow:
-    """How many images had an outcome."""
+    """How many images (or templates) had an outcome."""
 
     outcome: str
     images: int
@@ -51,6 +51,11 @@ class FailedRow:
 
 def outcome_rows(run: Run) -> list[CountRow]:
     """Every row of the manifest by what became of it, the commonest first, then their sum."""
+    return counted(run.by_image[1]["outcome"])
+
+
+def template_rows(run: Run) -> list[CountRow]:
+    """Every template by what became of it, the commonest first, then their sum."""
     return counted(run.faces["outcome"])
 
 
@@ -96,5 +101,6 @@ def timing_rows(run: Run) -> list[TimingRow]:
 
 def failed_rows(run: Run) -> list[FailedRow]:
     """Images without a usable face, in the order of the manifest."""
-    failed = run.faces[run.faces["outcome"] != "ok"]
+    faces = run.by_image[1]
+    failed = faces[faces["outcome"] != "ok"]
     return [FailedRow(str(row["image"]), str(row["outcome"]), str(row["detail"])) for row in records(failed)]

@@ -1,0 +1,84 @@
+"""From usable frames to templates: which frames are pooled into which template, and what becomes of the templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.audit.thresholds import Templates
+from facegap.inputs.manifests.read import Manifest
+from facegap.store.pooled import Pooled, media_codes, pooled_from, template_codes
+from facegap.types import IntArray
+from facegap.vision.pool import POOLING, pooled
+
+NO_SUM = "its media add up to nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What became of the rows that are compared.
+
+    faces     : FACES, one row per row of the manifest's frame
+    templates : None without an embedder
+    pooled    : the images that the templates are pooled from; None where each row is one image
+    """
+
+    faces: pd.DataFrame
+    templates: Templates | None = None
+    pooled: Pooled | None = None
+
+
+def gathered_templates(
+    table: Manifest, faces: pd.DataFrame, vectors: NDArray[np.float32], row_of: IntArray
+) -> Gathered:
+    """Templates of a manifest from the embeddings of its images.
+
+    faces   : FACES of the images
+    vectors : float32 (n, dimension), of the usable frames in order
+    row_of  : position of the image of each of them, int64 (n,), rising
+    """
+    if table.members is None:
+        return Gathered(faces, Templates(table.frame, row_of, vectors))
+    frame = table.by_image.frame
+    codes, _ = template_codes(frame)
+    found = pooled(vectors, codes[row_of], media_codes(frame)[row_of])
+    fine = np.isfinite(found).all(axis=1)
+    made = pooled_from(frame, faces)
+    if not fine.all():
+        made = without_sum(made, np.unique(codes[row_of])[~fine])
+    usable = (made.templates["outcome"] == "ok").to_numpy(np.bool_)
+    made = made.numbered(usable)
+    return Gathered(made.rows()[1], Templates(table.frame, np.flatnonzero(usable), found[fine]), made)
+
+
+def all_made(table: Manifest, faces: pd.DataFrame) -> Gathered:
+    """Templates that somebody else made of the images of a manifest. faces : FACES of the images, all of them ok."""
+    if table.members is None:
+        return Gathered(faces)
+    made = pooled_from(table.by_image.frame, faces)
+    made = made.numbered(np.ones(len(made.templates), np.bool_))
+    return Gathered(made.rows()[1], pooled=made)
+
+
+def pooling_notes(table: Manifest) -> tuple[str, ...]:
+    """How templates are pooled, where they are."""
+    if table.members is None:
+        return ()
+    frame = table.by_image.frame
+    codes, first = template_codes(frame)
+    images = np.bincount(codes)
+    media = len(np.unique(media_codes(frame)))
+    return (
+        f"templates: {len(first):,} templates are pooled from {len(frame):,} images ({images.min():,} to {images.max():,} each) of "
+        f"{media:,} media: {POOLING}",
+    )
+
+
+def without_sum(made: Pooled, templates: IntArray) -> Pooled:
+    """With templates that could not be pooled marked as none."""
+    table = made.templates
+    table.loc[templates, "outcome"], table.loc[templates, "detail"] = "no_template", NO_SUM
+    return Pooled(made.manifest, made.faces, table)

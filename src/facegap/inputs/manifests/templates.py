@@ -1,0 +1,75 @@
+"""Several images as one template: the columns `template` and `media` of a manifest, checked before any model runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from facegap.errors import TableError
+from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.store.pooled import template_codes, template_rows
+from facegap.tables import TEMPLATE
+from facegap.types import IntArray
+
+
+def by_template(table: Manifest) -> Manifest:
+    """The manifest whose rows are templates, with the images that they are pooled from as its `members`.
+
+    Parameters
+    ----------
+    table
+        A manifest. Without a column `template` it comes back as it is: then every image is a template.
+
+    Returns
+    -------
+    Manifest
+        One row per template in order of appearance: `image` is the name of the template; line, subject and labels are of
+        its first row.
+
+    Raises
+    ------
+    TableError
+        A template with two subjects, or with two values of one label.
+
+    Notes
+    -----
+    Where no column names the subjects, each template counts as a person of its own.
+    """
+    if TEMPLATE not in table.frame.columns or table.members is not None:
+        return table
+    if not table.has_subjects:
+        table = replace(table, frame=table.frame.assign(subject=table.frame[TEMPLATE]))
+    codes, first = template_codes(table.frame)
+    for column in ("subject", *table.labels):
+        require_one_value(table, column, codes, first)
+    return replace(
+        table,
+        frame=template_rows(table.frame, first),
+        joined=None if table.joined is None else joined_by_template(table.joined, codes),
+        members=table,
+    )
+
+
+def require_one_value(table: Manifest, column: str, codes: IntArray, first: IntArray) -> None:
+    """Raise TableError, by line, where rows of one template differ in a column."""
+    values = table.frame[column].to_numpy()
+    differing = np.flatnonzero(values != values[first[codes]])
+    if not len(differing):
+        return
+    row = int(differing[0])
+    start = int(first[codes[row]])
+    line, of = table.frame["line"], table.frame[TEMPLATE]
+    raise TableError(
+        f"{table.name} line {line.iloc[row]}, column {column}: template {of.iloc[row]!r} has {str(values[row])!r} here and "
+        f"{str(values[start])!r} on line {line.iloc[start]} ({len(differing):,} such rows); a template is of one subject and one "
+        "set of labels: mend the file, or name the images by two templates"
+    )
+
+
+def joined_by_template(joined: JoinedLabels, codes: IntArray) -> JoinedLabels:
+    """Labels of tone of templates: of each class the mean probability over the images of a template."""
+    stated = joined.probabilities
+    by_row = stated.assign(row=codes[stated["row"].to_numpy(np.int64)])
+    pooled = by_row.groupby(["row", "column", "label"], sort=False)[["probability"]].mean().reset_index()
+    return replace(joined, probabilities=pooled[list(stated.columns)])
