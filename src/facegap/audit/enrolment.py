@@ -85,9 +85,9 @@ def enrolled_by_rule(subjects: pd.Series, settings: Identify, seed: int, evaluat
     return roles
 
 
-def roles_in_words(settings: Identify, seed: int) -> str:
-    """How the gallery came about."""
+def roles_in_words(settings: Identify, seed: int, unit: str = "image") -> str:
+    """How the gallery came about. unit : what is enrolled, an image or a template."""
     if settings.role_column is not None:
         return f"column {settings.role_column} of the manifest"
     share = f"{settings.non_mates:.0%} of the subjects kept out of the gallery (seed {seed})"
-    return f"the {settings.enrol} image of each subject enrolled, {share}"
+    return f"the {settings.enrol} {unit} of each subject enrolled, {share}"

@@ -60,7 +60,11 @@ def identify(
     lists = candidate_lists(gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers)
     searched = Searched(resolved.search_roles, lists)
     points = fpir_points(templates, threshold_set, resolved, searched, gallery, workers=workers)
-    record = IdentificationRecord(settings.rank, roles_in_words(settings, verify.seed), tuple(points))
+    record = IdentificationRecord(
+        settings.rank,
+        roles_in_words(settings, verify.seed, "image" if resolved.manifest.members is None else "template"),
+        tuple(points),
+    )
     return Identification(searched, record)
 
 
