@@ -102,23 +102,79 @@ def fetch(
 
 def make_manifest(
     adapter: Annotated[
-        str, typer.Argument(help="Layout of the folder: ppb, fairface, lfw, rfw, bfw, utkface, folders")
+        str,
+        typer.Argument(
+            help="Layout of the folder, such as fairface or fhibe (facegap datasets lists them), folders, or csv"
+        ),
     ],
-    folder: Annotated[Path, typer.Argument(help="The data set's folder")],
+    folder: Annotated[Path, typer.Argument(help="The data set's folder; of csv, the table")],
     out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
     subject: Annotated[
-        Literal["folder", "name", "nobody"] | None,
-        typer.Option(help="folders: what names the person, where the folders do not show it"),
+        str | None,
+        typer.Option(
+            help="folders: folder, name or nobody, where the folders do not show it. csv: the column of the person"
+        ),
     ] = None,
+    image: Annotated[str, typer.Option(help="csv: the column of the image")] = "image",
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="csv: NAME=COLUMN, a label, such as gender=Sex; repeat it", show_default=False),
+    ] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="csv: NAME:WORD=LABEL, such as gender:0=male,1=female; repeat it", show_default=False
+        ),
+    ] = None,
+    swatch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="csv: NAME=COLUMN or NAME=RED,GREEN,BLUE, a skin colour in sRGB, written as its tone",
+            show_default=False,
+        ),
+    ] = None,
+    scale: Annotated[
+        Literal["monk", "ita", "l_hue", "lighter_darker"], typer.Option(help="csv: tone scale of --swatch")
+    ] = "monk",
+    age: Annotated[
+        list[str] | None,
+        typer.Option(help="csv: NAME=BORN,TAKEN, the age between two columns of dates or years", show_default=False),
+    ] = None,
+    dates: Annotated[
+        str | None, typer.Option(help="csv: how dates are written, such as %d/%m/%Y [default: ISO, or 31.12.1999]")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="csv: the folder that images are relative to [default: that of the table]")
+    ] = None,
+    strip: Annotated[str, typer.Option(help="csv: how paths begin that is to be taken off, such as C:\\data\\")] = "",
+    encoding: Annotated[str, typer.Option(help="csv: of the table, such as latin-1 or cp1252")] = "utf-8",
+    separator: Annotated[str, typer.Option(help="csv: between cells, such as ;")] = ",",
 ) -> None:
-    """Turn a folder of a public data set, or one folder per person, into a manifest.
-
-    `folders` reads <person>/<image>, and sees years, dates, splits and genders that are no people: it says what it did.
+    """Turn a folder of a public data set, one folder per person, or a table of your own into a manifest.
 
     facegap manifest fairface FairFace --out people.csv
+
+    facegap manifest csv faces.csv --image File --subject Person --label gender=Sex --map gender:0=male,1=female
+
+    `folders` reads <person>/<image>, and sees years, dates, splits and genders that are no people: it says what it did. `csv`
+    takes the columns you name and guesses nothing.
     """
+    from facegap.catalogue.own_csv import OwnColumns
     from facegap.catalogue.tables import write_manifest
     from facegap.report.text import clean
 
-    for sentence in write_manifest(adapter, folder, out, subject=subject):
+    own = OwnColumns(
+        image=image,
+        labels=tuple(label or ()),
+        words=tuple(words or ()),
+        swatches=tuple(swatch or ()),
+        scale=scale,
+        ages=tuple(age or ()),
+        dates=dates,
+        root=root,
+        strip=strip,
+        encoding=encoding,
+        separator=separator,
+    )
+    for sentence in write_manifest(adapter, folder, out, subject=subject, own=own):
         typer.echo(clean(sentence))

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast, get_args
 
 import pandas as pd
 
 from facegap.audit.settings import AuditSettings
 from facegap.catalogue.check import BASE_ERROR, group_summary
-from facegap.errors import CardError, PluginError, TableError
+from facegap.errors import CardError, PluginError, SettingError, TableError
 from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import list_models, models_folders
 from facegap.inputs.datasets.folder_levels import SubjectFrom
+from facegap.inputs.manifests.read import read_manifest
 from facegap.plugins import installed
 from facegap.report.tables import TextTable
 from facegap.report.text import percent
+from facegap.store.run import csv_bytes, harmless, write_bytes
 
+if TYPE_CHECKING:
+    from facegap.catalogue.own_csv import OwnColumns
+
+OWN_CSV = "csv"  # of `facegap manifest`: a table of the user's own
 YES_NO = {True: "yes", False: "no", "unknown": "unknown"}
 
 
@@ -118,35 +125,79 @@ def fetch_all(
         yield fetch(cards[name], accept=accept, progress=progress)
 
 
-def write_manifest(adapter: str, folder: Path, out: Path | None, *, subject: SubjectFrom | None = None) -> list[str]:
-    """Write the manifest of a data set's folder; sentences on what the folders were taken for and what it holds.
+def write_manifest(
+    adapter: str, folder: Path, out: Path | None, *, subject: str | None = None, own: OwnColumns | None = None
+) -> list[str]:
+    """Write the manifest of a data set's folder, or of a table; sentences on what was taken for what and what it holds.
 
-    subject : of the adapter `folders`: what the subject is
+    adapter : of ADAPTERS, or csv: then `folder` is a table
+    subject : of the adapter `folders`: what the subject is; of csv: the column
+    own     : of csv: what its columns are
 
     Raises
     ------
-    TableError : no such adapter, a folder of another shape, or a manifest that is there already
+    TableError, SettingError : no such adapter, a folder of another shape, or a manifest that is there already; of csv also a
+                               table that no manifest can be made of
     """
-    from facegap.inputs.datasets.adapters import adapters, folders
-    from facegap.store.run import csv_bytes, harmless, write_bytes
+    from facegap.catalogue.own_csv import OwnColumns, own_manifest
 
-    if adapter not in adapters():
-        raise TableError(f"no adapter {adapter!r}; there are {', '.join(adapters())}")
-    target = out or folder / "manifest.csv"
+    if adapter == OWN_CSV:
+        frame, root = own_manifest(folder, replace(own or OwnColumns(), subject=subject))
+    else:
+        if own is not None and own != OwnColumns():
+            raise SettingError(
+                f"--image, --label and what goes with them are for `manifest csv`; {adapter} knows its columns"
+            )
+        frame, root = adapted(adapter, folder, subject), folder
+    target = out or root / "manifest.csv"
     if target.exists():
         raise TableError(f"{target}: there is a file already; name another with --out")
-    if subject is not None and adapter != "folders":
-        raise TableError(f"--subject is for the adapter folders; {adapter} knows what its folders are")
-    frame = adapters()[adapter](folder) if subject is None else folders(folder, subject)
-    require_manifest_columns(frame, adapter)
     # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
     frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
+    if adapter == OWN_CSV:
+        require_readable(target, root)
+    return manifest_sentences(adapter, frame, target, root)
+
+
+def adapted(adapter: str, folder: Path, subject: str | None) -> pd.DataFrame:
+    """The manifest of a folder by an adapter."""
+    from facegap.inputs.datasets.adapters import adapters, folders
+
+    if adapter not in adapters():
+        raise TableError(f"no adapter {adapter!r}; there are {', '.join(adapters())}, and csv for a table of your own")
+    if subject is None:
+        frame = adapters()[adapter](folder)
+    elif adapter != "folders":
+        raise TableError(f"--subject is for the adapter folders and for csv; {adapter} knows what its folders are")
+    elif subject not in get_args(SubjectFrom):
+        raise TableError(f"--subject {subject}: of folders it is one of {', '.join(get_args(SubjectFrom))}")
+    else:
+        frame = folders(folder, cast(SubjectFrom, subject))
+    require_manifest_columns(frame, adapter)
+    return frame
+
+
+def require_readable(target: Path, root: Path) -> None:
+    """Raise TableError where an audit could not read the manifest just written, and take it away again."""
+    try:
+        read_manifest(target, images_dir=root)
+    except TableError:
+        target.unlink()
+        raise
+
+
+def manifest_sentences(adapter: str, frame: pd.DataFrame, target: Path, root: Path) -> list[str]:
+    """What was taken for what, what the manifest holds, and the next command."""
     by = next((f", read by {plugin}" for plugin in installed("facegap.adapters") if plugin.name == adapter), "")
     notes = [f"{note[0].upper()}{note[1:]}." for note in frame.attrs.get("notes", ())]
     people = f" of {frame['subject'].nunique():,} people" if "subject" in frame.columns else ""
+    elsewhere = "" if target.resolve().parent == root.resolve() else f" --images-dir {root}"
     columns = ", ".join(frame.columns)
-    return [*notes, f"{target}: {len(frame):,} images{people}, columns {columns}{by}; next: facegap check {target}"]
+    return [
+        *notes,
+        f"{target}: {len(frame):,} images{people}, columns {columns}{by}; next: facegap check {target}{elsewhere}",
+    ]
 
 
 def require_manifest_columns(frame: object, adapter: str) -> None:

@@ -18,7 +18,9 @@ DESCRIBED = {
     "fairface",
     "lfw",
     "rfw",
+    "bupt_balancedface",
     "bfw",
+    "casia_face_africa",
     "demogpairs",
     "casual_conversations",
     "casual_conversations_v2",
@@ -106,3 +108,16 @@ def test_a_malformed_card_is_named_with_its_key(tmp_path: Path, old: str, new: s
 def test_a_file_that_is_not_there_is_a_card_error(tmp_path: Path) -> None:
     with pytest.raises(CardError, match=r"lost\.toml"):
         load_datasets(tmp_path / "lost.toml")
+
+
+def test_every_card_that_something_loads_says_where_its_layout_was_seen() -> None:
+    for card in load_datasets():
+        assert bool(card.layout_seen) == (card.adapter in ADAPTERS or card.name == "congress"), card.name
+    page = datasets_markdown()
+    assert page.count("- Layout seen: ") == sum(bool(card.layout_seen) for card in load_datasets())
+
+
+def test_a_card_names_the_command_of_its_adapter() -> None:
+    for card in load_datasets():
+        if card.adapter in ADAPTERS:
+            assert f"`facegap manifest {card.adapter} FOLDER`" in card.load, card.name

@@ -1,26 +1,37 @@
 """Folders of public data sets as manifests: one function per layout, from the folder to image, subject and labels.
 
 Images are named relative to the folder, so the manifest belongs into it. Nothing is downloaded. A folder of another
-shape is a TableError that says what was looked for. Hidden files and files that are no images are passed over.
+shape is a TableError that says what was looked for. Hidden files and files that are no images are passed over. Labels are
+copied as the set has them; what was read of each layout, and where, stands on its card (datasets.toml).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from facegap.errors import TableError
+from facegap.inputs.datasets.by_name import bupt_balancedface, casia_face_africa, cfd, demogpairs
+from facegap.inputs.datasets.by_table import facet, fhibe, meds, morph, mst_e
+from facegap.inputs.datasets.conversations import casual_conversations, casual_conversations_v2
 from facegap.inputs.datasets.folder_levels import SubjectFrom, levels_of
+from facegap.inputs.datasets.layout import (
+    by_race,
+    first_folder,
+    has_any,
+    images_of,
+    one_folder_per_person,
+    other_shape,
+    prefix_of,
+)
 from facegap.inputs.records import read_records
 from facegap.plugins import extended
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 FAIRFACE_TABLES = ("fairface_label_train.csv", "fairface_label_val.csv", "labels.csv")
-RFW_RACES = ("African", "Asian", "Caucasian", "Indian")
 BFW_RACES = ("asian", "black", "indian", "white")
 UTKFACE_GENDERS = {"0": "male", "1": "female"}
 UTKFACE_RACES = {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "Others"}
@@ -34,12 +45,12 @@ def ppb(folder: Path) -> pd.DataFrame:
              (darker or lighter) and country, in this order. Their exact spelling is not confirmed, so the columns are
              found by words of their names, and by position where those do not settle it.
     """
-    base = _first_folder(folder, ("", "PPB-2017", "PPB"), lambda at: (at / "PPB-2017-metadata.csv").is_file())
+    base = first_folder(folder, ("", "PPB-2017", "PPB"), lambda at: (at / "PPB-2017-metadata.csv").is_file())
     if base is None or not (base / "imgs").is_dir():
-        raise _other_shape("ppb", folder, "PPB-2017-metadata.csv and the folder imgs/ (here, or in PPB-2017/)")
+        raise other_shape("ppb", folder, "PPB-2017-metadata.csv and the folder imgs/ (here, or in PPB-2017/)")
     cells = read_records(base / "PPB-2017-metadata.csv").frame
     if len(cells.columns) < 6:
-        raise _other_shape("ppb", folder, "a metadata file of six columns: index, file, gender, numeric, tone, country")
+        raise other_shape("ppb", folder, "a metadata file of six columns: index, file, gender, numeric, tone, country")
     found = {
         "image": _column(cells, ("file",), 1),
         "gender": _column(cells, ("gender",), 2),
@@ -47,7 +58,7 @@ def ppb(folder: Path) -> pd.DataFrame:
         "country": _column(cells, ("country",), 5),
     }
     frame = cells[list(found.values())].set_axis(list(found), axis=1)
-    frame["image"] = _prefix(base, folder) + "imgs/" + frame["image"].str.strip()
+    frame["image"] = prefix_of(base, folder) + "imgs/" + frame["image"].str.strip()
     frame["gender"] = frame["gender"].str.strip().str.lower()
     frame["tone"] = frame["tone"].str.strip().str.lower()
     return frame
@@ -64,7 +75,7 @@ def fairface(folder: Path) -> pd.DataFrame:
     tables = [folder / name for name in FAIRFACE_TABLES]
     tables = [table for table in tables if table.is_file()]
     if not tables:
-        raise _other_shape("fairface", folder, "fairface_label_val.csv, fairface_label_train.csv or labels.csv")
+        raise other_shape("fairface", folder, "fairface_label_val.csv, fairface_label_train.csv or labels.csv")
     return pd.concat([_fairface_table(folder, table) for table in tables], ignore_index=True)
 
 
@@ -77,7 +88,7 @@ def _fairface_table(folder: Path, table: Path) -> pd.DataFrame:
     for prefix in ("", "fairface-img-margin025-trainval/", "fairface-img-margin125-trainval/"):
         if cells.empty or (folder / (prefix + cells["image"].iloc[0])).is_file():
             return cells.assign(image=prefix + cells["image"])
-    raise _other_shape("fairface", folder, f"the images that {table.name} names, such as {cells['image'].iloc[0]}")
+    raise other_shape("fairface", folder, f"the images that {table.name} names, such as {cells['image'].iloc[0]}")
 
 
 def lfw(folder: Path) -> pd.DataFrame:
@@ -88,10 +99,10 @@ def lfw(folder: Path) -> pd.DataFrame:
     """
     inner = ("lfw_funneled", "lfw", "lfw-deepfunneled", "lfw-funneled")
     places = ("", *inner, *(f"lfw_home/{name}" for name in inner))
-    base = _first_folder(folder, places, lambda at: next(at.glob("*/*_[0-9][0-9][0-9][0-9].jpg"), None) is not None)
+    base = first_folder(folder, places, lambda at: next(at.glob("*/*_[0-9][0-9][0-9][0-9].jpg"), None) is not None)
     if base is None:
-        raise _other_shape("lfw", folder, "Name/Name_0001.jpg (here, or in scikit-learn's lfw_home/lfw_funneled)")
-    return _one_folder_per_person(base, folder)
+        raise other_shape("lfw", folder, "Name/Name_0001.jpg (here, or in scikit-learn's lfw_home/lfw_funneled)")
+    return one_folder_per_person(base, folder)
 
 
 def rfw(folder: Path) -> pd.DataFrame:
@@ -100,13 +111,7 @@ def rfw(folder: Path) -> pd.DataFrame:
     Labels : race, the word of the set, assigned from nationality and by a commercial service, not self-reported
     Source : the archive test.tar.gz, as described in the README of github.com/zseljee/re-faircal (data/ and txts/)
     """
-    base = _first_folder(folder, ("", "data", "test/data", "test"), lambda at: _has_any(at, RFW_RACES))
-    if base is None:
-        raise _other_shape("rfw", folder, f"data/<race>/<person>/ with race one of {', '.join(RFW_RACES)}")
-    parts = [
-        _one_folder_per_person(base / race, folder).assign(race=race) for race in RFW_RACES if (base / race).is_dir()
-    ]
-    return pd.concat(parts, ignore_index=True)
+    return by_race(folder, ("", "data", "test/data", "test"), "rfw", "data/<race>/<person>/")
 
 
 def bfw(folder: Path) -> pd.DataFrame:
@@ -117,11 +122,11 @@ def bfw(folder: Path) -> pd.DataFrame:
     """
     groups = {f"{race}_{gender}s": (race, gender) for race in BFW_RACES for gender in ("female", "male")}
     inner = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
-    base = _first_folder(folder, ("", *inner), lambda at: _has_any(at, groups))
+    base = first_folder(folder, ("", *inner), lambda at: has_any(at, groups))
     if base is None:
-        raise _other_shape("bfw", folder, "asian_females/<person>/ ... white_males/<person>/ (here or one folder down)")
+        raise other_shape("bfw", folder, "asian_females/<person>/ ... white_males/<person>/ (here or one folder down)")
     parts = [
-        _one_folder_per_person(base / name, folder).assign(gender=gender, race=race.title())
+        one_folder_per_person(base / name, folder).assign(gender=gender, race=race.title())
         for name, (race, gender) in groups.items()
         if (base / name).is_dir()
     ]
@@ -135,9 +140,9 @@ def utkface(folder: Path) -> pd.DataFrame:
              the release lack a field: what cannot be read for certain is left empty, so that no image is lost.
     Source : susanqq.github.io/UTKFace: gender 0 male, 1 female; race 0 White to 4 Others
     """
-    images = [path for path in _images(folder) if re.match(r"\d{1,3}_", path.name)]
+    images = [path for path in images_of(folder) if re.match(r"\d{1,3}_", path.name)]
     if not images:
-        raise _other_shape("utkface", folder, "images named age_gender_race_date.jpg, such as 26_0_1_20170116.jpg")
+        raise other_shape("utkface", folder, "images named age_gender_race_date.jpg, such as 26_0_1_20170116.jpg")
     rows = [(path.relative_to(folder).as_posix(), *_utkface_labels(path.name)) for path in images]
     return pd.DataFrame(rows, columns=["image", "age", "gender", "race"], dtype="str")
 
@@ -162,12 +167,18 @@ def folders(folder: Path, subject: SubjectFrom | None = None) -> pd.DataFrame:
         frame = fairface(folder)
         frame.attrs["notes"] = ["the table of labels beside the images was read, as FairFace has it; nobody is named"]
         return frame
-    paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in _images(folder)]
+    paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in images_of(folder)]
     if not paths:
-        raise _other_shape("folders", folder, "<person>/<image>")
+        raise other_shape("folders", folder, "<person>/<image>")
     frame, notes = levels_of(paths, subject)
     frame.attrs["notes"] = notes
     return frame
+
+
+def _column(cells: pd.DataFrame, words: tuple[str, ...], position: int) -> str:
+    """The column with one of the words in its name, else the one at the position."""
+    named = [str(name) for name in cells.columns if any(word in str(name).lower() for word in words)]
+    return named[0] if len(named) == 1 else str(cells.columns[position])
 
 
 Adapter = Callable[[Path], pd.DataFrame]
@@ -178,6 +189,17 @@ ADAPTERS: Mapping[str, Adapter] = {
     "rfw": rfw,
     "bfw": bfw,
     "utkface": utkface,
+    "fhibe": fhibe,
+    "morph": morph,
+    "meds": meds,
+    "casia_face_africa": casia_face_africa,
+    "demogpairs": demogpairs,
+    "bupt_balancedface": bupt_balancedface,
+    "cfd": cfd,
+    "casual_conversations": casual_conversations,
+    "casual_conversations_v2": casual_conversations_v2,
+    "mst_e": mst_e,
+    "facet": facet,
     "folders": folders,
 }
 
@@ -192,46 +214,3 @@ def _of_plugin(_name: str, value: Any) -> Adapter:
         raise ValueError("an adapter is a function from a folder to a DataFrame with a column image")
     adapter: Adapter = value
     return adapter
-
-
-def _images(folder: Path) -> list[Path]:
-    """All image files below the folder, in order of their paths; none where it is no folder."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
-
-
-def _one_folder_per_person(base: Path, root: Path) -> pd.DataFrame:
-    """Images below the folders of `base`, named from `root`; the first folder below `base` is the subject."""
-    paths = [path for path in _images(base) if path.parent != base]
-    rows = [(path.relative_to(root).as_posix(), path.relative_to(base).parts[0]) for path in paths]
-    return pd.DataFrame(rows, columns=["image", "subject"], dtype="str")
-
-
-def _first_folder(folder: Path, places: Iterable[str], fits: Callable[[Path], bool]) -> Path | None:
-    """The first of the places below the folder that is a folder and fits."""
-    candidates = (folder / place for place in places)
-    return next((place for place in candidates if place.is_dir() and fits(place)), None)
-
-
-def _has_any(folder: Path, names: Iterable[str]) -> bool:
-    """Whether any of the names is a folder in this one."""
-    return any((folder / name).is_dir() for name in names)
-
-
-def _prefix(base: Path, folder: Path) -> str:
-    """How names in `base` begin when they are told from `folder`."""
-    return "" if base == folder else base.relative_to(folder).as_posix() + "/"
-
-
-def _column(cells: pd.DataFrame, words: tuple[str, ...], position: int) -> str:
-    """The column with one of the words in its name, else the one at the position."""
-    named = [str(name) for name in cells.columns if any(word in str(name).lower() for word in words)]
-    return named[0] if len(named) == 1 else str(cells.columns[position])
-
-
-def _other_shape(adapter: str, folder: Path, looked_for: str) -> TableError:
-    """The error for a folder of another layout, with a look at what is there."""
-    if not folder.is_dir():
-        return TableError(f"{folder}: no such folder; pass the folder that the set was unpacked to")
-    there = ", ".join(sorted(child.name for child in folder.iterdir())[:5]) or "nothing"
-    return TableError(f"{folder}: not the layout of {adapter}; looked for {looked_for}, found {there}")

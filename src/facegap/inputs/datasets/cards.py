@@ -27,6 +27,7 @@ class DatasetCard(Table):
     tone_scale     : the scale of its skin tone labels, or "none"
     contested      : why its use is disputed, "" where no dispute is known to us
     adapter        : the name in `adapters.ADAPTERS` that loads it, "csv" where a plain table does, "none" where nothing
+    layout_seen    : where the layout that the adapter reads was seen, and what of it was not; "" where nothing loads it
     not_confirmed  : which of the statements above could not be checked at a source, "" where all could
     """
 
@@ -46,6 +47,7 @@ class DatasetCard(Table):
     access: str = Field(min_length=1)
     adapter: str = Field(min_length=1)
     load: str = Field(min_length=1)
+    layout_seen: str
     cannot_tell: str = Field(min_length=1)
     citation: str = Field(min_length=1)
     not_confirmed: str
@@ -97,8 +99,10 @@ downloaded is not thereby one that may be used: the lawful basis is the auditor'
 set was made, on what terms it is given, and what an audit with it cannot tell. facegap holds no images and downloads
 no data set. **Contested** marks sets whose making or use is disputed; they are described because models were trained
 and papers written with them, not to recommend them. *Not confirmed* names statements that we could not check at a
-source. `facegap datasets` lists the cards; `facegap manifest ADAPTER FOLDER` writes a manifest for a folder you hold.
-A measured, an annotated and a self-reported label are three different things, and race is not skin tone."""
+source; *layout seen* says where the layout that an adapter reads was seen: no copy of a set was at hand, but for FairFace
+and the US legislators. `facegap datasets` lists the cards; `facegap manifest ADAPTER FOLDER` writes a manifest for a folder
+you hold, `facegap manifest csv TABLE` for a table of your own. Race labels are the source's own, copied as they stand. A
+measured, an annotated and a self-reported label are three different things, and race is not skin tone."""
 
 
 def _overview_row(card: DatasetCard) -> str:
@@ -123,6 +127,7 @@ def _section(card: DatasetCard) -> str:
         ("**Contested**", card.contested),
         ("How to get it", card.access),
         ("How to load it here", card.load),
+        ("Layout seen", card.layout_seen),
         ("What it cannot tell", card.cannot_tell),
         ("Citation", card.citation),
         ("*Not confirmed*", card.not_confirmed),

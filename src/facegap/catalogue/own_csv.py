@@ -1,0 +1,349 @@
+"""`facegap manifest csv`: any table of images as a manifest, its columns named by the person who knows them.
+
+Nothing is guessed: a column that is not named is left out, a code that could mean two things stops the command, and every row
+of the table becomes a row of the manifest or is counted in a sentence.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import numpy as np
+import pandas as pd
+
+from facegap.audit.manifests import words_of
+from facegap.errors import SettingError, TableError
+from facegap.groups.swatches import SWATCH_SCALES, labels_of_swatches, srgb_of
+from facegap.inputs.datasets.dates import years_between
+from facegap.inputs.manifests.labels import GENDER_COLUMNS, GENDERS
+from facegap.inputs.records import MAX_FILE_BYTES, Records, read_records
+from facegap.inputs.spelling import means_nothing, tidy
+from facegap.store.opened import NotRegularError, TooLargeError, read_file
+
+CONSTANT = ("gender", "sex", "race", "ethnicity", "birth_year", "dob")  # what a person has once
+MOST_NAMED = 3
+_CODE = re.compile(r"[+-]?\d+(\.0*)?|true|false|yes|no|[yn]", re.IGNORECASE)
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True)
+class OwnColumns:
+    """What the columns of a person's table are.
+
+    image, subject : columns; no subject where nobody is named
+    labels    : NAME=COLUMN, or COLUMN alone
+    words     : COLUMN:WORD=LABEL, by the name in the manifest
+    swatches  : NAME=COLUMN, or NAME=RED,GREEN,BLUE, columns of sRGB
+    scale     : of the swatches' labels
+    ages      : NAME=BORN,TAKEN, columns of dates
+    dates     : how they are written, as strptime takes it; None: in an order that cannot be mistaken
+    root      : folder that the images are relative to; None: that of the table
+    strip     : how the paths of the table begin, to be taken off
+    encoding, separator : of the table
+    """
+
+    image: str = "image"
+    subject: str | None = None
+    labels: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    swatches: tuple[str, ...] = ()
+    scale: str = "monk"
+    ages: tuple[str, ...] = ()
+    dates: str | None = None
+    root: Path | None = None
+    strip: str = ""
+    encoding: str = "utf-8"
+    separator: str = ","
+
+
+def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
+    """The manifest of a table with sentences in attrs["notes"], and the folder that its images are relative to.
+
+    Raises
+    ------
+    TableError, SettingError : with file, line, column and cure
+    """
+    records = transcribed(path, columns)
+    table = _Table(records, path.name)
+    root = (columns.root or path.parent).resolve()
+    made: dict[str, list[str]] = {"image": images_of_column(table, columns, root)}
+    if columns.subject is not None:
+        made["subject"] = subjects_of_column(table, columns.subject)
+    for name, column in pairs_of("--label", columns.labels):
+        made[free(name, made)] = table.cells((column,))[0]
+    for name, sources in named_columns("--swatch", columns.swatches, (1, 3)):
+        made[free(name, made)] = tones_of_columns(table, sources, columns.scale)
+    notes: list[str] = []
+    for name, sources in named_columns("--age", columns.ages, (2,)):
+        made[free(name, made)] = ages_of_columns(table, sources, columns.dates)
+        bare = made[name].count("")
+        notes += [f"{bare:,} rows have no {name}: a date is missing or cannot be read"] if bare else []
+    notes += translate(made, words_of(columns.words), table)
+    require_no_codes(made, table)
+    frame = pd.DataFrame(made, dtype="str")
+    kept, repeated = without_repetitions(frame, table)
+    notes += [f"{repeated:,} rows that repeat another one word for word were left out"] if repeated else []
+    notes += torn_subjects(kept)
+    kept.attrs["notes"] = notes
+    return kept, root
+
+
+def transcribed(path: Path, columns: OwnColumns) -> Records:
+    """The table as records; another encoding or separator is written anew as UTF-8 with commas first.
+
+    Raises
+    ------
+    TableError : no such encoding, a byte that it has not, or what `read_records` refuses
+    """
+    if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig") and columns.separator == ",":
+        return read_records(path)
+    try:
+        text = read_file(path, MAX_FILE_BYTES).decode(columns.encoding)
+    except LookupError:
+        raise TableError(
+            f"--encoding {columns.encoding}: no such encoding; utf-8, latin-1 and cp1252 are usual"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise TableError(
+            f"{path.name}: byte {error.start} is not {columns.encoding} ({error.reason}); try --encoding cp1252"
+        ) from None
+    except (NotRegularError, TooLargeError, OSError) as error:
+        raise TableError(f"{path}: {error.strerror or error}") from error
+    if len(columns.separator) != 1:
+        raise TableError(f"--separator {columns.separator!r}: one character, such as ';' or a tab")
+    try:
+        rows = list(
+            csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=columns.separator, strict=True)
+        )
+    except csv.Error as error:
+        raise TableError(f"{path.name}: {error}; look for a quote that is not closed") from None
+    anew = io.StringIO(newline="")
+    csv.writer(anew, lineterminator="\n").writerows(rows)
+    with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
+        copy = Path(folder) / path.name
+        copy.write_text(anew.getvalue(), encoding="utf-8")
+        return read_records(copy)
+
+
+class _Table:
+    """The records of a table, with the errors that name their place."""
+
+    def __init__(self, records: Records, name: str) -> None:
+        self.records, self.name = records, name
+
+    def cells(self, columns: Sequence[str]) -> list[list[str]]:
+        """The cells of each column, ends trimmed."""
+        for column in columns:
+            if column not in self.records.frame.columns:
+                found = ", ".join(str(one) for one in self.records.frame.columns[:12])
+                raise TableError(f"{self.name} line 1: no column {column} (found: {found})")
+        return [[cell.strip() for cell in self.records.frame[column]] for column in columns]
+
+    def place(self, row: int, column: str) -> str:
+        """How an error names a cell."""
+        return f"{self.name} {self.records.unit} {self.records.lines[row]}, column {column}"
+
+
+# ---- options ----
+
+
+def pairs_of(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
+    """NAME=COLUMN, or COLUMN alone, as pairs.
+
+    Raises
+    ------
+    SettingError : a name that no column of a manifest can have
+    """
+    found = []
+    for text in given:
+        name, equals, column = text.partition("=")
+        name, column = name.strip(), (column if equals else name).strip()
+        if not _NAME.fullmatch(name) or not column:
+            raise SettingError(
+                f"{option} {text!r}: write NAME=COLUMN, the name of letters, digits and _, such as gender=Sex"
+            )
+        found.append((name, column))
+    return found
+
+
+def named_columns(option: str, given: Sequence[str], counts: Sequence[int]) -> list[tuple[str, tuple[str, ...]]]:
+    """NAME=COLUMN,COLUMN with so many columns."""
+    found = []
+    for name, columns in pairs_of(option, given):
+        several = tuple(column.strip() for column in columns.split(","))
+        if len(several) not in counts:
+            wanted = " or ".join(str(count) for count in counts)
+            raise SettingError(
+                f"{option} {name}={columns}: {len(several)} columns where {wanted} are needed, with commas between"
+            )
+        found.append((name, several))
+    return found
+
+
+def free(name: str, made: Mapping[str, object]) -> str:
+    """The name, where no column has it yet."""
+    if name in made:
+        raise SettingError(f"two columns of the manifest would be called {name}; give one of them another name")
+    return name
+
+
+# ---- cells ----
+
+
+def images_of_column(table: _Table, columns: OwnColumns, root: Path) -> list[str]:
+    """The images relative to the root, / between folders.
+
+    Raises
+    ------
+    TableError : an empty cell, a path outside the root
+    """
+    found = []
+    (cells,) = table.cells((columns.image,))
+    for row, cell in enumerate(cells):
+        where = table.place(row, columns.image)
+        if not cell:
+            raise TableError(f"{where}: empty; name the image, or remove the row")
+        begun = cell.removeprefix(columns.strip) if columns.strip else cell
+        found.append(relative_to_root(begun, root, where))
+    return found
+
+
+def relative_to_root(text: str, root: Path, where: str) -> str:
+    """One path below the root; Windows paths and absolute ones become relative with /."""
+    path = PureWindowsPath(text) if "\\" in text or re.match(r"[A-Za-z]:", text) else PurePosixPath(text)
+    if path.drive or (isinstance(path, PureWindowsPath) and path.root):
+        raise TableError(f"{where}: {text!r} begins with a drive; take that off with --strip, such as {path.anchor!r}")
+    name = path.as_posix()
+    if path.is_absolute():
+        if not PurePosixPath(name).is_relative_to(root.as_posix()):
+            raise TableError(
+                f"{where}: {text!r} lies outside {root}; name the folder of the images with --root, or use --strip"
+            )
+        name = PurePosixPath(name).relative_to(root.as_posix()).as_posix()
+    if ".." in PurePosixPath(name).parts:
+        raise TableError(f"{where}: {text!r} leads out of the folder of the images; name that folder with --root")
+    return name
+
+
+def subjects_of_column(table: _Table, column: str) -> list[str]:
+    """The subjects; an empty one is an error, as no person can be counted for it."""
+    (cells,) = table.cells((column,))
+    for row, cell in enumerate(cells):
+        if not cell:
+            raise TableError(f"{table.place(row, column)}: empty; name the person, or leave --subject out")
+    return cells
+
+
+def tones_of_columns(table: _Table, sources: Sequence[str], scale: str) -> list[str]:
+    """The label of each row's colour on a scale; empty where it has none."""
+    if scale not in SWATCH_SCALES:
+        raise SettingError(f"--scale {scale}: there are {', '.join(SWATCH_SCALES)}")
+    colours = []
+    cells = table.cells(sources)
+    for row, parts in enumerate(zip(*cells, strict=True)):
+        try:
+            colours.append(srgb_of(",".join(parts)) if any(parts) else None)
+        except TableError as error:
+            raise TableError(f"{table.place(row, ','.join(sources))}: {error}") from None
+    known = [row for row, colour in enumerate(colours) if colour is not None]
+    labels = labels_of_swatches(np.array([colours[row] for row in known], np.uint8).reshape(-1, 3), scale)
+    found = [""] * len(colours)
+    for row, label in zip(known, labels, strict=True):
+        found[row] = label
+    return found
+
+
+def ages_of_columns(table: _Table, sources: Sequence[str], form: str | None) -> list[str]:
+    """Age in years from a birth to a photograph; empty where one is missing.
+
+    Raises
+    ------
+    TableError : a date with slashes, whose order nobody stated
+    """
+    born, taken = table.cells(sources)
+    for column, cells in zip(sources, (born, taken), strict=True):
+        for row, cell in enumerate(cells):
+            if form is None and re.match(r"\d{1,2}/\d{1,2}/\d{4}", cell):
+                raise TableError(
+                    f"{table.place(row, column)}: is {cell!r} day or month first? Say --dates %d/%m/%Y or %m/%d/%Y"
+                )
+    return [years_between(start, end, form=form) for start, end in zip(born, taken, strict=True)]
+
+
+def translate(made: dict[str, list[str]], words: Mapping[str, Mapping[str, str]], table: _Table) -> list[str]:
+    """Replace words by labels in place; a sentence on each word that no row has.
+
+    Raises
+    ------
+    SettingError : a column that the manifest does not have
+    """
+    notes = []
+    for name, known in words.items():
+        if name not in made or name == "image":
+            raise SettingError(
+                f"--map {name}: the manifest has no such label (it has {', '.join(list(made)[1:]) or 'none'})"
+            )
+        there = set(made[name])
+        absent = [word for word in known if word not in there]
+        notes += [f"no row of {table.name} has {name} {', '.join(map(repr, absent[:MOST_NAMED]))}"] if absent else []
+        made[name] = [known.get(cell, cell) for cell in made[name]]
+    return notes
+
+
+def require_no_codes(made: Mapping[str, Sequence[str]], table: _Table) -> None:
+    """Raise TableError where a gender is a code: 1 is female in one table and male in another."""
+    for name in GENDER_COLUMNS:
+        codes = sorted({cell for cell in made.get(name, ()) if _CODE.fullmatch(cell) and cell.lower() not in GENDERS})
+        if codes:
+            shown = ",".join(f"{code}=..." for code in codes[:MOST_NAMED])
+            raise TableError(
+                f"{table.name}, {name}: {', '.join(map(repr, codes[:MOST_NAMED]))} are codes, which differ between tables; say "
+                f"what they mean here: --map {name}:{shown}"
+            )
+
+
+def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFrame, int]:
+    """The frame without rows that repeat another one in all columns, and how many they were.
+
+    Raises
+    ------
+    TableError : one image in two rows that differ
+    """
+    repeated = frame.duplicated()
+    kept = frame[~repeated]
+    torn = kept["image"].duplicated()
+    if torn.any():
+        second = int(kept.index[torn][0])
+        first = int(kept.index[kept["image"] == kept["image"][second]][0])
+        differ = [str(name) for name in frame.columns if frame[name][first] != frame[name][second]]
+        raise TableError(
+            f"{table.place(second, 'image')}: {frame['image'][second]!r} is that of {table.records.unit} "
+            f"{table.records.lines[first]} again, with another {' and '.join(differ)}; keep one row per image"
+        )
+    return kept.reset_index(drop=True), int(repeated.sum())
+
+
+def torn_subjects(frame: pd.DataFrame) -> list[str]:
+    """Sentences on people who have two values of what a person has once."""
+    notes = []
+    for name in (name for name in CONSTANT if name in frame.columns and "subject" in frame.columns):
+        known = frame[[not_missing(cell) for cell in frame[name]]]
+        values = (
+            known.assign(word=[GENDERS.get(cell.lower(), cell) for cell in known[name]])
+            .groupby("subject")["word"]
+            .nunique()
+        )
+        torn = sorted(str(who) for who in values.index[values > 1])
+        notes += [f"{len(torn):,} subjects have more than one {name} across their rows"] if torn else []
+    return notes
+
+
+def not_missing(cell: str) -> bool:
+    """Whether a cell holds a word."""
+    return bool(tidy(cell)) and not means_nothing(tidy(cell))

@@ -1,0 +1,61 @@
+"""`facegap manifest`: what every adapter writes is what `facegap check` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from facegap.audit.settings import AuditSettings
+from facegap.catalogue.tables import check_manifest, write_manifest
+from facegap.cli import app
+from facegap.errors import SettingError, TableError
+from facegap.inputs.manifests.read import read_manifest
+from fixtures.dataset_trees import TREES
+
+
+@pytest.mark.parametrize("adapter", TREES)
+def test_the_manifest_of_each_layout_passes_the_check(adapter: str, tmp_path: Path) -> None:
+    TREES[adapter](tmp_path)
+    sentences = write_manifest(adapter, tmp_path, None)
+    assert sentences[-1].endswith(f"next: facegap check {tmp_path / 'manifest.csv'}")
+    assert (tmp_path / "manifest.csv").stat().st_mode & 0o77 == 0
+    checked = check_manifest(tmp_path / "manifest.csv", AuditSettings())
+    assert checked.problem == ""
+    counts = dict(checked.tables[0].rows)
+    assert counts["files that do not exist"] == counts["files that cannot be decoded"] == "0"
+    manifest = read_manifest(tmp_path / "manifest.csv")
+    assert len(manifest.frame) == int(counts["images"]) >= 2
+
+
+@pytest.mark.parametrize("adapter", TREES)
+def test_an_empty_folder_is_not_the_layout_of_any(adapter: str, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=rf"not the layout of {adapter}; looked for .*, found nothing"):
+        write_manifest(adapter, tmp_path, None)
+    with pytest.raises(TableError, match="no such folder"):
+        write_manifest(adapter, tmp_path / "lost", None)
+
+
+def test_a_manifest_elsewhere_is_checked_with_the_folder_of_its_images(tmp_path: Path) -> None:
+    TREES["cfd"](tmp_path / "cfd")
+    said = write_manifest("cfd", tmp_path / "cfd", tmp_path / "people.csv")[-1]
+    assert said.endswith(f"facegap check {tmp_path / 'people.csv'} --images-dir {tmp_path / 'cfd'}")
+
+
+def test_what_was_left_out_is_printed(tmp_path: Path) -> None:
+    TREES["mst_e"](tmp_path)
+    shown = CliRunner().invoke(app, ["manifest", "mst_e", str(tmp_path)])
+    assert shown.exit_code == 0
+    assert "1 rows that are no images (videos, raw files) were left out." in shown.output
+
+
+def test_options_of_a_table_are_refused_with_a_folder(tmp_path: Path) -> None:
+    TREES["cfd"](tmp_path)
+    shown = CliRunner().invoke(app, ["manifest", "cfd", str(tmp_path), "--label", "gender=Sex"])
+    assert isinstance(shown.exception, SettingError)
+    assert "for `manifest csv`; cfd knows its columns" in str(shown.exception)
+    with pytest.raises(TableError, match="--subject is for the adapter folders and for csv"):
+        write_manifest("cfd", tmp_path, None, subject="name")
+    with pytest.raises(TableError, match="--subject person: of folders it is one of folder, name, nobody"):
+        write_manifest("folders", tmp_path, None, subject="person")
