@@ -79,7 +79,12 @@ def read_lfw(path: Path) -> tuple[list[LfwPair], str]:
     except OSError as error:
         raise TableError(f"{path.name}: {error.strerror or error}; make the list of pairs readable") from error
     with io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="replace") as file:
-        header = next(file).split()
+        header = next(file, "").split()
+        if len(header) not in (1, 2) or not all(NUMBER.fullmatch(cell) for cell in header):
+            raise TableError(
+                f"{path.name} line 1: LFW's lists begin with the number of folds and of pairs of either kind in each, such as "
+                "'10 300'; other lists go by the same name"
+            )
         folds, each = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
         if not (1 <= folds <= MOST_FOLDS and each >= 1 and 2 * folds * each <= MOST_PAIRS):
             raise TableError(

@@ -37,7 +37,7 @@ from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
 from facegap.statistics.intervals import clopper_pearson, gap_difference, newcombe_difference, wilson
 from facegap.statistics.paired import unmatched_change, unmatched_shares
 from facegap.statistics.permutation import PermutationNull, counts_per_pair, counts_per_subject, permutation_null
-from facegap.statistics.protocols import AcceptRate, FoldAccuracy, accept_rate, contiguous_folds, fold_accuracy
+from facegap.statistics.protocols import AcceptRate, FoldAccuracy, accept_rate, fold_accuracy
 from facegap.statistics.published import (
     PossibleCounts,
     PublishedCell,
@@ -128,7 +128,6 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     # what benchmark protocols print
     "fold_accuracy",
     "FoldAccuracy",
-    "contiguous_folds",
     "accept_rate",
     "AcceptRate",
     # published tables

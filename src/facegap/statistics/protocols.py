@@ -89,27 +89,6 @@ class AcceptRate:
         return self.false_accepts / self.impostors if self.impostors else float("nan")
 
 
-def contiguous_folds(pairs: int, folds: int = 10) -> IntArray:
-    """The fold of each pair in the order of a list, as scikit-learn's KFold without shuffling deals them, int64 (pairs,).
-
-    Where the pairs are no multiple of the folds, the first folds have one more.
-
-    Raises
-    ------
-    StatisticsError : fewer pairs than folds
-
-    Examples
-    --------
-    >>> contiguous_folds(7, 3).tolist()
-    [0, 0, 0, 1, 1, 2, 2]
-    """
-    if pairs < folds:
-        raise StatisticsError(f"{pairs} pairs are too few for {folds} folds")
-    sizes = np.full(folds, pairs // folds)
-    sizes[: pairs % folds] += 1
-    return np.repeat(np.arange(folds), sizes).astype(np.int64)
-
-
 def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, rule: AccuracyRule) -> FoldAccuracy:
     """Accuracy by folds: for each fold the threshold that is best on the others, and the accuracy there.
 

@@ -1,0 +1,275 @@
+"""InsightFace's .bin: one pickle of (images, same), read without running anything that is in it.
+
+Every operation of the pickle is looked at before one is executed: only those that make lists, tuples, texts, bytes and
+numbers are allowed, in bounded number. The few functions that such files name (arrays of NumPy, bytes as Python 2 wrote
+them) are replaced by own ones that take bytes and give bytes; nothing else can be named, and NumPy is not asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import pickletools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from facegap.errors import TableError
+from facegap.inputs.protocols.listing import (
+    Counted,
+    Listing,
+    PairLine,
+    Picture,
+    TextFile,
+    contiguous_folds,
+    listing_of,
+    read_bytes,
+)
+from facegap.types import BoolArray, IntArray
+
+MAX_BYTES = 2**30  # the largest in circulation, of 14,000 images of 112 x 112, has 80 MB
+MAX_OPERATIONS = 5_000_000  # 12,000 arrays take some 200,000
+MOST_IMAGES = 400_000
+MAX_IMAGE_BYTES = 16 * 2**20
+SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp"}
+
+ALLOWED = frozenset(
+    # frames, marks, and the end
+    "PROTO FRAME MARK STOP POP POP_MARK "
+    # containers
+    "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
+    # text, bytes and numbers
+    "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 READONLY_BUFFER "
+    "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 INT BININT BININT1 BININT2 LONG LONG1 NONE NEWTRUE NEWFALSE "
+    # what was seen before
+    "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET "
+    # the functions below
+    "GLOBAL STACK_GLOBAL REDUCE BUILD".split()
+)
+MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+
+
+class Refused(ValueError):  # noqa: N818  (told as a TableError by the reader)
+    """Something that such a file cannot hold."""
+
+
+class Bytes:
+    """A one-dimensional array of bytes in place of NumPy's, made by `_reconstruct` and filled by its state."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def __setstate__(self, state: Any) -> None:
+        """(version, shape, dtype, Fortran order, raw bytes), as ndarray.__reduce__ gives them."""
+        if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ByteType):
+            raise Refused("an array that is not of bytes (uint8)")
+        self.content = one_dimensional(state[1], state[4])
+
+
+class ByteType:
+    """The data type uint8 in place of NumPy's; its state says byte order and sizes, and nothing that is needed."""
+
+    def __init__(self, name: Any = None, *_: Any) -> None:
+        if name not in ("u1", b"u1", "|u1", b"|u1", "uint8"):
+            raise Refused(f"an array of {str(name)[:20]!r}, which is no image of bytes (uint8)")
+
+    def __setstate__(self, state: Any) -> None:
+        """Nothing of it is needed."""
+
+
+class ArrayType:
+    """numpy.ndarray as a word: the type that `_reconstruct` is told to make."""
+
+
+def one_dimensional(shape: Any, content: Any) -> bytes:
+    """The bytes of an array (n,)."""
+    raw = latin_bytes(content) if isinstance(content, str) else content
+    if not isinstance(raw, bytes | bytearray) or shape != (len(raw),):
+        raise Refused("an array whose shape is not the number of its bytes")
+    return bytes(raw)
+
+
+def empty_array(kind: Any = None, *_: Any) -> Bytes:
+    """`_reconstruct` of NumPy, whatever size it is told: the state brings the content."""
+    if kind is not ArrayType:
+        raise Refused("_reconstruct of something that is no array")
+    return Bytes()
+
+
+def from_buffer(content: Any = b"", kind: Any = None, shape: Any = None, *_: Any) -> Bytes:
+    """`_frombuffer` of NumPy, which pickles of protocol 5 use."""
+    if not isinstance(kind, ByteType):
+        raise Refused("an array that is not of bytes (uint8)")
+    made = Bytes()
+    made.content = one_dimensional(shape, content)
+    return made
+
+
+def latin_bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
+    """`_codecs.encode`, which Python 3 uses to write bytes for Python 2."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
+        raise Refused("_codecs.encode of something other than text as latin1")
+    return text.encode("latin-1")
+
+
+NAMES: Mapping[tuple[str, str], Any] = {
+    ("_codecs", "encode"): latin_bytes,
+    **{
+        (f"numpy.{core}", name): made
+        for core, name, made in (
+            ("core.multiarray", "_reconstruct", empty_array),
+            ("_core.multiarray", "_reconstruct", empty_array),
+            ("core.numeric", "_frombuffer", from_buffer),
+            ("_core.numeric", "_frombuffer", from_buffer),
+        )
+    },
+    ("numpy", "ndarray"): ArrayType,
+    ("numpy", "dtype"): ByteType,
+}
+
+
+class BinUnpickler(pickle.Unpickler):
+    """An unpickler that knows the names above and no other."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The own function for a name."""
+        if (module, name) not in NAMES:
+            raise Refused(f"it names {module[:40]}.{name[:40]}, which no .bin needs; it would run code of that name")
+        return NAMES[module, name]
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        """There are no persistent objects in such a file."""
+        raise Refused("a persistent object")
+
+
+def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
+    """Encoded images, two per pair in turn, whether each pair is of one person, and the sha256 of the file.
+
+    Raises
+    ------
+    TableError : not a pickle of (images, same); anything in it that is neither, named; more than the bounds
+    """
+    content = read_bytes(path, MAX_BYTES)
+    try:
+        require_harmless(content)
+        made = BinUnpickler(io.BytesIO(content), encoding="bytes").load()
+        images, same = contents(made)
+    except Refused as error:
+        raise TableError(f"{path.name}: refused: {error}") from None
+    except (
+        pickle.UnpicklingError,
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise TableError(f"{path.name}: no readable .bin ({type(error).__name__}: {str(error)[:120]})") from None
+    return images, same, hashlib.sha256(content).hexdigest()
+
+
+def require_harmless(content: bytes) -> None:
+    """Raise Refused for operations that no .bin needs, for too many, and for a memo that would take memory of its own."""
+    count = 0
+    for code, argument, _ in pickletools.genops(content):
+        count += 1
+        if code.name not in ALLOWED:
+            raise Refused(f"the pickle operation {code.name}, which no .bin needs")
+        if count > MAX_OPERATIONS:
+            raise Refused(f"more than {MAX_OPERATIONS:,} pickle operations")
+        if code.name in MEMO and int(str(argument)) > count:
+            raise Refused(f"a memo of {int(str(argument)):,} entries after {count:,} operations")
+
+
+def contents(made: Any) -> tuple[list[bytes], BoolArray]:
+    """The images and labels of an unpickled file."""
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise Refused("not a pair (images, same)")
+    images, same = made
+    if not isinstance(images, tuple | list) or not isinstance(same, tuple | list):
+        raise Refused("images and labels are not both lists")
+    if len(images) != 2 * len(same) or not same or len(images) > MOST_IMAGES:
+        raise Refused(
+            f"{len(images):,} images for {len(same):,} pairs; each pair has two, and at most {MOST_IMAGES:,} are read"
+        )
+    wrong = next((k for k, label in enumerate(same) if not (isinstance(label, bool | int) and label in (0, 1))), None)
+    if wrong is not None:
+        raise Refused(f"the label of pair {wrong + 1} is neither True nor False")
+    return [image_bytes(k, image) for k, image in enumerate(images)], np.array(same, np.bool_)
+
+
+def image_bytes(k: int, image: Any) -> bytes:
+    """The encoded image of a place in the list."""
+    content = image.content if isinstance(image, Bytes) else image
+    if not isinstance(content, bytes | bytearray):
+        raise Refused(f"image {k + 1} is a {type(content).__name__}, not bytes")
+    if not 0 < len(content) <= MAX_IMAGE_BYTES:
+        raise Refused(f"image {k + 1} has {len(content):,} bytes")
+    return bytes(content)
+
+
+def bin_listing(path: Path) -> Listing:
+    """A .bin as a protocol. Pair k is of images 2 k and 2 k + 1; its folds are ten parts in the order of the file.
+
+    Nobody is named in such a file. Images with the same bytes are one image, and images that genuine pairs join, directly or
+    over others, are of one person. Somebody whose images no pair joins counts as several people.
+    """
+    images, same, sha256 = read_bin(path)
+    names = [hashlib.sha256(image).hexdigest() for image in images]
+    first: dict[str, int] = {}
+    for k, name in enumerate(names):
+        first.setdefault(name, k)
+    rows = places(names, first)
+    person = people_joined(rows.reshape(-1, 2)[same], len(first))
+    pictures = [
+        Picture(f"{k:06d}{suffix(images[k])}", f"person-{person[row] + 1:05d}") for row, k in enumerate(first.values())
+    ]
+    folds = contiguous_folds(len(same))
+    lines = [
+        PairLine(pictures[left], pictures[right], bool(genuine), int(fold))
+        for (left, right), genuine, fold in zip(rows.reshape(-1, 2), same, folds, strict=True)
+    ]
+    return listing_of(
+        "bin",
+        path.stem,
+        path.parent,
+        lines,
+        counts=[
+            Counted("pairs", len(same), None),
+            Counted("genuine pairs", int(same.sum()), None),
+            Counted("different images", len(first), None),
+        ],
+        files=[TextFile(path.name, (), sha256)],
+        images={pictures[row].image: images[k] for row, k in enumerate(first.values())},
+        notes=[
+            "nobody is named in a .bin: images that genuine pairs join count as one person. Where somebody's images are joined by "
+            "no pair, they count as several people, and intervals are too narrow"
+        ],
+    )
+
+
+def places(names: Sequence[str], first: Mapping[str, int]) -> IntArray:
+    """Of each image its number among the different ones."""
+    number = {name: row for row, name in enumerate(first)}
+    return np.array([number[name] for name in names], np.int64)
+
+
+def people_joined(genuine: IntArray, images: int) -> IntArray:
+    """The person of each image, int64 (images,): images that genuine pairs join, directly or over others, are one's."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    ones = np.ones(len(genuine), np.int8)
+    joined = coo_array((ones, (genuine[:, 0], genuine[:, 1])), shape=(images, images))
+    return np.asarray(connected_components(joined, directed=False)[1], np.int64)
+
+
+def suffix(image: bytes) -> str:
+    """The suffix of an image's file by its first bytes."""
+    return next((name for start, name in SUFFIXES.items() if image.startswith(start)), ".img")
