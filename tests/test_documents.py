@@ -28,6 +28,7 @@ from facegap.tone.measure import measure_manifest
 from fixtures.command_lines import Call, commands, require_accepted
 from fixtures.documents import ROOT, SHELLS, Block, blocks, commands_of, documents, text_of
 from fixtures.keys import write_key
+from fixtures.protocol_trees import EACH, FOLDS, lfw_tree
 
 PEOPLE = 48  # half of them set thresholds, and an FMR of 0.001 needs 1,000 impostor pairs: 46 people and more
 RACES = ("Black", "East Asian", "White")
@@ -87,7 +88,7 @@ def stood_in(words: Sequence[str]) -> list[str]:
             found[k + 1] = found[k + 1] if Path(found[k + 1]).is_file() else model
     if found[0] == "doctor" and not Path(found[1]).is_file():
         found[1] = MODEL_OF_OPTION["--classify"]
-    if found[0] in ("audit", "doctor", "tone") and "--detect" not in found:
+    if found[0] in ("audit", "doctor", "protocol", "tone") and "--detect" not in found:
         found += ["--detect", MODEL_OF_OPTION["--detect"]]
     return found
 
@@ -224,6 +225,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "annotations.csv").write_text("\n".join(["image,annotator,scale,value,skipped,at", *annotated]) + "\n")
     shutil.copy(ROOT / "docs" / "policy.toml", folder)
+    lfw_tree(folder, people.head(2 * FOLDS * EACH), folder / "LFW")
     (folder / "vendor.toml").write_text(next(block.text for block in BLOCKS if 'backend = "http"' in block.text))
     (folder / "my_worlds.toml").write_text(next(block.text for block in BLOCKS if "[[coverage]]" in block.text))
     import_annotations(folder / "people.csv", folder / "annotations.csv", db=folder / "people.annotations.sqlite")

@@ -189,6 +189,37 @@ _KINDS: Mapping[str, Kind] = {
 }
 GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
 
+PROTOCOL_LIST = Schema(
+    "PROTOCOL_LIST",  # the pairs of a benchmark protocol in its order; a pair that it lists twice stands here twice
+    {
+        "pair": INT,  # row of pairs.parquet
+        "genuine": BOOL,  # as the protocol labels it
+        "fold": INT,  # from 0; -1 in a protocol without folds
+        "part": TEXT,  # list that it is of, where the protocol has several
+    },
+)
+
+PROTOCOL = Schema(
+    "PROTOCOL",  # protocol.csv: what the protocol itself prints
+    {
+        "part": TEXT,  # list of the protocol, such as a race of RFW; empty for all pairs
+        "number": Column("str", choices=("accuracy", "tar")),
+        "rule": Column("str", choices=("insightface", "facex-zoo", "strict")),
+        "far_target": FLOAT,  # of tar
+        "value": FLOAT,
+        "spread": FLOAT,  # of accuracy over the folds
+        "spread_is": TEXT,  # which spread the rule prints
+        "hits": INT,  # correct pairs of accuracy, accepted genuine pairs of tar
+        "trials": INT,  # all pairs, genuine pairs
+        "false_accepts": NULLABLE_INT,  # of tar, of `impostors`
+        "impostors": NULLABLE_INT,
+        "far": FLOAT,  # reached, which by the rule of InsightFace may exceed the target
+        "threshold": FLOAT,  # of tar; of accuracy the mean over folds
+        "not_compared": INT,  # pairs without a score, counted as rejected
+        "undefined_because": TEXT,  # where there is no value
+    },
+)
+
 LABELS = Schema(
     "LABELS",  # how sure the label of a row is: one record per row, label column and class
     {

@@ -30,6 +30,11 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("people.csv --embed demo_embedder_skewed --fmr 2", ["--fmr"]),
         ("people.csv --clasify demo_gender_skewed", ["No such option: --clasify", "--classify"]),
     ],
+    "protocol": [
+        ("lfw --root folder --embed demo_embedder_skewed", ["folder: no file pairs.txt", "--root is the folder"]),
+        ("lfv --root folder", ["'lfv' is not one of 'lfw', 'calfw'"]),
+        ("bin --root people.csv --embed demo_embedder_skewed", ["people.csv: refused: the pickle operation INST"]),
+    ],
     "audit-predictions": [
         ("twice.csv people.csv", ["twice.csv line 3, column image: 'a.png' stands in line 2", "keep one answer"]),
         ("twice.csv", ["Missing argument 'manifest'"]),

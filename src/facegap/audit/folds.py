@@ -12,8 +12,9 @@ import pandas as pd
 from facegap.derive.comparisons import Comparisons, between, both, templates_of
 from facegap.derive.cuts import fold_pairs
 from facegap.errors import StatisticsError, TableError
+from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store.record import FoldThresholds
+from facegap.store.record import MOST_FOLDS, FoldThresholds
 from facegap.types import BoolArray, FloatArray, IntArray
 
 # With ten, each threshold is set on 64% of the impostor pairs (81% within a fold), where five would leave 36%, so that few
@@ -21,6 +22,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 FOLDS = 10
 SOME_MORE = 100  # scores that are looked at beyond four times those allowed
 FEWEST_UNITS = 4  # a pair of folds leaves two
+FEWEST_NAMED = 3  # a pair of folds leaves one
 
 
 def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
@@ -53,6 +55,40 @@ def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
     fold = np.empty(count, np.int64)
     fold[order] = np.arange(count) % min(FOLDS, count)
     return fold[codes]
+
+
+def named_folds(table: pd.DataFrame, column: str, units: pd.Series) -> IntArray:
+    """The fold of each row from a column of the manifest, int64 (rows,) from 0 in the order of their names.
+
+    units : per row what must stay in one fold: its subject, or with --cluster its unit
+
+    Raises
+    ------
+    TableError : no such column; a row without a fold; a unit in two folds; fewer than three folds, or more than run.json holds
+    """
+    if column not in table.columns:
+        raise TableError(
+            f"--fold-column {column}: the manifest has no such column; it has {', '.join(table.columns[5:])}"
+        )
+    names = table[column].astype("str")
+    empty = np.flatnonzero(((names == "") | (names == UNKNOWN)).to_numpy(np.bool_))
+    if len(empty):
+        line = table["line"].iloc[empty[0]]
+        raise TableError(
+            f"manifest line {line}, column {column}: no fold ({len(empty):,} such rows); give every row one"
+        )
+    folds, of = np.unique(names.to_numpy(), return_inverse=True)
+    if not FEWEST_NAMED <= len(folds) <= MOST_FOLDS:
+        raise TableError(
+            f"column {column}: {len(folds)} folds; {FEWEST_NAMED} to {MOST_FOLDS} can set thresholds for each other"
+        )
+    torn = names.groupby(units.to_numpy()).nunique()
+    if (torn > 1).any():
+        raise TableError(
+            f"column {column}: {int((torn > 1).sum()):,} people (or units of --cluster) are in several folds, so that a threshold "
+            "would be set on people whom it judges; put each in one fold"
+        )
+    return np.asarray(of, np.int64).reshape(-1)
 
 
 def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> FoldThresholds:

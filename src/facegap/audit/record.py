@@ -85,6 +85,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
             *unnamed_people(table),
             *table.warnings,
             *labels,
+            *(() if resolved.protocol is None else resolved.protocol.record.notes),
             *resolved.notes,
             *card_warnings(models.cards),
             *function_warnings(resolved.settings),
@@ -189,6 +190,7 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         margins=resolved.margins,
         plan=resolved.plan,
         rows=len(table.by_image.frame),
+        protocol=None if resolved.protocol is None else resolved.protocol.record,
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
-from facegap.audit.folds import deal_folds, least_outside, require_allowed
+from facegap.audit.folds import deal_folds, least_outside, named_folds, require_allowed
 from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.margins import margins_of
@@ -25,6 +25,7 @@ from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
 from facegap.audit.pooling import pooling_notes
 from facegap.audit.population import require_slopes, require_weights, shares_of
+from facegap.audit.protocols import ListedProtocol
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
 from facegap.derive.comparisons import PairRows, finest_cells
@@ -58,6 +59,7 @@ class ResolvedAudit:
     search_roles  : per row `gallery`, `probe` or empty; None where no gallery is searched
     plan          : what is judged by, as it was read before anything else; None without one
     shares        : composition of the population of --shares; None without
+    protocol      : the benchmark protocol whose pairs are compared; None without
     """
 
     settings: AuditSettings
@@ -76,6 +78,7 @@ class ResolvedAudit:
     plan: PlanRecord | None = None
     folds: IntArray | None = None
     shares: SharesRecord | None = None
+    protocol: ListedProtocol | None = None
 
     @property
     def evaluated(self) -> BoolArray:
@@ -116,7 +119,8 @@ def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Groupi
     """
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
-        no_groups = {role_column, settings.groups.weights, *settings.groups.cluster, MEASURED_ITA}
+        no_groups = {role_column, settings.groups.weights, settings.verify.fold_column, *settings.groups.cluster}
+        no_groups.add(MEASURED_ITA)
         return default_groupings(table.frame, [name for name in table.labels if name not in no_groups])
     groupings = parse_by(settings.by, table.labels)
     for grouping in groupings:
@@ -133,6 +137,7 @@ def resolve(
     thresholds: Verify | None = None,
     scored: PairRows | None = None,
     plan: PlanRecord | None = None,
+    protocol: ListedProtocol | None = None,
 ) -> ResolvedAudit:
     """Everything that is decided before the first image; what can only fail is refused here.
 
@@ -142,6 +147,7 @@ def resolve(
     thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
     scored      : rows of the pairs of a file of scores, int64 (m, 2)
     plan        : from `with_plan`, as the settings are
+    protocol    : its pairs are the only ones to compare; of the rows of the table, in their order
 
     Raises
     ------
@@ -188,13 +194,16 @@ def resolve(
     units, set_here = names_of_units(table.frame, cluster), threshold_set is None and not given
     folds = None
     if set_here and settings.by_folds:
-        folds = deal_folds(units, finest_cells(table.frame, groupings), verify.seed)
+        if verify.fold_column is None:
+            folds = deal_folds(units, finest_cells(table.frame, groupings), verify.seed)
+        else:
+            folds = named_folds(table.frame, verify.fold_column, units)
     roles = roles_of(units, verify, needed=set_here and folds is None)
     target_group = None
     if verify.fmr_on is not None and not given:
         target_group = named_group((threshold_set or table).frame, groupings, verify.fmr_on)
     notes = (*notes, *pooling_notes(table))
-    pairs, excluded = None, NO_LIST
+    pairs, excluded = None if protocol is None else protocol.pairs, NO_LIST
     if verify.pairs is not None:
         pairs = read_pairs(verify.pairs, table.frame, meaning="--pairs", repeats=False)
     if verify.exclude_pairs is not None:
@@ -220,6 +229,7 @@ def resolve(
         plan,
         folds,
         shares,
+        protocol,
     )
     if runs_models:
         require_enough_pairs(resolved)

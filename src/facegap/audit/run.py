@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facegap.audit.finish import Evidence, Place
     from facegap.audit.models import Loaded
     from facegap.audit.pooling import Gathered
+    from facegap.audit.protocols import ListedProtocol
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
     from facegap.inputs.manifests.read import Manifest
@@ -46,8 +47,10 @@ class Counter:
         self.report(self.done, self.total)
 
 
-def audit(manifest: Path, settings: AuditSettings) -> Run:
+def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | None = None) -> Run:
     """Run face models on the portraits of a manifest and measure their errors by group; see `facegap.audit`.
+
+    protocol : whose pairs are compared, of the rows of the manifest; None: those of the settings, or everyone with everyone
 
     Raises
     ------
@@ -63,7 +66,7 @@ def audit(manifest: Path, settings: AuditSettings) -> Run:
     compares = settings.embed is not None
     table = people_of(manifest, settings, compares=compares)
     require_one_unit(table, settings)
-    resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan)
+    resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
     if not settings.faces.allow_missing:
         require_files(table.by_image, resolved.groupings)
         if resolved.threshold_set is not None:

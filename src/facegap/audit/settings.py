@@ -530,6 +530,12 @@ class Verify:
         heading=VERIFICATION,
         without="folds; split with --split or --identify",
     )
+    fold_column: str | None = setting(
+        None,
+        help="Column that says the fold of each subject, in place of folds dealt at random",
+        heading=VERIFICATION,
+        without="folds are dealt by --seed",
+    )
     split: float = setting(
         0.5,
         help="Split: proportion of the subjects set aside to set thresholds on",
@@ -577,6 +583,11 @@ class Verify:
             object.__setattr__(self, "fmr", ())
         if self.in_sample and self.threshold_on is not None:
             raise SettingError("--in-sample and --threshold-on contradict each other; give one of them")
+        if self.fold_column is not None and not self.by_folds:
+            raise SettingError(
+                "--fold-column says how thresholds are set by folds, and they are set otherwise here; leave out --threshold, "
+                "--threshold-on, --in-sample, --split and --threshold-by split, or --fold-column"
+            )
         if self.threshold_by is not None:
             others = {
                 "--threshold": bool(self.threshold),
@@ -769,6 +780,8 @@ class AuditSettings:
                 "--threshold-by folds and --identify contradict each other: a gallery is searched at thresholds set on people "
                 "who are set aside; leave one of them out"
             )
+        if self.identify is not None and self.verify.fold_column is not None:
+            raise SettingError("--fold-column and --identify contradict each other; leave one of them out")
 
     @property
     def by_folds(self) -> bool:

@@ -146,9 +146,10 @@ def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -
     return f"{subjects[taking_part].nunique()} subjects set aside (seed {seed})"
 
 
-def folds_in_words(people: pd.Series, folds: int, seed: int) -> str:
+def folds_in_words(people: pd.Series, folds: int, settings: Verify) -> str:
     """How thresholds come about by folds."""
-    return f"other people of {folds} folds (seed {seed}); threshold for use set on all {people.nunique()} subjects"
+    dealt = f"seed {settings.seed}" if settings.fold_column is None else f"column {settings.fold_column}"
+    return f"other people of {folds} folds ({dealt}); threshold for use set on all {people.nunique()} subjects"
 
 
 def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:

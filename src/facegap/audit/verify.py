@@ -107,7 +107,7 @@ def words_of_own(subjects: pd.Series, resolved: ResolvedAudit) -> str:
     """Whom a threshold is set on where that is those who are evaluated."""
     if resolved.folds is None:
         return IN_SAMPLE
-    return folds_in_words(subjects, int(resolved.folds.max()) + 1, resolved.settings.verify.seed)
+    return folds_in_words(subjects, int(resolved.folds.max()) + 1, resolved.settings.verify)
 
 
 def comparisons_among(
@@ -256,7 +256,8 @@ def listed_matching(
         between=between,
     )
     record = ComparisonRecord(tuple(points), tuple(transfer), listed_pairs=listed)
-    return Matching(Matched(resolved.roles, excluded, pairs=pairs, folds=resolved.folds), record)
+    protocol = None if resolved.protocol is None else resolved.protocol.table
+    return Matching(Matched(resolved.roles, excluded, pairs=pairs, folds=resolved.folds, protocol=protocol), record)
 
 
 def listed_basis(pairs: pd.DataFrame, resolved: ResolvedAudit, enrolled: BoolArray, between: int) -> Basis:

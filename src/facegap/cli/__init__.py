@@ -25,6 +25,7 @@ from facegap.export.command import export
 from facegap.gate.command import gate
 from facegap.plan.command import plan
 from facegap.privacy.command import forget
+from facegap.protocol.command import protocol
 from facegap.reproduce.command import reproduce
 from facegap.scenarios.command import scenario
 from facegap.selfcheck.command import selfcheck
@@ -33,7 +34,7 @@ from facegap.tone.command import tone
 __all__ = ["app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
-    "Start here": {"demo": demo, "check": check, "audit": audit},
+    "Start here": {"demo": demo, "check": check, "audit": audit, "protocol": protocol},
     "Black boxes: audits without the model": {
         "audit-predictions": audit_predictions,
         "audit-scores": audit_scores,

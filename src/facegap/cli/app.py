@@ -17,9 +17,9 @@ from facegap.cli.interrupt import end_soon
 from facegap.cli.signs import write_any_text
 from facegap.errors import FacegapError
 
-RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "selfcheck")
+RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "protocol", "selfcheck")
 UNFINISHED = ("demo",)
-RUNNING_MODELS = ("audit", "doctor", "card", "demo")
+RUNNING_MODELS = ("audit", "protocol", "doctor", "card", "demo")
 SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback
     errno.EMFILE: "too few files may be open; raise the limit with: ulimit -n 1024",
     errno.ENFILE: "the machine has too many files open; close other programs",

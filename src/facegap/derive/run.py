@@ -21,6 +21,7 @@ from facegap.derive.named_group import named_group
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.population import population_tables
+from facegap.derive.protocols import protocol_table
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.slopes import slopes_table
@@ -72,6 +73,8 @@ def derived(run: Run) -> Run:
     if len(lost):
         extra["never_shown.csv"] = lost
     extra |= population_tables(run, pairs)
+    if run.record.protocol is not None:
+        extra["protocol.csv"] = protocol_table(run)
     slopes = slopes_table(run, pairs)
     if len(slopes):
         extra["slopes.csv"] = slopes

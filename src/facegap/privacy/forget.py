@@ -188,12 +188,20 @@ def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> 
     mine = Matched(matched.roles[kept], excluded[(excluded >= 0).all(axis=1)], folds=folds)
     if matched.pairs is not None:
         sides = {side: place[matched.pairs[side].to_numpy(np.int64)] for side in ("left", "right")}
-        stays = (sides["left"] >= 0) & (sides["right"] >= 0)
-        return replace(mine, pairs=matched.pairs.assign(**sides)[stays].reset_index(drop=True))
+        stays: BoolArray = (sides["left"] >= 0) & (sides["right"] >= 0)
+        mine = replace(mine, pairs=matched.pairs.assign(**sides)[stays].reset_index(drop=True))
+        return mine if matched.protocol is None else replace(mine, protocol=relisted(matched.protocol, stays))
     templates = stored_templates(left)
     assert matched.counts is not None
     assert templates is not None
     return replace(mine, counts=counted_again(mine, matched.counts, templates, left.record.groupings))
+
+
+def relisted(protocol: pd.DataFrame, stays: BoolArray) -> pd.DataFrame:
+    """PROTOCOL_LIST of the pairs that stay, by their new numbers. stays : bool, per row of pairs.parquet"""
+    place = renumbering(np.flatnonzero(stays).astype(np.int64), len(stays))[protocol["pair"].to_numpy(np.int64)]
+    kept: pd.DataFrame = protocol.assign(pair=place)[place >= 0].reset_index(drop=True)
+    return kept
 
 
 def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Searched | None:

@@ -26,6 +26,7 @@ from facegap.report.labels import counts_table, uncertainty_tables
 from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
+from facegap.report.protocols import protocol_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.score_tables import bob_tables, measure_table, own_threshold_table, score_table, transfer_table_text
@@ -74,6 +75,7 @@ def told_figures(of: Material) -> list[Figure]:
 def sections_of(of: Material) -> list[Section]:
     """All parts that a run has something for, up to the limits."""
     found = [
+        protocol(of.run),
         who(of.run),
         how_much(of),
         population(of.run),
@@ -84,6 +86,15 @@ def sections_of(of: Material) -> list[Section]:
         further(of),
     ]
     return [section for section in found if not section.is_empty]
+
+
+def protocol(run: Run) -> Section:
+    """What a benchmark protocol prints, and whom its numbers leave out."""
+    lead = (
+        "These numbers can be held against published ones, where the whole protocol was run. They are of all pairs together; the "
+        "sections below say how the errors differ between groups, at thresholds set on other people."
+    )
+    return Section("protocol", "As the benchmark prints it", lead, tables=tuple(map(PageTable, protocol_tables(run))))
 
 
 def who(run: Run) -> Section:

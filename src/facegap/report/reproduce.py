@@ -10,7 +10,7 @@ from typing import Any
 from facegap.audit.settings import differing
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
-from facegap.store.record import RunRecord
+from facegap.store.record import ProtocolRecord, RunRecord
 from facegap.store.run import Run, root_hash, sha256
 from facegap.types import Isolation
 
@@ -36,11 +36,26 @@ def command_of(record: RunRecord) -> str:
     options["--by"] = ",".join("*".join(grouping) for grouping in record.groupings)
     functions = {option: value for option, value in options.items() if isinstance(value, Mapping)}
     named = {option: value for option, value in options.items() if option not in functions}
-    words = ["facegap", *words_of_command(request.audit), *option_words(named), "--out", "RUN"]
+    if request.protocol is not None:
+        named = protocol_options(request.protocol, named)
+    command = words_of_command(request.audit) if request.protocol is None else ["protocol", request.protocol.name]
+    words = ["facegap", *command, *option_words(named), "--out", "RUN"]
     remarks = [f"{option} was the Python function {clean(value['function'])}" for option, value in functions.items()]
     if request.in_memory:
         remarks.insert(0, f"the manifest was given in memory; save it as {MANIFEST}")
     return " ".join([*words, f"# {'; '.join(remarks)}"] if remarks else words)
+
+
+def protocol_options(protocol: ProtocolRecord, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a protocol: its folder, what it prints, and those of the audit that the command has."""
+    given = {name: value for name, value in options.items() if name != "--fold-column"}
+    return {
+        "--root": "FOLDER",
+        **given,
+        "--far": list(protocol.far),
+        "--like": protocol.like,
+        "--allow-incomplete": not protocol.whole,
+    }
 
 
 def words_of_command(kind: str) -> list[str]:
@@ -65,7 +80,8 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
     record, request = run.record, run.record.request
     rows = [("manifest", record.manifest.sha256)]
     rows += [("threshold-set manifest", request.threshold_set_sha256)] if request.threshold_set_sha256 else []
-    rows += [("list of pairs", sha256_of_list) for sha256_of_list in request.pair_lists_sha256]
+    rows += list(request.protocol.files.items()) if request.protocol else []
+    rows += [("list of pairs", one) for one in request.pair_lists_sha256 if not request.protocol]
     rows += list(record.labels.files.items()) if record.labels else []
     rows += [("plan", request.plan.sha256)] if request.plan else []
     rows += [("predictions", request.predictions_sha256)] if request.predictions_sha256 else []

@@ -10,6 +10,7 @@ from facegap.report.image_tables import failed_table, outcome_table, prediction_
 from facegap.report.labels import label_tables
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
+from facegap.report.protocols import protocol_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.rows.rates import rate_rows
 from facegap.report.score_tables import bob_tables
@@ -20,7 +21,8 @@ from facegap.store.run import Run
 
 def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
     """The tables of a run in the order in which they are read; a view that is wider than `width` letters is split."""
-    found = [gap_table(run)] if len(run.gaps) else []
+    found = protocol_tables(run)
+    found += [gap_table(run)] if len(run.gaps) else []
     found += [sample_table(run)] if run.record.plan else []
     found += label_tables(run)
     found += population_tables(run) + slope_tables(run)

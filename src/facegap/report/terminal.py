@@ -205,11 +205,15 @@ def print_run(
     view, verbose : with either, every table of the run stands before the finding
     """
     from facegap.report import screen
+    from facegap.report.protocols import protocol_tables
 
     whole = verbose or view is not None
     if whole:
         print_everything(run, view=view, include_ids=include_ids)
     print_alarms(run.record.alarms)
+    for table in [] if whole else protocol_tables(run):
+        print_tables([table])
+        print_sentences([""])
     print_sentences(screen.finding(run))
     if not whole:
         for table in screen.screen_tables(run):

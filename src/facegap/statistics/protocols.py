@@ -187,8 +187,9 @@ def accept_rate(genuine: ArrayLike, impostor: ArrayLike, target: float, *, rule:
         False accept rate, 0 to 1.
     rule : {"strict", "insightface"}
         strict: the smallest impostor score at which the rate is at most the target, as of the thresholds of an audit
-        (`threshold_at_fmr`); a genuine score between it and the next impostor score below is rejected. insightface: the point of the ROC whose rate
-        is nearest to the target, above it or below; of two that are as near the one with the higher rate. Its ROC is that of
+        (`threshold_at_fmr`); a genuine score between it and the next impostor score below is rejected. insightface: the
+        point of the ROC whose rate is nearest to the target, above it or below; of two that are as near the one with the
+        higher rate. Its ROC is that of
         scikit-learn's roc_curve, which leaves out points on a straight line between others, so the nearest point can be far.
 
     Returns

@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from facegap.store.files import write_bytes, write_parquet
 from facegap.store.tables import read_parquet
+from facegap.tables import PROTOCOL_LIST, check
 from facegap.types import ScoreCounts
+
+PROTOCOL_PAIRS = "protocol.parquet"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,7 @@ class Matched:
     folds    : int64 (rows,), fold of each row where thresholds were set by folds, else None
     counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
     pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
+    protocol : PROTOCOL_LIST, where they are those of a benchmark protocol: a row per pair in the order of its list
     """
 
     roles: NDArray[np.str_]
@@ -31,6 +35,7 @@ class Matched:
     counts: ScoreCounts | None = None
     pairs: pd.DataFrame | None = None
     folds: NDArray[np.int64] | None = None
+    protocol: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,8 @@ def write_matched(matched: Matched, folder: Path) -> None:
     write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
     if matched.pairs is not None:
         write_parquet(folder / "pairs.parquet", matched.pairs)
+    if matched.protocol is not None:
+        write_parquet(folder / PROTOCOL_PAIRS, matched.protocol)
     if matched.counts is not None:
         buffer = io.BytesIO()
         scores_to_npz(matched.counts, buffer)
@@ -71,13 +78,14 @@ def read_matched(folder: Path) -> Matched | None:
     roles = stored["role"].to_numpy().astype(str)
     folds = stored["fold"].to_numpy(np.int64) if "fold" in stored.columns else None
     excluded = read_parquet(folder / "excluded.parquet").to_numpy(np.int64).reshape(-1, 2)
-    counts, pairs = folder / "counts.npz", folder / "pairs.parquet"
+    counts, pairs, protocol = folder / "counts.npz", folder / "pairs.parquet", folder / PROTOCOL_PAIRS
     return Matched(
         roles,
         excluded,
         scores_from_npz(counts) if counts.is_file() else None,
         read_parquet(pairs) if pairs.is_file() else None,
         folds,
+        check(read_parquet(protocol), PROTOCOL_LIST, PROTOCOL_PAIRS) if protocol.is_file() else None,
     )
 
 

@@ -132,6 +132,7 @@ EXTRA_TABLES = (
     "weighted_gaps.csv",
     "slopes.csv",
     "bob_rates.csv",
+    "protocol.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
@@ -168,6 +169,8 @@ NUMERIC_COLUMNS = frozenset(
     "change_per_10",
     "weighted_a",
     "weighted_b",
+    "far_target",
+    "spread",
 }
 MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20

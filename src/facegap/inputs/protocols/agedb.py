@@ -55,7 +55,7 @@ def agedb30(root: Path) -> Listing:
     prefix = first_folder(root, places, lambda at: any((at / f"{name}.jpg").is_file() for name in names[:100]))
     gendered = all(name.rpartition("_")[2] in GENDERS for name in names)
     lines = [
-        PairLine(*(picture(prefix, name, age, gendered=gendered) for name, age in (one, other)), genuine, fold)
+        PairLine(picture(prefix, *one, gendered=gendered), picture(prefix, *other, gendered=gendered), genuine, fold)
         for fold, (one, other, genuine) in found
     ]
     counts = [
@@ -78,7 +78,7 @@ def loaded(content: bytes, place: str) -> list[Any]:
     from scipy.io import loadmat
 
     try:
-        made = loadmat(io.BytesIO(content), variable_names=["splits"])
+        made = loadmat(io.BytesIO(content), variable_names=["splits"])  # type: ignore[arg-type]  # the stubs know paths only
         return list(np.asarray(made["splits"]).reshape(-1))
     except Exception as error:  # noqa: BLE001  (SciPy's reader raises whatever the bytes lead to)
         raise TableError(

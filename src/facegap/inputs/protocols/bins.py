@@ -13,7 +13,7 @@ import pickle
 import pickletools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -36,19 +36,13 @@ MOST_IMAGES = 400_000
 MAX_IMAGE_BYTES = 16 * 2**20
 SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp"}
 
-ALLOWED = frozenset(
-    # frames, marks, and the end
-    "PROTO FRAME MARK STOP POP POP_MARK "
-    # containers
-    "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 "
-    # text, bytes and numbers
-    "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 READONLY_BUFFER "
-    "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 INT BININT BININT1 BININT2 LONG LONG1 NONE NEWTRUE NEWFALSE "
-    # what was seen before
-    "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET "
-    # the functions below
-    "GLOBAL STACK_GLOBAL REDUCE BUILD".split()
-)
+FRAMING = "PROTO FRAME MARK STOP POP POP_MARK"
+CONTAINERS = "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3"
+CONTENTS = "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 READONLY_BUFFER"
+WORDS = "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 INT BININT BININT1 BININT2 LONG LONG1 NONE NEWTRUE NEWFALSE"
+SEEN_BEFORE = "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET"
+FUNCTIONS = "GLOBAL STACK_GLOBAL REDUCE BUILD"  # those below and no other
+ALLOWED = frozenset(" ".join([FRAMING, CONTAINERS, CONTENTS, WORDS, SEEN_BEFORE, FUNCTIONS]).split())
 MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 
 
@@ -140,10 +134,6 @@ class BinUnpickler(pickle.Unpickler):
             raise Refused(f"it names {module[:40]}.{name[:40]}, which no .bin needs; it would run code of that name")
         return NAMES[module, name]
 
-    def persistent_load(self, pid: Any) -> NoReturn:
-        """There are no persistent objects in such a file."""
-        raise Refused("a persistent object")
-
 
 def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
     """Encoded images, two per pair in turn, whether each pair is of one person, and the sha256 of the file.
@@ -176,9 +166,7 @@ def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
 
 def require_harmless(content: bytes) -> None:
     """Raise Refused for operations that no .bin needs, for too many, and for a memo that would take memory of its own."""
-    count = 0
-    for code, argument, _ in pickletools.genops(content):
-        count += 1
+    for count, (code, argument, _) in enumerate(pickletools.genops(content), start=1):
         if code.name not in ALLOWED:
             raise Refused(f"the pickle operation {code.name}, which no .bin needs")
         if count > MAX_OPERATIONS:

@@ -61,12 +61,10 @@ def lfw(root: Path) -> Listing:
     places = ("", *inner, *(f"lfw_home/{name}" for name in inner), *(f"{name}/{name}" for name in inner))
     prefix = first_folder(root, places, lambda at: any((at / p.left[0]).is_dir() for p in pairs[:50]))
     suffix = suffix_of(root, prefix, pairs)
-    lines = [
-        PairLine(
-            *(lfw_picture(prefix, side, suffix) for side in (p.left, p.right)), p.left[0] == p.right[0], k // (2 * each)
-        )
-        for k, p in enumerate(pairs)
-    ]
+    lines = []
+    for k, p in enumerate(pairs):
+        left, right = (lfw_picture(prefix, side, suffix) for side in (p.left, p.right))
+        lines.append(PairLine(left, right, p.left[0] == p.right[0], k // (2 * each)))
     counts = [
         Counted("folds", folds, LFW_FOLDS),
         Counted("genuine pairs per fold", each, LFW_EACH),
@@ -120,7 +118,7 @@ def two_line_pairs(name: str, title: str, root: Path) -> Listing:
         )
     prefix = first_folder(root, places, lambda at: any((at / image).is_file() for _, image, _ in found[:100]))
     pairs = list(zip(found[::2], found[1::2], strict=True))
-    kinds = []
+    kinds: list[bool] = []
     for (_, _, label), (number, _, other) in pairs:
         if (label != 0) != (other != 0):
             raise file.fault(number, f"label {other}, but the line before it, of the same pair, has {label}")
@@ -130,7 +128,7 @@ def two_line_pairs(name: str, title: str, root: Path) -> Listing:
     genuine, impostor = sum(kinds), len(kinds) - sum(kinds)
     folds = [*contiguous_folds(genuine).tolist(), *contiguous_folds(impostor).tolist()]
     lines = [
-        PairLine(*(named_picture(file, number, prefix, image) for image in (left, right)), kind, fold)
+        PairLine(named_picture(file, number, prefix, left), named_picture(file, number, prefix, right), kind, fold)
         for ((number, left, _), (_, right, _)), kind, fold in zip(pairs, kinds, folds, strict=True)
     ]
     counts = [
@@ -185,8 +183,8 @@ def rfw(root: Path) -> Listing:
         pairs = [rfw_pair(file, number, line) for number, line in file.lines]
         suffix = suffix_of(root, f"{at}data/{race}/", pairs)
         for p, fold in zip(pairs, contiguous_folds(len(pairs)).tolist(), strict=True):
-            sides = (lfw_picture(f"{at}data/{race}/", side, suffix, race) for side in (p.left, p.right))
-            lines.append(PairLine(*sides, p.left[0] == p.right[0], fold, race))
+            left, right = (lfw_picture(f"{at}data/{race}/", side, suffix, race) for side in (p.left, p.right))
+            lines.append(PairLine(left, right, p.left[0] == p.right[0], fold, race))
         counts.append(Counted(f"pairs of {race}", len(pairs), RFW_PAIRS))
         counts.append(Counted(f"genuine pairs of {race}", sum(p.left[0] == p.right[0] for p in pairs), RFW_PAIRS // 2))
         files.append(file)
@@ -264,8 +262,9 @@ def cfp_pair(
         raise file.fault(
             number, f"found {line[:60]!r}; each line is 'number of a frontal image,number of a profile image'"
         )
-    sides = [pictures[k].get(int(cell)) for k, cell in enumerate(cells)]
-    for side, cell, kind in zip(sides, cells, "FP", strict=True):
-        if side is None:
+    sides = []
+    for known, cell, kind in zip(pictures, cells, "FP", strict=True):
+        if int(cell) not in known:
             raise file.fault(number, f"image {cell} is not in Pair_list_{kind}.txt")
-    return PairLine(*(side for side in sides if side is not None), genuine, fold)
+        sides.append(known[int(cell)])
+    return PairLine(sides[0], sides[1], genuine, fold)

@@ -19,6 +19,7 @@ from facegap.store.record.data import (
     StageTime,
     TimingRecord,
 )
+from facegap.store.record.protocols import ProtocolCount, ProtocolRecord
 from facegap.store.record.request import (
     MOST_DRAWS,
     AuditKind,
@@ -30,6 +31,7 @@ from facegap.store.record.request import (
     Task,
 )
 from facegap.store.record.thresholds import (
+    MOST_FOLDS,
     MOST_RANKS,
     AllPairsRecord,
     ComparisonRecord,
@@ -51,6 +53,7 @@ from facegap.store.record.whole import (
 
 __all__ = [
     "MOST_DRAWS",
+    "MOST_FOLDS",
     "MOST_RANKS",
     "OTHER_VERSION",
     "VERSION",
@@ -73,6 +76,8 @@ __all__ = [
     "Operating",
     "PlanRecord",
     "PlannedSample",
+    "ProtocolCount",
+    "ProtocolRecord",
     "RequestRecord",
     "RunRecord",
     "ScoresFile",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from facegap.store.record.protocols import ProtocolRecord
 from facegap.store.typed_json import Between, Count, Place, to_json
 from facegap.types import Scale
 
@@ -98,6 +99,7 @@ class RequestRecord:
     predictions_sha256, classes : of an audit of predictions: the file, and the classes that the black box can give
     scores_sha256     : of the file of an audit of scores
     embeddings_sha256 : of the file of an audit of templates
+    protocol          : the benchmark protocol whose pairs are compared; None without one
     """
 
     audit: AuditKind
@@ -120,6 +122,7 @@ class RequestRecord:
     scores_sha256: str | None = None
     embeddings_sha256: str | None = None
     classes: tuple[str, ...] = ()
+    protocol: ProtocolRecord | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The request as an object of JSON."""

@@ -20,6 +20,7 @@ from facegap.store.record.data import (
     SharesRecord,
     TimingRecord,
 )
+from facegap.store.record.protocols import ProtocolRecord
 from facegap.store.record.request import Margin, PlanRecord, RequestRecord, Task, require_margins
 from facegap.store.record.thresholds import ComparisonRecord, IdentificationRecord, Operating, TransferPoint
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
@@ -103,9 +104,15 @@ class RunRecord:
         return self.request.plan
 
     @property
+    def protocol(self) -> ProtocolRecord | None:
+        """The benchmark protocol whose pairs were compared; None without one."""
+        return self.request.protocol
+
+    @property
     def data_name(self) -> str:
-        """What reports call the data (--data-name); empty where no name was given."""
-        return str(self.request.setting("groups", "data_name") or "")
+        """What reports call the data: --data-name, else the title of the protocol; empty where there is neither."""
+        named = self.request.setting("groups", "data_name")
+        return str(named or (self.protocol.title if self.protocol else ""))
 
     @property
     def operating(self) -> tuple[Operating, ...]:

@@ -1,0 +1,99 @@
+"""A published benchmark on a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facegap.audit.settings import AuditSettings
+from facegap.options import IncludeIds, Only, Verbose, with_settings
+
+Name = Literal["lfw", "calfw", "cplfw", "agedb30", "cfp-fp", "rfw", "bin"]
+
+
+@with_settings
+def protocol(
+    name: Annotated[Name, typer.Argument(help="The protocol", show_default=False)],
+    root: Annotated[
+        Path, typer.Option(help="Folder that it was unpacked to; of bin the .bin file", show_default=False)
+    ],
+    settings: Annotated[
+        AuditSettings,
+        Only(
+            "detect",
+            "embed",
+            "by",
+            "models",
+            "many_faces",
+            "min_face",
+            "colour",
+            "allow_outside",
+            "data_name",
+            "cluster",
+            "min_subjects",
+            "per_person",
+            "level",
+            "margin",
+            "alpha",
+            "plan",
+            "fmr",
+            "fmr_on",
+            "threshold",
+            "threshold_by",
+            "threshold_on",
+            "split",
+            "seed",
+            "in_sample",
+            "eer",
+            "output",
+        ),
+    ],
+    far: Annotated[
+        list[float] | None,
+        typer.Option(help="False accept rate at which TAR is printed; may be given again [default: 0.001, 0.01, 0.1]"),
+    ] = None,
+    like: Annotated[
+        Literal["insightface"] | None,
+        typer.Option(help="Print TAR as InsightFace does as well: at the nearest FAR, which may exceed the target"),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="CSV or parquet with a column image or subject and labels, for protocols that have none"),
+    ] = None,
+    allow_incomplete: Annotated[
+        bool, typer.Option("--allow-incomplete", help="Go on with another number of pairs, or without some images")
+    ] = False,
+    include_ids: IncludeIds = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a benchmark protocol: its own numbers, and beside them FMR and FNMR by group with intervals.
+
+    Counts of pairs and images are checked against the protocol's own. Accuracy by ten folds is printed by the rules of
+    InsightFace and FaceX-Zoo, TAR at a FAR by a strict rule. Thresholds of FMR and FNMR are set on other people's folds.
+
+    facegap protocol lfw --root LFW --embed face_reid_0095 --out run
+    """
+    from facegap.audit.phases import REPORT, phases_of
+    from facegap.audit.settings import changed
+    from facegap.protocol.run import FAR, run_protocol
+    from facegap.report.page import add_report
+    from facegap.report.terminal import Phases, print_run, progress_bar
+
+    out = settings.output.folder
+    assert out is not None  # --out has a default
+    phase = Phases(phases_of(settings))
+    with progress_bar() as progress:
+        run = run_protocol(
+            name,
+            root,
+            changed(settings, progress=progress, phase=phase),
+            far=far or FAR,
+            like=like,
+            labels=labels,
+            allow_incomplete=allow_incomplete,
+        )
+    phase(REPORT)
+    add_report(out, run, include_ids=include_ids)
+    print_run(run, out, view=None, include_ids=include_ids, verbose=verbose)

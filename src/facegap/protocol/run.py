@@ -1,0 +1,114 @@
+"""From a folder with a benchmark protocol to a run: the same audit as any other, of the protocol's pairs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from facegap.audit.settings import AuditSettings, changed
+from facegap.errors import SettingError
+
+if TYPE_CHECKING:
+    from facegap.audit.protocols import Like
+    from facegap.inputs.protocols.listing import Listing
+    from facegap.store.run import Run
+
+FAR = (1e-3, 1e-2, 1e-1)  # a list of 3,000 impostor pairs says nothing of fewer than 1 in 3,000
+PEOPLE = "people.csv"
+
+
+def run_protocol(
+    name: str,
+    root: Path,
+    settings: AuditSettings,
+    *,
+    far: Sequence[float] = FAR,
+    like: Like | None = None,
+    labels: Path | None = None,
+    allow_incomplete: bool = False,
+) -> Run:
+    """Compare the pairs of a protocol and measure both its own numbers and the errors by group.
+
+    Parameters
+    ----------
+    name : str
+        A key of `facegap.inputs.protocols.READERS`.
+    root : Path
+        The folder that the protocol was unpacked to; of `bin` the file.
+    settings : AuditSettings
+        As of an audit. Thresholds of FMR and FNMR are set by the folds of the protocol, where no person is in two of them.
+    far : sequence of float
+        False accept rates at which the true accept rate is printed.
+    like : {"insightface"}, optional
+        TAR by the rule of InsightFace as well.
+    labels : Path, optional
+        Table with labels of the protocol's images or subjects, to be split by.
+    allow_incomplete : bool
+        Go on where counts are not those of the protocol or images are missing. The run says so.
+
+    Returns
+    -------
+    Run
+        With the table protocol.csv.
+
+    Raises
+    ------
+    FacegapError
+        A list that is not of its layout, by file and line; counts of another protocol; and each kind that an audit raises.
+
+    Examples
+    --------
+    >>> from facegap.audit.settings import settings_from
+    >>> run_protocol("lfw", Path("LFW"), settings_from({"embed": "face_reid_0095"}))  # doctest: +SKIP
+    """
+    from facegap.audit.protocols import listed_protocol
+    from facegap.audit.run import audit
+    from facegap.inputs.protocols import READERS
+    from facegap.inputs.protocols.labels import with_labels
+    from facegap.inputs.protocols.listing import require_complete
+
+    if settings.embed is None:
+        raise SettingError("--embed: a protocol compares faces; name the card of an embedder")
+    for rate in far:
+        if not 0 < rate < 1:
+            raise SettingError(f"--far {rate:g}: a false accept rate is between 0 and 1")
+    listing = READERS[name](root)
+    if not allow_incomplete:
+        require_complete(listing)
+    if labels is not None:
+        listing = with_labels(listing, labels)
+    protocol = listed_protocol(listing, far=far, like=like)
+    with laid_out(listing) as manifest:
+        folder = manifest.parent if listing.images else listing.folder
+        chosen = changed(settings, images_dir=folder, allow_missing=allow_incomplete)
+        return audit(manifest, by_its_folds(chosen, listing), protocol)
+
+
+def by_its_folds(settings: AuditSettings, listing: Listing) -> AuditSettings:
+    """The settings with the protocol's own folds, where each person has one and thresholds are set by folds at all."""
+    from facegap.inputs.protocols.listing import FOLD
+
+    if FOLD not in listing.people.columns or not settings.by_folds:
+        return settings
+    return replace(settings, verify=replace(settings.verify, fold_column=FOLD))
+
+
+@contextlib.contextmanager
+def laid_out(listing: Listing) -> Iterator[Path]:
+    """The manifest of a protocol's people, in a folder of its own that only its owner can read and that goes at the end.
+
+    Images that a protocol holds itself lie beside it.
+    """
+    with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
+        folder = Path(temporary)
+        for name, content in listing.images.items():
+            with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(content)
+        manifest = folder / PEOPLE
+        listing.people.to_csv(manifest, index=False, lineterminator="\n", encoding="utf-8")
+        yield manifest

@@ -1,0 +1,120 @@
+"""What a benchmark protocol prints, as a table of text: one row per list, one column per number and rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from facegap.derive.metrics import FMR, FNMR
+from facegap.report.rows.comparisons import table
+from facegap.report.rows.rates import RateRow, rate_rows
+from facegap.report.tables import TextTable
+from facegap.report.text import NO_NUMBER, clean, errors_of_trials, interval, level_text, percent, score
+from facegap.store.run import Run
+from facegap.types import Group
+
+PROTOCOL = "protocol.csv"
+RULES = {"insightface": "InsightFace", "facex-zoo": "FaceX-Zoo", "strict": "strict"}
+Row = Mapping[str, Any]
+
+
+def protocol_tables(run: Run) -> list[TextTable]:
+    """The numbers of the protocol of a run; none without one."""
+    told, rows = run.record.protocol, table(run, PROTOCOL)
+    if told is None or not rows:
+        return []
+    headings = list(dict.fromkeys(heading(row) for row in rows))
+    parts = list(dict.fromkeys(row["part"] for row in rows))
+    cells = {(row["part"], heading(row)): cell(row) for row in rows}
+    body = tuple(
+        (clean(part) or "all pairs", *(cells.get((part, name), NO_NUMBER) for name in headings)) for part in parts
+    )
+    printed = TextTable(f"{clean(told.title)}: as its protocol prints it", ("list", *headings), body, notes=notes(run))
+    return [printed, *own_tables(run)]
+
+
+def own_tables(run: Run) -> list[TextTable]:
+    """FMR and FNMR of the same pairs at the first threshold, of everybody and of each group alone; none without a threshold."""
+    point = run.record.operating[0] if run.record.operating else None
+    rows = [row for row in rate_rows(run) if row.metric in (FMR.name, FNMR.name)]
+    if point is None:
+        return []
+    cells = {(row.group, row.metric): row for row in rows if row.threshold == point.threshold}
+    groups = list(dict.fromkeys(group for group, _ in cells))
+    body = tuple(
+        (group_text(group), *(rate_text(cells.get((group, metric.name))) for metric in (FMR, FNMR))) for group in groups
+    )
+    level, least = level_text(run.record.level), run.record.min_subjects
+    small = any(not row.reliable for row in cells.values())
+    return [
+        TextTable(
+            f"the same pairs at a threshold {'set on other people' if point.by_folds else f'of {score(point.threshold)}'}",
+            ("group", f"FMR, {level} interval", f"FNMR, {level} interval"),
+            body,
+            notes=(f"* fewer than {least} effective subjects: shown, never ranked.",) if small else (),
+        )
+    ]
+
+
+def group_text(group: Group) -> str:
+    """A group, or everybody."""
+    return clean(group) if group.attributes else "everybody"
+
+
+def rate_text(row: RateRow | None) -> str:
+    """A rate with its interval and counts; a dash where nothing was compared."""
+    if row is None or not row.rate.trials:
+        return NO_NUMBER
+    rate = row.rate
+    shown = f"{percent(rate.value)} {interval(rate.low, rate.high)} {errors_of_trials(rate.errors, rate.trials)}"
+    return shown if row.reliable else f"{shown} *"
+
+
+def heading(row: Row) -> str:
+    """Number and rule."""
+    rule = RULES[row["rule"]]
+    if row["number"] == "accuracy":
+        return f"accuracy, {rule} rule"
+    return f"TAR at FAR {row['far_target']:g}" + ("" if row["rule"] == "strict" else f", {rule} rule")
+
+
+def cell(row: Row) -> str:
+    """A number with its counts; of accuracy with its spread; a dash where there is none."""
+    if math.isnan(row["value"]):
+        return NO_NUMBER
+    if row["number"] == "accuracy":
+        return f"{100 * row['value']:.2f}% ± {100 * row['spread']:.2f}"
+    reached = "" if row["rule"] == "strict" else f" (FAR {row['far']:.3g})"
+    return f"{100 * row['value']:.2f}% {row['hits']:,}/{row['trials']:,}{reached}"
+
+
+def notes(run: Run) -> tuple[str, ...]:
+    """What the numbers are, and which of them are not there."""
+    told, rows = run.record.protocol, table(run, PROTOCOL)
+    assert told is not None
+    said = [*spreads(rows), *strict(rows)]
+    lost = {row["part"]: row["not_compared"] for row in rows}
+    if any(lost.values()):
+        said.append(f"{sum(lost.values()):,} pairs could not be compared and count as rejected.")
+    absent = {(heading(row), row["undefined_because"]) for row in rows if row["undefined_because"]}
+    said += [f"{name}: {clean(why)}." for name, why in sorted(absent)]
+    return tuple(said)
+
+
+def spreads(rows: Sequence[Row]) -> list[str]:
+    """What stands after the plus-minus sign."""
+    found = dict.fromkeys((row["rule"], row["spread_is"]) for row in rows if row["spread_is"])
+    if not found:
+        return []
+    each = "; ".join(f"{RULES[rule]}: {clean(what)}" for rule, what in found)
+    return [f"±: {each}. Neither is an interval for other people."]
+
+
+def strict(rows: Sequence[Row]) -> list[str]:
+    """Which rule TAR follows."""
+    if not any(row["number"] == "tar" for row in rows):
+        return []
+    nearest = any(row["number"] == "tar" and row["rule"] == "insightface" for row in rows)
+    more = " InsightFace: at the nearest FAR, which may exceed the target." if nearest else ""
+    return [f"TAR: at the lowest impostor score whose FAR is at most the target.{more}"]
