@@ -52,11 +52,19 @@ def check(
 
 
 @with_settings
-def models(settings: Annotated[AuditSettings, Only("models_dir")]) -> None:
+def models(
+    settings: Annotated[AuditSettings, Only("models_dir")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of docs/models.md")] = False,
+) -> None:
     """List the model cards: task, size, licence, commercial use, and whether the file is on this machine.
 
     facegap models --models-dir MODELS
     """
+    if markdown:
+        from facegap.inputs.cards.pages import models_markdown
+
+        typer.echo(models_markdown().rstrip("\n"))
+        return
     from facegap.catalogue.tables import models_table
     from facegap.report.terminal import print_tables
 

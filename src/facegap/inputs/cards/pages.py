@@ -1,0 +1,124 @@
+"""docs/models.md: every model card in words, written from the cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from facegap.inputs.cards.read import load_cards
+from facegap.inputs.cards.schema import ModelCard, TrainingStatus
+
+TASKS: Mapping[str, str] = {
+    "detect": "Detectors",
+    "embed": "Embedders",
+    "classify": "Classifiers of gender and age",
+}
+COMMERCIAL = {True: "allowed", False: "not allowed", "unknown": "not known"}
+TRAINING: Mapping[TrainingStatus, str] = {
+    "public": "public data",
+    "research-only": "data for research only",
+    "withdrawn": "**data that was withdrawn**",
+    "proprietary": "proprietary data",
+    "unknown": "data that is not known",
+}
+INTRODUCTION = """\
+# Models that facegap has cards for
+
+<!-- Written by facegap.inputs.cards.pages.models_markdown from the cards in models/: edit the cards, not this page. -->
+
+facegap holds no weights of others. A card says where a file comes from, under which licence, what it was trained on and how
+pixels go in; `facegap fetch NAME` downloads a file after showing its licence, and a file is used only if its sha256 is the
+card's. *Not verified* marks cards that were written from a publisher's words and whose file this project has not run. The
+licence of weights is not that of the code that runs them, and no permission of the people in the training data. `facegap
+models` lists the cards and says which files are on your machine; [models/README.md](../models/README.md) explains the keys of
+a card."""
+
+
+def models_markdown(cards: Mapping[str, ModelCard] | None = None) -> str:
+    """The text of docs/models.md: an introduction, an overview by task and one section per card.
+
+    cards : by name; None: those of the project
+    """
+    known = load_cards() if cards is None else cards
+    parts = [INTRODUCTION]
+    for task, heading in TASKS.items():
+        chosen = [card for _, card in sorted(known.items()) if card.task == task]
+        if chosen:
+            parts += [f"## {heading}", overview(chosen), *(section(card) for card in chosen)]
+    return "\n\n".join(parts) + "\n"
+
+
+def overview(cards: list[ModelCard]) -> str:
+    """A line per card."""
+    head = ["| card | size | licence | commercial use | trained on | verified |", "|---|---|---|---|---|---|"]
+    rows = [
+        f"| [{card.name}](#{anchor(card)}) | {size(card) or 'not stated'} | {cell(card.licence)} | {COMMERCIAL[card.commercial_use]} "
+        f"| {TRAINING[card.training_data.status]} | {'yes' if card.verified else 'no'} |"
+        for card in cards
+    ]
+    return "\n".join([*head, *rows])
+
+
+def section(card: ModelCard) -> str:
+    """All that a person must know before using a model, each fact under its own word."""
+    facts = [
+        ("Licence", f"{card.licence}. Commercial use: {COMMERCIAL[card.commercial_use]}."),
+        ("Trained on", f"{card.training_data.description} ({TRAINING[card.training_data.status]})"),
+        ("Verified", "run by this project" if card.verified else "not verified"),
+        ("File", file_text(card)),
+        ("How to get it", f"`facegap fetch {card.name}`" if card.source else (card.obtain or "")),
+        ("Input", input_text(card)),
+        ("Output", output_text(card)),
+        (
+            "Threshold of its authors",
+            f"{card.published_threshold:g} (cosine)" if card.published_threshold is not None else "",
+        ),
+        ("Citation", card.citation),
+        ("Known limits", " ".join(card.known_limits)),
+    ]
+    lines = [f"- {word}: {' '.join(fact.split())}" for word, fact in facts if fact]
+    return "\n".join([f'<a id="{anchor(card)}"></a>', "", f"### {card.name}", "", *lines])
+
+
+def anchor(card: ModelCard) -> str:
+    """Where the overview leads to."""
+    return f"model-{card.name}"
+
+
+def cell(text: str) -> str:
+    """A text that cannot end the cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def size(card: ModelCard) -> str:
+    """Of the file, in megabytes; empty where it is not stated."""
+    return f"{card.size_bytes / 1e6:.1f} MB" if card.size_bytes is not None else ""
+
+
+def file_text(card: ModelCard) -> str:
+    """Name, size and sha256 of the file; empty for a service."""
+    if card.file is None:
+        return ""
+    return ", ".join(part for part in (f"`{card.file}`", size(card), f"sha256 `{card.sha256}`") if part)
+
+
+def input_text(card: ModelCard) -> str:
+    """What the model is fed."""
+    if card.input is None:
+        return "images sent to a service"
+    width, height = card.input.size
+    free = "up to " if card.input.dynamic else ""
+    return f"{free}{width} x {height} pixels, {card.input.colour}, {card.input.dtype}"
+
+
+def output_text(card: ModelCard) -> str:
+    """What it says."""
+    found = []
+    if card.detector is not None:
+        found.append("boxes and five points" if card.detector.points else "boxes, no points")
+    if card.outputs.embedding is not None:
+        found.append(f"an embedding of {card.outputs.embedding.dimension} numbers")
+    if card.gender_classes:
+        found.append(f"gender ({', '.join(card.gender_classes)})")
+    if card.says_age:
+        found.append("age")
+    return "; ".join(found)
