@@ -17,7 +17,8 @@ from facegap.matching import Probes, count_scores, counts
 from facegap.matching.filters import FILTERS, TileShape, why_not
 from fixtures.processors import able_to_run
 
-USABLE = [name for name in FILTERS if not why_not(name)]
+PREFIXED = ["prefix16", "prefix40", "int8-prefix32", "amx-prefix32"]
+USABLE = [*(name for name in FILTERS if not why_not(name)), "prefix16", "prefix40"]
 LIMIT = 40
 
 
@@ -48,7 +49,7 @@ def test_four_faces_are_counted_as_by_hand() -> None:
     assert found.unknown_pairs == 0
 
 
-@pytest.mark.parametrize("filter", [*FILTERS, "graph"])
+@pytest.mark.parametrize("filter", [*FILTERS, *PREFIXED, "graph"])
 @pytest.mark.parametrize("kernels", ["numba", "numpy"])
 @pytest.mark.parametrize(("floor", "shape"), [(0.3, None), (-2.0, TileShape(64, 100)), (0.85, TileShape(96, 32))])
 def test_every_filter_tile_and_loop_gives_the_integers_of_brute_force(

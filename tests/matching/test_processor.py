@@ -9,14 +9,19 @@ import numpy as np
 import pytest
 
 from facegap.errors import MatchingError
-from facegap.matching import choose_filter, count_scores, integer_products, processor, search
+from facegap.matching import FilterChoice, choose_filter, count_scores, integer_products, processor, search
 from facegap.matching.choice import FEW_ROWS
 from facegap.matching.filters import FILTERS, filter_named, require_filter, why_not
+from facegap.matching.prefix import prefix_of
 from facegap.matching.processor import Processor, this_processor
 from facegap.matching.search import filter_for
 from fixtures.processors import ALL, AMX, AVX2_ALONE, VNNI, able_to_run, never_asked, running_on
 
-USABLE = {"AVX2 alone": ["float32"], "VNNI": ["float32", "int8"], "AMX": ["float32", "int8", "amx"]}
+USABLE = {
+    "AVX2 alone": ["float32", "fused"],
+    "VNNI": ["float32", "fused", "int8"],
+    "AMX": ["float32", "fused", "int8", "amx"],
+}
 REFUSED = [("AVX2 alone", "int8", "saturate"), ("AVX2 alone", "amx", "AMX"), ("VNNI", "amx", "AMX")]
 
 
@@ -66,9 +71,9 @@ def test_the_matrix_unit_needs_numba_whatever_the_processor_has(monkeypatch: pyt
 # ---- the choice ----
 
 FASTEST = [
-    ({"float32": 3.0, "int8": 2.0, "amx": 1.0}, {"AVX2 alone": "float32", "VNNI": "int8", "AMX": "amx"}),
-    ({"float32": 1.0, "int8": 2.0, "amx": 3.0}, {"AVX2 alone": "float32", "VNNI": "float32", "AMX": "float32"}),
-    ({"float32": 3.0, "int8": 1.0, "amx": 2.0}, {"AVX2 alone": "float32", "VNNI": "int8", "AMX": "int8"}),
+    ({"float32": 4.0, "fused": 3.0, "int8": 2.0, "amx": 1.0}, {"AVX2 alone": "fused", "VNNI": "int8", "AMX": "amx"}),
+    ({"float32": 1.0, "fused": 2.0, "int8": 3.0, "amx": 4.0}, dict.fromkeys(ALL, "float32")),
+    ({"float32": 4.0, "fused": 3.0, "int8": 1.0, "amx": 2.0}, {"AVX2 alone": "fused", "VNNI": "int8", "AMX": "int8"}),
 ]
 
 
@@ -98,13 +103,51 @@ def test_numpy_loops_leave_the_matrix_unit_out_of_the_choice(monkeypatch: pytest
     chosen = choose_filter(rows, floor=0.5, kernels="numpy", processor=AMX)
     assert chosen.name == "int8"
     assert "no amx: the matrix unit is programmed through numba" in chosen.reason
+    assert "no fused: products are compared in registers by a loop that numba compiles" in chosen.reason
 
 
-def test_a_search_takes_the_matrix_unit_before_int8_before_float32() -> None:
-    assert [filter_for(FEW_ROWS, processor=ALL[name]) for name in ALL] == ["float32", "int8", "amx"]
-    assert filter_for(FEW_ROWS, "numpy", AMX) == "int8"
+def test_a_prefix_is_tried_from_many_components_to_few_and_no_further_than_the_time_falls(
+    rng: np.random.Generator, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def time_of(product_filter: Any, *_rest: Any) -> float:
+        tried.append(product_filter.name)
+        base, first = prefix_of(product_filter.name) or ("", 0)
+        return 9.0 if not first else abs(first - 160) + (1.0 if base == "fused" else 500.0)
+
+    monkeypatch.setattr("facegap.matching.choice.ns_per_pair", time_of)
+    monkeypatch.setattr("facegap.matching.choice.FEW_ROWS", 1)
+    chosen = choose_filter(tools.made_faces(rng, 300, 256)[0], floor=0.5, processor=AMX)
+    assert chosen.name == "prefix160"
+    assert tried[len(FILTERS) :] == [
+        *("prefix192", "prefix160", "prefix128", "prefix96"),
+        *("int8-prefix192", "int8-prefix128", "int8-prefix96", "int8-prefix64"),
+        *("amx-prefix192", "amx-prefix128", "amx-prefix64"),
+    ]
+
+
+def test_a_search_chooses_by_the_floor_that_its_last_rank_reaches(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    module = sys.modules["facegap.matching.search"]
+
+    def chosen(_rows: Any, *, floor: float, **_rest: Any) -> FilterChoice:
+        asked.append(floor)
+        return FilterChoice("fused", "")
+
+    monkeypatch.setattr(module, "choose_filter", chosen)
+    gallery = np.stack([np.cos(angles := np.linspace(0, np.pi / 2, FEW_ROWS)), np.sin(angles)], axis=1).astype(
+        np.float32
+    )
+    assert filter_for(gallery, gallery[:1], FEW_ROWS // 10) == "fused"
+    assert asked[0] == pytest.approx(np.cos(0.1 * np.pi / 2), abs=0.01)
+
+
+def test_a_small_gallery_asks_no_processor() -> None:
+    rows = np.eye(4, dtype=np.float32)
     with never_asked():
-        assert filter_for(FEW_ROWS - 1) == "float32"
+        assert filter_for(rows, rows, 1) == "fused"
+        assert filter_for(rows, rows, 1, "numpy") == "float32"
 
 
 @pytest.mark.parametrize("filter", ["int8", "amx"])
@@ -117,7 +160,10 @@ def test_a_search_that_chooses_for_itself_ranks_as_float32_does(
     module = sys.modules["facegap.matching.search"]  # in the package the function has taken the name of its module
     plain = module.filter_named  # type: ignore[attr-defined]
     with able_to_run(filter), running_on(AMX if filter == "amx" else VNNI), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "filter_named", lambda name, device: asked.append(name) or plain(name, device))
+        patch.setattr(
+            module, "filter_named", lambda name, device, **rest: asked.append(name) or plain(name, device, **rest)
+        )
+        patch.setattr("facegap.matching.choice.ns_per_pair", lambda tried, *_rest: tried.name != filter)
         found = search(gallery, probes, 5)
     assert asked == [filter]
     np.testing.assert_array_equal(found[0], expected[0])
@@ -269,4 +315,4 @@ def test_the_system_may_withhold_the_matrix_unit(monkeypatch: pytest.MonkeyPatch
 
 def test_avx2_alone_is_the_least_that_is_supported() -> None:
     assert Processor(exact_int8=False, matrix_unit=False) == AVX2_ALONE
-    assert filter_for(10**6, processor=AVX2_ALONE) == "float32"
+    assert [name for name in FILTERS if not why_not(name, processor=AVX2_ALONE)] == ["float32", "fused"]

@@ -47,7 +47,7 @@ def test_real_portraits_are_counted_and_ranked_as_by_brute_force(congress_embedd
     scores = tools.oracle_scores(rows[:50], rows)
     ranks = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     assert expected.genuine_pairs.sum() > 30
-    for name in [*(name for name in FILTERS if not why_not(name)), "graph"]:
+    for name in [*(name for name in FILTERS if not why_not(name)), "prefix32", "prefix96", "graph"]:
         full = 8 if name == "float32" else None
         found = count_scores(rows, subjects, groups, floor=0.3, bins=64, tail_limit=500, filter=name, full_range=full)
         tools.assert_counts(found, expected, limit=500, full=full is not None)

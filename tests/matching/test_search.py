@@ -15,7 +15,8 @@ from facegap.matching import search
 from facegap.matching.filters import FILTERS, TileShape, why_not
 from fixtures.processors import able_to_run
 
-USABLE = [*(name for name in FILTERS if not why_not(name)), "graph"]
+PREFIXED = ["prefix16", "prefix40", "int8-prefix32", "amx-prefix32"]
+USABLE = [*(name for name in FILTERS if not why_not(name)), "prefix16", "prefix40", "graph"]
 
 
 def expected_ranks(tools: Any, gallery: Any, probes: Any, k: int) -> tuple[Any, Any]:
@@ -37,7 +38,7 @@ def test_ranks_that_a_small_gallery_cannot_fill_are_minus_one_and_minus_infinity
     assert scores[0, 2:].tolist() == [-np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("filter", [*FILTERS, "graph"])
+@pytest.mark.parametrize("filter", [*FILTERS, *PREFIXED, "graph"])
 @pytest.mark.parametrize("kernels", ["numba", "numpy"])
 def test_every_filter_and_loop_ranks_as_brute_force(
     rng: np.random.Generator, tools: Any, filter: str, kernels: Any
@@ -98,7 +99,7 @@ def test_a_search_that_makes_no_sense_is_refused(change: dict[str, Any], fault: 
         search(**({"gallery": rows, "probes": rows, "k": 1} | change))
 
 
-@pytest.mark.parametrize("filter", [*FILTERS, "graph"])
+@pytest.mark.parametrize("filter", [*FILTERS, *PREFIXED, "graph"])
 @pytest.mark.parametrize("kernels", ["numba", "numpy"])
 def test_the_best_are_found_where_quantisation_puts_the_second_best_first(filter: str, kernels: Any) -> None:
     # The probe is quantised without loss. In 254 components .45 of a step is lost by the best and won by the others, which

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from threadpoolctl import threadpool_limits
 
 from facegap.matching.filters import Filter, TileShape, filter_named
 from facegap.matching.kernels import KernelChoice, Kernels, Table, choose_kernels
-from facegap.matching.rows import Float32Array, Rows, gather
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share, tiles_of
+from facegap.matching.rows import Float32Array, Rows
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share, side_of, tiles_of
 from facegap.types import (
     PAIR_SCORE,
     AnyArray,
@@ -173,20 +173,24 @@ def count_blocks(
     others : the right table, `embeddings` itself for one table
     """
     kernels = choose_kernels(settings.kernels)
-    product_filter = filter_named(settings.filter, settings.device)
+    product_filter = filter_named(settings.filter, settings.device, rows=embeddings)
     tail = Tail(settings.tail_limit, float(settings.edges[0]))
     shape = settings.shape or product_filter.shape
     workers = [Worker(kernels, product_filter, settings, tail) for _ in range(settings.workers)]
     with threadpool_limits(1, user_api="blas"):
         for _, same_right in itertools.groupby(blocks, key=lambda block: block.right_number):
             run = list(same_right)
-            right_values = gather(others, run[0].right.index)
-            right = prepare(product_filter.right, kernels, right_values, shape.columns, settings.workers)
+            right_side = side_of(product_filter, kernels, others, run[0].right, settings.workers)
+            right = prepare(product_filter.right, kernels, right_side.form, shape.columns, settings.workers)
             for block in run:
-                left_values = right_values if block.triangle else gather(embeddings, block.left.index)
-                left = prepare(product_filter.left, kernels, left_values, shape.rows, settings.workers)
-                prepared = Prepared(product_filter, left_values, right_values, left, right, *shape)
-                count_tiles(block, prepared, workers, settings)
+                left_side = (
+                    right_side
+                    if block.triangle
+                    else side_of(product_filter, kernels, embeddings, block.left, settings.workers)
+                )
+                left = prepare(product_filter.left, kernels, left_side.form, shape.rows, settings.workers)
+                prepared = Prepared(product_filter, left_side.values, right_side.values, left, right, *shape)
+                count_tiles(replace(block, left=left_side.rows, right=right_side.rows), prepared, workers, settings)
     for worker in workers:
         worker.close()
     return sum_of_workers(workers, tail, settings)

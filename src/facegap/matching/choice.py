@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from facegap.matching.filters import FILTERS, Filter, TileShape, why_not
+from facegap.matching.filters import FILTERS, Filter, TileShape, prefix_filter, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
+from facegap.matching.prefix import Basis, principal_basis
 from facegap.matching.processor import Processor
-from facegap.matching.rows import Float32Array, gather, largest_components, super_rows
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare
+from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_rows
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, side_of
 from facegap.types import AnyArray, FloatArray
 
-FEW_ROWS = 4096  # below this the whole comparison takes less time than the choice
-SAMPLED_ROWS, SAMPLED_BLOCKS = 512, 2
-TURNS = 3
+FEW_ROWS = 16_384  # below this the whole comparison takes less time than the choice
+SAMPLED_ROWS, SAMPLED_BLOCKS = 240, 2
+TURNS = 2
+COARSE = 1e-5  # seconds; a sampled tile takes a hundred times as long
+PREFIXES = {  # components tried with each way to multiply, the most first; the matrix unit takes 64 at once
+    "fused": (320, 256, 192, 160, 128, 96, 80, 64, 48, 32),
+    "int8": (320, 256, 192, 128, 96, 64),
+    "amx": (320, 256, 192, 128, 64),
+}
+DEEPEST = 1024  # of rows whose directions are looked for: the time of that grows with the cube of the depth
+NARROWER = 4  # a block of the sample holds a larger part of the rests than one of a whole super-block
+WHOLE = 0.8  # a prefix of more than this share of the depth spares too little to be tried
 
 
 @dataclass(frozen=True)
@@ -47,22 +59,42 @@ def choose_filter(
     if full_range:
         return FilterChoice("float32", "float32 filter: a histogram over all scores needs float32 products")
     if len(embeddings) < FEW_ROWS:
-        return FilterChoice("float32", f"float32 filter: only {len(embeddings)} rows")
+        name = "float32" if why_not("fused", kernels) else "fused"
+        return FilterChoice(name, f"{name} filter: only {len(embeddings)} rows")
+    faults = {name: why_not(name, kernels, processor) for name in FILTERS}
     loops = choose_kernels(kernels)
     tile = shape or TileShape()
     rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, tile)
-    faults = {name: why_not(name, kernels, processor) for name in FILTERS}
+    usable = [FILTERS[name] for name, fault in faults.items() if not fault]
     with threadpool_limits(1, user_api="blas"):
-        times = {
-            name: ns_per_pair(FILTERS[name], loops, *rows, floor, tile.columns)
-            for name, fault in faults.items()
-            if not fault
-        }
+        times = {each.name: ns_per_pair(each, loops, *rows, floor, tile.columns) for each in usable}
+        basis = principal_basis(embeddings) if embeddings.shape[1] <= DEEPEST else None
+        for base in (name for name in PREFIXES if basis and not faults[name]):
+            times |= times_of_prefixes(base, basis, loops, *rows, floor, tile.columns)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
     reasons += [f"no {name}: {fault}" for name, fault in faults.items() if fault]
     return FilterChoice(best, "; ".join(reasons))
+
+
+def times_of_prefixes(
+    base: str,
+    basis: Basis,
+    kernels: Kernels,
+    left: Float32Array,
+    right: Float32Array,
+    floor: float,
+    width: int,
+) -> dict[str, float]:
+    """ns_per_pair of the prefixes, up to the second one in turn that is slower than the best: the time has one minimum."""
+    times: dict[str, float] = {}
+    for first in (first for first in PREFIXES[base] if first <= WHOLE * len(basis.directions)):
+        if len(times) > 2 and all(ns > min(times.values()) for ns in list(times.values())[-2:]):
+            break
+        each = prefix_filter(basis, first, base)
+        times[each.name] = ns_per_pair(each, kernels, left, right, floor, width // NARROWER)
+    return times
 
 
 def sample(embeddings: Float32Array, largest: Float32Array, shape: TileShape) -> tuple[Float32Array, Float32Array]:
@@ -82,22 +114,37 @@ def ns_per_pair(
     floor: float,
     width: int,
 ) -> float:
-    """Median time of the sampled tiles by one filter, scores of the candidates included, in ns for each pair."""
+    """Least time of the sampled tiles by one filter in some turns, scores of the candidates included, in ns for each pair."""
     rows = len(left_values)
-    left = prepare(product_filter.left, kernels, left_values, rows, 1)
-    right = prepare(product_filter.right, kernels, right_values, width, 1)
+    left_values, left_form = in_order(product_filter, kernels, left_values)
+    right_values, right_form = in_order(product_filter, kernels, right_values)
+    left = prepare(product_filter.left, kernels, left_form, rows, 1)
+    right = prepare(product_filter.right, kernels, right_form, width, 1)
     prepared = Prepared(product_filter, left_values, right_values, left, right, rows, width)
     screen = Screen(kernels, product_filter, TileShape(rows, width))
     candidates = Candidates(kernels, discard, product_filter.dtype, buffer_size(width))
-    floors, times = np.full(rows, floor), []
+    floors, times, clock = np.full(rows, floor), [], clock_of_thread()
     for turn in range(1 + TURNS):
-        start_ns = time.perf_counter_ns()
+        start = clock()
         for block in range(len(right)):
             screen.emit(prepared, Tile(block, 0, rows, diagonal=False), floors, candidates)
             candidates.flush(prepared)
         if turn:  # the first one compiles and warms up
-            times.append((time.perf_counter_ns() - start_ns) / (rows * len(right_values)))
-    return float(np.median(times))
+            times.append((clock() - start) * 1e9 / (rows * len(right_values)))
+    return min(times)
+
+
+def clock_of_thread() -> Callable[[], float]:
+    """Processor time of this thread, which other processes do not lengthen; seconds by the wall where it is too coarse."""
+    fine = time.get_clock_info("thread_time").resolution < COARSE
+    return time.thread_time if fine else time.perf_counter
+
+
+def in_order(product_filter: Filter, kernels: Kernels, values: Float32Array) -> tuple[Float32Array, Any]:
+    """Sampled rows as tiles.side_of orders a super-block, and what the filter makes of them."""
+    every = np.arange(len(values))
+    side = side_of(product_filter, kernels, values, Rows(every, every, every), 1)
+    return side.values, side.form
 
 
 def discard(_i: AnyArray, _j: AnyArray, _scores: FloatArray) -> None:

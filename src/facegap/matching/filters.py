@@ -3,18 +3,19 @@
 A filter is prepared for a left and for a right super-block. A product p of two rows then stands for the score s with
 
     |s - unit * p| <= bound,    unit = left.unit * right.unit,
-    bound = left.residual * right.row + left.quantised * right.residual.
+    bound = left.residual * right.row + left.quantised * right.residual + left.rest * right.rest.
 
 Write a', b' for the quantised rows: a.b - a'.b' = (a - a').b + a'.(b - b'), and Cauchy-Schwarz gives the bound. The
-norms are measured in float64, not estimated. For float32 the left residual is the rounding of the whole product.
+norms are measured in float64, not estimated. For float32 the left residual is the rounding of the whole product. The rest
+is what a filter over a prefix of the components leaves out, see prefix.py; it is 0 for the others.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,21 +23,33 @@ from facegap.errors import MatchingError
 from facegap.matching.graph import above_graph, places_above
 from facegap.matching.integer_products import ZERO_POINT, integer_product, integer_product_session
 from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, Norms, error_bound, numba_is_installed
+from facegap.matching.prefix import (
+    Basis,
+    Turned,
+    in_panels,
+    in_strips,
+    left_norms,
+    prefix_name,
+    prefix_of,
+    principal_basis,
+    right_norms,
+    turn,
+    unturned,
+)
 from facegap.matching.processor import Processor, this_processor
 from facegap.matching.rows import TILE_DEPTH, TILE_ROWS, Float32Array, aligned_zeros, round_up
 from facegap.runtime import open_session
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
-FilterName = Literal["float32", "int8", "amx", "graph"]
 ROUNDING = 1e-11  # times |a||b|: every float64 rounding in a score, a norm or a bound, at depth <= 4096
 UNDERFLOW = 1e-30  # products below the normal float32 numbers: depth * 2**-125 and less
 
 
 @dataclass(frozen=True)
 class Left:
-    """Left rows as a filter multiplies them: codes (n, depth) and norms (n,)."""
+    """Left rows as a filter multiplies them: codes, by row or whatever its `emit` takes, and norms (n,)."""
 
-    codes: AnyArray
+    codes: Any
     norms: Norms
 
 
@@ -65,14 +78,19 @@ class TileShape(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """How one filter prepares rows; `dtype` is that of its products, `shape` the tile that suits it."""
+    """How one filter prepares rows; `dtype` is that of its products, `shape` the tile that suits it.
 
-    name: FilterName
+    turn : what is done to the rows of a super-block first; they are then put in the order of their rest, and `left` and
+           `right` take parts of the result in place of rows
+    """
+
+    name: str
     dtype: type
-    left: Callable[[Kernels, Float32Array], Left]
-    right: Callable[[Kernels, Float32Array], Right]
+    left: Callable[[Kernels, Any], Left]
+    right: Callable[[Kernels, Any], Right]
     shape: TileShape
     makes_products: bool = True
+    turn: Callable[[Kernels, Float32Array], Turned] | None = None
 
 
 def float32_left(kernels: Kernels, values: Float32Array) -> Left:
@@ -158,6 +176,53 @@ def amx_right(kernels: Kernels, values: Float32Array) -> Right:
     return Right(len(values), norms, emit=functools.partial(emit_packed, packed, len(values)))
 
 
+def fused_left(kernels: Kernels, values: Float32Array) -> Left:
+    """Rows as they are, for products that are compared in registers."""
+    return prefix_left(0.0, kernels, unturned(kernels, values))
+
+
+def fused_right(kernels: Kernels, values: Float32Array) -> Right:
+    """A block as it is, for products that are compared in registers."""
+    return prefix_right(kernels, unturned(kernels, values))
+
+
+def prefix_left(defect: float, _kernels: Kernels, turned: Turned) -> Left:
+    """Rows in a basis whose defect is known."""
+    return Left(in_strips(turned), left_norms(turned, defect))
+
+
+def prefix_right(_kernels: Kernels, turned: Turned) -> Right:
+    """A block in the same basis."""
+    from facegap.matching.kernels_fused import emit_fused
+
+    return Right(len(turned), right_norms(turned), emit=functools.partial(emit_fused, in_panels(turned), len(turned)))
+
+
+def coded_left(base: Filter, defect: float, kernels: Kernels, turned: Turned) -> Left:
+    """The first components of rows in a basis, as codes."""
+    left = base.left(kernels, turned.first)
+    own = left_norms(turned, defect)
+    return replace(left, norms=left.norms._replace(residual=left.norms.residual + own.residual, rest=own.rest))
+
+
+def coded_right(base: Filter, kernels: Kernels, turned: Turned) -> Right:
+    """A block of them; its norm is that of whole rows, which the rounding of the turn is measured by."""
+    right, own = base.right(kernels, turned.first), right_norms(turned)
+    return replace(right, norms=right.norms._replace(row=own.row, rest=own.rest))
+
+
+def prefix_filter(basis: Basis, first: int, base: str = "fused") -> Filter:
+    """The filter of `first` components in this basis, multiplied as `base` of FILTERS does."""
+    whole = FILTERS[base]
+    left = functools.partial(coded_left, whole, basis.defect)
+    right = functools.partial(coded_right, whole)
+    if base == "fused":
+        left, right = functools.partial(prefix_left, basis.defect), prefix_right
+    return replace(
+        whole, name=prefix_name(first, base), left=left, right=right, turn=functools.partial(turn, basis, first)
+    )
+
+
 def graph_right(device: Device, kernels: Kernels, values: Float32Array) -> Right:
     """A block in a graph that multiplies and compares on `device`; its products never leave it."""
     session = open_session(above_graph(values), name="graph filter", device=device, threads=1)
@@ -166,8 +231,15 @@ def graph_right(device: Device, kernels: Kernels, values: Float32Array) -> Right
 
 FILTERS: Mapping[str, Filter] = {
     "float32": Filter("float32", np.float32, float32_left, float32_right, TileShape(512, 1024)),
+    "fused": Filter("fused", np.float32, fused_left, fused_right, TileShape(480, 1024), makes_products=False),
     "int8": Filter("int8", np.int32, int8_left, int8_right, TileShape(512, 1024)),
     "amx": Filter("amx", np.int32, amx_left, amx_right, TileShape(2048, 1024), makes_products=False),
+}
+
+
+NEEDS_NUMBA = {
+    "fused": "products are compared in registers by a loop that numba compiles",
+    "amx": "the matrix unit is programmed through numba",
 }
 
 
@@ -176,8 +248,8 @@ def why_not(name: str, kernels: KernelChoice = "auto", processor: Processor | No
 
     The processor is asked last, and only for a filter that depends on it: its self-tests take a second.
     """
-    if name == "amx" and (kernels == "numpy" or not numba_is_installed()):
-        return "the matrix unit is programmed through numba"
+    if name in NEEDS_NUMBA and (kernels == "numpy" or not numba_is_installed()):
+        return NEEDS_NUMBA[name]
     if name == "int8" and not (processor or this_processor()).exact_int8:
         return "the int8 products of onnxruntime saturate on this processor (no VNNI instructions)"
     if name == "amx" and not (processor or this_processor()).matrix_unit:
@@ -187,14 +259,21 @@ def why_not(name: str, kernels: KernelChoice = "auto", processor: Processor | No
 
 def require_filter(name: str, device: Device) -> None:
     """Raise MatchingError for an unknown filter, or a device for one of the CPU, whatever the processor can do."""
-    if name not in ("auto", "graph", *FILTERS):
-        raise MatchingError(f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph")
+    if name not in ("auto", "graph", *FILTERS) and not prefix_of(name):
+        raise MatchingError(
+            f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph, nor a prefix with its number of components, "
+            "such as prefix96 or int8-prefix128"
+        )
     if device != "cpu" and name != "graph":
         raise MatchingError(f"filter={name!r} runs on the CPU; use filter='graph' with device={device!r}")
 
 
-def filter_named(name: str, device: Device = "cpu", processor: Processor | None = None) -> Filter:
+def filter_named(
+    name: str, device: Device = "cpu", processor: Processor | None = None, *, rows: Float32Array | None = None
+) -> Filter:
     """The filter of this name, after its self-test; `device` is for the graph filter alone.
+
+    rows : of the table that is compared; a prefix takes its directions from some of them
 
     Raises
     ------
@@ -205,6 +284,10 @@ def filter_named(name: str, device: Device = "cpu", processor: Processor | None 
         right = functools.partial(graph_right, device)
         return Filter("graph", np.float32, float32_left, right, TileShape(1024, 8192), makes_products=False)
     assert name != "auto"  # chosen by the caller
-    if fault := why_not(name, processor=processor):
+    base, first = prefix_of(name) or (name, 0)
+    if fault := why_not(base, processor=processor):
         raise MatchingError(f"filter={name!r}: {fault}; use filter='float32'")
-    return FILTERS[name]
+    if not first:
+        return FILTERS[base]
+    assert rows is not None
+    return prefix_filter(principal_basis(rows), first, base) if first < rows.shape[1] else FILTERS[base]

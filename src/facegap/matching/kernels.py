@@ -10,6 +10,8 @@ import functools
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple, Protocol
 
+import numpy as np
+
 from facegap.errors import MatchingError
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray, IntArray
@@ -25,21 +27,24 @@ class Norms(NamedTuple):
     residual  : |row - quantised row|
     quantised : |quantised row|
     row       : |row|
+    rest      : norm of the components that the product leaves out; 0 where it takes all
     """
 
     unit: Any
     residual: Any
     quantised: Any
     row: Any
+    rest: Any = 0.0
 
     def first(self, n: int) -> Norms:
         """The norms of the first n rows."""
-        return Norms(self.unit[:n], self.residual[:n], self.quantised[:n], self.row[:n])
+        parts = (part if np.isscalar(part) else part[:n] for part in self)
+        return Norms(*parts)
 
 
 def error_bound(left: Norms, right: Norms) -> FloatArray:
     """Bound on |score - unit * product| of each left row with any row of the right block, float64 (n,); see filters.py."""
-    bound: FloatArray = left.residual * right.row + left.quantised * right.residual
+    bound: FloatArray = left.residual * right.row + left.quantised * right.residual + left.rest * right.rest
     return bound
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facegap.matching.compiled import compiled, compiled_for_norms
-from facegap.matching.kernels import LARGEST_CODE, Norms
+from facegap.matching.kernels import LARGEST_CODE, Norms, error_bound
 from facegap.matching.kernels_llvm import emit_above, kth_largest, score_listed
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray
@@ -115,11 +115,10 @@ def insert_best(i, j, scores, index, best_scores, best_index):  # type: ignore[n
 
 
 @compiled
-def limits(residual, quantised, unit, floor, right_row, right_residual, right_unit, out):  # type: ignore[no-untyped-def]
+def limits(bound, unit, floor, right_unit, out):  # type: ignore[no-untyped-def]
     for row in range(floor.size):
-        bound = residual[row] * right_row + quantised[row] * right_residual
         # One step of slack covers the rounding of the quotient, which is below 2**27.
-        steps = np.floor((floor[row] - bound) / (unit[row] * right_unit)) - 1
+        steps = np.floor((floor[row] - bound[row]) / (unit[row] * right_unit)) - 1
         out[row] = np.int32(min(max(steps, -(2.0**31)), 2.0**31 - 1))
 
 
@@ -241,7 +240,7 @@ class NumbaKernels:
 
     def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
         out = np.empty(len(floor), np.int32)
-        limits(left.residual, left.quantised, left.unit, floor, right.row, right.residual, right.unit, out)
+        limits(error_bound(left, right), left.unit, floor, right.unit, out)
         return out
 
     def worst_norms(self, values: Float32Array, unit: float) -> Norms:

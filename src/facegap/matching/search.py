@@ -8,20 +8,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from facegap.errors import MatchingError
-from facegap.matching.choice import FEW_ROWS
-from facegap.matching.filters import TileShape, filter_named, float32_left, float32_norms, require_filter, why_not
+from facegap.matching.choice import FEW_ROWS, choose_filter
+from facegap.matching.filters import TileShape, filter_named, float32_left, float32_norms, require_filter
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels, error_bound
 from facegap.matching.pairs import require_one_depth
 from facegap.matching.processor import Processor
-from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_blocks, super_rows
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share
+from facegap.matching.rows import Float32Array, Rows, largest_components, super_blocks, super_rows
+from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, share, side_of
 from facegap.types import AnyArray, Device, FloatArray, IntArray
 
 NO_ROW = np.iinfo(np.int64).max  # ranks behind every row of equal score
 
 SAMPLED = 256  # gallery rows that give each probe its first floor
 WAITING = 1 << 19  # candidates of a strip that may wait
-FASTEST_FIRST = ("amx", "int8")
+FLOOR_ROWS = 512  # of each table, whose scores give the floor that a filter is chosen for
 
 
 class Best(NamedTuple):
@@ -60,31 +60,46 @@ def search(
     probes_largest = largest_components(probes, loops, "probes")
     require_one_depth(gallery, probes)
     if filter == "auto":
-        filter = filter_for(len(gallery), kernels)
-    product_filter = filter_named(filter, device)
+        filter = filter_for(gallery, probes, k, kernels, largest=gallery_largest)
+    product_filter = filter_named(filter, device, rows=gallery)
     shape = shape or product_filter.shape
     best = Best(np.full((len(probes), k), -np.inf), np.full((len(probes), k), NO_ROW))
     size = super_rows(gallery.shape[1])
     with threadpool_limits(1, user_api="blas"):
         for rows in super_blocks(every_row(gallery), gallery_largest, size):
-            gallery_values = gather(gallery, rows.index)
-            right = prepare(product_filter.right, loops, gallery_values, shape.columns, workers)
+            gallery_side = side_of(product_filter, loops, gallery, rows, workers)
+            right = prepare(product_filter.right, loops, gallery_side.form, shape.columns, workers)
             for probe_rows in super_blocks(every_row(probes), probes_largest, size):
-                probe_values = gather(probes, probe_rows.index)
-                left = prepare(product_filter.left, loops, probe_values, shape.rows, workers)
-                prepared = Prepared(product_filter, probe_values, gallery_values, left, right, *shape)
+                side = side_of(product_filter, loops, probes, probe_rows, workers)
+                left = prepare(product_filter.left, loops, side.form, shape.rows, workers)
+                prepared = Prepared(product_filter, side.values, gallery_side.values, left, right, *shape)
                 # A copy in the order of the super-block: the loops write to its rows in place.
-                part = Best(best.scores[probe_rows.index], best.rows[probe_rows.index])
-                search_super_block(prepared, loops, part, rows.index, workers, shape)
-                best.scores[probe_rows.index], best.rows[probe_rows.index] = part
+                part = Best(best.scores[side.rows.index], best.rows[side.rows.index])
+                search_super_block(prepared, loops, part, gallery_side.rows.index, workers, shape)
+                best.scores[side.rows.index], best.rows[side.rows.index] = part
     return np.where(best.rows == NO_ROW, -1, best.rows), best.scores
 
 
-def filter_for(gallery_rows: int, kernels: KernelChoice = "auto", processor: Processor | None = None) -> str:
-    """The fastest filter that the processor can run; float32 where the gallery is too small for the choice to matter."""
-    if gallery_rows < FEW_ROWS:
-        return "float32"
-    return next((name for name in FASTEST_FIRST if not why_not(name, kernels, processor)), "float32")
+def filter_for(
+    gallery: Float32Array,
+    probes: Float32Array,
+    k: int,
+    kernels: KernelChoice = "auto",
+    processor: Processor | None = None,
+    largest: Float32Array | None = None,
+) -> str:
+    """The fastest filter at a floor that the k-th best of most probes reaches in the end, as choose_filter finds it."""
+    floor = usual_floor(gallery, probes, k) if len(gallery) >= FEW_ROWS else 0.0
+    return choose_filter(gallery, floor=floor, kernels=kernels, largest=largest, processor=processor).name
+
+
+def usual_floor(gallery: Float32Array, probes: Float32Array, k: int) -> float:
+    """Score that a share k / rows of sampled pairs reaches; pairs of one person are too few among them to matter."""
+    left, right = (
+        np.asarray(table[np.unique(np.linspace(0, len(table) - 1, FLOOR_ROWS).astype(np.int64))])
+        for table in (probes, gallery)
+    )
+    return float(np.quantile(left @ right.T, 1 - min(1.0, k / len(gallery))))
 
 
 def search_super_block(
@@ -128,7 +143,10 @@ class Strip:
             self.block = block
             tile = Tile(block, self.rows.start, self.rows.stop, diagonal=False)
             self.screen.emit(self.prepared, tile, self.floor, self.candidates)
-            self.learn()
+            if self.prepared.filter.turn is None:
+                self.learn()
+            else:
+                self.score_at_once()
         self.drop()
         self.candidates.flush(self.prepared)
 
@@ -150,14 +168,19 @@ class Strip:
             array[: len(kept)] = array[kept]
         self.candidates.found = self.known = len(kept)
 
+    def score_at_once(self) -> None:
+        """Score what has come, and raise the floors by it: the products over a prefix alone say little of a score."""
+        self.candidates.flush(self.prepared)
+        self.known = 0
+        np.maximum(self.floor, self.best.scores[self.rows, -1], out=self.floor)
+
     def make_room(self, prepared: Prepared) -> None:
         """Drop what can be dropped; where that is little, score the rest."""
-        self.learn()
-        self.drop()
-        if 2 * self.candidates.found > len(self.upper):
-            self.candidates.flush(prepared)
-            self.known = 0
-            np.maximum(self.floor, self.best.scores[self.rows, -1], out=self.floor)
+        if prepared.filter.turn is None:
+            self.learn()
+            self.drop()
+        if prepared.filter.turn is not None or 2 * self.candidates.found > len(self.upper):
+            self.score_at_once()
 
     def insert(self, i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
         """Enter scored pairs into the lists of their probes."""

@@ -6,25 +6,27 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from facegap.matching.filters import Filter, Left, Right, TileShape, float32_limits
 from facegap.matching.kernels import Kernels, Norms, error_bound
-from facegap.matching.rows import Float32Array
+from facegap.matching.prefix import joined
+from facegap.matching.rows import Float32Array, Rows, gather
 from facegap.types import AnyArray, FloatArray
 
 Task = TypeVar("Task")
 Part = TypeVar("Part")
 
 CANDIDATES = 1 << 16  # pairs that wait in a worker's buffer to be scored
-EMITTED_ROWS = 32  # a filter asks for room for all pairs of so many rows
+EMITTED_ROWS = 48  # a filter asks for room for all pairs of so many rows
+TURNED_VALUES = 1 << 20  # float64 values turned at once by a worker: 8 MiB
 
 
 def buffer_size(width: int, least: int = CANDIDATES) -> int:
     """Places of a buffer for blocks of `width` columns."""
-    return max(least, 2 * EMITTED_ROWS * width)
+    return max(least, EMITTED_ROWS * width)
 
 
 class Tile(NamedTuple):
@@ -89,9 +91,9 @@ class Prepared:
 
 
 def prepare(
-    build: Callable[[Kernels, Float32Array], Part], kernels: Kernels, values: Float32Array, size: int, workers: int
+    build: Callable[[Kernels, Any], Part], kernels: Kernels, values: Any, size: int, workers: int
 ) -> list[Part]:
-    """Every part of `size` rows of a super-block, prepared by `workers` threads."""
+    """Every part of `size` rows of a super-block, prepared by `workers` threads; `values` has a length and takes slices."""
     slices = parts_of(len(values), size)
     parts: dict[int, Part] = {}
 
@@ -100,6 +102,27 @@ def prepare(
 
     share(range(len(slices)), [prepare_one] * workers)
     return [parts[number] for number in range(len(slices))]
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rows of a super-block in the order of their filter: float32 values for the scores, `form` for the products."""
+
+    rows: Rows
+    values: Float32Array
+    form: Any
+
+
+def side_of(filter: Filter, kernels: Kernels, embeddings: Float32Array, rows: Rows, workers: int) -> Side:
+    """A super-block as this filter wants it."""
+    values = gather(embeddings, rows.index)
+    if filter.turn is None:
+        return Side(rows, values, values)
+    turned = joined(prepare(filter.turn, kernels, values, max(1, TURNED_VALUES // values.shape[1]), workers))
+    order = np.argsort(turned.rest[0], kind="stable")
+    rows = rows.take(order)
+    del values  # two copies of a super-block are half of what a run may take
+    return Side(rows, gather(embeddings, rows.index), turned[order])
 
 
 class Candidates:

@@ -1,0 +1,159 @@
+"""The filter of float32 products over the first principal components, or over all of them, compared in registers.
+
+Real templates are far from isotropic: most of what two rows have in common lies in few directions. Rows are turned by an
+orthonormal matrix Q, x = Q'a and z = Q'b, so that a.b = x.z; the first k components make the product, the next m settle
+most pairs that pass it, and by Cauchy-Schwarz
+
+    |a.b - x1.z1| <= |x2| |z2| + rounding,
+
+where x2 is what lies beyond the first k. Rows are ordered by |x2| within a super-block, so that the largest of a block is
+close to each. Whatever Q and k are, no pair is lost: they decide the time alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facegap.matching.kernels import Kernels, Norms
+from facegap.matching.rows import Float32Array, aligned_zeros, padded_depth, round_up
+from facegap.types import AnyArray, FloatArray, IntArray
+
+NAME = re.compile(r"((?P<base>int8|amx)-)?prefix(?P<first>[1-9]\d{0,3})", re.ASCII)
+MORE = 32  # components of the second look
+SAMPLED = 2048  # rows whose second moment gives the directions
+SQUARE_SLACK = (
+    1e-11  # times |a|**2: float64 rounding of a squared norm and its parts, and of the turn, at depth <= 4096
+)
+ROUNDING = 1e-11  # times |a||b|: float64 rounding of the turn and of its defect
+UNDERFLOW = 1e-30
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Orthonormal directions float64 (depth, depth), those with most of the energy first."""
+
+    directions: FloatArray
+
+    @functools.cached_property
+    def defect(self) -> float:
+        """|I - QQ'|, which bounds |a.b - (Q'a).(Q'b)| by defect |a||b|."""
+        q = self.directions
+        return float(np.linalg.norm(np.eye(len(q)) - q @ q.T)) + 1e-13
+
+
+def principal_basis(embeddings: Float32Array) -> Basis:
+    """Eigenvectors of the second moment of some rows, spread over the table."""
+    places = np.unique(np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED)).astype(np.int64))
+    sample = np.asarray(embeddings[places], np.float64)
+    sample /= np.linalg.norm(sample, axis=1, keepdims=True)
+    return Basis(np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1]))
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Rows in a basis, as the filter takes them; `turned[places]` are some of them.
+
+    first : float32 (n, k), the last columns zero up to a multiple of 16
+    more  : float32 (n, m)
+    rest  : float64 (2, n), norms beyond the first k and beyond the first k + m components
+    norm  : float64 (n,)
+    """
+
+    first: Float32Array
+    more: Float32Array
+    rest: FloatArray
+    norm: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.norm)
+
+    def __getitem__(self, places: slice | IntArray) -> Turned:
+        return Turned(self.first[places], self.more[places], self.rest[:, places], self.norm[places])
+
+
+def joined(parts: Sequence[Turned]) -> Turned:
+    """Consecutive parts as one."""
+    return Turned(
+        np.concatenate([part.first for part in parts]),
+        np.concatenate([part.more for part in parts]),
+        np.concatenate([part.rest for part in parts], axis=1),
+        np.concatenate([part.norm for part in parts]),
+    )
+
+
+def unturned(kernels: Kernels, values: Float32Array) -> Turned:
+    """Rows as they stand: all components are first, and nothing is left over."""
+    none = np.empty((len(values), 0), np.float32)
+    return Turned(values, none, np.zeros((2, len(values))), kernels.row_norms(values))
+
+
+def turn(basis: Basis, first: int, kernels: Kernels, values: Float32Array) -> Turned:
+    """Rows (n, padded depth) in this basis, `first` components for the product and MORE for the second look."""
+    norm, depth = kernels.row_norms(values), len(basis.directions)
+    k, m = min(first, depth), min(MORE, depth - min(first, depth))
+    turned = values[:, :depth].astype(np.float64) @ basis.directions[:, : k + m]
+    squares, kept = norm**2, np.empty((2, len(values)))
+    np.einsum("nd,nd->n", turned[:, :k], turned[:, :k], out=kept[0])
+    kept[1] = kept[0] + np.einsum("nd,nd->n", turned[:, k:], turned[:, k:])
+    rest = np.sqrt(np.maximum(0.0, squares * (1 + basis.defect) - kept) + SQUARE_SLACK * squares)
+    leading = np.zeros((len(values), padded_depth(k)), np.float32)
+    leading[:, :k] = turned[:, :k]
+    return Turned(leading, turned[:, k:].astype(np.float32), rest, norm)
+
+
+def left_norms(turned: Turned, defect: float) -> Norms:
+    """Norms of left rows, for error_bound; `residual` is the rounding of everything, for a float32 product.
+
+    A float32 sum of n products is off by 1.01 n u |x||z| at most, in any order (see filters.float32_left); the rounding of
+    the components to float32 adds 2 u.
+    """
+    terms = turned.first.shape[1] + turned.more.shape[1] + 4
+    residual = (1.01 * terms * 2.0**-24 + ROUNDING + defect) * turned.norm + UNDERFLOW
+    return Norms(np.ones(len(turned)), residual, turned.norm, turned.norm, turned.rest[0])
+
+
+def right_norms(turned: Turned) -> Norms:
+    """The largest norms of a block; at least 1, so that UNDERFLOW is not made smaller by short rows."""
+    norm = max(1.0, float(turned.norm.max()))
+    return Norms(1.0, 0.0, norm, norm, float(turned.rest[0].max()))
+
+
+def in_strips(turned: Turned) -> Any:
+    """Left rows for kernels_fused.emit_fused, padded to whole tiles."""
+    from facegap.matching.kernels_fused import ROWS, FusedLeft
+
+    first = aligned_zeros((round_up(len(turned.first), ROWS), turned.first.shape[1]), np.float32)
+    first[: len(turned.first)] = turned.first
+    return FusedLeft(first, contiguous(turned.more), contiguous(turned.rest))
+
+
+def in_panels(turned: Turned) -> Any:
+    """A right block for kernels_fused.emit_fused, in panels."""
+    from facegap.matching.kernels_fused import COLUMNS, FusedRight, pack
+
+    panels = round_up(len(turned.first), COLUMNS) // COLUMNS
+    packed = aligned_zeros((panels, turned.first.shape[1], COLUMNS), np.float32)
+    pack(contiguous(turned.first), packed)
+    return FusedRight(packed, contiguous(turned.more), contiguous(turned.rest[1]), float(turned.rest[0].max()))
+
+
+def contiguous(values: AnyArray) -> AnyArray:
+    """C-contiguous, as the loops are compiled for."""
+    return np.ascontiguousarray(values)
+
+
+def prefix_name(first: int, base: str) -> str:
+    """The name of a filter of so many components, multiplied as `base` does."""
+    return f"prefix{first}" if base == "fused" else f"{base}-prefix{first}"
+
+
+def prefix_of(name: str) -> tuple[str, int] | None:
+    """What multiplies, and how many components, in the name of such a filter; None for any other name."""
+    found = NAME.fullmatch(name)
+    return (found["base"] or "fused", int(found["first"])) if found else None
