@@ -68,9 +68,10 @@ def choose_filter(
     usable = [FILTERS[name] for name, fault in faults.items() if not fault]
     with threadpool_limits(1, user_api="blas"):
         times = {each.name: ns_per_pair(each, loops, *rows, floor, tile.columns) for each in usable}
-        basis = principal_basis(embeddings) if embeddings.shape[1] <= DEEPEST else None
-        for base in (name for name in PREFIXES if basis and not faults[name]):
-            times |= times_of_prefixes(base, basis, loops, *rows, floor, tile.columns)
+        if embeddings.shape[1] <= DEEPEST:
+            basis = principal_basis(embeddings)
+            for base in (name for name in PREFIXES if not faults[name]):
+                times |= times_of_prefixes(base, basis, loops, *rows, floor, tile.columns)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]

@@ -214,13 +214,12 @@ def coded_right(base: Filter, kernels: Kernels, turned: Turned) -> Right:
 def prefix_filter(basis: Basis, first: int, base: str = "fused") -> Filter:
     """The filter of `first` components in this basis, multiplied as `base` of FILTERS does."""
     whole = FILTERS[base]
-    left = functools.partial(coded_left, whole, basis.defect)
-    right = functools.partial(coded_right, whole)
+    left: Callable[[Kernels, Turned], Left] = functools.partial(coded_left, whole, basis.defect)
+    right: Callable[[Kernels, Turned], Right] = functools.partial(coded_right, whole)
     if base == "fused":
         left, right = functools.partial(prefix_left, basis.defect), prefix_right
-    return replace(
-        whole, name=prefix_name(first, base), left=left, right=right, turn=functools.partial(turn, basis, first)
-    )
+    name = prefix_name(first, base)
+    return replace(whole, name=name, left=left, right=right, turn=functools.partial(turn, basis, first))
 
 
 def graph_right(device: Device, kernels: Kernels, values: Float32Array) -> Right:

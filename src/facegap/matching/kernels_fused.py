@@ -13,15 +13,17 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as numba_cgutils
-from numba.core import config
-from numba.core.codegen import get_host_cpu_features
+from numba.core import codegen as numba_codegen
+from numba.core import config as numba_config
 from numba.extending import intrinsic
 
 from facegap.matching.compiled import compiled, compiled_for_norms
 from facegap.types import AnyArray
 
 # What numba compiles for, which its own variables may narrow; a cached loop belongs to the same processor.
-FEATURES = config.CPU_FEATURES if config.CPU_FEATURES is not None else get_host_cpu_features()
+codegen: Any = numba_codegen  # these have no types
+config: Any = numba_config
+FEATURES = config.CPU_FEATURES if config.CPU_FEATURES is not None else codegen.get_host_cpu_features()
 ROWS, COLUMNS = (12, 32) if "+avx512f" in FEATURES else (6, 16)
 STRIP = 48  # left rows that stay in the first-level cache while a right block passes by; a multiple of ROWS
 AT_ONCE = 4  # components to a turn of the inner loop

@@ -212,13 +212,12 @@ class Screen:
             kept = i < j if tile.diagonal else slice(None)
             candidates.append(prepared, i[kept], j[kept], p[kept])
             return self.buffer[:0]
-        emit, source = right.emit, codes
-        if emit is None:
-            emit, source = self.kernels.emit_above, self.products(prepared, tile)
+        products = self.buffer[:0] if right.emit else self.products(prepared, tile)
+        emit, source = (right.emit, codes) if right.emit else (self.kernels.emit_above, products)
         place, row = (tile.first, tile.block * prepared.width, tile.diagonal), 0
         pairs = candidates.i, candidates.j, candidates.p
         while True:
             candidates.found, row = emit(source, limit, *place, row, *pairs, candidates.found)
             if row == len(limit):
-                return source
+                return products
             candidates.make_room(prepared)
