@@ -19,7 +19,7 @@ from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_si
 from facegap.types import AnyArray, FloatArray
 
 FEW_ROWS = 16_384  # below this the whole comparison takes less time than the choice
-SAMPLED_ROWS, SAMPLED_BLOCKS = 240, 2
+SAMPLED_ROWS, SAMPLED_BLOCKS, SAMPLED_WIDTH = 240, 2, 512
 TURNS = 2
 COARSE = 1e-5  # seconds; a sampled tile takes a hundred times as long
 PREFIXES = {  # components tried with each way to multiply, the most first; the matrix unit takes 64 at once
@@ -28,7 +28,7 @@ PREFIXES = {  # components tried with each way to multiply, the most first; the 
     "amx": (320, 256, 192, 128, 64),
 }
 DEEPEST = 1024  # of rows whose directions are looked for: the time of that grows with the cube of the depth
-NARROWER = 4  # a block of the sample holds a larger part of the rests than one of a whole super-block
+NARROWER = 2  # a block of the sample holds a larger part of the rests than one of a whole super-block
 WHOLE = 0.8  # a prefix of more than this share of the depth spares too little to be tried
 
 
@@ -63,15 +63,16 @@ def choose_filter(
         return FilterChoice(name, f"{name} filter: only {len(embeddings)} rows")
     faults = {name: why_not(name, kernels, processor) for name in FILTERS}
     loops = choose_kernels(kernels)
-    tile = shape or TileShape()
-    rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, tile)
-    usable = [FILTERS[name] for name, fault in faults.items() if not fault]
+    width = min(SAMPLED_WIDTH, (shape or TileShape()).columns)
+    rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, width)
+    # What float32 does through the memory, fused does in registers: it is tried where that cannot be.
+    usable = [FILTERS[name] for name, fault in faults.items() if not fault and (name != "float32" or faults["fused"])]
     with threadpool_limits(1, user_api="blas"):
-        times = {each.name: ns_per_pair(each, loops, *rows, floor, tile.columns) for each in usable}
+        times = {each.name: ns_per_pair(each, loops, *rows, floor, width) for each in usable}
         if embeddings.shape[1] <= DEEPEST:
             basis = principal_basis(embeddings)
             for base in (name for name in PREFIXES if not faults[name]):
-                times |= times_of_prefixes(base, basis, loops, *rows, floor, tile.columns)
+                times |= times_of_prefixes(base, basis, loops, *rows, floor, width)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
@@ -98,11 +99,11 @@ def times_of_prefixes(
     return times
 
 
-def sample(embeddings: Float32Array, largest: Float32Array, shape: TileShape) -> tuple[Float32Array, Float32Array]:
+def sample(embeddings: Float32Array, largest: Float32Array, width: int) -> tuple[Float32Array, Float32Array]:
     """Left rows from the whole table, and right blocks as a run would sort them: neighbours by their largest component."""
     order = np.argsort(largest[: super_rows(embeddings.shape[1])], kind="stable")
-    starts = np.linspace(0, max(0, len(order) - shape.columns), SAMPLED_BLOCKS).astype(int)
-    right = np.concatenate([order[start : start + shape.columns] for start in starts])
+    starts = np.linspace(0, max(0, len(order) - width), SAMPLED_BLOCKS).astype(int)
+    right = np.concatenate([order[start : start + width] for start in starts])
     left = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED_ROWS)).astype(np.int64)
     return gather(embeddings, left), gather(embeddings, right)
 

@@ -10,8 +10,6 @@ import functools
 from importlib.util import find_spec
 from typing import Any, Literal, NamedTuple, Protocol
 
-import numpy as np
-
 from facegap.errors import MatchingError
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray, IntArray
@@ -38,8 +36,8 @@ class Norms(NamedTuple):
 
     def first(self, n: int) -> Norms:
         """The norms of the first n rows."""
-        parts = (part if np.isscalar(part) else part[:n] for part in self)
-        return Norms(*parts)
+        rest = self.rest if isinstance(self.rest, float) else self.rest[:n]
+        return Norms(self.unit[:n], self.residual[:n], self.quantised[:n], self.row[:n], rest)
 
 
 def error_bound(left: Norms, right: Norms) -> FloatArray:

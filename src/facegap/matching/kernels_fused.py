@@ -171,6 +171,53 @@ def thin(left_more, left_rest, right_more, right_rest, largest, limits, first_ro
     return kept
 
 
+@compiled
+def emit_strips(  # type: ignore[no-untyped-def]
+    left,
+    left_more,
+    left_rest,
+    right,
+    right_more,
+    right_rest,
+    largest,
+    columns,
+    limits,
+    rows,
+    first_row,
+    first_column,
+    above_diagonal,
+    row,
+    i,
+    j,
+    p,
+    found,
+):
+    """As Kernels.emit_above; `row` and the row reached are multiples of STRIP or `rows`, beyond which limits are padding."""
+    while row < rows and found + STRIP * columns <= i.size:
+        stop, start = min(rows, row + STRIP), found
+        found = emit_products(
+            left, right, columns, limits, first_row, first_column, above_diagonal, row, stop, i, j, p, found
+        )
+        if right_more.shape[1] > 0:
+            found = thin(
+                left_more,
+                left_rest,
+                right_more,
+                right_rest,
+                largest,
+                limits,
+                first_row,
+                first_column,
+                i,
+                j,
+                p,
+                start,
+                found,
+            )
+        row = stop
+    return found, row
+
+
 def emit_fused(
     right: FusedRight,
     columns: int,
@@ -185,20 +232,12 @@ def emit_fused(
     p: AnyArray,
     found: int,
 ) -> tuple[int, int]:
-    """As Kernels.emit_above, from rows instead of products; `row` and the row reached are multiples of STRIP."""
+    """As Kernels.emit_above, from rows instead of products."""
     padded = np.full(len(left.first), np.inf, np.float32)
     padded[: len(limits)] = limits
-    corner = first_row, first_column
-    while row < len(limits) and found + STRIP * columns <= len(i):
-        stop, start = min(len(limits), row + STRIP), found
-        found = emit_products(
-            left.first, right.first, columns, padded, *corner, above_diagonal, row, stop, i, j, p, found
-        )
-        if right.more.shape[1]:
-            pairs = i, j, p, start, found
-            found = thin(left.more, left.rest, right.more, right.rest, right.largest, limits, *corner, *pairs)
-        row = stop
-    return found, row
+    place = len(limits), first_row, first_column, above_diagonal, row
+    reached: tuple[int, int] = emit_strips(*left, *right, columns, padded, *place, i, j, p, found)
+    return reached
 
 
 @compiled
