@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from facegap.audit.settings import AuditSettings
+from facegap.catalogue.own_csv import OwnColumns
 from facegap.catalogue.tables import check_manifest, write_manifest
 from facegap.cli import app
 from facegap.errors import SettingError, TableError
@@ -59,3 +60,24 @@ def test_options_of_a_table_are_refused_with_a_folder(tmp_path: Path) -> None:
         write_manifest("cfd", tmp_path, None, subject="name")
     with pytest.raises(TableError, match="--subject person: of folders it is one of folder, name, nobody"):
         write_manifest("folders", tmp_path, None, subject="person")
+
+
+def test_a_manifest_lies_where_its_images_are_named_from(tmp_path: Path) -> None:
+    TREES["fhibe"](tmp_path)
+    (csv,) = tmp_path.rglob("fhibe_face_crop_align.csv")
+    csv.write_text(csv.read_text().replace("data/raw/", "raw/"))
+    said = write_manifest("fhibe", tmp_path, None)[-1]
+    assert said.endswith(f"facegap check {tmp_path / 'data' / 'manifest.csv'}")
+    assert check_manifest(tmp_path / "data" / "manifest.csv", AuditSettings()).problem == ""
+
+
+@pytest.mark.real
+def test_the_table_of_the_legislators_is_a_table_of_one_s_own(test_data: Path, tmp_path: Path) -> None:
+    own = OwnColumns(labels=("gender", "state"), ages=("age=birth_year,snapshot",))
+    said = write_manifest(
+        "csv", test_data / "data/congress/members.csv", tmp_path / "people.csv", subject="subject", own=own
+    )
+    assert "1,418 images of 1,160 people, columns image, subject, gender, state, age" in said[-1]
+    manifest = read_manifest(tmp_path / "people.csv", images_dir=test_data / "data/congress")
+    assert manifest.frame["age"][0] == "76-77"  # born in 1938, photographed in 2015
+    assert dict(manifest.frame["gender"].value_counts()) == {"male": 1106, "female": 312}

@@ -148,7 +148,8 @@ def write_manifest(
             raise SettingError(
                 f"--image, --label and what goes with them are for `manifest csv`; {adapter} knows its columns"
             )
-        frame, root = adapted(adapter, folder, subject), folder
+        frame = adapted(adapter, folder, subject)
+        root = folder / frame.attrs.get("root", "")
     target = out or root / "manifest.csv"
     if target.exists():
         raise TableError(f"{target}: there is a file already; name another with --out")

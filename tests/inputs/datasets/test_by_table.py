@@ -44,7 +44,10 @@ def test_paths_of_fhibe_may_begin_at_a_folder_below(tmp_path: Path, begins_below
     dataset_trees.fhibe(tmp_path)
     text = dataset_trees.FHIBE.replace("data/raw/", "data/raw/".removeprefix(begins_below))
     dataset_trees.table(tmp_path, "data/processed/fhibe_face_crop_align/fhibe_face_crop_align.csv", text)
-    assert all((tmp_path / name).is_file() for name in fhibe(tmp_path)["image"])
+    frame = fhibe(tmp_path)
+    assert frame.attrs["root"] == begins_below
+    assert frame["image"][0] == text.splitlines()[1].split(",")[2]  # as the table names it, which has its keypoints
+    assert all((tmp_path / begins_below / name).is_file() for name in frame["image"])
 
 
 @pytest.mark.parametrize("cell", ["[" * 200 + "]" * 200, "[__import__('os')]", "['a', ", "[['a']]", "[{}]"])

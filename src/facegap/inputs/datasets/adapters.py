@@ -1,8 +1,9 @@
 """Folders of public data sets as manifests: one function per layout, from the folder to image, subject and labels.
 
-Images are named relative to the folder, so the manifest belongs into it. Nothing is downloaded. A folder of another
-shape is a TableError that says what was looked for. Hidden files and files that are no images are passed over. Labels are
-copied as the set has them; what was read of each layout, and where, stands on its card (datasets.toml).
+Images are named relative to the folder, or to the one in it that attrs["root"] names; there the manifest belongs. Nothing is
+downloaded. A folder of another shape is a TableError that says what was looked for. Hidden files and files that are no images
+are passed over. Labels are copied as the set has them; what was read of each layout, and where, stands on its card
+(datasets.toml).
 """
 
 from __future__ import annotations

@@ -49,6 +49,9 @@ MOST_NESTED = 3  # brackets in a cell that is read as a list
 def fhibe(folder: Path) -> pd.DataFrame:
     """FHIBE-Face, cropped and aligned: data/processed/fhibe_face_crop_align/fhibe_face_crop_align.csv.
 
+    Images keep the names that the table has, so that its keypoints can be joined to them; attrs["root"] says below which
+    folder they lie: the one given, or data/ and others in it.
+
     Labels : age (years), pronoun, ancestry, nationality, natural_skin_color and apparent_skin_color ("2. [164, 131, 103]":
              the step and its sRGB), lighting, scene and others, in the words of the set with their numbers; several words
              of a cell are joined by " + ". Pronouns are no gender, so there is no column gender. release is the version
@@ -62,7 +65,7 @@ def fhibe(folder: Path) -> pd.DataFrame:
     cells = records.frame
     names = [clean_path(name) for name in cells["filepath"]]
     prefix = place_of_images(folder, names, FHIBE_IMAGES, "fhibe", FHIBE_TABLE)
-    columns: dict[str, Any] = {"image": [prefix + name for name in names], "subject": cells["subject_id"]}
+    columns: dict[str, Any] = {"image": names, "subject": cells["subject_id"]}
     for name in (name for name in (*FHIBE_LISTS, *FHIBE_WORDS) if name in cells.columns):
         columns[name] = cells[name]
         if name in FHIBE_LISTS:
@@ -73,8 +76,10 @@ def fhibe(folder: Path) -> pd.DataFrame:
     release = release_of(folder)
     if release:
         columns["release"] = release
+    frame = pd.DataFrame(columns, dtype="str")
+    frame.attrs["root"] = prefix
     return with_notes(
-        pd.DataFrame(columns, dtype="str"),
+        frame,
         f"the release is {release}; people withdraw from FHIBE every month, so keep the copy current"
         if release
         else "the folder's name does not show the release of FHIBE; name it with --data-name when you audit",
