@@ -19,7 +19,7 @@ DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": 
 # No picture ever reached a model: the file is not there, cannot be decoded, or is beyond a bound of facegap's own. That
 # is the auditor's matter or facegap's, and in no denominator of a rate.
 NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout")
-FACE_OUTCOMES = ("ok", "no_face", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
+FACE_OUTCOMES = ("ok", "no_face", "no_points", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
 TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates
 MEMBERSHIP = (TEMPLATE, MEDIA)
@@ -81,7 +81,7 @@ FACES = Schema(
         "height": NULLABLE_INT,
         "colour": Column("str", choices=("grey", "colour", "")),
         "profile": Column("str", required=False),  # name of the colour profile in the file, empty for none
-        "faces": INT,  # how many the detector found
+        "faces": INT,  # how many the detector found; 1 where the face was given
         "policy": TEXT,
         "score": FLOAT,
         **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
@@ -120,7 +120,7 @@ PREDICTIONS = Schema(
     },
 )
 
-TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "many_faces", "too_small", *NEVER_SHOWN)
+TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "no_points", "many_faces", "too_small", *NEVER_SHOWN)
 MEASURED_TONES = ("lighter", "darker", "unknown", "")
 
 TONE = Schema(

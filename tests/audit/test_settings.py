@@ -114,6 +114,7 @@ def test_what_is_recorded_are_plain_values_without_folders_and_without_what_deci
         "model_timeout": 120.0,
         "no_isolation": False,
         "detect_only": False,
+        "flip": False,
     }
     assert kept["output"] == {"keep_embeddings": False, "keep_ids": True}
     assert kept["verify"]["threshold"] == [0.5]

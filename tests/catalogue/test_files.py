@@ -100,3 +100,27 @@ def test_one_damaged_file_in_a_hundred_is_told_and_two_stop(tmp_path: Path, draw
     code, said = check(tmp_path / "people.csv")
     assert code == 2
     assert "2 of 100 files cannot be read" in said
+
+
+def test_crops_that_do_not_fit_and_points_that_are_missing_or_outside_are_told_before_an_audit(
+    tmp_path: Path, draw: Any, check: Check, toys: Any
+) -> None:
+    table = folder_of(tmp_path, draw)
+    code, said = check(table, "--detect", "aligned", "--embed", toys.card("embedder"))
+    assert code == 2
+    assert "images that are no crops of the models 7" in said
+    assert "Line 2 (and 6 more images): the image has 64 x 64 pixels" in said
+    code, said = check(table, "--detect", "aligned", "--classify", toys.card("classifier"))
+    assert (code, "images that are no crops of the models 0" in said) == (0, True)
+    code, said = check(table, "--detect", "aligned")
+    assert (code, "name the models that the crops are for" in said) == (2, True)
+    points = ["image," + ",".join(f"{axis}{k}" for k in range(1, 6) for axis in "xy")]
+    points += [f"{k}.png,20,20,40,20,30,30,22,40,38,40" for k in range(6)]
+    (tmp_path / "points.csv").write_text("\n".join(points) + "\n")
+    code, said = check(table, "--points", tmp_path / "points.csv")
+    assert (code, "images without points 1" in said) == (0, True)
+    (tmp_path / "points.csv").write_text("\n".join([*points[:3], "5.png,220,20,240,20,230,30,222,40,238,40"]) + "\n")
+    code, said = check(table, "--points", tmp_path / "points.csv")
+    assert code == 2
+    assert "images with points outside 1" in said
+    assert "Line 7: the image has no usable points: points.csv line 4: left eye (220, 20) lies outside" in said

@@ -19,6 +19,8 @@ from facegap.doctor.diagnose import Asked, examine, remember, require_free, requ
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards.read import read_card
 from facegap.store.run import read_record
+from facegap.tables import POINTS
+from facegap.vision.align import aligned
 from fixtures.settings import audited
 
 
@@ -371,3 +373,43 @@ def test_findings_that_could_not_be_kept_are_refused_before_the_work(
     )  # root may write anywhere
     with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
         require_memory(closed)
+
+
+# ---- faces that no detector found ----
+
+
+def test_on_aligned_crops_colour_and_scale_alone_are_tried_and_only_a_wrong_card_is_remembered(
+    toys: Any, crowd: Path, tmp_path: Path
+) -> None:
+    card = toys.card("embedder")
+    run = audited(crowd, detect=toys.card("detector"), embed=card, threshold=[0.5], by="gender")
+    points = run.faces[[f"{point}_{axis}" for point in POINTS for axis in "xy"]].to_numpy().reshape(-1, 5, 2)
+    template = np.array(read_card(Path(card)).alignment.template)  # type: ignore[union-attr]
+    for image, place in zip(run.faces["image"], points, strict=True):
+        crop = aligned(cv2.imread(str(crowd.parent / image)), place, template, (16, 16), "bilinear")
+        cv2.imwrite(str(tmp_path / image), crop)
+    (tmp_path / "people.csv").write_bytes(crowd.read_bytes())
+    found = examine(card, tmp_path / "people.csv", Asked(detect="aligned", people=30, workers=1))
+    assert {one.variant.aspect for one in found.judgement.settings} == {"the card", "colour", "scale"}
+    assert (found.detector, found.finding.detector) == ("aligned", "aligned")
+    assert any("aligned crops" in said for said in found.warnings)
+    assert remember(found, tmp_path / "findings") is None
+    with pytest.raises(ModelError, match="no card can be proposed from crops that are aligned already"):
+        examine(card, tmp_path / "people.csv", Asked(detect="aligned", workers=1), propose=True)
+
+
+def test_points_of_a_file_and_flip_are_judged_like_the_faces_of_a_detector(
+    toys: Any, crowd: Path, tmp_path: Path
+) -> None:
+    card = toys.card("embedder")
+    run = audited(crowd, detect=toys.card("detector"), embed=card, threshold=[0.5], by="gender", flip=True)
+    run.faces.to_parquet(tmp_path / "faces.parquet")
+    plain = examine(card, crowd, asked(toys, people=30, flip=True))
+    given = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, flip=True))
+    assert given.detector == "points"
+    assert [one.value for one in given.judgement.settings] == [one.value for one in plain.judgement.settings]
+    run.faces.drop(columns=["x1", "y1", "x2", "y2"]).to_parquet(tmp_path / "faces.parquet")
+    boxless = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1))
+    assert all(one.variant.box_margin is None for one in boxless.judgement.settings)
+    with pytest.raises(ModelError, match="--flip adds the embedding of the mirror image"):
+        examine(toys.card("classifier"), crowd, asked(toys, flip=True))

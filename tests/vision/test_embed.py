@@ -105,3 +105,23 @@ def test_points_that_coincide_or_are_no_numbers_give_no_crop(means: Any) -> None
     cut = face_crop(model, picture, np.array([[1, 1], [2, 1], [1.5, 1.5], [1, 2], [2, 2]]))
     assert cut is not None
     assert cut.shape == (16, 16, 3)
+
+
+def test_with_flip_the_raw_embeddings_of_the_face_and_its_mirror_image_are_added(
+    tmp_path: Path, graphs: Any, card_writer: Any
+) -> None:
+    # Left half and right half of the first channel: a graph that sees which side is which.
+    model = graphs.build(
+        [
+            ("AveragePool", ["input"], ["halves"], {"kernel_shape": [16, 8], "strides": [16, 8]}),
+            ("Flatten", ["halves"], ["means"], {"axis": 1}),
+        ],
+        inputs={"input": ("N", 3, 16, 16)},
+        outputs={"means": ("N", 6)},
+    )
+    card = read_card(card_writer(tmp_path, "toy", "embed", model, TABLES.format(dimension=6), colour="BGR"))
+    crop = np.zeros((16, 16, 3), np.uint8)
+    crop[:, :8, 0], crop[:, 8:, 1] = 100, 30
+    made = embedder(card, open_session(model, name="toy"), 8, flip=True)
+    summed = np.array([100, 100, 30, 30, 0, 0])
+    assert embed(made, [crop, crop[:, ::-1]]) == pytest.approx(np.tile(summed / np.linalg.norm(summed), (2, 1)))

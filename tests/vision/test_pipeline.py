@@ -16,7 +16,7 @@ from facegap.errors import ModelError
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
-from facegap.vision import pipeline
+from facegap.vision import find, pipeline
 from facegap.vision.classify import classifier
 from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder
@@ -115,7 +115,7 @@ def test_points_without_a_place_end_as_no_template(
     def points_in_one_place(model: Detector, pixels: Any) -> Faces:
         return Faces(np.array([[4.0, 4, 28, 28]]), np.full((1, 5, 2), 9.0), np.array([0.9]))
 
-    monkeypatch.setattr(pipeline, "detect", points_in_one_place)
+    monkeypatch.setattr(find, "detect", points_in_one_place)
     part = run_part(pictures.iloc[:1], tmp_path, stages(), lambda: None)
     assert part.rows["outcome"].tolist() == ["no_template"]
     assert part.rows["prediction"].tolist() == ["female"]

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from facegap import runtime
-from facegap.audit.settings import NO_DETECT, AuditSettings, CallableModel
+from facegap.audit.settings import ALIGNED, NO_DETECT, AuditSettings, CallableModel
 from facegap.errors import ModelError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
 from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
+from facegap.inputs.points import GivenPoints, read_points
 from facegap.runtime.models import isolation_of, open_model, stop_model
 from facegap.types import Execution
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
-from facegap.vision.detect import detector
+from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder
+from facegap.vision.find import Finder, WholePicture, misfit, require_boxes
 from facegap.vision.pipeline import Stages
 from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_detector, rehearse_embedder
 from facegap.vision.service.wire import read_key
 
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
+POINTS = "points"  # in place of a detector: a file says where faces are
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,19 @@ class ChosenModels:
     cards     : of model files, of services, and of Python functions
     given     : the file of the weights, where a setting said which
     functions : what answers in the place of a session for a Python function
+    faces     : where faces are, where no detector says so: points of a file, or the whole picture; None with a detector
     """
 
     cards: Mapping[Task, ModelCard] = field(default_factory=dict)
     given: Mapping[Task, Path | None] = field(default_factory=dict)
     functions: Mapping[Task, CallableSession] = field(default_factory=dict)
+    faces: WholePicture | GivenPoints | None = None
+
+    @property
+    def names(self) -> dict[Task, str]:
+        """What tables call the models; `aligned` or `points` stands for a detector where none ran."""
+        found: dict[Task, str] = {} if self.faces is None else {"detect": name_of_faces(self.faces)}
+        return found | {task: card.name for task, card in self.cards.items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -88,20 +99,43 @@ def choose_models(settings: AuditSettings) -> ChosenModels:
     CardError  : see `resolve_card`; a service without its key
     ModelError : models that cannot work together; a function for another task
     """
+    faces = given_faces(settings)
     named: dict[Task, str | CallableModel | None] = {
-        "detect": None if settings.detect == NO_DETECT else settings.detect,
+        "detect": None if settings.detect == NO_DETECT or faces is not None else settings.detect,
         "embed": settings.embed,
         "classify": settings.classify,
     }
     found = {task: resolve_card(name, task) for task, name in named.items() if isinstance(name, str)}
     functions = {task: function_model(name, task) for task, name in named.items() if isinstance(name, CallableModel)}
     cards = {task: card for task, (card, _) in found.items()} | {task: card for task, (card, _) in functions.items()}
-    require_fitting(cards)
+    require_fitting(cards, faces)
+    if settings.models.flip and "embed" not in cards:
+        raise ModelError("--flip adds the embedding of the mirror image; it needs an embedder: name one with --embed")
     return ChosenModels(
         cards,
         {task: given for task, (_, given) in found.items()},
         {task: session for task, (_, session) in functions.items()},
+        faces,
     )
+
+
+def given_faces(settings: AuditSettings) -> WholePicture | GivenPoints | None:
+    """Where faces are, as far as the settings say it without a detector.
+
+    Raises
+    ------
+    TableError : see `read_points`
+    """
+    if settings.detect == ALIGNED:
+        return WholePicture()
+    return None if settings.faces.points is None else read_points(settings.faces.points)
+
+
+def name_of_faces(faces: Finder) -> str:
+    """What tables call that which says where faces are: a detector's name, or what stands in its place."""
+    if isinstance(faces, Detector):
+        return faces.card.name
+    return ALIGNED if isinstance(faces, WholePicture) else POINTS
 
 
 def load_models(settings: AuditSettings) -> Loaded:
@@ -136,6 +170,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
                 )
                 facts[task] = graph_facts(content)
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
+        stages = replace(stages, detector=stages.detector or chosen.faces)
     except BaseException:  # one that was opened must not outlive an error about another
         for session in sessions.values():
             stop_model(session)
@@ -182,7 +217,9 @@ def rehearsed_stages(
     ModelError : a graph is not what its card says; the message names the key
     """
     detects = detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None
-    embeds = embedder(cards["embed"], sessions["embed"], settings.models.batch) if "embed" in sessions else None
+    embeds = None
+    if "embed" in sessions:
+        embeds = embedder(cards["embed"], sessions["embed"], settings.models.batch, flip=settings.models.flip)
     classifies = (
         classifier(cards["classify"], sessions["classify"], settings.models.batch) if "classify" in sessions else None
     )
@@ -214,8 +251,9 @@ def require_a_task(settings: AuditSettings) -> None:
     detect_only = settings.models.detect_only
     if detect_only and (classify is not None or embed is not None):
         raise ModelError("--detect-only audits detection alone; leave it out, or --classify and --embed")
-    if detect_only and detect == NO_DETECT:
-        raise ModelError(f"--detect-only needs a detector, and --detect is {NO_DETECT}")
+    if detect_only and (detect in (NO_DETECT, ALIGNED) or settings.faces.points is not None):
+        said = "--points is given" if settings.faces.points is not None else f"--detect is {detect}"
+        raise ModelError(f"--detect-only needs a detector, and {said}")
     if not detect_only and classify is None and embed is None:
         raise ModelError(
             "nothing to audit: name a classifier with --classify (is the predicted gender or age right?) or an embedder with "
@@ -224,9 +262,12 @@ def require_a_task(settings: AuditSettings) -> None:
         )
 
 
-def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
+def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints | None = None) -> None:
     """Raise ModelError for models that cannot work together, CardError for a service whose key is not there."""
     detect, embed, classify = (cards.get(task) for task in TASKS)
+    if faces is not None:
+        require_given(cards, faces)
+        return
     if embed is not None and embed.backend == "http":
         raise ModelError(f"{embed.name}: templates of a black-box service are read by facegap audit-embeddings")
     if classify is not None and classify.backend == "http":
@@ -236,3 +277,22 @@ def require_fitting(cards: Mapping[Task, ModelCard]) -> None:
     if embed is not None and (detect is None or detect.detector is None or not detect.detector.points):
         said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
         raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
+
+
+def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints) -> None:
+    """Raise ModelError for models that cannot use faces that no detector found."""
+    embed, classify = cards.get("embed"), cards.get("classify")
+    for card in (embed, classify):
+        if card is not None and card.backend == "http":
+            raise ModelError(
+                f"{card.name}: a black-box service finds faces itself; use --detect {NO_DETECT}, without --points"
+            )
+    if classify is not None and isinstance(faces, GivenPoints):
+        require_boxes(faces, classify)
+    if embed is None or classify is None or isinstance(faces, GivenPoints):
+        return
+    assert embed.input is not None and classify.input is not None
+    if said := misfit(*embed.input.size, classify):
+        raise ModelError(
+            f"--detect aligned: an image that is the crop of {embed.name} {said}; audit the two models one by one"
+        )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.files import colour_record
-from facegap.audit.models import Loaded
+from facegap.audit.models import ChosenModels, Loaded
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import SETTING, AuditSettings, CallableModel, leaves, recorded
 from facegap.derive.groupings import Grouping, cells_of
@@ -24,6 +24,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.given import IN_MEMORY
 from facegap.inputs.images.decode import EXIF_RULE
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.inputs.points import GivenPoints
 from facegap.plugins import Plugin, installed
 from facegap.runtime import version_of
 from facegap.store.record import (
@@ -59,7 +60,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
     return RunRecord(
         request=request,
         manifest=manifest_record(table),
-        models={task: card.name for task, card in models.cards.items()},
+        models=models.names,
         groupings=resolved.groupings,
         level=groups.level,
         min_subjects=groups.min_subjects,
@@ -84,6 +85,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
             *remarks.notices,
             *unnamed_people(table),
             *table.warnings,
+            *given_face_warnings(models, rows),
             *labels,
             *(() if resolved.protocol is None else resolved.protocol.record.notes),
             *resolved.notes,
@@ -185,6 +187,7 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         threshold_set_sha256=None if elsewhere is None else elsewhere.sha256,
         pair_lists_sha256=tuple(resolved.pair_lists_sha256),
         shares_sha256=None if resolved.shares is None else resolved.shares.sha256,
+        points_sha256=resolved.models.faces.sha256 if isinstance(resolved.models.faces, GivenPoints) else None,
         labels=None if table.joined is None else labels_request(table.joined),
         alpha=resolved.settings.groups.alpha,
         margins=resolved.margins,
@@ -247,6 +250,26 @@ def function_warnings(settings: AuditSettings) -> list[str]:
         f"{model.name} is the Python function {model.recorded()['function']}: this run cannot be made again from its record"
         for model in (settings.embed, settings.classify)
         if isinstance(model, CallableModel)
+    ]
+
+
+def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
+    """What a reader must know where no detector ran."""
+    if isinstance(models.faces, GivenPoints):
+        missing = int((rows["outcome"] == "no_points").sum())
+        lost = f"; {missing:,} of {len(rows):,} images have none (outcome no_points)" if missing else ""
+        return [f"no detector ran: the points of the faces are those of {models.faces.name}{lost}"]
+    if models.faces is None:
+        return []
+    crops = [
+        f"{card.name} on a square around the face, margin {card.crop.margin:g}"
+        for card in models.cards.values()
+        if card.crop
+    ]
+    crops += [f"{card.name} on its five points" for card in models.cards.values() if card.alignment]
+    return [
+        f"no detector ran: every image was taken as a crop made for the model ({'; '.join(crops)}), and its size alone could be "
+        "checked"
     ]
 
 

@@ -1,6 +1,6 @@
 """What an audit rests on, decided once before the first image: who takes part, in which groups and roles, at which thresholds.
 
-Every file beside the images is read here and nowhere later: manifests, labels of tone, lists of pairs, cards.
+Every file beside the images is read here and nowhere later: manifests, labels of tone, lists of pairs, points, cards.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_
 from facegap.derive.named_group import named_group
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
+from facegap.inputs.points import GivenPoints, require_shared
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import Margin, Operating, PlanRecord, SharesRecord
 from facegap.types import BoolArray, IntArray
@@ -165,6 +166,8 @@ def resolve(
     notes = (*notes, *require_slopes(table, settings.groups.slope))
     models = choose_models(settings) if runs_models else ChosenModels()
     require_labels(table, models.classes, says_age=models.says_age)
+    if isinstance(models.faces, GivenPoints):
+        require_shared(models.faces, (table.members or table).frame["image"].tolist(), table.name)
     verify, identify = settings.verify, settings.identify
     if identify is not None:
         require_possible(identify, verify, settings.embed)

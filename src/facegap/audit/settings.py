@@ -19,6 +19,7 @@ from facegap.errors import SettingError
 
 PUBLISHED: Literal["published"] = "published"
 NO_DETECT = "none"
+ALIGNED = "aligned"  # in place of a detector: every image is a crop already
 MOST_LETTERS = 120  # of a name that stands in a heading
 SETTING = "setting"  # key of a Setting in the metadata of a field
 
@@ -336,6 +337,11 @@ class Models:
         heading=MODELS,
     )
     detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
+    flip: bool = setting(
+        False,
+        help="Template: embedding of the face plus that of its mirror image, as InsightFace's flip test",
+        heading=MODELS,
+    )
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -356,6 +362,14 @@ class Faces:
     )
     min_face: int = setting(
         12, help="Smaller faces, in pixels of the shorter side, end as too_small", heading=FACES, minimum=1
+    )
+    points: Path | None = setting(
+        None,
+        help="CSV or parquet with five points per image, x1,y1 ... x5,y5 in pixels; no detector runs",
+        heading=FACES,
+        read=path,
+        write=file_name,
+        without="those of the detector",
     )
     images_dir: Path | None = setting(
         None,
@@ -747,7 +761,8 @@ class AuditSettings:
 
     detect: str = setting(
         "yunet",
-        help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'none' for a black-box service",
+        help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'aligned': images are crops already; "
+        "'none' for a black-box service",
         heading=MODELS,
         write=model_name,
     )
@@ -775,6 +790,11 @@ class AuditSettings:
     def __post_init__(self) -> None:
         """Check the values and what they say together."""
         settle(self)
+        if self.faces.points is not None and (self.detect != AuditSettings.detect or "detect" in self.stated):
+            raise SettingError(
+                f"--points and --detect {self.detect} contradict each other: no detector runs where points are given; leave one "
+                "of them out"
+            )
         if self.identify is not None and self.verify.threshold_by == "folds":
             raise SettingError(
                 "--threshold-by folds and --identify contradict each other: a gallery is searched at thresholds set on people "

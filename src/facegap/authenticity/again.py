@@ -15,16 +15,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from facegap.audit.models import ChosenModels, Loaded, open_models
-from facegap.audit.settings import AuditSettings, settings_from
+from facegap.audit.models import POINTS, ChosenModels, Loaded, open_models
+from facegap.audit.settings import ALIGNED, AuditSettings, settings_from
 from facegap.errors import RunError, SettingError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders
+from facegap.inputs.points import GivenPoints, points_of
 from facegap.runtime import usable_cores
 from facegap.store.pooled import Pooled, media_codes, template_codes
 from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 from facegap.types import IntArray
+from facegap.vision.find import WholePicture
 from facegap.vision.pipeline import PART_ROWS, Part, run_parts
 from facegap.vision.pool import pooled as pool
 
@@ -121,18 +123,28 @@ def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
                 cards[task] = ModelCard.model_validate(dict(card), strict=False)
             except ValidationError as error:
                 raise RunError(f"run.json, the card of {task}: no card that this version reads") from error
-    if "detect" not in cards:
+    faces = faces_given_to(run)
+    if "detect" not in cards and faces is None:
         raise RunError("no model of this run can be run again: services and Python functions are not asked again")
     try:
         settings = settings_of(run, folders)
     except SettingError as error:
         raise RunError(f"run.json, settings: {error}") from error
-    return open_models(ChosenModels(cards, dict.fromkeys(cards)), settings)
+    return open_models(ChosenModels(cards, dict.fromkeys(cards), faces=faces), settings)
+
+
+def faces_given_to(run: Run) -> WholePicture | GivenPoints | None:
+    """Where the faces of a run are, if no detector found them: the points that it keeps, or the whole pictures."""
+    named = None if run.record.request.card("detect") else run.record.models.get("detect")
+    if named == ALIGNED:
+        return WholePicture()
+    return points_of(run.faces) if named == POINTS else None
 
 
 def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
     """The settings of a run that decide what a model sees, and where weights may lie here."""
     told = {name: run.record.request.setting("faces", name) for name in ("many_faces", "min_face", "colour")}
+    told["flip"] = run.record.request.setting("models", "flip")
     stated = {name: value for name, value in told.items() if value is not None}
     return settings_from({**stated, "models_dir": tuple(folders)})
 
@@ -227,6 +239,10 @@ def limits_of(run: Run) -> tuple[str, ...]:
     """What a sample cannot show of this run."""
     services = [task for task in TASKS if (card := run.record.request.card(task)) and card.get("backend") != "onnx"]
     unasked = [f"the model for {task} is a service or a Python function and was not asked again" for task in services]
+    if isinstance(faces_given_to(run), GivenPoints):
+        unasked.append(
+            "the points of the faces are those that the run keeps; the file that gave them was not read again"
+        )
     if run.matched is not None and run.embeddings is None:
         unasked.append("the run keeps no templates (--no-embeddings), so that none could be compared")
     return tuple(unasked)

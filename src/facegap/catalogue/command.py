@@ -26,6 +26,16 @@ def check(
             "merge_spellings",
             "subjects_as_written",
             "map",
+            "detect",
+            "points",
+            "classify",
+            "embed",
+            said={
+                "detect": "'aligned': does every image fit the models of --embed and --classify?",
+                "points": "CSV or parquet with five points per image, checked against the manifest and the images",
+                "classify": "Card that aligned images are held against",
+                "embed": "Card that aligned images are held against",
+            },
         ),
     ],
     include_ids: Annotated[
@@ -35,6 +45,8 @@ def check(
     """Check a manifest before any model runs: its files, its groups, and the difference that they could show.
 
     facegap check people.csv --by 'gender,gender*race'
+
+    With --detect aligned or --points FILE it also finds the images that are no crops of the models, or have no usable points.
 
     Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as that of
     the audit would be.

@@ -240,13 +240,15 @@ def check_manifest(
     """
     from facegap.audit.manifests import manifest_of
     from facegap.audit.resolved import groupings_of
+    from facegap.catalogue.faces import faces_of
     from facegap.catalogue.files import checked_files
     from facegap.inputs.manifests.templates import by_template
 
     manifest = manifest_of(path, settings)
     templates = by_template(manifest)
     groupings, notes = groupings_of(manifest, settings)
-    files = checked_files(manifest, groupings, include_ids=include_ids, progress=progress)
+    faces = faces_of(settings, manifest)
+    files = checked_files(manifest, groupings, faces, include_ids=include_ids, progress=progress)
     counts = (
         ("images", len(manifest.frame)),
         *((("templates", len(templates.frame)),) if templates.members is not None else ()),
@@ -256,13 +258,17 @@ def check_manifest(
         ("files beyond a bound of facegap", files.count("refused")),
         ("files that take too long to decode", files.count("decode_timeout")),
     )
+    counts += () if faces is None else faces.counts(files.faces)
     shown = [TextTable(path.name, ("what", "count"), tuple((what, f"{count:,}") for what, count in counts))]
     shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings if grouping]
     unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a person of its own",)
     told = " ".join(files.sentences)
     stops = files.stops and not settings.faces.allow_missing
     warnings = (*manifest.warnings, *unnamed, *notes, *((told,) if told and not stops else ()))
-    return CheckedManifest(tuple(shown), warnings, told if stops else "")
+    misplaced = "" if faces is None else faces.problem(files.faces, manifest, include_ids=include_ids)
+    return CheckedManifest(
+        tuple(shown), warnings, " ".join(part for part in (told if stops else "", misplaced) if part)
+    )
 
 
 def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from facegap.audit.models import name_of_faces
 from facegap.doctor.alternatives import Variant, variants
-from facegap.doctor.diagnose import Asked, Progress, Steps, open_detector, require_settings
+from facegap.doctor.diagnose import Asked, Progress, Steps, open_finder, require_settings
 from facegap.doctor.sample import LEAST_SUBJECTS
 from facegap.doctor.trials import Ready, crop, face_of, ready
 from facegap.errors import CardError
@@ -26,8 +27,8 @@ from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, quiet_deco
 from facegap.inputs.manifests.read import read_manifest
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import classify, embed
-from facegap.vision.detect import Detector
-from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Stages
+from facegap.vision.find import Finder
+from facegap.vision.pipeline import Stages
 from facegap.vision.rehearsal import agree
 
 MOST_IMAGES = 40  # of the manifest; more would say the same
@@ -116,13 +117,13 @@ def check_basics(
     require_settings(card)
     steps = Steps(STEPS, announce)
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
-    detector = open_detector(asked, embeds=card.task == "embed")
+    finder = open_finder(asked, card)
     content = read_weights(card, models_folders(asked.folders), given)
     session = asked.opened(content, card.name, str(card.file))
     rows = some_rows(table.frame, np.random.default_rng(asked.seed))
-    (one,) = ready([Variant("the card", "as the card says", card)], session)
+    (one,) = ready([Variant("the card", "as the card says", card)], session, flip=asked.flip)
     steps.begin(f"find the faces of {len(rows):,} images")
-    outcomes, crops = faces_of(rows, table.folder, detector, one, progress)
+    outcomes, crops = faces_of(rows, table.folder, finder, one, progress)
     placed = [k for k, pixels in enumerate(crops) if pixels is not None]
     names = rows["subject"].to_numpy(dtype=object)[placed]
     given_crops = [pixels for pixels in crops if pixels is not None]
@@ -131,7 +132,7 @@ def check_basics(
     tried = dict.fromkeys(other.aspect for other in variants(card)[1:])
     return Checks(
         card.name,
-        detector.card.name,
+        name_of_faces(finder),
         reason,
         tuple(found),
         tuple(tried),
@@ -156,22 +157,20 @@ def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def faces_of(
-    rows: pd.DataFrame, folder: Path, detector: Detector, one: Ready, progress: Progress
+    rows: pd.DataFrame, folder: Path, finder: Finder, one: Ready, progress: Progress
 ) -> tuple[list[str], list[Pixels | None]]:
     """What became of each image, and its face as the card wants it."""
     outcomes: list[str] = []
     crops: list[Pixels | None] = []
-    stages = Stages(detector, None, None)
+    stages = Stages(finder, None, None)
     with quiet_decoders():
-        for path in rows["path"]:
+        for image, path in zip(rows["image"], rows["path"], strict=True):
             picture = read_picture(str(path), root=folder, max_pixels=MAX_PIXELS)
-            record = face_of(picture, stages)
+            record = face_of(picture, str(image), stages)
             outcomes.append(str(record["outcome"]))
             face = None
             if isinstance(picture, Picture) and record["outcome"] == "ok":
-                box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
-                points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
-                face = crop(one, picture.pixels, box, points)
+                face = crop(one, picture.pixels, record, finder)
             crops.append(face)
             progress(len(outcomes), len(rows))
     return outcomes, crops

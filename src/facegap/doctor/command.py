@@ -27,6 +27,8 @@ def doctor(
         AuditSettings,
         Only(
             "detect",
+            "points",
+            "flip",
             "device",
             "workers",
             "model_timeout",
@@ -92,6 +94,8 @@ def doctor(
         settings.models.workers,
         settings.models.models_dir,
         settings.models.timeout_s,
+        settings.faces.points,
+        settings.models.flip,
     )
     where, allow_outside = settings.groups.where, settings.faces.allow_outside
     try:

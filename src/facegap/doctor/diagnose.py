@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from facegap import runtime
-from facegap.audit.settings import AuditSettings, Models
+from facegap.audit.models import given_faces, name_of_faces
+from facegap.audit.settings import ALIGNED, AuditSettings, Faces, Models
 from facegap.doctor import propose as doctor_proposing
 from facegap.doctor.alternatives import Variant, variants
 from facegap.doctor.evidence import Judgement, judge
@@ -31,10 +32,12 @@ from facegap.inputs.cards.read import find_card, name_of, resolve_card
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.points import GivenPoints, require_shared
 from facegap.runtime.models import open_model
 from facegap.store import run as store
 from facegap.types import Device
 from facegap.vision.detect import Detector, detector
+from facegap.vision.find import Finder, WholePicture, require_boxes
 
 SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
 DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300}
@@ -64,6 +67,8 @@ class Asked:
     question : gender or age, of a classifier that says both; None: what the manifest allows
     workers  : parts under way at once; None: one for each processor
     timeout_s: how long a model may take for one batch; None: in this process, without walls
+    points   : a file that says where the faces are, in place of a detector
+    flip     : whether a template is of the face and of its mirror image
     """
 
     detect: str = AuditSettings.detect
@@ -74,6 +79,8 @@ class Asked:
     workers: int | None = Models.workers
     folders: tuple[Path, ...] = Models.models_dir
     timeout_s: float | None = Models.model_timeout
+    points: Path | None = None
+    flip: bool = Models.flip
 
     def opened(self, content: bytes, name: str, file: str) -> Any:
         """A model, ready to run on the device that was asked for."""
@@ -115,10 +122,15 @@ class Room:
     """What every judgement needs: the portraits, the detector, and who is told of progress."""
 
     table: Manifest
-    detector: Detector
+    finder: Finder
     asked: Asked
     progress: Progress
     steps: Steps = field(default_factory=Steps)
+
+    @property
+    def found_by(self) -> str:
+        """What found the faces."""
+        return name_of_faces(self.finder)
 
     def look(self, sample: Sample, settings: Sequence[Variant], session: Any, measure: Measure) -> Found:
         """The sample through every setting."""
@@ -127,8 +139,8 @@ class Room:
         return run(
             sample.rows,
             self.table.folder,
-            self.detector,
-            ready(settings, session),
+            self.finder,
+            ready(settings, session, flip=self.asked.flip),
             age=measure.question == "age",
             workers=self.asked.workers or runtime.usable_cores(),
             on_image=lambda done: self.progress(done, total),
@@ -167,7 +179,9 @@ def examine(
     steps = Steps(PROPOSAL_STEPS if card is None else CARD_STEPS, announce)
     steps.begin("read the manifest, open the detector and the model")
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
-    found = open_detector(asked, embeds=None if card is None else card.task == "embed")
+    found = open_finder(asked, card)
+    if isinstance(found, GivenPoints):
+        require_shared(found, table.frame["image"].tolist(), table.name)
     room = Room(table, found, asked, progress, steps)
     if card is None:
         if weights.suffix.lower() != ".onnx":
@@ -179,6 +193,12 @@ def examine(
     return examination(
         card, room, draw(table, question, card, people=people_of(asked, question), rng=rng), session, MEASURES[question]
     )
+
+
+UNTRIED = (
+    "the images are aligned crops, so colour order, scale and classes alone were tried: alignment, crop and interpolation are "
+    "in the images already"
+)
 
 
 def require_settings(card: ModelCard) -> None:
@@ -208,13 +228,42 @@ def people_of(asked: Asked, question: Question) -> int:
 
 def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measure: Measure) -> Examination:
     """Every variant of a card on one sample."""
-    tried = variants(card, age=measure.question == "age")
+    tried = [one for one in variants(card, age=measure.question == "age") if can_be_tried(one, room.finder)]
     found = room.look(sample, tried, session, measure)
     room.steps.begin("compare the settings")
     judgement = judge(sample, found, tried, measure)
-    return Examination(
-        card, room.detector.card.name, judgement, found.outcomes, finding_of(card, room, judgement), room.table.warnings
-    )
+    untried = (UNTRIED,) if isinstance(room.finder, WholePicture) else ()
+    finding = finding_of(card, room, judgement)
+    return Examination(card, room.found_by, judgement, found.outcomes, finding, (*room.table.warnings, *untried))
+
+
+def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
+    """What finds the faces for a card (None: one is to be proposed): points of a file, the whole pictures, or a detector.
+
+    Raises
+    ------
+    ModelError : aligned crops, where a card is to be proposed; no boxes for a classifier; flip for a classifier
+    """
+    if asked.flip and judged is not None and judged.task != "embed":
+        raise ModelError(f"{judged.name}: --flip adds the embedding of the mirror image, and this model gives none")
+    faces = given_faces(AuditSettings(detect=asked.detect, faces=Faces(points=asked.points)))
+    if faces is None:
+        return open_detector(asked, embeds=None if judged is None else judged.task == "embed")
+    if isinstance(faces, GivenPoints) and judged is not None and judged.task == "classify":
+        require_boxes(faces, judged)
+    if isinstance(faces, WholePicture) and judged is None:
+        raise ModelError(
+            "--detect aligned: no card can be proposed from crops that are aligned already, as they do not show which "
+            "alignment the model needs; use --detect yunet or --points FILE on the photographs"
+        )
+    return faces
+
+
+def can_be_tried(variant: Variant, finder: Finder) -> bool:
+    """Whether a setting can be tried on faces that are found so: an aligned crop has its alignment, crop and pixels already."""
+    if isinstance(finder, WholePicture):
+        return variant.aspect in ("the card", "colour", "scale", "classes", "years")
+    return variant.box_margin is None or not isinstance(finder, GivenPoints) or finder.has_boxes
 
 
 def open_detector(asked: Asked, *, embeds: bool | None) -> Detector:
@@ -238,7 +287,7 @@ def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] |
     people = people_of(room.asked, question)
     sample = draw(room.table, question, start[0], people=people if room.asked.people else 2 * people, rng=rng)
     searched, judged = split(sample, SEARCH_SHARE, rng)
-    grid = doctor_proposing.grid(start)
+    grid = [one for one in doctor_proposing.grid(start) if can_be_tried(one, room.finder)]
     found = room.look(searched, grid, session, MEASURES[question])
     room.steps.begin("choose settings; they are judged on people who had no part in it")
     choice = choice_of(searched, found, grid, MEASURES[question])
@@ -283,14 +332,19 @@ def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
         subjects=judgement.subjects,
         images=judgement.images,
         variants=len(judgement.settings) - 1,
-        detector=room.detector.card.name,
+        detector=room.found_by,
         at=datetime.now(UTC).date().isoformat(),
     )
 
 
 def remember(examined: Examination, folder: Path | None = None) -> Path | None:
-    """Keep the finding for later audits; its path, None where it settles nothing and so replaces nothing."""
+    """Keep the finding for later audits; its path, None where it settles nothing and so replaces nothing.
+
+    On aligned crops alignment and crop of the card were not tried, so only what is wrong is kept.
+    """
     if examined.judgement.opinion == "not enough data":
+        return None
+    if examined.detector == ALIGNED and examined.judgement.opinion != "wrong":
         return None
     target = folder or findings_folder()
     with store.explained(target):

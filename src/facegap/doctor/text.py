@@ -206,7 +206,9 @@ def doubts(examined: Examination) -> list[str]:
 def remembered(path: Path | None) -> str:
     """What later audits will know of it."""
     if path is None:
-        return "Nothing is remembered: the question is not settled."
+        return (
+            "Nothing is remembered: the question is not settled, or only a part of the card's settings could be tried."
+        )
     return f"Remembered for audits with this card: {path}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from facegap.doctor.alternatives import Variant
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
 from facegap.runtime.models import stop_model
-from facegap.types import AnyArray, FloatArray
+from facegap.types import AnyArray
 from facegap.vision import classify, embed
 from facegap.vision.align import square_crop
-from facegap.vision.detect import Detector, detect
+from facegap.vision.find import Finder, WholePicture, find_faces, whole_for_box, whole_for_template
 from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Row, Stages, empty_record, take_face
 
 PART_ROWS = 16
@@ -52,7 +52,7 @@ class Found:
         return np.array([outcome == "ok" for outcome in self.outcomes], dtype=bool)
 
 
-def ready(variants: Sequence[Variant], session: Any) -> list[Ready]:
+def ready(variants: Sequence[Variant], session: Any, *, flip: bool = False) -> list[Ready]:
     """Each variant held against the graph, before the first image.
 
     Raises
@@ -60,7 +60,7 @@ def ready(variants: Sequence[Variant], session: Any) -> list[Ready]:
     ModelError : an input or an output that a card names is not there
     """
     if variants[0].card.task == "embed":
-        return [Ready(variant, embed.embedder(variant.card, session, BATCH)) for variant in variants]
+        return [Ready(variant, embed.embedder(variant.card, session, BATCH, flip=flip)) for variant in variants]
     # A wrong scale may drive probabilities out of 0 to 1; it is to be judged, and not to end the examination.
     models = [replace(classify.classifier(variant.card, session, BATCH), checked=False) for variant in variants]
     return [Ready(variant, model) for variant, model in zip(variants, models, strict=True)]
@@ -69,7 +69,7 @@ def ready(variants: Sequence[Variant], session: Any) -> list[Ready]:
 def run(
     rows: pd.DataFrame,
     folder: Path,
-    detector: Detector,
+    finder: Finder,
     models: Sequence[Ready],
     *,
     age: bool = False,
@@ -83,7 +83,7 @@ def run(
     on_image : called with the number of images that are done
     """
     parts = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
-    stages = Stages(detector, None, None)
+    stages = Stages(finder, None, None)
     found: list[Found] = []
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images
@@ -98,8 +98,9 @@ def run(
             except (
                 BaseException
             ):  # an error, or Ctrl-C, must wait neither for the parts under way nor for those to come
-                for model in (detector, *(one.model for one in models)):
-                    stop_model(model.session)
+                stages.stop()
+                for one in models:
+                    stop_model(one.model.session)
                 raise
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -116,25 +117,23 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, models: Sequence[
     outcomes: list[str] = []
     crops: dict[tuple[Any, ...], list[Pixels | None]] = {geometry(one.variant): [] for one in models}
     cutters = {geometry(one.variant): one for one in models}
-    for path in rows["path"]:
+    for image, path in zip(rows["image"], rows["path"], strict=True):
         picture = read_picture(str(path), root=folder, max_pixels=MAX_PIXELS)
-        record = face_of(picture, stages)
+        record = face_of(picture, str(image), stages)
         outcomes.append(str(record["outcome"]))
         if isinstance(picture, Picture) and record["outcome"] == "ok":
-            box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
-            points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
             for key, one in cutters.items():
-                crops[key].append(crop(one, picture.pixels, box, points))
+                crops[key].append(crop(one, picture.pixels, record, stages.detector))
     return Found(tuple(outcomes), tuple(answers(one, crops[geometry(one.variant)], age=age) for one in models))
 
 
-def face_of(picture: Picture | Unreadable, stages: Stages) -> dict[str, Any]:
+def face_of(picture: Picture | Unreadable, image: str, stages: Stages) -> dict[str, Any]:
     """The record of one picture's face, chosen as an audit chooses it."""
-    row = Row(empty_record(0, "", stages))
+    row = Row(empty_record(0, image, stages))
     if isinstance(picture, Unreadable):
         return row.record | {"outcome": picture.outcome}
     assert stages.detector is not None
-    take_face(row, picture, detect(stages.detector, picture.pixels), stages)
+    take_face(row, picture, find_faces(stages.detector, image, picture.pixels), stages)
     return row.record
 
 
@@ -148,8 +147,16 @@ def geometry(variant: Variant) -> tuple[Any, ...]:
     return (card.input.size, spec.interpolation, place, margin)
 
 
-def crop(one: Ready, pixels: Pixels, box: FloatArray, points: FloatArray) -> Pixels | None:
-    """The face as a variant wants to see it; None where the points give it no place."""
+def crop(one: Ready, pixels: Pixels, record: Mapping[str, Any], finder: Finder | None) -> Pixels | None:
+    """The face as a variant wants to see it; None where the points give it no place.
+
+    record : of the picture's face, from `face_of`
+    """
+    if isinstance(finder, WholePicture):
+        whole = whole_for_template if isinstance(one.model, embed.Embedder) else whole_for_box
+        return whole(pixels, one.model.card, str(record["image"]))
+    box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
+    points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
     if isinstance(one.model, classify.Classifier):
         return classify.face_crop(one.model, pixels, box)
     if one.variant.box_margin is None:

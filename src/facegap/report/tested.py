@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from facegap.audit.models import POINTS
+from facegap.audit.settings import ALIGNED
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.run import EVALUATION
 from facegap.report.rows.frames import groupings_of
@@ -81,7 +83,9 @@ def facts(run: Run) -> tuple[str, ...]:
     assumed = "" if record.manifest.has_subjects else ", each counted as one person"
     detector = record.models.get("detect", "")
     others = {name for task, name in record.models.items() if task != "detect"}
-    found = (f"detector {clean(detector)}",) if detector and others and detector not in others else ()
+    said = {ALIGNED: "aligned crops, no detector", POINTS: "points from a file, no detector"}.get(detector)
+    ran = said if said and not record.request.card("detect") else f"detector {clean(detector)}"
+    found = (ran,) if detector and others and detector not in others else ()
     when = (day(record.date),) if record.date else ()
     images = f"{record.manifest.rows:,} images"
     if run.pooled is not None:

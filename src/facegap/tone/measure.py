@@ -23,13 +23,14 @@ from facegap.groups.skin import HEIGHT, TEMPLATE, WIDTH
 from facegap.groups.tone import SURE, Measurement, called, measure, pooled
 from facegap.inputs.images.decode import Picture, Pixels, Unreadable, quiet_decoders, read_picture
 from facegap.inputs.manifests.read import Manifest, read_manifest
+from facegap.inputs.points import GivenPoints
 from facegap.report.tables import TextTable
 from facegap.report.text import number
 from facegap.store.run import write_parquet
 from facegap.tables import MEASURED_TONES, TONE, TONE_OUTCOMES, check
 from facegap.types import BoolArray, FloatArray
 from facegap.vision.align import similarity
-from facegap.vision.detect import detect as find_faces
+from facegap.vision.find import find_faces
 from facegap.vision.pipeline import POINT_COLUMNS, Row, Stages, empty_record, take_face
 
 THUMBNAIL = 256  # pixels of the longer side; enough to judge the light of a whole picture
@@ -76,9 +77,9 @@ def measure_manifest(
     table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=settings.groups.where)
     loaded = load_models(settings)
     spec = loaded.cards["detect"].detector if "detect" in loaded.cards else None
-    if spec is None or not spec.points:
+    if not isinstance(loaded.models.faces, GivenPoints) and (spec is None or not spec.points):
         raise ModelError(
-            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet"
+            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet, or --points FILE"
         )
     found = list(measured_rows(table, loaded.stages, loaded.execution.workers, Counter(len(table.frame), progress)))
     if pool:
@@ -100,31 +101,31 @@ def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counte
     """What became of each row of the manifest, in its order."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images; threads below them would only fight
-    paths = [str(path) for path in table.frame["path"]]
+    files = list(zip(table.frame["image"].astype(str), table.frame["path"].astype(str), strict=True))
     try:
         with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
-            for start in range(0, len(paths), ROWS_AT_ONCE):
-                chunk = paths[start : start + ROWS_AT_ONCE]
-                yield from pool.map(lambda path: counted(table.folder, path, stages, counter.add), chunk)
+            for start in range(0, len(files), ROWS_AT_ONCE):
+                chunk = files[start : start + ROWS_AT_ONCE]
+                yield from pool.map(lambda file: counted(table.folder, file[0], file[1], stages, counter.add), chunk)
     finally:
         cv2.setNumThreads(threads)
 
 
-def counted(folder: Path, path: str, stages: Stages, done: Callable[[], None]) -> Toned:
+def counted(folder: Path, image: str, path: str, stages: Stages, done: Callable[[], None]) -> Toned:
     """One image, and one more on the bar."""
-    toned = measured(folder, path, stages)
+    toned = measured(folder, image, path, stages)
     done()
     return toned
 
 
-def measured(folder: Path, path: str, stages: Stages) -> Toned:
+def measured(folder: Path, image: str, path: str, stages: Stages) -> Toned:
     """Decode one image, find its face and measure its skin; the outcome is set whatever happens."""
     picture = read_picture(path, root=folder, max_pixels=stages.max_pixels)
     if isinstance(picture, Unreadable):
         return Toned(picture.outcome, picture.detail)
     assert stages.detector is not None
-    row = Row(empty_record(0, "", stages))
-    take_face(row, picture, find_faces(stages.detector, picture.pixels), stages)
+    row = Row(empty_record(0, image, stages))
+    take_face(row, picture, find_faces(stages.detector, image, picture.pixels), stages)
     if row.record["outcome"] != "ok":
         return Toned(row.record["outcome"], row.record["detail"])
     if picture.grey:

@@ -20,7 +20,10 @@ from facegap.vision.ports import FLOATS, batch_limit, number_output
 
 @dataclass(frozen=True)
 class Embedder:
-    """An embedder that is ready to run."""
+    """An embedder that is ready to run.
+
+    flip : a template is of the face and of its mirror image together, see `embed`
+    """
 
     card: ModelCard
     session: Any
@@ -28,9 +31,10 @@ class Embedder:
     rows_per_run: int
     template: FloatArray
     dimension: int
+    flip: bool = False
 
 
-def embedder(card: ModelCard, session: Any, batch: int) -> Embedder:
+def embedder(card: ModelCard, session: Any, batch: int, *, flip: bool = False) -> Embedder:
     """Check the ports of a graph against its card and settle how many faces go through it at once.
 
     Raises
@@ -46,7 +50,8 @@ def embedder(card: ModelCard, session: Any, batch: int) -> Embedder:
             f"{card.name}: outputs.embedding.output: the output {port} holds whole numbers, whose zero and step a card cannot "
             "say; export the model with a float32 embedding"
         )
-    return Embedder(card, session, port.name, min(batch, limit or batch), template, card.outputs.embedding.dimension)
+    dimension = card.outputs.embedding.dimension
+    return Embedder(card, session, port.name, min(batch, limit or batch), template, dimension, flip)
 
 
 def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | None:
@@ -62,11 +67,21 @@ def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | N
 def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
     """One template of length one per crop: float32 (n, dimension); NaN rows where the model gave zeros or no number.
 
+    With `flip` the embedding of the crop and that of its mirror image, neither divided by its length, are added in float64,
+    and the sum is divided by its length.
+
     Raises
     ------
     ModelError : the output has not the dimension that the card states
+
+    References
+    ----------
+    InsightFace, recognition/arcface_torch/eval/verification.py, function test.
     """
-    return unit_rows(raw_embeddings(model, crops))
+    raw = raw_embeddings(model, crops)
+    if model.flip:
+        raw = raw.astype(np.float64) + raw_embeddings(model, [np.ascontiguousarray(crop[:, ::-1]) for crop in crops])
+    return unit_rows(raw)
 
 
 def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:

@@ -25,9 +25,10 @@ from facegap.tables import POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.classify import face_crop as classifier_crop
-from facegap.vision.detect import Detector, ManyFaces, choose, detect
+from facegap.vision.detect import Detector, ManyFaces, choose
 from facegap.vision.embed import Embedder, embed
 from facegap.vision.embed import face_crop as embedder_crop
+from facegap.vision.find import Finder, WholePicture, find_faces, nothing_found, whole_for_box, whole_for_template
 from facegap.vision.service.client import Service
 
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
@@ -39,9 +40,12 @@ PART_ROWS = 32  # small enough that workers end together and a kill loses second
 
 @dataclass(frozen=True)
 class Stages:
-    """The models of a run and the rules that are not theirs; a black-box service instead of a classifier of our own."""
+    """The models of a run and the rules that are not theirs; a black-box service instead of a classifier of our own.
 
-    detector: Detector | None
+    detector : what says where faces are: a model, a file of points, or nothing but the picture itself; None: nobody
+    """
+
+    detector: Finder | None
     embedder: Embedder | None
     classifier: Classifier | None
     many_faces: ManyFaces = "largest"
@@ -53,7 +57,7 @@ class Stages:
     def stop(self) -> None:
         """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
         for model in (self.detector, self.embedder, self.classifier):
-            if model is not None:
+            if isinstance(model, Detector | Embedder | Classifier):
                 stop_model(model.session)
         if self.service is not None:
             self.service.stop()
@@ -160,7 +164,7 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
         row.record["detail"] = NO_DETECTOR
         return row
     begun = time.perf_counter_ns()
-    faces = detect(stages.detector, picture.pixels)
+    faces = find_faces(stages.detector, image, picture.pixels)
     detected = time.perf_counter_ns()
     take_face(row, picture, faces, stages)
     row.spent_ns |= {"detect": detected - begun, "crop": time.perf_counter_ns() - detected}
@@ -212,7 +216,7 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
     height, width = picture.pixels.shape[:2]
     row.record["faces"] = len(faces)
     if not len(faces):
-        row.record["outcome"] = "no_face"
+        row.record["outcome"], row.record["detail"] = nothing_found(stages.detector, row.record["image"])
         return
     chosen = choose(faces, stages.many_faces, (width, height))
     if chosen is None:
@@ -225,12 +229,24 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
     if shorter < stages.min_face_px:
         row.record |= {"outcome": "too_small", "detail": f"{shorter:.1f} pixels, --min-face {stages.min_face_px}"}
         return
+    if isinstance(stages.detector, WholePicture):
+        take_whole(row, picture.pixels, stages)
+        return
     if stages.embedder:
         row.for_embedder = embedder_crop(stages.embedder, picture.pixels, points)
         if row.for_embedder is None:
             row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
     if stages.classifier:
         row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
+
+
+def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
+    """A picture that is a crop already, for each model."""
+    image = row.record["image"]
+    if stages.embedder:
+        row.for_embedder = whole_for_template(pixels, stages.embedder.card, image)
+    if stages.classifier:
+        row.for_classifier = whole_for_box(pixels, stages.classifier.card, image)
 
 
 def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:

@@ -88,6 +88,7 @@ class RequestRecord:
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
     pair_lists_sha256 : of --pairs and --exclude-pairs
     shares_sha256     : of --shares; None without one
+    points_sha256     : of --points; None without one
     labels            : None where none were joined
     alpha             : false-alarm rate of the primary family, and of each exploratory one
     margins           : by metric; empty: those of the metrics
@@ -109,6 +110,7 @@ class RequestRecord:
     threshold_set_sha256: str | None = None
     pair_lists_sha256: tuple[str, ...] = ()
     shares_sha256: str | None = None
+    points_sha256: str | None = None
     labels: LabelsRequest | None = None
     alpha: Alpha = 0.05
     margins: Mapping[str, Margin] = field(default_factory=dict)

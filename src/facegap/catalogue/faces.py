@@ -1,0 +1,85 @@
+"""Faces that no detector finds, held against the images of a manifest: do aligned crops and given points fit?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from facegap.audit.models import choose_models, given_faces
+from facegap.audit.settings import ALIGNED, AuditSettings
+from facegap.errors import SettingError, TableError
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.images.decode import Pixels
+from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.points import GivenPoints, require_shared
+from facegap.vision.find import WholePicture, find_faces, misfit
+
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True, eq=False)
+class GivenFaces:
+    """Where faces are without a detector, and the cards that aligned crops must fit."""
+
+    faces: WholePicture | GivenPoints
+    cards: tuple[ModelCard, ...]
+
+    def wrong_with(self, image: str, pixels: Pixels) -> str:
+        """What is wrong with the face of an image, as the end of a sentence that the image begins; empty where nothing is."""
+        if isinstance(self.faces, WholePicture):
+            height, width = pixels.shape[:2]
+            return next((said for card in self.cards if (said := misfit(width, height, card))), "")
+        try:
+            found = find_faces(self.faces, image, pixels)
+        except TableError as error:
+            return f"has no usable points: {error}"
+        return "" if len(found) else MISSING
+
+    def counts(self, wrong: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Rows of a table of counts."""
+        if isinstance(self.faces, WholePicture):
+            return (("images that are no crops of the models", sum(map(bool, wrong))),)
+        return (
+            ("images without points", wrong.count(MISSING)),
+            ("images with points outside", sum(said not in ("", MISSING) for said in wrong)),
+        )
+
+    def problem(self, wrong: Sequence[str], manifest: Manifest, *, include_ids: bool) -> str:
+        """Why an audit would stop, in one paragraph; empty if it would not. An image without points does not stop one."""
+        lines, names = manifest.frame["line"].tolist(), manifest.frame["image"].tolist()
+        rows: dict[str, list[int]] = {}  # images of one size have one sentence
+        for row, said in enumerate(wrong):
+            if said not in ("", MISSING):
+                rows.setdefault(said, []).append(row)
+        told = []
+        for said, alike in list(rows.items())[:MOST_NAMED]:
+            image = repr(names[alike[0]]) if include_ids else "the image"
+            others = f" (and {len(alike) - 1:,} more images)" if len(alike) > 1 else ""
+            told.append(f"Line {lines[alike[0]]}{others}: {image} {said}.")
+        further = sum(map(len, rows.values())) - sum(map(len, list(rows.values())[:MOST_NAMED]))
+        return " ".join([*told, *([f"And {further:,} further images."] if further else [])])
+
+
+MISSING = "has no points"
+
+
+def faces_of(settings: AuditSettings, manifest: Manifest) -> GivenFaces | None:
+    """The faces that the settings give; None where a detector would find them.
+
+    Raises
+    ------
+    SettingError : aligned crops without a card that they could be held against
+    """
+    if settings.detect == ALIGNED:
+        if settings.embed is None and settings.classify is None:
+            raise SettingError("--detect aligned: name the models that the crops are for, with --embed or --classify")
+        cards = choose_models(settings).cards
+        return GivenFaces(WholePicture(), tuple(cards.values()))
+    faces = given_faces(settings)
+    if faces is None:
+        return None
+    assert isinstance(faces, GivenPoints)
+    require_shared(faces, manifest.frame["image"].tolist(), manifest.name)
+    if settings.embed is not None or settings.classify is not None:
+        choose_models(settings)  # a card that crops around a box needs one
+    return GivenFaces(faces, ())

@@ -1,0 +1,401 @@
+"""Five points per image from a file: of another detector, of a data set, or of an earlier run of facegap.
+
+Four layouts are read. A CSV or parquet table with the column image and either x1, y1, ... x5, y5, or left_eye_x,
+left_eye_y, ... right_mouth_y (faces.parquet of a run; x1, y1, x2, y2 are then the corners of the face's box). A table with
+the columns filepath and keypoints, as FHIBE publishes it. Text without a header, blanks between, as the InsightFace files
+of IJB (image, ten numbers, score) and RFW (image, label, ten numbers) have it.
+
+The order is left eye, right eye, nose, left and right mouth corner, left and right as seen in the image. Coordinates are
+pixels of the picture with its EXIF orientation applied.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.records import Records, read_records
+from facegap.inputs.spelling import tidy
+from facegap.store.opened import opened, read_file
+from facegap.tables import POINTS
+from facegap.types import BoolArray, FloatArray
+
+NUMBERED = tuple(f"{axis}{k}" for k in range(1, 6) for axis in "xy")
+NAMED = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+BOX = ("x1", "y1", "x2", "y2")
+KEYPOINTS = ("Left eye", "Right eye", "Nose", "Mouth left", "Mouth right")  # of FHIBE, in the order of POINTS
+IMAGE_OF_KEYPOINTS = "filepath"
+SWAP = [1, 0, 2, 4, 3]  # left and right exchanged
+MAX_BYTES = 512 * 2**20  # of a text without a header
+HEAD_BYTES = 64 * 1024
+# Cross product of the eye line (or the mouth) and the axis of the face, over the square of that axis: 0.9 of a frontal face,
+# near 0 in profile, where detectors put the eyes over each other (down to -0.01 of eyes and -0.15 of mouths on 4,964 faces of
+# FairFace by yunet), and negative where sides are exchanged.
+SWAPPED_BELOW = -0.2
+WITHIN_A_PIXEL = 1.5  # coordinates that all lie below are shares of the picture
+
+
+@dataclass(frozen=True, eq=False)
+class GivenPoints:
+    """The points of a file.
+
+    name, sha256 : of the file; unit: what `lines` counts, line or record
+    images : name of an image as manifests write it -> its position in the arrays
+    points : float64 (n, 5, 2), pixels, in the order of POINTS
+    boxes  : float64 (n, 4), x1, y1, x2, y2 in pixels; NaN where the file has none
+    scores : float64 (n,), of the detector; NaN where the file has none
+    faceless : image -> what the file says of it in place of points
+    """
+
+    name: str
+    sha256: str
+    unit: str
+    images: Mapping[str, int]
+    lines: Sequence[int]
+    points: FloatArray
+    boxes: FloatArray
+    scores: FloatArray
+    faceless: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether every face has a box, which a classifier's crop needs."""
+        return bool(np.isfinite(self.boxes).all())
+
+    def position(self, image: str) -> int | None:
+        """Where the face of an image stands; None where the file has no points for it."""
+        return self.images.get(same_image(image))
+
+    def place(self, position: int) -> str:
+        """How messages name a face of the file: points.csv line 17."""
+        return f"{self.name} {self.unit} {self.lines[position]}"
+
+    def why_none(self, image: str) -> str:
+        """Why an image has no points."""
+        said = self.faceless.get(same_image(image))
+        return f"{self.name} has no points for the image" + (f", but the outcome {said}" if said else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """Rows of a file before they are checked; `known` are rows with points."""
+
+    images: Sequence[str]
+    lines: Sequence[int]
+    unit: str
+    sha256: str
+    numbers: FloatArray  # (n, 10)
+    boxes: FloatArray
+    scores: FloatArray
+    columns: Sequence[str]
+    known: BoolArray
+    outcomes: Sequence[str] = ()
+
+
+def same_image(image: str) -> str:
+    """What two spellings of the path of one image share: ./a.jpg is a.jpg."""
+    return posixpath.normpath(tidy(image))
+
+
+def read_points(path: Path) -> GivenPoints:
+    """The five points of each image that a file has, checked.
+
+    Raises
+    ------
+    TableError : another layout; a number that is missing, none, or not finite; points that coincide, that are shares of the
+                 picture instead of pixels, or whose left and right are exchanged; an image twice. It names file and line
+    """
+    listed = read_blanks(path) if is_blank_separated(path) else read_table(path)
+    require_numbers(listed, path.name)
+    require_pixels(listed, path.name)
+    points = listed.numbers.reshape(-1, 5, 2)
+    require_order(points, listed, path.name)
+    names = [same_image(image) for image in listed.images]
+    require_once(names, listed, path.name)
+    kept = np.flatnonzero(listed.known)
+    return GivenPoints(
+        path.name,
+        listed.sha256,
+        listed.unit,
+        {names[row]: k for k, row in enumerate(kept.tolist())},
+        [listed.lines[row] for row in kept.tolist()],
+        points[kept],
+        listed.boxes[kept],
+        listed.scores[kept],
+        {names[row]: listed.outcomes[row] for row in np.flatnonzero(~listed.known).tolist()},
+    )
+
+
+def points_of(faces: pd.DataFrame) -> GivenPoints:
+    """The points that a run keeps of its faces, from FACES; images without any are in `faceless`."""
+    numbers = faces[list(NAMED)].to_numpy(np.float64)
+    known = np.isfinite(numbers).all(axis=1)
+    kept = np.flatnonzero(known)
+    names = [same_image(str(image)) for image in faces["image"]]
+    return GivenPoints(
+        "faces.parquet",
+        "",
+        "record",
+        {names[row]: k for k, row in enumerate(kept.tolist())},
+        (kept + 1).tolist(),
+        numbers[kept].reshape(-1, 5, 2),
+        faces[list(BOX)].to_numpy(np.float64)[kept],
+        faces["score"].to_numpy(np.float64)[kept],
+        {names[row]: str(faces["outcome"].iloc[row]) for row in np.flatnonzero(~known).tolist()},
+    )
+
+
+# ---- layouts ----
+
+
+def read_table(path: Path) -> Listed:
+    """A CSV or parquet table by the names of its columns."""
+    records = read_records(path)
+    names = set(map(str, records.frame.columns))
+    if set(NAMED) <= names:
+        if "x3" in names:
+            raise TableError(
+                f"{path.name}: columns {NAMED[0]} and x3 are both there; leave out one of the two sets of points"
+            )
+        return table_of(records, path.name, NAMED, box=BOX if set(BOX) <= names else ())
+    if {IMAGE_OF_KEYPOINTS, "keypoints"} <= names:
+        return keypoints_of(records, path.name)
+    if set(NUMBERED) <= names:
+        return table_of(records, path.name, NUMBERED, box=())
+    wanted = NAMED if names & set(NAMED) else NUMBERED
+    missing = next(name for name in wanted if name not in names)
+    raise TableError(
+        f"{path.name} line 1: column {missing} is missing; --points needs image and {', '.join(NUMBERED[:2])} ... "
+        f"{NUMBERED[-1]} (left eye, right eye, nose, left and right mouth corner as seen in the image), or "
+        f"{NAMED[0]} ... {NAMED[-1]}; found {', '.join(map(str, records.frame.columns[:8]))}"
+    )
+
+
+def table_of(records: Records, name: str, columns: Sequence[str], *, box: Sequence[str]) -> Listed:
+    """The rows of a table with a column for each number.
+
+    A row without any number whose column outcome says why is an image without a face.
+    """
+    frame = records.frame
+    if "image" not in frame.columns:
+        raise TableError(f"{name} line 1: column image is missing; add it, with the names of the manifest")
+    outcomes = frame["outcome"].tolist() if "outcome" in frame.columns else [""] * len(frame)
+    empty = (frame[list(columns)] == "").all(axis=1).to_numpy(np.bool_)
+    known: BoolArray = ~(empty & np.array([outcome not in ("", "ok") for outcome in outcomes], np.bool_))
+    return Listed(
+        frame["image"].tolist(),
+        records.lines,
+        records.unit,
+        records.sha256,
+        numbers_of(frame, columns),
+        numbers_of(frame, box) if box else np.full((len(frame), 4), np.nan),
+        numbers_of(frame, ["score"])[:, 0] if "score" in frame.columns else np.full(len(frame), np.nan),
+        columns,
+        known,
+        outcomes,
+    )
+
+
+def numbers_of(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
+    """Cells as float64 (rows, columns), exactly as they were written; NaN where a cell is none."""
+    return (
+        np.array([[number_of(cell) for cell in frame[name]] for name in columns], np.float64)
+        .reshape(len(columns), -1)
+        .T
+    )
+
+
+def number_of(cell: str) -> float:
+    """A cell as a number; NaN where it is none."""
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def keypoints_of(records: Records, name: str) -> Listed:
+    """FHIBE's table: a mapping of names to coordinates in one cell.
+
+    Its names may be those of the person, whose right eye lies to the left in the image: the reading is taken by which the
+    faces of the file are not mirrored.
+    """
+    cells = records.frame["keypoints"].tolist()
+    numbers = np.array(
+        [
+            keypoint_numbers(cell, f"{name} {records.unit} {line}")
+            for cell, line in zip(cells, records.lines, strict=True)
+        ]
+    ).reshape(-1, 10)
+    points = numbers.reshape(-1, 5, 2)
+    if len(points) and exchanged(points).mean() > 0.5:
+        points = points[:, SWAP]
+    empty = np.full(len(cells), np.nan)
+    return Listed(
+        records.frame[IMAGE_OF_KEYPOINTS].tolist(),
+        records.lines,
+        records.unit,
+        records.sha256,
+        points.reshape(-1, 10),
+        np.full((len(cells), 4), np.nan),
+        empty,
+        [f"keypoints, {key} {axis}" for key in KEYPOINTS for axis in "xy"],
+        np.ones(len(cells), np.bool_),
+    )
+
+
+def keypoint_numbers(cell: str, where: str) -> list[float]:
+    """Ten numbers of one cell such as {"Left eye": [310.5, 255.0], ...}; a third number of a point is not read."""
+    try:
+        said = ast.literal_eval(cell)
+        return [float(value) for key in KEYPOINTS for value in tuple(said[key])[:2]]
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
+        raise TableError(
+            f"{where}, column keypoints: not a mapping of {', '.join(map(repr, KEYPOINTS))} to x and y"
+        ) from None
+
+
+def is_blank_separated(path: Path) -> bool:
+    """Whether the first line is a name and numbers with blanks between, and no header."""
+    try:
+        with opened(path) as file:
+            head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
+    except (OSError, ValueError):
+        return False  # read_records says what is wrong
+    first = next((line.split() for line in head.split("\n") if line.strip()), [])
+    return len(first) in (11, 12) and not np.isnan([number_of(cell) for cell in first[1:]]).any()
+
+
+def read_blanks(path: Path) -> Listed:
+    """Text as the InsightFace files of IJB (a score at the end) and of RFW (a label after the name) have it."""
+    try:
+        content = read_file(path, MAX_BYTES)
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path.name}: {getattr(error, 'strerror', None) or error}; save it as UTF-8") from error
+    rows = [(k, line.split()) for k, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    width = len(rows[0][1])
+    for line, cells in rows:
+        if len(cells) != width:
+            raise TableError(f"{path.name} line {line}: {len(cells)} cells where the first line has {width}")
+    frame = pd.DataFrame([cells[1:] for _, cells in rows], dtype="str")
+    numbers = numbers_of(frame, list(frame.columns))
+    scores = np.full(len(rows), np.nan)
+    last = numbers[:, -1]
+    if width == 12 and ((last >= 0) & (last <= 1)).all():  # a y of a mouth corner is more than a pixel
+        numbers, scores = numbers[:, :-1], last
+    elif width == 12:
+        numbers = numbers[:, 1:]
+    return Listed(
+        [cells[0] for _, cells in rows],
+        [line for line, _ in rows],
+        "line",
+        hashlib.sha256(content).hexdigest(),
+        numbers,
+        np.full((len(rows), 4), np.nan),
+        scores,
+        NUMBERED,
+        np.ones(len(rows), np.bool_),
+    )
+
+
+# ---- what is refused ----
+
+
+def require_numbers(listed: Listed, name: str) -> None:
+    """Raise TableError where a coordinate is missing, no number, or not finite."""
+    if not len(listed.images):
+        raise TableError(f"{name}: no row of points; name the file that has them")
+    broken = ~np.isfinite(listed.numbers) & listed.known[:, None]
+    if broken.any():
+        row, column = np.argwhere(broken)[0].tolist()
+        raise TableError(
+            f"{name} {listed.unit} {listed.lines[row]}, column {listed.columns[column]}: missing or not a finite number; "
+            f"fill it in, or remove the row: an image without one ends as no_points{more(np.asarray(broken.any(axis=1)))}"
+        )
+    boxed = np.isfinite(listed.boxes).any(axis=1) & listed.known
+    sides = listed.boxes[:, 2:] - listed.boxes[:, :2]
+    bad: BoolArray = np.asarray(boxed & ~(np.isfinite(listed.boxes).all(axis=1) & (sides > 0).all(axis=1)))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise TableError(
+            f"{name} {listed.unit} {listed.lines[row]}, columns {', '.join(BOX)}: no box with an area{more(bad)}"
+        )
+
+
+def require_pixels(listed: Listed, name: str) -> None:
+    """Raise TableError where points coincide, or where the numbers of the whole file are shares of the picture."""
+    known = listed.numbers[listed.known]
+    if len(known) and np.abs(known).max() <= WITHIN_A_PIXEL:
+        raise TableError(
+            f"{name}: all coordinates lie within {WITHIN_A_PIXEL:g} of 0, so they are shares of the picture; multiply x by its "
+            "width and y by its height in pixels"
+        )
+    points = listed.numbers.reshape(-1, 5, 2)
+    same: BoolArray = np.asarray(listed.known & (points == points[:, :1]).all(axis=(1, 2)))
+    if same.any():
+        row = int(np.argmax(same))
+        raise TableError(
+            f"{name} {listed.unit} {listed.lines[row]}: the five points coincide; remove the row: an image without one ends "
+            f"as no_points{more(same)}"
+        )
+
+
+def exchanged(points: FloatArray) -> BoolArray:
+    """Whether eyes or mouth corners clearly have left and right exchanged, bool (n,); faces may be turned by any angle."""
+    eyes, mouth = points[:, 1] - points[:, 0], points[:, 4] - points[:, 3]
+    down = (points[:, 3] + points[:, 4] - points[:, 0] - points[:, 1]) / 2
+    length = (down**2).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        eyes_turn, mouth_turn = ((side[:, 0] * down[:, 1] - side[:, 1] * down[:, 0]) / length for side in (eyes, mouth))
+        return np.asarray((eyes_turn < SWAPPED_BELOW) | (mouth_turn < SWAPPED_BELOW), np.bool_)
+
+
+def require_order(points: FloatArray, listed: Listed, name: str) -> None:
+    """Raise TableError where left and right are exchanged: such a face would be warped into its mirror image's place."""
+    wrong: BoolArray = np.asarray(exchanged(points) & listed.known, np.bool_)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        eyes = ", ".join(listed.columns[:2]), ", ".join(listed.columns[2:4])
+        raise TableError(
+            f"{name} {listed.unit} {listed.lines[row]}: left and right are exchanged (or y counts upwards); left and right are "
+            f"meant as seen in the image: {eyes[0]} is the eye on the left of an upright picture, {eyes[1]} the other, the "
+            f"mouth corners likewise{more(wrong)}"
+        )
+
+
+def require_once(names: Sequence[str], listed: Listed, name: str) -> None:
+    """Raise TableError where an image has two rows: which of the faces is meant, the file must say."""
+    first: dict[str, int] = {}
+    for row, image in enumerate(names):
+        if image in first:
+            raise TableError(
+                f"{name} {listed.unit} {listed.lines[row]}: the image {image!r} again, after {listed.unit} "
+                f"{listed.lines[first[image]]}; keep the row of the face that is meant"
+            )
+        first[image] = row
+
+
+def more(wrong: BoolArray) -> str:
+    """How many further rows are alike."""
+    return f" (and {int(wrong.sum()) - 1:,} more rows)" if wrong.sum() > 1 else ""
+
+
+def require_shared(given: GivenPoints, images: Sequence[str], manifest: str) -> None:
+    """Raise TableError where no image of a manifest has points: the names are written otherwise.
+
+    manifest : its name, for messages
+    """
+    if len(images) and not any(given.position(image) is not None for image in images):
+        example = next(iter(given.images), "")
+        raise TableError(
+            f"{given.name}: has points for no image of {manifest}; the names must be those of the manifest, which has "
+            f"{images[0]!r}, and not {example!r}"
+        )
