@@ -24,6 +24,27 @@ PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabe
 TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates
 MEMBERSHIP = (TEMPLATE, MEDIA)
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
+# Of one image, from its pixels and the place of its face; definitions, units and limits: docs/covariates.md.
+IMAGE_COVARIATES = (
+    *("yaw", "pitch", "roll"),  # degrees, of the head
+    "inter_eye_px",  # pixels between the eyes
+    "face_share",  # proportion of the image that the box covers
+    *(
+        "skin_luminance_25",
+        "skin_luminance_50",
+        "skin_luminance_75",
+    ),  # quartiles, 0..255, of cheeks and bridge of the nose
+    *("skin_under", "skin_over"),  # proportions of those pixels below 26, above 246
+    "cheek_balance",  # 0..1, median luminance of the darker cheek over that of the brighter
+    *("background_luminance_25", "background_luminance_50", "background_luminance_75"),  # beside and above the head
+    *("background_under", "background_over"),
+    "sharpness",  # mean square of the Laplacian over that of the gradient, at a fixed size of the face
+)
+COVARIATES = (
+    *IMAGE_COVARIATES,
+    "jpeg_quality",  # 1..100, by the quantisation table of the file
+    "template_norm",  # length of the embedder's output before it is divided away, in the model's own unit
+)
 
 
 @dataclass(frozen=True)
@@ -87,6 +108,7 @@ FACES = Schema(
         **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
         **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
+        **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN where a value has no place
     },
 )
 

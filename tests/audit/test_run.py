@@ -239,7 +239,7 @@ def test_the_record_says_what_ran_and_how_long_each_stage_took(run: Any) -> None
     assert all(len(sha256) == 64 for sha256 in execution.models.values())
     assert run.record.models == {"detect": "toy_detector", "embed": "toy_embedder", "classify": "toy_classifier"}
     images = {stage: entry.images for stage, entry in run.record.timing.per_image.items()}
-    assert images == {"decode": 11, "detect": 9, "crop": 9, "embed": 6, "classify": 6}
+    assert images == {"decode": 11, "detect": 9, "crop": 9, "covariates": 7, "embed": 6, "classify": 6}
     for entry in run.record.timing.per_image.values():
         assert 0 < entry.median_ms <= entry.p95_ms
 

@@ -16,10 +16,11 @@ from facegap.errors import ModelError
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
+from facegap.tables import COVARIATES
 from facegap.vision import find, pipeline
 from facegap.vision.classify import classifier
 from facegap.vision.detect import Detector, detector
-from facegap.vision.embed import embedder
+from facegap.vision.embed import embedder, raw_embeddings
 from facegap.vision.pipeline import STAGES, Part, Stages, run_part, run_parts
 
 
@@ -126,9 +127,9 @@ def test_points_without_a_place_end_as_no_template(
 def test_time_is_kept_for_each_stage_that_an_image_reached(stages: Any, pictures: pd.DataFrame, tmp_path: Path) -> None:
     rows = run_part(pictures, tmp_path, stages(), lambda: None).rows
     spent = rows[[f"{stage}_ns" for stage in STAGES]] > 0
-    assert spent.iloc[0].tolist() == [True] * 5
-    assert spent.iloc[1].tolist() == [True, True, True, False, False]  # no face
-    assert spent.iloc[4].tolist() == [True, False, False, False, False]  # no image
+    assert spent.iloc[0].tolist() == [True] * 6
+    assert spent.iloc[1].tolist() == [True, True, True, False, False, False]  # no face
+    assert spent.iloc[4].tolist() == [True, *[False] * 5]  # no image
 
 
 def test_without_embedder_and_classifier_only_faces_are_found(
@@ -203,3 +204,41 @@ def test_a_reader_that_stops_listening_ends_the_workers(stages: Any, tmp_path: P
     next(parts)
     parts.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("facegap_")]
+
+
+def test_covariates_are_in_every_record_and_the_same_whatever_the_batch_and_the_workers(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path
+) -> None:
+    columns = list(COVARIATES)
+    cv2.imwrite(str(tmp_path / "ok.jpg"), cv2.imread(str(tmp_path / "ok.png")), [cv2.IMWRITE_JPEG_QUALITY, 40])
+    rows = pd.concat([pictures, manifest_of(["ok.jpg"])], ignore_index=True)
+    whole = run_part(rows, tmp_path, stages(), lambda: None).rows
+    parts = dict(run_parts(rows, tmp_path, stages(), workers=3, todo=[0, 1, 2, 3], part_rows=2))
+    split = pd.concat([parts[k].rows for k in range(4)], ignore_index=True)
+    pd.testing.assert_frame_equal(whole[columns], split[columns], check_exact=True)
+    known = whole.set_index("image")[columns].notna()
+    assert known.loc["ok.png", ["inter_eye_px", "face_share", "template_norm"]].all()
+    assert not known.loc[["text.png", "gone.png", "black.png"]].any().any()  # no image, or no face
+    assert known["jpeg_quality"].tolist() == [False] * 7 + [True]
+    assert whole["jpeg_quality"].iloc[-1] == 40
+    assert not known.loc["blue.png", "template_norm"]  # zeros have no template
+    assert known.loc["small.png", "inter_eye_px"]  # too small for a model, and still measured
+
+
+def test_the_template_norm_is_the_length_of_what_the_embedder_gave(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path
+) -> None:
+    made = stages()
+    raw = raw_embeddings(made.embedder, [embed_crop(made, tmp_path / "ok.png")])
+    rows = run_part(pictures, tmp_path, made, lambda: None).rows
+    assert rows["template_norm"].iloc[0] == pytest.approx(float(np.sqrt((raw.astype(float) ** 2).sum())))
+
+
+def embed_crop(made: Stages, path: Path) -> Any:
+    """The aligned crop of the only face of a picture."""
+    pixels = cv2.imread(str(path))
+    assert made.detector is not None
+    assert made.embedder is not None
+    return pipeline.embedder_crop(
+        made.embedder, pixels, pipeline.find_faces(made.detector, path.name, pixels).points[0]
+    )

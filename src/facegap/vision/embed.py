@@ -67,8 +67,17 @@ def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | N
 def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
     """One template of length one per crop: float32 (n, dimension); NaN rows where the model gave zeros or no number.
 
-    With `flip` the embedding of the crop and that of its mirror image, neither divided by its length, are added in float64,
-    and the sum is divided by its length.
+    Raises
+    ------
+    ModelError : the output has not the dimension that the card states
+    """
+    return unit_rows(raw_templates(model, crops))
+
+
+def raw_templates(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
+    """Templates before they are divided by their length: (n, dimension).
+
+    With `flip` the embedding of the crop and that of its mirror image, neither divided by its length, are added in float64.
 
     Raises
     ------
@@ -81,7 +90,7 @@ def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
     raw = raw_embeddings(model, crops)
     if model.flip:
         raw = raw.astype(np.float64) + raw_embeddings(model, [np.ascontiguousarray(crop[:, ::-1]) for crop in crops])
-    return unit_rows(raw)
+    return raw
 
 
 def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
@@ -115,8 +124,13 @@ def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
 
 def unit_rows(raw: AnyArray) -> NDArray[np.float32]:
     """Rows divided by their length, in float64 in between; NaN where the length is zero or not finite."""
-    wide = raw.astype(np.float64)
+    length = lengths(raw)[:, None]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        length = np.linalg.norm(wide, axis=1, keepdims=True)
         usable = np.isfinite(length) & (length > 0)
-        return np.where(usable, wide / length, np.nan).astype(np.float32)
+        return np.where(usable, raw.astype(np.float64) / length, np.nan).astype(np.float32)
+
+
+def lengths(raw: AnyArray) -> FloatArray:
+    """Euclidean length of each row in float64: (n,) of (n, dimension)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.linalg.norm(raw.astype(np.float64), axis=1))

@@ -20,20 +20,22 @@ from numpy.typing import NDArray
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, ImageFile, Picture, Pixels, Unreadable, decode, read_image
+from facegap.inputs.images.jpeg_quality import jpeg_quality
 from facegap.runtime.models import stop_model
-from facegap.tables import POINTS
+from facegap.tables import COVARIATES, POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.classify import face_crop as classifier_crop
+from facegap.vision.covariates import Sample, measured, sample
 from facegap.vision.detect import Detector, ManyFaces, choose
-from facegap.vision.embed import Embedder, embed
+from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
 from facegap.vision.embed import face_crop as embedder_crop
 from facegap.vision.find import Finder, WholePicture, find_faces, nothing_found, whole_for_box, whole_for_template
 from facegap.vision.service.client import Service
 
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
-STAGES = ("decode", "detect", "crop", "embed", "classify")
+STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify")
 NO_DETECTOR = "no detector ran: the black box had to find the face itself"
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
@@ -82,6 +84,7 @@ class Row:
     record: dict[str, Any]
     for_embedder: Pixels | None = None
     for_classifier: Pixels | None = None
+    for_covariates: Sample | None = None
     spent_ns: dict[str, int] = field(default_factory=dict)
 
 
@@ -133,6 +136,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
         images.append(look(int(number), str(image), folder, str(path), stages))
         on_image()
+    measure_all(images)
     embeddings = embed_all(images, stages.embedder) if stages.embedder else None
     if stages.classifier:
         classify_all(images, stages.classifier)
@@ -158,8 +162,10 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
     height, width = picture.pixels.shape[:2]
     row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
     row.record |= {"profile": picture.profile, "converted": picture.converted}
-    if stages.service and isinstance(file, ImageFile):
-        ask(row, file, stages.service)
+    if isinstance(file, ImageFile):
+        row.record["jpeg_quality"] = jpeg_quality(file.data)
+        if stages.service:
+            ask(row, file, stages.service)
     if stages.detector is None:
         row.record["detail"] = NO_DETECTOR
         return row
@@ -202,7 +208,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "faces": 0,
         "policy": stages.many_faces,
         "score": np.nan,
-        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS), np.nan),
+        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES), np.nan),
         "prediction": "",
         "probability": np.nan,
         "age": np.nan,
@@ -225,6 +231,7 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
     box, points = faces.boxes[chosen], faces.points[chosen]
     row.record |= {"score": faces.scores[chosen], **dict(zip(BOX_COLUMNS, box, strict=True))}
     row.record |= dict(zip(POINT_COLUMNS, points.ravel(), strict=True))
+    row.for_covariates = sample(picture.pixels, box, points)
     shorter = float((box[2:] - box[:2]).min())
     if shorter < stages.min_face_px:
         row.record |= {"outcome": "too_small", "detail": f"{shorter:.1f} pixels, --min-face {stages.min_face_px}"}
@@ -249,16 +256,30 @@ def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
         row.for_classifier = whole_for_box(pixels, stages.classifier.card, image)
 
 
+def measure_all(images: Sequence[Row]) -> None:
+    """Write the covariates of the faces of a part into their records; together, as the code then stays in the cache."""
+    faces = [row for row in images if row.for_covariates is not None]
+    started = time.perf_counter_ns()
+    for row in faces:
+        if row.for_covariates is not None:
+            row.record |= measured(row.for_covariates)
+            row.for_covariates = None
+    share_time(faces, "covariates", started)
+
+
 def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
     """Templates of the faces of a part; a face without a usable one gets the outcome no_template."""
     faces = [row for row in images if row.for_embedder is not None]
     started = time.perf_counter_ns()
-    templates = embed(model, [row.for_embedder for row in faces if row.for_embedder is not None])
+    raw = raw_templates(model, [row.for_embedder for row in faces if row.for_embedder is not None])
+    templates = unit_rows(raw)
     share_time(faces, "embed", started)
     usable: BoolArray = np.asarray(np.isfinite(templates).all(axis=1))
-    for row, fine in zip(faces, usable, strict=True):
+    for row, fine, norm in zip(faces, usable, lengths(raw), strict=True):
         row.for_embedder = None
-        if not fine:
+        if fine:
+            row.record["template_norm"] = norm
+        else:
             row.record |= {"outcome": "no_template", "detail": "the embedder gave zeros or no number"}
     return templates[usable]
 
