@@ -45,9 +45,8 @@ def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None
     """
     same = np.flatnonzero(listing.pairs[:, 0] == listing.pairs[:, 1])
     if len(same):
-        image = listing.people["image"].iloc[listing.pairs[same[0], 0]]
         raise TableError(
-            f"{listing.title}, pair {same[0] + 1}: the image {image} with itself ({len(same):,} such pairs) is no comparison"
+            f"{listing.title}, pair {same[0] + 1}: an image (or a template) with itself ({len(same):,} such pairs) is no comparison"
         )
     _, first, of = np.unique(np.sort(listing.pairs, axis=1), axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)  # in the order of the list, not of the rows

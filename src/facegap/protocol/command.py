@@ -10,7 +10,7 @@ import typer
 from facegap.audit.settings import AuditSettings
 from facegap.options import IncludeIds, Only, Verbose, with_settings
 
-Name = Literal["lfw", "calfw", "cplfw", "agedb30", "cfp-fp", "rfw", "bin"]
+Name = Literal["lfw", "calfw", "cplfw", "agedb30", "cfp-fp", "rfw", "bin", "ijbb", "ijbc"]
 
 
 @with_settings
@@ -25,6 +25,7 @@ def protocol(
             "detect",
             "embed",
             "by",
+            "map",
             "models",
             "many_faces",
             "min_face",
@@ -52,7 +53,9 @@ def protocol(
     ],
     far: Annotated[
         list[float] | None,
-        typer.Option(help="False accept rate at which TAR is printed; may be given again [default: 0.001, 0.01, 0.1]"),
+        typer.Option(
+            help="False accept rate at which TAR is printed; may be given again [default: 0.001, 0.01, 0.1; IJB: 1e-6 to 0.1]"
+        ),
     ] = None,
     like: Annotated[
         Literal["insightface"] | None,
@@ -60,7 +63,7 @@ def protocol(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="CSV or parquet with a column image or subject and labels, for protocols that have none"),
+        typer.Option(help="CSV or parquet with a column image or subject and labels; or the metadata of IJB"),
     ] = None,
     allow_incomplete: Annotated[
         bool, typer.Option("--allow-incomplete", help="Go on with another number of pairs, or without some images")
@@ -77,7 +80,7 @@ def protocol(
     """
     from facegap.audit.phases import REPORT, phases_of
     from facegap.audit.settings import changed
-    from facegap.protocol.run import FAR, run_protocol
+    from facegap.protocol.run import run_protocol
     from facegap.report.page import add_report
     from facegap.report.terminal import Phases, print_run, progress_bar
 
@@ -89,7 +92,7 @@ def protocol(
             name,
             root,
             changed(settings, progress=progress, phase=phase),
-            far=far or FAR,
+            far=far or (),
             like=like,
             labels=labels,
             allow_incomplete=allow_incomplete,

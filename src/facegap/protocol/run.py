@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from facegap.store.run import Run
 
 FAR = (1e-3, 1e-2, 1e-1)  # a list of 3,000 impostor pairs says nothing of fewer than 1 in 3,000
+FAR_OF_MILLIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # as InsightFace prints of IJB
+MILLIONS = ("ijbb", "ijbc")
 PEOPLE = "people.csv"
 
 
@@ -27,7 +29,7 @@ def run_protocol(
     root: Path,
     settings: AuditSettings,
     *,
-    far: Sequence[float] = FAR,
+    far: Sequence[float] = (),
     like: Like | None = None,
     labels: Path | None = None,
     allow_incomplete: bool = False,
@@ -43,7 +45,7 @@ def run_protocol(
     settings : AuditSettings
         As of an audit. Thresholds of FMR and FNMR are set by the folds of the protocol, where no person is in two of them.
     far : sequence of float
-        False accept rates at which the true accept rate is printed.
+        False accept rates at which the true accept rate is printed; without any those that are usual for the protocol.
     like : {"insightface"}, optional
         TAR by the rule of InsightFace as well.
     labels : Path, optional
@@ -74,6 +76,7 @@ def run_protocol(
 
     if settings.embed is None:
         raise SettingError("--embed: a protocol compares faces; name the card of an embedder")
+    far = far or (FAR_OF_MILLIONS if name in MILLIONS else FAR)
     for rate in far:
         if not 0 < rate < 1:
             raise SettingError(f"--far {rate:g}: a false accept rate is between 0 and 1")

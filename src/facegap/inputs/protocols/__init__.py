@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facegap.inputs.protocols.agedb import agedb30
 from facegap.inputs.protocols.bins import bin_listing
+from facegap.inputs.protocols.ijb import ijbb, ijbc
 from facegap.inputs.protocols.listing import Listing
 from facegap.inputs.protocols.lists import calfw, cfp_fp, cplfw, lfw, rfw
 
@@ -19,4 +20,6 @@ READERS: Mapping[str, Reader] = {
     "cfp-fp": cfp_fp,
     "rfw": rfw,
     "bin": bin_listing,
+    "ijbb": ijbb,
+    "ijbc": ijbc,
 }

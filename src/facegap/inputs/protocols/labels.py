@@ -12,6 +12,10 @@ from facegap.inputs.protocols.listing import FOLD, Listing
 from facegap.inputs.records import read_records
 
 KEYS = ("image", "subject")
+# Of the metadata that NIST publishes with IJB: one row per image, labels by subject. GENDER is 0 or 1; which is which is for
+# --map to say.
+METADATA_SUBJECT = "SUBJECT_ID"
+METADATA = {"SKINTONE": "skin_tone", "GENDER": "gender"}
 
 
 def with_labels(listing: Listing, path: Path) -> Listing:
@@ -25,7 +29,9 @@ def with_labels(listing: Listing, path: Path) -> Listing:
     TableError : no column to join by, no label column, one that the protocol has itself, a name twice, nobody found
     """
     records = read_records(path)
-    cells = records.frame
+    cells, lines, said = records.frame, records.lines, list[str]()
+    if METADATA_SUBJECT in cells.columns:
+        cells, lines, said = by_subject(cells, lines, path.name)
     key = next((name for name in KEYS if name in cells.columns), None)
     if key is None:
         raise TableError(f"{path.name} line 1: no column image or subject to find the people of the protocol by")
@@ -43,7 +49,7 @@ def with_labels(listing: Listing, path: Path) -> Listing:
     names = cells[key].map(stem) if by_stem else cells[key]
     again = names[names.duplicated()]
     if len(again):
-        line = records.lines[int(again.index[0])]
+        line = lines[int(again.index[0])]
         raise TableError(
             f"{path.name} {records.unit} {line}, column {key}: {again.iloc[0]!r} stands there twice; keep one"
         )
@@ -59,13 +65,30 @@ def with_labels(listing: Listing, path: Path) -> Listing:
         people[name] = ""
         people.loc[found, name] = cells[name].to_numpy()[place[found].astype("int64").to_numpy()]
     lost = int((~found).sum())
-    said = (f"{lost:,} of {len(people):,} images have no row in {path.name}, and so no label",) if lost else ()
+    said += [f"{lost:,} of {len(people):,} images have no row in {path.name}, and so no label"] if lost else []
     return replace(
         listing,
         people=people,
         files=(*listing.files, (path.name, records.sha256)),
         notes=(*listing.notes, *said),
     )
+
+
+def by_subject(cells: pd.DataFrame, lines: list[int], file: str) -> tuple[pd.DataFrame, list[int], list[str]]:
+    """The metadata of IJB with one row per subject; a label that differs between rows of a subject is left empty, and told."""
+    columns = {name: label for name, label in METADATA.items() if name in cells.columns}
+    if not columns:
+        raise TableError(f"{file} line 1: none of the columns {', '.join(METADATA)} beside {METADATA_SUBJECT}")
+    grouped = cells.groupby(METADATA_SUBJECT, sort=False)[list(columns)]
+    torn = grouped.min() != grouped.max()
+    made = grouped.first().mask(torn, "").rename(columns=columns)
+    starts = (~cells[METADATA_SUBJECT].duplicated()).to_numpy().nonzero()[0]
+    said = [
+        f"{file}: {int(torn[name].sum()):,} subjects have several values of {name} and so no label of it"
+        for name in columns
+        if torn[name].any()
+    ]
+    return made.rename_axis("subject").reset_index(), [lines[k] for k in starts], said
 
 
 def stem(image: str) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import TableError
 from facegap.store.opened import NotRegularError, TooLargeError, read_file
+from facegap.tables import MEMBERSHIP
 from facegap.types import BoolArray, IntArray
 
 MAX_LIST_BYTES = 64 * 2**20  # a list of 6,000 pairs has half a megabyte
@@ -55,13 +56,16 @@ class Counted:
 class Listing:
     """A protocol as it lies in a folder.
 
-    people  : image (relative to `folder`), subject, label columns; `fold` where each subject has one fold only
-    pairs   : int64 (m, 2), rows of `people` in the order of the protocol; genuine : bool (m,), as the protocol says
+    people  : image (relative to `folder`), subject, label columns; `fold` where each subject has one fold only; `template` and
+              `media` where images are pooled
+    pairs   : int64 (m, 2), rows of `people`, or templates in the order in which they appear there, in the order of the
+              protocol; genuine : bool (m,), as the protocol says
     folds   : int64 (m,), fold of each pair from 0; -1 in a protocol without folds
     parts   : text (m,), list that each pair is of; empty where there is one
     files   : name and sha256 of every file of the protocol that was read
     images  : bytes by image name, where the protocol holds the images itself (.bin); written out for the audit
     notes   : what a reader must know of these data
+    points  : file with five points per image; None without one
     """
 
     name: str
@@ -76,11 +80,12 @@ class Listing:
     files: tuple[tuple[str, str], ...]
     images: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    points: Path | None = None
 
     @property
     def labels(self) -> list[str]:
         """The label columns of the people, without the fold."""
-        return [str(name) for name in self.people.columns if name not in ("image", "subject", FOLD)]
+        return [str(name) for name in self.people.columns if name not in ("image", "subject", FOLD, *MEMBERSHIP)]
 
     @property
     def incomplete(self) -> list[str]:

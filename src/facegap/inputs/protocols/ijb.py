@@ -1,0 +1,222 @@
+"""IJB-B and IJB-C, 1:1 between templates, in the layout of InsightFace's files: blank-separated, without headers.
+
+The images are cut out of photographs and frames of videos (loose_crop) and come with five points each. A template has images of
+one person; the images of one medium, a photograph or the frames of a video, are pooled first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.errors import TableError
+from facegap.inputs.protocols.bins import people_joined
+from facegap.inputs.protocols.listing import (
+    NO_FOLD,
+    Counted,
+    Listing,
+    contradictions,
+    read_bytes,
+)
+from facegap.inputs.protocols.lists import NOT_SEEN
+from facegap.inputs.records import read_records
+from facegap.types import IntArray
+
+MAX_BYTES = 2**30  # IJB-C lists 15,658,489 pairs in a quarter of this
+IMAGES = "loose_crop"
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What one of the two protocols is called and has. Source : InsightFace, recognition/_evaluation_/ijb; counts of IJB-C's
+    pairs from the same, as others report them"""
+
+    name: str
+    title: str
+    images: int
+    templates: int | None
+    pairs: int
+    genuine: int
+    galleries: tuple[str, str]
+
+
+IJBB = Edition("ijbb", "IJB-B", 227_630, 12_115, 8_010_270, 10_270, ("S1", "S2"))
+IJBC = Edition("ijbc", "IJB-C", 469_375, None, 15_658_489, 19_557, ("G1", "G2"))
+
+
+def ijbb(root: Path) -> Listing:
+    """IJB-B, see `ijb`."""
+    return ijb(root, IJBB)
+
+
+def ijbc(root: Path) -> Listing:
+    """IJB-C, see `ijb`."""
+    return ijb(root, IJBC)
+
+
+def ijb(root: Path, edition: Edition) -> Listing:
+    """The template pairs of IJB, from meta/NAME_face_tid_mid.txt and meta/NAME_template_pair_label.txt.
+
+    The subject of a template is that of meta/NAME_1N_gallery_*.csv and NAME_1N_probe_mixed.csv where these are; else templates
+    that genuine pairs join are of one person. The points are meta/NAME_name_5pts_score.txt.
+
+    Raises
+    ------
+    TableError : a file that is not there or not of its layout, by line; a pair of a template that has no image
+    """
+    meta = f"meta/{edition.name}"
+    faces, faces_sha256 = numbers(root, f"{meta}_face_tid_mid.txt", names=("image", "template", "media"))
+    points = root / f"{meta}_name_5pts_score.txt"
+    if not points.is_file():
+        raise TableError(
+            f"{root}: no file {meta}_name_5pts_score.txt; --root is the folder that the protocol was unpacked to"
+        )
+    listed, pairs_sha256 = numbers(root, f"{meta}_template_pair_label.txt", names=("first", "second", "genuine"))
+    ids, rows = np.unique(faces["template"].to_numpy(np.int64), return_index=True)
+    order = np.argsort(rows)
+    row_of = np.empty(len(ids), np.int64)
+    row_of[order] = np.arange(len(ids))  # templates are rows in the order in which they appear
+    pairs = np.stack(
+        [
+            rows_of(listed[side].to_numpy(np.int64), ids, row_of, f"{meta}_template_pair_label.txt")
+            for side in ("first", "second")
+        ],
+        axis=1,
+    )
+    genuine = listed["genuine"].to_numpy(np.int64) == 1
+    joined = people_joined(pairs[genuine], len(ids))
+    subjects = np.array([f"joined-{person + 1}" for person in joined], dtype=object)
+    stated, files = stated_subjects(root, edition)
+    names = ids[order]
+    known = np.array([int(name) in stated for name in names], np.bool_)
+    subjects[known] = [stated[int(name)] for name in names[known]]
+    notes = [NOT_SEEN, *subject_notes(int(known.sum()), len(names))]
+    of_image = row_of[np.searchsorted(ids, faces["template"].to_numpy(np.int64))]
+    people = pd.DataFrame(
+        {
+            "image": faces["image"].to_numpy(),
+            "subject": subjects[of_image],
+            "template": faces["template"].astype(str).to_numpy(),
+            "media": faces["media"].astype(str).to_numpy(),
+        }
+    )
+    counts = [
+        Counted("images", len(faces), edition.images),
+        Counted("templates", len(ids), edition.templates),
+        Counted("pairs", len(pairs), edition.pairs),
+        Counted("genuine pairs", int(genuine.sum()), edition.genuine),
+    ]
+    return Listing(
+        edition.name,
+        edition.title,
+        root / IMAGES,
+        people,
+        pairs,
+        genuine,
+        np.full(len(pairs), NO_FOLD, np.int64),
+        np.zeros(len(pairs), dtype="<U1"),
+        tuple(counts),
+        (
+            (f"{meta}_face_tid_mid.txt", faces_sha256),
+            (f"{meta}_template_pair_label.txt", pairs_sha256),
+            (f"{meta}_name_5pts_score.txt", hashlib.sha256(read_bytes(points, MAX_BYTES)).hexdigest()),
+            *files,
+        ),
+        notes=(*notes, *contradictions(pd.Series(subjects), pairs, genuine)),
+        points=points,
+    )
+
+
+def numbers(root: Path, place: str, *, names: tuple[str, str, str]) -> tuple[pd.DataFrame, str]:
+    """A file of three cells per line, whole numbers but for the first of `image`, and its sha256.
+
+    Raises
+    ------
+    TableError : not there, or the first line that is not of this shape
+    """
+    if not (root / place).is_file():
+        raise TableError(f"{root}: no file {place}; --root is the folder that the protocol was unpacked to")
+    content = read_bytes(root / place, MAX_BYTES)
+    first = rb"\S{1,200}" if names[0] == "image" else rb"\d{1,9}"
+    last = rb"[01]" if names[2] == "genuine" else rb"-?\d{1,9}"
+    line = re.compile(first + rb"[ \t]+\d{1,9}[ \t]+" + last + rb"[ \t]*\r?")
+    for number, text in enumerate(io.BytesIO(content), start=1):
+        if not line.fullmatch(text.rstrip(b"\n")) and text.strip():
+            shown = text[:60].decode("utf-8", "replace").strip()
+            raise TableError(
+                f"{place} line {number}: found {shown!r}; each line is '{' '.join(names)}' with blanks between"
+            )
+    if not content.strip():
+        raise TableError(f"{place}: the file is empty")
+    kinds = {name: "int64" for name in names if name != "image"}
+    frame = pd.read_csv(
+        io.BytesIO(content),
+        sep=r"\s+",
+        header=None,
+        names=list(names),
+        dtype={**kinds, **dict.fromkeys(["image"], "str")} if names[0] == "image" else kinds,
+        keep_default_na=False,
+        quoting=3,
+    )
+    return frame, hashlib.sha256(content).hexdigest()
+
+
+def rows_of(templates: IntArray, ids: IntArray, row_of: IntArray, place: str) -> IntArray:
+    """The row of each template of a list. ids : rising; row_of : of each of them
+
+    Raises
+    ------
+    TableError : a template that no image is of, by line
+    """
+    found = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
+    unknown = np.flatnonzero(ids[found] != templates)
+    if len(unknown):
+        raise TableError(
+            f"{place} line {unknown[0] + 1}: template {templates[unknown[0]]} has no image in the list of images ({len(unknown):,} "
+            "such lines)"
+        )
+    return np.asarray(row_of[found], np.int64)
+
+
+def stated_subjects(root: Path, edition: Edition) -> tuple[dict[int, str], list[tuple[str, str]]]:
+    """Subject by template from the lists of 1:N, and the files that were read. A template with two subjects is an error."""
+    found: dict[int, str] = {}
+    files = []
+    for list_name in (*(f"gallery_{part}" for part in edition.galleries), "probe_mixed"):
+        place = f"meta/{edition.name}_1N_{list_name}.csv"
+        if not (root / place).is_file():
+            continue
+        records = read_records(root / place)
+        columns = [str(name) for name in records.frame.columns]
+        if len(columns) < 2:
+            raise TableError(
+                f"{place} line 1: columns of the template and the subject are due, found {', '.join(columns)}"
+            )
+        cells = records.frame[columns[:2]].to_numpy()
+        for line, (template, subject) in zip(records.lines, cells, strict=True):
+            if not re.fullmatch(r"\d{1,9}", template) or not subject:
+                raise TableError(
+                    f"{place} line {line}: found {template!r}, {subject!r}; a template and a subject are due"
+                )
+            if found.setdefault(int(template), subject) != subject:
+                raise TableError(
+                    f"{place} line {line}: template {template} is of subject {subject}, and of {found[int(template)]} before"
+                )
+        files.append((place, records.sha256))
+    return found, files
+
+
+def subject_notes(known: int, templates: int) -> tuple[str, ...]:
+    """Whose templates are named by no list of 1:N."""
+    if known == templates:
+        return ()
+    return (
+        f"{templates - known:,} of {templates:,} templates are of no subject in the lists of 1:N: those that genuine pairs join "
+        "count as one person, and somebody whose templates no pair joins as several, so that intervals may be too narrow",
+    )
