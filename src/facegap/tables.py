@@ -225,15 +225,16 @@ PROTOCOL = Schema(
     "PROTOCOL",  # protocol.csv: what the protocol itself prints
     {
         "part": TEXT,  # list of the protocol, such as a race of RFW; empty for all pairs
-        "number": Column("str", choices=("accuracy", "tar")),
+        "number": Column("str", choices=("accuracy", "tar", "identified", "tpir")),
         "rule": Column("str", choices=("insightface", "facex-zoo", "strict")),
-        "far_target": FLOAT,  # of tar
+        "far_target": FLOAT,  # of tar; of tpir the FPIR
+        "rank": NULLABLE_INT,  # of identified and tpir: candidates that are read
         "value": FLOAT,
         "spread": FLOAT,  # of accuracy over the folds
         "spread_is": TEXT,  # which spread the rule prints
-        "hits": INT,  # correct pairs of accuracy, accepted genuine pairs of tar
-        "trials": INT,  # all pairs, genuine pairs
-        "false_accepts": NULLABLE_INT,  # of tar, of `impostors`
+        "hits": INT,  # correct pairs of accuracy, accepted genuine pairs of tar, mates that were found
+        "trials": INT,  # all pairs, genuine pairs, mated searches
+        "false_accepts": NULLABLE_INT,  # of tar and tpir, of `impostors`: pairs, and searches without a mate
         "impostors": NULLABLE_INT,
         "far": FLOAT,  # reached, which by the rule of InsightFace may exceed the target
         "threshold": FLOAT,  # of tar; of accuracy the mean over folds

@@ -16,8 +16,8 @@ from facegap.protocol.run import run_protocol
 from facegap.store.run import Run
 from fixtures.protocol_trees import drawn, ijbc_tree
 
-PEOPLE = 14
-CHOSEN = {"workers": 1, "no_isolation": True, "min_subjects": 5}
+PEOPLE = 12
+CHOSEN = {"workers": 1, "no_isolation": True, "min_subjects": 5, "detect": card("detector")}
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,28 @@ def test_rates_by_group_are_at_thresholds_of_folds_dealt_by_subject(made: Run, t
     assert set(fmr["gender"]) == {"female", "male"}
     assert made.rates["subjects"].max() <= PEOPLE
     assert recheck(tree / "run") == []
+
+
+def test_a_gallery_is_searched_and_rank_and_tpir_are_those_of_the_stored_templates(tree: Path, tmp_path: Path) -> None:
+    settings = settings_from({**CHOSEN, "embed": card("embedder_balanced"), "fmr": (0.1,), "folder": tmp_path / "run"})
+    found = run_protocol("ijbc", tree, settings, gallery="1", fpir=[0.5], allow_incomplete=True)
+    table = found.extra["protocol.csv"]
+    assert table["number"].tolist() == ["identified"] * 3 + ["tpir"]
+    assert found.embeddings is not None
+    roles, subjects = found.manifest["role"].to_numpy(), found.manifest["subject"].to_numpy()
+    vectors = np.asarray(found.embeddings, np.float64)[found.faces["embedding_row"]]
+    scores = vectors[roles == "probe"] @ vectors[roles == "gallery"].T
+    mates = subjects[roles == "probe"][:, None] == subjects[roles == "gallery"]
+    mated = mates.any(axis=1)
+    assert 0 < mated.sum() < len(mated)
+    of_mate = np.where(mates, scores, -1).max(axis=1)
+    place = 1 + (np.where(mates, -1, scores) > of_mate[:, None]).sum(axis=1)
+    for row, rank in zip(table.to_dict("records"), (1, 5, 10), strict=False):
+        assert (row["hits"], row["trials"]) == (int((place[mated] <= rank).sum()), int(mated.sum()))
+    tops = np.sort(scores[~mated].max(axis=1))[::-1]
+    threshold = tops[int(0.5 * len(tops)) - 1]
+    tpir = table.iloc[3]
+    assert tpir["hits"] == int(((of_mate >= threshold - 1e-9) & (place <= 10))[mated].sum())
+    assert tpir["false_accepts"] == int(0.5 * len(tops))
+    assert "IN-SAMPLE" in found.record.identification.operating[0].source
+    assert recheck(tmp_path / "run") == []

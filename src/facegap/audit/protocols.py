@@ -23,12 +23,12 @@ Like = Literal["insightface"]
 class ListedProtocol:
     """What an audit compares for a protocol, and what run.json and the folder keep of it.
 
-    pairs  : rows of the manifest, each pair once, in the order in which it is first listed
+    pairs  : rows of the manifest, each pair once, in the order in which it is first listed; None where a gallery is searched
     table  : PROTOCOL_LIST
     record : for run.json
     """
 
-    pairs: PairList
+    pairs: PairList | None
     table: pd.DataFrame
     record: ProtocolRecord
 
@@ -62,7 +62,7 @@ def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None
     )
     sha256 = hashlib.sha256("\n".join(sha256 for _, sha256 in listing.files).encode()).hexdigest()
     return ListedProtocol(
-        PairList(listing.pairs[first[order]], sha256),
+        PairList(listing.pairs[first[order]], sha256) if len(listing.pairs) else None,
         check(table, PROTOCOL_LIST, "protocol"),
         ProtocolRecord(
             listing.name,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from facegap.derive.identification import lost_searches, outcomes_of
+from facegap.derive.metrics import FNIR, FPIR
 from facegap.errors import StatisticsError
 from facegap.statistics.protocols import AccuracyRule, FarRule, accept_rate, fold_accuracy
-from facegap.store.record import ProtocolRecord
-from facegap.store.run import Run
+from facegap.store.record import IdentificationRecord, ProtocolRecord
+from facegap.store.run import Run, Searched
 from facegap.tables import PROTOCOL, check
 
 ACCURACY_RULES: tuple[AccuracyRule, ...] = ("insightface", "facex-zoo")
@@ -22,6 +25,9 @@ def protocol_table(run: Run) -> pd.DataFrame:
     """PROTOCOL: for each list of the protocol every number by every rule that was asked for."""
     told, matched = run.record.protocol, run.matched
     assert told is not None
+    if run.searched is not None:
+        found = [{"part": "", **row} for row in search_rows(run, run.searched)]
+        return check(pd.DataFrame(found, columns=list(PROTOCOL.columns)), PROTOCOL, "protocol.csv")
     assert matched is not None
     assert matched.pairs is not None
     assert matched.protocol is not None
@@ -44,6 +50,53 @@ def numbers_of(listed: pd.DataFrame, told: ProtocolRecord) -> Iterator[dict[str,
         yield from (accuracy_row(scores, genuine, folds, rule) for rule in ACCURACY_RULES)
     rules: tuple[FarRule, ...] = ("strict", "insightface") if told.like == "insightface" else ("strict",)
     yield from (tar_row(scores, genuine, target, rule) for rule in rules for target in told.far)
+
+
+def search_rows(run: Run, searched: Searched) -> Iterator[dict[str, Any]]:
+    """Rank-k identification rates, and TPIR at the longest candidate list for each threshold of a target FPIR."""
+    told = run.record.identification
+    assert told is not None
+    outcomes = outcomes_of(run, searched)
+    lost = lost_searches(run, searched)[FNIR.name]
+    fixed = {"rule": "strict", "spread_is": "", "undefined_because": ""}
+    for point, trials, errors in outcomes:
+        if point.metric != FNIR.name or (not math.isnan(point.threshold) and point.rank != max(told.ranks)):
+            continue
+        mated, missed = int(trials.sum()), int(errors.sum())
+        row = {
+            **fixed,
+            "rank": point.rank,
+            "hits": mated - missed,
+            "trials": mated,
+            "value": 1 - missed / mated if mated else math.nan,
+            "not_compared": int((lost & trials).sum()),
+        }
+        if math.isnan(point.threshold):
+            yield {**row, "number": "identified"}
+            continue
+        alarms = next(
+            found for found in outcomes if found[0].metric == FPIR.name and found[0].threshold == point.threshold
+        )
+        target = target_of(point.threshold, told)
+        if target is None:  # a threshold of 1:1
+            continue
+        strangers, false = int(alarms[1].sum()), int(alarms[2].sum())
+        yield {
+            **row,
+            "number": "tpir",
+            "far_target": target,
+            "threshold": point.threshold,
+            "false_accepts": false,
+            "impostors": strangers,
+            "far": false / strangers if strangers else math.nan,
+        }
+
+
+def target_of(threshold: float, told: IdentificationRecord) -> float | None:
+    """The target FPIR that a threshold was found for; None for another threshold."""
+    point = next((point for point in told.operating if point.threshold == threshold), None)
+    found = None if point is None else re.match(r"FPIR ([0-9.e+-]+) on ", point.source)
+    return None if found is None else float(found[1])
 
 
 def accuracy_row(scores: Any, genuine: Any, folds: Any, rule: AccuracyRule) -> dict[str, Any]:

@@ -61,6 +61,16 @@ def protocol(
         Literal["insightface"] | None,
         typer.Option(help="Print TAR as InsightFace does as well: at the nearest FAR, which may exceed the target"),
     ] = None,
+    gallery: Annotated[
+        Literal["1", "2", "both"] | None,
+        typer.Option(help="IJB: search this gallery (1:N) in place of comparing the listed pairs"),
+    ] = None,
+    fpir_target: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--fpir", help="--gallery: FPIR at which TPIR is printed; may be given again [default: 0.01, 0.1]"
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(help="CSV or parquet with a column image or subject and labels; or the metadata of IJB"),
@@ -80,7 +90,7 @@ def protocol(
     """
     from facegap.audit.phases import REPORT, phases_of
     from facegap.audit.settings import changed
-    from facegap.protocol.run import run_protocol
+    from facegap.protocol.run import FPIR, run_protocol
     from facegap.report.page import add_report
     from facegap.report.terminal import Phases, print_run, progress_bar
 
@@ -94,6 +104,8 @@ def protocol(
             changed(settings, progress=progress, phase=phase),
             far=far or (),
             like=like,
+            gallery=gallery,
+            fpir=fpir_target or FPIR,
             labels=labels,
             allow_incomplete=allow_incomplete,
         )

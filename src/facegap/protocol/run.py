@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from facegap.audit.settings import AuditSettings, changed
+from facegap.audit.settings import AuditSettings, Identify, changed
 from facegap.errors import SettingError
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FAR = (1e-3, 1e-2, 1e-1)  # a list of 3,000 impostor pairs says nothing of fewer than 1 in 3,000
 FAR_OF_MILLIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # as InsightFace prints of IJB
 MILLIONS = ("ijbb", "ijbc")
+RANKS = (1, 5, 10)
+FPIR = (0.01, 0.1)
+Gallery = Literal["1", "2", "both"]
 PEOPLE = "people.csv"
 
 
@@ -31,6 +34,8 @@ def run_protocol(
     *,
     far: Sequence[float] = (),
     like: Like | None = None,
+    gallery: Gallery | None = None,
+    fpir: Sequence[float] = FPIR,
     labels: Path | None = None,
     allow_incomplete: bool = False,
 ) -> Run:
@@ -48,6 +53,11 @@ def run_protocol(
         False accept rates at which the true accept rate is printed; without any those that are usual for the protocol.
     like : {"insightface"}, optional
         TAR by the rule of InsightFace as well.
+    gallery : {"1", "2", "both"}, optional
+        IJB: search this gallery (1:N) in place of comparing the listed pairs. Thresholds are then set as the protocol does, on
+        the searches that they judge, and labelled so, unless the settings say otherwise.
+    fpir : sequence of float
+        False positive identification rates at which TPIR is printed.
     labels : Path, optional
         Table with labels of the protocol's images or subjects, to be split by.
     allow_incomplete : bool
@@ -70,7 +80,7 @@ def run_protocol(
     """
     from facegap.audit.protocols import listed_protocol
     from facegap.audit.run import audit
-    from facegap.inputs.protocols import READERS
+    from facegap.inputs.protocols import READERS, SEARCHES
     from facegap.inputs.protocols.labels import with_labels
     from facegap.inputs.protocols.listing import require_complete
 
@@ -80,7 +90,11 @@ def run_protocol(
     for rate in far:
         if not 0 < rate < 1:
             raise SettingError(f"--far {rate:g}: a false accept rate is between 0 and 1")
-    listing = READERS[name](root)
+    if gallery is not None and name not in SEARCHES:
+        raise SettingError(f"--gallery: {name} has no gallery; {' and '.join(SEARCHES)} have")
+    listing = READERS[name](root) if gallery is None else SEARCHES[name](root, gallery)
+    if gallery is not None:
+        settings = searching(settings, fpir)
     if not allow_incomplete:
         require_complete(listing)
     if labels is not None:
@@ -90,6 +104,14 @@ def run_protocol(
         folder = manifest.parent if listing.images else listing.folder
         chosen = changed(settings, images_dir=folder, allow_missing=allow_incomplete)
         return audit(manifest, by_its_folds(chosen, listing), protocol)
+
+
+def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
+    """The settings of a search: who is enrolled is a column, thresholds are in-sample unless they are set on somebody."""
+    verify = settings.verify
+    if verify.threshold_by is None and verify.threshold_on is None and not verify.threshold:
+        verify = replace(verify, in_sample=True)
+    return replace(settings, verify=verify, identify=Identify(role_column="role", rank=RANKS, fpir=tuple(fpir)))
 
 
 def by_its_folds(settings: AuditSettings, listing: Listing) -> AuditSettings:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from facegap.derive.metrics import FMR, FNMR
+from facegap.derive.metrics import FMR, FNIR, FNMR, FPIR
 from facegap.report.rows.comparisons import table
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import TextTable
@@ -28,7 +28,11 @@ def protocol_tables(run: Run) -> list[TextTable]:
     parts = list(dict.fromkeys(row["part"] for row in rows))
     cells = {(row["part"], heading(row)): cell(row) for row in rows}
     body = tuple(
-        (clean(part) or "all pairs", *(cells.get((part, name), NO_NUMBER) for name in headings)) for part in parts
+        (
+            clean(part) or ("all searches" if run.searched is not None else "all pairs"),
+            *(cells.get((part, name), NO_NUMBER) for name in headings),
+        )
+        for part in parts
     )
     printed = TextTable(f"{clean(told.title)}: as its protocol prints it", ("list", *headings), body, notes=notes(run))
     return [printed, *own_tables(run)]
@@ -36,21 +40,30 @@ def protocol_tables(run: Run) -> list[TextTable]:
 
 def own_tables(run: Run) -> list[TextTable]:
     """FMR and FNMR of the same pairs at the first threshold, of everybody and of each group alone; none without a threshold."""
-    point = run.record.operating[0] if run.record.operating else None
-    rows = [row for row in rate_rows(run) if row.metric in (FMR.name, FNMR.name)]
-    if point is None:
+    told = run.record.identification
+    points = run.record.operating if told is None else told.operating
+    if not points:
         return []
-    cells = {(row.group, row.metric): row for row in rows if row.threshold == point.threshold}
-    groups = list(dict.fromkeys(group for group, _ in cells))
+    point = points[0]
+    metrics = (FMR, FNMR) if told is None else (FPIR, FNIR)
+    wanted = "" if told is None else f"rank {max(told.ranks)};"
+    cells = {
+        (row.group, row.metric): row
+        for row in rate_rows(run)
+        if row.threshold == point.threshold and (row.metric != FNIR.name or wanted in row.threshold_from)
+    }
+    groups = list(dict.fromkeys(group for group, name in cells if name in (metrics[0].name, metrics[1].name)))
     body = tuple(
-        (group_text(group), *(rate_text(cells.get((group, metric.name))) for metric in (FMR, FNMR))) for group in groups
+        (group_text(group), *(rate_text(cells.get((group, metric.name))) for metric in metrics)) for group in groups
     )
     level, least = level_text(run.record.level), run.record.min_subjects
+    what = "pairs" if told is None else "searches"
+    where = "set on other people" if point.by_folds else f"of {score(point.threshold)}"
     small = any(not row.reliable for row in cells.values())
     return [
         TextTable(
-            f"the same pairs at a threshold {'set on other people' if point.by_folds else f'of {score(point.threshold)}'}",
-            ("group", f"FMR, {level} interval", f"FNMR, {level} interval"),
+            f"the same {what} at a threshold {where}",
+            ("group", *(f"{metric.name.upper()}, {level} interval" for metric in metrics)),
             body,
             notes=(f"* fewer than {least} effective subjects: shown, never ranked.",) if small else (),
         )
@@ -76,6 +89,10 @@ def heading(row: Row) -> str:
     rule = RULES[row["rule"]]
     if row["number"] == "accuracy":
         return f"accuracy, {rule} rule"
+    if row["number"] == "identified":
+        return f"rank {int(row['rank'])}"
+    if row["number"] == "tpir":
+        return f"TPIR at FPIR {row['far_target']:g}"
     return f"TAR at FAR {row['far_target']:g}" + ("" if row["rule"] == "strict" else f", {rule} rule")
 
 
@@ -93,13 +110,27 @@ def notes(run: Run) -> tuple[str, ...]:
     """What the numbers are, and which of them are not there."""
     told, rows = run.record.protocol, table(run, PROTOCOL)
     assert told is not None
-    said = [*spreads(rows), *strict(rows)]
+    said = [*spreads(rows), *strict(rows), *searched(run)]
     lost = {row["part"]: row["not_compared"] for row in rows}
     if any(lost.values()):
-        said.append(f"{sum(lost.values()):,} pairs could not be compared and count as rejected.")
+        said.append(
+            f"{sum(lost.values()):,} {'searches' if run.searched is not None else 'pairs'} could not be made and count as rejected."
+        )
     absent = {(heading(row), row["undefined_because"]) for row in rows if row["undefined_because"]}
     said += [f"{name}: {clean(why)}." for name, why in sorted(absent)]
     return tuple(said)
+
+
+def searched(run: Run) -> list[str]:
+    """What the numbers of searches are."""
+    told = run.record.identification
+    if told is None:
+        return []
+    return [
+        "Rank k: the mate is among the first k candidates, whatever its score; searches without a mate are not in it.",
+        f"TPIR: among the first {max(told.ranks)}, at or above the threshold. "
+        + " ".join(f"{score(point.threshold)}: {clean(point.source)}." for point in told.operating),
+    ]
 
 
 def spreads(rows: Sequence[Row]) -> list[str]:

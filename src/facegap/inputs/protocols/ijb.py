@@ -30,6 +30,7 @@ from facegap.types import IntArray
 
 MAX_BYTES = 2**30  # IJB-C lists 15,658,489 pairs in a quarter of this
 IMAGES = "loose_crop"
+ROLE, GALLERY, PROBE = "role", "gallery", "probe"
 
 
 @dataclass(frozen=True)
@@ -71,12 +72,7 @@ def ijb(root: Path, edition: Edition) -> Listing:
     TableError : a file that is not there or not of its layout, by line; a pair of a template that has no image
     """
     meta = f"meta/{edition.name}"
-    faces, faces_sha256 = numbers(root, f"{meta}_face_tid_mid.txt", names=("image", "template", "media"))
-    points = root / f"{meta}_name_5pts_score.txt"
-    if not points.is_file():
-        raise TableError(
-            f"{root}: no file {meta}_name_5pts_score.txt; --root is the folder that the protocol was unpacked to"
-        )
+    faces, files, points = images_of(root, edition)
     listed, pairs_sha256 = numbers(root, f"{meta}_template_pair_label.txt", names=("first", "second", "genuine"))
     ids, rows = np.unique(faces["template"].to_numpy(np.int64), return_index=True)
     order = np.argsort(rows)
@@ -92,7 +88,7 @@ def ijb(root: Path, edition: Edition) -> Listing:
     genuine = listed["genuine"].to_numpy(np.int64) == 1
     joined = people_joined(pairs[genuine], len(ids))
     subjects = np.array([f"joined-{person + 1}" for person in joined], dtype=object)
-    stated, files = stated_subjects(root, edition)
+    stated, of_searches = stated_subjects(root, edition)
     names = ids[order]
     known = np.array([int(name) in stated for name in names], np.bool_)
     subjects[known] = [stated[int(name)] for name in names[known]]
@@ -122,13 +118,88 @@ def ijb(root: Path, edition: Edition) -> Listing:
         np.full(len(pairs), NO_FOLD, np.int64),
         np.zeros(len(pairs), dtype="<U1"),
         tuple(counts),
-        (
-            (f"{meta}_face_tid_mid.txt", faces_sha256),
-            (f"{meta}_template_pair_label.txt", pairs_sha256),
-            (f"{meta}_name_5pts_score.txt", hashlib.sha256(read_bytes(points, MAX_BYTES)).hexdigest()),
-            *files,
-        ),
+        (*files, (f"{meta}_template_pair_label.txt", pairs_sha256), *of_searches),
         notes=(*notes, *contradictions(pd.Series(subjects), pairs, genuine)),
+        points=points,
+    )
+
+
+def images_of(root: Path, edition: Edition) -> tuple[pd.DataFrame, list[tuple[str, str]], Path]:
+    """The images with template and media, the files they and their points are of, and the path of the points."""
+    meta = f"meta/{edition.name}"
+    faces, sha256 = numbers(root, f"{meta}_face_tid_mid.txt", names=("image", "template", "media"))
+    points = root / f"{meta}_name_5pts_score.txt"
+    if not points.is_file():
+        raise TableError(
+            f"{root}: no file {meta}_name_5pts_score.txt; --root is the folder that the protocol was unpacked to"
+        )
+    own = hashlib.sha256(read_bytes(points, MAX_BYTES)).hexdigest()
+    return faces, [(f"{meta}_face_tid_mid.txt", sha256), (f"{meta}_name_5pts_score.txt", own)], points
+
+
+def ijbb_search(root: Path, gallery: str) -> Listing:
+    """1:N of IJB-B, see `ijb_search`."""
+    return ijb_search(root, IJBB, gallery)
+
+
+def ijbc_search(root: Path, gallery: str) -> Listing:
+    """1:N of IJB-C, see `ijb_search`."""
+    return ijb_search(root, IJBC, gallery)
+
+
+def ijb_search(root: Path, edition: Edition, gallery: str) -> Listing:
+    """The searches of IJB: the templates of NAME_1N_probe_mixed.csv in the gallery of NAME_1N_gallery_GALLERY.csv.
+
+    gallery : 1 or 2, the halves of the people of which the other half has no mate; both: everybody is enrolled
+
+    Raises
+    ------
+    TableError : a file that is not there or not of its layout; a template without images
+    """
+    parts = edition.galleries if gallery == "both" else (edition.galleries[int(gallery) - 1],)
+    faces, files, points = images_of(root, edition)
+    role_of: dict[int, str] = {}
+    for role, names in ((GALLERY, [f"gallery_{part}" for part in parts]), (PROBE, ["probe_mixed"])):
+        for name in names:
+            place = f"meta/{edition.name}_1N_{name}.csv"
+            if not (root / place).is_file():
+                raise TableError(f"{root}: no file {place}, which the search of a gallery needs")
+            subjects, _ = stated_subjects(root, edition, (name,))
+            both = next((template for template in subjects if template in role_of), None)
+            if both is not None:
+                raise TableError(f"{place}: template {both} is in the gallery, or listed, already")
+            role_of |= dict.fromkeys(subjects, role)
+    stated, of_searches = stated_subjects(root, edition)
+    present = set(faces["template"].tolist())
+    absent = [template for template in role_of if template not in present]
+    if absent:
+        raise TableError(
+            f"meta/{edition.name}_face_tid_mid.txt: no image of template {absent[0]} ({len(absent):,} such templates)"
+        )
+    faces = faces[faces["template"].isin(list(role_of))]
+    people = pd.DataFrame(
+        {
+            "image": faces["image"].to_numpy(),
+            "subject": faces["template"].map(stated).to_numpy(),
+            "template": faces["template"].astype(str).to_numpy(),
+            "media": faces["media"].astype(str).to_numpy(),
+            ROLE: faces["template"].map(role_of).to_numpy(),
+        }
+    )
+    roles = list(role_of.values())
+    counts = [Counted("enrolled templates", roles.count(GALLERY), None), Counted("searches", roles.count(PROBE), None)]
+    return Listing(
+        edition.name,
+        f"{edition.title} 1:N, gallery {' and '.join(parts)}",
+        root / IMAGES,
+        people,
+        np.empty((0, 2), np.int64),
+        np.empty(0, np.bool_),
+        np.empty(0, np.int64),
+        np.empty(0, dtype="<U1"),
+        tuple(counts),
+        (*files, *of_searches),
+        notes=(NOT_SEEN,),
         points=points,
     )
 
@@ -184,11 +255,13 @@ def rows_of(templates: IntArray, ids: IntArray, row_of: IntArray, place: str) ->
     return np.asarray(row_of[found], np.int64)
 
 
-def stated_subjects(root: Path, edition: Edition) -> tuple[dict[int, str], list[tuple[str, str]]]:
+def stated_subjects(
+    root: Path, edition: Edition, lists: tuple[str, ...] = ()
+) -> tuple[dict[int, str], list[tuple[str, str]]]:
     """Subject by template from the lists of 1:N, and the files that were read. A template with two subjects is an error."""
     found: dict[int, str] = {}
     files = []
-    for list_name in (*(f"gallery_{part}" for part in edition.galleries), "probe_mixed"):
+    for list_name in lists or (*(f"gallery_{part}" for part in edition.galleries), "probe_mixed"):
         place = f"meta/{edition.name}_1N_{list_name}.csv"
         if not (root / place).is_file():
             continue

@@ -85,7 +85,9 @@ class Listing:
     @property
     def labels(self) -> list[str]:
         """The label columns of the people, without the fold."""
-        return [str(name) for name in self.people.columns if name not in ("image", "subject", FOLD, *MEMBERSHIP)]
+        return [
+            str(name) for name in self.people.columns if name not in ("image", "subject", FOLD, "role", *MEMBERSHIP)
+        ]
 
     @property
     def incomplete(self) -> list[str]:
