@@ -24,11 +24,12 @@ from facegap.inputs.predictions import read_predictions
 from facegap.inputs.records import read_records
 from facegap.report.figures import FIGURES
 from facegap.selfcheck.worlds_file import read_study
+from facegap.store.run import read_run
 from facegap.tone.measure import measure_manifest
 from fixtures.command_lines import Call, commands, require_accepted
 from fixtures.documents import ROOT, SHELLS, Block, blocks, commands_of, documents, text_of
 from fixtures.keys import write_key
-from fixtures.protocol_trees import EACH, FOLDS, lfw_tree
+from fixtures.protocol_trees import EACH, FOLDS, ijbc_tree, lfw_tree
 
 PEOPLE = 48  # half of them set thresholds, and an FMR of 0.001 needs 1,000 impostor pairs: 46 people and more
 RACES = ("Black", "East Asian", "White")
@@ -228,6 +229,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "annotations.csv").write_text("\n".join(["image,annotator,scale,value,skipped,at", *annotated]) + "\n")
     shutil.copy(ROOT / "docs" / "policy.toml", folder)
     lfw_tree(folder, people.head(2 * FOLDS * EACH), folder / "LFW")
+    drawings = pd.read_csv(folder / "people.csv", dtype=str).head(20)
+    ijbc_tree(folder, drawings, folder / "IJBC", read_run(folder / "run").faces)
     (folder / "vendor.toml").write_text(next(block.text for block in BLOCKS if 'backend = "http"' in block.text))
     (folder / "my_worlds.toml").write_text(next(block.text for block in BLOCKS if "[[coverage]]" in block.text))
     import_annotations(folder / "people.csv", folder / "annotations.csv", db=folder / "people.annotations.sqlite")
