@@ -22,7 +22,7 @@ from facegap.report.page import add_report
 from facegap.report.reproduce import command_of
 from facegap.report.terminal import print_run
 from facegap.store.run import Run, read_run
-from fixtures.protocol_trees import FOLDS, bin_file, drawn, lfw_tree
+from fixtures.protocol_trees import FOLDS, bin_file, drawn, lfw_tree, rfw_tree
 
 CHOSEN = {
     "detect": card("detector"),
@@ -167,6 +167,21 @@ def test_a_person_who_is_forgotten_leaves_the_list_too(tree: Path, tmp_path: Pat
     assert len(left.matched.protocol) == len(left.matched.pairs) == 80 - 3
     assert numbers(left, "accuracy", "insightface")["trials"].tolist() == [77]
     assert recheck(tmp_path / "run") == []
+
+
+def test_each_race_of_rfw_has_numbers_and_rates_of_its_own(tree: Path, tmp_path: Path) -> None:
+    rfw_tree(tree / "drawn", pd.read_csv(tree / "drawn" / "people.csv", dtype=str), tmp_path / "RFW")
+    found = run_protocol(
+        "rfw", tmp_path / "RFW", settings(tmp_path / "run", fmr=(0.1,)), far=[0.1], allow_incomplete=True
+    )
+    accuracy = numbers(found, "accuracy", "insightface")
+    assert accuracy["part"].tolist() == ["African", "Indian"]
+    assert accuracy["trials"].tolist() == [40, 40]
+    within = found.rates[(found.rates["metric"] == "fmr") & found.rates["race"].isin(["African", "Indian"])]
+    within = within[within["trials"] > 0]
+    assert within["race"].tolist() == ["African", "Indian"]  # and no trial between them
+    assert any("within one race" in said for said in found.record.warnings)
+    assert {"fmr", "fnmr"} <= set(found.gaps["metric"])
 
 
 def test_an_incomplete_folder_is_refused_before_a_model_runs(tree: Path, tmp_path: Path) -> None:
