@@ -81,7 +81,7 @@ def test_windows_paths_and_absolute_ones_become_relative(tmp_path: Path) -> None
 def test_a_row_that_repeats_another_is_left_out_and_counted(tmp_path: Path) -> None:
     frame = made(tmp_path, PEOPLE + PEOPLE.splitlines()[1] + "\n")
     assert len(frame) == 3
-    assert frame.attrs["notes"] == ["1 rows that repeat another one word for word were left out"]
+    assert frame.attrs["notes"] == ["1 rows that repeat another one in all columns of the manifest were left out"]
 
 
 def test_people_with_two_genders_are_counted(tmp_path: Path) -> None:
@@ -103,6 +103,11 @@ def test_a_word_of_the_map_that_no_row_has_is_told(tmp_path: Path) -> None:
 def test_codes_of_gender_are_never_guessed(tmp_path: Path, words: tuple[str, ...], codes: str) -> None:
     with pytest.raises(TableError, match=rf"faces\.csv, gender: {codes}, which differ between tables.*--map gender:"):
         made(tmp_path, words=words)
+
+
+def test_a_gender_column_of_another_case_is_held_to_that_as_well(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"faces\.csv, Sex: '0', '1' are codes"):
+        made(tmp_path, labels=("Sex",), words=())
 
 
 @pytest.mark.parametrize(

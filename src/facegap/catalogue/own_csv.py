@@ -88,7 +88,9 @@ def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
     require_no_codes(made, table)
     frame = pd.DataFrame(made, dtype="str")
     kept, repeated = without_repetitions(frame, table)
-    notes += [f"{repeated:,} rows that repeat another one word for word were left out"] if repeated else []
+    notes += (
+        [f"{repeated:,} rows that repeat another one in all columns of the manifest were left out"] if repeated else []
+    )
     notes += torn_subjects(kept)
     kept.attrs["notes"] = notes
     return kept, root
@@ -298,8 +300,8 @@ def translate(made: dict[str, list[str]], words: Mapping[str, Mapping[str, str]]
 
 def require_no_codes(made: Mapping[str, Sequence[str]], table: _Table) -> None:
     """Raise TableError where a gender is a code: 1 is female in one table and male in another."""
-    for name in GENDER_COLUMNS:
-        codes = sorted({cell for cell in made.get(name, ()) if _CODE.fullmatch(cell) and cell.lower() not in GENDERS})
+    for name in (name for name in made if name.lower() in GENDER_COLUMNS):
+        codes = sorted({cell for cell in made[name] if _CODE.fullmatch(cell) and cell.lower() not in GENDERS})
         if codes:
             shown = ",".join(f"{code}=..." for code in codes[:MOST_NAMED])
             raise TableError(
@@ -332,7 +334,7 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
 def torn_subjects(frame: pd.DataFrame) -> list[str]:
     """Sentences on people who have two values of what a person has once."""
     notes = []
-    for name in (name for name in CONSTANT if name in frame.columns and "subject" in frame.columns):
+    for name in (str(name) for name in frame.columns if str(name).lower() in CONSTANT and "subject" in frame.columns):
         known = frame[[not_missing(cell) for cell in frame[name]]]
         values = (
             known.assign(word=[GENDERS.get(cell.lower(), cell) for cell in known[name]])
