@@ -243,6 +243,43 @@ PROTOCOL = Schema(
     },
 )
 
+ESTIMATES = ("raw", "balanced", "regression, rest", "regression, associated", "within person")
+EXPLAIN = Schema(
+    "EXPLAIN",  # of `facegap explain`: a gap before and after balancing measured covariates
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "estimate": Column("str", choices=ESTIMATES),
+        "covariates": TEXT,  # with " + " between them; empty for the raw gap
+        "group": TEXT,
+        "reference": TEXT,  # empty within people
+        **dict.fromkeys(("errors", "trials", "subjects"), INT),  # of the group, with all covariates measured
+        **dict.fromkeys(("reference_errors", "reference_trials", "reference_subjects"), INT),
+        **dict.fromkeys(
+            ("without_covariates", "reference_without_covariates"), INT
+        ),  # trials left out for want of them
+        **dict.fromkeys(
+            ("not_comparable", "reference_not_comparable"), INT
+        ),  # of the trials: no counterpart in the other group
+        **dict.fromkeys(("effective_subjects", "reference_effective_subjects"), FLOAT),  # after weighing
+        "overlap": FLOAT,  # 0..1
+        **dict.fromkeys(("rate", "reference_rate"), FLOAT),
+        "scale": Column("str", choices=("difference", "ratio")),
+        **dict.fromkeys(("gap", "low", "high"), FLOAT),  # within person: change of the rate per standard deviation
+        "level": FLOAT,
+        "margin": FLOAT,
+        "verdict": TEXT,  # of the gap after balancing all covariates; empty elsewhere
+        "attenuated": BOOL,  # a covariate is noisy, so that part of what goes with it is left
+        "overadjusted": BOOL,  # a covariate is part of what makes the group
+        "reason": TEXT,  # why a number is missing
+        "interval_from": TEXT,
+        "replicates": INT,  # 0 where nothing was resampled
+        "seed": INT,
+    },
+)
+
 LABELS = Schema(
     "LABELS",  # how sure the label of a row is: one record per row, label column and class
     {

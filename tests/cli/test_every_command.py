@@ -62,6 +62,10 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("folder --policy policy.toml", ["policy.toml: [[gap]] 1, key max_diference", "did you mean max_difference?"]),
         ("folder", ["Missing option '--policy'"]),
     ],
+    "explain": [
+        ("folder --covariates yaw", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder --replicates 3", ["'--replicates'"]),
+    ],
     "explore": [("folder --port 0", ["folder: no SHA256SUMS", "--resume"]), ("folder --port 70000", ["'--port'"])],
     "export": [("", ["name a run folder, or ask for --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
     "scenario": [

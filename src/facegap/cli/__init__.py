@@ -20,6 +20,7 @@ from facegap.cli.runs import report
 from facegap.compare.command import compare
 from facegap.demo.command import demo
 from facegap.doctor.command import doctor
+from facegap.explain.command import explain
 from facegap.explore.command import explore
 from facegap.export.command import export
 from facegap.gate.command import gate
@@ -46,6 +47,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "seal": seal,
         "forget": forget,
         "compare": compare,
+        "explain": explain,
         "gate": gate,
         "explore": explore,
         "export": export,

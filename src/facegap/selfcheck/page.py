@@ -22,6 +22,7 @@ from facegap.selfcheck.claims import (
     effect_in_words,
 )
 from facegap.selfcheck.crowds import crowd_section
+from facegap.selfcheck.exposure import ExposureRow, exposure_section
 from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import VERDICTS
@@ -104,6 +105,9 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     crowds = [row for row in rows if isinstance(row, CrowdRow)]
     if crowds:
         found.append(crowd_section(crowds))
+    exposures = [row for row in rows if isinstance(row, ExposureRow)]
+    if exposures:
+        found.append(exposure_section(exposures))
     if families:
         found.append(
             Section(

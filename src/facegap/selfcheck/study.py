@@ -1,4 +1,4 @@
-"""A study: planted worlds of five sorts, each setting a job of its own, and the row of numbers that it ends in.
+"""A study: planted worlds of seven sorts, each setting a job of its own, and the row of numbers that it ends in.
 
 A job depends on its setting, its worlds and the seed alone. So the numbers are the same however many workers share the
 jobs, in whatever order, and a study that was broken off goes on where it stood.
@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from facegap.selfcheck.exposure import ExposureRow, exposure_row
 from facegap.selfcheck.labels import LabelSetting, label_coverage
 from facegap.worlds.crowd_rates import crowd_coverage, crowd_gaps, faults_of, floor_of
 from facegap.worlds.crowds import Crowd
+from facegap.worlds.exposure import ExposureSetting
 from facegap.worlds.families import Family, FamilyOutcome, judge, raised_family
 from facegap.worlds.people import Setting
 from facegap.worlds.rates import cells_of_a_world, coverage
 from facegap.worlds.searches import SearchSetting, search_coverage
 
-Part = Literal["coverage", "families", "power", "search", "labels", "crowds"]
-PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels", "crowds")
+Part = Literal["coverage", "families", "power", "search", "labels", "crowds", "exposure"]
+PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels", "crowds", "exposure")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class CrowdSetting:
 class Job:
     """One setting and how many worlds of it are drawn."""
 
-    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting
+    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting
     worlds: int
 
     @property
@@ -60,6 +62,7 @@ PART_OF: Mapping[type, Part] = {
     SearchSetting: "search",
     LabelSetting: "labels",
     CrowdSetting: "crowds",
+    ExposureSetting: "exposure",
 }
 
 
@@ -209,7 +212,7 @@ class CrowdRow:
     withheld: float
 
 
-Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow | CrowdRow
+Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow | CrowdRow | ExposureRow
 ROWS: Mapping[Part, type[Row]] = {
     "coverage": CoverageRow,
     "families": FamilyRow,
@@ -217,6 +220,7 @@ ROWS: Mapping[Part, type[Row]] = {
     "search": SearchRow,
     "labels": LabelRow,
     "crowds": CrowdRow,
+    "exposure": ExposureRow,
 }
 
 
@@ -247,6 +251,8 @@ def run_job(job: Job, seed: int) -> Row:
         )
     if isinstance(spec, CrowdSetting):
         return _crowd_row(spec, job.worlds, seed)
+    if isinstance(spec, ExposureSetting):
+        return exposure_row(spec, job.worlds, seed)
     said = label_coverage(spec, job.worlds, seed)
     return LabelRow(
         spec.kind,
@@ -371,6 +377,8 @@ def cost_of(job: Job) -> float:
         return 400.0 * job.worlds * spec.people * spec.images
     if isinstance(spec, LabelSetting):
         return 1e6 * job.worlds
+    if isinstance(spec, ExposureSetting):
+        return 5e3 * job.worlds * spec.people * spec.images
     if isinstance(spec, CrowdSetting):
         people = float(spec.crowd.people)
         return job.worlds * (1 + spec.groups) * (4 * people**2 if spec.crowd.kind == "impostor" else people + 100)

@@ -19,6 +19,7 @@ from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, 
 from facegap.selfcheck.labels import LabelSetting
 from facegap.selfcheck.study import PARTS, CrowdSetting, Job, PowerSetting, Study
 from facegap.worlds import crowds
+from facegap.worlds.exposure import ExposureSetting, Route
 from facegap.worlds.families import Family, group_labels
 from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
 from facegap.worlds.searches import SearchSetting
@@ -28,7 +29,7 @@ MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
 FEWEST_WORLDS, QUICK_WORLDS = 10, 200
 HIGHEST_RATE = 0.95  # that a planted gap may lead to
 WORLDS_WANTED = "a whole number from 10 to 1,000,000"
-Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting
+Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 letters")]
 Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
@@ -57,7 +58,8 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     jobs = list(dict.fromkeys(said.jobs(quick=quick)))
     if not jobs:
         raise TableError(
-            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]] or [[crowds]]"
+            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]], [[crowds]] or "
+            "[[exposure]]"
         )
     if len(jobs) > MAX_JOBS:
         raise TableError(f"{path}: {len(jobs)} settings, more than {MAX_JOBS}; shorten a list")
@@ -252,6 +254,22 @@ class CrowdsEntry(Entry):
             )
 
 
+class ExposureEntry(Entry):
+    """[[exposure]]: a gap that goes with exposure, in part or not at all, before and after balancing."""
+
+    gap: Annotated[tuple[Route, ...], ListOf, Field(description="a list of through, half, beside")]
+    subjects: Annotated[tuple[int, ...], numbers(20, 5_000, whole=True)]
+    images: Images = (1,)
+    reliability: Annotated[tuple[float, ...], numbers(0.1, 1)] = (1.0,)
+
+    def settings(self) -> Iterator[ExposureSetting]:
+        """Two groups for each combination."""
+        for route, people, images, reliability in itertools.product(
+            self.gap, self.subjects, self.images, self.reliability
+        ):
+            yield ExposureSetting(people, images, route, reliability)
+
+
 class StudyFile(Table):
     """The whole file."""
 
@@ -264,6 +282,7 @@ class StudyFile(Table):
     search: Annotated[tuple[SearchEntry, ...], Tables] = ()
     labels: Annotated[tuple[LabelsEntry, ...], Tables] = ()
     crowds: Annotated[tuple[CrowdsEntry, ...], Tables] = ()
+    exposure: Annotated[tuple[ExposureEntry, ...], Tables] = ()
 
     def jobs(self, *, quick: bool) -> Iterator[Job]:
         """A job for each setting, by part and in the order of the file."""

@@ -1,0 +1,1 @@
+"""`facegap explain`: what is left of a gap after balancing measured covariates."""

@@ -1,0 +1,100 @@
+"""Why a gap: what is left of it after balancing measured covariates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.options import Verbose
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    covariates: Annotated[
+        str,
+        typer.Option(help="Covariates to balance, with commas: columns of faces.parquet, age, or of --covariates-file"),
+    ] = "",
+    by: Annotated[
+        str | None, typer.Option(help="One grouping, such as gender*race [default: the first of the run]")
+    ] = None,
+    covariates_file: Annotated[
+        Path | None, typer.Option(help="CSV or parquet with a column image and a column of numbers per covariate")
+    ] = None,
+    within: Annotated[
+        str, typer.Option(help="Covariates to follow from image to image of a person [default: those of --covariates]")
+    ] = "",
+    metric: Annotated[
+        str | None, typer.Option(help="A metric of the run [default: the classifier's error, FMR and FNMR]")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="The group that others are compared with [default: that with most people]")
+    ] = None,
+    reliability: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=NUMBER: the share of a covariate's variance within a group that is no noise [default: 1]"
+        ),
+    ] = None,
+    allow_overadjustment: Annotated[
+        bool,
+        typer.Option(
+            "--allow-overadjustment",
+            help="Balance the brightness of skin between groups of skin tone; it is said everywhere",
+        ),
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="New folder for explain.html and explain.csv")] = None,
+    replicates: Annotated[
+        int, typer.Option(min=50, max=100_000, help="Resamples of people behind the intervals")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples, and of sampled impostor pairs")] = 0,
+    verbose: Verbose = False,
+) -> None:
+    """What is left of a gap after balancing measured covariates: exposure, pose, size, sharpness, or your own.
+
+    Three estimates: groups weighted alike in the covariates, a regression that splits the gap, and the change between images of
+    one person. They are associations. Brightness of skin is refused as a covariate between groups of skin tone.
+
+    facegap explain run --by gender --covariates background_luminance_50,sharpness --out why
+    """
+    from facegap.explain import build, text, work
+    from facegap.report.terminal import print_sentences, print_tables, print_warnings
+
+    choices = work.Choices(
+        by=by,
+        covariates=names_of(covariates),
+        covariates_file=covariates_file,
+        within=names_of(within),
+        reliability=tuple(reliability or ()),
+        metric=metric,
+        reference=reference,
+        allow_overadjustment=allow_overadjustment,
+        replicates=replicates,
+        seed=seed,
+    )
+    found = build.explain(run, choices)
+    print_sentences([*text.findings(found), ""])
+    print_tables(text.balance_tables(found, short=not verbose))
+    if verbose:
+        print_sentences([""])
+        print_tables([*text.regression_tables(found), *text.within_tables(found)])
+        print_sentences(text.without_change(found))
+    print_sentences(["", text.CAVEAT])
+    print_warnings([*([f"over-adjusted: {found.overadjusted}"] if found.overadjusted else []), *found.notes])
+    if out is not None:
+        files = build.write_explained(found, out)
+        print_sentences([f"Written to {out}: {', '.join(files)}"])
+    elif not verbose:
+        print_sentences(
+            ["Regression and change within people: --verbose, or --out FOLDER for explain.html and explain.csv"]
+        )
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """Names with commas between them.
+
+    >>> names_of("yaw, pitch")
+    ('yaw', 'pitch')
+    """
+    return tuple(name.strip() for name in text.split(",") if name.strip())

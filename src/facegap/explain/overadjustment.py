@@ -1,0 +1,77 @@
+"""Covariates that are part of what makes a group: balancing them takes a gap away by construction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from facegap.derive.groupings import Grouping
+from facegap.errors import SettingError
+from facegap.explain.covariates import Covariate
+
+Kind = Literal["tone", "race"]
+
+TONE_COLUMN = re.compile(r"(measured|annotated)_|tone|fitzpatrick|monk|skin|\bita\b", re.IGNORECASE)
+RACE_COLUMN = re.compile(r"race|ethnic|ancestry|complexion", re.IGNORECASE)
+# Brightness and colour of skin, or of the whole face, under any name that such a measure has.
+OF_SKIN = re.compile(
+    r"skin|tone|\bita\b|^ita|_ita|fitzpatrick|monk|l_star|b_star|hue|(face|head).*(lumin|bright)", re.IGNORECASE
+)
+OF_FACE = re.compile(
+    r"^(lumin|bright|dynamicrange|naturalcolour|underexp|overexp|unifiedquality)", re.IGNORECASE
+)  # OFIQ's
+INSTEAD = "background_luminance_50, background_under, background_over and cheek_balance"
+
+
+def kind_of(grouping: Grouping) -> Kind | None:
+    """Whether groups are made by skin tone, or by race, with which skin tone goes; None: by neither.
+
+    >>> kind_of(("gender", "measured_tone")), kind_of(("race",)), kind_of(("gender",))
+    ('tone', 'race', None)
+    """
+    if any(TONE_COLUMN.search(name) for name in grouping):
+        return "tone"
+    return "race" if any(RACE_COLUMN.search(name) for name in grouping) else None
+
+
+def is_of_skin(name: str) -> bool:
+    """Whether a covariate is the brightness or colour of skin or of the face, by its name.
+
+    >>> is_of_skin("skin_luminance_50"), is_of_skin("LuminanceMean"), is_of_skin("background_luminance_50")
+    (True, True, False)
+    """
+    return bool(OF_SKIN.search(name) or OF_FACE.search(name))
+
+
+def reason(grouping: Grouping, names: Sequence[str]) -> str:
+    """Why these covariates are part of the groups, in a sentence; empty where they are not."""
+    kind, of_skin = kind_of(grouping), [name for name in names if is_of_skin(name)]
+    if kind is None or not of_skin:
+        return ""
+    named, groups = ", ".join(of_skin), "*".join(grouping)
+    if kind == "tone":
+        return (
+            f"{named}: the brightness of skin is what makes the groups of {groups}, so balancing it takes the gap away by "
+            "construction"
+        )
+    return (
+        f"{named}: the brightness of skin differs between the groups of {groups} themselves, so balancing it takes a part of the "
+        "gap away by construction"
+    )
+
+
+def require_no_overadjustment(grouping: Grouping, covariates: Sequence[Covariate], *, allowed: bool) -> str:
+    """The sentence that must stand wherever the result is shown; empty where nothing is over-adjusted.
+
+    Raises
+    ------
+    SettingError : groups of skin tone with the brightness of skin among the covariates, unless that is allowed
+    """
+    said = reason(grouping, [one.name for one in covariates])
+    if said and kind_of(grouping) == "tone" and not allowed:
+        raise SettingError(
+            f"--covariates {said}. Balance illumination that is measured without skin ({INSTEAD}), or hold the person fixed: "
+            "--within NAME compares images of one person. --allow-overadjustment balances it all the same, and says so everywhere"
+        )
+    return f"{said}." if said else ""
