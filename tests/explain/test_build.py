@@ -23,7 +23,7 @@ from facegap.explain.text import findings, verdict_text
 from facegap.explain.work import Choices
 from facegap.store.run import read_run
 from facegap.tables import EXPLAIN
-from fixtures.reports import HOSTILE, compared
+from fixtures.reports import compared
 from fixtures.settings import audit_predictions
 
 CAUSAL = re.compile(r"\b(because|caus\w+|due to|explained by|leads? to|driven by|effect of)\b", re.IGNORECASE)
@@ -251,13 +251,15 @@ def test_what_is_written_is_readable_by_its_owner_alone_and_names_no_cause(found
 
 
 def test_names_from_outside_are_escaped(town, tmp_path):
-    table = pd.read_csv(town.file).rename(columns={"dark": HOSTILE.strip()})
-    (tmp_path / "measured.parquet").touch()
-    table.to_parquet(tmp_path / "measured.parquet")
-    name = next(column for column in table.columns if "script" in column)
-    text = page(town.explain(covariates=(name,), covariates_file=tmp_path / "measured.parquet"))
+    name = "=\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
+    table = pd.read_csv(town.file).rename(columns={"dark": name})
+    table.to_csv(tmp_path / "measured.csv", index=False)
+    found = town.explain(covariates=(name,), covariates_file=tmp_path / "measured.csv")
+    text = page(found)
     assert "<script" not in text
     assert "<img src=x" not in text
+    write_explained(found, tmp_path / "why")
+    assert "\n=" not in (tmp_path / "why" / TABLE).read_text().replace(",=", "\n=")
 
 
 def test_false_matches_are_all_taken_and_the_sampled_pairs_stand_for_the_others(tmp_path):
