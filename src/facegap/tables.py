@@ -273,7 +273,7 @@ EXPLAIN = Schema(
         "verdict": TEXT,  # of the gap after balancing all covariates; empty elsewhere
         "attenuated": BOOL,  # a covariate is noisy, so that part of what goes with it is left
         "overadjusted": BOOL,  # a covariate is part of what makes the group
-        "reason": TEXT,  # why a number is missing
+        "reason": TEXT,  # why a number is missing, or in what way a row is over-adjusted
         "interval_from": TEXT,
         "replicates": INT,  # 0 where nothing was resampled
         "seed": INT,

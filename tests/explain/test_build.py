@@ -182,7 +182,9 @@ def test_where_it_is_allowed_the_reason_stands_in_terminal_page_and_table(town, 
     assert "over-adjusted" in said.output
     assert (out / PAGE).read_text().count(reason) >= 2
     table = pd.read_csv(out / TABLE)
-    assert table.loc[table["estimate"] == "balanced", "overadjusted"].all()
+    balanced = table[table["estimate"] == "balanced"]
+    assert balanced["overadjusted"].all()
+    assert balanced["reason"].str.contains(reason).all()
 
 
 def test_between_races_the_same_is_warned_of_and_not_refused(town):

@@ -20,6 +20,7 @@ from facegap.store.finished import read_finished
 from facegap.store.run import Run, explained, fitting_together, write_csv
 
 TABLE, PAGE = "explain.csv", "explain.html"
+MOST_GROUPS = 60  # against one reference; each takes seconds
 RESAMPLED, LINEARISED, JACKKNIFE = (
     "resampled sampling units",
     "sampling units deleted in turn",
@@ -48,8 +49,10 @@ class Explained:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """EXPLAIN."""
-        return frame_of(self.rows)
+        """EXPLAIN; rows of covariates that are part of the groups say so in `reason`."""
+        frame = frame_of(self.rows)
+        silent = frame["overadjusted"] & (frame["reason"] == "")
+        return frame.assign(reason=frame["reason"].mask(silent, self.overadjusted))
 
 
 def explain(folder: Path, choices: Choices) -> Explained:
@@ -89,6 +92,10 @@ def explained_run(run: Run, choices: Choices) -> Explained:
     groups = [k for k in range(len(cells.groups)) if cells.known[k] and k != reference]
     if not groups:
         raise SettingError(f"--by {'*'.join(grouping)}: only one group has known labels, so there is no gap")
+    if len(groups) > MOST_GROUPS:
+        raise SettingError(
+            f"--by {'*'.join(grouping)}: {len(groups) + 1} groups, more than {MOST_GROUPS + 1}; cross fewer columns"
+        )
     level = 1 - run.record.alpha / (len(groups) * len(metrics))
     work = Work(run, cells, reference, tuple(groups), tuple(balanced), tuple(followed), level, choices, bool(said))
     rows = tuple(row for metric in metrics for row in work.rows(metric))

@@ -79,7 +79,8 @@ def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
     )
     height = len(groups) * (LANE_PX * len(steps) + GROUP_PX)
     chart: Any = alt.layer(none, margins, lines, dots).properties(width=ROOM_PX - label_px(order) - 40, height=height)
-    title = f"Gap to {first.reference} before and after balancing: {metric_of(metric).title}"
+    marked = " (over-adjusted)" if any(row.overadjusted for row in rows) else ""
+    title = f"Gap to {first.reference} before and after balancing{marked}: {metric_of(metric).title}"
     left_out = len(raw) - len(groups)
     return finished(
         chart,

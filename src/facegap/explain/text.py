@@ -56,7 +56,7 @@ def findings(found: Explained) -> list[str]:
         raw = {row.group: row for row in found.rows if row.metric == metric and row.estimate == "raw"}
         seen = [row for row in whole if not math.isnan(raw[row.group].gap)]
         if not seen:
-            said.append(f"{metric_of(metric).title}: {whole[0].reason or raw[whole[0].group].reason}.")
+            said.append(f"{capital(metric_of(metric).title)}: {whole[0].reason or raw[whole[0].group].reason}.")
             continue
         widest = max(seen, key=lambda row: abs(distance(raw[row.group])))
         said += finding(raw[widest.group], widest)
@@ -210,12 +210,17 @@ def within_tables(found: Explained) -> list[TextTable]:
     return tables
 
 
+def capital(text: str) -> str:
+    """Text that begins a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def without_change(found: Explained) -> list[str]:
     """Metrics of which nothing is said within people, and why, in sentences."""
     said = []
     for metric in dict.fromkeys(row.metric for row in found.rows):
         rows = [row for row in found.rows if row.metric == metric and row.estimate == "within person"]
-        title = metric_of(metric).title
+        title = capital(metric_of(metric).title)
         if not rows:
             said.append(f"{title}: a pair of two people has no change within a person.")
         elif all(row.reason for row in rows):
