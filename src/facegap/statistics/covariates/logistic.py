@@ -63,7 +63,7 @@ def standardised(columns: FloatArray) -> FloatArray:
 def ridge_of(outcome: FloatArray, weights: FloatArray, columns: int) -> FloatArray:
     """The ridge on each column of a fit, the constant without one; float64 (p,) of weights (n,)."""
     mean = float(weights @ outcome / weights.sum())
-    return np.r_[0.0, np.full(columns - 1, RIDGE * mean * (1 - mean) * weights.sum())]
+    return np.concatenate([np.zeros(1), np.full(columns - 1, RIDGE * mean * (1 - mean) * weights.sum())])
 
 
 def with_constant(columns: FloatArray) -> FloatArray:
