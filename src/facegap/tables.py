@@ -128,6 +128,20 @@ TEMPLATES = Schema(
     },
 )
 
+FRAMES = Schema(
+    "FRAMES",  # one record per frame that was taken of a video, in the order of the manifest and of time
+    {
+        "row": INT,  # position of the video in manifest.parquet
+        "frame": INT,  # 0.. of the frames that were taken
+        "time_s": FLOAT,  # since the first frame of the video
+        "outcome": Column("str", choices=FACE_OUTCOMES),
+        "detail": TEXT,
+        "faces": INT,
+        "score": FLOAT,
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
+    },
+)
+
 PREDICTIONS = Schema(
     "PREDICTIONS",
     {

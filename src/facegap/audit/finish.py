@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import Output
     from facegap.store.record import RequestRecord, RunRecord
-    from facegap.store.run import Matched, Pooled, Run, Searched
+    from facegap.store.run import ByFrames, Matched, Pooled, Run, Searched
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,7 @@ class Evidence:
     embeddings         : float32 (templates, dimension); None without any
     matched, searched  : comparisons and searches; None without them
     pooled             : the images that templates are pooled from; `faces` and `predictions` then have a row per template
+    by_frames          : what the first frames of each template alone gave
     """
 
     record: RunRecord
@@ -38,6 +39,7 @@ class Evidence:
     matched: Matched | None = None
     searched: Searched | None = None
     pooled: Pooled | None = None
+    by_frames: ByFrames | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
         searched=evidence.searched,
         labels=None if joined is None else joined.probabilities,
         pooled=pooled,
+        by_frames=evidence.by_frames,
     )
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from facegap.errors import RunError
-from facegap.inputs.images.decode import ImageFile, read_image, stamp_on_disk
+from facegap.inputs.images.decode import Unreadable, stamp_on_disk
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import read_file
 from facegap.store import run as store
 
 NEEDED = ("row", "image", "sha256", "stamp")
@@ -58,8 +59,8 @@ def changed_images(rows: pd.DataFrame, chunk: pd.DataFrame, folder: Path) -> Ite
     kept = zip(rows["sha256"], rows["stamp"], chunk["path"], chunk["line"], chunk["image"], strict=True)
     for sha256, stamp, path, line, image in kept:
         if not stamp or stamp_on_disk(folder / str(path)) != stamp:
-            file = read_image(str(path), root=folder)
-            if (file.sha256 if isinstance(file, ImageFile) else "") != sha256:
+            file = read_file(str(path), root=folder)
+            if ("" if isinstance(file, Unreadable) else file.sha256) != sha256:
                 yield int(line), str(image)
 
 

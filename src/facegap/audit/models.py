@@ -16,6 +16,7 @@ from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.points import GivenPoints, read_points
+from facegap.inputs.videos.read import Sampling
 from facegap.runtime.models import isolation_of, open_model, stop_model
 from facegap.types import Execution
 from facegap.vision.callables import CallableSession, callable_card
@@ -233,7 +234,10 @@ def rehearsed_stages(
         classifies, said = rehearse_classifier(classifies, facts["classify"])
         remarks += said
     faces = settings.faces
-    return Stages(detects, embeds, classifies, faces.many_faces, faces.min_face, colour=faces.colour), remarks
+    sampling = Sampling(faces.frames_per_second, faces.max_frames)
+    return Stages(
+        detects, embeds, classifies, faces.many_faces, faces.min_face, colour=faces.colour, sampling=sampling
+    ), remarks
 
 
 def recognised(chosen: ChosenModels) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from facegap.audit.thresholds import Templates
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import is_video
 from facegap.store.pooled import Pooled, media_codes, pooled_from, template_codes
+from facegap.tables import FRAMES, check
 from facegap.types import IntArray
 from facegap.vision.pool import POOLING, pooled
 
@@ -24,21 +27,28 @@ class Gathered:
     faces     : FACES, one row per row of the manifest's frame
     templates : None without an embedder
     pooled    : the images that the templates are pooled from; None where each row is one image
+    vectors   : float32 (n, dimension), of the usable frames in order, where templates are pooled
     """
 
     faces: pd.DataFrame
     templates: Templates | None = None
     pooled: Pooled | None = None
+    vectors: NDArray[np.float32] | None = None
 
 
 def gathered_templates(
-    table: Manifest, faces: pd.DataFrame, vectors: NDArray[np.float32], row_of: IntArray
+    table: Manifest,
+    faces: pd.DataFrame,
+    vectors: NDArray[np.float32],
+    row_of: IntArray,
+    frames: pd.DataFrame | None = None,
 ) -> Gathered:
-    """Templates of a manifest from the embeddings of its images.
+    """Templates of a manifest from the embeddings of its images and of the frames of its videos.
 
-    faces   : FACES of the images
+    faces   : FACES of the images and videos
     vectors : float32 (n, dimension), of the usable frames in order
-    row_of  : position of the image of each of them, int64 (n,), rising
+    row_of  : position of the row of each of them, int64 (n,), rising
+    frames  : FRAMES of the videos
     """
     if table.members is None:
         return Gathered(faces, Templates(table.frame, row_of, vectors))
@@ -46,12 +56,12 @@ def gathered_templates(
     codes, _ = template_codes(frame)
     found = pooled(vectors, codes[row_of], media_codes(frame)[row_of])
     fine = np.isfinite(found).all(axis=1)
-    made = pooled_from(frame, faces)
+    made = pooled_from(frame, faces, frames)
     if not fine.all():
         made = without_sum(made, np.unique(codes[row_of])[~fine])
     usable = (made.templates["outcome"] == "ok").to_numpy(np.bool_)
     made = made.numbered(usable)
-    return Gathered(made.rows()[1], Templates(table.frame, np.flatnonzero(usable), found[fine]), made)
+    return Gathered(made.rows()[1], Templates(table.frame, np.flatnonzero(usable), found[fine]), made, vectors)
 
 
 def all_made(table: Manifest, faces: pd.DataFrame) -> Gathered:
@@ -71,8 +81,9 @@ def pooling_notes(table: Manifest) -> tuple[str, ...]:
     codes, first = template_codes(frame)
     images = np.bincount(codes)
     media = len(np.unique(media_codes(frame)))
+    what = "image and video files" if any(map(is_video, frame["path"])) else "images"
     return (
-        f"templates: {len(first):,} templates are pooled from {len(frame):,} images ({images.min():,} to {images.max():,} each) of "
+        f"templates: {len(first):,} templates are pooled from {len(frame):,} {what} ({images.min():,} to {images.max():,} each) of "
         f"{media:,} media: {POOLING}",
     )
 
@@ -81,4 +92,11 @@ def without_sum(made: Pooled, templates: IntArray) -> Pooled:
     """With templates that could not be pooled marked as none."""
     table = made.templates
     table.loc[templates, "outcome"], table.loc[templates, "detail"] = "no_template", NO_SUM
-    return Pooled(made.manifest, made.faces, table)
+    return replace(made, templates=table)
+
+
+def frames_table(rows: pd.DataFrame) -> pd.DataFrame | None:
+    """FRAMES from the pipeline's rows; None where no video gave a frame."""
+    told = rows["frames"].to_numpy()
+    found = [{"row": row, **frame} for row in np.flatnonzero(told != "") for frame in json.loads(str(told[row]))]
+    return check(pd.DataFrame(found), FRAMES, "frames") if found else None

@@ -66,6 +66,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     compares = settings.embed is not None
     table = people_of(manifest, settings, compares=compares)
     require_one_unit(table, settings)
+    require_no_video(table, settings)
     resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
     if not settings.faces.allow_missing:
         require_files(table.by_image, resolved.groupings)
@@ -88,6 +89,21 @@ def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
             f"{table.name} line 1, column {TEMPLATE}: --embed compares templates, and --classify judges single images; run the two "
             "as audits of their own (an audit with --classify alone takes each image by itself)"
         )
+
+
+def require_no_video(table: Manifest, settings: AuditSettings) -> None:
+    """Raise TableError, by line, for a video in an audit that compares no templates: only frames of a template are pooled."""
+    from facegap.errors import TableError
+    from facegap.inputs.videos.read import is_video
+
+    if settings.embed is not None:
+        return
+    for image, line in zip(table.frame["image"], table.frame["line"], strict=True):
+        if is_video(str(image)):
+            raise TableError(
+                f"{table.name} line {line}, column image: {image!r} is a video, and only --embed takes videos, by pooling their "
+                "frames; leave the row out with --where, or give single frames as images"
+            )
 
 
 def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
@@ -203,6 +219,7 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
 def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, started: int) -> Evidence:
     """What is known when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
+    from facegap.audit.first_frames import by_frames
     from facegap.audit.identify import identify
     from facegap.audit.phases import PAIRS, SEARCHES
     from facegap.audit.record import record_of
@@ -237,6 +254,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
             searches = identify(templates, threshold_set, resolved, workers=workers)
             record = replace(record, identification=searches.record)
             evidence = replace(evidence, searched=searches.searched)
+        evidence = replace(evidence, by_frames=by_frames(found, resolved, workers=workers))
     wall_s = round((time.perf_counter_ns() - started) / 1e9, 3)
     return replace(evidence, record=replace(record, timing=replace(record.timing, wall_s_of_last_start=wall_s)))
 
@@ -266,10 +284,11 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
     """The pipeline's rows of one set by image, and what became of the rows that are compared."""
     import numpy as np
 
-    from facegap.audit.pooling import Gathered, gathered_templates
+    from facegap.audit.pooling import Gathered, frames_table, gathered_templates
     from facegap.derive.outcomes import faces_table
     from facegap.store import run as store
     from facegap.store.arrays import mapped_npy
+    from facegap.store.pooled import units_of
     from facegap.vision.pipeline import PART_ROWS
 
     parts = -(-len(table.by_image.frame) // PART_ROWS)
@@ -278,12 +297,15 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
     faces = faces_table(rows, embedded=model is not None)
     if model is None:
         return rows, Gathered(faces)
-    usable = np.flatnonzero(faces["outcome"] == "ok")
     if table.members is None:
+        usable = np.flatnonzero(faces["outcome"] == "ok")
         store.join_embeddings(folder, parts, len(usable), model.dimension)
         return rows, gathered_templates(table, faces, store.read_embeddings(folder), usable)
+    frames = frames_table(rows)
+    row_of, outcomes = units_of(faces, frames)
+    usable = row_of[outcomes == "ok"]
     store.join_embeddings(folder, parts, len(usable), model.dimension, OF_FRAMES)
-    return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable)
+    return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable, frames)
 
 
 def nothing_said(faces: pd.DataFrame) -> pd.DataFrame:

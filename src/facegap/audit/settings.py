@@ -371,6 +371,16 @@ class Faces:
         write=file_name,
         without="those of the detector",
     )
+    frames_per_second: float = setting(
+        2.0,
+        help="Frames to take of each second of a video",
+        heading=FACES,
+        minimum=0.01,
+        maximum=240,
+    )
+    max_frames: int = setting(
+        30, help="Frames to take of a video at most, from its beginning", heading=FACES, minimum=1, maximum=1000
+    )
     images_dir: Path | None = setting(
         None,
         help="Folder that the manifest's images are relative to",

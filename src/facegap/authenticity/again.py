@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from facegap.audit.models import POINTS, ChosenModels, Loaded, open_models
+from facegap.audit.pooling import frames_table
 from facegap.audit.settings import ALIGNED, AuditSettings, settings_from
 from facegap.errors import RunError, SettingError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders
 from facegap.inputs.points import GivenPoints, points_of
 from facegap.runtime import usable_cores
-from facegap.store.pooled import Pooled, media_codes, template_codes
+from facegap.store.pooled import Pooled, media_codes, template_codes, units_of
 from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 from facegap.types import IntArray
@@ -33,6 +34,7 @@ from facegap.vision.pool import pooled as pool
 PROBABILITY_TOLERANCE = 1e-4
 COSINE_TOLERANCE = 1e-4
 AGE_TOLERANCE_YEARS = 0.01
+OF_FACES = ("many_faces", "min_face", "colour", "frames_per_second", "max_frames")
 TASKS: tuple[Task, ...] = ("detect", "classify", "embed")
 
 
@@ -143,7 +145,7 @@ def faces_given_to(run: Run) -> WholePicture | GivenPoints | None:
 
 def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
     """The settings of a run that decide what a model sees, and where weights may lie here."""
-    told = {name: run.record.request.setting("faces", name) for name in ("many_faces", "min_face", "colour")}
+    told = {name: run.record.request.setting("faces", name) for name in OF_FACES}
     told["flip"] = run.record.request.setting("models", "flip")
     stated = {name: value for name, value in told.items() if value is not None}
     return settings_from({**stated, "models_dir": tuple(folders)})
@@ -206,7 +208,8 @@ def templates_differing(
         return
     templates = np.concatenate(vectors)
     if run.pooled is not None:
-        yield from pooled_differing(run, run.pooled, rows[(again["outcome"] == "ok").to_numpy()], templates)
+        row_of, outcomes = units_of(again, frames_table(again))
+        yield from pooled_differing(run, run.pooled, rows[row_of[outcomes == "ok"]], templates)
         return
     place = np.where(again["outcome"] == "ok", np.cumsum(again["outcome"] == "ok") - 1, -1)
     stored = run.faces["embedding_row"].to_numpy(np.int64)[rows]
@@ -219,9 +222,9 @@ def templates_differing(
 
 
 def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[np.float32]) -> Iterator[str]:
-    """A sentence on each template that, pooled from its images again, points elsewhere than the stored one.
+    """A sentence on each template that, pooled from its frames again, points elsewhere than the stored one.
 
-    rows : positions of the images of whole templates that gave a template again, int64 (n,); vectors : float32 (n, dimension)
+    rows : position of the file of each usable frame of whole templates, int64 (n,); vectors : float32 (n, dimension)
     """
     assert run.embeddings is not None
     codes, _ = template_codes(pooled.manifest)

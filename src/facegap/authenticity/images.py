@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.inputs.images.decode import ImageFile, read_image
+from facegap.inputs.images.decode import Unreadable
+from facegap.inputs.videos.read import read_file
 from facegap.store.run import Run
 
 
@@ -44,8 +45,8 @@ def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambd
         on_image()
         if not sha256:
             continue
-        file = read_image(str(path), root=folder)
-        if not isinstance(file, ImageFile):
+        file = read_file(str(path), root=folder)
+        if isinstance(file, Unreadable):
             missing += 1
             differing.append(f"row {row}: the image cannot be read here: {file.detail}")
         elif file.sha256 != sha256:

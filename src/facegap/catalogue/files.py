@@ -17,6 +17,8 @@ from facegap.derive.never_shown import never_shown_sentences
 from facegap.inputs.images.decode import Unreadable, quiet_decoders, read_picture
 from facegap.inputs.manifests.near_names import missing_files, told
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import is_video
+from facegap.inputs.videos.read import why_not as why_no_video
 from facegap.runtime import usable_cores
 
 MOST_NAMED = 10  # files in one paragraph
@@ -109,6 +111,8 @@ def looked_at(
 
 def seen(folder: Path, path: str, image: str, given: GivenFaces | None) -> tuple[Unreadable | None, str]:
     """Why a file gives no picture, or what is wrong with its given face. The pixels are dropped at once."""
+    if is_video(path):
+        return why_no_video(path, root=folder), ""
     picture = read_picture(path, root=folder, colour="as-stored")
     if isinstance(picture, Unreadable):
         return picture, ""

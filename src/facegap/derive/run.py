@@ -12,6 +12,7 @@ import pandas as pd
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
+from facegap.derive.first_frames import frames_table
 from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
 from facegap.derive.label_uncertainty.pairs import verification_gaps
@@ -56,6 +57,9 @@ def derived(run: Run) -> Run:
         rates = joined(rates, search_rates(run, run.searched))
         looked += search_gaps(run, run.searched)
         extra["identification.csv"] = cmc_table(run, run.searched)
+    frames = frames_table(run, pairs)
+    if len(frames):
+        extra["frames.csv"] = frames
     gaps = gaps_table(run.record, looked)
     first = operating[0] if operating else Operating(np.nan, "none")
     stages = stages_of(

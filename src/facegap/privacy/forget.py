@@ -23,7 +23,7 @@ from facegap.errors import RunError
 from facegap.report.page import add_report
 from facegap.runtime import usable_cores
 from facegap.store import run as store
-from facegap.store.run import Matched, Run, Searched
+from facegap.store.run import ByFrames, Matched, Run, Searched
 from facegap.types import BoolArray, IntArray
 from facegap.vision.service.client import ANSWERS
 
@@ -139,6 +139,7 @@ def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
             forgotten=run.record.forgotten + 1,
         ),
     )
+    left = replace(left, by_frames=reframed(run.by_frames, kept, len(gone)))
     left = replace(left, matched=rematched(left, run.matched, kept, len(gone)))
     return derived(replace(left, searched=searched_again(left, run.searched, kept)))
 
@@ -176,6 +177,16 @@ def relabelled(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
     place = renumbering(kept, rows)[labels["row"].to_numpy(np.int64)]
     stays: pd.DataFrame = labels.assign(row=place)[place >= 0].reset_index(drop=True)
     return stays
+
+
+def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | None:
+    """Scores of first frames of those who stay. Searches with them go: they cannot be made again without single frames."""
+    if found is None:
+        return None
+    place = renumbering(kept, rows)
+    sides = {side: place[found.scores[side].to_numpy(np.int64)] for side in ("left", "right")}
+    stays = (sides["left"] >= 0) & (sides["right"] >= 0)
+    return ByFrames(found.scores.assign(**sides)[stays].reset_index(drop=True))
 
 
 def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> Matched | None:

@@ -51,6 +51,39 @@ class Searched:
     lists: pd.DataFrame
 
 
+@dataclass(frozen=True, eq=False)
+class ByFrames:
+    """What the first frames of each template alone gave.
+
+    scores   : frames (how many), left, right (rows of templates), score: every genuine pair of the evaluation set; NaN where one
+               of the two has no usable frame among those
+    searches : frames, then the columns of `Searched.lists`; None without searches
+    """
+
+    scores: pd.DataFrame
+    searches: pd.DataFrame | None = None
+
+    @property
+    def counts(self) -> list[int]:
+        """The numbers of frames, rising."""
+        return sorted(set(self.scores["frames"].tolist()))
+
+
+def write_by_frames(found: ByFrames, folder: Path) -> None:
+    """Write what the first frames gave."""
+    write_parquet(folder / "frame_scores.parquet", found.scores)
+    if found.searches is not None:
+        write_parquet(folder / "frame_searches.parquet", found.searches)
+
+
+def read_by_frames(folder: Path) -> ByFrames | None:
+    """What the first frames gave, None where that was not looked at."""
+    scores, searches = folder / "frame_scores.parquet", folder / "frame_searches.parquet"
+    if not scores.is_file():
+        return None
+    return ByFrames(read_parquet(scores), read_parquet(searches) if searches.is_file() else None)
+
+
 def write_matched(matched: Matched, folder: Path) -> None:
     """Write the comparisons of a run."""
     from facegap.store.counts import scores_to_npz

@@ -6,6 +6,7 @@ manifest and faces have a row per template, since those are what is compared, co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.tables import FACE_OUTCOMES, FACES, MEDIA, MEMBERSHIP, NEVER_SHOWN, TEMPLATE, TEMPLATES, check
-from facegap.types import BoolArray, IntArray
+from facegap.types import AnyArray, BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +24,13 @@ class Pooled:
     manifest  : MANIFEST of the images, with the column template and perhaps media
     faces     : FACES of the images, every one with its own outcome; embedding_row is that of its template
     templates : TEMPLATES
+    frames    : FRAMES of videos; None where no row is a video that was decoded
     """
 
     manifest: pd.DataFrame
     faces: pd.DataFrame
     templates: pd.DataFrame
+    frames: pd.DataFrame | None = None
 
     def rows(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Manifest and FACES with a row per template: the image that stands for a template lends it path, box and size."""
@@ -52,6 +55,7 @@ class Pooled:
             manifest=self.manifest[images].reset_index(drop=True),
             faces=self.faces[images].reset_index(drop=True),
             templates=templates,
+            frames=None if self.frames is None else frames_of(self.frames, images),
         )
         return left.numbered((templates["outcome"] == "ok").to_numpy(np.bool_))
 
@@ -67,23 +71,50 @@ class Pooled:
         )
 
 
-def pooled_from(manifest: pd.DataFrame, faces: pd.DataFrame) -> Pooled:
-    """What becomes of each template from what became of its images; embedding rows are -1 until `Pooled.numbered`.
+def frames_of(frames: pd.DataFrame, images: BoolArray) -> pd.DataFrame:
+    """FRAMES of the rows that stay, bool (rows,), by their new positions."""
+    stays, place = images[frames["row"].to_numpy(np.int64)], np.cumsum(images) - 1
+    left: pd.DataFrame = frames[stays].reset_index(drop=True)
+    return left.assign(row=place[left["row"].to_numpy(np.int64)])
 
-    A template is ok where an image of it is. Else its outcome is the commonest one among its images that were shown to a
+
+def units_of(faces: pd.DataFrame, frames: pd.DataFrame | None) -> tuple[IntArray, AnyArray]:
+    """Every image and every frame of a video, in order: the position of its row, int64 (n,), and its outcome, text (n,)."""
+    rows, outcomes = np.arange(len(faces)), faces["outcome"].to_numpy().astype(str)
+    if frames is None:
+        return rows, outcomes
+    of_frame = frames["row"].to_numpy(np.int64)
+    single = np.flatnonzero(~np.isin(rows, of_frame))
+    both = np.concatenate([single, of_frame])
+    told = np.concatenate([outcomes[single], frames["outcome"].to_numpy().astype(str)])
+    order = np.argsort(both, kind="stable")  # frames of a video stand in the order of time
+    return both[order], told[order]
+
+
+def frame_numbers(codes: IntArray) -> IntArray:
+    """The number of each frame among those of its template, from 0, int64 (n,). codes : of the template of each frame."""
+    return np.asarray(pd.Series(codes).groupby(codes).cumcount(), np.int64)
+
+
+def pooled_from(manifest: pd.DataFrame, faces: pd.DataFrame, frames: pd.DataFrame | None = None) -> Pooled:
+    """What becomes of each template from what becomes of its frames; embedding rows are -1 until `Pooled.numbered`.
+
+    A template is ok where a frame of it is. Else its outcome is the commonest one among its frames that were shown to a
     model, or, where none was, among all; of equally common ones the first of FACE_OUTCOMES.
 
-    manifest, faces : MANIFEST and FACES of the images
+    manifest, faces : MANIFEST and FACES of the images and videos
+    frames          : FRAMES of the videos
     """
-    codes, first = template_codes(manifest)
-    media, outcomes = media_codes(manifest), faces["outcome"].to_numpy()
+    of_row, first = template_codes(manifest)
+    row, outcomes = units_of(faces, frames)
+    codes, media = of_row[row], media_codes(manifest)[row]
     ok = outcomes == "ok"
     counts = np.zeros((len(first), len(FACE_OUTCOMES)), np.int64)
     kinds = pd.Categorical(outcomes, categories=FACE_OUTCOMES).codes
     np.add.at(counts, (codes, kinds), 1)
     kind = decisive(counts)
     chosen = np.flatnonzero(kinds == kind[codes])
-    shown_by = chosen[np.unique(codes[chosen], return_index=True)[1]]
+    shown_by = row[chosen[np.unique(codes[chosen], return_index=True)[1]]]
     templates = pd.DataFrame(
         {
             "template": manifest["template"].to_numpy()[first],
@@ -98,7 +129,7 @@ def pooled_from(manifest: pd.DataFrame, faces: pd.DataFrame) -> Pooled:
             "embedding_row": -1,
         }
     )
-    return Pooled(manifest, faces, check(templates, TEMPLATES, "templates"))
+    return Pooled(manifest, faces, check(templates, TEMPLATES, "templates"), frames)
 
 
 def template_codes(frame: pd.DataFrame) -> tuple[IntArray, IntArray]:
@@ -128,6 +159,12 @@ def decisive(counts: IntArray) -> IntArray:
         counts[:, shown].any(axis=1), np.where(shown, counts, -1).argmax(axis=1), counts.argmax(axis=1)
     )
     return np.where(counts[:, 0] > 0, 0, commonest).astype(np.int64)
+
+
+def decisive_of(outcomes: Sequence[str]) -> tuple[str, IntArray]:
+    """The outcome of a video from those of its frames, as of a template, and how many frames have each of FACE_OUTCOMES."""
+    counts = np.array([list(outcomes).count(name) for name in FACE_OUTCOMES], np.int64)
+    return FACE_OUTCOMES[int(decisive(counts[None])[0])], counts
 
 
 def detail_of(counts: IntArray) -> str:

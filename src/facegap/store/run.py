@@ -48,14 +48,24 @@ from facegap.store.files import (
     writing,
 )
 from facegap.store.folder import RECORD, finish, open_folder, remove_leftovers, reopen, require_usable
-from facegap.store.matches import Matched, Searched, read_matched, read_searched, write_matched, write_searched
+from facegap.store.matches import (
+    ByFrames,
+    Matched,
+    Searched,
+    read_by_frames,
+    read_matched,
+    read_searched,
+    write_by_frames,
+    write_matched,
+    write_searched,
+)
 from facegap.store.opened import TooLargeError, read_file
 from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
 from facegap.store.pooled import Pooled
 from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
-from facegap.tables import FACES, GAPS, LABELS, RATES, TEMPLATES, check
+from facegap.tables import FACES, FRAMES, GAPS, LABELS, RATES, TEMPLATES, check
 
 __all__ = [
     "EXTRA_TABLES",
@@ -68,6 +78,7 @@ __all__ = [
     "SUMS",
     "TEMPLATES_FILE",
     "THRESHOLD_SET",
+    "ByFrames",
     "Matched",
     "Pooled",
     "Run",
@@ -118,7 +129,7 @@ __all__ = [
     "writing",
 ]
 
-LABELS_FILE, TEMPLATES_FILE = "labels.parquet", "templates.parquet"
+LABELS_FILE, TEMPLATES_FILE, FRAMES_FILE = "labels.parquet", "templates.parquet", "frames.parquet"
 EXTRA_TABLES = (
     "never_shown.csv",
     "waterfall.csv",
@@ -133,6 +144,7 @@ EXTRA_TABLES = (
     "slopes.csv",
     "bob_rates.csv",
     "protocol.csv",
+    "frames.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
@@ -189,6 +201,7 @@ class Run:
     labels      : LABELS, how sure joined labels of tone are; None where none were joined
     pooled      : where templates are pooled from several images: the tables of the images. manifest, faces and predictions
                   then have a row per template; None where each has a row per image
+    by_frames   : what the first frames of each template alone gave; None where that was not looked at
     """
 
     record: RunRecord
@@ -204,6 +217,7 @@ class Run:
     searched: Searched | None = None
     labels: pd.DataFrame | None = None
     pooled: Pooled | None = None
+    by_frames: ByFrames | None = None
 
     @property
     def counted(self) -> str:
@@ -259,6 +273,8 @@ def write_run(run: Run, folder: Path) -> None:
         write_parquet(folder / f"{name}.parquet", table)
     if run.pooled is not None:
         write_parquet(folder / TEMPLATES_FILE, run.pooled.templates)
+        if run.pooled.frames is not None:
+            write_parquet(folder / FRAMES_FILE, run.pooled.frames)
     for name, frame in result_tables(run).items():
         write_csv(folder / name, frame)
     if run.embeddings is not None and not (folder / "embeddings.npy").exists():
@@ -267,6 +283,8 @@ def write_run(run: Run, folder: Path) -> None:
         write_matched(run.matched, folder)
     if run.searched is not None:
         write_searched(run.searched, folder)
+    if run.by_frames is not None:
+        write_by_frames(run.by_frames, folder)
     if run.labels is not None:
         write_parquet(folder / LABELS_FILE, run.labels)
     write_record(folder, run.record)
@@ -345,7 +363,7 @@ def read_run(folder: Path) -> Run:
         )
         rates, gaps, age = (read_csv(folder / f"{name}.csv") for name in ("rates", "gaps", "age"))
         extra = {name: read_csv(folder / name) for name in EXTRA_TABLES if (folder / name).is_file()}
-        matched, searched = read_matched(folder), read_searched(folder)
+        matched, searched, by_frames = read_matched(folder), read_searched(folder), read_by_frames(folder)
         path = folder / LABELS_FILE
         labels = check(read_parquet(path), LABELS, path.name) if path.is_file() else None
         path = folder / "embeddings.npy"
@@ -353,13 +371,28 @@ def read_run(folder: Path) -> Run:
         pooled = None
         if (folder / TEMPLATES_FILE).is_file():
             templates = check(read_parquet(folder / TEMPLATES_FILE), TEMPLATES, TEMPLATES_FILE)
-            pooled = Pooled(manifest, check(faces, FACES, "faces.parquet"), templates)
+            path = folder / FRAMES_FILE
+            frames = check(read_parquet(path), FRAMES, path.name) if path.is_file() else None
+            pooled = Pooled(manifest, check(faces, FACES, "faces.parquet"), templates, frames)
             with fitting_together(folder):
                 manifest, faces = pooled.rows()
     except (OSError, ValueError, EOFError) as error:
         raise RunError(f"{folder}: a table of the run cannot be read: {error}") from error
     run = Run(
-        record, manifest, faces, predictions, rates, gaps, age, embeddings, matched, extra, searched, labels, pooled
+        record,
+        manifest,
+        faces,
+        predictions,
+        rates,
+        gaps,
+        age,
+        embeddings,
+        matched,
+        extra,
+        searched,
+        labels,
+        pooled,
+        by_frames,
     )
     require_told(run, folder)
     return run

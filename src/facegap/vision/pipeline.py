@@ -6,6 +6,7 @@ queues, memory is bounded by workers times one picture and a part's crops, and a
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -21,8 +22,10 @@ from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, ImageFile, Picture, Pixels, Unreadable, decode, read_image
 from facegap.inputs.images.jpeg_quality import jpeg_quality
+from facegap.inputs.videos.read import MOST_PIXELS, Sampling, VideoFile, is_video, read_video
 from facegap.runtime.models import stop_model
-from facegap.tables import COVARIATES, POINTS
+from facegap.store.pooled import decisive_of, detail_of
+from facegap.tables import COVARIATES, FRAMES, POINTS
 from facegap.types import BoolArray
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.classify import face_crop as classifier_crop
@@ -37,6 +40,7 @@ POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify")
 NO_DETECTOR = "no detector ran: the black box had to find the face itself"
+EVERY_HALF_SECOND = Sampling()
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 
@@ -55,6 +59,7 @@ class Stages:
     max_pixels: int = MAX_PIXELS
     colour: Colour = "managed"
     service: Service | None = None
+    sampling: Sampling = EVERY_HALF_SECOND
 
     def stop(self) -> None:
         """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
@@ -69,8 +74,9 @@ class Stages:
 class Part:
     """Results of consecutive manifest rows.
 
-    rows       : one record per manifest row: FACES columns, raw prediction, and nanoseconds of each stage
-    embeddings : float32 (faces with outcome ok, dimension), None without an embedder
+    rows       : one record per manifest row: FACES columns, raw prediction, nanoseconds of each stage, and of a video its frames
+                 as a JSON list of FRAMES without `row`
+    embeddings : float32 (images and frames of videos with outcome ok, dimension), None without an embedder
     """
 
     rows: pd.DataFrame
@@ -79,13 +85,18 @@ class Part:
 
 @dataclass
 class Row:
-    """One image on its way; crops are dropped as soon as the models have seen them."""
+    """One image, or one frame of a video, on its way; crops are dropped as soon as the models have seen them.
+
+    frame, time_s : of a frame of a video; None of an image, and of a video that gave none
+    """
 
     record: dict[str, Any]
     for_embedder: Pixels | None = None
     for_classifier: Pixels | None = None
     for_covariates: Sample | None = None
     spent_ns: dict[str, int] = field(default_factory=dict)
+    frame: int | None = None
+    time_s: float | None = None
 
 
 def run_parts(
@@ -132,17 +143,59 @@ def run_parts(
 
 def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callable[[], None]) -> Part:
     """All stages for some manifest rows."""
-    images = []
+    looked = []
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
-        images.append(look(int(number), str(image), folder, str(path), stages))
+        look_at = look_at_video if is_video(str(path)) else look_at_image
+        looked.append(look_at(int(number), str(image), folder, str(path), stages))
         on_image()
+    images = [row for of_file in looked for row in of_file]
     measure_all(images)
     embeddings = embed_all(images, stages.embedder) if stages.embedder else None
     if stages.classifier:
         classify_all(images, stages.classifier)
-    for image_row in images:
-        image_row.record |= {f"{stage}_ns": image_row.spent_ns.get(stage, 0) for stage in STAGES}
-    return Part(pd.DataFrame([image_row.record for image_row in images]), embeddings)
+    return Part(pd.DataFrame([record_of_file(of_file) for of_file in looked]), embeddings)
+
+
+def record_of_file(rows: Sequence[Row]) -> dict[str, Any]:
+    """The record of a manifest row: of its image, or of the frames of its video with one of them to stand for all."""
+    spent = {f"{stage}_ns": sum(row.spent_ns.get(stage, 0) for row in rows) for stage in STAGES}
+    if rows[0].frame is None:
+        return {**rows[0].record, **spent, "frames": ""}
+    outcome, counts = decisive_of([row.record["outcome"] for row in rows])
+    shown = next(row for row in rows if row.record["outcome"] == outcome)
+    told = [
+        {name: row.record[name] for name in FRAMES.columns if name in row.record and name != "row"}
+        | {"frame": row.frame, "time_s": row.time_s}
+        for row in rows
+    ]
+    frames = json.dumps(told, default=float)
+    return {**shown.record, **spent, "outcome": outcome, "detail": detail_of(counts), "frames": frames}
+
+
+def look_at_video(number: int, image: str, folder: Path, path: str, stages: Stages) -> list[Row]:
+    """Find the face in each frame of a video; one row without a frame where the video cannot be decoded."""
+    rows: list[Row] = []
+    about: dict[str, Any] = {}
+    begun = time.perf_counter_ns()
+    for item in read_video(path, root=folder, sampling=stages.sampling, max_pixels=min(stages.max_pixels, MOST_PIXELS)):
+        row = Row(empty_record(number, image, stages), spent_ns={"decode": time.perf_counter_ns() - begun})
+        if isinstance(item, VideoFile):
+            about = {"sha256": item.sha256, "stamp": item.stamp}
+            continue
+        row.record |= about
+        if isinstance(item, Unreadable):
+            row.record |= {"outcome": item.outcome, "detail": item.detail}
+            return [row]
+        row.frame, row.time_s = len(rows), item.time_s
+        look_at_picture(row, item.picture, stages)
+        rows.append(row)
+        begun = time.perf_counter_ns()
+    return rows
+
+
+def look_at_image(number: int, image: str, folder: Path, path: str, stages: Stages) -> list[Row]:
+    """`look`, as the only row of a file."""
+    return [look(number, image, folder, path, stages)]
 
 
 def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Row:
@@ -159,22 +212,27 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
     if isinstance(picture, Unreadable):
         row.record |= {"outcome": picture.outcome, "detail": picture.detail}
         return row
-    height, width = picture.pixels.shape[:2]
-    row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
-    row.record |= {"profile": picture.profile, "converted": picture.converted}
     if isinstance(file, ImageFile):
         row.record["jpeg_quality"] = jpeg_quality(file.data)
         if stages.service:
             ask(row, file, stages.service)
+    look_at_picture(row, picture, stages)
+    return row
+
+
+def look_at_picture(row: Row, picture: Picture, stages: Stages) -> None:
+    """Find the face of a decoded picture and cut the crops."""
+    height, width = picture.pixels.shape[:2]
+    row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
+    row.record |= {"profile": picture.profile, "converted": picture.converted}
     if stages.detector is None:
         row.record["detail"] = NO_DETECTOR
-        return row
+        return
     begun = time.perf_counter_ns()
-    faces = find_faces(stages.detector, image, picture.pixels)
+    faces = find_faces(stages.detector, row.record["image"], picture.pixels)
     detected = time.perf_counter_ns()
     take_face(row, picture, faces, stages)
     row.spent_ns |= {"detect": detected - begun, "crop": time.perf_counter_ns() - detected}
-    return row
 
 
 def ask(row: Row, file: ImageFile, service: Service) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from facegap.errors import TableError
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
+from facegap.inputs.videos.read import is_video
 from facegap.store.pooled import template_codes, template_rows
 from facegap.tables import TEMPLATE
 from facegap.types import IntArray
@@ -19,7 +20,8 @@ def by_template(table: Manifest) -> Manifest:
     Parameters
     ----------
     table
-        A manifest. Without a column `template` it comes back as it is: then every image is a template.
+        A manifest. Without a column `template` and without a video it comes back as it is: then every image is a template.
+        With a video each row is a template of its own.
 
     Returns
     -------
@@ -36,8 +38,12 @@ def by_template(table: Manifest) -> Manifest:
     -----
     Where no column names the subjects, each template counts as a person of its own.
     """
-    if TEMPLATE not in table.frame.columns or table.members is not None:
+    if table.members is not None:
         return table
+    if TEMPLATE not in table.frame.columns:
+        if not any(map(is_video, table.frame["path"])):
+            return table
+        table = replace(table, frame=table.frame.assign(**{TEMPLATE: table.frame["image"]}))
     if not table.has_subjects:
         table = replace(table, frame=table.frame.assign(subject=table.frame[TEMPLATE]))
     codes, first = template_codes(table.frame)

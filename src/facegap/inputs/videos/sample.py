@@ -1,0 +1,138 @@
+"""The process that decodes one video: it gets the open file by number, puts up its walls, and only then looks into the file.
+
+FFmpeg knows files that name other files and addresses (playlists, lists of parts, session descriptions). Here it reads from
+an open file alone: no file or socket can be opened once the walls stand, and only the containers of FORMATS are tried.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg"  # names of FFmpeg's own demuxers
+CAPTURE_OPTIONS = f"protocol_whitelist;none|format_whitelist;{FORMATS}"
+NOMINAL_FPS = 25.0  # where a file states none that can be
+CAN_BE_FPS = (1.0, 240.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the process is told.
+
+    file              : number of the open file
+    frames_per_second : sampled, by the time stamps of the file
+    max_frames        : sampled at most
+    max_pixels        : of a frame
+    cpu_s             : processor time for all of it
+    memory_bytes      : address space beyond that in use before the file is looked at
+    """
+
+    file: int
+    frames_per_second: float
+    max_frames: int
+    max_pixels: int
+    cpu_s: int
+    memory_bytes: int
+
+
+class Stream(io.BufferedIOBase):
+    """A file that is open already, as OpenCV reads from one."""
+
+    def __init__(self, number: int) -> None:
+        self._file = io.FileIO(number)
+        self._file.seek(0)  # the place in the file is shared with the process that opened it
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Some bytes."""
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+        return self._file.seek(offset, whence)
+
+
+def serve(text: str) -> None:
+    """Decode one video and write its frames to stdout: a line of JSON, then the pixels; a last line says how it ended."""
+    import resource
+
+    import cv2
+
+    from facegap.runtime.isolation import walls
+
+    asked = Asked(**json.loads(text))
+    out = os.fdopen(os.dup(1), "wb")
+    walls.leave_no_core()
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(spent.ru_utime + spent.ru_stime) + asked.cpu_s
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the other walls stand
+        walls.loaded_seccomp()
+    walls.put_up(asked.memory_bytes)
+    try:
+        capture = cv2.VideoCapture(Stream(asked.file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        for head, pixels in told(capture, asked):
+            out.write(json.dumps(head).encode() + b"\n")
+            out.write(pixels)
+    except (cv2.error, MemoryError) as error:
+        kind = "memory" if isinstance(error, MemoryError) or "memory" in str(error).lower() else "damaged"
+        out.write(json.dumps({"end": kind}).encode() + b"\n")
+    out.flush()
+
+
+def told(capture: Any, asked: Asked) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """What is written of a video: a head and pixels for each frame, then how it ended without any."""
+    import cv2
+
+    if not capture.isOpened():
+        yield {"end": "unopened"}, b""
+        return
+    width, height = (int(capture.get(which)) for which in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > asked.max_pixels:
+        yield {"end": "pixels", "width": width, "height": height}, b""
+        return
+    for time_s, pixels in sampled(capture, asked):
+        high, wide = pixels.shape[:2]
+        if high * wide > asked.max_pixels:
+            yield {"end": "pixels", "width": wide, "height": high}, b""
+            return
+        yield {"width": wide, "height": high, "time_s": time_s}, pixels.tobytes()
+    yield {"end": ""}, b""
+
+
+def sampled(capture: Any, asked: Asked) -> Iterator[tuple[float, Any]]:
+    """The first frame, and the first at or after each further 1 / frames_per_second; seconds since the first, and pixels.
+
+    A time stamp that is none, or does not grow, counts as the one before and the time of a frame.
+    """
+    import cv2
+
+    stated = capture.get(cv2.CAP_PROP_FPS)
+    step = 1 / (stated if CAN_BE_FPS[0] <= stated <= CAN_BE_FPS[1] else NOMINAL_FPS)
+    begin, now, due, found = math.nan, math.nan, 0.0, 0
+    while found < asked.max_frames and capture.grab():
+        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if math.isnan(begin):
+            begin = now = stamp if math.isfinite(stamp) else 0.0
+        else:
+            now = stamp if math.isfinite(stamp) and stamp > now else now + step
+        if now - begin < due - step / 1000:
+            continue
+        fine, pixels = capture.retrieve()
+        if not fine or pixels is None or pixels.ndim != 3:
+            continue
+        found += 1
+        due = (math.floor((now - begin) * asked.frames_per_second + 1e-6) + 1) / asked.frames_per_second
+        yield round(now - begin, 3), pixels
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
