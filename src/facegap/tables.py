@@ -215,6 +215,38 @@ RATES = Schema(
     labels_after="threshold_from",
 )
 
+BY_FRAMES = Schema(
+    "BY_FRAMES",  # frames.csv: rates of templates with the first frames alone
+    {
+        "frames": INT,  # of each template at most, in the order of the manifest and of time
+        **{name: RATES.columns[name] for name in ("metric", "model", "threshold", "threshold_from")},
+        **{
+            name: RATES.columns[name]
+            for name in ("errors", "trials", "subjects", "value", "low", "high", "level", "method")
+        },
+    },
+    labels_after="threshold_from",
+)
+
+ALARMS = Schema(
+    "ALARMS",  # alarms.csv: false positives of searches with videos, per hour of these
+    {
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "alarms": INT,
+        "searches": INT,
+        "subjects": INT,
+        "person_hours": FLOAT,
+        "value": FLOAT,  # alarms per person-hour
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+        "method": TEXT,
+    },
+    labels_after="threshold_from",
+)
+
 _KINDS: Mapping[str, Kind] = {
     "str": "str",
     "Verdict": "str",

@@ -73,7 +73,8 @@ def genuine_pairs(templates: Templates, resolved: ResolvedAudit) -> PairRows:
     subjects, evaluated = templates.subjects, resolved.evaluated
     if resolved.pairs is not None:
         rows = resolved.pairs.rows
-        return rows[(subjects[rows[:, 0]] == subjects[rows[:, 1]]) & evaluated[rows].all(axis=1)]
+        genuine: BoolArray = np.asarray(subjects[rows[:, 0]] == subjects[rows[:, 1]]) & evaluated[rows].all(axis=1)
+        return np.asarray(rows[genuine], np.int64)
     rows = np.flatnonzero(evaluated)
     order = rows[np.argsort(subjects[rows], kind="stable")]
     sizes = np.unique(subjects[order], return_counts=True)[1]

@@ -19,6 +19,7 @@ from facegap.derive.units import subject_codes, units_of_run
 from facegap.store.matches import ByFrames, Searched
 from facegap.store.pooled import Pooled, frame_numbers, template_codes, units_of
 from facegap.store.run import Run
+from facegap.tables import BY_FRAMES, check
 from facegap.types import BoolArray
 
 COLUMNS = ("errors", "trials", "subjects", "value", "low", "high", "level", "method")
@@ -41,7 +42,7 @@ def frames_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
         for count in run.by_frames.counts
         for row in rows_at(run, run.pooled, run.by_frames, pairs, count)
     ]
-    return pd.DataFrame(rows)
+    return check(pd.DataFrame(rows), BY_FRAMES, "frames") if rows else pd.DataFrame()
 
 
 def rows_at(run: Run, pooled: Pooled, found: ByFrames, pairs: Comparisons, count: int) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.alarms import alarms_table
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
@@ -60,6 +61,9 @@ def derived(run: Run) -> Run:
     frames = frames_table(run, pairs)
     if len(frames):
         extra["frames.csv"] = frames
+    alarms = alarms_table(run)
+    if len(alarms):
+        extra["alarms.csv"] = alarms
     gaps = gaps_table(run.record, looked)
     first = operating[0] if operating else Operating(np.nan, "none")
     stages = stages_of(

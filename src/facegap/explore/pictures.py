@@ -16,7 +16,7 @@ import numpy as np
 
 from facegap.errors import TableError
 from facegap.inputs.images.decode import Pixels, quiet_decoders
-from facegap.report.examples import picture_of
+from facegap.report.examples import frames_shown, picture_of
 from facegap.report.rows.frames import records
 from facegap.store.run import Run
 
@@ -38,7 +38,7 @@ class Pictures:
     def __init__(self, run: Run, folder: Path, secret: bytes, *, allow_outside: bool = False) -> None:
         boxes = run.faces[["x1", "y1", "x2", "y2"]] if "x1" in run.faces else None
         frame = run.manifest[["path"]] if boxes is None else run.manifest[["path"]].join(boxes)
-        self._rows = records(frame)
+        self._rows = records(frame.assign(**frames_shown(run)))
         self._folder, self._allow_outside = folder, allow_outside
         self._numbers = [hmac.digest(secret, f"row:{k}".encode(), "sha256").hex()[:24] for k in range(len(frame))]
         self._row_of = {number: row for row, number in enumerate(self._numbers)}

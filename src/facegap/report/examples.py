@@ -13,6 +13,7 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.images.decode import Picture, Pixels, quiet_decoders, read_picture
+from facegap.inputs.videos.read import Frame, Sampling, is_video, read_video
 from facegap.report.rows.frames import records
 from facegap.report.text import clean
 from facegap.store.run import Run
@@ -50,13 +51,27 @@ def examples_of(run: Run, folder: Path, *, include_ids: bool, allow_outside: boo
 
 def chosen_rows(run: Run) -> list[dict[str, Any]]:
     """Rows that failed, taken in turn from each kind of failure and each group of the finest grouping, in manifest order."""
-    frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"]))
+    frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"])).assign(**frames_shown(run))
     frame["label"], frame["prediction"] = run.predictions["label"], run.predictions["prediction"]
     frame["failure"] = failures(run)
     finest = max(run.record.groupings, key=len, default=())
     frame["group"] = run.manifest[list(finest)].agg(" ".join, axis=1) if finest else ""
     wrong = frame[(frame["failure"] != "") & ~frame["outcome"].isin(["missing_file", "unreadable", "decode_timeout"])]
     return list(in_turn(wrong))[:MOST_EXAMPLES]
+
+
+def frames_shown(run: Run) -> dict[str, Any]:
+    """Which frame stands for a row that is a video, -1 where it is an image, and how many were taken of each second."""
+    shown = np.full(len(run.manifest), -1)
+    if run.pooled is not None and run.pooled.frames is not None:
+        frames, rows = run.pooled.frames, run.pooled.templates["shown_by"].to_numpy()
+        place = {int(row): k for k, row in enumerate(rows)}
+        outcomes = run.faces["outcome"].tolist()
+        for row, frame, outcome in zip(frames["row"], frames["frame"], frames["outcome"], strict=True):
+            k = place.get(int(row), -1)
+            if k >= 0 and shown[k] < 0 and outcome == outcomes[k]:
+                shown[k] = frame
+    return {"frame": shown, "frames_per_second": run.record.request.setting("faces", "frames_per_second") or 1.0}
 
 
 def in_turn(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -79,8 +94,20 @@ def picture_of(row: dict[str, Any], folder: Path, *, allow_outside: bool) -> Pix
     path = (folder / str(row["path"])).resolve()
     if not allow_outside and not path.is_relative_to(folder.resolve()):
         raise TableError(f"{clean(row['path'])}: outside {folder}; add --allow-outside if that is meant")
+    if is_video(path.name):
+        return frame_of(row, path)
     picture = read_picture(str(path)[1:], root=Path("/"))  # resolved: no link is left in it
     return crop(picture.pixels, row) if isinstance(picture, Picture) else None
+
+
+def frame_of(row: dict[str, Any], path: Path) -> Pixels | None:
+    """The face in the frame that stands for a video; None where the video gives no such frame."""
+    number = int(row.get("frame", -1))
+    sampling = Sampling(float(row.get("frames_per_second", 1.0)), max(number, 0) + 1)
+    found = [item for item in read_video(str(path)[1:], root=Path("/"), sampling=sampling) if isinstance(item, Frame)]
+    if number < 0 or len(found) <= number:
+        return found[0].picture.pixels if found else None
+    return crop(found[number].picture.pixels, row)
 
 
 def crop(pixels: Pixels, row: dict[str, Any]) -> Pixels:

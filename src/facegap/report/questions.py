@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from facegap.plugins import installed
 from facegap.report import summary as overview
 from facegap.report.figures import Figure
+from facegap.report.first_frames import alarms_table, frames_tables
 from facegap.report.first_screen import Line
 from facegap.report.groups import all_gaps_table, margin_notes, matrix_tables, page_families, verdict_table
 from facegap.report.identification import search_tables
@@ -29,6 +30,7 @@ from facegap.report.population import population_tables, slope_tables
 from facegap.report.protocols import protocol_tables
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
+from facegap.report.rows.frames import groupings_of
 from facegap.report.score_tables import bob_tables, measure_table, own_threshold_table, score_table, transfer_table_text
 from facegap.report.sections import Fold, PageTable, Section
 from facegap.report.text import clean, level_text, score
@@ -80,6 +82,7 @@ def sections_of(of: Material) -> list[Section]:
         how_much(of),
         population(of.run),
         slopes(of),
+        frames(of),
         how_sure(of),
         lost(of),
         threshold(of),
@@ -162,6 +165,14 @@ def slopes(of: Material) -> Section:
     )
     shown = tuple(PageTable(table) for table in slope_tables(of.run))
     return Section("slopes", "Along a quantity", lead, figures=tuple(of.figures["slopes"]), tables=shown)
+
+
+def frames(of: Material) -> Section:
+    """Errors by the number of frames that templates are pooled from, and alarms per hour of video."""
+    lead = "The same templates, pooled from their first frames only: what further frames change, by group."
+    tables = (*frames_tables(of.run), *alarms_table(of.run.extra.get("alarms.csv"), groupings_of(of.run)))
+    shown = tuple(PageTable(table) for table in tables)
+    return Section("frames", "By number of frames", lead, figures=tuple(of.figures["frames"]), tables=shown)
 
 
 def how_sure(of: Material) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from facegap.derive.metrics import by_order
+from facegap.report.first_frames import alarms_table, frames_tables
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
@@ -12,6 +13,7 @@ from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
 from facegap.report.protocols import protocol_tables
 from facegap.report.rate_tables import age_table, rate_tables
+from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.rates import rate_rows
 from facegap.report.score_tables import bob_tables
 from facegap.report.tables import TextTable
@@ -25,7 +27,8 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found += [gap_table(run)] if len(run.gaps) else []
     found += [sample_table(run)] if run.record.plan else []
     found += label_tables(run)
-    found += population_tables(run) + slope_tables(run)
+    found += population_tables(run) + slope_tables(run) + frames_tables(run)
+    found += alarms_table(run.extra.get("alarms.csv"), groupings_of(run))
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
     found += [*rate_tables(run), *bob_tables(run), *matrix_tables(run), *search_tables(run)]
     found += [age_table(run)] if len(run.age) else []

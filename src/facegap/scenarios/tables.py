@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.derive.groupings import attribute_columns
 from facegap.errors import RunError, StatisticsError
+from facegap.report.first_frames import alarms_table
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, rough_percent
 from facegap.scenarios.group_rates import Measured, measured_rates
@@ -18,9 +19,10 @@ from facegap.scenarios.quantities import Answer, Line, Quantity
 from facegap.scenarios.rules import SCENARIOS, Scenario
 from facegap.store.record import RunRecord
 from facegap.store.run import fitting_together, read_csv, read_record
-from facegap.tables import RATES, check
-from facegap.types import Rate
+from facegap.tables import ALARMS, RATES, check
+from facegap.types import ANY, Rate
 
+ALARMS_FILE = "alarms.csv"
 UNSAID = "cannot be said"
 SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
 
@@ -60,6 +62,8 @@ def scenario_tables(
             answer = scenario.answer(measured, **given)
             tables += answer_tables(answer, measured, grouping, record.min_subjects)
             assumptions += answer.assumptions
+        if name == "watchlist" and (folder / ALARMS_FILE).is_file():
+            tables += measured_alarms(folder, record, grouping, threshold)
     return tables, tuple(dict.fromkeys(assumptions))
 
 
@@ -85,6 +89,17 @@ def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] |
             raise StatisticsError(f"{option}: {group.strip()!r} is named twice")
         shares[group.strip()] = value
     return shares or None
+
+
+def measured_alarms(
+    folder: Path, record: RunRecord, grouping: tuple[str, ...], threshold: float | None
+) -> list[TextTable]:
+    """Alarms per person-hour that the run measured on videos, beside the bound that a scenario computes from FMR."""
+    table = check(read_csv(folder / ALARMS_FILE), ALARMS, ALARMS_FILE)
+    if threshold is not None:
+        table = table[(table["threshold"] - threshold).abs() < SAME_THRESHOLD]
+    split = [name for name in attributes_of(record) if name not in grouping]
+    return alarms_table(table[(table[split] == ANY).all(axis=1)], record.groupings)
 
 
 # ---- what is read ----

@@ -145,6 +145,7 @@ EXTRA_TABLES = (
     "bob_rates.csv",
     "protocol.csv",
     "frames.csv",
+    "alarms.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
@@ -183,6 +184,7 @@ NUMERIC_COLUMNS = frozenset(
     "weighted_b",
     "far_target",
     "spread",
+    "person_hours",
 }
 MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20

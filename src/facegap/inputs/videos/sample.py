@@ -78,7 +78,8 @@ def serve(text: str) -> None:
         walls.loaded_seccomp()
     walls.put_up(asked.memory_bytes)
     try:
-        capture = cv2.VideoCapture(Stream(asked.file), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        stream: Any = Stream(asked.file)  # OpenCV takes any io.BufferedIOBase, and its stubs do not say so
+        capture = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         for head, pixels in told(capture, asked):
             out.write(json.dumps(head).encode() + b"\n")
             out.write(pixels)

@@ -12,6 +12,7 @@ from altair.utils.schemapi import debug_mode
 from facegap.errors import PluginError
 from facegap.plugins import extended
 from facegap.report.figures.det import det_figures
+from facegap.report.figures.first_frames import frames_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
 from facegap.report.figures.rates import at_threshold_figures, error_figures
 from facegap.report.figures.scores import score_figures
@@ -31,6 +32,7 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
     {
         "errors": error_figures,
         "slopes": slope_figures,
+        "frames": frames_figures,
         "waterfall": waterfall_figures,
         "scores": score_figures,
         "det": det_figures,
