@@ -92,17 +92,24 @@ def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
 
 
 def require_no_video(table: Manifest, settings: AuditSettings) -> None:
-    """Raise TableError, by line, for a video in an audit that compares no templates: only frames of a template are pooled."""
+    """Raise TableError, by line, for a video that this audit cannot take: only frames of a template are pooled.
+
+    A file of points has one row per image, and says nothing of the frames of a video.
+    """
     from facegap.errors import TableError
     from facegap.inputs.videos.read import is_video
 
-    if settings.embed is not None:
+    if settings.embed is not None and settings.faces.points is None:
         return
-    for image, line in zip(table.frame["image"], table.frame["line"], strict=True):
+    why = "only --embed takes videos, by pooling their frames"
+    if settings.faces.points is not None:
+        why = "--points says where the face of an image is, not of each frame"
+    images = table.by_image.frame
+    for image, line in zip(images["image"], images["line"], strict=True):
         if is_video(str(image)):
             raise TableError(
-                f"{table.name} line {line}, column image: {image!r} is a video, and only --embed takes videos, by pooling their "
-                "frames; leave the row out with --where, or give single frames as images"
+                f"{table.name} line {line}, column image: {image!r} is a video, and {why}; leave the row out with --where, or give "
+                "single frames as images"
             )
 
 
