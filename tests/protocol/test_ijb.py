@@ -13,11 +13,12 @@ from facegap.audit.run import audit, recheck
 from facegap.audit.settings import settings_from
 from facegap.demo.run import card
 from facegap.protocol.run import run_protocol
+from facegap.report.reproduce import command_of
 from facegap.store.run import Run
 from fixtures.protocol_trees import drawn, ijbc_tree
 
 PEOPLE = 12
-CHOSEN = {"workers": 1, "no_isolation": True, "min_subjects": 5, "detect": card("detector")}
+CHOSEN = {"workers": 1, "no_isolation": True, "min_subjects": 5}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,13 @@ def test_templates_are_what_is_compared(made: Run, tree: Path) -> None:
     assert len(made.manifest) == 2 * PEOPLE
     assert (made.faces["outcome"] == "ok").all()
     assert any(said.startswith(f"templates: {2 * PEOPLE} templates are pooled from") for said in made.record.warnings)
+
+
+def test_faces_are_where_the_points_of_the_protocol_say(made: Run, tree: Path) -> None:
+    assert made.record.models["detect"] == "points"
+    stated = pd.read_csv(tree / "meta/ijbc_name_5pts_score.txt", sep=" ", header=None)
+    found = made.faces[["left_eye_x", "left_eye_y", "nose_x"]].to_numpy()[0]
+    assert (np.abs(stated[[1, 2, 5]].to_numpy() - found).sum(axis=1) < 0.01).any()
 
 
 def test_tar_is_that_of_roc_curve_over_the_stored_templates(made: Run, tree: Path) -> None:
@@ -111,5 +119,8 @@ def test_a_gallery_is_searched_and_rank_and_tpir_are_those_of_the_stored_templat
     tpir = table.iloc[3]
     assert tpir["hits"] == int(((of_mate >= threshold - 1e-9) & (place <= 10))[mated].sum())
     assert tpir["false_accepts"] == int(0.5 * len(tops))
+    words = command_of(found.record).split()
+    assert words[:7] == ["facegap", "protocol", "ijbc", "--root", "FOLDER", "--gallery", "1"]
+    assert not {"--identify", "--rank", "--role-column", "--points"}.intersection(words)
     assert "IN-SAMPLE" in found.record.identification.operating[0].source
     assert recheck(tmp_path / "run") == []

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from facegap.audit.run import recheck
 from facegap.audit.settings import AuditSettings, settings_from
 from facegap.demo.run import card
 from facegap.errors import SettingError, TableError
+from facegap.inputs.cards.read import read_card
 from facegap.privacy.forget import forget
 from facegap.protocol.run import run_protocol
 from facegap.report.page import add_report
@@ -132,6 +134,24 @@ def test_a_bin_of_the_same_pairs_gives_the_same_numbers(made: Run, tree: Path, t
     assert found.record.protocol.whole
     assert any("nobody is named in a .bin" in said for said in found.record.warnings)
     assert recheck(tmp_path / "run") == []
+
+
+def test_a_bin_is_of_aligned_crops_unless_a_detector_is_named(tree: Path, tmp_path: Path) -> None:
+    without = {name: value for name, value in CHOSEN.items() if name != "detect"}
+    with pytest.raises(TableError, match="--detect aligned takes the whole image as the crop"):
+        run_protocol("bin", tree / "made.bin", settings_from({**without, "folder": tmp_path / "refused"}))
+    images, same = pickle.loads((tree / "made.bin").read_bytes())
+    side = read_card(Path(card("embedder_balanced"))).input.size
+    crops = [
+        cv2.resize(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR), tuple(side)) for image in images
+    ]
+    content = [cv2.imencode(".png", crop)[1].tobytes() for crop in crops]
+    (tmp_path / "crops.bin").write_bytes(pickle.dumps((content, same)))
+    found = run_protocol(
+        "bin", tmp_path / "crops.bin", settings_from({**without, "folder": tmp_path / "run"}), far=[0.1]
+    )
+    assert found.record.models["detect"] == "aligned"
+    assert (found.faces["outcome"] == "ok").all()
 
 
 def test_a_screen_and_a_report_show_the_numbers_beside_the_rates_by_group(

@@ -75,6 +75,7 @@ def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None
             tuple(sorted(set(far))),
             like or "",
             (*incomplete_in_words(listing), *repeats_in_words(len(listing.pairs), len(first)), *listing.notes),
+            listing.gallery,
         ),
     )
 

@@ -8,13 +8,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from facegap.audit.settings import AuditSettings, Identify, changed
+from facegap.audit.settings import ALIGNED, AuditSettings, Identify, changed
 from facegap.errors import SettingError
 
 if TYPE_CHECKING:
     from facegap.audit.protocols import Like
+    from facegap.inputs.protocols.ijb import Gallery
     from facegap.inputs.protocols.listing import Listing
     from facegap.store.run import Run
 
@@ -23,7 +24,6 @@ FAR_OF_MILLIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # as InsightFace prints 
 MILLIONS = ("ijbb", "ijbc")
 RANKS = (1, 5, 10)
 FPIR = (0.01, 0.1)
-Gallery = Literal["1", "2", "both"]
 PEOPLE = "people.csv"
 
 
@@ -48,7 +48,8 @@ def run_protocol(
     root : Path
         The folder that the protocol was unpacked to; of `bin` the file.
     settings : AuditSettings
-        As of an audit. Thresholds of FMR and FNMR are set by the folds of the protocol, where no person is in two of them.
+        As of an audit. Faces are where the points of IJB say, and a .bin has aligned crops, unless a detector or a file of
+        points is named. Thresholds of FMR and FNMR are set by the folds of the protocol, where no person is in two of them.
     far : sequence of float
         False accept rates at which the true accept rate is printed; without any those that are usual for the protocol.
     like : {"insightface"}, optional
@@ -103,7 +104,7 @@ def run_protocol(
     with laid_out(listing) as manifest:
         folder = manifest.parent if listing.images else listing.folder
         chosen = changed(settings, images_dir=folder, allow_missing=allow_incomplete)
-        return audit(manifest, by_its_folds(chosen, listing), protocol)
+        return audit(manifest, by_its_folds(by_its_faces(chosen, listing), listing), protocol)
 
 
 def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
@@ -112,6 +113,16 @@ def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
     if verify.threshold_by is None and verify.threshold_on is None and not verify.threshold:
         verify = replace(verify, in_sample=True)
     return replace(settings, verify=verify, identify=Identify(role_column="role", rank=RANKS, fpir=tuple(fpir)))
+
+
+def by_its_faces(settings: AuditSettings, listing: Listing) -> AuditSettings:
+    """The settings with the points or the crops that the protocol comes with, unless a detector or other points are asked for."""
+    asked = "detect" in settings.stated or settings.detect != AuditSettings.detect
+    if asked or settings.faces.points is not None:
+        return settings
+    if listing.points is not None:
+        return changed(settings, points=listing.points)
+    return replace(settings, detect=ALIGNED) if listing.images else settings
 
 
 def by_its_folds(settings: AuditSettings, listing: Listing) -> AuditSettings:

@@ -15,6 +15,8 @@ from facegap.store.run import Run, root_hash, sha256
 from facegap.types import Isolation
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
+OF_A_PROTOCOL = ("--fold-column", "--identify", "--role-column", "--rank")  # the command sets these itself
+POINTS_OF_IJB = "_name_5pts_score.txt"  # beside the images, and found there
 MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
 FILES = {  # of the audits of black boxes
     "predictions": ("PREDICTIONS.csv", MANIFEST),
@@ -48,9 +50,12 @@ def command_of(record: RunRecord) -> str:
 
 def protocol_options(protocol: ProtocolRecord, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of a protocol: its folder, what it prints, and those of the audit that the command has."""
-    given = {name: value for name, value in options.items() if name != "--fold-column"}
+    given = {name: value for name, value in options.items() if name not in OF_A_PROTOCOL}
+    if str(given.get("--points", "")).endswith(POINTS_OF_IJB):
+        del given["--points"]
     return {
         "--root": "FOLDER",
+        "--gallery": protocol.gallery,
         **given,
         "--far": list(protocol.far),
         "--like": protocol.like,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facegap.inputs.protocols.agedb import agedb30
 from facegap.inputs.protocols.bins import bin_listing
-from facegap.inputs.protocols.ijb import ijbb, ijbb_search, ijbc, ijbc_search
+from facegap.inputs.protocols.ijb import Gallery, ijbb, ijbb_search, ijbc, ijbc_search
 from facegap.inputs.protocols.listing import Listing
 from facegap.inputs.protocols.lists import calfw, cfp_fp, cplfw, lfw, rfw
 
@@ -23,4 +23,4 @@ READERS: Mapping[str, Reader] = {
     "ijbb": ijbb,
     "ijbc": ijbc,
 }
-SEARCHES: Mapping[str, Callable[[Path, str], Listing]] = {"ijbb": ijbb_search, "ijbc": ijbc_search}
+SEARCHES: Mapping[str, Callable[[Path, Gallery], Listing]] = {"ijbb": ijbb_search, "ijbc": ijbc_search}

@@ -11,6 +11,7 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from facegap.types import IntArray
 
 MAX_BYTES = 2**30  # IJB-C lists 15,658,489 pairs in a quarter of this
 IMAGES = "loose_crop"
+Gallery = Literal["1", "2", "both"]
 ROLE, GALLERY, PROBE = "role", "gallery", "probe"
 
 
@@ -137,17 +139,17 @@ def images_of(root: Path, edition: Edition) -> tuple[pd.DataFrame, list[tuple[st
     return faces, [(f"{meta}_face_tid_mid.txt", sha256), (f"{meta}_name_5pts_score.txt", own)], points
 
 
-def ijbb_search(root: Path, gallery: str) -> Listing:
+def ijbb_search(root: Path, gallery: Gallery) -> Listing:
     """1:N of IJB-B, see `ijb_search`."""
     return ijb_search(root, IJBB, gallery)
 
 
-def ijbc_search(root: Path, gallery: str) -> Listing:
+def ijbc_search(root: Path, gallery: Gallery) -> Listing:
     """1:N of IJB-C, see `ijb_search`."""
     return ijb_search(root, IJBC, gallery)
 
 
-def ijb_search(root: Path, edition: Edition, gallery: str) -> Listing:
+def ijb_search(root: Path, edition: Edition, gallery: Gallery) -> Listing:
     """The searches of IJB: the templates of NAME_1N_probe_mixed.csv in the gallery of NAME_1N_gallery_GALLERY.csv.
 
     gallery : 1 or 2, the halves of the people of which the other half has no mate; both: everybody is enrolled
@@ -201,6 +203,7 @@ def ijb_search(root: Path, edition: Edition, gallery: str) -> Listing:
         (*files, *of_searches),
         notes=(NOT_SEEN,),
         points=points,
+        gallery=gallery,
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,7 @@ class Listing:
     images  : bytes by image name, where the protocol holds the images itself (.bin); written out for the audit
     notes   : what a reader must know of these data
     points  : file with five points per image; None without one
+    gallery : which gallery is searched, where the people have roles in place of pairs: 1, 2 or both
     """
 
     name: str
@@ -81,6 +83,7 @@ class Listing:
     images: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     points: Path | None = None
+    gallery: Literal["", "1", "2", "both"] = ""
 
     @property
     def labels(self) -> list[str]:

@@ -32,6 +32,7 @@ class ProtocolRecord:
     whole       : whether all of it was there
     folds       : of the protocol's pairs; 0 for none
     far         : false accept rates at which TAR is printed, rising
+    gallery     : which gallery is searched (1:N): 1, 2 or both; empty where pairs are compared
     like        : another rule that is printed as well, labelled; empty for none
     notes       : what a reader must know of these data
     """
@@ -46,3 +47,4 @@ class ProtocolRecord:
     far: tuple[Rate, ...]
     like: Literal["", "insightface"]
     notes: tuple[str, ...] = ()
+    gallery: Literal["", "1", "2", "both"] = ""
