@@ -45,28 +45,31 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("templates.npy people.csv", ["nobody has two images", "--impostors-only"]),
     ],
     "report": [
-        ("folder", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
         ("folder --include-images", ["--include-images and --images FOLDER go together"]),
     ],
     "recheck": [
-        ("folder", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
         ("folder --sample 5", ["--sample needs --images FOLDER"]),
     ],
-    "forget": [("folder --subject ada", ["folder: no SHA256SUMS", "--resume"])],
+    "forget": [("folder --subject ada", ["folder: no run folder", "name the folder that --out of an audit made"])],
     "seal": [("folder --key no.pem", ["no.pem: cannot be read", "openssl genpkey"])],
     "compare": [
         ("folder", ["compare takes two runs or more"]),
-        ("folder other-folder", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder other-folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
     ],
     "gate": [
         ("folder --policy policy.toml", ["policy.toml: [[gap]] 1, key max_diference", "did you mean max_difference?"]),
         ("folder", ["Missing option '--policy'"]),
     ],
     "explain": [
-        ("folder --covariates yaw", ["folder: no SHA256SUMS", "--resume"]),
+        ("folder --covariates yaw", ["folder: no run folder", "name the folder that --out of an audit made"]),
         ("folder --replicates 3", ["'--replicates'"]),
     ],
-    "explore": [("folder --port 0", ["folder: no SHA256SUMS", "--resume"]), ("folder --port 70000", ["'--port'"])],
+    "explore": [
+        ("folder --port 0", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder --port 70000", ["'--port'"]),
+    ],
     "export": [("", ["name a run folder, or ask for --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
     "scenario": [
         ("unlok folder", ["'unlok' is not one of 'watchlist', 'unlock'"]),
@@ -91,7 +94,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     ],
     "plan": [
         ("", ["--groups", "such as --groups female,male", "--run"]),
-        ("--run folder", ["folder: no SHA256SUMS", "--resume"]),
+        ("--run folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
     ],
     "selfcheck": [
         ("--worlds worlds.toml", ["worlds.toml: [[power]] 1, key subject: unknown; did you mean subjects?"]),

@@ -171,7 +171,7 @@ def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
         ({"name": "lottery"}, StatisticsError, "no scenario 'lottery'; there are watchlist, unlock"),
         ({"by": "age"}, RunError, "no groups by 'age'; it has gender, race. Run the audit again with --by age"),
         ({"options": {"tries": 3}}, StatisticsError, "watchlist has no option --tries; it takes --people, --entries"),
-        ({"folder": Path("nowhere")}, RunError, "nowhere: cannot be listed"),
+        ({"folder": Path("nowhere")}, RunError, "nowhere: there is no such folder"),
     ],
 )
 def test_what_a_run_cannot_answer_is_refused_with_what_it_can(

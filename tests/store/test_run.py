@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -434,10 +435,28 @@ def test_sums_of_another_form_are_an_error(finished: Path, text: bytes) -> None:
         store.broken_hashes(finished)
 
 
-def test_a_folder_without_sums_is_no_finished_run(finished: Path) -> None:
+def test_a_folder_without_sums_has_a_run_that_did_not_reach_its_end(finished: Path) -> None:
     (finished / "SHA256SUMS").unlink()
-    with pytest.raises(RunError, match="no SHA256SUMS, so this is no finished run; finish it with --resume"):
+    with pytest.raises(RunError, match=r"has not reached its end \(no SHA256SUMS\); finish it with --resume"):
         store.broken_hashes(finished)
+
+
+def test_what_never_was_a_run_is_called_what_it_is(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("no run")
+    wanted = {
+        tmp_path / "nowhere": "there is no such folder; name the folder that --out of an audit made",
+        tmp_path / "notes" / "a.txt": "a file, and no run folder; name the folder",
+        tmp_path / "notes": "no run folder, there is no run.json in it; name the folder",
+        finished.parent: f"runs lie in it: name one of {finished.name}",
+    }
+    for place, said in wanted.items():
+        with pytest.raises(RunError, match=re.escape(said)) as error:
+            store.broken_hashes(place)
+        with pytest.raises(RunError, match=re.escape(said)):
+            store.read_record(place)
+        assert str(error.value).startswith(f"{place}: ")
+        assert "--resume" not in str(error.value)
 
 
 # ---- unreadable runs ----

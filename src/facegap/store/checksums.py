@@ -10,8 +10,9 @@ from facegap.store.files import entries_below, is_scratch, require_own_files, sh
 from facegap.store.opened import read_file
 
 MAX_SUMS_BYTES = 256 * 2**20  # of a million answers of a service
-PARTS, SUMS, THRESHOLD_SET = "parts", "SHA256SUMS", "threshold_set"
+RECORD, PARTS, SUMS, THRESHOLD_SET = "run.json", "parts", "SHA256SUMS", "threshold_set"
 SIGNATURE = "SHA256SUMS.sig"  # of SHA256SUMS, so that it is not covered by it
+MOST_NAMED = 5  # runs that an error names
 PAGE = "report.html"  # states the root hash, so that the root hash leaves it out
 
 
@@ -23,6 +24,29 @@ def is_whole(folder: Path) -> bool:
 def is_sealed(folder: Path) -> bool:
     """Whether a run carries a signature, whoever made it."""
     return (folder / SIGNATURE).is_file()
+
+
+def require_finished(folder: Path) -> None:
+    """Raise RunError, which says what is there instead and what to do, unless a folder holds a run that reached its end."""
+    if is_whole(folder):
+        return
+    require_begun(folder)
+    raise RunError(f"{folder}: the run there has not reached its end (no {SUMS}); finish it with --resume")
+
+
+def require_begun(folder: Path) -> None:
+    """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
+    if (folder / RECORD).is_file():
+        return
+    name_one = "name the folder that --out of an audit made"
+    if not folder.exists():
+        raise RunError(f"{folder}: there is no such folder; {name_one}")
+    if not folder.is_dir():
+        raise RunError(f"{folder}: a file, and no run folder; {name_one}")
+    below = sorted(path.parent.name for path in folder.glob(f"*/{SUMS}"))[:MOST_NAMED]
+    if below:
+        raise RunError(f"{folder}: no run folder itself; runs lie in it: name one of {', '.join(below)}")
+    raise RunError(f"{folder}: no run folder, there is no {RECORD} in it; {name_one}")
 
 
 def require_unsealed(folder: Path) -> None:
@@ -66,6 +90,7 @@ def broken_hashes(folder: Path) -> list[str]:
     ------
     RunError : no SHA256SUMS, or one that is not of this form; a link, pipe or device in the folder
     """
+    require_finished(folder)
     require_own_files(folder)
     stated = read_sums(folder)
     present = {path.relative_to(folder).as_posix(): path for path in hashed_files(folder)}
@@ -84,8 +109,7 @@ def broken_hashes(folder: Path) -> list[str]:
 
 def read_sums(folder: Path) -> dict[str, str]:
     """SHA256SUMS as name -> hash."""
-    if not is_whole(folder):
-        raise RunError(f"{folder}: no {SUMS}, so this is no finished run; finish it with --resume")
+    require_finished(folder)
     try:
         lines = read_file(folder / SUMS, MAX_SUMS_BYTES, follow=False).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:

@@ -26,6 +26,7 @@ from facegap.store.checksums import (
     hashed_files,
     is_whole,
     read_sums,
+    require_begun,
     require_unsealed,
     root_hash,
 )
@@ -338,6 +339,7 @@ def read_any_record(folder: Path) -> RunRecord | BegunRecord:
     ------
     RunError : no such file, or not what this version writes, by key; a link, pipe or device in the folder
     """
+    require_begun(folder)
     require_own_files(folder)
     try:
         content = read_file(folder / RECORD, MAX_RECORD_BYTES, follow=False)
