@@ -13,15 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.store.checksums import PARTS, SUMS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
+from facegap.store.checksums import PARTS, RECORD, SUMS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
 from facegap.store.files import LOCK, explained, is_scratch, require_own_files, require_text_name, write_bytes
-
-RECORD = "run.json"
 
 
 @contextlib.contextmanager
 def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
     """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
+
+    What killed writers left there is removed.
 
     Raises
     ------
@@ -40,6 +40,7 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
             raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
         with explained(folder):
             require_usable(folder, resume=resume)  # again: another process may have begun and ended a run since
+            remove_scratch(folder)
         yield
     finally:
         os.close(lock)
@@ -72,8 +73,14 @@ def remove_leftovers(folder: Path) -> None:
         for place in (folder, folder / THRESHOLD_SET):
             if (place / PARTS).exists():
                 shutil.rmtree(place / PARTS)
-            for left in place.glob(".*.tmp"):
-                left.unlink(missing_ok=True)
+        remove_scratch(folder)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove what killed writers left; the folder is held, so that none of them is alive."""
+    for place in (folder, folder / THRESHOLD_SET):
+        for left in place.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
 
 
 def reopen(folder: Path) -> None:
