@@ -159,6 +159,23 @@ def test_a_kill_while_building_leaves_the_old_run_and_one_between_the_renames_is
     assert kept.exists()
 
 
+def test_a_kill_after_the_renames_leaves_nothing_of_the_person_once_the_command_runs_again(
+    six: Circle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    six.run(out={"folder": folder})
+    kept = shutil.copytree(folder, tmp_path / "kept")
+    forget(folder, "bea")
+    without = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+    shutil.move(kept, beside(folder, "before-forgetting"))  # as a kill before the last removal leaves it
+    assert forget(folder, "bea") == 0
+    assert not beside(folder, "before-forgetting").exists()
+    assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == without
+    shutil.copytree(folder, beside(folder, "before-forgetting"))
+    assert forget(folder, "ada") > 0  # of somebody else: both are gone
+    assert not beside(folder, "before-forgetting").exists()
+
+
 def test_searches_are_made_again_in_the_gallery_of_those_who_stay(tmp_path: Path, toys: Any, draw: Any) -> None:
     def searched(people: list[int], folder: Path) -> Run:
         folder.mkdir()

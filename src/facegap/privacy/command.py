@@ -26,6 +26,11 @@ def forget(
 
     sealed = is_sealed(run)
     images = remove(run, subject)
+    if not images:
+        typer.echo(
+            f"{clean(run)}: a removal that was interrupted is finished; nobody of this name is in the run any more"
+        )
+        return
     said = "1 image" if images == 1 else f"{images:,} images"
     typer.echo(f"{clean(run)}: removed {said} of one person; every table and the report were made again")
     if sealed:

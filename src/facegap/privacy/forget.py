@@ -31,7 +31,7 @@ COPIED = (ANSWERS, store.THRESHOLD_SET)
 
 
 def forget(folder: Path, subject: str) -> int:
-    """Remove a person from a finished run; how many images of theirs there were.
+    """Remove a person from a finished run; how many images of theirs there were, 0 where a removal that was killed is finished.
 
     The seal of the run is broken by it: SHA256SUMS.sig goes. Files are removed, their disk blocks are not overwritten.
 
@@ -42,6 +42,9 @@ def forget(folder: Path, subject: str) -> int:
     """
     building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")
     take_back(folder, replaced)
+    was_killed = replaced.exists()
+    if was_killed:  # all that was left to do
+        shutil.rmtree(replaced)
     if problems := store.broken_hashes(folder):
         raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}")
     if building.exists():
@@ -49,6 +52,8 @@ def forget(folder: Path, subject: str) -> int:
     with store.open_folder(folder, resume=True):
         with store.fitting_together(folder):
             run = store.read_run(folder)
+            if was_killed and subject not in set(run.manifest["subject"]):
+                return 0
             gone = theirs(run, folder, subject)
             left = without_rows(run, gone, subject)
         with store.open_folder(building, resume=False):
