@@ -238,10 +238,11 @@ def _immediate(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # SQLite itself takes back what a full disk broke off
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _create(connection: sqlite3.Connection, manifest_sha256: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ def import_annotations(manifest: Path, annotations: Path, *, db: Path | None) ->
 
     Raises
     ------
-    TableError : no table of annotations (see `read_annotations`), or an image that the manifest does not have
+    TableError : no table of annotations (see `read_annotations`), an image that the manifest does not have, or a full disk
     """
     frame = read_annotations(annotations)
     records = read_records(manifest)
@@ -163,5 +164,11 @@ def import_annotations(manifest: Path, annotations: Path, *, db: Path | None) ->
             f"{annotations.name}: {int((~known).sum())} rows are about images that {manifest.name} does not have, the "
             f"first about {frame['image'][~known].iloc[0]!r}; import with the manifest that was annotated"
         )
-    with contextlib.closing(open_store(db or default_db(manifest), records.sha256)) as store:
-        return store.add(frame)
+    path = db or default_db(manifest)
+    try:
+        with contextlib.closing(open_store(path, records.sha256)) as store:
+            return store.add(frame)
+    except sqlite3.Error as error:
+        raise TableError(
+            f"{path}: cannot be written ({error}); free some space or choose another --db; import again"
+        ) from error
