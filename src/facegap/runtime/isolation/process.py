@@ -133,6 +133,8 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
         command = [sys.executable, "-P", "-m", WORKER, json.dumps(asdict(words))]
         handles = [*words.lanes, words.lifeline, *([] if memory is None else [memory])]
         popen = start(command, handles, folder=folder, env=environment())
+        if sys.platform != "win32":  # the process stands in it already, and a kill of the audit would leave it behind
+            folder.rmdir()
     except OSError as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
