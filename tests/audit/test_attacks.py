@@ -250,6 +250,16 @@ def test_an_error_of_several_lines_keeps_them_and_loses_its_escapes(capsys: pyte
     assert capsys.readouterr().err == "first \ufffd[2Jline\n  second\ufffd line\n"
 
 
+def test_an_error_that_quotes_a_cell_of_a_megabyte_is_cut_and_keeps_its_cure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_error(f"s.csv line 2: '{'9' * 10**6}' is not finite; write a number")
+    said = capsys.readouterr().err
+    assert len(said) < 5_000
+    assert said.startswith("s.csv line 2: '999")
+    assert said.endswith("9' is not finite; write a number\n")
+
+
 def test_a_folder_of_files_named_like_formulas_gives_a_manifest_that_finds_them(tmp_path: Path) -> None:
     for name in ("=1+1", "@anna", "plain"):
         (tmp_path / name).mkdir()

@@ -19,15 +19,17 @@ from facegap.errors import FacegapError
 
 RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "protocol", "selfcheck")
 UNFINISHED = ("demo",)
-RUNNING_MODELS = ("audit", "protocol", "doctor", "card", "demo")
+SERVING = ("annotate", "explore")  # end by themselves, once those who are served have their pages
 SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback
     errno.EMFILE: "too few files may be open; raise the limit with: ulimit -n 1024",
     errno.ENFILE: "the machine has too many files open; close other programs",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose a place that takes larger ones",
     errno.ENOMEM: "close other programs, or use a machine with more memory",
     errno.EAGAIN: "too few processes or threads may be started; raise the limit with: ulimit -u",
 }
+MOST_OF_AN_ERROR = 4_000  # characters that are printed
 REGISTERED: list[str] = []  # names of commands, in the order of the help
 
 
@@ -107,6 +109,8 @@ def print_error(message: str) -> None:
     """An error for a person, on stderr; control characters of hostile names are taken out, line ends stay."""
     from facegap.report.text import clean
 
+    if len(message) > MOST_OF_AN_ERROR:  # a file may have put a cell of a megabyte into it; the cure stands at the end
+        message = f"{message[: MOST_OF_AN_ERROR * 3 // 4]} ... {message[-MOST_OF_AN_ERROR // 4 :]}"
     typer.echo("\n".join(clean(line) for line in message.split("\n")), err=True)
 
 
@@ -119,7 +123,7 @@ def stopped() -> str:
 
 def main() -> Any:
     """Entry point: errors of facegap become one line on stderr and exit code 2."""
-    if {*RUNNING_MODELS} & {*sys.argv[1:2]}:
+    if not {*SERVING} & {*sys.argv[1:2]}:
         end_soon(f"facegap: {stopped()}")
     write_any_text(sys.stdout, sys.stderr)
     try:

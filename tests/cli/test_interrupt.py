@@ -1,0 +1,155 @@
+"""Ctrl-C: a command ends soon whatever it is doing, at once when it is pressed again, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facegap.cli.interrupt import CODE, GRACE_S
+from fixtures.campaigns import campaign
+
+# The first argument is the grace; then a model without end runs in this very process, where no signal reaches Python.
+STUCK = """
+import signal, sys
+import numpy as np
+from facegap.cli import interrupt
+from fixtures import hostile_graphs
+from facegap.runtime.models import open_model
+interrupt.GRACE_S = float(sys.argv[1])
+model = open_model(hostile_graphs.endless(), name="toy", timeout_s=None)
+signal.signal(signal.SIGINT, lambda *_: None)  # as if Python never came to see it
+interrupt.end_soon("stopped")
+print("ready", flush=True)
+model.run(None, {"x": np.zeros((1, 3, 64, 64), np.float32)})
+"""
+POOL = """
+import sys, time
+from facegap.cli import interrupt
+from facegap.worlds.pool import in_processes
+if __name__ == "__main__":
+    interrupt.end_soon("stopped")
+    print("ready", flush=True)
+    list(in_processes(time.sleep, [(3600,), (3600,)], 2))
+"""
+MOMENTS = 12
+
+
+def started(words: list[str], **given: Any) -> subprocess.Popen[str]:
+    tests = str(Path(__file__).parents[1])
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, *words], stdout=pipe, stderr=pipe, text=True, env=env, **given)
+
+
+def below(pid: int) -> set[int]:
+    """The processes that a process started, and those that they did."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        place = Path(f"/proc/{waiting.pop()}/task")
+        children = [int(child) for task in place.glob("*/children") for child in task.read_text().split()]
+        waiting += children
+        found |= set(children)
+    return found
+
+
+def wait_until_gone(pids: set[int]) -> None:
+    """Wait for processes to end, as long as a test may take."""
+    while any(Path(f"/proc/{pid}/exe").exists() for pid in pids):
+        time.sleep(0.05)
+
+
+def test_ctrl_c_ends_a_command_that_python_cannot_interrupt() -> None:
+    with started(["-c", STUCK, "0.1"]) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        command.send_signal(signal.SIGINT)
+        assert "stopped" in command.communicate()[1]
+    assert command.returncode == CODE
+
+
+def test_a_second_ctrl_c_ends_it_at_once() -> None:
+    with started(["-c", STUCK, "86400"]) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        command.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):  # the grace is a day
+            command.wait(1)
+        command.send_signal(signal.SIGINT)
+        assert "stopped" in command.communicate()[1]
+    assert command.returncode == CODE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_leaves_no_worker_of_a_pool_behind(tmp_path: Path) -> None:
+    (tmp_path / "pool.py").write_text(POOL)
+    with started([str(tmp_path / "pool.py")]) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "ready\n"
+        while len(workers := below(command.pid)) < 2:
+            time.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        command.communicate()
+    assert command.returncode == CODE
+    wait_until_gone(workers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_an_audit_that_waits_for_a_model_without_end_is_stopped_with_its_model(
+    tmp_path: Path, toys: Any, test_data: Path, draw: Any, encode: Any
+) -> None:
+    (tmp_path / "a.png").write_bytes(encode(".png", draw(green=200)))
+    (tmp_path / "people.csv").write_text("image,gender\na.png,female\n")
+    card = test_data / "cases" / "security" / "loop_endless.toml"
+    words = ["audit", str(tmp_path / "people.csv"), "--detect", toys.card("detector"), "--classify", str(card)]
+    with started(["-m", "facegap.cli", *words, "--out", str(tmp_path / "run")]) as command:
+        while len(models := below(command.pid)) < 2:
+            time.sleep(0.05)
+        command.send_signal(signal.SIGINT)
+        assert "facegap: stopped; what was done is kept, go on with --resume" in command.communicate()[1]
+    assert command.returncode == CODE
+    wait_until_gone(models)
+
+
+@campaign
+def test_ctrl_c_at_any_moment_of_an_audit_ends_it_within_two_seconds(tmp_path: Path, toys: Any, draw: Any) -> None:
+    from fixtures.interrupted import drawn_people
+
+    (tmp_path / "images").mkdir()
+    people = drawn_people(tmp_path / "images", draw)
+    models = [part for key, card in toys.three.items() if key != "threshold" for part in (f"--{key}", card)]
+    words = [
+        "-m",
+        "facegap.cli",
+        "audit",
+        str(people),
+        *models,
+        "--threshold",
+        "0.5",
+        "--allow-missing",
+        "--by",
+        "gender",
+    ]
+    begun = time.perf_counter()
+    with started([*words, "--out", str(tmp_path / "whole")]) as command:
+        command.communicate()
+    whole_s = time.perf_counter() - begun
+    took = []
+    for moment in range(MOMENTS):
+        with started([*words, "--out", str(tmp_path / str(moment))]) as command:
+            time.sleep(0.5 + (whole_s - 0.5) * moment / MOMENTS)  # Python itself has begun
+            pressed = time.perf_counter()
+            command.send_signal(signal.SIGINT)
+            said = command.communicate()[1]
+            took.append(time.perf_counter() - pressed)
+        assert command.returncode in (0, CODE)
+        assert "Traceback" not in said
+    print(f"Ctrl-C at {MOMENTS} moments of {whole_s:.1f} s: {min(took):.2f} to {max(took):.2f} s")
+    assert max(took) < GRACE_S + 1
