@@ -80,7 +80,7 @@ print(json.dumps({"folders": folders, "took_s": took_s, "stages": stages}))
 """
 
 
-@short_and_full("kills", 5, 200)
+@short_and_full("kills", 5, 80)
 def test_a_run_killed_at_random_moments_ends_with_the_tables_of_an_unbroken_one(
     tmp_path: Path, toys: Any, draw: Any, kills: int
 ) -> None:

@@ -424,6 +424,7 @@ def test_a_model_that_is_not_there_or_of_another_task_is_refused(
 
 LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # half a .pyc would stay and break the next start
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 from facegap.cli import main

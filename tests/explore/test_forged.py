@@ -81,7 +81,7 @@ def looked_at(folder: Path) -> str:
     return "opened"
 
 
-@short_and_full("count", 60, 3000)
+@short_and_full("count", 60, 600)
 def test_a_changed_record_is_a_sentence_or_a_page_and_never_a_traceback(runs: list[Path], count: int) -> None:
     rng = np.random.default_rng(5)
     outcomes = {"opened": 0, "refused": 0}
@@ -127,7 +127,7 @@ DAMAGED = [
 ]
 
 
-@short_and_full("rounds", 2, 60)
+@short_and_full("rounds", 2, 15)
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_changed_table_is_a_sentence_or_a_page_too(runs: list[Path], name: str, rounds: int) -> None:
     rng = np.random.default_rng(len(name))
