@@ -25,7 +25,7 @@ from facegap.catalogue.tables import write_manifest
 from facegap.cli.app import print_error
 from facegap.errors import ModelError, RunError, TableError
 from facegap.inputs.images.decode import Picture, Unreadable, decode
-from facegap.inputs.images.headers import MOST_JPEG_SCANS
+from facegap.inputs.images.headers import MOST_JPEG_SCANS, MOST_PIECES
 from facegap.inputs.manifests.read import read_manifest
 from facegap.inputs.records import read_records
 from facegap.runtime import open_session, run_session
@@ -67,6 +67,31 @@ def test_a_jpeg_of_thousands_of_scans_is_an_outcome_before_it_costs_hours(encode
     assert isinstance(decode(progressive(encode, 0)), Picture)
     found = decode(progressive(encode, 5000))
     assert found == Unreadable("refused", f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the bound")
+
+
+@pytest.mark.parametrize(
+    ("ending", "piece", "at"), [(".jpg", b"\xff\xfe\0\2", 2), (".png", b"\0\0\0\0teSt" + b"\0" * 4, 33)]
+)
+def test_an_image_of_countless_empty_pieces_is_an_outcome_before_it_costs_minutes(
+    encode: Any, ending: str, piece: bytes, at: int
+) -> None:
+    data: bytes = encode(ending, np.zeros((64, 64, 3), np.uint8))
+    found = decode(data[:at] + piece * (MOST_PIECES + 1) + data[at:])
+    assert isinstance(found, Unreadable)
+    assert found.outcome == "refused"
+    assert f"of more than {MOST_PIECES:,}" in found.detail
+
+
+def test_a_file_with_far_more_bytes_than_pixels_is_decoded_under_the_limit(
+    encode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from facegap.inputs.images import decode as images
+
+    data: bytes = encode(".jpg", np.zeros((64, 64, 3), np.uint8))
+    apart: list[int] = []
+    monkeypatch.setattr(images, "decode_apart", lambda data, *_: apart.append(len(data)))
+    decode(data[:2] + b"\xff" * 20_000_000 + data[2:])  # fill bytes, which a decoder reads one by one
+    assert apart == [len(data) + 20_000_000]
 
 
 # ---- tables ----

@@ -21,6 +21,7 @@ LIMIT_S = 10  # of processor time; a progressive JPEG of 100 megapixels in ten s
 WALL_S = 300  # for a machine so busy that the process is hardly run
 JPEG_WORK = 1_500_000_000  # pixels times scans that are decoded at once: at most some 3 s
 OTHER_WORK = 25_000_000  # pixels of formats whose decoders may take a microsecond for each
+BESIDE_PIXELS_BYTES = 16 * 2**20  # of metadata that are walked through at once: at most some 6 s
 CODE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -45,9 +46,13 @@ class Request:
     colour: str
 
 
-def is_costly(file_format: str, work: int) -> bool:
-    """Whether an image could take longer to decode than a moment. work : pixels that the decoder visits, each scan anew."""
-    return work > (JPEG_WORK if file_format == "JPEG" else OTHER_WORK)
+def is_costly(file_format: str, work: int, size: int) -> bool:
+    """Whether an image could take longer to decode than a moment.
+
+    work : pixels that the decoder visits, each scan anew
+    size : bytes of the file; what is no pixel is walked through as well, and a million empty chunks take seconds
+    """
+    return work > (JPEG_WORK if file_format == "JPEG" else OTHER_WORK) or size > BESIDE_PIXELS_BYTES + 3 * work
 
 
 def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> Any:

@@ -133,7 +133,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, colour: Colour = "manag
     found = claim_of(data, max_pixels)
     if isinstance(found, Unreadable):
         return found
-    if not is_costly(found.format, found.work):
+    if not is_costly(found.format, found.work, len(data)):
         return decode_here(data, max_pixels=max_pixels, colour=colour)
     try:
         picture: Picture | Unreadable = decode_apart(data, Request(max_pixels, colour))

@@ -109,14 +109,19 @@ JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 # A scan of 20 bytes makes a decoder walk every pixel again, so a small file could hold a worker for hours. Encoders make
 # about ten, and no progression of three colours needs more than this.
 MOST_JPEG_SCANS = 200
+# Segments of a JPEG, chunks of a PNG: a million empty ones take a decoder seconds. Encoders write pieces of 8 to 64 KB.
+MOST_PIECES = 100_000
 
 
 def jpeg_header(data: bytes) -> Header:
     """Walk the segments (ITU-T T.81, annex B): size at the frame, whole if an end marker follows the last scan."""
     width = height = 0
-    scans = 0
+    scans = pieces = 0
     at = 2
     while at < len(data):
+        pieces += 1
+        if pieces > MOST_PIECES:
+            raise HeaderBoundError(f"a JPEG file of more than {MOST_PIECES:,} segments, the bound")
         found = JPEG_MARKER.search(data, at)
         if not found:
             break
@@ -145,8 +150,11 @@ def jpeg_size(width: int, height: int) -> tuple[int, int]:
 def png_header(data: bytes) -> Header:
     """Walk the chunks (ISO/IEC 15948, clause 5): size in IHDR, whole if IEND is reached."""
     width, height = struct.unpack_from(">II", data, 16)
-    at, kind = 8, b""
+    at, kind, pieces = 8, b"", 0
     while at + 12 <= len(data) and kind != b"IEND":
+        pieces += 1
+        if pieces > MOST_PIECES:
+            raise HeaderBoundError(f"a PNG file of more than {MOST_PIECES:,} chunks, the bound")
         length, kind = struct.unpack_from(">I4s", data, at)
         at += 12 + length
     return Header("PNG", width, height, complete=kind == b"IEND" and at <= len(data))
