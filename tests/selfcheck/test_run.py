@@ -92,6 +92,25 @@ def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path
     assert not (tmp_path / "out" / DONE_PART).exists()
 
 
+def test_one_that_was_killed_while_its_page_was_written_goes_on_and_a_finished_one_says_so(
+    worlds, tmp_path, monkeypatch
+):
+    selfcheck(worlds, out=tmp_path / "whole", workers=1)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "selfcheck_page", killed)
+        with pytest.raises(KeyboardInterrupt):
+            selfcheck(worlds, out=tmp_path / "out", workers=1)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {RESULT, DONE_PART}
+    selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True)
+    assert (tmp_path / "out" / RESULT).read_bytes() == (tmp_path / "whole" / RESULT).read_bytes()
+    with pytest.raises(RunError, match="has reached its end"):
+        selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True)
+
+
 @pytest.mark.parametrize("line", ['{"job": 99, "row": {}}', '{"job": 0, "row": {"kind": 1}}', "[1]", "no json"])
 def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
     out = tmp_path / "out"

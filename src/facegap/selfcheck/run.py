@@ -150,8 +150,10 @@ def opened(out: Path, *, resume: bool) -> None:
     """Make the folder, or raise RunError where it holds something else."""
     with explained(out):
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        present = [path.name for path in out.iterdir() if not is_scratch(path)]
-    if present and present != [DONE_PART]:
+        present = {path.name for path in out.iterdir() if not is_scratch(path)}
+    if resume and present == {RESULT, PAGE}:
+        raise RunError(f"{out}: the self-check there has reached its end; choose another --out")
+    if present - {RESULT, PAGE, DONE_PART} or (present and DONE_PART not in present):
         raise RunError(f"{out}: not empty; choose another --out")
     if present and not resume:
         raise RunError(f"{out}: holds a self-check that was broken off; go on with --resume, or choose another --out")
