@@ -20,6 +20,7 @@ from facegap.errors import FacegapError, RunError
 from facegap.store.arrays import mapped_npy
 from facegap.store.checksums import (
     PARTS,
+    RECORD,
     SUMS,
     THRESHOLD_SET,
     broken_hashes,
@@ -48,7 +49,7 @@ from facegap.store.files import (
     write_parquet,
     writing,
 )
-from facegap.store.folder import RECORD, finish, open_folder, remove_leftovers, reopen, require_usable
+from facegap.store.folder import finish, open_folder, remove_leftovers, reopen, require_usable
 from facegap.store.matches import (
     ByFrames,
     Matched,
