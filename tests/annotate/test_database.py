@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from facegap.annotate import database
 from facegap.annotate.database import AnnotationStore, Answer, open_store
 from facegap.annotate.serve import default_db, export_annotations, import_annotations
 from facegap.errors import TableError
@@ -234,3 +235,39 @@ def test_an_undo_never_reaches_what_was_imported(manifest: Path, tmp_path: Path)
 def test_an_export_without_a_file_of_answers_says_so(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no file of answers"):
         export_annotations(manifest, tmp_path / "out.csv", db=None)
+
+
+def test_a_full_disk_while_answers_are_imported_is_one_error_and_the_file_stays_usable(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, table = tmp_path / "answers.sqlite", write_annotations(tmp_path, *ROWS)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("facegap.annotate.database._insert", full)
+        with pytest.raises(
+            TableError, match=r"answers\.sqlite: cannot be written \(database or disk is full\); free some"
+        ):
+            import_annotations(manifest, table, db=db)
+    assert import_annotations(manifest, table, db=db).added == len(ROWS)
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open() -> None:
+    class Full(sqlite3.Connection):
+        left = 1
+
+        def execute(self, statement: str, *rest: object) -> sqlite3.Cursor:  # type: ignore[override]
+            if statement == "COMMIT" and self.left:
+                self.left -= 1
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(statement, *rest)
+
+    connection = sqlite3.connect(":memory:", isolation_level=None, factory=Full)
+    connection.execute("CREATE TABLE t (x)")
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O"), database._immediate(connection):
+        connection.execute("INSERT INTO t VALUES (1)")
+    with database._immediate(connection):
+        connection.execute("INSERT INTO t VALUES (2)")
+    assert connection.execute("SELECT x FROM t").fetchall() == [(2,)]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pandas as pd
 import pytest
 
 from facegap.audit import nameless
 from facegap.audit.run import recheck
+from facegap.cli.app import main
 from facegap.store import run as store
 from facegap.store.run import read_run
 from fixtures.circle import Circle
@@ -104,3 +107,32 @@ def test_an_empty_name_stays_empty() -> None:
     assert nameless.hashed("", b"salt") == ""
     assert len(nameless.hashed("ada", b"salt")) == nameless.HASH_DIGITS
     assert nameless.hashed("ada", b"salt") != nameless.hashed("ada", b"other")
+
+
+@pytest.mark.parametrize("command", ["audit-predictions", "audit-embeddings", "audit-scores"])
+def test_no_file_of_a_black_box_names_anybody_either(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [(f"{name}{copy}.png", name) for name in PEOPLE for copy in range(2)]
+    lines = [f"{image},{name},{'female' if k // 2 % 2 else 'male'}" for k, (image, name) in enumerate(images)]
+    people = tmp_path / "people.csv"
+    people.write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    (tmp_path / "answers.csv").write_text("image,prediction\n" + "".join(f"{image},male\n" for image, _ in images))
+    np.save(tmp_path / "templates.npy", np.random.default_rng(1).normal(size=(len(images), 8)).astype(np.float32))
+    scores = [f"{a[0]},{b[0]},{a[1] == b[1]}.{len(a[0])}" for a in images for b in images if a < b]
+    text = "\n".join(scores).replace("True", "1").replace("False", "0")
+    (tmp_path / "scores.csv").write_text(f"left,right,score\n{text}\n")
+    given = {
+        "audit-predictions": ["answers.csv", str(people)],
+        "audit-embeddings": ["templates.npy", str(people), "--threshold", "0.5"],
+        "audit-scores": ["scores.csv", "--manifest", str(people), "--threshold", "0.5"],
+    }[command]
+    words = [command, str(tmp_path / given[0]), *given[1:], "--by", "gender", "--min-subjects", "2", "--no-ids"]
+    monkeypatch.setattr(sys, "argv", ["facegap", *words, "--out", str(tmp_path / "run")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code in (0, None), capsys.readouterr().err
+    for file, content in texts_of(tmp_path / "run").items():
+        assert not [image for image, _ in images if image in content], file
+        assert not [name for name in PEOPLE if f",{name}," in content], file
+    assert recheck(tmp_path / "run") == []

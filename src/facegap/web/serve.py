@@ -16,7 +16,7 @@ from facegap.errors import FacegapError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PATIENCE_S = 5  # for requests under way when the server is told to stop
+PATIENCE_S = 1  # for requests under way when the server is told to stop
 HANDSHAKE_S = 10.0
 
 

@@ -144,6 +144,14 @@ def test_the_process_knows_no_key_of_a_service_and_stands_in_an_empty_folder(mon
     stop_model(made)
 
 
+def test_the_process_of_a_model_loads_numpy_and_onnxruntime_and_none_of_the_heavy_packages() -> None:
+    script = "import sys; from facegap.runtime.isolation import worker; worker.warm_up(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert {"numpy", "onnxruntime"} <= loaded
+    assert not loaded & {"pandas", "pydantic", "altair", "scipy", "numba", "onnx", "cv2", "pyarrow", "typer"}
+
+
 TRIES = """
 import os, resource, socket, sys, threading
 from facegap.runtime.isolation import walls, worker
