@@ -88,7 +88,8 @@ def sections(found: Explained, figures: Sequence[Figure]) -> list[Section]:
         Section(
             "balance",
             "Gap before and after balancing",
-            "Each dot is the gap of a group to the reference with its interval. Dashed: the margin.",
+            "Each dot is the gap of a group to the reference with its interval. Dashed: the margin. The interval after all "
+            "covariates decides the verdict; it holds together over all groups and metrics, and is wider for that.",
             (),
             tuple(figures),
             tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN) for table in balance_tables(found)),
