@@ -19,16 +19,14 @@ import numpy as np
 import pytest
 
 from facegap.bench.matching import (
-    FMR,
     MatchingBench,
     as_json,
     as_markdown,
     bench_matching,
-    face_like,
-    floor_at,
     machine,
 )
 from facegap.bench.peers import BINS, JOBS, TAIL_LIMIT, peak_mib
+from facegap.bench.rows import face_like, floor_at
 from facegap.matching import choose_filter, count_scores
 from facegap.matching.filters import why_not
 from facegap.runtime import usable_cores
@@ -63,7 +61,7 @@ def growth(out: Path) -> None:
     for depth in DEPTHS:
         rng = np.random.default_rng(0)
         rows, subjects, groups = face_like(rng, max(GROWTH_ROWS), depth)
-        floor = floor_at(FMR, rows, subjects, rng)
+        floor = floor_at(1e-3, rows, subjects, rng)
         name = choose_filter(rows, floor=floor).name
         ns = np.zeros((1 + GROWTH_TURNS, len(GROWTH_ROWS)))
         for turn in range(len(ns)):
@@ -94,7 +92,7 @@ def large(out: Path) -> None:
     """One run of 200,000 x 200,000 from a memory-mapped file."""
     rng = np.random.default_rng(0)
     rows, subjects, groups = face_like(rng, LARGE_ROWS, LARGE_DEPTH)
-    floor = floor_at(FMR, rows, subjects, rng)
+    floor = floor_at(1e-3, rows, subjects, rng)
     path = out.with_suffix(".npy")
     np.save(path, rows)
     del rows

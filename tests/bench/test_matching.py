@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facegap.bench import matching as bench
 from facegap.bench import peers
+from facegap.bench import rows as rows_of
 from facegap.errors import MatchingError
 
 
@@ -38,7 +40,7 @@ def test_a_ratio_of_scattered_turns_is_printed_as_no_result() -> None:
 @pytest.fixture
 def case() -> peers.Case:
     rng = np.random.default_rng(5)
-    rows, subjects, groups = bench.face_like(rng, 700, 64)
+    rows, subjects, groups = rows_of.face_like(rng, 700, 64)
     return peers.Case(rows[:640], subjects[:640], groups[:640], rows[640:], rng.integers(0, 640, (500, 2)), 0.3, 3, 1)
 
 
@@ -63,11 +65,11 @@ def test_the_tiles_cover_every_pair_once() -> None:
 
 def test_made_up_faces_are_alike_within_a_subject_and_the_floor_is_reached_as_often_as_asked() -> None:
     rng = np.random.default_rng(1)
-    rows, subjects, _ = bench.face_like(rng, 4000, 128)
+    rows, subjects, _ = rows_of.face_like(rng, 4000, 128)
     scores = rows @ rows.T
     same = (subjects[:, None] == subjects) & ~np.eye(4000, dtype=bool)
     assert scores[same].mean() == pytest.approx(0.6, abs=0.02)
-    floor = bench.floor_at(1e-2, rows, subjects, rng)
+    floor = rows_of.floor_at(1e-2, rows, subjects, rng)
     assert (scores[subjects[:, None] != subjects] >= floor).mean() == pytest.approx(1e-2, rel=0.1)
 
 
@@ -82,3 +84,50 @@ def test_a_small_bench_runs_in_processes_and_answers_in_json_and_markdown() -> N
 def test_an_unknown_job_is_refused() -> None:
     with pytest.raises(MatchingError, match="cooking"):
         bench.bench_matching(jobs=("cooking",), rng=np.random.default_rng(2))
+
+
+@pytest.mark.parametrize("spectrum", rows_of.SPECTRA)
+def test_made_up_faces_have_the_energy_that_their_spectrum_states(spectrum: str) -> None:
+    rows, _, _ = rows_of.face_like(np.random.default_rng(3), 12_000, 64, spectrum)
+    found = np.cumsum(np.sort(np.linalg.eigvalsh(rows.T @ rows / len(rows)))[::-1])
+    expected = np.cumsum(rows_of.energy(spectrum, 64))
+    for k in (8, 16, 32):
+        assert found[k - 1] == pytest.approx(expected[k - 1], abs=0.05), k
+    assert expected[-1] == pytest.approx(1)
+    assert rows_of.energy(spectrum, 512).sum() == pytest.approx(1)
+
+
+def test_the_shares_of_survivors_are_those_that_the_loop_lets_pass() -> None:
+    rows, subjects, _ = rows_of.face_like(np.random.default_rng(4), 4000, 128)
+    floor = rows_of.floor_at(1e-3, rows, subjects, np.random.default_rng(4))
+    shares = [rows_of.survivors(rows, k, floor) for k in (16, 32, 64)]
+    assert all(second <= first for first, second in shares)
+    assert [first for first, _ in shares] == sorted((first for first, _ in shares), reverse=True)
+    chosen = rows[np.linspace(0, 3999, 1024).astype(int)]
+    scores = chosen[::2] @ chosen[1::2].T
+    assert shares[-1][1] >= (scores >= floor).mean()
+
+
+def test_templates_of_a_file_are_compared_and_a_wrong_file_is_named(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    np.save(tmp_path / "embeddings.npy", rng.standard_normal((400, 16)).astype(np.float32))
+    found = bench.bench_matching(
+        rows=300, templates=tmp_path / "embeddings.npy", turns=1, jobs=("counts",), candidates=["ours"], rng=rng
+    )
+    assert found.jobs[0].depth == 16
+    assert "templates of embeddings.npy" in bench.as_markdown(found)
+    np.save(tmp_path / "wrong.npy", np.zeros((400, 16)))
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    for name, rows, fault in (
+        ("wrong.npy", 300, "float32 matrix"),
+        ("objects.npy", 300, "cannot be read"),
+        ("none.npy", 300, "cannot be read"),
+        ("embeddings.npy", 400, "leaves none as probes"),
+    ):
+        with pytest.raises(MatchingError, match=fault):
+            bench.bench_matching(rows=rows, templates=tmp_path / name, rng=rng)
+
+
+def test_an_unknown_spectrum_is_refused() -> None:
+    with pytest.raises(MatchingError, match="rainbow"):
+        bench.bench_matching(rows=300, spectrum="rainbow", rng=np.random.default_rng(2))

@@ -7,7 +7,6 @@ the median over turns of the ratio within a turn. A ratio whose quartiles are fa
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -23,21 +22,21 @@ import numpy as np
 from threadpoolctl import threadpool_info
 
 from facegap.bench.peers import JOBS
+from facegap.bench.rows import floor_at, from_file, made_up, survivors
 from facegap.errors import MatchingError
-from facegap.matching import choose_filter, score_pairs
-from facegap.matching.filters import why_not
+from facegap.matching import choose_filter
+from facegap.matching.filters import FILTERS, why_not
+from facegap.matching.kernels import numba_is_installed
+from facegap.matching.prefix import prefix_of
 from facegap.runtime import processor_name, usable_cores, version_of
-from facegap.types import FloatArray, IntArray
+from facegap.types import FloatArray
 
 WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above which it is no result
 FEWEST_TURNS = 3  # of fewer no spread can be seen
-FMR = 1e-3  # the floor of the counted tail is the score that this share of impostor pairs reaches
 PROBES, PAIRS, RANKS = 8192, 300_000, 10
-SAMPLED_PAIRS = 400_000
-DIRECTIONS = 156  # that carry most of the variance of made-up faces, as in real embeddings
 FLATTERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where set they slow numpy's product and flatter every ratio
 NEEDS = {"faiss IndexFlatIP": "faiss", "sklearn brute": "sklearn"}
-FILTER_OF = {"ours, int8 by onnxruntime": "int8", "ours, int8 by AMX": "amx"}
+FILTER_OF = {"ours, fused float32": "fused", "ours, int8 by onnxruntime": "int8", "ours, int8 by AMX": "amx"}
 
 
 @dataclass(frozen=True)
@@ -98,13 +97,19 @@ def bench_matching(
     depth: int = 512,
     threads: int = 1,
     turns: int = 5,
+    fmr: float = 1e-3,
+    spectrum: str = "mobileface_v2",
+    templates: Path | None = None,
     jobs: Sequence[str] = tuple(JOBS),
     candidates: Sequence[str] | None = None,
     rng: np.random.Generator,
 ) -> MatchingBench:
-    """Time our calls and every peer that is installed on made-up faces.
+    """Time our calls and every peer that is installed, on made-up faces or on templates.
 
     rows, depth : of the embeddings; a search has as many gallery rows and 8,192 probes, a pair list 300,000 pairs
+    fmr         : the floor of the counted tail is the score that this share of impostor pairs reaches
+    spectrum    : of the made-up faces, one of rows.SPECTRA
+    templates   : .npy of float32 templates to compare in their place; their depth is then that of the file
     threads     : that each candidate may use
     turns       : measured runs of each candidate
     jobs        : of counts, search, pairs
@@ -115,19 +120,16 @@ def bench_matching(
         raise MatchingError(
             f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small"
         )
-    embeddings, subjects, groups = face_like(rng, rows + PROBES, depth)
-    probes, embeddings = embeddings[rows:], embeddings[:rows]
-    subjects, groups = subjects[:rows], groups[:rows]
-    floor = floor_at(FMR, embeddings, subjects, rng)
-    arrays = {
-        "rows": embeddings,
-        "subjects": subjects,
-        "groups": groups,
-        "probes": probes,
-        "pairs": rng.integers(0, rows, (PAIRS, 2)),
-    }
-    reason = choose_filter(embeddings, floor=floor).reason
-    pairs_of = {"counts": rows * (rows - 1) // 2, "search": rows * PROBES, "pairs": PAIRS}
+    case = from_file(rng, templates, rows, PROBES) if templates else made_up(rng, rows, PROBES, depth, spectrum)
+    depth, of = case.rows.shape[1], f"templates of {templates.name}" if templates else f"{spectrum} spectrum"
+    floor = floor_at(fmr, case.rows, case.subjects, rng)
+    arrays = {**case._asdict(), "pairs": rng.integers(0, rows, (PAIRS, 2))}
+    choice = choose_filter(case.rows, floor=floor)
+    reason = f"Rows: {of}. Floor {floor} (FMR {fmr:g} of sampled impostor pairs). {choice.reason}."
+    if prefix := prefix_of(choice.name):
+        first, second = survivors(case.rows, prefix[1], floor)
+        reason += f" {prefix[1]} components let {first:.3%} of pairs pass, the next ones {second:.3%}."
+    pairs_of = {"counts": rows * (rows - 1) // 2, "search": rows * len(case.probes), "pairs": PAIRS}
     done = []
     with tempfile.TemporaryDirectory(prefix="facegap-bench-") as folder:
         for name, array in arrays.items():
@@ -143,30 +145,6 @@ def bench_matching(
                 Job(job, rows, depth, threads, pairs_of[job], floor, reason, timings, ratios_of(timings), notes)
             )
     return MatchingBench(machine(), tuple(done))
-
-
-def face_like(rng: np.random.Generator, n: int, depth: int) -> tuple[Any, IntArray, IntArray]:
-    """Made-up embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
-
-    A row is sqrt(0.6) of its subject and sqrt(0.4) of its own, so that genuine scores are about 0.6; 156 directions, turned at
-    random, carry most of the variance, so that impostor scores spread as those of real embedders do.
-    """
-    subjects = np.arange(n) // 4
-    spread = np.where(np.arange(depth) < DIRECTIONS, 1.0, 0.15).astype(np.float32)
-    own = rng.standard_normal((n, depth), dtype=np.float32)
-    shared = rng.standard_normal((n // 4 + 1, depth), dtype=np.float32)
-    turn = np.linalg.qr(rng.standard_normal((depth, depth)))[0].astype(np.float32)
-    rows = (np.float32(math.sqrt(0.6)) * shared[subjects] + np.float32(math.sqrt(0.4)) * own) * spread @ turn
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows, subjects, rng.integers(0, 4, n)
-
-
-def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
-    """The score that a share `fmr` of sampled impostor pairs reaches, to three digits."""
-    left, right = rng.integers(0, len(rows), (2, SAMPLED_PAIRS))
-    impostor = subjects[left] != subjects[right]
-    scores = score_pairs(rows, left[impostor], right[impostor])
-    return round(float(np.quantile(scores, 1 - fmr)), 3)
 
 
 def why_left_out(candidate: str) -> str:
@@ -258,9 +236,24 @@ def machine() -> dict[str, Any]:
             "python": sys.version.split()[0],
             **{name: version_of(name) for name in packages if version_of(name)},
         },
-        "filters": {name: why_not(name) or "usable" for name in ("float32", "int8", "amx")},
+        "instructions": instructions(),
+        "filters": {name: why_not(name) or "usable" for name in FILTERS},
         "unset": [name for name in FLATTERING if name in os.environ],
     }
+
+
+def instructions() -> list[str]:
+    """The sets of vector and matrix instructions that the loops may use, of those that this processor names."""
+    if not numba_is_installed():
+        return []
+    from facegap.matching.kernels_fused import FEATURES
+
+    present = set(FEATURES.split(","))
+    return [
+        name
+        for name in ("avx2", "fma", "avx512f", "avx512vnni", "avxvnni", "amx-int8", "neon")
+        if f"+{name}" in present
+    ]
 
 
 def as_json(bench: MatchingBench) -> str:
@@ -276,7 +269,11 @@ def as_markdown(bench: MatchingBench) -> str:
     """The bench as tables of Markdown, which is also what the command prints."""
     pools = "; ".join(" ".join(str(value) for value in pool.values() if value) for pool in bench.machine["pools"])
     versions = ", ".join(f"{name} {version}" for name, version in bench.machine["versions"].items())
-    lines = [f"Machine: {bench.machine['processor']}. Libraries: {pools}. Versions: {versions}.", ""]
+    sets = ", ".join(bench.machine["instructions"]) or "none of those that matter here"
+    lines = [
+        f"Machine: {bench.machine['processor']}. Instructions: {sets}. Libraries: {pools}. Versions: {versions}.",
+        "",
+    ]
     for job in bench.jobs:
         lines += job_lines(job)
     return "\n".join(lines)
@@ -288,7 +285,7 @@ def job_lines(job: Job) -> list[str]:
     turns = len(next(iter(job.timings.values())).wall_ns)
     lines = [f"### {job.job}: {job.rows:,} rows, d={job.depth}, {threads}, {turns} turns", ""]
     if job.job == "counts":
-        lines += [f"Floor {job.floor} (FMR {FMR:g} of sampled impostor pairs). {job.filter_reason}.", ""]
+        lines += [job.filter_reason, ""]
     others = [name for name in job.timings if not name.startswith("ours")]
     lines += ["| | ms | M pairs/s | extra MiB | " + " | ".join(f"x {name}" for name in others) + " |"]
     lines += ["|---" * (4 + len(others)) + "|"]

@@ -164,6 +164,7 @@ JOBS: dict[str, dict[str, Callable[[Case], object]]] = {
         "numpy blocks + np.histogram": histogram,
         "ours": counts("auto"),
         "ours, float32": counts("float32"),
+        "ours, fused float32": counts("fused"),
         "ours, int8 by onnxruntime": counts("int8"),
         "ours, int8 by AMX": counts("amx"),
         "ours, full histogram": counts("float32", full_range=256),

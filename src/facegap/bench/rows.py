@@ -1,0 +1,118 @@
+"""The rows that are compared: made-up faces of a stated spectrum, or templates of one's own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from facegap.bench.spectra import MEASURED, MEASURED_COMPONENTS, POWER, SPECTRA
+from facegap.errors import MatchingError
+from facegap.matching import score_pairs
+from facegap.matching.filters import filter_named, float32_limits
+from facegap.matching.kernels import choose_kernels
+from facegap.matching.prefix import principal_basis, turn
+from facegap.matching.rows import gather
+from facegap.types import FloatArray, IntArray
+
+SAMPLED_PAIRS = 400_000
+LOOKED_AT = 512  # rows of each side that the shares of survivors are counted on
+
+
+class Case(NamedTuple):
+    """What is compared: rows float32 (n, depth) with subjects and groups, and probes of a search."""
+
+    rows: Any
+    subjects: IntArray
+    groups: IntArray
+    probes: Any
+
+
+def energy(spectrum: str, depth: int) -> FloatArray:
+    """Share of the energy in each of `depth` directions; a measured one is stretched where the depth is not 256.
+
+    Raises
+    ------
+    MatchingError : an unknown name
+    """
+    if spectrum == "isotropic":
+        return np.full(depth, 1 / depth)
+    if spectrum == "power-law":
+        falling = np.arange(1.0, depth + 1) ** -POWER
+        return np.asarray(falling / falling.sum())
+    if spectrum not in MEASURED:
+        raise MatchingError(f"spectrum={spectrum!r} is not one of {', '.join(SPECTRA)}")
+    at = np.arange(depth + 1) * (256 / depth)
+    cumulative = np.interp(at, (0, *MEASURED_COMPONENTS), (0.0, *MEASURED[spectrum]))
+    return np.asarray(np.diff(cumulative))
+
+
+def face_like(
+    rng: np.random.Generator, n: int, depth: int, spectrum: str = "mobileface_v2"
+) -> tuple[Any, IntArray, IntArray]:
+    """Made-up embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
+
+    A row is sqrt(0.6) of its subject and sqrt(0.4) of its own, so that genuine scores are about 0.6; the directions, turned at
+    random, carry the energy of `spectrum`, so that impostor scores spread as those of real embedders do.
+    """
+    subjects = np.arange(n) // 4
+    spread = np.sqrt(energy(spectrum, depth)).astype(np.float32)
+    own = rng.standard_normal((n, depth), dtype=np.float32)
+    shared = rng.standard_normal((n // 4 + 1, depth), dtype=np.float32)
+    turned = np.linalg.qr(rng.standard_normal((depth, depth)))[0].astype(np.float32)
+    rows = (np.float32(math.sqrt(0.6)) * shared[subjects] + np.float32(math.sqrt(0.4)) * own) * spread @ turned
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows, subjects, rng.integers(0, 4, n)
+
+
+def made_up(rng: np.random.Generator, rows: int, probes: int, depth: int, spectrum: str) -> Case:
+    """Made-up faces, and probes of the same people's kind."""
+    embeddings, subjects, groups = face_like(rng, rows + probes, depth, spectrum)
+    return Case(embeddings[:rows], subjects[:rows], groups[:rows], embeddings[rows:])
+
+
+def from_file(rng: np.random.Generator, path: Path, rows: int, probes: int) -> Case:
+    """The first `rows` templates of a .npy file, and the next ones as probes; nobody is taken for the same person.
+
+    Raises
+    ------
+    MatchingError : a file that holds no float32 matrix, or one of too few rows
+    """
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise MatchingError(f"{path}: cannot be read as a .npy file: {error}") from error
+    if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype != np.float32:
+        raise MatchingError(f"{path}: need a float32 matrix (templates, depth), such as embeddings.npy of a run")
+    if len(found) <= rows:
+        raise MatchingError(f"{path}: {len(found)} templates; --rows {rows} leaves none as probes of a search")
+    table = np.array(found[: rows + probes])
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    return Case(table[:rows], np.arange(rows), rng.integers(0, 4, rows), table[rows:])
+
+
+def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
+    """The score that a share `fmr` of sampled impostor pairs reaches, to three digits."""
+    left, right = rng.integers(0, len(rows), (2, SAMPLED_PAIRS))
+    impostor = subjects[left] != subjects[right]
+    scores = score_pairs(rows, left[impostor], right[impostor])
+    return round(float(np.quantile(scores, 1 - fmr)), 3)
+
+
+def survivors(rows: Any, components: int, floor: float) -> tuple[float, float]:
+    """Shares of sampled pairs that the first components of a prefix, and the next ones, cannot rule out."""
+    loops, basis = choose_kernels(), principal_basis(rows)
+    each = filter_named(f"prefix{components}", rows=rows)
+    chosen = np.linspace(0, len(rows) - 1, 2 * LOOKED_AT).astype(np.int64)
+    turned = turn(basis, components, loops, gather(rows, chosen))
+    left, right = turned[slice(0, None, 2)], turned[slice(1, None, 2)]
+    limits = float32_limits(
+        each.left(loops, left).norms, each.right(loops, right).norms._replace(rest=0.0), np.full(len(left), floor)
+    )
+    products = left.first.astype(np.float64) @ right.first.T.astype(np.float64)
+    first = products + np.outer(left.rest[0], right.rest[0]) > limits[:, None]
+    products += left.more.astype(np.float64) @ right.more.T.astype(np.float64)
+    both = first & (products + np.outer(left.rest[1], right.rest[1]) > limits[:, None])
+    return float(first.mean()), float(both.mean())
