@@ -60,6 +60,7 @@ OTHER_PROGRAMS = {
 
 # Commands that are only read by the command line, with the words they begin with, and why they are not run.
 NOT_RUN = {
+    ("stress",): "runs every image many times; tests/stress runs small ones",
     ("demo",): "takes a minute; tests/demo runs a small one",
     ("selfcheck",): "takes a minute and more; tests/selfcheck runs small ones",
     ("explore",): "serves until it is stopped; tests/explore opens the page",

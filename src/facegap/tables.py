@@ -326,6 +326,65 @@ EXPLAIN = Schema(
     },
 )
 
+STRESS = Schema(
+    "STRESS",  # `facegap stress`: an error rate of a group at one dose, and its change against the unperturbed images
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "perturbation": TEXT,  # none: the images as they are
+        "dose": FLOAT,  # NaN for none
+        "unit": TEXT,
+        "threshold": FLOAT,  # of the unperturbed images; NaN where there is none
+        "family": TEXT,  # label columns of the group; empty for everybody
+        "group": TEXT,
+        "ranked": BOOL,  # large enough to be tested
+        "errors": INT,
+        "trials": INT,
+        "subjects": INT,
+        "value": FLOAT,
+        "low": FLOAT,
+        "high": FLOAT,
+        "errors_before": INT,  # of the same trials without the perturbation
+        "value_before": FLOAT,
+        "change": FLOAT,  # value - value_before, paired by person
+        "change_low": FLOAT,
+        "change_high": FLOAT,
+        "p": FLOAT,
+        "level": FLOAT,
+    },
+)
+
+STRESS_GAPS = Schema(
+    "STRESS_GAPS",  # `facegap stress`: whether the error of one group changes more than that of another
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "perturbation": TEXT,
+        "dose": FLOAT,
+        "unit": TEXT,
+        "threshold": FLOAT,
+        "family": TEXT,
+        "primary": BOOL,  # of the family that was tested for verdicts
+        "group_a": TEXT,  # whose error changes more
+        "group_b": TEXT,
+        "subjects_a": INT,
+        "subjects_b": INT,
+        "change_a": FLOAT,
+        "change_b": FLOAT,
+        "difference": FLOAT,  # change_a - change_b
+        "difference_low": FLOAT,
+        "difference_high": FLOAT,
+        "level": FLOAT,
+        "p": FLOAT,
+        "p_adjusted": FLOAT,  # Holm's over the family
+        "margin": FLOAT,
+        "verdict": TEXT,
+        "decided_low": FLOAT,
+        "decided_high": FLOAT,
+        "decided_level": FLOAT,
+    },
+)
+
 LABELS = Schema(
     "LABELS",  # how sure the label of a row is: one record per row, label column and class
     {

@@ -76,6 +76,10 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("unlock folder --people-of female=half", ["--people-of: 'female=half' is not GROUP=SHARE", "female=0.25"]),
     ],
     "manifest": [("lfv folder", ["no adapter 'lfv'; there are ppb, fairface, lfw"])],
+    "stress": [
+        ("people.csv --classify mini_xception_gender --perturb fog", ["no such perturbation", "exposure, blur"]),
+        ("people.csv --perturb blur", ["--classify", "--embed", "one at a time"]),
+    ],
     "tone": [("people.csv --cut 100", ["'--cut'", "90"]), ("missing.csv", ["missing.csv: no such file"])],
     "annotate": [("people.csv --host 0.0.0.0", ["--host 0.0.0.0", "give --tls-cert and --tls-key", "--plain-http"])],
     "annotations export": [("people.csv", ["people.annotations.sqlite: no file of answers", "--db"])],

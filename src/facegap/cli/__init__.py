@@ -30,12 +30,13 @@ from facegap.protocol.command import protocol
 from facegap.reproduce.command import reproduce
 from facegap.scenarios.command import scenario
 from facegap.selfcheck.command import selfcheck
+from facegap.stress.command import stress
 from facegap.tone.command import tone
 
 __all__ = ["app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
-    "Start here": {"demo": demo, "check": check, "audit": audit, "protocol": protocol},
+    "Start here": {"demo": demo, "check": check, "audit": audit, "protocol": protocol, "stress": stress},
     "Black boxes: audits without the model": {
         "audit-predictions": audit_predictions,
         "audit-scores": audit_scores,

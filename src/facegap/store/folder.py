@@ -18,7 +18,7 @@ from facegap.store.files import LOCK, explained, is_scratch, require_own_files, 
 
 
 @contextlib.contextmanager
-def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
+def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator[None]:
     """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
 
     What killed writers left there is removed.
@@ -30,7 +30,7 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
     require_text_name(folder)
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_usable(folder, resume=resume)
+        require_usable(folder, resume=resume, record=record)
         folder.chmod(0o700)
         lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:
@@ -39,20 +39,21 @@ def open_folder(folder: Path, *, resume: bool) -> Iterator[None]:
         except BlockingIOError as error:
             raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
         with explained(folder):
-            require_usable(folder, resume=resume)  # again: another process may have begun and ended a run since
+            # again: another process may have begun and ended a run since
+            require_usable(folder, resume=resume, record=record)
             remove_scratch(folder)
         yield
     finally:
         os.close(lock)
 
 
-def require_usable(folder: Path, *, resume: bool) -> None:
+def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
     """Raise RunError unless a folder is free for a new run, or holds one to resume."""
     occupied = any(not is_scratch(entry) for entry in folder.iterdir())
     if occupied and not resume:
         raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
-    if occupied and not (folder / RECORD).is_file():
-        raise RunError(f"{folder}: no run to resume here (no {RECORD}); choose another --out")
+    if occupied and not (folder / record).is_file():
+        raise RunError(f"{folder}: no run to resume here (no {record}); choose another --out")
     require_own_files(folder)
 
 

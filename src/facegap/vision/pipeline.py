@@ -99,6 +99,9 @@ class Row:
     time_s: float | None = None
 
 
+Work = Callable[[pd.DataFrame, Path, Stages, Callable[[], None]], Part]
+
+
 def run_parts(
     rows: pd.DataFrame,
     folder: Path,
@@ -108,6 +111,7 @@ def run_parts(
     todo: Sequence[int],
     part_rows: int | None = None,
     on_image: Callable[[], None] = lambda: None,
+    work: Work | None = None,
 ) -> Iterator[tuple[int, Part]]:
     """(number, result) of each part in `todo`, in the order they finish; at most `workers` are under way.
 
@@ -116,6 +120,7 @@ def run_parts(
     rows      : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
     part_rows : None: PART_ROWS
     on_image  : called after each image, from worker threads
+    work      : what is done with the rows of a part; None: run_part
     """
     size = part_rows or PART_ROWS
     waiting = list(todo)[::-1]
@@ -126,7 +131,7 @@ def run_parts(
                 while waiting and len(running) <= workers:
                     number = waiting.pop()
                     chunk = rows.iloc[number * size : (number + 1) * size]
-                    running[pool.submit(run_part, chunk, folder, stages, on_image)] = number
+                    running[pool.submit(work or run_part, chunk, folder, stages, on_image)] = number
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running.pop(future), future.result()

@@ -1,0 +1,1 @@
+"""Errors by group under perturbations of their own images."""

@@ -1,0 +1,229 @@
+"""The order of a stress test: manifest -> models -> parts -> threshold of the unperturbed images -> tables and page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from facegap.audit.files import require_files
+from facegap.audit.margins import margins_of
+from facegap.audit.models import Loaded, open_models
+from facegap.audit.record import differences, with_models
+from facegap.audit.record import request_of as audit_request
+from facegap.audit.resolved import ResolvedAudit, people_of, resolve
+from facegap.audit.settings import AuditSettings
+from facegap.audit.thresholds import Templates
+from facegap.audit.verify import match
+from facegap.errors import ModelError, RunError, TableError
+from facegap.store.checksums import is_whole
+from facegap.store.files import write_csv, write_json, write_parquet
+from facegap.store.folder import finish, open_folder
+from facegap.store.opened import read_file
+from facegap.store.parts import join_embeddings
+from facegap.store.run import read_csv
+from facegap.stress.measure import KEPT, PART_ROWS, measure, require_measurable
+from facegap.stress.perturb import Dose, parsed_doses
+from facegap.stress.rates import Answers, Rules, answers_of, genuine_pairs, genuine_trials, image_trials, tables
+from facegap.tables import STRESS, STRESS_GAPS, check
+
+RECORD = "stress.json"
+DEFAULT = ("exposure", "blur", "resolution", "jpeg", "noise")
+TABLES = {"stress.csv": STRESS, "stress_gaps.csv": STRESS_GAPS}
+MOST_RECORD_BYTES = 2**20
+VECTORS = "embeddings.npy"
+POINTS = 0.02  # margin of a difference of changes where that of the metric is a ratio
+
+
+@dataclass(frozen=True, eq=False)
+class Stressed:
+    """A stress test that is done. record : as stress.json has it"""
+
+    folder: Path
+    record: Mapping[str, Any]
+    rates: pd.DataFrame
+    gaps: pd.DataFrame
+
+    @property
+    def primary(self) -> str:
+        """The metric that verdicts are about."""
+        return str(self.record["primary"])
+
+
+def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> Stressed:
+    """Perturb every image of a manifest at every dose and measure how the errors of groups change.
+
+    Raises
+    ------
+    SettingError, TableError, ModelError : as an audit; a perturbation that is not known
+    RunError : a folder that holds another stress test
+    """
+    doses = parsed_doses(perturb or DEFAULT)
+    require_task(settings)
+    compares = settings.embed is not None
+    table = people_of(manifest, settings, compares=compares)
+    if table.members is not None:
+        raise TableError("column template: templates of several images are not stressed; leave the column out")
+    resolved = resolve(table, settings, runs_models=True, compares=compares)
+    if not settings.faces.allow_missing:
+        require_files(table, resolved.groupings)
+    loaded = open_models(resolved.models, settings)
+    try:
+        require_measurable(loaded, doses)
+        for said in (*loaded.remembered.alarms, *loaded.remarks.alarms, *loaded.remarks.notices):
+            settings.output.notice(said)
+        assert settings.output.folder is not None
+        with open_folder(settings.output.folder, resume=settings.output.resume, record=RECORD):
+            return stress_in(settings.output.folder, resolved, loaded, doses)
+    finally:
+        loaded.close()
+
+
+def require_task(settings: AuditSettings) -> None:
+    """Raise ModelError unless exactly one model is stressed."""
+    if (settings.classify is None) == (settings.embed is None):
+        raise ModelError(
+            "name the model whose errors are measured: a classifier with --classify, or an embedder with --embed; one at a time"
+        )
+
+
+def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequence[Dose]) -> Stressed:
+    """Run what is still to do in a folder, then make the tables."""
+    settings = resolved.settings
+    asked = {
+        "request": with_models(audit_request(resolved, "images"), loaded).to_json(),
+        "doses": [[dose.name, dose.amount, dose.of.unit] for dose in doses],
+        "seed": settings.verify.seed,
+        "part_rows": PART_ROWS,
+    }
+    require_same(folder, asked)
+    if is_whole(folder):
+        return read_stress(folder)
+    if not (folder / RECORD).exists():
+        write_json(folder / RECORD, {"status": "running", "asked": asked})
+    rows = measure(
+        folder, resolved.manifest, loaded, doses, seed=settings.verify.seed, progress=settings.output.progress
+    )
+    vectors = vectors_of(folder, rows, loaded)
+    answers = answers_of(rows, resolved.manifest.frame, doses, loaded.models.classes, vectors)
+    trials = image_trials(answers, doses, classifies=bool(loaded.models.classes))
+    source, threshold, primary = "", None, "error_rate_all"
+    if vectors is not None:
+        threshold, source = unperturbed_threshold(answers, resolved, loaded)
+        subjects = np.asarray(pd.factorize(resolved.manifest.frame["subject"])[0], np.int64)
+        pairs = genuine_pairs(subjects, resolved.excluded.rows)
+        if not len(pairs):
+            raise TableError("no person has two images, so no genuine pair could fail: FNMR needs them")
+        trials += genuine_trials(answers, doses, pairs, threshold)
+        primary = "fnmr"
+    names = loaded.models.names
+    judged = names["classify" if threshold is None else "embed"]
+    models = {one.metric: names["detect"] if one.metric == "fta" else judged for one in trials}
+    margin = margins_of(settings.groups.margin)[primary]
+    groups = settings.groups
+    rules = Rules(groups.level, groups.alpha, POINTS if margin.is_ratio else margin.size, groups.min_subjects)
+    rates, gaps = tables(trials, resolved.manifest.frame, resolved.groupings, primary, models, rules)
+    record = {
+        "status": "complete",
+        "asked": asked,
+        "models": dict(names),
+        "data_name": groups.data_name or "",
+        "images": len(resolved.manifest.frame),
+        "people": int(resolved.manifest.frame["subject"].nunique()),
+        "has_subjects": resolved.manifest.has_subjects,
+        "manifest_sha256": resolved.manifest.sha256,
+        "primary": primary,
+        "by": ["*".join(grouping) for grouping in resolved.groupings],
+        "threshold": threshold,
+        "threshold_source": source,
+        "level": groups.level,
+        "alpha": groups.alpha,
+        "margin": rules.margin,
+        "min_subjects": groups.min_subjects,
+        "warnings": [*resolved.manifest.warnings, *resolved.notes],
+        "versions": dict(loaded.execution.versions),
+    }
+    return written(folder, record, rows, rates, gaps)
+
+
+def require_same(folder: Path, asked: Mapping[str, Any]) -> None:
+    """Raise RunError where the folder holds a stress test that was asked for otherwise."""
+    if (folder / RECORD).exists():
+        changed = differences(read_record(folder).get("asked", {}), json.loads(json.dumps(asked)))
+        if changed:
+            raise RunError(
+                f"{folder}: the stress test there differs in {', '.join(changed)}; resume it with the same command, files and "
+                "versions, or choose another --out"
+            )
+
+
+def vectors_of(folder: Path, rows: pd.DataFrame, loaded: Loaded) -> NDArray[np.float32] | None:
+    """The templates of all records with outcome ok; None without an embedder. They do not stay in the folder."""
+    model = loaded.stages.embedder
+    if model is None:
+        return None
+    usable = int((rows["outcome"] == "ok").sum())
+    join_embeddings(folder, -(-len(rows) // (PART_ROWS * records_each(rows))), usable, model.dimension)
+    vectors = np.load(folder / VECTORS, allow_pickle=False)
+    (folder / VECTORS).unlink()
+    return np.asarray(vectors, np.float32)
+
+
+def records_each(rows: pd.DataFrame) -> int:
+    """Records of one image: as it is, and one per dose."""
+    return int((rows["row"] == rows["row"].iloc[0]).sum())
+
+
+def unperturbed_threshold(answers: Answers, resolved: ResolvedAudit, loaded: Loaded) -> tuple[float, str]:
+    """The threshold that an audit of the images as they are would use, and in words where it comes from."""
+    assert answers.templates is not None
+    plain = answers.templates[None]
+    usable = np.flatnonzero(np.isfinite(plain).all(axis=1)).astype(np.int64)
+    templates = Templates(resolved.manifest.frame, usable, plain[usable])
+    record = match(templates, None, resolved, workers=loaded.execution.workers).record
+    point = record.operating[0]
+    return point.threshold, point.source
+
+
+def written(
+    folder: Path, record: Mapping[str, Any], rows: pd.DataFrame, rates: pd.DataFrame, gaps: pd.DataFrame
+) -> Stressed:
+    """Everything of a stress test, with its page and hashes; images are known by their row alone."""
+    from facegap.stress.page import write_page
+
+    done = Stressed(folder, record, rates, gaps)
+    write_parquet(folder / "answers.parquet", rows[[name for name in KEPT if name not in ("image", "stamp")]])
+    write_csv(folder / "stress.csv", rates)
+    write_csv(folder / "stress_gaps.csv", gaps)
+    write_json(folder / RECORD, record)
+    write_page(folder / "stress.html", done)
+    finish(folder)
+    return done
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """stress.json, an object.
+
+    Raises
+    ------
+    RunError : there is none, or something else
+    """
+    try:
+        found = json.loads(read_file(folder / RECORD, MOST_RECORD_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder}: no stress test can be read there ({error})") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{folder / RECORD}: not an object; run the stress test again")
+    return found
+
+
+def read_stress(folder: Path) -> Stressed:
+    """A finished stress test."""
+    read = {name: check(read_csv(folder / name), schema, name) for name, schema in TABLES.items()}
+    return Stressed(folder, read_record(folder), read["stress.csv"], read["stress_gaps.csv"])

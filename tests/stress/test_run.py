@@ -1,0 +1,175 @@
+"""Whole stress tests of drawn people by toy models: a planted interaction, resuming, and what must be refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from facegap.audit.settings import AuditSettings, settings_from
+from facegap.errors import ModelError, RunError, TableError
+from facegap.stress.run import stress
+from facegap.stress.text import findings
+from facegap.tables import STRESS, STRESS_GAPS
+from fixtures.settings import audited
+
+PEOPLE = 48
+# The toy classifier says female from a mean green of 128. One EV more makes 150 of sRGB 100; men of 100 are taken for women
+# then, and women of 200 stay women. In this test the detector looks at blue, which light takes nothing from.
+GREEN = {"male": 100, "female": 200}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """Half women, half men, one picture each of 48 people, and a second of every fourth."""
+    folder = tmp_path_factory.mktemp("people")
+    rng = np.random.default_rng(1)
+    lines = ["image,subject,gender"]
+    for k in range(PEOPLE):
+        gender = "female" if k % 2 else "male"
+        for copy in range(2):
+            picture = draw(green=GREEN[gender], quadrants=(0,))
+            picture[:32, :32, 2] = rng.integers(0, 120, (8, 8)).repeat(4, 0).repeat(4, 1)
+            cv2.imwrite(str(folder / f"{k}_{copy}.png"), picture)
+            lines.append(f"{k}_{copy}.png,p{k},{gender}")
+    (folder / "people.csv").write_text("\n".join(lines) + "\n")
+    return folder / "people.csv"
+
+
+def asked(toys: Any, out: Path, **words: Any) -> AuditSettings:
+    chosen = {"detect": toys.card("detector"), "classify": toys.card("classifier"), "by": "gender", "workers": 1}
+    return settings_from({**chosen, "folder": out, "min_subjects": 10, **words})
+
+
+@pytest.fixture(scope="module")
+def done(people: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Exposure and noise on the toy classifier."""
+    out = tmp_path_factory.mktemp("stress") / "out"
+    return stress(people, asked(toys, out), ["exposure=1,-2", "noise=1"])
+
+
+@pytest.fixture(scope="module")
+def audit(people: Path, toys: Any) -> Any:
+    """The audit of the images as they are, at the threshold of the stress test."""
+    models = {
+        task: toys.card(name)
+        for task, name in (("detect", "detector"), ("classify", "classifier"), ("embed", "embedder"))
+    }
+    return audited(people, **models, threshold=[0.9999], by="gender", min_subjects=10)
+
+
+def rate(done: Any, perturbation: str, group: str, dose: float = np.nan, metric: str = "error_rate_all") -> Any:
+    rows = done.rates[
+        (done.rates["metric"] == metric) & (done.rates["group"] == group) & (done.rates["family"] == "gender")
+    ]
+    rows = rows[rows["perturbation"] == perturbation]
+    return rows[rows["dose"] == dose].iloc[0] if dose == dose else rows.iloc[0]
+
+
+def test_a_planted_interaction_is_found_and_none_where_nothing_changes(done: Any) -> None:
+    brighter = rate(done, "exposure", "male", 1.0)
+    assert (brighter["errors"], brighter["trials"], brighter["errors_before"], brighter["subjects"]) == (48, 48, 0, 24)
+    assert (brighter["change"], rate(done, "exposure", "female", 1.0)["change"]) == (1.0, 0.0)
+    gap = done.gaps[(done.gaps["perturbation"] == "exposure") & (done.gaps["dose"] == 1.0) & done.gaps["primary"]].iloc[
+        0
+    ]
+    assert (gap["group_a"], gap["group_b"], gap["difference"]) == ("male", "female", 1.0)
+    assert gap["verdict"] == "gap larger than the margin"
+    assert gap["decided_low"] > gap["margin"] == 0.02
+    silent = done.gaps[(done.gaps["perturbation"] == "noise") & done.gaps["primary"]].iloc[0]
+    assert (silent["difference"], silent["verdict"]) == (0.0, "not enough data")  # 24 people cannot show 2 points
+    assert set(done.gaps[~done.gaps["primary"]]["verdict"]) == {"exploratory"}
+    assert "rises more for male than for female at 1 EV" in findings(done)[0]
+
+
+def test_a_face_that_is_lost_in_the_dark_is_an_error_and_a_failure_to_acquire(done: Any) -> None:
+    lost = rate(done, "exposure", "female", -2.0, "fta")
+    assert (lost["errors"], lost["trials"], lost["errors_before"]) == (48, 48, 0)
+    assert rate(done, "exposure", "female", -2.0)["errors"] == 48
+
+
+def test_without_a_perturbation_the_rates_are_those_of_an_audit(done: Any, audit: Any) -> None:
+    rates = audit.rates[audit.rates["metric"] == "error_rate_all"].set_index("gender")
+    for group in ("female", "male"):
+        plain = rate(done, "none", group)
+        assert (plain["errors"], plain["trials"]) == (rates.loc[group, "errors"], rates.loc[group, "trials"])
+        assert plain["value"] == rates.loc[group, "value"]
+
+
+def test_what_is_written_has_the_columns_of_its_tables_and_names_nobody(done: Any) -> None:
+    assert pd.read_csv(done.folder / "stress.csv").columns.tolist() == list(STRESS.columns)
+    assert pd.read_csv(done.folder / "stress_gaps.csv").columns.tolist() == list(STRESS_GAPS.columns)
+    page = (done.folder / "stress.html").read_text()
+    assert "<script" not in page
+    assert not re.search(r"\bcause|because of|due to\b", page)
+    assert not re.search(r"\d+_[01]\.png", page)
+    for path in done.folder.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert not (done.folder / "embeddings.npy").exists()
+    assert "image" not in pd.read_parquet(done.folder / "answers.parquet").columns
+
+
+def test_one_that_was_broken_off_is_resumed_to_the_same_bytes_and_another_is_refused(
+    done: Any, people: Path, toys: Any, tmp_path: Path
+) -> None:
+    out, seen = tmp_path / "out", []
+
+    def stop(finished: int, _total: int) -> None:
+        seen.append(finished)
+        if finished == 60:
+            raise KeyboardInterrupt
+
+    chosen = asked(toys, out)
+    with pytest.raises(KeyboardInterrupt):
+        stress(people, replace(chosen, output=replace(chosen.output, progress=stop)), ["exposure=1,-2", "noise=1"])
+    first = len(seen)
+    again = replace(chosen, output=replace(chosen.output, progress=lambda *_: seen.append(0), resume=True))
+    with pytest.raises(RunError, match="differs in doses"):
+        stress(people, again, ["exposure=1"])
+    stress(people, again, ["exposure=1,-2", "noise=1"])
+    assert len(seen) - first < 2 * PEOPLE  # parts that were done are not done again
+    for name in ("stress.csv", "stress_gaps.csv", "stress.html", "answers.parquet"):
+        assert (out / name).read_bytes() == (done.folder / name).read_bytes(), name
+    assert json.loads((out / "stress.json").read_text())["status"] == "complete"
+
+
+def test_genuine_pairs_are_judged_at_the_unperturbed_threshold_with_the_probe_perturbed(
+    people: Path, toys: Any, audit: Any, tmp_path: Path
+) -> None:
+    chosen = asked(toys, tmp_path / "out", classify=None, embed=toys.card("embedder"), threshold=[0.9999])
+    found = stress(people, chosen, ["exposure=1,-2"])
+    assert found.primary == "fnmr"
+    plain = rate(found, "none", "male", metric="fnmr")
+    assert (plain["trials"], plain["subjects"], plain["threshold"]) == (48, 24, 0.9999)  # each pair both ways round
+    own = audit.rates[(audit.rates["metric"] == "fnmr") & (audit.rates["gender"] == "male")].iloc[0]
+    assert plain["value"] == own["value"]
+    dark = rate(found, "exposure", "male", -2.0, metric="gfrr")
+    assert (dark["errors"], dark["trials"]) == (48, 48)
+    lost = found.rates[
+        (found.rates["metric"] == "fnmr") & (found.rates["dose"] == -2.0) & (found.rates["family"] == "")
+    ]
+    assert lost["trials"].sum() == 0  # nobody has a template in the dark
+
+
+def test_what_cannot_be_stressed_is_refused(people: Path, toys: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="one at a time"):
+        stress(people, asked(toys, tmp_path / "a", embed=toys.card("embedder"), threshold=[0.5]), [])
+    with pytest.raises(ModelError, match="distance of the eyes, and no points"):
+        stress(people, asked(toys, tmp_path / "b", detect="aligned"), ["blur"])
+    with pytest.raises(ModelError, match="rotation moves the face"):
+        stress(people, asked(toys, tmp_path / "c", detect="aligned"), ["rotation"])
+    lines = people.read_text().splitlines()
+    alone = people.parent / "alone.csv"
+    alone.write_text("\n".join([lines[0], *lines[1::2]]) + "\n")
+    single = asked(
+        toys, tmp_path / "d", classify=None, embed=toys.card("embedder"), threshold=[0.5], impostors_only=True
+    )
+    with pytest.raises(TableError, match="no genuine pair could fail"):
+        stress(alone, single, ["exposure=1"])
