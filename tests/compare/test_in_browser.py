@@ -62,3 +62,11 @@ def test_on_paper_no_chart_and_no_table_is_cut_off(page: Any) -> None:
     assert page.locator("figure.chart img").count() >= 2
     assert page.evaluate(CUT_OFF) == []
     page.emulate_media(media="screen")
+
+
+def test_terms_are_explained_and_every_number_is_there_on_demand(page: Any) -> None:
+    names = set(page.locator("button.term").all_text_contents())
+    assert {"paired difference", "verdict of a comparison", "change of a gap"} <= names
+    assert names == set(page.locator("#glossary dt").all_text_contents())
+    folded = page.locator("#paired details table tbody tr")
+    assert folded.count() > page.locator("#paired > .scroll table tbody tr").count() > 0

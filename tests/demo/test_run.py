@@ -191,7 +191,12 @@ def test_the_page_fits_a_phone_with_its_table_whole_and_its_charts_legible(small
     page.goto((small.folder / demo_text.INDEX).as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.evaluate("document.querySelector('table').getBoundingClientRect().right") <= 390
-    assert page.evaluate("Math.min(...[...document.querySelectorAll('.charts img')].map(i => i.offsetWidth))") >= 600
+    charts = page.locator("figure.chart img")
+    assert charts.count() == 2
+    for k in range(2):
+        assert 250 < charts.nth(k).evaluate("picture => picture.naturalWidth") <= 390
+        assert charts.nth(k).evaluate("picture => picture.clientWidth >= 0.95 * picture.naturalWidth")
+    assert set(page.locator("button.term").all_text_contents()) == set(page.locator("#glossary dt").all_text_contents())
     page.close()
 
 

@@ -83,7 +83,34 @@ def test_a_phone_scrolls_tables_and_never_the_page(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_every_chart_says_in_words_what_it_shows(page: Any) -> None:
-    charts = page.locator("figure.chart > img")
+def test_every_chart_says_in_words_what_it_shows_and_fits_a_phone(page: Any) -> None:
+    charts = page.locator("figure.chart img")
     assert charts.count() >= 1
     assert all(len(charts.nth(k).get_attribute("alt")) > 20 for k in range(charts.count()))
+    for k in range(charts.count()):  # drawn for the phone, and not a wide picture made small
+        chart = charts.nth(k)
+        assert 200 < chart.evaluate("picture => picture.naturalWidth") <= 390
+        assert chart.evaluate("picture => picture.clientWidth >= 0.95 * picture.naturalWidth")
+
+
+def test_terms_are_explained_at_a_touch_and_once_in_the_glossary(page: Any) -> None:
+    names = set(page.locator("button.term").all_text_contents())
+    assert {"simulated world", "probability of detection"} <= names
+    assert names == set(page.locator("#glossary dt").all_text_contents())
+    term = page.locator("button.term").first
+    meaning = page.locator(f"#{term.get_attribute('popovertarget')}")
+    assert not meaning.is_visible()
+    term.click()
+    assert meaning.is_visible()
+    page.keyboard.press("Escape")
+
+
+def test_long_tables_are_folded_and_open_on_paper_within_the_sheet(page: Any) -> None:
+    page.set_viewport_size({"width": 688, "height": 900})
+    page.emulate_media(media="print")
+    right = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().right))"
+    )
+    assert 300 < right <= 689
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 390, "height": 800})

@@ -32,6 +32,8 @@ from facegap.report.text import clean, interval, milliseconds, percent
 
 LANE_PX = 15  # of one model in the row of a group
 NARROW_PX = 350  # of a chart on a phone: each group has its name above it there
+LEGEND_LEFT_PX, SYMBOL_PX = 90, 28  # room left of a legend, at most; beside each name in it
+WIDER_FONT = 0.2  # by which part letters may be wider where the picture is shown
 WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
 Point = TypeVar("Point", SideRow, SpeedRow)
 
@@ -147,7 +149,7 @@ def group_chart(
             yOffset=alt.YOffset("model:N", sort=named, scale=alt.Scale(paddingOuter=0.35)),
         )
     x = error_axis(logarithmic, floor, title_of(metric))
-    legend = alt.Legend(title=None, columns=1 if narrow else 3, labelLimit=NARROW_PX - 40)
+    legend = model_legend(named, narrow=narrow)
     lines = base.mark_rule(strokeWidth=2).encode(
         x=x, x2="x2:Q", color=alt.Color("model:N", scale=colour, legend=legend)
     )
@@ -173,6 +175,15 @@ def group_chart(
         f"{group_words(shown, title)} The bars across them are the true rates." if known else group_words(shown, title)
     )
     return finished(chart, name=name, title=title, alt_text=told, least_px=220)
+
+
+def model_legend(names: Sequence[str], *, narrow: bool) -> Any:
+    """The legend of the models: side by side where their names are short enough, else below each other."""
+    room = (NARROW_PX if narrow else ROOM_PX) - LEGEND_LEFT_PX
+    apart = SYMBOL_PX + round(WIDER_FONT * LETTER_PX * max(len(name) for name in names))
+    beside = not narrow and sum(len(name) * LETTER_PX + SYMBOL_PX + apart for name in names) <= room
+    columns = len(names) if beside else 1
+    return alt.Legend(title=None, columns=columns, columnPadding=apart, labelLimit=room - SYMBOL_PX)
 
 
 def group_words(rows: Sequence[SideRow], title: str) -> str:
@@ -212,7 +223,7 @@ def speed_chart(
     ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
     x = alt.X("ms:Q", scale=scale, axis=ticks)
     up = alt.Axis(title=title_of(metric), tickCount=5, labelExpr=PER_CENT)
-    legend = alt.Legend(title=None, columns=1, labelLimit=NARROW_PX - 40) if narrow else None
+    legend = model_legend([clean(label) for label in labels], narrow=True) if narrow else None
     base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=legend))
     lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
@@ -230,13 +241,14 @@ def speed_chart(
     ]
     width, height = (NARROW_PX - 70, 220) if narrow else (ROOM_PX - 90, 300)
     chart = alt.layer(lines, dots, *([] if narrow else names)).properties(width=width, height=height)
-    title = f"Worst-group error against ms per face: {title_of(metric)}, by {words(family)}"
+    title = f"{title_of(metric)}, by {words(family)}"
     ends = "; ".join(
         f"{row.run}: {milliseconds(row.ms_per_face)}, {row.worst_group} {percent(row.rate.value)} "
         f"{interval(row.rate.low, row.rate.high)}"
         for row in rows
     )
-    return finished(chart, name=name, title=title, alt_text=f"{title}. {ends}.", least_px=260)
+    told = f"Worst-group error against ms per face: {title}. {ends}."
+    return finished(chart, name=name, title=title, alt_text=told, least_px=260)
 
 
 def axis_kind(values: Sequence[float], metric: str) -> tuple[bool, float]:

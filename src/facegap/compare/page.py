@@ -11,6 +11,7 @@ from markupsafe import Markup
 from facegap.compare.charts import Pair, comparison_figures
 from facegap.compare.rows import ComparisonRows
 from facegap.compare.shared_people import Together
+from facegap.compare.significant import Clear, clear_changes, clear_groups
 from facegap.compare.text import (
     SIGNS,
     change_tables,
@@ -20,25 +21,16 @@ from facegap.compare.text import (
     speed_tables,
     told,
 )
-from facegap.report.glossary import TERMS
+from facegap.report.glossary import terms_of
 from facegap.report.page import Badge, environment, policy, stylesheet
-from facegap.report.sections import PageTable, Section
+from facegap.report.sections import Fold, PageTable, Section
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, score
 from facegap.store.run import Run, write_bytes
 
 TEMPLATE = "compare.html"
-GLOSSARY = (
-    "errors / trials",
-    "subjects",
-    "interval",
-    "margin",
-    "p (Holm)",
-    "threshold",
-    "FMR",
-    "FNMR",
-)  # keys of TERMS
-OPEN = 1  # tables of a part that are open; further ones are folded
+OF_FINDING = ("paired difference", "verdict of a comparison", "interval", "p (Holm)")  # terms beside the finding
+OF_PAIRS = {"fmr": "FMR", "fnmr": "FNMR"}  # terms of metrics
 METHODS: Mapping[str, str] = {
     "Paired differences, single images": "Both models answer to the same images; only those on which one model alone "
     "errs tell them apart. Where nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
@@ -67,15 +59,17 @@ def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> st
     engine = environment("facegap.compare")
     engine.filters["badge"] = badge
     style = stylesheet("compare.css", "facegap.compare")
+    parts = sections(rows, metrics, figures)
     return engine.get_template(TEMPLATE).render(
         labels=runs.labels,
         images=len(runs.manifest),
         people=runs.manifest["subject"].nunique(),
         findings=told(rows),
         signs={verdict: badge(verdict, "") for verdict in SIGNS},
-        terms={term: TERMS[term] for term in GLOSSARY},
+        finding_terms=OF_FINDING,
+        terms=terms_of(OF_FINDING, *(part.terms for part in parts)),
         warnings=warnings,
-        sections=sections(rows, metrics, figures),
+        sections=parts,
         pictures=pictures,
         methods=METHODS,
         runs=run_table(runs),
@@ -91,56 +85,63 @@ def badge(text: str, _column: str) -> Badge | None:
 
 
 def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Pair]]) -> list[Section]:
-    """The parts of the page."""
+    """The parts of the page: what is significant is shown, every further number on demand."""
     others = [metric for metric in rows.metrics if metric not in metrics]
-    wide = [PageTable(table, folded=True) for table in side_tables(rows, metrics)]
-    speeds = tuple(PageTable(table, folded=True) for table in speed_tables(rows, metrics))
+    groups, changes = clear_groups(rows, metrics), clear_changes(rows, metrics)
+    first_speed, *speeds = [pair.wide for pair in figures["speed"]] or [None]
     parts = [
         Section(
             "rates",
             "Errors by group, model by model",
             "Each dot is one model in one group, each line its own interval. Two such intervals say little about the "
             "difference: that follows below, over the same people.",
-            (),
+            ("errors / trials", "subjects", *(OF_PAIRS[name] for name in metrics if name in OF_PAIRS)),
             tuple(pair.wide for pair in figures["errors"]),
-            tuple(wide),
+            folded(side_tables(rows, metrics)),
         ),
         Section(
             "paired",
             "Where one model errs more",
             "Each other model against the first, on the same people.",
-            (),
-            (),
-            tuple(PageTable(table, folded=k >= OPEN) for k, table in enumerate(paired_tables(rows, metrics))),
+            ("paired difference", "threshold") if any(name in OF_PAIRS for name in metrics) else ("paired difference",),
+            sentences=(groups.counted,),
+            tables=(*shown(groups), *folded(paired_tables(rows, metrics))),
         ),
         Section(
             "changes",
             "Gaps that grew or shrank",
             "How the difference between two groups changes from the first model to the other.",
-            (),
-            (),
-            tuple(PageTable(table, folded=k >= OPEN) for k, table in enumerate(change_tables(rows, metrics))),
+            ("change of a gap", "margin"),
+            sentences=(changes.counted,),
+            tables=(*shown(changes), *folded(change_tables(rows, metrics))),
         ),
         Section(
             "speed",
             "Worst-group error against ms per face",
             "Lower is better for the people served worst, further left is faster.",
             (),
-            tuple(pair.wide for pair in figures["speed"]),
-            speeds,
+            (first_speed,) if first_speed is not None else (),
+            folded(speed_tables(rows, metrics)),
+            folds=(Fold("Other errors and groups", figures=tuple(one for one in speeds if one is not None)),),
         ),
         Section(
             "others",
             "Further errors",
             "What else the runs counted.",
-            (),
-            (),
-            tuple(
-                PageTable(table, folded=True) for table in (*paired_tables(rows, others), *change_tables(rows, others))
-            ),
+            tables=folded([*paired_tables(rows, others), *change_tables(rows, others)]),
         ),
     ]
-    return [part for part in parts if not part.is_empty]
+    return [part for part in parts if part.tables or part.figures]
+
+
+def folded(tables: Sequence[TextTable]) -> tuple[PageTable, ...]:
+    """Tables that are shown on demand."""
+    return tuple(PageTable(table, folded=True) for table in tables)
+
+
+def shown(found: Clear) -> tuple[PageTable, ...]:
+    """The table of what is significant; none where nothing is, as a sentence says so."""
+    return (PageTable(found.table),) if found.table.rows else ()
 
 
 def run_table(runs: Together) -> PageTable:

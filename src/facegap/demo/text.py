@@ -26,6 +26,7 @@ from facegap.store.run import Run, write_bytes
 ASKED = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
 OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # what the rates are shares of
 SIDES = {WORST: "darker women", BEST: "lighter men"}
+TERMS = ("interval", "verdict", "margin", "truth", "FMR")  # of the page
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
 SIDE_BY_SIDE_WIDTH = 116  # letters that both versions need; folded, an interval would be torn in two
 
@@ -119,8 +120,7 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
 
 
 def notes(found: Demo) -> tuple[str, ...]:
-    """What the table's words and brackets mean."""
-    narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
+    """What the table's words and brackets mean, for a terminal; the page has a glossary instead."""
     return (
         "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. The subject, not "
         "the image, is the sampling unit.",
@@ -128,6 +128,14 @@ def notes(found: Demo) -> tuple[str, ...]:
         "than that; gap = they differ by more than chance would do, with every pair of groups and every rate that are tested "
         "together; not enough data = with so few people neither a gap nor its absence can be shown; "
         "no gap larger than the margin = shown to be small.",
+        *truth_notes(found),
+    )
+
+
+def truth_notes(found: Demo) -> tuple[str, ...]:
+    """What the truth was counted on, and how the thresholds were set."""
+    narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
+    return (
         f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
         "A pair of two people is falsely matched where it scores at or above the version's threshold. That was set so that 1% of "
         "pairs of people like those in training are; within one group people look more alike, so more are.",
@@ -291,6 +299,7 @@ def write_side_by_side(found: Demo) -> None:
 def index_page(found: Demo) -> str:
     """A small page: what was measured, what was found, charts, the table, some of the people, the way to both reports."""
     from facegap.compare.charts import comparison_figures
+    from facegap.report.glossary import terms_of
     from facegap.report.page import environment, stylesheet
 
     both = found.comparison
@@ -313,6 +322,9 @@ def index_page(found: Demo) -> str:
             headline=headline(found),
             findings=findings(found),
             table=side_by_side(found),
+            notes=truth_notes(found),
+            used=TERMS,
+            terms=terms_of(TERMS),
             style=Markup(stylesheet("demo.css", "facegap.demo")),  # noqa: S704  (our own style sheet)
             versions=VERSIONS,
             faces=[f"{IMAGES}/p{k:04d}_0.jpg" for k in range(min(12, people))],

@@ -34,6 +34,8 @@ METHOD = (
     "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
     "no part, but the pooled rate and how far people differ are estimates from the same people.",
 )
+TERMS = ("simulated world", "planted gap", "probability of detection", "false gap", "margin", "verdict")
+OF_SECTION = ("subjects", "interval", "coverage", "rho and icc", "Monte Carlo error")
 MOST_CURVES = 6
 HARDLY = 0.05  # a chance under which something is not worth hoping for
 MOST_LINES = 12  # of a table on a terminal
@@ -45,7 +47,7 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
     skipped = [f"Left out: {'; '.join(left_out)}."] if left_out else []
     made = f"Seed {seed}."
     sections = [family_section(number, power) for number, power in enumerate(powers, 1)]
-    return render(TITLE, lead, [own_claim(power) for power in powers], sections, [*METHOD, *skipped, made])
+    return render(TITLE, lead, [own_claim(power) for power in powers], sections, [*METHOD, *skipped, made], terms=TERMS)
 
 
 def own_claim(power: OwnPower) -> Claim:
@@ -130,6 +132,7 @@ def family_section(number: int, power: OwnPower) -> Section:
         (size_table(power), pairs) if few else (size_table(power),),
         f"All {len(power.found)} pairs of groups",
         () if few else (pairs,),
+        terms=OF_SECTION,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -43,10 +43,52 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "FNIR and FPIR": "of searches for people in the gallery the share that misses them; of searches for people who are "
         "not in it the share that names somebody.",
         "measured tone": "read from the pixels, which hold light as well as skin; nobody looked at it and no origin is in it.",
+        "paired difference": "the error rate of one model less that of another on the same people. Both are resampled together, "
+        "so that what all models find hard counts on both sides and the interval is narrower than that of two separate audits.",
+        "verdict of a comparison": "more or fewer errors: the models differ by more than chance explains, with all groups that are "
+        "tested together. No significant difference: these people cannot settle it, which does not show that the models are "
+        "alike. A gap grew or shrank: the same of the difference between two groups.",
+        "change of a gap": "how much wider or narrower the gap between two groups is in one model than in the other, on the same "
+        "people: a difference in points, or for false matches the ratio of the two ratios.",
+        "simulated world": "one simulated audit: people and errors are drawn by a computer at error rates that are known.",
+        "planted gap": "a difference of known size between the error rates of two simulated groups.",
+        "probability of detection": "the proportion of simulated worlds in which a planted gap gets the verdict gap (statistical "
+        "power). 80% is the usual aim.",
+        "coverage": "the proportion of simulated worlds in which the interval holds the planted rate. A 95% interval should reach "
+        "95%.",
+        "false gap": "a verdict gap between groups whose planted rates are equal. It may happen in at most 5% of the worlds.",
+        "Monte Carlo error": "the number after ±: how far a proportion of worlds may be off because only so many were simulated.",
+        "rho and icc": "how far people differ from each other: 0 where every trial is independent of whose it is, 1 where all "
+        "trials of a person end alike.",
+        "naive interval": "the usual interval, which takes every image or pair as independent.",
+        "truth": "the rate that was counted beforehand on many more simulated people; it is known only because none of them exists.",
     }
 )
 
 TERMS_OF_FINDING = ("interval", "verdict", "margin", "p (Holm)")  # explained beside the finding
+
+
+def terms_of(*used: Iterable[str]) -> dict[str, str]:
+    """The glossary of a page: the terms that its parts use, in the order of TERMS.
+
+    Parameters
+    ----------
+    *used : iterable of str
+        The terms of each part; every one is a key of TERMS.
+
+    Raises
+    ------
+    KeyError
+        A term that TERMS does not explain.
+
+    Examples
+    --------
+    >>> list(terms_of(("FMR", "interval"), ("interval",)))
+    ['interval', 'FMR']
+    """
+    wanted = {term: TERMS[term] for part in used for term in part}
+    return {term: meaning for term, meaning in TERMS.items() if term in wanted}
+
 
 LIMITS = (
     "The groups are those of the data's source. Labels of gender were given by that source; facegap does not check them, "

@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from facegap.derive.unnamed import unnamed
 from facegap.errors import RunError
-from facegap.report.glossary import TERMS, TERMS_OF_FINDING, limits_of, methods_of
+from facegap.report.glossary import TERMS_OF_FINDING, limits_of, methods_of, terms_of
 from facegap.report.reproduce import command_of
 from facegap.report.text import clean
 from facegap.store.run import (
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from facegap.report.examples import Example
     from facegap.report.figures.bundle import Begun
     from facegap.report.figures.render import Drawn
-    from facegap.report.sections import Section
 
 NO_BREAK = "\u00a0"
 LONGEST_WORD = 24  # letters in a row of a table that stay on one line
@@ -153,7 +152,8 @@ def page(
             sections=sections,
             last=last,
             pictures=everything,
-            terms=terms_of(sections),
+            finding_terms=TERMS_OF_FINDING,
+            terms=terms_of(TERMS_OF_FINDING, *(section.terms for section in sections)),
             limits=limits_of(run),
             methods=methods_of(run),
             command=command_of(run.record),
@@ -162,12 +162,6 @@ def page(
             policy=policy(style, script),
         )
     )
-
-
-def terms_of(sections: Sequence[Section]) -> dict[str, str]:
-    """The glossary of a page: the terms that its sections use, in the order of TERMS."""
-    used = {*TERMS_OF_FINDING, *(term for section in sections for term in section.terms)}
-    return {term: meaning for term, meaning in TERMS.items() if term in used}
 
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:

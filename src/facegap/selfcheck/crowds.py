@@ -30,7 +30,6 @@ LAWS = {
     "relatives": "relatives have {1} of the false matches",
     "twins": "twins have {1} of the false matches",
 }
-KINDS = {"classification": "error rate", "genuine": "FNMR", "impostor": "FMR"}
 
 
 def crowd_claims(rows: Sequence[CrowdRow]) -> list[Claim | None]:
@@ -133,11 +132,7 @@ def crowd_section(rows: Sequence[CrowdRow]) -> Section:
 def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
     """Every setting."""
     columns = (
-        "estimand",
-        "people",
-        "images",
-        "how they err",
-        "rate",
+        "setting",
         "errors",
         "worlds",
         "coverage",
@@ -151,11 +146,7 @@ def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
     )
     lines = tuple(
         (
-            row.estimand,
-            str(row.people) if row.units == row.people else f"{row.people} in {row.units} sessions",
-            images_in_words(row),
-            law_in_words(row),
-            rough_percent(row.rate),
+            described(row),
             number(row.errors, 0),
             f"{row.worlds:,}",
             share(row.coverage, row.worlds),
@@ -169,7 +160,7 @@ def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
         )
         for row in rows
     )
-    return TextTable("Crowds", columns, lines)
+    return TextTable("People far from alike, every setting", columns, lines)
 
 
 def share(value: float, worlds: int) -> str:
@@ -179,7 +170,8 @@ def share(value: float, worlds: int) -> str:
 
 def described(row: CrowdRow) -> str:
     """A setting in words."""
-    return f"{KINDS[row.kind]}, {row.people} people, {images_in_words(row)}, {rough_percent(row.rate)}, {law_in_words(row)}"
+    people = f"{row.people} people" if row.units == row.people else f"{row.people} people in {row.units} sessions"
+    return f"{row.estimand}, {people}, {images_in_words(row)}, {rough_percent(row.rate)}, {law_in_words(row)}"
 
 
 def images_in_words(row: CrowdRow) -> str:

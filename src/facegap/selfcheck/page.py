@@ -46,6 +46,8 @@ METHOD = (
     "random samples here; a collection of portraits seldom is one.",
 )
 
+TERMS = ("simulated world", "coverage", "false gap", "probability of detection", "Monte Carlo error")
+
 STATES = {
     "holds": "hold",
     "does not hold": "do not hold",
@@ -56,7 +58,9 @@ STATES = {
 def selfcheck_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *, seed: int) -> str:
     """The page of a study, as text."""
     made = f"Worlds: {study.source} ({study.title}), sha256 {study.sha256}. Seed {seed}. {worlds_in_words(study)}"
-    return render(TITLE, [*LEAD, f"{study.title}: {summary(claims)}"], claims, sections_of(rows), [*METHOD, made])
+    return render(
+        TITLE, [*LEAD, f"{study.title}: {summary(claims)}"], claims, sections_of(rows), [*METHOD, made], terms=TERMS
+    )
 
 
 def summary(claims: Sequence[Claim]) -> str:
@@ -100,6 +104,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
                 coverage_figures(coverage),
                 (span_table(coverage),),
                 details=(coverage_table(coverage),),
+                terms=("interval", "subjects", "naive interval", "rho and icc"),
             )
         )
     crowds = [row for row in rows if isinstance(row, CrowdRow)]
@@ -115,6 +120,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
                 ("A family is all pairs of its groups, judged together by Holm's method.",),
                 alarm_figure(families, ALPHA),
                 (family_table(families),),
+                terms=("verdict", "margin", "p (Holm)"),
             )
         )
     if powers:
@@ -124,6 +130,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
                 ("One group is planted worse, the others are alike.",),
                 power_figures(powers),
                 details=(power_table(powers),),
+                terms=("planted gap", "FMR", "FNMR"),
             )
         )
     if families or powers:
@@ -143,6 +150,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
                 "Searches of a gallery",
                 ("The truth is that of the gallery that was drawn, as an audit speaks of its own gallery.",),
                 tables=(search_table(searches),),
+                terms=("FNIR and FPIR",),
             )
         )
     if labels:

@@ -9,8 +9,9 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from facegap.report.figures.render import drawn
+from facegap.report.figures.render import drawn, with_narrow
 from facegap.report.figures.style import Figure
+from facegap.report.glossary import terms_of
 from facegap.report.page import environment, policy, stylesheet
 from facegap.report.sections import PageTable
 from facegap.report.tables import TextTable
@@ -36,7 +37,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; `details` are tables that are folded away under `summary`."""
+    """A part of the page; `details` are tables that are folded away under `summary`. terms : keys of the glossary."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -44,12 +45,19 @@ class Section:
     tables: tuple[TextTable, ...] = ()
     summary: str = "All settings"
     details: tuple[TextTable, ...] = ()
+    terms: tuple[str, ...] = ()
 
 
 def render(
-    title: str, lead: Sequence[str], claims: Sequence[Claim], sections: Sequence[Section], method: Sequence[str]
+    title: str,
+    lead: Sequence[str],
+    claims: Sequence[Claim],
+    sections: Sequence[Section],
+    method: Sequence[str],
+    *,
+    terms: Sequence[str] = (),
 ) -> str:
-    """The page as text."""
+    """The page as text. terms : keys of the glossary that the lead and the claims use."""
     style = stylesheet("claims.css", "facegap.worlds")
     return (
         environment("facegap.worlds")
@@ -62,32 +70,42 @@ def render(
             method=method,
             classes=CLASSES,
             graded=any(claim.state != "reported" for claim in claims),
-            pictures={figure.name: drawn(figure) for section in sections for figure in section.figures},
+            pictures={figure.name: with_narrow(drawn(figure)) for section in sections for figure in section.figures},
+            own_terms=terms,
+            terms=terms_of(terms, *(section.terms for section in sections)),
             style=Markup(style),  # noqa: S704  (our own style sheet)
             policy=policy(style, ""),
         )
     )
 
 
+MOST_OPEN = 6  # rows of a table that is shown at once where no chart says the same first
+
+
 @dataclass(frozen=True)
 class ShownSection:
-    """A section with its tables as the template of tables takes them."""
+    """A section with its tables as the template of tables takes them. folded : those behind a chart, and long ones."""
 
     title: str
     paragraphs: tuple[str, ...]
     figures: tuple[Figure, ...]
     tables: tuple[PageTable, ...]
+    folded: tuple[PageTable, ...]
     summary: str
     details: tuple[PageTable, ...]
+    terms: tuple[str, ...]
 
 
 def tables_of(section: Section) -> ShownSection:
     """The section for the template."""
+    shown = [PageTable(table, folded=bool(section.figures) or len(table.rows) > MOST_OPEN) for table in section.tables]
     return ShownSection(
         section.title,
         section.paragraphs,
         section.figures,
-        tuple(PageTable(table) for table in section.tables),
+        tuple(table for table in shown if not table.folded),
+        tuple(table for table in shown if table.folded),
         section.summary,
         tuple(PageTable(table) for table in section.details),
+        section.terms,
     )

@@ -23,7 +23,8 @@ SPOKEN = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
 UNSEEN = re.compile(r"(?<=\d\.\d\d)\d+")  # of a place in pixels
 WIDTH = re.compile(r'<svg[^>]* width="([\d.]+)"')
 PHONE_PX = 358  # a screen of 390 less its margins
-LABELS_OF_PHONE_PX, MOST_TURNS = 150, 3
+NARROW_SLACK_PX = {"left": 14, "right": 8, "top": 4, "bottom": 4}  # for fonts of phones that are wider than those here
+LABELS_OF_PHONE_PX, LEGEND_OF_PHONE_PX, MOST_TURNS = 150, 220, 3
 CELL_OF_NUMBER_PX = 30  # a cell that is narrower holds no number
 MOST_NARROW = 60_000  # letters: a longer picture would make the page too large; there the wide one stands in
 PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
@@ -87,7 +88,9 @@ def with_narrow(picture: Drawn) -> Drawn:
     columns = spec["columns"] = 1 if "columns" in spec else 0
     config["legend"]["columns"] = 1
     config["axis"]["labelLimit"] = min(config["axis"]["labelLimit"], LABELS_OF_PHONE_PX)
-    spec["padding"] = 4
+    spec["padding"] = dict(NARROW_SLACK_PX)
+    for legend in legends_of(spec):
+        legend["labelLimit"] = min(legend["labelLimit"], LEGEND_OF_PHONE_PX)
     if not columns:
         del spec["columns"]
     plot["width"] = max(meta["least"], min(plot["width"], PHONE_PX - (meta["outside"] or PHONE_PX // 3)))
@@ -102,6 +105,20 @@ def with_narrow(picture: Drawn) -> Drawn:
         plot["width"] = max(meta["least"], plot["width"] - excess)
     narrow = numbered_anew(svg)
     return Drawn(picture.figure, picture.svg, narrow if len(silent(narrow)) <= MOST_NARROW else "")
+
+
+def legends_of(part: Any) -> Iterator[dict[str, Any]]:
+    """The legends in a part of a spec that say how long their labels may be."""
+    if isinstance(part, dict):
+        found = part.get("legend")
+        if isinstance(found, dict) and "labelLimit" in found:
+            yield found
+        for name, inner in part.items():
+            if name != "datasets":
+                yield from legends_of(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from legends_of(inner)
 
 
 def numbered_anew(svg: str) -> str:
