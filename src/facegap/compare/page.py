@@ -88,7 +88,7 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
     """The parts of the page: what is significant is shown, every further number on demand."""
     others = [metric for metric in rows.metrics if metric not in metrics]
     groups, changes = clear_groups(rows, metrics), clear_changes(rows, metrics)
-    first_speed, *speeds = [pair.wide for pair in figures["speed"]] or [None]
+    speeds = tuple(pair.wide for pair in figures["speed"])
     parts = [
         Section(
             "rates",
@@ -120,9 +120,9 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
             "Worst-group error against ms per face",
             "Lower is better for the people served worst, further left is faster.",
             (),
-            (first_speed,) if first_speed is not None else (),
+            speeds[:1],
             folded(speed_tables(rows, metrics)),
-            folds=(Fold("Other errors and groups", figures=tuple(one for one in speeds if one is not None)),),
+            folds=(Fold("Other errors and groups", figures=speeds[1:]),),
         ),
         Section(
             "others",
