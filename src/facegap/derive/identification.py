@@ -41,12 +41,14 @@ class Searches:
     mated      : bool (n,), the person was to be enrolled, whatever became of those images
     scores     : float64 (n, L), NaN for an empty place: a lost template on either side has all places empty
     is_mate    : bool (n, L)
+    candidates : int64 (n, L), manifest rows of the gallery, -1 for an empty place
     """
 
     rows: IntArray
     mated: BoolArray
     scores: FloatArray
     is_mate: BoolArray
+    candidates: IntArray
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,9 @@ def searches_of(run: Run, searched: Searched) -> Searches:
     scores[line, column] = lists["score"].to_numpy(np.float64)[inside]
     is_mate = np.zeros(scores.shape, np.bool_)
     is_mate[line, column] = people[probe[inside]] == people[gallery[inside]]
-    return Searches(rows, mates[rows] > 0, scores, is_mate)
+    candidates = np.full(scores.shape, -1, np.int64)
+    candidates[line, column] = gallery[inside]
+    return Searches(rows, mates[rows] > 0, scores, is_mate, candidates)
 
 
 def roles_shown(run: Run, searched: Searched) -> AnyArray:

@@ -8,6 +8,7 @@ import pandas as pd
 from facegap.derive.groupings import Cells, Grouping
 from facegap.derive.outcomes import ages_off, shown_to_a_model
 from facegap.explore.rates import Explored, cut_predictions
+from facegap.explore.searches import search_failures
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.types import AnyArray, IntArray
 
@@ -18,6 +19,8 @@ KINDS = {  # each with as many rows as the rate beside it has errors
     "age": "age off by more than 5 years",
     "refused": "falsely rejected",  # FNMR
     "matched": "falsely matched",  # FMR
+    "missed": "not found in the gallery",  # FNIR at the threshold and the rank of the page
+    "named": "falsely identified",  # FPIR at that threshold
     "not_shown": "file missing or unreadable",  # an error of no rate
 }
 MOST_MATCHES = 100_000  # false matches listed, by falling score
@@ -27,11 +30,14 @@ ROWS = ("row", "other_row")  # of the manifest; never exported
 NUMBERS = ("probability", "score", *ROWS)
 
 
-def failures(view: Explored, grouping: Grouping, threshold: float, cut: float, *, include_ids: bool) -> pd.DataFrame:
-    """One row per failure: a lost face, a wrong or missing answer, a rejected genuine pair, a false match.
+def failures(
+    view: Explored, grouping: Grouping, threshold: float, cut: float, *, include_ids: bool, rank: int = 1
+) -> pd.DataFrame:
+    """One row per failure: a lost face, a wrong or missing answer, a rejected genuine pair, a false match, a failed search.
 
     An image that is lost with its face is not listed again as one without an answer. ROWS are -1 where there is no image.
 
+    rank  : candidates of a search among which its person must be
     group : of the image, of both images of a pair with " / " between where they are of two groups
     """
     cells = view.cells(grouping)
@@ -39,6 +45,7 @@ def failures(view: Explored, grouping: Grouping, threshold: float, cut: float, *
     parts = [*lost_faces(view, groups), *answers(view, groups, cut), ages(view, groups)]
     if view.pairs is not None:
         parts += [refusals(view, groups, threshold), matches(view, groups, threshold)]
+    parts += search_failures(view, groups, threshold, rank)
     present = [part for part in parts if len(part)]
     columns = [*COLUMNS, *(NAMED if include_ids else ()), *ROWS]
     whole = pd.concat(present, ignore_index=True) if present else pd.DataFrame(columns=columns)

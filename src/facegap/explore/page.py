@@ -19,9 +19,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from facegap.errors import FacegapError
-from facegap.explore.failures import KINDS, failures
+from facegap.explore.failures import KINDS
 from facegap.explore.pictures import Pictures
 from facegap.explore.rates import explored
+from facegap.explore.searches import ranks_of
 from facegap.explore.view import (
     PAGE_ROWS,
     TABLES,
@@ -29,6 +30,7 @@ from facegap.explore.view import (
     asked_of,
     cards,
     chosen_of,
+    failures_of,
     failures_text,
     floor_note,
     frame_of,
@@ -37,6 +39,7 @@ from facegap.explore.view import (
     shown_tables,
     sorts_of,
     text_of,
+    thresholds_of,
 )
 from facegap.report.page import SHARED, asset, breakable
 from facegap.report.sections import PageTable
@@ -138,7 +141,7 @@ class Pages:
         """What the template shows."""
         view = self.view
         tables = [(name, PageTable(text_of(name, view, asked), layout="wide")) for name in shown_tables(view)]
-        every = failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=self.include_ids)
+        every = failures_of(view, asked, include_ids=self.include_ids)
         found, counted = chosen_of(every, view, asked), every["kind"].value_counts()
         below = view.pairs is not None and asked.threshold < view.floor
         return {
@@ -159,9 +162,10 @@ class Pages:
             "cards": cards(found, asked) if self.pictures is not None else [],
             "pictures": self.pictures,
             "verifies": view.pairs is not None,
+            "ranks": ranks_of(view),
             "cuts": view.has_probability,
             "answered": bool(view.run.record.classes),
-            "threshold": view.threshold,
+            "thresholds": thresholds_of(view, asked),
             # a slider holds nothing beyond its ends, and would send back another threshold than it was given
             "lowest": min(view.lowest, asked.threshold),
             "highest": max(view.highest, asked.threshold),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, false_match_rate, false_non_match_rate
 from facegap.derive.groupings import Cells, Grouping, cells_of
+from facegap.derive.identification import Searches, searches_of
 from facegap.derive.metrics import ERROR_RATE_ALL, ERROR_RATE_ANSWERED, FMR, FNMR, FTA, counts_of
 from facegap.derive.outcomes import TrialsAndErrors
 from facegap.derive.run import comparisons_of, operating_of
@@ -31,6 +32,7 @@ class Explored:
     """A run with what every view of it needs.
 
     pairs     : its comparisons, None without any
+    searches  : its searches of a gallery, None without any
     threshold : the first threshold of the run, NaN without comparisons
     lowest, highest : ends of the slider; below `floor` false matches are not known
     has_probability : whether the answers of a classifier come with one, so that they can be cut
@@ -40,6 +42,7 @@ class Explored:
     groupings: tuple[Grouping, ...]
     subjects: IntArray
     pairs: Comparisons | None
+    searches: Searches | None
     threshold: float
     lowest: float
     highest: float
@@ -72,6 +75,7 @@ def explored(run: Run) -> Explored:
         ((), *run.record.groupings),
         subject_codes(run.manifest),
         pairs,
+        None if run.searched is None else searches_of(run, run.searched),
         threshold,
         lowest,
         ends[1],

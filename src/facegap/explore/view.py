@@ -26,6 +26,7 @@ from facegap.explore.rates import (
     people_moved,
     rates_at,
 )
+from facegap.explore.searches import ranks_of, searches_at
 from facegap.report.rows.frames import records
 from facegap.report.rows.rates import RateRow
 from facegap.report.tables import Column, TextTable, table_of, title_of
@@ -34,8 +35,8 @@ from facegap.types import Group, Rate
 
 EVERYBODY = "everybody"
 PAGE_ROWS = 25
-TABLES = ("rates", "matrix", "people", "answers", "faces", "failures")
-KEYS = ("by", "threshold", "exact", "cut", "kind", "group", "sort", "order", "page", "table")
+TABLES = ("rates", "matrix", "people", "searches", "answers", "faces", "failures")
+KEYS = ("by", "threshold", "exact", "rank", "cut", "kind", "group", "sort", "order", "page", "table")
 NOT_KNOWN = "not known"
 FAILURE_TITLES = {"other_image": "other image", "other_subject": "other subject"}
 
@@ -44,7 +45,10 @@ Failure = Mapping[str, Any]  # a row of `failures`, whose columns depend on what
 
 @dataclass(frozen=True)
 class Asked:
-    """A view: groups of one grouping at a threshold and a cut, and which failures in which order."""
+    """A view: groups of one grouping at a threshold and a cut, and which failures in which order.
+
+    rank : candidates of a search among which its person must be; 0 without searches
+    """
 
     grouping: Grouping
     threshold: float
@@ -54,6 +58,7 @@ class Asked:
     sort: str = ""
     descending: bool = True
     page: int = 1
+    rank: int = 0
 
     def address(self, path: str = "/", **changed: str) -> str:
         """The address of this view, or of one that differs in some keys."""
@@ -61,6 +66,7 @@ class Asked:
             "by": grouping_name(self.grouping),
             "threshold": plain(self.threshold),
             "cut": plain(self.cut),
+            "rank": str(self.rank) if self.rank else "",
             "kind": self.kind,
             "group": self.group,
             "sort": self.sort,
@@ -122,7 +128,22 @@ def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = Fa
         one_of(query, "sort", ("", *sorts_of(include_ids=include_ids)), ""),
         one_of(query, "order", ("down", "up"), "down") == "down",
         int(page),
+        rank_of(query, view),
     )
+
+
+def thresholds_of(view: Explored, asked: Asked) -> list[tuple[str, str]]:
+    """The thresholds of the run, those of its searches too: as text, and the address of the view at each to the last bit."""
+    record = view.run.record
+    points = [*record.operating, *(record.identification.operating if record.identification else ())]
+    values = dict.fromkeys(point.threshold for point in points)
+    return [(score(value), asked.address(threshold=plain(value), page="1")) for value in values]
+
+
+def rank_of(query: Mapping[str, str], view: Explored) -> int:
+    """The rank that is asked for, one of those of the run, else the first; 0 without searches."""
+    ranks = [str(rank) for rank in ranks_of(view)]
+    return int(one_of(query, "rank", tuple(ranks), ranks[0])) if ranks else 0
 
 
 def one_of(query: Mapping[str, str], key: str, allowed: tuple[str, ...], default: str) -> str:
@@ -153,13 +174,18 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
 def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
     """One table of a view, whole, as it is exported; text as it is in the run."""
     if name == "failures":
-        every = failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids)
+        every = failures_of(view, asked, include_ids=include_ids)
         return chosen_of(every, view, asked).drop(columns=list(ROWS))
     if name == "people":
         return people_frame(people_moved(view, asked.grouping, asked.threshold))
     if name == "matrix":
         return matrix_frame(matrix_at(view, asked.grouping, asked.threshold))
     return rates_frame(rates_of(name, view, asked))
+
+
+def failures_of(view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
+    """All failures where the page stands."""
+    return failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids, rank=max(asked.rank, 1))
 
 
 def chosen_of(every: pd.DataFrame, view: Explored, asked: Asked) -> pd.DataFrame:
@@ -178,6 +204,8 @@ def rates_of(name: str, view: Explored, asked: Asked) -> list[MovedRate]:
     """The rows of one of the tables of rates."""
     if name == "rates":
         return rates_at(view, asked.grouping, asked.threshold)
+    if name == "searches":
+        return searches_at(view, asked.grouping, asked.threshold, asked.rank)
     return answers_at(view, asked.grouping, asked.cut) if name == "answers" else faces_at(view, asked.grouping)
 
 
@@ -229,6 +257,7 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
             ("rates", verifies),
             ("people", verifies),
             ("matrix", verifies),
+            ("searches", view.searches is not None),
             ("answers", answered),
             ("faces", "detect" in view.run.record.models),
         )
@@ -244,9 +273,10 @@ def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
     if name == "matrix":
         return matrix_text(matrix_at(view, asked.grouping, asked.threshold), view, asked)
     rows, least = rates_of(name, view, asked), view.run.record.min_subjects
+    title = RATE_TITLES[name] + (f", rank {asked.rank}" if name == "searches" else "")
     small = any(is_small(row, least) for row in rows)
     return table_of(
-        RATE_TITLES[name],
+        title,
         RATES if name == "faces" else (*RATES, *MOVES),
         rows,
         is_dimmed=lambda row: is_small(row, least),
@@ -272,6 +302,7 @@ def known(value: int | None) -> str:
 
 RATE_TITLES = {
     "rates": "errors of comparisons",
+    "searches": "errors of searches of the gallery",
     "answers": "errors of the classifier",
     "faces": "images without a usable face",
 }
