@@ -345,7 +345,7 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "everybody: search, threshold 0.9990" in result.output
-    assert "false alarm (FPIR)" in result.output
+    assert "falsely identified (FPIR)" in result.output
 
 
 @pytest.mark.real

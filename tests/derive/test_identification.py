@@ -270,7 +270,7 @@ def test_the_tables_name_group_gallery_and_counts() -> None:
     # Two women with 2 searches and 1 are 9 / 5 effective people, fewer than the run's least of 2.
     assert search_findings(run) == []
     said = search_findings(replace(run, record=replace(run.record, min_subjects=1)))
-    assert said[0].startswith("gender: highest mate not found (FNIR): male 100.00% (2 of 2, 2 subjects")
+    assert said[0].startswith("gender: highest not found in the gallery (FNIR): male 100.00% (2 of 2, 2 subjects")
     assert said[0].endswith("(no threshold; rank 1; gallery of 4 images of 4 people, 1 without a template)")
     assert search_tables(Run(run.record, run.manifest, run.faces, run.predictions, run.rates, run.gaps, run.age)) == []
 

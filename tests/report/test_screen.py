@@ -56,10 +56,10 @@ def test_verbose_prints_every_table_as_well(
 
 def test_the_tables_are_about_the_metric_of_the_finding(answered_run: Stored) -> None:
     gaps, rates = screen_tables(answered_run[1])
-    assert gaps.title.endswith("wrong or no answer, of all")
+    assert gaps.title.endswith("gender misclassified or unanswered")
     found = contrast(answered_run[1])
     assert found is not None
-    assert rates.title == f"wrong or no answer, of all, by {' x '.join(found.grouping)}"
+    assert rates.title == f"gender misclassified or unanswered, by {' x '.join(found.grouping)}"
     values = [float(row[1].rstrip("%")) for row in rates.rows]
     assert values == sorted(values, reverse=True)
     assert len(rates.rows) <= MOST_GROUPS

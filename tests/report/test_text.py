@@ -124,7 +124,7 @@ def test_a_threshold_keeps_its_digits_whatever_the_scale_of_the_scores(value: fl
     ("low", "high", "is_ratio", "shown"),
     [
         (0.0123, 0.0456, False, "[1.23, 4.56] points, 99.17%"),
-        (0.0000001, 0.0456, False, "[1e-05, 4.56] points, 99.17%"),
+        (0.0000001, 0.0456, False, "[1.0e-05, 4.56] points, 99.17%"),
         (0.020004, 0.0456, False, "[2.0004, 4.56] points, 99.17%"),
         (-0.0456, -0.0199996, False, "[-4.56, -1.99996] points, 99.17%"),
         (1.0004, 3.0, True, "ratio [1.0004, 3.00], 99.17%"),

@@ -303,9 +303,9 @@ def test_a_target_is_a_rate(target: float) -> None:
 def test_ten_thousand_visitors_are_told_wrong_as_worked_by_hand() -> None:
     answer = attributes(HAND)
     assert answer.columns == (
-        "failure to acquire (FTA): no usable face",
-        "wrong, of those answered",
-        "wrong or no answer, of all",
+        "no usable face (FTA)",
+        "gender misclassified, of those answered",
+        "gender misclassified or unanswered",
     )
     assert [ends(cell) for cell in line(answer, "female").cells] == [
         pytest.approx((500, 250, 900)),

@@ -143,8 +143,8 @@ def test_a_run_without_a_classifier_is_told_which_command_adds_one(tmp_path: Pat
 
 def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
     (table,), _ = scenario_tables("attributes", run)
-    assert cell(table, "female", "failure to acquire (FTA): no usable face") == "200 [100, 400]"
-    assert cell(table, "male", "wrong, of those answered") == "100 [50, 200]"
+    assert cell(table, "female", "no usable face (FTA)") == "200 [100, 400]"
+    assert cell(table, "male", "gender misclassified, of those answered") == "100 [50, 200]"
     with pytest.raises(StatisticsError, match="have no threshold"):
         scenario_tables("attributes", run, threshold=0.41)
 

@@ -44,14 +44,9 @@ class Metric:
     name : str
         As in rates.csv, gaps.csv, policies and exports.
     title : str
-        As in the heading of a table or on an axis.
-    verb, of_what : str
-        The finding says "{model} {verb} {rate} of {of_what} {group}"; the verb ends in the word that is repeated before
-        the second group.
-    short : str, optional
-        As the finding says it in front of the rates: "Misclassified: 17.3% of ...". Without it the title is said.
-    short_of : str, default ""
-        What stands between "of" and the group there: "pairs of ". Empty where the people are meant.
+        What went wrong, in words: in the finding, in the heading of a table and on an axis, everywhere the same.
+    of_what : str, default ""
+        What stands between "of" and a group in the finding: "pairs of ". Empty where the people are meant.
     order : int
         The finding is about the metric with the lowest order that a run has.
     scale : {"difference", "ratio"}
@@ -81,8 +76,6 @@ class Metric:
 
     name: str
     title: str
-    verb: str
-    of_what: str
     order: int
     scale: Scale
     margin: float
@@ -91,8 +84,7 @@ class Metric:
     method: str
     source: str
     trials: Callable[[Run], TrialsAndErrors | None] | None = None
-    short: str | None = None
-    short_of: str = ""
+    of_what: str = ""
     is_headline: bool = False
     is_failure: bool = False
     counts_lost: bool = False
@@ -105,7 +97,7 @@ class Metric:
             )
         for field in fields(self):
             value = getattr(self, field.name)
-            is_needed = field.type == "str" and field.name != "short_of"
+            is_needed = field.type == "str" and field.name != "of_what"
             if is_needed and not (isinstance(value, str) and value.strip()):
                 raise ValueError(
                     f"metric {self.name}: {field.name} is empty; every text of a metric is printed somewhere"
@@ -149,10 +141,8 @@ class Metric:
 
 FTA = Metric(
     name="fta",
-    title="failure to acquire (FTA): no usable face",
-    verb="finds no usable face in",
-    of_what="the images of",
-    short="Left without a usable face",
+    title="no usable face (FTA)",
+    of_what="images of ",
     order=70,
     scale="ratio",
     margin=2.0,
@@ -166,9 +156,7 @@ FTA = Metric(
 NO_ANSWER_RATE = Metric(
     name="no_answer_rate",
     title="no answer",
-    verb="gives no answer for",
-    of_what="the images of",
-    short="Left without an answer",
+    of_what="images of ",
     order=60,
     scale="difference",
     margin=0.02,
@@ -181,10 +169,7 @@ NO_ANSWER_RATE = Metric(
 )
 ERROR_RATE_ANSWERED = Metric(
     name="error_rate_answered",
-    title="wrong, of those answered",
-    verb="gives a wrong answer for",
-    of_what="the answered images of",
-    short="Misclassified where answered",
+    title="gender misclassified, of those answered",
     order=80,
     scale="difference",
     margin=0.02,
@@ -197,10 +182,7 @@ ERROR_RATE_ANSWERED = Metric(
 )
 ERROR_RATE_ALL = Metric(
     name="error_rate_all",
-    title="wrong or no answer, of all",
-    verb="gives a wrong answer or none for",
-    of_what="the images of",
-    short="Misclassified",
+    title="gender misclassified or unanswered",
     order=10,
     scale="difference",
     margin=0.02,
@@ -215,9 +197,6 @@ ERROR_RATE_ALL = Metric(
 AGE_ERROR_OVER_5 = Metric(
     name="age_error_over_5",
     title="age off by more than 5 years",
-    verb="gives an age more than 5 years off for",
-    of_what="the images of",
-    short="Given an age more than 5 years off",
     order=90,
     scale="difference",
     margin=0.02,
@@ -231,10 +210,7 @@ AGE_ERROR_OVER_5 = Metric(
 FMR = Metric(
     name="fmr",
     title="falsely matched (FMR)",
-    verb="takes two different people for one in",
-    of_what="the pairs within",
-    short="Falsely matched",
-    short_of="pairs of ",
+    of_what="pairs of ",
     order=20,
     scale="ratio",
     margin=2.0,
@@ -247,10 +223,7 @@ FMR = Metric(
 FNMR = Metric(
     name="fnmr",
     title="falsely rejected (FNMR)",
-    verb="falsely rejects",
-    of_what="the pairs of photographs of",
-    short="Falsely rejected",
-    short_of="same-person pairs of ",
+    of_what="same-person pairs of ",
     order=30,
     scale="ratio",
     margin=2.0,
@@ -263,10 +236,7 @@ FNMR = Metric(
 GFAR = Metric(
     name="gfar",
     title="falsely matched, of all pairs (GFAR)",
-    verb="takes two different people for one in",
-    of_what="the pairs, with those of lost photographs, within",
-    short="Falsely matched, of all pairs",
-    short_of="pairs of ",
+    of_what="pairs of ",
     order=100,
     scale="ratio",
     margin=2.0,
@@ -279,10 +249,7 @@ GFAR = Metric(
 GFRR = Metric(
     name="gfrr",
     title="rejected or lost, of all pairs (GFRR)",
-    verb="rejects or loses",
-    of_what="the pairs of photographs of",
-    short="Falsely rejected or lost",
-    short_of="same-person pairs of ",
+    of_what="same-person pairs of ",
     order=110,
     scale="ratio",
     margin=2.0,
@@ -294,11 +261,8 @@ GFRR = Metric(
 )
 FNIR = Metric(
     name="fnir",
-    title="mate not found (FNIR)",
-    verb="does not find the person in the gallery in",
-    of_what="the searches for",
-    short="Not found in the gallery",
-    short_of="mated searches for ",
+    title="not found in the gallery (FNIR)",
+    of_what="mated searches for ",
     order=40,
     scale="ratio",
     margin=2.0,
@@ -310,11 +274,8 @@ FNIR = Metric(
 )
 FPIR = Metric(
     name="fpir",
-    title="false alarm (FPIR)",
-    verb="names somebody although the person is not in the gallery in",
-    of_what="the searches for",
-    short="Falsely named",
-    short_of="non-mated searches for ",
+    title="falsely identified (FPIR)",
+    of_what="non-mated searches for ",
     order=50,
     scale="ratio",
     margin=2.0,

@@ -51,7 +51,7 @@ def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"{metric.title} of {group}{at} is {dominated_text(int(row['dominated_by']))}: they are in more than half of its "
+            f"the rate of {group} ({metric.title}{at}) is {dominated_text(int(row['dominated_by']))}: they are in more than half of its "
             f"{row['errors']:,} errors, so a gap that rests on them gets no verdict"
         )
     more = len(said) - MOST_NAMED
@@ -105,7 +105,7 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"{metric.title} of {group}{at}: {row['errors'] / row['trials']:.2%} of all trials, but {row['per_person']:.2%} where "
+            f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} of all trials, but {row['per_person']:.2%} where "
             f"people weigh equally; the interval of {'the latter' if row['weighs'] == 'people' else 'the former'} is "
             f"{row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
         )

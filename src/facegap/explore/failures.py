@@ -14,7 +14,7 @@ from facegap.types import AnyArray, IntArray
 
 KINDS = {  # each with as many rows as the rate beside it has errors
     "face": "no usable face",  # failure to acquire
-    "wrong": "misclassified",  # wrong, of those answered; with those below and lost faces: wrong or no answer, of all
+    "wrong": "misclassified",  # of those answered; with those below and lost faces: misclassified or unanswered
     "no_answer": "no answer for a face",
     "age": "age off by more than 5 years",
     "refused": "falsely rejected",  # FNMR

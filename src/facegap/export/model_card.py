@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facegap.derive.metrics import metric_of
-from facegap.report.finding import headline
+from facegap.report.first_screen import headline
 from facegap.report.groups import decided_text, difference_text, ratio_text, tally, verdict_text
 from facegap.report.rows.gaps import GapRow, families, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows

@@ -1,4 +1,4 @@
-"""The finding of the first screen of the page: for each primary metric one sentence with its verdict.
+"""The finding in words, the same on the page, on a terminal, in a notebook and on a card: per primary metric one sentence.
 
 The sentence holds a pair of rates only where something was decided; where it was not, it says what could not be decided
 and how many people would be needed.
@@ -27,6 +27,7 @@ from facegap.report.text import (
     interval,
     level_text,
     margin,
+    not_ruled_out,
     number,
     percent,
     points,
@@ -44,6 +45,7 @@ UNIT = {
     "non-mated search": "searches",
 }
 
+NOTHING = "Nothing was tried that a rate could be counted from."
 MOST_NAMED = 6  # groups of which it is said how many people took part
 
 
@@ -85,6 +87,19 @@ class Line:
         return f"{self.what}: " + ", ".join(f"{one.rate} of {one.who}" for one in self.pair)
 
 
+def headline(run: Run) -> tuple[str, ...]:
+    """The finding as a list of sentences: for each metric what was found, its verdict and what it rests on."""
+    return tuple(" ".join(told(line)) for line in lines_of(run)) or (NOTHING,)
+
+
+def told(line: Line) -> list[str]:
+    """A line in sentences: what was found, its verdict, and what it rests on."""
+    details = "; ".join(line.details)
+    said = [f"{line.model}: {line.text}" if line.model else line.text]
+    said += [f"Verdict: {line.verdict}"] if line.verdict else []
+    return [f"{sentence}." for sentence in (*said, details[:1].upper() + details[1:]) if sentence]
+
+
 def lines_of(run: Run) -> list[Line]:
     """A line per metric that the run is about; where no two groups can be compared one line that says so."""
     found = contrasts(run)
@@ -99,7 +114,7 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
     metric, gap = metric_of(found.metric), found.gap
     whole = Line(
         model=clean(found.worst.model) if several else "",
-        what=heading(metric, run),
+        what=heading(metric),
         pair=None,
         said="",
         verdict="" if gap is None else verdict_text(gap),
@@ -107,18 +122,26 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         metric=found.metric,
         grouping=found.grouping,
     )
-    worst, best = (said(row, metric, adults=adults) for row in (found.worst, found.best))
+    worst, best = (said(row, metric, run, adults=adults) for row in (found.worst, found.best))
     settled = set(found.own) != {UNDECIDED}
     if gap is not None and gap.verdict == UNDECIDED and not (found.alike and settled):
         return undecided(whole, found, gap, run, adults=adults)
     if found.alike:
         everywhere = f"{worst.rate} in every group large enough to compare"
-        return with_parts(
-            whole, said=everywhere, details=(f"least is known of {row_text(found.widest, run)}", *pairs_compared(found))
+        least = (
+            f"least is known of {group_words(found.widest.group, adults=adults)}: {counts(found.widest, run)}"
         )
-    size = (f"{size_text(gap)} {ends_text(gap)}",) if gap is not None else ()
+        return with_parts(whole, said=everywhere, details=(least, *pairs_compared(found)))
+    size = () if gap is None else (f"{size_text(gap)} {ends_text(gap, found, run.record.level)}",)
     joined = ("label uncertainty included",) if gap is not None and gap.labels is not None else ()
-    details = (*size, *joined, *both_counts(found, run), *at_threshold(found.worst), *pairs_compared(found))
+    details = (
+        *size,
+        *joined,
+        " against ".join(counts(row, run, intervals=not row.rate.errors) for row in (found.worst, found.best)),
+        *unanswered(found, metric),
+        *at_threshold(found.worst),
+        *pairs_compared(found),
+    )
     return with_parts(whole, pair=(worst, best), details=details)
 
 
@@ -143,9 +166,11 @@ def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: boo
     if gap.dominated is not None:
         few = dominated_text(gap.dominated.dominated_by)
         needed = f"the rate of “{clean(gap.dominated.group)}” is {few}, so that the gap gets no verdict"
+    sides = zip(people, (found.worst, found.best), strict=True)
     details = (
         needed,
-        *both_counts(found, run, intervals=True),
+        *(f"{name}: {counts(row, run)}" for name, row in sides),
+        *unanswered(found, metric_of(found.metric)),
         *at_threshold(found.worst),
         *pairs_compared(found),
     )
@@ -169,10 +194,10 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
         f"about {needed:,} people per group would be needed to find {margin_of(metric, run)}",
         *((f"took part: {', '.join(had)}",) if had else ()),
         f"groups of fewer than {run.record.min_subjects} people are not compared",
-        *((f"everybody: {row_text(whole, run)}",) if whole is not None and whole.rate.trials else ()),
+        *((f"all groups together: {counts(whole, run)}",) if whole is not None and whole.rate.trials else ()),
     )
     said_so = "undecided, as no two groups are large enough to compare"
-    return [Line("", heading(metric, run), None, said_so, UNDECIDED, details, metric.name, grouping)]
+    return [Line("", heading(metric), None, said_so, UNDECIDED, details, metric.name, grouping)]
 
 
 def people_needed(whole: RateRow | None, metric: Metric, run: Run) -> int:
@@ -196,16 +221,14 @@ def margin_of(metric: Metric, run: Run) -> str:
     return margin(size, is_ratio=is_ratio)
 
 
-def heading(metric: Metric, run: Run) -> str:
-    """What stands before the colon."""
-    if metric == ERROR_RATE_ALL and (run.predictions["outcome"] == "no_answer").any():
-        return "Misclassified or unanswered"
-    return metric.short or f"{metric.title[:1].upper()}{metric.title[1:]}"
+def heading(metric: Metric) -> str:
+    """What stands before the colon: the words that the chart and the tables use too."""
+    return f"{metric.title[:1].upper()}{metric.title[1:]}"
 
 
-def said(row: RateRow, metric: Metric, *, adults: bool) -> Said:
+def said(row: RateRow, metric: Metric, run: Run, *, adults: bool) -> Said:
     """A group and its rate."""
-    return Said(percent(row.rate.value, 1), metric.short_of + group_words(row.group, adults=adults))
+    return Said(percent(row.rate.value, 1), metric.of_what.replace("images", run.counted) + group_words(row.group, adults=adults))
 
 
 def size_text(gap: GapRow) -> str:
@@ -213,8 +236,11 @@ def size_text(gap: GapRow) -> str:
     return f"ratio {number(gap.ratio.value)}" if gap.is_ratio else f"difference {points(gap.difference.value, 1)}"
 
 
-def ends_text(gap: GapRow) -> str:
-    """The interval that decided the verdict, with its level."""
+def ends_text(gap: GapRow, found: Contrast, level: float) -> str:
+    """The interval that decided the verdict, with its level, and why that is stricter than the level of the rates.
+
+    level : of the intervals of rates, as in the charts
+    """
     if math.isnan(gap.decided.low) or math.isnan(gap.decided.high):
         return "without an interval"
     digits = 2 if gap.is_ratio else 1
@@ -222,19 +248,10 @@ def ends_text(gap: GapRow) -> str:
         deciding_end(end, gap.margin, is_ratio=gap.is_ratio, digits=digits)
         for end in (gap.decided.low, gap.decided.high)
     )
-    return f"[{low}, {high}] at {deciding_level(gap.decided_level)}"
-
-
-def both_counts(found: Contrast, run: Run, *, intervals: bool = False) -> tuple[str, ...]:
-    """Errors, trials and, where the data name them, people of both groups. intervals : with the interval of each rate."""
-    unit, named = unit_of(found.metric, run), run.record.manifest.has_subjects
-    told = []
-    for row in (found.worst, found.best):
-        rate = row.rate
-        people = f" of {rate.subjects:,} people" if named else ""
-        ends = f" {interval(rate.low, rate.high, 1)}%" if intervals and not math.isnan(rate.low) else ""
-        told.append(f"{rate.errors:,} of {rate.trials:,} {unit}{people}{ends}")
-    return (" against ".join(told),)
+    tested = sum(found.verdicts.values())
+    stricter = gap.decided_level > level and tested > 1
+    why = f", stricter as {tested:,} gaps are tested together" if stricter else ""
+    return f"[{low}, {high}] ({deciding_level(gap.decided_level)} interval{why})"
 
 
 def unit_of(metric: str, run: Run) -> str:
@@ -242,11 +259,29 @@ def unit_of(metric: str, run: Run) -> str:
     return UNIT.get(metric_of(metric).trial, run.counted)
 
 
-def row_text(row: RateRow, run: Run) -> str:
-    """Errors, trials and interval of one group."""
+def counts(row: RateRow, run: Run, *, intervals: bool = True) -> str:
+    """Errors, trials and, where the data name them, people of a group; without an error the rate that cannot be ruled out.
+
+    intervals : with the interval of the rate
+    """
     rate, unit = row.rate, unit_of(row.metric, run)
-    ends = "" if math.isnan(rate.low) else f", {level_text(rate.level)} interval {interval(rate.low, rate.high, 1)}%"
-    return f"{clean(row.group)} {rate.errors:,} of {rate.trials:,} {unit}{ends}"
+    people = f" of {rate.subjects:,} people" if run.record.manifest.has_subjects else ""
+    known = intervals and not math.isnan(rate.low)
+    if not rate.errors:
+        return f"0 errors in {rate.trials:,} {unit}{people}" + (f", {not_ruled_out(rate.high)}" if known else "")
+    ends = f" ({level_text(rate.level)} interval {interval(rate.low, rate.high, 1)}%)" if known else ""
+    return f"{rate.errors:,} of {rate.trials:,} {unit}{people}{ends}"
+
+
+def unanswered(found: Contrast, metric: Metric) -> tuple[str, ...]:
+    """How many of the errors had no answer, and whether the verdict hangs on trials without one."""
+    lost = None if found.gap is None else found.gap.losses
+    if lost is None:
+        return ("all answered",) if metric == ERROR_RATE_ALL else ()
+    hangs = (
+        "" if lost.stands else "; the verdict could change if they had been errors in one group and none in the other"
+    )
+    return (f"without an answer: {lost.worse:,} against {lost.better:,}{hangs}",)
 
 
 def at_threshold(row: RateRow) -> tuple[str, ...]:

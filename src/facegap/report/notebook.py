@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from facegap.errors import FacegapError, RunError
-from facegap.report.finding import contrast, headline
+from facegap.report.finding import contrast
+from facegap.report.first_screen import headline
 from facegap.report.groups import counts, decided_text, difference_text, measured, ratio_text, verdict_text, who
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
@@ -91,7 +92,7 @@ class Run:
 
     @property
     def finding(self) -> str:
-        """The finding in two sentences: the groups with most and fewest errors, and what their difference is worth."""
+        """The finding: per metric the groups with most and fewest errors, the verdict on their gap, and what it rests on."""
         return clean(" ".join(headline(self.stored)))
 
     def plot(self, name: str = FIRST) -> alt.TopLevelMixin:

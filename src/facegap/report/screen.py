@@ -12,7 +12,7 @@ from pathlib import Path
 
 from facegap.derive.metrics import metric_of
 from facegap.report.finding import Contrast, contrast
-from facegap.report.first_screen import lines_of
+from facegap.report.first_screen import lines_of, told
 from facegap.report.groups import decided_text, difference_text, measured, ratio_text, verdict_text, who
 from facegap.report.image_tables import lost_words, sent_words
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
@@ -29,14 +29,7 @@ WARNING_LETTERS = 320  # of all warnings together, at least one; about four line
 
 def finding(run: Run) -> list[str]:
     """The finding as on the first screen of the report: for each metric a sentence, its verdict, and what it rests on."""
-    found: list[str] = []
-    for line in lines_of(run):
-        model = f"{line.model}: " if line.model else ""
-        found += [
-            f"{model}{line.text}",
-            *([f"Verdict: {line.verdict}"] if line.verdict else []),
-            "; ".join(line.details),
-        ]
+    found = [sentence for line in lines_of(run) for sentence in told(line)]
     found += [f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating]
     lost = lost_words(run)
     sent = [] if run.record.sent is None else [sent_words(run.record.sent)]

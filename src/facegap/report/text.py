@@ -56,7 +56,16 @@ def interval(low: float, high: float, digits: int = 2) -> str:
 def hundredfold(value: float, digits: int) -> str:
     """100 times a proportion with fixed decimals; with two significant digits where these would be lost: 0.0051."""
     small = value != 0 and abs(100 * value) < 10**-digits * 10
-    return f"{100 * value:.2g}" if small else f"{100 * value:.{digits}f}"
+    return f"{100 * value:#.2g}" if small else f"{100 * value:.{digits}f}"
+
+
+def not_ruled_out(high: float) -> str:
+    """What a rate without any error still allows, from the upper end of its interval.
+
+    >>> not_ruled_out(0.082)
+    'up to 8.2% cannot be ruled out'
+    """
+    return f"up to {percent(high, 1)} cannot be ruled out"
 
 
 def level_text(proportion: float) -> str:

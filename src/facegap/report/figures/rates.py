@@ -36,7 +36,7 @@ from facegap.report.figures.style import (
 )
 from facegap.report.rows.frames import groupings_of, own_rates, records
 from facegap.report.tables import title_of
-from facegap.report.text import clean, interval, level_text, percent, score
+from facegap.report.text import clean, interval, level_text, not_ruled_out, percent, score
 from facegap.store.run import Run
 
 BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 240), 60  # of the chart of both errors, and beside it for its last name
@@ -46,6 +46,7 @@ NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("right", -8, -8),
     ("right", -8, 15),
 )
+MOST_TOLD = 3  # groups without any error of which a note tells what cannot be ruled out
 LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a linear axis hides the lower ones
 
 
@@ -106,8 +107,8 @@ def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
         "trials": int(row["trials"]),
         "errors": int(row["errors"]),
         "small": bool(small),
-        "rate": percent(row["value"]),
-        "interval": f"{level_text(row['level'])}: {interval(row['low'], row['high'])}",
+        "rate": percent(row["value"], 1),
+        "interval": f"{level_text(row['level'])}: {interval(row['low'], row['high'], 1)}",
         "counted": f"{row['errors']:,}/{row['trials']:,}" if row["trials"] else "no trials",
         "of": f"{row['errors']:,} of {row['trials']:,}",
         "people": f"{row['subjects']:,}" + (f", fewer than {min_subjects} effective: not ranked" if small else ""),
@@ -152,9 +153,9 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
         opacity=faint(),
     )
     counts = base.mark_text(align="left", dx=8, color=MUTED).encode(text="counted:N", x=alt.value("width"))
-    layers = [*overall_line(overall, floor), lines, dots, counts]
+    layers = [*overall_line(overall, floor, metric), lines, dots, counts]
     chart = alt.layer(*layers).properties(width=ROOM_PX - outside, height=ROW_PX * len(shown))
-    left_out = f"The {MOST_ROWS} highest of {len(rows)} groups." if len(rows) > MOST_ROWS else ""
+    left_out = [f"The {MOST_ROWS} highest of {len(rows)} groups."] if len(rows) > MOST_ROWS else []
     title = f"{title_of(metric)}, by {' x '.join(grouping)}"
     return finished(
         chart,
@@ -162,10 +163,18 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
         title=title,
         alt_text=alt_of(rows, title, overall),
         outside_px=outside,
-        note=left_out,
+        note=" ".join([*left_out, *without_errors(shown)]),
         metric=metric,
         grouping=grouping,
     )
+
+
+def without_errors(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """What the bars of groups without any error mean, in a sentence; nothing where every group has errors."""
+    free = [row for row in rows if row["trials"] and not row["errors"] and not math.isnan(row["high"])]
+    told = [f"{row['group']}, 0 errors in {row['trials']:,}: {not_ruled_out(row['high'])}" for row in free[:MOST_TOLD]]
+    told += [f"and {len(free) - MOST_TOLD} more groups"] if len(free) > MOST_TOLD else []
+    return [f"{'; '.join(told)}."] if told else []
 
 
 def faint() -> Any:
@@ -173,11 +182,12 @@ def faint() -> Any:
     return alt.condition("datum.small", alt.value(0.45), alt.value(1))
 
 
-def overall_line(overall: float, floor: float) -> list[Any]:
+def overall_line(overall: float, floor: float, metric: str) -> list[Any]:
     """A dashed line at the rate of everybody, with its value above; nothing where there is none."""
     if not overall > 0:
         return []
-    at = data([{"x": max(overall, floor), "said": f"all: {percent(overall)}"}])
+    everybody = "all pairs" if metric_of(metric).is_impostor else "all"  # those between groups are in no group
+    at = data([{"x": max(overall, floor), "said": f"{everybody}: {percent(overall, 1)}"}])
     line = alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
     text = alt.Chart(at).mark_text(dy=-7, baseline="bottom", color=INK, fontSize=11)
     return [line, text.encode(x=alt.X("x:Q"), text="said:N", y=alt.value(0))]
@@ -209,7 +219,7 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
     ranked = [row for row in rows if row["trials"] and not row["small"]]
     said = f"Dots with intervals: {title}. {len(rows)} groups"
     if overall == overall:
-        said += f", everybody {percent(overall)}"
+        said += f", everybody {percent(overall, 1)}"
     if not ranked:
         return said + "; none is large enough to rank."
     worst, best = ranked[0], ranked[-1]
