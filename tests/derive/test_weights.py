@@ -58,7 +58,7 @@ def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:
     said = rates_by_weight(rates, [("gender",)])
     assert len(said) == 2
     assert (
-        "the rate of female (gender misclassified or unanswered) is 10.00% of all trials, but 30.00% where people weigh equally; the interval of the former is 8.00%"
-        in said[0]
+        "the rate of female (gender misclassified or unanswered) is 10.00% of all trials, "
+        "but 30.00% where people weigh equally; the interval of the former is 8.00%" in said[0]
     )
     assert "of everybody (falsely rejected (FNMR) at threshold 0.5000) is 10.00% of all trials, but 5.00%" in said[1]

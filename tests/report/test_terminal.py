@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from facegap.report import terminal
-from facegap.report.terminal import Pace, plain_progress
+from facegap.report.terminal import Pace, plain_progress, print_sentences
 
 
 class Clock:
@@ -72,3 +74,16 @@ def test_plain_lines_leave_out_what_is_not_known(
         "13/200 images, 2.0 images/s, 94 s left",
         "200/200 images, 16.6 images/s",
     ]
+
+
+def test_a_sentence_on_a_terminal_is_folded_between_words_and_never_inside_an_interval(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_sentences(["broken       female 24.36% [19.51, 29.96] 76/312; limit 5.00%"], indent=13)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all(len(line) <= 40 for line in lines)
+    assert all(line.startswith(" " * 13) for line in lines[1:])
+    assert sum("[19.51, 29.96]" in line for line in lines) == 1

@@ -51,8 +51,8 @@ def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"the rate of {group} ({metric.title}{at}) is {dominated_text(int(row['dominated_by']))}: they are in more than half of its "
-            f"{row['errors']:,} errors, so a gap that rests on them gets no verdict"
+            f"the rate of {group} ({metric.title}{at}) is {dominated_text(int(row['dominated_by']))}: they are in more "
+            f"than half of its {row['errors']:,} errors, so a gap that rests on them gets no verdict"
         )
     more = len(said) - MOST_NAMED
     return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates are dominated by a few people")
@@ -105,9 +105,9 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} of all trials, but {row['per_person']:.2%} where "
-            f"people weigh equally; the interval of {'the latter' if row['weighs'] == 'people' else 'the former'} is "
-            f"{row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
+            f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} of all trials, but "
+            f"{row['per_person']:.2%} where people weigh equally; the interval of "
+            f"{'the latter' if row['weighs'] == 'people' else 'the former'} is {row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
         )
     more = len(said) - MOST_NAMED
     return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates depend on how people are weighed")

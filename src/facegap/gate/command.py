@@ -24,5 +24,6 @@ def gate(
     from facegap.report.terminal import print_sentences
 
     _, outcomes = command.gate(run, policy)
-    print_sentences([*(outcome.line for outcome in outcomes), command.summary(outcomes)])
+    print_sentences([outcome.line for outcome in outcomes], indent=command.STATE_LETTERS)
+    print_sentences([command.summary(outcomes)])
     raise typer.Exit(command.exit_code(outcomes))

@@ -28,6 +28,7 @@ from facegap.types import Group
 State = Literal["holds", "broken", "cannot tell"]
 STATES: tuple[State, ...] = ("broken", "cannot tell", "holds")  # the worst first
 EXIT_CODES: dict[State, int] = {"holds": 0, "broken": 1, "cannot tell": 2}
+STATE_LETTERS = 13  # of a state at the beginning of a line, with the blanks behind it
 SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
 
 
@@ -51,7 +52,7 @@ class Outcome:
     @property
     def line(self) -> str:
         """The rule in one line, whatever a run folder that was made elsewhere has for names."""
-        return clean(f"{self.state:<11}  {title(self.rule)}: {self.said}")
+        return clean(f"{self.state:<{STATE_LETTERS}}{title(self.rule)}: {self.said}")
 
 
 def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:

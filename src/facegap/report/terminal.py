@@ -15,7 +15,7 @@ from rich.text import Text
 
 from facegap.errors import FetchError
 from facegap.inputs.cards.schema import ModelCard
-from facegap.report.fitting import fitted
+from facegap.report.fitting import fitted, wrapped
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.run import SUMS, Run, sha256
@@ -169,15 +169,23 @@ def print_tables(found: Sequence[TextTable]) -> None:
         out.print(fitted(table, out.width))
 
 
-def print_sentences(sentences: Sequence[str]) -> None:
-    """Print sentences, each on a line of its own: folded at blanks on a terminal, whole where a program reads them."""
+def print_sentences(sentences: Sequence[str], *, indent: int = 0) -> None:
+    """Print sentences, each on a line of its own: folded at blanks on a terminal, whole where a program reads them.
+
+    indent : blanks before every further line of a sentence
+    """
     for sentence in sentences:
-        say(sentence)
+        say(sentence, indent=indent)
 
 
-def say(sentence: str, style: str = "") -> None:
-    """Print one sentence."""
-    console().print(Text(clean(sentence), style), soft_wrap=not sys.stdout.isatty())
+def say(sentence: str, style: str = "", *, indent: int = 0) -> None:
+    """Print one sentence; no interval in it is torn in two."""
+    out, said = console(), clean(sentence)
+    if not sys.stdout.isatty():
+        out.print(Text(said, style), soft_wrap=True)
+        return
+    lines = wrapped(said, max(out.width - indent, 1))
+    out.print(Text(f"\n{' ' * indent}".join(lines), style))
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
