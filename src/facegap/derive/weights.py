@@ -107,7 +107,8 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         said.append(
             f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} of all trials, but "
             f"{row['per_person']:.2%} where people weigh equally; the interval of "
-            f"{'the latter' if row['weighs'] == 'people' else 'the former'} is {row['low']:.2%} to {row['high']:.2%}; people with many trials differ from the others"
+            f"{'the latter' if row['weighs'] == 'people' else 'the former'} is {row['low']:.2%} to {row['high']:.2%}; "
+            "people with many trials differ from the others"
         )
     more = len(said) - MOST_NAMED
     return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates depend on how people are weighed")

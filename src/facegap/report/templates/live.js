@@ -1,6 +1,6 @@
 // Draws each chart of the page from the very spec whose picture stands in its place. No text becomes markup, nothing is
 // fetched and no code is made from text: expressions are interpreted (ast), as the page's policy forbids eval.
-const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42, CELL_OF_NUMBER_PX = 30;
+const TWO_COLUMNS_PX = 560, LABEL_SHARE = 0.42, CELL_OF_NUMBER_PX = 30, MOST_TURNS = 2;
 
 // The chart as wide as it is meant to be, or as narrow as the room asks for: what stands around the plots is measured.
 async function drawWithin(live, spec, roomPx) {
@@ -13,13 +13,15 @@ async function drawWithin(live, spec, roomPx) {
     if (spec.usermeta.outside) plot.width = Math.max(least, Math.min(plot.width, roomPx - spec.usermeta.outside));
   }
   await vegaEmbed(live, spec, options);
-  const excess = live.querySelector("svg").getBoundingClientRect().width - roomPx;
-  const width = Math.max(least, Math.floor(plot.width - excess / (spec.columns ?? 1)));
-  if (excess <= 0 || width >= plot.width) return;
-  plot.width = width;
-  const cells = spec.usermeta.cells;  // of a heat map: a cell too narrow for its number shows its colour alone
-  if (cells && width / cells < CELL_OF_NUMBER_PX) plot.layer = plot.layer.filter((layer) => layer.mark.type !== "text");
-  await vegaEmbed(live, spec, options);
+  for (let turn = 0; turn < MOST_TURNS; turn++) {  // labels may take another room once the plot is narrower
+    const excess = live.querySelector("svg").getBoundingClientRect().width - roomPx;
+    const width = Math.max(least, Math.floor(plot.width - excess / (spec.columns ?? 1)));
+    if (excess <= 0 || width >= plot.width) return;
+    plot.width = width;
+    const cells = spec.usermeta.cells;  // of a heat map: a cell too narrow for its number shows its colour alone
+    if (cells && width / cells < CELL_OF_NUMBER_PX) plot.layer = plot.layer.filter((layer) => layer.mark.type !== "text");
+    await vegaEmbed(live, spec, options);
+  }
 }
 
 function element(kind, text) {
