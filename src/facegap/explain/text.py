@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from facegap.derive.metrics import metric_of
 from facegap.explain.rows import Row
+from facegap.report.first_screen import heading
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import NO_NUMBER, difference, level_text, margin, number, percent, ratio
 from facegap.statistics.covariates.within import LEAST_PEOPLE
@@ -76,9 +77,9 @@ def findings(found: Explained) -> list[str]:
 def finding(raw: Row, whole: Row) -> list[str]:
     """One gap before and after, in two sentences."""
     metric = metric_of(raw.metric)
-    names, of = covariates_text(whole.covariates), metric.short_of
+    names, of = covariates_text(whole.covariates), metric.of_what
     before = (
-        f"{metric.short or metric.title}: {percent(raw.rate)} of {of}{raw.group}, {percent(raw.reference_rate)} of "
+        f"{heading(metric)}: {percent(raw.rate)} of {of}{raw.group}, {percent(raw.reference_rate)} of "
         f"{of}{raw.reference}: raw gap {gap_text(raw)}."
     )
     if math.isnan(whole.gap):

@@ -128,9 +128,7 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         return undecided(whole, found, gap, run, adults=adults)
     if found.alike:
         everywhere = f"{worst.rate} in every group large enough to compare"
-        least = (
-            f"least is known of {group_words(found.widest.group, adults=adults)}: {counts(found.widest, run)}"
-        )
+        least = f"least is known of {group_words(found.widest.group, adults=adults)}: {counts(found.widest, run)}"
         return with_parts(whole, said=everywhere, details=(least, *pairs_compared(found)))
     size = () if gap is None else (f"{size_text(gap)} {ends_text(gap, found, run.record.level)}",)
     joined = ("label uncertainty included",) if gap is not None and gap.labels is not None else ()
@@ -228,7 +226,10 @@ def heading(metric: Metric) -> str:
 
 def said(row: RateRow, metric: Metric, run: Run, *, adults: bool) -> Said:
     """A group and its rate."""
-    return Said(percent(row.rate.value, 1), metric.of_what.replace("images", run.counted) + group_words(row.group, adults=adults))
+    return Said(
+        percent(row.rate.value, 1),
+        metric.of_what.replace("images", run.counted) + group_words(row.group, adults=adults),
+    )
 
 
 def size_text(gap: GapRow) -> str:
