@@ -31,6 +31,13 @@ from facegap.statistics.curves import (
     threshold_at_fmr,
 )
 from facegap.statistics.differentials import MEASURES, Differential, Measure, differential
+from facegap.statistics.discard import (
+    DiscardCurve,
+    best_discard_area,
+    discard_area,
+    discard_area_interval,
+    discard_curve,
+)
 from facegap.statistics.dyadic import NoErrorLimits, dyadic_fmr, dyadic_fnmr, no_error_limits
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
@@ -101,6 +108,12 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "area_under_roc",
     "generalised_counts",
     "generalised_rates",
+    # quality: error versus discard
+    "discard_curve",
+    "DiscardCurve",
+    "discard_area",
+    "best_discard_area",
+    "discard_area_interval",
     # 1:N search
     "mate_ranks",
     "search_errors",

@@ -1,0 +1,224 @@
+"""The error versus discard characteristic (EDC): what a rate becomes when the comparisons of lowest quality are left out.
+
+The quality of a comparison is the lower of those of its two samples. Comparisons are discarded from the lowest quality upwards,
+those of equal quality together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.errors import StatisticsError
+from facegap.types import AnyArray, FloatArray, IntArray
+
+DRAWS_AT_ONCE = 64  # bounds the memory: draws times comparisons
+
+
+@dataclass(frozen=True, eq=False)
+class DiscardCurve:
+    """An EDC as exact counts; point k is after everything of a quality below `quality[k]` was discarded.
+
+    Attributes
+    ----------
+    quality : numpy.ndarray
+        Lowest quality that is still there, float64 (k,), rising. The last is infinite: nothing is left.
+    discarded, errors, trials : numpy.ndarray
+        Comparisons discarded so far, errors and comparisons left, int64 (k,).
+    """
+
+    quality: FloatArray
+    discarded: IntArray
+    errors: IntArray
+    trials: IntArray
+
+    @property
+    def share(self) -> FloatArray:
+        """Proportion discarded, float64 (k,), from 0 to 1."""
+        return np.asarray(self.discarded / self.discarded[-1], np.float64)
+
+    @property
+    def rate(self) -> FloatArray:
+        """Errors / comparisons left, float64 (k,); 0 where nothing is left, the point that closes the curve."""
+        return np.asarray(self.errors / np.maximum(self.trials, 1))
+
+    def at(self, share: float) -> tuple[int, int]:
+        """Errors and comparisons left at a proportion discarded; the curve holds its value to the right."""
+        k = int(np.searchsorted(self.share, share, side="right")) - 1
+        return int(self.errors[k]), int(self.trials[k])
+
+
+def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
+    """The EDC of comparisons.
+
+    Parameters
+    ----------
+    quality : array of float (n,)
+        Of each comparison, higher is better: of two samples the lower one, ``numpy.minimum(first, second)``.
+    errors : array of bool (n,)
+        FNMR: mated and score < threshold. FMR: non-mated and score >= threshold.
+
+    Returns
+    -------
+    DiscardCurve
+        One point before anything is discarded and one after each distinct quality.
+
+    Raises
+    ------
+    StatisticsError
+        No comparison; arrays of two lengths; a quality that is no number.
+
+    References
+    ----------
+    Grother and Tabassi, Performance of biometric quality measures, IEEE TPAMI 29 (2007); ISO/IEC 29794-1, error versus discard
+    characteristic; Schlett, Rathgeb, Tapia and Busch, Considerations on the evaluation of biometric quality assessment
+    algorithms, IEEE TBIOM 6 (2024).
+
+    Examples
+    --------
+    >>> curve = discard_curve([10, 20, 20, 30], [True, True, False, False])
+    >>> curve.share.tolist(), curve.errors.tolist(), curve.trials.tolist()
+    ([0.0, 0.25, 0.75, 1.0], [2, 1, 0, 0], [4, 3, 1, 0])
+    >>> curve.at(0.5)  # nothing more can be discarded before 0.75: two comparisons have one quality
+    (1, 3)
+    """
+    ordered, wrong, _ = _checked(quality, errors)
+    found, starts = np.unique(ordered, return_index=True)
+    discarded = np.append(starts, len(ordered)).astype(np.int64)
+    sums = np.concatenate([[0], np.cumsum(wrong.astype(np.int64))])
+    return DiscardCurve(np.append(found, np.inf), discarded, sums[-1] - sums[discarded], len(ordered) - discarded)
+
+
+def discard_area(quality: FloatArray, errors: AnyArray, limit: float) -> float:
+    """Partial area under the EDC, stepwise, from nothing discarded up to a proportion.
+
+    Parameters
+    ----------
+    quality, errors
+        As for `discard_curve`.
+    limit : float
+        Proportion discarded, above 0 and up to 1.
+
+    Returns
+    -------
+    float
+        Lower is better. `best_discard_area` of the rate without discarding is what no quality can go below.
+
+    Raises
+    ------
+    StatisticsError
+        As `discard_curve`; a limit that is no proportion.
+
+    Examples
+    --------
+    >>> round(discard_area([10, 20, 20, 30], [True, True, False, False], 0.5), 6)  # 0.25 * 2/4 + 0.25 * 1/3
+    0.208333
+    """
+    ordered, wrong, _ = _checked(quality, errors)
+    return float(_areas(ordered, wrong, np.ones((1, len(ordered))), _limit(limit))[0])
+
+
+def best_discard_area(rate: float, limit: float) -> float:
+    """Area under max(0, rate - d) for d from 0 to a limit: the discard of errors alone, as far as they reach.
+
+    Examples
+    --------
+    >>> round(best_discard_area(0.05, 0.2), 6)
+    0.00125
+    """
+    reach = min(rate, _limit(limit))
+    return rate * reach - reach * reach / 2
+
+
+def discard_area_interval(
+    quality: FloatArray,
+    errors: AnyArray,
+    subjects: IntArray,
+    limit: float,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    draws: int = 1000,
+) -> tuple[float, float]:
+    """Percentile interval of `discard_area` when subjects are drawn anew, each with all their comparisons.
+
+    Parameters
+    ----------
+    quality, errors, limit
+        As for `discard_area`; mated comparisons, as each has one subject.
+    subjects : array of int (n,)
+        Code of the subject of each comparison, 0 and above.
+    rng : numpy.random.Generator
+        Source of the draws.
+    level, draws
+        Confidence, and number of bootstrap replicates.
+
+    Returns
+    -------
+    (float, float)
+        NaN with fewer than two subjects, and without errors: a bootstrap of none would say that there can be none.
+
+    Raises
+    ------
+    StatisticsError
+        As `discard_area`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> quality, people = rng.random(400), np.repeat(np.arange(200), 2)
+    >>> errors = rng.random(400) < 0.3 * (1 - quality)
+    >>> low, high = discard_area_interval(quality, errors, people, 0.2, rng=rng)
+    >>> low < discard_area(quality, errors, 0.2) < high
+    True
+    """
+    ordered, wrong, order = _checked(quality, errors)
+    codes = np.unique(np.asarray(subjects), return_inverse=True)[1][order]
+    people = int(codes.max()) + 1
+    if people < 2 or not wrong.any():
+        return float("nan"), float("nan")
+    areas = []
+    for start in range(0, draws, DRAWS_AT_ONCE):
+        count = min(DRAWS_AT_ONCE, draws - start)
+        drawn = rng.multinomial(people, np.full(people, 1 / people), size=count)
+        areas.append(_areas(ordered, wrong, drawn[:, codes].astype(np.float64), _limit(limit)))
+    low, high = np.quantile(np.concatenate(areas), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _checked(quality: FloatArray, errors: AnyArray) -> tuple[FloatArray, AnyArray, IntArray]:
+    """Qualities and errors by rising quality, and their order."""
+    values, wrong = np.asarray(quality, np.float64), np.asarray(errors, np.bool_)
+    if values.ndim != 1 or values.shape != wrong.shape or not len(values):
+        raise StatisticsError(
+            f"qualities of shape {values.shape} and errors of shape {wrong.shape}: give one of each per comparison"
+        )
+    if np.isnan(values).any():
+        raise StatisticsError(
+            f"{int(np.isnan(values).sum())} of {len(values)} comparisons have no quality; leave them out and say how many"
+        )
+    order = np.argsort(values, kind="stable")
+    return values[order], wrong[order], order
+
+
+def _limit(limit: float) -> float:
+    """A limit of the area, checked."""
+    if not 0 < limit <= 1:
+        raise StatisticsError(f"limit {limit}: a proportion discarded is above 0 and at most 1")
+    return float(limit)
+
+
+def _areas(ordered: FloatArray, wrong: AnyArray, weights: FloatArray, limit: float) -> FloatArray:
+    """Area of each row of weights (draws, n): the steps between distinct qualities, cut at the limit."""
+    starts = np.flatnonzero(np.r_[True, np.diff(ordered) != 0])
+    trials = np.add.reduceat(weights, starts, axis=1)
+    mistakes = np.add.reduceat(weights * wrong, starts, axis=1)
+    whole = trials.sum(axis=1, keepdims=True)
+    gone = np.cumsum(trials, axis=1)
+    # Counted from the end: what is left is a sum of what is left, so that nothing left is exactly nothing.
+    left, wrong_left = (np.cumsum(part[:, ::-1], axis=1)[:, ::-1] for part in (trials, mistakes))
+    rate = np.divide(wrong_left, left, out=np.zeros_like(left), where=left > 0)
+    ends = np.minimum(gone / whole, limit)
+    widths = np.diff(ends, axis=1, prepend=0.0)
+    return np.asarray((rate * widths).sum(axis=1))
