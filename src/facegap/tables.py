@@ -46,6 +46,9 @@ COVARIATES = (
     "template_norm",  # length of the embedder's output before it is divided away, in the model's own unit
 )
 
+# Of these higher is better, so that each can be the quality of an image.
+QUALITIES = ("inter_eye_px", "face_share", "cheek_balance", "sharpness", "jpeg_quality", "template_norm", "score")
+
 
 @dataclass(frozen=True)
 class Column:

@@ -59,6 +59,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     from facegap.audit.files import require_files
     from facegap.audit.models import open_models, require_a_task
     from facegap.audit.plan_file import with_plan
+    from facegap.audit.quality import require_quality
     from facegap.audit.resolved import people_of, resolve
 
     require_a_task(settings)
@@ -67,6 +68,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     table = people_of(manifest, settings, compares=compares)
     require_one_unit(table, settings)
     require_no_video(table, settings)
+    require_quality(settings, table)
     resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
     if not settings.faces.allow_missing:
         require_files(table.by_image, resolved.groupings)

@@ -394,6 +394,26 @@ class Faces:
         help="Bring pixels to sRGB by the colour profile in the file, or take them as stored, as cv2.imread does",
         heading=FACES,
     )
+    quality: str | None = setting(
+        None,
+        help="Quality of an image, to see whom a gate on it turns away: template_norm, sharpness, inter_eye_px, face_share, "
+        "cheek_balance, jpeg_quality or score",
+        heading=FACES,
+        without="no gate",
+    )
+    quality_discard: float = setting(
+        0.1,
+        help="Proportion of images that the gate of --quality refuses",
+        heading=FACES,
+        minimum=0,
+        maximum=0.9,
+    )
+    quality_below: float | None = setting(
+        None,
+        help="Refuse images with a lower --quality than this",
+        heading=FACES,
+        without="--quality-discard",
+    )
     allow_missing: bool = setting(
         False, help="Go on although image files are missing or cannot be read; they count in no rate", recorded=False
     )

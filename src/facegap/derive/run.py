@@ -24,6 +24,7 @@ from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.population import population_tables
 from facegap.derive.protocols import protocol_table
+from facegap.derive.quality import quality_tables
 from facegap.derive.results import age_table, groupings_of, model_of, rates_table
 from facegap.derive.scores import review_table, scores_table
 from facegap.derive.slopes import slopes_table
@@ -86,6 +87,7 @@ def derived(run: Run) -> Run:
     slopes = slopes_table(run, pairs)
     if len(slopes):
         extra["slopes.csv"] = slopes
+    extra |= quality_tables(run, pairs)
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust

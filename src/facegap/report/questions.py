@@ -28,6 +28,7 @@ from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
 from facegap.report.protocols import protocol_tables
+from facegap.report.quality import quality_report
 from facegap.report.rate_tables import age_table, rate_tables
 from facegap.report.reproduce import execution_table, hash_table, version_table
 from facegap.report.rows.frames import groupings_of
@@ -85,6 +86,7 @@ def sections_of(of: Material) -> list[Section]:
         frames(of),
         how_sure(of),
         lost(of),
+        turned_away(of.run),
         threshold(of),
         further(of),
     ]
@@ -173,6 +175,13 @@ def frames(of: Material) -> Section:
     tables = (*frames_tables(of.run), *alarms_table(of.run.extra.get("alarms.csv"), groupings_of(of.run)))
     shown = tuple(PageTable(table) for table in tables)
     return Section("frames", "By number of frames", lead, figures=tuple(of.figures["frames"]), tables=shown)
+
+
+def turned_away(run: Run) -> Section:
+    """Who a quality gate turns away."""
+    lead = "A gate on the quality of an image lowers errors by turning images away; this is whose images, and what it buys."
+    shown = tuple(map(PageTable, quality_report(run)))
+    return Section("quality", "Who a quality gate turns away", lead, tables=shown)
 
 
 def how_sure(of: Material) -> Section:

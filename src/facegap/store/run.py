@@ -148,6 +148,9 @@ EXTRA_TABLES = (
     "protocol.csv",
     "frames.csv",
     "alarms.csv",
+    "quality_gate.csv",
+    "quality_gaps.csv",
+    "edc.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
@@ -187,6 +190,15 @@ NUMERIC_COLUMNS = frozenset(
     "far_target",
     "spread",
     "person_hours",
+    "quality_threshold",
+    "discard",
+    "discarded",
+    "quality_from",
+    *(f"{rate}_{number}" for rate in ("refused", "before", "after", "fnmr") for number in ("value", "low", "high")),
+    "area_limit",
+    "area",
+    "area_low",
+    "area_high",
 }
 MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20

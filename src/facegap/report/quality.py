@@ -1,0 +1,82 @@
+"""Whom a quality gate turns away and what it buys, as tables of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from facegap.report.population import decided_text, verdict_of
+from facegap.report.rows.comparisons import table
+from facegap.report.rows.frames import group_of, groupings_of
+from facegap.report.tables import Column, TextTable, table_of, title_of
+from facegap.report.text import clean, errors_of_trials, interval, level_text, number, p_value, percent, points
+from facegap.store.run import Run
+
+GATE, EDC, REFUSAL_GAPS = "quality_gate.csv", "edc.csv", "quality_gaps.csv"
+Row = Mapping[str, Any]
+
+
+def quality_report(run: Run) -> list[TextTable]:
+    """The gate by group, the gaps of its refusals, and error versus discard; none without --quality."""
+    gate, gaps, curve = (table(run, name) for name in (GATE, REFUSAL_GAPS, EDC))
+    if not gate:
+        return []
+    groupings = groupings_of(run)
+    group = Column[Row]("group", lambda row: clean(group_of(row, groupings)))
+    quality, threshold = clean(gate[0]["quality"]), number(gate[0]["quality_threshold"])
+    said = (
+        f"Quality: {quality}. The gate refuses images below {threshold}. Images without a quality are no trials of the refusal "
+        f"rate, and do not pass. Intervals at {level_text(run.record.level)}, by sampling unit."
+    )
+    found = [table_of("who a quality gate turns away", (group, *GATE_COLUMNS), gate, notes=(said,))]
+    if gaps:
+        why = "Tested by Holm's method over the pairs of one grouping, outside the primary family of the run. The margin is 2 points."
+        found.append(table_of("gaps between refusal rates", GAP_COLUMNS, gaps, notes=(why,)))
+    if curve:
+        note = (
+            "Mated comparisons are discarded from the lowest quality of their two images upwards, those of equal quality together, "
+            "within each group; FNMR is of those left. The area is under the steps up to the proportion stated; lower is better. "
+            "Its interval is a bootstrap by subjects."
+        )
+        found.append(table_of("error versus discard", (group, *EDC_COLUMNS), curve, notes=(note,)))
+    return found
+
+
+def rate_text(row: Row, name: str) -> str:
+    """A rate with its interval and counts."""
+    if not row[f"{name}_trials"]:
+        return "no trials"
+    shown = f"{percent(row[f'{name}_value'])} {interval(row[f'{name}_low'], row[f'{name}_high'])}"
+    return f"{shown} {errors_of_trials(row[f'{name}_errors'], row[f'{name}_trials'])}"
+
+
+def area_text(row: Row) -> str:
+    """The area under a curve, its interval, and up to where it is taken."""
+    sure = "" if math.isnan(row["area_low"]) else f" [{row['area_low']:.5f}, {row['area_high']:.5f}]"
+    return f"{row['area']:.5f}{sure} to {row['area_limit']:g}"
+
+
+GATE_COLUMNS = (
+    Column[Row]("refused", lambda row: rate_text(row, "refused")),
+    Column[Row]("without a quality", lambda row: str(row["without_quality"])),
+    Column[Row]("error", lambda row: title_of(str(row["metric"])) if row["metric"] else "none judged"),
+    Column[Row]("without the gate", lambda row: rate_text(row, "before")),
+    Column[Row]("with the gate", lambda row: rate_text(row, "after")),
+)
+GAP_COLUMNS = (
+    Column[Row]("by", lambda row: clean(row["family"])),
+    Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
+    Column[Row]("refused", lambda row: f"{percent(row['rate_a'])} against {percent(row['rate_b'])}"),
+    Column[Row]("difference", lambda row: points(row["difference"])),
+    Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
+    Column[Row]("interval that decided", decided_text),
+    Column[Row]("verdict", verdict_of),
+)
+EDC_COLUMNS = (
+    Column[Row]("discarded", lambda row: percent(row["discarded"])),
+    Column[Row]("quality from", lambda row: number(row["quality_from"])),
+    Column[Row]("FNMR of those left", lambda row: rate_text(row, "fnmr")),
+    Column[Row]("comparisons without a quality", lambda row: str(row["without_quality"])),
+    Column[Row]("area", area_text),
+)
