@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from facegap.derive.comparisons import (
@@ -119,6 +119,7 @@ def numbers(rate: Rate) -> list[float]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(1, 9), st.sampled_from([-0.5, 0.2, 0.6, 0.95]))
+@example(5, 15, 5, -0.5)  # two people with images in both groups
 def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
     seed: int, images: int, people: int, threshold: float
 ) -> None:

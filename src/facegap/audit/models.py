@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facegap import runtime
-from facegap.audit.settings import ALIGNED, NO_DETECT, AuditSettings, CallableModel
+from facegap.audit.settings import ALIGNED, NO_DETECT, POINTS, AuditSettings, CallableModel
 from facegap.errors import ModelError
 from facegap.inputs.cards.diagnoses import Remembered, look_up
 from facegap.inputs.cards.graph import GraphFacts, graph_facts
@@ -29,7 +29,6 @@ from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_dete
 from facegap.vision.service.wire import read_key
 
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
-POINTS = "points"  # in place of a detector: a file says where faces are
 
 
 @dataclass(frozen=True)

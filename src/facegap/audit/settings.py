@@ -20,6 +20,7 @@ from facegap.errors import SettingError
 PUBLISHED: Literal["published"] = "published"
 NO_DETECT = "none"
 ALIGNED = "aligned"  # in place of a detector: every image is a crop already
+POINTS = "points"  # in place of a detector: a file says where faces are
 MOST_LETTERS = 120  # of a name that stands in a heading
 SETTING = "setting"  # key of a Setting in the metadata of a field
 

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from facegap.audit.models import POINTS, ChosenModels, Loaded, open_models
+from facegap.audit.models import ChosenModels, Loaded, open_models
 from facegap.audit.pooling import frames_table
-from facegap.audit.settings import ALIGNED, AuditSettings, settings_from
+from facegap.audit.settings import ALIGNED, POINTS, AuditSettings, settings_from
 from facegap.errors import RunError, SettingError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from facegap.audit.models import POINTS
-from facegap.audit.settings import ALIGNED
+from facegap.audit.settings import ALIGNED, POINTS
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.derive.run import EVALUATION
 from facegap.report.rows.frames import groupings_of

@@ -117,14 +117,14 @@ def dyadic_fmr(
         unit = None if units is None else _units(units, len(first))
         found = _of_images(listed, first, second, unit, across=across)
         some, others = (side.astype(bool).astype(np.int64) for side in (first, second))
-        pairs = _products(low, high, some, some if second is first else others)
         even = _of_images(
-            replace(listed, errors=errors * pairs / listed.trials, trials=pairs),
+            replace(listed, errors=errors / listed.trials, trials=np.ones(len(errors))),
             some,
             some if second is first else others,
             unit,
             across=across,
             independent=_inverse(first, second, across),
+            both=some * others if across else None,
         )
         return _rate(found, even, _people(first, second, across), across, level)
     if trials is None or images is not None:
@@ -317,19 +317,27 @@ def _of_images(
     *,
     across: bool,
     independent: FloatArray | None = None,
+    both: IntArray | None = None,
 ) -> Found:
-    """Sums of all pairs of images, of which only pairs of people in error are listed."""
+    """Sums of all pairs of images, of which only pairs of people in error are listed.
+
+    both : between two groups, where pairs of people weigh equally: 1 for people who are in both groups. Two of them make
+           a pair in either order, which is one pair all the same
+    """
     own, others, within = first, second, _NOTHING_WITHIN
+    twice: AnyArray = np.zeros(len(first), np.int64) if both is None else both
     if unit is not None:
         own = _sums_by(unit, first, _size(unit)).astype(np.int64)
         others = _sums_by(unit, second, _size(unit)).astype(np.int64) if across else own
         listed, wrong_within = _by_unit(listed, unit)
-        listed = replace(listed, trials=_products(listed.low, listed.high, own, others))
+        twice, alone = _sums_by(unit, twice, _size(unit)), twice
+        trials = _products(listed.low, listed.high, own, others) - twice[listed.low] * twice[listed.high]
+        listed = replace(listed, trials=trials)
         # Every image with every other of the unit, less those of one person.
         same = _sums_by(unit, first.astype(np.float64) * second, _size(unit))
-        tried_within = own * others - same
+        tried_within = own * others - same - (twice**2 - _sums_by(unit, alone, _size(unit))) / 2
         within = Within(wrong_within, tried_within if across else tried_within / 2)
-    sums = _sums_of_images(listed, own, others, within, across=across)
+    sums = _sums_of_images(listed, own, others, within, twice.astype(np.float64), across=across)
     return Found(listed, within, replace(sums, independent=independent), _disjoint(own, others, across))
 
 
@@ -354,7 +362,16 @@ def _inverse(first: IntArray, second: IntArray, across: bool) -> FloatArray:
     """Sum over pairs of people of 1 over their pairs of images."""
     own, others = (np.divide(1.0, side, out=np.zeros(len(side)), where=side > 0) for side in (first, second))
     total = own.sum() * others.sum() - (own * others).sum()
-    return np.asarray(total if across else total / 2)
+    if not across:
+        return np.asarray(total / 2)
+    # Two people who are in both groups: one pair of m n' + m' n trials, where the sum above has two of m n' and m' n. Few
+    # numbers of images differ, so that people of the same two numbers are taken together.
+    there = (first > 0) & (second > 0)
+    kinds, counts = np.unique(np.stack([first[there], second[there]]), axis=1, return_counts=True)
+    one_way = np.outer(*kinds).astype(np.float64)
+    instead = 1 / (one_way + one_way.T) - 1 / one_way - 1 / one_way.T
+    couples = np.outer(counts, counts) - np.diag(counts)
+    return np.asarray(total + (instead * couples).sum() / 2)
 
 
 def no_error_limits(
@@ -382,16 +399,21 @@ def no_error_limits(
 
 
 def _sums_of_images(
-    listed: ListedPairs, first: IntArray, second: IntArray, within: Within, *, across: bool
+    listed: ListedPairs, first: IntArray, second: IntArray, within: Within, twice: FloatArray, *, across: bool
 ) -> PairSums:
     """Sums per subject with trials first[i] * second[j] for every i != j, listed or not, and those within units.
+
+    Between two groups twice[i] * twice[j] trials of an unordered pair are taken off again: those counted in both orders.
 
     Where a pair is not listed its errors are 0 and its square is (rate * trials)^2; these are sums in closed form.
     """
     m, n = first.astype(np.float64), second.astype(np.float64)
     if across:
-        as_left, as_right = m * (n.sum() - n), n * (m.sum() - m)
-        of_squares = m**2 * ((n**2).sum() - n**2) + n**2 * ((m**2).sum() - m**2) + 2 * m * n * ((m * n).sum() - m * n)
+        b = twice
+        counted_twice = b * _without_own(b) / 2
+        as_left, as_right = m * _without_own(n) - counted_twice, n * _without_own(m) - counted_twice
+        of_squares = m**2 * _without_own(n**2) + n**2 * _without_own(m**2) + b**2 * _without_own(b**2)
+        of_squares += 2 * (m * n * _without_own(m * n) - m * b * _without_own(n * b) - n * b * _without_own(m * b))
     else:
         as_left = as_right = m * (m.sum() - m) / 2
         of_squares = m**2 * ((m**2).sum() - m**2)
@@ -406,6 +428,11 @@ def _sums_of_images(
         within.trials,
         trial_squares=of_squares,
     )
+
+
+def _without_own(values: FloatArray) -> FloatArray:
+    """Per subject the sum of everybody else's value."""
+    return np.asarray(values.sum() - values)
 
 
 def _sums_of_trials(
