@@ -10,6 +10,7 @@ from scipy.stats import fisher_exact
 
 from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
 from facegap.tables import NEVER_SHOWN
+from facegap.types import BoolArray
 
 UNEVEN_P = 0.05  # of Fisher's exact test between the group that lost most and the others
 WORDS = {
@@ -57,18 +58,23 @@ def never_shown_sentences(
         if not lost.any():
             continue
         total = f"{int(lost.sum()):,} of {len(lost):,} files {plural(outcome, int(lost.sum()))}"
-        parts = []
-        for grouping in groupings:
-            if not grouping:
-                continue
-            cells = cells_of(manifest, grouping)
-            counts = [
-                (int((lost & (cells.codes == k)).sum()), int((cells.codes == k).sum()))
-                for k in range(len(cells.groups))
-            ]
-            parts.append(by_group([str(group) for group in cells.groups], counts))
-        sentences.append(". ".join([f"{total}, which no model was shown; they count in no rate", *parts]) + ".")
+        sentence = f"{total}, which no model was shown; they count in no rate"
+        sentences.append(". ".join([sentence, *counted_by_group(manifest, lost, groupings)]) + ".")
     return sentences
+
+
+def counted_by_group(manifest: pd.DataFrame, lost: BoolArray, groupings: Sequence[Grouping]) -> list[str]:
+    """Per grouping, images that are lost and all images of the groups, and whether that is uneven. lost : bool (rows,)"""
+    parts = []
+    for grouping in groupings:
+        if not grouping:
+            continue
+        cells = cells_of(manifest, grouping)
+        counts = [
+            (int((lost & (cells.codes == k)).sum()), int((cells.codes == k).sum())) for k in range(len(cells.groups))
+        ]
+        parts.append(by_group([str(group) for group in cells.groups], counts))
+    return parts
 
 
 def plural(outcome: str, count: int) -> str:
