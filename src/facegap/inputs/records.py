@@ -52,8 +52,10 @@ class Records:
     sha256: str
 
 
-def read_records(path: Path) -> Records:
-    """All records of a CSV (UTF-8, comma, header) or parquet file, told apart by content.
+def read_records(path: Path, *, separator: str = ",") -> Records:
+    """All records of a CSV (UTF-8, header) or parquet file, told apart by content.
+
+    separator : of the cells of a CSV. With semicolons the lines may end in one, the header alone too, as OFIQ writes it
 
     A byte order mark, quoted newlines, any line end and blank lines between records are accepted.
     Raises : TableError for an unreadable, foreign, wrongly encoded, empty or ragged file, naming line and cure
@@ -68,7 +70,7 @@ def read_records(path: Path) -> Records:
     for start, what in _FOREIGN.items():
         if content.startswith(start):
             raise TableError(f"{path.name} line 1: the file is {what}")
-    frame, lines = _csv_cells(_decoded(content, path.name), path.name)
+    frame, lines = _csv_cells(_decoded(content, path.name), path.name, separator)
     return Records(frame, lines, "line", sha256)
 
 
@@ -124,20 +126,24 @@ def _line_of(content: bytes, position: int) -> int:
     return before.count(b"\n") + 1
 
 
-def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
+def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list[int]]:
     """Cells and starting lines of the records below the header."""
-    _require_csv_fits(text, name)
-    records = _csv_records(text, name)
+    _require_csv_fits(text, name, separator)
+    records = _csv_records(text, name, separator)
     first = next(records, None)
     if first is None:
         raise TableError(f"{name} line 1: the file is empty; it needs a header with the column image")
     header_line, header = first
+    if ended := separator == ";" and len(header) > 1 and not header[-1].strip():
+        header = header[:-1]
     _check_header([cell.strip() for cell in header], f"{name} line {header_line}")
     names = [tidy(cell) for cell in header]
     _check_header(names, f"{name} line {header_line}")  # two names may be one when what nobody sees is gone
     lines: list[int] = []
     rows: list[list[str]] = []
     for line, cells in records:
+        if ended and len(cells) == len(names) + 1 and not cells[-1].strip():
+            cells = cells[:-1]
         if len(cells) != len(names):
             raise TableError(_ragged_message(f"{name} line {line}", names, cells))
         lines.append(line)
@@ -146,10 +152,10 @@ def _csv_cells(text: str, name: str) -> tuple[pd.DataFrame, list[int]]:
     return pd.DataFrame({key: pd.Series(cells, dtype="str") for key, cells in zip(names, columns, strict=True)}), lines
 
 
-def _require_csv_fits(text: str, name: str) -> None:
+def _require_csv_fits(text: str, name: str, separator: str) -> None:
     """Raise TableError where a CSV could have more cells than any table here, or than there is memory for."""
     lines = text.count("\n") + text.count("\r")
-    cells = text.count(",") + lines
+    cells = text.count(separator) + lines
     what = f"{name}: some {cells:,} cells in {lines:,} lines"
     cure = "keep the rows and columns that are needed"
     if cells > MAX_CELLS:
@@ -157,10 +163,10 @@ def _require_csv_fits(text: str, name: str) -> None:
     require_room(cells * CELL_BYTES + 2 * len(text), what, TableError, cure)
 
 
-def _csv_records(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(text: str, name: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """Each record that is not blank, with the line where it starts."""
     # newline="" splits at \n, \r\n and \r as editors count lines, and leaves newlines inside quotes alone.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     while True:
         start = reader.line_num + 1
         try:
