@@ -73,6 +73,7 @@ NOT_RUN_WITH = {
     "--send-images": "sends images to a service; tests/vision/service has one of its own",
     "aligned": "needs crops of the model's size; tests/audit/test_models.py makes them",
     "--points": "needs points of these images; tests/audit/test_models.py has them",
+    "--quality-column": "needs OFIQ's measures of these images; tests/audit/test_quality.py has a file of them",
     "--fpir": "needs more people than there are here; tests/audit/test_identify.py has them",
 }
 

@@ -112,6 +112,7 @@ FACES = Schema(
         **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
         **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN where a value has no place
+        "given_quality": Column("float", required=False),  # of the file of --quality, higher is better; NaN for none
     },
 )
 

@@ -1,25 +1,87 @@
-"""Whether an audit can have the quality that its settings name, before any image is opened."""
+"""The quality that the settings of an audit name: whether the audit can have it, and its values where a file gives them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import AuditSettings
+from facegap.derive.groupings import Grouping
+from facegap.derive.never_shown import counted_by_group
 from facegap.errors import SettingError
 from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.qualities import MatchedQualities, match_qualities, read_qualities
 from facegap.tables import QUALITIES
+from facegap.types import BoolArray
 
 
 def require_quality(settings: AuditSettings, table: Manifest) -> None:
-    """Raise SettingError for a quality that this audit does not measure."""
-    named = settings.faces.quality
+    """Raise SettingError for a quality that this audit neither measures nor finds in a file."""
+    named, column = settings.faces.quality, settings.faces.quality_column
+    if column is not None and (named is None or named in QUALITIES):
+        raise SettingError(f"--quality-column {column}: a column of the file of --quality; give a file there")
     if named is None:
         return
-    if named not in QUALITIES:
+    if named not in QUALITIES and not (Path(named).suffix or Path(named).exists()):
         raise SettingError(
-            f"--quality {named}: not one of {', '.join(QUALITIES)}; docs/covariates.md says what they are"
+            f"--quality {named}: not one of {', '.join(QUALITIES)}; docs/covariates.md says what they are. Nor is it a file"
         )
+    if named not in QUALITIES and Path(named).name in QUALITIES:
+        raise SettingError(f"--quality {named}: a file with the name of a quality of facegap; rename it")
     if named == "template_norm" and settings.embed is None:
         raise SettingError("--quality template_norm: needs an embedder; name one with --embed")
     if table.members is not None:
         raise SettingError(
             "--quality: a template of several images has no quality of its own; leave out the column template, or --quality"
         )
+
+
+def with_qualities(resolved: ResolvedAudit) -> ResolvedAudit:
+    """The audit with the qualities of the file of --quality, and sentences on the images that have none.
+
+    Raises
+    ------
+    TableError : see `read_qualities` and `match_qualities`
+    """
+    faces, table = resolved.settings.faces, resolved.manifest
+    if faces.quality is None or faces.quality in QUALITIES:
+        return resolved
+    given = read_qualities(Path(faces.quality), faces.quality_column)
+    found = match_qualities(given, table.frame["image"].tolist(), table.name, table.left_out)
+    said = said_of_qualities(found, table.frame, resolved.groupings)
+    return replace(resolved, qualities=found, notes=(*resolved.notes, *said))
+
+
+def said_of_qualities(found: MatchedQualities, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> list[str]:
+    """What a reader must know: images without a quality, by group and reason; rows of no image; how images were found."""
+    given, rows = found.given, len(manifest)
+    said = [
+        ". ".join([f"{int(lacking.sum()):,} of {rows:,} images {why}", *counted_by_group(manifest, lacking, groupings)])
+        + "."
+        for lacking, why in reasons(found)
+        if lacking.any()
+    ]
+    if found.by_name:
+        said.append(
+            f"the images of {given.name} were found by file name alone: none of its paths is one of the manifest"
+        )
+    if found.unused:
+        said.append(f"{found.unused:,} of {len(given.images):,} rows of {given.name} are of no image of the manifest")
+    return said
+
+
+def reasons(found: MatchedQualities) -> list[tuple[BoolArray, str]]:
+    """Images without a quality, bool (rows,), and why they have none."""
+    failed = "is -1 (the measure failed) or empty" if found.given.layout == "OFIQ" else "is empty"
+    return [
+        (~found.has_row, f"have no row in {found.given.name}, and so no quality"),
+        (
+            np.asarray(found.has_row & np.isnan(found.values)),
+            f"have no quality: {found.given.column} of {found.given.name} {failed}",
+        ),
+    ]

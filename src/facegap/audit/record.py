@@ -25,6 +25,7 @@ from facegap.inputs.given import IN_MEMORY
 from facegap.inputs.images.decode import EXIF_RULE
 from facegap.inputs.manifests.read import JoinedLabels, Manifest
 from facegap.inputs.points import GivenPoints
+from facegap.inputs.qualities import MatchedQualities
 from facegap.plugins import Plugin, installed
 from facegap.runtime import version_of
 from facegap.store.record import (
@@ -33,6 +34,7 @@ from facegap.store.record import (
     GroupTime,
     LabelsRequest,
     ManifestRecord,
+    QualityFile,
     RequestRecord,
     RunRecord,
     StageTime,
@@ -188,6 +190,7 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
         pair_lists_sha256=tuple(resolved.pair_lists_sha256),
         shares_sha256=None if resolved.shares is None else resolved.shares.sha256,
         points_sha256=resolved.models.faces.sha256 if isinstance(resolved.models.faces, GivenPoints) else None,
+        quality=None if resolved.qualities is None else quality_file(resolved.qualities),
         labels=None if table.joined is None else labels_request(table.joined),
         alpha=resolved.settings.groups.alpha,
         margins=resolved.margins,
@@ -212,6 +215,12 @@ def with_models(request: RequestRecord, loaded: Loaded) -> RequestRecord:
 def labels_request(joined: JoinedLabels) -> LabelsRequest:
     """Of joined labels what decides the tables: the files, and the draws."""
     return LabelsRequest(joined.record.files, joined.record.draws, joined.record.seed)
+
+
+def quality_file(matched: MatchedQualities) -> QualityFile:
+    """The file of --quality for run.json."""
+    given = matched.given
+    return QualityFile(given.name, given.sha256, given.column, given.layout)
 
 
 def require_same_request(folder: Path, stored: RequestRecord, request: RequestRecord) -> None:

@@ -35,6 +35,7 @@ from facegap.derive.named_group import named_group
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
 from facegap.inputs.points import GivenPoints, require_shared
+from facegap.inputs.qualities import MatchedQualities
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import Margin, Operating, PlanRecord, SharesRecord
 from facegap.types import BoolArray, IntArray
@@ -61,6 +62,7 @@ class ResolvedAudit:
     plan          : what is judged by, as it was read before anything else; None without one
     shares        : composition of the population of --shares; None without
     protocol      : the benchmark protocol whose pairs are compared; None without
+    qualities     : of the images, from the file of --quality; None without one
     """
 
     settings: AuditSettings
@@ -80,6 +82,7 @@ class ResolvedAudit:
     folds: IntArray | None = None
     shares: SharesRecord | None = None
     protocol: ListedProtocol | None = None
+    qualities: MatchedQualities | None = None
 
     @property
     def evaluated(self) -> BoolArray:

@@ -59,7 +59,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     from facegap.audit.files import require_files
     from facegap.audit.models import open_models, require_a_task
     from facegap.audit.plan_file import with_plan
-    from facegap.audit.quality import require_quality
+    from facegap.audit.quality import require_quality, with_qualities
     from facegap.audit.resolved import people_of, resolve
 
     require_a_task(settings)
@@ -70,6 +70,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     require_no_video(table, settings)
     require_quality(settings, table)
     resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
+    resolved = with_qualities(resolved)
     if not settings.faces.allow_missing:
         require_files(table.by_image, resolved.groupings)
         if resolved.threshold_set is not None:
@@ -238,6 +239,8 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
 
     with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
         rows, found = gathered(folder, resolved.manifest, loaded)
+    if resolved.qualities is not None:
+        found = replace(found, faces=found.faces.assign(given_quality=resolved.qualities.values))
     record = record_of(resolved, loaded, request, rows)
     if loaded.stages.service is not None:
         record = replace(record, sent=loaded.stages.service.sent())

@@ -398,9 +398,17 @@ class Faces:
     quality: str | None = setting(
         None,
         help="Quality of an image, to see whom a gate on it turns away: template_norm, sharpness, inter_eye_px, face_share, "
-        "cheek_balance, jpeg_quality or score",
+        "cheek_balance, jpeg_quality or score; or a CSV or parquet file with qualities, such as that of OFIQ",
         heading=FACES,
+        read=str,
+        write=file_name,
         without="no gate",
+    )
+    quality_column: str | None = setting(
+        None,
+        help="Column of the file of --quality; of OFIQ's a measure, such as Sharpness",
+        heading=FACES,
+        without="the only one, or quality; of OFIQ's UnifiedQualityScore",
     )
     quality_discard: float = setting(
         0.1,

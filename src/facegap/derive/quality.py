@@ -1,7 +1,7 @@
 """Who a quality gate turns away, what it buys, and error versus discard (EDC) by group.
 
-The quality of an image is a column of FACES, `--quality`; that of a comparison is the lower of its two images. The gate refuses
-images with a quality below its threshold.
+The quality of an image is a column of FACES: the one that `--quality` names, or given_quality where it names a file. That of
+a comparison is the lower of its two images. The gate refuses images with a quality below its threshold.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facegap.derive.cuts import Cut
 from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import attribute_columns, attribute_values, cells_of
 from facegap.derive.metrics import ERROR_RATE_ALL, FNMR
-from facegap.derive.outcomes import TrialsAndErrors
+from facegap.derive.outcomes import TrialsAndErrors, shown_to_a_model
 from facegap.derive.results import groupings_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
@@ -60,14 +60,15 @@ class Gate:
 
 def gate_of(run: Run) -> Gate | None:
     """The gate of a run; None without --quality."""
-    name = run.record.request.setting("faces", "quality")
+    name, file = run.record.request.setting("faces", "quality"), run.record.request.quality
     if name is None:
         return None
-    quality = run.faces[str(name)].to_numpy(np.float64)
+    column = str(name) if file is None else "given_quality"
+    quality = np.where(shown_to_a_model(run.faces), run.faces[column].to_numpy(np.float64), np.nan)
     below = run.record.request.setting("faces", "quality_below")
     share = run.record.request.setting("faces", "quality_discard")
     threshold = threshold_at(quality, float(share)) if below is None else float(below)
-    return Gate(str(name), quality, threshold)
+    return Gate(str(name) if file is None else f"{file.file}:{file.column}", quality, threshold)
 
 
 def threshold_at(quality: FloatArray, share: float) -> float:

@@ -17,7 +17,8 @@ from facegap.inputs.records import read_records
 from facegap.store.run import Run
 from facegap.types import FloatArray
 
-NO_COVARIATES = frozenset({"row", "embedding_row", "faces", "x1", "y1", "x2", "y2"})
+# given_quality does not say which quality it is, so that nobody could tell whether it holds the luminance of skin.
+NO_COVARIATES = frozenset({"row", "embedding_row", "faces", "x1", "y1", "x2", "y2", "given_quality"})
 POINT = re.compile(r".*_(x|y)$")
 RENAMED = {"score": "detector_score"}  # of faces.parquet
 # Pose by five points follows a rule of thumb: what it calls yaw and pitch holds more than the pose.

@@ -27,6 +27,7 @@ from facegap.store.record.request import (
     Margin,
     PlannedSample,
     PlanRecord,
+    QualityFile,
     RequestRecord,
     Task,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "PlannedSample",
     "ProtocolCount",
     "ProtocolRecord",
+    "QualityFile",
     "RequestRecord",
     "RunRecord",
     "ScoresFile",

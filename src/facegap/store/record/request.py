@@ -79,6 +79,16 @@ class PlanRecord:
 
 
 @dataclass(frozen=True)
+class QualityFile:
+    """The file of --quality: its name and hash, and the column that is read. The values stand in FACES as given_quality."""
+
+    file: str
+    sha256: str
+    column: str
+    layout: Literal["table", "OFIQ"]
+
+
+@dataclass(frozen=True)
 class RequestRecord:
     """What was asked for. Of an audit of images it must be the same for --resume to end with the same tables.
 
@@ -89,6 +99,7 @@ class RequestRecord:
     pair_lists_sha256 : of --pairs and --exclude-pairs
     shares_sha256     : of --shares; None without one
     points_sha256     : of --points; None without one
+    quality           : None where --quality names no file
     labels            : None where none were joined
     alpha             : false-alarm rate of the primary family, and of each exploratory one
     margins           : by metric; empty: those of the metrics
@@ -111,6 +122,7 @@ class RequestRecord:
     pair_lists_sha256: tuple[str, ...] = ()
     shares_sha256: str | None = None
     points_sha256: str | None = None
+    quality: QualityFile | None = None
     labels: LabelsRequest | None = None
     alpha: Alpha = 0.05
     margins: Mapping[str, Margin] = field(default_factory=dict)

@@ -1,0 +1,286 @@
+"""The quality of each image from a file: a table with the column image and a column of numbers, or the CSV of OFIQ.
+
+OFIQ is the reference implementation of ISO/IEC 29794-5. Of its columns the scalars are read (0..100, higher is better); -1
+says that the measure failed, which is no quality. Its CSV has semicolons, and names images by the paths it was given.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import posixpath
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from facegap.errors import TableError
+from facegap.inputs.points import number_of, same_image
+from facegap.inputs.records import Records, read_records
+from facegap.store.opened import opened
+from facegap.types import BoolArray, FloatArray
+
+IMAGE_OF_OFIQ, SCALAR, UNIFIED = "Filename", ".scalar", "UnifiedQualityScore"
+FAILED, BEST = -1.0, 100.0  # of a scalar
+QUALITY = "quality"  # the column that is read of several
+HEAD_BYTES = 64 * 1024
+MOST_NAMED = 12  # columns in a message
+MOST_LETTERS = 60  # of a cell in a message
+
+
+@dataclass(frozen=True, eq=False)
+class GivenQualities:
+    """The qualities of a file.
+
+    name, sha256 : of the file; unit: what `lines` counts, line or record
+    layout : table, or OFIQ
+    column : the one that was read
+    images : as the file writes them, see `same_image`, each once
+    values : float64 (images,), higher is better; NaN for none
+    """
+
+    name: str
+    sha256: str
+    unit: str
+    layout: Literal["table", "OFIQ"]
+    column: str
+    images: Sequence[str]
+    lines: Sequence[int]
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedQualities:
+    """The qualities of the images of a manifest.
+
+    values   : float64 (rows of the manifest,), NaN for none
+    has_row  : whether the file has a row for the image, bool (rows,)
+    unused   : rows of the file that are of no image of the manifest
+    by_name  : whether images were found by file name alone, as no path of the file is one of the manifest's
+    """
+
+    given: GivenQualities
+    values: FloatArray
+    has_row: BoolArray
+    unused: int
+    by_name: bool
+
+
+def read_qualities(path: Path, column: str | None = None) -> GivenQualities:
+    """The quality of each image that a file has, checked.
+
+    column : of the file; None: the only one beside image, or `quality`; of OFIQ's file UnifiedQualityScore. A measure of
+             OFIQ is named with or without `.scalar`; it is the scalar that is read
+
+    Raises
+    ------
+    TableError : a column that is missing or not clear, a cell that is no finite number, a scalar of OFIQ that is neither
+                 from 0 to 100 nor -1, an image that is empty or twice; with file, line, column and cure. See `read_records`
+    """
+    records = read_records(path, separator=";" if is_ofiq(path) else ",")
+    names = [str(name) for name in records.frame.columns]
+    ofiq = IMAGE_OF_OFIQ in names and any(name.endswith(SCALAR) for name in names)
+    image = IMAGE_OF_OFIQ if ofiq else "image"
+    head = f"{path.name} line 1" if records.unit == "line" else path.name
+    if image not in names:
+        raise TableError(
+            f"{head}: column image is missing; add it, with the names of the manifest (found: {listed(names)})"
+        )
+    read = ofiq_column(names, column, head) if ofiq else table_column(names, column, head)
+    if records.frame.empty:
+        raise TableError(f"{head}: a header and no rows; add one row per image")
+    images = images_of(records, image, path.name, windows=ofiq)
+    values = values_of(records, read, path.name)
+    layout: Literal["table", "OFIQ"] = "OFIQ" if ofiq else "table"
+    return GivenQualities(path.name, records.sha256, records.unit, layout, read, images, records.lines, values)
+
+
+def is_ofiq(path: Path) -> bool:
+    """Whether the first line is a header of OFIQ: `Filename` and further names with semicolons between."""
+    try:
+        with opened(path) as file:
+            head = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+    except (OSError, ValueError):
+        return False  # read_records says what is wrong
+    return head.startswith(f"{IMAGE_OF_OFIQ};".encode())
+
+
+# ---- columns ----
+
+
+def ofiq_column(names: Sequence[str], asked: str | None, head: str) -> str:
+    """The column of the scalar of a measure."""
+    measure = (UNIFIED if asked is None else asked).removesuffix(SCALAR)
+    if measure + SCALAR in names:
+        return measure + SCALAR
+    known = [name.removesuffix(SCALAR) for name in names if name.endswith(SCALAR)]
+    raise TableError(f"{head}: no column {measure}{SCALAR}; {near(measure, known)}")
+
+
+def table_column(names: Sequence[str], asked: str | None, head: str) -> str:
+    """The column of the quality."""
+    known = [name for name in names if name != "image"]
+    if asked is not None:
+        if asked in known:
+            return asked
+        raise TableError(f"{head}: no column {asked}; {near(asked, known)}")
+    if not known:
+        raise TableError(f"{head}: no column beside image; add one with a number per image, higher is better")
+    if len(known) > 1 and QUALITY not in known:
+        raise TableError(f"{head}: several columns ({listed(known)}); name that of the quality with --quality-column")
+    return known[0] if len(known) == 1 else QUALITY
+
+
+def near(asked: str, known: Sequence[str]) -> str:
+    """What may have been meant."""
+    close = difflib.get_close_matches(asked, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"--quality-column is one of {listed(known)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas between, as many as a message can hold."""
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+# ---- rows ----
+
+
+def images_of(records: Records, column: str, name: str, *, windows: bool) -> list[str]:
+    """The images of the rows, each once. windows : a path may be written with backslashes"""
+    first: dict[str, int] = {}
+    for cell, line in zip(records.frame[column].tolist(), records.lines, strict=True):
+        place = f"{name} {records.unit} {line}, column {column}"
+        if not cell.strip():
+            raise TableError(f"{place}: empty; name the image as the manifest does, or remove the row")
+        image = same_image(cell.replace("\\", "/") if windows else cell)
+        if image in first:
+            raise TableError(
+                f"{place}: {cell!r} stands in {records.unit} {first[image]} already; keep one row per image"
+            )
+        first[image] = line
+    return list(first)
+
+
+def values_of(records: Records, column: str, name: str) -> FloatArray:
+    """The numbers of a column; NaN where a cell is empty, and where a measure of OFIQ failed."""
+    scalar = column.endswith(SCALAR)
+    values = np.full(len(records.frame), np.nan)
+    for k, cell in enumerate(records.frame[column].tolist()):
+        if not (text := cell.strip()):
+            continue
+        number = math.nan if "_" in text else number_of(text)
+        if not math.isfinite(number):
+            fault = "not a finite number; correct it, or leave the cell empty for no quality"
+        elif scalar and number != FAILED and not 0 <= number <= BEST:
+            fault = "no scalar of OFIQ, which is from 0 to 100, or -1 where the measure failed"
+        else:
+            values[k] = math.nan if scalar and number == FAILED else number
+            continue
+        raise TableError(
+            f"{name} {records.unit} {records.lines[k]}, column {column}: {text[:MOST_LETTERS]!r} is {fault}"
+        )
+    return values
+
+
+# ---- images of a manifest ----
+
+
+def match_qualities(
+    given: GivenQualities, images: Sequence[str], manifest: str, left_out: Collection[str] = ()
+) -> MatchedQualities:
+    """The qualities of the images of a manifest.
+
+    An image is found by its path as the manifest has it, or by a path that ends in it. Where no path of the file is one of
+    the manifest's, images are found by file name alone.
+
+    images   : of the manifest, each once; left_out : further images of it, which a row may be of
+    manifest : its name, for messages
+
+    Raises
+    ------
+    TableError : several rows that may be of one image, or one row that may be of several; no row of any image, or no
+                 quality of any
+    """
+    wanted = [same_image(image) for image in images]
+    everyone = list(dict.fromkeys([*wanted, *map(same_image, left_out)]))
+    found = by_path(given, everyone, set(wanted))
+    if by_name := not found:
+        found = by_file_name(given, everyone, set(wanted))
+    rows = np.array([found.get(image, -1) for image in wanted], np.int64)
+    has_row: BoolArray = np.asarray(rows >= 0)
+    if not has_row.any():
+        raise TableError(
+            f"{given.name}: has a quality for no image of {manifest}; the names must be those of the manifest, which has "
+            f"{images[0]!r}, and not {given.images[0]!r}"
+        )
+    values = np.where(has_row, given.values[rows], np.nan)
+    if not np.isfinite(values).any():
+        raise TableError(
+            f"{given.name}, column {given.column}: no number for any image of {manifest}; name another one"
+        )
+    return MatchedQualities(given, values, has_row, len(given.images) - len(set(found.values())), by_name)
+
+
+def by_path(given: GivenQualities, images: Sequence[str], wanted: Collection[str]) -> dict[str, int]:
+    """The row of each image whose path is that of the row, or the end of it. Longer paths choose first, and take the row."""
+    exact = {image: row for row, image in enumerate(given.images)}
+    found = {image: exact[image] for image in images if image in exact}
+    rest = [image for image in images if image not in found]
+    taken = set(found.values())  # rows that are of an image, or may be
+    for depth in sorted({parts_of(image) for image in rest}, reverse=True):
+        ends: dict[str, list[int]] = {}
+        for row, path in enumerate(given.images):
+            if row not in taken and parts_of(path) > depth:
+                ends.setdefault("/".join(path.split("/")[-depth:]), []).append(row)
+        for image in rest:
+            if parts_of(image) == depth and image in ends:
+                if len(ends[image]) > 1 and image in wanted:
+                    raise several_rows(given, image, ends[image])
+                found[image] = ends[image][0]
+                taken.update(ends[image])
+    return found
+
+
+def by_file_name(given: GivenQualities, images: Sequence[str], wanted: Collection[str]) -> dict[str, int]:
+    """The row of each image with the file name of the row."""
+    rows, named = under_file_names(given.images), under_file_names(images)
+    found = {}
+    for place, image in enumerate(images):
+        name = posixpath.basename(image)
+        if image not in wanted or name not in rows:
+            continue
+        if len(rows[name]) > 1:
+            raise several_rows(given, image, rows[name])
+        if len(named[name]) > 1:
+            other = images[next(k for k in named[name] if k != place)]
+            raise TableError(
+                f"{given.name} {given.unit} {given.lines[rows[name][0]]}: {given.images[rows[name][0]]!r} may be {image!r} or "
+                f"{other!r} of the manifest; write paths that end as those of the manifest do"
+            )
+        found[image] = rows[name][0]
+    return found
+
+
+def under_file_names(paths: Sequence[str]) -> Mapping[str, list[int]]:
+    """Positions of paths by file name."""
+    found: dict[str, list[int]] = {}
+    for place, path in enumerate(paths):
+        found.setdefault(posixpath.basename(path), []).append(place)
+    return found
+
+
+def several_rows(given: GivenQualities, image: str, rows: Sequence[int]) -> TableError:
+    """What is wrong where rows of several paths may be of one image."""
+    first, second = rows[:2]
+    return TableError(
+        f"{given.name} {given.unit} {given.lines[second]}: {given.images[second]!r} may be {image!r} of the manifest, and so may "
+        f"{given.images[first]!r} of {given.unit} {given.lines[first]}; write paths as the manifest does, or keep one row per image"
+    )
+
+
+def parts_of(path: str) -> int:
+    """Names in a path."""
+    return path.count("/") + 1
