@@ -15,11 +15,13 @@ from facegap.errors import TableError
 from facegap.tables import (
     ANNOTATIONS,
     BOOL,
+    EDC_POINTS,
     FACES,
     FLOAT,
     GAPS,
     MANIFEST,
     PREDICTIONS,
+    QUALITY_GATE,
     RATES,
     TEXT,
     Schema,
@@ -155,7 +157,7 @@ def test_missing_sizes_of_faces_are_kept_as_missing() -> None:
     assert str(checked["width"].dtype) == "Int32"
 
 
-TABLES = [MANIFEST, FACES, PREDICTIONS, PAIRS, RATES, GAPS, ANNOTATIONS]
+TABLES = [MANIFEST, FACES, PREDICTIONS, PAIRS, RATES, GAPS, QUALITY_GATE, EDC_POINTS, ANNOTATIONS]
 
 
 @pytest.mark.parametrize("schema", TABLES, ids=attrgetter("name"))

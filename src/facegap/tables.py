@@ -251,6 +251,46 @@ ALARMS = Schema(
     labels_after="threshold_from",
 )
 
+
+def _counted(name: str) -> dict[str, Column]:
+    """Columns of a rate with its counts and interval."""
+    counts = {f"{name}_errors": INT, f"{name}_trials": INT}
+    return counts | dict.fromkeys((f"{name}_value", f"{name}_low", f"{name}_high"), FLOAT)
+
+
+QUALITY_GATE = Schema(
+    "QUALITY_GATE",  # quality_gate.csv: whom a gate on a quality turns away, and an error rate with and without it
+    {
+        "quality": TEXT,  # column of FACES, or FILE:COLUMN
+        "quality_threshold": FLOAT,  # images with a lower quality are refused; NaN where no image has one
+        "images": INT,
+        "without_quality": INT,  # of the images: no trials of the refusal rate, and they do not pass
+        **_counted("refused"),
+        "subjects": INT,  # of the images with a quality
+        "metric": TEXT,  # of before and after; empty where the run judges none
+        **_counted("before"),
+        **_counted("after"),
+    },
+    labels_after="quality_threshold",
+)
+
+EDC_POINTS = Schema(
+    "EDC_POINTS",  # edc.csv: FNMR of a group after the mated comparisons of lowest quality were discarded
+    {
+        "quality": TEXT,  # column of FACES, or FILE:COLUMN
+        "threshold": FLOAT,  # of the scores
+        "discard": FLOAT,  # proportion that was asked for
+        "discarded": FLOAT,  # at most that: comparisons of equal quality go together
+        "quality_from": FLOAT,  # lowest quality that is left; infinite where nothing is
+        "without_quality": INT,  # comparisons that are not part of the curve
+        **_counted("fnmr"),
+        "subjects": INT,
+        "area_limit": FLOAT,  # proportion discarded up to which the area is taken
+        **dict.fromkeys(("area", "area_low", "area_high"), FLOAT),  # under the curve; lower is better
+    },
+    labels_after="threshold",
+)
+
 _KINDS: Mapping[str, Kind] = {
     "str": "str",
     "Verdict": "str",

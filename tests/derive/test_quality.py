@@ -21,6 +21,7 @@ from facegap.inputs.manifests.read import read_manifest
 from facegap.report.quality import quality_report
 from facegap.statistics.discard import discard_area, discard_curve
 from facegap.store import run as store
+from facegap.tables import EDC_POINTS, QUALITY_GATE, check, label_columns
 from fixtures.settings import audited
 
 
@@ -142,6 +143,9 @@ def test_the_tables_are_read_back_and_derived_again_as_they_were_written(run: An
     read = store.read_run(folder)
     for name in ("quality_gate.csv", "quality_gaps.csv", "edc.csv"):
         pd.testing.assert_frame_equal(read.extra[name], stored.extra[name], check_dtype=False)
+    for name, schema in (("quality_gate.csv", QUALITY_GATE), ("edc.csv", EDC_POINTS)):
+        assert label_columns(read.extra[name], schema) == ("gender",)
+        pd.testing.assert_frame_equal(check(read.extra[name], schema, name), stored.extra[name])
 
 
 def test_the_report_has_a_section_on_the_gate_and_none_without(run: Any) -> None:

@@ -25,6 +25,7 @@ from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.discard import discard_area, discard_area_interval, discard_curve
 from facegap.statistics.gaps import gap_family
 from facegap.store.run import Run
+from facegap.tables import EDC_POINTS, QUALITY_GATE, check
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 GATE, EDC, REFUSAL_GAPS = "quality_gate.csv", "edc.csv", "quality_gaps.csv"
@@ -83,12 +84,14 @@ def quality_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataFram
     if gate is None:
         return {}
     cut = None if pairs is None or not run.record.operating else pairs.cut(run.record.operating[0])
-    tables = {
-        GATE: pd.DataFrame(list(gate_rows(run, gate, pairs, cut))),
-        REFUSAL_GAPS: pd.DataFrame(list(refusal_gaps(run, gate))),
-        EDC: pd.DataFrame([] if pairs is None or cut is None else list(edc_rows(run, gate, pairs, cut))),
-    }
-    return {name: table for name, table in tables.items() if len(table)}
+    gaps = pd.DataFrame(list(refusal_gaps(run, gate)))
+    points = [] if pairs is None or cut is None else list(edc_rows(run, gate, pairs, cut))
+    found = {GATE: check(pd.DataFrame(list(gate_rows(run, gate, pairs, cut))), QUALITY_GATE, GATE)}
+    if len(gaps):
+        found[REFUSAL_GAPS] = gaps
+    if points:
+        found[EDC] = check(pd.DataFrame(points), EDC_POINTS, EDC)
+    return found
 
 
 # ---- the gate ----

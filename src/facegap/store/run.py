@@ -67,7 +67,7 @@ from facegap.store.pooled import Pooled
 from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
-from facegap.tables import FACES, FRAMES, GAPS, LABELS, RATES, TEMPLATES, check
+from facegap.tables import EDC_POINTS, FACES, FRAMES, GAPS, LABELS, QUALITY_GATE, RATES, TEMPLATES, check
 
 __all__ = [
     "EXTRA_TABLES",
@@ -153,7 +153,10 @@ EXTRA_TABLES = (
     "edc.csv",
 )
 NUMERIC_COLUMNS = frozenset(
-    name for schema in (RATES, GAPS) for name, column in schema.columns.items() if column.kind == "float"
+    name
+    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS)
+    for name, column in schema.columns.items()
+    if column.kind == "float"
 ) | {
     "mean_absolute_error_years",
     "trust",
@@ -190,15 +193,6 @@ NUMERIC_COLUMNS = frozenset(
     "far_target",
     "spread",
     "person_hours",
-    "quality_threshold",
-    "discard",
-    "discarded",
-    "quality_from",
-    *(f"{rate}_{number}" for rate in ("refused", "before", "after", "fnmr") for number in ("value", "low", "high")),
-    "area_limit",
-    "area",
-    "area_low",
-    "area_high",
 }
 MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20
