@@ -145,8 +145,8 @@ def test_only_files_whose_size_or_times_changed_are_hashed_again(
     read: list[str] = []
     from facegap.audit import kept
 
-    real = kept.read_image
-    monkeypatch.setattr(kept, "read_image", lambda path, **given: read.append(path) or real(path, **given))
+    real = kept.read_file
+    monkeypatch.setattr(kept, "read_file", lambda path, **given: read.append(path) or real(path, **given))
     broken_off()
     assert read == ["2.png"]
 

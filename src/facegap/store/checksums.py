@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from facegap.errors import RunError
@@ -36,7 +37,7 @@ def require_finished(folder: Path) -> None:
 
 def require_begun(folder: Path) -> None:
     """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
-    if (folder / RECORD).is_file():
+    if os.path.lexists(folder / RECORD):  # a link or a pipe is refused by name where it is read
         return
     name_one = "name the folder that --out of an audit made"
     if not folder.exists():
