@@ -25,8 +25,8 @@ TURNED_VALUES = 1 << 20  # float64 values turned at once by a worker: 8 MiB
 
 
 def buffer_size(width: int, least: int = CANDIDATES) -> int:
-    """Places of a buffer for blocks of `width` columns."""
-    return max(least, EMITTED_ROWS * width)
+    """Places of a buffer for blocks of `width` columns: twice what a filter asks for, so that half of it may stay full."""
+    return max(least, 2 * EMITTED_ROWS * width)
 
 
 class Tile(NamedTuple):
