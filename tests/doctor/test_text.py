@@ -32,8 +32,8 @@ def identity(
     [
         (
             identity(6.5, 6.7, 0.1, 0.005, 0.005),
-            "Another setting does slightly better here: scale -1..1, by d' +0.20 [+0.10, +0.30] (FNMR at FMR 0.001: 0.5% "
-            "instead of 0.5%). That is no reason to change a card that says what the model's authors publish.",
+            "Another setting does slightly better here: scale -1..1, by d' +0.20 [+0.10, +0.30] (FNMR at FMR 0.001: 0.50% "
+            "instead of 0.50%). That is no reason to change a card that says what the model's authors publish.",
         ),
         (identity(6.0, 7.0, 0.1, 0.02, 0.01), "do not settle whether it is better by more than is called wrong"),
         (identity(6.0, 7.0, 0.9, 0.01, 0.01), "No error rate that these people can show falls by a point"),
@@ -62,5 +62,5 @@ def test_a_crop_that_does_better_by_several_points_depends_on_the_portraits() ->
 def test_a_wrong_card_is_told_with_the_error_rate() -> None:
     found = identity(5.78, 6.46, 0.44, 0.035, 0.005, opinion="wrong")
     assert wrong_text(found).startswith(
-        "CARD LOOKS WRONG: scale -1..1 is better by d' +0.68 [+0.44, +0.92] (FNMR at FMR 0.001: 0.5% instead of 3.5%)."
+        "CARD LOOKS WRONG: scale -1..1 is better by d' +0.68 [+0.44, +0.92] (FNMR at FMR 0.001: 0.50% instead of 3.5%)."
     )

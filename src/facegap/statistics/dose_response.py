@@ -102,7 +102,7 @@ def doses_of(before: FloatArray, after: FloatArray, trials: FloatArray) -> Doses
     >>> import numpy as np
     >>> found = doses_of(np.zeros((1, 40)), np.repeat([[1.0, 0.0]], 20, axis=1), np.ones((1, 40))).change(0)
     >>> found.value, round(found.low, 3), round(found.high, 3)
-    (0.5, 0.302, 0.651)
+    (0.5, 0.306, 0.646)
     """
     if before.shape != after.shape or before.shape != trials.shape or before.ndim != 2:
         raise StatisticsError("errors without and with the perturbation and trials are of the same groups and people")
