@@ -157,7 +157,12 @@ def test_errors_without_an_answer_are_counted_beside_the_others(answered_run: tu
     assert found.gap is not None
     lost = found.gap.losses
     said = next(detail for detail in only(run).details if "answer" in detail)
-    assert said.startswith("all answered" if lost is None else f"without an answer: {lost.worse} against {lost.better}")
+    told = (
+        "all answered"
+        if lost is None
+        else f"without an answer: {lost.worse} of the former images, {lost.better} of the latter"
+    )
+    assert said.startswith(told)
 
 
 def test_everybody_is_told_as_all_groups_together(answered_run: tuple[Path, Run]) -> None:

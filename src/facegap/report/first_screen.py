@@ -136,7 +136,7 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         *size,
         *joined,
         " against ".join(counts(row, run, intervals=not row.rate.errors) for row in (found.worst, found.best)),
-        *unanswered(found, metric),
+        *unanswered(found, metric, run),
         *at_threshold(found.worst),
         *pairs_compared(found),
     )
@@ -168,7 +168,7 @@ def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: boo
     details = (
         needed,
         *(f"{name}: {counts(row, run)}" for name, row in sides),
-        *unanswered(found, metric_of(found.metric)),
+        *unanswered(found, metric_of(found.metric), run),
         *at_threshold(found.worst),
         *pairs_compared(found),
     )
@@ -274,7 +274,7 @@ def counts(row: RateRow, run: Run, *, intervals: bool = True) -> str:
     return f"{rate.errors:,} of {rate.trials:,} {unit}{people}{ends}"
 
 
-def unanswered(found: Contrast, metric: Metric) -> tuple[str, ...]:
+def unanswered(found: Contrast, metric: Metric, run: Run) -> tuple[str, ...]:
     """How many of the errors had no answer, and whether the verdict hangs on trials without one."""
     lost = None if found.gap is None else found.gap.losses
     if lost is None:
@@ -282,7 +282,8 @@ def unanswered(found: Contrast, metric: Metric) -> tuple[str, ...]:
     hangs = (
         "" if lost.stands else "; the verdict could change if they had been errors in one group and none in the other"
     )
-    return (f"without an answer: {lost.worse:,} against {lost.better:,}{hangs}",)
+    unit = unit_of(found.worst.metric, run)
+    return (f"without an answer: {lost.worse:,} of the former {unit}, {lost.better:,} of the latter{hangs}",)
 
 
 def at_threshold(row: RateRow) -> tuple[str, ...]:

@@ -186,7 +186,8 @@ def overall_line(overall: float, floor: float, metric: str) -> list[Any]:
     """A dashed line at the rate of everybody, with its value above; nothing where there is none."""
     if not overall > 0:
         return []
-    everybody = "all pairs" if metric_of(metric).is_impostor else "all"  # those between groups are in no group
+    # Pairs of two groups are in the rate of everybody and in no group's, so that it may lie below all of them.
+    everybody = "all pairs, of two groups too" if metric_of(metric).is_impostor else "all"
     at = data([{"x": max(overall, floor), "said": f"{everybody}: {percent(overall, 1)}"}])
     line = alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
     text = alt.Chart(at).mark_text(dy=-7, baseline="bottom", color=INK, fontSize=11)
