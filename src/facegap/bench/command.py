@@ -21,15 +21,15 @@ def bench_matching(
     fmr: Annotated[
         float,
         typer.Option(
-            min=1e-9, max=0.5, help="Pairs are counted from the score that this share of impostor pairs reaches"
+            min=1e-9, max=0.5, help="Pairs are counted from the score that this proportion of impostor pairs reaches"
         ),
     ] = 1e-3,
     spectrum: Annotated[
-        str, typer.Option(help=f"Energy of the made-up faces by direction: {', '.join(SPECTRA)}")
+        str, typer.Option(help=f"Spectrum of the synthetic templates: {', '.join(SPECTRA)}")
     ] = "mobileface_v2",
     templates: Annotated[
         Path | None,
-        typer.Option(help="Compare these instead: a .npy of float32 templates, such as embeddings.npy of a run"),
+        typer.Option(help="Compare these templates instead: a float32 .npy, such as embeddings.npy of a run"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON to write [default: bench-matching.json]")] = None,
 ) -> None:

@@ -104,11 +104,11 @@ def bench_matching(
     candidates: Sequence[str] | None = None,
     rng: np.random.Generator,
 ) -> MatchingBench:
-    """Time our calls and every peer that is installed, on made-up faces or on templates.
+    """Time our calls and every peer that is installed, on synthetic templates or on those of a file.
 
     rows, depth : of the embeddings; a search has as many gallery rows and 8,192 probes, a pair list 300,000 pairs
-    fmr         : the floor of the counted tail is the score that this share of impostor pairs reaches
-    spectrum    : of the made-up faces, one of rows.SPECTRA
+    fmr         : the floor of the counted tail is the score that this proportion of impostor pairs reaches
+    spectrum    : of the synthetic templates, one of spectra.SPECTRA
     templates   : .npy of float32 templates to compare in their place; their depth is then that of the file
     threads     : that each candidate may use
     turns       : measured runs of each candidate

@@ -1,4 +1,4 @@
-"""The rows that are compared: made-up faces of a stated spectrum, or templates of one's own."""
+"""The rows to compare: synthetic templates with a stated spectrum, or templates from a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.matching.rows import gather
 from facegap.types import FloatArray, IntArray
 
 SAMPLED_PAIRS = 400_000
-LOOKED_AT = 512  # rows of each side that the shares of survivors are counted on
+LOOKED_AT = 512  # rows of each side that the proportions of survivors are measured on
 
 
 class Case(NamedTuple):
@@ -52,7 +52,7 @@ def energy(spectrum: str, depth: int) -> FloatArray:
 def face_like(
     rng: np.random.Generator, n: int, depth: int, spectrum: str = "mobileface_v2"
 ) -> tuple[Any, IntArray, IntArray]:
-    """Made-up embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
+    """Synthetic embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
 
     A row is sqrt(0.6) of its subject and sqrt(0.4) of its own, so that genuine scores are about 0.6; the directions, turned at
     random, carry the energy of `spectrum`, so that impostor scores spread as those of real embedders do.
@@ -68,7 +68,7 @@ def face_like(
 
 
 def made_up(rng: np.random.Generator, rows: int, probes: int, depth: int, spectrum: str) -> Case:
-    """Made-up faces, and probes of the same people's kind."""
+    """Synthetic templates, and probes simulated in the same way."""
     embeddings, subjects, groups = face_like(rng, rows + probes, depth, spectrum)
     return Case(embeddings[:rows], subjects[:rows], groups[:rows], embeddings[rows:])
 
@@ -94,7 +94,7 @@ def from_file(rng: np.random.Generator, path: Path, rows: int, probes: int) -> C
 
 
 def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
-    """The score that a share `fmr` of sampled impostor pairs reaches, to three digits."""
+    """The score that a proportion `fmr` of sampled impostor pairs reaches, to three digits."""
     left, right = rng.integers(0, len(rows), (2, SAMPLED_PAIRS))
     impostor = subjects[left] != subjects[right]
     scores = score_pairs(rows, left[impostor], right[impostor])

@@ -1,4 +1,4 @@
-"""How the energy of templates is spread over directions: measured on two models, and two made-up cases."""
+"""How the energy of templates is spread over directions: measured on two models, and two synthetic cases."""
 
 from __future__ import annotations
 
