@@ -14,8 +14,8 @@ import pytest
 from facegap.audit.quality import require_quality
 from facegap.audit.run import recheck
 from facegap.audit.settings import settings_from
+from facegap.derive.balanced.covariates import covariates_of
 from facegap.errors import RunError, SettingError
-from facegap.explain.covariates import covariates_of
 from facegap.inputs.manifests.read import read_manifest
 from facegap.report.quality import quality_report
 from facegap.report.reproduce import command_of, hash_table

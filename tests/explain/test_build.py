@@ -15,12 +15,12 @@ from scipy.special import expit
 from typer.testing import CliRunner
 
 from facegap.cli import app
+from facegap.derive.balanced.rows import verdict_of
+from facegap.derive.balanced.work import Choices
 from facegap.errors import RunError, SettingError, TableError
 from facegap.explain.build import PAGE, TABLE, explain, write_explained
 from facegap.explain.page import page
-from facegap.explain.rows import verdict_of
-from facegap.explain.text import findings, verdict_text
-from facegap.explain.work import Choices
+from facegap.report.balanced import findings, verdict_text
 from facegap.store.run import read_run
 from facegap.tables import EXPLAIN
 from fixtures.reports import compared
@@ -148,7 +148,7 @@ def test_a_stated_reliability_marks_the_gap_as_attenuated_everywhere(town):
     found = town.explain(covariates=("dark",), reliability=("dark=0.5",))
     row = town.row(found, "dark")
     assert row.attenuated
-    assert findings(found)[1].endswith("Attenuated.")
+    assert findings(found.rows)[1].endswith("Attenuated.")
     assert "reliability stated as 0.5" in page(found)
     assert found.frame.set_index("estimate").loc["balanced", "attenuated"]
     assert not town.row(found, estimate="raw").attenuated

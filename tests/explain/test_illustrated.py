@@ -18,9 +18,9 @@ from facegap.audit.run import audit
 from facegap.audit.settings import settings_from
 from facegap.demo.illustrated.portraits import draw, draw_person, draw_photograph
 from facegap.demo.run import card
+from facegap.derive.balanced.rows import Row
+from facegap.derive.balanced.work import Choices
 from facegap.explain.build import explain
-from facegap.explain.rows import Row
-from facegap.explain.work import Choices
 from fixtures.campaigns import short_and_full
 
 DARKEST, BRIGHTEST = -2.2, 0.4  # EV

@@ -58,7 +58,9 @@ def explain(
 
     facegap explain run --by gender --covariates background_luminance_50,sharpness --out why
     """
-    from facegap.explain import build, text, work
+    from facegap.derive.balanced import work
+    from facegap.explain import build
+    from facegap.report import balanced as text
     from facegap.report.terminal import print_sentences, print_tables, print_warnings
 
     choices = work.Choices(
@@ -74,12 +76,12 @@ def explain(
         seed=seed,
     )
     found = build.explain(run, choices)
-    print_sentences([*text.findings(found), ""])
-    print_tables(text.balance_tables(found, short=not verbose))
+    print_sentences([*text.findings(found.rows), ""])
+    print_tables(text.balance_tables(found.rows, short=not verbose))
     if verbose:
         print_sentences([""])
-        print_tables([*text.regression_tables(found), *text.within_tables(found)])
-        print_sentences(text.without_change(found))
+        print_tables([*text.regression_tables(found.rows), *text.within_tables(found.rows)])
+        print_sentences(text.without_change(found.rows))
     print_sentences(["", text.CAVEAT])
     print_warnings([*([f"over-adjusted: {found.overadjusted}"] if found.overadjusted else []), *found.notes])
     if out is not None:

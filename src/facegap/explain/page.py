@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from facegap.explain.figure import gap_figures
-from facegap.explain.text import CAVEAT, balance_tables, findings, regression_tables, within_tables, without_change
+from facegap.report.balanced import CAVEAT, balance_tables, findings, regression_tables, within_tables, without_change
 from facegap.report.figures import Figure
+from facegap.report.figures.balanced import gap_figures
 from facegap.report.figures.render import drawn, with_narrow
 from facegap.report.page import environment, policy, stylesheet
 from facegap.report.sections import PageTable, Section
@@ -18,7 +18,7 @@ from facegap.report.text import level_text
 from facegap.store.run import write_bytes
 
 if TYPE_CHECKING:
-    from facegap.explain.build import Explained
+    from facegap.derive.balanced.question import Answer
 
 TEMPLATE = "explain.html"
 MOST_OPEN = 20  # rows of a table; a longer one is folded, as the picture says the same
@@ -44,12 +44,12 @@ METHODS: Mapping[str, str] = {
 }
 
 
-def write_page(path: Path, found: Explained) -> None:
+def write_page(path: Path, found: Answer) -> None:
     """Write the page."""
     write_bytes(path, page(found).encode())
 
 
-def page(found: Explained) -> str:
+def page(found: Answer) -> str:
     """The page as text; every value is escaped by the template engine."""
     figures = gap_figures(found.rows)
     style = stylesheet()
@@ -64,7 +64,7 @@ def page(found: Explained) -> str:
             people=found.run.manifest["subject"].nunique(),
             models=", ".join(f"{task} {name}" for task, name in found.run.record.models.items()),
             data_name=found.run.record.data_name,
-            findings=findings(found),
+            findings=findings(found.rows),
             overadjusted=found.overadjusted,
             caveat=CAVEAT,
             notes=found.notes,
@@ -81,7 +81,7 @@ def page(found: Explained) -> str:
     )
 
 
-def sections(found: Explained, figures: Sequence[Figure]) -> list[Section]:
+def sections(found: Answer, figures: Sequence[Figure]) -> list[Section]:
     """The parts of the page."""
     warned = (f"Over-adjusted. {found.overadjusted}",) if found.overadjusted else ()
     parts = [
@@ -92,7 +92,7 @@ def sections(found: Explained, figures: Sequence[Figure]) -> list[Section]:
             "covariates decides the verdict; it holds together over all groups and metrics, and is wider for that.",
             (),
             tuple(figures),
-            tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN) for table in balance_tables(found)),
+            tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN) for table in balance_tables(found.rows)),
             sentences=warned,
         ),
         Section(
@@ -101,7 +101,7 @@ def sections(found: Explained, figures: Sequence[Figure]) -> list[Section]:
             "A second estimate with other assumptions. Where both agree, neither's shape of the model matters much.",
             (),
             (),
-            tuple(PageTable(table, folded=True) for table in regression_tables(found)),
+            tuple(PageTable(table, folded=True) for table in regression_tables(found.rows)),
             sentences=warned,
         ),
         Section(
@@ -110,8 +110,8 @@ def sections(found: Explained, figures: Sequence[Figure]) -> list[Section]:
             "Between images of one person skin, sex and age are the same; only the photograph differs.",
             (),
             (),
-            tuple(PageTable(table) for table in within_tables(found)),
-            sentences=tuple(without_change(found)),
+            tuple(PageTable(table) for table in within_tables(found.rows)),
+            sentences=tuple(without_change(found.rows)),
         ),
     ]
     return [part for part in parts if not part.is_empty]

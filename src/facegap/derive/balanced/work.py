@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from facegap.derive.balanced.covariates import Covariate
+from facegap.derive.balanced.overadjustment import reason
+from facegap.derive.balanced.rows import Row, verdict_of
+from facegap.derive.balanced.trials import GroupTrials, trials_by_group
 from facegap.derive.groupings import Cells
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import Metric
 from facegap.derive.results import model_of
-from facegap.explain.covariates import Covariate
-from facegap.explain.overadjustment import reason
-from facegap.explain.rows import Row, verdict_of
-from facegap.explain.trials import GroupTrials, trials_by_group
 from facegap.statistics.covariates.balancing import Trials, balanced_gap
 from facegap.statistics.covariates.decomposition import split_gap
 from facegap.statistics.covariates.within import within_change

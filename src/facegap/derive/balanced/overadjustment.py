@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
+from facegap.derive.balanced.covariates import Covariate
 from facegap.derive.groupings import Grouping
 from facegap.errors import SettingError
-from facegap.explain.covariates import Covariate
 
 Kind = Literal["tone", "race"]
 

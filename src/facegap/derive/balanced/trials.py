@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facegap.derive.balanced.covariates import Covariate
 from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, impostors_within
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.groupings import Cells
@@ -14,7 +15,6 @@ from facegap.derive.metrics import FMR, FNMR, Metric, by_order, counts_of, metri
 from facegap.derive.run import comparisons_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.errors import RunError, SettingError
-from facegap.explain.covariates import Covariate
 from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray

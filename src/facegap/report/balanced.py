@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from facegap.derive.balanced.rows import Row
 from facegap.derive.metrics import metric_of
-from facegap.explain.rows import Row
 from facegap.report.first_screen import heading
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import NO_NUMBER, difference, level_text, margin, number, percent, ratio
 from facegap.statistics.covariates.within import LEAST_PEOPLE
 from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN
-
-if TYPE_CHECKING:
-    from facegap.explain.build import Explained
 
 MOST_LINES = 14  # of a table on one screen
 CAVEAT = (
@@ -49,12 +45,12 @@ def covariates_text(names: Sequence[str]) -> str:
     return ", ".join(names[:-1]) + f" and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def findings(found: Explained) -> list[str]:
+def findings(rows: Sequence[Row]) -> list[str]:
     """Per metric: the widest raw gap, what is left of it, and how many of the gaps ended in which verdict."""
     said = []
-    for metric in dict.fromkeys(row.metric for row in found.rows):
-        whole = [row for row in found.rows if row.metric == metric and row.is_of_all]
-        raw = {row.group: row for row in found.rows if row.metric == metric and row.estimate == "raw"}
+    for metric in dict.fromkeys(row.metric for row in rows):
+        whole = [row for row in rows if row.metric == metric and row.is_of_all]
+        raw = {row.group: row for row in rows if row.metric == metric and row.estimate == "raw"}
         seen = [row for row in whole if not math.isnan(raw[row.group].gap)]
         if not seen:
             said.append(f"{capital(metric_of(metric).title)}: {whole[0].reason or raw[whole[0].group].reason}.")
@@ -67,7 +63,7 @@ def findings(found: Explained) -> list[str]:
                 for text in dict.fromkeys(map(verdict_text, whole))
             ]
             said.append(
-                f"All {len(whole)} groups against {found.reference}: "
+                f"All {len(whole)} groups against {whole[0].reference}: "
                 + "; ".join(f"{count} × {text}" for text, count in counts)
                 + "."
             )
@@ -141,22 +137,22 @@ BALANCE_COLUMNS: tuple[Column[Row], ...] = (
 SHORT_COLUMNS = tuple(column for column in BALANCE_COLUMNS if column.heading != "not comparable")
 
 
-def balance_tables(found: Explained, *, short: bool = False) -> list[TextTable]:
+def balance_tables(rows: Sequence[Row], *, short: bool = False) -> list[TextTable]:
     """Gaps before and after balancing, a table per metric.
 
     short : on a terminal, only the raw gap and that after all covariates where all steps of all groups are too many
     """
     tables = []
-    for metric in dict.fromkeys(row.metric for row in found.rows):
-        rows = [row for row in found.rows if row.metric == metric and row.estimate in ("raw", "balanced")]
-        few = [row for row in rows if row.estimate == "raw" or row.is_of_all]
-        shown = few if short and len(rows) > MOST_LINES else rows
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric and row.estimate in ("raw", "balanced")]
+        few = [row for row in own if row.estimate == "raw" or row.is_of_all]
+        shown = few if short and len(own) > MOST_LINES else own
         if short and len(shown) > MOST_LINES:
             widest = sorted({row.group for row in few}, key=lambda group: -width_of(few, group))[: MOST_LINES // 2]
             shown = [row for row in shown if row.group in widest]
-        title = f"{metric_of(metric).title}: gap to {found.reference}, before and after balancing"
+        title = f"{metric_of(metric).title}: gap to {own[0].reference}, before and after balancing"
         columns = SHORT_COLUMNS if short else BALANCE_COLUMNS
-        left = len(rows) - len(shown)
+        left = len(own) - len(shown)
         notes = [f"{left} further rows: --verbose, or --out FOLDER."] if left else []
         made = table_of(title, columns, shown, notes=notes)
         tables.append(made)
@@ -168,7 +164,7 @@ def width_of(rows: Sequence[Row], group: str) -> float:
     return max((abs(distance(row)) for row in rows if row.group == group and not math.isnan(row.gap)), default=0.0)
 
 
-def regression_tables(found: Explained) -> list[TextTable]:
+def regression_tables(rows: Sequence[Row]) -> list[TextTable]:
     """The gap split by a logistic regression."""
     columns: tuple[Column[Row], ...] = (
         Column("group", lambda row: row.group),
@@ -179,20 +175,22 @@ def regression_tables(found: Explained) -> list[TextTable]:
         Column("marks", marks_text),
     )
     tables = []
-    for metric in dict.fromkeys(row.metric for row in found.rows):
-        rows = [row for row in found.rows if row.metric == metric and row.estimate.startswith("regression")]
-        how = "the parts multiply to the gap" if rows and rows[0].is_ratio else "the parts sum to the gap"
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric and row.estimate.startswith("regression")]
+        if not own:
+            continue
+        how = "the parts multiply to the gap" if own[0].is_ratio else "the parts sum to the gap"
         tables.append(
             table_of(
-                f"{metric_of(metric).title}: gap to {found.reference}, split by a logistic regression; {how}",
+                f"{metric_of(metric).title}: gap to {own[0].reference}, split by a logistic regression; {how}",
                 columns,
-                rows,
+                own,
             )
         )
-    return [table for table in tables if table.rows]
+    return tables
 
 
-def within_tables(found: Explained) -> list[TextTable]:
+def within_tables(rows: Sequence[Row]) -> list[TextTable]:
     """How the errors of a person change with a covariate; a metric for which nobody has several images has none."""
     columns: tuple[Column[Row], ...] = (
         Column("covariate", lambda row: row.covariates[0]),
@@ -203,11 +201,11 @@ def within_tables(found: Explained) -> list[TextTable]:
         Column("note", marks_text),
     )
     tables = []
-    for metric in dict.fromkeys(row.metric for row in found.rows):
-        rows = [row for row in found.rows if row.metric == metric and row.estimate == "within person"]
-        if any(not row.reason for row in rows):
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric and row.estimate == "within person"]
+        if any(not row.reason for row in own):
             title = f"{metric_of(metric).title}: change within people, per standard deviation of the covariate over all images"
-            tables.append(table_of(title, columns, rows))
+            tables.append(table_of(title, columns, own))
     return tables
 
 
@@ -216,15 +214,15 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def without_change(found: Explained) -> list[str]:
+def without_change(rows: Sequence[Row]) -> list[str]:
     """Metrics of which nothing is said within people, and why, in sentences."""
     said = []
-    for metric in dict.fromkeys(row.metric for row in found.rows):
-        rows = [row for row in found.rows if row.metric == metric and row.estimate == "within person"]
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric and row.estimate == "within person"]
         title = capital(metric_of(metric).title)
-        if not rows:
+        if not own:
             said.append(f"{title}: a pair of two people has no change within a person.")
-        elif all(row.reason for row in rows):
+        elif all(row.reason for row in own):
             said.append(
                 f"{title}: fewer than {LEAST_PEOPLE} people have several trials with different values of a covariate."
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facegap.derive.balanced.covariates import Covariate
+from facegap.derive.balanced.overadjustment import is_of_skin, kind_of, require_no_overadjustment
 from facegap.errors import SettingError
-from facegap.explain.covariates import Covariate
-from facegap.explain.overadjustment import is_of_skin, kind_of, require_no_overadjustment
 
 
 @pytest.mark.parametrize(

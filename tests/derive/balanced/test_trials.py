@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facegap.derive.balanced import trials
+from facegap.derive.balanced.covariates import Covariate
+from facegap.derive.balanced.trials import impostor_trials
 from facegap.derive.run import comparisons_of
-from facegap.explain import trials
-from facegap.explain.covariates import Covariate
-from facegap.explain.trials import impostor_trials
 from fixtures.reports import compared
 
 

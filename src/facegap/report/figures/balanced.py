@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
+from facegap.derive.balanced.rows import Row
 from facegap.derive.metrics import metric_of
-from facegap.explain.rows import Row
-from facegap.explain.text import covariates_text, distance, gap_text, step_text, verdict_text
+from facegap.report.balanced import covariates_text, distance, gap_text, step_text, verdict_text
 from facegap.report.figures.style import (
     INK,
     MOST_ROWS,

@@ -1,0 +1,147 @@
+"""One question about a run: groups against a reference, before and after balancing measured covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.balanced.covariates import Covariate, chosen, covariates_of, parse_reliabilities
+from facegap.derive.balanced.overadjustment import require_no_overadjustment
+from facegap.derive.balanced.rows import Row, frame_of
+from facegap.derive.balanced.trials import metrics_to_explain
+from facegap.derive.balanced.work import Choices, Work
+from facegap.derive.groupings import Cells, Grouping, cells_of, parse_by
+from facegap.errors import RunError, SettingError
+from facegap.store.run import Run
+
+MOST_GROUPS = 60  # against one reference; each takes seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What comes out.
+
+    rows         : estimates in order of metric, group, step
+    overadjusted : the sentence that stands wherever a result is shown; empty where no covariate is part of the groups
+    notes        : what a reader must know
+    """
+
+    run: Run
+    grouping: Grouping
+    reference: str
+    covariates: tuple[Covariate, ...]
+    rows: tuple[Row, ...]
+    overadjusted: str
+    notes: tuple[str, ...]
+    verdict_level: float
+    seed: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """EXPLAIN; rows of covariates that are part of the groups say so in `reason`."""
+        frame = frame_of(self.rows)
+        silent = frame["overadjusted"] & (frame["reason"] == "")
+        return frame.assign(reason=frame["reason"].mask(silent, self.overadjusted))
+
+
+def explained_run(run: Run, choices: Choices) -> Answer:
+    """Look into the gaps of a run."""
+    if not choices.covariates:
+        raise SettingError(
+            f"--covariates: name at least one; the run has {', '.join(covariates_of(run, choices.covariates_file)) or 'none'}"
+        )
+    grouping = grouping_of(run, choices.by)
+    known = covariates_of(run, choices.covariates_file)
+    stated = parse_reliabilities(choices.reliability)
+    balanced = chosen(known, choices.covariates, stated, "--covariates")
+    followed = chosen(known, choices.within or choices.covariates, stated, "--within")
+    unused = [name for name in stated if name not in {one.name for one in (*balanced, *followed)}]
+    if unused:
+        raise SettingError(
+            f"--reliability {unused[0]}: not among the covariates that are balanced; name it in --covariates too"
+        )
+    said = require_no_overadjustment(grouping, balanced, allowed=choices.allow_overadjustment)
+    cells = cells_of(run.manifest, grouping)
+    metrics = metrics_to_explain(run, choices.metric)
+    reference = reference_of(run, cells, choices.reference)
+    groups = [k for k in range(len(cells.groups)) if cells.known[k] and k != reference]
+    if not groups:
+        raise SettingError(f"--by {'*'.join(grouping)}: only one group has known labels, so there is no gap")
+    if len(groups) > MOST_GROUPS:
+        raise SettingError(
+            f"--by {'*'.join(grouping)}: {len(groups) + 1} groups, more than {MOST_GROUPS + 1}; cross fewer columns"
+        )
+    level = 1 - run.record.alpha / (len(groups) * len(metrics))
+    work = Work(run, cells, reference, tuple(groups), tuple(balanced), tuple(followed), level, choices, bool(said))
+    rows = tuple(row for metric in metrics for row in work.rows(metric))
+    return Answer(
+        run,
+        grouping,
+        str(cells.groups[reference]),
+        tuple(balanced),
+        rows,
+        said,
+        notes_of(rows, balanced),
+        level,
+        choices.seed,
+    )
+
+
+def grouping_of(run: Run, by: str | None) -> Grouping:
+    """The one grouping that is asked for; else the first of the run.
+
+    Raises
+    ------
+    SettingError : several groupings, or none; RunError : the run has none
+    """
+    if by is None:
+        if not run.record.groupings:
+            raise RunError("the run has no grouping; name one with --by")
+        return run.record.groupings[0]
+    found = parse_by(by, run.record.manifest.labels)
+    if len(found) != 1:
+        raise SettingError(f"--by {by!r}: give one grouping, for example gender*race; run again for another")
+    return found[0]
+
+
+def reference_of(run: Run, cells: Cells, asked: str | None) -> int:
+    """The group that all others are compared with: the one asked for, else that with most people, whatever its errors.
+
+    Raises
+    ------
+    SettingError : no such group
+    """
+    names = [str(group) for group in cells.groups]
+    if asked is not None:
+        if asked not in names or not cells.known[names.index(asked)]:
+            raise SettingError(
+                f"--reference {asked!r}: no such group; there are {', '.join(n for n, k in zip(names, cells.known, strict=True) if k)}"
+            )
+        return names.index(asked)
+    people = [
+        run.manifest["subject"][cells.codes == k].nunique() if known else -1 for k, known in enumerate(cells.known)
+    ]
+    return int(np.argmax(people))
+
+
+def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str, ...]:
+    """What a reader must know of these rows."""
+    noisy = [one for one in covariates if one.is_noisy]
+    said = []
+    for one in noisy:
+        why = "a crude measure" if np.isnan(one.reliability) else f"reliability stated as {one.reliability:g}"
+        said.append(f"{one.name}: {why}, so a part of what goes with it stays in the gap that is left (attenuated).")
+    whole = [row for row in rows if row.is_of_all]
+    lost = sorted({(row.group, row.without_covariates) for row in whole if row.without_covariates})
+    lost += sorted(
+        {(row.reference, row.reference_without_covariates) for row in whole if row.reference_without_covariates}
+    )
+    if lost:
+        named = ", ".join(f"{count:,} of {group}" for group, count in lost[:8]) + (
+            " and others" if len(lost) > 8 else ""
+        )
+        said.append(f"Trials in which a covariate could not be measured are in none of these gaps: {named}.")
+    return tuple(said)
