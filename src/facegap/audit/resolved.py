@@ -28,6 +28,7 @@ from facegap.audit.population import require_slopes, require_weights, shares_of
 from facegap.audit.protocols import ListedProtocol
 from facegap.audit.settings import AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
+from facegap.derive.balanced.audited import require_covariates
 from facegap.derive.comparisons import PairRows, finest_cells
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
@@ -167,6 +168,9 @@ def resolve(
     shares, told = shares_of(settings.groups.shares, table, weights)
     notes = (*notes, *require_clusters(table, cluster, groupings), *require_weights(table, weights), *told)
     notes = (*notes, *require_slopes(table, settings.groups.slope))
+    require_covariates(
+        settings.groups.covariates, table, groupings, measured=runs_models, embeds=settings.embed is not None
+    )
     models = choose_models(settings) if runs_models else ChosenModels()
     require_labels(table, models.classes, says_age=models.says_age)
     if isinstance(models.faces, GivenPoints):

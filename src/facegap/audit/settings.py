@@ -507,6 +507,13 @@ class Groups:
         heading=GROUPS,
         read=column_names,
     )
+    covariates: tuple[str, ...] = setting(
+        (),
+        help="NAME[,NAME]: say what is left of the gaps of the first grouping after balancing these, such as "
+        "background_luminance_50,sharpness (docs/covariates.md)",
+        heading=GROUPS,
+        read=column_names,
+    )
     min_subjects: int = setting(
         20,
         help="Groups of fewer effective subjects are shown, never ranked or tested",

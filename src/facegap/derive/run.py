@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.alarms import alarms_table
+from facegap.derive.balanced.audited import EXPLAINED, explained_table
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
@@ -88,6 +89,9 @@ def derived(run: Run) -> Run:
     if len(slopes):
         extra["slopes.csv"] = slopes
     extra |= quality_tables(run, pairs)
+    balanced = explained_table(replace(run, rates=rates), pairs)
+    if len(balanced):
+        extra[EXPLAINED] = balanced
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust

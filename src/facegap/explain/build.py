@@ -6,6 +6,7 @@ from pathlib import Path
 
 from facegap.derive.balanced.question import Answer, explained_run
 from facegap.derive.balanced.work import Choices
+from facegap.derive.run import comparisons_of
 from facegap.errors import RunError
 from facegap.store.finished import read_finished
 from facegap.store.run import explained, fitting_together, write_csv
@@ -24,7 +25,7 @@ def explain(folder: Path, choices: Choices) -> Answer:
     """
     run = read_finished(folder)
     with fitting_together(folder):
-        return explained_run(run, choices)
+        return explained_run(run, comparisons_of(run), choices)
 
 
 def write_explained(found: Answer, out: Path) -> list[str]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from facegap.derive.balanced.rows import Row
+from facegap.derive.balanced.audited import EXPLAINED, asked_of, without_values
+from facegap.derive.balanced.question import without_trials
+from facegap.derive.balanced.rows import Row, rows_of
 from facegap.derive.metrics import metric_of
 from facegap.report.first_screen import heading
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import NO_NUMBER, difference, level_text, margin, number, percent, ratio
 from facegap.statistics.covariates.within import LEAST_PEOPLE
 from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN
+from facegap.store.run import Run
 
 MOST_LINES = 14  # of a table on one screen
 CAVEAT = (
@@ -207,6 +210,27 @@ def within_tables(rows: Sequence[Row]) -> list[TextTable]:
             title = f"{metric_of(metric).title}: change within people, per standard deviation of the covariate over all images"
             tables.append(table_of(title, columns, own))
     return tables
+
+
+def rows_of_run(run: Run) -> tuple[Row, ...]:
+    """The gaps before and after balancing that a run holds; empty without --covariates."""
+    return rows_of(run.extra[EXPLAINED]) if EXPLAINED in run.extra else ()
+
+
+def sentences_of_run(run: Run) -> list[str]:
+    """What a run says of its gaps after balancing, with what a reader must know; empty where nothing was asked for."""
+    if not (asked := asked_of(run)):
+        return []
+    rows, absent = rows_of_run(run), without_values(run)
+    said = findings(rows)
+    if not rows:
+        why = "no two groups have known labels" if len(absent) < len(asked) else "nothing was left to balance"
+        said.append(f"No gap could be balanced: {why}.")
+    if absent:
+        said.append(f"Asked for and not balanced, as no two images differ in it: {covariates_text(absent)}.")
+    reasons = dict.fromkeys(row.reason for row in rows if row.overadjusted and row.is_of_all and row.reason)
+    said += [f"Over-adjusted. {reason}" for reason in reasons]
+    return [*said, *without_trials(rows), *([CAVEAT] if rows else [])]
 
 
 def capital(text: str) -> str:

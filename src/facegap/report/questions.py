@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING
 
 from facegap.plugins import installed
 from facegap.report import summary as overview
+from facegap.report.balanced import (
+    balance_tables,
+    regression_tables,
+    rows_of_run,
+    sentences_of_run,
+    within_tables,
+    without_change,
+)
 from facegap.report.figures import Figure
 from facegap.report.first_frames import alarms_table, frames_tables
 from facegap.report.first_screen import Line
@@ -84,6 +92,7 @@ def sections_of(of: Material) -> list[Section]:
         population(of.run),
         slopes(of),
         frames(of),
+        balanced(of),
         how_sure(of),
         lost(of),
         turned_away(of.run),
@@ -175,6 +184,34 @@ def frames(of: Material) -> Section:
     tables = (*frames_tables(of.run), *alarms_table(of.run.extra.get("alarms.csv"), groupings_of(of.run)))
     shown = tuple(PageTable(table) for table in tables)
     return Section("frames", "By number of frames", lead, figures=tuple(of.figures["frames"]), tables=shown)
+
+
+def balanced(of: Material) -> Section:
+    """What is left of gaps after balancing the covariates that were named."""
+    rows = rows_of_run(of.run)
+    lead = (
+        "Both groups weighted to the same distribution of covariates. Each dot is a gap with its interval; dashed: the margin. "
+        "The interval after all covariates decides the verdict."
+    )
+    folds = (
+        Fold("The same gaps, split by a regression", "", (), tuple(map(PageTable, regression_tables(rows)))),
+        Fold(
+            "Change within people",
+            "Between images of one person skin, sex and age are the same; only the photograph differs.",
+            (),
+            tuple(map(PageTable, within_tables(rows))),
+            tuple(without_change(rows)),
+        ),
+    )
+    return Section(
+        "balanced",
+        "What is left after balancing covariates",
+        lead if rows else "",
+        figures=tuple(of.figures["balanced"]),
+        tables=tuple(PageTable(table, folded=True) for table in balance_tables(rows)),
+        sentences=tuple(sentences_of_run(of.run)),
+        folds=folds,
+    )
 
 
 def turned_away(run: Run) -> Section:

@@ -213,6 +213,7 @@ def print_run(
     view, verbose : with either, every table of the run stands before the finding
     """
     from facegap.report import screen
+    from facegap.report.balanced import sentences_of_run
     from facegap.report.protocols import protocol_tables
 
     whole = verbose or view is not None
@@ -227,6 +228,8 @@ def print_run(
         for table in screen.screen_tables(run):
             print_sentences([""])
             print_tables([table])
+    if balanced := sentences_of_run(run):
+        print_sentences(["", *balanced])
     warnings = [warning for warning in run.record.warnings if warning not in run.record.alarms]
     if warnings:
         print_sentences([""])

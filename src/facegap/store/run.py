@@ -67,7 +67,7 @@ from facegap.store.pooled import Pooled
 from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
-from facegap.tables import EDC_POINTS, FACES, FRAMES, GAPS, LABELS, QUALITY_GATE, RATES, TEMPLATES, check
+from facegap.tables import EDC_POINTS, EXPLAIN, FACES, FRAMES, GAPS, LABELS, QUALITY_GATE, RATES, TEMPLATES, check
 
 __all__ = [
     "EXTRA_TABLES",
@@ -151,10 +151,11 @@ EXTRA_TABLES = (
     "quality_gate.csv",
     "quality_gaps.csv",
     "edc.csv",
+    "explain.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name
-    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS)
+    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS, EXPLAIN)
     for name, column in schema.columns.items()
     if column.kind == "float"
 ) | {

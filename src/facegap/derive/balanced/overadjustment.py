@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from facegap.derive.balanced.covariates import Covariate
 from facegap.derive.groupings import Grouping
 from facegap.errors import SettingError
 
@@ -61,17 +60,18 @@ def reason(grouping: Grouping, names: Sequence[str]) -> str:
     )
 
 
-def require_no_overadjustment(grouping: Grouping, covariates: Sequence[Covariate], *, allowed: bool) -> str:
+def require_no_overadjustment(grouping: Grouping, names: Sequence[str], *, allowed: bool) -> str:
     """The sentence that must stand wherever the result is shown; empty where nothing is over-adjusted.
 
     Raises
     ------
     SettingError : groups of skin tone with the brightness of skin among the covariates, unless that is allowed
     """
-    said = reason(grouping, [one.name for one in covariates])
+    said = reason(grouping, names)
     if said and kind_of(grouping) == "tone" and not allowed:
         raise SettingError(
             f"--covariates {said}. Balance illumination that is measured without skin ({INSTEAD}), or hold the person fixed: "
-            "--within NAME compares images of one person. --allow-overadjustment balances it all the same, and says so everywhere"
+            "--within NAME compares images of one person. "
+            "facegap explain --allow-overadjustment balances it all the same, and says so everywhere"
         )
     return f"{said}." if said else ""

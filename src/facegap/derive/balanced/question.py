@@ -13,6 +13,7 @@ from facegap.derive.balanced.overadjustment import require_no_overadjustment
 from facegap.derive.balanced.rows import Row, frame_of
 from facegap.derive.balanced.trials import metrics_to_explain
 from facegap.derive.balanced.work import Choices, Work
+from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells, Grouping, cells_of, parse_by
 from facegap.errors import RunError, SettingError
 from facegap.store.run import Run
@@ -47,8 +48,8 @@ class Answer:
         return frame.assign(reason=frame["reason"].mask(silent, self.overadjusted))
 
 
-def explained_run(run: Run, choices: Choices) -> Answer:
-    """Look into the gaps of a run."""
+def explained_run(run: Run, pairs: Comparisons | None, choices: Choices) -> Answer:
+    """Look into the gaps of a run. pairs : its comparisons, None without any"""
     if not choices.covariates:
         raise SettingError(
             f"--covariates: name at least one; the run has {', '.join(covariates_of(run, choices.covariates_file)) or 'none'}"
@@ -63,7 +64,7 @@ def explained_run(run: Run, choices: Choices) -> Answer:
         raise SettingError(
             f"--reliability {unused[0]}: not among the covariates that are balanced; name it in --covariates too"
         )
-    said = require_no_overadjustment(grouping, balanced, allowed=choices.allow_overadjustment)
+    said = require_no_overadjustment(grouping, [one.name for one in balanced], allowed=choices.allow_overadjustment)
     cells = cells_of(run.manifest, grouping)
     metrics = metrics_to_explain(run, choices.metric)
     reference = reference_of(run, cells, choices.reference)
@@ -75,7 +76,9 @@ def explained_run(run: Run, choices: Choices) -> Answer:
             f"--by {'*'.join(grouping)}: {len(groups) + 1} groups, more than {MOST_GROUPS + 1}; cross fewer columns"
         )
     level = 1 - run.record.alpha / (len(groups) * len(metrics))
-    work = Work(run, cells, reference, tuple(groups), tuple(balanced), tuple(followed), level, choices, bool(said))
+    work = Work(
+        run, cells, reference, tuple(groups), tuple(balanced), tuple(followed), level, choices, bool(said), pairs
+    )
     rows = tuple(row for metric in metrics for row in work.rows(metric))
     return Answer(
         run,
@@ -134,6 +137,11 @@ def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str,
     for one in noisy:
         why = "a crude measure" if np.isnan(one.reliability) else f"reliability stated as {one.reliability:g}"
         said.append(f"{one.name}: {why}, so a part of what goes with it stays in the gap that is left (attenuated).")
+    return (*said, *without_trials(rows))
+
+
+def without_trials(rows: Sequence[Row]) -> tuple[str, ...]:
+    """How many trials of which groups are in none of the gaps, as a covariate could not be measured; empty where none."""
     whole = [row for row in rows if row.is_of_all]
     lost = sorted({(row.group, row.without_covariates) for row in whole if row.without_covariates})
     lost += sorted(
@@ -143,5 +151,5 @@ def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str,
         named = ", ".join(f"{count:,} of {group}" for group, count in lost[:8]) + (
             " and others" if len(lost) > 8 else ""
         )
-        said.append(f"Trials in which a covariate could not be measured are in none of these gaps: {named}.")
-    return tuple(said)
+        return (f"Trials in which a covariate could not be measured are in none of these gaps: {named}.",)
+    return ()

@@ -12,6 +12,7 @@ from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN
 from facegap.tables import EXPLAIN, check
 from facegap.types import Scale
 
+JOINED = " + "  # between names of covariates in EXPLAIN
 Estimate = Literal["raw", "balanced", "regression, rest", "regression, associated", "within person"]
 
 
@@ -74,8 +75,17 @@ class Row:
 
 def frame_of(rows: Sequence[Row]) -> pd.DataFrame:
     """EXPLAIN."""
-    plain = [asdict(row) | {"covariates": " + ".join(row.covariates)} for row in rows]
+    plain = [asdict(row) | {"covariates": JOINED.join(row.covariates)} for row in rows]
     return check(pd.DataFrame(plain, columns=list(EXPLAIN.columns)), EXPLAIN, "explain")
+
+
+def rows_of(frame: pd.DataFrame) -> tuple[Row, ...]:
+    """EXPLAIN as rows."""
+    known = check(frame, EXPLAIN, "explain.csv")[list(EXPLAIN.columns)]
+    return tuple(
+        Row(**(row | {"covariates": tuple(filter(None, str(row["covariates"]).split(JOINED)))}))  # type: ignore[arg-type]
+        for row in known.to_dict("records")
+    )
 
 
 def verdict_of(

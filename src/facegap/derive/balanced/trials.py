@@ -12,7 +12,6 @@ from facegap.derive.comparisons import Comparisons, between, both, genuine_error
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.groupings import Cells
 from facegap.derive.metrics import FMR, FNMR, Metric, by_order, counts_of, metric_of
-from facegap.derive.run import comparisons_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.errors import RunError, SettingError
 from facegap.store.record import Operating
@@ -79,7 +78,7 @@ def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
 
 
 def trials_by_group(
-    run: Run, metric: Metric, cells: Cells, rng: np.random.Generator
+    run: Run, metric: Metric, cells: Cells, pairs: Comparisons | None, rng: np.random.Generator
 ) -> tuple[list[GroupTrials], Operating | None]:
     """The trials of each group of a grouping, and the threshold that they were judged at.
 
@@ -89,7 +88,6 @@ def trials_by_group(
     """
     if metric.is_image:
         return list(image_trials(run, metric, cells)), None
-    pairs = comparisons_of(run)
     if pairs is None or not run.record.operating:
         raise RunError(f"the run has no threshold at which {metric.name} is known")
     point = run.record.operating[0]

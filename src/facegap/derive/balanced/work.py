@@ -12,6 +12,7 @@ from facegap.derive.balanced.covariates import Covariate
 from facegap.derive.balanced.overadjustment import reason
 from facegap.derive.balanced.rows import Row, verdict_of
 from facegap.derive.balanced.trials import GroupTrials, trials_by_group
+from facegap.derive.comparisons import Comparisons
 from facegap.derive.groupings import Cells
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import Metric
@@ -62,11 +63,12 @@ class Work:
     verdict_level: float
     choices: Choices
     overadjusted: bool
+    pairs: Comparisons | None
 
     def rows(self, metric: Metric) -> Iterator[Row]:
         """Every estimate for a metric."""
         rng = np.random.default_rng([self.choices.seed, metric.order])
-        trials, point = trials_by_group(self.run, metric, self.cells, rng)
+        trials, point = trials_by_group(self.run, metric, self.cells, self.pairs, rng)
         for k in self.groups:
             yield from self.comparison(metric, point, trials[k], trials[self.reference], k, rng)
         if not metric.is_impostor:
@@ -143,6 +145,7 @@ class Work:
             high=np.nan,
             level=self.run.record.level,
             margin=margin.size,
+            reason=unmeasured_errors(whole, sides),
             interval_from=LINEARISED if one.units.shape[1] == 2 else RESAMPLED,
             replicates=0 if one.units.shape[1] == 2 else self.choices.replicates,
             seed=self.choices.seed,
@@ -161,6 +164,8 @@ class Work:
         found = balanced_gap(
             trials, columns, scale=start.scale, level=level, replicates=self.choices.replicates, rng=rng
         )
+        if start.reason:  # what the trials with covariates say would be taken for what all say
+            found = replace(found, gap=np.nan, low=np.nan, high=np.nan, reason=start.reason)
         lost = [float(trials.weights[~found.comparable & (trials.in_group == side)].sum()) for side in (True, False)]
         return replace(
             start,
@@ -201,6 +206,11 @@ class Work:
             rng=rng,
             owners=owners,
         )
+        if start.reason:
+            nothing = np.full(len(found.parts), np.nan)
+            found = replace(
+                found, rest=np.nan, rest_low=np.nan, rest_high=np.nan, parts=nothing, low=nothing, high=nothing
+            )
         yield replace(
             start,
             estimate="regression, rest",
@@ -286,6 +296,14 @@ class Work:
             interval_from=JACKKNIFE,
             seed=self.choices.seed,
         )
+
+
+def unmeasured_errors(whole: Sequence[GroupTrials], sides: Sequence[Side]) -> str:
+    """Why nothing is said of two groups where every error of one is a trial without covariates; empty elsewhere."""
+    for full, (part, _, _) in zip(whole, sides, strict=True):
+        if full.errors.any() and not part.errors.any():
+            return "in every trial with an error of one of the groups a covariate could not be measured"
+    return ""
 
 
 def measured(group: GroupTrials, covariates: Sequence[Covariate]) -> Side:

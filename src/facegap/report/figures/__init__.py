@@ -11,6 +11,7 @@ from altair.utils.schemapi import debug_mode
 
 from facegap.errors import PluginError
 from facegap.plugins import extended
+from facegap.report.figures.balanced import balanced_figures
 from facegap.report.figures.det import det_figures
 from facegap.report.figures.first_frames import frames_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
@@ -33,6 +34,7 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
         "errors": error_figures,
         "slopes": slope_figures,
         "frames": frames_figures,
+        "balanced": balanced_figures,
         "waterfall": waterfall_figures,
         "scores": score_figures,
         "det": det_figures,

@@ -10,7 +10,7 @@ import altair as alt
 
 from facegap.derive.balanced.rows import Row
 from facegap.derive.metrics import metric_of
-from facegap.report.balanced import covariates_text, distance, gap_text, step_text, verdict_text
+from facegap.report.balanced import covariates_text, distance, gap_text, rows_of_run, step_text, verdict_text
 from facegap.report.figures.style import (
     INK,
     MOST_ROWS,
@@ -25,10 +25,16 @@ from facegap.report.figures.style import (
     slug,
 )
 from facegap.report.text import clean
+from facegap.store.run import Run
 
 LANE_PX, GROUP_PX = 16, 14
 MOST_LANES = 3 * MOST_ROWS
 RAW, ALL = "raw", "all"
+
+
+def balanced_figures(run: Run) -> list[Figure]:
+    """The charts of an audit that balanced covariates."""
+    return gap_figures(rows_of_run(run))
 
 
 def gap_figures(rows: Sequence[Row]) -> list[Figure]:

@@ -1,0 +1,91 @@
+"""The gaps of an audit before and after balancing the covariates that it names: explain.csv of the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.balanced.covariates import MOST_COVARIATES, covariates_of
+from facegap.derive.balanced.overadjustment import require_no_overadjustment
+from facegap.derive.balanced.question import MOST_GROUPS, explained_run
+from facegap.derive.balanced.work import Choices
+from facegap.derive.comparisons import Comparisons
+from facegap.derive.groupings import Grouping, cells_of
+from facegap.errors import SettingError
+from facegap.inputs.manifests.read import Manifest
+from facegap.store.run import Run
+from facegap.tables import COVARIATES, EXPLAIN
+
+EXPLAINED = "explain.csv"
+DIGITS = 9  # of a number: further ones differ between processors
+MEASURED = (*COVARIATES, "detector_score")
+
+
+def require_covariates(
+    names: Sequence[str], table: Manifest, groupings: Sequence[Grouping], *, measured: bool, embeds: bool
+) -> None:
+    """Refuse before the first image what cannot be balanced at the end.
+
+    measured : whether images are opened, so that their covariates are measured
+
+    Raises
+    ------
+    SettingError : an unknown covariate, too many, one that this audit does not measure or that makes the groups; no groups
+    """
+    if not names:
+        return
+    if len(names) > MOST_COVARIATES:
+        raise SettingError(f"--covariates: {len(names)} covariates, more than {MOST_COVARIATES}; name fewer")
+    if table.members is not None:
+        raise SettingError("--covariates: a template of several images has no covariates of its own; leave them out")
+    known = [*(MEASURED if measured else ()), *(["age"] if "age" in table.labels else [])]
+    for name in names:
+        if name not in known:
+            raise SettingError(
+                f"--covariates {name}: this audit has {', '.join(known) or 'none'}; covariates of your own are balanced by facegap "
+                "explain RUN --covariates-file"
+            )
+    if "template_norm" in names and not embeds:
+        raise SettingError("--covariates template_norm: needs an embedder; name one with --embed")
+    if not groupings:
+        raise SettingError("--covariates: no groups to balance between; name them with --by")
+    groups = sum(cells_of(table.frame, groupings[0]).known)
+    if groups > MOST_GROUPS + 1:
+        raise SettingError(
+            f"--covariates: {'*'.join(groupings[0])} has {groups} groups, more than {MOST_GROUPS + 1}; name a coarser term of --by "
+            "first"
+        )
+    require_no_overadjustment(groupings[0], names, allowed=False)
+
+
+def asked_of(run: Run) -> tuple[str, ...]:
+    """The covariates that the audit was asked to balance."""
+    return tuple(map(str, run.record.request.setting("groups", "covariates") or ()))
+
+
+def without_values(run: Run) -> tuple[str, ...]:
+    """Covariates that were asked for and have no two values in the images, so that there is nothing to balance."""
+    known = covariates_of(run) if asked_of(run) else {}
+    values = {name: known[name].values if name in known else np.empty(0) for name in asked_of(run)}
+    return tuple(name for name, found in values.items() if len(np.unique(found[np.isfinite(found)])) < 2)
+
+
+def explained_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
+    """EXPLAIN for the first grouping of a run; empty where nothing was asked for, or nothing can be balanced.
+
+    run : with its rates
+    """
+    names = tuple(name for name in asked_of(run) if name not in without_values(run))
+    if not names or sum(cells_of(run.manifest, run.record.groupings[0]).known) < 2:
+        return pd.DataFrame()
+    seed = int(run.record.request.setting("verify", "seed") or 0)
+    frame = explained_run(run, pairs, Choices(covariates=names, seed=seed)).frame
+    floats = [name for name, column in EXPLAIN.columns.items() if column.kind == "float"]
+    return frame.assign(**{name: rounded(frame[name].to_numpy(np.float64)) for name in floats})
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """Numbers to their first DIGITS digits."""
+    return np.array([float(f"{value:.{DIGITS}g}") for value in values], np.float64)
