@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from facegap.cli import app
 from facegap.errors import RunError, StatisticsError, TableError
 from facegap.report.tables import TextTable
-from facegap.scenarios.quantities import Quantity
+from facegap.scenarios.quantities import Quantity, exactly, expected, total
 from facegap.scenarios.rules import SCENARIOS
 from facegap.scenarios.tables import (
     chosen_grouping,
@@ -24,6 +25,7 @@ from facegap.scenarios.tables import (
     share,
 )
 from facegap.store.run import write_record
+from facegap.types import Rate
 from fixtures.records import made_record
 
 HEAD = (
@@ -93,9 +95,9 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert cell(table, "female", "passers-by") == "100"
     assert cell(table, "female", "fmr: errors / trials (subjects)") == "4 / 1,000 (50)"
     assert cell(table, "female", "fnmr: errors / trials (subjects)") == "10 / 100 (50)"
-    assert cell(table, "female", "chance of a false stop") == "0.599% [0.3%, 1.2%]"
+    assert cell(table, "female", "chance of a false stop") == "0.599% [0.3%, 1.2%], from 6 errors"
     assert cell(table, "all groups together", "false stops").startswith("0.899 [")
-    assert matrix.rows[1] == ("female", "male", "0.2% [0.1%, 0.4%]", "2 / 1,000 (100)")
+    assert matrix.rows[1] == ("female", "male", "0.2% [0.1%, 0.4%], from 2 errors", "2 / 1,000 (100)")
     assert [row[:2] for row in matrix.rows] == [("female", "female"), ("female", "male"), ("male", "male")]
     assert table.notes == (
         "Threshold 0.4100: FMR 0.001 on a split.",
@@ -143,10 +145,39 @@ def test_a_run_without_a_classifier_is_told_which_command_adds_one(tmp_path: Pat
 
 def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
     (table,), _ = scenario_tables("attributes", run)
-    assert cell(table, "female", "no usable face (FTA)") == "200 [100, 400]"
-    assert cell(table, "male", "gender misclassified, of those answered") == "100 [50, 200]"
+    assert cell(table, "female", "no usable face (FTA)") == "200 [100, 400], from 2 errors"
+    assert cell(table, "male", "gender misclassified, of those answered") == "100 [50, 200], from 2 errors"
     with pytest.raises(StatisticsError, match="have no threshold"):
         scenario_tables("attributes", run, threshold=0.41)
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_no_scenario_prints_a_number_from_fewer_than_ten_errors_without_saying_so_beside_it(
+    tmp_path: Path, name: str
+) -> None:
+    few = [line.replace("10,4000", "3,4000").replace("10,100", "9,100").replace("20,100", "0,100") for line in COMPARED]
+    run = written(tmp_path / "run", *few, *ANSWERED)
+    options = {"listed_share": 0.001} if name == "watchlist" else {}
+    tables, assumptions = scenario_tables(name, run, options=options)
+    rows = [row for row in tables[0].rows if row[0] != "all groups together"]  # whose errors are those of all groups
+    counts = {"watchlist": 4, "unlock": 3, "registration": 2, "payment": 1, "attributes": 2}[name]
+    for row in rows:
+        said = [cell for cell in row[1:] if re.search(r", from (no error|1 error|[2-9] errors)$", cell)]
+        bare = [cell for cell in row[1:] if "[" in cell and cell not in said]
+        assert len(said) + len(bare) == counts, row
+        # of women the chance that a stop is right rests on 6 false matches and 9 false non-matches
+        assert len(bare) == ((name, row[0]) == ("watchlist", "female")), row
+    assert any("fewer than 10 errors" in sentence for sentence in assumptions)
+
+
+def test_ten_errors_need_no_word_and_a_rate_that_meets_itself_counts_once() -> None:
+    nine, ten = Rate(9, 1000, 50, 1000.0, 0.004, 0.02), Rate(10, 1000, 50, 1000.0, 0.005, 0.02)
+    assert quantity(expected(1_000_000, nine)).endswith(", from 9 errors")
+    assert "from" not in quantity(expected(1_000_000, ten))
+    assert total([expected(100, nine), expected(200, nine)]).errors == 9
+    assert not total([expected(100, nine), expected(200, ten)]).is_thin  # 19 errors
+    assert quantity(expected(20_516, Rate(0, 1000, 50, 1000.0, 0.0, 0.004))) == "0 [0, 82.1], from no error"
+    assert quantity(exactly(5, "people")) == "5"  # stated, not measured
 
 
 def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ BOX = (
     "Where several rates meet, all are taken at their low ends together and at their high ends together: a box bound, "
     "wider than an interval that knew how they vary together."
 )
+FEW_ERRORS = 10  # a number that rests on fewer says so beside itself
+FEW = (
+    f"A number that rests on fewer than {FEW_ERRORS} errors says on how many, where it stands: one error more or less would "
+    "move it far."
+)
 NO_ATTACK = "Nobody attacks: no printed photo, no mask, no altered image, no choice of a victim who looks alike."
 
 
@@ -52,13 +57,25 @@ class Ranged(Protocol):
 class Quantity:
     """What a scenario says of one group; NaN means that it cannot be said, which is never 0.
 
-    unit : people (an expected number, any size from 0) or chance (in [0, 1])
+    unit     : people (an expected number, any size from 0) or chance (in [0, 1])
+    rests_on : the rates that it was made from; none for what was stated, or follows from numbers of people alone
     """
 
     value: float
     low: float
     high: float
     unit: Unit
+    rests_on: tuple[Rate, ...] = ()
+
+    @property
+    def errors(self) -> int:
+        """Errors of the run that it rests on, those of each rate once; 0 where it rests on no rate."""
+        return sum(rate.errors for rate in {id(rate): rate for rate in self.rests_on}.values())
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether it rests on fewer than FEW_ERRORS errors, and must say so."""
+        return bool(self.rests_on) and self.errors < FEW_ERRORS
 
 
 @dataclass(frozen=True)
@@ -104,13 +121,21 @@ def carried(
     rising   : those that it grows with; the low end takes their low ends, the high end their high ends
     falling  : those that it shrinks with; the other way round
     returns  : NaN where a number it needs is NaN. With more than one number the box is wider than an interval that
-               knew how they vary together: all of them at their worst at once
+               knew how they vary together: all of them at their worst at once. It rests on the rates of all of them
     """
 
     def at(up: str, down: str) -> float:
         return float(function(*(getattr(x, up) for x in rising), *(getattr(x, down) for x in falling)))
 
-    return Quantity(at("value", "value"), at("low", "high"), at("high", "low"), unit)
+    sources = tuple(rate for number in (*rising, *falling) for rate in rates_behind(number))
+    return Quantity(at("value", "value"), at("low", "high"), at("high", "low"), unit, sources)
+
+
+def rates_behind(number: Ranged) -> tuple[Rate, ...]:
+    """The rates that a number was made from: itself, where it is one."""
+    if isinstance(number, Rate):
+        return (number,)
+    return number.rests_on if isinstance(number, Quantity) else ()
 
 
 def exactly(value: float, unit: Unit) -> Quantity:
@@ -120,7 +145,7 @@ def exactly(value: float, unit: Unit) -> Quantity:
 
 def as_chance(rate: Ranged) -> Quantity:
     """A rate as it is."""
-    return Quantity(rate.value, rate.low, rate.high, "chance")
+    return Quantity(rate.value, rate.low, rate.high, "chance", rates_behind(rate))
 
 
 def expected(people: float, rate: Ranged) -> Quantity:

@@ -15,7 +15,7 @@ from facegap.report.first_frames import alarms_table
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, level_text, rough_percent
 from facegap.scenarios.group_rates import Measured, measured_rates
-from facegap.scenarios.quantities import Answer, Line, Quantity
+from facegap.scenarios.quantities import FEW, Answer, Line, Quantity, as_chance
 from facegap.scenarios.rules import SCENARIOS, Scenario
 from facegap.store.record import RunRecord
 from facegap.store.run import fitting_together, read_csv, read_record
@@ -61,7 +61,7 @@ def scenario_tables(
             measured = measured_rates(rows, attributes_of(record), grouping)
             answer = scenario.answer(measured, **given)
             tables += answer_tables(answer, measured, grouping, record.min_subjects)
-            assumptions += answer.assumptions
+            assumptions += (*answer.assumptions, *((FEW,) if is_thin(answer) else ()))
         if name == "watchlist" and (folder / ALARMS_FILE).is_file():
             tables += measured_alarms(folder, record, grouping, threshold)
     return tables, tuple(dict.fromkeys(assumptions))
@@ -189,6 +189,12 @@ def answer_tables(answer: Answer, measured: Measured, grouping: Sequence[str], m
     return tables
 
 
+def is_thin(answer: Answer) -> bool:
+    """Whether a number of the answer rests on few errors."""
+    cells = [cell for line in answer.lines for cell in line.cells if isinstance(cell, Quantity)]
+    return any(cell.is_thin for cell in (*cells, *(as_chance(rate) for *_, rate in answer.matrix)))
+
+
 def line_row(line: Line, metrics: Sequence[str], *, counted: bool) -> tuple[str, ...]:
     """A line as text."""
     return (
@@ -226,8 +232,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
 def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
     """The FMR of every two groups, which the answer rests on."""
     rows = tuple(
-        (clean(group), clean(other), quantity(Quantity(rate.value, rate.low, rate.high, "chance")), counts(rate))
-        for group, other, rate in answer.matrix
+        (clean(group), clean(other), quantity(as_chance(rate)), counts(rate)) for group, other, rate in answer.matrix
     )
     small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.people < min_subjects)
     return TextTable(
@@ -241,10 +246,20 @@ def counts(rate: Rate) -> str:
 
 
 def quantity(found: Quantity) -> str:
-    """A number with its ends; what is not known cannot be said."""
-    write = people if found.unit == "people" else share
+    """A number with its ends, and how few errors it rests on where they are few; what is not known cannot be said."""
     if math.isnan(found.value):
         return UNSAID
+    return with_ends(found) + (f", from {error_count(found.errors)}" if found.is_thin else "")
+
+
+def error_count(errors: int) -> str:
+    """A number of errors in words."""
+    return "no error" if not errors else "1 error" if errors == 1 else f"{errors:,} errors"
+
+
+def with_ends(found: Quantity) -> str:
+    """A number that is known, with its ends."""
+    write = people if found.unit == "people" else share
     if math.isnan(found.low) or math.isnan(found.high):
         return f"{write(found.value)} (interval {UNSAID})"
     if found.low == found.high:
