@@ -16,9 +16,13 @@ Kind = Literal["int", "nullable_int", "float", "str", "bool"]
 # Any: pandas-stubs wants literals where a table of dtypes is wanted.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
 
-# No picture ever reached a model: the file is not there, cannot be decoded, or is beyond a bound of facegap's own. That
-# is the auditor's matter or facegap's, and in no denominator of a rate.
-NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout")
+NOT_SENT = "not_sent"  # to a service, whose budget of calls was spent before, or in no pair that was asked for
+# No picture ever reached a model: the file is not there, cannot be decoded, is beyond a bound of facegap or of a service, or was
+# not sent. That is the auditor's matter or facegap's, and in no denominator of a rate.
+NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout", NOT_SENT)
+SCORED = "scored"
+# Of a pair that a service was to compare; not_shown: an image of it could not be sent.
+PAIR_OUTCOMES = (SCORED, "no_face_probe", "no_face_reference", "no_face_somewhere", "no_answer", "not_shown", NOT_SENT)
 FACE_OUTCOMES = ("ok", "no_face", "no_points", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
 TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates

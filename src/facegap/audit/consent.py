@@ -27,11 +27,14 @@ def with_key(card: ModelCard) -> str:
     return f" with the value of {card.request.key_env}" if card.request.key_env else ""
 
 
-def require_leave(card: ModelCard, settings: AuditSettings, images: int) -> None:
-    """Raise RunError unless images may be sent to the service and its answers have a place to stay."""
+def require_leave(card: ModelCard, settings: AuditSettings, what: str) -> None:
+    """Raise RunError unless images may be sent to the service and its answers have a place to stay.
+
+    what : is sent, with its number: 80 images
+    """
     if not settings.service.send_images:
         raise RunError(
-            f"{card.name} is a black-box service: this audit would send up to {images:,} images, whole files, to "
+            f"{card.name} is a black-box service: this audit would send up to {what}, whole files, to "
             f"{recipient(card)}{with_key(card)}. Nothing was sent. Faces are biometric data; if you may send them there, "
             "add --send-images"
         )
@@ -39,14 +42,14 @@ def require_leave(card: ModelCard, settings: AuditSettings, images: int) -> None
         raise RunError(f"{card.name}: answers of a black-box service are kept in a run folder; name one with out=")
 
 
-def open_service(card: ModelCard, folder: Path, settings: AuditSettings, images: int) -> Service:
-    """The service, ready to be asked, after its recipient and the number of images were shown."""
+def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number: int, what: str = "images") -> Service:
+    """The service, ready to be asked, after its recipient and the number of images, or of pairs of images, were shown."""
     known = len(kept_calls(folder / ANSWERS))
     limits = settings.service
     budget = "without a limit of calls" if limits.max_calls is None else f"at most {limits.max_calls:,} calls in all"
     settings.output.notice(
-        f"{card.name}: sending up to {images - known:,} of {images:,} images, whole files, to {recipient(card)}{with_key(card)}; "
-        f"{limits.calls_per_second:g} calls a second, {budget}; answers are kept in {folder / ANSWERS}"
+        f"{card.name}: sending up to {max(number - known, 0):,} of {number:,} {what}, whole files, to {recipient(card)}"
+        f"{with_key(card)}; {limits.calls_per_second:g} calls a second, {budget}; answers are kept in {folder / ANSWERS}"
     )
     return Service(card, read_key(card), folder, Limits(limits.max_calls, limits.calls_per_second))
 

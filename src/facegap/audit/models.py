@@ -260,8 +260,8 @@ def require_a_task(settings: AuditSettings) -> None:
     if not detect_only and classify is None and embed is None:
         raise ModelError(
             "nothing to audit: name a classifier with --classify (is the predicted gender or age right?) or an embedder with "
-            "--embed (are two images of a person recognised?); --detect-only audits the detector alone. facegap models lists "
-            "the cards"
+            "--embed (are two images of a person recognised?), or a service that compares with --verify-service; --detect-only audits "
+            "the detector alone. facegap models lists the cards"
         )
 
 

@@ -24,6 +24,8 @@ def phases_of(settings: AuditSettings) -> tuple[str, ...]:
     >>> phases_of(AuditSettings(classify="faceapi_age_gender"))
     ('running the models', 'rates, intervals and gaps', 'charts and report')
     """
+    if settings.service.verify_service is not None:
+        return (PAIRS, RATES, REPORT)
     compares = settings.embed is not None
     return (
         *((THRESHOLD_SET,) if settings.verify.threshold_on is not None else ()),

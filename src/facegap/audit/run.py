@@ -62,6 +62,10 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     from facegap.audit.quality import require_quality, with_qualities
     from facegap.audit.resolved import people_of, resolve
 
+    if settings.service.verify_service is not None:
+        from facegap.audit.by_service import audit_by_service
+
+        return audit_by_service(manifest, settings)
     require_a_task(settings)
     settings, plan = with_plan(settings)
     compares = settings.embed is not None
@@ -126,7 +130,7 @@ def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
         settings.output.notice(said)  # before the first image, and again above the result
     if (card := service_among(loaded.cards)) is not None:
-        require_leave(card, settings, len(table.by_image.frame))
+        require_leave(card, settings, f"{len(table.by_image.frame):,} images")
     with run_folder(settings.output) as place:
         return run_in(place, resolved, loaded)
 

@@ -732,8 +732,14 @@ class Identify:
 class Service:
     """What may be sent to a black-box service, and how fast."""
 
+    verify_service: str | None = setting(
+        None,
+        help="Service that compares two images: a .toml card of task verify. It is asked about the pairs of --pairs",
+        heading=SERVICE,
+        write=model_name,
+    )
     send_images: bool = setting(
-        False, help="Let whole images go to the black-box service of --classify", heading=SERVICE
+        False, help="Let whole images go to the black-box service of --classify or --verify-service", heading=SERVICE
     )
     max_calls: int | None = setting(
         None,

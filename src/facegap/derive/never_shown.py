@@ -16,8 +16,9 @@ UNEVEN_P = 0.05  # of Fisher's exact test between the group that lost most and t
 WORDS = {
     "missing_file": "missing",
     "unreadable": "cannot be read",
-    "refused": "are beyond a bound of facegap",
+    "refused": "are beyond a bound of facegap or of the service",
     "decode_timeout": "took too long to decode",
+    "not_sent": "were not sent to the service",
 }
 MOST_NAMED = 4  # groups in a sentence
 
@@ -82,7 +83,7 @@ def plural(outcome: str, count: int) -> str:
     words = WORDS[outcome]
     if outcome == "missing_file":
         return f"{'is' if count == 1 else 'are'} {words}"
-    return words if outcome != "refused" or count > 1 else words.replace("are", "is", 1)
+    return words if count > 1 else words.replace("are ", "is ", 1).replace("were ", "was ", 1)
 
 
 def by_group(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:

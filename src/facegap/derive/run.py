@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.alarms import alarms_table
+from facegap.derive.asked import ASKED_TABLE, asked_pairs, asked_table
 from facegap.derive.balanced.audited import EXPLAINED, explained_table
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
@@ -79,6 +80,9 @@ def derived(run: Run) -> Run:
     )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
     images, faces = run.by_image
+    asked = asked_table(run)
+    if len(asked):
+        extra[ASKED_TABLE] = asked
     lost = never_shown_table(images, faces["outcome"], groupings_of(run))
     if len(lost):
         extra["never_shown.csv"] = lost
@@ -154,4 +158,6 @@ def comparisons_of(run: Run) -> Comparisons | None:
         return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded, units, matched.folds)
     assert matched.pairs is not None
     cells = finest_cells(run.manifest, groupings_of(run))
-    return listed_comparisons(matched.pairs, subjects, enrolled, counted, matched.excluded, cells, units, matched.folds)
+    return listed_comparisons(
+        asked_pairs(matched.pairs), subjects, enrolled, counted, matched.excluded, cells, units, matched.folds
+    )

@@ -25,6 +25,7 @@ from facegap.runtime import usable_cores
 from facegap.store import run as store
 from facegap.store.run import ByFrames, Matched, Run, Searched
 from facegap.types import BoolArray, IntArray
+from facegap.vision.service.answers import forget_images
 from facegap.vision.service.client import ANSWERS
 
 COPIED = (ANSWERS, store.THRESHOLD_SET)
@@ -236,9 +237,7 @@ def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Sear
 def remove_elsewhere(building: Path, run: Run, subject: str) -> None:
     """Remove the person's kept answers of a service, and their rows of a threshold set of other people."""
     images = run.by_image[0]
-    for row in images.loc[images["subject"] == subject, "row"].tolist():
-        for answer in (building / ANSWERS).glob(f"{row:07d}-*.json"):
-            answer.unlink()
+    forget_images(building / ANSWERS, images.loc[images["subject"] == subject, "row"].tolist())
     place = building / store.THRESHOLD_SET
     if (place / "manifest.parquet").is_file():
         people = pd.read_parquet(place / "manifest.parquet")

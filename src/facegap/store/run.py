@@ -134,6 +134,7 @@ __all__ = [
 LABELS_FILE, TEMPLATES_FILE, FRAMES_FILE = "labels.parquet", "templates.parquet", "frames.parquet"
 EXTRA_TABLES = (
     "never_shown.csv",
+    "asked_pairs.csv",
     "waterfall.csv",
     "scores.csv",
     "transfer.csv",

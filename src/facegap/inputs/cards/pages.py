@@ -11,6 +11,7 @@ TASKS: Mapping[str, str] = {
     "detect": "Detectors",
     "embed": "Embedders",
     "classify": "Classifiers of gender and age",
+    "verify": "Services that compare two images",
 }
 COMMERCIAL = {True: "allowed", False: "not allowed", "unknown": "not known"}
 TRAINING: Mapping[TrainingStatus, str] = {
@@ -30,7 +31,7 @@ pixels go in; `facegap fetch NAME` downloads a file after showing its licence, a
 card's. *Not verified* marks cards that were written from a publisher's words and whose file this project has not run. The
 licence of weights is not that of the code that runs them, and no permission of the people in the training data. `facegap
 models` lists the cards and says which files are on your machine; [models/README.md](../models/README.md) explains the keys of
-a card."""
+a card. Services that you run yourself have cards, too; how they are asked: [black boxes](black_boxes.md)."""
 
 
 def models_markdown(cards: Mapping[str, ModelCard] | None = None) -> str:
@@ -65,12 +66,12 @@ def section(card: ModelCard) -> str:
         ("Trained on", f"{card.training_data.description} ({TRAINING[card.training_data.status]})"),
         ("Verified", "run by this project" if card.verified else "not verified"),
         ("File", file_text(card)),
-        ("How to get it", f"`facegap fetch {card.name}`" if card.source else (card.obtain or "")),
+        ("How to get it", how_to_get(card)),
         ("Input", input_text(card)),
         ("Output", output_text(card)),
         (
             "Threshold of its authors",
-            f"{card.published_threshold:g} (cosine)" if card.published_threshold is not None else "",
+            threshold_text(card),
         ),
         ("Citation", card.citation),
         ("Known limits", " ".join(card.known_limits)),
@@ -101,6 +102,22 @@ def file_text(card: ModelCard) -> str:
     return ", ".join(part for part in (f"`{card.file}`", size(card), f"sha256 `{card.sha256}`") if part)
 
 
+def how_to_get(card: ModelCard) -> str:
+    """How its file, or its service, is brought in."""
+    if card.request is not None:
+        return f"run the service yourself; the card asks {card.request.url}. Copy the card to change the address"
+    return f"`facegap fetch {card.name}`" if card.source else (card.obtain or "")
+
+
+def threshold_text(card: ModelCard) -> str:
+    """The threshold that its authors accept from."""
+    if card.published_threshold is None:
+        return ""
+    if card.answer is None or card.answer.score is None:
+        return f"{card.published_threshold:g} (cosine)"
+    return f"{card.published_threshold:g} ({'distance' if card.answer.falling else 'score of the service'})"
+
+
 def input_text(card: ModelCard) -> str:
     """What the model is fed."""
     if card.input is None:
@@ -117,6 +134,9 @@ def output_text(card: ModelCard) -> str:
         found.append("boxes and five points" if card.detector.points else "boxes, no points")
     if card.outputs.embedding is not None:
         found.append(f"an embedding of {card.outputs.embedding.dimension} numbers")
+    if card.answer is not None and card.answer.score is not None:
+        low, high = card.answer.score_range or (0.0, 0.0)
+        found.append(f"a {'distance' if card.answer.falling else 'similarity'}, {low:g} to {high:g}")
     if card.gender_classes:
         found.append(f"gender ({', '.join(card.gender_classes)})")
     if card.says_age:

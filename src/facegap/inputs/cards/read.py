@@ -28,9 +28,16 @@ __all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "r
 
 # Six times our longest card. tomllib needs time quadratic in dotted keys: 64 KiB of them take it 15 s, 16 KiB 1 s.
 MAX_CARD_BYTES = 16 * 1024
+OPTIONS: dict[Task, str] = {
+    "detect": "--detect",
+    "embed": "--embed",
+    "classify": "--classify",
+    "verify": "--verify-service",
+}
 MAX_DEPTH = 8
 MAX_CARDS_BESIDE = 1000
 SHIPPED = "demo"  # folder among the project's own cards whose models come with facegap
+SERVICES = "services"  # and that of services which people run themselves
 HASH_CHUNK_BYTES = 1024 * 1024
 # Control, formatting (it can reverse what a terminal shows) and line separating characters.
 UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
@@ -77,7 +84,7 @@ def read_card(path: Path) -> ModelCard:
 
 def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
     """Every card of a folder by name, in alphabetical order; where `folder` is None the project's own cards, and after
-    them those of the models that come with facegap.
+    them those of the models that come with facegap and of services.
 
     Raises
     ------
@@ -88,8 +95,12 @@ def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
         raise CardError(f"{where}: no such folder with model cards")
     cards: dict[str, ModelCard] = {}
     file_of: dict[str, Path] = {}  # name or sha256 -> the file that has it
-    shipped = [] if folder is not None else (where / SHIPPED).glob("*.toml")
-    for path in (*sorted(where.glob("*.toml")), *sorted(shipped)):
+    more = (
+        []
+        if folder is not None
+        else [path for name in (SHIPPED, SERVICES) for path in sorted((where / name).glob("*.toml"))]
+    )
+    for path in (*sorted(where.glob("*.toml")), *more):
         card = read_card(path)
         for key, value in (("name", card.name), ("sha256", card.sha256)):
             if value is not None and value in file_of:
@@ -117,7 +128,7 @@ def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
         cure = f"write one with facegap card new {text}, or let facegap doctor propose one"
         raise CardError(f"{text}: no card describes this file (sha256 {hash_file(Path(text))}); {cure}")
     if card.task != task:
-        raise CardError(f"{text}: this model's task is {card.task}, not {task}; give it as --{card.task} {text}")
+        raise CardError(f"{text}: this model's task is {card.task}, not {task}; give it as {OPTIONS[card.task]} {text}")
     return card, weights
 
 

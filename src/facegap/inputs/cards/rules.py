@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from facegap.inputs.cards.schema import ModelCard
 
 TABLE_OF_TASK: Mapping[str, str] = {"detect": "detector", "embed": "alignment", "classify": "crop"}
+ANSWERS_OF_TASK: Mapping[str, tuple[str, ...]] = {  # what an http service must say, one of these
+    "classify": ("gender", "age"),
+    "embed": ("embedding",),
+    "verify": ("score", "decision"),
+}
 OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}
 
 
@@ -31,7 +36,32 @@ def check_backend(card: ModelCard) -> None:
     if card.backend == "http" and any(value is not None for _, value in card.outputs):
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task == "detect":
-        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service embeds or classifies")
+        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service classifies, embeds or verifies")
+    if card.backend == "onnx" and card.task not in TABLE_OF_TASK:
+        raise ValueError(f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds or classifies")
+    if card.backend == "http":
+        check_service(card)
+
+
+def check_service(card: ModelCard) -> None:
+    """Raise ValueError where [request] and [answer] of a service are not those of its task."""
+    assert card.request is not None and card.answer is not None
+    wanted = ANSWERS_OF_TASK[card.task]
+    everything = {key for keys in ANSWERS_OF_TASK.values() for key in keys}
+    given = {key for key in everything if getattr(card.answer, key) is not None}
+    if not given & set(wanted):
+        raise ValueError(f"answer: {' or '.join(wanted)} is missing; task = '{card.task}' needs it")
+    for key in sorted(given - set(wanted)):
+        raise ValueError(f"answer.{key} does not belong to task = '{card.task}'")
+    if card.task == "verify" and len(given) > 1:
+        raise ValueError("answer: name score or decision; a score says more than the decision that is made of it")
+    if (card.request.reference_field is not None) != (card.task == "verify"):
+        said = "is missing: two images are compared" if card.task == "verify" else "belongs to task = 'verify'"
+        raise ValueError(f"request.reference_field {said}")
+    if card.task == "classify" and card.answer.no_face:
+        raise ValueError(
+            "answer.no_face belongs to task = 'embed' or 'verify'; a classifier without an answer has none"
+        )
 
 
 def check_task(card: ModelCard) -> None:
@@ -61,3 +91,15 @@ def check_input(card: ModelCard) -> None:
     for x, y in card.alignment.template if card.alignment else ():
         if not (0 <= x <= spec.size[0] and 0 <= y <= spec.size[1]):
             raise ValueError(f"alignment.template: ({x}, {y}) lies outside the crop of input.size {list(spec.size)}")
+
+
+def check_threshold(card: ModelCard) -> None:
+    """Raise ValueError for a published threshold of what has no scores, or that no score can reach."""
+    threshold = card.published_threshold
+    if card.task not in ("embed", "verify") or (card.answer is not None and card.answer.decision is not None):
+        raise ValueError("published_threshold belongs to task = 'embed' or 'verify', and to scores")
+    low, high = (-1.0, 1.0)
+    if card.answer is not None and card.answer.score_range is not None:
+        low, high = (end * card.answer.score_scale for end in card.answer.score_range)
+    if threshold is not None and not low <= threshold <= high:
+        raise ValueError(f"published_threshold {threshold:g} is outside of the scores, {low:g} to {high:g}")

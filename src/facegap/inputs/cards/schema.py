@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from facegap.inputs.cards.decoders import decoders
-from facegap.inputs.cards.rules import check_backend, check_input, check_task
+from facegap.inputs.cards.rules import check_backend, check_input, check_task, check_threshold
 from facegap.inputs.cards.service import AnswerSpec, RequestSpec
 from facegap.inputs.cards.types import Text, https
 from facegap.inputs.manifests.labels import TWO_GENDERS, age_interval
 from facegap.inputs.strict_toml import Table
 
-Task = Literal["detect", "embed", "classify"]
+Task = Literal["detect", "embed", "classify", "verify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
 MAX_WEIGHTS_BYTES = 2**31 - 1  # protobuf reads no longer file
 THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
@@ -254,7 +254,7 @@ class ModelCard(Table):
     obtain: Text | None = None
     sha256: Sha256 | None = None
     size_bytes: Annotated[int, Field(ge=1, le=MAX_WEIGHTS_BYTES)] | None = None
-    published_threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    published_threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
     input: InputSpec | None = None
     detector: DetectorSpec | None = None
     alignment: AlignmentSpec | None = None
@@ -269,8 +269,8 @@ class ModelCard(Table):
         if self.backend == "onnx":
             check_task(self)
             check_input(self)
-        if self.published_threshold is not None and self.task != "embed":
-            raise ValueError("published_threshold belongs to task = 'embed' only")
+        if self.published_threshold is not None:
+            check_threshold(self)
         return self
 
     @property

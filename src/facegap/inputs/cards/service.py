@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -12,24 +13,42 @@ from facegap.inputs.strict_toml import Table
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 
 
+Side = Literal["probe", "reference", "unknown"]
+
+# Hosts whose every request carries a signature over its own content, which no fixed header can be.
+SIGNED_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".tencentcloudapi.com", ".aliyuncs.com", ".volcengineapi.com")
+SIGNED_PREFIXES = ("AWS4-HMAC-SHA256", "TC3-HMAC-SHA256", "ACS3-HMAC-SHA256", "HMAC-SHA256")
+SIGNED = (
+    "the requests of this service are signed one by one (AWS Signature Version 4 or its like), which a key in a header cannot do. "
+    "Two ways round: a proxy on this machine that signs them, with url = 'http://127.0.0.1:PORT/...'; or comparisons made with "
+    "the vendor's own program, read by facegap audit-scores"
+)
+
+
 class RequestSpec(Table):
-    """How one image is sent to a black-box service (backend http); https, or http to this machine only.
+    """How images are sent to a black-box service (backend http); https, or http to this machine only.
 
     encoding   : multipart (the image is the file `field`), json-base64 (the text `field` of an object), or raw (the body)
+    reference_field : of the second image, where two are compared; `field` is the probe
+    data_uri   : json-base64 with `data:image/jpeg;base64,` in front of the text
     fields     : further fields of every request, such as options of the service; none with raw
     key_env    : the environment variable that holds the key; key_prefix stands before it in the header key_header
     timeout_s  : for one call, from its start to the last byte of its answer
+    largest_image_bytes : a larger file is not sent, and is no trial of the service; None: no limit is known
     """
 
     url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(https_or_loopback)]
     method: Literal["POST", "PUT"] = "POST"
     encoding: Literal["multipart", "json-base64", "raw"] = "multipart"
     field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = "image"
+    reference_field: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] | None = None
+    data_uri: bool = False
     fields: dict[Text, Text] = Field(default_factory=dict)
     key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,99}$")] | None = None
     key_header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "Authorization"
     key_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{0,30} ?$")] = ""
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    largest_image_bytes: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _fields_have_a_place(self) -> Self:
@@ -37,6 +56,44 @@ class RequestSpec(Table):
             raise ValueError("fields have no place in a raw body; use encoding = 'multipart' or 'json-base64'")
         if self.field in self.fields:
             raise ValueError(f"fields names {self.field!r}, under which the image itself is sent")
+        if self.reference_field is not None:
+            if self.encoding == "raw":
+                raise ValueError("two images have no place in a raw body; use encoding = 'multipart' or 'json-base64'")
+            if self.reference_field in (self.field, *self.fields):
+                raise ValueError(f"reference_field is {self.reference_field!r}, under which something else is sent")
+        if self.data_uri and self.encoding != "json-base64":
+            raise ValueError("data_uri belongs to encoding = 'json-base64'")
+        return self
+
+    @model_validator(mode="after")
+    def _no_signature_is_needed(self) -> Self:
+        host = urlsplit(self.url).hostname or ""
+        if host.endswith(SIGNED_HOSTS) or self.key_prefix.strip().startswith(SIGNED_PREFIXES):
+            raise ValueError(SIGNED)
+        return self
+
+
+class NoFaceRule(Table):
+    """One way in which a service says that it found no face; of what is given, all must hold.
+
+    status : of HTTP
+    text   : stands at `path`, in capitals or not; without a path anywhere in the answer
+    empty  : a path at which there is nothing, or an empty list
+    side   : in which of two images there was none
+    """
+
+    status: Annotated[int, Field(ge=200, le=599)] | None = None
+    path: JsonPath | None = None
+    text: Text | None = None
+    empty: JsonPath | None = None
+    side: Side = "unknown"
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.path is not None and self.text is None:
+            raise ValueError("path says where a text stands; say in 'text' what it contains")
+        if self.text is None and self.empty is None and (self.status is None or self.status < 300):
+            raise ValueError("a rule needs text, or empty, or a status of 300 or above")
         return self
 
 
@@ -45,6 +102,11 @@ class AnswerSpec(Table):
 
     classes          : the service's word -> facegap's class; without, words for female and male are understood
     confidence       : how sure the service is of the gender; times `confidence_scale` it is 0 to 1
+    embedding        : a list of `dimension` numbers
+    score            : how alike two faces are; a number outside of `score_range` is no score. Tables hold it times `score_scale`
+    falling          : the score is a distance: smaller is more alike
+    decision         : true or false, of a service that gives a decision and no score
+    no_face          : how the service says that it found no face
     """
 
     gender: JsonPath | None = None
@@ -53,6 +115,27 @@ class AnswerSpec(Table):
     confidence_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     age: JsonPath | None = None
     embedding: JsonPath | None = None
+    dimension: Annotated[int, Field(ge=2, le=65_536)] | None = None
+    score: JsonPath | None = None
+    score_range: Annotated[tuple[float, float], Field(strict=False)] | None = None
+    score_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    falling: bool = False
+    decision: JsonPath | None = None
+    no_face: Annotated[tuple[NoFaceRule, ...], Field(strict=False, max_length=20)] = ()
+
+    @model_validator(mode="after")
+    def _score_has_a_scale(self) -> Self:
+        if self.score is None and (self.score_range is not None or self.falling or self.score_scale != 1):
+            raise ValueError("score_range, score_scale and falling belong to a score; say in 'score' where it stands")
+        if self.score is not None:
+            low, high = self.score_range or (0.0, 0.0)
+            if not low < high:
+                raise ValueError(
+                    "score_range is missing: the lowest and the highest score that the service can give, such as [0, 1]"
+                )
+        if (self.embedding is None) != (self.dimension is None):
+            raise ValueError("embedding and dimension belong together: where the numbers stand, and how many there are")
+        return self
 
     @model_validator(mode="after")
     def _classes_can_be_told_apart(self) -> Self:

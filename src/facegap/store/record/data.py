@@ -148,12 +148,20 @@ class ColourRecord:
 
 @dataclass(frozen=True)
 class SentRecord:
-    """What was sent to a black-box service. max_calls : None without a limit"""
+    """What was sent to a black-box service.
+
+    images    : that were sent at least once
+    max_calls : None without a limit
+    pairs     : of images that were sent to be compared; 0 of a service that is asked about single images
+    decisions : it says whether two images match, without a score, so that there is no curve over other thresholds
+    """
 
     recipient: str
     images: Count
     calls: Count
     max_calls: Count | None
+    pairs: Count = 0
+    decisions: bool = False
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,8 @@ class RunRecord:
     @property
     def has_curve(self) -> bool:
         """Whether comparisons have scores at which other thresholds could be set, and are not mere decisions."""
-        return self.comparison is not None and not (self.scores is not None and self.scores.decisions)
+        decisions = any(told is not None and told.decisions for told in (self.scores, self.sent))
+        return self.comparison is not None and not decisions
 
     @property
     def transfer_points(self) -> tuple[TransferPoint, ...]:

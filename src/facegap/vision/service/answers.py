@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,15 +21,36 @@ from facegap.store.typed_json import Place, from_json, hints_of, parse_object
 
 State = Literal["sent", "unheard", "failed", "answered"]
 MOST_KEPT_BYTES = 16 * 2**20  # of one kept call: a body of control characters grows sixfold in JSON
+KEPT = re.compile(r"(\d{7,12})(?:x(\d{7,12}))?-\d{2,}\.json", re.ASCII)
+NO_JSON = "the answer is no JSON"
 MOST_QUOTED = 40  # characters of a service's own word in a detail
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a call is about: an image, or two of them. row, reference : manifest rows; None where one image is sent"""
+
+    row: int
+    reference: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How files of its calls begin."""
+        return f"{self.row:07d}" + ("" if self.reference is None else f"x{self.reference:07d}")
+
+    @property
+    def words(self) -> str:
+        """For a message."""
+        return f"manifest row {self.row}" + ("" if self.reference is None else f" beside row {self.reference}")
+
+
+@dataclass(frozen=True)
 class Call:
-    """One request for one image, and what came of it.
+    """One request for one image or two, and what came of it.
 
     row, attempt : manifest row of the image; 1 for the first call for it
-    image_sha256 : of the bytes that were sent
+    reference    : manifest row of the second image, None where one was sent
+    image_sha256 : of the bytes that were sent; of two images that of both hashes, one after the other
     state        : sent (the program was killed before anything was kept), unheard (the service did not look at the
                    image: no connection, the key refused, a long pause asked for), failed (another call may do better)
                    or answered (final, whatever the answer is worth)
@@ -46,6 +68,7 @@ class Call:
     content_type: str = ""
     reason: str = ""
     body: bytes = b""
+    reference: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +88,9 @@ class Said:
 # ---- calls in the run folder ----
 
 
-def call_path(folder: Path, row: int, attempt: int) -> Path:
+def call_path(folder: Path, asked: Asked, attempt: int) -> Path:
     """The file of one call."""
-    return folder / f"{row:07d}-{attempt:02d}.json"
+    return folder / f"{asked.name}-{attempt:02d}.json"
 
 
 def write_call(folder: Path, call: Call) -> None:
@@ -78,7 +101,7 @@ def write_call(folder: Path, call: Call) -> None:
         record["body"] = body.decode("utf-8")
     except UnicodeDecodeError:
         record["body_base64"] = base64.b64encode(body).decode("ascii")
-    write_json(call_path(folder, call.row, call.attempt), record)
+    write_json(call_path(folder, Asked(call.row, call.reference), call.attempt), record)
 
 
 def read_call(path: Path) -> Call:
@@ -103,12 +126,23 @@ def read_call(path: Path) -> Call:
         raise RunError(f"{path}: no kept answer can be read here; choose another --out") from error
 
 
-def kept_calls(folder: Path) -> dict[int, list[Path]]:
-    """Files of all kept calls by manifest row, in the order of the calls."""
-    found: dict[int, list[Path]] = {}
+def kept_calls(folder: Path) -> dict[Asked, list[Path]]:
+    """Files of all kept calls by what they ask, in the order of the calls."""
+    found: dict[Asked, list[Path]] = {}
     for path in sorted(folder.glob("[0-9]*-[0-9]*.json")):
-        found.setdefault(int(path.stem.split("-")[0]), []).append(path)
+        if (named := KEPT.fullmatch(path.name)) is not None:
+            row, reference = named.groups()
+            found.setdefault(Asked(int(row), None if reference is None else int(reference)), []).append(path)
     return found
+
+
+def forget_images(folder: Path, rows: Sequence[int]) -> None:
+    """Remove every kept call that sent an image of these manifest rows."""
+    gone = set(rows)
+    for asked, paths in kept_calls(folder).items():
+        if asked.row in gone or asked.reference in gone:
+            for path in paths:
+                path.unlink()
 
 
 # ---- from a body to an answer ----
@@ -119,15 +153,22 @@ def understood(call: Call, card: ModelCard) -> Said:
     assert card.answer is not None
     if call.reason:
         return Said(detail=call.reason)
-    try:
-        answer = json.loads(call.body)
-    except (ValueError, RecursionError):  # half a body, a web page, a text that nests without end
-        return Said(detail="the answer is no JSON")
+    answer, is_json = parsed(call.body)
+    if not is_json:
+        return Said(detail=NO_JSON)
     spec = card.answer
     prediction, fault = gender_of(answer, spec, card.gender_classes) if spec.gender else ("", "")
     age, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, "")
     probability = confidence_of(answer, spec) if prediction else math.nan
     return Said(prediction, probability, age, "; ".join(text for text in (fault, age_fault) if text))
+
+
+def parsed(body: bytes) -> tuple[Any, bool]:
+    """What a body holds, and whether it is JSON at all: half a body, a web page, a text that nests without end are none."""
+    try:
+        return json.loads(body), True
+    except (ValueError, RecursionError):
+        return None, False
 
 
 def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[str, str]:

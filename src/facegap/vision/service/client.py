@@ -1,4 +1,4 @@
-"""A black-box service as a classifier: whole image files go out, one call each, and every answer is kept.
+"""Calls to a black-box service: whole image files go out, one or two in a call, and every answer is kept.
 
 A call is on record before it leaves, and its answer before it is read. So a program that is killed at any moment pays
 for no kept answer twice, and the budget of calls counts also those whose answer was lost with it.
@@ -21,9 +21,19 @@ from facegap.inputs.cards.fetch import own_session
 from facegap.inputs.cards.schema import ModelCard
 from facegap.store.record import SentRecord
 from facegap.store.run import explained
-from facegap.vision.service.answers import Call, Said, call_path, kept_calls, read_call, understood, write_call
+from facegap.vision.service.answers import (
+    Asked,
+    Call,
+    Said,
+    call_path,
+    kept_calls,
+    read_call,
+    understood,
+    write_call,
+)
 from facegap.vision.service.deadline import StoppedError, held_session
-from facegap.vision.service.wire import KEY_REFUSED, Line, exchange, recipient
+from facegap.vision.service.no_face import says_no_face
+from facegap.vision.service.wire import KEY_REFUSED, Line, Message, exchange, recipient
 
 ANSWERS = "answers"  # folder of the run that holds every call
 MAX_TRIES = 5  # failed calls for one image, and calls in a row that find no service
@@ -57,6 +67,14 @@ class Tools:
     rng: np.random.Generator
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """That the budget was spent before there was an answer. sent : it was asked at least once"""
+
+    detail: str
+    sent: bool
+
+
 class Service:
     """One service and the calls that a run has made to it; safe to be asked from several threads."""
 
@@ -72,39 +90,56 @@ class Service:
                 left.unlink()
         self._kept = kept_calls(self.folder)
         self._calls = sum(map(len, self._kept.values()))
-        self._line = Line(card, key, held_session(own_session()))
+        self._line = Line(key, held_session(own_session()))
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._next_call_at = 0.0
 
     def ask(self, row: int, data: bytes) -> Said:
-        """What the service says of the image of a manifest row; what is kept is read, and only the rest is asked for.
+        """What the service says of the image of a manifest row, as a classifier.
 
         Raises
         ------
-        RunError : the file is not the one that was sent before; the service cannot be reached, refuses the key or asks
+        RunError : see `call`
+        """
+        answer = self.call(Asked(row), (data,))
+        if isinstance(answer, Unanswered):
+            return Said(detail=answer.detail, sent=answer.sent)
+        return understood(answer, self.card)
+
+    def call(self, asked: Asked, images: tuple[bytes, ...]) -> Call | Unanswered:
+        """The final call about an image, or two; what is kept is read, and only the rest is asked for.
+
+        Raises
+        ------
+        RunError : a file is not the one that was sent before; the service cannot be reached, refuses the key or asks
                    for a long pause; an answer cannot be kept; or another thread has met one of these
         """
-        sha256 = hashlib.sha256(data).hexdigest()
-        calls = [read_call(path) for path in self._kept.get(row, [])]
+        assert self.card.request is not None
+        hashes = [hashlib.sha256(data).hexdigest() for data in images]
+        sha256 = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        calls = [read_call(path) for path in self._kept.get(asked, [])]
         if any(call.image_sha256 != sha256 for call in calls):
-            raise RunError(f"manifest row {row}: its image is not the file that was sent before; choose another --out")
-        earlier = len(calls)
+            raise RunError(f"{asked.words}: its image is not the file that was sent before; choose another --out")
+        message, earlier = Message(self.card.request, images), len(calls)
         while not calls or not is_final(calls):
             if not self._may_call():
                 last = f"; before that: {calls[-1].reason}" if calls and calls[-1].reason else ""
-                return Said(detail=f"the budget of {self.limits.max_calls} calls was spent{last}", sent=bool(calls))
+                return Unanswered(f"the budget of {self.limits.max_calls} calls was spent{last}", sent=bool(calls))
             self._wait_for_turn()
-            call = Call(row, len(calls) + 1, sha256, "sent", datetime.now(UTC).isoformat(timespec="seconds"))
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            call = Call(asked.row, len(calls) + 1, sha256, "sent", now, reference=asked.reference)
             tries = len(calls) - earlier + 1
-            answer, asked_pause_s = self._made(call, data, tries)
+            answer, asked_pause_s = self._made(call, message, tries)
             calls.append(answer)
             if not is_final(calls):
                 self._back_off(tries, asked_pause_s)
-        return understood(calls[-1], self.card)
+        return calls[-1]
 
     def sent(self) -> SentRecord:
-        """For the record of the run: the recipient, and how many images went there in how many calls."""
-        return SentRecord(recipient(self.card), len(self._kept), self._calls, self.limits.max_calls)
+        """For the record of the run: the recipient, and how many images and pairs went there in how many calls."""
+        rows = {row for asked in self._kept for row in (asked.row, asked.reference) if row is not None}
+        pairs = sum(asked.reference is not None for asked in self._kept)
+        return SentRecord(recipient(self.card), len(rows), self._calls, self.limits.max_calls, pairs)
 
     def stop(self) -> None:
         """Let no further call start, in whatever thread; one that is under way has deadline.GRACE_S to end and be kept."""
@@ -142,18 +177,23 @@ class Service:
     def _stop_error(self) -> RunError:
         return RunError(f"{self.card.name}: stopped; what was answered is kept, go on with --resume")
 
-    def _made(self, call: Call, data: bytes, tries: int) -> tuple[Call, float]:
+    def _made(self, call: Call, message: Message, tries: int) -> tuple[Call, float]:
         """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
 
-        tries : calls for this image since the program started, this one among them
+        tries : calls for it since the program started, this one among them
         """
         write_call(self.folder, call)
-        self._kept.setdefault(call.row, []).append(call_path(self.folder, call.row, call.attempt))
+        asked = Asked(call.row, call.reference)
+        self._kept.setdefault(asked, []).append(call_path(self.folder, asked, call.attempt))
         started = self._tools.clock()
         try:
-            answer, asked_pause_s = exchange(self._line, call, data, self._stopped)
+            answer, asked_pause_s = exchange(self._line, call, message, self._stopped)
         except StoppedError as error:
             raise self._stop_error() from error
+        if answer.state == "failed" and says_no_face(
+            answer, self.card
+        ):  # a picture without a face is no failure to repeat
+            answer = replace(answer, state="answered")
         if answer.state == "failed" and asked_pause_s > LONGEST_RETRY_AFTER_S:
             answer = replace(answer, state="unheard")
         answer = replace(answer, seconds=round(self._tools.clock() - started, 4))

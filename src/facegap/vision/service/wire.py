@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,17 +34,24 @@ FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "b
 
 @dataclass(frozen=True)
 class Line:
-    """What a call needs besides its image. session : one of `held_session`"""
+    """What every call needs. session : one of `held_session`"""
 
-    card: ModelCard
     key: str | None
     session: requests.Session
 
+
+@dataclass(frozen=True)
+class Message:
+    """What one call carries. images : one, or probe and reference"""
+
+    spec: RequestSpec
+    images: tuple[bytes, ...]
+
     @property
-    def spec(self) -> RequestSpec:
-        """How the card wants to be asked."""
-        assert self.card.request is not None
-        return self.card.request
+    def fields(self) -> Mapping[str, bytes]:
+        """The images by the name of their field."""
+        names = (self.spec.field, self.spec.reference_field)[: len(self.images)]
+        return {str(name): data for name, data in zip(names, self.images, strict=True)}
 
 
 def recipient(card: ModelCard) -> str:
@@ -75,7 +82,7 @@ def read_key(card: ModelCard) -> str | None:
     return key
 
 
-def exchange(line: Line, call: Call, data: bytes, stopped: threading.Event | None = None) -> tuple[Call, float]:
+def exchange(line: Line, call: Call, message: Message, stopped: threading.Event | None = None) -> tuple[Call, float]:
     """The call with what came of it, and the pause in seconds that the service asks for, 0 for none.
 
     The call is answered where another one would bring the same, failed where another may do better, and unheard where
@@ -89,7 +96,7 @@ def exchange(line: Line, call: Call, data: bytes, stopped: threading.Event | Non
     heard = Heard()
     try:
         answer = within(
-            lambda hold: _heard(line, call, data, heard, hold), line.spec.timeout_s, stopped or threading.Event()
+            lambda hold: _heard(line, call, message, heard, hold), message.spec.timeout_s, stopped or threading.Event()
         )
     except LateError:
         answer = replace(heard.so_far(call), state="failed", reason="timeout")
@@ -114,13 +121,13 @@ class Heard:
         return replace(call, status=self.status, content_type=self.content_type)
 
 
-def _heard(line: Line, call: Call, data: bytes, heard: Heard, hold: Hold) -> Call:
+def _heard(line: Line, call: Call, message: Message, heard: Heard, hold: Hold) -> Call:
     """The call with what came of it, read into `heard` as it comes."""
     import requests
     import urllib3
 
     try:
-        with _send(line, data) as response:
+        with _send(line, message) as response:
             heard.status = response.status_code
             heard.content_type = response.headers.get("Content-Type", "")
             heard.retry_after = response.headers.get("Retry-After", "")
@@ -157,39 +164,57 @@ def _judged(call: Call, too_long: bool) -> Call:
     return replace(call, state="answered", reason=reason)
 
 
-def _send(line: Line, data: bytes) -> requests.Response:
+def _send(line: Line, message: Message) -> requests.Response:
     """The answer, its body unread.
 
     The adapter is used without the session's own `send`, which would read the body of a redirect without bound.
     """
-    own = line.session.merge_environment_settings(line.spec.url, {}, None, None, None)
-    request = line.session.prepare_request(_request(line, data))
-    adapter = line.session.get_adapter(line.spec.url)
+    spec = message.spec
+    own = line.session.merge_environment_settings(spec.url, {}, None, None, None)
+    request = line.session.prepare_request(_request(line.key, message))
+    adapter = line.session.get_adapter(spec.url)
     trusted = True if own["verify"] is None else own["verify"]
     return adapter.send(
-        request, stream=True, timeout=line.spec.timeout_s, verify=trusted, cert=own["cert"], proxies=own["proxies"]
+        request, stream=True, timeout=spec.timeout_s, verify=trusted, cert=own["cert"], proxies=own["proxies"]
     )
 
 
-def _request(line: Line, data: bytes) -> requests.Request:
-    """One image as the card asks for it. No file name leaves this machine: names of files are names of people."""
+def _request(key: str | None, message: Message) -> requests.Request:
+    """The images as the card asks for them. No file name leaves this machine: names of files are names of people."""
     import requests
 
-    spec, kind = line.spec, image_format(data)
-    media_type = f"image/{kind}" if kind else "application/octet-stream"
+    spec = message.spec
     request = requests.Request(spec.method, spec.url)
     request.headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    if line.key is not None:
-        request.headers[spec.key_header] = spec.key_prefix + line.key
+    if key is not None:
+        request.headers[spec.key_header] = spec.key_prefix + key
     if spec.encoding == "multipart":
         request.data = dict(spec.fields)
-        request.files = {spec.field: (f"image.{kind}" if kind else "image", data, media_type)}
+        request.files = {name: as_file(data) for name, data in message.fields.items()}
     elif spec.encoding == "json-base64":
-        request.json = {**spec.fields, spec.field: base64.b64encode(data).decode("ascii")}
+        request.json = {**spec.fields, **{name: as_text(data, spec) for name, data in message.fields.items()}}
     else:
-        request.data = data
-        request.headers["Content-Type"] = media_type
+        (request.data,) = message.images
+        request.headers["Content-Type"] = media_type(request.data)
     return request
+
+
+def as_file(data: bytes) -> tuple[str, bytes, str]:
+    """An image as a file of a form: a name that says nothing but its format, its bytes, its media type."""
+    kind = image_format(data)
+    return f"image.{kind}" if kind else "image", data, media_type(data)
+
+
+def as_text(data: bytes, spec: RequestSpec) -> str:
+    """An image as base64."""
+    text = base64.b64encode(data).decode("ascii")
+    return f"data:{media_type(data)};base64,{text}" if spec.data_uri else text
+
+
+def media_type(data: bytes) -> str:
+    """The media type of an image by its first bytes."""
+    kind = image_format(data)
+    return f"image/{kind}" if kind else "application/octet-stream"
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

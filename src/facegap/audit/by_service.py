@@ -1,0 +1,287 @@
+"""An audit of a service that compares two images (1:1): each pair is one call, and the scores end where those of a file would."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facegap.audit.consent import open_service, require_leave, take_up_again
+from facegap.audit.files import Unreadable, colour_record, require_files
+from facegap.audit.finish import Evidence, Place, finish, run_folder
+from facegap.audit.phases import PAIRS
+from facegap.audit.plan_file import with_plan
+from facegap.audit.record import (
+    as_first_read,
+    black_box_record,
+    card_warnings,
+    request_of,
+    require_same_request,
+)
+from facegap.audit.resolved import ResolvedAudit, people_of, resolve
+from facegap.audit.scores import DECISIONS, require_both_kinds
+from facegap.audit.service_pairs import Originals, ask_pairs, in_order, rows_of_images
+from facegap.audit.settings import NO_DETECT, PUBLISHED, AuditSettings, Verify, default_of
+from facegap.audit.verify import listed_matching
+from facegap.derive.asked import asked_pairs
+from facegap.derive.never_shown import never_shown_sentences
+from facegap.derive.outcomes import faces_table, predictions_table
+from facegap.errors import SettingError, TableError
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
+from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import is_video
+from facegap.runtime import usable_cores
+from facegap.store import run as store
+from facegap.store.finished import taken_up_whole
+from facegap.store.record import BegunRecord
+from facegap.store.run import Run
+from facegap.tables import NOT_SENT, SCORED
+from facegap.types import FloatArray
+from facegap.vision.pipeline import Stages
+from facegap.vision.service.wire import read_key
+
+MOST_AT_ONCE = 16  # calls under way
+FEWEST = 3  # pairs of either kind from which on their medians say anything
+ACCEPTED = 1.0  # the score of a decision
+
+
+def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
+    """Ask the service of --verify-service about pairs of images and measure its errors by group; see `facegap.audit`.
+
+    Raises
+    ------
+    FacegapError : each of its kinds, saying what was wrong, where, and what to do
+    """
+    require_alone(settings)
+    assert settings.service.verify_service is not None
+    card, _ = resolve_card(settings.service.verify_service, "verify")
+    read_key(card)
+    settings, plan = with_plan(settings, black_box="embed")
+    table = people_of(manifest, settings, compares=True)
+    require_single_images(table)
+    thresholds = thresholds_of(card, settings.verify)
+    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=thresholds, plan=plan)
+    resolved = replace(
+        resolved, given=tuple(replace(point, source=source_of(card, settings)) for point in resolved.given)
+    )
+    pairs = planned_pairs(resolved)
+    require_both_kinds(pairs, settings.verify, "the list of pairs")
+    if not settings.faces.allow_missing:
+        require_files(table, resolved.groupings)
+    require_leave(card, settings, f"{len(pairs):,} pairs of images")
+    with run_folder(settings.output) as place:
+        return asked_in(place, resolved, card, pairs)
+
+
+def require_alone(settings: AuditSettings) -> None:
+    """Raise SettingError for a setting that has no meaning where a service compares the images itself."""
+    others = {
+        "--embed": settings.embed is not None,
+        "--classify": settings.classify is not None,
+        "--detect": "detect" in settings.stated and settings.detect != NO_DETECT,
+        "--points": settings.faces.points is not None,
+        "--detect-only": settings.models.detect_only,
+        "--identify": settings.identify is not None,
+        "--threshold-on": settings.verify.threshold_on is not None,
+        "--distance": settings.verify.distance,
+        "--quality": settings.faces.quality is not None,
+    }
+    for name in (name for name, given in others.items() if given):
+        cure = "write falling = true into [answer] of its card" if name == "--distance" else f"leave {name} out"
+        raise SettingError(f"--verify-service asks a service that finds and compares faces itself; {cure}")
+
+
+def require_single_images(table: Manifest) -> None:
+    """Raise TableError for templates of several images, and for videos: a call sends one image against another."""
+    if table.members is not None:
+        raise TableError(f"{table.name}, column template: a service compares single images; leave the column out")
+    for image, line in zip(table.frame["image"], table.frame["line"], strict=True):
+        if is_video(str(image)):
+            raise TableError(f"{table.name} line {line}, column image: {image!r} is a video; a service is sent images")
+
+
+def thresholds_of(card: ModelCard, verify: Verify) -> Verify:
+    """The thresholds of a run in the scores that tables have: those of a distance are negative, that of decisions is 1.
+
+    Raises
+    ------
+    SettingError : a threshold or a target for decisions, or the published one of a card that has none
+    """
+    assert card.answer is not None
+    if card.answer.decision is not None:
+        if verify.threshold or verify.fmr != default_of(Verify, "fmr"):
+            raise SettingError(
+                f"{card.name} gives decisions at a threshold of its own and no scores, so none can be set here; leave --threshold and "
+                "--fmr out"
+            )
+        return replace(verify, threshold=(ACCEPTED,), fmr=())
+    if verify.published and card.published_threshold is None:
+        raise SettingError(f"--threshold published: the card {card.name} publishes none; give a number, or --fmr")
+    numbers = [card.published_threshold if value == PUBLISHED else float(value) for value in verify.threshold]
+    sign = -1.0 if card.answer.falling else 1.0
+    return replace(verify, threshold=tuple(sign * value for value in numbers if value is not None))
+
+
+def source_of(card: ModelCard, settings: AuditSettings) -> str:
+    """Where a threshold that needs no other people comes from."""
+    assert card.answer is not None
+    if card.answer.decision is not None:
+        return DECISIONS
+    return "published by the service's card" if settings.verify.published else "given"
+
+
+def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
+    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine.
+
+    Raises
+    ------
+    SettingError : no list names them
+    """
+    if resolved.pairs is None:
+        images = len(resolved.manifest.frame)
+        raise SettingError(
+            f"--verify-service asks for pairs one by one, and all {images * (images - 1) // 2:,} pairs of {images:,} images would be "
+            "calls; name those to ask for with --pairs"
+        )
+    rows = resolved.pairs.rows
+    people = pd.factorize(resolved.manifest.frame["subject"])[0][rows]
+    return pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
+
+
+def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:
+    """Ask what is still to be asked in a folder, then put the tables together."""
+    settings, folder = resolved.settings, place.folder
+    request = replace(request_of(resolved, "images"), cards={"verify": card.model_dump(mode="json")})
+    if (folder / store.RECORD).exists():
+        begun = store.read_any_record(folder)
+        request = as_first_read(request, begun.request)
+        require_same_request(folder, begun.request, request)
+        take_up_again(folder, begun, settings.service)
+        if store.is_whole(folder):
+            return taken_up_whole(folder)
+    else:
+        store.write_record(folder, BegunRecord(request, settings.service.max_calls))
+    originals = Originals(resolved.manifest.frame, resolved.manifest.folder, stages_of(settings), limit_of(card))
+    workers = workers_of(settings)
+    settings.output.phase(PAIRS)
+    with quiet_decoders():
+        look_at_all(originals, pairs, workers, settings)
+    service = open_service(card, folder, settings, len(pairs), "pairs of images")
+    done = 0
+
+    def on_pair() -> None:
+        nonlocal done
+        done += 1
+        settings.output.progress(done, len(pairs))
+
+    try:
+        asked = ask_pairs(pairs, originals, service, workers=workers, on_pair=on_pair)
+    finally:
+        service.close()
+    require_some_score(asked, card)
+    rows = rows_of_images(originals, asked)
+    faces = faces_table(rows, embedded=False)
+    matching = listed_matching(asked_pairs(asked), resolved, None, (faces["outcome"] == "ok").to_numpy(np.bool_))
+    record = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request)
+    warnings = (
+        *never_shown_sentences(resolved.manifest.frame, rows["outcome"], resolved.groupings),
+        *record.warnings,
+        *card_warnings({"verify": card}),
+        *asked_sentences(asked, card),
+    )
+    sent = replace(service.sent(), decisions=card.answer is not None and card.answer.decision is not None)
+    record = replace(
+        record,
+        comparison=matching.record,
+        sent=sent,
+        colour=colour_record(rows, settings.faces.colour),
+        conventions=replace(record.conventions, exif=EXIF_RULE),
+        warnings=warnings,
+        alarms=alarms_of(asked, card),
+    )
+    matched = replace(matching.matched, pairs=asked)
+    evidence = Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, ()), matched=matched)
+    return finish(resolved, evidence, place)
+
+
+def stages_of(settings: AuditSettings) -> Stages:
+    """How images are read, where no model runs."""
+    faces = settings.faces
+    return Stages(None, None, None, faces.many_faces, faces.min_face, colour=faces.colour)
+
+
+def limit_of(card: ModelCard) -> int | None:
+    """Bytes of the largest image that the service takes."""
+    assert card.request is not None
+    return card.request.largest_image_bytes
+
+
+def workers_of(settings: AuditSettings) -> int:
+    """Calls at a time."""
+    by_rate = min(MOST_AT_ONCE, math.ceil(settings.service.calls_per_second))
+    return settings.models.workers or max(usable_cores(), by_rate)
+
+
+def look_at_all(originals: Originals, pairs: pd.DataFrame, workers: int, settings: AuditSettings) -> None:
+    """Decode every image of the pairs before any call.
+
+    Raises
+    ------
+    TableError : more images than a few cannot be sent
+    """
+    rows = np.unique(pairs[["left", "right"]].to_numpy(np.int64)).tolist()
+    unreadable = Unreadable(len(rows), settings.faces.allow_missing)
+    for record in in_order(originals.look_at, [(row,) for row in rows], workers, lambda: None):
+        unreadable.add(pd.DataFrame([record]))
+
+
+def require_some_score(asked: pd.DataFrame, card: ModelCard) -> None:
+    """Raise TableError where nothing can be judged, with what came instead."""
+    if (asked["outcome"] == SCORED).any():
+        return
+    reasons = asked["detail"].value_counts()
+    raise TableError(
+        f"{card.name}: none of {len(asked):,} pairs has a score: {reasons.index[0]} ({reasons.iloc[0]:,}). Check the paths of [answer] "
+        "in its card against an answer in the folder answers of the run"
+    )
+
+
+def asked_sentences(asked: pd.DataFrame, card: ModelCard) -> list[str]:
+    """What a reader must know of pairs without a score, the commonest reasons first."""
+    found = []
+    unsent = int((asked["outcome"] == NOT_SENT).sum())
+    if unsent:
+        why = asked.loc[asked["outcome"] == NOT_SENT, "detail"].iloc[0]
+        found.append(f"{unsent:,} of {len(asked):,} pairs were not sent ({why}); they count in no rate")
+    lost = asked[~asked["outcome"].isin((SCORED, NOT_SENT))]
+    if len(lost):
+        reasons = "; ".join(
+            f"{reason} ({count:,})" for reason, count in list(lost["detail"].value_counts().items())[:5]
+        )
+        found.append(
+            f"{card.name}: {len(lost):,} of {len(asked) - unsent:,} pairs that were asked have no score: {reasons}"
+        )
+    return found
+
+
+def alarms_of(asked: pd.DataFrame, card: ModelCard) -> tuple[str, ...]:
+    """Scores that cannot be what the card takes them for: constant, or lower for one person than for two."""
+    made = asked[asked["outcome"] == SCORED]
+    scores, genuine = made["score"].to_numpy(np.float64), made["genuine"].to_numpy(np.bool_)
+    found: list[str] = []
+    if len(scores) > 1 and scores.min() == scores.max():
+        found.append(f"{card.name}: every score is {scores[0]:.4g}; a constant tells nobody apart")
+    sides: tuple[FloatArray, FloatArray] = (scores[genuine], scores[~genuine])
+    if min(map(len, sides)) >= FEWEST and np.median(sides[0]) < np.median(sides[1]):
+        falling = card.answer is not None and card.answer.falling
+        cure = "a likeness, falling = true is wrong" if falling else "a distance, falling = true is missing"
+        found.append(
+            f"{card.name}: pairs of one person score lower than pairs of two at the median ({np.median(sides[0]):.4g} against "
+            f"{np.median(sides[1]):.4g}); if the service's score is {cure} in [answer] of its card"
+        )
+    return tuple(found)
