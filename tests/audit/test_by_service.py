@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import facegap as fg
 from facegap.audit.run import recheck
-from facegap.errors import CardError, RunError, SettingError, TableError
+from facegap.audit.settings import Verify
+from facegap.errors import CardError, ModelError, RunError, SettingError, TableError
 from facegap.report.page import add_report
 from facegap.store.run import Run, read_run
-from fixtures.dialects import DIALECTS, KEYS, DialectServer, by_colours, card_for, serving
+from facegap.vision.embed import unit_rows
+from fixtures.dialects import DIALECTS, EMBEDDING, KEYS, DialectServer, by_colours, card_for, serving
 from fixtures.settings import audit_scores, audited
 
 PEOPLE, IMAGES = 4, 2
@@ -392,3 +395,90 @@ def test_the_kept_answers_of_a_person_are_forgotten_with_the_pairs(
     assert len(left) == 15
     assert not any({call["row"], call["reference"]} & {6, 7} for call in left)
     assert len(read_run(tmp_path / "run").manifest) == 6
+
+
+# ---- services that embed ----
+
+
+def ask_for_templates(people: Path, server: DialectServer, name: str, **words: Any) -> Run:
+    """The audit of a service whose templates are compared here, everyone with everyone."""
+    card = card_for(name, server, people.parent, **{f"dimension = {EMBEDDING[name]}": "dimension = 108"})
+    given = {"send_images": True, "calls_per_second": 1000.0, "out": people.with_name("run"), "by": "gender", **words}
+    return audited(people, embed=str(card), detect="none", threshold=0.5, **given)
+
+
+@pytest.mark.parametrize("name", EMBEDDING)
+def test_a_service_that_embeds_gives_templates_that_are_matched_here(
+    people: Path, server: DialectServer, tmp_path: Path, name: str
+) -> None:
+    run = ask_for_templates(people, server, name)
+    raw = np.array([by_colours((tmp_path / image).read_bytes()) for image in run.manifest["image"]])
+    assert run.embeddings is not None
+    np.testing.assert_array_equal(run.embeddings, unit_rows(raw))
+    assert len(server.seen) == 8
+    np.save(tmp_path / "templates.npy", raw)
+    verify = Verify(threshold=(0.5,), images_are_people=True, impostors_only=True)
+    by_file = fg.audit_embeddings(tmp_path / "templates.npy", people, by="gender", verify=verify).stored
+    pd.testing.assert_frame_equal(rates(run), rates(by_file))
+    assert recheck(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize("name", EMBEDDING)
+def test_an_image_in_which_the_service_finds_no_face_is_a_failure_to_acquire(
+    people: Path, server: DialectServer, tmp_path: Path, name: str
+) -> None:
+    cv2.imwrite(str(tmp_path / BLANK), np.full((48, 48, 3), 90, np.uint8))
+    run = ask_for_templates(people, server, name, by=None)
+    assert run.faces.set_index("image")["outcome"].to_dict()[BLANK] == "no_face"
+    everybody = run.rates[run.rates["gender"] == "any"].set_index("metric")
+    assert (everybody["errors"]["fta"], everybody["trials"]["fta"]) == (1, 8)
+    assert (everybody["trials"]["fnmr"], everybody["trials"]["gfrr"]) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        ([0.0] * 108, "the embedding is zero, or too long for a number"),
+        ([1.0] * 107, "107 numbers at faces.0.embedding, the card says dimension = 108"),
+        ([1.0] * 107 + [math.nan], "no finite numbers at faces.0.embedding in the answer"),
+        ([1.0] * 107 + [None], "no finite numbers at faces.0.embedding in the answer"),
+        ([1.0] * 107 + [[1.0]], "no finite numbers at faces.0.embedding in the answer"),
+        ("0.1,0.2", "no list at faces.0.embedding in the answer"),
+        (None, "nothing at faces.0.embedding in the answer"),
+    ],
+)
+def test_what_is_no_embedding_is_no_template(tmp_path: Path, said: Any, detail: str) -> None:
+    from facegap.inputs.cards.read import read_card
+    from facegap.vision.service.answers import Call
+    from facegap.vision.service.embed import template_of
+
+    with serving() as server:
+        card = read_card(
+            card_for("insightface_server_embed", server, tmp_path, **{"dimension = 512": "dimension = 108"})
+        )
+    body = json.dumps({"faces": [{"embedding": said}]}).encode()
+    found = template_of(Call(0, 1, "", "answered", "", status=200, body=body), card)
+    assert (found.vector, found.outcome, found.detail) == (None, "no_template", detail)
+
+
+def test_a_budget_for_templates_ends_in_images_that_are_no_trial_and_a_larger_one_goes_on(
+    people: Path, server: DialectServer, tmp_path: Path
+) -> None:
+    run = ask_for_templates(people, server, "insightface_server_embed", max_calls=5, workers=1, by=None)
+    assert run.faces["outcome"].tolist() == ["ok"] * 5 + ["not_sent"] * 3
+    assert run.rates.set_index("metric")["trials"]["fta"].max() == 5
+    again = ask_for_templates(people, server, "insightface_server_embed", max_calls=20, workers=1, by=None, resume=True)
+    assert set(again.faces["outcome"]) == {"ok"}
+    assert again.embeddings is not None and len(again.embeddings) == 8
+    assert len(server.seen) == 8
+    assert recheck(tmp_path / "run") == []
+
+
+@pytest.mark.parametrize("words", [{"flip": True}, {"detect": "yunet"}, {"classify": "faceapi_age_gender"}])
+def test_a_service_that_embeds_is_audited_alone(
+    people: Path, server: DialectServer, tmp_path: Path, words: dict[str, Any]
+) -> None:
+    card = card_for("insightface_server_embed", server, tmp_path)
+    with pytest.raises((SettingError, ModelError)):
+        audited(people, **{"embed": str(card), "detect": "none", "threshold": 0.5, "send_images": True, **words})
+    assert server.seen == []

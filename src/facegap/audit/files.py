@@ -14,7 +14,7 @@ from facegap.errors import TableError
 from facegap.inputs.manifests.near_names import MissingFile, missing_files, told
 from facegap.inputs.manifests.read import Manifest
 from facegap.store.record import ColourRecord
-from facegap.tables import NEVER_SHOWN
+from facegap.tables import NEVER_SHOWN, NOT_SENT
 
 MOST_UNREADABLE = 0.01  # of the manifest; beyond it something is wrong with the files and not with a few of them
 CURE = "mend the manifest or the files, or pass --allow-missing to audit the others"
@@ -62,7 +62,7 @@ class Unreadable:
         ------
         TableError : more than MOST_UNREADABLE of the manifest, unless that is allowed
         """
-        lost = rows[rows["outcome"].isin(NEVER_SHOWN)]
+        lost = rows[rows["outcome"].isin(NEVER_SHOWN) & (rows["outcome"] != NOT_SENT)]
         self.count += len(lost)
         for reason in lost["detail"]:
             self.reasons[str(reason)] = self.reasons.get(str(reason), 0) + 1

@@ -50,6 +50,8 @@ class ChosenModels:
     def names(self) -> dict[Task, str]:
         """What tables call the models; `aligned` or `points` stands for a detector where none ran."""
         found: dict[Task, str] = {} if self.faces is None else {"detect": name_of_faces(self.faces)}
+        if "embed" in self.cards and self.cards["embed"].backend == "http":
+            found["detect"] = self.cards["embed"].name  # it finds the faces itself, and says where there is none
         return found | {task: card.name for task, card in self.cards.items()}
 
     @property
@@ -272,7 +274,13 @@ def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | Given
         require_given(cards, faces)
         return
     if embed is not None and embed.backend == "http":
-        raise ModelError(f"{embed.name}: templates of a black-box service are read by facegap audit-embeddings")
+        if detect is not None or classify is not None:
+            raise ModelError(
+                f"{embed.name}: a black-box service finds faces itself and is audited alone; use --detect {NO_DETECT}, without "
+                "--classify"
+            )
+        read_key(embed)
+        return
     if classify is not None and classify.backend == "http":
         read_key(classify)
     elif detect is None:

@@ -75,6 +75,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     require_quality(settings, table)
     resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
     resolved = with_qualities(resolved)
+    require_askable(resolved)
     if not settings.faces.allow_missing:
         require_files(table.by_image, resolved.groupings)
         if resolved.threshold_set is not None:
@@ -117,6 +118,27 @@ def require_no_video(table: Manifest, settings: AuditSettings) -> None:
             raise TableError(
                 f"{table.name} line {line}, column image: {image!r} is a video, and {why}; leave the row out with --where, or give "
                 "single frames as images"
+            )
+
+
+def require_askable(resolved: ResolvedAudit) -> None:
+    """Raise for what a service that embeds cannot be asked: other people's images, frames of videos, mirrored images."""
+    from facegap.errors import SettingError, TableError
+    from facegap.inputs.videos.read import is_video
+
+    card, settings = resolved.models.cards.get("embed"), resolved.settings
+    if card is None or card.backend != "http":
+        return
+    for name, given in (("--threshold-on", resolved.threshold_set is not None), ("--flip", settings.models.flip)):
+        if given:
+            raise SettingError(
+                f"{card.name} is a black-box service, which is asked about the images of the manifest as they are; leave {name} out"
+            )
+    images = resolved.manifest.by_image.frame
+    for image, line in zip(images["image"], images["line"], strict=True):
+        if is_video(str(image)):
+            raise TableError(
+                f"{resolved.manifest.name} line {line}, column image: {image!r} is a video; a service is sent images"
             )
 
 
@@ -200,7 +222,7 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
     from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
-    committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.embedder is not None)
+    committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.dimension is not None)
     rows = len(table.frame)
     todo = [number for number in range(-(-rows // PART_ROWS)) if number not in committed]
     counter = Counter(rows, settings.output.progress, rows - rows_in(todo, rows, PART_ROWS))
@@ -309,18 +331,18 @@ def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFram
 
     parts = -(-len(table.by_image.frame) // PART_ROWS)
     rows = store.read_part_rows(folder, parts)
-    model = loaded.stages.embedder
-    faces = faces_table(rows, embedded=model is not None)
-    if model is None:
+    dimension = loaded.stages.dimension
+    faces = faces_table(rows, embedded=dimension is not None)
+    if dimension is None:
         return rows, Gathered(faces)
     if table.members is None:
         usable = np.flatnonzero(faces["outcome"] == "ok")
-        store.join_embeddings(folder, parts, len(usable), model.dimension)
+        store.join_embeddings(folder, parts, len(usable), dimension)
         return rows, gathered_templates(table, faces, store.read_embeddings(folder), usable)
     frames = frames_table(rows)
     row_of, outcomes = units_of(faces, frames)
     usable = row_of[outcomes == "ok"]
-    store.join_embeddings(folder, parts, len(usable), model.dimension, OF_FRAMES)
+    store.join_embeddings(folder, parts, len(usable), dimension, OF_FRAMES)
     return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable, frames)
 
 

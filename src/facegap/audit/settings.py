@@ -739,7 +739,9 @@ class Service:
         write=model_name,
     )
     send_images: bool = setting(
-        False, help="Let whole images go to the black-box service of --classify or --verify-service", heading=SERVICE
+        False,
+        help="Let whole images go to the black-box service of --classify, --embed or --verify-service",
+        heading=SERVICE,
     )
     max_calls: int | None = setting(
         None,

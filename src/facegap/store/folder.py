@@ -89,5 +89,6 @@ def reopen(folder: Path) -> None:
     require_unsealed(folder)
     with explained(folder):
         (folder / SUMS).unlink(missing_ok=True)
+        (folder / "embeddings.npy").unlink(missing_ok=True)
         if (folder / PARTS).exists():
             shutil.rmtree(folder / PARTS)

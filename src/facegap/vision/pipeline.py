@@ -35,6 +35,7 @@ from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
 from facegap.vision.embed import face_crop as embedder_crop
 from facegap.vision.find import Finder, WholePicture, find_faces, nothing_found, whole_for_box, whole_for_template
 from facegap.vision.service.client import Service
+from facegap.vision.service.embed import template
 
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
@@ -60,6 +61,14 @@ class Stages:
     colour: Colour = "managed"
     service: Service | None = None
     sampling: Sampling = EVERY_HALF_SECOND
+
+    @property
+    def dimension(self) -> int | None:
+        """Numbers per template, of an embedder here or of a service that embeds; None without either."""
+        if self.embedder is not None:
+            return self.embedder.dimension
+        answer = None if self.service is None else self.service.card.answer
+        return None if answer is None else answer.dimension
 
     def stop(self) -> None:
         """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
@@ -87,6 +96,7 @@ class Part:
 class Row:
     """One image, or one frame of a video, on its way; crops are dropped as soon as the models have seen them.
 
+    template      : that a service gave, float32 (dimension,); None without one
     frame, time_s : of a frame of a video; None of an image, and of a video that gave none
     """
 
@@ -94,6 +104,7 @@ class Row:
     for_embedder: Pixels | None = None
     for_classifier: Pixels | None = None
     for_covariates: Sample | None = None
+    template: NDArray[np.float32] | None = None
     spent_ns: dict[str, int] = field(default_factory=dict)
     frame: int | None = None
     time_s: float | None = None
@@ -155,7 +166,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
         on_image()
     images = [row for of_file in looked for row in of_file]
     measure_all(images)
-    embeddings = embed_all(images, stages.embedder) if stages.embedder else None
+    embeddings = embed_all(images, stages.embedder) if stages.embedder else given_templates(images, stages.dimension)
     if stages.classifier:
         classify_all(images, stages.classifier)
     return Part(pd.DataFrame([record_of_file(of_file) for of_file in looked]), embeddings)
@@ -221,7 +232,8 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
         row.record["jpeg_quality"] = jpeg_quality(file.data)
         if stages.service:
             ask(row, file, stages.service)
-    look_at_picture(row, picture, stages)
+    if row.record["outcome"] == "ok":
+        look_at_picture(row, picture, stages)
     return row
 
 
@@ -243,6 +255,18 @@ def look_at_picture(row: Row, picture: Picture, stages: Stages) -> None:
 def ask(row: Row, file: ImageFile, service: Service) -> None:
     """Write what a black-box service says of an image into its record; the file goes out as it is, and only if it decodes."""
     started = time.perf_counter_ns()
+    assert service.card.request is not None
+    limit = service.card.request.largest_image_bytes
+    if limit is not None and len(file.data) > limit:
+        detail = f"{len(file.data):,} bytes, more than the service takes ({limit:,})"
+        row.record |= {"outcome": "refused", "detail": detail}
+        return
+    if service.card.task == "embed":
+        found = template(service, row.record["row"], file.data)
+        row.spent_ns["embed"] = time.perf_counter_ns() - started
+        row.template = found.vector
+        row.record |= {"outcome": found.outcome, "detail": found.detail, "template_norm": found.norm}
+        return
     said = service.ask(row.record["row"], file.data)
     row.spent_ns["classify"] = time.perf_counter_ns() - started
     row.record |= {
@@ -345,6 +369,13 @@ def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
         else:
             row.record |= {"outcome": "no_template", "detail": "the embedder gave zeros or no number"}
     return templates[usable]
+
+
+def given_templates(images: Sequence[Row], dimension: int | None) -> NDArray[np.float32] | None:
+    """Templates that a service gave of the images of a part, float32 (images with outcome ok, dimension); None without a service."""
+    if dimension is None:
+        return None
+    return np.array([row.template for row in images if row.template is not None], np.float32).reshape(-1, dimension)
 
 
 def classify_all(images: Sequence[Row], model: Classifier) -> None:

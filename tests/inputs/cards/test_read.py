@@ -104,7 +104,7 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('task = "embed"', 'task = "guess"', "key task: Input should be 'detect', 'embed' or 'classify'"),
+        ('task = "embed"', 'task = "guess"', "key task: Input should be 'detect', 'embed', 'classify' or 'verify'"),
         ('licence = "MIT"\n', "", "key licence: missing"),
         ('dtype = "float32"\n', "", "key input.dtype: missing"),
         ('licence = "MIT"', 'licence = ""', "key licence"),
@@ -262,8 +262,9 @@ def test_a_folder_without_cards_is_an_error(tmp_path: Path) -> None:
 
 def test_every_card_of_the_project_loads_and_no_two_share_a_hash_or_file() -> None:
     known = list(load_cards().values())
-    assert len(known) == 26
-    assert len({card.sha256 for card in known}) == len({card.file for card in known}) == len(known)
+    models = [card for card in known if card.backend == "onnx"]
+    assert (len(models), len(known) - len(models)) == (26, 6)
+    assert len({card.sha256 for card in models}) == len({card.file for card in models}) == len(models)
     assert sum(card.verified for card in known) == 14
 
 

@@ -1,0 +1,87 @@
+"""What a service that embeds says of an image: a template that is matched here, or why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.service import AnswerSpec
+from facegap.tables import NOT_SENT
+from facegap.types import FloatArray
+from facegap.vision.embed import lengths, unit_rows
+from facegap.vision.service.answers import NO_JSON, Asked, Call, number_of, parsed, value_at
+from facegap.vision.service.client import Service, Unanswered
+from facegap.vision.service.no_face import says_no_face
+
+NO_FACE, NO_TEMPLATE = "no_face", "no_template"
+
+
+@dataclass(frozen=True)
+class Template:
+    """What became of an image.
+
+    vector  : float32 (dimension,), of length one; None where the outcome is not ok
+    norm    : its length as it came; NaN without one
+    outcome : ok; no_face where the service found none; no_template where it said nothing that is an embedding; not_sent where
+              the budget was spent before
+    """
+
+    vector: NDArray[np.float32] | None
+    norm: float
+    outcome: str
+    detail: str = ""
+
+
+def template(service: Service, row: int, data: bytes) -> Template:
+    """The template of the image of a manifest row; see `Service.call` for its errors."""
+    call = service.call(Asked(row), (data,))
+    if isinstance(call, Unanswered):
+        return lost(NO_TEMPLATE if call.sent else NOT_SENT, call.detail)
+    return template_of(call, service.card)
+
+
+def template_of(call: Call, card: ModelCard) -> Template:
+    """The template that the body of a call holds, by the paths and rules of the card."""
+    assert card.answer is not None
+    if says_no_face(call, card) is not None:
+        return lost(NO_FACE, "the service found no face")
+    if call.reason:
+        return lost(NO_TEMPLATE, call.reason)
+    answer, is_json = parsed(call.body)
+    if not is_json:
+        return lost(NO_TEMPLATE, NO_JSON)
+    raw, fault = embedding_of(answer, card.answer)
+    if fault:
+        return lost(NO_TEMPLATE, fault)
+    (unit,) = unit_rows(raw[None])
+    if not np.isfinite(unit).all():
+        return lost(NO_TEMPLATE, "the embedding is zero, or too long for a number")
+    return Template(unit, float(lengths(raw[None])[0]), "ok")
+
+
+def lost(outcome: str, detail: str) -> Template:
+    """An image without a template."""
+    return Template(None, np.nan, outcome, detail)
+
+
+def embedding_of(answer: Any, spec: AnswerSpec) -> tuple[FloatArray, str]:
+    """The numbers of an embedding, float64 (dimension,), or none and why not."""
+    assert spec.embedding is not None
+    nothing = np.empty(0, np.float64)
+    value, found = value_at(answer, spec.embedding)
+    if not found:
+        return nothing, f"nothing at {spec.embedding} in the answer"
+    if not isinstance(value, list):
+        return nothing, f"no list at {spec.embedding} in the answer"
+    if len(value) != spec.dimension:
+        return nothing, f"{len(value):,} numbers at {spec.embedding}, the card says dimension = {spec.dimension}"
+    numbers = np.array([number_of(one) for one in value], np.float64)
+    return (
+        (numbers, "")
+        if np.isfinite(numbers).all()
+        else (nothing, f"no finite numbers at {spec.embedding} in the answer")
+    )
