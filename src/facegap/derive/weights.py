@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from facegap.derive.groupings import Grouping, attribute_columns
-from facegap.derive.metrics import Trial, metric_of
+from facegap.derive.metric import Trial
+from facegap.derive.metrics import metric_of
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.effective import RateColumns
 from facegap.store.record import RunRecord
