@@ -121,6 +121,9 @@ def audit_predictions(
     *,
     model: str | None = None,
     classes: str | Sequence[str] | None = None,
+    output: str | None = None,
+    label: str | None = None,
+    bona_fide: str | None = None,
     by: str | Sequence[str] | None = AuditSettings.by,
     faces: Faces | Words | None = None,
     groups: Groups | Words | None = None,
@@ -139,6 +142,13 @@ def audit_predictions(
         What the tables call the black box; the name of the file where None.
     classes : str or sequence of str, optional
         The predictions that it can give. Where None: those of the labels.
+    output : str, optional
+        What is predicted in place of gender, such as ``"emotion"``; then `classes` is needed.
+    label : str, optional
+        Column of the manifest that says what is true of `output`; its name where None. Without such a column the rates of
+        answers are compared, and nothing is right or wrong.
+    bona_fide : str, optional
+        The class of `output` that means a living person; then BPCER is counted, and APCER per species of `label`.
     by, faces, groups, out
         As for `audit`.
     seed : int
@@ -175,7 +185,10 @@ def audit_predictions(
     with Files() as files:
         path, settings = files.manifest(manifest, settings)
         said = files.path(predictions, "predictions")
-        return files.shown(stage.audit_predictions(said, path, settings, model=model, classes=classes))
+        run = stage.audit_predictions(
+            said, path, settings, model=model, classes=classes, output=output, label=label, bona_fide=bona_fide
+        )
+        return files.shown(run)
 
 
 def audit_embeddings(

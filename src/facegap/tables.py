@@ -73,12 +73,14 @@ class Schema:
 
     labels_after : the fixed column behind which label columns (text, one per attribute) stand; None: a table without
     reserved     : values that no label may have
+    numbers      : what the names of those label columns end in that hold numbers; empty: none do
     """
 
     name: str
     columns: Mapping[str, Column]
     labels_after: str | None = None
     reserved: tuple[str, ...] = ()
+    numbers: str = ""
 
 
 INT, NULLABLE_INT, FLOAT = Column("int"), Column("nullable_int"), Column("float")
@@ -162,6 +164,9 @@ PREDICTIONS = Schema(
         "age": Column("float", required=False),  # years, as predicted
         "detail": Column("str", required=False),
     },
+    # Of each output besides gender and age: NAME_answer, NAME_label, NAME_outcome and NAME_probability.
+    labels_after="detail",
+    numbers="_probability",
 )
 
 TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "no_points", "many_faces", "too_small", *NEVER_SHOWN)
@@ -304,6 +309,68 @@ _KINDS: Mapping[str, Kind] = {
     "bool": "bool",
 }
 GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
+
+ATTACKS = Schema(
+    "ATTACKS",  # attacks.parquet: presentation attacks in a file of scores, in its order
+    {
+        "reference": INT,  # position in manifest.parquet of whom (or whose image) the attack was compared with
+        "species": TEXT,
+        "score": FLOAT,  # higher is more alike; NaN where none came
+    },
+)
+IAPAR = Schema(
+    "IAPAR",  # iapar.csv: presentation attacks of one species that a comparison accepted, by group of the reference
+    {
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "species": TEXT,
+        "accepted": INT,
+        "trials": INT,  # attacks with a score
+        "without_score": INT,
+        "subjects": INT,  # whose references were attacked
+        "value": FLOAT,
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+        "method": TEXT,
+    },
+    labels_after="species",
+)
+
+ANSWER_RATES = Schema(
+    "ANSWER_RATES",  # answer_rates.csv: how often an answer was given, or a macro error rate, by group
+    {
+        "output": TEXT,
+        "measure": Column("str", choices=("answer rate", "macro error rate")),
+        "model": TEXT,
+        "answer": TEXT,  # empty of a macro error rate
+        "count": INT,  # of the trials: with that answer, or in error
+        "trials": INT,  # images with an answer; of a macro error rate those with a label
+        "subjects": INT,
+        "effective_subjects": FLOAT,
+        "value": FLOAT,
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+        "method": TEXT,
+    },
+    labels_after="answer",
+)
+_OF_LABELS = ("label_", "loss_", "lost_")  # an answer rate takes the labels as they are
+ANSWER_GAPS = Schema(
+    "ANSWER_GAPS",  # answer_gaps.csv: pairs of groups of ANSWER_RATES; columns as in GAPS
+    {
+        "output": TEXT,
+        "measure": ANSWER_RATES.columns["measure"],
+        "answer": TEXT,
+        **{
+            name: column
+            for name, column in GAPS.columns.items()
+            if not name.startswith(_OF_LABELS) and name not in ("metric", "threshold", "threshold_from")
+        },
+    },
+)
 
 PROTOCOL_LIST = Schema(
     "PROTOCOL_LIST",  # the pairs of a benchmark protocol in its order; a pair that it lists twice stands here twice
@@ -471,7 +538,8 @@ def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
     for name, column in schema.columns.items():
         columns[name] = _checked_column(frame, name, column, where)
         if name == schema.labels_after:
-            columns |= {label: _checked_column(frame, label, TEXT, where) for label in labels}
+            kinds = {label: FLOAT if schema.numbers and label.endswith(schema.numbers) else TEXT for label in labels}
+            columns |= {label: _checked_column(frame, label, kind, where) for label, kind in kinds.items()}
     for label in labels:
         for value in schema.reserved:
             said = f"{value!r} is a reserved word here; use another label"

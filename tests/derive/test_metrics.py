@@ -66,7 +66,7 @@ def test_a_value_that_no_metric_has_is_refused(changes: dict[str, Any], said: st
 
 def test_the_table_is_in_the_order_of_rates_csv_and_each_stands_under_its_name() -> None:
     images = ["fta", "no_answer_rate", "error_rate_answered", "error_rate_all", "age_error_over_5"]
-    assert list(METRICS) == [*images, "fmr", "fnmr", "gfar", "gfrr", "fnir", "fpir"]
+    assert list(METRICS) == [*images, "bpcer", "fmr", "fnmr", "gfar", "gfrr", "fnir", "fpir"]
     assert all(metric.name == name for name, metric in METRICS.items())
 
 
@@ -79,7 +79,7 @@ def test_rates_that_span_orders_of_magnitude_are_compared_by_ratio() -> None:
 
 
 def test_a_finding_is_about_errors_before_what_was_lost() -> None:
-    first = ["error_rate_all", "fmr", "fnmr", "fnir", "fpir", "no_answer_rate", "fta"]
+    first = ["error_rate_all", "bpcer", "fmr", "fnmr", "fnir", "fpir", "no_answer_rate", "fta"]
     assert [metric.name for metric in by_order()][: len(first)] == first
     assert len({metric.order for metric in METRICS.values()}) == len(METRICS)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from facegap.vision.align import aligned, padded_crop, similarity, square_crop
+from facegap.vision.align import aligned, padded_crop, possible_factor, shifted_crop, similarity, square_crop
 
 TEMPLATE = np.array([[38.3, 51.7], [73.5, 51.5], [56.0, 71.7], [41.5, 92.4], [70.7, 92.2]])
 
@@ -136,3 +136,43 @@ def test_a_padded_crop_holds_the_picture_where_they_overlap_and_black_elsewhere(
     around = np.zeros((140, 140, 3), np.uint8)
     around[40:46, 40:48] = pixels
     assert np.array_equal(padded_crop(pixels, left, top, side), around[40 + top :, 40 + left :][:side, :side])
+
+
+# ---- a box in its own shape, shifted inside the picture ----
+
+
+def coordinates(width: int, height: int) -> np.ndarray:
+    """A picture whose pixels say where they are."""
+    across, down = np.meshgrid(np.arange(width), np.arange(height))
+    return np.stack([across, down, np.zeros_like(across)], axis=-1).astype(np.uint8)
+
+
+def ends_of(picture: np.ndarray, box: list[float], factor: float) -> tuple[list[int], list[int]]:
+    """First and last column and row of a crop, which is as large as the piece that is cut."""
+    height, width = picture.shape[:2]
+    f = possible_factor(np.array(box), width, height, factor)
+    size = (int((box[2] - box[0]) * f) + 1, int((box[3] - box[1]) * f) + 1)
+    cut = shifted_crop(picture, np.array(box), factor, size, "bilinear")
+    return [int(cut[0, 0, 0]), int(cut[-1, -1, 0])], [int(cut[0, 0, 1]), int(cut[-1, -1, 1])]
+
+
+def test_a_box_is_enlarged_about_its_centre_and_keeps_its_shape() -> None:
+    # 20 x 30 about (60, 75): 40 x 60, from (40, 45) to (80, 105), the last row and column included
+    assert ends_of(coordinates(200, 200), [50, 60, 70, 90], 2.0) == ([40, 80], [45, 105])
+
+
+def test_a_crop_that_would_leave_the_picture_is_shifted_inside_it() -> None:
+    assert ends_of(coordinates(200, 200), [0, 0, 20, 30], 2.0) == ([0, 40], [0, 60])
+    assert ends_of(coordinates(200, 200), [180, 170, 200, 200], 2.0) == ([159, 199], [139, 199])
+
+
+def test_a_picture_that_is_too_small_gives_the_largest_factor_there_is() -> None:
+    assert possible_factor(np.array([10.0, 10.0, 50.0, 60.0]), 101, 101, 2.7) == 2.0
+    assert ends_of(coordinates(101, 101), [10, 10, 50, 60], 2.7) == ([0, 80], [0, 100])
+
+
+def test_a_box_is_cut_to_whole_pixels_and_has_one_at_least() -> None:
+    picture = coordinates(50, 50)
+    assert shifted_crop(picture, np.array([10.9, 10.9, 11.2, 11.2]), 1.0, (2, 2), "bilinear").shape == (2, 2, 3)
+    assert shifted_crop(picture, np.array([-90.0, -90.0, -80.0, -80.0]), 1.0, (4, 4), "bilinear").max() <= 10
+    assert shifted_crop(picture, np.array([0.0, 0.0, 1e9, 1e9]), 2.7, (4, 4), "bilinear").shape == (4, 4, 3)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from facegap.errors import ModelError
 from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
-from facegap.vision.classify import Classifier, classifier, classify, face_crop
+from facegap.vision.classify import Classifier, classifier, classify, face_crop, too_small_for
 
 CROP = '[crop]\nmargin = {margin}\ninterpolation = "bilinear"\n'
 GENDER = '[outputs.gender]\noutput = "{output}"\nkind = "{kind}"\nclasses = {classes}\n{columns}\n'
@@ -224,3 +226,31 @@ def test_the_crop_has_the_margin_of_the_card(model: Any) -> None:
     picture[16:48, 16:48] = 255  # the box of 16 pixels and a margin of half of them on each side
     assert face_crop(model(gender(), margin=0.5), picture, np.array([24.0, 24.0, 40.0, 40.0])).all()
     assert not face_crop(model(gender(), margin=0.6), picture, np.array([24.0, 24.0, 40.0, 40.0])).all()
+
+
+# ---- outputs besides gender and age, and the crop in the shape of the box ----
+
+
+MOOD = '[outputs.mood]\noutput = "means"\nkind = "softmax"\nclasses = ["happy", "sad", "calm"]\n'
+
+
+def test_a_category_is_answered_beside_gender(model: Any) -> None:
+    answers = classify(model(gender() + MOOD, **SHARES), plain((20, 70, 10), (60, 10, 30)))
+    assert answers.prediction == ["b", "a"]
+    words, sure = answers.categories["mood"]
+    assert (words, list(sure)) == (["sad", "happy"], pytest.approx([0.7, 0.6]))
+    assert classify(model(MOOD, **SHARES), []).categories["mood"][0] == []
+
+
+def test_a_picture_that_cannot_give_nine_tenths_of_the_factor_has_no_crop(model: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(
+        sys.modules[__name__], "CROP", '[crop]\nrule = "shifted"\nfactor = 2.0\ninterpolation = "bilinear"\n'
+    )
+    made, picture = model(MOOD, **SHARES), np.full((101, 101, 3), 9, np.uint8)
+    assert face_crop(made, picture, np.array([0.0, 0.0, 55.0, 55.0])).shape == (16, 16, 3)  # 100 / 55 = 1.82
+    assert face_crop(made, picture, np.array([0.0, 0.0, 56.0, 56.0])) is None  # 1.79
+    assert (
+        too_small_for(made, np.array([0.0, 0.0, 56.0, 56.0]), 101, 101)
+        == "the picture gives 1.79 of the crop's factor 2"
+    )
+    assert face_crop(replace(made, reduced_crop=True), picture, np.array([0.0, 0.0, 56.0, 56.0])).shape == (16, 16, 3)

@@ -30,6 +30,7 @@ class Evidence:
     matched, searched  : comparisons and searches; None without them
     pooled             : the images that templates are pooled from; `faces` and `predictions` then have a row per template
     by_frames          : what the first frames of each template alone gave
+    attacks            : presentation attacks in a file of scores
     """
 
     record: RunRecord
@@ -40,6 +41,7 @@ class Evidence:
     searched: Searched | None = None
     pooled: Pooled | None = None
     by_frames: ByFrames | None = None
+    attacks: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     import pandas as pd
 
     from facegap.audit.nameless import salt_of, without_names
+    from facegap.audit.outputs import rejected_alarms
     from facegap.audit.phases import RATES
     from facegap.derive.run import derived
     from facegap.derive.weights import dominated_rates, held_by_one, rates_by_weight
@@ -119,6 +122,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
         labels=None if joined is None else joined.probabilities,
         pooled=pooled,
         by_frames=evidence.by_frames,
+        attacks=evidence.attacks,
     )
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
@@ -127,7 +131,13 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
         *dominated_rates(run.rates, groupings),
         *rates_by_weight(run.rates, groupings),
     )
-    run = replace(run, record=replace(run.record, warnings=(*run.record.warnings, *told)))
+    doubts = rejected_alarms(run)
+    run = replace(
+        run,
+        record=replace(
+            run.record, warnings=(*run.record.warnings, *doubts, *told), alarms=(*run.record.alarms, *doubts)
+        ),
+    )
     if place.lasting:
         store.write_run(run, place.folder)
         store.finish(place.folder, keep_embeddings=keep)

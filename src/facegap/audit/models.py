@@ -10,6 +10,7 @@ from typing import Any
 from facegap import runtime
 from facegap.audit.settings import ALIGNED, NO_DETECT, POINTS, AuditSettings, CallableModel
 from facegap.errors import ModelError
+from facegap.inputs.cards.categories import Category
 from facegap.inputs.cards.diagnoses import Remembered, look_up
 from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
@@ -63,6 +64,11 @@ class ChosenModels:
     def says_age(self) -> bool:
         """Whether the classifier says how old a face looks."""
         return "classify" in self.cards and self.cards["classify"].says_age
+
+    @property
+    def categories(self) -> Mapping[str, Category]:
+        """What the classifier says besides gender and age."""
+        return self.cards["classify"].categories if "classify" in self.cards else {}
 
     @property
     def published_threshold(self) -> float | None:
@@ -225,6 +231,8 @@ def rehearsed_stages(
     classifies = (
         classifier(cards["classify"], sessions["classify"], settings.models.batch) if "classify" in sessions else None
     )
+    if classifies is not None:
+        classifies = replace(classifies, reduced_crop=settings.faces.allow_reduced_crop)
     remarks = Remarks()
     if detects is not None:
         rehearse_detector(detects)

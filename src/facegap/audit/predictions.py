@@ -9,16 +9,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
 from facegap.audit.manifests import prediction_words
+from facegap.audit.outputs import output_warnings
 from facegap.audit.plan_file import with_plan
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import people_of, resolve
 from facegap.audit.settings import AuditSettings
 from facegap.derive.outcomes import predictions_table
-from facegap.errors import TableError
+from facegap.errors import SettingError, TableError
+from facegap.inputs.cards.categories import Category, class_word, require_names
 from facegap.inputs.manifests.labels import TWO_GENDERS, UNKNOWN, normalise_label
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.predictions import Predictions, read_predictions
@@ -37,8 +40,13 @@ def audit_predictions(
     *,
     model: str | None = None,
     classes: str | Sequence[str] | None = None,
+    output: str | None = None,
+    label: str | None = None,
+    bona_fide: str | None = None,
 ) -> Run:
     """Error rates by group from the answers alone that a vendor or an API gave; see `facegap.audit_predictions`.
+
+    output : what the predictions say in place of gender; label and bona_fide are of it, as in a card's [outputs.NAME]
 
     Raises
     ------
@@ -50,11 +58,17 @@ def audit_predictions(
     groups = settings.groups
     answers = read_predictions(predictions, words=prediction_words(groups.map), keep_words=groups.keep_words)
     require_known_images(answers, table, predictions.name)
-    resolved = resolve(table, settings, runs_models=False, compares=False, plan=plan)
-    chosen = chosen_classes(classes, answers, table)
+    categories = {} if output is None else {output: category_of(output, classes, label, bona_fide, answers)}
+    if output is None and (label or bona_fide):
+        raise SettingError("--label and --bona-fide say what is true of an --output besides gender; name it")
+    if output is not None:
+        answers = with_class_words(answers)
+    resolved = resolve(table, settings, runs_models=False, compares=False, plan=plan, categories=categories)
+    chosen = chosen_classes(classes, answers, table) if output is None else categories[output].classes
     ages = answers.frame["age"]
     require_answers(answers.frame["prediction"], chosen, ages)
-    require_labels(table, chosen, says_age=bool(ages.notna().any()))
+    if output is None:
+        require_labels(table, chosen, says_age=bool(ages.notna().any()))
     absent = absent_rows(table.frame, answers.frame["image"])
     told = rows_without_answer(table.frame, absent, resolved.groupings)
     if told and not settings.faces.allow_missing:
@@ -65,22 +79,32 @@ def audit_predictions(
     rows = answered_rows(table.frame, answers, chosen)
     name = model or predictions.stem
     request = replace(
-        request_of(resolved, "predictions"), model=name, predictions_sha256=answers.sha256, classes=chosen
+        request_of(resolved, "predictions"),
+        model=name,
+        predictions_sha256=answers.sha256,
+        classes=chosen,
+        output={name: {"label": one.label, "bona_fide": one.bona_fide} for name, one in categories.items()},
     )
     record = black_box_record(resolved, {"classify": name}, request)
     record = replace(
         record,
-        classes=chosen,
+        classes=chosen if output is None else (),
+        outputs=resolved.outputs,
         says_age=bool(answers.frame["age"].notna().any()),
         warnings=(
             *([told] if told else []),
             *record.warnings,
             *answer_warnings(answers, chosen),
-            *label_warnings(table, chosen),
+            *(label_warnings(table, chosen) if output is None else output_warnings(resolved.outputs)),
         ),
     )
+    if output is not None:
+        rows = rows.rename(columns={"prediction": f"{output}_answer", "probability": f"{output}_probability"})
+        rows = rows.assign(prediction="", probability=np.nan)
     evidence = Evidence(
-        record, check(rows_of_faces(rows), FACES, "faces"), predictions_table(rows, table.frame, chosen)
+        record,
+        check(rows_of_faces(rows), FACES, "faces"),
+        predictions_table(rows, table.frame, record.classes, resolved.outputs),
     )
     with run_folder(settings.output) as place:
         return begun(place, request) or finish(resolved, evidence, place)
@@ -124,6 +148,44 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, ta
     if labels & set(TWO_GENDERS) or (not labels & given and given <= set(TWO_GENDERS)):
         return (*TWO_GENDERS, *sorted((labels & given) - set(TWO_GENDERS)))
     return tuple(sorted(labels or given))
+
+
+def category_of(
+    output: str, classes: str | Sequence[str] | None, label: str | None, bona_fide: str | None, answers: Predictions
+) -> Category:
+    """What the predictions may say of an output, as a card would say it.
+
+    Raises
+    ------
+    SettingError : no classes, one class, one twice, or a name that no output can have
+    """
+    said = answers.frame["prediction"]
+    if classes is None:
+        raise SettingError(
+            f"--output {output} needs --classes, every answer that can be given; there are {words_seen(said, '')}"
+        )
+    named = [class_word(word) for word in (classes.split(",") if isinstance(classes, str) else classes)]
+    try:
+        require_names([output])
+        if len(set(named)) < len(named):
+            raise ValueError("--classes names a class twice")
+        return Category.model_validate(
+            {"classes": tuple(named), "label": label, "bona_fide": class_word(bona_fide) if bona_fide else None}
+        )
+    except ValidationError as error:
+        told = "; ".join(f"--{one['loc'][0] if one['loc'] else 'bona-fide'!s}: {one['msg']}" for one in error.errors())
+        raise SettingError(
+            f"--output {output}: {told}; classes are of a-z, 0-9 and _, and begin with a letter"
+        ) from None
+    except ValueError as error:
+        raise SettingError(f"--output {output}: {str(error).replace('outputs.', '')}") from None
+
+
+def with_class_words(answers: Predictions) -> Predictions:
+    """The answers as classes are spelt."""
+    said = answers.frame["prediction"]
+    spelt = said.map({word: class_word(word) for word in said.unique()}).astype("str")
+    return replace(answers, frame=answers.frame.assign(prediction=spelt))
 
 
 def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:

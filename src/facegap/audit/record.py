@@ -14,6 +14,7 @@ import pandas as pd
 
 from facegap.audit.files import colour_record
 from facegap.audit.models import ChosenModels, Loaded
+from facegap.audit.outputs import output_warnings
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import SETTING, AuditSettings, CallableModel, leaves, recorded
 from facegap.derive.groupings import Grouping, cells_of
@@ -73,6 +74,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         conventions=ConventionsRecord(EXIF_RULE, LABELS_AS_STATED),
         classes=tuple(models.classes),
         says_age=models.says_age,
+        outputs=resolved.outputs,
         labels=None if table.joined is None else table.joined.record,
         date=today(),
         timing=TimingRecord(stage_times(rows), group_times(rows, table.by_image.frame, resolved.groupings)),
@@ -91,6 +93,8 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
             *labels,
             *(() if resolved.protocol is None else resolved.protocol.record.notes),
             *resolved.notes,
+            *output_warnings(resolved.outputs),
+            *crop_warnings(rows, reduced=resolved.settings.faces.allow_reduced_crop, cards=models.cards),
             *card_warnings(models.cards),
             *function_warnings(resolved.settings),
             *remembered.warnings,
@@ -272,6 +276,8 @@ def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
         return []
     crops = [
         f"{card.name} on a square around the face, margin {card.crop.margin:g}"
+        if card.crop.rule == "square"
+        else f"{card.name} on the box of the face times {card.crop.factor:g}"
         for card in models.cards.values()
         if card.crop
     ]
@@ -280,6 +286,21 @@ def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
         f"no detector ran: every image was taken as a crop made for the model ({'; '.join(crops)}), and its size alone could be "
         "checked"
     ]
+
+
+def crop_warnings(rows: pd.DataFrame, *, reduced: bool, cards: Mapping[Task, ModelCard]) -> list[str]:
+    """How many images were too small for the crop of the classifier, or that smaller crops were allowed."""
+    crop = cards["classify"].crop if "classify" in cards else None
+    if crop is None or crop.rule != "shifted":
+        return []
+    if reduced:
+        return [
+            f"--allow-reduced-crop: an image that cannot give {crop.factor:g} times the box gave the largest crop there is, which the "
+            "model may judge otherwise"
+        ]
+    missing = int(rows["crop_missing"].sum())
+    why = f"cannot give 90% of the crop of {crop.factor:g} times the box, and are no trials (outcome crop_unavailable)"
+    return [f"{missing:,} of {len(rows):,} images {why}; --allow-reduced-crop takes what there is"] if missing else []
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:

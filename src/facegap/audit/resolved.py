@@ -5,7 +5,7 @@ Every file beside the images is read here and nowhere later: manifests, labels o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from facegap.audit.judgeable import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.margins import margins_of
 from facegap.audit.models import ChosenModels, choose_models
+from facegap.audit.outputs import outputs_of
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
 from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
@@ -33,12 +34,13 @@ from facegap.derive.comparisons import PairRows, finest_cells
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
 from facegap.derive.named_group import named_group
+from facegap.inputs.cards.categories import Category
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
 from facegap.inputs.points import GivenPoints, require_shared
 from facegap.inputs.qualities import MatchedQualities
 from facegap.statistics.curves import allowed_false_matches
-from facegap.store.record import Margin, Operating, PlanRecord, SharesRecord
+from facegap.store.record import Margin, Operating, OutputRecord, PlanRecord, SharesRecord
 from facegap.types import BoolArray, IntArray
 
 
@@ -64,6 +66,7 @@ class ResolvedAudit:
     shares        : composition of the population of --shares; None without
     protocol      : the benchmark protocol whose pairs are compared; None without
     qualities     : of the images, from the file of --quality; None without one
+    outputs       : what is answered besides gender and age
     """
 
     settings: AuditSettings
@@ -84,6 +87,7 @@ class ResolvedAudit:
     shares: SharesRecord | None = None
     protocol: ListedProtocol | None = None
     qualities: MatchedQualities | None = None
+    outputs: tuple[OutputRecord, ...] = ()
 
     @property
     def evaluated(self) -> BoolArray:
@@ -116,7 +120,9 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
     return by_template(labelled) if compares else labelled
 
 
-def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
+def groupings_of(
+    table: Manifest, settings: AuditSettings, outputs: Sequence[OutputRecord] = ()
+) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
     """The groupings of --by, or every label column, and a sentence on each column that is not split by.
 
     A column that says who is in the gallery describes images and no people, one of --cluster says what hangs together, and
@@ -125,7 +131,7 @@ def groupings_of(table: Manifest, settings: AuditSettings) -> tuple[tuple[Groupi
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
         no_groups = {role_column, settings.groups.weights, settings.verify.fold_column, *settings.groups.cluster}
-        no_groups.add(MEASURED_ITA)
+        no_groups |= {MEASURED_ITA, *(output.label for output in outputs)}
         return default_groupings(table.frame, [name for name in table.labels if name not in no_groups])
     groupings = parse_by(settings.by, table.labels)
     for grouping in groupings:
@@ -143,6 +149,7 @@ def resolve(
     scored: PairRows | None = None,
     plan: PlanRecord | None = None,
     protocol: ListedProtocol | None = None,
+    categories: Mapping[str, Category] | None = None,
 ) -> ResolvedAudit:
     """Everything that is decided before the first image; what can only fail is refused here.
 
@@ -152,6 +159,7 @@ def resolve(
     thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
     scored      : rows of the pairs of a file of scores, int64 (m, 2)
     plan        : from `with_plan`, as the settings are
+    categories  : what a black box says besides gender and age; None: what the cards of the models say
     protocol    : its pairs are the only ones to compare; of the rows of the table, in their order
 
     Raises
@@ -160,8 +168,10 @@ def resolve(
     CardError, ModelError       : models that are not there, or that cannot work together
     StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
     """
-    margins = margins_of(settings.groups.margin)
-    groupings, notes = groupings_of(table, settings)  # a misspelt --by must not cost an hour of detection
+    models = choose_models(settings) if runs_models else ChosenModels()
+    outputs = outputs_of(table, models.categories if categories is None else categories)
+    margins = margins_of(settings.groups.margin, outputs)
+    groupings, notes = groupings_of(table, settings, outputs)  # a misspelt --by must not cost an hour of detection
     require_planned_groups(plan, table)
     cluster = settings.groups.cluster
     weights = settings.groups.weights
@@ -171,7 +181,6 @@ def resolve(
     require_covariates(
         settings.groups.covariates, table, groupings, measured=runs_models, embeds=settings.embed is not None
     )
-    models = choose_models(settings) if runs_models else ChosenModels()
     require_labels(table, models.classes, says_age=models.says_age)
     if isinstance(models.faces, GivenPoints):
         require_shared(models.faces, (table.members or table).frame["image"].tolist(), table.name)
@@ -196,6 +205,7 @@ def resolve(
             None,
             plan,
             shares=shares,
+            outputs=outputs,
         )
     threshold_set = None
     if verify.threshold_on is not None:
@@ -240,6 +250,7 @@ def resolve(
         folds,
         shares,
         protocol,
+        outputs=outputs,
     )
     if runs_models:
         require_enough_pairs(resolved)

@@ -274,7 +274,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
     evidence = Evidence(
         record,
         found.faces,
-        predictions_table(answers, resolved.manifest.frame, loaded.models.classes),
+        predictions_table(answers, resolved.manifest.frame, loaded.models.classes, resolved.outputs),
         pooled=found.pooled,
     )
     if (templates := found.templates) is not None:

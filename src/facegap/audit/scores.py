@@ -29,7 +29,7 @@ from facegap.store.arrays import mapped_npy
 from facegap.store.files import sha256
 from facegap.store.record import RunRecord, ScoresFile
 from facegap.store.run import Run
-from facegap.tables import FACES, MANIFEST, PREDICTIONS, check
+from facegap.tables import ATTACKS, FACES, MANIFEST, PREDICTIONS, check
 from facegap.types import IntArray
 
 DECISIONS = "the vendor's own, as the scores are decisions"
@@ -89,7 +89,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     listed, repeated = each_pair_once(read_scores(scores), scores.name)
     verify = settings.verify
     if verify.distance:
-        listed = replace(listed, scores=-listed.scores)
+        negated = tuple(replace(attack, score=-attack.score) for attack in listed.attacks)
+        listed = replace(listed, scores=-listed.scores, attacks=negated)
         verify = replace(verify, threshold=tuple(-value for value in verify.scores))
     stated = None if manifest is None else by_template(other_manifest(manifest, settings, allow_outside=True))
     table, rows_of_names = named_people(listed, scores, stated)
@@ -106,7 +107,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
     resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides, plan=plan)
-    resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided)))
+    resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided, len(listed.attacks))))
     if decided is not None and not settings.verify.threshold:
         resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))
     everybody = np.ones(len(table.frame), np.bool_)
@@ -126,7 +127,17 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         )
         record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
         found = all_made(table, black_box_faces(table.by_image.frame, np.full(len(table.by_image.frame), "ok")))
-        return finish(resolved, compared(record, resolved, found, matching), place)
+        evidence = replace(compared(record, resolved, found, matching), attacks=attacks_of(listed, rows_of_names))
+        return finish(resolved, evidence, place)
+
+
+def attacks_of(listed: ScoreList, rows: IntArray) -> pd.DataFrame | None:
+    """ATTACKS of a file; None without any. rows : the manifest row of each name"""
+    if not listed.attacks:
+        return None
+    place = {name: int(row) for name, row in zip(listed.names, rows, strict=True)}
+    told = [(place[one.reference], one.species, one.score) for one in listed.attacks]
+    return check(pd.DataFrame(told, columns=list(ATTACKS.columns)), ATTACKS, "attacks")
 
 
 def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
@@ -150,9 +161,14 @@ def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
         )
 
 
-def score_notes(repeated: int, decided: float | None) -> tuple[str, ...]:
+def score_notes(repeated: int, decided: float | None, attacks: int = 0) -> tuple[str, ...]:
     """What a reader must know of the scores. repeated : rows that repeat a pair; decided : threshold of mere decisions."""
     notes = []
+    if attacks:
+        notes.append(
+            f"{attacks:,} rows are presentation attacks: they are no comparisons of two faces, count in IAPAR alone (iapar.csv), and "
+            "set no threshold"
+        )
     if repeated:
         notes.append(f"{repeated:,} rows repeat a pair of images in the other order or again; each pair counts once")
     if decided is not None:

@@ -390,6 +390,11 @@ class Faces:
         without="the manifest's own",
     )
     allow_outside: bool = setting(False, help="Accept images outside that folder")
+    allow_reduced_crop: bool = setting(
+        False,
+        help="Give a model whose crop is larger than the image the largest crop there is; such images are no trials else",
+        heading=FACES,
+    )
     colour: Literal["managed", "as-stored"] = setting(
         "managed",
         help="Bring pixels to sRGB by the colour profile in the file, or take them as stored, as cv2.imread does",

@@ -57,6 +57,17 @@ def audit_predictions(
     classes: Annotated[
         str | None, typer.Option(help="Answers that it can give [default: 'female,male', or those it gave]")
     ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(help="What is predicted in place of gender, such as emotion or liveness; needs --classes"),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column of the manifest that says what is true of --output [default: its name]")
+    ] = None,
+    bona_fide: Annotated[
+        str | None,
+        typer.Option(help="Class of --output that means a living person: BPCER, and APCER per species of --label"),
+    ] = None,
     include_ids: IncludeIds = False,
     view: View = None,
     verbose: Verbose = False,
@@ -66,12 +77,16 @@ def audit_predictions(
     Images without a row, or with an empty prediction, count as no answer; see docs/black_boxes.md.
 
     facegap audit-predictions answers.csv people.csv --by 'gender,gender*race' --out run
+
+    facegap audit-predictions moods.csv people.csv --output emotion --classes happy,neutral,angry --by gender
     """
     from facegap.audit.phases import OF_PREDICTIONS
     from facegap.audit.predictions import audit_predictions as run_audit
 
     told = announced(settings, OF_PREDICTIONS)
-    run = run_audit(predictions, manifest, told, model=model, classes=classes)
+    run = run_audit(
+        predictions, manifest, told, model=model, classes=classes, output=output, label=label, bona_fide=bona_fide
+    )
     show(run, told, include_ids=include_ids, view=view, verbose=verbose)
 
 

@@ -18,7 +18,7 @@ from facegap.compare.rows import (
     family_of,
     together_by,
 )
-from facegap.derive.metrics import by_order, metric_of
+from facegap.derive.metrics import in_order, metric_of
 from facegap.report.rate_tables import count_text
 from facegap.report.rows.gaps import Estimate
 from facegap.report.tables import TextTable
@@ -44,7 +44,7 @@ MOST_CHANGES = 12  # of a family; gap_changes.csv holds all
 def headline_metrics(rows: ComparisonRows) -> list[str]:
     """What the runs are about: errors of a classifier, of comparisons; where they have neither, their first metric."""
     present = rows.metrics
-    return [metric.name for metric in by_order() if metric.is_headline and metric.name in present] or present[:1]
+    return [metric.name for metric in in_order(present) if metric.is_headline] or present[:1]
 
 
 def family_title(family: str) -> str:

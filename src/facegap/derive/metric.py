@@ -14,7 +14,7 @@ from facegap.store.run import Run
 from facegap.types import BoolArray, Scale
 
 Trial = Literal["image", "impostor pair", "genuine pair", "mated search", "non-mated search"]
-NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NAME = re.compile(r"[a-z][a-z0-9_.]{0,127}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Metric:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(
-                f"metric {self.name!r}: a name is of small letters, digits and _, and begins with a letter"
+                f"metric {self.name!r}: a name is of small letters, digits, _ and full stops, and begins with a letter"
             )
         for field in fields(self):
             value = getattr(self, field.name)

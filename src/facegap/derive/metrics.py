@@ -6,13 +6,14 @@ point of the group facegap.metrics, see docs/extending.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from facegap.derive.metric import Metric as Metric
+from facegap.derive.metrics_of_outputs import BPCER, metrics_of_outputs, named_metric
 from facegap.derive.outcomes import (
     TrialsAndErrors,
     ages_missing,
@@ -185,6 +186,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ERROR_RATE_ANSWERED,
             ERROR_RATE_ALL,
             AGE_ERROR_OVER_5,
+            BPCER,
             *PAIR_METRICS,
             *SEARCH_METRICS,
         )
@@ -210,6 +212,8 @@ def metric_of(name: str) -> Metric:
     RunError : not known here
     """
     known = metrics()
+    if name not in known and (of_output := named_metric(name)) is not None:
+        return of_output
     if name not in known:
         raise RunError(
             f"metric {name[:64]!a} is not known; install the package that gives it (run.json names it under plugins), or "
@@ -219,8 +223,20 @@ def metric_of(name: str) -> Metric:
 
 
 def by_order() -> list[Metric]:
-    """Every metric, that which a finding is about first in front."""
+    """Every metric that any run may have, that which a finding is about first in front."""
     return sorted(metrics().values(), key=lambda metric: metric.order)
+
+
+def in_order(names: Iterable[str]) -> list[Metric]:
+    """The metrics of some rows of RATES or GAPS, each once, that which a finding is about first in front.
+
+    Raises
+    ------
+    RunError : one of them is not known here
+    """
+    known = list(metrics())
+    found = sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
+    return sorted(map(metric_of, found), key=lambda metric: metric.order)
 
 
 def metrics_of(run: Run) -> list[Metric]:
@@ -231,6 +247,7 @@ def metrics_of(run: Run) -> list[Metric]:
     RunError : a metric of the record is not installed here
     """
     built_in = [metric for metric in METRICS.values() if metric.is_image]
+    built_in += metrics_of_outputs(run.record.outputs)
     added = [
         plugin for plugin in run.record.plugins if plugin.group == "facegap.metrics" and plugin.name not in METRICS
     ]

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from facegap.derive.answers import TrialsAndErrors as TrialsAndErrors
+from facegap.derive.answers import answer_columns
 from facegap.inputs.manifests.labels import UNKNOWN, age_distance, age_interval
+from facegap.store.record import OutputRecord
 from facegap.store.run import Run
 from facegap.tables import FACES, NEVER_SHOWN, PREDICTIONS, check
 from facegap.types import BoolArray, FloatArray
 
 AGE_TOLERANCE_YEARS = 5.0
-TrialsAndErrors = tuple[BoolArray, BoolArray]  # per row of the manifest: whether it is a trial, whether an error
 
 
 def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
@@ -29,8 +31,12 @@ def shown_to_a_model(faces: pd.DataFrame) -> BoolArray:
     return ~faces["outcome"].isin(NEVER_SHOWN).to_numpy(np.bool_)
 
 
-def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+def predictions_table(
+    rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str], outputs: Sequence[OutputRecord] = ()
+) -> pd.DataFrame:
     """PREDICTIONS: one row per manifest row; empty where the run has no classifier (`classes` and ages are empty then).
+
+    outputs : besides gender and age, each with columns of its own, see `derive.answers`
 
     Outcomes, the first that holds: `not_shown` (no picture reached the model: no trial),
     `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
@@ -50,6 +56,7 @@ def predictions_table(rows: pd.DataFrame, manifest: pd.DataFrame, classes: Seque
     frame = rows[["row", "image", "prediction", "probability", "age"]].assign(
         outcome=outcome, label=label, detail=detail
     )
+    frame = pd.concat([frame, answer_columns(rows, manifest, outputs, shown)], axis=1)
     return check(frame, PREDICTIONS, "predictions")
 
 
@@ -71,9 +78,16 @@ def faces_lost(run: Run) -> TrialsAndErrors | None:
 
 def pictures_unanswered(run: Run) -> TrialsAndErrors | None:
     """Images that were sent; error = no answer. In place of FTA, where a black box had to find the face itself."""
-    if "detect" in run.record.models or not (run.record.classes or says_age(run)):
+    if "detect" in run.record.models or not (run.record.classes or says_age(run) or run.record.outputs):
         return None
-    said = run.predictions["prediction"] != "" if run.record.classes else run.predictions["age"].notna()
+    if run.record.classes:
+        said = run.predictions["prediction"] != ""
+    elif run.record.outputs:
+        said = pd.concat([run.predictions[f"{one.name}_answer"] != "" for one in run.record.outputs], axis=1).any(
+            axis=1
+        )
+    else:
+        said = run.predictions["age"].notna()
     # a budget of calls may end before an image is sent
     asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
     return asked, asked & ~said.to_numpy(np.bool_)

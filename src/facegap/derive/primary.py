@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, by_order, metric_of
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, by_order, in_order, metric_of
+from facegap.derive.metrics_of_outputs import is_of_output
 from facegap.statistics.gaps import GapFamily
 from facegap.store.record import RunRecord
 
@@ -29,14 +30,15 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
 
     With a plan: as it says.
 
-    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR and FNMR, whichever the run
-    has. A run that has none of them takes the first metric, in the order of findings, that judges a result; one that
-    judges no result at all (the detector alone) the first that counts images without one.
+    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR and FNMR and the error rates of
+    outputs besides gender and age, whichever the run has. A run that has none of them takes the first metric, in the order
+    of findings, that judges a result; one that judges no result at all (the detector alone) the first that counts images
+    without one.
     """
     found = set(metrics)
     if record.plan is not None:
         return PrimaryFamily(record.plan.by, tuple(name for name in record.plan.metrics if name in found))
-    usual = tuple(name for name in USUAL if name in found)
+    usual = tuple(metric.name for metric in in_order(found) if metric.name in USUAL or is_of_output(metric.name))
     others = sorted((metric.is_failure, k) for k, metric in enumerate(by_order()) if metric.name in found)
     chosen = usual or tuple(by_order()[k].name for _, k in others[:1])
     return PrimaryFamily(record.groupings[:1], chosen)

@@ -11,6 +11,8 @@ import pandas as pd
 
 from facegap.derive.alarms import alarms_table
 from facegap.derive.asked import ASKED_TABLE, asked_pairs, asked_table
+from facegap.derive.attacks import FILE as IAPAR_FILE
+from facegap.derive.attacks import iapar_table
 from facegap.derive.balanced.audited import EXPLAINED, explained_table
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
@@ -24,6 +26,7 @@ from facegap.derive.metrics import FMR
 from facegap.derive.named_group import named_group
 from facegap.derive.never_shown import never_shown_table
 from facegap.derive.outcomes import shown_to_a_model
+from facegap.derive.outputs import output_tables
 from facegap.derive.population import population_tables
 from facegap.derive.protocols import protocol_table
 from facegap.derive.quality import quality_tables
@@ -96,6 +99,10 @@ def derived(run: Run) -> Run:
     balanced = explained_table(replace(run, rates=rates), pairs)
     if len(balanced):
         extra[EXPLAINED] = balanced
+    extra |= output_tables(run)
+    attacks = iapar_table(run, pairs)
+    if len(attacks):
+        extra[IAPAR_FILE] = attacks
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust

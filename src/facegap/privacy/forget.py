@@ -145,7 +145,11 @@ def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
             forgotten=run.record.forgotten + 1,
         ),
     )
-    left = replace(left, by_frames=reframed(run.by_frames, kept, len(gone)))
+    left = replace(
+        left,
+        by_frames=reframed(run.by_frames, kept, len(gone)),
+        attacks=unattacked(run.attacks, kept, len(gone)),
+    )
     left = replace(left, matched=rematched(left, run.matched, kept, len(gone)))
     return derived(replace(left, searched=searched_again(left, run.searched, kept)))
 
@@ -183,6 +187,16 @@ def relabelled(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
     place = renumbering(kept, rows)[labels["row"].to_numpy(np.int64)]
     stays: pd.DataFrame = labels.assign(row=place)[place >= 0].reset_index(drop=True)
     return stays
+
+
+def unattacked(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.DataFrame | None:
+    """ATTACKS on references that are left, at their new rows."""
+    if attacks is None:
+        return None
+    place = np.full(rows, -1, np.int64)
+    place[kept] = np.arange(len(kept))
+    moved = attacks.assign(reference=place[attacks["reference"].to_numpy(np.int64)])
+    return moved[moved["reference"] >= 0].reset_index(drop=True)
 
 
 def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | None:

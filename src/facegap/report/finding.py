@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import by_order, metric_of
+from facegap.derive.metrics import in_order, metric_of
 from facegap.derive.primary import primary_family
 from facegap.report.rows.gaps import GapRow, gap_rows, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows, widest_interval
@@ -53,7 +53,7 @@ def contrasts(run: Run) -> list[Contrast]:
     primary = primary_family(run.record, run.rates["metric"])
     gaps = [gap for gap in gap_rows(run) if gap.primary]
     found = []
-    for metric in [metric for metric in by_order() if metric.name in primary.metrics]:
+    for metric in in_order(primary.metrics):
         of_metric = at_first_point([row for row in rows if row.metric == metric.name], run)
         chosen = of_groupings(of_metric, gaps, primary.groupings)
         found += [chosen] if chosen is not None else []

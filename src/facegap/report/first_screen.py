@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import ERROR_RATE_ALL, Metric, by_order, metric_of
+from facegap.derive.metrics import ERROR_RATE_ALL, Metric, in_order, metric_of
 from facegap.derive.primary import primary_family
 from facegap.derive.weights import dominated_text
 from facegap.report.finding import Contrast, at_first_point, contrasts
+from facegap.report.first_line import Line as Line
+from facegap.report.first_line import Said
 from facegap.report.groups import verdict_text
+from facegap.report.outputs import answer_lines
 from facegap.report.rows.gaps import GapRow
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.text import (
@@ -49,44 +50,6 @@ NOTHING = "Nothing was tried that a rate could be counted from."
 MOST_NAMED = 6  # groups of which it is said how many people took part
 
 
-@dataclass(frozen=True)
-class Said:
-    """A rate of a group in the large sentence: "17.3%" of "darker-skinned women"."""
-
-    rate: str
-    who: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """What is said of one metric.
-
-    model   : where a run has several, whose finding it is; else empty
-    what    : what stands before the colon
-    pair    : the two rates of the large sentence; none where nothing was decided
-    said    : the rest of the large sentence where it holds no pair of rates
-    verdict : its badge; empty where no pair of groups was tested
-    details : the parts of the smaller line
-    metric, grouping : of the chart that shows it
-    """
-
-    model: str
-    what: str
-    pair: tuple[Said, Said] | None
-    said: str
-    verdict: str
-    details: tuple[str, ...]
-    metric: str
-    grouping: Grouping
-
-    @property
-    def text(self) -> str:
-        """The large sentence."""
-        if self.pair is None:
-            return f"{self.what}: {self.said}"
-        return f"{self.what}: " + ", ".join(f"{one.rate} of {one.who}" for one in self.pair)
-
-
 def headline(run: Run) -> tuple[str, ...]:
     """The finding as a list of sentences: for each metric what was found, its verdict and what it rests on."""
     return tuple(" ".join(told(line)) for line in lines_of(run)) or (NOTHING,)
@@ -106,7 +69,7 @@ def lines_of(run: Run) -> list[Line]:
     several = len({one.worst.model for one in found}) > 1
     adults = all_adults(run.manifest)
     lines = [line_of(one, run, adults=adults, several=several) for one in found]
-    return lines or nothing_compared(run, adults=adults)
+    return [*answer_lines(run), *lines] or nothing_compared(run, adults=adults)
 
 
 def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
@@ -179,7 +142,7 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
     """The line of a run in which no two groups are large enough; none where nothing was tried at all."""
     rows = [row for row in rate_rows(run) if row.labelled]
     primary = primary_family(run.record, run.rates["metric"])
-    metric = next((metric for metric in by_order() if metric.name in primary.metrics), None)
+    metric = next(iter(in_order(primary.metrics)), None)
     if metric is None:
         return []
     of_metric = at_first_point([row for row in rows if row.metric == metric.name], run)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from facegap.derive.metrics import by_order, metric_of
+from facegap.derive.metrics import metric_of
 from facegap.derive.verification import MOST_MATRIX_GROUPS
 from facegap.derive.weights import dominated_text
 from facegap.report.planned import plan_notes
@@ -131,11 +131,10 @@ def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
     GFAR and GFRR repeat FMR and FNMR where no photograph was lost; of answered images repeats all images where all were
     answered; nobody differs in what never happened. The primary family is always shown.
     """
-    order = {metric.name: metric.order for metric in by_order()}
     shown: list[VerdictRow] = []
     repeated: list[str] = []
     unseen: list[str] = []
-    for row in sorted(verdict_rows(run), key=lambda row: order[row.widest.metric]):
+    for row in sorted(verdict_rows(run), key=lambda row: metric_of(row.widest.metric).order):
         is_failure = metric_of(row.widest.metric).is_failure
         if row.widest.primary:
             shown.append(row)

@@ -41,7 +41,7 @@ NO_BREAK = "\u00a0"
 LONGEST_WORD = 24  # letters in a row of a table that stay on one line
 PAGE, FIGURES, SHARED = "report.html", "figures", "shared.css"
 OWN_PACKAGE = "facegap.report"
-SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?"}
+SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?", "answer rates": "≠", "no difference": "≈"}
 
 
 @dataclass(frozen=True)

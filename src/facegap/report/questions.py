@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from facegap.plugins import installed
 from facegap.report import summary as overview
+from facegap.report.attacks import iapar_report, iapar_sentences
 from facegap.report.balanced import (
     balance_tables,
     regression_tables,
@@ -32,6 +33,7 @@ from facegap.report.image_tables import (
     timing_table,
 )
 from facegap.report.labels import counts_table, uncertainty_tables
+from facegap.report.outputs import output_report, output_sentences
 from facegap.report.page_tables import shades_tables
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
@@ -89,6 +91,7 @@ def sections_of(of: Material) -> list[Section]:
         protocol(of.run),
         who(of.run),
         how_much(of),
+        answers(of.run),
         population(of.run),
         slopes(of),
         frames(of),
@@ -160,6 +163,17 @@ def how_much(of: Material) -> Section:
         ),
     )
     return Section("rates", "By how much", lead if figures else "", terms, figures, folds=folds)
+
+
+def answers(run: Run) -> Section:
+    """Outputs besides gender and age: how often each answer was given, or the macro error rate."""
+    lead = (
+        "What the model said of each group besides gender and age. Where nothing says what is true, the rates are of answers and "
+        "not of errors."
+    )
+    shown = tuple(PageTable(table, "wide" if table.columns[0] == "group" else "cards") for table in output_report(run))
+    said = tuple(output_sentences(run))
+    return Section("answers", "What was answered", lead if said else "", tables=shown, sentences=said)
 
 
 def population(run: Run) -> Section:
@@ -307,6 +321,11 @@ def threshold(of: Material) -> Section:
             "Published measures put the rates of all groups into one number. None should be read without what chance gives.",
             (),
             (PageTable(measure_table(run)),),
+        ),
+        Fold(
+            "Presentation attacks",
+            tables=tuple(map(PageTable, iapar_report(run))),
+            sentences=tuple(iapar_sentences(run)),
         ),
         Fold("Scores and equal error rate", "", (), (PageTable(score_table(run)),) if curve else ()),
         Fold("As bob.measure prints it", "", (), tuple(PageTable(table) for table in bob_tables(run))),

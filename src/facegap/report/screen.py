@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facegap.derive.metrics import metric_of
+from facegap.report.attacks import iapar_sentences
 from facegap.report.finding import Contrast, contrast
 from facegap.report.first_screen import lines_of, told
 from facegap.report.groups import decided_text, difference_text, measured, ratio_text, verdict_text, who
 from facegap.report.image_tables import lost_words, sent_words
+from facegap.report.outputs import output_sentences
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
@@ -31,6 +33,7 @@ def finding(run: Run) -> list[str]:
     """The finding as on the first screen of the report: for each metric a sentence, its verdict, and what it rests on."""
     found = [sentence for line in lines_of(run) for sentence in told(line)]
     found += [f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating]
+    found += [*output_sentences(run), *iapar_sentences(run)]
     lost = lost_words(run)
     sent = [] if run.record.sent is None else [sent_words(run.record.sent)]
     return [sentence for sentence in (*found, "" if lost.startswith("No image was lost") else lost, *sent) if sentence]

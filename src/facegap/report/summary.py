@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from facegap.derive.metrics import by_order
+from facegap.derive.metrics import by_order, in_order
+from facegap.report.attacks import iapar_report
 from facegap.report.first_frames import alarms_table, frames_tables
 from facegap.report.gender_shades import WIDTH, gender_shades_tables
 from facegap.report.groups import gap_table, matrix_tables
 from facegap.report.identification import search_findings, search_tables
 from facegap.report.image_tables import failed_table, outcome_table, prediction_table, template_table, timing_table
 from facegap.report.labels import label_tables
+from facegap.report.outputs import output_report
 from facegap.report.planned import sample_table
 from facegap.report.population import population_tables, slope_tables
 from facegap.report.protocols import protocol_tables
@@ -27,6 +29,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
     found += [gap_table(run)] if len(run.gaps) else []
     found += [sample_table(run)] if run.record.plan else []
     found += label_tables(run)
+    found += output_report(run) + iapar_report(run)
     found += population_tables(run) + slope_tables(run) + frames_tables(run)
     found += alarms_table(run.extra.get("alarms.csv"), groupings_of(run))
     found += gender_shades_tables(run, width=width) if view == "gender-shades" else []
@@ -43,6 +46,6 @@ def findings(run: Run) -> list[str]:
     """The worst and the best group of every grouping, for the metric that the audit is about."""
     rows = rate_rows(run)
     judged = {row.metric for row in rows}
-    metrics = [metric.name for metric in by_order() if metric.is_headline and metric.name in judged]
+    metrics = [metric.name for metric in in_order(judged) if metric.is_headline]
     metrics = metrics or [metric.name for metric in by_order() if metric.is_failure]  # a run has one of them
     return [*(sentence for metric in metrics for sentence in extremes(rows, metric)), *search_findings(run)]

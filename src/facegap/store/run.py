@@ -67,7 +67,22 @@ from facegap.store.pooled import Pooled
 from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
-from facegap.tables import EDC_POINTS, EXPLAIN, FACES, FRAMES, GAPS, LABELS, QUALITY_GATE, RATES, TEMPLATES, check
+from facegap.tables import (
+    ANSWER_GAPS,
+    ANSWER_RATES,
+    ATTACKS,
+    EDC_POINTS,
+    EXPLAIN,
+    FACES,
+    FRAMES,
+    GAPS,
+    IAPAR,
+    LABELS,
+    QUALITY_GATE,
+    RATES,
+    TEMPLATES,
+    check,
+)
 
 __all__ = [
     "EXTRA_TABLES",
@@ -131,6 +146,7 @@ __all__ = [
     "writing",
 ]
 
+ATTACKS_FILE = "attacks.parquet"
 LABELS_FILE, TEMPLATES_FILE, FRAMES_FILE = "labels.parquet", "templates.parquet", "frames.parquet"
 EXTRA_TABLES = (
     "never_shown.csv",
@@ -153,10 +169,13 @@ EXTRA_TABLES = (
     "quality_gaps.csv",
     "edc.csv",
     "explain.csv",
+    "answer_rates.csv",
+    "answer_gaps.csv",
+    "iapar.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name
-    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS, EXPLAIN)
+    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS, EXPLAIN, ANSWER_RATES, ANSWER_GAPS, IAPAR)
     for name, column in schema.columns.items()
     if column.kind == "float"
 ) | {
@@ -214,6 +233,7 @@ class Run:
     pooled      : where templates are pooled from several images: the tables of the images. manifest, faces and predictions
                   then have a row per template; None where each has a row per image
     by_frames   : what the first frames of each template alone gave; None where that was not looked at
+    attacks     : ATTACKS, of an audit of scores; None without any
     """
 
     record: RunRecord
@@ -230,6 +250,7 @@ class Run:
     labels: pd.DataFrame | None = None
     pooled: Pooled | None = None
     by_frames: ByFrames | None = None
+    attacks: pd.DataFrame | None = None
 
     @property
     def counted(self) -> str:
@@ -297,6 +318,8 @@ def write_run(run: Run, folder: Path) -> None:
         write_searched(run.searched, folder)
     if run.by_frames is not None:
         write_by_frames(run.by_frames, folder)
+    if run.attacks is not None:
+        write_parquet(folder / ATTACKS_FILE, run.attacks)
     if run.labels is not None:
         write_parquet(folder / LABELS_FILE, run.labels)
     write_record(folder, run.record)
@@ -379,6 +402,8 @@ def read_run(folder: Path) -> Run:
         matched, searched, by_frames = read_matched(folder), read_searched(folder), read_by_frames(folder)
         path = folder / LABELS_FILE
         labels = check(read_parquet(path), LABELS, path.name) if path.is_file() else None
+        path = folder / ATTACKS_FILE
+        attacks = check(read_parquet(path), ATTACKS, path.name) if path.is_file() else None
         path = folder / "embeddings.npy"
         embeddings = mapped_npy(path) if path.is_file() else None
         pooled = None
@@ -406,6 +431,7 @@ def read_run(folder: Path) -> Run:
         labels,
         pooled,
         by_frames,
+        attacks,
     )
     require_told(run, folder)
     return run

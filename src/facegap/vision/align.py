@@ -61,6 +61,52 @@ def square_crop(
     return np.asarray(cv2.resize(whole, size, interpolation=INTERPOLATIONS[interpolation]), np.uint8)
 
 
+def whole_box(box: FloatArray) -> tuple[int, int, int, int]:
+    """Left, top, width and height of a box, cut to whole pixels; a side is one pixel at least."""
+    left, top, width, height = (int(value) for value in (*box[:2], *(box[2:] - box[:2])))
+    return left, top, max(width, 1), max(height, 1)
+
+
+def possible_factor(box: FloatArray, width: int, height: int, factor: float) -> float:
+    """How many times a box can be enlarged inside a picture, `factor` at most; for `shifted_crop`.
+
+    box           : float (4,), x1, y1, x2, y2 in pixels
+    width, height : of the picture
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> possible_factor(np.array([10.0, 10.0, 50.0, 60.0]), 101, 101, 2.7)
+    2.0
+    """
+    _, _, wide, high = whole_box(box)
+    return min(factor, (width - 1) / wide, (height - 1) / high)
+
+
+def shifted_crop(
+    pixels: Pixels, box: FloatArray, factor: float, size: tuple[int, int], interpolation: Interpolation
+) -> Pixels:
+    """A box enlarged in its own shape, moved until it lies inside the picture, and resized without keeping its shape.
+
+    box    : float (4,), x1, y1, x2, y2 in pixels; cut to whole pixels first
+    factor : of the sides; a picture that is too small gives `possible_factor`
+    size   : width, height of the crop
+    Source : CropImage of minivision-ai/Silent-Face-Anti-Spoofing, commit b6d5f04
+    """
+    height, width = pixels.shape[:2]
+    left, top, wide, high = whole_box(box)
+    most = possible_factor(box, width, height, factor)
+    columns, rows = inside(left + wide / 2, wide * most, width), inside(top + high / 2, high * most, height)
+    cut = np.ascontiguousarray(pixels[rows, columns])
+    return np.asarray(cv2.resize(cut, size, interpolation=INTERPOLATIONS[interpolation]), np.uint8)
+
+
+def inside(centre: float, side: float, whole: int) -> slice:
+    """A stretch about a centre, moved inside 0..whole-1; its ends are cut to whole pixels and the last belongs to it."""
+    first = min(max(centre - side / 2, 0.0), max(whole - 1 - side, 0.0))
+    return slice(int(first), min(int(first + side), whole - 1) + 1)
+
+
 def padded_crop(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
     """A square of whole pixels; black where it leaves the picture."""
     inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]

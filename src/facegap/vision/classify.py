@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from facegap.errors import ModelError
-from facegap.inputs.cards.schema import AgeOutput, LabelOutput, ModelCard
+from facegap.inputs.cards.schema import AgeOutput, CategoryOutput, LabelOutput, ModelCard
 from facegap.inputs.images.decode import Pixels
 from facegap.inputs.manifests.labels import age_interval
 from facegap.types import AnyArray, BoolArray, FloatArray
 from facegap.vision import tensors
-from facegap.vision.align import square_crop
+from facegap.vision.align import possible_factor, shifted_crop, square_crop
 from facegap.vision.kinds import Reading, class_numbers, probabilities
 from facegap.vision.ports import INTEGERS, batch_limit, number_output
+
+LEAST_OF_FACTOR = 0.9  # of a shifted crop; below, the picture shows the model less than it was trained on
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Classifier:
 
     outputs   : names of the graph's outputs, for gender and age as far as the card reads them, in this order
     quantised : the graph computes in 8 bits, and its probabilities are as coarse
+    reduced_crop : a picture that is too small for the factor of a shifted crop gives the largest crop there is
     checked   : values that the card's kinds cannot have are an error; False where settings are tried that may be wrong
     """
 
@@ -34,6 +37,7 @@ class Classifier:
     outputs: tuple[str, ...]
     quantised: bool = False
     checked: bool = True
+    reduced_crop: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,13 @@ class Answers:
 
     prediction : n class names, empty where the model has no such output or gave no number
     probability: float64 (n,), of the predicted class; age: float64 (n,), years; NaN where there is none
+    categories : by the name of each further output the classes and the probabilities, likewise
     """
 
     prediction: list[str]
     probability: FloatArray
     age: FloatArray
+    categories: Mapping[str, tuple[list[str], FloatArray]] = field(default_factory=dict)
 
 
 def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = False) -> Classifier:
@@ -70,16 +76,31 @@ def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = F
 
 
 def label_outputs(card: ModelCard) -> list[tuple[str, LabelOutput | AgeOutput]]:
-    """The outputs that the card reads, with the table that describes each, gender before age."""
+    """The outputs that the card reads, with the table that describes each: gender, age, then all others."""
     tables = (("outputs.gender", card.outputs.gender), ("outputs.age", card.outputs.age))
-    return [(table, output) for table, output in tables if output is not None]
+    others = ((f"outputs.{name}", output) for name, output in card.outputs.categories.items())
+    return [(table, output) for table, output in (*tables, *others) if output is not None]
 
 
-def face_crop(model: Classifier, pixels: Pixels, box: FloatArray) -> Pixels:
-    """The square around the box that the card asks for."""
+def face_crop(model: Classifier, pixels: Pixels, box: FloatArray) -> Pixels | None:
+    """The piece around the box that the card asks for; None where the picture is too small to give it."""
     card = model.card
     assert card.input is not None and card.crop is not None
-    return square_crop(pixels, box, card.crop.margin, card.input.size, card.crop.interpolation)
+    crop = card.crop
+    if crop.rule == "square":
+        return square_crop(pixels, box, crop.margin, card.input.size, crop.interpolation)
+    height, width = pixels.shape[:2]
+    possible = possible_factor(box, width, height, crop.factor)
+    if possible < LEAST_OF_FACTOR * crop.factor and not model.reduced_crop:
+        return None
+    return shifted_crop(pixels, box, crop.factor, card.input.size, crop.interpolation)
+
+
+def too_small_for(model: Classifier, box: FloatArray, width: int, height: int) -> str:
+    """Why a picture of this size has no crop for the card."""
+    assert model.card.crop is not None
+    factor = model.card.crop.factor
+    return f"the picture gives {possible_factor(box, width, height, factor):.2f} of the crop's factor {factor:g}"
 
 
 def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
@@ -92,6 +113,13 @@ def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
         [name for part in parts for name in part.prediction],
         np.concatenate([empty, *(part.probability for part in parts)]),
         np.concatenate([empty, *(part.age for part in parts)]),
+        {
+            name: (
+                [word for part in parts for word in part.categories[name][0]],
+                np.concatenate([empty, *(part.categories[name][1] for part in parts)]),
+            )
+            for name in model.card.outputs.categories
+        },
     )
 
 
@@ -108,10 +136,14 @@ def answer(model: Classifier, crops: Sequence[Pixels]) -> Answers:
         where = f"{card.name}: {table}"
         if isinstance(output, LabelOutput):
             reading = Reading(output.kind, len(output.classes), where, quantised=model.quantised, checked=model.checked)
-            answers = Answers(*classes_of(values, output.classes, reading), answers.age)
+            said = classes_of(values, output.classes, reading)
+            if isinstance(output, CategoryOutput):
+                answers = replace(answers, categories={**answers.categories, table.removeprefix("outputs."): said})
+            else:
+                answers = replace(answers, prediction=said[0], probability=said[1])
         else:
             reading = Reading(output.values, values.shape[1], where, "values", model.quantised, model.checked)
-            answers = Answers(answers.prediction, answers.probability, ages_of(values, output, reading))
+            answers = replace(answers, age=ages_of(values, output, reading))
     return answers
 
 

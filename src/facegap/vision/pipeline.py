@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from facegap.runtime.models import stop_model
 from facegap.store.pooled import decisive_of, detail_of
 from facegap.tables import COVARIATES, FRAMES, POINTS
 from facegap.types import BoolArray
-from facegap.vision.classify import Classifier, classify
+from facegap.vision.classify import Classifier, classify, too_small_for
 from facegap.vision.classify import face_crop as classifier_crop
 from facegap.vision.covariates import Sample, measured, sample
 from facegap.vision.detect import Detector, ManyFaces, choose
@@ -42,6 +42,7 @@ BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify")
 NO_DETECTOR = "no detector ran: the black box had to find the face itself"
 EVERY_HALF_SECOND = Sampling()
+NOT_SAID: Mapping[str, Any] = {"answer": "", "probability": np.nan}  # of a category
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 
@@ -69,6 +70,12 @@ class Stages:
             return self.embedder.dimension
         answer = None if self.service is None else self.service.card.answer
         return None if answer is None else answer.dimension
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names of what is answered besides gender and age."""
+        card = self.service.card if self.service else self.classifier.card if self.classifier else None
+        return () if card is None else tuple(card.categories)
 
     def stop(self) -> None:
         """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
@@ -273,6 +280,8 @@ def ask(row: Row, file: ImageFile, service: Service) -> None:
         "prediction": said.prediction,
         "probability": said.probability,
         "age": said.age,
+        **{f"{name}_answer": word for name, (word, _) in said.categories.items()},
+        **{f"{name}_probability": sure for name, (_, sure) in said.categories.items()},
         "answer_detail": said.detail,
         "sent": said.sent,
     }
@@ -296,6 +305,8 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "policy": stages.many_faces,
         "score": np.nan,
         **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES), np.nan),
+        **{f"{name}_{part}": empty for name in stages.categories for part, empty in NOT_SAID.items()},
+        "crop_missing": False,
         "prediction": "",
         "probability": np.nan,
         "age": np.nan,
@@ -332,6 +343,8 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
             row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
     if stages.classifier:
         row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
+        if row.for_classifier is None:
+            row.record |= {"crop_missing": True, "answer_detail": too_small_for(stages.classifier, box, width, height)}
 
 
 def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
@@ -390,6 +403,8 @@ def classify_all(images: Sequence[Row], model: Classifier) -> None:
             "prediction": answers.prediction[k],
             "probability": answers.probability[k],
             "age": answers.age[k],
+            **{f"{name}_answer": words[k] for name, (words, _) in answers.categories.items()},
+            **{f"{name}_probability": sure[k] for name, (_, sure) in answers.categories.items()},
         }
 
 

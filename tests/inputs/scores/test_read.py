@@ -161,10 +161,36 @@ def test_a_malformed_file_is_named_by_line_and_column_with_a_cure(tmp_path: Path
     assert said in refused(tmp_path, text)
 
 
-def test_a_presentation_attack_is_not_counted_as_a_comparison(tmp_path: Path) -> None:
+def test_a_presentation_attack_is_kept_apart_from_comparisons(tmp_path: Path) -> None:
     header = "bio_ref_subject_id,probe_subject_id,probe_attack_type,score\n"
     assert len(read(tmp_path, header + "a,a,,0.5\n")) == 1
-    assert "line 3, column probe_attack_type" in refused(tmp_path, header + "a,a,,0.5\na,a,mask,0.7\n")
+    found = read(tmp_path, header + "a,a,,0.5\na,a,Silicone mask,0.7\nb,zz,print,\n")
+    assert rows(found) == [("a", "a", 1, 0.5)]
+    assert [(one.reference, one.species) for one in found.attacks] == [("a", "silicone_mask"), ("b", "print")]
+    assert found.attacks[0].score == 0.7 and np.isnan(found.attacks[1].score)
+    assert found.names == ("a", "b")  # the probe of an attack is nobody's face
+    found = read(tmp_path, "probe,reference,score,attack\nx.jpg,y.jpg,0.5,\nmask3,y.jpg,0.9,mask\n")
+    assert (found.attacks[0].reference, len(found)) == ("y.jpg", 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a,a,3d <b>,0.5", "line 3, column probe_attack_type: '3d <b>' is no name of a species"),
+        (",a,mask,0.5", "line 3, column bio_ref_subject_id: empty"),
+        ("a,a,mask,high", "line 3, column score: 'high' is not a number"),
+        ("a,a,mask", "line 3"),
+    ],
+)
+def test_a_malformed_attack_is_named_by_line(tmp_path: Path, line: str, said: str) -> None:
+    assert said in refused(tmp_path, f"bio_ref_subject_id,probe_subject_id,probe_attack_type,score\na,a,,0.5\n{line}\n")
+
+
+def test_attacks_without_comparisons_and_too_many_species_are_refused(tmp_path: Path) -> None:
+    header = "bio_ref_subject_id,probe_subject_id,probe_attack_type,score\n"
+    assert "no rows" in refused(tmp_path, header + "a,a,mask,0.5\n")
+    many = "".join(f"a,a,kind{k},0.5\n" for k in range(21))
+    assert "more than 20 species" in refused(tmp_path, header + "a,a,,0.5\n" + many)
 
 
 def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from facegap.derive.balanced.covariates import Covariate
 from facegap.derive.comparisons import Comparisons, between, both, genuine_errors, impostors_within
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.groupings import Cells
-from facegap.derive.metrics import FMR, FNMR, Metric, by_order, counts_of, metric_of
+from facegap.derive.metrics import FMR, FNMR, Metric, counts_of, in_order, metric_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.errors import RunError, SettingError
 from facegap.store.record import Operating
@@ -62,7 +62,7 @@ def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
     ------
     SettingError : a metric that the run does not have, or of searches or pairs with lost images
     """
-    present = [metric for metric in by_order() if (run.rates["metric"] == metric.name).any()]
+    present = in_order(run.rates["metric"])
     usable = [metric for metric in present if metric.is_image or metric in (FMR, FNMR)]
     if asked is None:
         headline = [metric for metric in usable if metric.is_headline] or usable[:1]

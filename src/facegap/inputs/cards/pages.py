@@ -10,7 +10,7 @@ from facegap.inputs.cards.schema import ModelCard, TrainingStatus
 TASKS: Mapping[str, str] = {
     "detect": "Detectors",
     "embed": "Embedders",
-    "classify": "Classifiers of gender and age",
+    "classify": "Classifiers of gender, age and other outputs",
     "verify": "Services that compare two images",
 }
 COMMERCIAL = {True: "allowed", False: "not allowed", "unknown": "not known"}
@@ -75,6 +75,7 @@ def section(card: ModelCard) -> str:
         ),
         ("Citation", card.citation),
         ("Known limits", " ".join(card.known_limits)),
+        ("Law", " ".join(dict.fromkeys(category.law for category in card.categories.values() if category.law))),
     ]
     lines = [f"- {word}: {' '.join(fact.split())}" for word, fact in facts if fact]
     return "\n".join([f'<a id="{anchor(card)}"></a>', "", f"### {card.name}", "", *lines])
@@ -141,4 +142,5 @@ def output_text(card: ModelCard) -> str:
         found.append(f"gender ({', '.join(card.gender_classes)})")
     if card.says_age:
         found.append("age")
+    found += [f"{name} ({', '.join(category.classes)})" for name, category in card.categories.items()]
     return "; ".join(found)

@@ -33,7 +33,7 @@ def check_backend(card: ModelCard) -> None:
             raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
     if card.backend == "onnx" and card.source is None and card.obtain is None:
         raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
-    if card.backend == "http" and any(value is not None for _, value in card.outputs):
+    if card.backend == "http" and any(value is not None for _, value in card.outputs):  # categories among them
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task == "detect":
         raise ValueError("task = 'detect' needs backend = 'onnx'; an http service classifies, embeds or verifies")
@@ -74,9 +74,22 @@ def check_task(card: ModelCard) -> None:
     allowed = set(OUTPUTS_OF_TASK[card.task])
     for key in sorted(given - allowed):
         raise ValueError(f"[outputs.{key}] does not belong to task = '{card.task}'")
-    if allowed and not given:
+    categories = card.outputs.categories
+    if categories and card.task != "classify":
+        raise ValueError(f"[outputs.{next(iter(categories))}] does not belong to task = '{card.task}'")
+    require_one_attack_detection(card)
+    if allowed and not given and not categories:
         wanted = " or ".join(f"[outputs.{key}]" for key in OUTPUTS_OF_TASK[card.task])
+        if card.task == "classify":
+            wanted += " or another [outputs.NAME]"
         raise ValueError(f"{wanted} is missing; task = '{card.task}' needs it")
+
+
+def require_one_attack_detection(card: ModelCard) -> None:
+    """Raise ValueError where two outputs detect attacks: BPCER and APCER are of one decision."""
+    found = [name for name, category in card.categories.items() if category.bona_fide is not None]
+    if len(found) > 1:
+        raise ValueError(f"bona_fide stands in {' and '.join(found)}; one output of a card detects attacks")
 
 
 def check_input(card: ModelCard) -> None:

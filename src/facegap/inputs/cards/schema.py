@@ -7,10 +7,12 @@ Rules that concern one table sit in that table's class; rules between tables sit
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
+from facegap.inputs.cards.categories import Category, ClassNames, require_names
 from facegap.inputs.cards.decoders import decoders
 from facegap.inputs.cards.rules import check_backend, check_input, check_task, check_threshold
 from facegap.inputs.cards.service import AnswerSpec, RequestSpec
@@ -50,6 +52,7 @@ Size = Annotated[tuple[Side, Side], Field(strict=False)]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 Columns = Annotated[tuple[Annotated[int, Field(ge=0, le=100_000)], ...], Field(strict=False, min_length=1)]
 Interpolation = Literal["bilinear", "bicubic"]
+CropRule = Literal["square", "shifted"]
 LabelKind = Literal["softmax", "logits", "probability_of", "logit", "percent", "index"]
 
 
@@ -127,10 +130,26 @@ class AlignmentSpec(Table):
 
 
 class CropSpec(Table):
-    """A square on the longer side of the detector's box, `margin` of that side added on each side, black outside."""
+    """The piece of the picture around the detector's box that the model sees.
 
-    margin: Annotated[float, Field(ge=0, le=2)]
+    rule   : square   on the longer side of the box, `margin` of that side added on each side, black outside the picture
+             shifted  the box times `factor` in its own shape, moved until it lies inside the picture and brought to the
+                      model's size without keeping its shape. A picture that cannot give 90% of the factor has no crop
+    """
+
+    rule: CropRule = "square"
+    margin: Annotated[float, Field(ge=0, le=2)] = 0.0
+    factor: Annotated[float, Field(ge=1, le=10)] = 1.0
     interpolation: Interpolation
+
+    @model_validator(mode="after")
+    def _key_of_the_rule(self) -> Self:
+        needed, foreign = ("factor", "margin") if self.rule == "shifted" else ("margin", "factor")
+        if needed not in self.model_fields_set:
+            raise ValueError(f"'{needed}' is missing; rule = '{self.rule}' needs it")
+        if getattr(self, foreign) != CropSpec.model_fields[foreign].default:
+            raise ValueError(f"'{foreign}' does not belong to rule = '{self.rule}'")
+        return self
 
 
 class LabelOutput(Table):
@@ -224,12 +243,31 @@ class EmbeddingOutput(Table):
     dimension: Annotated[int, Field(ge=2, le=65_536)]
 
 
+class CategoryOutput(LabelOutput, Category):
+    """One graph output that says which of `classes` a face is, as [outputs.NAME]: the keys of gender and of `Category`."""
+
+    classes: ClassNames
+
+
 class Outputs(Table):
-    """Which graph outputs are read; the others are ignored."""
+    """Which graph outputs are read; the others are ignored. Beside the three below any [outputs.NAME] is a category."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, CategoryOutput] = Field(init=False)
 
     gender: LabelOutput | None = None
     age: AgeOutput | None = None
     embedding: EmbeddingOutput | None = None
+
+    @model_validator(mode="after")
+    def _names_of_categories(self) -> Self:
+        require_names(self.categories)
+        return self
+
+    @property
+    def categories(self) -> dict[str, CategoryOutput]:
+        """The outputs besides gender, age and embedding, in their order."""
+        return self.model_extra or {}
 
 
 class ModelCard(Table):
@@ -279,6 +317,11 @@ class ModelCard(Table):
         if self.answer is not None and self.answer.gender is not None:
             return tuple(dict.fromkeys(self.answer.classes.values())) or TWO_GENDERS
         return self.outputs.gender.classes if self.outputs.gender else ()
+
+    @property
+    def categories(self) -> Mapping[str, Category]:
+        """What the model says besides gender and age: what each answer may be, by its name."""
+        return self.answer.outputs if self.answer is not None else self.outputs.categories
 
     @property
     def says_age(self) -> bool:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from facegap.inputs.cards.categories import Category, ClassName, require_names
 from facegap.inputs.cards.types import Text, https_or_loopback
 from facegap.inputs.strict_toml import Table
 
@@ -97,6 +98,26 @@ class NoFaceRule(Table):
         return self
 
 
+class CategoryAnswer(Category):
+    """An answer of a service that is one of several classes: [answer.outputs.NAME].
+
+    at    : dotted path of the service's word
+    words : the service's word -> class; without, words are the classes themselves, up to case and blanks
+    """
+
+    at: JsonPath
+    words: dict[Text, ClassName] = Field(default_factory=dict)
+    confidence: JsonPath | None = None
+    confidence_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _words_lead_to_classes(self) -> Self:
+        foreign = sorted(set(self.words.values()) - set(self.classes))
+        if foreign:
+            raise ValueError(f"words lead to {foreign[0]!r}, which is not one of classes ({', '.join(self.classes)})")
+        return self
+
+
 class AnswerSpec(Table):
     """Where the service's JSON holds what is asked for: dotted paths such as `faces.0.gender`.
 
@@ -121,6 +142,7 @@ class AnswerSpec(Table):
     score_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     falling: bool = False
     decision: JsonPath | None = None
+    outputs: dict[str, CategoryAnswer] = Field(default_factory=dict)
     no_face: Annotated[tuple[NoFaceRule, ...], Field(strict=False, max_length=20)] = ()
 
     @model_validator(mode="after")
@@ -143,4 +165,5 @@ class AnswerSpec(Table):
             raise ValueError("classes leads to one class only; name the service's word for each class")
         if (self.classes or self.confidence) and self.gender is None:
             raise ValueError("classes and confidence belong to a gender; say in 'gender' where it stands")
+        require_names(self.outputs)
         return self

@@ -42,6 +42,7 @@ class Layout:
     left, right, genuine, score, attack : which column, None where the file has none
     named     : what left and right are names of
     directed  : it says which image was the probe, so that (a, b) and (b, a) are two trials
+    reference : of left and right the column of the reference, which a row with an attack names; None where it has no attacks
     """
 
     name: str
@@ -55,6 +56,7 @@ class Layout:
     score: str = "score"
     attack: str | None = None
     directed: bool = False
+    reference: str | None = None
 
     @property
     def is_csv(self) -> bool:
@@ -114,16 +116,31 @@ def _csv_layout(names: list[str], line: int, where: str) -> Layout:
     if set(BOB_CSV) <= set(names):
         foreign = [name for name in names if name != "score" and not name.startswith(BOB_PREFIXES)]
         attack = ATTACK if ATTACK in names else None
-        found = Layout("bob CSV", columns, ",", line, BOB_CSV[0], BOB_CSV[1], None, "subject", attack=attack)
+        found = Layout(
+            "bob CSV", columns, ",", line, BOB_CSV[0], BOB_CSV[1], None, "subject", attack=attack, reference=BOB_CSV[0]
+        )
     elif {"left", "right", "score"} <= set(names):
         foreign = [name for name in names if name not in ("left", "right", "score", "genuine")]
         genuine = "genuine" if "genuine" in names else None
         found = Layout("left, right, score", columns, ",", line, "left", "right", genuine, "image")
     elif {"probe", "reference", "score"} <= set(names):
-        foreign = [name for name in names if name not in ("probe", "reference", "score", "genuine")]
+        foreign = [name for name in names if name not in ("probe", "reference", "score", "genuine", "attack")]
         genuine = "genuine" if "genuine" in names else None
+        attack = "attack" if "attack" in names else None
         name = "probe, reference, score"
-        found = Layout(name, columns, ",", line, "probe", "reference", genuine, "image", directed=True)
+        found = Layout(
+            name,
+            columns,
+            ",",
+            line,
+            "probe",
+            "reference",
+            genuine,
+            "image",
+            attack=attack,
+            directed=True,
+            reference="reference",
+        )
     elif {"genuine", "score"} <= set(names):
         foreign = [name for name in names if name not in ("genuine", "score")]
         found = Layout("genuine, score", columns, ",", line, None, None, "genuine", "nobody")

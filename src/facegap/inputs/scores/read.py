@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import TableError
 from facegap.inputs.scores.layouts import Layout, Named, layout_of
-from facegap.inputs.scores.rows import Columns, kind_of, read_by_row
+from facegap.inputs.scores.rows import Attack, Columns, kind_of, read_by_row
 from facegap.store.opened import NotRegularError, opened
 from facegap.store.room import require_room
 from facegap.types import FloatArray, IntArray
@@ -41,6 +41,7 @@ class ScoreList:
     layout      : how the file was understood
     directed    : the file says which image was the probe, so that (a, b) and (b, a) are two trials of one pair
     sha256      : of the file
+    attacks     : presentation attacks with the names of the references, which are among `names`; no comparisons
     """
 
     left: IntArray
@@ -52,6 +53,7 @@ class ScoreList:
     layout: str
     sha256: str
     directed: bool = False
+    attacks: tuple[Attack, ...] = ()
     lost: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,7 +90,9 @@ def read_scores(path: Path) -> ScoreList:
     if genuine is None:
         known = (left == right).astype(np.int8) if layout.named == "subject" else None
         genuine = np.full(len(found.scores), UNKNOWN_KIND, np.int8) if known is None else known
-    return ScoreList(left, right, names, genuine, found.scores, layout.named, layout.name, sha256, layout.directed)
+    return ScoreList(
+        left, right, names, genuine, found.scores, layout.named, layout.name, sha256, layout.directed, found.attacks
+    )
 
 
 def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
@@ -162,7 +166,7 @@ def _checked(cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray
 
 def _joined(found: Columns) -> tuple[IntArray, IntArray, tuple[str, ...]]:
     """Codes of both sides in one sorted table of names."""
-    names = sorted(set(found.left_names) | set(found.right_names))
+    names = sorted({*found.left_names, *found.right_names, *(attack.reference for attack in found.attacks)})
     position = {name: code for code, name in enumerate(names)}
     sides = []
     for codes, words in ((found.left, found.left_names), (found.right, found.right_names)):

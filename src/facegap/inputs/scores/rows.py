@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,15 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import TableError
+from facegap.inputs.cards.categories import NAME, class_word
 from facegap.inputs.scores.layouts import ATTACK, Layout
 from facegap.types import FloatArray, IntArray
 
+MOST_SPECIES = 20
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A presentation attack: whose reference it was compared with, its species, and the score; NaN where none came."""
+
+    reference: str
+    species: str
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """The cells of a file: codes with a table of names for each side, kinds where the file has them, scores."""
+    """The cells of a file: codes with a table of names for each side, kinds where the file has them, scores.
+
+    attacks : the rows of presentation attacks, which are no comparisons of two faces and are in none of the others
+    """
 
     left: IntArray
     left_names: list[str]
@@ -31,6 +46,7 @@ class Columns:
     right_names: list[str]
     genuine: NDArray[np.int8] | None
     scores: FloatArray
+    attacks: tuple[Attack, ...] = ()
 
 
 class _FaultError(ValueError):
@@ -46,26 +62,55 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
     assert score is not None
     tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
     codes, kinds, scores = (array("q"), array("q")), array("b"), array("d")
+    attacks: list[Attack] = []
+    species: set[str] = set()
+    at_reference = layout.columns.index(layout.reference) if layout.reference else 0
     for line, cells in _records(file, layout, name):
         try:
             _require_cells(cells, layout)
+            if attack is not None and cells[attack].strip():
+                score_said = _score(cells[score], empty_is_nan=layout.is_csv)
+                attacks.append(
+                    Attack(_named(cells[at_reference], layout), _species(cells[attack], species), score_said)
+                )
+                continue
             scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
             for k, at in enumerate(sides):
                 codes[k].append(-1 if at is None else _code(cells[at], layout.columns[at], tables[k]))
             if genuine is not None:
                 kinds.append(_required_kind(cells[genuine]))
-            if attack is not None and cells[attack].strip():
-                raise _FaultError(ATTACK, "a presentation attack is no comparison of two faces; remove the row")
             if layout.named == "image" and cells[sides[0] or 0].strip() == cells[sides[1] or 0].strip():
                 raise _FaultError("right", f"{cells[sides[1] or 0].strip()!r} is compared with itself; remove the row")
         except _FaultError as fault:
             column, what = fault.args
+            column = str(layout.attack) if column == ATTACK else column
             raise TableError(f"{name} line {line}, column {column}: {what}") from None
     if not scores:
         raise TableError(f"{name} line {layout.lines_above + 1}: no rows; add one row per comparison")
     left, right = (np.array(side, np.int64) for side in codes)
     said = np.array(kinds, np.int8) if layout.genuine else None
-    return Columns(left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64))
+    return Columns(left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64), tuple(attacks))
+
+
+def _named(cell: str, layout: Layout) -> str:
+    """The reference that an attack was compared with."""
+    if not cell.strip():
+        raise _FaultError(str(layout.reference), "empty; name whose reference the attack was compared with")
+    return cell.strip()
+
+
+def _species(cell: str, known: set[str]) -> str:
+    """The species of an attack, spelt as classes are; added to those that are known."""
+    word = class_word(cell)
+    if not re.fullmatch(NAME, word):
+        raise _FaultError(
+            ATTACK,
+            f"{cell.strip()[:60]!r} is no name of a species of attack; write one of a-z, 0-9 and _ such as print or mask",
+        )
+    if word not in known and len(known) >= MOST_SPECIES:
+        raise _FaultError(ATTACK, f"more than {MOST_SPECIES} species of attack; merge them")
+    known.add(word)
+    return word
 
 
 def _records(raw: BufferedReader, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:

@@ -10,7 +10,7 @@ import altair as alt
 import pandas as pd
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import FMR, FNMR, by_order, metric_of
+from facegap.derive.metrics import FMR, FNMR, in_order, metric_of
 from facegap.derive.primary import primary_family
 from facegap.report.figures.style import (
     GRID,
@@ -69,7 +69,7 @@ def error_figures(run: Run) -> list[Figure]:
 def shown_metrics(rates: pd.DataFrame, run: Run) -> list[str]:
     """What the run is about: errors of a classifier, of comparisons and searches, and whatever its primary family is of."""
     primary = primary_family(run.record, run.rates["metric"]).metrics
-    present = [metric for metric in by_order() if (rates["metric"] == metric.name).any()]
+    present = in_order(rates["metric"])
     return [metric.name for metric in present if metric.is_headline or metric.is_search or metric.name in primary]
 
 

@@ -147,6 +147,24 @@ class ColourRecord:
 
 
 @dataclass(frozen=True)
+class OutputRecord:
+    """An answer besides gender and age: one of several classes.
+
+    label     : column of the manifest that says what is true; empty where the manifest has none
+    bona_fide : the class that means a living person (ISO/IEC 30107-3); empty where no attacks are detected
+    species   : of attacks, as the label column names them
+    law       : what the law says of asking this, as the card states it
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    label: str = ""
+    bona_fide: str = ""
+    species: tuple[str, ...] = ()
+    law: str = ""
+
+
+@dataclass(frozen=True)
 class SentRecord:
     """What was sent to a black-box service.
 

@@ -109,6 +109,7 @@ class RequestRecord:
     versions          : of what computes
     model             : what the tables call a black box; None where models run here
     predictions_sha256, classes : of an audit of predictions: the file, and the classes that the black box can give
+    output            : what such predictions say in place of gender: its name, with label and bona_fide as in a card
     scores_sha256     : of the file of an audit of scores
     embeddings_sha256 : of the file of an audit of templates
     protocol          : the benchmark protocol whose pairs are compared; None without one
@@ -137,6 +138,7 @@ class RequestRecord:
     embeddings_sha256: str | None = None
     classes: tuple[str, ...] = ()
     protocol: ProtocolRecord | None = None
+    output: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The request as an object of JSON."""

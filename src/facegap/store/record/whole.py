@@ -15,6 +15,7 @@ from facegap.store.record.data import (
     LabelColumn,
     LabelsRecord,
     ManifestRecord,
+    OutputRecord,
     ScoresFile,
     SentRecord,
     SharesRecord,
@@ -46,6 +47,7 @@ class RunRecord:
     cluster        : label columns that make the sampling unit; none: the subject is the unit
     per_person     : whether rates and gaps weigh people equally, and not trials
     shares         : the composition of the population that rates are made for as well; None without one
+    outputs        : answers besides gender and age
     labels         : labels of tone that were joined; None without any
     colour         : None where no image was opened
     comparison     : None where nothing is compared; identification: None where nothing is searched
@@ -87,6 +89,7 @@ class RunRecord:
     per_person: bool = False
     date: str = ""
     shares: SharesRecord | None = None
+    outputs: tuple[OutputRecord, ...] = ()
 
     @property
     def alpha(self) -> float:
@@ -215,5 +218,8 @@ def require_consistent(record: RunRecord, place: Place) -> None:
     if foreign or len(set(record.cluster)) < len(record.cluster):
         said = f"{foreign[0]!a} is no label column of the manifest" if foreign else "names a column twice"
         place.below("cluster").refuse(said)
+    named = [output.name for output in record.outputs]
+    if len(set(named)) < len(named):
+        place.below("outputs").refuse("names an output twice")
     if record.identification is not None and not record.identification.ranks:
         place.below("identification").below("ranks").refuse("names no rank")

@@ -6,14 +6,15 @@ import base64
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from facegap.errors import RunError
+from facegap.inputs.cards.categories import class_word
 from facegap.inputs.cards.schema import ModelCard
-from facegap.inputs.cards.service import AnswerSpec
+from facegap.inputs.cards.service import AnswerSpec, CategoryAnswer
 from facegap.inputs.manifests.labels import OLDEST, normalise_label
 from facegap.store.opened import read_file
 from facegap.store.run import write_json
@@ -76,6 +77,7 @@ class Said:
     """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer.
 
     sent : the image went to the service at least once; one that never did is no trial of it
+    categories : by name of a further output its class, empty for none, and how sure the service is
     """
 
     prediction: str = ""
@@ -83,6 +85,7 @@ class Said:
     age: float = math.nan
     detail: str = ""
     sent: bool = True
+    categories: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
 
 # ---- calls in the run folder ----
@@ -160,7 +163,10 @@ def understood(call: Call, card: ModelCard) -> Said:
     prediction, fault = gender_of(answer, spec, card.gender_classes) if spec.gender else ("", "")
     age, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, "")
     probability = confidence_of(answer, spec) if prediction else math.nan
-    return Said(prediction, probability, age, "; ".join(text for text in (fault, age_fault) if text))
+    others = {name: category_of(answer, one) for name, one in spec.outputs.items()}
+    faults = (fault, age_fault, *(f"{name}: {why}" for name, (_, _, why) in others.items() if why))
+    said = {name: (word, sure) for name, (word, sure, _) in others.items()}
+    return Said(prediction, probability, age, "; ".join(text for text in faults if text), categories=said)
 
 
 def parsed(body: bytes) -> tuple[Any, bool]:
@@ -186,6 +192,22 @@ def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[st
     return named, ""
 
 
+def category_of(answer: Any, spec: CategoryAnswer) -> tuple[str, float, str]:
+    """The class that was said, how sure the service is (NaN where it does not say), and why there is no class."""
+    word, found = value_at(answer, spec.at)
+    if not found:
+        return "", math.nan, f"nothing at {spec.at} in the answer"
+    if isinstance(word, bool):
+        word = "true" if word else "false"
+    if not isinstance(word, str | int):
+        return "", math.nan, f"no word at {spec.at} in the answer"
+    text = str(word).strip()
+    named = spec.words.get(text) if spec.words else class_word(text)
+    if named is None or named not in spec.classes:
+        return "", math.nan, f"outside the classes of the card: {quoted(text)}"
+    return named, confidence_of(answer, spec), ""
+
+
 def age_of(answer: Any, path: str) -> tuple[float, str]:
     """Years, or NaN and why not."""
     value, found = value_at(answer, path)
@@ -195,7 +217,7 @@ def age_of(answer: Any, path: str) -> tuple[float, str]:
     return (years, "") if 0 <= years <= OLDEST else (math.nan, f"no age at {path} in the answer")
 
 
-def confidence_of(answer: Any, spec: AnswerSpec) -> float:
+def confidence_of(answer: Any, spec: AnswerSpec | CategoryAnswer) -> float:
     """How sure the service is, 0 to 1; NaN where it does not say so in numbers."""
     if spec.confidence is None:
         return math.nan
