@@ -23,7 +23,7 @@ HEADER = "bio_ref_subject_id,probe_subject_id,probe_attack_type,score"
 def files(folder: Path) -> tuple[Path, Path]:
     """40 people in turn female and male. Prints on women score 0.9, on men 0.1, two for each person; three masks."""
     lines = [f"p{k},p{k},,0.{80 + k % 10}" for k in range(40)]
-    lines += [f"p{k},p{(k + 1) % 40},,0.{10 + k % 10}" for k in range(40)]
+    lines += [f"p{k},p{(k + 2) % 40},,0.{10 + k % 10}" for k in range(40)]
     lines += [f"p{k},attack,print,{(0.9, 0.1)[k % 2]}" for k in range(40) for _ in range(2)]
     lines += ["p0,attack,mask,0.5", "p1,attack,mask,0.49", "p3,attack,mask,"]
     (folder / "scores.csv").write_text("\n".join([HEADER, *lines]) + "\n")

@@ -102,6 +102,28 @@ def test_classes_in_the_wrong_order_are_called_wrong(toys: Any, crowd: Path, tmp
     assert found.judgement.best.variant.name == "classes male, female"
 
 
+LIVENESS = (
+    '[outputs.gender]\noutput = "gender"\nkind = "softmax"\nclasses = ["male", "female"]',
+    '[outputs.liveness]\noutput = "gender"\nkind = "softmax"\nclasses = ["attack", "live"]\nbona_fide = "live"',
+)
+NO_AGE = ('[outputs.age]\noutput = "age"\nkind = "years"', "")
+
+
+def test_a_scale_that_makes_every_portrait_an_attack_is_called_wrong(
+    toys: Any, crowd: Path, tmp_path: Path, home: Path
+) -> None:
+    women = ("--where", "gender == 'female'")  # the toy calls what is green live
+    right = changed_card(toys, tmp_path / "right", "classifier", LIVENESS, NO_AGE)
+    found = doctor(toys, right, crowd, *women)
+    assert found.exit_code == 0, found.output
+    assert "judged by bona fide accepted on 33 subjects" in found.output
+    wrong = changed_card(toys, tmp_path / "wrong", "classifier", LIVENESS, NO_AGE, WRONG_SCALE)
+    found = doctor(toys, wrong, crowd, *women)
+    assert found.exit_code == 1, found.output
+    assert "CARD LOOKS WRONG: scale 0..255 is better by bona fide accepted +100.0" in found.output
+    assert "colour" not in found.output.split("CARD LOOKS WRONG")[0].replace("colours are not tried", "")
+
+
 def test_an_embedder_fed_the_wrong_colours_is_called_wrong(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
     # Of pixels 0..255 all cosines of a graph without a bias are near one: around their middle they tell people apart.
     middle = ("mean = [0, 0, 0]", "mean = [127.5, 127.5, 127.5]")

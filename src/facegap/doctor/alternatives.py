@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from facegap.doctor.sample import attack_detection
 from facegap.inputs.cards.schema import InputSpec, ModelCard
 
 Aspect = Literal["the card", "colour", "scale", "alignment", "crop", "interpolation", "classes", "years"]
@@ -31,6 +33,7 @@ TEMPLATES: Mapping[str, Points] = {
 }
 ZOOMS = {"face 10% smaller in the crop": 0.9, "face 10% larger in the crop": 1.1}
 BOX_MARGINS = (0.0,)  # of the plain box that is tried instead of an alignment
+CROP_FACTORS = (1.0, 2.7, 4.0)  # of MiniFASNet: 2.7 and 4
 CROP_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
 SAME_SHARE = 0.02  # values that differ by less than this share of their range are one setting: / 127.5 and / 128
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue, of 0..1
@@ -74,6 +77,8 @@ def variants(card: ModelCard, *, age: bool = False) -> tuple[Variant, ...]:
     makers: tuple[Callable[[ModelCard], list[Variant]], ...]
     if card.task == "embed":
         makers = (colours, scales, templates, zooms, boxes, interpolations)
+    elif attack_detection(card) is not None and not card.gender_classes and not age:
+        makers = (scales, shifted_crops)  # of colours portraits alone show nothing, see sample.ACCEPTED_MATTERS
     else:
         makers = (colours, scales, margins, interpolations, years if age else class_orders)
     return (Variant("the card", "as the card says", card), *(found for make in makers for found in make(card)))
@@ -152,6 +157,8 @@ def boxes(card: ModelCard) -> list[Variant]:
 def margins(card: ModelCard) -> list[Variant]:
     """Other margins around the detector's box."""
     assert card.crop is not None
+    if card.crop.rule != "square":
+        return []
     own = card.crop.margin
     return [
         Variant(
@@ -161,6 +168,25 @@ def margins(card: ModelCard) -> list[Variant]:
         )
         for margin in CROP_MARGINS
         if abs(margin - own) > 1e-9
+    ]
+
+
+def shifted_crops(card: ModelCard) -> list[Variant]:
+    """The box in its own shape, enlarged by the factors that models of liveness are published with."""
+    assert card.crop is not None
+    own = card.crop.factor if card.crop.rule == "shifted" else math.nan
+    return [
+        Variant(
+            "crop",
+            f"shifted, factor {factor:g}",
+            card.model_copy(
+                update={
+                    "crop": card.crop.model_copy(update={"rule": "shifted", "factor": factor, "margin": 0.0}),
+                }
+            ),
+        )
+        for factor in CROP_FACTORS
+        if factor != own
     ]
 
 

@@ -40,7 +40,7 @@ from facegap.vision.detect import Detector, detector
 from facegap.vision.find import Finder, WholePicture, require_boxes
 
 SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
-DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300}
+DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300, "liveness": 100}
 CARD_STEPS, PROPOSAL_STEPS = 3, 5
 Progress = Callable[[int, int], None]
 

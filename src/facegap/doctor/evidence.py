@@ -28,7 +28,11 @@ VariantVerdict = Literal[
     "the card itself", "within noise of the card", "clearly worse than the card", "better than the card"
 ]
 ALPHA = 0.05
-CHANCE: Mapping[Question, float] = {"identity": 0.5, "gender": 0.6}  # d' under, accuracy under: next to guessing
+CHANCE: Mapping[Question, float] = {
+    "identity": 0.5,
+    "gender": 0.6,
+    "liveness": 0.5,
+}  # d' or accuracy below: next to guessing
 WORST_AGE_ERROR = 100.0  # years; where no setting gives any age
 FMRS = (0.01, 0.001, 0.0001)  # at which FNMR is compared, as far as there are pairs of two people enough
 FNMR_MATTERS = 0.01  # the least fall of FNMR, at any of these, that counts as an error rate that matters
@@ -306,6 +310,7 @@ JUDGES: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], list[Scor
     "identity": by_identity,
     "gender": by_gender,
     "age": by_age,
+    "liveness": by_gender,
 }
 
 

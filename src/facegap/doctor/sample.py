@@ -8,13 +8,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from facegap.derive.answers import BONA_FIDE
 from facegap.errors import TableError
+from facegap.inputs.cards.categories import Category, class_word
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.manifests.labels import UNKNOWN, age_interval
 from facegap.inputs.manifests.read import Manifest
 
-Question = Literal["identity", "gender", "age"]
+Question = Literal["identity", "gender", "age", "liveness"]
 MOST_IMAGES = 4  # of one person: more of them say little more about settings, and cost as much as other people's
+# A model that accepts everything accepts every portrait, and no attack is here to show that. So only settings that make a
+# model reject the greater part of bona fide pictures are called wrong: MiniFASNet fed 0..1 accepts none of 539 portraits, fed
+# red and blue exchanged 99% instead of 98%, although it then takes attacks for bona fide.
+ACCEPTED_MATTERS = 0.5
 LEAST_SUBJECTS = 20  # fewer show no difference that matters, whatever the settings
 
 
@@ -64,6 +70,7 @@ MEASURES: dict[Question, Measure] = {
     "identity": Measure("identity", "d'", 0.25, 0.05),
     "gender": Measure("gender", "accuracy", 0.02, crop=0.1),
     "age": Measure("age", "mean error in years", 1.0, lower=True),
+    "liveness": Measure("liveness", "bona fide accepted", ACCEPTED_MATTERS),
 }
 
 
@@ -98,6 +105,10 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
                 "no column subject, so nobody has two images to compare; add it, or use another manifest"
             )
         return "identity"
+    if attack_detection(card) is not None and not card.gender_classes and not card.says_age:
+        if wanted is not None:
+            raise TableError(f"{card.name} detects attacks; it is judged by bona fide portraits, not by {wanted}")
+        return "liveness"
     says: dict[Question, bool] = {"gender": bool(card.gender_classes), "age": card.says_age}
     possible = [question for question, said in says.items() if said and (wanted is None or question == wanted)]
     labelled = [question for question in possible if question in table.labels]
@@ -107,6 +118,23 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
         said = f"{card.name} says {asked}" + (f", you ask for {wanted}" if wanted else "")
         raise TableError(f"{said}; the manifest has {has}. Add a column that it can be judged by")
     return labelled[0]
+
+
+def attack_detection(card: ModelCard) -> tuple[str, Category] | None:
+    """The output of a card that detects attacks, with its name; None where none does."""
+    return next(((name, one) for name, one in card.categories.items() if one.bona_fide is not None), None)
+
+
+def bona_fide_labels(frame: pd.DataFrame, card: ModelCard) -> pd.Series:
+    """The class that means bona fide for each row that is such a presentation, empty for others; all are, without a column."""
+    found = attack_detection(card)
+    assert found is not None and found[1].bona_fide is not None
+    name, category = found
+    column = category.label or name
+    if column not in frame.columns:
+        return pd.Series(category.bona_fide, index=frame.index, dtype="str")
+    genuine = frame[column].map(class_word).isin([BONA_FIDE, category.bona_fide])
+    return pd.Series(np.where(genuine, str(category.bona_fide), ""), index=frame.index)
 
 
 def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, rng: np.random.Generator) -> Sample:
@@ -124,6 +152,10 @@ def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, r
     if question == "age":
         labels = frame["age"].where(frame["age"].map(age_interval).notna(), "")
         return taken(frame, some(sorted(set(frame["subject"][labels != ""])), people, rng), labels, "have an age", rng)
+    if question == "liveness":
+        labels = bona_fide_labels(frame, card)
+        chosen = some(sorted(set(frame["subject"][labels != ""])), people, rng)
+        return taken(frame, chosen, labels, "have a bona fide image", rng)
     labels = frame["gender"].where(frame["gender"].isin(card.gender_classes) & (frame["gender"] != UNKNOWN), "")
     return taken(frame, equally_many(frame, labels, people, rng), labels, "can be drawn equally of each gender", rng)
 

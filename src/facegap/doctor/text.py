@@ -13,6 +13,7 @@ from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, number, p_value, percent
 
 PLACE = " How much of a face to show depends on the portraits too: judge others before you believe it."
+OF_PROPORTIONS = ("gender", "liveness")  # questions whose measure is a proportion
 NAMED = 4  # settings without a significant difference that are named one by one
 
 
@@ -57,14 +58,14 @@ def row(one: Judged, judgement: Judgement, *, identity: bool) -> tuple[str, ...]
 
 def value_text(value: float, judgement: Judgement) -> str:
     """A value of the measure: accuracies in per cent."""
-    return percent(value, 1) if judgement.measure.question == "gender" else number(value, 2)
+    return percent(value, 1) if judgement.measure.question in OF_PROPORTIONS else number(value, 2)
 
 
 def signed(value: float, judgement: Judgement) -> str:
     """A difference with its sign: accuracies in points of a hundred."""
     if math.isnan(value):
         return NO_NUMBER
-    return f"{100 * value:+.1f}" if judgement.measure.question == "gender" else f"{value:+.2f}"
+    return f"{100 * value:+.1f}" if judgement.measure.question in OF_PROPORTIONS else f"{value:+.2f}"
 
 
 def notes(judgement: Judgement) -> tuple[str, ...]:
@@ -76,6 +77,9 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
         "gender": "Accuracy: share of right answers, as many people of each gender, every person weighs the same; no "
         "answer is not right. Differences in points of a hundred, over the same people (McNemar's question; Bonett and "
         "Price's interval).",
+        "liveness": "Proportion of bona fide portraits that are called live, every person weighs the same. No attack is shown, so "
+        "a model that accepts everything would look perfect: colours are not tried, and a card is called wrong only where it rejects "
+        "most portraits. Crops larger than a picture are reduced. Differences in points of a hundred, over the same people.",
         "age": "Mean error in years, 0 inside the labelled range; less is better, and 'better' counts years saved. No "
         "answer counts as the worst error of any setting. Paired t interval over people.",
     }[judgement.measure.question]
@@ -164,7 +168,7 @@ def margin_text(judgement: Judgement) -> str:
 
 def difference_text(one: Judged, judgement: Judgement) -> str:
     """A difference with its interval."""
-    unit = " points" if judgement.measure.question == "gender" else ""
+    unit = " points" if judgement.measure.question in OF_PROPORTIONS else ""
     return f"{signed(one.difference, judgement)} [{signed(one.low, judgement)}, {signed(one.high, judgement)}]{unit}"
 
 

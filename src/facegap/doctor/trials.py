@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.doctor.alternatives import Variant
+from facegap.doctor.sample import attack_detection
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
 from facegap.runtime.models import stop_model
 from facegap.types import AnyArray
@@ -62,7 +63,11 @@ def ready(variants: Sequence[Variant], session: Any, *, flip: bool = False) -> l
     if variants[0].card.task == "embed":
         return [Ready(variant, embed.embedder(variant.card, session, BATCH, flip=flip)) for variant in variants]
     # A wrong scale may drive probabilities out of 0 to 1; it is to be judged, and not to end the examination.
-    models = [replace(classify.classifier(variant.card, session, BATCH), checked=False) for variant in variants]
+    # So with crops that a picture is too small for: every setting is judged on the same pictures.
+    models = [
+        replace(classify.classifier(variant.card, session, BATCH), checked=False, reduced_crop=True)
+        for variant in variants
+    ]
     return [Ready(variant, model) for variant, model in zip(variants, models, strict=True)]
 
 
@@ -143,7 +148,7 @@ def geometry(variant: Variant) -> tuple[Any, ...]:
     spec = card.alignment or card.crop
     assert card.input is not None and spec is not None
     place = card.alignment.template if card.alignment and variant.box_margin is None else None
-    margin = card.crop.margin if card.crop else variant.box_margin
+    margin = (card.crop.rule, card.crop.margin, card.crop.factor) if card.crop else variant.box_margin
     return (card.input.size, spec.interpolation, place, margin)
 
 
@@ -175,4 +180,7 @@ def answers(one: Ready, crops: Sequence[Pixels | None], *, age: bool) -> AnyArra
         templates[placed] = np.nan_to_num(embed.embed(one.model, given), nan=0.0)
         return templates
     said = classify.classify(one.model, given)
+    attacks = attack_detection(one.model.card)
+    if attacks is not None and not one.model.card.gender_classes and not age:
+        return np.array(said.categories[attacks[0]][0], dtype=object)
     return said.age if age else np.array(said.prediction, dtype=object)
