@@ -18,6 +18,7 @@ from facegap.scenarios.quantities import Answer, Line, Quantity, carried, spread
 from facegap.scenarios.rules import (
     SCENARIOS,
     attributes,
+    kiosk,
     pairs_needed,
     payment,
     payment_answer,
@@ -295,6 +296,25 @@ def test_the_answer_never_goes_beyond_the_data(rate_: Rate, target: float, answe
 def test_a_target_is_a_rate(target: float) -> None:
     with pytest.raises(StatisticsError, match="strictly between 0 and 1"):
         payment(HAND, target=target)
+
+
+# ---- kiosk ----
+
+
+def test_living_visitors_are_taken_for_attacks_by_the_rate_of_their_group() -> None:
+    own = {("bpcer", FEMALE): rate(12, 400, 0.017, 0.05), ("bpcer", MALE): rate(0, 100, 0.0, 0.04)}
+    answer = kiosk(
+        Measured(GENDERS, {**own, ("fta", FEMALE): rate(10, 100, 0.05, 0.18)}), people_of={"female": 0.6, "male": 0.4}
+    )
+    refused, lost = zip(*(line.cells for line in answer.lines), strict=True)
+    assert [cell.value for cell in refused] == pytest.approx([180, 0, 180])
+    assert (refused[1].high, refused[2].high) == pytest.approx((160, 460))  # 0 of 100 leaves room for 4%
+    assert [cell.value for cell in lost] == [
+        pytest.approx(600),
+        pytest.approx(math.nan, nan_ok=True),
+        pytest.approx(math.nan, nan_ok=True),
+    ]
+    assert "APCER" in " ".join(answer.assumptions)
 
 
 # ---- attributes ----

@@ -10,7 +10,7 @@ import typer
 
 def scenario(
     name: Annotated[
-        Literal["watchlist", "unlock", "registration", "payment", "attributes"],
+        Literal["watchlist", "unlock", "registration", "payment", "attributes", "kiosk"],
         typer.Argument(help="What the model is used for", show_default=False),
     ],
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
@@ -20,7 +20,7 @@ def scenario(
         float | None,
         typer.Option(
             help="Crowd of the watchlist [60,000], honest attempts a day [registration: 1,000,000], visitors "
-            "[attributes: 10,000]"
+            "[attributes, kiosk: 10,000]"
         ),
     ] = None,
     people_of: Annotated[

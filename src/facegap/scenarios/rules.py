@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from facegap.derive.metrics import FMR, FNMR, GFAR, GFRR, Metric, metrics
+from facegap.derive.metrics import FMR, FNMR, FTA, GFAR, GFRR, NO_ANSWER_RATE, Metric, metrics
+from facegap.derive.metrics_of_outputs import BPCER
 from facegap.errors import StatisticsError
 from facegap.scenarios.group_rates import EVERYBODY, Measured
 from facegap.scenarios.quantities import (
@@ -239,6 +240,41 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     )
 
 
+def kiosk(measured: Measured, *, people: float = 10_000, people_of: Shares = None) -> Answer:
+    """A kiosk asks for a living face: how many living visitors it takes for an attack.
+
+    people, people_of : visitors, and the share of each group among them
+    Formula           : visitors_g BPCER_g; beside them visitors_g FTA_g, as far as the run has it, who get no answer
+    """
+    visitors = spread(people, measured.groups, people_of, what="visitors")
+    lost = [name for name in (FTA.name, NO_ANSWER_RATE.name) if any(key == name for key, _ in measured.own)]
+    lines, columns = [], []
+    for group, n in zip(measured.groups, visitors, strict=True):
+        rates = {metric: measured.rate(metric, group) for metric in (BPCER.name, *lost)}
+        cells = tuple(expected(n, rate) for rate in rates.values())
+        lines.append(Line(str(group), n, rates, cells))
+        columns.append(cells)
+    lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
+    return Answer(
+        f"kiosk: {people:,.0f} living visitors asked for a living face",
+        "visitors",
+        ("taken for an attack", *("without a usable face or answer" for _ in lost)),
+        tuple(lines),
+        (
+            "Every visitor has one attempt and a face that was found. Those without a usable face or answer are counted beside them.",
+            "The images of the run are bona fide presentations. Portraits that were not taken by the kiosk's camera say little of it.",
+            "Nothing is said of attacks that are let in: that is APCER, which needs attacks.",
+            SAME_PEOPLE,
+            BOX,
+            CARRIED,
+        ),
+    )
+
+
+def _is_bpcer(metric: Metric) -> bool:
+    return metric == BPCER
+
+
 def _is_fmr(metric: Metric) -> bool:
     return metric == FMR
 
@@ -248,7 +284,7 @@ def _is_pair_with_lost(metric: Metric) -> bool:
 
 
 def _is_answer(metric: Metric) -> bool:
-    return metric.is_image and not metric.is_failure
+    return metric.is_image and not metric.is_failure and metric != BPCER
 
 
 def _is_failure(metric: Metric) -> bool:
@@ -282,4 +318,5 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "payment": Scenario(payment, _is_fmr, _nothing_else, ("target",), _COMPARE),
     "attributes": Scenario(attributes, _is_answer, _is_failure, ("people", "people_of"), _CLASSIFY),
+    "kiosk": Scenario(kiosk, _is_bpcer, _is_failure, ("people", "people_of"), _CLASSIFY),
 }
