@@ -20,6 +20,7 @@ from facegap.audit.run import audit
 from facegap.audit.settings import settings_from
 from facegap.demo.run import card, draw_people
 from facegap.inputs.cards.read import read_card
+from facegap.inputs.cards.schema import Outputs
 from facegap.inputs.predictions import read_predictions
 from facegap.inputs.records import read_records
 from facegap.report.figures import FIGURES
@@ -41,6 +42,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python"]
 READERS: Mapping[tuple[str, str], Callable[[Path], object]] = {
     ("docs/black_boxes.md", "toml"): read_card,
     ("docs/black_boxes.md", "csv"): read_predictions,
+    ("docs/attributes.md", "toml"): lambda path: Outputs.model_validate(tomllib.loads(path.read_text())["outputs"]),
     ("docs/population.md", "csv"): read_records,
     ("docs/selfcheck.md", "toml"): lambda path: read_study(path, quick=True),
     ("docs/extending.md", "toml"): lambda path: tomllib.loads(path.read_text()),  # tests/test_plugins.py installs it
@@ -74,6 +76,7 @@ NOT_RUN_WITH = {
     "aligned": "needs crops of the model's size; tests/audit/test_models.py makes them",
     "--points": "needs points of these images; tests/audit/test_models.py has them",
     "--quality-column": "needs OFIQ's measures of these images; tests/audit/test_quality.py has a file of them",
+    "--output": "needs answers besides gender; tests/audit/test_outputs.py has them",
     "--fpir": "needs more people than there are here; tests/audit/test_identify.py has them",
 }
 
