@@ -224,6 +224,8 @@ def test_a_service_that_only_decides_has_errors_at_its_own_threshold_and_no_curv
     assert "scores.csv" not in run.extra
     assert "the vendor's own" in run.record.operating[0].source
     add_report(tmp_path / "run", run, include_ids=False)
+    said = f"28 pairs of 8 images were sent to {server.url}, in 28 calls."
+    assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert recheck(tmp_path / "run") == []
     for words in ({"threshold": 0.3}, {"fmr": 0.01}):
         with pytest.raises(SettingError, match="gives decisions at a threshold of its own"):

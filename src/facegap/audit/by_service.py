@@ -136,7 +136,7 @@ def source_of(card: ModelCard, settings: AuditSettings) -> str:
 
 
 def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
-    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine.
+    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine; of a sample its weights.
 
     Raises
     ------
@@ -150,7 +150,9 @@ def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
         )
     rows = resolved.pairs.rows
     people = pd.factorize(resolved.manifest.frame["subject"])[0][rows]
-    return pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
+    pairs = pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
+    weights = getattr(resolved.pairs, "weights", None)
+    return pairs if weights is None else pairs.assign(weight=weights)
 
 
 def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:

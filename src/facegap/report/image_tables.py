@@ -91,8 +91,11 @@ def failed_table(run: Run) -> TextTable:
 
 
 def sent_words(sent: SentRecord) -> str:
-    """How many images went to a service, and to whom."""
-    return f"{sent.images} images were sent to {clean(sent.recipient)}, in {sent.calls} calls."
+    """How many images, or pairs of images, went to a service, and to whom."""
+    what = (
+        f"{sent.images} images were sent" if not sent.pairs else f"{sent.pairs} pairs of {sent.images} images were sent"
+    )
+    return f"{what} to {clean(sent.recipient)}, in {sent.calls} calls."
 
 
 def lost_words(run: Run) -> str:

@@ -23,7 +23,9 @@ def group() -> None:
 @card.command(name="new")
 @with_settings
 def new(
-    model: Annotated[Path, typer.Argument(help="Weights, an .onnx", show_default=False)],
+    model: Annotated[
+        Path, typer.Argument(help="Weights, an .onnx; or the name of a service's card to copy", show_default=False)
+    ],
     settings: Annotated[AuditSettings, Only("model_timeout", "no_isolation")],
     task: Annotated[
         Literal["detect", "embed", "classify"] | None,
@@ -38,11 +40,27 @@ def new(
 
     A file that one of facegap's own cards describes is recognised by its sha256, whatever it is called, and needs no new card.
 
+    The name of a service's card (facegap models lists them) copies that card, to be changed to the service at hand.
+
     facegap card new my_embedder.onnx
+
+    facegap card new compreface_verify --out vendor.toml
     """
+    from facegap.catalogue.new_card.service import copy_card, next_steps_of_service
     from facegap.catalogue.new_card.write import known_card, next_steps, write_card
+    from facegap.inputs.cards.read import read_card
     from facegap.report.text import clean
 
+    if not model.suffix:
+        copied = copy_card(str(model), out)
+        typer.echo(
+            clean(
+                f"{copied}: a copy of the card {model}. Change url, paths and licence to those of your service. Then:"
+            )
+        )
+        for step in next_steps_of_service(str(copied), read_card(copied).task):
+            typer.echo(clean(f"  {step}"))
+        return
     known = known_card(model)
     if known is not None:
         typer.echo(

@@ -1,0 +1,46 @@
+"""A card for a service: a copy of one of the project's own, to be changed to the service at hand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from facegap.catalogue.new_card.write import require_free
+from facegap.errors import CardError
+from facegap.inputs.cards.read import OPTIONS, SERVICES, cards_folder, name_of, read_card
+from facegap.inputs.cards.schema import Task
+from facegap.store.files import write_bytes
+
+
+def service_cards() -> dict[str, Path]:
+    """The project's cards of services by name."""
+    return {path.stem: path for path in sorted((cards_folder() / SERVICES).glob("*.toml"))}
+
+
+def copy_card(name: str, out: Path | None = None) -> Path:
+    """Write a copy of a service's card, under the name that its file says; `out` None: in this folder.
+
+    Raises
+    ------
+    CardError : no such card, a file that is there already, or one whose name no card can have
+    """
+    known = service_cards()
+    if name not in known:
+        raise CardError(
+            f"{name}: a card is written for weights, an .onnx, or copied from that of a service: {', '.join(known)}"
+        )
+    target = out or Path(f"{name}.toml")
+    require_free(target)
+    text = known[name].read_text(encoding="utf-8")
+    own, count = re.subn(rf'^name = "{name}"$', f'name = "{name_of(target)}"', text, count=1, flags=re.MULTILINE)
+    assert count == 1
+    write_bytes(target, own.encode("utf-8"))
+    read_card(target)
+    return target
+
+
+def next_steps_of_service(card: str, task: Task) -> tuple[str, ...]:
+    """How to ask it: first what would be sent, then a few calls."""
+    more = " --pairs pairs.csv" if task == "verify" else " --detect none"
+    command = f"facegap audit people.csv {OPTIONS[task]} {card}{more} --out run"
+    return (f"{command}   (sends nothing: it says who would get how much)", f"{command} --send-images --max-calls 20")
