@@ -16,7 +16,7 @@ import pytest
 import facegap as fg
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
-from facegap.errors import CardError, ModelError, RunError, SettingError, TableError
+from facegap.errors import CardError, ModelError, RunError, SettingError, StatisticsError, TableError
 from facegap.report.page import add_report
 from facegap.store.run import Run, read_run
 from facegap.vision.embed import unit_rows
@@ -178,14 +178,24 @@ def test_a_picture_without_a_face_is_a_failure_to_acquire_and_never_a_score(
 # ---- answers that are none ----
 
 
-def test_a_service_that_never_gives_a_score_is_an_error_with_what_it_said(
+def test_a_card_that_reads_no_score_stops_before_all_pairs_are_paid_for(
     people: Path, server: DialectServer, tmp_path: Path
 ) -> None:
     card = card_for("insightface_server_verify", server, tmp_path, **{'"similarity"': '"result.score"'})
     with pytest.raises(
-        TableError, match=r"none of 28 pairs has a score: nothing at result\.score in the answer \(28\)"
+        TableError, match=r"none of the first 20 pairs has a score: nothing at result\.score in the answer \(20\)"
     ):
-        ask(people, card, threshold=0.5)
+        ask(people, card, threshold=0.5, workers=1)
+    assert 20 <= len(server.seen) <= 22
+
+
+def test_a_service_that_never_gives_a_score_is_an_error_with_what_it_said(
+    people: Path, server: DialectServer, tmp_path: Path
+) -> None:
+    people.with_name("pairs.csv").write_text("left,right\np0_0.png,p0_1.png\np0_0.png,p2_0.png\n")
+    card = card_for("insightface_server_verify", server, tmp_path, **{'"similarity"': '"result.score"'})
+    with pytest.raises(TableError, match=r"none of 2 pairs has a score: nothing at result\.score in the answer \(2\)"):
+        ask(people, card, threshold=0.5, by=None)
 
 
 def test_a_distance_that_is_taken_for_a_similarity_is_an_alarm(
@@ -367,6 +377,15 @@ def test_a_list_without_pairs_of_one_person_is_refused_before_any_call(
     people.with_name("pairs.csv").write_text("left,right\np0_0.png,p2_0.png\n")
     with pytest.raises(TableError, match="no comparison is of two images of one person"):
         ask(people, card_for("insightface_server_verify", server, tmp_path), threshold=0.5, by=None)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(("fmr", "max_calls"), [(0.01, None), (0.1, 5)])
+def test_too_few_pairs_for_a_target_are_refused_before_any_call(
+    people: Path, server: DialectServer, tmp_path: Path, fmr: float, max_calls: int | None
+) -> None:
+    with pytest.raises(StatisticsError, match="impostor pairs"):
+        ask(people, card_for("insightface_server_verify", server, tmp_path), fmr=fmr, max_calls=max_calls)
     assert server.seen == []
 
 

@@ -36,6 +36,7 @@ from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.videos.read import is_video
 from facegap.runtime import usable_cores
+from facegap.statistics.curves import allowed_false_matches
 from facegap.store import run as store
 from facegap.store.finished import taken_up_whole
 from facegap.store.record import BegunRecord
@@ -71,6 +72,8 @@ def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
     )
     pairs = planned_pairs(resolved)
     require_both_kinds(pairs, settings.verify, "the list of pairs")
+    if not resolved.given:
+        require_enough(pairs, settings)
     if not settings.faces.allow_missing:
         require_files(table, resolved.groupings)
     require_leave(card, settings, f"{len(pairs):,} pairs of images")
@@ -153,6 +156,17 @@ def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
     pairs = pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
     weights = getattr(resolved.pairs, "weights", None)
     return pairs if weights is None else pairs.assign(weight=weights)
+
+
+def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:
+    """Raise StatisticsError where too few impostor pairs would be asked for to set a threshold at a target FMR on them.
+
+    pairs : genuine, in the order in which they are asked for
+    """
+    impostor = ~pairs["genuine"].to_numpy(np.bool_)
+    within_budget = int(impostor[: settings.service.max_calls].sum())
+    for target in settings.verify.fmr:
+        allowed_false_matches(target, within_budget)
 
 
 def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:

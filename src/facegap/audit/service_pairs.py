@@ -5,6 +5,7 @@ Which pairs are worth asking for is decided elsewhere. Here each is asked for on
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,16 +15,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.errors import RunError
+from facegap.errors import RunError, TableError
 from facegap.inputs.images.decode import ImageFile, read_image
 from facegap.tables import NEVER_SHOWN, NOT_SENT, SCORED
 from facegap.types import BoolArray, IntArray
 from facegap.vision.pipeline import Stages, empty_record, look
 from facegap.vision.service.answers import Asked
 from facegap.vision.service.client import Service
-from facegap.vision.service.compare import FACELESS, Compared, compare
+from facegap.vision.service.compare import FACELESS, NO_ANSWER, Compared, compare
 
 SHOWN_BY_NOBODY = "one of the two images could not be sent"
+FIRST_LOOK = 20  # pairs after which a card that reads no score is an error, before all others are paid for
 AHEAD = 2  # pairs per worker that wait for their turn
 NOT_SHOWN = "not_shown"
 
@@ -110,7 +112,8 @@ def ask_pairs(
 
     Raises
     ------
-    RunError : see `Service.call`
+    RunError   : see `Service.call`
+    TableError : none of the first FIRST_LOOK pairs has an answer that says anything
     """
     sides = plan[["left", "right"]].to_numpy(np.int64)
 
@@ -123,11 +126,23 @@ def ask_pairs(
     for found in in_order(one, sides.tolist(), workers, service.stop):
         said.append(found)
         on_pair()
+        if len(said) == FIRST_LOOK:
+            require_answers(said, service)
     return plan.assign(
         score=np.array([one.score for one in said], np.float64),
         outcome=[one.outcome for one in said],
         detail=[one.detail for one in said],
     )
+
+
+def require_answers(said: Sequence[Compared], service: Service) -> None:
+    """Raise TableError where no pair has an answer: a path of the card is wrong, and further calls would be paid for nothing."""
+    if all(one.outcome == NO_ANSWER for one in said):
+        reason, count = Counter(one.detail for one in said).most_common(1)[0]
+        raise TableError(
+            f"{service.card.name}: none of the first {len(said)} pairs has a score: {reason} ({count}). No further ones are sent; hold "
+            f"[answer] of the card against an answer in {service.folder}, and choose another --out"
+        )
 
 
 def in_order(
