@@ -14,7 +14,7 @@ from facegap.catalogue.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, PluginError, SettingError, TableError
 from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard
-from facegap.inputs.cards.weights import list_models, models_folders
+from facegap.inputs.cards.weights import ModelRow, list_models, models_folders
 from facegap.inputs.datasets.folder_levels import SubjectFrom
 from facegap.inputs.manifests.read import read_manifest
 from facegap.plugins import installed
@@ -38,7 +38,7 @@ def models_table(extra: Sequence[Path]) -> TextTable:
             "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB",
             YES_NO[row.commercial_use],
             YES_NO[row.verified],
-            "here" if row.path else ("fetch" if row.can_be_fetched else "by hand"),
+            where_from(row),
             row.licence,
             str(row.path or ""),
         )
@@ -59,7 +59,8 @@ def models_table(extra: Sequence[Path]) -> TextTable:
         columns,
         rows,
         notes=(
-            "File: here = on this machine; fetch = get it with facegap fetch CARD; by hand = from the address in its card.",
+            "File: here = on this machine; fetch = get it with facegap fetch CARD; by hand = from the address in its card; service = "
+            "none, it is called over the network.",
             "Not verified: described from its publisher's words, not yet run by the project.",
         ),
         essential=columns[:6],
@@ -96,6 +97,13 @@ def datasets_text(name: str | None) -> str:
     if name not in cards:
         raise CardError(f"{name}: no such data set; there are {', '.join(cards)}")
     return "\n".join(f"{key}: {value}" for key, value in cards[name].model_dump().items() if value not in (None, ""))
+
+
+def where_from(row: ModelRow) -> str:
+    """How a user comes to the file of a card, in a word."""
+    if row.backend == "http":
+        return "service"
+    return "here" if row.path else ("fetch" if row.can_be_fetched else "by hand")
 
 
 def fetch_all(
