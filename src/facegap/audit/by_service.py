@@ -139,7 +139,7 @@ def source_of(card: ModelCard, settings: AuditSettings) -> str:
 
 
 def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
-    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine; of a sample its weights.
+    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine.
 
     Raises
     ------
@@ -153,9 +153,7 @@ def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
         )
     rows = resolved.pairs.rows
     people = pd.factorize(resolved.manifest.frame["subject"])[0][rows]
-    pairs = pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
-    weights = getattr(resolved.pairs, "weights", None)
-    return pairs if weights is None else pairs.assign(weight=weights)
+    return pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
 
 
 def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:
