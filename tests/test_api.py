@@ -18,8 +18,8 @@ from facegap.errors import FacegapError, ModelError, RunError, SettingError, Tab
 
 NAMES = [
     *("CallableModel", "FacegapError", "Faces", "Groups", "Identify", "Models", "Output", "Run", "Service", "Verify"),
-    *("__version__", "audit", "audit_embeddings", "audit_predictions", "audit_scores", "compare", "read_manifest"),
-    *("read_run", "recheck", "statistics"),
+    *("__version__", "audit", "audit_embeddings", "audit_predictions", "audit_scores", "compare", "explain"),
+    *("read_manifest", "read_run", "recheck", "statistics", "stress"),
 ]
 
 
@@ -31,8 +31,8 @@ def test_the_public_names_are_these_and_each_can_be_had() -> None:
 
 def test_a_function_keeps_its_name_when_the_package_of_that_name_is_imported_later() -> None:
     program = (
-        "import facegap as fg; import facegap.audit.settings; import facegap.compare.build; "
-        "from facegap.audit import run; assert callable(fg.audit) and callable(fg.compare); print('kept')"
+        "import facegap as fg; import facegap.audit.settings; import facegap.compare.build, facegap.explain.build, facegap.stress.run; "
+        "from facegap.audit import run; assert all(map(callable, (fg.audit, fg.compare, fg.explain, fg.stress))); print('kept')"
     )
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "kept\n"
@@ -46,7 +46,9 @@ def test_importing_facegap_loads_neither_pandas_nor_opencv_nor_numpy() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-@pytest.mark.parametrize("name", ["audit", "audit_predictions", "audit_embeddings", "audit_scores", "compare"])
+@pytest.mark.parametrize(
+    "name", ["audit", "audit_predictions", "audit_embeddings", "audit_scores", "compare", "explain", "stress"]
+)
 def test_a_public_function_takes_few_parameters_and_has_a_whole_docstring(name: str) -> None:
     function = getattr(fg, name)
     assert len(inspect.signature(function).parameters) <= 12

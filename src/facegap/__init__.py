@@ -7,19 +7,23 @@
 
 from typing import TYPE_CHECKING, Any
 
-# Two functions have the name of a subpackage. Python binds a subpackage to its parent when it is first imported, so both
+# Some functions have the name of a subpackage. Python binds a subpackage to its parent when it is first imported, so these
 # are imported before the functions are bound, and nothing rebinds the names later.
 import facegap.audit
-import facegap.compare  # noqa: F401
+import facegap.compare
+import facegap.explain
+import facegap.stress  # noqa: F401
 from facegap.api import (
     audit,
     audit_embeddings,
     audit_predictions,
     audit_scores,
     compare,
+    explain,
     read_manifest,
     read_run,
     recheck,
+    stress,
 )
 from facegap.audit.settings import CallableModel, Faces, Groups, Identify, Models, Output, Service, Verify
 from facegap.errors import FacegapError
@@ -45,10 +49,12 @@ __all__ = [
     "audit_predictions",
     "audit_scores",
     "compare",
+    "explain",
     "read_manifest",
     "read_run",
     "recheck",
     "statistics",
+    "stress",
 ]
 __version__ = "0.1.0"
 

@@ -26,8 +26,10 @@ from facegap.audit.settings import (
 
 if TYPE_CHECKING:
     from facegap.compare.build import Comparison
+    from facegap.explain.notebook import Explanation
     from facegap.inputs.manifests.read import Manifest
     from facegap.report.notebook import Run
+    from facegap.stress.notebook import StressTest
 
 Words = Mapping[str, Any]  # settings in the words of the command line: {"min_subjects": 10}
 
@@ -440,6 +442,177 @@ def compare(
     return side_by_side(folders, names=names, allow_different_people=allow_different_people, seed=seed)
 
 
+def explain(
+    run: str | Path | Run,
+    *,
+    covariates: str | Sequence[str],
+    by: str | None = None,
+    covariates_file: Any = None,
+    within: str | Sequence[str] = (),
+    reliability: Mapping[str, float] | None = None,
+    metric: str | None = None,
+    reference: str | None = None,
+    allow_overadjustment: bool = False,
+    replicates: int = 1000,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> Explanation:
+    """What is left of the gaps of a run after balancing measured covariates between its groups.
+
+    Parameters
+    ----------
+    run : path or Run
+        The run folder, or a run as an audit returned it.
+    covariates : str or sequence of str
+        What is balanced: columns of numbers in faces.parquet, ``"detector_score"``, ``"age"``, or columns of `covariates_file`.
+    by : str, optional
+        One grouping, such as ``"gender*race"``. The first of the run where None.
+    covariates_file : path, DataFrame or list of dicts, optional
+        A column `image` and one column of numbers per covariate.
+    within : str or sequence of str, optional
+        Covariates that are followed from image to image of one person; those of `covariates` where empty.
+    reliability : mapping, optional
+        By covariate the proportion of its variance within a group that is no noise, above 0 and at most 1. Below 0.95 the gap
+        is marked attenuated.
+    metric : str, optional
+        A metric of the run; the classifier's error, FMR and FNMR where None.
+    reference : str, optional
+        The group that the others are compared with; that with most people where None.
+    allow_overadjustment : bool
+        Balance the brightness of skin between groups of skin tone, and say so everywhere.
+    replicates : int
+        Resamples of the sampling units behind the intervals, 2 or more.
+    seed : int
+        Seed of the resamples, and of sampled impostor pairs.
+    out : path, optional
+        New folder for explain.html and explain.csv.
+
+    Returns
+    -------
+    Explanation
+        `frame` has a row per estimate, NaN with a `reason` where a gap cannot be estimated; `gaps` those with verdicts.
+
+    Raises
+    ------
+    RunError
+        No finished run, or nothing in it that could be looked into.
+    SettingError
+        A covariate, group or metric that the run does not have, or a covariate that makes the groups.
+    TableError
+        A grouping or a file of covariates that cannot be used.
+
+    Notes
+    -----
+    Overlap weights (Li, Morgan and Zaslavsky 2018), a logistic regression with the decomposition of Kitagawa, Oaxaca and
+    Blinder, and the change within people. All are associations.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> people = [{"image": str(k), "gender": "fm"[k % 2], "age": 20 + 10 * (k % 3 + k % 2)} for k in range(240)]
+    >>> said = [{"image": row["image"], "prediction": "f" if row["age"] == 40 else row["gender"]} for row in people]
+    >>> run = fg.audit_predictions(said, people, by="gender")
+    >>> found = fg.explain(run, covariates="age", replicates=100)
+    >>> found.gaps[["group", "reference", "errors", "trials", "verdict"]].to_numpy().tolist()
+    [['male', 'female', 40, 120, 'gap larger than the margin']]
+    """
+    from facegap.audit.settings import column_names
+    from facegap.derive.balanced.work import Choices
+    from facegap.explain.build import explain as look_into
+    from facegap.explain.build import explain_run, write_explained
+    from facegap.explain.notebook import Explanation
+
+    with Files() as files:
+        choices = Choices(
+            by=by,
+            covariates=column_names(covariates),
+            covariates_file=None if covariates_file is None else files.path(covariates_file, "covariates_file"),
+            within=column_names(within),
+            reliability=tuple(f"{name}={value!r}" for name, value in (reliability or {}).items()),
+            metric=metric,
+            reference=reference,
+            allow_overadjustment=allow_overadjustment,
+            replicates=replicates,
+            seed=seed,
+        )
+        found = look_into(Path(run), choices) if isinstance(run, str | Path) else explain_run(run.stored, choices)
+    if out is not None:
+        write_explained(found, Path(out))
+    return Explanation(found)
+
+
+def stress(
+    manifest: Any,
+    *,
+    perturb: str | Sequence[str] = (),
+    detect: str | Path = AuditSettings.detect,
+    classify: str | Path | CallableModel | None = AuditSettings.classify,
+    embed: str | Path | CallableModel | None = AuditSettings.embed,
+    by: str | Sequence[str] | None = AuditSettings.by,
+    models: Models | Words | None = None,
+    faces: Faces | Words | None = None,
+    groups: Groups | Words | None = None,
+    verify: Verify | Words | None = None,
+    out: str | Path | Output | Words | None = None,
+) -> StressTest:
+    """Perturb every image and measure whether errors change more in one group than in another.
+
+    Parameters
+    ----------
+    manifest, detect, by, models, faces, groups
+        As for `audit`.
+    perturb : str or sequence of str, optional
+        Perturbations, each with its doses or those of its own: ``["exposure", "blur=3,6,10"]``; exposure, blur, resolution,
+        jpeg and noise where empty.
+    classify, embed : str, path or CallableModel, optional
+        The one model whose errors are measured.
+    verify : Verify or mapping, optional
+        With `embed`: how the threshold of the unperturbed images is set, excluded pairs, and the seed.
+    out : path, Output or mapping, optional
+        Folder for stress.html and the tables. In memory only where None.
+
+    Returns
+    -------
+    StressTest
+        `rates` and `gaps` as DataFrames; a rate without trials is NaN.
+
+    Raises
+    ------
+    FacegapError
+        Each of its kinds: what was wrong, where, and what to do.
+
+    Notes
+    -----
+    Each person is their own control: both rates of a change are over the same trials (docs/stress.md).
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> done = fg.stress("people.csv", classify="ssrnet_gender_imdb", by="gender", perturb=["blur=3,6"])  # doctest: +SKIP
+    >>> done.gaps[["dose", "group_a", "group_b", "difference", "verdict"]]  # doctest: +SKIP
+    """
+    from facegap.stress.notebook import StressTest
+    from facegap.stress.run import stress as perturbed
+
+    settings = AuditSettings(
+        str(detect),
+        named(classify),
+        named(embed),
+        by,  # type: ignore[arg-type]
+        output_of(out),
+        section_of(Models, models),
+        section_of(Faces, faces),
+        section_of(Groups, groups),
+        section_of(Verify, verify),
+    )
+    doses = [perturb] if isinstance(perturb, str) else list(perturb)
+    with Files() as files:
+        path, settings = files.manifest(manifest, settings)
+        if settings.output.folder is None:
+            settings = replace(settings, output=replace(settings.output, folder=files.folder()))
+        return StressTest(perturbed(path, settings, doses))
+
+
 # ---- what callers give ----
 
 
@@ -459,6 +632,12 @@ class Files(ExitStack):
         if not is_path(given) and settings.faces.images_dir is None:
             settings = replace(settings, faces=replace(settings.faces, images_dir=Path.cwd()))
         return self.path(given, "manifest"), settings
+
+    def folder(self) -> Path:
+        """An empty folder."""
+        from tempfile import TemporaryDirectory
+
+        return Path(self.enter_context(TemporaryDirectory(prefix="facegap-")))
 
     def shown(self, stored: Any) -> Run:
         """A run as callers hold it."""

@@ -173,3 +173,17 @@ def test_what_cannot_be_stressed_is_refused(people: Path, toys: Any, tmp_path: P
     )
     with pytest.raises(TableError, match="no genuine pair could fail"):
         stress(alone, single, ["exposure=1"])
+
+
+def test_in_python_the_tables_come_without_a_folder_and_a_notebook_shows_them(people: Path, toys: Any) -> None:
+    import facegap as fg
+
+    words = {"detect": toys.card("detector"), "classify": toys.card("classifier"), "by": "gender"}
+    found = fg.stress(people, **words, perturb="exposure=1", groups={"min_subjects": 10})
+    assert found.rates["perturbation"].unique().tolist() == ["none", "exposure"]
+    assert found.gaps.query("primary")["verdict"].tolist() == ["gap larger than the margin"]
+    assert "rises more for male than for female at 1 EV" in found.finding
+    assert repr(found).splitlines()[0].startswith("facegap stress: ")
+    html = found._repr_html_()
+    assert html.count("<table") == 1
+    assert re.findall(r'src="([^"]{22})', html) == ["data:image/svg+xml;bas"]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from facegap.derive.balanced.question import Answer, explained_run
+from facegap.derive.balanced.question import Answer, Progress, explained_run, silent
 from facegap.derive.balanced.work import Choices
 from facegap.derive.run import comparisons_of
 from facegap.errors import RunError
 from facegap.store.finished import read_finished
-from facegap.store.run import explained, fitting_together, write_csv
+from facegap.store.run import Run, explained, fitting_together, write_csv
 
 TABLE, PAGE = "explain.csv", "explain.html"
 
 
-def explain(folder: Path, choices: Choices) -> Answer:
+def explain(folder: Path, choices: Choices, progress: Progress = silent) -> Answer:
     """Look into the gaps of a finished run.
+
+    progress : is told of gaps done, and gaps in all
 
     Raises
     ------
@@ -25,7 +27,12 @@ def explain(folder: Path, choices: Choices) -> Answer:
     """
     run = read_finished(folder)
     with fitting_together(folder):
-        return explained_run(run, comparisons_of(run), choices)
+        return explain_run(run, choices, progress)
+
+
+def explain_run(run: Run, choices: Choices, progress: Progress = silent) -> Answer:
+    """Look into the gaps of a run in memory."""
+    return explained_run(run, comparisons_of(run), choices, progress)
 
 
 def write_explained(found: Answer, out: Path) -> list[str]:

@@ -61,7 +61,7 @@ def explain(
     from facegap.derive.balanced import work
     from facegap.explain import build
     from facegap.report import balanced as text
-    from facegap.report.terminal import print_sentences, print_tables, print_warnings
+    from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
 
     choices = work.Choices(
         by=by,
@@ -75,7 +75,8 @@ def explain(
         replicates=replicates,
         seed=seed,
     )
-    found = build.explain(run, choices)
+    with progress_bar("gaps") as progress:
+        found = build.explain(run, choices, progress)
     print_sentences([*text.findings(found.rows), ""])
     print_tables(text.balance_tables(found.rows, short=not verbose))
     if verbose:

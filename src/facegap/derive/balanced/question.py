@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from facegap.derive.groupings import Cells, Grouping, cells_of, parse_by
 from facegap.errors import RunError, SettingError
 from facegap.store.run import Run
 
+Progress = Callable[[int, int], None]
 MOST_GROUPS = 60  # against one reference; each takes seconds
 
 
@@ -48,8 +50,16 @@ class Answer:
         return frame.assign(reason=frame["reason"].mask(silent, self.overadjusted))
 
 
-def explained_run(run: Run, pairs: Comparisons | None, choices: Choices) -> Answer:
-    """Look into the gaps of a run. pairs : its comparisons, None without any"""
+def silent(_done: int, _total: int) -> None:
+    """Tell nobody of progress."""
+
+
+def explained_run(run: Run, pairs: Comparisons | None, choices: Choices, progress: Progress = silent) -> Answer:
+    """Look into the gaps of a run.
+
+    pairs    : its comparisons, None without any
+    progress : is told of gaps done, and gaps in all
+    """
     if not choices.covariates:
         raise SettingError(
             f"--covariates: name at least one; the run has {', '.join(covariates_of(run, choices.covariates_file)) or 'none'}"
@@ -79,13 +89,18 @@ def explained_run(run: Run, pairs: Comparisons | None, choices: Choices) -> Answ
     work = Work(
         run, cells, reference, tuple(groups), tuple(balanced), tuple(followed), level, choices, bool(said), pairs
     )
-    rows = tuple(row for metric in metrics for row in work.rows(metric))
+    total, done = len(metrics) * len(groups), count(1)
+
+    def advance() -> None:
+        progress(next(done), total)
+
+    rows = [row for metric in metrics for row in work.rows(metric, advance)]
     return Answer(
         run,
         grouping,
         str(cells.groups[reference]),
         tuple(balanced),
-        rows,
+        tuple(rows),
         said,
         notes_of(rows, balanced),
         level,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,12 +65,13 @@ class Work:
     overadjusted: bool
     pairs: Comparisons | None
 
-    def rows(self, metric: Metric) -> Iterator[Row]:
-        """Every estimate for a metric."""
+    def rows(self, metric: Metric, advance: Callable[[], None]) -> Iterator[Row]:
+        """Every estimate for a metric. advance : is called when a group is done"""
         rng = np.random.default_rng([self.choices.seed, metric.order])
         trials, point = trials_by_group(self.run, metric, self.cells, self.pairs, rng)
         for k in self.groups:
             yield from self.comparison(metric, point, trials[k], trials[self.reference], k, rng)
+            advance()
         if not metric.is_impostor:
             yield from self.within(metric, point, trials)
 

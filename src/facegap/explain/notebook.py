@@ -1,0 +1,121 @@
+"""Gaps before and after balancing as people hold them in Python: estimates, finding, chart, and the look in a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from facegap.derive.balanced.question import Answer
+from facegap.explain.build import write_explained
+from facegap.report.balanced import CAVEAT, balance_tables, findings
+from facegap.report.text import clean
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from facegap.report.figures import Figure
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation:
+    """What is left of the gaps of a run after balancing covariates.
+
+    Made by `facegap.explain`. Every table is a copy that may be changed.
+
+    Parameters
+    ----------
+    answer
+        The estimates, as the command holds them.
+    """
+
+    answer: Answer
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per estimate, as in explain.csv; columns in `facegap.tables.EXPLAIN`."""
+        return self.answer.frame
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """The gaps that have verdicts: after balancing all covariates, one row per metric and group."""
+        frame = self.frame
+        return frame[frame["verdict"] != ""].reset_index(drop=True)
+
+    @property
+    def finding(self) -> str:
+        """Per metric the widest raw gap, what is left of it, the effective people, and the verdict."""
+        return clean(" ".join(self._said()))
+
+    def plot(self) -> alt.TopLevelMixin:
+        """The chart of the first metric: gaps before and after balancing, as an altair chart.
+
+        Raises
+        ------
+        FacegapError
+            No gap could be estimated, so that there is nothing to draw.
+        """
+        import altair as alt
+
+        from facegap.errors import FacegapError
+
+        figure = self._figure()
+        if figure is None:
+            raise FacegapError("no gap could be estimated, so there is no chart; finding says why")
+        return alt.LayerChart.from_dict(figure.spec, validate=False)
+
+    def write(self, folder: str | Path) -> Path:
+        """Write explain.html and explain.csv to a folder that is new or empty, and return its path.
+
+        Raises
+        ------
+        RunError
+            The folder holds something, or cannot be written.
+        """
+        write_explained(self.answer, Path(folder))
+        return Path(folder)
+
+    def __repr__(self) -> str:
+        """What was asked, the finding, and what the table holds."""
+        return "\n".join((self._about(), self.finding, self._contents()))
+
+    def _repr_html_(self) -> str:
+        """The finding, the gaps of the first metric and their chart; escaped, and nothing in it is loaded."""
+        from facegap.report.figures.render import drawn
+        from facegap.report.page import environment
+
+        figure = self._figure()
+        return (
+            environment()
+            .get_template("notebook.html")
+            .render(
+                about=self._about(),
+                alarms=[],
+                finding=[*self._said(), CAVEAT, *self.answer.notes],
+                table=balance_tables(self.answer.rows, short=True)[0],
+                figure=figure,
+                picture=None if figure is None else drawn(figure),
+                contents=self._contents(),
+            )
+        )
+
+    def _said(self) -> list[str]:
+        over = [f"Over-adjusted. {self.answer.overadjusted}"] if self.answer.overadjusted else []
+        return [*findings(self.answer.rows), *over]
+
+    def _about(self) -> str:
+        answer = self.answer
+        names = ", ".join(one.name for one in answer.covariates)
+        return clean(
+            f"facegap explain: {' x '.join(answer.grouping)}, every group against {answer.reference}; balanced: {names}"
+        )
+
+    def _contents(self) -> str:
+        return f"{len(self.answer.rows):,} estimates in frame, {len(self.gaps):,} gaps with verdicts in gaps"
+
+    def _figure(self) -> Figure | None:
+        from facegap.report.figures.balanced import gap_figures
+
+        return next(iter(gap_figures(self.answer.rows)), None)
