@@ -500,6 +500,25 @@ STRESS_GAPS = Schema(
     },
 )
 
+STRESS_SCORES = Schema(
+    "STRESS_SCORES",  # `facegap stress`: how similar the mated images of a group are at one dose, higher is more alike
+    {
+        **dict.fromkeys(("model", "perturbation"), TEXT),
+        "dose": FLOAT,
+        "unit": TEXT,
+        "family": TEXT,  # label columns of the group; empty for everybody
+        "group": TEXT,
+        "comparisons": INT,  # with a template before and after; each pair both ways round
+        "lost": INT,  # whose probe has no template at this dose
+        "subjects": INT,
+        **dict.fromkeys(("median", "median_before"), FLOAT),
+        **dict.fromkeys(
+            ("shift", "shift_low", "shift_high"), FLOAT
+        ),  # median of score - score before, by sampling unit
+        "level": FLOAT,
+    },
+)
+
 LABELS = Schema(
     "LABELS",  # how sure the label of a row is: one record per row, label column and class
     {

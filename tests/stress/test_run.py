@@ -15,7 +15,10 @@ import pytest
 
 from facegap.audit.settings import AuditSettings, settings_from
 from facegap.errors import ModelError, RunError, TableError
+from facegap.store.folder import finish
+from facegap.stress.again import recheck
 from facegap.stress.run import stress
+from facegap.stress.stored import GAPS, RATES, SCORES
 from facegap.stress.text import findings
 from facegap.tables import STRESS, STRESS_GAPS
 from fixtures.settings import audited
@@ -150,6 +153,18 @@ def test_genuine_pairs_are_judged_at_the_unperturbed_threshold_with_the_probe_pe
     assert (plain["trials"], plain["subjects"], plain["threshold"]) == (48, 24, 0.9999)  # each pair both ways round
     own = audit.rates[(audit.rates["metric"] == "fnmr") & (audit.rates["gender"] == "male")].iloc[0]
     assert plain["value"] == own["value"]
+    shifts = found.scores[(found.scores["family"] == "gender") & (found.scores["dose"] == 1.0)].set_index("group")
+    assert (shifts.loc["male", "comparisons"], shifts.loc["male", "subjects"]) == (48, 24)
+    mated = pd.read_parquet(found.folder / "mated_scores.parquet")
+    men = mated[(mated["dose"] == 0) & (mated["probe"] // 2 % 2 == 0)]
+    assert shifts.loc["male", "shift"] == np.median(men["after"] - men["before"])
+    dark_scores = found.scores[found.scores["dose"] == -2.0]
+    assert dark_scores["comparisons"].sum() == 0 and dark_scores["lost"].sum() == 2 * 96
+    assert recheck(found.folder) == []
+    mated.assign(after=0.0).to_parquet(found.folder / "mated_scores.parquet")
+    assert recheck(found.folder) == ["mated_scores.parquet: changed since the run was written"]
+    finish(found.folder)
+    assert recheck(found.folder) == [f"{name}: not what the stored rows give" for name in (RATES, GAPS, SCORES)]
     dark = rate(found, "exposure", "male", -2.0, metric="gfrr")
     assert (dark["errors"], dark["trials"]) == (48, 48)
     lost = found.rates[
@@ -187,3 +202,25 @@ def test_in_python_the_tables_come_without_a_folder_and_a_notebook_shows_them(pe
     html = found._repr_html_()
     assert html.count("<table") == 1
     assert re.findall(r'src="([^"]{22})', html) == ["data:image/svg+xml;bas"]
+
+
+def test_tables_of_a_classifier_can_be_derived_again_and_what_is_no_stress_test_is_refused(
+    done: Any, tmp_path: Path
+) -> None:
+    assert recheck(done.folder) == []
+    assert done.scores is None
+    with pytest.raises(RunError, match="no stress test is there"):
+        recheck(tmp_path)
+
+
+def test_clusters_are_the_sampling_units(people: Path, toys: Any, tmp_path: Path) -> None:
+    """Pairs of people by one photographer: half as many units, and a wider interval of the change."""
+    frame = pd.read_csv(people)
+    frame["photographer"] = "s" + (frame["subject"].str[1:].astype(int) // 4).astype(str)
+    shot = people.parent / "shot.csv"
+    frame.to_csv(shot, index=False)
+    found = stress(shot, asked(toys, tmp_path / "out", cluster=["photographer"], min_subjects=5), ["noise=1"])
+    gap = found.gaps[found.gaps["primary"]].iloc[0]
+    assert (gap["subjects_a"], gap["subjects_b"]) == (12, 12)
+    assert found.record["cluster"] == ["photographer"]
+    assert recheck(tmp_path / "out") == []

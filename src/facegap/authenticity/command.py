@@ -85,6 +85,10 @@ def recheck(
         raise typer.BadParameter(
             "--sample needs --images FOLDER, the folder of the run's manifest", param_hint="--images"
         )
+    if (run / "stress.json").is_file():
+        raise typer.BadParameter(
+            f"{clean(run)} is a stress test: facegap stress {clean(run)} --recheck", param_hint="RUN"
+        )
     print_problems(check_again(run))
     state = "consistent (this does not show who wrote it)"
     if public_key is not None:

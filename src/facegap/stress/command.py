@@ -35,6 +35,7 @@ def stress(
             "merge_spellings",
             "subjects_as_written",
             "data_name",
+            "cluster",
             "min_subjects",
             "level",
             "margin",
@@ -54,6 +55,13 @@ def stress(
             },
         ),
     ],
+    recheck: Annotated[
+        bool,
+        typer.Option(
+            "--recheck",
+            help="MANIFEST is the folder of a finished stress test: hash its files, derive its tables again",
+        ),
+    ] = False,
     perturb: Annotated[
         list[str] | None,
         typer.Option(
@@ -67,11 +75,18 @@ def stress(
     facegap stress people.csv --classify MODEL --by gender --perturb exposure --perturb blur=3,6,10 --out stressed
 
     Each image is decoded once and perturbed in memory, before its face is looked for. Each person is their own control.
+
+    facegap stress stressed --recheck
     """
     from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar
+    from facegap.stress.again import recheck as check_again
     from facegap.stress.run import stress as run
     from facegap.stress.text import at_threshold, findings, short_tables
 
+    if recheck:
+        problems = check_again(manifest)
+        print_sentences(problems or ["every file has its stated hash, and its rows give its tables again"])
+        raise typer.Exit(1 if problems else 0)
     with progress_bar() as progress:
         output = replace(settings.output, progress=progress, notice=announce)
         done = run(manifest, replace(settings, output=output), perturb or ())

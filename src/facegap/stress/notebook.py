@@ -38,6 +38,11 @@ class StressTest:
         return self.done.gaps.copy()
 
     @property
+    def scores(self) -> pd.DataFrame | None:
+        """Similarity of mated images by group and dose, as in stress_scores.csv; None without an embedder."""
+        return None if self.done.scores is None else self.done.scores.copy()
+
+    @property
     def record(self) -> dict[str, Any]:
         """Settings, threshold, versions and warnings, as in stress.json."""
         return dict(self.done.record)

@@ -16,7 +16,7 @@ from facegap.stress.charts import curves
 from facegap.stress.measure import NONE
 from facegap.stress.perturb import PERTURBATIONS
 from facegap.stress.run import Stressed
-from facegap.stress.text import at_threshold, findings, gap_table, rate_table
+from facegap.stress.text import at_threshold, findings, gap_table, rate_table, score_tables
 
 METHODS: Mapping[str, str] = {
     "Perturbation": "Each image is decoded once and perturbed in memory, before its face is looked for: a lost face counts like "
@@ -28,6 +28,8 @@ METHODS: Mapping[str, str] = {
     "Difference of changes": "The change in one group less the change in another. All perturbations, doses and pairs of groups of "
     "the first grouping are tested together: the interval at 1 - alpha / m beyond the margin, that at 1 - 2 alpha / m within it, or "
     "Holm's p (1979). Further groupings and metrics are exploratory.",
+    "Shift of scores": "Median over comparisons of the score less that without the perturbation. Woodruff's interval (1952) with the "
+    "variance over sampling units and Student's t.",
     "What it cannot say": "Perturbations are computed, not photographed: cameras clip, denoise and compress otherwise. A rate that "
     "changes more in one group says nothing about the reason.",
 }
@@ -67,6 +69,7 @@ def about(done: Stressed) -> str:
     models = ", ".join(f"{task} {clean(name)}" for task, name in record["models"].items())
     data = clean(record["data_name"]) or f"data set {str(record['manifest_sha256'])[:8]} (no name given)"
     people = f" of {record['people']:,} people" if record["has_subjects"] else ", each counted as one person"
+    people += f"; sampling unit: {clean(' and '.join(record['cluster']))} and subject" if record["cluster"] else ""
     return f"{models}; {data}: {record['images']:,} images{people}"
 
 
@@ -95,4 +98,16 @@ def sections(done: Stressed, figures: list[object]) -> list[Section]:
         PageTable(rate_table(rows, f"{title_of(str(metric))}, by {clean(by) or 'nothing: everybody'}"), folded=True)
         for (metric, by), rows in rates[~own].groupby(["metric", "family"], sort=False)
     ]
-    return [*parts, Section("others", "Further errors and groupings", "Without a verdict.", (), (), tuple(others))]
+    scores = [] if done.scores is None else [PageTable(table, folded=True) for table in score_tables(done.scores)]
+    similar = Section(
+        "scores",
+        "Similarity of mated images",
+        "The median score of two images of one person, the probe perturbed, and the median of what the perturbation took from or "
+        "added to each score. Higher is more alike. Comparisons whose probe lost its template are counted and in no median.",
+        tables=tuple(scores),
+    )
+    return [
+        *parts,
+        *([] if similar.is_empty else [similar]),
+        Section("others", "Further errors and groupings", "Without a verdict.", (), (), tuple(others)),
+    ]

@@ -13,10 +13,11 @@ from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.outcomes import predictions_table
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.dose_response import Doses, Interaction, doses_of, judged_interactions
+from facegap.statistics.medians import clustered_median
 from facegap.statistics.verdicts import EXPLORATORY
 from facegap.stress.measure import NONE
 from facegap.stress.perturb import Dose
-from facegap.tables import NEVER_SHOWN, STRESS, STRESS_GAPS, check
+from facegap.tables import NEVER_SHOWN, STRESS, STRESS_GAPS, STRESS_SCORES, check
 from facegap.types import BoolArray, FloatArray, IntArray
 
 
@@ -106,25 +107,90 @@ def image_trials(answers: Answers, doses: Sequence[Dose], *, classifies: bool) -
     return found
 
 
-def genuine_trials(answers: Answers, doses: Sequence[Dose], pairs: IntArray, threshold: float) -> list[Trials]:
-    """FNMR and GFRR at the unperturbed threshold: the reference as it is, the probe perturbed; each pair both ways round.
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of mated comparisons at one dose: the reference as it is, the probe perturbed; NaN without a template.
+
+    rows : int64 (n,), row of the probe; before : of the same comparisons without the perturbation
+    """
+
+    dose: Dose
+    rows: IntArray
+    before: FloatArray
+    after: FloatArray
+
+
+def genuine_scores(answers: Answers, doses: Sequence[Dose], pairs: IntArray) -> list[Scores]:
+    """Scores of every mated pair both ways round, whose reference has a template.
 
     pairs : int64 (m, 2), rows of the manifest
-
-    FNMR is over comparisons whose probe has a template with and without the perturbation; GFRR takes a lost one as rejected.
     """
     assert answers.templates is not None
     plain = answers.templates[None]
     both = np.concatenate([pairs, pairs[:, ::-1]])
     both = both[np.isfinite(plain[both[:, 0], 0])]
     before = score(plain[both[:, 0]], plain[both[:, 1]])
+    return [
+        Scores(dose, both[:, 1], before, score(plain[both[:, 0]], answers.templates[dose][both[:, 1]]))
+        for dose in doses
+    ]
+
+
+def genuine_trials(scores: Sequence[Scores], threshold: float) -> list[Trials]:
+    """FNMR and GFRR at the unperturbed threshold: the reference as it is, the probe perturbed; each pair both ways round.
+
+    FNMR is over comparisons whose probe has a template with and without the perturbation; GFRR takes a lost one as rejected.
+    """
     found = []
-    for dose in doses:
-        after = score(plain[both[:, 0]], answers.templates[dose][both[:, 1]])
+    for one in scores:
+        before, after = one.before, one.after
         made = np.isfinite(before) & np.isfinite(after)
-        found.append(Trials("fnmr", dose, both[made, 1], before[made] < threshold, after[made] < threshold, threshold))
-        found.append(Trials("gfrr", dose, both[:, 1], ~(before >= threshold), ~(after >= threshold), threshold))
+        rows = one.rows[made]
+        found.append(Trials("fnmr", one.dose, rows, before[made] < threshold, after[made] < threshold, threshold))
+        found.append(Trials("gfrr", one.dose, one.rows, ~(before >= threshold), ~(after >= threshold), threshold))
     return found
+
+
+def score_table(
+    scores: Sequence[Scores],
+    manifest: pd.DataFrame,
+    groupings: Sequence[tuple[str, ...]],
+    model: str,
+    units: IntArray,
+    level: float,
+) -> pd.DataFrame:
+    """STRESS_SCORES. units : int64 (rows of the manifest,)"""
+    people = np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
+    found = []
+    for grouping in ((), *groupings):
+        cells = cells_of(manifest, grouping)
+        for one in scores:
+            made = np.isfinite(one.before) & np.isfinite(one.after)
+            for g, name in enumerate(cells.groups):
+                group = cells.codes[one.rows] == g
+                inside = made & group
+                rows = one.rows[inside]
+                shift = clustered_median(one.after[inside] - one.before[inside], units[rows], level=level)
+                found.append(
+                    {
+                        "model": model,
+                        "perturbation": one.dose.name,
+                        "dose": one.dose.amount,
+                        "unit": one.dose.of.unit,
+                        "family": "*".join(grouping),
+                        "group": str(name),
+                        "comparisons": len(rows),
+                        "lost": int((group & np.isfinite(one.before) & ~np.isfinite(one.after)).sum()),
+                        "subjects": len(np.unique(people[rows])),
+                        "median": float(np.median(one.after[inside])) if len(rows) else np.nan,
+                        "median_before": float(np.median(one.before[inside])) if len(rows) else np.nan,
+                        "shift": shift.median,
+                        "shift_low": shift.low,
+                        "shift_high": shift.high,
+                        "level": level,
+                    }
+                )
+    return check(pd.DataFrame(found, columns=list(STRESS_SCORES.columns)), STRESS_SCORES, "stress_scores.csv")
 
 
 def score(one: NDArray[np.float32], other: NDArray[np.float32]) -> FloatArray:
@@ -150,9 +216,13 @@ def tables(
     groupings: Sequence[tuple[str, ...]],
     primary: str,
     models: Mapping[str, str],
+    units: IntArray,
     rules: Rules,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """STRESS and STRESS_GAPS; verdicts are for metric `primary` by the first grouping, everything else is exploratory."""
+    """STRESS and STRESS_GAPS; verdicts are for metric `primary` by the first grouping, everything else is exploratory.
+
+    units : sampling unit of each row of the manifest, int64 (rows,)
+    """
     subjects = np.asarray(pd.factorize(manifest["subject"])[0], np.int64)
     rates: list[dict[str, object]] = []
     gaps: list[dict[str, object]] = []
@@ -162,11 +232,11 @@ def tables(
             own = [one for one in trials if one.metric == metric and len(one.rows)]
             if not own:
                 continue
-            doses = [doses_by(one, cells, subjects) for one in own]
-            sizes = people_of(own, cells, subjects)
+            doses = [doses_by(one, cells, units) for one in own]
+            sizes = people_of(own, cells, units)
             ranked = [g for g in np.flatnonzero(cells.known).tolist() if sizes[g] >= rules.min_subjects]
             said = {"metric": metric, "model": models[metric], "family": "*".join(grouping)}
-            rates += rate_rows(own, doses, cells, subjects, ranked, said, rules)
+            rates += rate_rows(own, doses, cells, (subjects, units), ranked, said, rules)
             if grouping:
                 found = judged_interactions(doses, ranked, margin=rules.margin, alpha=rules.alpha, level=rules.level)
                 is_primary = k == 1 and metric == primary
@@ -176,19 +246,19 @@ def tables(
     )
 
 
-def people_of(trials: Sequence[Trials], cells: Cells, subjects: IntArray) -> list[int]:
-    """The fewest people of each group over the doses."""
+def people_of(trials: Sequence[Trials], cells: Cells, units: IntArray) -> list[int]:
+    """The fewest sampling units of each group over the doses."""
     return [
-        min(len(np.unique(subjects[one.rows[cells.codes[one.rows] == g]])) for one in trials)
+        min(len(np.unique(units[one.rows[cells.codes[one.rows] == g]])) for one in trials)
         for g in range(len(cells.groups))
     ]
 
 
-def doses_by(one: Trials, cells: Cells, subjects: IntArray) -> Doses:
-    """What one dose adds to the errors of every person in every group."""
-    shape = (len(cells.groups), int(subjects.max(initial=-1)) + 1)
+def doses_by(one: Trials, cells: Cells, units: IntArray) -> Doses:
+    """What one dose adds to the errors of every sampling unit in every group."""
+    shape = (len(cells.groups), int(units.max(initial=-1)) + 1)
     known = cells.codes[one.rows] >= 0
-    place = cells.codes[one.rows][known] * shape[1] + subjects[one.rows][known]
+    place = cells.codes[one.rows][known] * shape[1] + units[one.rows][known]
 
     def counted(chosen: BoolArray) -> FloatArray:
         return np.bincount(place[chosen], minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
@@ -200,19 +270,26 @@ def rate_rows(
     trials: Sequence[Trials],
     doses: Sequence[Doses],
     cells: Cells,
-    subjects: IntArray,
+    who: tuple[IntArray, IntArray],
     ranked: Sequence[int],
     said: Mapping[str, object],
     rules: Rules,
 ) -> list[dict[str, object]]:
-    """Rows of STRESS: the images as they are once, then every dose."""
+    """Rows of STRESS: the images as they are once, then every dose. who : person and sampling unit of each row"""
     found = []
+    subjects, units = who
     for k, (one, changes) in enumerate(zip(trials, doses, strict=True)):
         for plain in (True, False) if k == 0 else (False,):
             wrong = one.before if plain else one.after
             group = cells.codes[one.rows]
             rates = clustered_rates(
-                wrong, None, subjects[one.rows], group, n_cells=len(cells.groups), level=rules.level
+                wrong,
+                None,
+                subjects[one.rows],
+                group,
+                n_cells=len(cells.groups),
+                level=rules.level,
+                units=units[one.rows],
             )
             for g, name in enumerate(cells.groups):
                 rate, inside = rates.rate(g), group == g

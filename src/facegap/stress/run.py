@@ -30,12 +30,14 @@ from facegap.store.parts import join_embeddings
 from facegap.store.run import read_csv
 from facegap.stress.measure import KEPT, PART_ROWS, measure, require_measurable
 from facegap.stress.perturb import Dose, parsed_doses
-from facegap.stress.rates import Answers, Rules, answers_of, genuine_pairs, genuine_trials, image_trials, tables
-from facegap.tables import STRESS, STRESS_GAPS, check
+from facegap.stress.rates import Answers, Scores, answers_of, genuine_pairs, genuine_scores
+from facegap.stress.stored import GAPS, RATES, SCORES, people_table, scores_frame, tables_of
+from facegap.tables import STRESS, STRESS_GAPS, STRESS_SCORES, check
 
 RECORD = "stress.json"
 DEFAULT = ("exposure", "blur", "resolution", "jpeg", "noise")
-TABLES = {"stress.csv": STRESS, "stress_gaps.csv": STRESS_GAPS}
+TABLES = {RATES: STRESS, GAPS: STRESS_GAPS, SCORES: STRESS_SCORES}
+ANSWERS, PEOPLE, MATED = "answers.parquet", "people.parquet", "mated_scores.parquet"
 MOST_RECORD_BYTES = 2**20
 VECTORS = "embeddings.npy"
 POINTS = 0.02  # margin of a difference of changes where that of the metric is a ratio
@@ -43,12 +45,17 @@ POINTS = 0.02  # margin of a difference of changes where that of the metric is a
 
 @dataclass(frozen=True, eq=False)
 class Stressed:
-    """A stress test that is done. record : as stress.json has it"""
+    """A stress test that is done.
+
+    record : as stress.json has it
+    scores : STRESS_SCORES; None without an embedder
+    """
 
     folder: Path
     record: Mapping[str, Any]
     rates: pd.DataFrame
     gaps: pd.DataFrame
+    scores: pd.DataFrame | None = None
 
     @property
     def primary(self) -> str:
@@ -112,44 +119,42 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
     )
     vectors = vectors_of(folder, rows, loaded)
     answers = answers_of(rows, resolved.manifest.frame, doses, loaded.models.classes, vectors)
-    trials = image_trials(answers, doses, classifies=bool(loaded.models.classes))
-    source, threshold, primary = "", None, "error_rate_all"
+    source, threshold, scores = "", None, None
     if vectors is not None:
         threshold, source = unperturbed_threshold(answers, resolved, loaded)
         subjects = np.asarray(pd.factorize(resolved.manifest.frame["subject"])[0], np.int64)
         pairs = genuine_pairs(subjects, resolved.excluded.rows)
         if not len(pairs):
             raise TableError("no person has two images, so no genuine pair could fail: FNMR needs them")
-        trials += genuine_trials(answers, doses, pairs, threshold)
-        primary = "fnmr"
-    names = loaded.models.names
-    judged = names["classify" if threshold is None else "embed"]
-    models = {one.metric: names["detect"] if one.metric == "fta" else judged for one in trials}
+        scores = genuine_scores(answers, doses, pairs)
+    primary = "error_rate_all" if vectors is None else "fnmr"
     margin = margins_of(settings.groups.margin)[primary]
     groups = settings.groups
-    rules = Rules(groups.level, groups.alpha, POINTS if margin.is_ratio else margin.size, groups.min_subjects)
-    rates, gaps = tables(trials, resolved.manifest.frame, resolved.groupings, primary, models, rules)
     record = {
         "status": "complete",
         "asked": asked,
-        "models": dict(names),
+        "models": dict(loaded.models.names),
+        "classes": list(loaded.models.classes),
         "data_name": groups.data_name or "",
         "images": len(resolved.manifest.frame),
         "people": int(resolved.manifest.frame["subject"].nunique()),
         "has_subjects": resolved.manifest.has_subjects,
+        "cluster": list(groups.cluster),
         "manifest_sha256": resolved.manifest.sha256,
         "primary": primary,
         "by": ["*".join(grouping) for grouping in resolved.groupings],
+        "groupings": [list(grouping) for grouping in resolved.groupings],
         "threshold": threshold,
         "threshold_source": source,
         "level": groups.level,
         "alpha": groups.alpha,
-        "margin": rules.margin,
+        "margin": POINTS if margin.is_ratio else margin.size,
         "min_subjects": groups.min_subjects,
         "warnings": [*resolved.manifest.warnings, *resolved.notes],
         "versions": dict(loaded.execution.versions),
     }
-    return written(folder, record, rows, rates, gaps)
+    people = people_table(resolved.manifest.frame, resolved.groupings, groups.cluster)
+    return written(folder, record, rows, people, scores)
 
 
 def require_same(folder: Path, asked: Mapping[str, Any]) -> None:
@@ -192,15 +197,19 @@ def unperturbed_threshold(answers: Answers, resolved: ResolvedAudit, loaded: Loa
 
 
 def written(
-    folder: Path, record: Mapping[str, Any], rows: pd.DataFrame, rates: pd.DataFrame, gaps: pd.DataFrame
+    folder: Path, record: Mapping[str, Any], rows: pd.DataFrame, people: pd.DataFrame, scores: Sequence[Scores] | None
 ) -> Stressed:
-    """Everything of a stress test, with its page and hashes; images are known by their row alone."""
+    """Everything of a stress test, with its page and hashes; images are known by their row alone, people by a number."""
     from facegap.stress.page import write_page
 
-    done = Stressed(folder, record, rates, gaps)
-    write_parquet(folder / "answers.parquet", rows[[name for name in KEPT if name not in ("image", "stamp")]])
-    write_csv(folder / "stress.csv", rates)
-    write_csv(folder / "stress_gaps.csv", gaps)
+    found = tables_of(record, rows, people, scores)
+    done = Stressed(folder, record, found[RATES], found[GAPS], found.get(SCORES))
+    write_parquet(folder / ANSWERS, rows[[name for name in KEPT if name not in ("image", "stamp")]])
+    write_parquet(folder / PEOPLE, people)
+    if scores is not None:
+        write_parquet(folder / MATED, scores_frame(scores))
+    for name, frame in found.items():
+        write_csv(folder / name, frame)
     write_json(folder / RECORD, record)
     write_page(folder / "stress.html", done)
     finish(folder)
@@ -225,5 +234,9 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def read_stress(folder: Path) -> Stressed:
     """A finished stress test."""
-    read = {name: check(read_csv(folder / name), schema, name) for name, schema in TABLES.items()}
-    return Stressed(folder, read_record(folder), read["stress.csv"], read["stress_gaps.csv"])
+    read = {
+        name: check(read_csv(folder / name), schema, name)
+        for name, schema in TABLES.items()
+        if (folder / name).is_file()
+    }
+    return Stressed(folder, read_record(folder), read[RATES], read[GAPS], read.get(SCORES))

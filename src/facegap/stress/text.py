@@ -143,6 +143,29 @@ def gap_table(gaps: pd.DataFrame, title: str) -> TextTable:
     return TextTable(title, columns, rows, essential=(columns[0], columns[1], columns[3], columns[5]))
 
 
+def score_tables(scores: pd.DataFrame) -> list[TextTable]:
+    """How similar mated images are by dose and group, a table per grouping."""
+    columns = ("perturbation", "group", "median", "median as they are", "shift", "comparisons", "lost", "subjects")
+    found = []
+    for family, own in scores.groupby("family", sort=False):
+        rows = tuple(
+            (
+                title_of_dose(row),
+                clean(row["group"]) if family else "everybody",
+                number(row["median"], 3),
+                number(row["median_before"], 3),
+                f"{number(row['shift'], 3)} [{number(row['shift_low'], 3)}, {number(row['shift_high'], 3)}]",
+                f"{row['comparisons']:,}",
+                f"{row['lost']:,}",
+                f"{row['subjects']:,}",
+            )
+            for row in own.to_dict("records")
+        )
+        by = f", by {clean(str(family))}" if family else ", everybody"
+        found.append(TextTable(f"similarity of mated images{by}", columns, rows, essential=(*columns[:2], columns[4])))
+    return found
+
+
 def at_threshold(done: Stressed) -> str:
     """Where the threshold comes from; empty without one."""
     if done.record["threshold"] is None:

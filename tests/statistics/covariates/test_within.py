@@ -57,3 +57,9 @@ def test_the_interval_holds_a_known_change_in_most_worlds():
         found = within_change(rng.random(180) < np.clip(own + 0.1 * dark, 0, 1), dark, people, level=0.95)
         held += found.low <= 0.1 <= found.high
     assert held >= 182
+
+
+def test_of_no_trials_nothing_is_said() -> None:
+    found = within_change(np.empty(0, np.bool_), np.empty(0), np.empty(0, np.int64), level=0.95)
+    assert np.isnan(found.slope)
+    assert (found.people, found.trials) == (0, 0)

@@ -60,6 +60,8 @@ def within_change(errors: BoolArray, covariate: FloatArray, people: IntArray, *,
     >>> found.slope, found.people
     (1.0, 20)
     """
+    if not len(people):
+        return WithinChange(np.nan, np.nan, np.nan, level, 0, 0)
     _, code = np.unique(people, return_inverse=True)
     count = np.bincount(code)
     own = covariate - (np.bincount(code, covariate) / count)[code]
