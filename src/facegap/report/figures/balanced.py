@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -64,7 +65,7 @@ def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
     looks = [clean(step) for step in steps]
     colour = alt.Scale(domain=looks, range=[colour_of(k, len(steps)) for k in range(len(steps))])
     shape = alt.Scale(domain=looks, range=[SHAPES[k % len(SHAPES)] for k in range(len(steps))])
-    legend = alt.Legend(title="balanced", columns=min(4, len(steps)), labelLimit=260, columnPadding=22)
+    legend = alt.Legend(title="balanced", labelLimit=260, columnPadding=22)
     base = alt.Chart(data(marks)).encode(
         y=alt.Y("group:N", sort=order, axis=alt.Axis(title=None, ticks=False, domain=False, grid=True)),
         yOffset=alt.YOffset("step:N", sort=looks, scale=alt.Scale(paddingOuter=0.4)),
@@ -88,7 +89,7 @@ def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
     marked = " (over-adjusted)" if any(row.overadjusted for row in rows) else ""
     title = f"Gap to {first.reference} before and after balancing{marked}: {metric_of(metric).title}"
     left_out = len(raw) - len(groups)
-    return finished(
+    made = finished(
         chart,
         name=name,
         title=title,
@@ -97,6 +98,9 @@ def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
         metric=metric,
         least_px=220,
     )
+    config = made.spec["config"]
+    legends = config["legend"] | {"columns": min(4, len(steps))}  # in the config, where a narrow page sets it to 1
+    return replace(made, spec=made.spec | {"config": config | {"legend": legends}})
 
 
 def colour_of(lane: int, lanes: int) -> str:
