@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from facegap.derive.metrics import metric_of
 from facegap.report.text import rough_percent
 from facegap.selfcheck.crowds import crowd_claims, state_of
+from facegap.selfcheck.doses import DoseRow, dose_claims
 from facegap.selfcheck.exposure import ExposureRow, exposure_claims
 from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
@@ -36,6 +37,7 @@ def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
     found = [coverage_claim(kind, [row for row in required if row.kind == kind]) for kind in KIND_TITLES]
     found += crowd_claims([row for row in rows if isinstance(row, CrowdRow)])
     found += exposure_claims([row for row in rows if isinstance(row, ExposureRow)])
+    found += dose_claims([row for row in rows if isinstance(row, DoseRow)])
     found += [width_claim(required), false_alarm_claim(families), honesty_claim([*families, *powers])]
     found += [naive_claim(required), stronger_claim([row for row in coverage if not row.required])]
     found += [power_claim(powers), search_claim([row for row in rows if isinstance(row, SearchRow)])]

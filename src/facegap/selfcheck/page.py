@@ -22,6 +22,7 @@ from facegap.selfcheck.claims import (
     effect_in_words,
 )
 from facegap.selfcheck.crowds import crowd_section
+from facegap.selfcheck.doses import DoseRow, dose_section
 from facegap.selfcheck.exposure import ExposureRow, exposure_section
 from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
 from facegap.statistics.gaps import ALPHA
@@ -113,6 +114,9 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     exposures = [row for row in rows if isinstance(row, ExposureRow)]
     if exposures:
         found.append(exposure_section(exposures))
+    stressed = [row for row in rows if isinstance(row, DoseRow)]
+    if stressed:
+        found.append(dose_section(stressed))
     if families:
         found.append(
             Section(

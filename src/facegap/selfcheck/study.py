@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from facegap.selfcheck.doses import DoseRow, dose_row
 from facegap.selfcheck.exposure import ExposureRow, exposure_row
 from facegap.selfcheck.labels import LabelSetting, label_coverage
 from facegap.worlds.crowd_rates import crowd_coverage, crowd_gaps, faults_of, floor_of
 from facegap.worlds.crowds import Crowd
+from facegap.worlds.doses import DoseSetting
 from facegap.worlds.exposure import ExposureSetting
 from facegap.worlds.families import Family, FamilyOutcome, judge, raised_family
 from facegap.worlds.people import Setting
 from facegap.worlds.rates import cells_of_a_world, coverage
 from facegap.worlds.searches import SearchSetting, search_coverage
 
-Part = Literal["coverage", "families", "power", "search", "labels", "crowds", "exposure"]
-PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels", "crowds", "exposure")
+Part = Literal["coverage", "families", "power", "search", "labels", "crowds", "exposure", "doses"]
+PARTS: tuple[Part, ...] = ("coverage", "families", "power", "search", "labels", "crowds", "exposure", "doses")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class CrowdSetting:
 class Job:
     """One setting and how many worlds of it are drawn."""
 
-    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting
+    spec: Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting | DoseSetting
     worlds: int
 
     @property
@@ -63,6 +65,7 @@ PART_OF: Mapping[type, Part] = {
     LabelSetting: "labels",
     CrowdSetting: "crowds",
     ExposureSetting: "exposure",
+    DoseSetting: "doses",
 }
 
 
@@ -212,7 +215,7 @@ class CrowdRow:
     withheld: float
 
 
-Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow | CrowdRow | ExposureRow
+Row = CoverageRow | FamilyRow | PowerRow | SearchRow | LabelRow | CrowdRow | ExposureRow | DoseRow
 ROWS: Mapping[Part, type[Row]] = {
     "coverage": CoverageRow,
     "families": FamilyRow,
@@ -221,6 +224,7 @@ ROWS: Mapping[Part, type[Row]] = {
     "labels": LabelRow,
     "crowds": CrowdRow,
     "exposure": ExposureRow,
+    "doses": DoseRow,
 }
 
 
@@ -253,6 +257,8 @@ def run_job(job: Job, seed: int) -> Row:
         return _crowd_row(spec, job.worlds, seed)
     if isinstance(spec, ExposureSetting):
         return exposure_row(spec, job.worlds, seed)
+    if isinstance(spec, DoseSetting):
+        return dose_row(spec, job.worlds, seed)
     said = label_coverage(spec, job.worlds, seed)
     return LabelRow(
         spec.kind,
@@ -379,6 +385,8 @@ def cost_of(job: Job) -> float:
         return 1e6 * job.worlds
     if isinstance(spec, ExposureSetting):
         return 5e3 * job.worlds * spec.people * spec.images
+    if isinstance(spec, DoseSetting):
+        return 4.0 * job.worlds * spec.doses * (spec.people * spec.images + 1_000)
     if isinstance(spec, CrowdSetting):
         people = float(spec.crowd.people)
         return job.worlds * (1 + spec.groups) * (4 * people**2 if spec.crowd.kind == "impostor" else people + 100)

@@ -19,6 +19,7 @@ from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, 
 from facegap.selfcheck.labels import LabelSetting
 from facegap.selfcheck.study import PARTS, CrowdSetting, Job, PowerSetting, Study
 from facegap.worlds import crowds
+from facegap.worlds.doses import DoseSetting
 from facegap.worlds.exposure import ExposureSetting, Route
 from facegap.worlds.families import Family, group_labels
 from facegap.worlds.people import METRICS, PAIR_KINDS, Effect, Kind, Setting
@@ -29,7 +30,7 @@ MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
 FEWEST_WORLDS, QUICK_WORLDS = 10, 200
 HIGHEST_RATE = 0.95  # that a planted gap may lead to
 WORLDS_WANTED = "a whole number from 10 to 1,000,000"
-Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting
+Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting | DoseSetting
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 letters")]
 Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
@@ -58,8 +59,8 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     jobs = list(dict.fromkeys(said.jobs(quick=quick)))
     if not jobs:
         raise TableError(
-            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]], [[crowds]] or "
-            "[[exposure]]"
+            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]], [[crowds]], "
+            "[[exposure]] or [[doses]]"
         )
     if len(jobs) > MAX_JOBS:
         raise TableError(f"{path}: {len(jobs)} settings, more than {MAX_JOBS}; shorten a list")
@@ -270,6 +271,20 @@ class ExposureEntry(Entry):
             yield ExposureSetting(people, images, route, reliability)
 
 
+class DosesEntry(Entry):
+    """[[doses]]: errors of two groups under a perturbation that rise alike, or by more in one at the last dose."""
+
+    planted: Annotated[tuple[float, ...], numbers(0, 0.5)]
+    subjects: Annotated[tuple[int, ...], numbers(20, 5_000, whole=True)]
+    images: Images = (1,)
+    doses: Annotated[tuple[int, ...], numbers(1, 20, whole=True)] = (4,)
+
+    def settings(self) -> Iterator[DoseSetting]:
+        """Two groups for each combination."""
+        for planted, people, images, doses in itertools.product(self.planted, self.subjects, self.images, self.doses):
+            yield DoseSetting(people, images, doses, planted)
+
+
 class StudyFile(Table):
     """The whole file."""
 
@@ -283,6 +298,7 @@ class StudyFile(Table):
     labels: Annotated[tuple[LabelsEntry, ...], Tables] = ()
     crowds: Annotated[tuple[CrowdsEntry, ...], Tables] = ()
     exposure: Annotated[tuple[ExposureEntry, ...], Tables] = ()
+    doses: Annotated[tuple[DosesEntry, ...], Tables] = ()
 
     def jobs(self, *, quick: bool) -> Iterator[Job]:
         """A job for each setting, by part and in the order of the file."""
