@@ -404,7 +404,7 @@ PROTOCOL = Schema(
     },
 )
 
-ESTIMATES = ("raw", "balanced", "regression, rest", "regression, associated", "within person")
+ESTIMATES = ("raw", "balanced", "balanced in cells", "regression, rest", "regression, associated", "within person")
 EXPLAIN = Schema(
     "EXPLAIN",  # of `facegap explain`: a gap before and after balancing measured covariates
     {

@@ -280,3 +280,12 @@ def test_false_matches_are_all_taken_and_the_sampled_pairs_stand_for_the_others(
     assert fmr.replicates == 0
     assert fnmr.replicates > 0
     assert not [row for row in found.rows if row.metric == "fmr" and row.estimate == "within person"]
+
+
+def test_cells_check_the_gap_without_a_verdict_and_leave_images_of_one_group_out_by_count(town, found):
+    cells = town.row(found, "dark", "blur", estimate="balanced in cells")
+    left, raw = town.row(found, "dark", "blur"), town.row(found, estimate="raw")
+    assert cells.verdict == ""
+    assert left.gap - 0.03 < cells.gap < raw.gap
+    assert cells.low < cells.gap < cells.high
+    assert "all, in cells (a check)" in page(found)

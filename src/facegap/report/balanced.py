@@ -102,6 +102,8 @@ def step_text(row: Row) -> str:
     """What was balanced in a row."""
     if row.estimate == "raw":
         return "nothing (raw gap)"
+    if row.estimate == "balanced in cells":
+        return "all, in cells (a check)"
     if row.is_of_all:
         return "all" if len(row.covariates) > 1 else row.covariates[0]
     return covariates_text(row.covariates)
@@ -140,6 +142,9 @@ BALANCE_COLUMNS: tuple[Column[Row], ...] = (
 SHORT_COLUMNS = tuple(column for column in BALANCE_COLUMNS if column.heading != "not comparable")
 
 
+SHOWN = ("raw", "balanced", "balanced in cells")
+
+
 def balance_tables(rows: Sequence[Row], *, short: bool = False) -> list[TextTable]:
     """Gaps before and after balancing, a table per metric.
 
@@ -147,7 +152,7 @@ def balance_tables(rows: Sequence[Row], *, short: bool = False) -> list[TextTabl
     """
     tables = []
     for metric in dict.fromkeys(row.metric for row in rows):
-        own = [row for row in rows if row.metric == metric and row.estimate in ("raw", "balanced")]
+        own = [row for row in rows if row.metric == metric and row.estimate in SHOWN]
         few = [row for row in own if row.estimate == "raw" or row.is_of_all]
         shown = few if short and len(own) > MOST_LINES else own
         if short and len(shown) > MOST_LINES:

@@ -13,7 +13,9 @@ from facegap.tables import EXPLAIN, check
 from facegap.types import Scale
 
 JOINED = " + "  # between names of covariates in EXPLAIN
-Estimate = Literal["raw", "balanced", "regression, rest", "regression, associated", "within person"]
+Estimate = Literal[
+    "raw", "balanced", "balanced in cells", "regression, rest", "regression, associated", "within person"
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,14 @@ from facegap.derive.margins import margin_of
 from facegap.derive.metrics import Metric
 from facegap.derive.results import model_of
 from facegap.statistics.covariates.balancing import Trials, balanced_gap
+from facegap.statistics.covariates.cells import PARTS, InCells, cell_gap
 from facegap.statistics.covariates.decomposition import split_gap
 from facegap.statistics.covariates.within import within_change
 from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
+MOST_NAMED = 1  # cells without overlap
 RESAMPLED, LINEARISED, JACKKNIFE = (
     "resampled sampling units",
     "sampling units deleted in turn",
@@ -107,6 +109,8 @@ class Work:
         )
         yield replace(last, verdict=verdict)
         yield from self.regression(start, trials, columns, owners, names, rng)
+        if names and not metric.is_impostor:
+            yield self.in_cells(start, trials, columns, names, np.random.default_rng([self.choices.seed, number, 1]))
 
     def base(
         self,
@@ -186,6 +190,36 @@ class Work:
             reason=found.reason,
             attenuated=self.is_noisy(covariates),
             overadjusted=self.is_overadjusted(covariates),
+        )
+
+    def in_cells(
+        self, start: Row, trials: Trials, columns: FloatArray, names: tuple[str, ...], rng: np.random.Generator
+    ) -> Row:
+        """The gap where both groups spread alike over joint cells of all covariates: a check, without a verdict."""
+        if columns.shape[1] != len(names):  # of a pair of images: only the means of its covariates make cells
+            columns = (columns[:, 0::3] + columns[:, 1::3]) / 2
+        found = cell_gap(
+            trials, columns, scale=start.scale, level=start.level, replicates=self.choices.replicates, rng=rng
+        )
+        if start.reason:
+            found = replace(found, gap=np.nan, low=np.nan, high=np.nan, reason=start.reason)
+        lost = [float(trials.weights[~found.comparable & (trials.in_group == side)].sum()) for side in (True, False)]
+        return replace(
+            start,
+            estimate="balanced in cells",
+            covariates=names,
+            not_comparable=round(lost[0]),
+            reference_not_comparable=round(lost[1]),
+            effective_subjects=found.effective,
+            reference_effective_subjects=found.reference_effective,
+            rate=found.rate,
+            reference_rate=found.reference_rate,
+            gap=found.gap,
+            low=found.low,
+            high=found.high,
+            reason=found.reason or alone_text(found, names),
+            attenuated=self.is_noisy(names),
+            overadjusted=self.is_overadjusted(names),
         )
 
     def regression(
@@ -297,6 +331,18 @@ class Work:
             interval_from=JACKKNIFE,
             seed=self.choices.seed,
         )
+
+
+def alone_text(found: InCells, names: Sequence[str]) -> str:
+    """The cells of one group alone, the largest by name; empty where every cell has both."""
+    if not found.alone:
+        return ""
+    named = (
+        ", ".join(f"{name} {PARTS[part]}" for name, part in zip(names, one.parts, strict=True))
+        + f" ({one.trials:,} / {one.reference_trials:,} trials)"
+        for one in found.alone[:MOST_NAMED]
+    )
+    return f"no overlap in {len(found.alone)} of {found.cells} cells, the largest of them {'; '.join(named)}"
 
 
 def unmeasured_errors(whole: Sequence[GroupTrials], sides: Sequence[Side]) -> str:
