@@ -50,6 +50,7 @@ COMPARED = (
     "fmr,{at},any,black,,,6,1000,6",
     "fmr,{at},any,white,any,black,1,1000,66",
 )
+ATTACKED = ("bpcer,,,female,any,,,2,90,50", "bpcer,,,male,any,,,0,90,50")
 ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,,male,any,,,2,100,50")
 
 
@@ -156,11 +157,11 @@ def test_no_scenario_prints_a_number_from_fewer_than_ten_errors_without_saying_s
     tmp_path: Path, name: str
 ) -> None:
     few = [line.replace("10,4000", "3,4000").replace("10,100", "9,100").replace("20,100", "0,100") for line in COMPARED]
-    run = written(tmp_path / "run", *few, *ANSWERED)
+    run = written(tmp_path / "run", *few, *(ATTACKED if name == "kiosk" else ANSWERED))
     options = {"listed_share": 0.001} if name == "watchlist" else {}
     tables, assumptions = scenario_tables(name, run, options=options)
     rows = [row for row in tables[0].rows if row[0] != "all groups together"]  # whose errors are those of all groups
-    counts = {"watchlist": 4, "unlock": 3, "registration": 2, "payment": 1, "attributes": 2}[name]
+    counts = {"watchlist": 4, "unlock": 3, "registration": 2, "payment": 1, "attributes": 2, "kiosk": 2}[name]
     for row in rows:
         said = [cell for cell in row[1:] if re.search(r", from (no error|1 error|[2-9] errors)$", cell)]
         bare = [cell for cell in row[1:] if "[" in cell and cell not in said]
