@@ -19,7 +19,7 @@ from facegap.errors import FacegapError, ModelError, RunError, SettingError, Tab
 NAMES = [
     *("CallableModel", "FacegapError", "Faces", "Groups", "Identify", "Models", "Output", "Run", "Service", "Verify"),
     *("__version__", "audit", "audit_embeddings", "audit_predictions", "audit_scores", "compare", "explain"),
-    *("read_manifest", "read_run", "recheck", "statistics", "stress"),
+    *("metric_frame", "read_manifest", "read_run", "recheck", "statistics", "stress"),
 ]
 
 
@@ -47,7 +47,8 @@ def test_importing_facegap_loads_neither_pandas_nor_opencv_nor_numpy() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["audit", "audit_predictions", "audit_embeddings", "audit_scores", "compare", "explain", "stress"]
+    "name",
+    ["audit", "audit_predictions", "audit_embeddings", "audit_scores", "compare", "explain", "metric_frame", "stress"],
 )
 def test_a_public_function_takes_few_parameters_and_has_a_whole_docstring(name: str) -> None:
     function = getattr(fg, name)

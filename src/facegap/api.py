@@ -5,7 +5,7 @@ This module is loaded with the package, so it imports nothing that takes time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -26,10 +26,12 @@ from facegap.audit.settings import (
 
 if TYPE_CHECKING:
     from facegap.compare.build import Comparison
+    from facegap.derive.metric_frame import MetricFrame
     from facegap.explain.notebook import Explanation
     from facegap.inputs.manifests.read import Manifest
     from facegap.report.notebook import Run
     from facegap.stress.notebook import StressTest
+    from facegap.types import Scale
 
 Words = Mapping[str, Any]  # settings in the words of the command line: {"min_subjects": 10}
 
@@ -611,6 +613,95 @@ def stress(
         if settings.output.folder is None:
             settings = replace(settings, output=replace(settings.output, folder=files.folder()))
         return StressTest(perturbed(path, settings, doses))
+
+
+def metric_frame(
+    y_true: Any,
+    y_pred: Any,
+    sensitive_features: Any,
+    *,
+    subject: Any = None,
+    metrics: str | Sequence[str] = "error_rate",
+    positive: Hashable = 1,
+    margin: float | None = None,
+    scale: Scale = "difference",
+    alpha: float = 0.05,
+    level: float = 0.95,
+    min_subjects: int = 20,
+) -> MetricFrame:
+    """Proportions by group of labels and predictions, as fairlearn's MetricFrame has them, with intervals and verdicts.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like, shape (n,)
+        The class of each trial and the class that was predicted, in the same spelling.
+    sensitive_features : Series, array_like of shape (n,), DataFrame or dict of columns
+        Groups; several columns are crossed. A missing label is `unknown`: shown, and in no difference, ratio or gap.
+    subject : array_like, shape (n,), optional
+        Id of the person of each trial. None: every trial is of another person, which makes intervals too narrow where
+        people have several images.
+    metrics : str or sequence of str
+        ``"error_rate"``, ``"accuracy"``, ``"selection_rate"``, ``"true_positive_rate"``, ``"false_negative_rate"``,
+        ``"false_positive_rate"``, ``"true_negative_rate"``.
+    positive : default 1
+        The class that the last five refer to.
+    margin : float, optional
+        The gap that matters, fixed before the data are seen; that of an audit's error rate where None (0.02).
+    scale : {"difference", "ratio"}
+        What the margin and the verdict refer to.
+    alpha : float
+        False-alarm rate of the gaps of all metrics together (Holm).
+    level : float
+        Confidence level of the intervals.
+    min_subjects : int
+        Groups with fewer subjects are in no gap and stand in `left_out`.
+
+    Returns
+    -------
+    MetricFrame
+        `overall`, `by_group`, `group_min()`, `group_max()`, `difference()` and `ratio()` as fairlearn has them;
+        `intervals`, `gaps` and `left_out` beside them.
+
+    Raises
+    ------
+    StatisticsError
+        Columns of different lengths, a missing value, one class in two spellings, an unknown metric.
+
+    Notes
+    -----
+    The statistics are those of `facegap.statistics.rates` and `gaps`. Labels of groups are texts in the result.
+
+    References
+    ----------
+    fairlearn.metrics.MetricFrame, to which values are compared in tests/derive/test_metric_frame.py.
+
+    Examples
+    --------
+    >>> import facegap as fg
+    >>> wrong, right = [0] * 12 + [0] * 2, [1] * 28 + [1] * 38
+    >>> y_pred = [*wrong[:12], *right[:28], *wrong[12:], *right[28:]]
+    >>> frame = fg.metric_frame([1] * 80, y_pred, ["darker"] * 40 + ["lighter"] * 40)
+    >>> frame.by_group["error_rate"].to_dict()
+    {'darker': 0.3, 'lighter': 0.05}
+    >>> frame.gaps["verdict"].tolist()
+    ['gap larger than the margin']
+    """
+    from facegap.derive.metric_frame import metric_frame as frame_of
+    from facegap.derive.metrics import ERROR_RATE_ALL
+
+    return frame_of(
+        y_true,
+        y_pred,
+        sensitive_features,
+        subject=subject,
+        metrics=metrics,
+        positive=positive,
+        margin=ERROR_RATE_ALL.margin if margin is None else margin,
+        scale=scale,
+        alpha=alpha,
+        level=level,
+        min_subjects=min_subjects,
+    )
 
 
 # ---- what callers give ----

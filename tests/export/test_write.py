@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from facegap.audit.settings import Verify
 from facegap.cli import app
 from facegap.export.document import as_json, schema_text
-from facegap.export.model_card import md, widest_first
+from facegap.export.markdown import md
+from facegap.export.model_card import widest_first
 from facegap.export.write import exported
 from facegap.report.rows.gaps import Estimate, GapRow, Side
 from facegap.store.run import read_run

@@ -1,27 +1,55 @@
-"""A run for others: JSON with a schema, or a model card."""
+"""A run for others: in the forms in which such things are filed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from facegap.export.forms import Format
+
 
 def export(
-    run: Annotated[Path | None, typer.Argument(help="A run folder", show_default=False)] = None,
+    run: Annotated[
+        Path | None, typer.Argument(help="A run folder; for croissant a manifest", show_default=False)
+    ] = None,
     form: Annotated[
-        Literal["model-card", "json"], typer.Option("--format", help="Markdown, or JSON with a schema")
+        Format,
+        typer.Option(
+            "--format",
+            help="json: everything, with a schema. model-card: Markdown. hugging-face: model-index for the front matter of a "
+            "model's README. hugging-face-results: a file for .eval_results. impact-ratios: rates and impact ratios as New York "
+            "City's Local Law 144 defines them. annex-iv: where the run holds what Annex IV of the EU AI Act asks for. croissant: "
+            "a manifest as JSON-LD",
+        ),
     ] = "json",
     out: Annotated[Path | None, typer.Option(help="File to write [default: print it]", show_default=False)] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="The rate that impact-ratios or hugging-face-results is about", show_default="that of the finding"
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Id of the data set on the Hugging Face Hub, ORGANISATION/NAME", show_default=False),
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Licence of the data set that croissant describes", show_default=False)
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Web address of the data set that croissant describes", show_default=False)
+    ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of --format json instead")] = False,
 ) -> None:
-    """A run as one document: what ISO/IEC 19795-10 asks to be reported, and what of it is missing.
-
-    Tasks, groups and who labelled them, threshold policy, failure to enrol, score shifts, error rates, throughput by
-    group, uncertainty. No image is named in it.
+    """A run as one document for others, in the form that they file. No image is named in it.
 
     facegap export run --format model-card --out MODEL_CARD.md
+
+    facegap export run --format impact-ratios --metric fnmr
+
+    facegap export people.csv --format croissant --licence https://creativecommons.org/licenses/by/4.0/
     """
     if schema:
         from facegap.export.document import schema_text
@@ -31,10 +59,12 @@ def export(
     if run is None:
         raise typer.BadParameter("name a run folder, or ask for --schema", param_hint="RUN")
     from facegap.export import write as command
+    from facegap.export.forms import Details
     from facegap.report.text import clean
 
+    details = Details(metric, dataset, licence, address)
     if out is None:
-        typer.echo(command.exported(run, form), nl=False)
+        typer.echo(command.exported(run, form, details), nl=False)
         return
-    command.export(run, form, out)
+    command.export(run, form, out, details)
     typer.echo(f"Written to {clean(out)}")

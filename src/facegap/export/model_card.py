@@ -7,27 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from facegap.derive.metrics import metric_of
+from facegap.export.markdown import md, table
 from facegap.report.first_screen import headline
 from facegap.report.groups import decided_text, difference_text, ratio_text, tally, verdict_text
 from facegap.report.rows.gaps import GapRow, families, verdict_counts
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import Column, table_of, title_of
-from facegap.report.text import NO_NUMBER, clean, interval, level_text, milliseconds, p_value, percent, score
+from facegap.report.text import NO_NUMBER, interval, level_text, milliseconds, p_value, percent, score
 from facegap.store.run import Run
 
-SPECIAL = frozenset("\\`*_[]|#~$>")
-AT_THE_START = "+-="  # would make a list or a heading there
 MOST_GAPS = 30  # in the card, or one of each family where these are more; the JSON export holds all
-
-
-def md(text: object) -> str:
-    """Text from outside for Markdown: on one line, nothing in it is markup, a link or HTML."""
-    said = clean(text)
-    kept = "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in said)
-    kept = f"\\{kept}" if said.startswith(tuple(AT_THE_START)) else kept
-    kept = kept.replace("&", "&amp;").replace("<", "&lt;").replace("\\>", "&gt;")
-    # renderers make links of bare addresses
-    return kept.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
 
 
 def model_card(run: Run, whole: Mapping[str, Any]) -> str:
@@ -249,9 +238,3 @@ def item_lines(whole: Mapping[str, Any]) -> list[str]:
 def shown(value: float | None, write: Any) -> str:
     """A number as text; a dash for null."""
     return NO_NUMBER if value is None else str(write(value))
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table; every cell is text."""
-    lines = [columns, ["---"] * len(columns), *[[md(cell) for cell in row] for row in rows]]
-    return ["| " + " | ".join(line) + " |" for line in lines]

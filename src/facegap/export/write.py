@@ -1,34 +1,51 @@
-"""`facegap export RUN`: a run as a JSON document with a schema, or as a model card."""
+"""`facegap export`: a run, or a manifest, in one of the forms in which people file such things."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
 
+from facegap.errors import SettingError
+from facegap.export.annex_iv import annex_iv
+from facegap.export.croissant import croissant
 from facegap.export.document import run_export
+from facegap.export.forms import Details, Format, refuse_others
+from facegap.export.hugging_face import eval_results, model_index
+from facegap.export.impact_ratios import impact_text
 from facegap.export.model_card import model_card
 from facegap.store.finished import read_finished
 from facegap.store.run import fitting_together, write_bytes
 
-Format = Literal["model-card", "json"]
 
-
-def exported(folder: Path, form: Format) -> str:
-    """The run in a folder as text. JSON is ASCII, so that no letter in it moves a cursor.
+def exported(path: Path, form: Format, details: Details | None = None) -> str:
+    """The run in a folder, or the manifest in a file, as text. JSON is ASCII, so that no letter in it moves a cursor.
 
     Raises
     ------
-    RunError : no finished run, or one that was changed after its end
+    RunError : no finished run, one that was changed after its end, or one without what the form is about
+    SettingError : an option of another form
+    TableError : a manifest that cannot be read
     """
-    run = read_finished(folder)
-    with fitting_together(folder):
+    told = details or Details()
+    refuse_others(form, told)
+    if form == "croissant":
+        if path.is_dir():
+            raise SettingError("--format croissant describes a manifest; give people.csv, not a run folder")
+        return croissant(path, name=path.stem, licence=told.licence, address=told.address)
+    run = read_finished(path)
+    with fitting_together(path):
+        if form == "impact-ratios":
+            return impact_text(run, told.metric)
         whole = run_export(run)
         if form == "json":
             return json.dumps(whole, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        return model_card(run, whole)
+        if form == "hugging-face":
+            return model_index(run, whole, told.dataset)
+        if form == "hugging-face-results":
+            return eval_results(run, whole, told.dataset, told.metric)
+        return annex_iv(run.record, whole) if form == "annex-iv" else model_card(run, whole)
 
 
-def export(folder: Path, form: Format, out: Path) -> None:
-    """Write the run to a file that only its owner can read."""
-    write_bytes(out, exported(folder, form).encode())
+def export(path: Path, form: Format, out: Path, details: Details | None = None) -> None:
+    """Write it to a file that only its owner can read."""
+    write_bytes(out, exported(path, form, details).encode())
