@@ -15,12 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from facegap.errors import RunError, TableError
+from facegap.inputs import records
 from facegap.inputs.records import read_records
 from facegap.inputs.scores.read import read_scores
-from facegap.store import room
+from facegap.store import room, tables
 from facegap.store import run as store
 from facegap.store.arrays import mapped_npy
 from facegap.store.counts import scores_from_npz
+from facegap.store.parts import join_embeddings
 from facegap.store.tables import read_parquet
 
 LITTLE = 100 * 2**20
@@ -55,6 +57,71 @@ def test_a_long_text_in_many_rows_is_refused_while_it_is_stored_once(little: Non
         read_parquet(path)
     with pytest.raises(TableError, match=BOTH_NUMBERS):
         read_records(path)
+
+
+@pytest.mark.parametrize("columns", [1, 5])
+@pytest.mark.parametrize("value", ["a", 1.5, 7, True, None])
+def test_one_value_repeated_is_refused_whatever_the_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, columns: int, value: object
+) -> None:
+    monkeypatch.setattr(room, "free_memory", lambda: 2**50)
+    monkeypatch.setattr(tables, "CELLS_OF_ANY_FILE", 10_000)
+    path, rows = tmp_path / "faces.parquet", 1_000_000
+    one = pa.array([value]).take(pa.array(np.zeros(rows, np.int8)))
+    pq.write_table(pa.table({f"c{k}": one for k in range(columns)}), path, compression="zstd")
+    size = path.stat().st_size
+    most = max(10_000, 64 * size)
+    said = (
+        rf"1,000,000 rows of {columns} columns.*: more than the {most:,} cells that a file of {size:,} bytes may have"
+    )
+    with pytest.raises(RunError, match=said):
+        read_parquet(path)
+    with pytest.raises(TableError, match=said):
+        read_records(path)
+
+
+def test_ten_million_rows_in_kilobytes_are_refused_at_once(tmp_path: Path) -> None:
+    path, rows = tmp_path / "scores.parquet", 10_000_001  # each distinct, and each stored as a difference of one
+    counted = {"use_dictionary": False, "column_encoding": {"image": "DELTA_BINARY_PACKED"}, "compression": "zstd"}
+    pq.write_table(pa.table({"image": np.arange(rows)}), path, **counted)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(RunError, match=r"10,000,001 rows of 1 columns.*: more than the 10,000,000 cells"):
+        read_parquet(path)
+    with pytest.raises(TableError, match="more than the 10,000,000 cells"):
+        read_records(path)
+
+
+def test_distinct_values_are_turned_into_text_once_and_first_records_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+    real = records._as_text
+    monkeypatch.setattr(records, "_as_text", lambda value, bits: asked.append(value) or real(value, bits))
+    texts = ["b", None, "a", "", "b"]
+    numbers = [1.0, -0.0, 0.25, np.nan, 1.0]
+    frame = {
+        "image": texts,
+        "n": numbers,
+        "yes": [True, None, False, True, True],
+        "half": np.float16([1, 2, 1, 0.5, 2]),
+    }
+    pq.write_table(pa.table({key: pa.array(cells) for key, cells in frame.items()}), tmp_path / "a.parquet")
+    read = read_records(tmp_path / "a.parquet").frame
+    assert read["image"].tolist() == ["b", "", "a", "", "b"]
+    assert read["n"].tolist() == ["1", "0", "0.25", "", "1"]
+    assert read["yes"].tolist() == ["True", "", "False", "True", "True"]
+    assert read["half"].tolist() == ["1", "2", "1", "0.5", "2"]
+    assert len(asked) == 3 + 3 + 2 + 3
+    pq.write_table(pa.table({"image": [1.0, 5.0, 2.0**53, 2.0**53]}), tmp_path / "a.parquet")
+    with pytest.raises(TableError, match="column image, record 3: 9007199254740992 is a whole number beyond"):
+        read_records(tmp_path / "a.parquet")
+
+
+def test_templates_of_a_part_that_state_more_than_they_hold_are_one_error(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "000000.npy").write_bytes(npy((2**50, 512), bytes(64)))
+    with pytest.raises(RunError, match=r"000000\.npy: no templates of a part: the header states"):
+        join_embeddings(tmp_path, 1, 1, 512)
 
 
 def test_columns_inside_columns_are_in_no_table_of_a_run(tmp_path: Path) -> None:

@@ -18,13 +18,15 @@ from facegap.errors import TableError
 from facegap.inputs.spelling import tidy
 from facegap.store.opened import NotRegularError, TooLargeError, read_file
 from facegap.store.room import CELL_BYTES, require_room
-from facegap.store.tables import require_footer_fits
+from facegap.store.tables import require_footer_fits, texts_once
+from facegap.types import IntArray
 
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
 MAX_COLUMNS = 2_000
 MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
 MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
+KEEP = "keep the rows and columns that are needed"
 _ROW_NUMBER = re.compile(r"__index_level_\d+__")
 UTF_16 = b"\xff\xfe"
 _FOREIGN = {  # first bytes of files that people take for a CSV
@@ -157,10 +159,9 @@ def _require_csv_fits(text: str, name: str, separator: str) -> None:
     lines = text.count("\n") + text.count("\r")
     cells = text.count(separator) + lines
     what = f"{name}: some {cells:,} cells in {lines:,} lines"
-    cure = "keep the rows and columns that are needed"
     if cells > MAX_CELLS:
-        raise TableError(f"{what}, more than {MAX_CELLS:,}; {cure}")
-    require_room(cells * CELL_BYTES + 2 * len(text), what, TableError, cure)
+        raise TableError(f"{what}, more than {MAX_CELLS:,}; {KEEP}")
+    require_room(cells * CELL_BYTES + 2 * len(text), what, TableError, KEEP)
 
 
 def _csv_records(text: str, name: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -226,76 +227,95 @@ def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
     try:
         # ParquetFile, not read_table: the bytes are at hand, and no folder of partitions is looked for.
         file = pq.ParquetFile(io.BytesIO(content))
-        _check_size(file.metadata, name)
+        _check_size(file.metadata, len(content), name)
         # As it is stored, each distinct text once: one of megabytes in every row would fill the memory.
-        leaves = (file.schema.column(k) for k in range(len(file.schema)))
-        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        table = texts_once(io.BytesIO(content), file, name, TableError, KEEP)
         # An index that pandas stored is a column like any other; one without a name was only a row number.
-        frame = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts).read().to_pandas(ignore_metadata=True)
-        frame = frame[[column for column in frame.columns if not _ROW_NUMBER.fullmatch(str(column))]]
+        columns = [k for k, column in enumerate(table.column_names) if not _ROW_NUMBER.fullmatch(column)]
+        names = [tidy(table.column_names[k]) for k in columns]
+        _check_header(names, f"{name} header")
+        series = [table.column(k).to_pandas() for k in columns]
     except (pa.ArrowException, OSError, MemoryError) as error:
         raise TableError(f"{name}: damaged parquet file ({error}); write it again") from error
-    names = [tidy(str(column)) for column in frame.columns]
-    _check_header(names, f"{name} header")
-    columns = {}
-    for position, key in enumerate(names):
-        columns[key] = _cells_as_text(frame.iloc[:, position], f"{name} column {key}")
-    return pd.DataFrame(columns)
+    cells = {key: _cells_as_text(column, f"{name} column {key}") for key, column in zip(names, series, strict=True)}
+    return pd.DataFrame(cells)
 
 
-def _check_size(stated: Any, name: str) -> None:
+def _check_size(stated: Any, size: int, name: str) -> None:
     """Raise TableError where a parquet file, by its own words, unpacks to more than any table of portraits."""
     cells = stated.num_rows * stated.num_columns
     unpacked = sum(stated.row_group(k).total_byte_size for k in range(stated.num_row_groups))
     if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES or stated.num_columns > MAX_COLUMNS:
         said = f"{stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
-        raise TableError(f"{name}: {said}, more than any table of portraits; keep the rows and columns that are needed")
-    require_footer_fits(stated, name, TableError, "keep the rows and columns that are needed")
+        raise TableError(f"{name}: {said}, more than any table of portraits; {KEEP}")
+    require_footer_fits(stated, size, name, TableError, KEEP)
 
 
-SIGNIFICAND_BITS = {
-    "float16": 11,
-    "float32": 24,
-}  # up to 2 to this power a float tells whole numbers apart; float64: 53
-
-
-def _float_as_text(value: Any, where: str, record: int, bits: int) -> str:
-    """A number of a column of floats: whole ones as integers, empty for none.
-
-    bits : of the significand: 53 of float64, 24 of float32, 11 of float16
-
-    Raises
-    ------
-    TableError : a whole number so large that its neighbours would be the same float
-    """
-    if pd.isna(value):
-        return ""
-    number = float(value)
-    if not number.is_integer():
-        return repr(number)
-    if abs(number) >= 2**bits:
-        raise TableError(
-            f"{where}, record {record}: {number:.0f} is a whole number beyond 2**{bits} in a column of floats, so its last digits may "
-            "be lost; store ids as integers or text"
-        )
-    return str(int(number))
+SIGNIFICAND_BITS = {"float32": 24}  # up to 2 to this power a float tells whole numbers apart; float16: 11, float64: 53
 
 
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
-    """Numbers, booleans and text as text; lists, structs and bytes are refused."""
-    if pd.api.types.is_float_dtype(series.dtype):
-        bits = SIGNIFICAND_BITS.get(str(series.dtype).lower(), 53)
-        texts = [_float_as_text(value, where, record, bits) for record, value in enumerate(series, 1)]
-        return pd.Series(texts, dtype="str")
-    texts = []
-    for record, value in enumerate(series.astype("object"), start=1):
-        if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):
-            raise TableError(f"{where}, record {record}: a {type(value).__name__} where text or a number is needed")
-        text = "" if value is None or pd.isna(value) else str(value)
-        if len(text) > MAX_CELL_CHARACTERS:
-            raise TableError(f"{where}, record {record}: a cell of {len(text):,} characters, too many; shorten it")
-        texts.append(text)
-    letters = sum(map(len, texts))
-    what = f"{where}: {letters:,} letters in {len(texts):,} cells"
+    """Numbers, booleans and text as text; lists, structs and bytes are refused. Each distinct value is looked at once.
+
+    Raises
+    ------
+    TableError : what has no text, a text of very many characters, a float that may not be the number that it was
+    """
+    if series.dtype == np.float16:  # which pandas cannot look up
+        texts, codes = _distinct(series.astype("float32"), where, 11)
+    else:
+        texts, codes = _distinct(series, where, SIGNIFICAND_BITS.get(str(series.dtype).lower(), 53))
+    letters = int(np.array([*map(len, texts), 0])[codes].sum())
+    what = f"{where}: {letters:,} letters in {len(codes):,} cells"
     require_room(4 * letters, what, TableError, "shorten the cells, or keep the rows that are needed")
-    return pd.Series(texts, dtype="str")
+    return pd.Series(np.array([*texts, ""], object)[codes], dtype="str")  # code -1 finds the last: the empty text
+
+
+def _distinct(series: pd.Series, where: str, bits: int) -> tuple[list[str], IntArray]:
+    """The texts of the distinct values in the order in which they first occur, and their codes, int64 (rows,); -1 for none.
+
+    bits : of the significand of a float: 53 of float64, 24 of float32, 11 of float16
+    """
+    values: Any
+    try:
+        codes, values = pd.factorize(series)
+    except TypeError:  # lists and the like, which are refused by name
+        codes, values = np.arange(len(series)), series
+    texts = []
+    for code, value in enumerate(pd.Series(values).astype("object")):
+        try:
+            texts.append(_as_text(value, bits))
+        except _CellError as error:
+            record = int(np.argmax(codes == code)) + 1
+            raise TableError(f"{where}, record {record}: {error}") from None
+    return texts, np.asarray(codes, np.int64)
+
+
+class _CellError(ValueError):
+    """What is wrong with a value, before its record is known to whom it is told."""
+
+
+def _as_text(value: Any, bits: int) -> str:
+    """The text of a value: whole floats as integers, empty for none."""
+    if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):
+        raise _CellError(f"a {type(value).__name__} where text or a number is needed")
+    if value is None or pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return _float_as_text(float(value), bits)
+    text = str(value)
+    if len(text) > MAX_CELL_CHARACTERS:
+        raise _CellError(f"a cell of {len(text):,} characters, too many; shorten it")
+    return text
+
+
+def _float_as_text(number: float, bits: int) -> str:
+    """A number of a column of floats; none so large that its whole neighbours would be the same float."""
+    if not number.is_integer():
+        return repr(number)
+    if abs(number) >= 2**bits:
+        raise _CellError(
+            f"{number:.0f} is a whole number beyond 2**{bits} in a column of floats, so its last digits may be lost; store ids as "
+            "integers or text"
+        )
+    return str(int(number))

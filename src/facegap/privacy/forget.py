@@ -24,6 +24,7 @@ from facegap.report.page import add_report
 from facegap.runtime import usable_cores
 from facegap.store import run as store
 from facegap.store.run import ByFrames, Matched, Run, Searched
+from facegap.store.tables import read_parquet
 from facegap.types import BoolArray, IntArray
 from facegap.vision.service.answers import forget_images
 from facegap.vision.service.client import ANSWERS
@@ -254,12 +255,12 @@ def remove_elsewhere(building: Path, run: Run, subject: str) -> None:
     forget_images(building / ANSWERS, images.loc[images["subject"] == subject, "row"].tolist())
     place = building / store.THRESHOLD_SET
     if (place / "manifest.parquet").is_file():
-        people = pd.read_parquet(place / "manifest.parquet")
+        people = read_parquet(place / "manifest.parquet")
         stays = (people["subject"] != subject).to_numpy(np.bool_)
-        faces = pd.read_parquet(place / "faces.parquet")
+        faces = read_parquet(place / "faces.parquet")
         templates = None
         if (place / store.TEMPLATES_FILE).is_file():
-            templates = pd.read_parquet(place / store.TEMPLATES_FILE)
+            templates = read_parquet(place / store.TEMPLATES_FILE)
             left = store.Pooled(people, faces, templates).kept(stays)
             people, faces, templates = left.manifest, left.faces, left.templates
         else:

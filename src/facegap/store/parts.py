@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import RunError
+from facegap.store.arrays import mapped_npy
 from facegap.store.checksums import PARTS
 from facegap.store.files import explained, npy_bytes, sha256, sync_folder, write_bytes, write_parquet, writing
 from facegap.store.tables import read_parquet
@@ -80,6 +82,20 @@ def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
     return pd.concat([read_part(folder, number) for number in range(count)], ignore_index=True)
 
 
+def templates_of(folder: Path, number: int) -> NDArray[Any]:
+    """The templates of one part, mapped into memory.
+
+    Raises
+    ------
+    RunError : the file holds something else, or less than it states
+    """
+    path = folder / PARTS / f"{number:06d}.npy"
+    try:
+        return mapped_npy(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: no templates of a part: {error}; remove the file, or choose another --out") from error
+
+
 def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: str = "embeddings.npy") -> None:
     """Write embeddings.npy (or `name`) from the parts, one at a time, so that memory does not grow with their number.
 
@@ -98,7 +114,7 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: s
     with writing(folder / name) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for number in range(count):
-            part = np.load(folder / PARTS / f"{number:06d}.npy", allow_pickle=False)
+            part = templates_of(folder, number)
             if part.shape[1:] != (dimension,):
                 raise RunError(f"{folder}: part {number} has templates of another dimension; choose another --out")
             file.write(part.astype(np.float32, copy=False).tobytes())

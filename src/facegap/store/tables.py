@@ -17,6 +17,10 @@ from facegap.store.opened import opened
 from facegap.store.room import CELL_BYTES, require_room
 
 ROWS_AT_ONCE = 65_536
+# Cells that any parquet file may have, and that it may have for each of its bytes. A table of portraits has less than one for
+# each byte and at most five (a run of 300,000 answers without images); one value repeated has hundreds to millions.
+CELLS_OF_ANY_FILE = 10_000_000
+CELLS_PER_BYTE = 64
 CURE = "use a machine with more, or get a file that was not tampered with"
 
 
@@ -47,15 +51,10 @@ def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str
     import pyarrow.parquet as pq
 
     footer = pq.ParquetFile(file)
-    schema = footer.schema
-    leaves = [schema.column(k) for k in range(len(schema))]
     if any(pa.types.is_nested(field.type) for field in footer.schema_arrow):
         raise error(f"{name}: columns inside columns, which no table here has; {cure}")
-    require_footer_fits(footer.metadata, name, error, cure)
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
-    reader = pq.ParquetFile(file, read_dictionary=texts)
-    batches = list(counted_batches(reader, footer.metadata.num_rows, name, error, cure))
-    table = pa.Table.from_batches(batches, reader.schema_arrow)
+    require_footer_fits(footer.metadata, size_of(file), name, error, cure)
+    table = texts_once(file, footer, name, error, cure)
     require_room(
         sum(column_bytes(column) for column in table.columns) + table.num_rows * table.num_columns * CELL_BYTES,
         f"{name}: {table.num_rows:,} rows of {table.num_columns:,} columns",
@@ -65,8 +64,35 @@ def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str
     return plain(table, footer.schema_arrow)
 
 
-def require_footer_fits(stated: Any, name: str, error: type[FacegapError], cure: str) -> None:
-    """Raise `error` where a file, by its own footer, unpacks to more than the memory that is free."""
+def texts_once(file: BinaryIO, footer: Any, name: str, error: type[FacegapError], cure: str) -> Any:
+    """The pyarrow Table of an open parquet file as it is stored: each text once, in a dictionary.
+
+    footer      : the same file as a ParquetFile
+    error, cure : what to raise, and what its message ends in, where there is more in it than its footer says
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    leaves = (footer.schema.column(k) for k in range(len(footer.schema)))
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    reader = pq.ParquetFile(file, read_dictionary=texts)
+    batches = list(counted_batches(reader, footer.metadata.num_rows, name, error, cure))
+    return pa.Table.from_batches(batches, reader.schema_arrow)
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    return size
+
+
+def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapError], cure: str) -> None:
+    """Raise `error` where a file, by its own footer, unpacks to too much.
+
+    Too much is more than the memory that is free, and more cells than a file of `size` bytes has unless it was made to do harm:
+    such a table may fit into memory and still keep a computer busy for minutes.
+    """
     groups = [stated.row_group(k) for k in range(stated.num_row_groups)]
     values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
     cells = max(values, stated.num_rows * max(stated.num_columns, 1))
@@ -74,6 +100,9 @@ def require_footer_fits(stated: Any, name: str, error: type[FacegapError], cure:
     if min(cells, unpacked, stated.num_rows) < 0:
         raise error(f"{name}: the footer states a negative size; {cure}")
     what = f"{name}: {stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
+    most = max(CELLS_OF_ANY_FILE, CELLS_PER_BYTE * size)
+    if cells > most:
+        raise error(f"{what}: more than the {most:,} cells that a file of {size:,} bytes may have; {cure}")
     require_room(cells * CELL_BYTES + unpacked, what, error, cure)
 
 
