@@ -242,7 +242,7 @@ def number_of(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return math.nan
     try:
-        return float(value)
+        return float(value.replace("_", "?") if isinstance(value, str) else value)  # Python takes 4_1, nobody else does
     except (ValueError, OverflowError):
         return math.nan
 
