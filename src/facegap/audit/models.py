@@ -18,7 +18,7 @@ from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.points import GivenPoints, read_points
 from facegap.inputs.videos.read import Sampling
-from facegap.runtime.models import isolation_of, open_model, stop_model
+from facegap.runtime.models import begin_model, finish_models, isolation_of, stop_model
 from facegap.types import Execution
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
@@ -167,7 +167,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
         for task, given in chosen.given.items():
             if cards[task].backend == "onnx":
                 content = read_weights(cards[task], searched, given)
-                sessions[task] = open_model(
+                sessions[task] = begin_model(
                     content,
                     name=cards[task].name,
                     file=str(cards[task].file),
@@ -177,6 +177,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
                     batch=1 if task == "detect" else settings.models.batch,
                 )
                 facts[task] = graph_facts(content)
+        finish_models(sessions.values())
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
         stages = replace(stages, detector=stages.detector or chosen.faces)
     except BaseException:  # one that was opened must not outlive an error about another

@@ -9,7 +9,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from facegap.errors import DeviceError, ModelError
@@ -75,6 +74,7 @@ def open_session(
     ModelError  : not an ONNX graph, damaged, or with weights in further files
     """
     require_sound(model, name)
+    require_one_onnxruntime()
     return start_session(model, name=name, device=device, threads=threads, fixed=fixed)
 
 
@@ -87,7 +87,6 @@ def start_session(
     ------
     DeviceError, ModelError : as `open_session`
     """
-    require_one_onnxruntime()
     keep_to_ourselves()
     import onnxruntime
 
@@ -217,6 +216,8 @@ def installed_packages(names: Sequence[str]) -> list[str]:
 @functools.cache
 def version_of(package: str) -> str:
     """Version of an installed package, empty where it is not installed."""
+    from importlib import metadata  # with the parser of e-mail, which the process of a model need not load
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
@@ -295,7 +296,9 @@ def reason(error: BaseException) -> str:
     text = " ".join(str(error)[:MOST_OF_AN_ERROR].split())
     for pattern, words in PLAIN_WORDS:
         text = pattern.sub(words, text)
-    text = text.replace("{version}", version_of("onnxruntime") or version_of("onnxruntime-gpu")).strip()
+    text = text.replace(
+        "{version}", sys.modules["onnxruntime"].__version__ if "onnxruntime" in sys.modules else ""
+    ).strip()
     return text[:LONGEST_REASON] or type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from facegap import runtime
@@ -48,12 +49,40 @@ def open_model(
     -----
     Stop an isolated model with `stop_model` as soon as it is not needed; it is stopped at the latest when nothing refers to it.
     """
+    session = begin_model(
+        content, name=name, file=file, device=device, timeout_s=timeout_s, at_once=at_once, batch=batch
+    )
+    finish_models([session])
+    return session
+
+
+def begin_model(
+    content: bytes,
+    *,
+    name: str,
+    file: str = "",
+    device: Device = "cpu",
+    timeout_s: float | None,
+    at_once: int = 1,
+    batch: int = 1,
+) -> Any:
+    """As `open_model`, without waiting: several models are loaded at the same time before `finish_models` waits for all."""
     if timeout_s is None:
         return runtime.open_session(content, name=name, device=device, threads=1)
     require_sound(content, name)
+    runtime.require_one_onnxruntime()
     return IsolatedSession(
         content, name=name, file=file or name, timeout_s=timeout_s, device=device, lanes=at_once, batch=batch
     )
+
+
+def finish_models(sessions: Iterable[Any]) -> None:
+    """Wait until models that were begun can be run; raises as `open_model`, and then the others have to be stopped."""
+    apart = [session for session in sessions if isinstance(session, IsolatedSession)]
+    for session in apart:
+        session.take_up()
+    for session in apart:
+        session.opened()
 
 
 def fed(session: Any, tensor: AnyArray | Unmade) -> AnyArray | Unmade:

@@ -321,9 +321,30 @@ def test_a_header_that_is_none_is_not_believed(said: bytes) -> None:
         messages.description_of(messages.receive(mine))
 
 
-def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_changing_shapes_are_answered_as_in_this_process(mean: Any) -> None:
+    here = open_model(hostile.sound(), name="toy", timeout_s=None)
+    for count in (2, 2, 1, 3, 3, 1, 2):
+        pictures = np.random.default_rng(count).normal(size=(count, *PICTURES.shape[1:])).astype(np.float32)
+        theirs, ours = (model.run(None, {"x": pictures}) for model in (mean, here))
+        assert [array.tobytes() for array in theirs] == [array.tobytes() for array in ours]
+
+
+def test_what_is_made_of_something_is_made_once_and_anew_of_something_else() -> None:
+    memo: messages.Memo[list[int]] = messages.Memo()
+    first = memo.of((1, 2), lambda: [1])
+    assert memo.of((1, 2), lambda: [2]) is first
+    with pytest.raises(ZeroDivisionError):
+        memo.of((1, 3), lambda: [1 // 0])
+    assert memo.of((1, 2), lambda: [4]) is first
+    assert memo.of((1, 3), lambda: [3]) == [3]
+
+
+@pytest.mark.parametrize("before", [0, 2])
+def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     made = opened(hostile.sound())
-    monkeypatch.setattr(messages, "receive", lambda connection: {"arrays": [["<f4", [9], 2**39]]})
+    for _ in range(before):  # a process that was honest is believed no more for it
+        made.run(None, {"x": PICTURES[:1]})
+    monkeypatch.setattr(messages, "header_in", lambda content: {"arrays": [["<f4", [9], 2**39]]})
     with pytest.raises(
         ModelStoppedError, match=r"toy\.onnx gave an array beyond its bounds on input .*not to be trusted"
     ):

@@ -6,12 +6,13 @@ process has run a stranger's file.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ MOST_TEXT = 2000  # characters of an error
 ALIGNED = 64  # bytes at which arrays begin in shared memory
 # Types that travel, in numpy's words; text, sequences and bfloat16 do not. onnxruntime is built for this order of bytes only.
 TYPES: Final = frozenset(("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"))
+Made = TypeVar("Made")
 MODEL_ERROR, DEVICE_ERROR, MEMORY_ERROR = "ModelError", "DeviceError", "MemoryError"
 
 
@@ -92,7 +94,11 @@ def receive(connection: Connection) -> dict[str, Any]:
     EOFError, OSError : the other side is gone
     Untrue            : no JSON object, or one of megabytes
     """
-    content = connection.recv_bytes(MOST_HEADER_BYTES)
+    return header_in(connection.recv_bytes(MOST_HEADER_BYTES))
+
+
+def header_in(content: bytes) -> dict[str, Any]:
+    """A header from its bytes; Untrue where they hold no JSON object."""
     try:
         header = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -143,6 +149,21 @@ def ports_of(header: Mapping[str, Any], key: str) -> tuple[Port, ...]:
     return tuple(found)
 
 
+class Memo(Generic[Made]):
+    """The last thing that was made of something: batches mostly have one shape, so that headers are written and checked once."""
+
+    def __init__(self) -> None:
+        self._of: Any = None
+        self._made: Made | None = None
+
+    def of(self, what: Any, make: Callable[[], Made]) -> Made:
+        """What is made of `what`, as it was made last if that was of the same."""
+        if self._made is None or self._of != what:
+            self._made = make()
+            self._of = what
+        return self._made
+
+
 # ---- arrays ----
 
 
@@ -154,24 +175,38 @@ class Place:
     shape: tuple[int, ...]
     at: int | None
 
-    @property
+    @functools.cached_property
     def bytes(self) -> int:
         """Its size."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
-def put(arrays: Sequence[AnyArray | Unmade], room: memoryview | None, start: int = 0) -> tuple[list[Place], int]:
-    """Write arrays into shared memory from `start` on, as far as they have room there; where each lies, and where they end."""
+def forms_of(arrays: Iterable[AnyArray | Unmade]) -> tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]:
+    """Type and shape of each array: all that says where they will lie."""
+    return tuple((array.dtype, array.shape) for array in arrays)
+
+
+def laid_out(
+    forms: Iterable[tuple[np.dtype[Any], tuple[int, ...]]], room: memoryview | None, start: int = 0
+) -> list[Place]:
+    """Where arrays of these types and shapes lie in shared memory from `start` on, as far as they have room there."""
     places = []
-    for array in arrays:
+    for dtype, shape in forms:
         begin = -(-start // ALIGNED) * ALIGNED
-        fits = room is not None and begin + array.nbytes <= len(room)
-        place = Place(array.dtype.str, array.shape, begin if fits else None)
-        if fits and array.nbytes:
-            write(array, view(place, room))
-        start = begin + array.nbytes if fits else start
+        place = Place(dtype.str, shape, begin)
+        if room is None or begin + place.bytes > len(room):
+            place = Place(dtype.str, shape, None)
+        else:
+            start = begin + place.bytes
         places.append(place)
-    return places, start
+    return places
+
+
+def put(arrays: Sequence[AnyArray | Unmade], places: Sequence[Place], room: memoryview | None) -> None:
+    """Write the arrays that have room in shared memory to their places."""
+    for array, place in zip(arrays, places, strict=True):
+        if place.at is not None and place.bytes:
+            write(array, view(place, room))
 
 
 def write(array: AnyArray | Unmade, out: AnyArray) -> None:

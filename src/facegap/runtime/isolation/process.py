@@ -20,11 +20,11 @@ from pathlib import Path
 
 from facegap.errors import ModelError, ModelStoppedError
 from facegap.runtime.isolation.limits import resident_bytes, spent_seconds
-from facegap.runtime.isolation.messages import Words
+from facegap.runtime.isolation.messages import Memo, Place, Words
 from facegap.runtime.isolation.pipes import pair, start
 from facegap.types import Device
 
-WORKER = "facegap.runtime.isolation.worker"
+BEGIN = Path(__file__).with_name("begin.py")
 ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is larger goes through the connection
 LOOK_EVERY_S = 0.2
 END_WITHIN_S = 2.0
@@ -64,14 +64,16 @@ TRUSTED = "use --no-isolation if you trust the file"
 class Lane:
     """One connection with its shared memory; one batch at a time goes through it.
 
-    until : when the batch under way must be done, by the monotonic clock; None while there is none
-    doing : what is under way, for errors
+    until    : when the batch under way must be done, by the monotonic clock; None while there is none
+    question : the header and places of the last batch
+    answer   : the places of its outputs, checked
     """
 
     connection: Connection
     room: memoryview | None
     until: float | None = None
-    doing: str = ""
+    question: Memo[tuple[bytes, list[Place]]] = field(default_factory=Memo)
+    answer: Memo[list[Place]] = field(default_factory=Memo)
 
 
 @dataclass
@@ -130,7 +132,7 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
             held_to.memory_bytes,
         )
         rooms = rooms_in(memory, lanes)
-        command = [sys.executable, "-P", "-m", WORKER, json.dumps(asdict(words))]
+        command = [sys.executable, "-P", str(BEGIN), json.dumps(asdict(words))]
         handles = [*words.lanes, words.lifeline, *([] if memory is None else [memory])]
         popen = start(command, handles, folder=folder, env=environment())
         if sys.platform != "win32":  # the process stands in it already, and a kill of the audit would leave it behind

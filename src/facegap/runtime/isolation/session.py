@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import queue
 import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from facegap.errors import DeviceError, ModelError
 from facegap.runtime.isolation import messages, walls
 from facegap.runtime.isolation.limits import memory_limit
-from facegap.runtime.isolation.messages import Description, Port
+from facegap.runtime.isolation.messages import Port
 from facegap.runtime.isolation.process import GIB, TRUSTED, UNTRUE_CURE, Guarded, Lane, Process, Why, started, watch
 from facegap.types import AnyArray, Device, Isolation, Unmade
 
@@ -36,12 +38,11 @@ class IsolatedSession:
         lanes: int = 1,
         batch: int = 1,
     ) -> None:
-        """Start the process and have it open the model.
+        """Start the process, which loads what it needs while this one goes on; `take_up` and then `opened` make it ready.
 
         Raises
         ------
-        ModelError, DeviceError : as `facegap.runtime.open_session`; the process cannot be started
-        ModelStoppedError       : it crashed, or took longer or more memory than it may
+        ModelError : the process cannot be started
         """
         lanes = min(lanes, MOST_LANES)
         on_cpu = device == "cpu"
@@ -49,12 +50,7 @@ class IsolatedSession:
         self._process = started(held_to, lanes, device, threads)
         self._finalizer = weakref.finalize(self, self._process.end)
         threading.Thread(target=watch, args=(self._process,), name="facegap watch", daemon=True).start()
-        try:
-            stood, self._description = self._opened(content, name)
-        except BaseException:
-            self.stop()
-            raise
-        self.isolation = isolation_of(held_to, stood, address_space=walls.ADDRESS_SPACE in stood)
+        self._content = content
         self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for lane in self._process.lanes:
             self._free.put(lane)
@@ -92,7 +88,7 @@ class IsolatedSession:
         try:
             shapes = ", ".join(str(array.shape) for array in feed.values())
             with under_way(self._process, lane, f"on input of shape {shapes}"):
-                return asked(lane, list(names), feed, self._process)
+                return asked(lane, tuple(names), feed, self._process)
         finally:
             self._free.put(lane)
 
@@ -100,17 +96,45 @@ class IsolatedSession:
         """End the process; batches that are under way end in ModelStoppedError."""
         self._finalizer()
 
-    def _opened(self, content: bytes, name: str) -> tuple[tuple[str, ...], Description]:
-        """The walls that stand, and the model that was opened behind them."""
+    def take_up(self) -> None:
+        """Wait for the walls of the process, and give it the model.
+
+        Raises
+        ------
+        ModelStoppedError : it crashed, or took too long
+        """
+        first, held_to = self._process.lanes[0], self._process.held_to
+        with self._or_stopped():
+            with under_way(self._process, first, "before it was given the model", at_least_s=START_WITHIN_S):
+                stood = messages.texts_of(messages.receive(first.connection), "walls")
+            self.isolation = isolation_of(held_to, stood, address_space=walls.ADDRESS_SPACE in stood)
+            with under_way(self._process, first, "while it was given the model"):
+                messages.send(first.connection, {"name": held_to.name})
+                first.connection.send_bytes(self._content)
+        del self._content
+
+    def opened(self) -> None:
+        """Wait until the model is open behind its walls.
+
+        Raises
+        ------
+        ModelError, DeviceError : as `facegap.runtime.open_session`
+        ModelStoppedError       : the process crashed, or took longer or more memory than it may
+        """
         first = self._process.lanes[0]
-        with under_way(self._process, first, "before it was given the model", at_least_s=START_WITHIN_S):
-            stood = messages.texts_of(messages.receive(first.connection), "walls")
-        with under_way(self._process, first, "while it opened the model"):
-            messages.send(first.connection, {"name": name})
-            first.connection.send_bytes(content)
+        with self._or_stopped(), under_way(self._process, first, "while it opened the model"):
             header = messages.receive(first.connection)
             raise_if_error(header, self._process)
-            return stood, messages.description_of(header)
+            self._description = messages.description_of(header)
+
+    @contextlib.contextmanager
+    def _or_stopped(self) -> Iterator[None]:
+        """End the process where something goes wrong within."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
 
 # ---- one batch ----
@@ -124,7 +148,6 @@ class under_way:  # noqa: N801  (reads as a statement)
 
     def __enter__(self) -> None:
         """Begin."""
-        self.lane.doing = self.doing
         self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
         if self.process.why:
             raise self.process.said(self.doing)
@@ -142,18 +165,36 @@ class under_way:  # noqa: N801  (reads as a statement)
         raise self.process.said(self.doing) from error
 
 
-def asked(lane: Lane, names: Sequence[str], feed: Mapping[str, AnyArray | Unmade], process: Process) -> list[AnyArray]:
+def asked(
+    lane: Lane, names: tuple[str, ...], feed: Mapping[str, AnyArray | Unmade], process: Process
+) -> list[AnyArray]:
     """The outputs of one batch, checked and copied out of shared memory."""
     arrays = list(feed.values())
-    places, _ = messages.put(arrays, lane.room)
-    header = {"names": list(names), "fed": list(feed), "arrays": messages.as_json(places)}
-    messages.send(lane.connection, header)
+    forms = messages.forms_of(arrays)
+    header, places = lane.question.of(
+        (names, tuple(feed), forms), lambda: question_of(names, tuple(feed), messages.laid_out(forms, lane.room))
+    )
+    messages.put(arrays, places, lane.room)
+    lane.connection.send_bytes(header)
     messages.send_rest(lane.connection, arrays, places)
-    answer = messages.receive(lane.connection)
-    raise_if_error(answer, process)
-    bound = 0 if lane.room is None else len(lane.room)
-    given = messages.places_of(answer, "arrays", len(names), bound)
+    content = lane.connection.recv_bytes(messages.MOST_HEADER_BYTES)
+    given = lane.answer.of((content, len(names)), lambda: answered(content, len(names), lane, process))
     return messages.take(lane.connection, given, lane.room, copy=True)
+
+
+def question_of(
+    names: Sequence[str], fed: Sequence[str], places: list[messages.Place]
+) -> tuple[bytes, list[messages.Place]]:
+    """The header that asks for outputs of arrays that lie there, and the places themselves."""
+    header = {"names": list(names), "fed": list(fed), "arrays": messages.as_json(places)}
+    return json.dumps(header).encode(), places
+
+
+def answered(content: bytes, count: int, lane: Lane, process: Process) -> list[messages.Place]:
+    """The places of `count` outputs that the header of an answer states, checked; raises what it says went wrong."""
+    header = messages.header_in(content)
+    raise_if_error(header, process)
+    return messages.places_of(header, "arrays", count, 0 if lane.room is None else len(lane.room))
 
 
 def raise_if_error(header: Mapping[str, Any], process: Process) -> None:

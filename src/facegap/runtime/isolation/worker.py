@@ -1,4 +1,4 @@
-"""The process of a model: `python -m facegap.runtime.isolation.worker WORDS`. It reads no file and answers one question.
+"""The process of a model: `begin.py` calls `main`. It reads no file and answers one question.
 
 Order matters: onnxruntime is loaded and has run once, then the walls are put up, and only then the model arrives.
 """
@@ -6,11 +6,12 @@ Order matters: onnxruntime is loaded and has run once, then the walls are put up
 from __future__ import annotations
 
 import contextlib
+import json
 import mmap
 import os
-import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -96,32 +97,67 @@ def described(session: Any) -> dict[str, Any]:
 
 def serve(session: Any, connection: Connection, room: memoryview | None, name: str) -> None:
     """Answer the batches of one lane, one after the other; the whole process ends with the first lane that is closed."""
+    lane = Lane(connection, room)
     while True:
         try:
-            asked = messages.receive(connection)
-            answer(session, connection, room, asked, name)
+            answer(session, lane, connection.recv_bytes(messages.MOST_HEADER_BYTES), name)
         except (EOFError, OSError):
             os._exit(0)
 
 
-def answer(session: Any, connection: Connection, room: memoryview | None, asked: Mapping[str, Any], name: str) -> None:
-    """Run one batch and send what comes out, or why nothing does."""
+@dataclass
+class Lane:
+    """A connection with its shared memory, the last question on it and the last header of an answer."""
+
+    connection: Connection
+    room: memoryview | None
+    question: messages.Memo[Question] = field(default_factory=messages.Memo)
+    answer: messages.Memo[tuple[bytes, list[messages.Place]]] = field(default_factory=messages.Memo)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which outputs are wanted of which inputs, where these lie, and where the shared memory is free after them."""
+
+    names: list[str]
+    fed: list[str]
+    places: list[messages.Place]
+    end: int
+
+
+def question_of(content: bytes, room: memoryview | None) -> Question:
+    """The question that a header asks."""
+    asked = messages.header_in(content)
     names, fed = list(asked["names"]), list(asked["fed"])
-    bound = 0 if room is None else len(room)
-    places = messages.places_of(asked, "arrays", len(fed), bound)
-    feed = dict(zip(fed, messages.take(connection, places, room, copy=False), strict=True))
+    places = messages.places_of(asked, "arrays", len(fed), 0 if room is None else len(room))
     end = max((place.at + place.bytes for place in places if place.at is not None), default=0)
+    return Question(names, fed, places, end)
+
+
+def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
+    """Run one batch and send what comes out, or why nothing does."""
+    asked = lane.question.of(content, lambda: question_of(content, lane.room))
+    feed = dict(zip(asked.fed, messages.take(lane.connection, asked.places, lane.room, copy=False), strict=True))
     try:
-        outputs = runtime.run_session(session, names, feed, name=name)
-        for output, value in zip(names, outputs, strict=True):
+        outputs = runtime.run_session(session, asked.names, feed, name=name)
+        for output, value in zip(asked.names, outputs, strict=True):
             if not isinstance(value, np.ndarray) or value.dtype.str not in messages.TYPES:
                 raise ModelError(f"{name}: the output {output!r} is no array of numbers")
     except (ModelError, MemoryError) as error:
-        messages.send(connection, error_header(error))
+        messages.send(lane.connection, error_header(error))
         return
-    put, _ = messages.put(outputs, room, end)
-    messages.send(connection, {"arrays": messages.as_json(put)})
-    messages.send_rest(connection, outputs, put)
+    forms = messages.forms_of(outputs)
+    header, places = lane.answer.of(
+        (asked.end, forms), lambda: answer_header(messages.laid_out(forms, lane.room, asked.end))
+    )
+    messages.put(outputs, places, lane.room)
+    lane.connection.send_bytes(header)
+    messages.send_rest(lane.connection, outputs, places)
+
+
+def answer_header(places: list[messages.Place]) -> tuple[bytes, list[messages.Place]]:
+    """The header that says where outputs lie, and the places themselves."""
+    return json.dumps({"arrays": messages.as_json(places)}).encode(), places
 
 
 def error_header(error: BaseException) -> dict[str, str]:
@@ -129,7 +165,3 @@ def error_header(error: BaseException) -> dict[str, str]:
     kinds = {DeviceError: messages.DEVICE_ERROR, ModelError: messages.MODEL_ERROR, MemoryError: messages.MEMORY_ERROR}
     kind = next((word for known, word in kinds.items() if isinstance(error, known)), messages.MODEL_ERROR)
     return {"error": kind, "text": str(error)[: messages.MOST_TEXT]}
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
