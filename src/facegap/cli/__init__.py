@@ -3,6 +3,10 @@
 COMMANDS is the map of all commands: heading, name, function. A command of a tool lives in the folder of the tool.
 """
 
+# First: Ctrl-C while the commands below are loaded ends the process without a traceback.
+import facegap.cli.interrupt  # noqa: F401
+
+# isort: split
 from collections.abc import Callable
 from typing import Any
 

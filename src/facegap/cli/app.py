@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facegap.cli.interrupt import end_soon
+from facegap.cli.interrupt import end_as_python_does, end_at_once, end_soon
 from facegap.cli.signs import write_any_text
 from facegap.errors import FacegapError
 
@@ -41,15 +41,30 @@ class Commands(TyperGroup):
     """All commands in the order in which they were added; ended by Ctrl-C with a word."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C becomes Interrupted."""
+        """Run a command; Ctrl-C becomes Interrupted, and half a compiled module an error that names it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interruption:
             raise Interrupted from interruption
+        except EOFError as error:
+            cut_off = cut_off_module(error)
+            if cut_off is None:
+                raise
+            raise FacegapError(f"{cut_off}: a compiled module that was cut off; remove this file") from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order in which they were registered; click alone would put groups after all others."""
         return sorted(super().list_commands(ctx), key=REGISTERED.index)
+
+
+def cut_off_module(error: BaseException) -> str | None:
+    """The compiled module whose end is missing, as a full disk leaves it; None where the error is another."""
+    place = error.__traceback__
+    while place is not None:
+        if place.tb_frame.f_code.co_name == "get_code" and "bytecode_path" in place.tb_frame.f_locals:
+            return str(place.tb_frame.f_locals["bytecode_path"])
+        place = place.tb_next
+    return None
 
 
 app = typer.Typer(
@@ -123,6 +138,7 @@ def stopped() -> str:
 
 def main() -> Any:
     """Entry point: errors of facegap become one line on stderr and exit code 2."""
+    end_as_python_does()
     if not {*SERVING} & {*sys.argv[1:2]}:
         end_soon(f"facegap: {stopped()}")
     write_any_text(sys.stdout, sys.stderr)
@@ -145,3 +161,5 @@ def main() -> Any:
         place = f" ({error.filename})" if error.filename else ""
         print_error(f"facegap: {error.strerror}{place}; {SHORT[error.errno]}")
         sys.exit(2)
+    finally:
+        end_at_once()

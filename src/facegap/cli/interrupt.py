@@ -14,9 +14,25 @@ import socket
 import sys
 import threading
 
+LOADED_FIRST = ("facegap", "-m")  # sys.argv[0] of a program that is this command line and nothing else, while it loads
 GRACE_S = 1.0
 CODE = 130  # of a process that Ctrl-C ended
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
+
+
+def end_at_once() -> None:
+    """From now on Ctrl-C ends this process at once: nothing has begun yet, or all is done and Python itself is ending.
+
+    Python would end by the signal, with a traceback of whatever module it was loading.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda *_: os._exit(CODE))
+
+
+def end_as_python_does() -> None:
+    """From now on Ctrl-C is KeyboardInterrupt again."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end_soon(said: str) -> None:
@@ -45,3 +61,7 @@ def _until_pressed(hears: socket.socket) -> None:
     """Read the numbers of signals until one is that of Ctrl-C."""
     while hears.recv(1) != bytes([signal.SIGINT]):
         pass
+
+
+if os.path.basename(sys.argv[0]) in LOADED_FIRST:  # noqa: PTH119  (before anything else is loaded)
+    end_at_once()
