@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from facegap.audit.run import recheck
 from facegap.audit.settings import Groups, Verify
-from facegap.errors import TableError
+from facegap.authenticity.seal import seal, signer_of
+from facegap.errors import SealError, TableError
+from facegap.privacy.forget import forget
 from facegap.store.run import Run, read_run
+from fixtures.keys import write_key
 from fixtures.settings import audit_embeddings
 
 PEOPLE = 24
@@ -73,6 +77,26 @@ def test_run_json_keeps_the_columns_and_a_recheck_derives_the_same(tmp_path: Pat
     assert stated["request"]["settings"]["groups"]["cluster"] == ["session"]
     assert recheck(tmp_path / "run") == []
     assert read_run(tmp_path / "run").record.cluster == ("session",)
+
+
+def test_a_sealed_run_of_units_loses_a_person_and_is_then_the_run_that_never_had_them(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    audited(tmp_path, frame(), out=run, cluster="session")
+    private, public = write_key(tmp_path / "auditor.pem", ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    seal(run, private)
+    assert recheck(run) == []
+    assert signer_of(run, public)
+    last = f"s{PEOPLE - 1}"
+    forget(run, last)
+    assert recheck(run) == []
+    with pytest.raises(SealError):
+        signer_of(run, public)
+    left, never = read_run(run), audited(tmp_path, frame()[:-2], out=tmp_path / "never", cluster="session")
+    assert left.record.cluster == ("session",)
+    assert last not in set(left.manifest["subject"])
+    for name in ("rates", "gaps"):
+        pd.testing.assert_frame_equal(getattr(left, name), getattr(read_run(tmp_path / "never"), name))
+    assert len(never.manifest) == len(left.manifest)
 
 
 def test_no_unit_is_on_both_sides_of_a_split(tmp_path: Path) -> None:
