@@ -25,6 +25,7 @@ SCORED = "scored"
 PAIR_OUTCOMES = (SCORED, "no_face_probe", "no_face_reference", "no_face_somewhere", "no_answer", "not_shown", NOT_SENT)
 FACE_OUTCOMES = ("ok", "no_face", "no_points", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
+SAMPLE = "sample"  # of a rate over all pairs, from a sample of them with weights
 TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates
 MEMBERSHIP = (TEMPLATE, MEDIA)
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
@@ -216,8 +217,8 @@ RATES = Schema(
         "per_person_high": FLOAT,
         "dominated_by": INT,  # people with most of the errors, where they are too few for a verdict; else 0
         "weighs": Column(
-            "str", choices=("trials", "people")
-        ),  # what value, interval and effective_trials weigh equally
+            "str", choices=("trials", "people", SAMPLE)
+        ),  # what value, interval and effective_trials weigh equally; of a sample all pairs, each sampled one by its weight
         "effective_trials": FLOAT,
         "value": FLOAT,
         "low": FLOAT,

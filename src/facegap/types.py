@@ -61,6 +61,8 @@ class Rate:
     dominated_by     : how many people (or units) have more than half of the errors, where they are so few that neither
                        the rate nor its interval says much of others (statistics/dominated.py); else 0
     by_person        : whether the value, its interval and effective_trials are those where people weigh equally
+    estimate         : of a sample of all trials with known chances, the rate over all of them (statistics/sampled_pairs.py);
+                       errors and trials are those of the sample then. NaN: the rate is errors / trials
     """
 
     errors: int
@@ -80,6 +82,7 @@ class Rate:
     per_person_high: float = math.nan
     dominated_by: int = 0
     by_person: bool = False
+    estimate: float = math.nan
 
     @property
     def value(self) -> float:
@@ -88,7 +91,9 @@ class Rate:
 
     @property
     def of_trials(self) -> float:
-        """errors / trials, NaN where there are no trials."""
+        """errors / trials, or the estimate of a sample; NaN where there are no trials."""
+        if not math.isnan(self.estimate):
+            return self.estimate
         return self.errors / self.trials if self.trials else math.nan
 
     @property

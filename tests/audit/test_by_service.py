@@ -502,3 +502,29 @@ def test_a_service_that_embeds_is_audited_alone(
     with pytest.raises((SettingError, ModelError)):
         audited(people, **{"embed": str(card), "detect": "none", "threshold": 0.5, "send_images": True, **words})
     assert server.seen == []
+
+
+# ---- a sample of pairs ----
+
+
+def test_a_sample_is_announced_before_anything_is_sent_and_its_weights_make_the_rates(
+    people: Path, server: DialectServer, tmp_path: Path
+) -> None:
+    card = card_for("compreface_verify", server, tmp_path)
+    said: list[str] = []
+    words: dict[str, Any] = {"pairs": None, "threshold": 0.55, "sample_pairs": 14, "seed": 3, "price_per_call": 0.5}
+    with pytest.raises(RunError, match="Nothing was sent"):
+        ask(people, card, send_images=False, **words, notice=said.append)
+    assert any("14 calls, 7.00 at 0.5 each" in line for line in said)
+    assert not server.seen
+    run = ask(people, card, **words)
+    assert len(server.seen) == 14
+    assert run.matched is not None and run.matched.pairs is not None
+    asked = run.matched.pairs
+    assert asked["weight"].sum() == pytest.approx(28)
+    row = run.rates[(run.rates["metric"] == "fmr") & (run.rates["gender"] == "any") & (run.rates["other_gender"] == "")]
+    impostor = asked[~asked["genuine"]]
+    expected = np.average(impostor["score"] >= 0.55, weights=impostor["weight"])
+    assert row["value"].iloc[0] == pytest.approx(expected)
+    assert row["weighs"].iloc[0] == "sample"
+    assert recheck(tmp_path / "run") == []

@@ -27,6 +27,7 @@ from facegap.audit.service_pairs import Originals, ask_pairs, in_order, rows_of_
 from facegap.audit.settings import NO_DETECT, PUBLISHED, AuditSettings, Verify, default_of
 from facegap.audit.verify import listed_matching
 from facegap.derive.asked import asked_pairs
+from facegap.derive.comparisons import WEIGHT
 from facegap.derive.never_shown import never_shown_sentences
 from facegap.derive.outcomes import faces_table, predictions_table
 from facegap.errors import SettingError, TableError
@@ -139,21 +140,22 @@ def source_of(card: ModelCard, settings: AuditSettings) -> str:
 
 
 def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
-    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine.
+    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine, and weight of a sample.
 
     Raises
     ------
-    SettingError : no list names them
+    SettingError : no list names them, and no sample was asked for
     """
     if resolved.pairs is None:
         images = len(resolved.manifest.frame)
         raise SettingError(
             f"--verify-service asks for pairs one by one, and all {images * (images - 1) // 2:,} pairs of {images:,} images would be "
-            "calls; name those to ask for with --pairs"
+            "calls; have --sample-pairs choose some, or name those to ask for with --pairs"
         )
     rows = resolved.pairs.rows
     people = pd.factorize(resolved.manifest.frame["subject"])[0][rows]
-    return pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
+    found = pd.DataFrame({"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1]})
+    return found if resolved.pairs.weights is None else found.assign(**{WEIGHT: resolved.pairs.weights})
 
 
 def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:

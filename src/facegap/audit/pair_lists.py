@@ -10,21 +10,26 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.thresholds import Templates
-from facegap.derive.comparisons import PairRows
+from facegap.derive.comparisons import WEIGHT, PairRows
 from facegap.errors import TableError
 from facegap.inputs.lfw_pairs import is_lfw, read_lfw
 from facegap.inputs.records import read_records
 from facegap.matching import score_pairs
+from facegap.types import FloatArray
 
 NO_PAIRS: PairRows = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class PairList:
-    """Pairs that a file lists, as rows of the manifest int64 (m, 2), and the sha256 of the file; empty without one."""
+    """Pairs that a file lists, as rows of the manifest int64 (m, 2), and the sha256 of the file; empty without one.
+
+    weights : float64 (m,), how many pairs each stands for, where they are a sample of all pairs; None: each for itself
+    """
 
     rows: PairRows
     sha256: str
+    weights: FloatArray | None = None
 
 
 NO_LIST = PairList(NO_PAIRS, "")
@@ -113,8 +118,9 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
     return Listed(left, right, "line", [pair.line for pair in pairs], sha256)
 
 
-def scored_pairs(templates: Templates, rows: PairRows, *, workers: int) -> pd.DataFrame:
-    """Pairs with their scores: left, right (rows of the table), genuine, score (NaN: a template was lost)."""
+def scored_pairs(templates: Templates, listed: PairList, *, workers: int) -> pd.DataFrame:
+    """Pairs with their scores: left, right (rows of the table), genuine, score (NaN: a template was lost), perhaps weight."""
+    rows = listed.rows
     place = np.full(len(templates.table), -1, np.int64)
     place[templates.rows] = np.arange(len(templates.rows))
     among = place[rows]
@@ -122,6 +128,7 @@ def scored_pairs(templates: Templates, rows: PairRows, *, workers: int) -> pd.Da
     scores = np.full(len(rows), np.nan)
     scores[made] = score_pairs(templates.vectors, among[made, 0], among[made, 1], workers=workers)
     people = templates.subjects[rows]
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {"left": rows[:, 0], "right": rows[:, 1], "genuine": people[:, 0] == people[:, 1], "score": scores}
     )
+    return found if listed.weights is None else found.assign(**{WEIGHT: listed.weights})

@@ -22,18 +22,20 @@ from facegap.audit.margins import margins_of
 from facegap.audit.models import ChosenModels, choose_models
 from facegap.audit.outputs import outputs_of
 from facegap.audit.pair_lists import NO_LIST, PairList, read_pairs
+from facegap.audit.pair_sample import PairPlan, announce, planned_pairs, require_simple, sample_sentences
 from facegap.audit.people import require_impostors, require_people
 from facegap.audit.plan_file import require_planned_groups
 from facegap.audit.pooling import pooling_notes
 from facegap.audit.population import require_slopes, require_weights, shares_of
 from facegap.audit.protocols import ListedProtocol
-from facegap.audit.settings import AuditSettings, Verify
+from facegap.audit.settings import NO_TARGET_OF_SAMPLE, AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
 from facegap.derive.balanced.audited import require_covariates
 from facegap.derive.comparisons import PairRows, finest_cells
 from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
 from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
 from facegap.derive.named_group import named_group
+from facegap.errors import SettingError
 from facegap.inputs.cards.categories import Category
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
@@ -67,6 +69,7 @@ class ResolvedAudit:
     protocol      : the benchmark protocol whose pairs are compared; None without
     qualities     : of the images, from the file of --quality; None without one
     outputs       : what is answered besides gender and age
+    pair_plan     : how `pairs` were sampled; None where they are no sample
     """
 
     settings: AuditSettings
@@ -88,6 +91,7 @@ class ResolvedAudit:
     protocol: ListedProtocol | None = None
     qualities: MatchedQualities | None = None
     outputs: tuple[OutputRecord, ...] = ()
+    pair_plan: PairPlan | None = None
 
     @property
     def evaluated(self) -> BoolArray:
@@ -226,6 +230,13 @@ def resolve(
     pairs, excluded = None if protocol is None else protocol.pairs, NO_LIST
     if verify.pairs is not None:
         pairs = read_pairs(verify.pairs, table.frame, meaning="--pairs", repeats=False)
+    pair_plan = None
+    if verify.sample_pairs is not None:
+        require_simple(settings)
+        if set_here:
+            raise SettingError(NO_TARGET_OF_SAMPLE)
+        pair_plan = planned_pairs(table.frame, groupings, verify, pairs=verify.sample_pairs)
+        pairs, notes = pair_plan.listed, (*notes, *sample_sentences(pair_plan))
     if verify.exclude_pairs is not None:
         excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
     searched = None if identify is None else search_roles(table.frame, identify, verify.seed, roles == EVALUATION)
@@ -251,7 +262,9 @@ def resolve(
         shares,
         protocol,
         outputs=outputs,
+        pair_plan=pair_plan,
     )
+    announce(pair_plan, table.frame, groupings, settings)
     if runs_models:
         require_enough_pairs(resolved)
     return resolved

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
+from facegap.audit.pair_sample import WEIGHTED, weighted_twice
 from facegap.audit.phases import PAIRS
 from facegap.audit.plan_file import with_plan
 from facegap.audit.pooling import Gathered, all_made, gathered_templates
@@ -19,6 +20,7 @@ from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.settings import AuditSettings, Verify, default_of
 from facegap.audit.verify import Matching, listed_matching, match
+from facegap.derive.comparisons import WEIGHT
 from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
@@ -83,6 +85,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         settings.verify,
         threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
         pairs="the file of scores is the list of pairs",
+        sample_pairs="the file of scores is the list of pairs; a sample has a column weight",
     )
     if settings.groups.tone is not None or settings.groups.annotations is not None:
         raise SettingError("tone and annotations are labels of images; audit templates or images with them, not scores")
@@ -96,6 +99,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     table, rows_of_names = named_people(listed, scores, stated)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
     decided = decision_threshold(listed.scores)
+    if listed.weights is not None:
+        require_weighted(settings, scores.name, decided=decided is not None)
     require_both_kinds(pairs, verify, scores.name)
     require_usable(pairs, verify.scores, scores.name, distance=verify.distance)
     if decided is not None and not verify.threshold:
@@ -107,7 +112,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
     resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides, plan=plan)
-    resolved = replace(resolved, notes=(*resolved.notes, *score_notes(repeated, decided, len(listed.attacks))))
+    told = (*score_notes(repeated, decided, len(listed.attacks)), *weight_notes(pairs))
+    resolved = replace(resolved, notes=(*resolved.notes, *told))
     if decided is not None and not settings.verify.threshold:
         resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))
     everybody = np.ones(len(table.frame), np.bool_)
@@ -174,6 +180,37 @@ def score_notes(repeated: int, decided: float | None, attacks: int = 0) -> tuple
     if decided is not None:
         notes.append("the scores have two values only: they are decisions, at a threshold that the vendor chose")
     return tuple(notes)
+
+
+def require_weighted(settings: AuditSettings, name: str, *, decided: bool) -> None:
+    """Refuse what is not defined on a sample of pairs with weights.
+
+    Raises
+    ------
+    TableError : rates that are weighted in another way as well; a target FMR, as a sample is too small to set a threshold on
+    """
+    others = {**weighted_twice(settings), "--bob-rates": settings.verify.bob_rates}
+    given = next((option for option, is_given in others.items() if is_given), None)
+    if given is not None:
+        raise TableError(
+            f"{name} line 1, column {WEIGHT}: rates are weighted by the sample, and {given} would weigh or need all pairs in another "
+            "way; leave one of them out"
+        )
+    if not settings.verify.threshold and not decided:
+        raise TableError(
+            f"{name} line 1, column {WEIGHT}: no threshold for a target FMR is set on a sample of pairs; give --threshold"
+        )
+
+
+def weight_notes(pairs: pd.DataFrame) -> tuple[str, ...]:
+    """What a reader must know of scores with weights."""
+    if WEIGHT not in pairs.columns:
+        return ()
+    impostor = pairs[~pairs["genuine"]]
+    return (
+        f"the scores are of a sample of pairs with weights: {len(impostor):,} impostor pairs stand for {impostor[WEIGHT].sum():,.0f}, "
+        f"and {len(pairs) - len(impostor):,} genuine pairs for {pairs.loc[pairs['genuine'], WEIGHT].sum():,.0f}. {WEIGHTED}",
+    )
 
 
 def refuse(settings: Verify, **why: str) -> None:
@@ -309,7 +346,8 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
             f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}, the subjects say otherwise "
             f"({len(wrong)} such rows)"
         )
-    return pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
+    found = pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
+    return found if listed.weights is None else found.assign(**{WEIGHT: listed.weights})
 
 
 def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:

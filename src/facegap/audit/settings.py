@@ -617,6 +617,22 @@ class Verify:
     pairs: Path | None = setting(
         None, help="CSV left,right: compare only these pairs", heading=VERIFICATION, read=path, write=file_name
     )
+    sample_pairs: int | None = setting(
+        None,
+        help="Compare a sample of this many pairs: all genuine ones, and impostor pairs at random within each pair of groups",
+        heading=VERIFICATION,
+        minimum=1,
+        maximum=20_000_000,
+        without="everyone with everyone",
+    )
+    genuine_per_subject: int | None = setting(
+        None,
+        help="Of a sample: genuine pairs of one person at most",
+        heading=VERIFICATION,
+        minimum=1,
+        maximum=1_000_000,
+        without="all",
+    )
     exclude_pairs: Path | None = setting(
         None, help="CSV left,right: reviewed pairs to leave out", heading=VERIFICATION, read=path, write=file_name
     )
@@ -684,6 +700,10 @@ class Verify:
         return PUBLISHED in self.threshold
 
 
+NO_TARGET_OF_SAMPLE = (
+    "--sample-pairs compares too few pairs to set a threshold on them; give --threshold (a number, or published), or "
+    "--threshold-on with a manifest of other people"
+)
 TARGET_AND_THRESHOLD = (
     "a target (--fmr) and a threshold (--threshold) cannot both set where a score is accepted; give one of them"
 )
@@ -739,7 +759,7 @@ class Service:
 
     verify_service: str | None = setting(
         None,
-        help="Service that compares two images: a .toml card of task verify. It is asked about the pairs of --pairs",
+        help="Service that compares two images: a .toml card of task verify. It is asked about --pairs or --sample-pairs",
         heading=SERVICE,
         write=model_name,
     )
@@ -762,6 +782,15 @@ class Service:
         heading=SERVICE,
         minimum=0.001,
         maximum=1000,
+        recorded=False,
+    )
+    price_per_call: float | None = setting(
+        None,
+        help="What one call costs, to print the cost before anything is sent",
+        heading=SERVICE,
+        minimum=0,
+        maximum=1_000_000,
+        without="no cost is printed",
         recorded=False,
     )
 

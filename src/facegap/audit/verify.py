@@ -23,6 +23,7 @@ from facegap.audit.thresholds import (
     transfer_points,
 )
 from facegap.derive.comparisons import (
+    WEIGHT,
     Comparisons,
     PairRows,
     counted_comparisons,
@@ -66,7 +67,7 @@ def match(templates: Templates, threshold_set: Templates | None, resolved: Resol
         words = elsewhere_in_words(threshold_set.table["subject"][threshold_set.enrolled], templates.table["subject"])
         elsewhere = basis_of(threshold_set, everybody, words, resolved, NO_PAIRS, workers=workers)
     if resolved.pairs is not None:
-        pairs = scored_pairs(templates, resolved.pairs.rows, workers=workers)
+        pairs = scored_pairs(templates, resolved.pairs, workers=workers)
         return listed_matching(pairs, resolved, elsewhere, templates.enrolled)
     return match_all(templates, elsewhere, resolved, workers=workers)
 
@@ -233,7 +234,7 @@ def positions(pairs: PairRows, rows: IntArray, size: int) -> PairRows:
 def listed_matching(
     pairs: pd.DataFrame, resolved: ResolvedAudit, elsewhere: Basis | None, enrolled: BoolArray
 ) -> Matching:
-    """Thresholds for listed pairs: left, right (rows of the manifest), genuine, score.
+    """Thresholds for listed pairs: left, right (rows of the manifest), genuine, score, and weight where they are a sample.
 
     They are set on listed impostor pairs whose people are both of the threshold set, or on a set of its own. Pairs between a
     subject of the threshold set and one of the evaluation are in neither; the words on the threshold say how many these are.
@@ -254,6 +255,7 @@ def listed_matching(
         evaluation=int(sides.all(axis=1).sum()),
         threshold_set=int((~sides).all(axis=1).sum()),
         between=between,
+        sampled=WEIGHT in pairs.columns,
     )
     record = ComparisonRecord(tuple(points), tuple(transfer), listed_pairs=listed)
     protocol = None if resolved.protocol is None else resolved.protocol.table

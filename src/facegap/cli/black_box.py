@@ -100,6 +100,8 @@ def audit_embeddings(
             "by",
             "groups",
             *COMPARED,
+            "sample_pairs",
+            "genuine_per_subject",
             "images_are_people",
             "impostors_only",
             "tail_limit",

@@ -12,7 +12,7 @@ from facegap.derive.comparisons import Comparisons, both, finest_cells
 from facegap.derive.groupings import Grouping, attribute_columns
 from facegap.derive.pair_list_rates import listed_people
 from facegap.derive.results import groupings_of
-from facegap.derive.run import EVALUATION, comparisons_of
+from facegap.derive.run import EVALUATION, all_comparisons_of
 from facegap.derive.units import subject_codes, unit_codes, units_of_subjects
 from facegap.errors import RunError
 from facegap.store.run import Run
@@ -41,7 +41,7 @@ class Together:
 
     def comparisons(self, run: int) -> Comparisons | None:
         """The comparisons of one run among these images, in their order; None without any."""
-        found = comparisons_of(self.runs[run])
+        found = all_comparisons_of(self.runs[run], "facegap compare")
         return (
             None
             if found is None

@@ -52,8 +52,9 @@ class AtTarget:
 
     def refused(self, metric: Metric, group: BoolArray, threshold: float) -> float:
         """The false non-match rate of a group at one threshold."""
-        _, wrong = genuine_errors(self.pairs, threshold, group, generalised=metric.counts_lost)
-        return float(wrong.mean()) if len(wrong) else 0.0
+        chosen, wrong = genuine_errors(self.pairs, threshold, group, generalised=metric.counts_lost)
+        weights = None if self.pairs.genuine_weights is None else self.pairs.genuine_weights[chosen]
+        return float(np.average(wrong, weights=weights)) if len(wrong) else 0.0
 
     def correlation(self, metric: Metric, first: BoolArray, second: BoolArray | None) -> float:
         """Correlation of a rate with the false match rate that the threshold is set by, through the people of both."""

@@ -20,10 +20,12 @@ from facegap.derive.units import units_of_subjects
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
+from facegap.statistics.sampled_pairs import sampled_fmr, sampled_fnmr
 from facegap.store.record import Operating, TransferPoint
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
 PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images stands for the template it gave
+WEIGHT = "weight"  # column of listed pairs: how many pairs each stands for, where they are a sample
 MOST_COUNTED_GROUPS = 64  # counts are kept per pair of groups; finer crossings are counted as one group
 
 
@@ -44,6 +46,8 @@ class Comparisons:
     people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
     units           : int64 (S,), sampling unit of each person where that is not the person; see derive/units.py
     folds           : int64 (n,), fold of each template where thresholds were set by folds
+    impostor_weights, genuine_weights : float64, of each listed pair, where the list is a sample of all pairs: how many pairs
+                      it stands for; None where every listed pair stands for itself
     """
 
     subjects: IntArray
@@ -60,6 +64,8 @@ class Comparisons:
     people: ListedPeople | None = None
     units: IntArray | None = None
     folds: IntArray | None = None
+    impostor_weights: FloatArray | None = None
+    genuine_weights: FloatArray | None = None
 
     @property
     def varying(self) -> IntArray:
@@ -108,6 +114,8 @@ def false_match_rate(
     first, second : bool (n,), templates of each group; none is in both
     generalised   : pairs with a lost template are trials too, and no false match: GFAR = false matches / all pairs
     """
+    if pairs.impostor_weights is not None:
+        return sampled_match_rate(pairs, cut, first, second, generalised=generalised, level=level)
     if pairs.listed_only:
         assert pairs.people is not None
         places = pairs.false_match_places(cut)
@@ -124,11 +132,36 @@ def false_match_rate(
     return less_trials(rate, int(impostors.sum()))
 
 
+def sampled_match_rate(
+    pairs: Comparisons, cut: Cut, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
+) -> Rate:
+    """`false_match_rate` over all pairs, of which the listed ones are a sample with weights."""
+    assert pairs.impostor_weights is not None
+    matched = np.zeros(len(pairs.impostor), np.bool_)
+    matched[pairs.false_match_places(cut)] = True
+    inside, swapped = placed(pairs.impostor[:, 0], pairs.impostor[:, 1], first, second)
+    inside &= generalised | np.isfinite(pairs.impostor_scores)
+    rows = np.where(swapped[inside, None], pairs.impostor[inside][:, ::-1], pairs.impostor[inside])
+    size = len(pairs.subjects)
+    return sampled_fmr(
+        pairs.subjects[rows[:, 0]],
+        pairs.subjects[rows[:, 1]],
+        matched[inside],
+        pairs.impostor_weights[inside],
+        across=second is not None,
+        units=pairs.units,
+        comparisons=np.minimum(rows[:, 0], rows[:, 1]) * size + np.maximum(rows[:, 0], rows[:, 1]),
+        level=level,
+    )
+
+
 def false_non_match_rate(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool, level: float) -> Rate:
     """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
     chosen, wrong = genuine_errors(pairs, cut, group, generalised=generalised)
     mates = pairs.genuine[chosen]
     subjects = pairs.subjects[mates[:, 0]]
+    if pairs.genuine_weights is not None:
+        return sampled_fnmr(subjects, wrong, pairs.genuine_weights[chosen], units=pairs.units, level=level)
     ones = np.ones(len(wrong), np.int64)
     squares = times_listed(mates) if pairs.listed_only else None
     return dyadic_fnmr(subjects, wrong.astype(np.int64), trials=ones, squares=squares, level=level, units=pairs.units)
@@ -268,7 +301,7 @@ def listed_comparisons(
     units: IntArray | None = None,
     folds: IntArray | None = None,
 ) -> Comparisons:
-    """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost).
+    """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost), perhaps weight.
 
     cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
             groups are wanted
@@ -283,6 +316,10 @@ def listed_comparisons(
     impostor = impostor[np.argsort(-scores[impostor], kind="stable")]  # NaN last
     mates = np.flatnonzero(kept & genuine)
     made = int(np.isfinite(scores[impostor]).sum())
+    weights = pairs[WEIGHT].to_numpy(np.float64) if WEIGHT in pairs.columns else None
+    summed = None
+    if cells is not None and weights is None:
+        summed = listed_people(subjects, cells, rows[impostor], made, units)
     return Comparisons(
         subjects=subjects,
         enrolled=enrolled,
@@ -294,9 +331,11 @@ def listed_comparisons(
         genuine_scores=scores[mates],
         excluded=excluded,
         listed_only=True,
-        people=None if cells is None else listed_people(subjects, cells, rows[impostor], made, units),
+        people=summed,
         units=None if units is None else units_of_subjects(subjects, units),
         folds=folds,
+        impostor_weights=None if weights is None else weights[impostor],
+        genuine_weights=None if weights is None else weights[mates],
     )
 
 

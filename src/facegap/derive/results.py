@@ -16,7 +16,7 @@ from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.means import clustered_mean
 from facegap.store.run import Run
-from facegap.tables import RATES, check
+from facegap.tables import RATES, SAMPLE, check
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
 
 
@@ -102,7 +102,7 @@ def rate_row(
         "per_person_low": rate.per_person_low,
         "per_person_high": rate.per_person_high,
         "dominated_by": rate.dominated_by,
-        "weighs": "people" if rate.by_person else "trials",
+        "weighs": "people" if rate.by_person else "trials" if math.isnan(rate.estimate) else SAMPLE,
         "effective_trials": rate.effective_trials,
         "value": rate.value,
         "low": rate.low,

@@ -38,6 +38,7 @@ from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.verification import GroupRates, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
 from facegap.derive.weights import weighed_rates
+from facegap.errors import RunError
 from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
 from facegap.tables import RATES, check
@@ -136,7 +137,7 @@ def verification_tables(
         if run.record.has_curve
         else pd.DataFrame(),
         "transfer.csv": transfer_table(pairs, run.manifest, groupings, points, operating_of(run), model, level, least),
-        "differentials.csv": differentials_table(found, pairs, least),
+        "differentials.csv": pd.DataFrame() if run.record.sampled else differentials_table(found, pairs, least),
     }
     if run.record.request.setting("verify", "bob_rates"):
         tables["bob_rates.csv"] = bob_table(found, groupings)
@@ -151,6 +152,21 @@ def target_group(run: Run) -> BoolArray | None:
     ):
         return None
     return named_group(run.manifest, run.record.groupings, named)
+
+
+def all_comparisons_of(run: Run, what: str) -> Comparisons | None:
+    """`comparisons_of` for what counts pairs, and so needs all of them. what : who asks, as the error names it
+
+    Raises
+    ------
+    RunError : the run compared a sample of all pairs
+    """
+    if run.record.sampled:
+        raise RunError(
+            f"{what} counts pairs, and this run compared a sample of them with weights: its rates and gaps are in rates.csv and "
+            "gaps.csv; run the audit on all pairs for this"
+        )
+    return comparisons_of(run)
 
 
 def comparisons_of(run: Run) -> Comparisons | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facegap.derive.balanced.question import Answer, Progress, explained_run, silent
 from facegap.derive.balanced.work import Choices
-from facegap.derive.run import comparisons_of
+from facegap.derive.run import all_comparisons_of
 from facegap.errors import RunError
 from facegap.store.finished import read_finished
 from facegap.store.run import Run, explained, fitting_together, write_csv
@@ -32,7 +32,7 @@ def explain(folder: Path, choices: Choices, progress: Progress = silent) -> Answ
 
 def explain_run(run: Run, choices: Choices, progress: Progress = silent) -> Answer:
     """Look into the gaps of a run in memory."""
-    return explained_run(run, comparisons_of(run), choices, progress)
+    return explained_run(run, all_comparisons_of(run, "facegap explain"), choices, progress)
 
 
 def write_explained(found: Answer, out: Path) -> list[str]:

@@ -15,7 +15,7 @@ from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.identification import Searches, searches_of
 from facegap.derive.metrics import ERROR_RATE_ALL, ERROR_RATE_ANSWERED, FMR, FNMR, FTA, counts_of
 from facegap.derive.outcomes import TrialsAndErrors
-from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.run import all_comparisons_of, operating_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.report.rows.rates import RateRow
 from facegap.statistics.clusters import clustered_rates
@@ -61,7 +61,7 @@ class Explored:
 
 def explored(run: Run) -> Explored:
     """What the views of a run share."""
-    pairs, points = comparisons_of(run), operating_of(run)
+    pairs, points = all_comparisons_of(run, "facegap explore"), operating_of(run)
     threshold = points[0].threshold if points else math.nan
     scores = np.empty(0) if pairs is None else np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
     made = scores[np.isfinite(scores)]

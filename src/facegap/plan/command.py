@@ -10,13 +10,28 @@ import typer
 from facegap.audit.settings import AuditSettings
 from facegap.options import Only, with_settings
 
-AHEAD, AFTER = "Before the data", "After a run"
+AHEAD, AFTER, PAIRS = "Before the data", "After a run", "Which pairs to compare"
 
 
 @with_settings
 def plan(
     settings: Annotated[
-        AuditSettings, Only("by", "margin", "alpha", "level", "min_subjects", "cluster", "fmr", "threshold")
+        AuditSettings,
+        Only(
+            "by",
+            "margin",
+            "alpha",
+            "level",
+            "min_subjects",
+            "cluster",
+            "fmr",
+            "threshold",
+            "where",
+            "genuine_per_subject",
+            "max_calls",
+            "price_per_call",
+            said={"max_calls": "--pairs-of: pairs at most, genuine ones included"},
+        ),
     ],
     groups: Annotated[
         str | None,
@@ -73,14 +88,35 @@ def plan(
         list[float] | None, typer.Option(min=0, max=1, help="1:N: target FPIR", rich_help_panel=AHEAD)
     ] = None,
     name: Annotated[str, typer.Option(help="What the plan is called", rich_help_panel=AHEAD)] = "",
-    out: Annotated[Path, typer.Option(help="Plan to write", rich_help_panel=AHEAD)] = Path("plan.toml"),
+    out: Annotated[Path, typer.Option(help="Plan to write; of --pairs-of pairs.csv", rich_help_panel=AHEAD)] = Path(
+        "plan.toml"
+    ),
     run: Annotated[
         Path | None,
         typer.Option(
             help="A finished run folder: say what it could have found", show_default=False, rich_help_panel=AFTER
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation of --run", rich_help_panel=AFTER)] = 0,
+    pairs_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="A manifest: choose --max-calls of its pairs, say what they will show, and write them as a CSV with weights",
+            show_default=False,
+            rich_help_panel=PAIRS,
+        ),
+    ] = None,
+    directed: Annotated[
+        bool,
+        typer.Option(
+            "--directed",
+            help="Probe and reference make two comparisons: columns probe, reference",
+            rich_help_panel=PAIRS,
+        ),
+    ] = False,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, help="Seed of the sample of --pairs-of, or the simulation of --run", rich_help_panel=AFTER),
+    ] = 0,
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=256, help="Processes of --run [default: processors]", rich_help_panel=AFTER),
@@ -91,8 +127,22 @@ def plan(
     The plan names groups, metrics, margins and thresholds before the data are seen; audit --plan judges by it.
 
     facegap plan --by gender --groups female,male --metric error_rate_all --margin error_rate_all=0.05 --out plan.toml
+
+    With --pairs-of it chooses which pairs to have compared where not all can be: all genuine pairs, and impostor pairs at random
+    within each pair of groups. Add a column score to the CSV, and give it to facegap audit-scores.
+
+    facegap plan --pairs-of people.csv --by gender --max-calls 5000 --price-per-call 0.001 --out pairs.csv
     """
     from facegap.report.terminal import print_sentences, print_tables, progress_bar
+
+    if pairs_of is not None:
+        from facegap.plan.pairs import write_pair_plan
+
+        if settings.service.max_calls is None:
+            raise typer.BadParameter("say how many pairs at most", param_hint="--max-calls")
+        chosen = Path("pairs.csv") if out == Path("plan.toml") else out
+        print_sentences(list(write_pair_plan(pairs_of, chosen, settings, seed=seed, directed=directed)))
+        return
 
     if run is not None:
         from facegap.plan.page import own_lines, own_tables

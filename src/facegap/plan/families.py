@@ -15,7 +15,7 @@ from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.primary import primary_family
 from facegap.derive.results import run_metrics
-from facegap.derive.run import comparisons_of, operating_of
+from facegap.derive.run import all_comparisons_of, operating_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.plan.power import OwnFamily, People, intraclass_correlation, rho_of, shared_correlation
 from facegap.statistics.effective import weights_of
@@ -92,7 +92,7 @@ def search_outcomes(run: Run) -> list[tuple[str, Operating, BoolArray, BoolArray
 
 def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
     """FNMR and FMR at the run's first threshold; adds to `left_out` why there is none."""
-    pairs, operating = comparisons_of(run), operating_of(run)
+    pairs, operating = all_comparisons_of(run, "facegap plan --run"), operating_of(run)
     if pairs is None or not operating:
         return
     point = operating[0]

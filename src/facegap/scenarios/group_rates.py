@@ -12,6 +12,7 @@ import pandas as pd
 from facegap.derive.metrics import FMR
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import UNKNOWN
+from facegap.tables import SAMPLE
 from facegap.types import ANY, Group, Rate
 
 EVERYBODY = Group(())
@@ -113,6 +114,7 @@ def _rate_in(row: Mapping[Any, Any]) -> Rate:
         per_person_high=float(row.get("per_person_high", math.nan)),
         dominated_by=int(row.get("dominated_by", 0)),
         by_person=row.get("weighs", "trials") == "people",
+        estimate=float(row["value"]) if row.get("weighs") == SAMPLE else math.nan,
     )
 
 

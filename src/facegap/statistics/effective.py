@@ -11,6 +11,7 @@ from; and they are never more than the trials.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -37,6 +38,7 @@ class RateColumns:
     method                      : str [cells]
     units, effective_subjects, largest_share, per_person : int64, then float64 [cells], as in `Rate`
     per_person_trials, per_person_low, per_person_high, dominated_by : likewise; float64 [cells], the last int64
+    estimate : float64 [cells], as in `Rate`; None where no rate is of a sample
     """
 
     errors: IntArray
@@ -56,6 +58,7 @@ class RateColumns:
     per_person_high: FloatArray
     dominated_by: IntArray
     by_person: bool = False
+    estimate: FloatArray | None = None
 
     def weighed_by_people(self) -> RateColumns:
         """The same with the rates, intervals and effective trials where people weigh equally."""
@@ -73,7 +76,8 @@ class RateColumns:
         if self.by_person:
             return self.per_person
         empty = np.full(self.errors.shape, np.nan)
-        return np.asarray(np.divide(self.errors, self.trials, out=empty, where=self.trials > 0), dtype=np.float64)
+        found = np.asarray(np.divide(self.errors, self.trials, out=empty, where=self.trials > 0), dtype=np.float64)
+        return found if self.estimate is None else np.where(np.isnan(self.estimate), found, self.estimate)
 
     def rate(self, cell: int) -> Rate:
         """The row of one cell."""
@@ -95,6 +99,8 @@ class RateColumns:
             per_person_high=float(self.per_person_high[cell]),
             dominated_by=int(self.dominated_by[cell]),
             by_person=self.by_person,
+            # The one NaN of Rate's default, so that two rates that are the same are equal.
+            estimate=math.nan if self.estimate is None or np.isnan(self.estimate[cell]) else float(self.estimate[cell]),
         )
 
     def rows(self) -> list[Rate]:
@@ -122,6 +128,7 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
         per_person_high=np.array([rate.per_person_high for rate in rates], np.float64),
         dominated_by=np.array([rate.dominated_by for rate in rates], np.int64),
         by_person=any(rate.by_person for rate in rates),
+        estimate=np.array([rate.estimate for rate in rates], np.float64),
     )
 
 

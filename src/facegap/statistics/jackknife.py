@@ -100,10 +100,14 @@ def plain_variance(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Floa
     return np.asarray(np.maximum((influence**2).sum(-1) - noise, noise) / trials**2, dtype=np.float64)
 
 
-def pair_effective_trials(rate: FloatArray, trials: FloatArray, sums: PairSums, *, level: float) -> FloatArray:
+def pair_effective_trials(
+    rate: FloatArray, trials: FloatArray, sums: PairSums, *, level: float, uneven: bool = False
+) -> FloatArray:
     """Effective trials of pair rates: the larger variance, Student's t, bounded by disjoint pairs and by trials.
 
     rate, trials : float64 [...]
+    uneven       : trials are weights that may go with errors. Then all of the variance is an estimate, for which Student's t is
+                   needed, and disjoint pairs do not bound it
     returns      : float64 [...]; NaN where rate is NaN. Two people, or one in every pair: only the bound is known
     """
     found = jackknifed(rate, trials, sums)
@@ -127,9 +131,9 @@ def pair_effective_trials(rate: FloatArray, trials: FloatArray, sums: PairSums, 
         rate,
         np.where(np.isfinite(cap), cap, trials),
         variance=np.where(known, variance, np.inf),
-        shared=np.where(known & np.isfinite(shared), shared, 1.0),
+        shared=np.where(known & np.isfinite(shared) & (not uneven), shared, 1.0),
         carriers=np.where(known & np.isfinite(carriers), carriers, 1.0),
-        at_least=disjoint_pairs(trials, sums),
+        at_least=np.ones_like(trials) if uneven else disjoint_pairs(trials, sums),
         level=level,
     )
 

@@ -26,7 +26,8 @@ class Matched:
     excluded : int64 (m, 2), manifest rows of pairs that were left out after review
     folds    : int64 (rows,), fold of each row where thresholds were set by folds, else None
     counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
-    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template)
+    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template), and
+               weight where they are a sample of all pairs
     protocol : PROTOCOL_LIST, where they are those of a benchmark protocol: a row per pair in the order of its list
     """
 

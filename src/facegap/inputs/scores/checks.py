@@ -36,6 +36,12 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
         return listed, 0
     before = first[of]
     same = (listed.scores == listed.scores[before]) | (np.isnan(listed.scores) & np.isnan(listed.scores[before]))
+    if listed.weights is not None and (listed.weights != listed.weights[before]).any():
+        k = int(np.argmax(listed.weights != listed.weights[before]))
+        raise TableError(
+            f"{name}: rows {int(before[k]) + 1} and {k + 1} of the scores are one pair with two weights, "
+            f"{listed.weights[before[k]]:g} and {listed.weights[k]:g}; keep the row that the plan of pairs has"
+        )
     differing = np.flatnonzero(~same)
     if len(differing):
         k, j = int(differing[0]), int(before[differing[0]])
@@ -53,6 +59,7 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
         right=listed.right[kept],
         genuine=listed.genuine[kept],
         scores=listed.scores[kept],
+        weights=None if listed.weights is None else listed.weights[kept],
     )
     return chosen, int(len(keys) - len(first))
 

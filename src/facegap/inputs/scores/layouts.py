@@ -28,6 +28,8 @@ BOB_TEXT: Mapping[int, tuple[str, ...]] = {
 }
 BOB_CSV = ("bio_ref_subject_id", "probe_subject_id", "score")
 ATTACK = "probe_attack_type"
+WEIGHT = "weight"
+MOST_WEIGHT = 1e15  # more pairs than any set of images has
 BOB_PREFIXES = ("bio_ref_", "probe_")
 
 
@@ -43,6 +45,7 @@ class Layout:
     named     : what left and right are names of
     directed  : it says which image was the probe, so that (a, b) and (b, a) are two trials
     reference : of left and right the column of the reference, which a row with an attack names; None where it has no attacks
+    weight    : column of how many pairs each row stands for, where the rows are a sample of all pairs; None without one
     """
 
     name: str
@@ -57,6 +60,7 @@ class Layout:
     attack: str | None = None
     directed: bool = False
     reference: str | None = None
+    weight: str | None = None
 
     @property
     def is_csv(self) -> bool:
@@ -120,11 +124,12 @@ def _csv_layout(names: list[str], line: int, where: str) -> Layout:
             "bob CSV", columns, ",", line, BOB_CSV[0], BOB_CSV[1], None, "subject", attack=attack, reference=BOB_CSV[0]
         )
     elif {"left", "right", "score"} <= set(names):
-        foreign = [name for name in names if name not in ("left", "right", "score", "genuine")]
+        foreign = [name for name in names if name not in ("left", "right", "score", "genuine", WEIGHT)]
         genuine = "genuine" if "genuine" in names else None
-        found = Layout("left, right, score", columns, ",", line, "left", "right", genuine, "image")
+        weight = WEIGHT if WEIGHT in names else None
+        found = Layout("left, right, score", columns, ",", line, "left", "right", genuine, "image", weight=weight)
     elif {"probe", "reference", "score"} <= set(names):
-        foreign = [name for name in names if name not in ("probe", "reference", "score", "genuine", "attack")]
+        foreign = [name for name in names if name not in ("probe", "reference", "score", "genuine", "attack", WEIGHT)]
         genuine = "genuine" if "genuine" in names else None
         attack = "attack" if "attack" in names else None
         name = "probe, reference, score"
@@ -140,6 +145,7 @@ def _csv_layout(names: list[str], line: int, where: str) -> Layout:
             attack=attack,
             directed=True,
             reference="reference",
+            weight=WEIGHT if WEIGHT in names else None,
         )
     elif {"genuine", "score"} <= set(names):
         foreign = [name for name in names if name not in ("genuine", "score")]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facegap.errors import TableError
-from facegap.inputs.scores.layouts import Layout, Named, layout_of
+from facegap.inputs.scores.layouts import MOST_WEIGHT, Layout, Named, layout_of
 from facegap.inputs.scores.rows import Attack, Columns, kind_of, read_by_row
 from facegap.store.opened import NotRegularError, opened
 from facegap.store.room import require_room
@@ -42,6 +42,7 @@ class ScoreList:
     directed    : the file says which image was the probe, so that (a, b) and (b, a) are two trials of one pair
     sha256      : of the file
     attacks     : presentation attacks with the names of the references, which are among `names`; no comparisons
+    weights     : float64 (rows,), how many pairs each row stands for, where they are a sample of all pairs; None without
     """
 
     left: IntArray
@@ -54,6 +55,7 @@ class ScoreList:
     sha256: str
     directed: bool = False
     attacks: tuple[Attack, ...] = ()
+    weights: FloatArray | None = None
     lost: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,7 +93,17 @@ def read_scores(path: Path) -> ScoreList:
         known = (left == right).astype(np.int8) if layout.named == "subject" else None
         genuine = np.full(len(found.scores), UNKNOWN_KIND, np.int8) if known is None else known
     return ScoreList(
-        left, right, names, genuine, found.scores, layout.named, layout.name, sha256, layout.directed, found.attacks
+        left,
+        right,
+        names,
+        genuine,
+        found.scores,
+        layout.named,
+        layout.name,
+        sha256,
+        layout.directed,
+        found.attacks,
+        found.weights,
     )
 
 
@@ -102,7 +114,8 @@ def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
 
     word = pa.dictionary(pa.int32(), pa.utf8())
     texts = [name for name in (layout.left, layout.right, layout.genuine, layout.attack) if name is not None]
-    types = {**dict.fromkeys(texts, word), layout.score: pa.float64()}
+    numbers = [name for name in (layout.score, layout.weight) if name is not None]
+    types = {**dict.fromkeys(texts, word), **dict.fromkeys(numbers, pa.float64())}
     file.seek(0)
     try:
         table = arrow_csv.read_csv(
@@ -126,7 +139,8 @@ def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
         return None
     cells = {name: _codes(table.column(name)) for name in texts}
     scores = table.column(layout.score).to_numpy().astype(np.float64)
-    return _checked(cells, scores, layout)
+    weights = table.column(layout.weight).to_numpy().astype(np.float64) if layout.weight else None
+    return _checked(cells, scores, weights, layout)
 
 
 def _codes(column: object) -> tuple[IntArray, list[str]]:
@@ -140,7 +154,9 @@ def _codes(column: object) -> tuple[IntArray, list[str]]:
     return whole.indices.to_numpy(zero_copy_only=False).astype(np.int64), whole.dictionary.to_pylist()
 
 
-def _checked(cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray, layout: Layout) -> Columns | None:
+def _checked(
+    cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray, weights: FloatArray | None, layout: Layout
+) -> Columns | None:
     """The columns, or None where a row breaks a rule that `read_by_row` states."""
     nobody: tuple[IntArray, list[str]] = (np.full(len(scores), -1, np.int64), [])
     left, right = (cells[name] if name else nobody for name in (layout.left, layout.right))
@@ -149,6 +165,8 @@ def _checked(cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray
         return None
     if layout.attack and any(word.strip() for word in cells[layout.attack][1]):
         return None
+    if weights is not None and not ((weights > 0) & (weights <= MOST_WEIGHT)).all():
+        return None
     genuine = None
     if layout.genuine:
         codes, said = cells[layout.genuine]
@@ -156,7 +174,7 @@ def _checked(cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray
         if None in kinds:
             return None
         genuine = np.array(kinds, np.int8)[codes]
-    found = Columns(left[0], left[1], right[0], right[1], genuine, scores)
+    found = Columns(left[0], left[1], right[0], right[1], genuine, scores, weights=weights)
     if layout.named == "image":
         one, other, _ = _joined(found)
         if (one == other).any():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import TableError
 from facegap.inputs.cards.categories import NAME, class_word
-from facegap.inputs.scores.layouts import ATTACK, Layout
+from facegap.inputs.scores.layouts import ATTACK, MOST_WEIGHT, WEIGHT, Layout
 from facegap.types import FloatArray, IntArray
 
 MOST_SPECIES = 20
@@ -35,7 +35,7 @@ class Attack:
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """The cells of a file: codes with a table of names for each side, kinds where the file has them, scores.
+    """The cells of a file: codes with a table of names for each side, kinds and weights where the file has them, scores.
 
     attacks : the rows of presentation attacks, which are no comparisons of two faces and are in none of the others
     """
@@ -47,6 +47,7 @@ class Columns:
     genuine: NDArray[np.int8] | None
     scores: FloatArray
     attacks: tuple[Attack, ...] = ()
+    weights: FloatArray | None = None
 
 
 class _FaultError(ValueError):
@@ -56,12 +57,13 @@ class _FaultError(ValueError):
 def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
     """The cells of an open file row by row; TableError with the line of the first that breaks a rule."""
     sides = [layout.columns.index(name) if name else None for name in (layout.left, layout.right)]
-    score, genuine, attack = (
-        layout.columns.index(name) if name else None for name in (layout.score, layout.genuine, layout.attack)
+    score, genuine, attack, weight = (
+        layout.columns.index(name) if name else None
+        for name in (layout.score, layout.genuine, layout.attack, layout.weight)
     )
     assert score is not None
     tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    codes, kinds, scores = (array("q"), array("q")), array("b"), array("d")
+    codes, kinds, scores, weights = (array("q"), array("q")), array("b"), array("d"), array("d")
     attacks: list[Attack] = []
     species: set[str] = set()
     at_reference = layout.columns.index(layout.reference) if layout.reference else 0
@@ -77,6 +79,8 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
             scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
             for k, at in enumerate(sides):
                 codes[k].append(-1 if at is None else _code(cells[at], layout.columns[at], tables[k]))
+            if weight is not None:
+                weights.append(_weight(cells[weight]))
             if genuine is not None:
                 kinds.append(_required_kind(cells[genuine]))
             if layout.named == "image" and cells[sides[0] or 0].strip() == cells[sides[1] or 0].strip():
@@ -89,7 +93,10 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
         raise TableError(f"{name} line {layout.lines_above + 1}: no rows; add one row per comparison")
     left, right = (np.array(side, np.int64) for side in codes)
     said = np.array(kinds, np.int8) if layout.genuine else None
-    return Columns(left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64), tuple(attacks))
+    weighed = np.array(weights, np.float64) if layout.weight else None
+    return Columns(
+        left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64), tuple(attacks), weighed
+    )
 
 
 def _named(cell: str, layout: Layout) -> str:
@@ -175,6 +182,20 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
             "score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed"
         )
     return score
+
+
+def _weight(cell: str) -> float:
+    """The weight of a row of a sample: above 0 and finite."""
+    try:
+        weight = float(cell.replace("_", "?"))
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight <= MOST_WEIGHT:
+        raise _FaultError(
+            WEIGHT,
+            f"{cell.strip()[:40]!r} is no weight; write how many pairs the row stands for, a number above 0, as the plan has it",
+        )
+    return weight
 
 
 def _code(cell: str, column: str, table: dict[str, int]) -> int:

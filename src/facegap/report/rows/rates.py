@@ -17,6 +17,7 @@ from facegap.statistics.effective import EXACT_PAIRS
 from facegap.statistics.intervals import clopper_pearson
 from facegap.store.record import Operating
 from facegap.store.run import Run
+from facegap.tables import SAMPLE
 from facegap.types import Group, Rate
 
 
@@ -104,6 +105,7 @@ def rate_of(row: Mapping[str, Any]) -> Rate:
         per_person_high=float(row.get("per_person_high", math.nan)),
         dominated_by=int(row.get("dominated_by", 0)),
         by_person=row.get("weighs", "trials") == "people",
+        estimate=float(row["value"]) if row.get("weighs") == SAMPLE else math.nan,
     )
 
 

@@ -101,6 +101,7 @@ class ListedPairsRecord:
     """Pairs that a file lists: how many, how many reviewed ones were left out, and how many are of which subjects.
 
     between : one subject of the threshold set and one of the evaluation set, so in neither
+    sampled : they are a sample of all pairs, and rates are weighted
     """
 
     listed: Count
@@ -108,6 +109,7 @@ class ListedPairsRecord:
     evaluation: Count
     threshold_set: Count
     between: Count
+    sampled: bool = False
 
 
 @dataclass(frozen=True)

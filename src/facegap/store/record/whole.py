@@ -124,9 +124,15 @@ class RunRecord:
 
     @property
     def has_curve(self) -> bool:
-        """Whether comparisons have scores at which other thresholds could be set, and are not mere decisions."""
+        """Whether comparisons have scores at which other thresholds could be set: neither mere decisions nor a sample."""
         decisions = any(told is not None and told.decisions for told in (self.scores, self.sent))
-        return self.comparison is not None and not decisions
+        return self.comparison is not None and not self.sampled and not decisions
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the comparisons are a sample of all pairs, so that their rates are weighted."""
+        listed = None if self.comparison is None else self.comparison.listed_pairs
+        return listed is not None and listed.sampled
 
     @property
     def transfer_points(self) -> tuple[TransferPoint, ...]:

@@ -1,0 +1,55 @@
+"""Which pairs to have compared, as a file: for a service that somebody else asks, or a machine that cannot compare all."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from facegap.audit.pair_sample import plan_lines, planned_pairs
+from facegap.audit.resolved import groupings_of, people_of
+from facegap.audit.settings import AuditSettings
+from facegap.derive.comparisons import WEIGHT
+from facegap.errors import TableError
+from facegap.store.files import write_bytes
+
+
+def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed: int, directed: bool) -> Iterator[str]:
+    """Choose the pairs, write them, and say what they will show; the sentences as they come.
+
+    Raises
+    ------
+    TableError : the manifest is malformed, or the file is there already
+    SettingError : too few pairs for the groups
+    """
+    if out.exists():
+        raise TableError(f"{out}: is there already; choose another --out")
+    assert settings.service.max_calls is not None
+    table = people_of(manifest, settings, compares=True, allow_outside=True)
+    groupings, _ = groupings_of(table, settings)
+    verify = replace(settings.verify, seed=seed)
+    plan = planned_pairs(table.frame, groupings, verify, pairs=settings.service.max_calls, directed=directed)
+    yield from plan_lines(
+        plan, table.frame, groupings, level=settings.groups.level, what="calls", price=settings.service.price_per_call
+    )
+    image = table.frame["image"].to_numpy()
+    left, right = ("probe", "reference") if directed else ("left", "right")
+    listed = pd.DataFrame(
+        {
+            left: image[plan.rows[:, 0]],
+            right: image[plan.rows[:, 1]],
+            "genuine": plan.genuine.astype(int),
+            WEIGHT: plan.weights,
+        }
+    )
+    buffer = io.BytesIO()
+    listed.to_csv(buffer, index=False, lineterminator="\n")
+    write_bytes(out, buffer.getvalue())
+    yield f"Written to {out}: {len(listed):,} pairs in random order (seed {seed}), so that the first of them are a sample too."
+    yield (
+        f"Have them compared, add a column score, and: facegap audit-scores {out} --manifest {manifest} --by "
+        f"{settings.by or ','.join('*'.join(grouping) for grouping in groupings)} --threshold ..."
+    )
