@@ -285,22 +285,26 @@ PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.flo
 
 @dataclass(frozen=True, eq=False)
 class ScoreHistogram:
-    """Exact counts of every score, for plots; the outer bins also take what lies beyond the outer edges.
+    """Counts of every score, for plots; the outer bins also take what lies beyond the outer edges.
 
     edges    : float64 [bins + 1], rising; bin b holds edges[b] <= score < edges[b + 1]
     impostor : int64 [G, G, bins], upper triangle (g <= h), as in ScoreCounts
     genuine  : int64 [G, G, bins]
+    sampled  : 0: every pair was counted. Else impostor pairs below the floor of the exact list are shared among the bins as
+               a sample of so many pairs is (matching.range_sample); their sums, and bins above the floor, are exact
     """
 
     edges: FloatArray
     impostor: IntArray
     genuine: IntArray
+    sampled: int = 0
 
     def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
         """Counts of two disjoint sets of pairs."""
         if not np.array_equal(self.edges, other.edges):
             raise MatchingError("histograms with different edges cannot be added; count both with the same full_range")
-        return ScoreHistogram(self.edges, self.impostor + other.impostor, self.genuine + other.genuine)
+        sums = self.impostor + other.impostor, self.genuine + other.genuine
+        return ScoreHistogram(self.edges, *sums, self.sampled + other.sampled)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.audit import verify
+from facegap.audit.recount import comparisons_differing, counted_again, stored_templates
 from facegap.audit.settings import Verify
 from facegap.derive.curves import MOST_BINS, MOST_POINTS, det_table, histogram_table
 from facegap.derive.waterfall import steps_of
+from facegap.report.figures.scores import score_figures
+from facegap.report.score_tables import score_table
 from facegap.store.run import Run
 from facegap.types import Group
 from fixtures.settings import audit_embeddings
@@ -123,3 +127,39 @@ def test_steps_of_a_black_box_begin_at_all_images() -> None:
         ("judged", 10),
         ("compared", 6),
     ]
+
+
+def test_beyond_some_templates_the_charts_show_a_sample_and_say_so_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    subjects = np.repeat(np.arange(150), 2)
+    rows = rng.normal(size=(150, 6))[subjects] + 0.7 * rng.normal(size=(300, 6))
+    np.save(tmp_path / "t.npy", rows.astype(np.float32))
+    frame = pd.DataFrame({"image": [f"i{k}" for k in range(300)], "subject": subjects})
+    frame.assign(town=np.where(subjects % 3, "Ayr", "Bonn")).to_csv(tmp_path / "m.csv", index=False)
+    chosen = Verify(fmr=(), threshold=(0.9,), tail_limit=2_000)
+    whole = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=chosen, by="town")
+    monkeypatch.setattr(verify, "MOST_COUNTED_WHOLE", 299)
+    drawn = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=chosen, by="town")
+    for run, in_all in ((whole, True), (drawn, False)):
+        compared = run.record.comparison
+        assert compared is not None and compared.all_pairs is not None
+        assert (compared.all_pairs.plot is None) == in_all
+        assert compared.all_pairs.filter in ("float32", "fused") and compared.all_pairs.components is None
+        assert run.record.timing.ns_per_pair is not None and run.record.timing.ns_per_pair > 0
+        said = [figure.note for figure in score_figures(run)]
+        assert said and all(("random sample" in text) != in_all for text in said)
+        assert any("sampled pairs" in note for note in score_table(run).notes) != in_all
+        assert comparisons_differing(run) == []
+    assert len(histogram_table(drawn)["low"].unique()) > 20
+    a, b = (run.extra["scores.csv"].set_index("town") for run in (whole, drawn))
+    np.testing.assert_allclose(a["impostor_mean"], b["impostor_mean"], atol=0.02)
+    for name in ("genuine_pairs", "impostor_pairs", "genuine_mean"):
+        np.testing.assert_array_equal(a[name], b[name])
+    assert drawn.matched is not None and drawn.matched.counts is not None
+    templates = stored_templates(drawn)
+    assert templates is not None
+    again = counted_again(drawn.matched, drawn.matched.counts, templates, drawn.record.groupings)
+    assert again.full_range is not None and drawn.matched.counts.full_range is not None
+    np.testing.assert_array_equal(again.full_range.impostor, drawn.matched.counts.full_range.impostor)

@@ -15,7 +15,7 @@ from facegap.audit.verify import positions
 from facegap.derive.comparisons import counted_groups
 from facegap.derive.groupings import Grouping
 from facegap.errors import RunError
-from facegap.matching import count_scores, score_pairs
+from facegap.matching import count_scores, score_pairs, with_sampled_range
 from facegap.runtime import usable_cores
 from facegap.store.run import Matched, Run
 from facegap.types import BoolArray, ScoreCounts
@@ -67,18 +67,25 @@ def counted_again(
     inside = (matched.roles == EVALUATION)[templates.rows]
     rows = templates.rows[inside]
     known = [grouping for grouping in groupings if set(grouping) <= set(templates.table.columns)]
-    full = counts.full_range
-    return count_scores(
-        templates.vectors[inside],
-        templates.subjects[rows],
-        counted_groups(templates.table, known).codes[rows],
+    vectors, subjects = templates.vectors[inside], templates.subjects[rows]
+    codes = counted_groups(templates.table, known).codes[rows]
+    without_pairs, full = positions(matched.excluded, rows, len(templates.table)), counts.full_range
+    again = count_scores(
+        vectors,
+        subjects,
+        codes,
         floor=float(counts.edges[0]),
         bins=len(counts.edges) - 1,
         tail_limit=counts.tail_limit,
         names=counts.groups,
-        exclude=positions(matched.excluded, rows, len(templates.table)),
+        exclude=without_pairs,
         workers=usable_cores(),
-        full_range=None if full is None else len(full.edges) - 1,
+        full_range=None if full is None or full.sampled else len(full.edges) - 1,
+    )
+    if full is None or not full.sampled:
+        return again
+    return with_sampled_range(
+        again, vectors, subjects, codes, bins=len(full.edges) - 1, exclude=without_pairs, workers=usable_cores()
     )
 
 

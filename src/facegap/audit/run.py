@@ -285,7 +285,12 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
             keep_threshold_set(folder, resolved, others)
         resolved.settings.output.phase(PAIRS)
         matching = match(templates, threshold_set, resolved, workers=workers)
-        record = replace(record, comparison=matching.record, execution=with_filter(record.execution, matching.record))
+        record = replace(
+            record,
+            comparison=matching.record,
+            execution=with_filter(record.execution, matching.record),
+            timing=replace(record.timing, ns_per_pair=matching.ns_per_pair),
+        )
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
         if resolved.search_roles is not None:
             resolved.settings.output.phase(SEARCHES)
@@ -299,7 +304,7 @@ def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: Request
 
 def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution:
     """What the run ran on, with a note on how its pairs were screened."""
-    notes = () if comparison.all_pairs is None else (comparison.all_pairs.filter,)
+    notes = () if comparison.all_pairs is None else (comparison.all_pairs.reason,)
     return replace(execution, notes=execution.notes + notes)
 
 

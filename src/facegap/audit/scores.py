@@ -372,7 +372,7 @@ def compared(record: RunRecord, resolved: ResolvedAudit, found: Gathered, matchi
     frame = resolved.manifest.frame
     silent = frame[["row", "image"]].assign(outcome="unlabelled", label="", prediction="")
     return Evidence(
-        replace(record, comparison=matching.record),
+        replace(record, comparison=matching.record, timing=replace(record.timing, ns_per_pair=matching.ns_per_pair)),
         found.faces,
         check(silent, PREDICTIONS, "predictions"),
         None if found.templates is None else found.templates.vectors,

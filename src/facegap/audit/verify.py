@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,23 +36,32 @@ from facegap.derive.comparisons import (
 from facegap.derive.groupings import Cells
 from facegap.derive.units import unit_codes
 from facegap.errors import StatisticsError
-from facegap.matching import choose_filter, count_scores, score_pairs
-from facegap.store.record import AllPairsRecord, ComparisonRecord, ListedPairsRecord, Operating, TransferPoint
+from facegap.matching import FilterChoice, choose_filter, count_scores, score_pairs, with_sampled_range
+from facegap.matching.range_sample import SEED
+from facegap.store.record import (
+    AllPairsRecord,
+    ComparisonRecord,
+    ListedPairsRecord,
+    Operating,
+    PlotSample,
+    TransferPoint,
+)
 from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
 BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
-MOST_PLOTTED_TEMPLATES = 20_000  # beyond this a histogram of all scores would cost more than the audit
+MOST_COUNTED_WHOLE = 6_000  # templates; of more, products of every pair for the plot cost more than a sample does
 SAMPLED_PAIRS = 200_000
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What matching gave: the stored comparisons, and what run.json says of them."""
+    """What matching gave: the stored comparisons, what run.json says of them, and ns of the clock for each pair counted."""
 
     matched: Matched
     record: ComparisonRecord
+    ns_per_pair: float | None = None
 
 
 def match(templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, *, workers: int) -> Matching:
@@ -80,7 +90,7 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
     if not points:
         basis = elsewhere
         if basis is None and (settings.in_sample or resolved.folds is not None):
-            counted = count(templates, evaluated, resolved, excluded, workers=workers)
+            counted = count(templates, evaluated, resolved, excluded, workers=workers, plotted=True)
             own = comparisons_among(templates, counted.counts, evaluated, excluded, resolved)
             words = words_of_own(templates.table["subject"][templates.enrolled], resolved)
             basis = Basis(own, templates.table, words, resolved.target_group, same_people=True)
@@ -90,12 +100,22 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
         points, transfer = points_of(basis, resolved)
     lowest = min((point.threshold for point in points), default=np.inf)
     if counted is None:
-        counted = count(templates, evaluated, resolved, excluded, workers=workers, reach=lowest)
+        counted = count(templates, evaluated, resolved, excluded, workers=workers, reach=lowest, plotted=True)
     counts = counted.counts
     require_reach(counts, points)
-    told = AllPairsRecord(counts.unknown_pairs, len(excluded), counted.filter_reason)
+    screen = counted.screen
+    told = AllPairsRecord(
+        counts.unknown_pairs, len(excluded), screen.name, screen.components, screen.reason, plot_of(counts)
+    )
     record = ComparisonRecord(tuple(points), tuple(transfer), all_pairs=told)
-    return Matching(Matched(resolved.roles, excluded, counts, folds=resolved.folds), record)
+    matched = Matched(resolved.roles, excluded, counts, folds=resolved.folds)
+    return Matching(matched, record, counted.ns_per_pair)
+
+
+def plot_of(counts: ScoreCounts) -> PlotSample | None:
+    """The sample that stands for all pairs in the charts; None where every pair is in them."""
+    full = counts.full_range
+    return PlotSample(full.sampled, SEED) if full is not None and full.sampled else None
 
 
 def points_of(basis: Basis, resolved: ResolvedAudit) -> tuple[list[Operating], list[TransferPoint]]:
@@ -160,10 +180,14 @@ def group_names(cells: Cells) -> list[str]:
 
 
 class Counted(NamedTuple):
-    """Exact counts, and why the filter that screened the pairs was taken; it changes the time and never the counts."""
+    """Exact counts, the filter that screened the pairs, and ns of the clock for each pair, its choice and the plot included.
+
+    ns_per_pair : None of no pair
+    """
 
     counts: ScoreCounts
-    filter_reason: str
+    screen: FilterChoice
+    ns_per_pair: float | None
 
 
 def count(
@@ -174,13 +198,16 @@ def count(
     *,
     workers: int,
     reach: float = np.inf,
+    plotted: bool = False,
 ) -> Counted:
     """Exact counts among the templates that take part; left and right in its lists are positions among those.
 
     taking_part : bool (rows of the table,)
     excluded    : int64 (m, 2), rows of pairs that are counted nowhere
     reach       : a score down to which the list of impostor pairs is wanted, as far as the tail limit allows
+    plotted     : with a histogram over all scores, from a sample where there are many pairs
     """
+    started = time.perf_counter_ns()
     tail_limit = resolved.settings.verify.tail_limit
     inside = taking_part[templates.rows]
     vectors = templates.vectors if inside.all() else templates.vectors[inside]
@@ -188,22 +215,33 @@ def count(
     known = [grouping for grouping in resolved.groupings if set(grouping) <= set(templates.table.columns)]
     cells = counted_groups(templates.table, known)
     floor = min(floor_for(vectors, tail_limit), max(reach, -1.0))
-    plotted = len(rows) <= MOST_PLOTTED_TEMPLATES
-    choice = choose_filter(vectors, floor=floor, full_range=plotted)
-    counts = count_scores(
-        vectors,
+    whole = plotted and len(rows) <= MOST_COUNTED_WHOLE
+    choice = choose_filter(vectors, floor=floor, full_range=whole)
+    subjects, codes, without_pairs = (
         templates.subjects[rows],
         cells.codes[rows],
+        positions(excluded, rows, len(templates.table)),
+    )
+    counts = count_scores(
+        vectors,
+        subjects,
+        codes,
         floor=floor,
         bins=BINS,
         tail_limit=tail_limit,
         names=group_names(cells),
-        exclude=positions(excluded, rows, len(templates.table)),
+        exclude=without_pairs,
         workers=workers,
         filter=choice.name,
-        full_range=PLOT_BINS if plotted else None,
+        full_range=PLOT_BINS if whole else None,
     )
-    return Counted(counts, choice.reason)
+    if plotted and not whole:
+        counts = with_sampled_range(
+            counts, vectors, subjects, codes, bins=PLOT_BINS, exclude=without_pairs, workers=workers
+        )
+    pairs = len(rows) * (len(rows) - 1) // 2
+    took = time.perf_counter_ns() - started
+    return Counted(counts, choice, round(took / pairs, 3) if pairs else None)
 
 
 def floor_for(vectors: NDArray[np.float32], tail_limit: int) -> float:

@@ -38,8 +38,8 @@ def histogram_table(run: Run) -> pd.DataFrame:
     """How many pairs of each group have which score: grouping, group (`Group`), kind, low, high, pairs, all_pairs.
 
     One row per bin, of pairs with two templates within the group; kind is genuine or impostor. Bins are those that were
-    counted, several joined so that at most MOST_BINS cover all scores of the run. Without rows where not all scores
-    were counted (more than 20,000 images), and for groups that were not counted alone.
+    counted, several joined so that at most MOST_BINS cover all scores of the run; of many templates pairs below the exact list
+    are a sample's (ScoreHistogram.sampled). Without rows for groups that were not counted alone.
     """
     pairs = comparisons_of(run)
     found = [] if pairs is None else counted_histograms(run) or list(listed_histograms(run, pairs))

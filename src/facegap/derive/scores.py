@@ -25,7 +25,8 @@ def scores_table(
     """One row per group, of pairs with two templates within it.
 
     impostor_mean   : of all impostor pairs where they are all listed; else read off the histogram over all scores, to
-                      half a bin; NaN where that was not counted, or not by these groups
+                      half a bin, and of many templates to the error of its sample besides (ScoreHistogram.sampled);
+                      NaN where that was not counted, or not by these groups
     equal_error_rate: found on the very pairs that it describes; NaN where not all impostor pairs are listed
     equal_error_convention : how, in words; eer names it
     """

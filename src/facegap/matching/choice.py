@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from facegap.matching.filters import FILTERS, Filter, TileShape, prefix_filter, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
-from facegap.matching.prefix import Basis, principal_basis
+from facegap.matching.prefix import Basis, prefix_of, principal_basis
 from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_rows
 from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, side_of
@@ -38,6 +38,12 @@ class FilterChoice:
 
     name: str
     reason: str
+
+    @property
+    def components(self) -> int | None:
+        """First principal components that it multiplies; None: all components."""
+        prefix = prefix_of(self.name)
+        return prefix[1] if prefix else None
 
 
 def choose_filter(

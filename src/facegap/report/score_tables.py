@@ -48,6 +48,10 @@ def score_table(run: Run) -> TextTable:
     )
     notes = [f"EER: {clean(convention)}." for convention in dict.fromkeys(row.convention for row in rows)]
     notes += [] if known else [f"{NO_NUMBER}: no pairs, or not all of them are listed."]
+    compared = run.record.comparison
+    plot = compared.all_pairs.plot if compared and compared.all_pairs else None
+    if plot and any(math.isfinite(row.impostor_mean) for row in rows):
+        notes.append(f"Mean scores of impostors are estimates from {plot.pairs:,} sampled pairs and the exact list.")
     return table_of("scores and equal error rate", SCORES, rows, notes=notes)
 
 

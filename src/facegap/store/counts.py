@@ -20,7 +20,7 @@ from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sor
 FORMAT = "facegap score counts 1"
 COPIES = 3  # of the arrays while they are checked: sums and sorted copies
 MOST_ENTRIES = 32
-FULL = ("full_edges", "full_impostor", "full_genuine")
+FULL = ("full_edges", "full_impostor", "full_genuine", "full_sampled")
 ARRAYS = (
     "groups",
     "edges",
@@ -42,7 +42,7 @@ def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
     arrays: dict[str, Any] = {name: np.asarray(getattr(counts, name)) for name in ARRAYS}
     arrays["groups"] = np.array(counts.groups, dtype=np.str_)
     if full is not None:
-        arrays |= dict(zip(FULL, (full.edges, full.impostor, full.genuine), strict=True))
+        arrays |= dict(zip(FULL, (full.edges, full.impostor, full.genuine, np.int64(full.sampled)), strict=True))
     np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
 
 
@@ -101,7 +101,10 @@ def require_fits(archive: zipfile.ZipFile, name: object) -> None:
 
 def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
     """ScoreCounts of checked arrays."""
-    full = ScoreHistogram(*(arrays[name] for name in FULL)) if FULL[0] in arrays else None
+    full = None
+    if FULL[0] in arrays:
+        edges, impostor, genuine, sampled = (arrays[name] for name in FULL)
+        full = ScoreHistogram(edges, impostor, genuine, int(sampled))
     return ScoreCounts(
         groups=tuple(arrays["groups"].tolist()),
         edges=arrays["edges"],
@@ -127,7 +130,9 @@ def fault_of(arrays: dict[str, AnyArray]) -> str:
     if fault:
         return fault
     if any(
-        (arrays[name] < 0).any() for name in ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "unknown_pairs")
+        (arrays[name] < 0).any()
+        for name in ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "unknown_pairs", *FULL[1:])
+        if name in arrays
     ):
         return "a count is negative"
     if (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
@@ -152,6 +157,8 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
         if edges in arrays:
             bins = arrays[edges].size - 1
             wanted |= {f"{group}{kind}": (np.dtype(np.int64), (size, size, bins)) for kind in ("impostor", "genuine")}
+    if FULL[-1] in arrays:
+        wanted[FULL[-1]] = (np.dtype(np.int64), ())
     wanted |= {f"{kind}_pairs": (np.dtype(np.int64), (size, size)) for kind in ("impostor", "genuine")}
     for name, (dtype, shape) in wanted.items():
         if arrays[name].dtype != dtype or arrays[name].shape != shape:

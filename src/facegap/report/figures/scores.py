@@ -44,8 +44,15 @@ def score_figures(run: Run) -> list[Figure]:
         rows = table[[entry in ((), grouping) for entry in table["grouping"]]]
         if len(rows):
             name = slug(f"scores-by-{'-'.join(grouping)}" if grouping else "scores", taken)
-            found.append(ridges(rows, grouping, name, first_threshold(run)))
+            found.append(ridges(rows, grouping, name, first_threshold(run), drawn_pairs(run)))
     return found
+
+
+def drawn_pairs(run: Run) -> int:
+    """Impostor pairs in the sample that the charts show; 0 where every pair was counted."""
+    compared = run.record.comparison
+    plot = compared.all_pairs.plot if compared and compared.all_pairs else None
+    return plot.pairs if plot else 0
 
 
 def first_threshold(run: Run) -> float:
@@ -54,8 +61,11 @@ def first_threshold(run: Run) -> float:
     return points[0].threshold if points else float("nan")
 
 
-def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) -> Figure:
-    """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score."""
+def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float, drawn: int = 0) -> Figure:
+    """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score.
+
+    drawn : impostor pairs of the sample behind it; 0 where every pair was counted
+    """
     groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
     values = [bar(row) for row in without_empty_runs(records(rows)) if row["group"] in groups]
     outside = label_px([value["group"] for value in values]) + 30
@@ -94,9 +104,20 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float) 
         name=name,
         title=title,
         alt_text=alt_of(rows, title, threshold),
+        note=sample_words(drawn),
         outside_px=outside,
         caption=by_words(grouping),
         grouping=grouping,
+    )
+
+
+def sample_words(drawn: int) -> str:
+    """What a chart shows where not every pair was counted for it."""
+    if not drawn:
+        return ""
+    return (
+        f"Impostor pairs: every pair of the exact list of the highest scores, and below that list a random sample of {drawn:,} pairs, "
+        "weighted by pair of groups. Rates and thresholds are of all pairs."
     )
 
 

@@ -41,6 +41,7 @@ from facegap.store.record.thresholds import (
     IdentificationRecord,
     ListedPairsRecord,
     Operating,
+    PlotSample,
     ThresholdInterval,
     TransferPoint,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "OutputRecord",
     "PlanRecord",
     "PlannedSample",
+    "PlotSample",
     "ProtocolCount",
     "ProtocolRecord",
     "QualityFile",

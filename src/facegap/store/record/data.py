@@ -122,11 +122,13 @@ class TimingRecord:
     per_image : by stage
     by_group  : everybody, and every group of every grouping
     wall_s_of_last_start : seconds of the start that ended the run
+    ns_per_pair : of everyone with everyone, by the clock, all workers together; None where that was not compared
     """
 
     per_image: Mapping[str, StageTime] = field(default_factory=dict)
     by_group: tuple[GroupTime, ...] = ()
     wall_s_of_last_start: float | None = None
+    ns_per_pair: float | None = None
 
 
 @dataclass(frozen=True)

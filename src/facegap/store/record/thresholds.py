@@ -83,17 +83,34 @@ class TransferPoint:
 
 
 @dataclass(frozen=True)
+class PlotSample:
+    """The sample of impostor pairs that charts of scores show in place of all pairs below the exact list.
+
+    pairs : how many were drawn; seed : of the generator
+    """
+
+    pairs: Count
+    seed: Count
+
+
+@dataclass(frozen=True)
 class AllPairsRecord:
     """Everyone compared with everyone.
 
-    unknown  : pairs left out because a subject or a group is unknown
-    excluded : reviewed pairs that are counted nowhere
-    filter   : why the pairs were screened as they were; it changes the time and never the counts
+    unknown    : pairs left out because a subject or a group is unknown
+    excluded   : reviewed pairs that are counted nowhere
+    filter     : what screened the pairs; it changes the time and never the counts
+    components : first principal components that it multiplied; None: all components of the templates
+    reason     : why that filter
+    plot       : None where every pair is in the charts of scores
     """
 
     unknown: Count
     excluded: Count
     filter: str
+    components: Count | None
+    reason: str
+    plot: PlotSample | None = None
 
 
 @dataclass(frozen=True)
