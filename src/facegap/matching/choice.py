@@ -1,9 +1,13 @@
-"""Which filter is faster for these embeddings and this floor: a few tiles are tried with each."""
+"""Which filter is faster for these embeddings and this floor: a few tiles are tried with the likeliest.
+
+What a prefix lets pass is counted on a sample for every number of components at once; the time that this makes likely decides
+which two are tried at all, since trying one takes as long as some thousand rows take in the run.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +16,28 @@ from threadpoolctl import threadpool_limits
 
 from facegap.matching.filters import FILTERS, Filter, TileShape, prefix_filter, why_not
 from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
-from facegap.matching.prefix import Basis, prefix_of, principal_basis
+from facegap.matching.prefix import MORE, Basis, prefix_of, principal_basis
 from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_rows
 from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, side_of
 from facegap.types import AnyArray, FloatArray
 
-FEW_ROWS = 16_384  # below this the whole comparison takes less time than the choice
+FEW_ROWS = 8_192  # below this the whole comparison takes less time than the choice
 SAMPLED_ROWS, SAMPLED_BLOCKS, SAMPLED_WIDTH = 240, 2, 512
 TURNS = 2
 COARSE = 1e-5  # seconds; a sampled tile takes a hundred times as long
-PREFIXES = {  # components tried with each way to multiply, the most first; the matrix unit takes 64 at once
+PREFIXES = {  # components that each way to multiply may take; the matrix unit takes 64 at once
     "fused": (320, 256, 192, 160, 128, 96, 80, 64, 48, 32),
     "int8": (320, 256, 192, 128, 96, 64),
     "amx": (320, 256, 192, 128, 64),
 }
+TRIED = 2  # of those: the likeliest ones
+WORTH_TRYING = 0.95  # of the time of all components: a prefix that is not likely to take less is not tried
+STEP = 16  # components between two counts of what passes
+# Times in those of one component of a product: what a pair takes besides, by way to multiply (onnxruntime writes its products);
+# a look at a pair that passes the first components; a score. Fitted to measured prefixes (benchmarks/README.md).
+BESIDES = {"fused": 25, "int8": 128, "amx": 25}
+LOOK, SCORE = 700, 5_000
 DEEPEST = 1024  # of rows whose directions are looked for: the time of that grows with the cube of the depth
 NARROWER = 2  # a block of the sample holds a larger part of the rests than one of a whole super-block
 WHOLE = 0.8  # a prefix of more than this share of the depth spares too little to be tried
@@ -77,8 +88,11 @@ def choose_filter(
         times = {each.name: ns_per_pair(each, loops, *rows, floor, width) for each in usable}
         if embeddings.shape[1] <= DEEPEST:
             basis = principal_basis(embeddings)
+            passing = proportions_passing(basis, rows[0][::2], rows[1][::4], floor)
             for base in (name for name in PREFIXES if not faults[name]):
-                times |= times_of_prefixes(base, basis, loops, *rows, floor, width)
+                for first in likeliest(base, passing, len(basis.directions), times):
+                    each = prefix_filter(basis, first, base)
+                    times[each.name] = ns_per_pair(each, loops, *rows, floor, width // NARROWER, warm=True)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
@@ -86,23 +100,36 @@ def choose_filter(
     return FilterChoice(best, "; ".join(reasons))
 
 
-def times_of_prefixes(
-    base: str,
-    basis: Basis,
-    kernels: Kernels,
-    left: Float32Array,
-    right: Float32Array,
-    floor: float,
-    width: int,
-) -> dict[str, float]:
-    """ns_per_pair of the prefixes, up to the second one in turn that is slower than the best: the time has one minimum."""
-    times: dict[str, float] = {}
-    for first in (first for first in PREFIXES[base] if first <= WHOLE * len(basis.directions)):
-        if len(times) > 2 and all(ns > min(times.values()) for ns in list(times.values())[-2:]):
-            break
-        each = prefix_filter(basis, first, base)
-        times[each.name] = ns_per_pair(each, kernels, left, right, floor, width // NARROWER)
-    return times
+def proportions_passing(basis: Basis, left: Float32Array, right: Float32Array, floor: float) -> FloatArray:
+    """The proportion of sampled pairs that the first 0, STEP, 2 STEP, ... components cannot rule out, float64 (steps + 1,)."""
+    depth = len(basis.directions)
+    turned = [np.asarray(table[:, :depth] @ basis.directions.astype(np.float32)) for table in (left, right)]
+    beyond = [
+        np.cumsum(table[:, ::-1] ** 2, axis=1)[:, ::-1] for table in turned
+    ]  # squared norm from each component on
+    products, passing = np.zeros((len(left), len(right)), np.float32), [1.0]
+    for stop in range(STEP, depth + 1, STEP):
+        a, b = (table[:, stop - STEP : stop] for table in turned)
+        products += a @ b.T
+        rests = [np.sqrt(squares[:, stop]) if stop < depth else squares[:, -1] * 0 for squares in beyond]
+        passing.append(float(np.count_nonzero(products + np.outer(*rests) > floor) / products.size))
+    return np.asarray(passing)
+
+
+def likeliest(base: str, passing: FloatArray, depth: int, times: Mapping[str, float]) -> list[int]:
+    """The TRIED prefixes that are likely to be fastest, of those likely to be faster than all components.
+
+    times : ns a pair of the filters without a prefix; `fused`, where it is there, gives the time of a component
+    """
+    scored = SCORE * passing[-1]  # of what reaches the floor, in any filter
+    fused = times.get("fused", 2 * times[base])
+    component, likely = fused / (depth + BESIDES["fused"] + scored), {}
+    multiplied = max(0.0, times[base] - component * scored) / (BESIDES[base] + depth)
+    for first in (first for first in PREFIXES[base] if first <= WHOLE * depth):
+        at, more = (min(components // STEP, len(passing) - 1) for components in (first, first + MORE))
+        likely[first] = multiplied * (BESIDES[base] + first) + component * (LOOK * passing[at] + SCORE * passing[more])
+    worth = [first for first in likely if likely[first] < WORTH_TRYING * times[base]]
+    return sorted(worth, key=lambda first: likely[first])[:TRIED]
 
 
 def sample(embeddings: Float32Array, largest: Float32Array, width: int) -> tuple[Float32Array, Float32Array]:
@@ -121,8 +148,13 @@ def ns_per_pair(
     right_values: Float32Array,
     floor: float,
     width: int,
+    *,
+    warm: bool = False,
 ) -> float:
-    """Least time of the sampled tiles by one filter in some turns, scores of the candidates included, in ns for each pair."""
+    """Least time of the sampled tiles by one filter in some turns, scores of the candidates included, in ns for each pair.
+
+    warm : its loops have run already, so that no turn is spent on compiling them
+    """
     rows = len(left_values)
     left_values, left_form = in_order(product_filter, kernels, left_values)
     right_values, right_form = in_order(product_filter, kernels, right_values)
@@ -132,7 +164,7 @@ def ns_per_pair(
     screen = Screen(kernels, product_filter, TileShape(rows, width))
     candidates = Candidates(kernels, discard, product_filter.dtype, buffer_size(width))
     floors, times, clock = np.full(rows, floor), [], clock_of_thread()
-    for turn in range(1 + TURNS):
+    for turn in range(warm, 1 + TURNS):
         start = clock()
         for block in range(len(right)):
             screen.emit(prepared, Tile(block, 0, rows, diagonal=False), floors, candidates)

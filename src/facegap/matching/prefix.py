@@ -50,7 +50,14 @@ class Basis:
 def principal_basis(embeddings: Float32Array) -> Basis:
     """Eigenvectors of the second moment of some rows, spread over the table."""
     places = np.unique(np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED)).astype(np.int64))
-    sample = np.asarray(embeddings[places], np.float64)
+    sample = np.ascontiguousarray(embeddings[places], np.float32)
+    return basis_of_sample(sample.tobytes(), embeddings.shape[1])
+
+
+@functools.lru_cache(maxsize=1)  # a filter is chosen in a basis, and then made in the same
+def basis_of_sample(values: bytes, depth: int) -> Basis:
+    """As principal_basis, from the float32 values of the sampled rows."""
+    sample = np.frombuffer(values, np.float32).reshape(-1, depth).astype(np.float64)
     sample /= np.linalg.norm(sample, axis=1, keepdims=True)
     return Basis(np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1]))
 
