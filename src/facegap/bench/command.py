@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from facegap.bench.spectra import SPECTRA
+
+JOB_NAMES = ("counts", "search", "open set", "pairs")
 
 bench = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios to named peers in one run.")
 
@@ -31,6 +33,14 @@ def bench_matching(
         Path | None,
         typer.Option(help="Compare these templates instead: a float32 .npy, such as embeddings.npy of a run"),
     ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Make rows beyond those of --templates by mixing them, and say so")
+    ] = False,
+    jobs: Annotated[str, typer.Option(help=f"Of {', '.join(JOB_NAMES)}, with commas between")] = ",".join(JOB_NAMES),
+    instructions: Annotated[
+        Literal["all", "avx2"],
+        typer.Option(help="avx2: keep numba, OpenBLAS and faiss to AVX2 and FMA, without integer products"),
+    ] = "all",
     out: Annotated[Path | None, typer.Option(help="JSON to write [default: bench-matching.json]")] = None,
 ) -> None:
     """The matching loop beside a float32 matrix product and every peer that is installed.
@@ -41,7 +51,12 @@ def bench_matching(
 
     facegap bench matching --rows 16384 --depth 128 --out bench-matching.json
     facegap bench matching --rows 4096 --templates RUN/embeddings.npy --fmr 1e-4
+    facegap bench matching --rows 131072 --templates RUN/embeddings.npy --resample --jobs counts --instructions avx2
     """
+    from facegap.bench.again import with_instructions
+
+    if (code := with_instructions(instructions)) is not None:
+        raise typer.Exit(code)
     import numpy as np
 
     from facegap.bench import matching as bench_command
@@ -55,6 +70,8 @@ def bench_matching(
         fmr=fmr,
         spectrum=spectrum,
         templates=templates,
+        resample=resample,
+        jobs=tuple(name.strip() for name in jobs.split(",")),
         rng=np.random.default_rng(0),
     )
     target = out or Path("bench-matching.json")

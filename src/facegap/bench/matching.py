@@ -21,13 +21,14 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from facegap.bench.peers import JOBS
-from facegap.bench.rows import floor_at, from_file, made_up, survivors
+from facegap.bench.peers import APPROXIMATE, JOBS, VECTORS_ALONE
+from facegap.bench.rows import floor_at, from_file, made_up, open_floor_of, survivors
 from facegap.errors import MatchingError
 from facegap.matching import choose_filter
 from facegap.matching.filters import FILTERS, why_not
 from facegap.matching.kernels import numba_is_installed
 from facegap.matching.prefix import prefix_of
+from facegap.matching.processor import Processor
 from facegap.runtime import processor_name, usable_cores, version_of
 from facegap.types import FloatArray
 
@@ -35,7 +36,19 @@ WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above w
 FEWEST_TURNS = 3  # of fewer no spread can be seen
 PROBES, PAIRS, RANKS = 8192, 300_000, 10
 FLATTERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where set they slow numpy's product and flatter every ratio
-NEEDS = {"faiss IndexFlatIP": "faiss", "sklearn brute": "sklearn"}
+NEEDS = {
+    "faiss IndexFlatIP": "faiss",
+    "faiss IndexHNSWFlat, built before": "faiss",
+    "faiss range_search": "faiss",
+    "sklearn brute": "sklearn",
+}
+# What keeps the libraries here to AVX2 and FMA; they read it when they are loaded, so a process must begin with it.
+AVX2_ALONE = {
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+popcnt,+sse2,+sse3,+sse4.1,+sse4.2,+ssse3",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "FAISS_OPT_LEVEL": "AVX2",
+}
 FILTER_OF = {"ours, fused float32": "fused", "ours, int8 by onnxruntime": "int8", "ours, int8 by AMX": "amx"}
 
 
@@ -100,6 +113,7 @@ def bench_matching(
     fmr: float = 1e-3,
     spectrum: str = "mobileface_v2",
     templates: Path | None = None,
+    resample: bool = False,
     jobs: Sequence[str] = tuple(JOBS),
     candidates: Sequence[str] | None = None,
     rng: np.random.Generator,
@@ -110,9 +124,10 @@ def bench_matching(
     fmr         : the floor of the counted tail is the score that this proportion of impostor pairs reaches
     spectrum    : of the synthetic templates, one of spectra.SPECTRA
     templates   : .npy of float32 templates to compare in their place; their depth is then that of the file
+    resample    : rows beyond those of the file are mixtures of its templates, which the words on the rows say
     threads     : that each candidate may use
     turns       : measured runs of each candidate
-    jobs        : of counts, search, pairs
+    jobs        : of counts, search, open set, pairs
     candidates  : names from bench_peers.JOBS to keep; all by default
     """
     unknown = set(jobs) - set(JOBS)
@@ -120,25 +135,32 @@ def bench_matching(
         raise MatchingError(
             f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small"
         )
-    case = from_file(rng, templates, rows, PROBES) if templates else made_up(rng, rows, PROBES, depth, spectrum)
-    depth, of = case.rows.shape[1], f"templates of {templates.name}" if templates else f"{spectrum} spectrum"
+    if templates:
+        case, of = from_file(rng, templates, rows, PROBES, resample=resample)
+    else:
+        case, of = made_up(rng, rows, PROBES, depth, spectrum), f"synthetic, {spectrum} spectrum"
+    depth, alone = case.rows.shape[1], kept_to_avx2()
     floor = floor_at(fmr, case.rows, case.subjects, rng)
     arrays = {**case._asdict(), "pairs": rng.integers(0, rows, (PAIRS, 2))}
-    choice = choose_filter(case.rows, floor=floor)
+    choice = choose_filter(case.rows, floor=floor, processor=VECTORS_ALONE if alone else None)
     reason = f"Rows: {of}. Floor {floor} (FMR {fmr:g} of sampled impostor pairs). {choice.reason}."
     if prefix := prefix_of(choice.name):
         first, second = survivors(case.rows, prefix[1], floor)
         reason += f" {prefix[1]} components let {first:.3%} of pairs pass, the next ones {second:.3%}."
-    pairs_of = {"counts": rows * (rows - 1) // 2, "search": rows * len(case.probes), "pairs": PAIRS}
+    pairs_of = {"counts": rows * (rows - 1) // 2, "pairs": PAIRS} | dict.fromkeys(
+        ("search", "open set"), rows * len(case.probes)
+    )
+    open_floor = open_floor_of(case.rows, case.probes)
     done = []
     with tempfile.TemporaryDirectory(prefix="facegap-bench-") as folder:
         for name, array in arrays.items():
             np.save(Path(folder) / f"{name}.npy", array)
         for job in jobs:
             wanted = [name for name in JOBS[job] if candidates is None or name in candidates]
-            left_out = {name: why_left_out(name) for name in wanted}
+            left_out = {name: why_left_out(name, VECTORS_ALONE if alone else None) for name in wanted}
             present = [name for name in wanted if not left_out[name]]
             settings = {"floor": floor, "k": min(RANKS, rows), "threads": threads}
+            settings |= {"open_floor": open_floor, "vectors_alone": alone}
             timings = timed_in_turns(Path(folder), job, present, settings, turns)
             notes = tuple(f"{name}: {why}" for name, why in left_out.items() if why)
             done.append(
@@ -147,19 +169,24 @@ def bench_matching(
     return MatchingBench(machine(), tuple(done))
 
 
-def why_left_out(candidate: str) -> str:
-    """Why a candidate cannot run here, empty where it can."""
+def kept_to_avx2() -> bool:
+    """Whether this process began with AVX2_ALONE."""
+    return all(os.environ.get(name) == value for name, value in AVX2_ALONE.items())
+
+
+def why_left_out(candidate: str, processor: Processor | None = None) -> str:
+    """Why a candidate cannot run here, or on another processor; empty where it can."""
     module = NEEDS.get(candidate)
     if module and find_spec(module) is None:
         return f"{module} is not installed"
-    return why_not(FILTER_OF[candidate]) if candidate in FILTER_OF else ""
+    return why_not(FILTER_OF[candidate], processor=processor) if candidate in FILTER_OF else ""
 
 
 def timed_in_turns(
     folder: Path, job: str, candidates: Sequence[str], settings: Mapping[str, Any], turns: int
 ) -> dict[str, Timing]:
     """Times of each candidate in a process of its own, one run of each after the other, `turns` times."""
-    environment = {name: value for name, value in os.environ.items() if name not in FLATTERING}
+    environment = {name: value for name, value in os.environ.items() if name not in FLATTERING or kept_to_avx2()}
     environment |= dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(settings["threads"])
     )
@@ -238,7 +265,8 @@ def machine() -> dict[str, Any]:
         },
         "instructions": instructions(),
         "filters": {name: why_not(name) or "usable" for name in FILTERS},
-        "unset": [name for name in FLATTERING if name in os.environ],
+        "unset": [name for name in FLATTERING if name in os.environ and not kept_to_avx2()],
+        "kept to": "AVX2 and FMA" if kept_to_avx2() else "",
     }
 
 
@@ -270,6 +298,7 @@ def as_markdown(bench: MatchingBench) -> str:
     pools = "; ".join(" ".join(str(value) for value in pool.values() if value) for pool in bench.machine["pools"])
     versions = ", ".join(f"{name} {version}" for name, version in bench.machine["versions"].items())
     sets = ", ".join(bench.machine["instructions"]) or "none of those that matter here"
+    sets += f" (kept to {bench.machine['kept to']})" if bench.machine["kept to"] else ""
     lines = [
         f"Machine: {bench.machine['processor']}. Instructions: {sets}. Libraries: {pools}. Versions: {versions}.",
         "",
@@ -284,7 +313,7 @@ def job_lines(job: Job) -> list[str]:
     threads = f"{job.threads} thread{'s' * (job.threads > 1)}"
     turns = len(next(iter(job.timings.values())).wall_ns)
     lines = [f"### {job.job}: {job.rows:,} rows, d={job.depth}, {threads}, {turns} turns", ""]
-    if job.job == "counts":
+    if job.job in ("counts", "search"):
         lines += [job.filter_reason, ""]
     others = [name for name in job.timings if not name.startswith("ours")]
     lines += ["| | ms | M pairs/s | extra MiB | " + " | ".join(f"x {name}" for name in others) + " |"]
@@ -294,7 +323,8 @@ def job_lines(job: Job) -> list[str]:
         cells = [cell_of(job, name, other) for other in others]
         speed = job.comparisons / ms / 1e3
         lines.append(f"| {name} | {ms:,.1f} | {speed:,.0f} | {timing.extra_mib:,.0f} | " + " | ".join(cells) + " |")
-    return [*lines, "", *(f"Left out: {note}." for note in job.left_out), ""]
+    said = [f"{name}: {timing.answer}." for name, timing in job.timings.items() if name in APPROXIMATE]
+    return [*lines, "", *said, *(f"Left out: {note}." for note in job.left_out), ""]
 
 
 def cell_of(job: Job, candidate: str, other: str) -> str:

@@ -18,6 +18,8 @@ from facegap.matching.rows import gather
 from facegap.types import FloatArray, IntArray
 
 SAMPLED_PAIRS = 400_000
+MIXED = 8  # real templates in each resampled one
+MADE_AT_ONCE = 2048
 LOOKED_AT = 512  # rows of each side that the proportions of survivors are measured on
 
 
@@ -73,8 +75,12 @@ def made_up(rng: np.random.Generator, rows: int, probes: int, depth: int, spectr
     return Case(embeddings[:rows], subjects[:rows], groups[:rows], embeddings[rows:])
 
 
-def from_file(rng: np.random.Generator, path: Path, rows: int, probes: int) -> Case:
-    """The first `rows` templates of a .npy file, and the next ones as probes; nobody is taken for the same person.
+def from_file(
+    rng: np.random.Generator, path: Path, rows: int, probes: int, *, resample: bool = False
+) -> tuple[Case, str]:
+    """The first `rows` templates of a .npy file, and the next ones as probes, with words for what they are.
+
+    Nobody is taken for the same person. resample : rows that the file does not have are made by `mixed`
 
     Raises
     ------
@@ -86,11 +92,47 @@ def from_file(rng: np.random.Generator, path: Path, rows: int, probes: int) -> C
         raise MatchingError(f"{path}: cannot be read as a .npy file: {error}") from error
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype != np.float32:
         raise MatchingError(f"{path}: need a float32 matrix (templates, depth), such as embeddings.npy of a run")
-    if len(found) <= rows:
-        raise MatchingError(f"{path}: {len(found)} templates; --rows {rows} leaves none as probes of a search")
+    if resample and len(found) <= MIXED:
+        raise MatchingError(f"{path}: {len(found)} templates; --resample mixes {MIXED} for each row that it makes")
+    if len(found) <= rows and not resample:
+        raise MatchingError(
+            f"{path}: {len(found)} templates; --rows {rows} leaves none as probes of a search; --resample makes more of them"
+        )
     table = np.array(found[: rows + probes])
     table /= np.linalg.norm(table, axis=1, keepdims=True)
-    return Case(table[:rows], np.arange(rows), rng.integers(0, 4, rows), table[rows:])
+    real = len(table)
+    if resample and real < rows + probes:
+        table = np.concatenate([table, mixed(rng, table, rows + probes - real)])
+    of = f"templates of {path.name}"
+    if real < rows + probes and resample:
+        of = f"{min(real, rows):,} {of} and {max(rows - real, 0):,} resampled from real templates (synthetic)"
+        of += "; probes resampled" if real <= rows else ""
+    return Case(table[:rows], np.arange(rows), rng.integers(0, 4, rows), table[rows:]), of
+
+
+def mixed(rng: np.random.Generator, templates: Any, count: int) -> Any:
+    """Synthetic unit rows float32 (count, depth) with the mean and the second moment of real templates.
+
+    Each is the mean plus MIXED templates less the mean, weighted at random with squares that add up to 1; so few rows
+    share much of one template that the highest scores are not those of copies.
+    """
+    mean = templates.mean(axis=0)
+    centred = templates - mean
+    rows = np.empty((count, templates.shape[1]), np.float32)
+    for start in range(0, count, MADE_AT_ONCE):
+        size = min(MADE_AT_ONCE, count - start)
+        weights = rng.standard_normal((size, MIXED)).astype(np.float32)
+        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+        chosen = rng.integers(0, len(templates), (size, MIXED))
+        rows[start : start + size] = mean + np.einsum("nk,nkd->nd", weights, centred[chosen])
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def open_floor_of(rows: Any, probes: Any) -> float:
+    """A score that one probe in ten reaches with any gallery row, to four digits, from some of the probes."""
+    some = np.asarray(probes[:: max(1, len(probes) // 256)])
+    return round(float(np.quantile((some @ np.asarray(rows).T).max(axis=1), 0.9)), 4)
 
 
 def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
