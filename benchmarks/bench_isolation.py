@@ -6,6 +6,9 @@ Within a turn the two sides take the same portraits through decoding, detector, 
 workers, in an order that alternates. Processor time is that of this process and of the processes of the models; on a
 machine that does other work too it is steadier than the clock. Opening the models is timed apart. Both sides must give
 the same rows and templates, byte for byte.
+
+The limit of a pipeline is what its models take by themselves: the processor time inside their sessions' `run`, measured in the
+side without walls. What each side reaches of it is that time over all processor time of the side.
 """
 
 from __future__ import annotations
@@ -15,9 +18,11 @@ import os
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -27,6 +32,40 @@ from facegap.inputs.manifests.read import read_manifest
 from facegap.runtime import device_name
 from facegap.runtime.isolation.limits import spent_seconds
 from facegap.vision.pipeline import run_parts
+
+
+class Timed:
+    """A session that adds up the processor time of its runs; each thread has its own list, so that none is lost."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.spent: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def run(self, *given: Any, **words: Any) -> Any:
+        """As the session's, in a thread of its caller: the sessions here have one thread."""
+        started = time.thread_time()
+        try:
+            return self.session.run(*given, **words)
+        finally:
+            self.spent.append(time.thread_time() - started)
+
+    def taken(self) -> float:
+        """Seconds since the last call."""
+        spent, self.spent = self.spent, []
+        return sum(spent)
+
+
+def timed(loaded: Loaded) -> tuple[Loaded, dict[str, Timed]]:
+    """The same models with timed sessions."""
+    stages, sessions = loaded.stages, {}
+    for task in ("detector", "embedder", "classifier"):
+        model: Any = getattr(stages, task)
+        sessions[task] = Timed(model.session)
+        stages = replace(stages, **{task: replace(model, session=sessions[task])})
+    return replace(loaded, stages=stages), sessions
 
 
 def processor_s(loaded: Loaded) -> float:
@@ -56,11 +95,11 @@ def once(loaded: Loaded, table: Any, workers: int) -> tuple[float, float, bytes]
     )
 
 
-def opened(data: Path, embedder: str, workers: int, *, isolated: bool) -> tuple[Loaded, float, float]:
+def opened(data: Path, embedder: str, workers: int, *, detector: str, isolated: bool) -> tuple[Loaded, float, float]:
     """The models, and the seconds by the clock and of the processor that opening them took."""
     words = Models(models_dir=data / "models", workers=workers, no_isolation=not isolated)  # type: ignore[arg-type]
     before, started = time.process_time(), time.perf_counter()
-    loaded = load_models(AuditSettings(classify="faceapi_age_gender", embed=embedder, models=words))
+    loaded = load_models(AuditSettings(detect=detector, classify="faceapi_age_gender", embed=embedder, models=words))
     took = time.perf_counter() - started
     return loaded, took, processor_s(loaded) - before
 
@@ -78,13 +117,16 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--embed", default="mobileface_v2")
+    parser.add_argument("--detect", default="yunet")
     chosen = parser.parse_args()
+    cv2.setNumThreads(1)  # as an audit does
     data = Path(os.environ["FACEGAP_TEST_DATA"])
     table = read_manifest(data / "data" / "congress" / "members.csv")
     frame = table.frame.head(chosen.images)
     table = type(table)(**{**vars(table), "frame": frame})
-    walls, walls_s, walls_cpu = opened(data, chosen.embed, chosen.workers, isolated=True)
-    plain, plain_s, plain_cpu = opened(data, chosen.embed, chosen.workers, isolated=False)
+    walls, walls_s, walls_cpu = opened(data, chosen.embed, chosen.workers, detector=chosen.detect, isolated=True)
+    plain, plain_s, plain_cpu = opened(data, chosen.embed, chosen.workers, detector=chosen.detect, isolated=False)
+    plain, sessions = timed(plain)
     print(
         f"{device_name('cpu')}; {chosen.images} images, {chosen.workers} workers, {chosen.embed}, {chosen.turns} turns"
     )
@@ -92,7 +134,10 @@ def main() -> None:
         f"opening: {walls_s:.2f} s ({walls_cpu:.2f} s of the processor) behind walls, {plain_s:.2f} s ({plain_cpu:.2f} s) without"
     )
     once(walls, table, chosen.workers), once(plain, table, chosen.workers)
-    clock, processor, speeds = [], [], []
+    clock, processor, speeds, own = [], [], [], []
+    reached: dict[str, list[float]] = {"walls": [], "plain": []}
+    for each in sessions.values():
+        each.taken()
     for turn in range(chosen.turns):
         sides = [(walls, "walls"), (plain, "plain")]
         found = {name: once(loaded, table, chosen.workers) for loaded, name in (sides if turn % 2 else sides[::-1])}
@@ -100,8 +145,20 @@ def main() -> None:
         clock.append(found["walls"][0] / found["plain"][0])
         processor.append(found["walls"][1] / found["plain"][1])
         speeds.append(chosen.images / found["plain"][0])
+        own.append([each.taken() for each in sessions.values()])
+        for side in reached:
+            reached[side].append(sum(own[-1]) / found[side][1])
     print(f"processor time, behind walls / without: {shown(processor)}")
     print(f"clock, behind walls / without: {shown(clock)}; without walls {shown(speeds)} images/s")
+    each_ms = " + ".join(
+        f"{task} {statistics.median(spent) / chosen.images * 1e3:.2f}"
+        for task, spent in zip(sessions, zip(*own, strict=True), strict=True)
+    )
+    whole = statistics.median(map(sum, own)) / chosen.images * 1e3
+    print(f"limit, the models by themselves: {each_ms} = {whole:.2f} ms an image, {1e3 / whole:.1f} images/s and core")
+    print(
+        f"reached of it in processor time: without walls {shown(reached['plain'])}, behind walls {shown(reached['walls'])}"
+    )
     walls.close()
 
 

@@ -390,3 +390,38 @@ def test_a_card_may_name_every_decoder_and_nothing_else() -> None:
         assert table(decoder=name, points=decoder.gives_points).decoder == name
     with pytest.raises(ValidationError, match="should be one of 'yunet', 'ultraface', 'scrfd'"):
         table(decoder="retina")
+
+
+@pytest.mark.parametrize("threshold", [0.05, 0.3, 0.6, 1.0])
+def test_yunet_keeps_the_cells_that_all_scores_computed_give(threshold: float) -> None:
+    rng = np.random.default_rng(3)
+    spec = table(score_threshold=threshold)
+    heads = {}
+    for stride in (8, 16, 32):
+        cells = (96 // stride) * (64 // stride)
+        for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+            values = rng.normal(0.5, 0.5, (1, cells, width)).astype(np.float32)
+            if width == 1:  # no numbers, and values on the edges
+                for value in (np.nan, threshold, threshold**2, 1.0):
+                    values[rng.random(values.shape) < 0.1] = value
+            heads[f"{kind}_{stride}"] = values
+    found, at = DECODERS["yunet"].decode(heads, spec, (96, 64)), 0
+    for stride in (8, 16, 32):
+        cls, obj = (np.clip(heads[f"{kind}_{stride}"].ravel().astype(np.float64), 0, 1) for kind in ("cls", "obj"))
+        for cell in np.flatnonzero(np.sqrt(cls * obj) >= threshold):
+            column, row = cell % (96 // stride), cell // (96 // stride)
+            centre = (found.boxes[at, :2] + found.boxes[at, 2:]) / 2
+            np.testing.assert_allclose(
+                centre, (heads[f"bbox_{stride}"][0, cell, :2] + (column, row)) * stride, rtol=1e-6, atol=1e-4
+            )
+            assert found.scores[at] == np.sqrt(cls[cell] * obj[cell])
+            at += 1
+    assert at == len(found.scores)
+
+
+def test_yunet_maps_of_another_grid_are_refused() -> None:
+    for name in ("obj_8", "bbox_16", "kps_32"):
+        heads = yunet_heads()
+        heads[name] = np.repeat(heads[name], 2, axis=1)
+        with pytest.raises(ValueError, match="cells at stride"):
+            DECODERS["yunet"].decode(heads, table(), (64, 64))

@@ -142,3 +142,15 @@ def test_a_tensor_that_the_graph_refuses_is_a_model_error(opened: Any) -> None:
     card, session = opened()
     with pytest.raises(ModelError, match=r"toy: the model fails on input of shape \(1, 3, 9, 9\)"):
         tensors.run(session, card, None, np.zeros((1, 3, 9, 9), np.float32))
+
+
+def test_planes_are_those_of_turned_axes_for_views_grey_and_one_pixel() -> None:
+    rng = np.random.default_rng(3)
+    for shape in ((9, 7, 3), (1, 1, 3), (6, 5)):
+        crops = [rng.integers(0, 256, shape).astype(np.uint8) for _ in range(3)]
+        whole = np.stack(crops).reshape(3, *shape[:2], -1)
+        np.testing.assert_array_equal(tensors.channels_first(crops), whole.transpose(0, 3, 1, 2))
+    view = rng.integers(0, 256, (20, 30, 3)).astype(np.uint8)[3:11, 5:9]
+    np.testing.assert_array_equal(tensors.channels_first([view])[0], view.transpose(2, 0, 1))
+    with pytest.raises(ValueError, match="broadcast"):
+        tensors.channels_first([view, view[:, 1:]])

@@ -30,13 +30,26 @@ def to_tensor(crops: Sequence[Pixels], spec: InputSpec) -> AnyArray:
 def unmade(crops: Sequence[Pixels], spec: InputSpec) -> Unmade:
     """The batch of `to_tensor`, to be made where it is read: the floats of a large picture take a while to move."""
     code = COLOUR_CODES[spec.colour]
-    batch = np.stack([crop if code is None else cv2.cvtColor(crop, code) for crop in crops])
-    if batch.ndim == 3:  # grey
+    coloured = [crop if code is None else cv2.cvtColor(crop, code) for crop in crops]
+    # Into channels while they are bytes: floats are four times as much to move, which costs a fifth of a detection.
+    batch = channels_first(coloured) if spec.layout == "NCHW" else np.stack(coloured)
+    if batch.ndim == 3:  # grey, channels last
         batch = batch[..., None]
-    if spec.layout == "NCHW":
-        # While they are bytes: floats are four times as much to move, which costs a fifth of a detection.
-        batch = np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
     return Unmade(batch.shape, np.dtype(spec.dtype), lambda out: write(batch, spec, out))
+
+
+def channels_first(crops: Sequence[AnyArray]) -> AnyArray:
+    """Crops (height, width, channels) or (height, width) of one size as uint8 (n, channels, height, width).
+
+    Split by OpenCV into the planes of the batch, which takes a third of the time of a copy that numpy makes with turned axes.
+    """
+    height, width, *channels = crops[0].shape
+    batch = np.empty((len(crops), *(channels or [1]), height, width), np.uint8)
+    for crop, planes in zip(crops, batch, strict=True):
+        for plane, made in zip(planes, cv2.split(crop, list(planes)), strict=True):
+            if made.ctypes.data != plane.ctypes.data:
+                np.copyto(plane, made)
+    return batch
 
 
 def write(batch: AnyArray, spec: InputSpec, out: AnyArray) -> None:

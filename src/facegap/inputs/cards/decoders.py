@@ -70,23 +70,29 @@ def cells(size: tuple[int, int], stride: int, anchors: int = 1) -> FloatArray:
 def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
     """YuNet (libfacedetection.train): score = sqrt(cls * obj), centre = (cell + b) s, size = exp(b) s, point = (k + cell) s.
 
-    Cells under the threshold are left out before their boxes are computed: of 8,400 cells a handful is not.
+    Cells under the threshold are left out before their boxes are computed: of 8,400 cells a handful is not. Neither factor of a
+    score that reaches the threshold is below its square, less what rounding can do.
     """
     boxes, points, scores = [], [], []
+    shapes = {"cls": (-1,), "obj": (-1,), "bbox": (-1, 4)} | ({"kps": (-1, 5, 2)} if spec.points else {})
+    least = np.float32(spec.score_threshold**2 * (1 - 1e-5)) if spec.score_threshold > 0 else -np.inf
     for stride in spec.strides:
-        cls, obj = (heads[f"{kind}_{stride}"].reshape(-1).astype(np.float64) for kind in ("cls", "obj"))
+        maps = {kind: heads[f"{kind}_{stride}"].reshape(shape) for kind, shape in shapes.items()}
+        columns, rows = math.ceil(size[0] / stride), math.ceil(size[1] / stride)
+        if any(len(values) != columns * rows for values in maps.values()):
+            raise ValueError(f"not {columns * rows} cells at stride {stride}")
+        cls, obj = maps["cls"], maps["obj"]
+        likely = np.flatnonzero((cls >= least) & (obj >= least))
+        cls, obj = cls[likely].astype(np.float64), obj[likely].astype(np.float64)
         score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
-        kept = score >= spec.score_threshold
-        cell = cells(size, stride)[kept]
-        box = heads[f"bbox_{stride}"].reshape(-1, 4)[kept].astype(np.float64)
+        reached = score >= spec.score_threshold
+        kept, score = likely[reached], score[reached]
+        cell = np.stack([kept % columns, kept // columns], axis=-1).astype(np.float64)
+        box = maps["bbox"][kept].astype(np.float64)
         centre, half = (cell + box[:, :2]) * stride, np.exp(box[:, 2:]) * stride / 2
         boxes.append(np.hstack([centre - half, centre + half]))
-        points.append(
-            (heads[f"kps_{stride}"].reshape(-1, 5, 2)[kept] + cell[:, None]) * stride
-            if spec.points
-            else no_points(len(cell))
-        )
-        scores.append(score[kept])
+        points.append((maps["kps"][kept] + cell[:, None]) * stride if spec.points else no_points(len(cell)))
+        scores.append(score)
     return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
 
 
