@@ -182,6 +182,15 @@ output = "embedding"
 dimension = 8
 """
 
+QUALITY_TABLE = f"""
+[alignment]
+template = {[[16 * x, 16 * y] for x, y in TOY_POINTS]}
+interpolation = "bilinear"
+
+[outputs.quality]
+output = "quality"
+"""
+
 CLASSIFIER_TABLE = """
 [crop]
 margin = 0.0
@@ -200,12 +209,13 @@ kind = "years"
 
 @dataclass(frozen=True)
 class Toys:
-    """Three toy models with their cards in one folder.
+    """Four toy models with their cards in one folder.
 
     detector   : yunet layout at 64 x 64; a quadrant whose mean blue is at least .6 * 255 is a face of 24 pixels with
                  that score, an aligned 8 x 8 cell as red as that is a face of 8 pixels
     embedder   : green and red of the aligned face in 2 x 2 quarters, 8 numbers; zeros for a purely blue face
     classifier : female with probability green / 255; red / 2.55 years old
+    quality    : the mean of red of the aligned face, 0 to 255
     """
 
     folder: Path
@@ -344,13 +354,28 @@ def toy_classifier(graphs: Graphs) -> bytes:
     )
 
 
+def toy_quality(graphs: Graphs, *, side: int = 16, batch: int | str = "N") -> bytes:
+    """The mean of the first channel of the crop: output `quality` (batch, 1)."""
+    return graphs.build(
+        [
+            ("GlobalAveragePool", ["input"], ["pooled"], {}),
+            ("Flatten", ["pooled"], ["means"], {"axis": 1}),
+            ("Gather", ["means", "first"], ["quality"], {"axis": 1}),
+        ],
+        inputs={"input": (batch, 3, side, side)},
+        outputs={"quality": (batch, 1)},
+        constants={"first": np.array([0])},
+    )
+
+
 @pytest.fixture(scope="session")
 def toys(graphs: Graphs, tmp_path_factory: pytest.TempPathFactory) -> Toys:
-    """The toy detector, embedder and classifier, with cards, in one folder."""
+    """The toy detector, embedder, classifier and quality model, with cards, in one folder."""
     folder = tmp_path_factory.mktemp("toys")
     write_card(folder, "toy_detector", "detect", toy_detector(graphs), YUNET_TABLE, colour="BGR", side=64)
     write_card(folder, "toy_embedder", "embed", toy_embedder(graphs), EMBEDDER_TABLE)
     write_card(folder, "toy_classifier", "classify", toy_classifier(graphs), CLASSIFIER_TABLE)
+    write_card(folder, "toy_quality", "quality", toy_quality(graphs), QUALITY_TABLE)
     return Toys(folder)
 
 

@@ -52,6 +52,7 @@ COVARIATES = (
 )
 
 # Of these higher is better, so that each can be the quality of an image.
+MODEL_QUALITY = "model_quality"  # what the model of --quality says
 QUALITIES = ("inter_eye_px", "face_share", "cheek_balance", "sharpness", "jpeg_quality", "template_norm", "score")
 
 
@@ -120,6 +121,9 @@ FACES = Schema(
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
         **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN where a value has no place
         "given_quality": Column("float", required=False),  # of the file of --quality, higher is better; NaN for none
+        MODEL_QUALITY: Column(
+            "float", required=False
+        ),  # of the model of --quality, higher is better; NaN without a crop
     },
 )
 
@@ -271,7 +275,7 @@ def _counted(name: str) -> dict[str, Column]:
 QUALITY_GATE = Schema(
     "QUALITY_GATE",  # quality_gate.csv: whom a gate on a quality turns away, and an error rate with and without it
     {
-        "quality": TEXT,  # column of FACES, or FILE:COLUMN
+        "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
         "quality_threshold": FLOAT,  # images with a lower quality are refused; NaN where no image has one
         "images": INT,
         "without_quality": INT,  # of the images: no trials of the refusal rate, and they do not pass
@@ -287,7 +291,7 @@ QUALITY_GATE = Schema(
 EDC_POINTS = Schema(
     "EDC_POINTS",  # edc.csv: FNMR of a group after the mated comparisons of lowest quality were discarded
     {
-        "quality": TEXT,  # column of FACES, or FILE:COLUMN
+        "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
         "threshold": FLOAT,  # of the scores
         "discard": FLOAT,  # proportion that was asked for
         "discarded": FLOAT,  # at most that: comparisons of equal quality go together

@@ -41,9 +41,10 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def written(pictures: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Their audit by three models; not to be changed."""
+    """Their audit by four models; not to be changed."""
     folder = tmp_path_factory.mktemp("written") / "run"
-    audited(pictures / "people.csv", **toys.three, by="gender", min_subjects=2, out=folder)
+    words = {**toys.three, "quality": toys.card("quality")}
+    audited(pictures / "people.csv", **words, by="gender", min_subjects=2, out=folder)
     return folder
 
 
@@ -84,6 +85,20 @@ def test_the_sample_is_of_the_size_asked_for_and_the_same_for_the_same_seed(
     first, second = (sampled(run, pictures, toys, size=5).rows for _ in range(2))
     assert len(first) == 5
     assert first == second
+
+
+def test_a_quality_that_was_made_up_is_found_though_the_run_is_consistent(run: Path, pictures: Path, toys: Any) -> None:
+    """The toy's quality is the red of the face, here 5 to 228 with a standard deviation of 69: a thousandth of it is 0.069."""
+    stored = read_run(run).faces["model_quality"].to_numpy()
+    assert stored[:3] == pytest.approx([5, 8, 25], abs=0.01)
+
+    def better(faces: pd.DataFrame) -> None:
+        faces.loc[3, "model_quality"] += 0.05
+        faces.loc[4, "model_quality"] += 0.2
+
+    forge(run, "faces.parquet", better)
+    (said,) = sampled(read_run(run), pictures, toys).differing
+    assert said == f"row 4: the quality was {stored[4] + 0.2:.6g}, and is {stored[4]:.6g}"
 
 
 def test_a_prediction_that_was_made_up_is_found_though_the_run_is_consistent(

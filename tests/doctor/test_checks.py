@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 from facegap.cli import app
 from facegap.doctor.checks import (
     faces_found,
+    lower_when_blurred,
+    mirror_of_quality,
     norms,
     numbers,
     own_mirror,
@@ -88,6 +90,24 @@ def test_a_classifier_should_say_the_same_of_the_mirror_image() -> None:
     assert (few.state, few.said) == ("not checked", "1 faces, at least 10 needed")
 
 
+def test_most_blurred_faces_must_get_a_lower_quality() -> None:
+    """Of 12 faces 9 are three quarters; a tie is not lower, and faces without a number are no faces of the check."""
+    plain = np.arange(12.0)
+    lower = plain - np.where(np.arange(12) < 9, 1.0, 0.0)
+    fine = lower_when_blurred(plain, lower)
+    assert (fine.state, fine.said) == ("in order", "lower quality for 9 of 12")
+    assert lower_when_blurred(plain, plain - np.where(np.arange(12) < 8, 1.0, 0.0)).state == "not in order"
+    assert lower_when_blurred(plain, plain + 1).said == "lower quality for 0 of 12"
+    assert lower_when_blurred(np.r_[plain[:9], np.nan], lower[:10]).state == "not checked"
+
+
+def test_the_quality_of_a_mirror_image_may_differ_by_what_faces_differ_by() -> None:
+    plain = np.arange(12.0)  # standard deviation 3.45
+    assert mirror_of_quality(plain, plain + 3.4).state == "in order"
+    assert mirror_of_quality(plain, plain - 3.5).state == "not in order"
+    assert mirror_of_quality(plain, plain + np.nan).state == "not checked"
+
+
 def test_everybody_is_looked_at_before_anybody_twice(tmp_path: Path) -> None:
     lines = [f"a{k}.jpg,S0" for k in range(60)] + [f"{k}.jpg,S{k}" for k in range(1, 25)]
     (tmp_path / "m.csv").write_text("\n".join(["image,subject", *lines]) + "\n")
@@ -156,4 +176,22 @@ def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: 
 def test_no_card_can_be_proposed_from_few_people(toys: Any, few: Path) -> None:
     found = doctor(toys, toys.card("classifier").replace(".toml", ".onnx"), few, "--propose")
     assert isinstance(found.exception, NotEnoughPeopleError)
-    assert "too few people to judge settings" not in found.output
+    assert "settings cannot be judged" not in found.output
+
+
+def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: Path, tmp_path: Path) -> None:
+    """The mean of red does not change by blur beyond rounding and edges, so the check of blur cannot pass."""
+    found = doctor(toys, toys.card("quality"), few, "--out", str(tmp_path / "checks.json"))
+    said = " ".join(found.output.split())
+    assert "Settings were not judged: toy_quality is a quality model, and no manifest says how good an image is" in said
+    assert "Not checked: whether the card's colour, scale, alignment, interpolation are right." in said
+    record = json.loads((tmp_path / "checks.json").read_text())
+    states = {one["name"]: one["state"] for one in record["checks"]}
+    assert states == {
+        "face found": "in order",
+        "finite values": "in order",
+        "batch against single": "in order",
+        "mirror image": "in order",
+        "blurred faces": "not in order",
+    }
+    assert found.exit_code == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facegap import runtime
+from facegap.audit.quality_source import quality_model
 from facegap.audit.settings import ALIGNED, NO_DETECT, POINTS, AuditSettings, CallableModel
 from facegap.errors import ModelError
 from facegap.inputs.cards.categories import Category
@@ -20,16 +21,23 @@ from facegap.inputs.points import GivenPoints, read_points
 from facegap.inputs.videos.read import Sampling
 from facegap.runtime.models import begin_model, finish_models, isolation_of, stop_model
 from facegap.types import Execution
+from facegap.vision.assess import assessor
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
 from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder
 from facegap.vision.find import Finder, WholePicture, misfit, require_boxes
 from facegap.vision.pipeline import Stages
-from facegap.vision.rehearsal import Remarks, rehearse_classifier, rehearse_detector, rehearse_embedder
+from facegap.vision.rehearsal import (
+    Remarks,
+    rehearse_assessor,
+    rehearse_classifier,
+    rehearse_detector,
+    rehearse_embedder,
+)
 from facegap.vision.service.wire import read_key
 
-TASKS: tuple[Task, ...] = ("detect", "embed", "classify")
+TASKS: tuple[Task, ...] = ("detect", "embed", "classify", "quality")
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,7 @@ def choose_models(settings: AuditSettings) -> ChosenModels:
         "detect": None if settings.detect == NO_DETECT or faces is not None else settings.detect,
         "embed": settings.embed,
         "classify": settings.classify,
+        "quality": quality_model(settings.faces.quality),
     }
     found = {task: resolve_card(name, task) for task, name in named.items() if isinstance(name, str)}
     functions = {task: function_model(name, task) for task, name in named.items() if isinstance(name, CallableModel)}
@@ -234,6 +243,7 @@ def rehearsed_stages(
     )
     if classifies is not None:
         classifies = replace(classifies, reduced_crop=settings.faces.allow_reduced_crop)
+    assesses = assessor(cards["quality"], sessions["quality"], settings.models.batch) if "quality" in sessions else None
     remarks = Remarks()
     if detects is not None:
         rehearse_detector(detects)
@@ -243,11 +253,22 @@ def rehearsed_stages(
     if classifies is not None:
         classifies, said = rehearse_classifier(classifies, facts["classify"])
         remarks += said
+    if assesses is not None:
+        assesses, said = rehearse_assessor(assesses)
+        remarks += said
     faces = settings.faces
     sampling = Sampling(faces.frames_per_second, faces.max_frames)
-    return Stages(
-        detects, embeds, classifies, faces.many_faces, faces.min_face, colour=faces.colour, sampling=sampling
-    ), remarks
+    stages = Stages(
+        detects,
+        embeds,
+        classifies,
+        faces.many_faces,
+        faces.min_face,
+        colour=faces.colour,
+        sampling=sampling,
+        assessor=assesses,
+    )
+    return stages, remarks
 
 
 def recognised(chosen: ChosenModels) -> tuple[str, ...]:
@@ -278,25 +299,28 @@ def require_a_task(settings: AuditSettings) -> None:
 
 def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints | None = None) -> None:
     """Raise ModelError for models that cannot work together, CardError for a service whose key is not there."""
-    detect, embed, classify = (cards.get(task) for task in TASKS)
+    detect, embed, classify, quality = (cards.get(task) for task in TASKS)
     if faces is not None:
         require_given(cards, faces)
         return
     if embed is not None and embed.backend == "http":
-        if detect is not None or classify is not None:
+        if detect is not None or classify is not None or quality is not None:
             raise ModelError(
                 f"{embed.name}: a black-box service finds faces itself and is audited alone; use --detect {NO_DETECT}, without "
-                "--classify"
+                "--classify and without a model for --quality"
             )
         read_key(embed)
         return
+    if quality is not None and detect is None:
+        raise ModelError(f"--quality {quality.name}: needs faces, and --detect {NO_DETECT} gives none; name a detector")
     if classify is not None and classify.backend == "http":
         read_key(classify)
     elif detect is None:
         raise ModelError(f"--detect {NO_DETECT} is for a black-box service that finds faces itself; name a detector")
-    if embed is not None and (detect is None or detect.detector is None or not detect.detector.points):
-        said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
-        raise ModelError(f"{said}, and --embed needs five points; use --detect yunet")
+    for card in (embed, quality):
+        if card is not None and card.alignment and not (detect and detect.detector and detect.detector.points):
+            said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
+            raise ModelError(f"{said}, and --{card.task} {card.name} needs five points; use --detect yunet")
 
 
 def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints) -> None:
@@ -307,12 +331,16 @@ def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPo
             raise ModelError(
                 f"{card.name}: a black-box service finds faces itself; use --detect {NO_DETECT}, without --points"
             )
-    if classify is not None and isinstance(faces, GivenPoints):
-        require_boxes(faces, classify)
-    if embed is None or classify is None or isinstance(faces, GivenPoints):
+    cropping = [card for card in cards.values() if card.crop is not None]
+    if isinstance(faces, GivenPoints):
+        for card in cropping:
+            require_boxes(faces, card)
         return
-    assert embed.input is not None and classify.input is not None
-    if said := misfit(*embed.input.size, classify):
-        raise ModelError(
-            f"--detect aligned: an image that is the crop of {embed.name} {said}; audit the two models one by one"
-        )
+    aligning = [card for card in cards.values() if card.alignment is not None]
+    for one in aligning:
+        assert one.input is not None
+        for other in (*aligning, *cropping):
+            if other is not one and (said := misfit(*one.input.size, other)):
+                raise ModelError(
+                    f"--detect aligned: an image that is the crop of {one.name} {said}; audit the two models one by one"
+                )

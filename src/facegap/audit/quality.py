@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from facegap.audit.quality_source import source_of_quality
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import AuditSettings
 from facegap.derive.groupings import Grouping
@@ -16,23 +17,17 @@ from facegap.derive.never_shown import counted_by_group
 from facegap.errors import SettingError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.qualities import MatchedQualities, match_qualities, read_qualities
-from facegap.tables import QUALITIES
 from facegap.types import BoolArray
 
 
 def require_quality(settings: AuditSettings, table: Manifest) -> None:
-    """Raise SettingError for a quality that this audit neither measures nor finds in a file."""
+    """Raise SettingError for a quality that this audit can neither measure nor be given: see also `source_of_quality`."""
     named, column = settings.faces.quality, settings.faces.quality_column
-    if column is not None and (named is None or named in QUALITIES):
+    source = None if named is None else source_of_quality(named)
+    if column is not None and source != "file":
         raise SettingError(f"--quality-column {column}: a column of the file of --quality; give a file there")
-    if named is None:
+    if source is None:
         return
-    if named not in QUALITIES and not (Path(named).suffix or Path(named).exists()):
-        raise SettingError(
-            f"--quality {named}: not one of {', '.join(QUALITIES)}; docs/covariates.md says what they are. Nor is it a file"
-        )
-    if named not in QUALITIES and Path(named).name in QUALITIES:
-        raise SettingError(f"--quality {named}: a file with the name of a quality of facegap; rename it")
     if named == "template_norm" and settings.embed is None:
         raise SettingError("--quality template_norm: needs an embedder; name one with --embed")
     if table.members is not None:
@@ -49,7 +44,7 @@ def with_qualities(resolved: ResolvedAudit) -> ResolvedAudit:
     TableError : see `read_qualities` and `match_qualities`
     """
     faces, table = resolved.settings.faces, resolved.manifest
-    if faces.quality is None or faces.quality in QUALITIES:
+    if faces.quality is None or source_of_quality(faces.quality) != "file":
         return resolved
     given = read_qualities(Path(faces.quality), faces.quality_column)
     found = match_qualities(given, table.frame["image"].tolist(), table.name, table.left_out)

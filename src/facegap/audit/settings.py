@@ -403,7 +403,8 @@ class Faces:
     quality: str | None = setting(
         None,
         help="Quality of an image, to see whom a gate on it turns away: template_norm, sharpness, inter_eye_px, face_share, "
-        "cheek_balance, jpeg_quality or score; or a CSV or parquet file with qualities, such as that of OFIQ",
+        "cheek_balance, jpeg_quality or score; a model of task quality (card name, .toml or .onnx); or a CSV or parquet file with "
+        "qualities, such as that of OFIQ",
         heading=FACES,
         read=str,
         write=file_name,

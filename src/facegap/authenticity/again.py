@@ -25,7 +25,7 @@ from facegap.inputs.points import GivenPoints, points_of
 from facegap.runtime import usable_cores
 from facegap.store.pooled import Pooled, media_codes, template_codes, units_of
 from facegap.store.run import Run
-from facegap.tables import NEVER_SHOWN
+from facegap.tables import MODEL_QUALITY, NEVER_SHOWN
 from facegap.types import IntArray
 from facegap.vision.find import WholePicture
 from facegap.vision.pipeline import PART_ROWS, Part, run_parts
@@ -35,7 +35,11 @@ PROBABILITY_TOLERANCE = 1e-4
 COSINE_TOLERANCE = 1e-4
 AGE_TOLERANCE_YEARS = 0.01
 OF_FACES = ("many_faces", "min_face", "colour", "frames_per_second", "max_frames")
-TASKS: tuple[Task, ...] = ("detect", "classify", "embed")
+TASKS: tuple[Task, ...] = ("detect", "classify", "embed", "quality")
+QUALITY_TOLERANCE = (
+    1e-3,
+    1e-5,
+)  # of the spread of the run's qualities, and of the quality itself: its unit is the model's
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ def sample_again(
     models   : folders that hold the weights, found by the sha256 in the run's cards
     on_image : called after each image
 
-    The face's outcome and the predicted class must be equal, probabilities within 1e-4, ages within 0.01 years, and
-    templates within 1e-4 of a cosine of 1: other processors round otherwise.
+    The face's outcome and the predicted class must be equal, probabilities within 1e-4, ages within 0.01 years, qualities
+    within a thousandth of their standard deviation, and templates within 1e-4 of a cosine of 1: other processors round otherwise.
 
     Raises
     ------
@@ -177,12 +181,17 @@ def parts_of(
 def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
     """A sentence on each row whose face or whose prediction is another one."""
     faces, predictions = run.by_image[1].iloc[rows], run.predictions
+    qualities = run.by_image[1][MODEL_QUALITY].to_numpy(np.float64)
+    slack = QUALITY_TOLERANCE[0] * float(pd.Series(qualities).std(ddof=0)) + QUALITY_TOLERANCE[1] * np.abs(qualities)
     for k, row in enumerate(rows.tolist()):
         now, then = again.iloc[k], faces.iloc[k]
         if now["outcome"] != then["outcome"]:
             yield f"row {row}: the outcome was {then['outcome']}, and is {now['outcome']}"
-        elif loaded.stages.classifier is not None:
+            continue
+        if loaded.stages.classifier is not None:
             yield from answer_differing(row, predictions.iloc[row], now)
+        if loaded.stages.assessor is not None and not near(now[MODEL_QUALITY], then[MODEL_QUALITY], slack[row]):
+            yield f"row {row}: the quality was {then[MODEL_QUALITY]:.6g}, and is {now[MODEL_QUALITY]:.6g}"
 
 
 def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:

@@ -71,15 +71,16 @@ def faces_of(settings: AuditSettings, manifest: Manifest) -> GivenFaces | None:
     SettingError : aligned crops without a card that they could be held against
     """
     if settings.detect == ALIGNED:
-        if settings.embed is None and settings.classify is None:
-            raise SettingError("--detect aligned: name the models that the crops are for, with --embed or --classify")
         cards = choose_models(settings).cards
+        if not cards:
+            raise SettingError(
+                "--detect aligned: name the models that the crops are for, with --embed, --classify or --quality"
+            )
         return GivenFaces(WholePicture(), tuple(cards.values()))
     faces = given_faces(settings)
     if faces is None:
         return None
     assert isinstance(faces, GivenPoints)
     require_shared(faces, manifest.frame["image"].tolist(), manifest.name)
-    if settings.embed is not None or settings.classify is not None:
-        choose_models(settings)  # a card that crops around a box needs one
+    choose_models(settings)  # a card that crops around a box needs one
     return GivenFaces(faces, ())

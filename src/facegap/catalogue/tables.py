@@ -13,7 +13,7 @@ from facegap.audit.settings import AuditSettings
 from facegap.catalogue.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, PluginError, SettingError, TableError
 from facegap.inputs.cards.read import load_cards
-from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import ModelRow, list_models, models_folders
 from facegap.inputs.datasets.folder_levels import SubjectFrom
 from facegap.inputs.manifests.read import read_manifest
@@ -125,8 +125,7 @@ def fetch_all(
     for name in names:
         if name not in cards:
             tasks = "; ".join(
-                f"{task}: {', '.join(c.name for c in cards.values() if c.task == task)}"
-                for task in ("detect", "embed", "classify")
+                f"{task}: {', '.join(c.name for c in cards.values() if c.task == task)}" for task in get_args(Task)
             )
             raise CardError(f"{name}: no such card. {tasks}")
     for name in names:

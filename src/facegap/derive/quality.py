@@ -1,7 +1,8 @@
 """Who a quality gate turns away, what it buys, and error versus discard (EDC) by group.
 
-The quality of an image is a column of FACES: the one that `--quality` names, or given_quality where it names a file. That of
-a comparison is the lower of its two images. The gate refuses images with a quality below its threshold.
+The quality of an image is a column of FACES: the one that `--quality` names, given_quality where it names a file, or
+model_quality where it names a model. That of a comparison is the lower of its two images. The gate refuses images with a
+quality below its threshold.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.discard import discard_area, discard_area_interval, discard_curve
 from facegap.statistics.gaps import gap_family
 from facegap.store.run import Run
-from facegap.tables import EDC_POINTS, QUALITY_GATE, check
+from facegap.tables import EDC_POINTS, MODEL_QUALITY, QUALITY_GATE, check
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 GATE, EDC, REFUSAL_GAPS = "quality_gate.csv", "edc.csv", "quality_gaps.csv"
@@ -64,12 +65,16 @@ def gate_of(run: Run) -> Gate | None:
     name, file = run.record.request.setting("faces", "quality"), run.record.request.quality
     if name is None:
         return None
-    column = str(name) if file is None else "given_quality"
+    column, title = str(name), str(name)
+    if file is not None:
+        column, title = "given_quality", f"{file.file}:{file.column}"
+    elif "quality" in run.record.models:
+        column, title = MODEL_QUALITY, run.record.models["quality"]
     quality = np.where(shown_to_a_model(run.faces), run.faces[column].to_numpy(np.float64), np.nan)
     below = run.record.request.setting("faces", "quality_below")
     share = run.record.request.setting("faces", "quality_discard")
     threshold = threshold_at(quality, float(share)) if below is None else float(below)
-    return Gate(str(name) if file is None else f"{file.file}:{file.column}", quality, threshold)
+    return Gate(title, quality, threshold)
 
 
 def threshold_at(quality: FloatArray, share: float) -> float:

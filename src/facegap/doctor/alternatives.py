@@ -77,6 +77,8 @@ def variants(card: ModelCard, *, age: bool = False) -> tuple[Variant, ...]:
     makers: tuple[Callable[[ModelCard], list[Variant]], ...]
     if card.task == "embed":
         makers = (colours, scales, templates, zooms, boxes, interpolations)
+    elif card.task == "quality":
+        makers = (colours, scales, templates if card.alignment else margins, interpolations)
     elif attack_detection(card) is not None and not card.gender_classes and not age:
         makers = (scales, shifted_crops)  # of colours portraits alone show nothing, see sample.ACCEPTED_MATTERS
     else:

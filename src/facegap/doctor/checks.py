@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -26,7 +27,7 @@ from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, quiet_decoders, read_picture
 from facegap.inputs.manifests.read import read_manifest
 from facegap.types import AnyArray, FloatArray
-from facegap.vision import classify, embed
+from facegap.vision import assess, classify, embed
 from facegap.vision.find import Finder
 from facegap.vision.pipeline import Stages
 from facegap.vision.rehearsal import agree
@@ -40,6 +41,10 @@ LEAST_FACES = 0.5  # of the images; with fewer a detector, a threshold or the ma
 ALIKE = 0.85  # median cosine of two people's templates that is too much
 OWN_MIRROR = 0.9  # of the faces whose mirror image must be nearer to the face than to anybody else's
 SAME_CLASS = 0.75  # of the faces that must get the same class in the mirror; two classes at random give 0.5
+BLURRED_LOWER = (
+    0.75  # of the faces must get a lower quality when blurred; a quality that knows nothing of blur gives 0.5
+)
+BLUR = 0.05  # standard deviation of that blur, of the width of the crop
 LEAST_TEMPLATES, LEAST_ANSWERS = 5, 10  # faces; with fewer a single odd one would decide
 
 State = Literal["in order", "not in order", "not checked"]
@@ -144,6 +149,8 @@ def check_basics(
 
 def needed_for(task: str) -> str:
     """What a manifest must hold for settings to be judged."""
+    if task == "quality":
+        return "an audit with --embed, whose errors must fall where images of low quality are discarded"
     if task == "embed":
         return f"column subject, and {LEAST_SUBJECTS} people or more with two photographs each"
     return f"column gender (both of them) or age, and {LEAST_SUBJECTS} people or more"
@@ -202,12 +209,58 @@ def model_checks(one: Ready, crops: Sequence[Pixels], names: AnyArray) -> list[C
             people_apart(alone, names),
             own_mirror(alone, mirror, names),
         ]
+    if isinstance(one.model, assess.Assessor):
+        return quality_checks(one.model, crops, mirrored)
     alone, batch = (values(one.model, crops, rows) for rows in (1, one.model.rows_per_run))
     return [
         numbers(alone),
         same_in_batch(alone, batch, one.model.rows_per_run),
         same_answer(classify.classify(one.model, crops), classify.classify(one.model, mirrored)),
     ]
+
+
+def quality_checks(model: assess.Assessor, crops: Sequence[Pixels], mirrored: Sequence[Pixels]) -> list[Check]:
+    """What a quality model does with these faces, with their mirror images, and with blurred ones."""
+    blur = BLUR * crops[0].shape[1]
+    blurred = [np.asarray(cv2.GaussianBlur(pixels, (0, 0), blur), np.uint8) for pixels in crops]
+    alone, batch, mirror, soft = (
+        assess.assess(replace(model, rows_per_run=rows), shown)
+        for rows, shown in (
+            (1, crops),
+            *((model.rows_per_run, shown) for shown in (crops, mirrored, blurred)),
+        )
+    )
+    return [
+        numbers(alone[:, None]),
+        same_in_batch(alone[:, None], batch[:, None], model.rows_per_run),
+        mirror_of_quality(alone, mirror),
+        lower_when_blurred(alone, soft),
+    ]
+
+
+def mirror_of_quality(plain: FloatArray, mirror: FloatArray) -> Check:
+    """How far the quality of a face's mirror image is from its own, beside how far faces are apart."""
+    apart = float(np.median(np.abs(plain - mirror)))
+    spread = float(np.std(plain))
+    if not (len(plain) >= LEAST_ANSWERS and np.isfinite([apart, spread]).all()):
+        return Check(
+            "mirror image", "not checked", f"{len(plain)} faces, at least {LEAST_ANSWERS} with finite values needed"
+        )
+    said = f"qualities differ by {apart:.3g} (median); those of the faces have a standard deviation of {spread:.3g}"
+    return Check("mirror image", "in order" if apart <= spread else "not in order", said)
+
+
+def lower_when_blurred(plain: FloatArray, blurred: FloatArray) -> Check:
+    """Whether blurred faces get a lower quality: higher must be better."""
+    usable = np.isfinite(plain) & np.isfinite(blurred)
+    if usable.sum() < LEAST_ANSWERS:
+        return Check(
+            "blurred faces", "not checked", f"{len(plain)} faces, at least {LEAST_ANSWERS} with finite values needed"
+        )
+    lower = int((blurred[usable] < plain[usable]).sum())
+    fine = lower >= BLURRED_LOWER * usable.sum()
+    said = f"lower quality for {lower} of {int(usable.sum())}"
+    return Check("blurred faces", "in order" if fine else "not in order", said)
 
 
 def values(model: classify.Classifier, crops: Sequence[Pixels], rows: int) -> FloatArray:

@@ -78,7 +78,7 @@ def doctor(
     from facegap.doctor import text as doctor_text
     from facegap.doctor.checks import check_basics
     from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory, write_out
-    from facegap.doctor.sample import NotEnoughPeopleError
+    from facegap.doctor.sample import NoJudgementError
     from facegap.inputs.cards.read import find_card
     from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar
     from facegap.store.run import write_json
@@ -111,10 +111,10 @@ def doctor(
                 progress=progress,
                 announce=announce,
             )
-    except NotEnoughPeopleError as error:
+    except NoJudgementError as error:
         if propose or find_card(model)[0] is None:
             raise
-        announce("too few people to judge settings; what needs none of them is checked")
+        announce("settings cannot be judged; what needs no judgement is checked")
         with progress_bar() as progress:
             checks = check_basics(
                 model,

@@ -24,7 +24,16 @@ from facegap.doctor.alternatives import Variant, variants
 from facegap.doctor.evidence import Judgement, judge
 from facegap.doctor.graph import read_graph
 from facegap.doctor.proposed_card import card_text
-from facegap.doctor.sample import MEASURES, Measure, Question, Sample, draw, question_of, split
+from facegap.doctor.sample import (
+    MEASURES,
+    Measure,
+    NoJudgementError,
+    Question,
+    Sample,
+    draw,
+    question_of,
+    split,
+)
 from facegap.doctor.trials import BATCH, Found, ready, run
 from facegap.errors import CardError, ModelError, TableError
 from facegap.inputs.cards.diagnoses import Finding, as_record, finding_path, findings_folder, settings_hash
@@ -170,12 +179,15 @@ def examine(
     ------
     CardError, FetchError, ModelError, DeviceError : as an audit
     ModelError : a detector, a black-box service, or a graph that no card could be proposed for
-    TableError : nothing in the manifest can judge this model; NotEnoughPeopleError where it is sound, but too small
+    TableError : nothing in the manifest can judge this model; NotEnoughPeopleError where it is sound, but too small;
+                 NoJudgementError for a quality model, which no manifest can judge
     """
     weights = Path(model)
     card, given = (None, weights) if propose else find_card(model)
     if card is not None:
         require_settings(card)
+        if card.task == "quality":
+            raise NoJudgementError(QUALITIES.format(name=card.name))
     steps = Steps(PROPOSAL_STEPS if card is None else CARD_STEPS, announce)
     steps.begin("read the manifest, open the detector and the model")
     table = read_manifest(manifest, allow_outside=allow_outside, where=where)
@@ -221,6 +233,12 @@ DETECTORS = (
 )
 
 
+QUALITIES = (
+    "{name} is a quality model, and no manifest says how good an image is. Whether low qualities go with errors is shown by "
+    "facegap audit --embed MODEL --quality CARD (error versus discard)"
+)
+
+
 def people_of(asked: Asked, question: Question) -> int:
     """How many subjects are drawn at most."""
     return asked.people or DEFAULT_PEOPLE[question]
@@ -248,8 +266,8 @@ def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
         raise ModelError(f"{judged.name}: --flip adds the embedding of the mirror image, and this model gives none")
     faces = given_faces(AuditSettings(detect=asked.detect, faces=Faces(points=asked.points)))
     if faces is None:
-        return open_detector(asked, embeds=None if judged is None else judged.task == "embed")
-    if isinstance(faces, GivenPoints) and judged is not None and judged.task == "classify":
+        return open_detector(asked, aligns=None if judged is None else judged.alignment is not None)
+    if isinstance(faces, GivenPoints) and judged is not None and judged.crop is not None:
         require_boxes(faces, judged)
     if isinstance(faces, WholePicture) and judged is None:
         raise ModelError(
@@ -266,12 +284,12 @@ def can_be_tried(variant: Variant, finder: Finder) -> bool:
     return variant.box_margin is None or not isinstance(finder, GivenPoints) or finder.has_boxes
 
 
-def open_detector(asked: Asked, *, embeds: bool | None) -> Detector:
+def open_detector(asked: Asked, *, aligns: bool | None) -> Detector:
     """The detector, ready; with five points where faces are to be aligned (None: it is not known yet, so they are)."""
     card, given = resolve_card(asked.detect, "detect")
     assert card.detector is not None
-    if embeds is not False and not card.detector.points:
-        raise ModelError(f"{card.name} gives boxes only, and an embedder needs five points; use --detect yunet")
+    if aligns is not False and not card.detector.points:
+        raise ModelError(f"{card.name} gives boxes only, and an aligned crop needs five points; use --detect yunet")
     content = read_weights(card, models_folders(asked.folders), given)
     return detector(card, asked.opened(content, card.name, str(card.file)))
 

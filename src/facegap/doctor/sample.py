@@ -24,7 +24,11 @@ ACCEPTED_MATTERS = 0.5
 LEAST_SUBJECTS = 20  # fewer show no difference that matters, whatever the settings
 
 
-class NotEnoughPeopleError(TableError):
+class NoJudgementError(TableError):
+    """Settings cannot be judged on this manifest; what needs no judgement can be checked."""
+
+
+class NotEnoughPeopleError(NoJudgementError):
     """The manifest is sound, but too few of its people can judge settings; what needs no such people can be checked."""
 
 

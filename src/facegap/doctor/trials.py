@@ -18,7 +18,7 @@ from facegap.doctor.sample import attack_detection
 from facegap.inputs.images.decode import MAX_PIXELS, Picture, Pixels, Unreadable, quiet_decoders, read_picture
 from facegap.runtime.models import stop_model
 from facegap.types import AnyArray
-from facegap.vision import classify, embed
+from facegap.vision import assess, classify, embed
 from facegap.vision.align import square_crop
 from facegap.vision.find import Finder, WholePicture, find_faces, whole_for_box, whole_for_template
 from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Row, Stages, empty_record, take_face
@@ -32,7 +32,7 @@ class Ready:
     """A variant with its model, ready to run; several share one session."""
 
     variant: Variant
-    model: embed.Embedder | classify.Classifier
+    model: embed.Embedder | classify.Classifier | assess.Assessor
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,8 @@ def ready(variants: Sequence[Variant], session: Any, *, flip: bool = False) -> l
     """
     if variants[0].card.task == "embed":
         return [Ready(variant, embed.embedder(variant.card, session, BATCH, flip=flip)) for variant in variants]
+    if variants[0].card.task == "quality":
+        return [Ready(variant, assess.assessor(variant.card, session, BATCH)) for variant in variants]
     # A wrong scale may drive probabilities out of 0 to 1; it is to be judged, and not to end the examination.
     # So with crops that a picture is too small for: every setting is judged on the same pictures.
     models = [
@@ -158,10 +160,12 @@ def crop(one: Ready, pixels: Pixels, record: Mapping[str, Any], finder: Finder |
     record : of the picture's face, from `face_of`
     """
     if isinstance(finder, WholePicture):
-        whole = whole_for_template if isinstance(one.model, embed.Embedder) else whole_for_box
+        whole = whole_for_template if one.model.card.alignment is not None else whole_for_box
         return whole(pixels, one.model.card, str(record["image"]))
     box = np.array([record[name] for name in BOX_COLUMNS], np.float64)
     points = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
+    if isinstance(one.model, assess.Assessor):
+        return assess.face_crop(one.model, pixels, box, points)
     if isinstance(one.model, classify.Classifier):
         return classify.face_crop(one.model, pixels, box)
     if one.variant.box_margin is None:
@@ -179,6 +183,7 @@ def answers(one: Ready, crops: Sequence[Pixels | None], *, age: bool) -> AnyArra
         templates = np.zeros((len(crops), one.model.dimension), np.float32)
         templates[placed] = np.nan_to_num(embed.embed(one.model, given), nan=0.0)
         return templates
+    assert isinstance(one.model, classify.Classifier)  # no settings of a quality model are tried
     said = classify.classify(one.model, given)
     attacks = attack_detection(one.model.card)
     if attacks is not None and not one.model.card.gender_classes and not age:

@@ -18,7 +18,12 @@ from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 from facegap.types import UNKNOWN, Group
 
-TASKS: Mapping[Task, str] = {"detect": "detector", "classify": "classifier", "embed": "embedder"}
+TASKS: Mapping[Task, str] = {
+    "detect": "detector",
+    "classify": "classifier",
+    "embed": "embedder",
+    "quality": "quality model",
+}
 MOST_IN_LINE = 3  # groups that a line names one by one
 
 

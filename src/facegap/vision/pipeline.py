@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.errors import ModelError
 from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.images.colour import Colour
 from facegap.inputs.images.decode import MAX_PIXELS, ImageFile, Picture, Pixels, Unreadable, decode, read_image
@@ -25,8 +26,10 @@ from facegap.inputs.images.jpeg_quality import jpeg_quality
 from facegap.inputs.videos.read import MOST_PIXELS, Sampling, VideoFile, is_video, read_video
 from facegap.runtime.models import stop_model
 from facegap.store.pooled import decisive_of, detail_of
-from facegap.tables import COVARIATES, FRAMES, POINTS
+from facegap.tables import COVARIATES, FRAMES, MODEL_QUALITY, POINTS
 from facegap.types import BoolArray
+from facegap.vision.assess import Assessor, assess
+from facegap.vision.assess import face_crop as assessor_crop
 from facegap.vision.classify import Classifier, classify, too_small_for
 from facegap.vision.classify import face_crop as classifier_crop
 from facegap.vision.covariates import Sample, measured, sample
@@ -39,7 +42,7 @@ from facegap.vision.service.embed import template
 
 POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
-STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify")
+STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify", "quality")
 NO_DETECTOR = "no detector ran: the black box had to find the face itself"
 EVERY_HALF_SECOND = Sampling()
 NOT_SAID: Mapping[str, Any] = {"answer": "", "probability": np.nan}  # of a category
@@ -62,6 +65,7 @@ class Stages:
     colour: Colour = "managed"
     service: Service | None = None
     sampling: Sampling = EVERY_HALF_SECOND
+    assessor: Assessor | None = None
 
     @property
     def dimension(self) -> int | None:
@@ -79,8 +83,8 @@ class Stages:
 
     def stop(self) -> None:
         """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
-        for model in (self.detector, self.embedder, self.classifier):
-            if isinstance(model, Detector | Embedder | Classifier):
+        for model in (self.detector, self.embedder, self.classifier, self.assessor):
+            if isinstance(model, Detector | Embedder | Classifier | Assessor):
                 stop_model(model.session)
         if self.service is not None:
             self.service.stop()
@@ -110,6 +114,7 @@ class Row:
     record: dict[str, Any]
     for_embedder: Pixels | None = None
     for_classifier: Pixels | None = None
+    for_assessor: Pixels | None = None
     for_covariates: Sample | None = None
     template: NDArray[np.float32] | None = None
     spent_ns: dict[str, int] = field(default_factory=dict)
@@ -176,6 +181,8 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
     embeddings = embed_all(images, stages.embedder) if stages.embedder else given_templates(images, stages.dimension)
     if stages.classifier:
         classify_all(images, stages.classifier)
+    if stages.assessor:
+        assess_all(images, stages.assessor)
     return Part(pd.DataFrame([record_of_file(of_file) for of_file in looked]), embeddings)
 
 
@@ -304,7 +311,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "faces": 0,
         "policy": stages.many_faces,
         "score": np.nan,
-        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES), np.nan),
+        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES, MODEL_QUALITY), np.nan),
         **{f"{name}_{part}": empty for name in stages.categories for part, empty in NOT_SAID.items()},
         "crop_missing": False,
         "prediction": "",
@@ -345,6 +352,8 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
         row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
         if row.for_classifier is None:
             row.record |= {"crop_missing": True, "answer_detail": too_small_for(stages.classifier, box, width, height)}
+    if stages.assessor:
+        row.for_assessor = assessor_crop(stages.assessor, picture.pixels, box, points)
 
 
 def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
@@ -354,6 +363,9 @@ def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
         row.for_embedder = whole_for_template(pixels, stages.embedder.card, image)
     if stages.classifier:
         row.for_classifier = whole_for_box(pixels, stages.classifier.card, image)
+    if stages.assessor:
+        whole = whole_for_box if stages.assessor.card.crop else whole_for_template
+        row.for_assessor = whole(pixels, stages.assessor.card, image)
 
 
 def measure_all(images: Sequence[Row]) -> None:
@@ -406,6 +418,29 @@ def classify_all(images: Sequence[Row], model: Classifier) -> None:
             **{f"{name}_answer": words[k] for name, (words, _) in answers.categories.items()},
             **{f"{name}_probability": sure[k] for name, (_, sure) in answers.categories.items()},
         }
+
+
+def assess_all(images: Sequence[Row], model: Assessor) -> None:
+    """Write the quality of the faces of a part into their records; a face without a crop keeps none.
+
+    Raises
+    ------
+    ModelError : a quality that is no finite number; the image is named
+    """
+    faces = [row for row in images if row.for_assessor is not None]
+    started = time.perf_counter_ns()
+    found = assess(model, [row.for_assessor for row in faces if row.for_assessor is not None])
+    share_time(faces, "quality", started)
+    wrong = np.flatnonzero(~np.isfinite(found))
+    if len(wrong):
+        image, value = faces[wrong[0]].record["image"], found[wrong[0]]
+        raise ModelError(
+            f"{model.card.name}: outputs.quality: the model gives {value:g} for the face of {image!r}; a quality must be a "
+            "finite number: check input.mean, input.scale and input.dtype"
+        )
+    for row, quality in zip(faces, found.tolist(), strict=True):
+        row.for_assessor = None
+        row.record[MODEL_QUALITY] = quality
 
 
 def share_time(faces: Sequence[Row], stage: str, started: int) -> None:

@@ -18,6 +18,7 @@ from facegap.inputs.cards.schema import AgeOutput, InputSpec, LabelOutput, Model
 from facegap.inputs.images.decode import Pixels
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
+from facegap.vision.assess import Assessor, assess
 from facegap.vision.classify import Classifier, classify, label_outputs, values_of
 from facegap.vision.detect import Canvas, Detector, candidates
 from facegap.vision.embed import Embedder, raw_embeddings
@@ -84,6 +85,22 @@ def rehearse_classifier(model: Classifier, facts: GraphFacts) -> tuple[Classifie
     return replace(model, rows_per_run=rows), said
 
 
+def rehearse_assessor(model: Assessor) -> tuple[Assessor, Remarks]:
+    """The quality model with the batch that its graph can do, and what must be said of it.
+
+    Raises
+    ------
+    ModelError : the graph fails, or gives anything else than one number per face, or no number for any picture
+    """
+
+    def ask(rows: int, pictures: list[Pixels]) -> FloatArray:
+        return assess(replace(model, rows_per_run=rows), pictures)[:, None]
+
+    alone, rows, notices = run_through(model, ask)
+    require_numbers(alone, model.card, "outputs.quality")
+    return replace(model, rows_per_run=rows), Remarks(same_for_all(alone, model.card), notices)
+
+
 def rehearse_detector(model: Detector) -> None:
     """One made-up picture through a detector.
 
@@ -123,7 +140,7 @@ def made_up(spec: InputSpec, count: int) -> list[Pixels]:
 
 
 def run_through(
-    model: Embedder | Classifier, ask: Callable[[int, list[Pixels]], FloatArray]
+    model: Embedder | Classifier | Assessor, ask: Callable[[int, list[Pixels]], FloatArray]
 ) -> tuple[FloatArray, int, tuple[str, ...]]:
     """Answers to single pictures, how many go through at once, and a notice where these are fewer than asked for.
 

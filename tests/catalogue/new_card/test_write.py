@@ -142,7 +142,7 @@ def test_maps_of_one_anchor_without_points_are_scrfd(tmp_path: Path, graphs: Any
 @pytest.mark.parametrize("task", [None, "embed"])
 def test_outputs_in_no_known_form_are_named(weights: Any, task: Any) -> None:
     path = weights([times("w", "mood")], {"mood": 7}, w=matrix(7))
-    with pytest.raises(ModelError, match=r"its outputs are 'mood' \(2, 7\): (no faces, no emb|nothing to embed)"):
+    with pytest.raises(ModelError, match=r"its outputs are 'mood' \(2, 7\): (no faces, no emb|nothing for task embed)"):
         write_card(path, task=task)
     assert not path.with_suffix(".toml").exists()
 
@@ -237,3 +237,24 @@ def test_what_the_graphs_of_real_models_say_is_what_their_cards_say(test_data: P
     if own.outputs.gender is not None and name != "ssrnet_gender_imdb":  # one number from arithmetic: read as an age
         assert found.outputs.gender is not None
         assert found.outputs.gender.kind == own.outputs.gender.kind
+
+
+def test_one_number_is_a_quality_where_the_file_says_so_or_the_task_is_named(weights: Any) -> None:
+    path = weights([times("w", "y")], {"y": 1}, w=matrix(1))
+    assert write_card(path, out=path.with_name("age.toml")).task == "classify"
+    card = read_card(write_card(path, task="quality").path)
+    assert card.outputs.quality is not None
+    assert (card.outputs.quality.output, card.crop) == ("y", None)
+    assert card.alignment is not None
+    assert (card.input.mean, card.input.colour) == ((127.5,) * 3, "RGB") if card.input else False
+    named = Path(shutil.copy(path, path.with_name("my_fiqa.onnx")))
+    path.with_suffix(".toml").unlink()
+    path.with_name("age.toml").unlink()
+    written = write_card(named)
+    assert (written.task, "outputs.quality.output" in written.guesses) == ("quality", True)
+
+
+def test_several_numbers_are_no_quality(weights: Any) -> None:
+    path = weights([times("w", "y"), times("v", "z")], {"y": 1, "z": 1}, w=matrix(1), v=matrix(1, 1))
+    with pytest.raises(ModelError, match="nothing for task quality"):
+        write_card(path, task="quality")

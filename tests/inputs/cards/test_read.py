@@ -104,7 +104,11 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('task = "embed"', 'task = "guess"', "key task: Input should be 'detect', 'embed', 'classify' or 'verify'"),
+        (
+            'task = "embed"',
+            'task = "guess"',
+            "key task: Input should be 'detect', 'embed', 'classify', 'quality' or 'verify'",
+        ),
         ('licence = "MIT"\n', "", "key licence: missing"),
         ('dtype = "float32"\n', "", "key input.dtype: missing"),
         ('licence = "MIT"', 'licence = ""', "key licence"),

@@ -184,3 +184,26 @@ def test_a_grey_model_may_write_one_number(tmp_path: Path) -> None:
     card = parse(tmp_path, grey.replace("scale = [1, 1, 1]", "scale = 1") + "[outputs.age]\noutput='a'\nkind='years'")
     assert card.input is not None
     assert (card.input.mean, card.input.scale) == ((127.5,), (1.0,))
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ("", "[alignment] or [crop] is missing; it is needed by task = 'quality'"),
+        (
+            "[crop]\nmargin = 0.1\ninterpolation = 'bilinear'\n[alignment]\ninterpolation = 'bilinear'\n"
+            "template = [[1, 1], [2, 1], [1, 2], [1, 3], [2, 3]]\n",
+            "task = 'quality' takes one of them, not both",
+        ),
+        ("[crop]\nmargin = 0.1\ninterpolation = 'bilinear'\n", "[outputs.quality] is missing"),
+    ],
+)
+def test_a_quality_model_has_one_kind_of_crop_and_one_output(tmp_path: Path, tables: str, words: str) -> None:
+    with pytest.raises(CardError) as caught:
+        parse(tmp_path, ONNX.replace("TASK", "quality") + tables)
+    assert words in str(caught.value)
+
+
+def test_a_service_gives_no_quality(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="task = 'quality' needs backend = 'onnx'"):
+        parse(tmp_path, SERVICE.replace('task = "classify"', 'task = "quality"'))

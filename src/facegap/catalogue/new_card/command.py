@@ -28,7 +28,7 @@ def new(
     ],
     settings: Annotated[AuditSettings, Only("model_timeout", "no_isolation")],
     task: Annotated[
-        Literal["detect", "embed", "classify"] | None,
+        Literal["detect", "embed", "classify", "quality"] | None,
         typer.Option(help="What the model does, where its outputs leave that open"),
     ] = None,
     out: Annotated[
@@ -66,7 +66,10 @@ def new(
         typer.echo(
             clean(f"{model} is {known.name} ({known.task}, licence {known.licence}) by its sha256: it has a card.")
         )
-        typer.echo(clean(f"facegap audit people.csv --{known.task} {known.name} --models-dir {model.parent} --out run"))
+        also = "--embed MODEL " if known.task == "quality" else ""
+        typer.echo(
+            clean(f"facegap audit people.csv {also}--{known.task} {known.name} --models-dir {model.parent} --out run")
+        )
         return
     written = write_card(model, task=task, out=out, timeout_s=settings.models.timeout_s)
     typer.echo(

@@ -54,11 +54,17 @@ def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
             possible["embed"] = {"alignment": alignment(seen), "outputs.embedding": embeddings}
         if answers := answer_tables(seen):
             possible["classify"] = {"crop": crop(), **answers}
+        if quality := quality_table(seen):
+            possible["quality"] = {"alignment": alignment(seen), "outputs.quality": quality}
+            if "classify" in possible and named_quality(seen, model):
+                del possible["classify"]
+            elif task is None and len(possible) > 1:  # one number is an age or a gender more often than a quality
+                del possible["quality"]
     if task is None and len(possible) > 1:
         raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; say which with --task")
     chosen = task or next(iter(possible), None)
     if chosen is None or chosen not in possible:
-        asked = f"nothing to {task}" if task else "no faces, no embedding, no gender and no age"
+        asked = f"nothing for task {task}" if task else "no faces, no embedding, no gender, no age and no quality"
         raise ModelError(
             f"{model}: {listed(seen)}: {asked} in a form that a card can describe (models/README.md lists the forms)"
         )
@@ -142,6 +148,27 @@ def alignment(seen: Seen) -> list[Entry]:
         Entry("template", points, reason, guessed=True),
         Entry("interpolation", "bilinear", "usual", guessed=True),
     ]
+
+
+# ---- quality models ----
+
+
+def quality_table(seen: Seen) -> list[Entry]:
+    """The output with one number per picture; empty where there is none, and where there are several."""
+    found = [
+        name
+        for name in seen.outputs
+        if seen.width_of(name) == 1 and np.issubdtype(seen.outputs[name].dtype, np.floating)
+    ]
+    if len(found) != 1:
+        return []
+    return [Entry("output", found[0], "one number per face; higher must be better, which no graph says", guessed=True)]
+
+
+def named_quality(seen: Seen, model: str) -> bool:
+    """Whether the file or an output is called a quality."""
+    words = " ".join((model, *seen.outputs)).lower()
+    return any(word in words for word in ("quality", "fiqa"))
 
 
 # ---- classifiers ----
@@ -290,8 +317,8 @@ def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[f
         return *signed(128, 127.0), "as its authors feed UltraFace"
     if decoder == "scrfd":
         return *signed(128), "as InsightFace feeds SCRFD"
-    if task == "embed":
-        return *signed(127.5), "-1 to 1, as most embedders are fed"
+    if task in ("embed", "quality"):
+        return *signed(127.5), "-1 to 1, as most models of aligned faces are fed"
     if seen.size == (224, 224) and seen.channels == 3:
         return list(IMAGENET_MEAN), list(IMAGENET_SCALE), "ImageNet's mean and deviation, usual at 224 x 224"
     return *signed(127.5), "-1 to 1, as many classifiers are fed; 0 to 1 and 0 to 255 are as common"

@@ -147,6 +147,11 @@ def next_steps(card: str, task: Task) -> tuple[str, ...]:
     """What checks the guesses."""
     if task == "detect":
         return (f"facegap audit people.csv --detect {card} --detect-only   (how many faces are found, by group)",)
+    if task == "quality":
+        return (
+            f"facegap doctor {card} --manifest people.csv   (portraits; are qualities numbers, and lower for blurred faces?)",
+            f"facegap audit people.csv --embed MODEL --quality {card} --out run",
+        )
     needed = "two photographs of 20 people or more" if task == "embed" else "portraits with gender or age"
     return (
         f"facegap doctor {card} --manifest people.csv   ({needed}: it tries other colours, scales and crops)",

@@ -15,10 +15,11 @@ from facegap.errors import SettingError, TableError
 from facegap.inputs.manifests.labels import age_interval
 from facegap.inputs.records import read_records
 from facegap.store.run import Run
+from facegap.tables import MODEL_QUALITY
 from facegap.types import FloatArray
 
-# given_quality does not say which quality it is, so that nobody could tell whether it holds the luminance of skin.
-NO_COVARIATES = frozenset({"row", "embedding_row", "faces", "x1", "y1", "x2", "y2", "given_quality"})
+# given_quality and model_quality do not say what they measure, so that nobody could tell whether they hold the luminance of skin.
+NO_COVARIATES = frozenset({"row", "embedding_row", "faces", "x1", "y1", "x2", "y2", "given_quality", MODEL_QUALITY})
 POINT = re.compile(r".*_(x|y)$")
 RENAMED = {"score": "detector_score"}  # of faces.parquet
 # Pose by five points follows a rule of thumb: what it calls yaw and pitch holds more than the pose.

@@ -11,6 +11,7 @@ TASKS: Mapping[str, str] = {
     "detect": "Detectors",
     "embed": "Embedders",
     "classify": "Classifiers of gender, age and other outputs",
+    "quality": "Models of image quality",
     "verify": "Services that compare two images",
 }
 COMMERCIAL = {True: "allowed", False: "not allowed", "unknown": "not known"}
@@ -135,6 +136,8 @@ def output_text(card: ModelCard) -> str:
         found.append("boxes and five points" if card.detector.points else "boxes, no points")
     if card.outputs.embedding is not None:
         found.append(f"an embedding of {card.outputs.embedding.dimension} numbers")
+    if card.outputs.quality is not None:
+        found.append("the quality of the face, one number; higher is better")
     if card.answer is not None and card.answer.score is not None:
         low, high = card.answer.score_range or (0.0, 0.0)
         found.append(f"a {'distance' if card.answer.falling else 'similarity'}, {low:g} to {high:g}")

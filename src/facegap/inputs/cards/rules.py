@@ -11,19 +11,30 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from facegap.inputs.cards.schema import ModelCard
 
-TABLE_OF_TASK: Mapping[str, str] = {"detect": "detector", "embed": "alignment", "classify": "crop"}
+# Of several tables a card has exactly one.
+TABLES_OF_TASK: Mapping[str, tuple[str, ...]] = {
+    "detect": ("detector",),
+    "embed": ("alignment",),
+    "classify": ("crop",),
+    "quality": ("alignment", "crop"),
+}
 ANSWERS_OF_TASK: Mapping[str, tuple[str, ...]] = {  # what an http service must say, one of these
     "classify": ("gender", "age"),
     "embed": ("embedding",),
     "verify": ("score", "decision"),
 }
-OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {"detect": (), "embed": ("embedding",), "classify": ("gender", "age")}
+OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {
+    "detect": (),
+    "embed": ("embedding",),
+    "classify": ("gender", "age"),
+    "quality": ("quality",),
+}
 
 
 def check_backend(card: ModelCard) -> None:
     """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
     of_http, of_onnx = ("request", "answer"), ("file", "sha256", "input")
-    more_of_onnx = ("source", "size_bytes", *TABLE_OF_TASK.values())
+    more_of_onnx = ("source", "size_bytes", "detector", "alignment", "crop")
     needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, *more_of_onnx))
     for key in needed:
         if getattr(card, key) is None:
@@ -35,10 +46,10 @@ def check_backend(card: ModelCard) -> None:
         raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
     if card.backend == "http" and any(value is not None for _, value in card.outputs):  # categories among them
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
-    if card.backend == "http" and card.task == "detect":
-        raise ValueError("task = 'detect' needs backend = 'onnx'; an http service classifies, embeds or verifies")
-    if card.backend == "onnx" and card.task not in TABLE_OF_TASK:
-        raise ValueError(f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds or classifies")
+    if card.backend == "http" and card.task in ("detect", "quality"):
+        raise ValueError(f"task = '{card.task}' needs backend = 'onnx'; an http service classifies, embeds or verifies")
+    if card.backend == "onnx" and card.task not in TABLES_OF_TASK:
+        raise ValueError(f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or says a quality")
     if card.backend == "http":
         check_service(card)
 
@@ -66,11 +77,19 @@ def check_service(card: ModelCard) -> None:
 
 def check_task(card: ModelCard) -> None:
     """Raise ValueError where a card lacks the tables of its task, or has those of another."""
-    for task, key in TABLE_OF_TASK.items():
-        present = getattr(card, key) is not None
-        if present != (task == card.task):
-            raise ValueError(f"[{key}] {'belongs to' if present else 'is missing; it is needed by'} task = '{task}'")
-    given = {key for key in ("gender", "age", "embedding") if getattr(card.outputs, key) is not None}
+    own = TABLES_OF_TASK[card.task]
+    for key in ("detector", "alignment", "crop"):
+        tasks = " or ".join(f"'{task}'" for task, keys in TABLES_OF_TASK.items() if key in keys)
+        if getattr(card, key) is not None and key not in own:
+            raise ValueError(f"[{key}] belongs to task = {tasks}")
+    present = [key for key in own if getattr(card, key) is not None]
+    if not present:
+        raise ValueError(f"{' or '.join(f'[{key}]' for key in own)} is missing; it is needed by task = '{card.task}'")
+    if len(present) > 1:
+        raise ValueError(f"{' and '.join(f'[{key}]' for key in own)}: task = '{card.task}' takes one of them, not both")
+    if card.task == "quality" and card.crop is not None and card.crop.rule != "square":
+        raise ValueError(f"crop.rule = '{card.crop.rule}' is for task = 'classify'; a quality model takes a square or [alignment]")
+    given = {key for key in ("gender", "age", "embedding", "quality") if getattr(card.outputs, key) is not None}
     allowed = set(OUTPUTS_OF_TASK[card.task])
     for key in sorted(given - allowed):
         raise ValueError(f"[outputs.{key}] does not belong to task = '{card.task}'")

@@ -20,7 +20,7 @@ from facegap.inputs.cards.types import Text, https
 from facegap.inputs.manifests.labels import TWO_GENDERS, age_interval
 from facegap.inputs.strict_toml import Table
 
-Task = Literal["detect", "embed", "classify", "verify"]
+Task = Literal["detect", "embed", "classify", "quality", "verify"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
 MAX_WEIGHTS_BYTES = 2**31 - 1  # protobuf reads no longer file
 THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
@@ -243,6 +243,12 @@ class EmbeddingOutput(Table):
     dimension: Annotated[int, Field(ge=2, le=65_536)]
 
 
+class QualityOutput(Table):
+    """The graph output that holds one number per face, its quality: the higher, the better for recognition."""
+
+    output: GraphName
+
+
 class CategoryOutput(LabelOutput, Category):
     """One graph output that says which of `classes` a face is, as [outputs.NAME]: the keys of gender and of `Category`."""
 
@@ -250,7 +256,7 @@ class CategoryOutput(LabelOutput, Category):
 
 
 class Outputs(Table):
-    """Which graph outputs are read; the others are ignored. Beside the three below any [outputs.NAME] is a category."""
+    """Which graph outputs are read; the others are ignored. Beside the four below any [outputs.NAME] is a category."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, CategoryOutput] = Field(init=False)
@@ -258,6 +264,7 @@ class Outputs(Table):
     gender: LabelOutput | None = None
     age: AgeOutput | None = None
     embedding: EmbeddingOutput | None = None
+    quality: QualityOutput | None = None
 
     @model_validator(mode="after")
     def _names_of_categories(self) -> Self:
@@ -266,15 +273,15 @@ class Outputs(Table):
 
     @property
     def categories(self) -> dict[str, CategoryOutput]:
-        """The outputs besides gender, age and embedding, in their order."""
+        """The outputs besides gender, age, embedding and quality, in their order."""
         return self.model_extra or {}
 
 
 class ModelCard(Table):
     """One model: what it is, where its weights come from, under which licence, and exactly how it is run.
 
-    Tables that a task does not use are None: `detector` is set where task is detect, `alignment` where it is
-    embed, `crop` where it is classify; `file`, `sha256` and `input` where backend is onnx; `request` and
+    Tables that a task does not use are None: `detector` is set where task is detect, `alignment` where it is embed, `crop` where
+    it is classify, one of these two where it is quality; `file`, `sha256` and `input` where backend is onnx; `request` and
     `answer` where it is http.
     """
 

@@ -1,0 +1,80 @@
+"""Face crops to qualities: one number per face, the higher the better for recognition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facegap.errors import ModelError
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.images.decode import Pixels
+from facegap.types import FloatArray
+from facegap.vision import tensors
+from facegap.vision.align import aligned, similarity, square_crop
+from facegap.vision.ports import FLOATS, batch_limit, number_output
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """A quality model that is ready to run; `output` is the graph's."""
+
+    card: ModelCard
+    session: Any
+    output: str
+    rows_per_run: int
+
+
+def assessor(card: ModelCard, session: Any, batch: int) -> Assessor:
+    """Check the ports of a graph against its card and settle how many faces go through it at once.
+
+    Raises
+    ------
+    ModelError : an input or an output is not what the card says; the message names the key and what would fit
+    """
+    assert card.outputs.quality is not None
+    limit = batch_limit(session, card)
+    port = number_output(session, card, card.outputs.quality.output, "outputs.quality.output")
+    if port.element not in FLOATS:
+        raise ModelError(
+            f"{card.name}: outputs.quality.output: the output {port} holds whole numbers, whose zero and step a card cannot "
+            "say; export the model with a float32 quality"
+        )
+    return Assessor(card, session, port.name, min(batch, limit or batch))
+
+
+def face_crop(model: Assessor, pixels: Pixels, box: FloatArray, points: FloatArray) -> Pixels | None:
+    """The face on the card's template, or the square around its box; None where its points give it no place."""
+    card = model.card
+    assert card.input is not None
+    if card.crop is not None:
+        return square_crop(pixels, box, card.crop.margin, card.input.size, card.crop.interpolation)
+    assert card.alignment is not None
+    template = np.asarray(card.alignment.template, np.float64)
+    if not np.isfinite(similarity(points, template)).all():
+        return None
+    return aligned(pixels, points, template, card.input.size, card.alignment.interpolation)
+
+
+def assess(model: Assessor, crops: Sequence[Pixels]) -> FloatArray:
+    """The quality of each crop, float64 (n,), as the graph gives it: what is no finite number is left to the caller.
+
+    Raises
+    ------
+    ModelError : the output is not one number per face
+    """
+    card = model.card
+    assert card.input is not None
+    found = [np.empty(0)]
+    for start in range(0, len(crops), model.rows_per_run):
+        batch = crops[start : start + model.rows_per_run]
+        (raw,) = tensors.run(model.session, card, [model.output], tensors.unmade(batch, card.input))
+        if raw.size != len(batch) or (len(batch) != 1 and raw.shape[:1] != (len(batch),)):
+            raise ModelError(
+                f"{card.name}: outputs.quality.output: the output has shape {raw.shape} for {len(batch)} faces; a quality is "
+                "one number per face: name another output, or export the model with one"
+            )
+        found.append(raw.reshape(-1).astype(np.float64))
+    return np.concatenate(found)
