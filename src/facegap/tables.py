@@ -288,6 +288,36 @@ QUALITY_GATE = Schema(
     labels_after="quality_threshold",
 )
 
+QUALITY_BY_GROUP = Schema(
+    "QUALITY_BY_GROUP",  # quality_by_group.csv: how the quality of images is distributed in each group
+    {
+        "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
+        "images": INT,
+        "without_quality": INT,  # of the images: part of no other number of the row
+        "subjects": INT,  # of the images with a quality
+        **dict.fromkeys(("mean", "mean_low", "mean_high", "median", "median_low", "median_high"), FLOAT),
+        **dict.fromkeys(("quantile_05", "quantile_25", "quantile_75", "quantile_95"), FLOAT),  # of the images
+        "level": FLOAT,
+    },
+    labels_after="quality",
+)
+
+QUALITY_DIFFERENCES = Schema(
+    "QUALITY_DIFFERENCES",  # quality_differences.csv: how far apart the qualities of two groups are
+    {
+        "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
+        "family": TEXT,  # grouping whose pairs are tested together, for each statistic
+        "statistic": Column("str", choices=("mean", "median")),
+        **dict.fromkeys(("group_a", "group_b"), TEXT),
+        **dict.fromkeys(("images_a", "images_b"), INT),  # with a quality
+        **dict.fromkeys(("value_a", "value_b", "difference", "difference_low", "difference_high"), FLOAT),
+        "margin": FLOAT,  # 0.2 standard deviations of the qualities of all images
+        **dict.fromkeys(("p", "p_adjusted"), FLOAT),  # adjusted by Bonferroni
+        **dict.fromkeys(("decided_low", "decided_high", "decided_level"), FLOAT),
+        "verdict": TEXT,
+    },
+)
+
 EDC_POINTS = Schema(
     "EDC_POINTS",  # edc.csv: FNMR of a group after the mated comparisons of lowest quality were discarded
     {

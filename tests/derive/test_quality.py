@@ -15,13 +15,16 @@ from facegap.audit.quality import require_quality
 from facegap.audit.run import recheck
 from facegap.audit.settings import settings_from
 from facegap.derive.quality import threshold_at
+from facegap.derive.quality_values import distribution_tables
 from facegap.derive.run import comparisons_of
 from facegap.errors import SettingError
 from facegap.inputs.manifests.read import read_manifest
+from facegap.report.figures.quality import quality_figures
 from facegap.report.quality import quality_report
+from facegap.report.text import percent, score
 from facegap.statistics.discard import discard_area, discard_curve
 from facegap.store import run as store
-from facegap.tables import EDC_POINTS, QUALITY_GATE, check, label_columns
+from facegap.tables import EDC_POINTS, QUALITY_BY_GROUP, QUALITY_GATE, check, label_columns
 from fixtures.settings import audited
 
 
@@ -137,13 +140,70 @@ def test_the_edc_of_a_group_is_that_of_its_own_pairs(run: Any) -> None:
     assert (rows["area"] <= rows["area_high"]).all()
 
 
+def test_the_distribution_of_each_group_is_that_of_its_images(run: Any) -> None:
+    stored, _ = run
+    table = stored.extra["quality_by_group.csv"].set_index("gender")
+    norm, gender = stored.faces["template_norm"], stored.manifest["gender"]
+    for group in ("any", "female", "male"):
+        own = norm if group == "any" else norm[gender == group]
+        row = table.loc[group]
+        assert (row["images"], row["without_quality"]) == (len(own), own.isna().sum())
+        assert row[["mean", "median"]].tolist() == pytest.approx([own.mean(), own.median()])
+        quantiles = row[["quantile_05", "quantile_25", "quantile_75", "quantile_95"]].tolist()
+        assert quantiles == pytest.approx(np.nanquantile(own, [0.05, 0.25, 0.75, 0.95]))
+        assert row["mean_low"] < row["mean"] < row["mean_high"]
+    assert table["subjects"].to_dict() == {"any": 24, "female": 12, "male": 12}
+
+
+def test_the_difference_of_qualities_is_judged_in_standard_deviations_of_them_all(run: Any) -> None:
+    stored, _ = run
+    table = stored.extra["quality_differences.csv"]
+    norm, gender = stored.faces["template_norm"], stored.manifest["gender"]
+    assert table[["family", "statistic", "group_a", "group_b"]].to_numpy().tolist() == [
+        ["gender", "mean", "female", "male"],
+        ["gender", "median", "female", "male"],
+    ]
+    women, men = (norm[gender == group] for group in ("female", "male"))
+    assert table["difference"].tolist() == pytest.approx([women.mean() - men.mean(), women.median() - men.median()])
+    assert set(table["margin"]) == {pytest.approx(0.2 * norm.std(ddof=0))}
+    assert (table["difference_high"] < -table["margin"]).all()
+    assert set(table["verdict"]) == {"gap larger than the margin"}
+    assert (table["p_adjusted"] < 0.001).all()
+
+
+def test_small_groups_are_shown_and_in_no_difference_and_nothing_is_nan(run: Any) -> None:
+    stored, _ = run
+    strict = replace(stored, record=replace(stored.record, min_subjects=13))
+    norm = stored.faces["template_norm"].to_numpy()
+    assert list(distribution_tables(strict, "q", norm)) == ["quality_by_group.csv"]
+    empty = distribution_tables(stored, "q", np.full(len(norm), np.nan))
+    (table,) = empty.values()
+    assert table[["mean", "median", "quantile_05", "mean_low"]].isna().all(axis=None)
+    assert table["without_quality"].tolist() == table["images"].tolist()
+
+
+def test_the_charts_say_what_the_tables_say(run: Any) -> None:
+    stored, _ = run
+    spread, curve = quality_figures(stored)
+    assert (spread.name, curve.name) == ("quality-by-gender", "edc-by-gender")
+    median = stored.extra["quality_by_group.csv"].set_index("gender").loc["female", "median"]
+    assert f"female: median {score(median)} [" in spread.alt
+    first = stored.extra["edc.csv"].query("gender == 'male' and discard == 0").iloc[0]
+    assert f"male: {percent(first['fnmr_value'])}" in curve.alt
+    assert quality_figures(replace(stored, extra={})) == []
+
+
 def test_the_tables_are_read_back_and_derived_again_as_they_were_written(run: Any) -> None:
     stored, folder = run
     assert recheck(folder) == []
     read = store.read_run(folder)
-    for name in ("quality_gate.csv", "quality_gaps.csv", "edc.csv"):
+    for name in ("quality_by_group.csv", "quality_differences.csv", "quality_gate.csv", "quality_gaps.csv", "edc.csv"):
         pd.testing.assert_frame_equal(read.extra[name], stored.extra[name], check_dtype=False)
-    for name, schema in (("quality_gate.csv", QUALITY_GATE), ("edc.csv", EDC_POINTS)):
+    for name, schema in (
+        ("quality_by_group.csv", QUALITY_BY_GROUP),
+        ("quality_gate.csv", QUALITY_GATE),
+        ("edc.csv", EDC_POINTS),
+    ):
         assert label_columns(read.extra[name], schema) == ("gender",)
         pd.testing.assert_frame_equal(check(read.extra[name], schema, name), stored.extra[name])
 
@@ -151,5 +211,11 @@ def test_the_tables_are_read_back_and_derived_again_as_they_were_written(run: An
 def test_the_report_has_a_section_on_the_gate_and_none_without(run: Any) -> None:
     stored, _ = run
     titles = [table.title for table in quality_report(stored)]
-    assert titles == ["who a quality gate turns away", "gaps between refusal rates", "error versus discard"]
+    assert titles == [
+        "quality of images by group",
+        "how far apart qualities are",
+        "who a quality gate turns away",
+        "gaps between refusal rates",
+        "error versus discard",
+    ]
     assert quality_report(replace(stored, extra={})) == []

@@ -1,5 +1,7 @@
 """Who a quality gate turns away, what it buys, and error versus discard (EDC) by group.
 
+How the qualities themselves are distributed is in quality_values.py.
+
 The quality of an image is a column of FACES: the one that `--quality` names, given_quality where it names a file, or
 model_quality where it names a model. That of a comparison is the lower of its two images. The gate refuses images with a
 quality below its threshold.
@@ -20,6 +22,7 @@ from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import attribute_columns, attribute_values, cells_of
 from facegap.derive.metrics import ERROR_RATE_ALL, FNMR
 from facegap.derive.outcomes import TrialsAndErrors, shown_to_a_model
+from facegap.derive.quality_values import distribution_tables
 from facegap.derive.results import groupings_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.statistics.clusters import clustered_rates, shared_subjects
@@ -90,8 +93,9 @@ def quality_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataFram
         return {}
     cut = None if pairs is None or not run.record.operating else pairs.cut(run.record.operating[0])
     gaps = pd.DataFrame(list(refusal_gaps(run, gate)))
+    found = distribution_tables(run, gate.name, gate.quality)
     points = [] if pairs is None or cut is None else list(edc_rows(run, gate, pairs, cut))
-    found = {GATE: check(pd.DataFrame(list(gate_rows(run, gate, pairs, cut))), QUALITY_GATE, GATE)}
+    found[GATE] = check(pd.DataFrame(list(gate_rows(run, gate, pairs, cut))), QUALITY_GATE, GATE)
     if len(gaps):
         found[REFUSAL_GAPS] = gaps
     if points:

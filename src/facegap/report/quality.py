@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from facegap.derive.quality_values import BY_GROUP, DIFFERENCES, MARGIN_SD
 from facegap.report.population import decided_text, verdict_of
 from facegap.report.rows.comparisons import table
 from facegap.report.rows.frames import group_of, groupings_of
 from facegap.report.tables import Column, TextTable, table_of, title_of
-from facegap.report.text import clean, errors_of_trials, interval, level_text, number, p_value, percent, points
+from facegap.report.text import clean, errors_of_trials, interval, level_text, number, p_value, percent, points, score
 from facegap.store.run import Run
 
 GATE, EDC, REFUSAL_GAPS = "quality_gate.csv", "edc.csv", "quality_gaps.csv"
@@ -29,7 +30,10 @@ def quality_report(run: Run) -> list[TextTable]:
         f"Quality: {quality}. The gate refuses images below {threshold}. Images without a quality are no trials of the refusal "
         f"rate, and do not pass. Intervals at {level_text(run.record.level)}, by sampling unit."
     )
-    found = [table_of("who a quality gate turns away", (group, *GATE_COLUMNS), gate, notes=(said,))]
+    found = [
+        *value_tables(run, group),
+        table_of("who a quality gate turns away", (group, *GATE_COLUMNS), gate, notes=(said,)),
+    ]
     if gaps:
         why = "Tested by Holm's method over the pairs of one grouping, outside the primary family of the run. The margin is 2 points."
         found.append(table_of("gaps between refusal rates", GAP_COLUMNS, gaps, notes=(why,)))
@@ -41,6 +45,39 @@ def quality_report(run: Run) -> list[TextTable]:
         )
         found.append(table_of("error versus discard", (group, *EDC_COLUMNS), curve, notes=(note,)))
     return found
+
+
+def value_tables(run: Run, group: Column[Row]) -> list[TextTable]:
+    """How the quality is distributed by group, and how far apart the groups are."""
+    spreads, apart = (table(run, name) for name in (BY_GROUP, DIFFERENCES))
+    found = []
+    if spreads:
+        why = (
+            f"Mean and median with {level_text(run.record.level)} intervals by a bootstrap of people, or of clusters where there are "
+            "such; quantiles of the images. Images without a quality are part of none of these numbers."
+        )
+        found.append(table_of("quality of images by group", (group, *SPREAD_COLUMNS), spreads, notes=(why,)))
+    if apart:
+        why = (
+            f"The unit of a quality is its own, so the margin is {MARGIN_SD:g} standard deviations of all qualities of the run, here "
+            f"{score(apart[0]['margin'])}. Tested by Bonferroni's method over the pairs of one grouping, for mean and median each, "
+            "outside the primary family of the run."
+        )
+        found.append(table_of("how far apart qualities are", APART_COLUMNS, apart, notes=(why,)))
+    return found
+
+
+def central_text(row: Row, name: str) -> str:
+    """A mean or median with its interval."""
+    if math.isnan(row[name]):
+        return "no trials"
+    sure = "" if math.isnan(row[f"{name}_low"]) else f" [{score(row[f'{name}_low'])}, {score(row[f'{name}_high'])}]"
+    return f"{score(row[name])}{sure}"
+
+
+def span_text(row: Row, low: str, high: str) -> str:
+    """Two quantiles."""
+    return "no trials" if math.isnan(row[low]) else f"{score(row[low])} to {score(row[high])}"
 
 
 def rate_text(row: Row, name: str) -> str:
@@ -57,6 +94,23 @@ def area_text(row: Row) -> str:
     return f"{row['area']:.5f}{sure} to {row['area_limit']:g}"
 
 
+SPREAD_COLUMNS = (
+    Column[Row]("images", lambda row: f"{row['images'] - row['without_quality']:,} of {row['images']:,}"),
+    Column[Row]("people", lambda row: f"{row['subjects']:,}"),
+    Column[Row]("median", lambda row: central_text(row, "median")),
+    Column[Row]("mean", lambda row: central_text(row, "mean")),
+    Column[Row]("middle half", lambda row: span_text(row, "quantile_25", "quantile_75")),
+    Column[Row]("5% to 95%", lambda row: span_text(row, "quantile_05", "quantile_95")),
+)
+APART_COLUMNS = (
+    Column[Row]("by", lambda row: clean(row["family"])),
+    Column[Row]("of", lambda row: str(row["statistic"])),
+    Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
+    Column[Row]("quality", lambda row: f"{score(row['value_a'])} against {score(row['value_b'])}"),
+    Column[Row]("difference", lambda row: central_text(row, "difference")),
+    Column[Row]("interval that decided", lambda row: f"[{score(row['decided_low'])}, {score(row['decided_high'])}]"),
+    Column[Row]("verdict", lambda row: str(row["verdict"])),
+)
 GATE_COLUMNS = (
     Column[Row]("refused", lambda row: rate_text(row, "refused")),
     Column[Row]("without a quality", lambda row: str(row["without_quality"])),

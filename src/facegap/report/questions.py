@@ -98,7 +98,7 @@ def sections_of(of: Material) -> list[Section]:
         balanced(of),
         how_sure(of),
         lost(of),
-        turned_away(of.run),
+        turned_away(of),
         threshold(of),
         further(of),
     ]
@@ -228,11 +228,11 @@ def balanced(of: Material) -> Section:
     )
 
 
-def turned_away(run: Run) -> Section:
-    """Who a quality gate turns away."""
+def turned_away(of: Material) -> Section:
+    """How quality is distributed by group, and who a gate on it turns away."""
     lead = "A gate on the quality of an image lowers errors by turning images away; this is whose images, and what it buys."
-    shown = tuple(map(PageTable, quality_report(run)))
-    return Section("quality", "Who a quality gate turns away", lead, tables=shown)
+    shown = tuple(map(PageTable, quality_report(of.run)))
+    return Section("quality", "Who a quality gate turns away", lead, figures=tuple(of.figures["quality"]), tables=shown)
 
 
 def how_sure(of: Material) -> Section:

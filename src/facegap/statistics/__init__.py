@@ -15,6 +15,7 @@ from facegap.statistics.bootstrap import (
     percentile_interval,
     subject_weights,
 )
+from facegap.statistics.central import Apart, Central, central_values
 from facegap.statistics.clusters import clustered_rate, clustered_rates, rates_of_clusters, subject_correlation
 from facegap.statistics.curves import (
     DetPoints,
@@ -108,7 +109,10 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "area_under_roc",
     "generalised_counts",
     "generalised_rates",
-    # quality: error versus discard
+    # quality: distributions by group, error versus discard
+    "central_values",
+    "Central",
+    "Apart",
     "discard_curve",
     "DiscardCurve",
     "discard_area",

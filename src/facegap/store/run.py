@@ -78,6 +78,8 @@ from facegap.tables import (
     GAPS,
     IAPAR,
     LABELS,
+    QUALITY_BY_GROUP,
+    QUALITY_DIFFERENCES,
     QUALITY_GATE,
     RATES,
     TEMPLATES,
@@ -165,6 +167,8 @@ EXTRA_TABLES = (
     "protocol.csv",
     "frames.csv",
     "alarms.csv",
+    "quality_by_group.csv",
+    "quality_differences.csv",
     "quality_gate.csv",
     "quality_gaps.csv",
     "edc.csv",
@@ -175,7 +179,18 @@ EXTRA_TABLES = (
 )
 NUMERIC_COLUMNS = frozenset(
     name
-    for schema in (RATES, GAPS, QUALITY_GATE, EDC_POINTS, EXPLAIN, ANSWER_RATES, ANSWER_GAPS, IAPAR)
+    for schema in (
+        RATES,
+        GAPS,
+        QUALITY_BY_GROUP,
+        QUALITY_DIFFERENCES,
+        QUALITY_GATE,
+        EDC_POINTS,
+        EXPLAIN,
+        ANSWER_RATES,
+        ANSWER_GAPS,
+        IAPAR,
+    )
     for name, column in schema.columns.items()
     if column.kind == "float"
 ) | {

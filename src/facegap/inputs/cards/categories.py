@@ -14,7 +14,7 @@ from facegap.inputs.spelling import tidy
 from facegap.inputs.strict_toml import Table
 
 NAME = r"[a-z][a-z0-9_]{0,39}"
-OTHERS = ("gender", "age", "embedding")  # tables of their own
+OTHERS = ("gender", "age", "embedding", "quality")  # tables of their own
 MOST_CATEGORIES = 8
 ClassName = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
 ClassNames = Annotated[tuple[ClassName, ...], Field(strict=False, min_length=2, max_length=100)]

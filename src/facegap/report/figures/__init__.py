@@ -15,6 +15,7 @@ from facegap.report.figures.balanced import balanced_figures
 from facegap.report.figures.det import det_figures
 from facegap.report.figures.first_frames import frames_figures
 from facegap.report.figures.matrix import matrix_figures, transfer_figures
+from facegap.report.figures.quality import quality_figures
 from facegap.report.figures.rates import at_threshold_figures, error_figures
 from facegap.report.figures.scores import score_figures
 from facegap.report.figures.slopes import slope_figures
@@ -35,6 +36,7 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
         "slopes": slope_figures,
         "frames": frames_figures,
         "balanced": balanced_figures,
+        "quality": quality_figures,
         "waterfall": waterfall_figures,
         "scores": score_figures,
         "det": det_figures,
