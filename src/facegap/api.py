@@ -202,6 +202,7 @@ def audit_embeddings(
     model: str = "embeddings",
     by: str | Sequence[str] | None = AuditSettings.by,
     models: Models | Words | None = None,
+    faces: Faces | Words | None = None,
     groups: Groups | Words | None = None,
     verify: Verify | Words | None = None,
     out: str | Path | Output | Words | None = None,
@@ -218,6 +219,8 @@ def audit_embeddings(
         What the tables call the system.
     by, models, groups, verify, out
         As for `audit`.
+    faces
+        As for `audit`; of it only the quality: `template_norm`, where templates are not of length 1 already, or a file.
 
     Returns
     -------
@@ -246,6 +249,7 @@ def audit_embeddings(
         by=by,  # type: ignore[arg-type]
         output=output_of(out),
         models=section_of(Models, models),
+        faces=section_of(Faces, faces),
         groups=section_of(Groups, groups),
         verify=section_of(Verify, verify),
     )

@@ -14,7 +14,8 @@ import facegap as fg
 from facegap.api import audit_embeddings, audit_predictions, audit_scores
 from facegap.audit import enrolment, finish, manifests, pair_lists, resolved, thresholds, verify
 from facegap.audit.resolved import groupings_of, people_of, resolve
-from facegap.audit.settings import AuditSettings, Groups, Identify, Verify
+from facegap.audit.settings import AuditSettings, Faces, Groups, Identify, Verify
+from facegap.errors import TableError
 from facegap.inputs import records
 from fixtures.settings import audited
 
@@ -170,3 +171,18 @@ def test_a_column_of_roles_describes_images_and_is_split_by_only_where_it_is_nam
     table = people_of(files["people"], settings, compares=True)
     assert groupings_of(table, settings)[0] == (("gender",),)
     assert groupings_of(table, AuditSettings())[0] == (("gender",), ("role",))
+
+
+def test_a_label_that_a_table_would_overwrite_is_no_grouping(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("image,subject,gender,files,quality\n" + "".join(f"{k}.png,s{k},f,v{k % 2},q\n" for k in range(4)))
+    table = people_of(path, AuditSettings(), compares=False, allow_outside=True)
+    found, notes = groupings_of(table, AuditSettings())
+    assert found == (("gender",), ("quality",))
+    assert notes == (
+        "column files is not split by: a result table has a column of that name; rename it in the manifest",
+    )
+    gated = AuditSettings(faces=Faces(quality="sharpness"))
+    assert groupings_of(table, gated)[0] == (("gender",),)
+    with pytest.raises(TableError, match="a result table has a column 'files' of its own"):
+        groupings_of(table, AuditSettings(by="gender*files"))

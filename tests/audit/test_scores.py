@@ -221,8 +221,8 @@ def test_every_kind_of_floating_point_array_is_read(tmp_path: Path, dtype: str, 
 
 def test_templates_of_huge_or_tiny_length_keep_their_direction_or_are_lost() -> None:
     rows = np.array([(3e200, 4e200), (3e-100, 4e-100), (np.inf, 1), (0, 0)])
-    unit, usable = unit_templates(rows)  # the square of the first is beyond double precision
-    assert usable.tolist() == [False, True, False, False]
+    unit, norms = unit_templates(rows)  # the square of the first is beyond double precision
+    assert norms.tolist() == pytest.approx([np.nan, 5e-100, np.nan, np.nan], nan_ok=True)
     np.testing.assert_allclose(unit, [(0.6, 0.8)], rtol=1e-6)
 
 
@@ -436,3 +436,57 @@ def test_decisions_cannot_meet_a_target_and_stay_decisions_at_a_given_threshold(
     assert run.record.scores is not None
     assert run.record.scores.decisions
     assert not run.record.has_curve
+
+
+# ---- the quality of templates ----
+
+
+def lengthy(tmp_path: Path) -> tuple[Path, Path]:
+    """24 people with two templates each, one of them zero; those of women are of length 1 to 2, of men of 3 to 4."""
+    rng = np.random.default_rng(7)
+    people = np.repeat(np.arange(24), 2)
+    rows = rng.normal(size=(24, 8))[people] + 0.2 * rng.normal(size=(48, 8))
+    lengths = 1 + rng.random(48) + 2 * (people % 2)
+    rows *= (lengths / np.linalg.norm(rows, axis=1))[:, None]
+    rows[0] = 0
+    np.save(tmp_path / "rows.npy", rows)
+    lines = [f"{k},s{person},{'fm'[person % 2]}" for k, person in enumerate(people)]
+    (tmp_path / "people.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    return tmp_path / "rows.npy", tmp_path / "people.csv"
+
+
+def test_the_length_of_templates_is_kept_and_may_be_their_quality(tmp_path: Path) -> None:
+    path, manifest = lengthy(tmp_path)
+    words = {"verify": GIVEN, "by": "gender", "groups": {"min_subjects": 2}, "out": tmp_path / "run"}
+    run = audit_embeddings(path, manifest, faces={"quality": "template_norm", "quality_discard": 0.5}, **words)
+    rows = np.load(path)
+    expected = np.where(rows.any(axis=1), np.linalg.norm(rows, axis=1), np.nan)
+    assert run.faces["template_norm"].tolist() == pytest.approx(expected.tolist(), nan_ok=True)
+    gate = run.extra["quality_gate.csv"].set_index("gender")
+    assert gate["refused_errors"].to_dict() == {"any": 23, "female": 23, "male": 0}
+    assert gate["without_quality"].to_dict() == {"any": 1, "female": 1, "male": 0}
+    assert recheck(tmp_path / "run") == []
+
+
+def test_qualities_of_templates_from_a_file_are_those_of_the_file(tmp_path: Path) -> None:
+    path, manifest = lengthy(tmp_path)
+    (tmp_path / "q.csv").write_text("image,quality\n" + "\n".join(f"{k},{k}" for k in range(47)) + "\n")
+    run = audit_embeddings(path, manifest, faces={"quality": str(tmp_path / "q.csv")}, verify=GIVEN, by="gender")
+    assert run.faces["given_quality"].tolist() == pytest.approx([*range(47), np.nan], nan_ok=True)
+    assert "1 of 48 images have no row in q.csv" in " ".join(run.record.warnings)
+
+
+def test_what_templates_cannot_tell_of_quality_is_refused(tmp_path: Path) -> None:
+    path, manifest = lengthy(tmp_path)
+    for named in ("sharpness", "ediffiqa_tiny"):
+        with pytest.raises(FacegapError, match=f"--quality {named}: no image is opened here"):
+            audit_embeddings(path, manifest, faces={"quality": named}, verify=GIVEN)
+    rows = np.load(path)[2:]
+    np.save(path, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([lines[0], *lines[3:]]) + "\n")
+    with pytest.raises(
+        FacegapError, match=r"every template of rows\.npy has length 1, so the lengths were divided away"
+    ):
+        audit_embeddings(path, manifest, faces={"quality": "template_norm"}, verify=GIVEN)
+    assert audit_embeddings(path, manifest, verify=GIVEN).faces["template_norm"].isna().all()

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.derive import groupings as groupings
-from facegap.derive.groupings import attribute_columns, attribute_values, cells_of, default_groupings, parse_by
+from facegap.derive.groupings import (
+    attribute_columns,
+    attribute_values,
+    cells_of,
+    default_groupings,
+    lost_labels,
+    parse_by,
+    require_kept,
+)
 from facegap.errors import TableError
+from facegap.tables import BESIDE_LABELS, RATES
 from facegap.types import Group
 
 LABELS = ("gender", "race", "age")
@@ -117,3 +128,24 @@ def test_attributes_stand_once_in_the_order_of_their_groupings() -> None:
 def test_an_attribute_that_is_not_split_is_any() -> None:
     group = Group((("gender", "female"),))
     assert attribute_values(group, ("race", "gender")) == {"race": "any", "gender": "female"}
+
+
+def test_a_label_with_the_name_of_a_column_of_a_result_table_is_refused_before_it_would_be_lost() -> None:
+    assert lost_labels(["gender", "images", "files", "image"], quality=False) == ["images", "files"]
+    assert lost_labels(["quality", "median"], quality=False) == []
+    assert lost_labels(["quality", "median", "race"], quality=True) == ["quality", "median"]
+    require_kept([("gender", "race")], quality=True)
+    with pytest.raises(TableError, match="--by: a result table has a column 'images' of its own"):
+        require_kept([("gender",), ("gender", "images")], quality=False)
+
+
+def test_every_column_beside_labels_is_known(answered_run: Any) -> None:
+    """Tables without a schema add columns of their own; a new one must be in BESIDE_LABELS."""
+    run = answered_run[1]
+    labels = {name for grouping in run.record.groupings for name in grouping}
+    tables = {"rates": run.rates, "age": run.age, **run.extra}
+    split = {name: set(table.columns) for name, table in tables.items() if labels & set(table.columns)}
+    assert {"rates", "waterfall.csv"} <= set(split)
+    for name, columns in split.items():
+        fixed = {column for column in columns - labels if not column.startswith("other_")}
+        assert fixed <= BESIDE_LABELS | set(RATES.columns), name

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facegap.audit.quality_source import source_of_quality
+from facegap.audit.quality_source import Source, source_of_quality
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import AuditSettings
 from facegap.derive.groupings import Grouping
@@ -22,15 +22,24 @@ from facegap.types import BoolArray
 
 def require_quality(settings: AuditSettings, table: Manifest) -> None:
     """Raise SettingError for a quality that this audit can neither measure nor be given: see also `source_of_quality`."""
-    named, column = settings.faces.quality, settings.faces.quality_column
+    named = settings.faces.quality
+    require_column(named, settings.faces.quality_column)
+    if named == "template_norm" and settings.embed is None:
+        raise SettingError("--quality template_norm: needs an embedder; name one with --embed")
+    require_one_quality(table, named)
+
+
+def require_column(named: str | None, column: str | None) -> Source | None:
+    """What --quality names, None for nothing; SettingError for a --quality-column without a file."""
     source = None if named is None else source_of_quality(named)
     if column is not None and source != "file":
         raise SettingError(f"--quality-column {column}: a column of the file of --quality; give a file there")
-    if source is None:
-        return
-    if named == "template_norm" and settings.embed is None:
-        raise SettingError("--quality template_norm: needs an embedder; name one with --embed")
-    if table.members is not None:
+    return source
+
+
+def require_one_quality(table: Manifest, named: str | None) -> None:
+    """Raise SettingError for a quality of templates that are pooled from several images: no rule says which image's it is."""
+    if named is not None and table.members is not None:
         raise SettingError(
             "--quality: a template of several images has no quality of its own; leave out the column template, or --quality"
         )

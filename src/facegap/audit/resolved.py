@@ -32,7 +32,7 @@ from facegap.audit.settings import NO_TARGET_OF_SAMPLE, AuditSettings, Verify
 from facegap.audit.thresholds import EVALUATION, THRESHOLD_SET, given_points, roles_of
 from facegap.derive.balanced.audited import require_covariates
 from facegap.derive.comparisons import PairRows, finest_cells
-from facegap.derive.groupings import Grouping, cells_of, default_groupings, parse_by
+from facegap.derive.groupings import Grouping, cells_of, default_groupings, lost_labels, parse_by, require_kept
 from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_ita, with_tone
 from facegap.derive.named_group import named_group
 from facegap.errors import SettingError
@@ -132,12 +132,23 @@ def groupings_of(
     A column that says who is in the gallery describes images and no people, one of --cluster says what hangs together, and
     one of --weights how much images count: they are split by only where --by names them.
     """
+    quality = settings.faces.quality is not None
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
         no_groups = {role_column, settings.groups.weights, settings.verify.fold_column, *settings.groups.cluster}
         no_groups |= {MEASURED_ITA, *(output.label for output in outputs)}
-        return default_groupings(table.frame, [name for name in table.labels if name not in no_groups])
+        lost = lost_labels(table.labels, quality=quality)
+        found, notes = default_groupings(
+            table.frame, [name for name in table.labels if name not in no_groups and name not in lost]
+        )
+        told = tuple(
+            f"column {name} is not split by: a result table has a column of that name; rename it in the manifest"
+            for name in lost
+            if name not in no_groups
+        )
+        return found, (*notes, *told)
     groupings = parse_by(settings.by, table.labels)
+    require_kept(groupings, quality=quality)
     for grouping in groupings:
         cells_of(table.frame, grouping)
     return groupings, ()

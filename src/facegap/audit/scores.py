@@ -16,9 +16,10 @@ from facegap.audit.pair_sample import WEIGHTED, weighted_twice
 from facegap.audit.phases import PAIRS
 from facegap.audit.plan_file import with_plan
 from facegap.audit.pooling import Gathered, all_made, gathered_templates
+from facegap.audit.quality import require_column, require_one_quality, with_qualities
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
-from facegap.audit.settings import AuditSettings, Verify, default_of
+from facegap.audit.settings import AuditSettings, Faces, Verify, default_of
 from facegap.audit.verify import Matching, listed_matching, match
 from facegap.derive.comparisons import WEIGHT
 from facegap.errors import SettingError, StatisticsError, TableError
@@ -32,11 +33,12 @@ from facegap.store.files import sha256
 from facegap.store.record import RunRecord, ScoresFile
 from facegap.store.run import Run
 from facegap.tables import ATTACKS, FACES, MANIFEST, PREDICTIONS, check
-from facegap.types import IntArray
+from facegap.types import FloatArray, IntArray
 
 DECISIONS = "the vendor's own, as the scores are decisions"
 UNNAMED = ("unnamed 1", "unnamed 2")
 ROWS_AT_ONCE = 8192  # of templates in double precision
+UNIT_SLACK = 2e-3  # by which float16 may miss a length of 1
 
 
 def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, *, model: str) -> Run:
@@ -56,11 +58,17 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
         raise TableError(
             f"{embeddings}: {len(raw)} rows, but the manifest has {len(images.frame) + images.excluded}; row k must be row k"
         )
-    vectors, usable = unit_templates(raw if not images.excluded else raw[images.frame["row"].to_numpy()])
+    vectors, norms = unit_templates(raw if not images.excluded else raw[images.frame["row"].to_numpy()])
+    usable = np.isfinite(norms)
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
-    resolved = resolve(table, settings, runs_models=False, compares=True, plan=plan)
+    require_quality_of_templates(settings.faces, norms, embeddings.name)
+    require_one_quality(table, settings.faces.quality)
+    resolved = with_qualities(resolve(table, settings, runs_models=False, compares=True, plan=plan))
     faces = black_box_faces(images.frame, np.where(usable, "ok", "no_template"))
+    faces["template_norm"] = np.nan if are_unit(norms) else norms
+    if resolved.qualities is not None:
+        faces["given_quality"] = resolved.qualities.values
     found = gathered_templates(table, faces, vectors, np.flatnonzero(usable))
     assert found.templates is not None
     request = replace(request_of(resolved, "embeddings"), model=model, embeddings_sha256=sha256(embeddings))
@@ -238,20 +246,44 @@ def read_npy(path: Path) -> NDArray[Any]:
     return np.asarray(array)
 
 
-def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The usable rows divided by their length, float32, and which rows those are, bool (rows,).
+def require_quality_of_templates(faces: Faces, norms: FloatArray, name: str) -> None:
+    """Raise SettingError for a quality that templates cannot have: no image is opened here, and no model runs.
+
+    norms : lengths of the templates, float64 (rows,); name : of their file
+    """
+    source = require_column(faces.quality, faces.quality_column)
+    if source == "model" or (source == "measure" and faces.quality != "template_norm"):
+        raise SettingError(
+            f"--quality {faces.quality}: no image is opened here; template_norm and a file with qualities can be used"
+        )
+    if source == "measure" and are_unit(norms):
+        raise SettingError(
+            f"--quality template_norm: every template of {name} has length 1, so the lengths were divided away; give the templates "
+            "as the embedder gave them"
+        )
+
+
+def are_unit(norms: FloatArray) -> bool:
+    """Whether every template has length 1 already, which says nothing of the length that the embedder gave."""
+    return bool((np.abs(norms[np.isfinite(norms)] - 1) < UNIT_SLACK).all())
+
+
+def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], FloatArray]:
+    """The usable rows divided by their length, float32, and the length of every row, float64 (rows,), NaN where it is unusable.
 
     Worked off in parts, as the double precision in between would take more memory than the templates.
     """
-    from facegap.vision.embed import unit_rows
+    from facegap.vision.embed import lengths, unit_rows
 
-    usable = np.zeros(len(raw), np.bool_)
+    norms = np.full(len(raw), np.nan)
     parts = [np.empty((0, raw.shape[1]), np.float32)]
     for start in range(0, len(raw), ROWS_AT_ONCE):
-        unit = unit_rows(np.asarray(raw[start : start + ROWS_AT_ONCE]))
-        usable[start : start + len(unit)] = np.isfinite(unit).all(axis=1)
-        parts.append(unit[usable[start : start + len(unit)]])
-    return np.concatenate(parts), usable
+        part = np.asarray(raw[start : start + ROWS_AT_ONCE])
+        unit = unit_rows(part)
+        usable = np.isfinite(unit).all(axis=1)
+        norms[start : start + len(unit)] = np.where(usable, lengths(part), np.nan)
+        parts.append(unit[usable])
+    return np.concatenate(parts), norms
 
 
 def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple[Manifest, IntArray]:

@@ -109,7 +109,16 @@ def audit_embeddings(
             "resume",
             "keep_embeddings",
             "keep_ids",
-            said={"threshold": THRESHOLD_HELP, "threshold_by": BY_HELP},
+            "quality",
+            "quality_column",
+            "quality_discard",
+            "quality_below",
+            said={
+                "threshold": THRESHOLD_HELP,
+                "threshold_by": BY_HELP,
+                "quality": "Quality of an image, to see whom a gate on it turns away: template_norm (templates as the embedder gave "
+                "them, not of length 1), or a CSV or parquet file with qualities",
+            },
         ),
     ],
     model: ModelName = "embeddings",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import UNKNOWN, age_interval
+from facegap.tables import BESIDE_LABELS, BESIDE_LABELS_OF_QUALITY
 from facegap.types import ANY, Group, IntArray
 
 Grouping = tuple[str, ...]
@@ -61,6 +62,25 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, 
         if len(set(grouping)) < len(grouping):
             raise TableError(f"--by: {'*'.join(grouping)!r} crosses a column with itself")
     return tuple(dict.fromkeys(groupings))
+
+
+def lost_labels(labels: Sequence[str], *, quality: bool) -> list[str]:
+    """The label columns that a result table would overwrite if it was split by them, as it has columns of these names.
+
+    quality : whether the run has the tables of --quality
+    """
+    fixed = BESIDE_LABELS | BESIDE_LABELS_OF_QUALITY if quality else BESIDE_LABELS
+    return [name for name in labels if name in fixed]
+
+
+def require_kept(groupings: Sequence[Grouping], *, quality: bool) -> None:
+    """Raise TableError for a grouping by a column that a result table would overwrite; see `lost_labels`."""
+    lost = lost_labels(attribute_columns(groupings), quality=quality)
+    if lost:
+        raise TableError(
+            f"--by: a result table has a column {lost[0]!r} of its own, so the labels of that column of the manifest would be "
+            "lost; rename it in the manifest"
+        )
 
 
 def default_groupings(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
