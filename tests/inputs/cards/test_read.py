@@ -267,7 +267,7 @@ def test_a_folder_without_cards_is_an_error(tmp_path: Path) -> None:
 def test_every_card_of_the_project_loads_and_no_two_share_a_hash_or_file() -> None:
     known = list(load_cards().values())
     models = [card for card in known if card.backend == "onnx"]
-    assert (len(models), len(known) - len(models)) == (29, 6)
+    assert (len(models), len(known) - len(models)) == (31, 6)
     assert len({card.sha256 for card in models}) == len({card.file for card in models}) == len(models)
     assert sum(card.verified for card in known) == 17
 

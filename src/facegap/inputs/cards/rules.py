@@ -49,7 +49,9 @@ def check_backend(card: ModelCard) -> None:
     if card.backend == "http" and card.task in ("detect", "quality"):
         raise ValueError(f"task = '{card.task}' needs backend = 'onnx'; an http service classifies, embeds or verifies")
     if card.backend == "onnx" and card.task not in TABLES_OF_TASK:
-        raise ValueError(f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or says a quality")
+        raise ValueError(
+            f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or says a quality"
+        )
     if card.backend == "http":
         check_service(card)
 
@@ -88,7 +90,9 @@ def check_task(card: ModelCard) -> None:
     if len(present) > 1:
         raise ValueError(f"{' and '.join(f'[{key}]' for key in own)}: task = '{card.task}' takes one of them, not both")
     if card.task == "quality" and card.crop is not None and card.crop.rule != "square":
-        raise ValueError(f"crop.rule = '{card.crop.rule}' is for task = 'classify'; a quality model takes a square or [alignment]")
+        raise ValueError(
+            f"crop.rule = '{card.crop.rule}' is for task = 'classify'; a quality model takes a square or [alignment]"
+        )
     given = {key for key in ("gender", "age", "embedding", "quality") if getattr(card.outputs, key) is not None}
     allowed = set(OUTPUTS_OF_TASK[card.task])
     for key in sorted(given - allowed):
