@@ -78,6 +78,9 @@ NOT_RUN_WITH = {
     "--quality-column": "needs OFIQ's measures of these images; tests/audit/test_quality.py has a file of them",
     "--output": "needs answers besides gender; tests/audit/test_outputs.py has them",
     "ediffiqa_tiny": "needs weights that are not here; tests/audit/test_quality_models.py has graphs in their place",
+    "--age-limit": "needs estimates of age, which no model of the demo gives; tests/derive/ages has a file of them",
+    "--enrolment-log": "needs the logs of NIST's driver; tests/inputs/scores/test_enrolment.py writes some",
+    "--minors-share": "needs a run with an age check; tests/scenarios has rates of one",
     "--fpir": "needs more people than there are here; tests/audit/test_identify.py has them",
 }
 

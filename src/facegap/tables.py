@@ -166,7 +166,8 @@ PREDICTIONS = Schema(
         "label": TEXT,
         "prediction": TEXT,
         "probability": Column("float", required=False),  # of the predicted class
-        "age": Column("float", required=False),  # years, as predicted
+        "age": Column("float", required=False),  # years, as predicted; of a range its middle
+        "age_low": Column("float", required=False),  # lower end of an estimate that is a range; NaN for a single age
         "detail": Column("str", required=False),
     },
     # Of each output besides gender and age: NAME_answer, NAME_label, NAME_outcome and NAME_probability.
@@ -335,10 +336,112 @@ EDC_POINTS = Schema(
     labels_after="threshold",
 )
 
+AGE_CHECKS = Schema(
+    "AGE_CHECKS",  # age_checks.csv: where the images of each group ended in an age check, and both rates
+    {
+        "age_limit": FLOAT,
+        "challenge": FLOAT,  # estimated age from which somebody passes
+        # every image is in one of the next seven
+        "images": INT,
+        "not_shown": INT,
+        "without_age": INT,  # no label that is an age
+        "straddling": INT,  # a labelled range on both sides of the limit: no trial
+        "no_estimate_under": INT,
+        "no_estimate_from_limit": INT,
+        "under": INT,  # trials of false positives
+        "from_limit": INT,  # trials of false negatives
+        **_counted("false_positive"),
+        **_counted("false_negative"),
+    },
+    labels_after="challenge",
+)
+
+AGE_YEARS = Schema(
+    "AGE_YEARS",  # age_years.csv: false positives and false negatives by year of age
+    {
+        "age_limit": FLOAT,
+        "challenge": FLOAT,
+        "year_of_age": INT,  # completed years; where a year of birth allows two, the later
+        "error": Column("str", choices=("false_positive", "false_negative")),
+        "errors": INT,
+        "trials": INT,
+        "subjects": INT,
+        **dict.fromkeys(("value", "low", "high"), FLOAT),
+    },
+    labels_after="challenge",
+)
+
+AGE_CURVE = Schema(
+    "AGE_CURVE",  # age_curve.csv: both rates of each group over challenge ages
+    {"age_limit": FLOAT, "challenge": FLOAT, **_counted("false_positive"), **_counted("false_negative")},
+    labels_after="age_limit",
+)
+
+AGE_TARGET = Schema(
+    "AGE_TARGET",  # age_target.csv: the challenge age that holds the worst group of a grouping to a target, and its price
+    {
+        "family": TEXT,  # grouping; empty: everybody
+        "target": FLOAT,  # of the false positive rate
+        "age_limit": FLOAT,
+        "challenge": FLOAT,  # in tenths of a year; NaN where no group is large enough
+        "challenge_low": FLOAT,
+        "challenge_high": FLOAT,  # infinite where the groups are too small to show the target
+        "held": BOOL,  # the group is held to the target: its labels are known and it is large enough
+        "worst": BOOL,  # the group that asks for this challenge age
+        **_counted("false_positive"),
+        **_counted("false_negative"),
+        **_counted("sure_false_negative"),  # at challenge_high
+    },
+    labels_after="age_limit",
+)
+
+_MEANS = tuple(f"{kind}_{name}" for kind in ("signed", "absolute") for name in ("error", "low", "high"))
+AGE_ERRORS = Schema(
+    "AGE_ERRORS",  # age_errors.csv: mean errors of age in years, by band of ages and at equal ages
+    {
+        "family": TEXT,  # grouping; empty: everybody
+        "model": TEXT,
+        "ages": TEXT,  # all, a band, or equal ages
+        "weights": TEXT,  # of equal ages: which ages weigh how much
+        "images": INT,
+        "subjects": INT,
+        **dict.fromkeys(_MEANS, FLOAT),
+        "level": FLOAT,
+    },
+    labels_after="model",
+)
+
+AGE_GAPS = Schema(
+    "AGE_GAPS",  # age_gaps.csv: gaps between mean errors of age at equal ages, in years
+    {
+        "metric": Column("str", choices=("age_signed_error", "age_absolute_error")),
+        "model": TEXT,
+        "family": TEXT,
+        "group_a": TEXT,
+        "group_b": TEXT,
+        "error_a": FLOAT,
+        "error_b": FLOAT,
+        "images_a": INT,
+        "images_b": INT,
+        **dict.fromkeys(("difference", "difference_low", "difference_high", "p", "p_adjusted", "margin"), FLOAT),
+        "differs": BOOL,
+        "verdict": TEXT,
+        **dict.fromkeys(("decided_low", "decided_high", "decided_level"), FLOAT),
+        "weights": TEXT,
+    },
+)
+
+AGE_TABLES = (AGE_CHECKS, AGE_YEARS, AGE_CURVE, AGE_TARGET, AGE_ERRORS, AGE_GAPS)
+
+
 # Columns that stand beside label columns: a label of such a name would be overwritten. No manifest has those of RATES
 # (inputs/manifests/read.py); these are of tables that a run may have besides: of those with a schema, then of waterfall, scores,
 # identification, population, transfer, bob, never_shown and age.
-BESIDE_LABELS = frozenset(name for schema in (BY_FRAMES, ALARMS) for name in schema.columns) | {
+BESIDE_LABELS = frozenset(
+    name
+    for schema in (BY_FRAMES, ALARMS, AGE_CHECKS, AGE_YEARS, AGE_CURVE, AGE_TARGET, AGE_ERRORS)
+    for name in schema.columns
+) | {
     *("images", "templates", "decoded", "detected", "enrolled", "labelled", "answered", "right", "judged"),
     *(
         "set_aside",
@@ -360,7 +463,6 @@ BESIDE_LABELS = frozenset(name for schema in (BY_FRAMES, ALARMS) for name in sch
 BESIDE_LABELS_OF_QUALITY = frozenset(
     name for schema in (QUALITY_GATE, QUALITY_BY_GROUP, EDC_POINTS) for name in schema.columns
 )
-
 _KINDS: Mapping[str, Kind] = {
     "str": "str",
     "Verdict": "str",

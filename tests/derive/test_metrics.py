@@ -66,20 +66,32 @@ def test_a_value_that_no_metric_has_is_refused(changes: dict[str, Any], said: st
 
 def test_the_table_is_in_the_order_of_rates_csv_and_each_stands_under_its_name() -> None:
     images = ["fta", "no_answer_rate", "error_rate_answered", "error_rate_all", "age_error_over_5"]
-    assert list(METRICS) == [*images, "bpcer", "fmr", "fnmr", "gfar", "gfrr", "fnir", "fpir"]
+    images += ["bpcer", "age_false_positive", "age_false_negative"]
+    assert list(METRICS) == [*images, "fmr", "fnmr", "gfar", "gfrr", "fnir", "fpir"]
     assert all(metric.name == name for name, metric in METRICS.items())
 
 
 def test_rates_that_span_orders_of_magnitude_are_compared_by_ratio() -> None:
     assert {name for name, metric in METRICS.items() if metric.is_ratio} == {
-        *("fmr", "gfar", "fpir", "fnmr", "fnir", "gfrr", "fta")
+        *("fmr", "gfar", "fpir", "fnmr", "fnir", "gfrr", "fta", "age_false_positive")
     }
     assert {metric.margin for metric in METRICS.values() if metric.is_ratio} == {2.0}
     assert {metric.margin for metric in METRICS.values() if not metric.is_ratio} == {0.02}
 
 
 def test_a_finding_is_about_errors_before_what_was_lost() -> None:
-    first = ["error_rate_all", "bpcer", "fmr", "fnmr", "fnir", "fpir", "no_answer_rate", "fta"]
+    first = [
+        "age_false_positive",
+        "age_false_negative",
+        "error_rate_all",
+        "bpcer",
+        "fmr",
+        "fnmr",
+        "fnir",
+        "fpir",
+        "no_answer_rate",
+        "fta",
+    ]
     assert [metric.name for metric in by_order()][: len(first)] == first
     assert len({metric.order for metric in METRICS.values()}) == len(METRICS)
 

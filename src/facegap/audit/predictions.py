@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
+from facegap.audit.ages import require_ages
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
 from facegap.audit.manifests import prediction_words
@@ -69,6 +70,8 @@ def audit_predictions(
     require_answers(answers.frame["prediction"], chosen, ages)
     if output is None:
         require_labels(table, chosen, says_age=bool(ages.notna().any()))
+    aged = require_ages(table, settings, resolved.groupings, says_age=bool(ages.notna().any()))
+    resolved = replace(resolved, notes=(*resolved.notes, *aged))
     absent = absent_rows(table.frame, answers.frame["image"])
     told = rows_without_answer(table.frame, absent, resolved.groupings)
     if told and not settings.faces.allow_missing:
@@ -216,6 +219,7 @@ def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[s
             "prediction": prediction.where(~foreign, ""),
             "probability": found["probability"].where(~foreign),
             "age": found["age"],
+            "age_low": found["age_low"],
             "answer_detail": detail,
             "sent": ~missing,
         }

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.ages import require_ages, with_stated_ages
 from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
 from facegap.audit.folds import deal_folds, least_outside, named_folds, require_allowed
@@ -37,6 +38,7 @@ from facegap.derive.label_uncertainty.attach import MEASURED_ITA, with_measured_
 from facegap.derive.named_group import named_group
 from facegap.errors import SettingError
 from facegap.inputs.cards.categories import Category
+from facegap.inputs.manifests.born import AGE, BIRTH_YEAR, PHOTO_YEAR
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
 from facegap.inputs.points import GivenPoints, require_shared
@@ -121,6 +123,7 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
     labelled = with_tone(table, groups.tone, groups.annotations, draws=groups.label_draws, seed=verify.seed)
     if MEASURED_ITA in groups.slope and groups.tone is not None:
         labelled = with_measured_ita(labelled, groups.tone)
+    labelled = with_stated_ages(labelled, settings)
     return by_template(labelled) if compares else labelled
 
 
@@ -136,7 +139,7 @@ def groupings_of(
     if settings.by is None:
         role_column = settings.identify.role_column if settings.identify else None
         no_groups = {role_column, settings.groups.weights, settings.verify.fold_column, *settings.groups.cluster}
-        no_groups |= {MEASURED_ITA, *(output.label for output in outputs)}
+        no_groups |= {MEASURED_ITA, *ages_made(table, settings), *(output.label for output in outputs)}
         lost = lost_labels(table.labels, quality=quality)
         found, notes = default_groupings(
             table.frame, [name for name in table.labels if name not in no_groups and name not in lost]
@@ -152,6 +155,13 @@ def groupings_of(
     for grouping in groupings:
         cells_of(table.frame, grouping)
     return groupings, ()
+
+
+def ages_made(table: Manifest, settings: AuditSettings) -> set[str]:
+    """The columns of years that ages were made from, and the column of these ages; none where the manifest has ages itself."""
+    columns = set(settings.faces.age_from) or {BIRTH_YEAR, PHOTO_YEAR}
+    made = AGE in table.labels and table.labels[-1] == AGE and columns <= set(table.labels)
+    return {AGE, *columns} if made else set()
 
 
 def resolve(
@@ -197,6 +207,8 @@ def resolve(
         settings.groups.covariates, table, groupings, measured=runs_models, embeds=settings.embed is not None
     )
     require_labels(table, models.classes, says_age=models.says_age)
+    if runs_models:
+        notes = (*notes, *require_ages(table, settings, groupings, says_age=models.says_age))
     if isinstance(models.faces, GivenPoints):
         require_shared(models.faces, (table.members or table).frame["image"].tolist(), table.name)
     verify, identify = settings.verify, settings.identify

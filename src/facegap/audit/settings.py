@@ -31,6 +31,7 @@ GROUPS = "Groups"
 LABELS = "Labels of skin tone"
 VERIFICATION = "Verification (1:1)"
 IDENTIFICATION = "Identification (1:N)"
+AGES = "Age checks"
 SERVICE = "Black-box service"
 
 S = TypeVar("S")
@@ -167,6 +168,38 @@ def column_names(value: Any) -> tuple[str, ...]:
     several = [value] if isinstance(value, str) else value
     names = [name.strip() for text in several for name in str(text).split(",")]
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def age_band_parts(text: str) -> tuple[int, int, int]:
+    """First age, last age and width in years of the bands that --age-bands takes: "0-99/10", "18-30/1", "18-30" (by year).
+
+    Raises
+    ------
+    SettingError : no such text; more than 150 years, or bands that do not fill the range
+
+    Examples
+    --------
+    >>> age_band_parts("0-99/10"), age_band_parts("18-30")
+    ((0, 99, 10), (18, 30, 1))
+    """
+    ages, slash, width = text.replace(" ", "").partition("/")
+    first, dash, last = ages.partition("-")
+    digits = [first, last, width if slash else "1"]
+    if not dash or not all(part.isascii() and part.isdigit() and len(part) <= 3 for part in digits):
+        raise SettingError(f"--age-bands {text!r}: write FIRST-LAST/WIDTH in years, such as 0-99/10 or 18-30/1")
+    low, high, step = (int(part) for part in digits)
+    if not 0 <= low <= high <= 150 or step < 1 or (high - low + 1) % step:
+        raise SettingError(
+            f"--age-bands {text}: bands of {step} years do not fill the ages from {low} to {high}, or these are none from 0 to 150; "
+            "0-99/10 is ten bands of ten years"
+        )
+    return low, high, step
+
+
+def age_bands_text(value: Any) -> str:
+    """Age bands in one spelling."""
+    first, last, width = age_band_parts(str(value))
+    return f"{first}-{last}/{width}"
 
 
 def file_name(value: Any) -> str:
@@ -432,10 +465,64 @@ class Faces:
     allow_missing: bool = setting(
         False, help="Go on although image files are missing or cannot be read; they count in no rate", recorded=False
     )
+    age_limit: float | None = setting(
+        None,
+        help="Legal age of an age check: adds who passes under it, and who is over it and must show a document",
+        heading=AGES,
+        minimum=1,
+        maximum=120,
+        without="no age check",
+    )
+    challenge: float | None = setting(
+        None,
+        help="Estimated age from which --age-limit lets somebody pass without a document",
+        heading=AGES,
+        minimum=1,
+        maximum=150,
+        without="--age-limit",
+    )
+    age_fpr_target: float | None = setting(
+        None,
+        help="Find the --challenge at which no group's false positive rate exceeds this, and what it costs",
+        heading=AGES,
+        minimum=1e-6,
+        maximum=0.5,
+    )
+    age_from: tuple[str, ...] = setting(
+        (),
+        help="BIRTH,PHOTO: columns with the year of birth and of the photograph, where there is no column age",
+        heading=AGES,
+        read=column_names,
+        without="birth_year,photo_year, where both are there",
+    )
+    age_bands: str = setting(
+        "0-99/10",
+        help="FIRST-LAST/WIDTH in years: bands that weigh equally in errors of age compared at equal ages; 18-30/1 as NIST",
+        heading=AGES,
+        read=age_bands_text,
+    )
+    age_margin: float = setting(
+        1.0, help="Years of mean error between groups that matter", heading=AGES, minimum=0.01, maximum=50
+    )
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Check the values and what they say together."""
         settle(self)
+        if self.age_limit is None:
+            for name, value in (("--challenge", self.challenge), ("--age-fpr-target", self.age_fpr_target)):
+                if value is not None:
+                    raise SettingError(
+                        f"{name} {value:g}: takes effect with --age-limit only; add it, such as --age-limit 18"
+                    )
+        elif self.challenge is not None and self.challenge < self.age_limit:
+            raise SettingError(
+                f"--challenge {self.challenge:g} is below --age-limit {self.age_limit:g}: everybody estimated in between would be let "
+                "pass under age; give the limit or more"
+            )
+        if self.age_from and len(self.age_from) != 2:
+            raise SettingError(
+                f"--age-from {','.join(self.age_from)}: name two columns, the year of birth and that of the photograph"
+            )
 
 
 @dataclass(frozen=True)

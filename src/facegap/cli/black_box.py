@@ -27,6 +27,7 @@ COMPARED = (
     "eer",
     "bob_rates",
 )
+AGES = ("age_limit", "challenge", "age_fpr_target", "age_from", "age_bands", "age_margin")
 WORDS = ("map", "keep_words", "merge_spellings", "subjects_as_written")
 
 
@@ -41,6 +42,7 @@ def audit_predictions(
         Only(
             "by",
             "groups",
+            *AGES,
             "seed",
             "allow_outside",
             "allow_missing",

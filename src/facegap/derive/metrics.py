@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from facegap.derive.ages.trials import of_age_unanswered, passed_under_age, stopped_of_age, under_age_unanswered
 from facegap.derive.metric import Metric as Metric
 from facegap.derive.metrics_of_outputs import BPCER, metrics_of_outputs, named_metric
 from facegap.derive.outcomes import (
@@ -96,6 +97,36 @@ AGE_ERROR_OVER_5 = Metric(
     source="counts in predictions.parquet",
     trials=ages_off,
     lost=ages_missing,
+)
+AGE_FALSE_POSITIVE = Metric(
+    name="age_false_positive",
+    title="passed under the age limit (age false positive)",
+    of_what="under-age ",
+    order=4,
+    scale="ratio",
+    margin=2.0,
+    task="classify",
+    trial="image",
+    method="images of people under --age-limit with an estimate of --challenge or more / images of people under it with an "
+    "estimate",
+    source="NIST IR 8525 and FATE age estimation, challenge 25; ISO/IEC 27566",
+    trials=passed_under_age,
+    lost=under_age_unanswered,
+    is_headline=True,
+)
+AGE_FALSE_NEGATIVE = Metric(
+    name="age_false_negative",
+    title="of age, must show a document (age false negative)",
+    order=6,
+    scale="difference",
+    margin=0.02,
+    task="classify",
+    trial="image",
+    method="images of people of --age-limit or more with an estimate under --challenge / images of such people with an estimate",
+    source="NIST IR 8525 and FATE age estimation, challenge 25; ISO/IEC 27566",
+    trials=stopped_of_age,
+    lost=of_age_unanswered,
+    is_headline=True,
 )
 FMR = Metric(
     name="fmr",
@@ -187,6 +218,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ERROR_RATE_ALL,
             AGE_ERROR_OVER_5,
             BPCER,
+            AGE_FALSE_POSITIVE,
+            AGE_FALSE_NEGATIVE,
             *PAIR_METRICS,
             *SEARCH_METRICS,
         )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from facegap.derive.answers import TrialsAndErrors as TrialsAndErrors
 from facegap.derive.answers import answer_columns
-from facegap.inputs.manifests.labels import UNKNOWN, age_distance, age_interval
+from facegap.inputs.manifests.labels import UNKNOWN, age_interval, signed_age_distance
 from facegap.store.record import OutputRecord
 from facegap.store.run import Run
 from facegap.tables import FACES, NEVER_SHOWN, PREDICTIONS, check
@@ -54,18 +54,23 @@ def predictions_table(
     faceless = (answer == "") & (rows["outcome"] != "ok")
     detail = np.where(faceless & (why == ""), "face: " + rows["outcome"], why)
     frame = rows[["row", "image", "prediction", "probability", "age"]].assign(
-        outcome=outcome, label=label, detail=detail
+        outcome=outcome, label=label, detail=detail, age_low=rows.get("age_low", np.nan)
     )
     frame = pd.concat([frame, answer_columns(rows, manifest, outputs, shown)], axis=1)
     return check(frame, PREDICTIONS, "predictions")
 
 
-def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
-    """Years between the predicted age and the nearest end of the labelled range; NaN without either. float64 (rows,)."""
+def signed_age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
+    """Years by which the predicted age lies above the labelled range, negative below it; NaN without either. float64 (rows,)."""
     if "age" not in manifest.columns:
         return np.full(len(predictions), np.nan)
     pairs = zip(predictions["age"], manifest["age"], strict=True)
-    return np.array([age_distance(float(predicted), str(label)) for predicted, label in pairs], np.float64)
+    return np.array([signed_age_distance(float(predicted), str(label)) for predicted, label in pairs], np.float64)
+
+
+def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
+    """Years between the predicted age and the nearest end of the labelled range; NaN without either. float64 (rows,)."""
+    return np.abs(signed_age_errors(predictions, manifest))
 
 
 def faces_lost(run: Run) -> TrialsAndErrors | None:

@@ -7,12 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, by_order, in_order, metric_of
+from facegap.derive.metrics import (
+    AGE_FALSE_NEGATIVE,
+    AGE_FALSE_POSITIVE,
+    ERROR_RATE_ALL,
+    FMR,
+    FNMR,
+    by_order,
+    in_order,
+    metric_of,
+)
 from facegap.derive.metrics_of_outputs import is_of_output
 from facegap.statistics.gaps import GapFamily
 from facegap.store.record import RunRecord
 
-USUAL = (ERROR_RATE_ALL.name, FMR.name, FNMR.name)
+AGE_RATES = (AGE_FALSE_POSITIVE.name, AGE_FALSE_NEGATIVE.name)  # only where --age-limit asks for them
+USUAL = (ERROR_RATE_ALL.name, FMR.name, FNMR.name, *AGE_RATES)
 
 
 @dataclass(frozen=True)
@@ -30,10 +40,10 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
 
     With a plan: as it says.
 
-    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR and FNMR and the error rates of
-    outputs besides gender and age, whichever the run has. A run that has none of them takes the first metric, in the order
-    of findings, that judges a result; one that judges no result at all (the detector alone) the first that counts images
-    without one.
+    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR, FNMR, the two rates of an age check
+    and the error rates of outputs besides gender and age, whichever the run has. A run that has none of them takes the first
+    metric, in the order of findings, that judges a result; one that judges no result at all (the detector alone) the first
+    that counts images without one.
     """
     found = set(metrics)
     if record.plan is not None:

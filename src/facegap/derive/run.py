@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from facegap.derive.ages.checks import age_check_tables
+from facegap.derive.ages.errors import age_error_tables
 from facegap.derive.alarms import alarms_table
 from facegap.derive.asked import ASKED_TABLE, asked_pairs, asked_table
 from facegap.derive.attacks import FILE as IAPAR_FILE
@@ -104,6 +106,7 @@ def derived(run: Run) -> Run:
     attacks = iapar_table(run, pairs)
     if len(attacks):
         extra[IAPAR_FILE] = attacks
+    extra |= age_check_tables(run) | age_error_tables(run)
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust

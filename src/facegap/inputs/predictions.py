@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.errors import TableError
-from facegap.inputs.manifests.labels import OLDEST, UNKNOWN, normalise_label
+from facegap.inputs.manifests.labels import OLDEST, UNKNOWN, age_estimate, normalise_label
 from facegap.inputs.manifests.read import IMAGE_SYNONYMS
 from facegap.inputs.records import Records, read_records
 from facegap.inputs.spelling import means_nothing, tidy
@@ -26,7 +26,8 @@ class Predictions:
     """What a box said of images, one row per row of the file.
 
     frame  : line (int), image (verbatim), prediction (male and female normalised, "" where nothing was said),
-             probability (of the prediction, NaN where none was given), age (years, NaN likewise)
+             probability (of the prediction, NaN where none was given), age (years, NaN likewise; of a range its middle),
+             age_low (the lower end of a range, else NaN)
     unit   : what `line` counts, for messages
     sha256 : of the file
     """
@@ -59,7 +60,8 @@ def read_predictions(path: Path, *, words: Mapping[str, str] = NO_WORDS, keep_wo
     said = cells.get("prediction", blank)
     prediction = said.map({word: _said(word, words, keep_words=keep_words) for word in said.unique()})
     probability = _numbers(cells.get("confidence", blank), records, f"{where} {{}}, column confidence", _confidence)
-    age = _numbers(cells.get("age", blank), records, f"{where} {{}}, column age", _age)
+    ages, low = _without_ranges(cells.get("age", blank))
+    age = _numbers(ages, records, f"{where} {{}}, column age", _age)
     frame = pd.DataFrame(
         {
             "line": records.lines,
@@ -67,6 +69,7 @@ def read_predictions(path: Path, *, words: Mapping[str, str] = NO_WORDS, keep_wo
             "prediction": prediction,
             "probability": np.where(prediction == "", np.nan, probability),
             "age": age,
+            "age_low": low,
         }
     )
     return Predictions(frame, records.unit, records.sha256)
@@ -128,6 +131,16 @@ def _numbers(cells: pd.Series, records: Records, where: str, read: Callable[[flo
     return numbers
 
 
+def _without_ranges(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """A column of ages with ranges such as 25-32 replaced by their middles, and the lower ends of these, NaN elsewhere."""
+    low, middles = np.full(len(cells), np.nan), cells.tolist()
+    for k, cell in enumerate(middles):
+        found = age_estimate(str(cell))
+        if found is not None and not math.isnan(found[1]):
+            middles[k], low[k] = repr(found[0]), found[1]
+    return pd.Series(middles, index=cells.index, dtype="str"), low
+
+
 def _confidence(number: float) -> str | None:
     """What is wrong with a confidence."""
     if 0 <= number <= 1:
@@ -137,4 +150,6 @@ def _confidence(number: float) -> str | None:
 
 def _age(number: float) -> str | None:
     """What is wrong with an age."""
-    return None if 0 <= number <= OLDEST else f"no age from 0 to {OLDEST:.0f} years; write years"
+    return (
+        None if 0 <= number <= OLDEST else f"no age from 0 to {OLDEST:.0f} years; write years, or a range such as 25-32"
+    )

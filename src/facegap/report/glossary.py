@@ -42,6 +42,11 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "of many deals, and what only 5 in 100 of them exceed.",
         "FNIR and FPIR": "of searches for people in the gallery the share that misses them; of searches for people who are "
         "not in it the share that names somebody.",
+        "age false positive": "somebody under the legal age whom the model takes for as old as the challenge age or older, so that "
+        "no document is asked for.",
+        "age false negative": "somebody of legal age whom the model takes for younger than the challenge age, and who must show a "
+        "document.",
+        "challenge age": "the estimated age from which no document is asked for; it lies above the legal age, as estimates err.",
         "measured tone": "read from the pixels, which hold light as well as skin; nobody looked at it and no origin is in it.",
         "paired difference": "the error rate of one model less that of another on the same people. Both are resampled together, "
         "so that what all models find hard counts on both sides and the interval is narrower than that of two separate audits.",

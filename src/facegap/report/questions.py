@@ -4,12 +4,13 @@ threshold; what cannot be told, the methods and how to reproduce follow in the t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facegap.plugins import installed
 from facegap.report import summary as overview
+from facegap.report.ages import band_table, check_tables, check_words, equal_age_tables, is_checked, year_table
 from facegap.report.attacks import iapar_report, iapar_sentences
 from facegap.report.balanced import (
     balance_tables,
@@ -55,6 +56,7 @@ OF_PAIRS = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "GFAR and 
 OF_SEARCHES = ("FNIR and FPIR",)
 WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
 MATRIX_COLUMNS = 4
+MOST_OPEN_ROWS = 12  # of a table of ages, beyond which it is shown on demand
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ def sections_of(of: Material) -> list[Section]:
         answers(of.run),
         population(of.run),
         slopes(of),
+        ages(of),
         frames(of),
         balanced(of),
         how_sure(of),
@@ -190,6 +193,24 @@ def slopes(of: Material) -> Section:
     )
     shown = tuple(PageTable(table) for table in slope_tables(of.run))
     return Section("slopes", "Along a quantity", lead, figures=tuple(of.figures["slopes"]), tables=shown)
+
+
+def ages(of: Material) -> Section:
+    """An age check, where one was asked for, and errors of age at equal ages."""
+    run = of.run
+    checked = is_checked(run)
+    errors = tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN_ROWS) for table in equal_age_tables(run))
+    charts = tuple(figure for figure in of.figures["ages"] if not figure.name.startswith("age-errors"))
+    drawn = tuple(figure for figure in of.figures["ages"] if figure.name.startswith("age-errors"))
+    folds = (
+        Fold("By year of age", "", (), tuple(map(PageTable, year_table(run)))),
+        Fold("Errors of age by band", "", drawn, tuple(map(PageTable, band_table(run)))),
+    )
+    if not checked:
+        return Section("ages", "Errors of age", "", (), drawn, errors, folds=(replace(folds[1], figures=()),))
+    terms = ("age false positive", "age false negative", "challenge age")
+    tables = (*map(PageTable, check_tables(run)), *errors)
+    return Section("ages", "Who passes an age check", check_words(run), terms, charts, tables, folds=folds)
 
 
 def frames(of: Material) -> Section:

@@ -68,6 +68,7 @@ from facegap.store.record import BegunRecord, RunRecord, parse_record
 from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
 from facegap.store.tables import read_parquet
 from facegap.tables import (
+    AGE_TABLES,
     ANSWER_GAPS,
     ANSWER_RATES,
     ATTACKS,
@@ -176,6 +177,12 @@ EXTRA_TABLES = (
     "answer_rates.csv",
     "answer_gaps.csv",
     "iapar.csv",
+    "age_checks.csv",
+    "age_years.csv",
+    "age_curve.csv",
+    "age_target.csv",
+    "age_errors.csv",
+    "age_gaps.csv",
 )
 NUMERIC_COLUMNS = frozenset(
     name
@@ -190,6 +197,7 @@ NUMERIC_COLUMNS = frozenset(
         ANSWER_RATES,
         ANSWER_GAPS,
         IAPAR,
+        *AGE_TABLES,
     )
     for name, column in schema.columns.items()
     if column.kind == "float"

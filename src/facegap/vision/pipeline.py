@@ -289,6 +289,7 @@ def ask(row: Row, file: ImageFile, service: Service) -> None:
         "age": said.age,
         **{f"{name}_answer": word for name, (word, _) in said.categories.items()},
         **{f"{name}_probability": sure for name, (_, sure) in said.categories.items()},
+        "age_low": said.age_low,
         "answer_detail": said.detail,
         "sent": said.sent,
     }
@@ -317,6 +318,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "prediction": "",
         "probability": np.nan,
         "age": np.nan,
+        "age_low": np.nan,
         "answer_detail": "",
         "sent": True,
     }

@@ -15,7 +15,7 @@ from facegap.errors import RunError
 from facegap.inputs.cards.categories import class_word
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import AnswerSpec, CategoryAnswer
-from facegap.inputs.manifests.labels import OLDEST, normalise_label
+from facegap.inputs.manifests.labels import OLDEST, age_estimate, normalise_label
 from facegap.store.opened import read_file
 from facegap.store.run import write_json
 from facegap.store.typed_json import Place, from_json, hints_of, parse_object
@@ -76,6 +76,7 @@ class Call:
 class Said:
     """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer.
 
+    age_low : lower end of an age that was said as a range, whose middle is `age`
     sent : the image went to the service at least once; one that never did is no trial of it
     categories : by name of a further output its class, empty for none, and how sure the service is
     """
@@ -83,6 +84,7 @@ class Said:
     prediction: str = ""
     probability: float = math.nan
     age: float = math.nan
+    age_low: float = math.nan
     detail: str = ""
     sent: bool = True
     categories: Mapping[str, tuple[str, float]] = field(default_factory=dict)
@@ -161,12 +163,12 @@ def understood(call: Call, card: ModelCard) -> Said:
         return Said(detail=NO_JSON)
     spec = card.answer
     prediction, fault = gender_of(answer, spec, card.gender_classes) if spec.gender else ("", "")
-    age, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, "")
+    age, age_low, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, math.nan, "")
     probability = confidence_of(answer, spec) if prediction else math.nan
     others = {name: category_of(answer, one) for name, one in spec.outputs.items()}
     faults = (fault, age_fault, *(f"{name}: {why}" for name, (_, _, why) in others.items() if why))
     said = {name: (word, sure) for name, (word, sure, _) in others.items()}
-    return Said(prediction, probability, age, "; ".join(text for text in faults if text), categories=said)
+    return Said(prediction, probability, age, age_low, "; ".join(text for text in faults if text), categories=said)
 
 
 def parsed(body: bytes) -> tuple[Any, bool]:
@@ -208,13 +210,28 @@ def category_of(answer: Any, spec: CategoryAnswer) -> tuple[str, float, str]:
     return named, confidence_of(answer, spec), ""
 
 
-def age_of(answer: Any, path: str) -> tuple[float, str]:
-    """Years, or NaN and why not."""
+def age_of(answer: Any, path: str) -> tuple[float, float, str]:
+    """Years, the lower end where a range was said (else NaN), and why there are none.
+
+    A range is a text such as "25-32", a list of two numbers, or an object of two whose names say low and high (Low and High,
+    min and max).
+    """
     value, found = value_at(answer, path)
-    years = number_of(value)
     if not found:
-        return math.nan, f"nothing at {path} in the answer"
-    return (years, "") if 0 <= years <= OLDEST else (math.nan, f"no age at {path} in the answer")
+        return math.nan, math.nan, f"nothing at {path} in the answer"
+    if isinstance(value, dict):
+        named = {str(name).lower(): number for name, number in value.items()}
+        value = [named.get(low, named.get(other)) for low, other in (("low", "min"), ("high", "max"))]
+    if isinstance(value, list):
+        ends = [number_of(end) for end in value]
+        if len(ends) == 2 and 0 <= ends[0] <= ends[1] <= OLDEST:
+            return sum(ends) / 2, ends[0], ""
+        return math.nan, math.nan, f"no age at {path} in the answer"
+    years = number_of(value)
+    if 0 <= years <= OLDEST:
+        return years, math.nan, ""
+    said = age_estimate(value) if isinstance(value, str) else None
+    return (*said, "") if said else (math.nan, math.nan, f"no age at {path} in the answer")
 
 
 def confidence_of(answer: Any, spec: AnswerSpec | CategoryAnswer) -> float:

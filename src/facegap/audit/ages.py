@@ -1,0 +1,101 @@
+"""Whether an audit can answer the age check that its settings ask for, and what a reader must know of the ages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from facegap.audit.settings import AuditSettings
+from facegap.derive.groupings import Grouping, attribute_columns
+from facegap.derive.never_shown import counted_by_group
+from facegap.errors import SettingError, TableError
+from facegap.inputs.manifests.born import AGE, with_ages
+from facegap.inputs.manifests.labels import side_of_limit
+from facegap.inputs.manifests.read import Manifest
+from facegap.tables import AGE_TABLES, RATES, TEMPLATE
+from facegap.types import BoolArray
+
+
+def with_stated_ages(table: Manifest, settings: AuditSettings) -> Manifest:
+    """The manifest with ages from years of birth and of photographs, where --age-from or its columns give them.
+
+    Raises
+    ------
+    TableError   : see `with_ages`
+    SettingError : templates of several images, which may be of several ages
+    """
+    named = settings.faces.age_from
+    if TEMPLATE in table.frame.columns:
+        if named:
+            raise SettingError(
+                "--age-from: a template of several images may be of several ages; leave out the column template"
+            )
+        return table
+    return with_ages(table, (named[0], named[1]) if named else None)
+
+
+def require_ages(
+    table: Manifest, settings: AuditSettings, groupings: Sequence[Grouping], *, says_age: bool
+) -> tuple[str, ...]:
+    """Sentences on the ages of an age check; none without --age-limit.
+
+    says_age : whether the model estimates ages
+
+    Raises
+    ------
+    SettingError : --age-limit for a model that estimates no age
+    TableError   : --age-limit and no labelled age; a grouping by a column with the name of a column of the tables of ages
+    """
+    limit = settings.faces.age_limit
+    if says_age and AGE in table.frame.columns:
+        require_other_names(table, groupings)
+    if limit is None:
+        return ()
+    if not says_age:
+        raise SettingError(
+            f"--age-limit {limit:g}: nothing here estimates an age; name a classifier of age with --classify, or give predictions with "
+            "a column age"
+        )
+    if AGE not in table.frame.columns:
+        raise TableError(
+            f"--age-limit {limit:g}: {table.name} has no column age; add it, or birth_year and photo_year (--age-from names columns "
+            f"like these; found: {', '.join(table.labels) or 'none'})"
+        )
+    sides = np.array([side_of_limit(str(label), limit) or "" for label in table.frame[AGE]])
+    if not np.isin(sides, ("under", "from")).any():
+        raise TableError(
+            f"{table.name}, column age: no age is wholly under --age-limit {limit:g} or wholly from it up, so there is nothing to judge"
+        )
+    return tuple(said_of_sides(table, sides, limit, groupings))
+
+
+def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
+    """Raise TableError where groups are made by a column whose name the tables of ages use."""
+    taken = {name for schema in AGE_TABLES for name in schema.columns} - set(RATES.columns)
+    for name in attribute_columns(groupings):
+        if name in taken:
+            raise TableError(
+                f"{table.name}, column {name}: the tables of ages use that name; rename it to my_{name}, or leave it out of --by"
+            )
+
+
+def said_of_sides(table: Manifest, sides: np.ndarray, limit: float, groupings: Sequence[Grouping]) -> list[str]:
+    """What is no trial, by group, and which of the two rates cannot be measured."""
+    said = []
+    whole: list[tuple[BoolArray, str]] = [
+        (
+            np.asarray(sides == "straddles", np.bool_),
+            f"have a labelled age on both sides of {limit:g} and are no trial",
+        ),
+        (np.asarray(sides == "", np.bool_), "have no labelled age and are no trial"),
+    ]
+    for lacking, why in whole:
+        if lacking.any():
+            head = f"--age-limit: {int(lacking.sum()):,} of {len(sides):,} images {why}"
+            said.append(". ".join([head, *counted_by_group(table.frame, lacking, groupings)]) + ".")
+    for side, who, rate in (("under", "under", "false positives"), ("from", "of", "false negatives")):
+        if not (sides == side).any():
+            age = f"{limit:g}" if side == "under" else f"{limit:g} or more"
+            said.append(f"--age-limit: nobody {who} {age} is in the manifest, so {rate} are not measured")
+    return said
