@@ -30,6 +30,7 @@ from facegap.inputs.manifests.labels import age_interval
 from facegap.inputs.manifests.read import read_manifest
 from facegap.inputs.manifests.where import select_rows
 from facegap.inputs.predictions import read_predictions
+from facegap.inputs.scores.enrolment import read_enrolments
 from facegap.inputs.scores.read import read_scores
 from facegap.runtime.model_files import require_sound
 from facegap.selfcheck.worlds_file import read_study
@@ -141,6 +142,21 @@ TARGETS: Mapping[str, Target] = {
     "manifest": Target(in_a_file(read_manifest, "people.csv"), (MANIFEST, MANIFEST.replace(b",", b";"))),
     "predictions": Target(
         in_a_file(read_predictions, "answers.csv"), (b"image,prediction,probability\na.png,female,0.9\n",)
+    ),
+    "match log": Target(
+        in_a_file(lambda path: read_scores(path, frte=True), "match.log"),
+        (
+            b"enrollTempl verifTempl simScore returnCode\na b 0.5 0\na c -1 2\n",
+            b"returnCode\tsimScore\tverifTempl\tenrollTempl\r\n0\t0.5\ta\tb\r\n",
+        ),
+    ),
+    "enrolment log": Target(
+        in_a_file(lambda path: read_enrolments([path]), "enrol.log"),
+        (
+            b"id image templateSizeBytes returnCode isLeftEyeAssigned isRightEyeAssigned xleft yleft xright yright quality\n"
+            b"1 a.jpg 2048 0 1 1 10 10 30 10 80.5\n2 b.jpg 0 3 0 0 0 0 0 0 -1\n",
+            b"id image templateSizeBytes returnCode\n1 a.jpg 2048 0\n",
+        ),
     ),
     "scores": Target(
         in_a_file(read_scores, "scores.csv"),

@@ -193,6 +193,9 @@ def resolve(
     CardError, ModelError       : models that are not there, or that cannot work together
     StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
     """
+    if runs_models and (settings.verify.enrolment_log or settings.verify.format != "auto"):
+        named = "--enrolment-log" if settings.verify.enrolment_log else "--format"
+        raise SettingError(f"{named}: of a file of scores; give it to facegap audit-scores")
     models = choose_models(settings) if runs_models else ChosenModels()
     outputs = outputs_of(table, models.categories if categories is None else categories)
     margins = margins_of(settings.groups.margin, outputs)

@@ -10,6 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from facegap.audit.driver_logs import (
+    black_box_faces,
+    faces_of_log,
+    log_notes,
+    log_qualities,
+    with_enrolments,
+)
 from facegap.audit.finish import Evidence, begun, finish, run_folder
 from facegap.audit.manifests import other_manifest
 from facegap.audit.pair_sample import WEIGHTED, weighted_twice
@@ -26,13 +33,14 @@ from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
 from facegap.inputs.scores.checks import decision_threshold, each_pair_once, require_usable
+from facegap.inputs.scores.enrolment import by_images, read_enrolments
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
 from facegap.store.arrays import mapped_npy
 from facegap.store.files import sha256
-from facegap.store.record import RunRecord, ScoresFile
+from facegap.store.record import RunRecord, ScoresFile, Task
 from facegap.store.run import Run
-from facegap.tables import ATTACKS, FACES, MANIFEST, PREDICTIONS, check
+from facegap.tables import ATTACKS, MANIFEST, PREDICTIONS, check
 from facegap.types import FloatArray, IntArray
 
 DECISIONS = "the vendor's own, as the scores are decisions"
@@ -97,13 +105,18 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     )
     if settings.groups.tone is not None or settings.groups.annotations is not None:
         raise SettingError("tone and annotations are labels of images; audit templates or images with them, not scores")
-    listed, repeated = each_pair_once(read_scores(scores), scores.name)
     verify = settings.verify
+    read = read_scores(scores, frte=verify.format == "frte" or bool(verify.enrolment_log))
+    logs = read_enrolments(verify.enrolment_log) if verify.enrolment_log else None
+    enrolled = None if logs is None else by_images(read, logs, scores.name)
+    listed, repeated = each_pair_once(read if enrolled is None else enrolled.listed, scores.name)
     if verify.distance:
         negated = tuple(replace(attack, score=-attack.score) for attack in listed.attacks)
         listed = replace(listed, scores=-listed.scores, attacks=negated)
         verify = replace(verify, threshold=tuple(-value for value in verify.scores))
     stated = None if manifest is None else by_template(other_manifest(manifest, settings, allow_outside=True))
+    if enrolled is not None:
+        stated, listed = with_enrolments(stated, listed, enrolled)
     table, rows_of_names = named_people(listed, scores, stated)
     pairs = pairs_of(listed, rows_of_names, table.frame, scores)
     decided = decision_threshold(listed.scores)
@@ -120,8 +133,10 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
     resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides, plan=plan)
-    told = (*score_notes(repeated, decided, len(listed.attacks)), *weight_notes(pairs))
+    told = (*score_notes(repeated, decided, len(listed.attacks)), *weight_notes(pairs), *log_notes(read, enrolled))
     resolved = replace(resolved, notes=(*resolved.notes, *told))
+    if enrolled is not None:
+        resolved = replace(resolved, qualities=log_qualities(enrolled, table.frame["image"].tolist()))
     if decided is not None and not settings.verify.threshold:
         resolved = replace(resolved, given=tuple(replace(point, source=DECISIONS) for point in resolved.given))
     everybody = np.ones(len(table.frame), np.bool_)
@@ -129,6 +144,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         request_of(resolved, "scores"),
         model=model,
         scores_sha256=listed.sha256,
+        enrolment_logs_sha256=() if logs is None else logs.sha256,
         manifest_sha256=None if stated is None else stated.sha256,
     )
     with run_folder(settings.output) as place:
@@ -139,8 +155,9 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         file = ScoresFile(
             listed.sha256, listed.layout, rows=len(listed), without_score=listed.lost, decisions=decided is not None
         )
-        record = replace(black_box_record(resolved, {"embed": model}, request), scores=file)
-        found = all_made(table, black_box_faces(table.by_image.frame, np.full(len(table.by_image.frame), "ok")))
+        tasks: dict[Task, str] = {"embed": model} if enrolled is None else {"detect": model, "embed": model}
+        record = replace(black_box_record(resolved, tasks, request), scores=file)
+        found = all_made(table, faces_of_log(table.by_image.frame, enrolled, resolved.qualities))
         evidence = replace(compared(record, resolved, found, matching), attacks=attacks_of(listed, rows_of_names))
         return finish(resolved, evidence, place)
 
@@ -380,23 +397,6 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
         )
     found = pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
     return found if listed.weights is None else found.assign(**{WEIGHT: listed.weights})
-
-
-def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
-    """FACES where no image was seen: outcomes alone."""
-    ok = outcome == "ok"
-    frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))
-    empty: dict[str, Any] = {
-        "detail": "",
-        "sha256": "",
-        "colour": "",
-        "policy": "",
-        "faces": ok.astype(int),
-        "width": pd.NA,
-        "height": pd.NA,
-    }
-    absent = {name: empty.get(name, np.nan) for name in FACES.columns if name not in frame.columns}
-    return check(frame.assign(**absent), FACES, "faces")
 
 
 def compared(record: RunRecord, resolved: ResolvedAudit, found: Gathered, matching: Matching) -> Evidence:

@@ -207,6 +207,11 @@ def file_name(value: Any) -> str:
     return PurePath(str(value)).name
 
 
+def file_names(value: Any) -> list[str]:
+    """Paths without their folders."""
+    return [file_name(one) for one in value]
+
+
 def model_name(value: Any) -> Any:
     """How a model was named: a path without its folders, a function with all that is known of it."""
     return value.recorded() if isinstance(value, CallableModel) else file_name(value)
@@ -726,6 +731,18 @@ class Verify:
     )
     distance: bool = setting(
         False, help="The scores are distances: smaller is more alike, and so is a threshold", heading=VERIFICATION
+    )
+    format: Literal["auto", "frte"] = setting(
+        "auto",
+        help="Of the file of scores: by its first line, or the match log of NIST's FRTE driver and no other",
+        heading=VERIFICATION,
+    )
+    enrolment_log: tuple[Path, ...] = setting(
+        (),
+        help="Enrolment log of the match log: images, failures and quality of its templates; may be given again",
+        heading=VERIFICATION,
+        read=one_or_many(Path),
+        write=file_names,
     )
     images_are_people: bool = setting(
         False, help="Take every image as a person of its own where no column names the people", heading=VERIFICATION

@@ -164,10 +164,20 @@ def audit_scores(
             *WORDS,
             "impostors_only",
             "distance",
+            "format",
+            "enrolment_log",
+            "quality_discard",
+            "quality_below",
             "folder",
             "resume",
             "keep_ids",
-            said={"threshold": THRESHOLD_HELP, "threshold_by": BY_HELP, "seed": "Seed of folds or split"},
+            said={
+                "threshold": THRESHOLD_HELP,
+                "threshold_by": BY_HELP,
+                "seed": "Seed of folds or split",
+                "quality_discard": "Proportion of images that a gate on the quality of --enrolment-log refuses",
+                "quality_below": "Refuse images with a lower quality in --enrolment-log than this",
+            },
         ),
     ],
     manifest: Annotated[
@@ -178,7 +188,8 @@ def audit_scores(
 ) -> None:
     """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
 
-    Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost.
+    Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost. --format frte reads
+    the match log of NIST's driver; a return code other than 0 is a failure, not a score.
 
     facegap audit-scores scores.csv --manifest people.csv --by gender --fmr 0.001 --out run
     """

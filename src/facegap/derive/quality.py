@@ -64,9 +64,9 @@ class Gate:
 
 
 def gate_of(run: Run) -> Gate | None:
-    """The gate of a run; None without --quality."""
+    """The gate of a run; None without --quality, and without an enrolment log that has qualities."""
     name, file = run.record.request.setting("faces", "quality"), run.record.request.quality
-    if name is None:
+    if name is None and file is None:
         return None
     column, title = str(name), str(name)
     if file is not None:

@@ -35,7 +35,7 @@ class GivenQualities:
     """The qualities of a file.
 
     name, sha256 : of the file; unit: what `lines` counts, line or record
-    layout : table, or OFIQ
+    layout : table, OFIQ, or an enrolment log of NIST's driver
     column : the one that was read
     images : as the file writes them, see `same_image`, each once
     values : float64 (images,), higher is better; NaN for none
@@ -44,7 +44,7 @@ class GivenQualities:
     name: str
     sha256: str
     unit: str
-    layout: Literal["table", "OFIQ"]
+    layout: Literal["table", "OFIQ", "FRTE enrolment log"]
     column: str
     images: Sequence[str]
     lines: Sequence[int]

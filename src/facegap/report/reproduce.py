@@ -90,6 +90,7 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
     rows += list(record.labels.files.items()) if record.labels else []
     rows += [("points", request.points_sha256)] if request.points_sha256 else []
     rows += [("qualities", request.quality.sha256)] if request.quality else []
+    rows += [("enrolment log", one) for one in request.enrolment_logs_sha256]
     rows += [("plan", request.plan.sha256)] if request.plan else []
     rows += [("predictions", request.predictions_sha256)] if request.predictions_sha256 else []
     rows += [("scores", request.scores_sha256)] if request.scores_sha256 else []

@@ -30,6 +30,8 @@ BOB_CSV = ("bio_ref_subject_id", "probe_subject_id", "score")
 ATTACK = "probe_attack_type"
 WEIGHT = "weight"
 MOST_WEIGHT = 1e15  # more pairs than any set of images has
+# NIST's driver of FRTE 1:1 writes a header, and a return code for each comparison: 0, or why there is no score.
+FRTE = ("enrollTempl", "verifTempl", "simScore", "returnCode")
 BOB_PREFIXES = ("bio_ref_", "probe_")
 
 
@@ -42,6 +44,7 @@ class Layout:
     delimiter : comma with quotes and a header; blank or tab without both, runs of them allowed row by row
     lines_above : lines before the first record
     left, right, genuine, score, attack : which column, None where the file has none
+    code      : column of return codes; other than 0 there is no score, whatever stands there
     named     : what left and right are names of
     directed  : it says which image was the probe, so that (a, b) and (b, a) are two trials
     reference : of left and right the column of the reference, which a row with an attack names; None where it has no attacks
@@ -61,6 +64,7 @@ class Layout:
     directed: bool = False
     reference: str | None = None
     weight: str | None = None
+    code: str | None = None
 
     @property
     def is_csv(self) -> bool:
@@ -68,9 +72,14 @@ class Layout:
         return self.delimiter == ","
 
 
-def layout_of(path: Path, file: BufferedReader) -> Layout:
-    """The layout that the first line of an open file that is not blank speaks of. path : names it in messages"""
+def layout_of(path: Path, file: BufferedReader, *, frte: bool = False) -> Layout:
+    """The layout that the first line of an open file that is not blank speaks of.
+
+    path : names it in messages; frte : it must be a match log of NIST's driver
+    """
     number, line = _first_line(path, file)
+    if frte or {"enrollTempl", "verifTempl"} & set(line.split()):
+        return _match_log(line, number, f"{path.name} line {number}")
     if is_lfw(path):
         raise TableError(
             f"{path.name}: this is a list of pairs as LFW publishes it; it has no scores. Give it to facegap audit MANIFEST "
@@ -94,6 +103,34 @@ def layout_of(path: Path, file: BufferedReader) -> Layout:
         return Layout("two columns", columns, delimiter, 0, None, None, "genuine", "nobody")
     name = "four columns" if len(columns) == 4 else "five columns"
     return Layout(name, columns, delimiter, 0, "claimed_id", "real_id", None, "subject")
+
+
+def _match_log(line: str, number: int, where: str) -> Layout:
+    """The layout of a match log by its header."""
+    names = line.split()
+    missing = [name for name in FRTE if name not in names]
+    if missing:
+        raise TableError(
+            f"{where}: no column {missing[0]}; a match log of FRTE has the header {' '.join(FRTE)}, separated by blanks (found: "
+            f"{line.strip()[:200]})"
+        )
+    foreign = [name for name in names if name not in FRTE or names.count(name) > 1]
+    if foreign:
+        raise TableError(f"{where}, column {foreign[0][:60]}: not one of the four of a match log, or twice; remove it")
+    delimiter: Literal["\t", " "] = "\t" if "\t" in line else " "
+    return Layout(
+        "FRTE match log",
+        tuple(names),
+        delimiter,
+        number,
+        "verifTempl",
+        "enrollTempl",
+        None,
+        "image",
+        score="simScore",
+        directed=True,
+        code="returnCode",
+    )
 
 
 def _first_line(path: Path, file: BufferedReader) -> tuple[int, str]:

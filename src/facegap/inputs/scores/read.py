@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import TableError
 from facegap.inputs.scores.layouts import MOST_WEIGHT, Layout, Named, layout_of
-from facegap.inputs.scores.rows import Attack, Columns, kind_of, read_by_row
+from facegap.inputs.scores.rows import MOST_CODE, Attack, Columns, kind_of, read_by_row
 from facegap.store.opened import NotRegularError, opened
 from facegap.store.room import require_room
 from facegap.types import FloatArray, IntArray
@@ -43,6 +43,7 @@ class ScoreList:
     sha256      : of the file
     attacks     : presentation attacks with the names of the references, which are among `names`; no comparisons
     weights     : float64 (rows,), how many pairs each row stands for, where they are a sample of all pairs; None without
+    codes       : int64 (rows,), return code of each comparison, 0 where there is a score; None in a layout without
     """
 
     left: IntArray
@@ -56,6 +57,7 @@ class ScoreList:
     directed: bool = False
     attacks: tuple[Attack, ...] = ()
     weights: FloatArray | None = None
+    codes: IntArray | None = None
     lost: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,8 +69,10 @@ class ScoreList:
         return len(self.scores)
 
 
-def read_scores(path: Path) -> ScoreList:
+def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
     """All comparisons of a score file.
+
+    frte : it must be a match log of NIST's driver, and no other layout
 
     Raises
     ------
@@ -78,7 +82,7 @@ def read_scores(path: Path) -> ScoreList:
         with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             require_room(COPIES * size, f"{path.name}: {size:,} bytes of scores", TableError, "use a machine with more")
-            layout = layout_of(path, file)
+            layout = layout_of(path, file, frte=frte)
             found = _read_fast(file, layout) or read_by_row(file, layout, path.name)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -104,6 +108,7 @@ def read_scores(path: Path) -> ScoreList:
         layout.directed,
         found.attacks,
         found.weights,
+        found.codes,
     )
 
 
@@ -116,6 +121,8 @@ def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
     texts = [name for name in (layout.left, layout.right, layout.genuine, layout.attack) if name is not None]
     numbers = [name for name in (layout.score, layout.weight) if name is not None]
     types = {**dict.fromkeys(texts, word), **dict.fromkeys(numbers, pa.float64())}
+    if layout.code is not None:
+        types[layout.code] = pa.int32()
     file.seek(0)
     try:
         table = arrow_csv.read_csv(
@@ -140,7 +147,13 @@ def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
     cells = {name: _codes(table.column(name)) for name in texts}
     scores = table.column(layout.score).to_numpy().astype(np.float64)
     weights = table.column(layout.weight).to_numpy().astype(np.float64) if layout.weight else None
-    return _checked(cells, scores, weights, layout)
+    codes: IntArray | None = None
+    if layout.code is not None:
+        codes = table.column(layout.code).to_numpy().astype(np.int64)
+        if ((codes < 0) | (codes > MOST_CODE)).any() or np.isnan(scores[codes == 0]).any():
+            return None
+        scores = np.where(codes == 0, scores, np.nan)
+    return _checked(cells, scores, weights, layout, codes)
 
 
 def _codes(column: object) -> tuple[IntArray, list[str]]:
@@ -155,7 +168,11 @@ def _codes(column: object) -> tuple[IntArray, list[str]]:
 
 
 def _checked(
-    cells: Mapping[str, tuple[IntArray, list[str]]], scores: FloatArray, weights: FloatArray | None, layout: Layout
+    cells: Mapping[str, tuple[IntArray, list[str]]],
+    scores: FloatArray,
+    weights: FloatArray | None,
+    layout: Layout,
+    failures: IntArray | None,
 ) -> Columns | None:
     """The columns, or None where a row breaks a rule that `read_by_row` states."""
     nobody: tuple[IntArray, list[str]] = (np.full(len(scores), -1, np.int64), [])
@@ -174,7 +191,7 @@ def _checked(
         if None in kinds:
             return None
         genuine = np.array(kinds, np.int8)[codes]
-    found = Columns(left[0], left[1], right[0], right[1], genuine, scores, weights=weights)
+    found = Columns(left[0], left[1], right[0], right[1], genuine, scores, weights=weights, codes=failures)
     if layout.named == "image":
         one, other, _ = _joined(found)
         if (one == other).any():

@@ -21,6 +21,7 @@ from facegap.inputs.scores.layouts import ATTACK, MOST_WEIGHT, WEIGHT, Layout
 from facegap.types import FloatArray, IntArray
 
 MOST_SPECIES = 20
+MOST_CODE = 9999  # of a driver's return codes
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
 
 
@@ -37,6 +38,7 @@ class Attack:
 class Columns:
     """The cells of a file: codes with a table of names for each side, kinds and weights where the file has them, scores.
 
+    codes   : return codes, where the file has them
     attacks : the rows of presentation attacks, which are no comparisons of two faces and are in none of the others
     """
 
@@ -48,22 +50,24 @@ class Columns:
     scores: FloatArray
     attacks: tuple[Attack, ...] = ()
     weights: FloatArray | None = None
+    codes: IntArray | None = None
 
 
-class _FaultError(ValueError):
+class FaultError(ValueError):
     """What is wrong with a cell, before its line is known to whom it is told: column, words."""
 
 
 def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
     """The cells of an open file row by row; TableError with the line of the first that breaks a rule."""
     sides = [layout.columns.index(name) if name else None for name in (layout.left, layout.right)]
-    score, genuine, attack, weight = (
+    score, genuine, attack, weight, code = (
         layout.columns.index(name) if name else None
-        for name in (layout.score, layout.genuine, layout.attack, layout.weight)
+        for name in (layout.score, layout.genuine, layout.attack, layout.weight, layout.code)
     )
     assert score is not None
     tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
     codes, kinds, scores, weights = (array("q"), array("q")), array("b"), array("d"), array("d")
+    failures = array("q")
     attacks: list[Attack] = []
     species: set[str] = set()
     at_reference = layout.columns.index(layout.reference) if layout.reference else 0
@@ -76,7 +80,11 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
                     Attack(_named(cells[at_reference], layout), _species(cells[attack], species), score_said)
                 )
                 continue
-            scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
+            if code is None:
+                scores.append(_score(cells[score], empty_is_nan=layout.is_csv))
+            else:
+                failures.append(return_code(cells[code], layout.columns[code]))
+                scores.append(math.nan if failures[-1] else _driver_score(cells[score], layout.score))
             for k, at in enumerate(sides):
                 codes[k].append(-1 if at is None else _code(cells[at], layout.columns[at], tables[k]))
             if weight is not None:
@@ -84,8 +92,10 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
             if genuine is not None:
                 kinds.append(_required_kind(cells[genuine]))
             if layout.named == "image" and cells[sides[0] or 0].strip() == cells[sides[1] or 0].strip():
-                raise _FaultError("right", f"{cells[sides[1] or 0].strip()!r} is compared with itself; remove the row")
-        except _FaultError as fault:
+                raise FaultError(
+                    layout.right or "right", f"{cells[sides[1] or 0].strip()!r} is compared with itself; remove the row"
+                )
+        except FaultError as fault:
             column, what = fault.args
             column = str(layout.attack) if column == ATTACK else column
             raise TableError(f"{name} line {line}, column {column}: {what}") from None
@@ -94,15 +104,24 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
     left, right = (np.array(side, np.int64) for side in codes)
     said = np.array(kinds, np.int8) if layout.genuine else None
     weighed = np.array(weights, np.float64) if layout.weight else None
+    failed = np.array(failures, np.int64) if layout.code else None
     return Columns(
-        left, list(tables[0]), right, list(tables[1]), said, np.array(scores, np.float64), tuple(attacks), weighed
+        left,
+        list(tables[0]),
+        right,
+        list(tables[1]),
+        said,
+        np.array(scores, np.float64),
+        tuple(attacks),
+        weighed,
+        failed,
     )
 
 
 def _named(cell: str, layout: Layout) -> str:
     """The reference that an attack was compared with."""
     if not cell.strip():
-        raise _FaultError(str(layout.reference), "empty; name whose reference the attack was compared with")
+        raise FaultError(str(layout.reference), "empty; name whose reference the attack was compared with")
     return cell.strip()
 
 
@@ -110,12 +129,12 @@ def _species(cell: str, known: set[str]) -> str:
     """The species of an attack, spelt as classes are; added to those that are known."""
     word = class_word(cell)
     if not re.fullmatch(NAME, word):
-        raise _FaultError(
+        raise FaultError(
             ATTACK,
             f"{cell.strip()[:60]!r} is no name of a species of attack; write one of a-z, 0-9 and _ such as print or mask",
         )
     if word not in known and len(known) >= MOST_SPECIES:
-        raise _FaultError(ATTACK, f"more than {MOST_SPECIES} species of attack; merge them")
+        raise FaultError(ATTACK, f"more than {MOST_SPECIES} species of attack; merge them")
     known.add(word)
     return word
 
@@ -162,10 +181,10 @@ def _require_cells(cells: list[str], layout: Layout) -> None:
     """Raise where a row has too many or too few cells, or one that is no UTF-8."""
     if len(cells) != len(layout.columns):
         counts = f"{len(cells)} cells where {len(layout.columns)} are needed ({', '.join(layout.columns)})"
-        raise _FaultError(layout.columns[min(len(cells), len(layout.columns)) - 1], f"{counts}; mend or remove the row")
+        raise FaultError(layout.columns[min(len(cells), len(layout.columns)) - 1], f"{counts}; mend or remove the row")
     for name, cell in zip(layout.columns, cells, strict=True):
         if not cell.isascii() and any("\udc80" <= letter <= "\udcff" for letter in cell):
-            raise _FaultError(name, "not UTF-8; save the file as UTF-8")
+            raise FaultError(name, "not UTF-8; save the file as UTF-8")
 
 
 def _score(cell: str, *, empty_is_nan: bool) -> float:
@@ -176,10 +195,21 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
         if empty_is_nan and not cell.strip():
             return math.nan
         cure = "write a number, or nan where the comparison failed"
-        raise _FaultError("score", f"{cell.strip()!r} is not a number; {cure}") from None
+        raise FaultError("score", f"{cell.strip()!r} is not a number; {cure}") from None
     if math.isinf(score):
-        raise _FaultError(
-            "score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed"
+        raise FaultError("score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed")
+    return score
+
+
+def _driver_score(cell: str, column: str) -> float:
+    """The score of a comparison with return code 0, which must be a number."""
+    try:
+        score = float(cell.replace("_", "?"))
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise FaultError(
+            column, f"{cell.strip()[:60]!r} beside return code 0 is no finite number; a failure has another code"
         )
     return score
 
@@ -191,18 +221,26 @@ def _weight(cell: str) -> float:
     except ValueError:
         weight = math.nan
     if not 0 < weight <= MOST_WEIGHT:
-        raise _FaultError(
+        raise FaultError(
             WEIGHT,
             f"{cell.strip()[:40]!r} is no weight; write how many pairs the row stands for, a number above 0, as the plan has it",
         )
     return weight
 
 
+def return_code(cell: str, column: str) -> int:
+    """A return code of NIST's drivers: 0 for success, else a whole number from 1 to MOST_CODE."""
+    text = cell.strip()
+    if text.isascii() and text.isdigit() and len(text) <= 4:
+        return int(text)
+    raise FaultError(column, f"{text[:60]!r} is no return code; write 0, or a whole number from 1 to {MOST_CODE}")
+
+
 def _code(cell: str, column: str, table: dict[str, int]) -> int:
     """The code of a name, a new one for a new name."""
     name = cell.strip()
     if not name:
-        raise _FaultError(column, "empty; name who or what was compared")
+        raise FaultError(column, "empty; name who or what was compared")
     return table.setdefault(name, len(table))
 
 
@@ -210,7 +248,7 @@ def _required_kind(cell: str) -> int:
     """1 genuine, 0 impostor."""
     kind = kind_of(cell)
     if kind is None:
-        raise _FaultError(
+        raise FaultError(
             "genuine", f"{cell.strip()!r} is neither 1 (genuine) nor 0 or -1 (impostor); write one of them"
         )
     return kind

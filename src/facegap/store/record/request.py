@@ -85,7 +85,7 @@ class QualityFile:
     file: str
     sha256: str
     column: str
-    layout: Literal["table", "OFIQ"]
+    layout: Literal["table", "OFIQ", "FRTE enrolment log"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class RequestRecord:
     pair_lists_sha256 : of --pairs and --exclude-pairs
     shares_sha256     : of --shares; None without one
     points_sha256     : of --points; None without one
+    enrolment_logs_sha256 : of --enrolment-log
     quality           : None where --quality names no file
     labels            : None where none were joined
     alpha             : false-alarm rate of the primary family, and of each exploratory one
@@ -123,6 +124,7 @@ class RequestRecord:
     pair_lists_sha256: tuple[str, ...] = ()
     shares_sha256: str | None = None
     points_sha256: str | None = None
+    enrolment_logs_sha256: tuple[str, ...] = ()
     quality: QualityFile | None = None
     labels: LabelsRequest | None = None
     alpha: Alpha = 0.05
