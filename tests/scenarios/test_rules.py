@@ -18,6 +18,7 @@ from facegap.scenarios.quantities import Answer, Line, Quantity, carried, spread
 from facegap.scenarios.rules import (
     SCENARIOS,
     attributes,
+    checkpoint,
     kiosk,
     pairs_needed,
     payment,
@@ -53,6 +54,10 @@ HAND = Measured(
         ("error_rate_answered", MALE): rate(2, 100, 0.01, 0.07),
         ("error_rate_all", FEMALE): rate(19, 100, 0.12, 0.28),
         ("error_rate_all", MALE): rate(2, 100, 0.01, 0.07),
+        ("age_false_positive", FEMALE): rate(12, 100, 0.07, 0.2),
+        ("age_false_positive", MALE): rate(3, 100, 0.01, 0.08),
+        ("age_false_negative", FEMALE): rate(40, 200, 0.15, 0.26),
+        ("age_false_negative", MALE): rate(20, 200, 0.07, 0.15),
         ("fta", FEMALE): rate(10, 100, 0.05, 0.18),
         ("fta", MALE): rate(0, 100, 0.0, 0.04),
     },
@@ -419,6 +424,7 @@ def worlds(draw: st.DrawFn) -> Measured:
     """Up to four groups with every rate that any scenario reads."""
     groups = tuple(Group((("g", name),)) for name in "abcd"[: draw(st.integers(1, 4))])
     metrics = ("fmr", "fnmr", "gfar", "gfrr", "fta", "error_rate_answered", "error_rate_all", "age_error_over_5")
+    metrics += ("age_false_positive", "age_false_negative")
     own = {(metric, group): draw(rates()) for metric in metrics for group in groups}
     across = {(g, h): draw(rates()) for k, g in enumerate(groups) for h in groups[k + 1 :]}
     return Measured(groups, own, across)
@@ -521,3 +527,26 @@ def test_every_scenario_says_what_it_takes_for_granted_and_nothing_of_fairness()
         said = " ".join((answer.title, *answer.columns, *answer.assumptions)).lower()
         assert "fair" not in said
         assert all(len(entry.cells) == len(answer.columns) for entry in answer.lines)
+
+
+def test_a_checkpoint_by_hand() -> None:
+    found = checkpoint(HAND, people=10_000, minors_share=0.2)
+    assert found.columns == ("under age", "pass under age", "of age, must show a document")
+    women, men, everybody = (line.cells for line in found.lines)
+    # 5,000 women, 1,000 of them under age: 12% pass, and 20% of 4,000 must show a document
+    assert [cell.value for cell in women if isinstance(cell, Quantity)] == pytest.approx([1000, 120, 800])
+    assert [cell.value for cell in men if isinstance(cell, Quantity)] == pytest.approx([1000, 30, 400])
+    assert [cell.value for cell in everybody if isinstance(cell, Quantity)] == pytest.approx([2000, 150, 1200])
+    assert isinstance(men[1], Quantity) and men[1].is_thin and (men[1].low, men[1].high) == pytest.approx((10, 80))
+    assert not any("independence bound" in sentence for sentence in found.assumptions)
+
+
+def test_tries_of_a_checkpoint_are_a_named_bound_and_settings_are_checked() -> None:
+    twice = checkpoint(HAND, people=10_000, minors_share=0.2, tries=2)
+    passes = twice.lines[0].cells[1]
+    assert isinstance(passes, Quantity) and passes.value == pytest.approx(1000 * (1 - 0.88**2))
+    assert any("independence bound" in sentence for sentence in twice.assumptions)
+    assert twice.columns[1] == "pass under age in 2 tries, at most"
+    for wrong in ({"minors_share": 1.5}, {"minors_share": math.nan}, {"tries": 0}, {"tries": 1.5}):
+        with pytest.raises(StatisticsError):
+            checkpoint(HAND, **wrong)  # type: ignore[arg-type]

@@ -50,6 +50,12 @@ COMPARED = (
     "fmr,{at},any,black,,,6,1000,6",
     "fmr,{at},any,white,any,black,1,1000,66",
 )
+AGES = (
+    "age_false_positive,,,female,any,,,2,90,50",
+    "age_false_positive,,,male,any,,,0,90,50",
+    "age_false_negative,,,female,any,,,9,90,50",
+    "age_false_negative,,,male,any,,,3,90,50",
+)
 ATTACKED = ("bpcer,,,female,any,,,2,90,50", "bpcer,,,male,any,,,0,90,50")
 ANSWERED = ("error_rate_answered,,,female,any,,,9,90,50", "error_rate_answered,,,male,any,,,2,100,50")
 
@@ -80,7 +86,7 @@ def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run with comparisons at one threshold, by gender and by race."""
-    return written(tmp_path / "run", *COMPARED, *ANSWERED)
+    return written(tmp_path / "run", *COMPARED, *ANSWERED, *AGES, *ATTACKED)
 
 
 def cell(table: TextTable, group: str, column: str) -> str:
@@ -157,11 +163,20 @@ def test_no_scenario_prints_a_number_from_fewer_than_ten_errors_without_saying_s
     tmp_path: Path, name: str
 ) -> None:
     few = [line.replace("10,4000", "3,4000").replace("10,100", "9,100").replace("20,100", "0,100") for line in COMPARED]
-    run = written(tmp_path / "run", *few, *(ATTACKED if name == "kiosk" else ANSWERED))
+    judged = {"checkpoint": AGES, "kiosk": ATTACKED}.get(name, ANSWERED)
+    run = written(tmp_path / "run", *few, *judged)
     options = {"listed_share": 0.001} if name == "watchlist" else {}
     tables, assumptions = scenario_tables(name, run, options=options)
     rows = [row for row in tables[0].rows if row[0] != "all groups together"]  # whose errors are those of all groups
-    counts = {"watchlist": 4, "unlock": 3, "registration": 2, "payment": 1, "attributes": 2, "kiosk": 2}[name]
+    counts = {
+        "watchlist": 4,
+        "unlock": 3,
+        "registration": 2,
+        "payment": 1,
+        "checkpoint": 2,
+        "attributes": 2,
+        "kiosk": 2,
+    }[name]
     for row in rows:
         said = [cell for cell in row[1:] if re.search(r", from (no error|1 error|[2-9] errors)$", cell)]
         bare = [cell for cell in row[1:] if "[" in cell and cell not in said]

@@ -10,7 +10,7 @@ import typer
 
 def scenario(
     name: Annotated[
-        Literal["watchlist", "unlock", "registration", "payment", "attributes", "kiosk"],
+        Literal["watchlist", "unlock", "registration", "payment", "checkpoint", "attributes", "kiosk"],
         typer.Argument(help="What the model is used for", show_default=False),
     ],
     run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
@@ -20,7 +20,7 @@ def scenario(
         float | None,
         typer.Option(
             help="Crowd of the watchlist [60,000], honest attempts a day [registration: 1,000,000], visitors "
-            "[attributes, kiosk: 10,000]"
+            "[checkpoint, attributes, kiosk: 10,000]"
         ),
     ] = None,
     people_of: Annotated[
@@ -33,7 +33,13 @@ def scenario(
     listed_share: Annotated[
         float | None, typer.Option(help="watchlist: share of the crowd that is on the list, for right stops")
     ] = None,
-    tries: Annotated[int | None, typer.Option(help="unlock: tries that a stranger has [5]")] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(help="unlock: tries that a stranger has [5]; checkpoint: that somebody under age has [1]"),
+    ] = None,
+    minors_share: Annotated[
+        float | None, typer.Option(help="checkpoint: proportion of the visitors who are under age [0.1]")
+    ] = None,
     impostors: Annotated[float | None, typer.Option(help="registration: impostor attempts a day [1,000]")] = None,
     target: Annotated[float | None, typer.Option(help="payment: the false match rate that is claimed [1e-6]")] = None,
 ) -> None:
@@ -51,6 +57,7 @@ def scenario(
         "entries_of": parse_shares(entries_of, "--entries-of"),
         "listed_share": listed_share,
         "tries": tries,
+        "minors_share": minors_share,
         "impostors": impostors,
         "target": target,
     }

@@ -10,7 +10,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from facegap.derive.metrics import FMR, FNMR, FTA, GFAR, GFRR, NO_ANSWER_RATE, Metric, metrics
+from facegap.derive.metrics import (
+    AGE_FALSE_NEGATIVE,
+    AGE_FALSE_POSITIVE,
+    FMR,
+    FNMR,
+    FTA,
+    GFAR,
+    GFRR,
+    NO_ANSWER_RATE,
+    Metric,
+    metrics,
+)
 from facegap.derive.metrics_of_outputs import BPCER
 from facegap.errors import StatisticsError
 from facegap.scenarios.group_rates import EVERYBODY, Measured
@@ -22,6 +33,7 @@ from facegap.scenarios.quantities import (
     SAME_PEOPLE,
     Answer,
     Line,
+    Quantity,
     Shares,
     as_chance,
     carried,
@@ -211,7 +223,7 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     judged = [
         metric
         for metric in metrics().values()
-        if metric.is_image and any(key == metric.name for key, _ in measured.own)
+        if metric.is_image and not _is_age_rate(metric) and any(key == metric.name for key, _ in measured.own)
     ]
     visitors = spread(people, measured.groups, people_of, what="visitors")
     rates = [{metric.name: measured.rate(metric.name, group) for metric in judged} for group in measured.groups]
@@ -271,8 +283,76 @@ def kiosk(measured: Measured, *, people: float = 10_000, people_of: Shares = Non
     )
 
 
+def checkpoint(
+    measured: Measured,
+    *,
+    people: float = 10_000,
+    people_of: Shares = None,
+    minors_share: float = 0.1,
+    tries: int = 1,
+) -> Answer:
+    """A camera checks the age of visitors: how many under age pass, how many of age must show a document.
+
+    people, people_of : visitors, and the share of each group among them
+    minors_share      : proportion of the visitors of every group who are under age: stated, not measured
+    tries             : how often somebody under age may try
+    Formula           : minors_g FPR_g, with more tries at most minors_g (1 - (1 - FPR_g)^tries); adults_g FNR_g
+    Raises            : StatisticsError for a proportion outside [0, 1], or less than one try
+    """
+    if not 0 <= minors_share <= 1:
+        raise StatisticsError(f"minors_share: {minors_share} is no proportion from 0 to 1")
+    if tries < 1 or tries != int(tries):
+        raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
+    visitors = spread(people, measured.groups, people_of, what="visitors")
+    lines, columns = [], []
+    for group, n in zip(measured.groups, visitors, strict=True):
+        rates = {metric: measured.rate(metric, group) for metric in (AGE_FALSE_POSITIVE.name, AGE_FALSE_NEGATIVE.name)}
+        passes = expected(n * minors_share, _in_tries(rates[AGE_FALSE_POSITIVE.name], tries))
+        documents = expected(n * (1 - minors_share), rates[AGE_FALSE_NEGATIVE.name])
+        cells = (exactly(n * minors_share, "people"), passes, documents)
+        lines.append(Line(str(group), n, rates, cells))
+        columns.append(cells)
+    lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
+    at_most = "" if tries == 1 else f" in {tries} tries, at most"
+    return Answer(
+        f"checkpoint: the age of {people:,.0f} visitors is checked",
+        "visitors",
+        ("under age", f"pass under age{at_most}", "of age, must show a document"),
+        tuple(lines),
+        (
+            f"{minors_share:.4g} of the visitors of every group are under age: stated, not measured (--minors-share). What passes "
+            "scales with it.",
+            "The limit and the challenge age are those of the run. The ages of the visitors are like those of the run: a rate over "
+            "children is none over 17-year-olds (age_years.csv has the rates by year of age).",
+            "Everybody gets an estimate. In use an adult without one must show a document as well, and a minor without one does not "
+            "pass; age_checks.csv counts them.",
+            *(
+                (
+                    f"The chance in {tries} tries is an independence bound, 1 - (1 - FPR)^{tries}: tries of one person are "
+                    "alike, so the true chance lies between that of one try and the bound, unless somebody learns from a refusal.",
+                )
+                if tries > 1
+                else ()
+            ),
+            "Nobody attacks: no make-up, no mask, no picture held to the camera, no document of somebody else.",
+            SAME_PEOPLE,
+            BOX,
+            CARRIED,
+        ),
+    )
+
+
 def _is_bpcer(metric: Metric) -> bool:
     return metric == BPCER
+
+
+def _in_tries(rate: Rate, tries: int) -> Quantity:
+    """The chance that something happens in one of some tries, at most: an independence bound."""
+    return carried(lambda chance: chance_of_any([chance], [tries]), rising=[rate], unit="chance")
+
+
+def _is_age_rate(metric: Metric) -> bool:
+    return metric in (AGE_FALSE_POSITIVE, AGE_FALSE_NEGATIVE)
 
 
 def _is_fmr(metric: Metric) -> bool:
@@ -284,7 +364,8 @@ def _is_pair_with_lost(metric: Metric) -> bool:
 
 
 def _is_answer(metric: Metric) -> bool:
-    return metric.is_image and not metric.is_failure and metric != BPCER
+    # an age check is not of all visitors
+    return metric.is_image and not metric.is_failure and metric != BPCER and not _is_age_rate(metric)
 
 
 def _is_failure(metric: Metric) -> bool:
@@ -303,6 +384,9 @@ def _with_everybody(measured: Measured) -> Sequence[Group]:
 
 _COMPARE = "facegap audit MANIFEST --embed CARD --fmr 1e-3 --by {by} --out RUN (or audit-embeddings, audit-scores)"
 _CLASSIFY = "facegap audit MANIFEST --classify CARD --by {by} --out RUN (or audit-predictions)"
+_CHECK = (
+    "facegap audit MANIFEST --classify CARD --by {by} --age-limit 18 --challenge 25 --out RUN (or audit-predictions)"
+)
 
 SCENARIOS: Mapping[str, Scenario] = {
     "watchlist": Scenario(
@@ -317,6 +401,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         registration, _is_pair_with_lost, _nothing_else, ("people", "people_of", "impostors"), _COMPARE
     ),
     "payment": Scenario(payment, _is_fmr, _nothing_else, ("target",), _COMPARE),
+    "checkpoint": Scenario(
+        checkpoint, _is_age_rate, _nothing_else, ("people", "people_of", "minors_share", "tries"), _CHECK
+    ),
     "attributes": Scenario(attributes, _is_answer, _is_failure, ("people", "people_of"), _CLASSIFY),
     "kiosk": Scenario(kiosk, _is_bpcer, _is_failure, ("people", "people_of"), _CLASSIFY),
 }
