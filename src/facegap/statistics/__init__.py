@@ -4,6 +4,7 @@
 functions are what they, and the audit, are made of.
 """
 
+from facegap.statistics.anytime import AnytimeGap, anytime_gaps
 from facegap.statistics.arrays import GroupRates, fmr, fnmr, gaps, rates
 from facegap.statistics.bootstrap import (
     GenuineList,
@@ -96,6 +97,9 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "holm",
     "verdicts",
     "subjects_needed",
+    # looked at after every batch
+    "anytime_gaps",
+    "AnytimeGap",
     # scores and thresholds
     "accepted",
     "false_match_counts",

@@ -1,0 +1,239 @@
+"""Error rates of groups that may be looked at after every batch: intervals and p-values that hold at every look at once.
+
+An interval for a fixed number of people errs far more often than it says if it is looked at again and again until it decides. Here a
+gambler starts with 1 and bets on the mean of the people being above (or below) m, by a fixed part f of what is held; if the mean
+is not so, the gambler's capital exceeds 1 / alpha at any time with probability alpha at most (Ville's inequality). Capital is averaged
+over many f, which is a bet too. The unit is a person, who enters with the mean of their trials, a number from 0 to 1.
+
+Two groups are tested together: the product of the capital of two gamblers, one on either group, is a capital under every pair
+of means of the null hypothesis, so that the smallest over these pairs is compared with 1 / alpha. That is far sharper than two
+intervals side by side.
+
+Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the
+Royal Statistical Society B 86 (capital processes and mixtures of bets); Spertus and Stark (2022), Sweeter than SUITE, for strata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from facegap.errors import StatisticsError
+from facegap.statistics.verdicts import holm, verdicts
+from facegap.types import FloatArray
+
+# Parts of the capital that are bet. Small ones find small gaps of many people, large ones the absence of errors.
+PARTS = np.concatenate([2.0 ** np.arange(-10.0, -1.5), [0.4, 0.6, 0.8, 0.95]])
+GRID = np.unique(np.concatenate([np.linspace(0.0, 1.0, 81), np.geomspace(1e-4, 0.3, 60)]))
+HALVINGS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What was seen of the people of one group: the distinct values of their means, and how many people have each.
+
+    values : float64 (V,), 0 to 1; counts : float64 (V,)
+    """
+
+    values: FloatArray
+    counts: FloatArray
+
+    @property
+    def people(self) -> int:
+        """How many people were seen."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Mean of the people; NaN of none."""
+        return float(self.values @ self.counts / self.counts.sum()) if self.people else float("nan")
+
+
+def seen(means: FloatArray) -> Seen:
+    """The means of some people, in any order: the order plays no part.
+
+    means : float64 (n,), each from 0 to 1
+
+    Raises
+    ------
+    StatisticsError : a mean that is outside, or not a number
+    """
+    found = np.asarray(means, np.float64)
+    if not np.all((found >= 0) & (found <= 1)):
+        raise StatisticsError("the mean of a person's trials lies from 0 to 1; give errors over trials of each person")
+    values, counts = np.unique(found, return_counts=True)
+    return Seen(values, counts.astype(np.float64))
+
+
+def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
+    """Log of the capital of who bets that the mean is above each bound, float64 (m,); it falls with the bound.
+
+    bounds : float64 (m,), 0 to 1. At 0 it is infinite as soon as anybody erred
+
+    Examples
+    --------
+    >>> group = seen(np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
+    >>> bool(log_capital_above(group, np.array([0.1]))[0] > 3), bool(log_capital_above(group, np.array([0.9]))[0] < 0.1)
+    (True, True)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = np.where(group.values > 0, group.values / np.asarray(bounds)[:, None], 0.0)
+        factors = np.log(1 - PARTS[:, None, None] + PARTS[:, None, None] * odds)
+    return np.asarray(logsumexp(factors @ group.counts, axis=0) - np.log(len(PARTS)), np.float64)
+
+
+def log_capital_below(group: Seen, bounds: FloatArray) -> FloatArray:
+    """Log of the capital of who bets that the mean is below each bound, float64 (m,); it rises with the bound."""
+    return log_capital_above(Seen(1 - group.values, group.counts), 1 - np.asarray(bounds))
+
+
+def mean_limits(group: Seen, alpha: float) -> tuple[float, float]:
+    """Limits of the mean of people that hold at every look at once, with probability 1 - alpha; (0, 1) of nobody.
+
+    Examples
+    --------
+    >>> low, high = mean_limits(seen(np.zeros(200)), 0.05)
+    >>> low, round(high, 2)
+    (0.0, 0.03)
+    """
+    if not group.people:
+        return 0.0, 1.0
+    needed = np.log(2 / alpha)
+    return (
+        _last(lambda bound: bool(log_capital_above(group, np.array([bound]))[0] >= needed), 0.0, group.mean),
+        1
+        - _last(lambda bound: bool(log_capital_below(group, np.array([1 - bound]))[0] >= needed), 0.0, 1 - group.mean),
+    )
+
+
+def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
+    """The largest bound up to which all are rejected, from below; `low` where none is."""
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rejected(middle) else (low, middle)
+    return low
+
+
+def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: float = 1.0) -> float:
+    """Log of the evidence against: mean of the first <= ratio * mean of the second + difference.
+
+    returns : below the smallest capital under that hypothesis, so that exp(-it) is at most a p-value at any time; -inf where
+              it cannot be wrong
+    """
+    # Capital on the first falls with its mean, that on the second rises: over a cell of the grid the product is no less than
+    # the first at the upper end times the second at the lower.
+    lower, upper = GRID[:-1], GRID[1:]
+    possible = ratio * upper + difference >= 0
+    edge = np.clip(ratio * upper + difference, 0.0, 1.0)
+    with np.errstate(invalid="ignore"):
+        total = log_capital_above(first, edge) + log_capital_below(second, lower)
+    total = total[possible & ~np.isnan(total)]
+    return float(total.min()) if len(total) else -np.inf
+
+
+def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tuple[float, float]:
+    """Limits of the difference, or the ratio, of two means that hold at every look at once, with probability 1 - alpha.
+
+    Examples
+    --------
+    >>> low, high = gap_limits(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190])), 0.05, is_ratio=False)
+    >>> low > 0.05, high < 0.45
+    (True, True)
+    """
+    needed = np.log(2 / alpha)
+    if not first.people or not second.people:
+        return (0.0, np.inf) if is_ratio else (-1.0, 1.0)
+    if is_ratio:
+        low = _last(lambda part: log_evidence(first, second, ratio=part / (1 - part)) >= needed, 0.0, 1 - 1e-9)
+        high = _last(lambda part: log_evidence(second, first, ratio=part / (1 - part)) >= needed, 0.0, 1 - 1e-9)
+        return low / (1 - low), (1 - high) / high if high > 0 else np.inf
+    low = _last(lambda bound: log_evidence(first, second, difference=bound) >= needed, -1.0, 1.0)
+    high = _last(lambda bound: log_evidence(second, first, difference=bound) >= needed, -1.0, 1.0)
+    return low, -high
+
+
+def gap_p(first: Seen, second: Seen) -> float:
+    """Two-sided p of no difference between two means: at any look, whenever one stops.
+
+    Examples
+    --------
+    >>> gap_p(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190]))) < 1e-6
+    True
+    """
+    most = max(log_evidence(first, second), log_evidence(second, first))
+    return float(min(1.0, 2 * np.exp(-most)))
+
+
+@dataclass(frozen=True)
+class AnytimeGap:
+    """One gap of a family, at whatever look it is asked for.
+
+    first, second : groups
+    p, p_adjusted : two-sided, and Holm's over the family
+    low, high     : limits of the difference (or ratio) at level 1 - alpha / m, which hold at every look at once
+    verdict       : in the words of `verdicts`
+    """
+
+    first: str
+    second: str
+    p: float
+    p_adjusted: float
+    low: float
+    high: float
+    verdict: str
+
+
+def anytime_gaps(
+    groups: Mapping[str, FloatArray], *, margin: float, is_ratio: bool = False, alpha: float = 0.05
+) -> list[AnytimeGap]:
+    """All gaps of a family of groups, which may be judged again after every batch until each has a verdict.
+
+    Parameters
+    ----------
+    groups : mapping of str to float64 (n,)
+        Of each person seen so far, errors over trials. People must come in an order that has nothing to do with their errors, such as
+        one at random.
+    margin : float
+        The gap that matters: a difference, or a ratio above 1.
+    is_ratio : bool
+        Whether rates are compared by ratio.
+    alpha : float
+        Probability that any gap is found where there is none, or any verdict about the margin is wrong, at any look.
+
+    Returns
+    -------
+    list of AnytimeGap
+        `not enough data` means: go on. Groups are compared in their order.
+
+    Raises
+    ------
+    StatisticsError
+        A mean outside 0 to 1.
+
+    Examples
+    --------
+    >>> seen_so_far = {"women": np.repeat([1.0, 0.0], [60, 140]), "men": np.repeat([1.0, 0.0], [10, 190])}
+    >>> [gap.verdict for gap in anytime_gaps(seen_so_far, margin=0.02)]
+    ['gap larger than the margin']
+    """
+    names = list(groups)
+    sides = [seen(means) for means in groups.values()]
+    pairs = [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))]
+    p = np.array([gap_p(sides[a], sides[b]) if sides[a].people and sides[b].people else 1.0 for a, b in pairs])
+    adjusted = holm(p)
+    found = []
+    for k, (a, b) in enumerate(pairs):
+        low, high = gap_limits(sides[a], sides[b], alpha / len(pairs), is_ratio=is_ratio)
+        # No gap beyond the margin needs both of two one-sided tests, each of which may use all of alpha.
+        inner = gap_limits(sides[a], sides[b], 2 * alpha / len(pairs), is_ratio=is_ratio)
+        least, most = (1 / margin, margin) if is_ratio else (-margin, margin)
+        said = verdicts(
+            beyond_margin=np.array([low > most or high < least]),
+            within_margin=np.array([least <= inner[0] and inner[1] <= most]),
+            differs=np.array([adjusted[k] <= alpha]),
+        )
+        found.append(AnytimeGap(names[a], names[b], float(p[k]), float(adjusted[k]), low, high, str(said[0])))
+    return found

@@ -1,0 +1,96 @@
+"""Verdicts that may be asked for after every batch."""
+
+import numpy as np
+import pytest
+
+from facegap.errors import StatisticsError
+from facegap.statistics.anytime import (
+    PARTS,
+    anytime_gaps,
+    gap_limits,
+    gap_p,
+    log_capital_above,
+    log_capital_below,
+    log_evidence,
+    mean_limits,
+    seen,
+)
+from fixtures.campaigns import short_and_full
+
+
+def test_capital_is_what_a_gambler_holds_by_hand() -> None:
+    group = seen(np.array([1.0, 0.0, 0.5]))
+    m = 0.4
+    held = [np.prod([1 + f / m * (x - m) for x in (1.0, 0.0, 0.5)]) for f in PARTS]
+    assert np.exp(log_capital_above(group, np.array([m]))[0]) == pytest.approx(np.mean(held))
+    held = [np.prod([1 - f / (1 - m) * (x - m) for x in (1.0, 0.0, 0.5)]) for f in PARTS]
+    assert np.exp(log_capital_below(group, np.array([m]))[0]) == pytest.approx(np.mean(held))
+
+
+def test_capital_falls_with_the_bound_and_expects_nothing_under_the_null() -> None:
+    group = seen(np.random.default_rng(0).beta(1, 3, 50))
+    bounds = np.linspace(0.01, 0.99, 50)
+    assert (np.diff(log_capital_above(group, bounds)) <= 1e-9).all()
+    assert (np.diff(log_capital_below(group, bounds)) >= -1e-9).all()
+    # Over all outcomes of three trials with chance m the capital has mean 1.
+    m, total = 0.3, 0.0
+    for errors, ways in enumerate((1, 3, 3, 1)):
+        capital = np.exp(log_capital_above(seen(np.repeat([1.0, 0.0], [errors, 3 - errors])), np.array([m]))[0])
+        total += ways * m**errors * (1 - m) ** (3 - errors) * capital
+    assert total == pytest.approx(1)
+
+
+def test_the_evidence_is_no_more_than_the_smallest_product_over_the_null() -> None:
+    rng = np.random.default_rng(1)
+    first, second = seen((rng.random(80) < 0.4).astype(float)), seen((rng.random(60) < 0.15).astype(float))
+    means = np.linspace(1e-6, 1 - 1e-6, 4001)
+    for difference, ratio in ((0.0, 1.0), (0.05, 1.0), (-0.1, 1.0), (0.0, 1.5)):
+        line = ratio * means + difference
+        inside = (line >= 0) & (line <= 1)
+        smallest = (log_capital_above(first, line[inside]) + log_capital_below(second, means[inside])).min()
+        found = log_evidence(first, second, difference=difference, ratio=ratio)
+        assert found <= smallest + 1e-9
+        assert found >= smallest - 1.0
+
+
+def test_the_order_of_people_plays_no_part_and_wrong_means_are_refused() -> None:
+    means = np.random.default_rng(2).random(30).round(1)
+    assert gap_p(seen(means), seen(means[:10])) == gap_p(seen(means[::-1]), seen(means[:10]))
+    for wrong in (-0.1, 1.1, np.nan):
+        with pytest.raises(StatisticsError, match="0 to 1"):
+            seen(np.array([wrong]))
+
+
+def test_before_anybody_was_seen_nothing_is_known() -> None:
+    nobody = seen(np.empty(0))
+    assert mean_limits(nobody, 0.05) == (0.0, 1.0)
+    assert gap_limits(nobody, nobody, 0.05, is_ratio=False) == (-1.0, 1.0)
+    assert anytime_gaps({"f": np.empty(0), "m": np.empty(0)}, margin=0.02)[0].verdict == "not enough data"
+
+
+def test_clear_gaps_and_clear_likeness_get_their_verdicts() -> None:
+    wide = {"f": np.repeat([1.0, 0.0], [60, 140]), "m": np.repeat([1.0, 0.0], [10, 190])}
+    (gap,) = anytime_gaps(wide, margin=0.02)
+    assert gap.verdict == "gap larger than the margin"
+    assert 0.02 < gap.low < 0.25 < gap.high
+    alike = {"f": np.zeros(3000), "m": np.zeros(3000)}
+    assert anytime_gaps(alike, margin=0.02)[0].verdict == "no gap larger than the margin"
+
+
+@short_and_full("audits", 40, 2000)
+@pytest.mark.parametrize(("sizes", "images"), [((300, 300), 4), ((450, 100), 4)])
+def test_looking_after_every_batch_finds_a_gap_where_there_is_none_in_alpha_of_audits(
+    audits: int, sizes: tuple[int, int], images: int
+) -> None:
+    rng = np.random.default_rng(3)
+    found = 0
+    for _ in range(audits):
+        group = rng.permutation(np.repeat([0, 1], sizes))
+        count = 1 + rng.integers(0, images, len(group))
+        errors = rng.binomial(count, rng.beta(0.4, 3.6, len(group)))  # rate 0.1, correlation 0.2
+        for end in range(50, len(group) + 1, 50):
+            means, of = (errors / count)[:end], group[:end]
+            if gap_p(seen(means[of == 0]), seen(means[of == 1])) <= 0.05:
+                found += 1
+                break
+    assert found <= 0.05 * audits + (2 if audits < 100 else 0)
