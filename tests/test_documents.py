@@ -100,7 +100,7 @@ def stood_in(words: Sequence[str]) -> list[str]:
             found[k + 1] = found[k + 1] if Path(found[k + 1]).is_file() else model
     if found[0] == "doctor" and not Path(found[1]).is_file():
         found[1] = MODEL_OF_OPTION["--classify"]
-    if found[0] in ("audit", "doctor", "tone") and "--detect" not in found:
+    if found[0] in ("audit", "doctor", "tone") and not {"--detect", "--verify-service"} & set(found):
         found += ["--detect", MODEL_OF_OPTION["--detect"]]
     return found
 

@@ -355,7 +355,10 @@ def test_a_file_that_does_not_decode_is_not_sent(people: Path, server: DialectSe
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"pairs": None}, "all 28 pairs of 8 images would be calls; name those to ask for with --pairs"),
+        (
+            {"pairs": None},
+            "all 28 pairs of 8 images would be calls; have --sample-pairs choose some, or name those to ask for with --pairs",
+        ),
         ({"classify": "faceapi_age_gender"}, "leave --classify out"),
         ({"distance": True}, "write falling = true"),
         ({"threshold": "published"}, "publishes none"),

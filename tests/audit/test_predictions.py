@@ -461,15 +461,15 @@ def test_answers_must_have_a_place_to_stay(server: Server, people: Callable[...,
 def test_models_that_cannot_work_together_are_refused(people: Callable[..., Run], toys: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="--detect none is for a black-box service"):
         people(classify=str(toys.card("classifier")))
-    with pytest.raises(ModelError, match="--detect none gives nothing, and --embed needs five points"):
+    with pytest.raises(ModelError, match="--detect none gives nothing, and --embed toy_embedder needs five points"):
         people(embed=str(toys.card("embedder")))
     path = tmp_path / "templates.toml"
     path.write_text(
-        CARD.format(task="embed", url="https://api.example.org", answer='embedding = "e"').replace(
+        CARD.format(task="embed", url="https://api.example.org", answer='embedding = "e"\ndimension = 4').replace(
             '"vendor"', '"templates"', 1
         )
     )
-    with pytest.raises(ModelError, match="read by facegap audit-embeddings"):
+    with pytest.raises(ModelError, match="a black-box service finds faces itself and is audited alone"):
         people(embed=str(path), detect=str(toys.card("detector")))
 
 

@@ -113,7 +113,7 @@ def test_the_run_keeps_values_and_hash_says_who_has_none_and_resumes_with_the_sa
     assert (kept.request.quality.layout, kept.request.quality.column) == ("OFIQ", "UnifiedQualityScore.scalar")
     assert "--quality ofiq.csv" in command_of(kept)
     assert ("qualities", kept.request.quality.sha256) in hash_table(run, None).rows
-    assert "Quality: ofiq.csv:UnifiedQualityScore.scalar" in quality_report(run)[0].notes[0]
+    assert "Quality: ofiq.csv:UnifiedQualityScore.scalar" in " ".join(quality_report(run)[2].notes)
     assert "given_quality" not in covariates_of(run)
     assert recheck(out) == []
 

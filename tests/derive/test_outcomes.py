@@ -139,7 +139,7 @@ def test_each_metric_counts_its_own_trials_and_errors() -> None:
 
 def test_an_image_that_was_shown_and_gave_no_usable_face_is_a_failure_to_acquire() -> None:
     count = len(FACE_OUTCOMES)
-    assert count == 10
+    assert count == 11
     found = by_metric(list(FACE_OUTCOMES), ["unlabelled"] * count, [np.nan] * count)
     assert found["fta"] == (5, 6)  # no_face, no_points, many_faces, too_small, no_template, of these and ok
 

@@ -23,7 +23,7 @@ from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard
 
 CARDS = load_cards()
-JUDGED = [name for name, card in CARDS.items() if card.task != "detect"]
+JUDGED = [name for name, card in CARDS.items() if card.task != "detect" and card.backend == "onnx"]
 
 
 def settings(card: ModelCard, aspect: str) -> dict[str, Variant]:
@@ -39,7 +39,7 @@ def test_the_card_comes_first_and_every_other_setting_once_and_valid(name: str) 
     assert len(set(keys)) == len(keys) >= 6
     assert len({one.name for one in tried}) == len(tried)
     for one in tried:
-        assert ModelCard.model_validate(one.card.model_dump(exclude_defaults=True)) == one.card
+        assert ModelCard.model_validate(one.card.model_dump(exclude_unset=True)) == one.card
 
 
 @pytest.mark.parametrize("name", JUDGED)

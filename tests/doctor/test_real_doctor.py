@@ -76,7 +76,7 @@ def against_the_true_card(
 ) -> Judgement:
     """Two cards of the same weights on a sample of their own; the true one is what the proposed one is held against."""
     table = read_manifest(manifest, allow_outside=True)
-    room = Room(table, open_detector(asked, embeds=True), asked, lambda done, total: None)
+    room = Room(table, open_detector(asked, aligns=True), asked, lambda done, total: None)
     session = runtime.open_session(weights.read_bytes(), name="unknown")
     sample = draw(table, question, true, people=asked.people or 0, rng=np.random.default_rng(asked.seed))
     both = [Variant("the card", "true", true), Variant("the card", "proposed", proposed)]

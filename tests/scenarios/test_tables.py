@@ -293,7 +293,7 @@ def test_every_scenario_is_a_name_on_the_command_line(run: Path, name: str) -> N
     assert CliRunner().invoke(app, ["scenario", name, str(run)]).exit_code == 0
 
 
-def test_an_audit_with_toy_models_can_be_asked_every_scenario(
+def test_an_audit_with_toy_models_can_be_asked_every_scenario_but_those_of_answers_it_lacks(
     toys: Any, draw: Any, encode: Any, tmp_path: Path
 ) -> None:
     import facegap
@@ -314,7 +314,11 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario(
         verify={"threshold": 0.9},
         out=tmp_path / "run",
     )
-    for name in SCENARIOS:
+    without = {"checkpoint": "--age-limit", "kiosk": "needs bpcer"}  # what these models do not answer
+    for name, words in without.items():
+        with pytest.raises(RunError, match=words):
+            scenario_tables(name, tmp_path / "run")
+    for name in SCENARIOS.keys() - without.keys():
         tables, assumptions = scenario_tables(name, tmp_path / "run")
         assert {"female", "male"} <= {row[0] for row in tables[0].rows}
         assert assumptions

@@ -127,9 +127,9 @@ def test_points_without_a_place_end_as_no_template(
 def test_time_is_kept_for_each_stage_that_an_image_reached(stages: Any, pictures: pd.DataFrame, tmp_path: Path) -> None:
     rows = run_part(pictures, tmp_path, stages(), lambda: None).rows
     spent = rows[[f"{stage}_ns" for stage in STAGES]] > 0
-    assert spent.iloc[0].tolist() == [True] * 6
-    assert spent.iloc[1].tolist() == [True, True, True, False, False, False]  # no face
-    assert spent.iloc[4].tolist() == [True, *[False] * 5]  # no image
+    assert spent.iloc[0].tolist() == [True] * 6 + [False]  # no quality model
+    assert spent.iloc[1].tolist() == [True, True, True, False, False, False, False]  # no face
+    assert spent.iloc[4].tolist() == [True, *[False] * 6]  # no image
 
 
 def test_without_embedder_and_classifier_only_faces_are_found(

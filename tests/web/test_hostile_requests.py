@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,9 @@ def answer_of(app: Any, request: tuple[str, bytes, bytes, list[Header], bytes]) 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    # In a thread of its own: a browser that another test has open keeps a loop running in this one.
+    with ThreadPoolExecutor(max_workers=1) as alone:
+        alone.submit(lambda: asyncio.run(app(scope, receive, send))).result()
     assert sent[0]["type"] == "http.response.start"
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 

@@ -196,6 +196,8 @@ def resolve(
     if runs_models and (settings.verify.enrolment_log or settings.verify.format != "auto"):
         named = "--enrolment-log" if settings.verify.enrolment_log else "--format"
         raise SettingError(f"{named}: of a file of scores; give it to facegap audit-scores")
+    if settings.by is not None:
+        parse_by(settings.by, table.labels)  # a misspelt group is told before a card that is not there
     models = choose_models(settings) if runs_models else ChosenModels()
     outputs = outputs_of(table, models.categories if categories is None else categories)
     margins = margins_of(settings.groups.margin, outputs)

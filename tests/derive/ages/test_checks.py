@@ -230,7 +230,7 @@ def test_settings_that_say_nothing_are_refused(given: dict[str, Any], said: str)
         (PEOPLE, "image,age\na.jpg,old\n", {}, TableError, "line 2, column age: 'old' is not a number"),
         (PEOPLE, "image,age\na.jpg,200\n", {}, TableError, "a range such as 25-32"),
         ("image,subject,group,age\na.jpg,a,x,10-19\n", "image,age\na.jpg,15\n", {}, TableError, "nothing to judge"),
-        (PEOPLE.replace("group", "challenge"), ANSWERS, {"by": "challenge"}, TableError, "rename it to my_challenge"),
+        (PEOPLE.replace("group", "challenge"), ANSWERS, {"by": "challenge"}, TableError, "rename it in the manifest"),
     ],
 )
 def test_tables_that_cannot_be_judged_are_refused(

@@ -110,7 +110,9 @@ def test_an_age_output_is_years_or_bins_never_half_of_each(tmp_path: Path, table
 
 
 def test_a_classifier_needs_gender_or_age(tmp_path: Path) -> None:
-    with pytest.raises(CardError, match=r"\[outputs.gender\] or \[outputs.age\] is missing"):
+    with pytest.raises(
+        CardError, match=r"\[outputs.gender\] or \[outputs.age\] or another \[outputs.NAME\] is missing"
+    ):
         parse(tmp_path, CLASSIFIER)
     card = parse(tmp_path, CLASSIFIER + "[outputs.age]\noutput = 'a'\nkind = 'bins'\nbins = ['0-2', '3+']")
     assert card.outputs.age is not None

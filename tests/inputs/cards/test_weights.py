@@ -180,8 +180,8 @@ def test_each_file_is_hashed_once_for_all_cards(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.real
-def test_the_nine_real_files_are_on_this_machine_under_whatever_name(test_data: Path) -> None:
-    rows = list_models([test_data / "models"])
+def test_the_real_files_are_on_this_machine_under_whatever_name(test_data: Path) -> None:
+    rows = list_models([test_data / "models", test_data / "models" / "attributes"])
     assert len(rows) == 37
     assert {row.name for row in rows if row.path} == {row.name for row in rows if row.verified}
     yunet = next(row for row in rows if row.name == "yunet")

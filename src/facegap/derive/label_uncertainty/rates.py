@@ -192,7 +192,8 @@ def rates_of_draws(
         rates = clustered_rates(wrong, tried, people, cells, n_cells=len(codes) * size, level=level, units=varying)
     else:
         rates = rates_of_clusters(wrong, tried, cells, n_cells=len(codes) * size, level=level)
-    columns = {f.name: getattr(rates, f.name) for f in fields(rates) if f.name not in ("level", "by_person")}
+    found = {f.name: getattr(rates, f.name) for f in fields(rates)}
+    columns = {name: column for name, column in found.items() if isinstance(column, np.ndarray)}
     for k in range(len(codes)):
         yield replace(rates, **{name: column[k * size : (k + 1) * size] for name, column in columns.items()})
 
