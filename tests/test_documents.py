@@ -74,6 +74,7 @@ NOT_RUN = {
 NOT_RUN_WITH = {
     "--send-images": "sends images to a service; tests/vision/service has one of its own",
     "aligned": "needs crops of the model's size; tests/audit/test_models.py makes them",
+    "--verify-service": "asks a service; tests/audit/test_by_service.py has one of its own",
     "--points": "needs points of these images; tests/audit/test_models.py has them",
     "--quality-column": "needs OFIQ's measures of these images; tests/audit/test_quality.py has a file of them",
     "--output": "needs answers besides gender; tests/audit/test_outputs.py has them",
@@ -100,7 +101,7 @@ def stood_in(words: Sequence[str]) -> list[str]:
             found[k + 1] = found[k + 1] if Path(found[k + 1]).is_file() else model
     if found[0] == "doctor" and not Path(found[1]).is_file():
         found[1] = MODEL_OF_OPTION["--classify"]
-    if found[0] in ("audit", "doctor", "tone") and not {"--detect", "--verify-service"} & set(found):
+    if found[0] in ("audit", "doctor", "tone") and "--detect" not in found:
         found += ["--detect", MODEL_OF_OPTION["--detect"]]
     return found
 

@@ -1,4 +1,4 @@
-"""Two annotators in two browsers label 200 faces by keyboard while the server is killed under them; and what they see."""
+"""Two annotators in two browsers label faces by keyboard while the server is killed under them; and what they see."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from facegap.annotate.database import open_store
 from facegap.annotate.pictures import Pictures
 from facegap.groups.annotations import read_annotations
 from facegap.inputs.manifests.read import read_manifest
+from fixtures.campaigns import short_and_full
 
 pytestmark = pytest.mark.browser
 
-FACES = 200
 PRACTICE = 2
 LABELS = [str(k + 1) for k in range(10)]
 
@@ -209,12 +209,16 @@ def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.timeout(1200)  # some 800 pages, four minutes beside other browsers
-def test_two_people_label_200_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
-    people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person]
+@pytest.mark.timeout(1200)  # of 200 faces some 800 pages, four minutes beside other browsers
+@short_and_full("faces", 60, 200)
+def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
+    people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person], faces: int
 ) -> None:
-    people = people_of(FACES)
+    def at(turn: int) -> int:
+        """The turn of the short form that stands for one of 200."""
+        return turn * faces // 200
+
+    people = people_of(faces)
     server = server_of(people.manifest, "--practice", str(PRACTICE))
     ada, bo = (persons(script=script, width=390, height=500) for script in (True, False))
     for person, name in ((ada, "Ada"), (bo, "Bo Æ. O'Neil")):
@@ -224,11 +228,11 @@ def test_two_people_label_200_faces_by_keyboard_and_a_killed_server_loses_and_do
         person.said.clear()
         person.shown.clear()
 
-    for turn in range(FACES):
-        if turn == 60:  # between two answers: the pages that were loaded before go on with the new process
+    for turn in range(faces):
+        if turn == at(60):  # between two answers: the pages that were loaded before go on with the new process
             server.end(signal.SIGKILL)
             server.start()
-        if turn == 120:  # under the hand of one: the answer is on its way, saved or not
+        if turn == at(120):  # under the hand of one: the answer is on its way, saved or not
             face = ada.face
             ada.said[face] = LABELS[2]
             ada.page.keyboard.press("3")
@@ -239,24 +243,24 @@ def test_two_people_label_200_faces_by_keyboard_and_a_killed_server_loses_and_do
             if ada.face != face:
                 ada.shown.append(face)
         for person in (ada, bo):
-            if turn % 40 == 20:
+            if turn % at(40) == at(20):
                 person.skip()
             elif not person.done:
                 person.label()
-            if turn % 50 == 30:
+            if turn % at(50) == at(30):
                 person.take_back()
                 person.label()
-            if turn == 150:
+            if turn == at(150):
                 person.page.reload()
                 person.look()
 
     for person in (ada, bo):
         assert person.done
-        assert len(person.said) == FACES
+        assert len(person.said) == faces
         skipped = list(person.said.values()).count("no_face")
         assert skipped == 4  # five, one of them taken back
-        counts = f"{FACES - skipped} answered, {skipped} skipped"
-        assert f"All {FACES} photographs are seen to: {counts}." in person.page.inner_text("main")
+        counts = f"{faces - skipped} answered, {skipped} skipped"
+        assert f"All {faces} photographs are seen to: {counts}." in person.page.inner_text("main")
     found = exported(people.manifest, server)
     assert found == {"Ada": ada.said, "Bo Æ. O'Neil": bo.said}
     assert list(dict.fromkeys(ada.shown)) != list(dict.fromkeys(bo.shown))  # each in an order of their own
