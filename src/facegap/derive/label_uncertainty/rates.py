@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -193,7 +194,7 @@ def rates_of_draws(
     else:
         rates = rates_of_clusters(wrong, tried, cells, n_cells=len(codes) * size, level=level)
     found = {f.name: getattr(rates, f.name) for f in fields(rates)}
-    columns = {name: column for name, column in found.items() if isinstance(column, np.ndarray)}
+    columns: dict[str, Any] = {name: column for name, column in found.items() if isinstance(column, np.ndarray)}
     for k in range(len(codes)):
         yield replace(rates, **{name: column[k * size : (k + 1) * size] for name, column in columns.items()})
 
