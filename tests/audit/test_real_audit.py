@@ -190,12 +190,14 @@ def fairface(test_data: Path) -> Any:
     )
 
 
+@pytest.mark.campaign
 def test_99_of_100_adults_of_fairface_are_detected(fairface: Any) -> None:
     assert len(fairface.faces) == 3739
     assert fairface.record.manifest.excluded_by_where == 5000 - 3739
     assert error_rate(fairface, "fta") <= 0.01
 
 
+@pytest.mark.campaign
 def test_errors_on_fairface_are_within_three_points_of_the_measured_ones_in_every_cell(fairface: Any) -> None:
     found = {
         (race, gender): error_rate(fairface, race=race, gender=gender)

@@ -81,7 +81,7 @@ def looked_at(folder: Path) -> str:
     return "opened"
 
 
-@short_and_full("count", 60, 600)
+@short_and_full("count", 25, 600)
 def test_a_changed_record_is_a_sentence_or_a_page_and_never_a_traceback(runs: list[Path], count: int) -> None:
     rng = np.random.default_rng(5)
     outcomes = {"opened": 0, "refused": 0}

@@ -49,6 +49,7 @@ print(largest.tolist(), loops.row_norms(rows).tolist())
 """
 
 
+@pytest.mark.campaign
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is reset through Linux's /proc")
 def test_a_run_takes_less_than_half_a_gibibyte_beyond_the_embeddings(rng: np.random.Generator, tmp_path: Path) -> None:
     # The second of three blocks, two whole super-blocks of 64 MiB: what is in memory at once in a run of any length.
