@@ -629,9 +629,9 @@ def metric_frame(
     positive: Hashable = 1,
     margin: float | None = None,
     scale: Scale = "difference",
-    alpha: float = 0.05,
-    level: float = 0.95,
-    min_subjects: int = 20,
+    alpha: float = Groups.alpha,
+    level: float = Groups.level,
+    min_subjects: int = Groups.min_subjects,
 ) -> MetricFrame:
     """Proportions by group of labels and predictions, as fairlearn's MetricFrame has them, with intervals and verdicts.
 

@@ -241,6 +241,21 @@ def test_a_service_that_only_decides_has_errors_at_its_own_threshold_and_no_curv
             ask(people, card, out=tmp_path / "other", **words)
 
 
+def test_a_service_that_only_decides_takes_a_sample_of_pairs_without_a_threshold(
+    people: Path, server: DialectServer, tmp_path: Path
+) -> None:
+    decides = {
+        'score = "similarity"\nscore_range = [-1.001, 1.001]': 'decision = "matched"',
+        "published_threshold = 0.4": "",
+    }
+    card = card_for("insightface_server_verify", server, tmp_path, **decides)
+    run = ask(people, card, pairs=None, sample_pairs=14, seed=3)
+    assert len(server.seen) == 14
+    assert (run.record.sampled, run.record.has_curve) == (True, False)
+    assert run.matched is not None and run.matched.pairs is not None
+    assert run.matched.pairs["weight"].sum() == pytest.approx(28)
+
+
 # ---- what is paid for ----
 
 

@@ -193,7 +193,7 @@ def test_an_in_sample_fpir_is_labelled_so() -> None:
         calibrated(in_sample=True)
     found = calibrated(in_sample=True, target=1.0)  # of z alone: a is a mate, whatever its score
     assert found.record.operating == (
-        Operating(0.5, "FPIR 1 on the very searches it is judged on (IN-SAMPLE): 1 of 1 searches"),
+        Operating(0.5, "FPIR 1 on the very searches it is evaluated on (IN-SAMPLE): 1 of 1 searches"),
     )
 
 

@@ -96,7 +96,7 @@ def test_a_quality_model_runs_on_aligned_crops_and_beside_a_detector_alone(
 def test_a_quality_that_is_no_number_ends_the_audit_and_names_the_image(
     pictures: Path, toys: Any, graphs: Any, card_writer: Any, tmp_path: Path
 ) -> None:
-    """The logarithm of red less 25 is a number for the made-up pictures, and for no face with a red below 25."""
+    """The logarithm of red less 25 is a number for the simulated pictures, and for no face with a red below 25."""
     model = graphs.build(
         [
             ("GlobalAveragePool", ["input"], ["pooled"], {}),

@@ -1,4 +1,4 @@
-"""On whom a threshold is found: never silently on those it is judged on, never too few, never a group that is not one."""
+"""On whom a threshold is found: never silently on those it is evaluated on, never too few, never a group that is not one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A threshold of one group judged on the others, and the price of the worst group's, by hand."""
+"""A threshold of one group evaluated on the others, and the price of the worst group's, by hand."""
 
 from __future__ import annotations
 

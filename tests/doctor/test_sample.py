@@ -78,7 +78,7 @@ def test_two_parts_have_nobody_in_common_and_the_same_share_of_women(people: Man
 
 def test_too_few_people_for_both_parts_are_refused(people: Manifest) -> None:
     with pytest.raises(
-        TableError, match=r"not enough data: 25 subjects; settings are searched on some and judged on others"
+        TableError, match=r"not enough data: 25 subjects; settings are searched on some and evaluated on others"
     ):
         split(drawn(people, "identity", EMBEDDER), 1 / 3, np.random.default_rng(0))
 

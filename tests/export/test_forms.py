@@ -59,7 +59,8 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def category(name: str, selected: int, trials: int, why_not: str = "") -> Impact:
-    return Impact(name, trials, selected, trials, float(trials), 0.0, 1.0, why_not)
+    rate = selected / trials if trials else math.nan
+    return Impact(name, trials, selected, trials, rate, float(trials), 0.0, 1.0, why_not)
 
 
 def test_an_impact_ratio_divides_by_the_highest_rate() -> None:
@@ -83,6 +84,19 @@ def test_a_small_or_unknown_category_is_shown_and_is_in_no_ratio_even_with_the_h
     assert unknown.why_not == "unknown"
     assert math.isnan(tiny.ratio)
     assert math.isnan(unknown.ratio)
+
+
+def test_a_ratio_divides_weighted_rates_and_not_counts() -> None:
+    whole = Impact("a", 100, 90, 100, 0.5, 60.0, 0.4, 0.6)
+    part = Impact("b", 100, 90, 100, 0.25, 60.0, 0.1, 0.4)
+    assert impact_ratios([whole, part], 0.95)[1].ratio == 0.5
+
+
+def test_without_effective_trials_a_ratio_has_no_interval() -> None:
+    whole, part = Impact("a", 9, 9, 9, 1.0, math.nan, 0.6, 1.0), Impact("b", 9, 3, 9, 1 / 3, 9.0, 0.1, 0.7)
+    found = impact_ratios([whole, part], 0.95)[1]
+    assert found.ratio == 1 / 3
+    assert math.isnan(found.low_ratio)
 
 
 def test_two_per_cent_exactly_is_in_the_ratio() -> None:

@@ -102,7 +102,7 @@ def test_one_number_for_a_whole_batch_runs_face_by_face(toy: Any) -> None:
 
 def test_a_model_without_a_number_for_any_picture_is_refused_before_the_first_image(toy: Any) -> None:
     nodes = [*first("g"), ("Sub", ["g", "g"], ["zero"], {}), ("Div", ["zero", "zero"], ["y"], {})]
-    with pytest.raises(ModelError, match=r"outputs\.quality: the model gives no finite number for any of 4 made-up"):
+    with pytest.raises(ModelError, match=r"outputs\.quality: the model gives no finite number for any of 4 simulated"):
         rehearse_assessor(toy(nodes, first=np.array([0])))
 
 

@@ -152,7 +152,7 @@ def fpir_points(
         mates, _ = mates_of(searched.roles, templates.subjects, excluded)
         strangers = np.flatnonzero((searched.roles == PROBE) & (mates == 0))
         lists = searched.lists[searched.lists["probe"].isin(strangers)]
-        where = "the very searches it is judged on (IN-SAMPLE)"
+        where = "the very searches it is evaluated on (IN-SAMPLE)"
     else:
         side, where = threshold_side(templates, threshold_set, resolved, settings.role_column)
         reviewed = excluded if threshold_set is None else NO_PAIRS  # those name rows of the manifest

@@ -228,7 +228,7 @@ def rehearsed_stages(
     facts: Mapping[Task, GraphFacts],
     settings: AuditSettings,
 ) -> tuple[Stages, Remarks]:
-    """The models held against their cards and run on made-up pictures, and what must be said of them.
+    """The models held against their cards and run on simulated pictures, and what must be said of them.
 
     Raises
     ------

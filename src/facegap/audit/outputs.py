@@ -89,7 +89,7 @@ def species_of(table: Manifest, column: str, category: Category) -> tuple[str, .
     if len(found) > MOST_SPECIES:
         raise TableError(
             f"{table.name}, column {column}: {len(found)} species of attack ({', '.join(list(found)[:4])}, ...); at most "
-            f"{MOST_SPECIES} are told apart; merge them with --map"
+            f"{MOST_SPECIES} are distinguished; merge them with --map"
         )
     return tuple(sorted(found))
 

@@ -196,12 +196,12 @@ def resolve(
     if runs_models and (settings.verify.enrolment_log or settings.verify.format != "auto"):
         named = "--enrolment-log" if settings.verify.enrolment_log else "--format"
         raise SettingError(f"{named}: of a file of scores; give it to facegap audit-scores")
-    if settings.by is not None:
-        parse_by(settings.by, table.labels)  # a misspelt group is told before a card that is not there
+    # a misspelt --by is told before a card that is not there, and must not cost an hour of detection
+    split = None if settings.by is None else groupings_of(table, settings)
     models = choose_models(settings) if runs_models else ChosenModels()
     outputs = outputs_of(table, models.categories if categories is None else categories)
     margins = margins_of(settings.groups.margin, outputs)
-    groupings, notes = groupings_of(table, settings, outputs)  # a misspelt --by must not cost an hour of detection
+    groupings, notes = groupings_of(table, settings, outputs) if split is None else split
     require_planned_groups(plan, table)
     cluster = settings.groups.cluster
     weights = settings.groups.weights

@@ -20,7 +20,7 @@ from facegap.store.record import Operating, ThresholdInterval, TransferPoint
 from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
-IN_SAMPLE = "the very pairs it is judged on (IN-SAMPLE)"
+IN_SAMPLE = "the very pairs it is evaluated on (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
 FEW_ABOVE = 5  # false matches that the upper end of a threshold's interval must rest on
 

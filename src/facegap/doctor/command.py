@@ -68,7 +68,7 @@ def doctor(
 ) -> None:
     """Check the preprocessing that a card states: would the model do better with other settings?
 
-    Colour order, scale, alignment or crop are changed one at a time and judged on the same portraits. Exit code 1: the
+    Colour order, scale, alignment or crop are changed one at a time and evaluated on the same portraits. Exit code 1: the
     card looks wrong. Audits with that card then say so. With too few people what needs none is checked instead.
 
     facegap doctor mobileface_v2 --manifest people.csv

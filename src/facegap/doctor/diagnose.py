@@ -1,7 +1,7 @@
 """What `facegap doctor MODEL --manifest M` does: are the settings of a card the best that its model could be run with?
 
-One setting at a time is changed around the card, and all of them are judged on the same portraits. For weights without
-a card one is proposed: settings are searched on some people and judged on others.
+One setting at a time is changed around the card, and all of them are evaluated on the same portraits. For weights without
+a card one is proposed: settings are searched on some people and evaluated on others.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from facegap.types import Device
 from facegap.vision.detect import Detector, detector
 from facegap.vision.find import Finder, WholePicture, require_boxes
 
-SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and judged on the others
+SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and evaluated on the others
 DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300, "liveness": 100}
 CARD_STEPS, PROPOSAL_STEPS = 3, 5
 Progress = Callable[[int, int], None]
@@ -295,7 +295,7 @@ def open_detector(asked: Asked, *, aligns: bool | None) -> Detector:
 
 
 def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] | None) -> Examination:
-    """Settings searched on some people, judged on others, and written down as a card."""
+    """Settings searched on some people, evaluated on others, and written down as a card."""
     bare = doctor_proposing.bare_weights(weights)
     session = room.asked.opened(bare.content, weights.name, weights.name)
     graph = read_graph(session, weights.name)
@@ -307,7 +307,7 @@ def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] |
     searched, judged = split(sample, SEARCH_SHARE, rng)
     grid = [one for one in doctor_proposing.grid(start) if can_be_tried(one, room.finder)]
     found = room.look(searched, grid, session, MEASURES[question])
-    room.steps.begin("choose settings; they are judged on people who had no part in it")
+    room.steps.begin("choose settings; they are evaluated on people who had no part in it")
     choice = choice_of(searched, found, grid, MEASURES[question])
     result = examination(choice.card, room, judged, session, MEASURES[question])
     text = card_text(choice.card, result.judgement, detector=result.detector, at=result.finding.at)

@@ -75,7 +75,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All settings of a card, judged on the same people; the first is the card itself.
+    """All settings of a card, evaluated on the same people; the first is the card itself.
 
     fmrs  : at which FNMR is compared; empty where identity is not asked
     alike : where the card is called wrong: the settings that accuse it as well and show no difference to the best one

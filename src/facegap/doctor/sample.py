@@ -25,7 +25,7 @@ LEAST_SUBJECTS = 20  # fewer show no difference that matters, whatever the setti
 
 
 class NoJudgementError(TableError):
-    """Settings cannot be judged on this manifest; what needs no judgement can be checked."""
+    """Settings cannot be evaluated on this manifest; what needs no judgement can be checked."""
 
 
 class NotEnoughPeopleError(NoJudgementError):
@@ -221,7 +221,7 @@ def split(sample: Sample, share: float, rng: np.random.Generator) -> tuple[Sampl
     )
     if min(part.people for part in parts) < LEAST_SUBJECTS:
         raise TableError(
-            f"not enough data: {sample.people} subjects; settings are searched on some and judged on others, "
+            f"not enough data: {sample.people} subjects; settings are searched on some and evaluated on others, "
             f"at least {LEAST_SUBJECTS} each; use a larger manifest (or --sample)"
         )
     return parts[0], parts[1]

@@ -65,7 +65,7 @@ def ready(variants: Sequence[Variant], session: Any, *, flip: bool = False) -> l
     if variants[0].card.task == "quality":
         return [Ready(variant, assess.assessor(variant.card, session, BATCH)) for variant in variants]
     # A wrong scale may drive probabilities out of 0 to 1; it is to be judged, and not to end the examination.
-    # So with crops that a picture is too small for: every setting is judged on the same pictures.
+    # So with crops that a picture is too small for: every setting is evaluated on the same pictures.
     models = [
         replace(classify.classifier(variant.card, session, BATCH), checked=False, reduced_crop=True)
         for variant in variants

@@ -33,6 +33,7 @@ FALSE_POSITIVES = ("fmr", "gfar", "fpir")  # a comparison that is not one of the
 class Impact:
     """One category: trials, those without the error, its rate with interval, and its ratio to the highest rate.
 
+    rate   : proportion selected, as the run has it: weighted where comparisons are a sample; NaN without trials
     ratio, low_ratio, high_ratio : NaN for a category that is in no ratio; the highest rate itself has 1 and no interval
     why_not                      : why it is in no ratio, else ""
     """
@@ -41,6 +42,7 @@ class Impact:
     trials: int
     selected: int
     people: int
+    rate: float
     effective: float
     low: float
     high: float
@@ -48,11 +50,6 @@ class Impact:
     ratio: float = math.nan
     low_ratio: float = math.nan
     high_ratio: float = math.nan
-
-    @property
-    def rate(self) -> float:
-        """Proportion selected; NaN without trials."""
-        return self.selected / self.trials if self.trials else math.nan
 
 
 def impact_ratios(rows: Sequence[Impact], level: float) -> list[Impact]:
@@ -73,9 +70,11 @@ def too_few(row: Impact, known: int) -> str:
 
 def against(row: Impact, highest: Impact, level: float) -> Impact:
     """The row with its ratio to the highest rate, and the ratio's interval from effective trials."""
-    if row is highest or not highest.selected:
-        return replace(row, ratio=row.rate / highest.rate if highest.selected else math.nan)
+    if row is highest or not highest.rate:
+        return replace(row, ratio=row.rate / highest.rate if highest.rate else math.nan)
     sizes = row.effective, highest.effective
+    if not all(map(math.isfinite, sizes)):  # nothing is known of how sure the rates are
+        return replace(row, ratio=row.rate / highest.rate)
     low, high = ratio_interval(row.rate * sizes[0], sizes[0], highest.rate * sizes[1], sizes[1], level=level)
     return replace(row, ratio=row.rate / highest.rate, low_ratio=float(low), high_ratio=float(high))
 
@@ -100,11 +99,13 @@ def impact_text(run: Run, metric: str | None = None) -> str:
         "unknown categories are shown and are in no ratio. The table follows the arithmetic of the rule; whether the rule "
         "applies, and whether this audit meets it, is not said here.",
     ]
+    if run.record.sampled:
+        parts.append("Comparisons are a sample: rates are weighted; trials, selected and people are counts.")
     for grouping in groupings_of(run):
         of_grouping = [row for row in rows if set(row["group"]) == set(grouping)]
         for place in dict.fromkeys(place_of(row) for row in of_grouping):
             parts += one_table(grouping, [row for row in of_grouping if place_of(row) == place], run)
-    if len(parts) == 2:
+    if not any(part.startswith("## ") for part in parts):
         raise RunError("the run has no groups; audit with --by")
     return "\n\n".join(parts) + "\n"
 
@@ -146,6 +147,7 @@ def impact_of(row: Mapping[str, Any]) -> Impact:
         trials=int(row["trials"]),
         selected=int(row["trials"] - row["errors"]),
         people=int(row["subjects"]),
+        rate=1 - float(row["value"]),
         effective=float(row["effective_trials"]),
         low=1 - float(row["high"]),
         high=1 - float(row["low"]),

@@ -1,6 +1,6 @@
 """`facegap gate RUN --policy FILE`: does a run keep the limits of a policy? Every rule ends in one of three states.
 
-A limit is judged on the interval: it holds where the whole interval keeps it, it is broken where the whole interval lies
+A limit is evaluated on the interval: it holds where the whole interval keeps it, it is broken where the whole interval lies
 beyond it, and else the run cannot tell. On request a rule judges the point value instead; then chance decides near it.
 """
 
@@ -149,7 +149,7 @@ def nothing(rule: Rule, run: Run) -> str:
 
 
 def missing_groups(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Which groups that a rule names are in none of the rows it is judged on; empty where all are."""
+    """Which groups that a rule names are in none of the rows it is evaluated on; empty where all are."""
     present = {str(row[name]) for row in rows for name in ("group", "group_a", "group_b") if name in row}
     missing = [group for group in rule.groups if group not in present]
     return f"no group {', '.join(clean(group) for group in missing)} there" if missing else ""

@@ -55,7 +55,7 @@ class Records:
 
 
 def read_records(path: Path, *, separator: str = ",") -> Records:
-    """All records of a CSV (UTF-8, header) or parquet file, told apart by content.
+    """All records of a CSV (UTF-8, header) or parquet file, distinguished by content.
 
     separator : of the cells of a CSV. With semicolons the lines may end in one, the header alone too, as OFIQ writes it
 

@@ -82,7 +82,7 @@ def target_table(run: Run, rows: list[Row]) -> TextTable:
         else "No challenge age is shown to hold the target: even no error at all among these people would leave room for more."
     )
     note = (
-        f"Found to a tenth of a year on the people that it is judged on. The interval{whole} is at "
+        f"Found to a tenth of a year on the people that it is evaluated on. The interval{whole} is at "
         f"{level_text(run.record.level)}, from those of the rates. {sure} Groups that are too small or without a label are not "
         "held to the target."
     )

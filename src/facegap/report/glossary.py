@@ -36,7 +36,7 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "model that gives up on faces looks better on FNMR and worse here.",
         "EER": "equal error rate: where FMR and FNMR are nearest to each other, over all thresholds; the convention stands below the "
         "table.",
-        "log axis": "each step multiplies by the same number, so that small rates can be told apart; 0 has no place on it, "
+        "log axis": "each step multiplies by the same number, so that small rates can be distinguished; 0 has no place on it, "
         "and stands at the edge.",
         "by chance": "what the measure would be if the group labels were dealt out again among the same people: the middle "
         "of many deals, and what only 5 in 100 of them exceed.",
@@ -116,7 +116,7 @@ def limits_of(run: Run) -> list[str]:
             "are too narrow and, among comparisons, photographs of one person count as false matches."
         )
     if any("IN-SAMPLE" in point.source for point in record.operating):
-        found.append("The threshold was found on the very pairs it is judged on, so the rates at it are too kind.")
+        found.append("The threshold was found on the very pairs it is evaluated on, so the rates at it are too kind.")
     if FMR.name in metrics and not run.rates.loc[run.rates["metric"] == FNMR.name, "trials"].gt(0).any():
         found.append("Nobody has two photographs, so nothing is said about people who are refused.")
     if excluded := record.manifest.excluded_by_where:
@@ -163,7 +163,7 @@ METHODS: tuple[Method, ...] = (
     ),
     Method(
         "Threshold at a target FMR",
-        "the smallest impostor score at which FMR is at most the target, found on other people than it is judged on "
+        "the smallest impostor score at which FMR is at most the target, found on other people than it is evaluated on "
         "unless it says IN-SAMPLE",
         "facegap; never the nearest, which can exceed the target",
         lambda metric: metric.is_pair,

@@ -135,7 +135,7 @@ UNCERTAIN = (
     Column[GapRow]("metric", metric_at),
     Column[GapRow]("worst against best", who),
     Column[GapRow]("by the labels", by_labels),
-    Column[GapRow]("labels drawn", by_draws),
+    Column[GapRow]("labels resampled", by_draws),
     Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
     Column[GapRow]("true groups", true_groups),
     Column[GapRow]("p (Holm)", lambda row: p_value(uncertainty(row).p_holm)),

@@ -49,7 +49,7 @@ class Measured:
 
     @property
     def in_sample(self) -> bool:
-        """The threshold was chosen on the very comparisons that it is judged on, as its origin says."""
+        """The threshold was chosen on the very comparisons that it is evaluated on, as its origin says."""
         return "in-sample" in self.threshold_from.lower().replace(" ", "-")
 
 

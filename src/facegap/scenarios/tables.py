@@ -215,7 +215,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
             ""
             if math.isnan(measured.threshold)
             else f"Threshold {measured.threshold:.4f}: {clean(measured.threshold_from)}.",
-            "In-sample: this threshold was chosen on the comparisons that it is judged on, so the rates at it flatter the "
+            "In-sample: this threshold was chosen on the comparisons that it is evaluated on, so the rates at it flatter the "
             "model."
             if measured.in_sample
             else "",

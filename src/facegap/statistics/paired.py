@@ -1,4 +1,4 @@
-"""Two settings of one model judged on the same people: the difference in what is right, and in what is measured."""
+"""Two settings of one model evaluated on the same people: the difference in what is right, and in what is measured."""
 
 from __future__ import annotations
 

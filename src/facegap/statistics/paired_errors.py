@@ -1,4 +1,4 @@
-"""Two models judged on the same trials: who errs more, with people, not images, as what varies."""
+"""Two models evaluated on the same trials: who errs more, with people, not images, as what varies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dry run of every model before the first image: a few made-up pictures through the graph, exactly as faces would go.
+"""A dry run of every model before the first image: a few simulated pictures through the graph, exactly as faces would go.
 
 It finds what a graph does not declare: a batch that is fixed inside, outputs of another shape than stated, values that are no
 numbers, probabilities that are none. What comes out of noise is judged by its form only.
@@ -102,7 +102,7 @@ def rehearse_assessor(model: Assessor) -> tuple[Assessor, Remarks]:
 
 
 def rehearse_detector(model: Detector) -> None:
-    """One made-up picture through a detector.
+    """One simulated picture through a detector.
 
     Raises
     ------
@@ -255,6 +255,6 @@ def require_numbers(values: AnyArray, card: ModelCard, key: str) -> None:
     """Raise ModelError where no picture at all got an answer of finite numbers."""
     if not np.isfinite(values).all(axis=1).any():
         raise ModelError(
-            f"{card.name}: {key}: the model gives no finite number for any of {PICTURES} made-up pictures; check input.mean, "
+            f"{card.name}: {key}: the model gives no finite number for any of {PICTURES} simulated pictures; check input.mean, "
             "input.scale and input.dtype (float16 ends at 65504)"
         )

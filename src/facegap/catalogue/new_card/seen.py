@@ -1,4 +1,4 @@
-"""What a graph shows of itself: its input, and what comes out for a few made-up pictures."""
+"""What a graph shows of itself: its input, and what comes out for a few simulated pictures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """The input of a graph, and its outputs for made-up pictures of values 0 to 255.
+    """The input of a graph, and its outputs for simulated pictures of values 0 to 255.
 
     layout_given, size_given : the graph declares them; else they are those of the first picture that it took
     free_size                : height and width are free
@@ -140,7 +140,7 @@ def plain_input(port: Port, layout: Literal["NCHW", "NHWC"], size: tuple[int, in
 
 
 def run(session: Any, spec: InputSpec, pictures: int, model: str) -> dict[str, AnyArray]:
-    """The readable outputs for made-up pictures.
+    """The readable outputs for simulated pictures.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def casual_conversations_v2(folder: Path) -> pd.DataFrame:
     """Casual Conversations v2: CasualConversationsV2.json and the frames of the set, <person>/<video>_raw_frame00000381.jpg.
 
     Labels : monk and fitzpatrick of the person's videos by annotators, age, gender and country as the person gave them, each
-             as the JSON has it; video, so that its frames can be told apart
+             as the JSON has it; video, so that its frames can be distinguished
     Source : public code and notes (a list of {video_name, subject_id, monk_skin_tone: {scale: "scale 5"},
              fitzpatrick_skin_tone: {type: "type iii"}, age, gender, geo_location: {country}}; frames by person)
     """

@@ -114,7 +114,7 @@ def to_srgb(pixels: NDArray[np.uint8], profile: Profile, *, grey: bool) -> NDArr
         return pixels
     source = pixels[..., 0] if profile.mode == "L" else pixels[..., ::-1]
     converted = applied(profile.transform, source)
-    if grey:  # a neutral colour may be off by one level in a channel; colour and grey are told apart by equality
+    if grey:  # a neutral colour may be off by one level in a channel; colour and grey are distinguished by equality
         return np.repeat(converted[..., 1:2], 3, axis=2)
     return np.ascontiguousarray(converted[..., ::-1])
 

@@ -272,7 +272,7 @@ def transfer_cells(
     target: float,
     min_subjects: int,
 ) -> list[dict[str, Any]]:
-    """The cells of one grouping and target: threshold of `row`, judged on `column`."""
+    """The cells of one grouping and target: threshold of `row`, evaluated on `column`."""
     cells = []
     for row in rows:
         source = str(row["threshold_from"]).split(f"; {WORST}")[0]
