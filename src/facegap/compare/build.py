@@ -26,7 +26,8 @@ from facegap.errors import RunError
 from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.store.finished import read_finished
-from facegap.store.run import Run, explained, fitting_together, write_csv
+from facegap.store.folder import make_empty
+from facegap.store.run import Run, fitting_together, write_csv
 
 PAGE = "compare.html"
 CURE = "run both over one manifest with the same --where, or add --allow-different-people to compare what they share"
@@ -151,11 +152,7 @@ def write_comparison(found: Comparison, out: Path) -> list[str]:
     """
     from facegap.compare.page import write_page
 
-    with explained(out):
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out}: not empty; choose another --out")
-        out.chmod(0o700)
+    make_empty(out)
     for name, frame in found.frames.items():
         write_csv(out / name, frame)
     write_page(out / PAGE, found.runs, found.rows, warnings=found.warnings)

@@ -7,9 +7,9 @@ from pathlib import Path
 from facegap.derive.balanced.question import Answer, Progress, explained_run, silent
 from facegap.derive.balanced.work import Choices
 from facegap.derive.run import all_comparisons_of
-from facegap.errors import RunError
 from facegap.store.finished import read_finished
-from facegap.store.run import Run, explained, fitting_together, write_csv
+from facegap.store.folder import make_empty
+from facegap.store.run import Run, fitting_together, write_csv
 
 TABLE, PAGE = "explain.csv", "explain.html"
 
@@ -44,11 +44,7 @@ def write_explained(found: Answer, out: Path) -> list[str]:
     """
     from facegap.explain.page import write_page
 
-    with explained(out):
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out}: not empty; choose another --out")
-        out.chmod(0o700)
+    make_empty(out)
     write_csv(out / TABLE, found.frame)
     write_page(out / PAGE, found)
     return [TABLE, PAGE]

@@ -19,7 +19,7 @@ from facegap.report.figures.style import PALETTE, SHAPES, Figure, data, finished
 from facegap.report.gender_shades import WIDTH
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import errors_of_trials, interval, number, p_value, points, signed_points
-from facegap.reproduce.found import Reproduction, make_empty, write_figures
+from facegap.reproduce.found import Reproduction, write_figures
 from facegap.reproduce.gender_shades import audited, file_name, kept, verdicts_table
 from facegap.statistics.dprime import PairedDifference
 from facegap.statistics.intervals import wilson
@@ -36,6 +36,7 @@ from facegap.statistics.published import (
 )
 from facegap.statistics.published import PRINTED as FIRST_PRINTED
 from facegap.statistics.verdicts import holm
+from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_csv
 
 COLUMNS = ("All", *SUBGROUPS)

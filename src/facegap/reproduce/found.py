@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from facegap.errors import RunError
 from facegap.report.figures.render import drawn
 from facegap.report.figures.style import Figure
 from facegap.report.tables import TextTable
-from facegap.store.run import Run, explained, write_bytes
+from facegap.store.run import Run, write_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +30,6 @@ class Reproduction:
     folders: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     figures: tuple[Figure, ...] = ()
-
-
-def make_empty(out: Path) -> None:
-    """Make the folder; raise RunError where something is in it."""
-    with explained(out):
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out}: not empty; choose another --out")
 
 
 def write_figures(out: Path, figures: tuple[Figure, ...]) -> tuple[Path, ...]:

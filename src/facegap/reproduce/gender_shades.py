@@ -22,7 +22,7 @@ from facegap.report.page import add_report
 from facegap.report.rows.gaps import GapRow, gap_rows
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, errors_of_trials, number, p_value, points
-from facegap.reproduce.found import Reproduction, make_empty
+from facegap.reproduce.found import Reproduction
 from facegap.statistics.published import (
     COLUMNS,
     GROUP_SIZES,
@@ -36,6 +36,7 @@ from facegap.statistics.published import (
     possible_counts,
     rebuild_people,
 )
+from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_bytes
 
 BY = "gender*tone,gender,tone"  # the crossed groups are what the study is about: the primary family

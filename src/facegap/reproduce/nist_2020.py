@@ -21,8 +21,9 @@ from facegap.report.figures.style import INK, PALETTE, SHAPES, Figure, data, fin
 from facegap.report.gender_shades import WIDTH
 from facegap.report.tables import TextTable
 from facegap.report.text import number
-from facegap.reproduce.found import Reproduction, make_empty, write_figures
+from facegap.reproduce.found import Reproduction, write_figures
 from facegap.statistics.differentials import MEASURES, evaluate
+from facegap.store.folder import make_empty
 from facegap.store.run import write_csv
 from facegap.types import FloatArray
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +11,8 @@ import pandas as pd
 from facegap.derive.metrics import FMR
 from facegap.errors import TableError
 from facegap.inputs.manifests.labels import UNKNOWN
-from facegap.tables import SAMPLE
+from facegap.report.rows.frames import records
+from facegap.report.rows.rates import rate_of
 from facegap.types import ANY, Group, Rate
 
 EVERYBODY = Group(())
@@ -63,14 +63,14 @@ def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], grouping: Seq
     """
     own: dict[tuple[str, Group], Rate] = {}
     across: dict[tuple[Group, Group], Rate] = {}
-    for row in rates.to_dict("records"):
+    for row in records(rates):
         group, other = _group_in(row, attributes), _group_in(row, attributes, "other_")
         if group is None or not (_is_of(group, grouping) or (group == EVERYBODY and other is None)):
             continue
         if other is None:
-            _add(own, (str(row["metric"]), group), _rate_in(row))
+            _add(own, (str(row["metric"]), group), rate_of(row))
         elif _is_of(other, grouping) and row["metric"] == FMR.name:
-            _add(across, (group, other), _rate_in(row))
+            _add(across, (group, other), rate_of(row))
     groups = dict.fromkeys(group for _, group in own if _is_of(group, grouping))
     unknown = tuple(group for group in groups if UNKNOWN in dict(group.attributes).values())
     return Measured(
@@ -93,29 +93,6 @@ def _group_in(row: Mapping[Any, Any], attributes: Sequence[str], prefix: str = "
 
 def _is_of(group: Group, grouping: Sequence[str]) -> bool:
     return {name for name, _ in group.attributes} == set(grouping)
-
-
-def _rate_in(row: Mapping[Any, Any]) -> Rate:
-    return Rate(
-        errors=int(row["errors"]),
-        trials=int(row["trials"]),
-        subjects=int(row["subjects"]),
-        effective_trials=float(row["effective_trials"]),
-        low=float(row["low"]),
-        high=float(row["high"]),
-        level=float(row["level"]),
-        method=str(row["method"]),
-        units=int(row.get("units", 0)),
-        effective_subjects=float(row.get("effective_subjects", math.nan)),
-        largest_share=float(row.get("largest_share", math.nan)),
-        per_person=float(row.get("per_person", math.nan)),
-        per_person_trials=float(row.get("per_person_trials", math.nan)),
-        per_person_low=float(row.get("per_person_low", math.nan)),
-        per_person_high=float(row.get("per_person_high", math.nan)),
-        dominated_by=int(row.get("dominated_by", 0)),
-        by_person=row.get("weighs", "trials") == "people",
-        estimate=float(row["value"]) if row.get("weighs") == SAMPLE else math.nan,
-    )
 
 
 def _add(found: dict[Any, Rate], key: tuple[Any, Group], rate: Rate) -> None:

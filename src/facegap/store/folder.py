@@ -47,6 +47,20 @@ def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator
         os.close(lock)
 
 
+def make_empty(folder: Path) -> None:
+    """Make the folder of results that are written in one go, readable by its owner alone.
+
+    Raises
+    ------
+    RunError : something is in it, or it cannot be written
+    """
+    with explained(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise RunError(f"{folder}: not empty; choose another --out")
+        folder.chmod(0o700)
+
+
 def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
     """Raise RunError unless a folder is free for a new run, or holds one to resume."""
     occupied = any(not is_scratch(entry) for entry in folder.iterdir())
