@@ -30,13 +30,13 @@ from facegap.audit.settings import (
 )
 from facegap.errors import SettingError
 
-ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet with a column image", show_default=False)]
-ModelName = Annotated[str, typer.Option(help="What the tables call the system")]
+ManifestPath = Annotated[Path, typer.Argument(help="CSV or parquet file with a column image", show_default=False)]
+ModelName = Annotated[str, typer.Option(help="Name of the system in the tables")]
 IncludeIds = Annotated[bool, typer.Option("--include-ids", help="Name images in tables and pages")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Print every table, not one screen")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Print all tables instead of one screen")]
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
-    typer.Option(help="A further view of the same numbers: the columns and labels of Gender Shades"),
+    typer.Option(help="An additional view of the same numbers, with the columns and labels of Gender Shades"),
 ]
 
 CONTEXT = "context"  # of a command: typer hands it over

@@ -32,4 +32,4 @@ def test_a_compiled_module_without_its_end_is_named(
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
-    assert capsys.readouterr().err == f"facegap: {compiled}: a compiled module that was cut off; remove this file\n"
+    assert capsys.readouterr().err == f"facegap: {compiled}: this compiled module is truncated; delete the file\n"

@@ -46,7 +46,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     ],
     "report": [
         ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
-        ("folder --include-images", ["--include-images and --images FOLDER go together"]),
+        ("folder --include-images", ["--include-images and --images FOLDER must be given together"]),
     ],
     "recheck": [
         ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
@@ -70,7 +70,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("folder --port 0", ["folder: no run folder", "name the folder that --out of an audit made"]),
         ("folder --port 70000", ["'--port'"]),
     ],
-    "export": [("", ["name a run folder, or ask for --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
+    "export": [("", ["name a run folder, or give --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
     "scenario": [
         ("unlok folder", ["'unlok' is not one of 'watchlist', 'unlock'"]),
         ("unlock folder --people-of female=half", ["--people-of: 'female=half' is not GROUP=SHARE", "female=0.25"]),

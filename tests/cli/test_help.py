@@ -44,8 +44,8 @@ def test_only_who_can_go_on_is_told_so_after_an_interruption(
     assert stopped.value.code == 130
     said = capsys.readouterr().err
     assert said.startswith("facegap: stopped")
-    assert ("go on with --resume" in said) == (command in RESUMABLE)
-    assert ("its folder is unfinished" in said) == (command == "demo")
+    assert ("continue with --resume" in said) == (command in RESUMABLE)
+    assert ("its folder is incomplete" in said) == (command == "demo")
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,7 +119,7 @@ def test_a_seal_is_broken_by_it(six: Circle, tmp_path: Path) -> None:
 def test_nobody_and_everybody_and_runs_without_templates_are_refused(six: Circle, tmp_path: Path) -> None:
     six.run(out={"folder": tmp_path / "run"})
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
-    with pytest.raises(RunError, match="nobody of this name is in the run"):
+    with pytest.raises(RunError, match="nobody with this name is in the run"):
         forget(tmp_path / "run", "BEA")
     six.run(out={"folder": tmp_path / "bare", "keep_embeddings": False})
     with pytest.raises(

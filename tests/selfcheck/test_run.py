@@ -83,7 +83,7 @@ def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path
     with (tmp_path / "out" / DONE_PART).open("a") as file:
         file.write('{"job": 1, "ro')  # killed in the middle of a line
     monkeypatch.setattr(command, "run_job", run_job)
-    with pytest.raises(RunError, match="go on with --resume"):
+    with pytest.raises(RunError, match="continue with --resume"):
         selfcheck(worlds, out=tmp_path / "out", workers=1)
     steps = []
     selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True, progress=lambda k, n: steps.append(k))

@@ -118,7 +118,7 @@ def test_harmless_cells_stay_as_they_are() -> None:
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(RunError, match="not empty; choose another --out, or go on with that run by --resume"):
+    with pytest.raises(RunError, match="not empty; choose another --out, or continue that run with --resume"):
         made_run().write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
 

@@ -1,4 +1,4 @@
-"""Commands for labels that people give: a page to give them, a way in and out, and how far they agree."""
+"""Commands for annotation: a page for labelling, export and import, and agreement between annotators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from facegap.annotate.serve import Started
 
 Db = Annotated[
-    Path | None, typer.Option(help="File of answers [default: MANIFEST's name + .annotations.sqlite, in this folder]")
+    Path | None,
+    typer.Option(help="File with the answers [default: MANIFEST's name + .annotations.sqlite, in the current folder]"),
 ]
 
 
@@ -23,42 +24,49 @@ def annotate(
     manifest: ManifestPath,
     settings: Annotated[AuditSettings, Only("where", "models_dir", "allow_outside", "model_timeout", "no_isolation")],
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8321,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects any free port")] = 8321,
     annotator: Annotated[
-        str | None, typer.Option(help="The one person who labels here [default: everybody gives a name on the page]")
+        str | None, typer.Option(help="Name of a single annotator [default: annotators enter their names on the page]")
     ] = None,
     db: Db = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; one that others reach needs --tls-cert and --tls-key as well")
+        str,
+        typer.Option(
+            help="Address to listen on; an address reachable from other machines also needs --tls-cert and --tls-key"
+        ),
     ] = "127.0.0.1",
     token: Annotated[
         str | None,
         typer.Option(
             envvar="FACEGAP_TOKEN",
-            help="Secret that the page asks for; as an option others may see it [default: a key in the address]",
+            help="Access key for the page; as an option it may be visible to others [default: a key in the address]",
         ),
     ] = None,
     tls_cert: Annotated[
         Path | None,
-        typer.Option(help="Certificate of the server with its chain, PEM; with --tls-key", show_default=False),
+        typer.Option(help="Server certificate with its chain, PEM; with --tls-key", show_default=False),
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Key of that certificate, PEM", show_default=False)] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="Private key of the certificate, PEM", show_default=False)
+    ] = None,
     plain_http: Annotated[
-        bool, typer.Option("--plain-http", help="Let others reach the page without TLS, readable on the way")
+        bool,
+        typer.Option(
+            "--plain-http", help="Allow access from other machines without TLS; traffic can then be read in transit"
+        ),
     ] = False,
     detect: Annotated[
-        str, typer.Option(help="Show the largest face that this detector finds, 'none': the whole photograph")
+        str, typer.Option(help="Show the largest face found by this detector; 'none' shows the whole photograph")
     ] = "none",
     practice: Annotated[
-        int, typer.Option(min=0, help="Photographs to practise on first; these answers are not exported")
+        int, typer.Option(min=0, help="Number of practice photographs at the start; their answers are not exported")
     ] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order in which each annotator sees the photographs")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the order of photographs of each annotator")] = 0,
 ) -> None:
-    """Label skin tones on a web page, several people at once if they like.
+    """Label skin tones on a local web page, with one or several annotators.
 
-    Only this machine reaches the page, and only with the key in the address that is printed. Each answer is saved before the
-    next photograph is shown; stop with Ctrl-C and start again with the same command to go on. The keyboard is enough: 1 to 9
-    and 0 answer, U takes back, S skips.
+    The page is reachable only from this machine and only with the key in the printed address. Each answer is saved before the next
+    photograph is shown. Stop with Ctrl-C and continue with the same command. Keyboard: 1 to 9 and 0 answer, U undoes, S skips.
 
     facegap annotate people.csv --scale monk --annotator Ada
     """
@@ -91,26 +99,28 @@ def _announce(started: Started, manifest: Path) -> None:
 
     print_warnings(started.warnings)
     if started.readable_on_the_way:
-        print_warnings(["others reach this page, and plain HTTP can be read and changed on the way"])
+        print_warnings(
+            ["this page is reachable from other machines, and plain HTTP can be read and changed in transit"]
+        )
     print_sentences(
         [
             f"Label {started.images:,} photographs on the scale {started.scale}: open {started.address}",
-            f"Answers are kept in {started.db}; stop with Ctrl-C, go on with the same command",
+            f"Answers are saved in {started.db}; stop with Ctrl-C, continue with the same command",
             f"Afterwards: facegap annotations export {manifest} --out annotations.csv",
         ]
     )
 
 
-answers = typer.Typer(no_args_is_help=True, help="Take answers of `facegap annotate` out as CSV, and bring them in.")
+answers = typer.Typer(no_args_is_help=True, help="Export the answers of `facegap annotate` as CSV, or import them.")
 
 
 @answers.command(name="export")
 def export_annotations(
     manifest: ManifestPath,
-    out: Annotated[Path, typer.Option(help="CSV to write")] = Path("annotations.csv"),
+    out: Annotated[Path, typer.Option(help="CSV file to write")] = Path("annotations.csv"),
     db: Db = None,
 ) -> None:
-    """Write the answers that count, one row per annotator, image and scale. The page may stay open meanwhile.
+    """Write the final answers, one row per annotator, image and scale. The page may remain open.
 
     facegap annotations export people.csv --out annotations.csv
     """
@@ -124,36 +134,45 @@ def export_annotations(
 @answers.command(name="import")
 def import_annotations(
     manifest: ManifestPath,
-    annotations_csv: Annotated[Path, typer.Argument(help="CSV as export writes it", show_default=False)],
+    annotations_csv: Annotated[Path, typer.Argument(help="CSV file from `annotations export`", show_default=False)],
     db: Db = None,
 ) -> None:
-    """Add the answers of a CSV; where there are two to one image, the later counts.
+    """Add the answers in a CSV file. If there are two answers for one image, the later one is used.
 
     facegap annotations import people.csv annotations.csv
     """
     from facegap.annotate import serve as command
 
     found = command.import_annotations(manifest, annotations_csv, db=db)
-    typer.echo(f"{found.added:,} answers added, {found.same:,} there already, {found.older:,} older than what is there")
+    typer.echo(
+        f"{found.added:,} answers added, {found.same:,} already present, {found.older:,} older than the existing answer"
+    )
 
 
 def agreement(
-    annotations_csv: Annotated[Path, typer.Argument(help="CSV as `annotations export` writes it", show_default=False)],
-    scale: Annotated[str | None, typer.Option(help="Only this scale [default: every one that occurs]")] = None,
-    tone: Annotated[Path | None, typer.Option(help="tone.parquet of `facegap tone`, to set answers against")] = None,
+    annotations_csv: Annotated[Path, typer.Argument(help="CSV file from `annotations export`", show_default=False)],
+    scale: Annotated[str | None, typer.Option(help="Use only this scale [default: every scale in the file]")] = None,
+    tone: Annotated[
+        Path | None, typer.Option(help="tone.parquet from `facegap tone`, to compare with the answers")
+    ] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Says which images show one person [default: --tone does, else each is another]")
+        Path | None,
+        typer.Option(
+            help="Manifest with the subject of each image [default: from --tone, else each image is another person]"
+        ),
     ] = None,
     even: Annotated[
         Literal["lower", "upper", "none"],
-        typer.Option(help="A median between two labels gives the lighter, the darker, or no label"),
+        typer.Option(help="If the median lies between two labels, use the lighter, the darker, or no label"),
     ] = "lower",
-    dispute_steps: Annotated[int, typer.Option(min=1, help="Answers that lie this many steps apart are a dispute")] = 2,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples behind the intervals")] = 0,
+    dispute_steps: Annotated[
+        int, typer.Option(min=1, help="Steps between answers from which an image is in dispute")
+    ] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the resampling of the intervals")] = 0,
     include_ids: Annotated[bool, typer.Option("--include-ids", help="Name the images in dispute")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder to write the tables to as CSV")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables as CSV")] = None,
 ) -> None:
-    """How far annotators agree: Krippendorff's alpha, pairwise kappa, who labels lighter or darker, what is in dispute.
+    """Measure agreement between annotators: Krippendorff's alpha, pairwise kappa, tendencies to label lighter or darker, disputes.
 
     facegap agreement annotations.csv --tone tone.parquet --out agreement
     """

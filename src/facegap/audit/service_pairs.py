@@ -66,7 +66,7 @@ class Originals:
         file = read_image(path, root=self.folder)
         if not isinstance(file, ImageFile):
             raise RunError(
-                f"{path}: was there when it was first read, and now is not ({file.detail}); go on with --resume"
+                f"{path}: existed when it was first read and is now missing or unreadable ({file.detail}); continue with --resume"
             )
         return file
 

@@ -343,7 +343,7 @@ class Models:
 
     models_dir: tuple[Path, ...] = setting(
         (),
-        help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more",
+        help="Folder with .onnx files; repeatable. FACEGAP_MODELS adds more folders",
         read=one_or_many(path),
         recorded=False,
     )
@@ -355,7 +355,7 @@ class Models:
     )
     workers: int | None = setting(
         None,
-        help="Parts of the manifest processed at once",
+        help="Number of parts of the manifest processed in parallel",
         heading=MODELS,
         minimum=1,
         maximum=256,
@@ -364,7 +364,7 @@ class Models:
     )
     model_timeout: float = setting(
         120.0,
-        help="Seconds that a model may take for one batch before it is ended; more for slow machines and large batches",
+        help="Time limit in seconds for one batch; increase it for slow machines and large batches",
         heading=MODELS,
         minimum=1,
         maximum=86_400,
@@ -372,13 +372,13 @@ class Models:
     )
     no_isolation: bool = setting(
         False,
-        help="Run models in this process, without limits on time, memory and files; for model files that you trust",
+        help="Run models in this process, without limits on time, memory and files; only for model files that you trust",
         heading=MODELS,
     )
-    detect_only: bool = setting(False, help="Audit the detector alone, without --classify and --embed", heading=MODELS)
+    detect_only: bool = setting(False, help="Audit the detector only, without --classify and --embed", heading=MODELS)
     flip: bool = setting(
         False,
-        help="Template: embedding of the face plus that of its mirror image, as InsightFace's flip test",
+        help="Add the embedding of the mirrored face to that of the face, as in InsightFace's flip test",
         heading=MODELS,
     )
 
@@ -397,82 +397,87 @@ class Faces:
     """Which images are opened and which face of an image counts."""
 
     many_faces: Literal["largest", "refuse", "centre"] = setting(
-        "largest", help="Which face counts where there are several", heading=FACES
+        "largest", help="Which face to use if an image has several", heading=FACES
     )
     min_face: int = setting(
-        12, help="Smaller faces, in pixels of the shorter side, end as too_small", heading=FACES, minimum=1
+        12,
+        help="Minimum length in pixels of a face's shorter side; smaller faces get the outcome too_small",
+        heading=FACES,
+        minimum=1,
     )
     points: Path | None = setting(
         None,
-        help="CSV or parquet with five points per image, x1,y1 ... x5,y5 in pixels; no detector runs",
+        help="CSV or parquet file with five points per image, x1,y1 ... x5,y5 in pixels; no detector is run",
         heading=FACES,
         read=path,
         write=file_name,
-        without="those of the detector",
+        without="points found by the detector",
     )
     frames_per_second: float = setting(
         2.0,
-        help="Frames to take of each second of a video",
+        help="Frames to sample per second of video",
         heading=FACES,
         minimum=0.01,
         maximum=240,
     )
     max_frames: int = setting(
-        30, help="Frames to take of a video at most, from its beginning", heading=FACES, minimum=1, maximum=1000
+        30, help="Maximum number of frames per video, from its beginning", heading=FACES, minimum=1, maximum=1000
     )
     images_dir: Path | None = setting(
         None,
-        help="Folder that the manifest's images are relative to",
+        help="Folder to which image paths in the manifest are relative",
         read=path,
         recorded=False,
-        without="the manifest's own",
+        without="the manifest's folder",
     )
-    allow_outside: bool = setting(False, help="Accept images outside that folder")
+    allow_outside: bool = setting(False, help="Accept images outside the images folder")
     allow_reduced_crop: bool = setting(
         False,
-        help="Give a model whose crop is larger than the image the largest crop there is; such images are no trials else",
+        help="If a model needs a larger crop than the image allows, use the largest possible crop; otherwise the image is not a trial",
         heading=FACES,
     )
     colour: Literal["managed", "as-stored"] = setting(
         "managed",
-        help="Bring pixels to sRGB by the colour profile in the file, or take them as stored, as cv2.imread does",
+        help="Convert pixels to sRGB using the colour profile in the file, or use them as stored, as cv2.imread does",
         heading=FACES,
     )
     quality: str | None = setting(
         None,
-        help="Quality of an image, to see whom a gate on it turns away: template_norm, sharpness, inter_eye_px, face_share, "
-        "cheek_balance, jpeg_quality or score; a model of task quality (card name, .toml or .onnx); or a CSV or parquet file with "
-        "qualities, such as that of OFIQ",
+        help="Image quality measure, to show which images a quality gate would reject: template_norm, sharpness, inter_eye_px, "
+        "face_share, cheek_balance, jpeg_quality or score; a model of task quality (card name, .toml or .onnx); or a CSV or "
+        "parquet file with quality scores, such as OFIQ's",
         heading=FACES,
         read=str,
         write=file_name,
-        without="no gate",
+        without="no quality gate",
     )
     quality_column: str | None = setting(
         None,
-        help="Column of the file of --quality; of OFIQ's a measure, such as Sharpness",
+        help="Column of the --quality file; for an OFIQ file a measure such as Sharpness",
         heading=FACES,
-        without="the only one, or quality; of OFIQ's UnifiedQualityScore",
+        without="the only column, or quality; UnifiedQualityScore for an OFIQ file",
     )
     quality_discard: float = setting(
         0.1,
-        help="Proportion of images that the gate of --quality refuses",
+        help="Proportion of images that the quality gate rejects",
         heading=FACES,
         minimum=0,
         maximum=0.9,
     )
     quality_below: float | None = setting(
         None,
-        help="Refuse images with a lower --quality than this",
+        help="Reject images with a quality below this value",
         heading=FACES,
         without="--quality-discard",
     )
     allow_missing: bool = setting(
-        False, help="Go on although image files are missing or cannot be read; they count in no rate", recorded=False
+        False,
+        help="Continue if image files are missing or unreadable; they are excluded from all rates",
+        recorded=False,
     )
     age_limit: float | None = setting(
         None,
-        help="Legal age of an age check: adds who passes under it, and who is over it and must show a document",
+        help="Legal age of an age check: adds how often people under it pass and how often people over it must show a document",
         heading=AGES,
         minimum=1,
         maximum=120,
@@ -480,7 +485,7 @@ class Faces:
     )
     challenge: float | None = setting(
         None,
-        help="Estimated age from which --age-limit lets somebody pass without a document",
+        help="Estimated age from which a person passes the age check without a document",
         heading=AGES,
         minimum=1,
         maximum=150,
@@ -488,26 +493,30 @@ class Faces:
     )
     age_fpr_target: float | None = setting(
         None,
-        help="Find the --challenge at which no group's false positive rate exceeds this, and what it costs",
+        help="Find the --challenge age at which no group's false positive rate exceeds this value, and its cost",
         heading=AGES,
         minimum=1e-6,
         maximum=0.5,
     )
     age_from: tuple[str, ...] = setting(
         (),
-        help="BIRTH,PHOTO: columns with the year of birth and of the photograph, where there is no column age",
+        help="BIRTH,PHOTO: columns with the year of birth and the year of the photograph, if there is no column age",
         heading=AGES,
         read=column_names,
-        without="birth_year,photo_year, where both are there",
+        without="birth_year,photo_year, if both exist",
     )
     age_bands: str = setting(
         "0-99/10",
-        help="FIRST-LAST/WIDTH in years: bands that weigh equally in errors of age compared at equal ages; 18-30/1 as NIST",
+        help="FIRST-LAST/WIDTH in years: age bands with equal weights when age errors are compared at equal ages; NIST uses 18-30/1",
         heading=AGES,
         read=age_bands_text,
     )
     age_margin: float = setting(
-        1.0, help="Years of mean error between groups that matter", heading=AGES, minimum=0.01, maximum=50
+        1.0,
+        help="Margin for the difference in mean age error between groups, in years",
+        heading=AGES,
+        minimum=0.01,
+        maximum=50,
     )
 
     def __post_init__(self) -> None:
@@ -535,112 +544,112 @@ class Groups:
     """Which rows take part, what is joined to their labels, and which groups are large enough to test."""
 
     where: str | None = setting(
-        None, help="Keep rows by a condition: \"age not in ('0-2', '3-9') and gender == 'female'\""
+        None, help="Keep only rows that meet a condition: \"age not in ('0-2', '3-9') and gender == 'female'\""
     )
     map: tuple[str, ...] = setting(
         (),
-        help="COLUMN:WORD=LABEL translates words of the manifest: gender:weiblich=female,gender:maennlich=male",
+        help="COLUMN:WORD=LABEL translates words in the manifest: gender:weiblich=female,gender:maennlich=male",
         read=one_or_many(str),
     )
-    keep_words: bool = setting(False, help="Read None, null, nan, n/a, - and ? as labels, not as missing")
+    keep_words: bool = setting(False, help="Treat None, null, nan, n/a, - and ? as labels, not as missing values")
     merge_spellings: bool = setting(
-        False, help="Merge labels that differ by case, Unicode form, blanks or the spelling of a number only"
+        False, help="Merge labels that differ only in case, Unicode form, spaces or number format"
     )
-    subjects_as_written: bool = setting(False, help="Take every spelling of a subject as a person of its own")
+    subjects_as_written: bool = setting(False, help="Treat every spelling of a subject as a different person")
     data_name: str | None = setting(
-        None, help="What reports call the data, such as 'FairFace validation'", read=short_text, without="no name"
+        None, help="Name of the data in reports, such as 'FairFace validation'", read=short_text, without="no name"
     )
     tone: Path | None = setting(
         None,
-        help="Table of `facegap tone`: adds the labels measured_tone and measured_monk",
+        help="Table from `facegap tone`: adds the labels measured_tone and measured_monk",
         heading=LABELS,
         read=path,
         write=file_name,
     )
     annotations: Path | None = setting(
         None,
-        help="CSV of `facegap annotate`: adds annotated_tone and annotated_SCALE",
+        help="CSV file from `facegap annotate`: adds the labels annotated_tone and annotated_SCALE",
         heading=LABELS,
         read=path,
         write=file_name,
     )
     label_draws: int = setting(
         200,
-        help="How often such labels are resampled (by --seed), to carry their uncertainty into the gaps",
+        help="Number of times these labels are resampled (with --seed), so that gaps include their uncertainty",
         heading=LABELS,
         minimum=2,
         maximum=10_000,
     )
     label_errors: float | None = setting(
         None,
-        help="Proportion of images, pairs or searches whose group label may be wrong: verdicts hold even if all are errors",
+        help="Proportion of images, pairs or searches whose group label may be wrong: verdicts hold even if all of them are errors",
         heading=LABELS,
         minimum=0,
         maximum=0.5,
-        without="labels count as they are, or err independently of the model",
+        without="labels are taken as correct, or label errors as independent of the model's errors",
     )
     cluster: tuple[str, ...] = setting(
         (),
-        help="COLUMN[,COLUMN] that makes the sampling unit: photographer, session, family, source",
+        help="COLUMN[,COLUMN] that defines the sampling unit, such as photographer, session, family or source",
         heading=GROUPS,
         read=column_names,
         without="the subject",
     )
     weights: str | None = setting(
         None,
-        help="COLUMN of how much each image counts in the population: adds weighted rates and gaps",
+        help="COLUMN with the population weight of each image: adds weighted rates and gaps",
         heading=GROUPS,
-        without="every image counts alike",
+        without="equal weights",
     )
     shares: Path | None = setting(
         None,
-        help="CSV of label columns and 'share': adds rates as if every group were composed as this population",
+        help="CSV file with label columns and 'share': adds rates standardised to the composition of this population",
         heading=GROUPS,
         read=path,
         write=file_name,
     )
     slope: tuple[str, ...] = setting(
         (),
-        help="COLUMN[,COLUMN] of numbers, such as age in years or measured_ita: how each error rate changes along it",
+        help="COLUMN[,COLUMN] of numbers, such as age in years or measured_ita: how each error rate changes with it",
         heading=GROUPS,
         read=column_names,
     )
     covariates: tuple[str, ...] = setting(
         (),
-        help="NAME[,NAME]: say what is left of the gaps of the first grouping after balancing these, such as "
+        help="NAME[,NAME]: report how much of each gap of the first grouping remains after balancing these covariates, such as "
         "background_luminance_50,sharpness (docs/covariates.md)",
         heading=GROUPS,
         read=column_names,
     )
     min_subjects: int = setting(
         20,
-        help="Groups of fewer effective subjects are shown, never ranked or tested",
+        help="Groups with fewer effective subjects are shown but neither ranked nor tested",
         heading=GROUPS,
         minimum=2,
     )
     per_person: bool = setting(
         False,
-        help="Weigh people equally in rates and gaps (impostor pairs: pairs of people), and not images or pairs",
+        help="Give equal weight to people (for impostor pairs, to pairs of people) rather than to images or pairs",
         heading=GROUPS,
     )
     level: float = setting(0.95, help="Confidence level of the intervals", heading=GROUPS, minimum=0.5, maximum=0.9999)
     margin: tuple[str, ...] = setting(
         (),
-        help="METRIC=VALUE, the gap that matters: fnmr=x2 is a ratio, fnmr=0.02 a difference; may be given again",
+        help="METRIC=VALUE, the smallest gap that matters: fnmr=x2 is a ratio, fnmr=0.02 a difference; repeatable",
         heading=GROUPS,
         read=margin_texts,
-        without="the margin of each metric",
+        without="each metric's default margin",
     )
     alpha: float = setting(
         0.05,
-        help="False-alarm rate of the gaps that are tested together",
+        help="Probability of any false alarm among the gaps of the primary family",
         heading=GROUPS,
         minimum=0.0001,
         maximum=0.2,
     )
     plan: Path | None = setting(
         None,
-        help="plan.toml of `facegap plan`: judge by it; an option that contradicts it is an error",
+        help="plan.toml from `facegap plan`: evaluate the run by this plan; an option that contradicts it is an error",
         heading=GROUPS,
         read=path,
         write=file_name,
@@ -660,105 +669,117 @@ class Verify:
 
     fmr: tuple[float, ...] = setting(
         (1e-3,),
-        help="Target false match rate of --embed; may be given again",
+        help="Target false match rate; repeatable",
         heading=VERIFICATION,
         minimum=0,
         maximum=1,
         read=one_or_many(float),
     )
     fmr_on: str | None = setting(
-        None, help="Meet the target over this group's impostor pairs only", heading=VERIFICATION
+        None, help="Apply the target to this group's impostor pairs only", heading=VERIFICATION
     )
     threshold: tuple[float | Literal["published"], ...] = setting(
         (),
-        help="A score to accept from, or 'published' for the card's own, instead of --fmr",
+        help="Accept from this score on, instead of --fmr; 'published' uses the threshold on the card",
         heading=VERIFICATION,
         read=one_or_many(accepted_score),
     )
     threshold_on: Path | None = setting(
         None,
-        help="Manifest of other people on whom thresholds are set",
+        help="Manifest of other people for setting thresholds",
         heading=VERIFICATION,
         read=path,
         write=file_name,
     )
     threshold_by: Literal["folds", "split"] | None = setting(
         None,
-        help="Without it: judge each pair at a threshold set on other people's folds, or set subjects aside",
+        help="Evaluate each pair at a threshold set on folds of other people (folds), or set thresholds on held-out subjects (split)",
         heading=VERIFICATION,
-        without="folds; split with --split or --identify",
+        without="folds; split if --split or --identify is given",
     )
     fold_column: str | None = setting(
         None,
-        help="Column that says the fold of each subject, in place of folds dealt at random",
+        help="Column with the fold of each subject",
         heading=VERIFICATION,
-        without="folds are dealt by --seed",
+        without="random folds, by --seed",
     )
     split: float = setting(
         0.5,
-        help="Split: proportion of the subjects set aside to set thresholds on",
+        help="Proportion of the subjects held out for setting thresholds",
         heading=VERIFICATION,
         minimum=0.05,
         maximum=0.95,
     )
-    seed: int = setting(0, help="Seed of folds or split, and of resampled labels", heading=VERIFICATION, minimum=0)
+    seed: int = setting(
+        0, help="Random seed for folds or split, and for resampled labels", heading=VERIFICATION, minimum=0
+    )
     in_sample: bool = setting(
         False,
-        help="Set thresholds on the very pairs they are evaluated on; the tables will say so",
+        help="Set thresholds on the same pairs on which they are evaluated; the tables label the results as in-sample",
         heading=VERIFICATION,
     )
     pairs: Path | None = setting(
-        None, help="CSV left,right: compare only these pairs", heading=VERIFICATION, read=path, write=file_name
+        None,
+        help="CSV file with columns left,right: compare only these pairs",
+        heading=VERIFICATION,
+        read=path,
+        write=file_name,
     )
     sample_pairs: int | None = setting(
         None,
-        help="Compare a sample of this many pairs: all genuine ones, and impostor pairs at random within each pair of groups",
+        help="Compare a sample of this many pairs: all genuine pairs, and a random sample of impostor pairs within each pair of groups",
         heading=VERIFICATION,
         minimum=1,
         maximum=20_000_000,
-        without="everyone with everyone",
+        without="all pairs",
     )
     genuine_per_subject: int | None = setting(
         None,
-        help="Of a sample: genuine pairs of one person at most",
+        help="Maximum number of genuine pairs per person in the sample",
         heading=VERIFICATION,
         minimum=1,
         maximum=1_000_000,
         without="all",
     )
     exclude_pairs: Path | None = setting(
-        None, help="CSV left,right: reviewed pairs to leave out", heading=VERIFICATION, read=path, write=file_name
+        None,
+        help="CSV file with columns left,right: reviewed pairs to exclude",
+        heading=VERIFICATION,
+        read=path,
+        write=file_name,
     )
     distance: bool = setting(
-        False, help="The scores are distances: smaller is more alike, and so is a threshold", heading=VERIFICATION
+        False, help="Scores and thresholds are distances: smaller means more similar", heading=VERIFICATION
     )
     format: Literal["auto", "frte"] = setting(
         "auto",
-        help="Of the file of scores: by its first line, or the match log of NIST's FRTE driver and no other",
+        help="Format of the score file: detected from its first line, or the match log of NIST's FRTE driver",
         heading=VERIFICATION,
     )
     enrolment_log: tuple[Path, ...] = setting(
         (),
-        help="Enrolment log of the match log: images, failures and quality of its templates; may be given again",
+        help="Enrolment log for the match log: images, failures and quality of its templates; repeatable",
         heading=VERIFICATION,
         read=one_or_many(Path),
         write=file_names,
     )
     images_are_people: bool = setting(
-        False, help="Take every image as a person of its own where no column names the people", heading=VERIFICATION
+        False, help="If no column names the people, treat every image as a different person", heading=VERIFICATION
     )
     impostors_only: bool = setting(
-        False, help="Go on without genuine pairs: FMR alone, nothing about FNMR", heading=VERIFICATION
+        False, help="Accept a set without genuine pairs: FMR is reported, FNMR is not", heading=VERIFICATION
     )
     eer: Literal["midpoint", "fvc"] = setting(
         "midpoint",
-        help="Convention of the equal error rate: least |FMR - FNMR|, or that of the FVC competitions",
+        help="Convention for the equal error rate: smallest |FMR - FNMR|, or that of the FVC competitions",
         heading=VERIFICATION,
     )
     bob_rates: bool = setting(
-        False, help="Print FTA, FAR, FRR and HTER as bob.measure defines them as well", heading=VERIFICATION
+        False, help="Also print FTA, FAR, FRR and HTER as defined by bob.measure", heading=VERIFICATION
     )
-    tail_limit: int = setting(2_000_000, help="Longest list of impostor pairs kept", heading=VERIFICATION, minimum=1)
+    tail_limit: int = setting(
+        2_000_000, help="Maximum number of impostor pairs to keep in the list", heading=VERIFICATION, minimum=1
+    )
 
     def __post_init__(self) -> None:
         """Check the values and what they say together."""
@@ -820,23 +841,23 @@ class Identify:
 
     role_column: str | None = setting(
         None,
-        help="Column that says gallery or probe",
+        help="Column with the values gallery or probe",
         heading=IDENTIFICATION,
-        without="the rule of the next two options",
+        without="determined by --enrol and --non-mates",
     )
     enrol: Literal["first", "last"] = setting(
         "first", help="Which image of each subject is enrolled", heading=IDENTIFICATION
     )
     non_mates: float = setting(
         0.3,
-        help="Proportion of the subjects kept out of the gallery",
+        help="Proportion of the subjects not enrolled in the gallery",
         heading=IDENTIFICATION,
         minimum=0,
         maximum=0.95,
     )
     rank: tuple[int, ...] = setting(
         (1, 10),
-        help="Candidates read; may be given again",
+        help="Length of the candidate list; repeatable",
         heading=IDENTIFICATION,
         minimum=1,
         maximum=10_000,
@@ -844,7 +865,7 @@ class Identify:
     )
     fpir: tuple[float, ...] = setting(
         (),
-        help="Target false positive identification rate; may be given again",
+        help="Target false positive identification rate; repeatable",
         heading=IDENTIFICATION,
         minimum=0,
         maximum=1,
@@ -864,18 +885,18 @@ class Service:
 
     verify_service: str | None = setting(
         None,
-        help="Service that compares two images: a .toml card of task verify. It is asked about --pairs or --sample-pairs",
+        help="Service that compares two images: a .toml card of task verify, called for the pairs of --pairs or --sample-pairs",
         heading=SERVICE,
         write=model_name,
     )
     send_images: bool = setting(
         False,
-        help="Let whole images go to the black-box service of --classify, --embed or --verify-service",
+        help="Send whole images to the black-box service named by --classify, --embed or --verify-service",
         heading=SERVICE,
     )
     max_calls: int | None = setting(
         None,
-        help="--send-images: calls in all, repeated ones included",
+        help="Maximum number of calls to the service, including retries",
         heading=SERVICE,
         minimum=1,
         without="no limit",
@@ -883,7 +904,7 @@ class Service:
     )
     calls_per_second: float = setting(
         2.0,
-        help="--send-images: calls of all workers together",
+        help="Calls to the service per second, over all workers",
         heading=SERVICE,
         minimum=0.001,
         maximum=1000,
@@ -891,11 +912,11 @@ class Service:
     )
     price_per_call: float | None = setting(
         None,
-        help="What one call costs, to print the cost before anything is sent",
+        help="Price of one call; the total cost is printed before anything is sent",
         heading=SERVICE,
         minimum=0,
         maximum=1_000_000,
-        without="no cost is printed",
+        without="no cost printed",
         recorded=False,
     )
 
@@ -927,13 +948,13 @@ class Output:
     """
 
     folder: Path | None = setting(
-        None, help="Run folder to make", flag="--out", read=path, recorded=False, command_default=Path("run")
+        None, help="Run folder to create", flag="--out", read=path, recorded=False, command_default=Path("run")
     )
-    resume: bool = setting(False, help="Go on with a run that was broken off, same command", recorded=False)
-    keep_embeddings: bool = setting(True, help="Leave templates out of the run folder", flag="--no-embeddings")
+    resume: bool = setting(False, help="Continue an interrupted run; repeat the same command", recorded=False)
+    keep_embeddings: bool = setting(True, help="Do not write templates to the run folder", flag="--no-embeddings")
     keep_ids: bool = setting(
         True,
-        help="Write salted hashes in place of the names of images and subjects; the salt is not kept",
+        help="Replace the names of images and subjects with salted hashes; the salt is not kept",
         flag="--no-ids",
     )
     progress: Callable[[int, int], None] = setting(unseen, help="", recorded=False, option=False)
@@ -954,19 +975,21 @@ class AuditSettings:
 
     detect: str = setting(
         "yunet",
-        help="Detector: a card's name, a .toml card, an .onnx with a card beside; 'aligned': images are crops already; "
-        "'none' for a black-box service",
+        help="Detector: name of a card, a .toml card, or an .onnx file with a card next to it; 'aligned' if images are already "
+        "crops; 'none' for a black-box service",
         heading=MODELS,
         write=model_name,
     )
     classify: str | CallableModel | None = setting(
-        None, help="Classifier of gender and age, named likewise", heading=MODELS, write=model_name
+        None, help="Classifier of gender and age, named in the same way", heading=MODELS, write=model_name
     )
-    embed: str | CallableModel | None = setting(None, help="Embedder, named likewise", heading=MODELS, write=model_name)
+    embed: str | CallableModel | None = setting(
+        None, help="Embedder, named in the same way", heading=MODELS, write=model_name
+    )
     by: str | None = setting(
         None,
-        help="Groups: 'gender,race' each alone, 'gender*race' crossed",
-        without="every label column alone",
+        help="Groups: 'gender,race' uses each column separately, 'gender*race' crosses them",
+        without="each label column separately",
         read=terms,
     )
     output: Output = field(default=Output())
@@ -975,7 +998,7 @@ class AuditSettings:
     groups: Groups = field(default=Groups())
     verify: Verify = field(default=Verify())
     identify: Identify | None = setting(
-        None, help="Search a gallery as well (1:N), at the same thresholds", heading=IDENTIFICATION
+        None, help="Also search a gallery (1:N), at the same thresholds", heading=IDENTIFICATION
     )
     service: Service = field(default=Service())
     stated: tuple[str, ...] = setting((), help="", recorded=False, option=False)

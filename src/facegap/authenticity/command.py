@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def seal(
-    run: Annotated[Path, typer.Argument(help="A finished run folder", show_default=False)],
-    key: Annotated[Path, typer.Option(help="Private key, Ed25519 in PEM, that only you may read", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Finished run folder", show_default=False)],
+    key: Annotated[Path, typer.Option(help="Private key, Ed25519 in PEM, readable only by you", show_default=False)],
 ) -> None:
-    """Sign a finished run, so that others can verify who vouches for it and that no file changed since.
+    """Sign a finished run, so that others can verify who signed it and that no file has changed since.
 
-    The signature covers SHA256SUMS, which names every other file by its hash, and is written beside it as SHA256SUMS.sig. A
-    key with a passphrase reads it from FACEGAP_SEAL_PASSPHRASE. Needs the extra `seal`.
+    The signature covers SHA256SUMS, which contains the hash of every other file, and is written to SHA256SUMS.sig. The passphrase
+    of a protected key is read from FACEGAP_SEAL_PASSPHRASE. Needs the extra `seal`.
 
     openssl genpkey -algorithm ed25519 -out auditor.pem && chmod 600 auditor.pem
 
@@ -40,32 +40,34 @@ def seal(
     fingerprint = sign(run, key)
     typer.echo(f"{clean(run)}: sealed with the key whose public half has the fingerprint {fingerprint}")
     typer.echo(f"SHA-256 of {SUMS}: {sha256(run / SUMS)}")
-    typer.echo("Publish the public key and these two lines where the reader of the run can find them.")
+    typer.echo("Publish the public key and these two lines where readers of the run can find them.")
 
 
 def recheck(
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
     public_key: Annotated[
-        Path | None, typer.Option(help="Verify the seal: the signer's public key, in PEM", show_default=False)
+        Path | None, typer.Option(help="Public key of the signer in PEM, to verify the seal", show_default=False)
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(help="Hash every image again too: the folder of the run's manifest", show_default=False),
+        typer.Option(help="Folder of the run's manifest, to hash every image again", show_default=False),
     ] = None,
     models: Annotated[
-        list[Path] | None, typer.Option(help="--sample: folder of model weights; may be repeated", show_default=False)
+        list[Path] | None, typer.Option(help="Folder of model weights for --sample; repeatable", show_default=False)
     ] = None,
     sample: Annotated[
-        int | None, typer.Option(help="Run so many images again, chosen at random", min=1, show_default=False)
+        int | None, typer.Option(help="Number of randomly chosen images to run again", min=1, show_default=False)
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="--sample: repeat the choice of an earlier check; default: a new one", min=0)
+        int | None,
+        typer.Option(help="Random seed for --sample, to repeat an earlier choice [default: a new choice]", min=0),
     ] = None,
 ) -> None:
-    """Hash every file of a run and derive its tables again; verify its seal, hash its images, run a sample of them again.
+    """Hash every file of a run and derive its tables again; optionally verify its seal, hash its images, and rerun a sample.
 
-    Without a key the result shows that nothing changed since the run was written, and not who wrote it. A sample also shows
-    whether models and images give what the run says; only a run with templates (embeddings.npy) can show that of every pair.
+    Without a key, the result shows that nothing has changed since the run was written, but not who wrote it. A sample also shows
+    whether the models and images give the results in the run. Only a run with templates (embeddings.npy) can show this for every
+    pair.
 
     facegap recheck run
 
@@ -80,7 +82,7 @@ def recheck(
     from facegap.report.text import clean
 
     if sample is None and (models or seed is not None):
-        raise typer.BadParameter("these belong to --sample N", param_hint="--models, --seed")
+        raise typer.BadParameter("these options require --sample N", param_hint="--models, --seed")
     if sample is not None and images is None:
         raise typer.BadParameter(
             "--sample needs --images FOLDER, the folder of the run's manifest", param_hint="--images"

@@ -16,14 +16,14 @@ bench = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, a
 
 @bench.command(name="matching")
 def bench_matching(
-    rows: Annotated[int, typer.Option(min=64, help="Embeddings compared with each other")] = 32_768,
-    depth: Annotated[int, typer.Option(min=1, max=4096, help="Their dimension")] = 512,
-    threads: Annotated[int, typer.Option(min=1, help="That each candidate may use")] = 1,
-    turns: Annotated[int, typer.Option(min=1, help="Measured runs of each candidate")] = 5,
+    rows: Annotated[int, typer.Option(min=64, help="Number of embeddings compared with each other")] = 32_768,
+    depth: Annotated[int, typer.Option(min=1, max=4096, help="Dimension of the embeddings")] = 512,
+    threads: Annotated[int, typer.Option(min=1, help="Number of threads per candidate")] = 1,
+    turns: Annotated[int, typer.Option(min=1, help="Number of measured runs per candidate")] = 5,
     fmr: Annotated[
         float,
         typer.Option(
-            min=1e-9, max=0.5, help="Pairs are counted from the score that this proportion of impostor pairs reaches"
+            min=1e-9, max=0.5, help="Count pairs from the score that this proportion of impostor pairs reaches"
         ),
     ] = 1e-3,
     spectrum: Annotated[
@@ -34,20 +34,25 @@ def bench_matching(
         typer.Option(help="Compare these templates instead: a float32 .npy, such as embeddings.npy of a run"),
     ] = None,
     resample: Annotated[
-        bool, typer.Option("--resample", help="Make rows beyond those of --templates by mixing them, and say so")
+        bool,
+        typer.Option(
+            "--resample", help="Generate rows beyond those of --templates by mixing them; the output states this"
+        ),
     ] = False,
-    jobs: Annotated[str, typer.Option(help=f"Of {', '.join(JOB_NAMES)}, with commas between")] = ",".join(JOB_NAMES),
+    jobs: Annotated[str, typer.Option(help=f"Jobs to run, separated by commas: {', '.join(JOB_NAMES)}")] = ",".join(
+        JOB_NAMES
+    ),
     instructions: Annotated[
         Literal["all", "avx2"],
-        typer.Option(help="avx2: keep numba, OpenBLAS and faiss to AVX2 and FMA, without integer products"),
+        typer.Option(help="avx2: restrict numba, OpenBLAS and faiss to AVX2 and FMA, without integer dot products"),
     ] = "all",
-    out: Annotated[Path | None, typer.Option(help="JSON to write [default: bench-matching.json]")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file to write [default: bench-matching.json]")] = None,
 ) -> None:
-    """The matching loop beside a float32 matrix product and every peer that is installed.
+    """Compare the speed of the matching loop with a float32 matrix product and every installed peer.
 
-    Each candidate runs in a process of its own and they take turns. A ratio whose spread is too wide is not called a
-    result. Some minutes at the default size. Names the instructions found, the filter chosen and what it lets pass; isotropic
-    rows are the worst case of a prefix.
+    Candidates run in turn, each in its own process. A ratio with too wide a spread is not reported as a result. The default size
+    takes several minutes. The output names the instruction sets found, the chosen filter and the proportion of pairs that pass it;
+    isotropic rows are the worst case for a prefix filter.
 
     facegap bench matching --rows 16384 --depth 128 --out bench-matching.json
     facegap bench matching --rows 4096 --templates RUN/embeddings.npy --fmr 1e-4

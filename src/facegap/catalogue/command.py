@@ -1,4 +1,4 @@
-"""What an audit needs: manifests checked and made, cards, weights, data sets."""
+"""Preparation of an audit: manifests, cards, weights, data sets."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def check(
             "embed",
             "quality",
             said={
-                "detect": "'aligned': does every image fit the models of --embed, --classify and --quality?",
-                "points": "CSV or parquet with five points per image, checked against the manifest and the images",
-                "classify": "Card that aligned images are held against",
-                "embed": "Card that aligned images are held against",
-                "quality": "Quality model that aligned images are held against",
+                "detect": "'aligned': check that every image fits the models of --embed, --classify and --quality",
+                "points": "CSV or parquet file with five points per image, checked against the manifest and the images",
+                "classify": "Classifier against which aligned images are checked",
+                "embed": "Embedder against which aligned images are checked",
+                "quality": "Quality model against which aligned images are checked",
             },
         ),
     ],
@@ -44,14 +44,15 @@ def check(
         bool, typer.Option("--include-ids", help="Name the files that are missing or cannot be decoded")
     ] = False,
 ) -> None:
-    """Check a manifest before any model runs: its files, its groups, and the difference that they could show.
+    """Check a manifest before any model runs: its files, its groups, and the differences that the groups could show.
 
     facegap check people.csv --by 'gender,gender*race'
 
-    With --detect aligned or --points FILE it also finds the images that are no crops of the models, or have no usable points.
+    With --detect aligned or --points FILE, the check also finds images whose size does not fit the models or whose points are not
+    usable.
 
-    Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as that of
-    the audit would be.
+    Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as it would be for
+    the audit.
     """
     from facegap.catalogue.tables import check_manifest
     from facegap.errors import TableError
@@ -68,9 +69,11 @@ def check(
 @with_settings
 def models(
     settings: Annotated[AuditSettings, Only("models_dir")],
-    markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of docs/models.md")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print all cards as Markdown, the text of docs/models.md")
+    ] = False,
 ) -> None:
-    """List the model cards: task, size, licence, commercial use, and whether the file is on this machine.
+    """List the model cards: task, size, licence, commercial use, and whether the weights are on this machine.
 
     facegap models --models-dir MODELS
     """
@@ -87,9 +90,11 @@ def models(
 
 def datasets(
     name: Annotated[str | None, typer.Argument(help="Show one data set in full")] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="All cards as the text of datasets.md")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print all cards as Markdown, the text of datasets.md")
+    ] = False,
 ) -> None:
-    """List the data sets that facegap knows: labels, consent, licence, and what they cannot tell.
+    """List the data sets that facegap describes: labels, consent, licence and limitations.
 
     facegap datasets fairface
     """
@@ -103,12 +108,12 @@ def datasets(
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(help="Cards, by name", show_default=False)],
+    names: Annotated[list[str], typer.Argument(help="Names of cards", show_default=False)],
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="Accept the licences shown, for scripts")
+        bool, typer.Option("--accept-licence", help="Accept the licences without asking, for scripts")
     ] = False,
 ) -> None:
-    """Download weights by card into the user's cache: https only, checked by sha256 before first use.
+    """Download the weights of a card into the user's cache, over https only and checked by sha256 before first use.
 
     facegap fetch yunet faceapi_age_gender
     """
@@ -126,32 +131,32 @@ def make_manifest(
     adapter: Annotated[
         str,
         typer.Argument(
-            help="Layout of the folder, such as fairface or fhibe (facegap datasets lists them), folders, or csv"
+            help="Layout of the folder, such as fairface or fhibe (see facegap datasets); or folders; or csv"
         ),
     ],
-    folder: Annotated[Path, typer.Argument(help="The data set's folder; of csv, the table")],
-    out: Annotated[Path | None, typer.Option(help="CSV to write [default: manifest.csv in the folder]")] = None,
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set; for csv, the table")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write [default: manifest.csv in the folder]")] = None,
     subject: Annotated[
         str | None,
         typer.Option(
-            help="folders: folder, name or nobody, where the folders do not show it. csv: the column of the person"
+            help="folders: folder, name or nobody, if the folders do not determine the person. csv: column with the person"
         ),
     ] = None,
-    image: Annotated[str, typer.Option(help="csv: the column of the image")] = "image",
+    image: Annotated[str, typer.Option(help="csv: column with the image")] = "image",
     label: Annotated[
         list[str] | None,
-        typer.Option(help="csv: NAME=COLUMN, a label, such as gender=Sex; repeat it", show_default=False),
+        typer.Option(help="csv: NAME=COLUMN, a label, such as gender=Sex; repeatable", show_default=False),
     ] = None,
     words: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", help="csv: NAME:WORD=LABEL, such as gender:0=male,1=female; repeat it", show_default=False
+            "--map", help="csv: NAME:WORD=LABEL, such as gender:0=male,1=female; repeatable", show_default=False
         ),
     ] = None,
     swatch: Annotated[
         list[str] | None,
         typer.Option(
-            help="csv: NAME=COLUMN or NAME=RED,GREEN,BLUE, a skin colour in sRGB, written as its tone",
+            help="csv: NAME=COLUMN or NAME=RED,GREEN,BLUE, a skin colour in sRGB, converted to a tone",
             show_default=False,
         ),
     ] = None,
@@ -160,26 +165,28 @@ def make_manifest(
     ] = "monk",
     age: Annotated[
         list[str] | None,
-        typer.Option(help="csv: NAME=BORN,TAKEN, the age between two columns of dates or years", show_default=False),
+        typer.Option(
+            help="csv: NAME=BORN,TAKEN, the age computed from two columns of dates or years", show_default=False
+        ),
     ] = None,
     dates: Annotated[
-        str | None, typer.Option(help="csv: how dates are written, such as %d/%m/%Y [default: ISO, or 31.12.1999]")
+        str | None, typer.Option(help="csv: date format, such as %d/%m/%Y [default: ISO, or 31.12.1999]")
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(help="csv: the folder that images are relative to [default: that of the table]")
+        Path | None, typer.Option(help="csv: folder to which image paths are relative [default: that of the table]")
     ] = None,
-    strip: Annotated[str, typer.Option(help="csv: how paths begin that is to be taken off, such as C:\\data\\")] = "",
-    encoding: Annotated[str, typer.Option(help="csv: of the table, such as latin-1 or cp1252")] = "utf-8",
-    separator: Annotated[str, typer.Option(help="csv: between cells, such as ;")] = ",",
+    strip: Annotated[str, typer.Option(help="csv: prefix to remove from image paths, such as C:\\data\\")] = "",
+    encoding: Annotated[str, typer.Option(help="csv: encoding of the table, such as latin-1 or cp1252")] = "utf-8",
+    separator: Annotated[str, typer.Option(help="csv: cell separator, such as ;")] = ",",
 ) -> None:
-    """Turn a folder of a public data set, one folder per person, or a table of your own into a manifest.
+    """Write a manifest for a public data set, for folders of people, or for a table of your own.
 
     facegap manifest fairface FairFace --out people.csv
 
     facegap manifest csv faces.csv --image File --subject Person --label gender=Sex --map gender:0=male,1=female
 
-    `folders` reads <person>/<image>, and sees years, dates, splits and genders that are no people: it says what it did. `csv`
-    takes the columns you name and guesses nothing.
+    `folders` reads <person>/<image>, recognises folders that are years, dates, splits or genders rather than people, and reports
+    how it read them. `csv` uses only the columns that you name.
     """
     from facegap.catalogue.own_csv import OwnColumns
     from facegap.catalogue.tables import write_manifest

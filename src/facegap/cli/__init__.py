@@ -46,7 +46,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "audit-scores": audit_scores,
         "audit-embeddings": audit_embeddings,
     },
-    "Runs: what to do with a finished audit": {
+    "Runs: working with a finished audit": {
         "report": report,
         "recheck": recheck,
         "seal": seal,
@@ -67,7 +67,12 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "datasets": datasets,
     },
     "Models": {"models": models, "fetch": fetch, "card": card, "doctor": doctor},
-    "Trust: is facegap right?": {"plan": plan, "selfcheck": selfcheck, "reproduce": reproduce, "bench": bench},
+    "Validation and planning": {
+        "plan": plan,
+        "selfcheck": selfcheck,
+        "reproduce": reproduce,
+        "bench": bench,
+    },
 }
 
 for _heading, _commands in COMMANDS.items():

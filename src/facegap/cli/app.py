@@ -21,13 +21,13 @@ RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "
 UNFINISHED = ("demo",)
 SERVING = ("annotate", "explore")  # end by themselves, once those who are served have their pages
 SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback
-    errno.EMFILE: "too few files may be open; raise the limit with: ulimit -n 1024",
+    errno.EMFILE: "the limit on open files is too low; raise it with: ulimit -n 1024",
     errno.ENFILE: "the machine has too many files open; close other programs",
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
-    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or choose a place that takes larger ones",
+    errno.EFBIG: "raise the limit on file size (ulimit -f), or choose another location",
     errno.ENOMEM: "close other programs, or use a machine with more memory",
-    errno.EAGAIN: "too few processes or threads may be started; raise the limit with: ulimit -u",
+    errno.EAGAIN: "the limit on processes or threads is too low; raise it with: ulimit -u",
 }
 MOST_OF_AN_ERROR = 4_000  # characters that are printed
 REGISTERED: list[str] = []  # names of commands, in the order of the help
@@ -50,7 +50,7 @@ class Commands(TyperGroup):
             cut_off = cut_off_module(error)
             if cut_off is None:
                 raise
-            raise FacegapError(f"{cut_off}: a compiled module that was cut off; remove this file") from error
+            raise FacegapError(f"{cut_off}: this compiled module is truncated; delete the file") from error
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order in which they were registered; click alone would put groups after all others."""
@@ -77,18 +77,18 @@ app = typer.Typer(
     help="""
 Measure how the errors of face models differ between groups of people.
 
-See a whole audit in a minute, offline, on drawn people:
+To see a complete audit in about a minute, offline, on illustrated people:
 
     facegap demo
 
-Then start with a CSV that has a column `image` (paths beside the CSV) and any of `subject`, `gender`, `age`, and columns of
-your own:
+Then start with a CSV file that has a column `image` (paths relative to the file) and, optionally, `subject`, `gender`, `age` and
+columns of your own:
 
     facegap check people.csv
 
     facegap audit people.csv --classify faceapi_age_gender --by gender,gender*race --out run
 
-For evaluation, never for identifying anyone. Faces are biometric data: the lawful basis is yours to have.
+For evaluation only, never for identifying anyone. Faces are biometric data: you need a lawful basis for processing them.
 """,
 )
 
@@ -131,8 +131,8 @@ def print_error(message: str) -> None:
 
 def stopped() -> str:
     """What Ctrl-C did, and what is left of the command."""
-    kept = "; what was done is kept, go on with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
-    left = "; its folder is unfinished, remove it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
+    kept = "; completed work is kept, continue with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
+    left = "; its folder is incomplete, delete it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
     return f"stopped{kept}{left}"
 
 
@@ -153,7 +153,9 @@ def main() -> Any:
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
         sys.exit(0)
     except MemoryError:
-        print_error("facegap: not enough memory; use a machine with more, fewer --workers, or a smaller manifest")
+        print_error(
+            "facegap: not enough memory; use a machine with more memory, fewer --workers, or a smaller manifest"
+        )
         sys.exit(2)
     except OSError as error:
         if error.errno not in SHORT:

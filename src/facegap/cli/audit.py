@@ -16,15 +16,15 @@ def audit(
     settings: AuditSettings,
     include_ids: IncludeIds = False,
     include_images: Annotated[
-        bool, typer.Option("--include-images", help="Show small copies of images that failed in report.html")
+        bool, typer.Option("--include-images", help="Show thumbnails of images with errors in report.html")
     ] = False,
     view: View = None,
     verbose: Verbose = False,
 ) -> None:
     """Run models on portraits and measure their errors by group.
 
-    Every image ends in one outcome, every rate comes with its counts, subjects and interval. The run folder holds
-    rates.csv, gaps.csv, faces.parquet, predictions.parquet, embeddings.npy, report.html and SHA256SUMS.
+    Every image has exactly one outcome. Every rate is reported with its counts, number of subjects and interval. The run folder
+    contains rates.csv, gaps.csv, faces.parquet, predictions.parquet, embeddings.npy, report.html and SHA256SUMS.
 
     facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
     """
@@ -37,7 +37,7 @@ def audit(
     out = settings.output.folder
     assert out is not None  # --out has a default
     if not settings.output.keep_ids and (include_ids or include_images):
-        raise typer.BadParameter("a run without names has none to show: leave out --include-ids and --include-images")
+        raise typer.BadParameter("a run with --no-ids contains no names: omit --include-ids and --include-images")
     phase = Phases(phases_of(settings))
     with progress_bar() as progress:
         run = run_audit(manifest, changed(settings, progress=progress, phase=phase))

@@ -1,4 +1,4 @@
-"""Audits that start where a vendor's box ends: from answers, templates or scores."""
+"""Audits without access to the model: from predictions, templates or scores."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from facegap.options import IncludeIds, ManifestPath, ModelName, Only, Verbose, 
 if TYPE_CHECKING:
     from facegap.store.run import Run
 
-THRESHOLD_HELP = "A score to accept from, instead of --fmr"
-BY_HELP = "Judge each pair at a threshold set on other people's folds, or set subjects aside"
+THRESHOLD_HELP = "Accept from this score on, instead of --fmr"
+BY_HELP = "Evaluate each pair at a threshold set on folds of other people (folds), or set thresholds on held-out subjects (split)"
 COMPARED = (
     "fmr",
     "fmr_on",
@@ -34,7 +34,10 @@ WORDS = ("map", "keep_words", "merge_spellings", "subjects_as_written")
 @with_settings
 def audit_predictions(
     predictions: Annotated[
-        Path, typer.Argument(help="CSV or parquet: image, prediction, perhaps confidence and age", show_default=False)
+        Path,
+        typer.Argument(
+            help="CSV or parquet file: image, prediction, optionally confidence and age", show_default=False
+        ),
     ],
     manifest: ManifestPath,
     settings: Annotated[
@@ -50,31 +53,35 @@ def audit_predictions(
             "resume",
             "keep_ids",
             said={
-                "seed": "Seed of resampled labels",
-                "allow_missing": "Go on although images have no row in the predictions; they count in no rate",
+                "seed": "Random seed for resampled labels",
+                "allow_missing": "Continue if images have no row in the predictions; they are excluded from all rates",
             },
         ),
     ],
-    model: Annotated[str | None, typer.Option(help="What the tables call the box [default: the file's name]")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of the system in the tables [default: the file's name]")
+    ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="Answers that it can give [default: 'female,male', or those it gave]")
+        str | None, typer.Option(help="Possible predictions [default: 'female,male', or those in the file]")
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option(help="What is predicted in place of gender, such as emotion or liveness; needs --classes"),
+        typer.Option(help="Predicted attribute if not gender, such as emotion or liveness; needs --classes"),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="Column of the manifest that says what is true of --output [default: its name]")
+        str | None, typer.Option(help="Column of the manifest with the true value of --output [default: its name]")
     ] = None,
     bona_fide: Annotated[
         str | None,
-        typer.Option(help="Class of --output that means a living person: BPCER, and APCER per species of --label"),
+        typer.Option(
+            help="Class of --output for bona fide presentations: adds BPCER, and APCER per species of --label"
+        ),
     ] = None,
     include_ids: IncludeIds = False,
     view: View = None,
     verbose: Verbose = False,
 ) -> None:
-    """Error rates by group from answers alone, as a vendor or an API gave them. No image is opened.
+    """Measure error rates by group from the predictions of a vendor or an API. No image is opened.
 
     Images without a row, or with an empty prediction, count as no answer; see docs/black_boxes.md.
 
@@ -94,7 +101,9 @@ def audit_predictions(
 
 @with_settings
 def audit_embeddings(
-    embeddings: Annotated[Path, typer.Argument(help="Templates: .npy, float (rows, dimension)", show_default=False)],
+    embeddings: Annotated[
+        Path, typer.Argument(help="Templates: .npy file of floats, (rows, dimension)", show_default=False)
+    ],
     manifest: ManifestPath,
     settings: Annotated[
         AuditSettings,
@@ -118,17 +127,17 @@ def audit_embeddings(
             said={
                 "threshold": THRESHOLD_HELP,
                 "threshold_by": BY_HELP,
-                "quality": "Quality of an image, to see whom a gate on it turns away: template_norm (templates as the embedder gave "
-                "them, not of length 1), or a CSV or parquet file with qualities",
+                "quality": "Image quality measure, to show which images a quality gate would reject: template_norm (for templates "
+                "that were not normalised), or a CSV or parquet file with quality scores",
             },
         ),
     ],
     model: ModelName = "embeddings",
     verbose: Verbose = False,
 ) -> None:
-    """Verification from templates alone: row k of the .npy belongs to row k of the manifest.
+    """Measure verification errors from templates: row k of the .npy file belongs to row k of the manifest.
 
-    Rows of zeros, or with NaN, are faces that gave no template: they count as lost, never dropped.
+    A row of zeros, or with NaN, is a face without a template. Such faces are counted as lost, not dropped.
 
     facegap audit-embeddings templates.npy people.csv --by gender --fmr 0.001 --out run
     """
@@ -142,7 +151,7 @@ def audit_embeddings(
 @with_settings
 def audit_scores(
     scores: Annotated[
-        Path, typer.Argument(help="Comparisons and their scores, see docs/black_boxes.md", show_default=False)
+        Path, typer.Argument(help="File with comparisons and their scores, see docs/black_boxes.md", show_default=False)
     ],
     settings: Annotated[
         AuditSettings,
@@ -174,22 +183,22 @@ def audit_scores(
             said={
                 "threshold": THRESHOLD_HELP,
                 "threshold_by": BY_HELP,
-                "seed": "Seed of folds or split",
-                "quality_discard": "Proportion of images that a gate on the quality of --enrolment-log refuses",
-                "quality_below": "Refuse images with a lower quality in --enrolment-log than this",
+                "seed": "Random seed for folds or split",
+                "quality_discard": "Proportion of images that a gate on the quality in --enrolment-log rejects",
+                "quality_below": "Reject images with a quality below this value in --enrolment-log",
             },
         ),
     ],
     manifest: Annotated[
-        Path | None, typer.Option(help="CSV or parquet that gives images or subjects their groups")
+        Path | None, typer.Option(help="CSV or parquet file with the groups of images or subjects")
     ] = None,
     model: ModelName = "scores",
     verbose: Verbose = False,
 ) -> None:
-    """Verification from scores alone: files as Bob writes them, or CSV with left, right, score.
+    """Measure verification errors from scores: Bob's score files, or CSV with left, right, score.
 
-    Higher scores are more alike. A score of NaN is a comparison that could not be made; it is counted as lost. --format frte reads
-    the match log of NIST's driver; a return code other than 0 is a failure, not a score.
+    Higher scores mean more similar. A score of NaN is a comparison that could not be made; it is counted as lost. --format frte
+    reads the match log of NIST's driver; a return code other than 0 is a failure, not a score.
 
     facegap audit-scores scores.csv --manifest people.csv --by gender --fmr 0.001 --out run
     """

@@ -13,20 +13,20 @@ from facegap.options import IncludeIds, Only, Verbose, with_settings
 
 @with_settings
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
     settings: Annotated[AuditSettings, Only("allow_outside")],
     include_ids: IncludeIds = False,
     include_images: Annotated[
-        bool, typer.Option("--include-images", help="Show small copies of images that failed; needs --images")
+        bool, typer.Option("--include-images", help="Show thumbnails of images with errors; needs --images")
     ] = False,
     images: Annotated[
-        Path | None, typer.Option(help="--include-images: the folder of the run's manifest", show_default=False)
+        Path | None, typer.Option(help="Folder of the run's manifest, for --include-images", show_default=False)
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Make report.html and figures/ of a finished run again, from its tables alone: no image is opened.
+    """Write report.html and figures/ of a finished run again from its tables. No image is opened.
 
-    Figures are SVG, PNG, PDF and the Vega-Lite specs that they are drawn from. The run is hashed again.
+    Figures are written as SVG, PNG, PDF and Vega-Lite specifications. The files of the run are hashed again.
 
     facegap report run
     """
@@ -35,7 +35,9 @@ def report(
     from facegap.store.finished import read_finished
 
     if include_images != (images is not None):
-        raise typer.BadParameter("--include-images and --images FOLDER go together", param_hint="--include-images")
+        raise typer.BadParameter(
+            "--include-images and --images FOLDER must be given together", param_hint="--include-images"
+        )
     wanted = None if images is None else Images(images, settings.faces.allow_outside)
     page = report_again(run, include_ids=include_ids, images=wanted)
     if verbose:

@@ -1,4 +1,4 @@
-"""Models side by side."""
+"""Comparison of models."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from facegap.options import Verbose
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Two run folders or more; the others are held against the first", show_default=False),
+        typer.Argument(help="Two or more run folders; the others are compared with the first", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
     names: Annotated[
         list[str] | None,
-        typer.Option("--name", help="What to call a run, once for each in their order [default: models]"),
+        typer.Option("--name", help="Name of a run, once for each in order [default: its models]"),
     ] = None,
     allow_different_people: Annotated[
         bool,
         typer.Option(
-            "--allow-different-people", help="Compare what runs share whose manifests differ; it is said what differs"
+            "--allow-different-people",
+            help="Compare the images common to runs with different manifests, and report what differs",
         ),
     ] = False,
     verbose: Verbose = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the joint draws of people behind the intervals")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the joint bootstrap resamples of people")] = 0,
 ) -> None:
-    """Models side by side on the same people: who errs more, which gaps grew or shrank, and at how many ms per face.
+    """Compare models on the same people: differences in error rates, changes of gaps, and time in ms per face.
 
-    Differences are paired: images on which both models err say nothing about which is better. Runs over different people
-    are refused.
+    Differences are paired: images on which both models err provide no evidence about which model is better. Runs on different
+    people are refused.
 
     facegap compare run-a run-b --out comparison
     """
@@ -51,4 +52,4 @@ def compare(
         files = command.write_comparison(found, out)
         print_sentences([f"Written to {out}: {', '.join(files)}"])
     elif not verbose:
-        print_sentences(["All tables: --verbose, or --out FOLDER for compare.html and the tables as CSV"])
+        print_sentences(["For all tables, use --verbose, or --out FOLDER for compare.html and the tables as CSV"])

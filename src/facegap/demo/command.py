@@ -14,16 +14,18 @@ from facegap.options import Verbose
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="New folder for people, runs and reports")] = Path("facegap-demo"),
-    open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser when done")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the people; another seed draws others")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, max=256, help="Processes [default: processors]")] = None,
+    out: Annotated[Path, typer.Option(help="New folder for images, runs and reports")] = Path("facegap-demo"),
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser when done")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the illustrated people")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Number of processes [default: processors]")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """The whole audit in under a minute, offline: drawn people, two models, one biased on purpose.
+    """Run a complete audit offline in under a minute: illustrated people and two models, one of them biased on purpose.
 
-    Draws 1,000 pictures of 250 people who do not exist, audits both models on them, and says what it found beside the
-    known truth. Needs no data, no model file and no network.
+    Makes 1,000 illustrations of 250 people who do not exist, audits both models on them, and compares the results with the known
+    truth. Needs no data, model file or network.
 
     facegap demo --open
     """

@@ -1,4 +1,4 @@
-"""Whether a model is run as it was meant to be."""
+"""Whether a model is run as its authors intended."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from facegap.options import Only, with_settings
 @with_settings
 def doctor(
     model: Annotated[
-        str, typer.Argument(help="A card's name, a .toml card, or an .onnx, with or without a card", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of a card, a .toml card, or an .onnx file with or without a card", show_default=False
+        ),
     ],
     manifest: Annotated[
         Path,
         typer.Option(
-            help="CSV or parquet: image, and subject (embedder: two images of 20 people or more), gender or age",
+            help="CSV or parquet file: image, and subject (embedder: two images each of at least 20 people), gender or age",
             show_default=False,
         ),
     ],
@@ -42,34 +45,36 @@ def doctor(
     sample: Annotated[
         int | None,
         typer.Option(
-            min=20, help="Subjects that are drawn, at most 4 images of each [default: embedder 100, classifier 300]"
+            min=20, help="Number of subjects sampled, at most 4 images of each [default: embedder 100, classifier 300]"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of that draw")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the sample")] = 0,
     judge_by: Annotated[
-        Literal["gender", "age"] | None, typer.Option(help="What a classifier that says both is judged by")
+        Literal["gender", "age"] | None, typer.Option(help="Attribute by which a classifier of both is evaluated")
     ] = None,
     propose: Annotated[
-        bool, typer.Option("--propose", help="Propose a card for an .onnx, even if there is one")
+        bool, typer.Option("--propose", help="Propose a card for an .onnx file even if it has one")
     ] = False,
     task: Annotated[
         Literal["embed", "classify"] | None,
-        typer.Option(help="What an .onnx without a card is, where its outputs leave that open"),
+        typer.Option(help="Task of an .onnx file without a card, if its outputs do not determine it"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write the proposed card (.toml) or the finding (.json)", show_default=False)
+        Path | None, typer.Option(help="File for the proposed card (.toml) or the finding (.json)", show_default=False)
     ] = None,
     findings: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that remembers findings [default: FACEGAP_FINDINGS, else the user's cache]", show_default=False
+            help="Folder in which findings are stored [default: FACEGAP_FINDINGS, else the user's cache]",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Check the preprocessing that a card states: would the model do better with other settings?
+    """Check the preprocessing stated on a card: would the model perform better with other settings?
 
-    Colour order, scale, alignment or crop are changed one at a time and evaluated on the same portraits. Exit code 1: the
-    card looks wrong. Audits with that card then say so. With too few people what needs none is checked instead.
+    Colour order, scale, alignment and crop are changed one at a time and evaluated on the same portraits. Exit code 1 means that
+    the card is probably wrong; audits with this card then warn. If there are too few people, only the checks that need no people
+    are made.
 
     facegap doctor mobileface_v2 --manifest people.csv
 

@@ -1,4 +1,4 @@
-"""Why a gap: what is left of it after balancing measured covariates."""
+"""Possible reasons for a gap: how much of it remains after balancing measured covariates."""
 
 from __future__ import annotations
 
@@ -11,50 +11,55 @@ from facegap.options import Verbose
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
     covariates: Annotated[
         str,
-        typer.Option(help="Covariates to balance, with commas: columns of faces.parquet, age, or of --covariates-file"),
+        typer.Option(
+            help="Covariates to balance, separated by commas: columns of faces.parquet, age, or columns of --covariates-file"
+        ),
     ] = "",
     by: Annotated[
-        str | None, typer.Option(help="One grouping, such as gender*race [default: the first of the run]")
+        str | None, typer.Option(help="Grouping, such as gender*race [default: the first of the run]")
     ] = None,
     covariates_file: Annotated[
-        Path | None, typer.Option(help="CSV or parquet with a column image and a column of numbers per covariate")
+        Path | None,
+        typer.Option(help="CSV or parquet file with a column image and one column of numbers per covariate"),
     ] = None,
     within: Annotated[
-        str, typer.Option(help="Covariates to follow from image to image of a person [default: those of --covariates]")
+        str,
+        typer.Option(help="Covariates to compare between images of the same person [default: those of --covariates]"),
     ] = "",
     metric: Annotated[
-        str | None, typer.Option(help="A metric of the run [default: the classifier's error, FMR and FNMR]")
+        str | None, typer.Option(help="Metric of the run [default: the classifier's error rate, FMR and FNMR]")
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="The group that others are compared with [default: that with most people]")
+        str | None, typer.Option(help="Reference group [default: the group with the most people]")
     ] = None,
     reliability: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME=NUMBER: the share of a covariate's variance within a group that is no noise [default: 1]"
+            help="NAME=NUMBER: proportion of a covariate's within-group variance that is not measurement error [default: 1]"
         ),
     ] = None,
     allow_overadjustment: Annotated[
         bool,
         typer.Option(
             "--allow-overadjustment",
-            help="Balance the brightness of skin between groups of skin tone; it is said everywhere",
+            help="Allow balancing of skin brightness between groups of skin tone; every output states this",
         ),
     ] = False,
     out: Annotated[Path | None, typer.Option(help="New folder for explain.html and explain.csv")] = None,
     replicates: Annotated[
-        int, typer.Option(min=50, max=100_000, help="Resamples of people behind the intervals")
+        int, typer.Option(min=50, max=100_000, help="Number of bootstrap resamples of people for the intervals")
     ] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the resamples, and of sampled impostor pairs")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the resamples and for sampled impostor pairs")] = 0,
     verbose: Verbose = False,
 ) -> None:
-    """What is left of a gap after balancing measured covariates: exposure, pose, size, sharpness, or your own.
+    """Estimate how much of a gap remains after balancing measured covariates: exposure, pose, size, sharpness, or your own.
 
-    Three estimates: groups weighted alike in the covariates, a regression that splits the gap, and the change between images of
-    one person. They are associations. Brightness of skin is refused as a covariate between groups of skin tone.
+    Three estimates are given: groups weighted to have the same covariates, a regression decomposition of the gap, and the change
+    between images of the same person. All are associations, not causes. The brightness of skin is refused as a covariate between
+    groups of skin tone.
 
     facegap explain run --by gender --covariates background_luminance_50,sharpness --out why
     """
@@ -90,7 +95,9 @@ def explain(
         print_sentences([f"Written to {out}: {', '.join(files)}"])
     elif not verbose:
         print_sentences(
-            ["Regression and change within people: --verbose, or --out FOLDER for explain.html and explain.csv"]
+            [
+                "For the regression and the change within people, use --verbose, or --out FOLDER for explain.html and explain.csv"
+            ]
         )
 
 

@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 def explore(
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one")] = 8322,
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects any free port")] = 8322,
     include_ids: Annotated[
-        bool, typer.Option("--include-ids", help="Name images and people among the failures")
+        bool, typer.Option("--include-ids", help="Show the names of images and people with errors")
     ] = False,
     images: Annotated[
         Path | None,
-        typer.Option(help="Show the photographs that failed: the folder of the run's manifest", show_default=False),
+        typer.Option(help="Folder of the run's manifest, to show photographs with errors", show_default=False),
     ] = None,
     allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="--images: also those that lie outside that folder")
+        bool, typer.Option("--allow-outside", help="Also show photographs outside the folder of --images")
     ] = False,
 ) -> None:
-    """Look through a run on a web page: move the threshold and see rates, matrix and people move; sort the failures.
+    """Explore a run on a local web page: change the threshold, see its effect on rates, matrix and people, and sort the errors.
 
-    Only this machine reaches the page, and only with the key in the address that is printed. Nothing in the run is
-    changed; no image is opened without --images. Stop with Ctrl-C.
+    The page is reachable only from this machine and only with the key in the printed address. The run is not changed, and no image
+    is opened without --images. Stop with Ctrl-C.
 
     facegap explore run --images .
     """
@@ -43,4 +43,4 @@ def _announce(started: Started) -> None:
     """Say where the page is."""
     from facegap.report.terminal import print_sentences
 
-    print_sentences([f"{started.images:,} images: open {started.address}", "Stop with Ctrl-C; nothing is changed"])
+    print_sentences([f"{started.images:,} images: open {started.address}", "Stop with Ctrl-C; the run is not changed"])

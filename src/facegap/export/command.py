@@ -1,4 +1,4 @@
-"""A run for others: in the forms in which such things are filed."""
+"""Export of a run in formats that others use."""
 
 from __future__ import annotations
 
@@ -12,24 +12,22 @@ from facegap.export.forms import Format
 
 def export(
     run: Annotated[
-        Path | None, typer.Argument(help="A run folder; for croissant a manifest", show_default=False)
+        Path | None, typer.Argument(help="Run folder; for croissant, a manifest", show_default=False)
     ] = None,
     form: Annotated[
         Format,
         typer.Option(
             "--format",
-            help="json: everything, with a schema. model-card: Markdown. hugging-face: model-index for the front matter of a "
-            "model's README. hugging-face-results: a file for .eval_results. impact-ratios: rates and impact ratios as New York "
-            "City's Local Law 144 defines them. annex-iv: where the run holds what Annex IV of the EU AI Act asks for. croissant: "
+            help="json: all results, with a schema. model-card: Markdown. hugging-face: model-index for the front matter of a "
+            "model's README. hugging-face-results: a file for .eval_results. impact-ratios: rates and impact ratios as defined by "
+            "New York City's Local Law 144. annex-iv: where the run contains what Annex IV of the EU AI Act requires. croissant: "
             "a manifest as JSON-LD",
         ),
     ] = "json",
     out: Annotated[Path | None, typer.Option(help="File to write [default: print it]", show_default=False)] = None,
     metric: Annotated[
         str | None,
-        typer.Option(
-            help="The rate that impact-ratios or hugging-face-results is about", show_default="that of the finding"
-        ),
+        typer.Option(help="Rate reported by impact-ratios or hugging-face-results", show_default="that of the finding"),
     ] = None,
     dataset: Annotated[
         str | None,
@@ -43,7 +41,7 @@ def export(
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of --format json instead")] = False,
 ) -> None:
-    """A run as one document for others, in the form that they file. No image is named in it.
+    """Export a run as one document in a standard format. No image is named in it.
 
     facegap export run --format model-card --out MODEL_CARD.md
 
@@ -57,7 +55,7 @@ def export(
         typer.echo(schema_text(), nl=False)
         return
     if run is None:
-        raise typer.BadParameter("name a run folder, or ask for --schema", param_hint="RUN")
+        raise typer.BadParameter("name a run folder, or give --schema", param_hint="RUN")
     from facegap.export import write as command
     from facegap.export.forms import Details
     from facegap.report.text import clean

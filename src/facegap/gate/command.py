@@ -9,14 +9,14 @@ import typer
 
 
 def gate(
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
-    policy: Annotated[Path, typer.Option(help="TOML with the rules, see docs/policy.toml", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
+    policy: Annotated[Path, typer.Option(help="TOML file with the rules, see docs/policy.toml", show_default=False)],
 ) -> None:
-    """Does a run keep a policy's limits on rates, gaps, verdicts and numbers of people? One line per rule, for CI.
+    """Check a run against a policy's limits on rates, gaps, verdicts and numbers of people. One line per rule, for CI.
 
-    Ends with 0 where every rule holds, 1 where one is broken, 2 where none is but one cannot be told: the interval
-    reaches over the limit, or the run has no such number. A policy or run that cannot be read ends with 2 as well.
-    Let both 1 and 2 stop a release.
+    Exit code 0: every rule holds. 1: at least one rule is broken. 2: no rule is broken, but at least one is undecided because
+    the interval extends beyond the limit or the run has no such number. A policy or run that cannot be read also gives 2. Let both
+    1 and 2 stop a release.
 
     facegap gate run --policy policy.toml
     """

@@ -30,47 +30,54 @@ def plan(
             "genuine_per_subject",
             "max_calls",
             "price_per_call",
-            said={"max_calls": "--pairs-of: pairs at most, genuine ones included"},
+            said={"max_calls": "Maximum number of pairs for --pairs-of, including genuine pairs"},
         ),
     ],
     groups: Annotated[
         str | None,
         typer.Option(
-            help="Groups of the primary term: 'female,male', or how many there will be",
+            help="Groups of the primary term: 'female,male', or their number",
             show_default=False,
             rich_help_panel=AHEAD,
         ),
     ] = None,
     primary: Annotated[
         str | None,
-        typer.Option(help="Term of --by whose gaps get a verdict [default: the first]", rich_help_panel=AHEAD),
+        typer.Option(help="Term of --by whose gaps receive a verdict [default: the first]", rich_help_panel=AHEAD),
     ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            help="Error rate of the primary family: error_rate_all, fmr, fnmr, fnir, fpir; may be given again "
+            help="Error rate of the primary family: error_rate_all, fmr, fnmr, fnir, fpir; repeatable "
             "[default: error_rate_all]",
             rich_help_panel=AHEAD,
         ),
     ] = None,
     expect: Annotated[
         list[str] | None,
-        typer.Option(help="METRIC=RATE, the error rate you expect; may be given again", rich_help_panel=AHEAD),
+        typer.Option(help="METRIC=RATE, the expected error rate; repeatable", rich_help_panel=AHEAD),
     ] = None,
     photographs: Annotated[
         int | None,
-        typer.Option(min=1, max=10_000, help="Of each person [default: 1; 2 for FNMR and FNIR]", rich_help_panel=AHEAD),
+        typer.Option(
+            min=1, max=10_000, help="Photographs per person [default: 1; 2 for FNMR and FNIR]", rich_help_panel=AHEAD
+        ),
     ] = None,
     correlation: Annotated[
-        float, typer.Option(min=0, max=0.95, help="Between errors of two trials of one person", rich_help_panel=AHEAD)
+        float,
+        typer.Option(
+            min=0, max=0.95, help="Correlation between the errors of two trials of one person", rich_help_panel=AHEAD
+        ),
     ] = 0.1,
     people_per_cluster: Annotated[
         float,
-        typer.Option(min=1, max=100_000, help="People of one group in one --cluster", rich_help_panel=AHEAD),
+        typer.Option(min=1, max=100_000, help="Number of people of one group in one --cluster", rich_help_panel=AHEAD),
     ] = 1,
     cluster_correlation: Annotated[
         float,
-        typer.Option(min=0, max=0.95, help="Between errors of two people of one cluster", rich_help_panel=AHEAD),
+        typer.Option(
+            min=0, max=0.95, help="Correlation between the errors of two people in one cluster", rich_help_panel=AHEAD
+        ),
     ] = 0,
     power: Annotated[
         float, typer.Option(min=0.5, max=0.999, help="Probability of reaching a verdict", rich_help_panel=AHEAD)
@@ -78,29 +85,30 @@ def plan(
     people: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Of each group, where the number is given [default: as many as needed]", rich_help_panel=AHEAD
+            min=2, help="People per group, if the number is fixed [default: as many as needed]", rich_help_panel=AHEAD
         ),
     ] = None,
     rank: Annotated[
-        list[int] | None, typer.Option(min=1, max=10_000, help="1:N: candidates read", rich_help_panel=AHEAD)
+        list[int] | None,
+        typer.Option(min=1, max=10_000, help="1:N: length of the candidate list", rich_help_panel=AHEAD),
     ] = None,
     fpir: Annotated[
         list[float] | None, typer.Option(min=0, max=1, help="1:N: target FPIR", rich_help_panel=AHEAD)
     ] = None,
-    name: Annotated[str, typer.Option(help="What the plan is called", rich_help_panel=AHEAD)] = "",
-    out: Annotated[Path, typer.Option(help="Plan to write; of --pairs-of pairs.csv", rich_help_panel=AHEAD)] = Path(
-        "plan.toml"
-    ),
+    name: Annotated[str, typer.Option(help="Name of the plan", rich_help_panel=AHEAD)] = "",
+    out: Annotated[
+        Path, typer.Option(help="Plan file to write; for --pairs-of, pairs.csv", rich_help_panel=AHEAD)
+    ] = Path("plan.toml"),
     run: Annotated[
         Path | None,
         typer.Option(
-            help="A finished run folder: say what it could have found", show_default=False, rich_help_panel=AFTER
+            help="Finished run folder: report which gaps it could have found", show_default=False, rich_help_panel=AFTER
         ),
     ] = None,
     pairs_of: Annotated[
         Path | None,
         typer.Option(
-            help="A manifest: choose --max-calls of its pairs, say what they will show, and write them as a CSV with weights",
+            help="Manifest: choose --max-calls of its pairs, report what they can show, and write them to a CSV file with weights",
             show_default=False,
             rich_help_panel=PAIRS,
         ),
@@ -109,27 +117,29 @@ def plan(
         bool,
         typer.Option(
             "--directed",
-            help="Probe and reference make two comparisons: columns probe, reference",
+            help="Treat (a, b) and (b, a) as two comparisons: columns probe, reference",
             rich_help_panel=PAIRS,
         ),
     ] = False,
     seed: Annotated[
         int,
-        typer.Option(min=0, help="Seed of the sample of --pairs-of, or the simulation of --run", rich_help_panel=AFTER),
+        typer.Option(
+            min=0, help="Random seed for the sample of --pairs-of or the simulation of --run", rich_help_panel=AFTER
+        ),
     ] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="Processes of --run [default: processors]", rich_help_panel=AFTER),
+        typer.Option(min=1, max=256, help="Number of processes for --run [default: processors]", rich_help_panel=AFTER),
     ] = None,
 ) -> None:
-    """Say how many people an audit needs, and write its plan; or, of a finished run, which gaps it could have found.
+    """Compute how many people an audit needs and write its plan; or report which gaps a finished run could have found.
 
-    The plan names groups, metrics, margins and thresholds before the data are seen; audit --plan judges by it.
+    The plan names groups, metrics, margins and thresholds before the data are seen. audit --plan evaluates a run by it.
 
     facegap plan --by gender --groups female,male --metric error_rate_all --margin error_rate_all=0.05 --out plan.toml
 
-    With --pairs-of it chooses which pairs to have compared where not all can be: all genuine pairs, and impostor pairs at random
-    within each pair of groups. Add a column score to the CSV, and give it to facegap audit-scores.
+    --pairs-of chooses pairs if not all can be compared: all genuine pairs, and a random sample of impostor pairs within each pair
+    of groups. Add a column score to the CSV file and pass it to facegap audit-scores.
 
     facegap plan --pairs-of people.csv --by gender --max-calls 5000 --price-per-call 0.001 --out pairs.csv
     """
@@ -139,7 +149,7 @@ def plan(
         from facegap.plan.pairs import write_pair_plan
 
         if settings.service.max_calls is None:
-            raise typer.BadParameter("say how many pairs at most", param_hint="--max-calls")
+            raise typer.BadParameter("state the maximum number of pairs", param_hint="--max-calls")
         chosen = Path("pairs.csv") if out == Path("plan.toml") else out
         print_sentences(list(write_pair_plan(pairs_of, chosen, settings, seed=seed, directed=directed)))
         return
@@ -158,7 +168,7 @@ def plan(
 
     if groups is None:
         raise typer.BadParameter(
-            "say which groups are compared, such as --groups female,male, or how many; or name a finished run with --run",
+            "name the groups to compare, such as --groups female,male, or their number; or name a finished run with --run",
             param_hint="--groups",
         )
     asked = asked_for(

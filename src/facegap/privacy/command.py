@@ -9,14 +9,14 @@ import typer
 
 
 def forget(
-    run: Annotated[Path, typer.Argument(help="A finished run folder", show_default=False)],
-    subject: Annotated[str, typer.Option(help="The person, as the column subject names them", show_default=False)],
+    run: Annotated[Path, typer.Argument(help="Finished run folder", show_default=False)],
+    subject: Annotated[str, typer.Option(help="Name of the person in the column subject", show_default=False)],
 ) -> None:
     """Remove a person from a finished run and derive every table again.
 
-    Thresholds stay as they were set, and the run says so. A seal is broken: sign the run again. The run records that somebody
-    was removed, never who. Copies of the folder, backups and the photographs themselves are yours to look after, and so are
-    the blocks of a disk, which are freed and not overwritten.
+    Thresholds stay as they were set, and the run states this. A seal becomes invalid: sign the run again. The run records that a
+    person was removed, but not who. You remain responsible for copies of the folder, backups and the photographs, and for disk
+    blocks, which are freed but not overwritten.
 
     facegap forget run --subject p0042
     """
@@ -27,11 +27,9 @@ def forget(
     sealed = is_sealed(run)
     images = remove(run, subject)
     if not images:
-        typer.echo(
-            f"{clean(run)}: a removal that was interrupted is finished; nobody of this name is in the run any more"
-        )
+        typer.echo(f"{clean(run)}: an interrupted removal has been completed; nobody with this name remains in the run")
         return
     said = "1 image" if images == 1 else f"{images:,} images"
-    typer.echo(f"{clean(run)}: removed {said} of one person; every table and the report were made again")
+    typer.echo(f"{clean(run)}: removed {said} of one person; all tables and the report were derived again")
     if sealed:
-        typer.echo("the seal was broken by it; seal the run again with facegap seal")
+        typer.echo("the seal is no longer valid; sign the run again with facegap seal")

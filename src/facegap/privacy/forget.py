@@ -39,7 +39,7 @@ def forget(folder: Path, subject: str) -> int:
 
     Raises
     ------
-    RunError : no finished run, one that was changed after its end or that another process is writing; nobody of this name;
+    RunError : no finished run, one that was changed after its end or that another process is writing; nobody with this name;
                nobody would be left; comparisons of all pairs or searches without stored templates
     """
     building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")
@@ -94,7 +94,7 @@ def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
     gone: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
     if not gone.any():
         raise RunError(
-            f"{folder}: nobody of this name is in the run; names are matched exactly as manifest.parquet has them"
+            f"{folder}: nobody with this name is in the run; names are matched exactly as manifest.parquet has them"
         )
     if gone.all():
         raise RunError(f"{folder}: nobody else is in the run; remove the folder")

@@ -1,4 +1,4 @@
-"""A published benchmark on a model."""
+"""A published benchmark protocol, run on a model."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Name = Literal["lfw", "calfw", "cplfw", "agedb30", "cfp-fp", "rfw", "bin", "ijbb
 
 @with_settings
 def protocol(
-    name: Annotated[Name, typer.Argument(help="The protocol", show_default=False)],
+    name: Annotated[Name, typer.Argument(help="Name of the protocol", show_default=False)],
     root: Annotated[
-        Path, typer.Option(help="Folder that it was unpacked to; of bin the .bin file", show_default=False)
+        Path, typer.Option(help="Folder with the unpacked data set; for bin, the .bin file", show_default=False)
     ],
     settings: Annotated[
         AuditSettings,
@@ -56,37 +56,37 @@ def protocol(
     far: Annotated[
         list[float] | None,
         typer.Option(
-            help="False accept rate at which TAR is printed; may be given again [default: 0.001, 0.01, 0.1; IJB: 1e-6 to 0.1]"
+            help="False accept rate at which TAR is printed; repeatable [default: 0.001, 0.01, 0.1; IJB: 1e-6 to 0.1]"
         ),
     ] = None,
     like: Annotated[
         Literal["insightface"] | None,
-        typer.Option(help="Print TAR as InsightFace does as well: at the nearest FAR, which may exceed the target"),
+        typer.Option(help="Also print TAR by InsightFace's rule: at the nearest FAR, which may exceed the target"),
     ] = None,
     gallery: Annotated[
         Literal["1", "2", "both"] | None,
-        typer.Option(help="IJB: search this gallery (1:N) in place of comparing the listed pairs"),
+        typer.Option(help="IJB: search this gallery (1:N) instead of comparing the listed pairs"),
     ] = None,
     fpir_target: Annotated[
         list[float] | None,
-        typer.Option(
-            "--fpir", help="--gallery: FPIR at which TPIR is printed; may be given again [default: 0.01, 0.1]"
-        ),
+        typer.Option("--fpir", help="FPIR at which TPIR is printed, with --gallery; repeatable [default: 0.01, 0.1]"),
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(help="CSV or parquet with a column image or subject and labels; or the metadata of IJB"),
+        typer.Option(
+            help="CSV or parquet file with a column image or subject and columns of labels; or the metadata of IJB"
+        ),
     ] = None,
     allow_incomplete: Annotated[
-        bool, typer.Option("--allow-incomplete", help="Go on with another number of pairs, or without some images")
+        bool, typer.Option("--allow-incomplete", help="Accept a different number of pairs, or missing images")
     ] = False,
     include_ids: IncludeIds = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a benchmark protocol: its own numbers, and beside them FMR and FNMR by group with intervals.
+    """Run a benchmark protocol: its own results, and FMR and FNMR by group with intervals.
 
-    Counts of pairs and images are checked against the protocol's own. Accuracy by ten folds is printed by the rules of
-    InsightFace and FaceX-Zoo, TAR at a FAR by a strict rule. Thresholds of FMR and FNMR are set on other people's folds.
+    Numbers of pairs and images are checked against the protocol. Ten-fold accuracy follows the rules of InsightFace and FaceX-Zoo;
+    TAR at a FAR follows a strict rule. Thresholds for FMR and FNMR are set on folds of other people.
 
     facegap protocol lfw --root LFW --embed face_reid_0095 --out run
     """

@@ -1,4 +1,4 @@
-"""Published tables, rebuilt and audited."""
+"""Published tables, reconstructed and audited."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import typer
 def reproduce(
     study: Annotated[
         Literal["gender-shades", "actionable-auditing", "nist-2020"],
-        typer.Argument(help="A published result", show_default=False),
+        typer.Argument(help="Published result", show_default=False),
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="New folder for tables, charts and rebuilt files, and for the run of each company"),
+        typer.Option(help="New folder for tables, charts, reconstructed files and the run of each company"),
     ] = None,
 ) -> None:
-    """Compute a published result again from its published figures, and show print beside what they give.
+    """Recompute a published result from its published figures and show both next to each other.
 
     facegap reproduce nist-2020 --out nist-2020
 
-    gender-shades, actionable-auditing: the people of the printed tables are rebuilt and audited. nist-2020: differentials of
-    the false match rates of 240 algorithms.
+    gender-shades, actionable-auditing: a manifest is reconstructed from the printed tables and audited. nist-2020: differentials
+    of the false match rates of 240 algorithms.
     """
     from facegap.report.terminal import console, print_sentences, print_tables
     from facegap.reproduce.studies import REPRODUCTIONS

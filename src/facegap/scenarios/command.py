@@ -1,4 +1,4 @@
-"""What the rates of a run come to for people."""
+"""Consequences of the rates of a run for people."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ import typer
 def scenario(
     name: Annotated[
         Literal["watchlist", "unlock", "registration", "payment", "checkpoint", "attributes", "kiosk"],
-        typer.Argument(help="What the model is used for", show_default=False),
+        typer.Argument(help="Use of the model", show_default=False),
     ],
-    run: Annotated[Path, typer.Argument(help="A run folder", show_default=False)],
-    by: Annotated[str | None, typer.Option(help="Groups: one grouping of the run [default: its first]")] = None,
-    threshold: Annotated[float | None, typer.Option(help="A threshold of the run [default: all of them]")] = None,
+    run: Annotated[Path, typer.Argument(help="Run folder", show_default=False)],
+    by: Annotated[str | None, typer.Option(help="Grouping of the run [default: the first]")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Threshold of the run [default: all]")] = None,
     people: Annotated[
         float | None,
         typer.Option(
-            help="Crowd of the watchlist [60,000], honest attempts a day [registration: 1,000,000], visitors "
-            "[checkpoint, attributes, kiosk: 10,000]"
+            help="watchlist: people in the crowd [60,000]; registration: genuine attempts per day [1,000,000]; checkpoint, "
+            "attributes, kiosk: visitors [10,000]"
         ),
     ] = None,
     people_of: Annotated[
-        list[str] | None, typer.Option(help="GROUP=SHARE of these people, once per group [default: equal shares]")
+        list[str] | None,
+        typer.Option(help="GROUP=SHARE: proportion of people in a group, once per group [default: equal]"),
     ] = None,
     entries: Annotated[float | None, typer.Option(help="watchlist: entries on the list [1,000]")] = None,
     entries_of: Annotated[
-        list[str] | None, typer.Option(help="watchlist: GROUP=SHARE of the list [default: equal shares]")
+        list[str] | None,
+        typer.Option(help="watchlist: GROUP=SHARE: proportion of the list in a group [default: equal]"),
     ] = None,
     listed_share: Annotated[
-        float | None, typer.Option(help="watchlist: share of the crowd that is on the list, for right stops")
+        float | None,
+        typer.Option(help="watchlist: proportion of the crowd that is on the list, to count correct stops"),
     ] = None,
     tries: Annotated[
         int | None,
-        typer.Option(help="unlock: tries that a stranger has [5]; checkpoint: that somebody under age has [1]"),
+        typer.Option(help="Number of attempts; unlock: by a stranger [5]; checkpoint: by a person under age [1]"),
     ] = None,
     minors_share: Annotated[
-        float | None, typer.Option(help="checkpoint: proportion of the visitors who are under age [0.1]")
+        float | None, typer.Option(help="checkpoint: proportion of visitors who are under age [0.1]")
     ] = None,
-    impostors: Annotated[float | None, typer.Option(help="registration: impostor attempts a day [1,000]")] = None,
-    target: Annotated[float | None, typer.Option(help="payment: the false match rate that is claimed [1e-6]")] = None,
+    impostors: Annotated[float | None, typer.Option(help="registration: impostor attempts per day [1,000]")] = None,
+    target: Annotated[float | None, typer.Option(help="payment: claimed false match rate [1e-6]")] = None,
 ) -> None:
-    """From the rates of a run to what happens to people, by group, with intervals and assumptions.
+    """Translate the rates of a run into expected numbers of people affected, by group, with intervals and assumptions.
 
     facegap scenario watchlist run --by gender --people-of female=0.5 --people-of male=0.5 --listed-share 0.0001
     """

@@ -10,31 +10,34 @@ import typer
 
 def selfcheck(
     worlds: Annotated[
-        Path | None, typer.Option(help="TOML that names the worlds, see docs/selfcheck.md", show_default=False)
+        Path | None,
+        typer.Option(help="TOML file that defines the simulated worlds, see docs/selfcheck.md", show_default=False),
     ] = None,
     preset: Annotated[
-        Literal["bands", "small", "medium"], typer.Option(help="Worlds that come with facegap, without --worlds")
+        Literal["bands", "small", "medium"], typer.Option(help="Worlds included in facegap, used without --worlds")
     ] = "bands",
     quick: Annotated[
         bool | None,
         typer.Option(
             "--quick/--long",
-            help="Fewer worlds, or as many as the file says [default: --quick with a preset, --long with --worlds]",
+            help="Fewer worlds, or the number in the file [default: --quick with a preset, --long with --worlds]",
             show_default=False,
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="New folder for selfcheck.html and selfcheck.json")] = Path("selfcheck"),
-    seed: Annotated[int, typer.Option(min=0, help="Of all draws; one seed, one result")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed of the simulation; the same seed gives the same result")
+    ] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, max=256, help="Processes [default: processors]; the numbers do not depend on it"),
+        typer.Option(min=1, max=256, help="Number of processes [default: processors]; results do not depend on it"),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a self-check that was broken off")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted self-check")] = False,
 ) -> None:
     """Validate facegap by simulation: are planted gaps detected, and none reported where there is none?
 
-    Draws people whose error rates are known, audits them with the statistics of an audit, and says what holds: how often
-    the intervals hold the truth, false alarms, power, verdicts. No image, no model, no network.
+    Simulates people whose error rates are known, evaluates them with the statistics of an audit, and reports coverage of the
+    intervals, false alarms, power and verdicts. Needs no images, model or network.
 
     facegap selfcheck --out selfcheck
     """

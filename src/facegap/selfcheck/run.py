@@ -156,7 +156,7 @@ def opened(out: Path, *, resume: bool) -> None:
     if present - {RESULT, PAGE, DONE_PART} or (present and DONE_PART not in present):
         raise RunError(f"{out}: not empty; choose another --out")
     if present and not resume:
-        raise RunError(f"{out}: holds a self-check that was broken off; go on with --resume, or choose another --out")
+        raise RunError(f"{out}: contains an interrupted self-check; continue with --resume, or choose another --out")
 
 
 def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[int, Row]:

@@ -65,7 +65,7 @@ def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
     """Raise RunError unless a folder is free for a new run, or holds one to resume."""
     occupied = any(not is_scratch(entry) for entry in folder.iterdir())
     if occupied and not resume:
-        raise RunError(f"{folder}: not empty; choose another --out, or go on with that run by --resume")
+        raise RunError(f"{folder}: not empty; choose another --out, or continue that run with --resume")
     if occupied and not (folder / record).is_file():
         raise RunError(f"{folder}: no run to resume here (no {record}); choose another --out")
     require_own_files(folder)

@@ -1,4 +1,4 @@
-"""How errors by group change when the images get worse."""
+"""How errors by group change as image quality decreases."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def stress(
             "folder",
             "resume",
             said={
-                "seed": "Seed of noise, of the bootstrap, and of the folds of --fmr",
-                "folder": "Folder to make, with stress.html, stress.csv and stress_gaps.csv",
-                "fmr": "Target false match rate of --embed, met on the unperturbed images",
-                "exclude_pairs": "CSV left,right: pairs of images that are no genuine pairs",
-                "margin": "METRIC=VALUE: the difference of changes that matters, such as error_rate_all=0.02",
+                "seed": "Random seed for noise, the bootstrap, and the folds of --fmr",
+                "folder": "Folder to create, with stress.html, stress.csv and stress_gaps.csv",
+                "fmr": "Target false match rate on the unperturbed images",
+                "exclude_pairs": "CSV file with columns left,right: pairs of images that are not genuine pairs",
+                "margin": "METRIC=VALUE: the smallest difference between changes that matters, such as error_rate_all=0.02",
             },
         ),
     ],
@@ -59,14 +59,14 @@ def stress(
         bool,
         typer.Option(
             "--recheck",
-            help="MANIFEST is the folder of a finished stress test: hash its files, derive its tables again",
+            help="Hash the files of a finished stress test, named as MANIFEST, and derive its tables again",
         ),
     ] = False,
     perturb: Annotated[
         list[str] | None,
         typer.Option(
-            help="NAME or NAME=DOSE[,DOSE]: exposure, blur, motion, resolution, jpeg, noise, rotation, eyes, mouth; may be given "
-            "again [default: exposure, blur, resolution, jpeg, noise]"
+            help="NAME or NAME=DOSE[,DOSE]: exposure, blur, motion, resolution, jpeg, noise, rotation, eyes, mouth; repeatable "
+            "[default: exposure, blur, resolution, jpeg, noise]"
         ),
     ] = None,
 ) -> None:
@@ -74,7 +74,7 @@ def stress(
 
     facegap stress people.csv --classify MODEL --by gender --perturb exposure --perturb blur=3,6,10 --out stressed
 
-    Each image is decoded once and perturbed in memory, before its face is looked for. Each person is their own control.
+    Each image is decoded once and perturbed in memory before face detection. Each person is their own control.
 
     facegap stress stressed --recheck
     """
@@ -85,7 +85,7 @@ def stress(
 
     if recheck:
         problems = check_again(manifest)
-        print_sentences(problems or ["every file has its stated hash, and its rows give its tables again"])
+        print_sentences(problems or ["every file has its stated hash, and the stored rows give the same tables"])
         raise typer.Exit(1 if problems else 0)
     with progress_bar() as progress:
         output = replace(settings.output, progress=progress, notice=announce)
@@ -93,4 +93,4 @@ def stress(
     print_sentences([*findings(done), *filter(None, [at_threshold(done)]), ""])
     print_tables(short_tables(done))
     print_warnings(done.record["warnings"])
-    print_sentences([f"Page: {done.folder / 'stress.html'}; tables: stress.csv, stress_gaps.csv"])
+    print_sentences([f"Written to {done.folder / 'stress.html'}; tables: stress.csv, stress_gaps.csv"])

@@ -1,4 +1,4 @@
-"""Skin tone, measured from photographs."""
+"""Measurement of skin tone in photographs."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ def tone(
             "workers",
             "faces",
             said={
-                "detect": "Detector with five points: a card's name, or a .toml card",
-                "workers": "Images processed at once",
+                "detect": "Detector with five points: name of a card, or a .toml card",
+                "workers": "Number of images processed in parallel",
             },
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Table to write, parquet, readable by you alone")] = Path("tone.parquet"),
+    out: Annotated[Path, typer.Option(help="Parquet file to write, readable only by you")] = Path("tone.parquet"),
     cut: Annotated[
-        float, typer.Option(min=-90, max=90, help="Degrees of ITA; a measured tone above it is lighter")
+        float, typer.Option(min=-90, max=90, help="ITA in degrees above which a measured tone is lighter")
     ] = 28.0,
     prior: Annotated[
         Literal["manifest", "flat"],
-        typer.Option(help="Probabilities among people as this manifest shows them, or as if every tone were as common"),
+        typer.Option(help="Prior distribution of tones: estimated from this manifest, or flat"),
     ] = "manifest",
     pool: Annotated[
-        bool, typer.Option("--pool", help="Rest each subject's tone on all photographs of the subject")
+        bool, typer.Option("--pool", help="Base each subject's tone on all photographs of the subject")
     ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it is there")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the table if it exists")] = False,
 ) -> None:
     """Measure skin tone in photographs: ITA, nearest Monk colour, lighter or darker, each with its uncertainty.
 
-    A photograph measures light as well as skin. Each row says how far its number can be trusted, and where lighter or
-    darker cannot be told the tone is "unknown". A measured tone is neither a perceived one nor a race.
+    The colour of skin in a photograph depends on light as well as on skin. Each row states its uncertainty; if lighter or darker
+    cannot be determined, the tone is "unknown". A measured tone is neither a perceived tone nor a race.
 
     facegap tone people.csv --detect yunet --out tone.parquet
 

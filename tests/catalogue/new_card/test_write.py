@@ -195,7 +195,7 @@ def test_the_command_names_the_guesses_and_the_next_steps(weights: Any) -> None:
     path = weights([times("w", "vector")], {"vector": 64}, w=matrix(64))
     result = CliRunner().invoke(app, ["card", "new", str(path)])
     assert result.exit_code == 0
-    assert "these keys are GUESSED" in result.output
+    assert "These keys are GUESSED" in result.output
     assert "input.colour" in result.output
     assert f"facegap doctor {path.with_suffix('.toml')}" in result.output
 

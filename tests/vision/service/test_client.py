@@ -377,7 +377,9 @@ def test_a_pause_that_is_too_long_stops_the_run_and_costs_no_image_its_answer(
     server: Server, ask_service: Any, tmp_path: Path
 ) -> None:
     server.answers = [says(b"", 429, Retry_After="86400"), says(MAN)]
-    with pytest.raises(RunError, match=r"asks for a pause of 86,400 s; what was answered is kept, go on with --resume"):
+    with pytest.raises(
+        RunError, match=r"asks for a pause of 86,400 s; answers received are kept, continue with --resume"
+    ):
         ask_service().ask(0, JPEG)
     assert kept(tmp_path)[0].state == "unheard"
     assert ask_service(answer=WORDS).ask(0, JPEG).prediction == "male"

@@ -230,7 +230,7 @@ def test_stopping_hangs_up_a_call_that_is_under_way(tmp_path: Path) -> None:
         service = Service(read_card(path), None, tmp_path, Limits(calls_per_second=1000))
         threading.Timer(0.2, service.stop).start()
         started = time.monotonic()
-        with pytest.raises(RunError, match=r"stopped; what was answered is kept, go on with --resume"):
+        with pytest.raises(RunError, match=r"stopped; answers received are kept, continue with --resume"):
             service.ask(0, JPEG)
         assert time.monotonic() - started < 3
         service.close()

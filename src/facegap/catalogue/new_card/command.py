@@ -11,7 +11,7 @@ from facegap.audit.settings import AuditSettings
 from facegap.options import Only, with_settings
 
 card = typer.Typer(
-    no_args_is_help=True, help="Write model cards: what a model is, and how pixels go in and numbers come out."
+    no_args_is_help=True, help="Write model cards, which describe a model, its preprocessing and its outputs."
 )
 
 
@@ -24,23 +24,23 @@ def group() -> None:
 @with_settings
 def new(
     model: Annotated[
-        Path, typer.Argument(help="Weights, an .onnx; or the name of a service's card to copy", show_default=False)
+        Path, typer.Argument(help="An .onnx file, or the name of a service's card to copy", show_default=False)
     ],
     settings: Annotated[AuditSettings, Only("model_timeout", "no_isolation")],
     task: Annotated[
         Literal["detect", "embed", "classify", "quality"] | None,
-        typer.Option(help="What the model does, where its outputs leave that open"),
+        typer.Option(help="Task of the model, if its outputs do not determine it"),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Card to write [default: beside the weights, ending in .toml]", show_default=False),
+        typer.Option(help="Card to write [default: next to the weights, with the extension .toml]", show_default=False),
     ] = None,
 ) -> None:
-    """Write a commented card from the graph of a model; what the graph does not say is guessed and marked.
+    """Write a commented card from the graph of a model. Values that the graph does not contain are guessed and marked as such.
 
-    A file that one of facegap's own cards describes is recognised by its sha256, whatever it is called, and needs no new card.
+    A file described by one of facegap's own cards is recognised by its sha256 and needs no new card.
 
-    The name of a service's card (facegap models lists them) copies that card, to be changed to the service at hand.
+    With the name of a service's card (see facegap models), that card is copied so that you can adapt it to your service.
 
     facegap card new my_embedder.onnx
 
@@ -73,9 +73,11 @@ def new(
         return
     written = write_card(model, task=task, out=out, timeout_s=settings.models.timeout_s)
     typer.echo(
-        clean(f"{written.path}: a card for task {written.task}. The graph does not say, so these keys are GUESSED:")
+        clean(
+            f"{written.path}: a card for task {written.task}. These keys are GUESSED, because the graph does not determine them:"
+        )
     )
     typer.echo(clean("  " + ", ".join(written.guesses)))
-    typer.echo("Correct them as the model's authors feed it. Then:")
+    typer.echo("Correct them according to the model's documentation. Then:")
     for step in next_steps(str(written.path), written.task):
         typer.echo(clean(f"  {step}"))

@@ -175,7 +175,7 @@ class Service:
             raise self._stop_error()
 
     def _stop_error(self) -> RunError:
-        return RunError(f"{self.card.name}: stopped; what was answered is kept, go on with --resume")
+        return RunError(f"{self.card.name}: stopped; answers received are kept, continue with --resume")
 
     def _made(self, call: Call, message: Message, tries: int) -> tuple[Call, float]:
         """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
@@ -204,7 +204,7 @@ class Service:
 
     def _require_hope(self, call: Call, asked_pause_s: float, tries: int) -> None:
         """Raise where further calls, for whatever image, would meet the same."""
-        host, later = recipient(self.card), "what was answered is kept, go on with --resume"
+        host, later = recipient(self.card), "answers received are kept, continue with --resume"
         if call.status in KEY_REFUSED:
             fault = f"{host} refuses the key (http {call.status}); put a valid one into its environment variable;"
         elif asked_pause_s > LONGEST_RETRY_AFTER_S:
