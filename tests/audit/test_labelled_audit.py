@@ -94,6 +94,7 @@ def request(files: dict[str, Path], toys: Any, **more: Any) -> dict[str, Any]:
         "annotations": str(files["annotations"]),
         "label_draws": DRAWS,
         "min_subjects": 10,
+        "no_isolation": True,
         **more,
     }
 

@@ -198,7 +198,7 @@ def test_a_classifier_beside_pooled_templates_is_refused(pictures: Path, toys: A
         audited(pictures / "people.csv", **toys.three)
     alone = fg.audit(
         pictures / "people.csv",
-        **asked(detect=toys.card("detector"), classify=toys.card("classifier"), allow_missing=True),
+        **asked(detect=toys.card("detector"), classify=toys.card("classifier"), allow_missing=True, no_isolation=True),
     )
     assert len(alone.faces) == PEOPLE * 2 * FRAMES  # each image by itself
 

@@ -45,7 +45,7 @@ def test_a_model_says_the_quality_of_each_face_behind_the_walls_and_the_gate_use
 ) -> None:
     """Of 15 qualities the gate may refuse 3: the three darkest reds, all of women, of whom 7 images have a quality."""
     out = tmp_path / "run"
-    run = gated(pictures, toys, toys.card("quality"), quality_discard=0.2, out=out, workers=1)
+    run = gated(pictures, toys, toys.card("quality"), quality_discard=0.2, out=out, workers=1, no_isolation=False)
     expected = [np.nan if (k, shot) == (3, 1) else 20.0 * k + 10 * shot for k in range(PEOPLE) for shot in (0, 1)]
     assert run.faces["model_quality"].tolist() == pytest.approx(expected, abs=0.01, nan_ok=True)
     gate = run.extra["quality_gate.csv"].set_index("gender")
@@ -62,7 +62,7 @@ def test_a_model_says_the_quality_of_each_face_behind_the_walls_and_the_gate_use
     assert "model_quality" not in covariates_of(run)
     assert recheck(out) == []
     with pytest.raises(RunError, match=r"differs in .*cards\.quality"):
-        gated(pictures, toys, "sharpness", quality_discard=0.2, out=out, resume=True)
+        gated(pictures, toys, "sharpness", quality_discard=0.2, out=out, no_isolation=False, resume=True)
 
 
 def test_a_quality_model_runs_on_aligned_crops_and_beside_a_detector_alone(

@@ -46,7 +46,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def audited(clips: Path, **words: Any) -> Run:
-    words = {**MODELS, "by": "gender", "threshold": [THRESHOLD], "allow_missing": True, "min_subjects": 2, **words}
+    words = {
+        **MODELS,
+        "by": "gender",
+        "threshold": [THRESHOLD],
+        "allow_missing": True,
+        "min_subjects": 2,
+        "no_isolation": True,
+        **words,
+    }
     return fg.audit(clips / "people.csv", **asked(**words)).stored
 
 

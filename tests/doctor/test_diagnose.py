@@ -49,12 +49,16 @@ WRONG_SCALE = ("scale = [1, 1, 1]", "scale = [0.00392156862745098, 0.00392156862
 def doctor(toys: Any, model: str, manifest: Path, *options: str) -> Result:
     return CliRunner().invoke(
         app,
-        ["doctor", model, "--manifest", str(manifest), "--detect", toys.card("detector"), "--workers", "2", *options],
+        [
+            *("doctor", model, "--manifest", str(manifest), "--detect", toys.card("detector"), "--workers", "2"),
+            *options,
+        ],
     )
 
 
 def asked(toys: Any, **settings: Any) -> Asked:
-    return Asked(detect=toys.card("detector"), workers=1, **settings)
+    """Settings of the doctor, without processes for models: tests of the command line have them."""
+    return Asked(detect=toys.card("detector"), workers=1, timeout_s=None, **settings)
 
 
 # ---- a card ----
@@ -114,11 +118,11 @@ def test_a_scale_that_makes_every_portrait_an_attack_is_called_wrong(
 ) -> None:
     women = ("--where", "gender == 'female'")  # the toy calls what is green live
     right = changed_card(toys, tmp_path / "right", "classifier", LIVENESS, NO_AGE)
-    found = doctor(toys, right, crowd, *women)
+    found = doctor(toys, right, crowd, *women, "--no-isolation")
     assert found.exit_code == 0, found.output
     assert "judged by bona fide accepted on 33 subjects" in found.output
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", LIVENESS, NO_AGE, WRONG_SCALE)
-    found = doctor(toys, wrong, crowd, *women)
+    found = doctor(toys, wrong, crowd, *women, "--no-isolation")
     assert found.exit_code == 1, found.output
     assert "CARD LOOKS WRONG: scale 0..255 is better by bona fide accepted +100.0" in found.output
     assert "colour" not in found.output.split("CARD LOOKS WRONG")[0].replace("colours are not tried", "")
@@ -139,7 +143,7 @@ def test_an_embedder_fed_the_wrong_colours_is_called_wrong(toys: Any, crowd: Pat
 
 
 def test_ages_can_be_judged_instead(toys: Any, crowd: Path, home: Path) -> None:
-    found = doctor(toys, toys.card("classifier"), crowd, "--judge-by", "age")
+    found = doctor(toys, toys.card("classifier"), crowd, "--judge-by", "age", "--no-isolation")
     assert found.exit_code == 0, found.output
     assert "mean error in years" in found.output
     assert "years value * 100" in found.output
@@ -161,7 +165,11 @@ def test_phases_are_announced_with_their_total(toys: Any, crowd: Path, bare: Any
 
 def test_the_same_seed_gives_the_same_answer_whatever_the_workers(toys: Any, crowd: Path) -> None:
     one, other = (
-        examine(toys.card("embedder"), crowd, Asked(detect=toys.card("detector"), people=30, seed=3, workers=workers))
+        examine(
+            toys.card("embedder"),
+            crowd,
+            Asked(detect=toys.card("detector"), people=30, seed=3, workers=workers, timeout_s=None),
+        )
         for workers in (1, 3)
     )
     assert one.judgement == other.judgement
@@ -271,7 +279,7 @@ def test_a_question_that_is_not_settled_replaces_nothing(toys: Any, crowd: Path,
 
 
 def test_another_folder_can_be_named_for_what_is_remembered(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
-    doctor(toys, toys.card("classifier"), crowd, "--findings", str(tmp_path / "mine"))
+    doctor(toys, toys.card("classifier"), crowd, "--findings", str(tmp_path / "mine"), "--no-isolation")
     assert len(list((tmp_path / "mine").iterdir())) == 1
     assert not home.exists()
 
@@ -411,7 +419,7 @@ def test_on_aligned_crops_colour_and_scale_alone_are_tried_and_only_a_wrong_card
         crop = aligned(cv2.imread(str(crowd.parent / image)), place, template, (16, 16), "bilinear")
         cv2.imwrite(str(tmp_path / image), crop)
     (tmp_path / "people.csv").write_bytes(crowd.read_bytes())
-    found = examine(card, tmp_path / "people.csv", Asked(detect="aligned", people=30, workers=1))
+    found = examine(card, tmp_path / "people.csv", Asked(detect="aligned", people=30, workers=1, timeout_s=None))
     assert {one.variant.aspect for one in found.judgement.settings} == {"the card", "colour", "scale"}
     assert (found.detector, found.finding.detector) == ("aligned", "aligned")
     assert any("aligned crops" in said for said in found.warnings)
@@ -427,11 +435,13 @@ def test_points_of_a_file_and_flip_are_judged_like_the_faces_of_a_detector(
     run = audited(crowd, detect=toys.card("detector"), embed=card, threshold=[0.5], by="gender", flip=True)
     run.faces.to_parquet(tmp_path / "faces.parquet")
     plain = examine(card, crowd, asked(toys, people=30, flip=True))
-    given = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, flip=True))
+    given = examine(
+        card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, flip=True, timeout_s=None)
+    )
     assert given.detector == "points"
     assert [one.value for one in given.judgement.settings] == [one.value for one in plain.judgement.settings]
     run.faces.drop(columns=["x1", "y1", "x2", "y2"]).to_parquet(tmp_path / "faces.parquet")
-    boxless = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1))
+    boxless = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, timeout_s=None))
     assert all(one.variant.box_margin is None for one in boxless.judgement.settings)
     with pytest.raises(ModelError, match="--flip adds the embedding of the mirror image"):
         examine(toys.card("classifier"), crowd, asked(toys, flip=True))

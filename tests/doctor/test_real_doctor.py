@@ -43,7 +43,7 @@ def legislators(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def ask(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Settings of the doctor with the real models; what it remembers stays in this test."""
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
-    return lambda people, **more: Asked(people=people, folders=(test_data / "models",), **more)
+    return lambda people, **more: Asked(people=people, folders=(test_data / "models",), timeout_s=None, **more)
 
 
 def verdicts(judgement: Judgement) -> dict[str, str]:

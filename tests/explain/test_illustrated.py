@@ -43,7 +43,13 @@ def photographed(folder: Path, people: int, light: Callable[[bool, np.random.Gen
     table = pd.DataFrame(rows, columns=["image", "subject", "gender", "tone", "exposure"])
     table[["image", "subject", "gender", "tone"]].to_csv(folder / "people.csv", index=False)
     table[["image", "exposure"]].to_csv(folder / "exposure.csv", index=False)
-    given = {"detect": card("detector"), "classify": card("gender_skewed"), "by": "tone", "folder": folder / "run"}
+    given = {
+        "detect": card("detector"),
+        "classify": card("gender_skewed"),
+        "by": "tone",
+        "folder": folder / "run",
+        "no_isolation": True,
+    }
     audit(folder / "people.csv", settings_from(given))
     return folder
 

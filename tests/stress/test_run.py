@@ -47,7 +47,13 @@ def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 
 def asked(toys: Any, out: Path, **words: Any) -> AuditSettings:
-    chosen = {"detect": toys.card("detector"), "classify": toys.card("classifier"), "by": "gender", "workers": 1}
+    chosen = {
+        "detect": toys.card("detector"),
+        "classify": toys.card("classifier"),
+        "by": "gender",
+        "workers": 1,
+        "no_isolation": True,
+    }
     return settings_from({**chosen, "folder": out, "min_subjects": 10, **words})
 
 

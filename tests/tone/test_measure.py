@@ -39,7 +39,7 @@ def people(tmp_path: Path, draw: Any) -> Path:
 
 
 def run(people: Path, toys: Any, **more: Any) -> pd.DataFrame:
-    words = {"detect": toys.card("detector"), "many_faces": "refuse", "models_dir": [toys.folder]}
+    words = {"detect": toys.card("detector"), "many_faces": "refuse", "models_dir": [toys.folder], "no_isolation": True}
     known = {one.name for _, one in leaves()} - {"progress"}
     words |= {name: more.pop(name) for name in [*more] if name in known}
     return measure_manifest(people, settings_from(words), **({"out": people.parent / "tone.parquet"} | more))
