@@ -4,8 +4,10 @@
 
 Within a turn the two sides take the same portraits through decoding, detector, embedder and classifier with the same number of
 workers, in an order that alternates. Processor time is that of this process and of the processes of the models; on a
-machine that does other work too it is steadier than the clock. Opening the models is timed apart. Both sides must give
-the same rows and templates, byte for byte.
+machine that does other work too it is steadier than the clock. Both sides must give the same rows and templates, byte for byte.
+
+Opening the models is timed apart, in turns: where the fork server is there already, with its start, with each process started anew as
+on systems where no process can be copied, and in this process.
 
 The limit of a pipeline is what its models take by themselves: the processor time inside their sessions' `run`, measured in the
 side without walls. What each side reaches of it is that time over all processor time of the side.
@@ -21,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -30,6 +33,7 @@ from facegap.audit.models import Loaded, load_models
 from facegap.audit.settings import AuditSettings, Models
 from facegap.inputs.manifests.read import read_manifest
 from facegap.runtime import device_name
+from facegap.runtime.isolation import forked, process
 from facegap.runtime.isolation.limits import spent_seconds
 from facegap.vision.pipeline import run_parts
 
@@ -68,15 +72,23 @@ def timed(loaded: Loaded) -> tuple[Loaded, dict[str, Timed]]:
     return replace(loaded, stages=stages), sessions
 
 
+def processes_of(loaded: Loaded) -> list[Any]:
+    """What runs the models: copies of the fork server, or processes that were started anew; none without walls."""
+    models = (loaded.stages.detector, loaded.stages.embedder, loaded.stages.classifier)
+    found = [getattr(model.session, "_process", None) for model in models if model]
+    return [process.popen for process in found if process is not None]
+
+
+def server_s(loaded: Loaded) -> float:
+    """Processor time of the fork server of these models."""
+    return sum(
+        spent_seconds(pid) for pid in {one._server.popen.pid for one in processes_of(loaded) if hasattr(one, "_server")}
+    )
+
+
 def processor_s(loaded: Loaded) -> float:
     """Processor time of this process and of the processes of the models."""
-    stages = loaded.stages
-    processes = [
-        getattr(model.session, "_process", None)
-        for model in (stages.detector, stages.embedder, stages.classifier)
-        if model
-    ]
-    return time.process_time() + sum(spent_seconds(process.popen.pid) for process in processes if process is not None)
+    return time.process_time() + sum(spent_seconds(one.pid) for one in processes_of(loaded))
 
 
 def once(loaded: Loaded, table: Any, workers: int) -> tuple[float, float, bytes]:
@@ -95,13 +107,37 @@ def once(loaded: Loaded, table: Any, workers: int) -> tuple[float, float, bytes]
     )
 
 
-def opened(data: Path, embedder: str, workers: int, *, detector: str, isolated: bool) -> tuple[Loaded, float, float]:
-    """The models, and the seconds by the clock and of the processor that opening them took."""
-    words = Models(models_dir=data / "models", workers=workers, no_isolation=not isolated)  # type: ignore[arg-type]
+def opened(data: Path, chosen: argparse.Namespace, *, isolated: bool) -> tuple[Loaded, float, float]:
+    """The models, and the seconds by the clock and of the processor that opening them took, without the fork server's own."""
+    words = Models(models_dir=data / "models", workers=chosen.workers, no_isolation=not isolated)  # type: ignore[arg-type]
+    settings = AuditSettings(detect=chosen.detect, classify="faceapi_age_gender", embed=chosen.embed, models=words)
     before, started = time.process_time(), time.perf_counter()
-    loaded = load_models(AuditSettings(detect=detector, classify="faceapi_age_gender", embed=embedder, models=words))
+    loaded = load_models(settings)
     took = time.perf_counter() - started
     return loaded, took, processor_s(loaded) - before
+
+
+def opening_by(way: str, data: Path, chosen: argparse.Namespace) -> tuple[float, float]:
+    """Seconds by the clock and of the processor that opening the models takes in one of the WAYS."""
+    if way == "fork server there":
+        known, _, _ = opened(data, chosen, isolated=True)
+        used = server_s(known)
+        known.close()
+        loaded, clock, processor = opened(data, chosen, isolated=True)
+        spent = clock, processor + server_s(loaded) - used
+    elif way == "with its start":
+        forked.server_of.cache_clear()
+        loaded, clock, processor = opened(data, chosen, isolated=True)
+        spent = clock, processor + server_s(loaded)
+    else:
+        with mock.patch.object(process, "forked", return_value=None):
+            loaded, *both = opened(data, chosen, isolated=way == "started anew")
+        spent = both[0], both[1]
+    loaded.close()
+    return spent
+
+
+WAYS = ("fork server there", "with its start", "started anew", "without walls")
 
 
 def shown(values: Sequence[float]) -> str:
@@ -124,15 +160,16 @@ def main() -> None:
     table = read_manifest(data / "data" / "congress" / "members.csv")
     frame = table.frame.head(chosen.images)
     table = type(table)(**{**vars(table), "frame": frame})
-    walls, walls_s, walls_cpu = opened(data, chosen.embed, chosen.workers, detector=chosen.detect, isolated=True)
-    plain, plain_s, plain_cpu = opened(data, chosen.embed, chosen.workers, detector=chosen.detect, isolated=False)
+    walls, _, _ = opened(data, chosen, isolated=True)
+    plain, _, _ = opened(data, chosen, isolated=False)
     plain, sessions = timed(plain)
     print(
         f"{device_name('cpu')}; {chosen.images} images, {chosen.workers} workers, {chosen.embed}, {chosen.turns} turns"
     )
-    print(
-        f"opening: {walls_s:.2f} s ({walls_cpu:.2f} s of the processor) behind walls, {plain_s:.2f} s ({plain_cpu:.2f} s) without"
-    )
+    turns = [{way: opening_by(way, data, chosen) for way in WAYS} for _ in range(chosen.turns)]
+    for way in WAYS:
+        clocks, processors = zip(*(turn[way] for turn in turns), strict=True)
+        print(f"opening, {way}: {shown(processors)} s of the processor, {shown(clocks)} s by the clock")
     once(walls, table, chosen.workers), once(plain, table, chosen.workers)
     clock, processor, speeds, own = [], [], [], []
     reached: dict[str, list[float]] = {"walls": [], "plain": []}

@@ -140,7 +140,7 @@ def test_the_process_knows_no_key_of_a_service_and_stands_in_an_empty_folder(mon
     assert b"very secret" not in Path(f"/proc/{pid}/environ").read_bytes()
     # Nothing can be put into a folder that is gone, and no kill of the audit leaves it behind.
     assert str(Path(f"/proc/{pid}/cwd").readlink()).endswith(" (deleted)")
-    assert not made._process.folder.exists()
+    assert made._process.folder is None
     stop_model(made)
 
 
@@ -244,14 +244,14 @@ def test_a_session_that_nobody_holds_any_more_takes_its_process_with_it() -> Non
 
 def test_an_error_while_opening_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
-    real = process.start
+    real = process.running
 
-    def counted(*given: Any, **words: Any) -> Any:
-        process = real(*given, **words)
-        begun.append(process.pid)
-        return process
+    def counted(words: messages.Words) -> Any:
+        popen, folder = real(words)
+        begun.append(popen.pid)
+        return popen, folder
 
-    monkeypatch.setattr(process, "start", counted)
+    monkeypatch.setattr(process, "running", counted)
     with pytest.raises(ModelError, match="toy: onnxruntime cannot open this file"):
         opened(hostile.model([hostile_node()]))
     assert len(begun) == 1 and gone(begun[0])

@@ -1,4 +1,4 @@
-"""The first lines of the process of a model: the package, without what it loads for those who audit.
+"""The first lines of the process of a model, and of the fork server: the package, without what it loads for those who audit.
 
 `import facegap` brings settings and commands with it, which takes as long as numpy does. The process of a model needs none of
 them, so the package stands there as a name with a folder only.
@@ -13,6 +13,9 @@ package.__path__ = [os.path.dirname(os.path.dirname(os.path.dirname(os.path.absp
 sys.modules["facegap"] = package
 
 if __name__ == "__main__":
-    from facegap.runtime.isolation.worker import main
+    if sys.argv[1] == "fork-server":
+        from facegap.runtime.isolation.server import main
+    else:
+        from facegap.runtime.isolation.worker import main
 
-    main(sys.argv[1])
+    main(sys.argv[2])

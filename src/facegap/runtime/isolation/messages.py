@@ -10,7 +10,7 @@ import functools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, Final, Generic, TypeVar
 
@@ -73,9 +73,25 @@ class Words:
 
     @classmethod
     def of(cls, text: str) -> Words:
-        """The words of a command line."""
+        """The words of a command line, or of a request to the fork server."""
         stated = json.loads(text)
         return cls(**{**stated, "lanes": tuple(stated["lanes"])})
+
+    @property
+    def text(self) -> str:
+        """As `of` reads them."""
+        return json.dumps(asdict(self))
+
+    @property
+    def handles(self) -> tuple[int, ...]:
+        """Every handle, in the order in which they are sent to the fork server."""
+        return (*self.lanes, self.lifeline, *(() if self.memory is None else (self.memory,)))
+
+    def received(self, handles: Sequence[int]) -> Words:
+        """The same with the numbers that the handles have in the process that received them."""
+        count = len(self.lanes)
+        memory = None if self.memory is None else handles[count + 1]
+        return replace(self, lanes=tuple(handles[:count]), lifeline=handles[count], memory=memory)
 
 
 # ---- headers ----

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import mmap
 import os
 import shutil
@@ -14,21 +13,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from facegap.errors import ModelError, ModelStoppedError
+from facegap.runtime.isolation.forked import BEGIN, Forked, forked
 from facegap.runtime.isolation.limits import resident_bytes, spent_seconds
 from facegap.runtime.isolation.messages import Memo, Place, Words
 from facegap.runtime.isolation.pipes import pair, start
 from facegap.types import Device
 
-BEGIN = Path(__file__).with_name("begin.py")
 ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is larger goes through the connection
 LOOK_EVERY_S = 0.2
 END_WITHIN_S = 2.0
 GIB = 1024**3
+Running = subprocess.Popen[bytes] | Forked
 # Variables that Python, the loader and CUDA need; everything else (keys of services among it) stays outside.
 KEPT_VARIABLES = (
     *("PATH", "LD_", "DYLD_", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_", "TZ", "TMP", "TEMP", "SYSTEMROOT", "WINDIR"),
@@ -78,18 +78,21 @@ class Lane:
 
 @dataclass
 class Process:
-    """The process, who watches it, and why it ended."""
+    """The process, who watches it, and why it ended; `owner` is the pid of the audit that may end it."""
 
-    popen: subprocess.Popen[bytes]
+    popen: Running
     lifeline: Connection
     lanes: Sequence[Lane]
-    folder: Path
+    folder: Path | None
     held_to: Guarded
     why: Why | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    owner: int = field(default_factory=os.getpid)
 
     def end(self, why: Why = STOPPED) -> None:
         """End the process, if it has not ended yet; the first reason stays."""
+        if os.getpid() != self.owner:  # a process that was forked from the audit has come to its end
+            return
         with self.lock:
             ended = self.popen.poll()
             if self.why is None:
@@ -98,7 +101,8 @@ class Process:
                 self.popen.kill()
             self.popen.wait()
             self.lifeline.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     def said(self, doing: str) -> ModelStoppedError:
         """The error for a batch whose answer will not come any more."""
@@ -117,9 +121,8 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
     ------
     ModelError : the system gives no further process, file or folder
     """
-    folder, memory = None, None
+    memory = None
     try:
-        folder = Path(tempfile.mkdtemp(prefix="facegap-"))
         ends = [pair() for _ in range(lanes + 1)]
         memory = shared_memory(lanes * ROOM_BYTES)
         words = Words(
@@ -132,14 +135,8 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
             held_to.memory_bytes,
         )
         rooms = rooms_in(memory, lanes)
-        command = [sys.executable, "-P", str(BEGIN), json.dumps(asdict(words))]
-        handles = [*words.lanes, words.lifeline, *([] if memory is None else [memory])]
-        popen = start(command, handles, folder=folder, env=environment())
-        if sys.platform != "win32":  # the process stands in it already, and a kill of the audit would leave it behind
-            folder.rmdir()
+        popen, folder = running(words)
     except OSError as error:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
         if memory is not None:
             os.close(memory)
         raise ModelError(
@@ -152,6 +149,30 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
         os.close(memory)
     own = [Lane(mine, room) for (mine, _), room in zip(ends[1:], rooms, strict=True)]
     return Process(popen, ends[0][0], own, folder, held_to)
+
+
+def running(words: Words) -> tuple[Running, Path | None]:
+    """A process that serves these words, and its folder where that can only be removed when the process has ended.
+
+    Raises
+    ------
+    OSError : it cannot be started
+    """
+    variables = environment()
+    copy = forked(words, variables)
+    if copy is not None:
+        return copy, None
+    folder = Path(tempfile.mkdtemp(prefix="facegap-"))
+    try:
+        command = [sys.executable, "-P", str(BEGIN), "model", words.text]
+        popen = start(command, words.handles, folder=folder, env=variables)
+    except OSError:
+        folder.rmdir()
+        raise
+    if sys.platform == "win32":
+        return popen, folder
+    folder.rmdir()  # the process stands in it already, and a kill of the audit would leave it behind
+    return popen, None
 
 
 def shared_memory(size: int) -> int | None:

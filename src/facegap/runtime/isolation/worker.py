@@ -1,4 +1,4 @@
-"""The process of a model: `begin.py` calls `main`. It reads no file and answers one question.
+"""The process of a model: `begin.py` or the fork server calls `work`. It reads no file and answers one question.
 
 Order matters: onnxruntime is loaded and has run once, then the walls are put up, and only then the model arrives.
 """
@@ -30,15 +30,23 @@ IDENTITY = (
 
 
 def main(text: str) -> None:
-    """Serve until the audit is gone."""
-    words = messages.Words.of(text)
+    """Serve as the words of a command line say."""
+    work(messages.Words.of(text))
+
+
+def work(words: messages.Words, *, warm: bool = False) -> None:
+    """Serve until the audit is gone.
+
+    warm : this process is a copy of one that was warmed up
+    """
     walls.stop_with(words.lifeline)
     walls.leave_no_core()
     lanes = [inherited(handle) for handle in words.lanes]
     rooms = rooms_of(words)
     stood: list[str] = []
     if words.device == "cpu":
-        warm_up()
+        if not warm:
+            warm_up()
         stood = walls.put_up(words.more_bytes)
     messages.send(lanes[0], {"walls": stood})
     asked = messages.receive(lanes[0])
