@@ -19,6 +19,7 @@ from facegap.annotate.serve import import_annotations
 from facegap.audit.run import audit
 from facegap.audit.settings import settings_from
 from facegap.demo.run import card, draw_people
+from facegap.gate.policy import read_policy
 from facegap.inputs.cards.read import read_card
 from facegap.inputs.cards.schema import Outputs
 from facegap.inputs.predictions import read_predictions
@@ -45,6 +46,7 @@ READERS: Mapping[tuple[str, str], Callable[[Path], object]] = {
     ("docs/attributes.md", "toml"): lambda path: Outputs.model_validate(tomllib.loads(path.read_text())["outputs"]),
     ("docs/population.md", "csv"): read_records,
     ("docs/selfcheck.md", "toml"): lambda path: read_study(path, quick=True),
+    ("docs/tutorial_choose_model.md", "toml"): read_policy,
     ("docs/extending.md", "toml"): lambda path: tomllib.loads(path.read_text()),  # tests/test_plugins.py installs it
 }
 
@@ -56,6 +58,7 @@ OTHER_PROGRAMS = {
     "export": "sets a variable of the shell",
     "openssl": "makes keys and verifies a seal; tests/authenticity does",
     "chmod": "of a key",
+    "cd": "changes the folder",
     "grep": "of SHA256SUMS; tests/authenticity does it in Python",
     "sha256sum": "likewise",
 }

@@ -89,7 +89,7 @@ INT, NULLABLE_INT, FLOAT = Column("int"), Column("nullable_int"), Column("float"
 TEXT, BOOL = Column("str"), Column("bool")
 
 MANIFEST = Schema(
-    "MANIFEST",
+    "MANIFEST",  # manifest.parquet: one record per row of the manifest that takes part
     {
         "row": INT,  # 0-based position among the records of the source file
         "line": INT,  # line of the file where the record starts; records with quoted newlines take several
@@ -102,7 +102,7 @@ MANIFEST = Schema(
 )
 
 FACES = Schema(
-    "FACES",
+    "FACES",  # faces.parquet: what became of each image, and where its face is
     {
         "row": INT,
         "image": TEXT,
@@ -158,7 +158,7 @@ FRAMES = Schema(
 )
 
 PREDICTIONS = Schema(
-    "PREDICTIONS",
+    "PREDICTIONS",  # predictions.parquet: what the classifier says of each image, beside its label
     {
         "row": INT,
         "image": TEXT,
@@ -179,7 +179,7 @@ TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "no_points", "many_fa
 MEASURED_TONES = ("lighter", "darker", "unknown", "")
 
 TONE = Schema(
-    "TONE",
+    "TONE",  # tone.parquet of `facegap tone`: the skin tone measured in each image
     {
         "row": INT,
         "line": INT,  # as in MANIFEST
@@ -204,7 +204,7 @@ TONE = Schema(
 )
 
 RATES = Schema(
-    "RATES",
+    "RATES",  # rates.csv: every error rate of every group, with its counts and interval
     {
         "metric": TEXT,
         "model": TEXT,
@@ -471,7 +471,10 @@ _KINDS: Mapping[str, Kind] = {
     "int": "int",
     "bool": "bool",
 }
-GAPS = Schema("GAPS", {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)})
+GAPS = Schema(
+    "GAPS",  # gaps.csv: every gap between two groups; the columns are the fields of `facegap.types.Gap`
+    {field.name: Column(_KINDS[str(field.type)]) for field in fields(Gap)},
+)
 
 ATTACKS = Schema(
     "ATTACKS",  # attacks.parquet: presentation attacks in a file of scores, in its order
@@ -693,7 +696,7 @@ LABELS = Schema(
 )
 
 ANNOTATIONS = Schema(
-    "ANNOTATIONS",
+    "ANNOTATIONS",  # a CSV of `facegap annotations export`: what each annotator said of each image
     {
         "image": TEXT,
         "annotator": TEXT,

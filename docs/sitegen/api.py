@@ -1,0 +1,86 @@
+"""The reference of Python: a page per public name, filled from its docstring by autodoc and numpydoc."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import facegap
+from facegap import statistics
+from sitegen.markdown import table
+
+HEADINGS = {"function": "Functions", "class": "Classes", "value": "Values", "module": "Modules"}
+NOT_A_PAGE = ("__version__",)
+SAID = re.compile(r"^(?P<names>[A-Za-z_][\w.]*(?: \d+)?(?:, [\w.]+)*) +: (?P<text>.+)$")  # of a name, or of Raises and Source
+
+
+def kind_of(value: Any) -> str:
+    """What a public name is."""
+    if inspect.isclass(value):
+        return "class"
+    if inspect.ismodule(value):
+        return "module"
+    return "function" if callable(value) else "value"
+
+
+def summary(value: Any) -> str:
+    """The first paragraph of a docstring."""
+    return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
+
+
+def directive(kind: str, name: str) -> str:
+    """The directive that documents a name."""
+    auto = {"class": "autoclass", "function": "autofunction", "value": "autodata"}[kind]
+    members = "   :members:\n" if kind == "class" else ""
+    return f"```{{eval-rst}}\n.. {auto}:: {name}\n{members}```\n"
+
+
+def api_pages() -> Iterator[tuple[str, str]]:
+    """The pages of `facegap.__all__` and of `facegap.statistics.__all__`, by name."""
+    public = {name: getattr(facegap, name) for name in facegap.__all__ if name not in NOT_A_PAGE}
+    parts = [
+        "# Python\n",
+        "What `import facegap as fg` offers. Names that are not here may change without notice. `facegap.__version__` is the "
+        "version as text.\n",
+    ]
+    for kind, heading in HEADINGS.items():
+        rows = [(f"[{name}](api/{name}.md)", summary(one)) for name, one in public.items() if kind_of(one) == kind]
+        if rows:
+            parts += [f"## {heading}\n", table(("name", ""), rows)]
+    entries = "\n".join(f"api/{name}" for name in public)
+    yield "api", "\n".join([*parts, f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n"])
+    for name, value in public.items():
+        if kind_of(value) != "module":
+            yield f"api/{name}", f"# {name}\n\n{directive(kind_of(value), f'facegap.{name}')}"
+    yield "api/statistics", statistics_page()
+
+
+def statistics_page() -> str:
+    """Every public name of facegap.statistics on one page."""
+    parts = ["# statistics\n", f"{inspect.getdoc(statistics)}\n"]
+    for name in statistics.__all__:
+        parts += [f"## {name}\n", directive(kind_of(getattr(statistics, name)), f"facegap.statistics.{name}")]
+    return "\n".join(parts)
+
+
+def notes_as_lists(lines: list[str]) -> list[str]:
+    """A docstring whose lines `name : meaning` outside of numpydoc's sections are a list, as those lines would else run together."""
+    found: list[str] = []
+    in_section = in_note = False
+    for k, line in enumerate(lines):
+        following = lines[k + 1] if k + 1 < len(lines) else ""
+        if line.strip() and re.fullmatch(r"-{3,}", following.strip()):
+            in_section = True
+        said = SAID.match(line.strip()) if not in_section else None
+        if said and not line.startswith(" "):
+            found += ([] if in_note else [""]) + [f"- **{said['names']}** : {said['text'].strip()}"]
+            in_note = True
+        elif in_note and line.startswith(" ") and line.strip():
+            found.append(f"  {line.strip()}")
+        else:
+            found += [""] if in_note and line.strip() else []
+            found.append(line)
+            in_note = False
+    return found

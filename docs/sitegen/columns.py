@@ -1,0 +1,225 @@
+"""The reference of tables: every column of every schema in tables.py, with what the comments there say of it."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from facegap import tables, types
+from facegap.tables import Column, Schema
+from sitegen.fields import notes_of
+from sitegen.markdown import code, table
+
+# What columns of these names hold wherever nothing else is said of them.
+COMMON: Mapping[str, str] = {
+    "row": "position in the manifest, from 0",
+    "line": "line of the manifest file",
+    "image": "image, as the manifest names it",
+    "subject": "the person",
+    "outcome": "how it ended: one of the values below",
+    "detail": "why, where the outcome needs a reason",
+    "label": "what the manifest says",
+    "prediction": "what the model says",
+    "metric": "name of the metric",
+    "model": "name of the model",
+    "threshold": "score from which on two images are taken for one person",
+    "threshold_from": "how the threshold was set",
+    "errors": "errors among the trials",
+    "trials": "trials",
+    "subjects": "people behind the trials",
+    "value": "the rate or number itself",
+    "low": "lower limit of the interval",
+    "high": "upper limit of the interval",
+    "level": "confidence level of the interval",
+    "method": "method of the interval",
+    "images": "images",
+    "comparisons": "comparisons",
+    "score": "score of the detector",
+    "width": "pixels",
+    "height": "pixels",
+    "colour": "whether the file has colours",
+    "policy": "rule by which one of several faces was chosen",
+    "family": "label columns of the grouping, whose pairs of groups are tested together",
+    "group": "the group",
+    "group_a": "first group",
+    "group_b": "second group",
+    "difference": "first group less the second",
+    "p": "two-sided p-value",
+    "p_adjusted": "p-value adjusted for the tests of the family",
+    "margin": "the smallest difference that matters",
+    "verdict": "verdict",
+    "decided_low": "lower limit of the interval that decided the verdict",
+    "decided_high": "upper limit of the interval that decided the verdict",
+    "decided_level": "level of that interval",
+    "age_limit": "legal age, in years",
+    "seed": "seed of the random numbers",
+    "unit": "unit of the dose",
+    "perturbation": "name of the perturbation",
+    "dose": "strength of the perturbation",
+    "output": "name of the output of the model",
+    "measure": "what is measured",
+    "annotator": "name of the annotator",
+    "scale": "scale",
+    "faces": "how many the detector found",
+    "challenge": "estimated age from which somebody passes",
+    "primary": "of the primary family of the run, whose gaps get a verdict",
+    "ratio": "rate of the first group over that of the second",
+    "differs": "whether the adjusted p-value is at most alpha",
+    "within_margin": "whether the interval lies within the margin",
+    "beyond_margin": "whether the interval lies beyond the margin",
+    "subjects_needed": "people per group for 80% power to detect the margin",
+    "species": "kind of the presentation attack",
+    "accepted": "attacks that were accepted",
+    "without_score": "attacks without a score, part of no trial",
+    "answer": "the answer that is counted",
+    "rate": "error rate of the group",
+    "mean": "mean",
+    "median": "median",
+    "statistic": "which of the two is compared",
+    "estimate": "raw, or how the covariates were balanced",
+    "interval_from": "method of the interval",
+    "weights": "of equal ages: which ages weigh how much",
+    "alarms": "false positives",
+    "searches": "searches",
+    "person_hours": "hours of video, added up over the people in it",
+    "darker_probability": "probability that the tone is darker",
+    "frames_used": "frames with a usable face",
+    "media_given": "media of the template: videos, and image files",
+    "media_used": "media with a usable face",
+    "not_shown": "images that reached no model",
+    "no_estimate_under": "images of people under the limit without an estimate",
+    "no_estimate_from_limit": "images of people of the limit and older without an estimate",
+    "error": "which of the two errors",
+    "signed_error": "mean of estimated less true age, in years",
+    "absolute_error": "mean of the distance between both, in years",
+    "number": "which number of the protocol",
+    "rule": "whose rule it is computed by",
+    "impostors": "impostor pairs, or searches without a mate",
+    "background_under": "proportion of the background below 26",
+    "background_over": "proportion of the background above 246",
+}
+PARTS: Mapping[str, str] = {
+    "errors": "errors",
+    "trials": "trials",
+    "value": "errors over trials",
+    "low": "lower limit of the interval",
+    "high": "upper limit of the interval",
+    "a": "of the first group",
+    "b": "of the second group",
+    "x": "pixels from the left edge",
+    "y": "pixels from the upper edge",
+    "before": "without the perturbation",
+}
+
+
+def schemas() -> list[Schema]:
+    """Every schema of tables.py, in the order of the file."""
+    return [value for value in vars(tables).values() if isinstance(value, Schema)]
+
+
+def comments(source: str) -> dict[int, str]:
+    """The comment of each line that has one, without its sign."""
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+
+
+def said_of(source: str) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """What the comments of tables.py say: of each schema, and of each (schema, column)."""
+    said = comments(source)
+    of_schema: dict[str, str] = {}
+    of_column: dict[tuple[str, str], str] = {}
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        if not (isinstance(call.func, ast.Name) and call.func.id == "Schema"):
+            continue
+        name = str(ast.literal_eval(call.args[0]))
+        of_schema[name] = said.get(call.args[0].lineno, "")
+        if isinstance(call.args[1], ast.Dict):
+            for names, first, last in entries(call.args[1]):
+                note = " ".join(said[line] for line in range(first, last + 1) if line in said)
+                of_column |= {(name, column): note for column in names}
+    return of_schema, of_column
+
+
+def entries(columns: ast.Dict) -> Iterator[tuple[list[str], int, int]]:
+    """The columns that each entry of a schema adds, as far as they are written there, and its first and last line."""
+    for key, value in zip(columns.keys, columns.values, strict=True):
+        first = (key or value).lineno
+        if isinstance(key, ast.Constant):
+            yield [str(key.value)], first, value.end_lineno or first
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.args:  # dict.fromkeys
+            names = [node.value for node in ast.walk(value.args[0]) if isinstance(node, ast.Constant)]
+            yield [str(name) for name in names], first, value.end_lineno or first
+
+
+def lists_of_names(source: str) -> dict[str, str]:
+    """Notes of columns that are listed in COVARIATES, one comment for the names of its line."""
+    said, found = comments(source), {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+            for part in node.value.elts:
+                line = part.end_lineno or part.lineno
+                found |= {
+                    str(one.value): said[line]
+                    for one in ast.walk(part)
+                    if isinstance(one, ast.Constant) and line in said and isinstance(one.value, str)
+                }
+    return found
+
+
+def note(schema: Schema, name: str, known: Mapping[tuple[str, str], str], listed: Mapping[str, str]) -> str:
+    """What is said of a column, empty where nothing is."""
+    direct = known.get((schema.name, name)) or listed.get(name) or COMMON.get(name, "")
+    if direct:
+        return direct
+    if name.startswith("reference_"):
+        return f"of the reference group: {note(schema, name.removeprefix('reference_'), known, listed)}"
+    whole, _, part = name.rpartition("_")
+    if part not in PARTS or not whole:
+        return ""
+    words = whole.replace("_", " ")
+    return f"{words} {PARTS[part]}" if part in ("a", "b", "before") else f"{words}: {PARTS[part]}"
+
+
+def notes() -> dict[str, dict[str, str]]:
+    """What is said of each column, by schema and name."""
+    source = Path(tables.__file__).read_text(encoding="utf-8")
+    _, known = said_of(source)
+    listed = lists_of_names(source)
+    fields = {("GAPS", name): text for name, text in notes_of(types.Gap.__doc__ or "").items()}
+    rates = {(schema.name, name): known.get(("RATES", name), "") for schema in schemas() for name in schema.columns}
+    model = {("FACES", tables.MODEL_QUALITY): "what the model of --quality says, higher is better"}
+    everything = rates | model | {key: text for key, text in (known | fields).items() if text}
+    return {schema.name: {name: note(schema, name, everything, listed) for name in schema.columns} for schema in schemas()}
+
+
+def kind_of(column: Column) -> str:
+    """The kind of a column in words."""
+    words = {"int": "integer", "nullable_int": "integer or empty", "float": "number", "str": "text", "bool": "true or false"}
+    return words[column.kind] + ("" if column.required else ", optional")
+
+
+def tables_page() -> str:
+    """The page of every table."""
+    titles, _ = said_of(Path(tables.__file__).read_text(encoding="utf-8"))
+    said = notes()
+    parts = [
+        "# Tables\n",
+        "Every table that facegap reads or writes by a schema, and every column of it. An optional column that is absent is "
+        "added empty. Empty numbers are NaN. Text that is empty means: none.\n",
+        table(("table", "what it holds"), [(f"[{one.name}](#{one.name.lower()})", titles.get(one.name, "")) for one in schemas()]),
+    ]
+    for schema in schemas():
+        rows = [
+            (code(name), kind_of(column), said[schema.name][name], ", ".join(code(c) for c in column.choices or () if c))
+            for name, column in schema.columns.items()
+        ]
+        parts.append(f"## {schema.name}\n")
+        if titles.get(schema.name):
+            parts.append(f"{titles[schema.name]}.\n")
+        if schema.labels_after:
+            parts.append(f"Label columns, one per attribute, stand behind `{schema.labels_after}`.\n")
+        parts.append(table(("column", "kind", "what it holds", "values"), rows))
+    return "\n".join(parts)

@@ -1,0 +1,76 @@
+"""The reference of the command line, from the application itself: a page per command."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from facegap.cli import COMMANDS, app
+from sitegen.markdown import code, escaped, table
+
+
+def help_in_markdown(command: Any) -> str:
+    """The help of a command: its calls as a console block, its sentences as they are."""
+    parts: list[str] = []
+    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+        lines = [line.strip() for line in paragraph.splitlines()]
+        if lines and all(line.startswith("facegap ") for line in lines):
+            parts.append("\n".join(["```text", *lines, "```"]))
+        else:
+            parts.append(" ".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def option_rows(command: Any, context: Any) -> dict[str, list[tuple[str, str]]]:
+    """Name and help of each argument and option, by the heading that it stands under."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for parameter in command.params:
+        record = parameter.get_help_record(context)
+        if record is None or getattr(parameter, "hidden", False):
+            continue
+        kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+        heading = getattr(parameter, "rich_help_panel", None) or kind
+        found.setdefault(heading, []).append((code(record[0]), escaped(record[1])))
+    return found
+
+
+def section(words: tuple[str, ...], command: Any, level: int) -> str:
+    """One command with its options."""
+    context = command.make_context(" ".join(("facegap", *words)), [], resilient_parsing=True)
+    usage = re.sub(r"^Usage: ", "", command.get_usage(context))
+    parts = [f"{'#' * level} facegap {' '.join(words)}\n", help_in_markdown(command), f"```text\n{usage}\n```\n"]
+    for heading, rows in option_rows(command, context).items():
+        parts += [f"{'#' * (level + 1)} {heading}\n", table(("option" if heading != "Arguments" else "argument", ""), rows)]
+    return "\n".join(parts)
+
+
+def command_page(name: str, command: Any) -> str:
+    """The page of a command; of a group of commands each member has a section."""
+    members = getattr(command, "commands", {})
+    if not members:
+        return section((name,), command, 1)
+    sections = [section((name, member), one, 2) for member, one in members.items()]
+    return "\n".join([f"# facegap {name}\n", help_in_markdown(command), *sections])
+
+
+def command_pages() -> Iterator[tuple[str, str]]:
+    """The page of each command and of them all, by name."""
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    parts = ["# Command line\n", help_in_markdown(typer.main.get_command(app))]
+    for heading, names in COMMANDS.items():
+        rows = [(f"[facegap {name}](cli/{name}.md)", first_sentence(known[name])) for name in names]
+        parts += [f"## {heading}\n", table(("command", ""), rows)]
+    entries = "\n".join(f"cli/{name}" for names in COMMANDS.values() for name in names)
+    parts.append(f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n")
+    yield "cli", "\n".join(parts)
+    for name, command in known.items():
+        yield f"cli/{name}", command_page(name, command)
+
+
+def first_sentence(command: Any) -> str:
+    """The first paragraph of a command's help."""
+    return inspect.cleandoc(command.help or "").split("\n\n")[0]

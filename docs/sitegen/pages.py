@@ -1,0 +1,62 @@
+"""The generated pages of the site, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from facegap.audit.plan_file import PlanFile
+from facegap.gate.policy import PolicyFile
+from facegap.inputs.cards.schema import ModelCard
+from facegap.report.glossary import TERMS
+from facegap.store.record import RunRecord
+from sitegen.api import api_pages
+from sitegen.columns import tables_page
+from sitegen.commands import command_pages
+from sitegen.fields import fields_page
+from sitegen.links import FROM_ROOT, REFERENCE, ROOT, for_the_site, text_of
+from sitegen.markdown import escaped
+
+FILES = {
+    "card": ("Model card", "A model card is a TOML file; `facegap card new` writes one. [Examples](model_cards.md).", ModelCard),
+    "plan": ("Plan", "`facegap plan --out plan.toml` writes it, and `audit --plan` reads it. [How to use it](../plan.md).", PlanFile),
+    "policy": ("Policy", "The rules of `facegap gate`, a TOML file. [How to use it](../gate.md).", PolicyFile),
+    "run_json": (
+        "run.json",
+        "What an audit writes of itself into its run folder. Every key is always there; what a run does not have is null or "
+        "empty.",
+        RunRecord,
+    ),
+}
+
+
+def glossary_page() -> str:
+    """The terms that reports explain, in the order of the alphabet."""
+    terms = [f"{escaped(term)}\n: {escaped(text)}\n" for term, text in sorted(TERMS.items(), key=lambda item: item[0].lower())]
+    return "\n".join(["# Glossary\n", "The terms of reports. A report explains those that it uses.\n", *terms])
+
+
+def generated() -> Iterator[tuple[str, str]]:
+    """Path below docs/reference/, without its ending, and text of every generated page."""
+    yield from command_pages()
+    yield from api_pages()
+    yield "tables", tables_page()
+    yield "glossary", glossary_page()
+    for name, (title, introduction, model) in FILES.items():
+        yield name, fields_page(title, introduction, model)
+    for document, page in FROM_ROOT.items():
+        yield Path(page).relative_to(REFERENCE).with_suffix("").as_posix(), for_the_site(document, text_of(document), page)
+
+
+def write_pages() -> list[Path]:
+    """Write the generated pages below docs/reference/; files that are as they should be stay untouched, others are removed."""
+    folder, written = ROOT / REFERENCE, []
+    for name, text in generated():
+        path = folder / f"{name}.md"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+        written.append(path)
+    for path in sorted({*folder.rglob("*.md")} - {*written}):
+        path.unlink()
+    return written
