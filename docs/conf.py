@@ -20,7 +20,11 @@ project = "facegap"
 author = "The facegap maintainers"
 copyright = "The facegap maintainers"
 version = release = installed("facegap")
-html_baseurl = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"].get("urls", {}).get("Documentation", "")
+html_baseurl = (
+    tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    .get("urls", {})
+    .get("Documentation", "")
+)
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["report/README.md", "sitegen/**", "_*/**"]
@@ -42,11 +46,11 @@ html_theme_options: dict[str, Any] = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "header_links_before_dropdown": 6,
+    "navbar_persistent": [],
+    "navbar_end": ["search-button", "theme-switcher", "navbar-icon-links"],
     "footer_start": ["copyright"],
     "footer_end": [],
-    "icon_links": [
-        {"name": "Source", "url": url, "icon": "fa-solid fa-code"} for url in [repository_url()] if url
-    ],
+    "icon_links": [{"name": "Source", "url": url, "icon": "fa-solid fa-code"} for url in [repository_url()] if url],
 }
 
 

@@ -13,7 +13,9 @@ from sitegen.markdown import table
 
 HEADINGS = {"function": "Functions", "class": "Classes", "value": "Values", "module": "Modules"}
 NOT_A_PAGE = ("__version__",)
-SAID = re.compile(r"^(?P<names>[A-Za-z_][\w.]*(?: \d+)?(?:, [\w.]+)*) +: (?P<text>.+)$")  # of a name, or of Raises and Source
+SAID = re.compile(
+    r"^(?P<names>[A-Za-z_][\w.]*(?: \d+)?(?:, [\w.]+)*) +: (?P<text>.+)$"
+)  # of a name, or of Raises and Source
 
 
 def kind_of(value: Any) -> str:
@@ -48,7 +50,7 @@ def api_pages() -> Iterator[tuple[str, str]]:
     for kind, heading in HEADINGS.items():
         rows = [(f"[{name}](api/{name}.md)", summary(one)) for name, one in public.items() if kind_of(one) == kind]
         if rows:
-            parts += [f"## {heading}\n", table(("name", ""), rows)]
+            parts += [f"## {heading}\n", table(("name", "what it is"), rows)]
     entries = "\n".join(f"api/{name}" for name in public)
     yield "api", "\n".join([*parts, f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n"])
     for name, value in public.items():

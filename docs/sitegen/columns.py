@@ -192,12 +192,20 @@ def notes() -> dict[str, dict[str, str]]:
     rates = {(schema.name, name): known.get(("RATES", name), "") for schema in schemas() for name in schema.columns}
     model = {("FACES", tables.MODEL_QUALITY): "what the model of --quality says, higher is better"}
     everything = rates | model | {key: text for key, text in (known | fields).items() if text}
-    return {schema.name: {name: note(schema, name, everything, listed) for name in schema.columns} for schema in schemas()}
+    return {
+        schema.name: {name: note(schema, name, everything, listed) for name in schema.columns} for schema in schemas()
+    }
 
 
 def kind_of(column: Column) -> str:
     """The kind of a column in words."""
-    words = {"int": "integer", "nullable_int": "integer or empty", "float": "number", "str": "text", "bool": "true or false"}
+    words = {
+        "int": "integer",
+        "nullable_int": "integer or empty",
+        "float": "number",
+        "str": "text",
+        "bool": "true or false",
+    }
     return words[column.kind] + ("" if column.required else ", optional")
 
 
@@ -209,11 +217,19 @@ def tables_page() -> str:
         "# Tables\n",
         "Every table that facegap reads or writes by a schema, and every column of it. An optional column that is absent is "
         "added empty. Empty numbers are NaN. Text that is empty means: none.\n",
-        table(("table", "what it holds"), [(f"[{one.name}](#{one.name.lower()})", titles.get(one.name, "")) for one in schemas()]),
+        table(
+            ("table", "what it holds"),
+            [(f"[{one.name}](#{one.name.lower()})", titles.get(one.name, "")) for one in schemas()],
+        ),
     ]
     for schema in schemas():
         rows = [
-            (code(name), kind_of(column), said[schema.name][name], ", ".join(code(c) for c in column.choices or () if c))
+            (
+                code(name),
+                kind_of(column),
+                said[schema.name][name],
+                ", ".join(code(c) for c in column.choices or () if c),
+            )
             for name, column in schema.columns.items()
         ]
         parts.append(f"## {schema.name}\n")

@@ -44,7 +44,10 @@ def section(words: tuple[str, ...], command: Any, level: int) -> str:
     usage = re.sub(r"^Usage: ", "", command.get_usage(context))
     parts = [f"{'#' * level} facegap {' '.join(words)}\n", help_in_markdown(command), f"```text\n{usage}\n```\n"]
     for heading, rows in option_rows(command, context).items():
-        parts += [f"{'#' * (level + 1)} {heading}\n", table(("option" if heading != "Arguments" else "argument", ""), rows)]
+        parts += [
+            f"{'#' * (level + 1)} {heading}\n",
+            table(("argument" if heading == "Arguments" else "option", "what it says"), rows),
+        ]
     return "\n".join(parts)
 
 
@@ -63,7 +66,7 @@ def command_pages() -> Iterator[tuple[str, str]]:
     parts = ["# Command line\n", help_in_markdown(typer.main.get_command(app))]
     for heading, names in COMMANDS.items():
         rows = [(f"[facegap {name}](cli/{name}.md)", first_sentence(known[name])) for name in names]
-        parts += [f"## {heading}\n", table(("command", ""), rows)]
+        parts += [f"## {heading}\n", table(("command", "what it does"), rows)]
     entries = "\n".join(f"cli/{name}" for names in COMMANDS.values() for name in names)
     parts.append(f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n")
     yield "cli", "\n".join(parts)

@@ -132,14 +132,18 @@ def fields_of(model: type) -> list[Field]:
         for name, field in model.model_fields.items():
             default = "" if field.default is PydanticUndefined else default_in_words(field.default)
             bounds = bounds_in_words((*field.metadata, *inner_metadata(hints[name])))
-            said = "; ".join(text for text in (escaped(field.description or ""), escaped(notes.get(name, "")), bounds) if text)
+            said = "; ".join(
+                text for text in (escaped(field.description or ""), escaped(notes.get(name, "")), bounds) if text
+            )
             kinds = tuple(classes_in(hints[name]))
             found.append(Field(name, kind_in_words(hints[name]), field.is_required(), default, said, kinds))
         return found
     for field in fields(model):
         required = field.default is MISSING and field.default_factory is MISSING
         default = "" if field.default is MISSING else default_in_words(field.default)
-        said = "; ".join(t for t in (escaped(notes.get(field.name, "")), bounds_in_words(inner_metadata(hints[field.name]))) if t)
+        said = "; ".join(
+            t for t in (escaped(notes.get(field.name, "")), bounds_in_words(inner_metadata(hints[field.name]))) if t
+        )
         kinds = tuple(classes_in(hints[field.name]))
         found.append(Field(field.name, kind_in_words(hints[field.name]), required, default, said, kinds))
     return found
@@ -157,7 +161,9 @@ def classes_below(model: type) -> list[type]:
 def summary_of(model: type) -> str:
     """The docstring of a class without its lines about names."""
     paragraphs = (model.__doc__ or "").split("\n\n")
-    kept = [" ".join(text.split()) for text in paragraphs if not any(NOTE.match(line.strip()) for line in text.splitlines())]
+    kept = [
+        " ".join(text.split()) for text in paragraphs if not any(NOTE.match(line.strip()) for line in text.splitlines())
+    ]
     return escaped("\n\n".join(text for text in kept if text and not text.startswith(">>>")))
 
 

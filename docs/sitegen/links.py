@@ -42,7 +42,7 @@ class Link:
 def pages() -> list[str]:
     """The Markdown pages of docs/ that are in the repository, as paths from the root."""
     found = (path.relative_to(ROOT).as_posix() for path in DOCS.rglob("*.md"))
-    return sorted(page for page in found if page not in NO_PAGES and not page.startswith((REFERENCE, "docs/_")))
+    return sorted(page for page in found if page not in NO_PAGES and not page.startswith((f"{REFERENCE}/", "docs/_")))
 
 
 def text_of(document: str) -> str:

@@ -18,8 +18,16 @@ from sitegen.links import FROM_ROOT, REFERENCE, ROOT, for_the_site, text_of
 from sitegen.markdown import escaped
 
 FILES = {
-    "card": ("Model card", "A model card is a TOML file; `facegap card new` writes one. [Examples](model_cards.md).", ModelCard),
-    "plan": ("Plan", "`facegap plan --out plan.toml` writes it, and `audit --plan` reads it. [How to use it](../plan.md).", PlanFile),
+    "card": (
+        "Model card",
+        "A model card is a TOML file; `facegap card new` writes one. [Examples](model_cards.md).",
+        ModelCard,
+    ),
+    "plan": (
+        "Plan",
+        "`facegap plan --out plan.toml` writes it, and `audit --plan` reads it. [How to use it](../plan.md).",
+        PlanFile,
+    ),
     "policy": ("Policy", "The rules of `facegap gate`, a TOML file. [How to use it](../gate.md).", PolicyFile),
     "run_json": (
         "run.json",
@@ -32,7 +40,10 @@ FILES = {
 
 def glossary_page() -> str:
     """The terms that reports explain, in the order of the alphabet."""
-    terms = [f"{escaped(term)}\n: {escaped(text)}\n" for term, text in sorted(TERMS.items(), key=lambda item: item[0].lower())]
+    terms = [
+        f"{escaped(term)}\n: {escaped(text)}\n"
+        for term, text in sorted(TERMS.items(), key=lambda item: item[0].lower())
+    ]
     return "\n".join(["# Glossary\n", "The terms of reports. A report explains those that it uses.\n", *terms])
 
 
@@ -45,7 +56,10 @@ def generated() -> Iterator[tuple[str, str]]:
     for name, (title, introduction, model) in FILES.items():
         yield name, fields_page(title, introduction, model)
     for document, page in FROM_ROOT.items():
-        yield Path(page).relative_to(REFERENCE).with_suffix("").as_posix(), for_the_site(document, text_of(document), page)
+        yield (
+            Path(page).relative_to(REFERENCE).with_suffix("").as_posix(),
+            for_the_site(document, text_of(document), page),
+        )
 
 
 def write_pages() -> list[Path]:
