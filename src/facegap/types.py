@@ -17,7 +17,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 AnyArray = NDArray[Any]
 
-Device = Literal["cpu", "cuda"]
+Device = Literal["cpu", "cuda", "openvino", "tensorrt", "coreml", "directml", "webgpu"]
 Verdict = Literal[
     "gap larger than the margin", "gap", "no gap larger than the margin", "not enough data", "exploratory"
 ]
@@ -256,6 +256,15 @@ class Isolation:
 
 
 @dataclass(frozen=True)
+class VariantOf:
+    """What a model in lower precision was made from. precision : fp16 or int8; parent_sha256 : of the file that it was"""
+
+    precision: str
+    parent: str
+    parent_sha256: str
+
+
+@dataclass(frozen=True)
 class Execution:
     """What a run really ran on, as found out after the sessions were opened, never as hoped for.
 
@@ -263,6 +272,9 @@ class Execution:
     models      : model name -> sha256 of the file that was run
     notes       : choices that the program made itself, with their reason
     isolation   : model name -> how it was kept apart from the audit
+    provider_options : what the provider was asked for; one that comes as a plugin takes its own defaults
+    sizes       : model name -> bytes of the file that was run
+    variants    : model name -> of which file in full precision it was made, where its card says so
     """
 
     device_asked: str
@@ -278,6 +290,9 @@ class Execution:
     nodes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     isolation: Mapping[str, Isolation] = field(default_factory=dict)
+    provider_options: Mapping[str, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    variants: Mapping[str, VariantOf] = field(default_factory=dict)
 
 
 PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.float64)])

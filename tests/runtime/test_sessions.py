@@ -79,7 +79,7 @@ def test_a_session_that_fell_back_to_the_cpu_is_an_error_and_not_slow(graphs: An
 
 
 def test_a_present_provider_is_no_error() -> None:
-    require_provider("CUDAExecutionProvider", ["CUDAExecutionProvider", "CPUExecutionProvider"], "cuda")
+    require_provider("cuda", ["CUDAExecutionProvider", "CPUExecutionProvider"])
 
 
 def test_two_onnxruntime_packages_are_an_error_that_says_which_to_uninstall() -> None:
@@ -90,7 +90,9 @@ def test_two_onnxruntime_packages_are_an_error_that_says_which_to_uninstall() ->
 
 
 def test_two_onnxruntime_packages_stop_every_session(graphs: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(runtime, "version_of", lambda _: "1.20")
+    monkeypatch.setattr(
+        runtime, "version_of", lambda name: "1.20" if name in ("onnxruntime", "onnxruntime-gpu") else ""
+    )
     with pytest.raises(DeviceError, match="overwrite each other's files"):
         open_session(graphs.mean_of_channels(), name="toy")
 

@@ -347,7 +347,7 @@ class Models:
         read=one_or_many(path),
         recorded=False,
     )
-    device: Literal["cpu", "cuda"] = setting(
+    device: Literal["cpu", "cuda", "openvino", "tensorrt", "coreml", "directml", "webgpu"] = setting(
         "cpu", help="Device for inference. Fails if unavailable; never falls back", heading=MODELS
     )
     batch: int = setting(

@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from facegap.errors import DeviceError, ModelError
 from facegap.runtime.model_files import require_sound
-from facegap.types import AnyArray, Device, Execution, Isolation, Unmade
+from facegap.runtime.providers import PACKAGES, PROVIDERS, options_asked, plugin_devices
+from facegap.types import AnyArray, Device, Execution, Isolation, Unmade, VariantOf
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-PROVIDERS: Mapping[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-# TF32 rounds the factors of a product to 10 bits of mantissa; scores would then differ between GPU and CPU.
-PROVIDER_OPTIONS: Mapping[Device, Mapping[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
-GPU_INSTALL = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'; or use --device cpu"
 # Not even errors: these are raised as well, and onnxruntime prints names from the model file with their escapes.
 LOG_NOTHING = 4
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
@@ -54,7 +51,8 @@ PLAIN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
         r"operators of ONNX alone",
     ),
 )
-VERSIONED = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy", "opencv-python", "scipy", "pandas", "numba")
+PLUGINS = tuple(provider.plugin.replace("_", "-") for provider in PROVIDERS.values() if provider.plugin)
+VERSIONED = ("facegap", *PACKAGES, *PLUGINS, "numpy", "opencv-python", "scipy", "pandas", "numba")
 
 
 def open_session(
@@ -90,20 +88,30 @@ def start_session(
     keep_to_ourselves()
     import onnxruntime
 
-    require_provider(PROVIDERS[device], onnxruntime.get_available_providers(), device)
+    provider, options, given = PROVIDERS[device], session_options(threads, fixed or {}), {}
+    present = onnxruntime.get_available_providers()
+    devices = plugin_devices(device, onnxruntime)
+    if not devices:
+        require_provider(device, present)
+        given = {"providers": [(provider.name, dict(options_asked(device)))]}
+    if device == "directml":
+        options.enable_mem_pattern = False  # DirectML does not support it
     try:
+        if devices:
+            options.add_provider_for_devices(devices, dict(options_asked(device)))
         session = onnxruntime.InferenceSession(
             model,
-            session_options(threads, fixed or {}),
-            providers=[(PROVIDERS[device], dict(PROVIDER_OPTIONS[device]))],
+            options,
             enable_fallback=0,  # it would print the error and open the session on the CPU instead
+            **given,
         )
     except refusals() as error:
         raise ModelError(f"{name}: onnxruntime cannot open this file: {reason(error)}") from error
     except RuntimeError as error:
-        raise DeviceError(f"{name}: {PROVIDERS[device]} does not start: {first_line(error)}; {GPU_INSTALL}") from error
+        raise DeviceError(f"{name}: {provider.name} does not start: {first_line(error)}; {provider.install}") from error
     session.disable_fallback()
-    require_provider(PROVIDERS[device], session.get_providers(), device)
+    require_provider(device, session.get_providers())
+    require_used(device, nodes_per_provider(session), name)
     return session
 
 
@@ -189,22 +197,34 @@ def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
     return options
 
 
-def require_provider(provider: str, present: Sequence[str], device: Device) -> None:
-    """Raise DeviceError unless the first choice among `present` can be `provider`."""
-    if provider not in present:
+def require_provider(device: Device, present: Sequence[str]) -> None:
+    """Raise DeviceError unless the provider of a device is among `present`."""
+    provider = PROVIDERS[device]
+    if provider.name not in present:
         raise DeviceError(
-            f"asked for --device {device}, but onnxruntime offers {', '.join(present)} and not {provider}; {GPU_INSTALL}"
+            f"asked for --device {device}, but onnxruntime offers {', '.join(present)} and not {provider.name}; {provider.install}"
+        )
+
+
+def require_used(device: Device, nodes: Mapping[str, int], name: str) -> None:
+    """Raise DeviceError where the provider of a device was given no node of a graph that has some: another ran all of it.
+
+    nodes : number of graph nodes by provider; empty where it is not known
+    """
+    if nodes and not nodes.get(PROVIDERS[device].name):
+        ran = ", ".join(f"{provider} {count}" for provider, count in nodes.items())
+        raise DeviceError(
+            f"{name}: asked for --device {device}, but {PROVIDERS[device].name} takes none of its operators ({ran}); use --device cpu"
         )
 
 
 def require_one_onnxruntime(installed: Sequence[str] | None = None) -> None:
-    """Raise DeviceError where both onnxruntime packages are installed: the later overwrote files of the earlier."""
-    names = installed_packages(("onnxruntime", "onnxruntime-gpu")) if installed is None else installed
-    if {"onnxruntime", "onnxruntime-gpu"} <= set(names):
+    """Raise DeviceError where several packages of onnxruntime are installed: the later overwrote files of the earlier."""
+    names = installed_packages(PACKAGES) if installed is None else installed
+    if len(names) > 1:
         raise DeviceError(
-            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files; first "
-            "pip uninstall onnxruntime onnxruntime-gpu, then install the one you need: "
-            "pip install onnxruntime (CPU) or pip install 'onnxruntime-gpu[cuda,cudnn]' (CUDA)"
+            f"{' and '.join(names)} are both installed and overwrite each other's files; first pip uninstall {' '.join(names)}, "
+            "then install the one you need: pip install onnxruntime (CPU) or pip install 'onnxruntime-gpu[cuda,cudnn]' (CUDA)"
         )
 
 
@@ -246,18 +266,22 @@ def execution_record(
     batch: int,
     notes: Sequence[str] = (),
     isolation: Mapping[str, Isolation] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    variants: Mapping[str, VariantOf] | None = None,
 ) -> Execution:
-    """What the sessions of a run really run on; sessions, hashes and isolation are by model name."""
+    """What the sessions of a run really run on; sessions, hashes, isolation, sizes and variants are by model name."""
     used = {provider for session in sessions.values() for provider in session.get_providers()}
     return Execution(
         device_asked=device,
-        providers_asked=(PROVIDERS[device],),
-        providers_used=tuple(sorted(used, key=lambda provider: provider != PROVIDERS[device])),
+        providers_asked=(PROVIDERS[device].name,),
+        providers_used=tuple(sorted(used, key=lambda provider: provider != PROVIDERS[device].name)),
         device_name=device_name(device),
         threads=threads,
         workers=workers,
         batch=batch,
-        precision="float32, TF32 off" if device == "cuda" else "float32",
+        precision="; ".join(
+            [PROVIDERS[device].precision, *(f"{name} in {of.precision}" for name, of in (variants or {}).items())]
+        ),
         versions={
             "python": platform.python_version(),
             **{name: version_of(name) for name in VERSIONED if version_of(name)},
@@ -266,12 +290,18 @@ def execution_record(
         nodes={name: nodes_per_provider(session) for name, session in sessions.items()},
         notes=tuple(notes),
         isolation=dict(isolation or {}),
+        provider_options=dict(options_asked(device)),
+        sizes=dict(sizes or {}),
+        variants=dict(variants or {}),
     )
 
 
 def device_name(device: Device) -> str:
-    """Name of the processor, and for cuda of the provider's device number 0, as the system states it."""
-    return processor_name() if device == "cpu" else f"CUDA device 0, host {processor_name()}"
+    """Name of the processor, and for other devices of what the provider computes on, as far as it is known."""
+    if device == "cpu":
+        return processor_name()
+    on = "CUDA device 0" if device == "cuda" else PROVIDERS[device].name.removesuffix("ExecutionProvider")
+    return f"{on}, host {processor_name()}"
 
 
 def processor_name() -> str:

@@ -31,7 +31,7 @@ def open_model(
         The .onnx file, already checked against its card.
     name, file : str
         What errors call the model, and its file.
-    device : {"cpu", "cuda"}
+    device : Device
         Where it runs; never anywhere else.
     timeout_s : float or None
         How long one batch, and the opening, may take; None runs the model in this process, without walls.
