@@ -15,12 +15,13 @@ from facegap.doctor.alternatives import TEMPLATES, Variant, given_input, given_t
 from facegap.doctor.evidence import Judged, Judgement
 from facegap.doctor.graph import Graph, is_list, read_graph
 from facegap.doctor.propose import Bare, answers_of, best_first, choose, describe, exchanged, first_cards, grid
-from facegap.doctor.proposed_card import card_text, toml
+from facegap.doctor.proposed_card import card_text
 from facegap.doctor.sample import MEASURES, Question
 from facegap.doctor.trials import Found
 from facegap.errors import CardError, ModelError
 from facegap.inputs.cards.read import load_cards, read_card
 from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.write import toml
 
 
 def graph_of(graphs: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> Graph:

@@ -20,7 +20,7 @@ from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.points import GivenPoints, read_points
 from facegap.inputs.videos.read import Sampling
 from facegap.runtime.models import begin_model, finish_models, isolation_of, stop_model
-from facegap.types import Execution
+from facegap.types import Execution, VariantOf
 from facegap.vision.assess import assessor
 from facegap.vision.callables import CallableSession, callable_card
 from facegap.vision.classify import classifier
@@ -172,6 +172,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
     workers = settings.models.workers or runtime.usable_cores()
     sessions: dict[Task, Any] = {}
     facts = {task: GraphFacts() for task in chosen.functions}
+    sizes: dict[str, int] = {}
     try:
         for task, given in chosen.given.items():
             if cards[task].backend == "onnx":
@@ -185,7 +186,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
                     at_once=workers,
                     batch=1 if task == "detect" else settings.models.batch,
                 )
-                facts[task] = graph_facts(content)
+                facts[task], sizes[cards[task].name] = graph_facts(content), len(content)
         finish_models(sessions.values())
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
         stages = replace(stages, detector=stages.detector or chosen.faces)
@@ -203,6 +204,12 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
         batch=settings.models.batch,
         notes=remarks.notices,
         isolation={cards[task].name: isolation_of(session) for task, session in sessions.items()},
+        sizes=sizes,
+        variants={
+            card.name: VariantOf(card.variant.precision, card.variant.parent, card.variant.parent_sha256)
+            for card in cards.values()
+            if card.variant is not None
+        },
     )
     return Loaded(stages, chosen, execution, look_up(cards.values()), remarks)
 

@@ -36,6 +36,7 @@ from facegap.scenarios.command import scenario
 from facegap.selfcheck.command import selfcheck
 from facegap.stress.command import stress
 from facegap.tone.command import tone
+from facegap.variants.command import variants
 
 __all__ = ["app", "main"]
 
@@ -66,7 +67,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "agreement": agreement,
         "datasets": datasets,
     },
-    "Models": {"models": models, "fetch": fetch, "card": card, "doctor": doctor},
+    "Models": {"models": models, "fetch": fetch, "card": card, "doctor": doctor, "variants": variants},
     "Validation and planning": {
         "plan": plan,
         "selfcheck": selfcheck,

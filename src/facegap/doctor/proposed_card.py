@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from facegap.doctor.alternatives import Aspect
 from facegap.doctor.evidence import Judged, Judgement
-from facegap.errors import CardError
-from facegap.inputs.cards.read import MAX_CARD_BYTES
 from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.write import pairs, require_same, toml
 from facegap.report.text import p_value
 
 COMMENT_WIDTH = 116
@@ -86,34 +83,6 @@ def sentence(one: Judged) -> str:
     )
 
 
-def pairs(table: dict[str, Any]) -> list[str]:
-    """The keys of one table."""
-    return [f"{key} = {toml(value)}" for key, value in table.items()]
-
-
-def toml(value: Any) -> str:
-    """A value as TOML writes it: JSON's texts are TOML's, but for DEL, which no card may hold anyway."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, Iterable):
-        return f"[{', '.join(toml(item) for item in value)}]"
-    return repr(value)
-
-
 def plain(text: str) -> str:
     """A text that cannot end a comment."""
     return re.sub(r"[^\x20-\x7e]", "?", text)
-
-
-def require_same(card: ModelCard, text: str) -> None:
-    """Raise CardError unless the text is a card that says what `card` says."""
-    try:
-        again = ModelCard.model_validate(tomllib.loads(text))
-    except ValueError as error:
-        raise CardError(
-            f"{card.file}: no card can be written for it ({str(error)[:200]}); rename file and outputs"
-        ) from error
-    if again != card or len(text.encode()) > MAX_CARD_BYTES:
-        raise CardError(f"{card.file}: a card for it would say something else; rename file and outputs")

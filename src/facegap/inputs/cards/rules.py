@@ -34,7 +34,7 @@ OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {
 def check_backend(card: ModelCard) -> None:
     """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
     of_http, of_onnx = ("request", "answer"), ("file", "sha256", "input")
-    more_of_onnx = ("source", "size_bytes", "detector", "alignment", "crop")
+    more_of_onnx = ("source", "size_bytes", "detector", "alignment", "crop", "variant")
     needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, *more_of_onnx))
     for key in needed:
         if getattr(card, key) is None:

@@ -277,6 +277,37 @@ class Outputs(Table):
         return self.model_extra or {}
 
 
+class Calibration(Table):
+    """The images that the ranges of an 8-bit model were seen on.
+
+    images_sha256 : of the sha256 of each image file in the order of use, one hexadecimal line each
+    images        : how many
+    groups        : how many of each group of people, where groups were named
+    """
+
+    manifest_sha256: Sha256
+    images_sha256: Sha256
+    images: Annotated[int, Field(ge=1)]
+    groups: Annotated[dict[Text, Annotated[int, Field(ge=0)]], Field(default_factory=dict)]
+
+
+class VariantSpec(Table):
+    """What a model in lower precision was made from, and how; calibration belongs to int8."""
+
+    parent: Name
+    parent_sha256: Sha256
+    precision: Literal["fp16", "int8"]
+    method: Text
+    calibration: Calibration | None = None
+
+    @model_validator(mode="after")
+    def _calibrated_where_it_must_be(self) -> Self:
+        if (self.calibration is not None) != (self.precision == "int8"):
+            said = "is missing; int8 has ranges" if self.precision == "int8" else "belongs to precision = 'int8'"
+            raise ValueError(f"calibration {said}")
+        return self
+
+
 class ModelCard(Table):
     """One model: what it is, where its weights come from, under which licence, and exactly how it is run.
 
@@ -307,6 +338,7 @@ class ModelCard(Table):
     outputs: Outputs = Outputs()
     request: RequestSpec | None = None
     answer: AnswerSpec | None = None
+    variant: VariantSpec | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

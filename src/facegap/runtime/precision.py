@@ -1,0 +1,199 @@
+"""A model in lower precision, by onnxruntime's own tools: half precision, and 8-bit integers with calibrated ranges.
+
+The tools read and optimise the graph in this process, without the walls of `isolation`; what they run over pictures goes
+through a session that the caller opens.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from facegap.errors import ModelError
+from facegap.runtime import keep_to_ourselves, reason, refusals, session_options
+from facegap.runtime.model_files import require_sound
+from facegap.types import AnyArray
+
+OLDEST_OPSET = 11  # older ones have no QuantizeLinear, and are brought to it
+
+
+def half_precision(content: bytes, *, name: str) -> bytes:
+    """The graph with float16 weights and operators; its inputs and outputs stay as they are.
+
+    Parameters
+    ----------
+    content : bytes
+        The .onnx file of a model in float32.
+    name : str
+        What errors call it.
+
+    Returns
+    -------
+    bytes
+        An .onnx file.
+
+    Raises
+    ------
+    ModelError
+        No sound ONNX graph, or one that the tool cannot convert.
+
+    Notes
+    -----
+    Made by ``onnxruntime.transformers.float16.convert_float_to_float16`` with ``keep_io_types``. Operators that onnxruntime has
+    no half-precision kernel for compute in float32 between two casts.
+    """
+    require_sound(content, name)
+    keep_to_ourselves()
+    import onnx
+
+    with tools_found():
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    with tool_errors(name, "half precision"):
+        return bytes(convert_float_to_float16(onnx.load_from_string(content), keep_io_types=True).SerializeToString())
+
+
+def eight_bit(
+    content: bytes, batches: Iterable[Mapping[str, AnyArray]], *, name: str, opened: Callable[[bytes], Any]
+) -> bytes:
+    """The graph with 8-bit weights and activations (QDQ), its ranges those that are seen on some batches.
+
+    Parameters
+    ----------
+    content : bytes
+        The .onnx file of a model in float32.
+    batches : iterable of Mapping[str, numpy.ndarray]
+        What the model is fed: arrays by name of the input.
+    name : str
+        What errors call it.
+    opened : Callable[[bytes], session]
+        Opens the graph that also gives the range of each of its tensors.
+
+    Returns
+    -------
+    bytes
+        An .onnx file.
+
+    Raises
+    ------
+    ModelError
+        No sound ONNX graph, one that the tool cannot convert, or no batch.
+
+    Notes
+    -----
+    Static quantisation by onnxruntime.quantization: batch normalisation folded into convolutions by onnxruntime's basic
+    optimisations, ranges from the least and greatest value of each tensor, weights per channel in int8, activations in uint8.
+    """
+    require_sound(content, name)
+    keep_to_ourselves()
+    with tools_found():
+        from onnxruntime.quantization import QuantType
+        from onnxruntime.quantization.calibrate import MinMaxCalibrater
+        from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+        from onnxruntime.quantization.registry import QDQRegistry
+
+    operators = list(QDQRegistry)
+    with tool_errors(name, "8-bit integers"), tempfile.TemporaryDirectory(prefix="facegap-") as folder:
+        place, augmented = Path(folder, "optimised.onnx"), Path(folder, "augmented.onnx")
+        place.write_bytes(optimised(content, folder))
+        calibrator = MinMaxCalibrater(place, operators, str(augmented))
+        calibrator.augment_graph()
+        calibrator.infer_session = opened(augmented.read_bytes())
+        calibrator.collect_data(Reader(iter(batches)))
+        ranges = calibrator.compute_data()
+        quantizer = QDQQuantizer(
+            with_shapes(place.read_bytes()),
+            True,
+            False,
+            QuantType.QInt8,
+            QuantType.QUInt8,
+            ranges,
+            [],
+            [],
+            operators,
+            {},
+        )
+        quantizer.quantize_model()
+        return bytes(quantizer.model.model.SerializeToString())
+
+
+class Reader:
+    """Batches as onnxruntime's calibration asks for them."""
+
+    def __init__(self, batches: Iterator[Mapping[str, AnyArray]]) -> None:
+        self.batches = batches
+
+    def get_next(self) -> Mapping[str, AnyArray] | None:
+        """The next batch; None after the last."""
+        return next(self.batches, None)
+
+
+def optimised(content: bytes, folder: str) -> bytes:
+    """The graph after onnxruntime's basic optimisations, with the shapes of its tensors."""
+    import onnx
+    import onnxruntime
+
+    graph = onnx.load_from_string(content)
+    versions = [one.version for one in graph.opset_import if one.domain in ("", "ai.onnx")]
+    if versions and versions[0] < OLDEST_OPSET:
+        graph = onnx.version_converter.convert_version(graph, OLDEST_OPSET)
+    options, place = session_options(1, {}), Path(folder, "written.onnx")
+    options.optimized_model_filepath = str(place)
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return bytes(with_shapes(place.read_bytes()).SerializeToString())
+
+
+def with_shapes(content: bytes) -> Any:
+    """The graph with the shapes that ONNX infers."""
+    import onnx
+
+    return onnx.shape_inference.infer_shapes(onnx.load_from_string(content))
+
+
+@contextlib.contextmanager
+def tools_found() -> Iterator[None]:
+    """While onnxruntime's tools are imported: some of them look for each other on the search path of modules."""
+    import onnxruntime
+
+    before = list(sys.path)
+    sys.path.append(str(Path(onnxruntime.__file__).parent / "transformers"))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+@contextlib.contextmanager
+def tool_errors(name: str, what: str) -> Iterator[None]:
+    """Errors of the tools, which check little, as a ModelError."""
+    from onnx.checker import ValidationError
+
+    kinds: tuple[type[Exception], ...] = (
+        *refusals(),
+        ValidationError,
+        RuntimeError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        AssertionError,
+    )
+    root = logging.getLogger()
+    root.addFilter(unsaid)  # remarks on operators, to whoever develops the tools
+    try:
+        yield
+    except ModelError:
+        raise
+    except kinds as error:
+        raise ModelError(f"{name}: onnxruntime's tools cannot bring this graph to {what}: {reason(error)}") from error
+    finally:
+        root.removeFilter(unsaid)
+
+
+def unsaid(_: logging.LogRecord) -> bool:
+    """Of any record, that it is not to be printed."""
+    return False

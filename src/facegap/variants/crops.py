@@ -1,0 +1,111 @@
+"""The crops that ranges are seen on: of a seeded sample of a manifest, as an audit would cut them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from facegap.derive.groupings import Grouping, cells_of
+from facegap.errors import TableError
+from facegap.inputs.images.decode import Pixels
+from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import is_video
+from facegap.types import AnyArray
+from facegap.vision.pipeline import Row, Stages, look
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """What a model was shown.
+
+    Attributes
+    ----------
+    pixels : tuple of numpy.ndarray
+        uint8 (height, width, 3), blue, green, red.
+    rows : pandas.DataFrame
+        The row of the manifest of each, in the same order.
+    sha256 : tuple of str
+        Of each image file.
+    lost : Mapping[str, int]
+        Images that were looked at and gave no crop, by outcome.
+    """
+
+    pixels: tuple[Pixels, ...]
+    rows: pd.DataFrame
+    sha256: tuple[str, ...]
+    lost: dict[str, int]
+
+    @property
+    def images_sha256(self) -> str:
+        """sha256 of the image files' own, one hexadecimal line each, in their order."""
+        return hashlib.sha256("".join(f"{one}\n" for one in self.sha256).encode()).hexdigest()
+
+    def groups(self, groupings: Sequence[Grouping]) -> dict[str, int]:
+        """How many crops are of each group."""
+        return {name: len(places) for name, places in self.places(groupings).items()}
+
+    def places(self, groupings: Sequence[Grouping]) -> dict[str, AnyArray]:
+        """The crops of each group of each grouping but everybody, by its name."""
+        found = {}
+        for grouping in groupings:
+            cells = cells_of(self.rows, grouping)
+            for k, group in enumerate(cells.groups if grouping else ()):
+                found[str(group)] = np.flatnonzero(cells.codes == k)
+        return found
+
+
+def crops_of(
+    table: Manifest,
+    stages: Stages,
+    *,
+    images: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Crops:
+    """The crops of at most `images` images, drawn at random; one that gives none is replaced by the next.
+
+    Raises
+    ------
+    TableError : no image of the manifest gives a crop
+    """
+    order = np.random.default_rng(seed).permutation(len(table.frame))
+    pixels: list[Pixels] = []
+    kept: list[int] = []
+    hashes: list[str] = []
+    lost: Counter[str] = Counter()
+    for place in order:
+        if len(pixels) == images:
+            break
+        one = table.frame.iloc[int(place)]
+        if is_video(str(one["path"])):
+            lost["video"] += 1
+            continue
+        row = look(int(place), str(one["image"]), table.folder, str(one["path"]), stages)
+        crop = crop_of(row)
+        if crop is None:
+            lost[outcome_of(row)] += 1
+            continue
+        pixels.append(crop)
+        kept.append(int(place))
+        hashes.append(str(row.record["sha256"]))
+        if progress is not None:
+            progress(len(pixels), images)
+    if not pixels:
+        told = ", ".join(f"{outcome} {count:,}" for outcome, count in lost.items()) or "it is empty"
+        raise TableError(f"no image of the manifest gives a crop to calibrate on: {told}")
+    return Crops(tuple(pixels), table.frame.iloc[kept].reset_index(drop=True), tuple(hashes), dict(lost))
+
+
+def crop_of(row: Row) -> Pixels | None:
+    """What the model is shown of an image; None where it is shown nothing."""
+    return next((crop for crop in (row.for_embedder, row.for_classifier, row.for_assessor) if crop is not None), None)
+
+
+def outcome_of(row: Row) -> str:
+    """Why an image has no crop."""
+    return "crop_unavailable" if row.record["outcome"] == "ok" else str(row.record["outcome"])
