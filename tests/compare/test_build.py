@@ -326,7 +326,8 @@ def test_models_that_were_not_timed_are_said_so(side_by_side: Comparison) -> Non
 def test_the_folder_has_the_tables_and_the_page_for_the_owner_only(side_by_side: Comparison, tmp_path: Path) -> None:
     out = tmp_path / "side by side"
     names = write_comparison(side_by_side, out)
-    assert set(names) == {"rates_side_by_side.csv", "paired.csv", "gap_changes.csv", "latency.csv", "compare.html"}
+    tables = {"rates_side_by_side.csv", "paired.csv", "gap_changes.csv", "latency.csv", "flips.csv", "flip_gaps.csv"}
+    assert set(names) == {*tables, "compare.html"}
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
     assert all(stat.S_IMODE((out / name).stat().st_mode) == 0o600 for name in names)
     page = html.unescape((out / "compare.html").read_text(encoding="utf-8"))

@@ -32,7 +32,9 @@ def compared_rows() -> ComparisonRows:
     ]
     machine = Machine("cpu", 1, 1, 1)
     speed = [
-        SpeedRow("error_rate_all", run, math.nan, "town", ms, math.nan, math.nan, machine, town, counted[run][town])
+        SpeedRow(
+            "error_rate_all", run, math.nan, "town", ms, math.nan, math.nan, machine, town, counted[run][town], 0, ""
+        )
         for run, town, ms in (("quick", "Ayr", 2.0), (HOSTILE, "Bonn", 10.0))
     ]
     return ComparisonRows(tuple(sides), (), (), tuple(speed))

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from facegap.compare import flip_text
 from facegap.compare.differences import Compared, compared
+from facegap.compare.drift import drift_of
+from facegap.compare.flip_rows import FlipRows, flip_rows
+from facegap.compare.flips import Flips, flips_of
 from facegap.compare.rows import ComparisonRows, comparison_rows
 from facegap.compare.shared_people import Together, differences, together
 from facegap.compare.speed import speed_table
@@ -35,11 +39,18 @@ CURE = "run both over one manifest with the same --where, or add --allow-differe
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What comes out. warnings : what a reader must know before the numbers; empty for runs over the same people."""
+    """What comes out.
+
+    flips, drift, drift_gaps : decisions that flip, and how far scores drift; empty where neither can be known
+    warnings : what a reader must know before the numbers; empty for runs over the same people
+    """
 
     runs: Together
     found: Compared
     speed: pd.DataFrame
+    flips: Flips
+    drift: pd.DataFrame
+    drift_gaps: pd.DataFrame
     warnings: tuple[str, ...]
 
     @property
@@ -47,9 +58,14 @@ class Comparison:
         """The same as values, which page and terminal format."""
         return comparison_rows(self.found, self.speed)
 
+    @property
+    def flip_rows(self) -> FlipRows:
+        """Flips and drift as values."""
+        return flip_rows(self.flips, self.drift, self.drift_gaps)
+
     def __repr__(self) -> str:
         """What was compared, the finding, and the tables."""
-        return "\n".join((self.about, *findings(self.rows), f"Tables in frames: {', '.join(self.frames)}"))
+        return "\n".join((self.about, *sentences(self), f"Tables in frames: {', '.join(self.frames)}"))
 
     def _repr_html_(self) -> str:
         """The finding, the first chart and the tables of the errors it is about; escaped, and nothing in it is loaded."""
@@ -72,6 +88,11 @@ class Comparison:
             "paired.csv": self.found.paired,
             "gap_changes.csv": self.found.changes,
             "latency.csv": self.speed,
+            "flips.csv": self.flips.groups,
+            "flip_gaps.csv": self.flips.gaps,
+            "fixed_threshold.csv": self.flips.fixed,
+            "drift.csv": self.drift,
+            "drift_gaps.csv": self.drift_gaps,
         }
         return {name: frame for name, frame in tables.items() if len(frame)}
 
@@ -104,8 +125,14 @@ def compare(
         if not len(found.paired):
             raise RunError(f"{folders[0]}: nothing that both runs measured; compare runs of the same kind of model")
         speed = speed_table(shared, found.sides)
+        flips = flips_of(shared, min_subjects=record.min_subjects, level=record.level, seed=seed)
+        drift, drift_gaps, drift_notes = drift_of(
+            shared, min_subjects=record.min_subjects, level=record.level, seed=seed
+        )
+    notes = (*found.notes, *flips.notes, *drift_notes)
     warnings = [f"Compared on {len(shared.manifest):,} shared images, although {said}." for said in apart]
-    return Comparison(shared, found, speed, (*warnings, *(f"{note}." for note in found.notes)))
+    told = (*warnings, *(f"{note}." for note in notes))
+    return Comparison(shared, found, speed, flips, drift, drift_gaps, told)
 
 
 def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
@@ -130,7 +157,7 @@ def text_tables(found: Comparison) -> list[TextTable]:
     rows = found.rows
     metrics = headline_metrics(rows)
     tables = (side_tables, paired_tables, change_tables, speed_tables)
-    return [table for made in tables for table in made(rows, metrics)]
+    return [*(table for made in tables for table in made(rows, metrics)), *flip_text.all_tables(found.flip_rows)]
 
 
 def short_tables(found: Comparison) -> list[TextTable]:
@@ -140,7 +167,7 @@ def short_tables(found: Comparison) -> list[TextTable]:
 
 def sentences(found: Comparison) -> list[str]:
     """The finding."""
-    return findings(found.rows)
+    return [*findings(found.rows), *flip_text.sentences(found.flip_rows)]
 
 
 def write_comparison(found: Comparison, out: Path) -> list[str]:
@@ -155,5 +182,5 @@ def write_comparison(found: Comparison, out: Path) -> list[str]:
     make_empty(out)
     for name, frame in found.frames.items():
         write_csv(out / name, frame)
-    write_page(out / PAGE, found.runs, found.rows, warnings=found.warnings)
+    write_page(out / PAGE, found.runs, found.rows, found.flip_rows, warnings=found.warnings)
     return [*found.frames, PAGE]

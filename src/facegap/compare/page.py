@@ -8,7 +8,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from facegap.compare import flip_text
 from facegap.compare.charts import Pair, comparison_figures
+from facegap.compare.flip_rows import FlipRows
 from facegap.compare.rows import ComparisonRows
 from facegap.compare.shared_people import Together
 from facegap.compare.significant import Clear, clear_changes, clear_groups
@@ -41,17 +43,21 @@ METHODS: Mapping[str, str] = {
     "than its people form disjoint pairs.",
     "Gaps that grew or shrank": "The change of the gap is one number with one interval, from the same joint draws. For "
     "false matches it is the ratio of the two ratios; where a group has no error that ratio is undefined.",
+    "Decisions that flip": "Both runs stand at the threshold of the first. A proportion of flips has the interval of FNMR or FMR "
+    "over people, of answers that of an error rate; gaps between groups are tested as gaps of these are, by their margins, and "
+    "those of the primary groups at the first threshold together. Score drift: the mean over comparisons, with dyadic errors "
+    "over people and Student's t; a difference of means matters from 0.2 standard deviations of the first run's scores on.",
     "Many at once": "p values are Holm's (1979) over all ranked groups, or pairs of groups, of one grouping in all other "
     "models.",
 }
 
 
-def write_page(path: Path, runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> None:
+def write_page(path: Path, runs: Together, rows: ComparisonRows, flips: FlipRows, *, warnings: Sequence[str]) -> None:
     """Write the page."""
-    write_bytes(path, page(runs, rows, warnings=warnings).encode())
+    write_bytes(path, page(runs, rows, flips, warnings=warnings).encode())
 
 
-def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> str:
+def page(runs: Together, rows: ComparisonRows, flips: FlipRows, *, warnings: Sequence[str]) -> str:
     """The page as text; every value is escaped by the template engine."""
     metrics = headline_metrics(rows)
     figures = comparison_figures(rows, metrics)
@@ -59,7 +65,7 @@ def page(runs: Together, rows: ComparisonRows, *, warnings: Sequence[str]) -> st
     engine = environment("facegap.compare")
     engine.filters["badge"] = badge
     style = stylesheet("compare.css", "facegap.compare")
-    parts = sections(rows, metrics, figures)
+    parts = sections(rows, flips, metrics, figures)
     return engine.get_template(TEMPLATE).render(
         labels=runs.labels,
         images=len(runs.manifest),
@@ -84,7 +90,9 @@ def badge(text: str, _column: str) -> Badge | None:
     return Badge(SIGNS[text], "gap") if text in SIGNS else None
 
 
-def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Pair]]) -> list[Section]:
+def sections(
+    rows: ComparisonRows, flips: FlipRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Pair]]
+) -> list[Section]:
     """The parts of the page: what is significant is shown, every further number on demand."""
     others = [metric for metric in rows.metrics if metric not in metrics]
     groups, changes = clear_groups(rows, metrics), clear_changes(rows, metrics)
@@ -115,6 +123,7 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
             sentences=(changes.counted,),
             tables=(*shown(changes), *folded(change_tables(rows, metrics))),
         ),
+        flip_section(flips),
         Section(
             "speed",
             "Worst-group error against ms per face",
@@ -132,6 +141,22 @@ def sections(rows: ComparisonRows, metrics: Sequence[str], figures: Mapping[str,
         ),
     ]
     return [part for part in parts if part.tables or part.figures]
+
+
+def flip_section(flips: FlipRows) -> Section:
+    """Decisions that flip where one model takes the place of the first: what is tested is shown, the rest on demand."""
+    gaps, drift = flip_text.gap_table(flips), flip_text.drift_gap_table(flips)
+    tested = tuple(PageTable(table) for table in (gaps, drift) if table.rows)
+    more = (*flip_text.flip_tables(flips), *flip_text.fixed_tables(flips), *flip_text.drift_tables(flips))
+    return Section(
+        "flips",
+        "Decisions that flip",
+        "What changes for whom if the model is exchanged and the threshold of the first run stays: comparisons and answers "
+        "that come out differently, and how far scores move.",
+        ("flip", "score drift", "margin") if flips.drift else ("flip", "margin") if flips.groups else (),
+        sentences=tuple(flip_text.sentences(flips)),
+        tables=(*tested, *folded(more)),
+    )
 
 
 def folded(tables: Sequence[TextTable]) -> tuple[PageTable, ...]:

@@ -120,6 +120,8 @@ class SpeedRow:
     ms_per_face     : median of the model that is judged
     ms_per_face_p95 : 95 of 100 faces took no longer
     ms_whole_way    : with reading, finding and cropping
+    size_bytes      : of the model's file; 0 where it is not known
+    precision       : of the file where it is a variant, else in which it was computed
     """
 
     metric: str
@@ -132,6 +134,8 @@ class SpeedRow:
     machine: Machine
     worst_group: str
     rate: Rate
+    size_bytes: int
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -233,6 +237,8 @@ def speed_row(row: Mapping[str, Any], rates: Mapping[Hashable, Rate]) -> SpeedRo
         machine=Machine(str(row["device"]), int(row["threads"]), int(row["workers"]), int(row["batch"])),
         worst_group=worst,
         rate=rates[place_of(metric, run, threshold, family, worst)],
+        size_bytes=int(row["size_bytes"]),
+        precision=str(row["precision"]),
     )
 
 

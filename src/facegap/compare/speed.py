@@ -11,6 +11,7 @@ from facegap.compare.shared_people import Together
 from facegap.derive.metrics import metric_of
 from facegap.store.record import StageTime
 from facegap.store.run import Run
+from facegap.types import Execution
 
 WAY = ("decode", "detect", "crop")  # before the model that is judged
 NOT_TIMED = StageTime(0, None, None)
@@ -45,6 +46,7 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
 def timing_of(run: Run, task: str) -> dict[str, Any]:
     """What a run measured of one model, and on what."""
     spent, used = run.record.timing.per_image, run.record.execution
+    name = next((name for of, name in run.record.models.items() if of == task), "")
     own = spent.get(task, NOT_TIMED)
     way = [spent.get(stage, NOT_TIMED).median_ms for stage in (*WAY, task)]
     known = [median for median in way if median is not None]
@@ -53,8 +55,16 @@ def timing_of(run: Run, task: str) -> dict[str, Any]:
         "ms_per_face": math.nan if own.median_ms is None else own.median_ms,
         "ms_per_face_p95": math.nan if own.p95_ms is None else own.p95_ms,
         "ms_whole_way": sum(known) if len(known) == len(way) else math.nan,
+        "size_bytes": used.sizes.get(name, 0),
+        "precision": precision_of(used, name),
         "device": used.device_name,
         "threads": used.threads,
         "workers": used.workers,
         "batch": used.batch,
     }
+
+
+def precision_of(used: Execution, name: str) -> str:
+    """In which precision a model's file is; of one that is no variant, in which the provider computes."""
+    made = used.variants.get(name)
+    return used.precision.partition(";")[0] if made is None else made.precision

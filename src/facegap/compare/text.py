@@ -171,7 +171,7 @@ def method_notes(rows: Sequence[PairedRow]) -> tuple[str, ...]:
         points = "; ".join(
             f"{clean(run)} from {score(at)}" for run, at in {side.run: side.threshold for side in sides}.items()
         )
-        said.append(f"Each model at its own threshold: {points}.")
+        said.append(f"Thresholds: {points}.")
     return tuple(said)
 
 
@@ -225,7 +225,18 @@ def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable
     if not rows.speed:
         return []
     lines = tuple(speed_line(row) for row in rows.speed if row.metric in metrics)
-    columns = ("model", "ms per face", "95 of 100", "with finding the face", "error", "groups", "worst group", "rate")
+    columns = (
+        "model",
+        "ms per face",
+        "95 of 100",
+        "with finding the face",
+        "size",
+        "precision",
+        "error",
+        "groups",
+        "worst group",
+        "rate",
+    )
     notes = [
         "ms per face: median of the judged model alone, as measured while the run was made. The highest of several rates "
         "is high partly by chance; its interval takes no account of that."
@@ -245,6 +256,8 @@ def speed_line(row: SpeedRow) -> tuple[str, ...]:
         milliseconds(row.ms_per_face) if timed else "not timed",
         milliseconds(row.ms_per_face_p95) if timed else "not timed",
         NO_NUMBER if math.isnan(row.ms_whole_way) else milliseconds(row.ms_whole_way),
+        f"{row.size_bytes / 1e6:.2f} MB" if row.size_bytes else NO_NUMBER,
+        clean(row.precision) or NO_NUMBER,
         metric_of(row.metric).title,
         family_title(row.family),
         clean(row.worst_group),

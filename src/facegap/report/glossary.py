@@ -53,6 +53,8 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "verdict of a comparison": "more or fewer errors: the models differ by more than chance explains, with all groups that are "
         "tested together. No significant difference: these people cannot settle it, which does not show that the models are "
         "alike. A gap grew or shrank: the same of the difference between two groups.",
+        "flip": "a comparison, or an answer, that comes out differently in another model; of comparisons at one threshold for both.",
+        "score drift": "the score of a comparison in another model less that in the first.",
         "change of a gap": "how much wider or narrower the gap between two groups is in one model than in the other, on the same "
         "people: a difference in points, or for false matches the ratio of the two ratios.",
         "simulated world": "one simulated audit: people and errors are drawn by a computer at error rates that are known.",

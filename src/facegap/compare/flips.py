@@ -1,0 +1,319 @@
+"""Decisions that flip where one model takes the place of another: at the threshold of the first run, group by group.
+
+A flip is a comparison that one run accepts and the other does not, both at the threshold of the first run, as one that is
+deployed stays where it is; of a classifier an image that both answer, and differently. Trials are the comparisons, or
+images, that both runs have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.compare.differences import Drawn, Place, adjusted, pair_entry, paired_rows, paired_verdict
+from facegap.compare.same_pairs import CUT, SamePairs, same_pairs
+from facegap.compare.shared_people import Together
+from facegap.derive.answers import RIGHT
+from facegap.derive.gaps import known_codes
+from facegap.derive.groupings import Cells, cells_of
+from facegap.derive.margins import margin_of
+from facegap.derive.metrics import ERROR_RATE_ALL, FMR, FNMR, PAIR_METRICS
+from facegap.derive.primary import primary_family
+from facegap.derive.results import model_of
+from facegap.derive.run import operating_of
+from facegap.derive.verification import GroupRates, rate_of_group, verification_families
+from facegap.errors import StatisticsError
+from facegap.statistics.clusters import clustered_rates, shared_subjects
+from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.store.record import Operating
+from facegap.store.run import Run
+from facegap.types import BoolArray, Rate
+
+METRICS = {"genuine": FNMR, "impostor": FMR}  # whose margin and rate a kind of comparison has
+GENDER = "gender"
+NO_ORIGIN = ""
+
+
+@dataclass(frozen=True)
+class Flips:
+    """What comes out, as frames; empty where nothing can flip.
+
+    groups : one row per other run, kind, threshold, grouping and group: flips in both directions
+    gaps   : GAPS of the proportion that flips, one row per pair of groups, with the other run and the kind
+    fixed  : as paired.csv, FMR and FNMR of both runs at the threshold of the first
+    notes  : sentences on what could not be said
+    """
+
+    groups: pd.DataFrame
+    gaps: pd.DataFrame
+    fixed: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """The gaps of one kind, threshold and grouping in one other run."""
+
+    run_b: str
+    kind: str
+    cells: Cells
+    is_first_point: bool
+    gaps: GapFamily
+
+
+def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Flips:
+    """Flips between the first run and each other one; `seed` decides the draws of people behind `fixed`."""
+    record = runs.runs[0].record
+    groups: list[dict[str, Any]] = []
+    fixed: list[dict[str, Any]] = []
+    found: list[Family] = []
+    notes: list[str] = []
+    for other in range(1, len(runs.runs)):
+        for name in shared_answers(runs, other):
+            for cells in all_cells(runs):
+                rows, family = answer_flips(runs, other, name, cells)
+                groups += rows
+                found += [family] if family is not None else []
+        if may_share_scores(runs.runs[0], runs.runs[other]):
+            pairs = same_pairs(runs, other)
+            for point in points_of(runs.runs[0]) if pairs is not None else ():
+                assert pairs is not None
+                try:
+                    rows, families = pair_flips(runs, other, pairs, point)
+                    groups += rows
+                    found += families
+                    fixed += fixed_rows(runs, other, pairs, point, min_subjects, level, seed)
+                except StatisticsError as error:
+                    notes.append(f"{runs.labels[other]}: no flips at {point.threshold:.4g}: {error}")
+    verdict = partial(paired_verdict, alpha=record.alpha)
+    return Flips(
+        pd.DataFrame(groups),
+        gap_frame(runs.runs[0], found),
+        adjusted(pd.DataFrame(fixed), runs.runs[0], verdict),
+        tuple(notes),
+    )
+
+
+def all_cells(runs: Together) -> Iterator[Cells]:
+    """The cells of every grouping, everybody first."""
+    return (cells_of(runs.manifest, grouping) for grouping in runs.groupings)
+
+
+def points_of(run: Run) -> list[Operating]:
+    """The thresholds of a run that are numbers."""
+    return [point for point in operating_of(run) if math.isfinite(point.threshold)]
+
+
+def may_share_scores(first: Run, other: Run) -> bool:
+    """Whether two runs compared by one model in two forms, as far as their records say; unknown models may be one."""
+    return len({origin_of(run) for run in (first, other)} - {NO_ORIGIN}) <= 1
+
+
+def origin_of(run: Run) -> str:
+    """sha256 of the file that an embedder is, or was made from; empty where it is not known."""
+    name, used = run.record.models.get("embed", ""), run.record.execution
+    made = used.variants.get(name)
+    return used.models.get(name, NO_ORIGIN) if made is None else made.parent_sha256
+
+
+# ---- answers of a classifier ----
+
+
+def shared_answers(runs: Together, other: int) -> list[str]:
+    """What both runs say of an image: gender, and outputs by name."""
+    first, second = runs.runs[0], runs.runs[other]
+    found = [GENDER] if first.record.classes and second.record.classes else []
+    names = {output.name for output in second.record.outputs}
+    return found + [output.name for output in first.record.outputs if output.name in names]
+
+
+def answers_of(run: Run, name: str) -> tuple[pd.Series, BoolArray]:
+    """The answers to a question by row, empty for none, and whether each is right; where nobody knows it is not."""
+    rows = run.predictions
+    if name == GENDER:
+        return rows["prediction"], ((rows["prediction"] == rows["label"]) & (rows["label"] != "")).to_numpy(np.bool_)
+    return rows[f"{name}_answer"], (rows[f"{name}_outcome"] == RIGHT).to_numpy(np.bool_)
+
+
+def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[list[dict[str, Any]], Family | None]:
+    """Images that both runs answer and answer differently."""
+    record = runs.runs[0].record
+    (said, right), (also, right_too) = (answers_of(runs.runs[k], name) for k in (0, other))
+    here, there = (runs.rows[k] for k in (0, other))
+    before, after = said.to_numpy()[here], also.to_numpy()[there]
+    trials = np.asarray((before != "") & (after != ""), np.bool_)
+    flipped = np.asarray(trials & (before != after), np.bool_)
+    gained, lost = flipped & right_too[there], flipped & right[here]
+    place = {
+        "run_a": runs.labels[0],
+        "run_b": runs.labels[other],
+        "kind": name,
+        "threshold": np.nan,
+        "family": "*".join(cells.grouping),
+    }
+    rates = rates_by_cell(runs, trials, flipped, cells, record.level)
+    rows = [
+        place
+        | counted(
+            str(group), known, rate, int((gained & inside).sum()), int((lost & inside).sum()), record.min_subjects
+        )
+        for k, (group, known, rate) in enumerate(zip(cells.groups, cells.known, rates, strict=True))
+        for inside in [cells.codes == k]
+    ]
+    if not cells.grouping:
+        return rows, None
+    family = image_family(runs, trials, flipped, cells, name)
+    return rows, Family(runs.labels[other], name, cells, True, family)
+
+
+def rates_by_cell(runs: Together, trials: BoolArray, flipped: BoolArray, cells: Cells, level: float) -> list[Rate]:
+    """The proportion that flips in each cell."""
+    codes = np.where(trials, cells.codes, -1)
+    found = clustered_rates(
+        flipped, None, runs.subjects, codes, n_cells=len(cells.groups), level=level, units=runs.units
+    )
+    return list(found.rows())
+
+
+def image_family(runs: Together, trials: BoolArray, flipped: BoolArray, cells: Cells, name: str) -> GapFamily:
+    """The gaps between groups, by the margin of the error rate of a classifier."""
+    first = runs.runs[0]
+    record, margin = first.record, margin_of(first.record, ERROR_RATE_ALL.name)
+    codes = known_codes(cells, trials)
+    groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
+    found = clustered_rates(
+        flipped, None, runs.subjects, codes, n_cells=len(groups), level=record.level, units=runs.units
+    )
+    varying = runs.subjects if runs.units is None else runs.units
+    return gap_family(
+        groups,
+        found.errors,
+        found.trials,
+        found.subjects,
+        found.effective_trials,
+        margin=margin.size,
+        scale=margin.scale,
+        metric=f"flips.{name}",
+        model=model_of(first, ERROR_RATE_ALL.name),
+        family="*".join(cells.grouping),
+        alpha=record.alpha,
+        level=record.level,
+        minimum_subjects=record.min_subjects,
+        correlation=shared_subjects(flipped, varying, codes, len(groups)),
+        effective_subjects=found.effective_subjects,
+        dominated_by=found.dominated_by,
+    )
+
+
+# ---- comparisons ----
+
+
+def pair_flips(
+    runs: Together, other: int, pairs: SamePairs, point: Operating
+) -> tuple[list[dict[str, Any]], list[Family]]:
+    """Mated and non-mated comparisons that flip at a threshold."""
+    first = runs.runs[0]
+    record, model = first.record, model_of(first, FNMR.name)
+    is_first = point.threshold == points_of(first)[0].threshold
+    rows: list[dict[str, Any]] = []
+    families: list[Family] = []
+    for kind, metric in METRICS.items():
+        listed, before, after = pairs.decisions(kind, point.threshold)
+        flipped, gained, lost = (
+            pairs.as_errors(kind, listed, chosen) for chosen in (before != after, after & ~before, before & ~after)
+        )
+        for cells in all_cells(runs):
+            inside = [cells.codes == k for k in range(len(cells.groups))]
+            rates, up, down = (
+                [rate_of_group(one, metric, CUT, group, record.level) for group in inside]
+                for one in (flipped, gained, lost)
+            )
+            place = {
+                "run_a": runs.labels[0],
+                "run_b": runs.labels[other],
+                "kind": kind,
+                "threshold": point.threshold,
+                "family": "*".join(cells.grouping),
+            }
+            rows += [
+                place | counted(str(group), known, rate, more.errors, fewer.errors, record.min_subjects)
+                for group, known, rate, more, fewer in zip(cells.groups, cells.known, rates, up, down, strict=True)
+            ]
+            # Of templates that both runs have none is lost, so the generalised rates are the same.
+            alike = {one.name: rates for one in PAIR_METRICS if one.is_impostor == metric.is_impostor}
+            entry = GroupRates(cells, replace(point, threshold=CUT), CUT, alike)
+            families += [
+                Family(
+                    runs.labels[other],
+                    kind,
+                    cells,
+                    is_first,
+                    replace(family.gaps, metric=f"flips.{kind}", threshold=point.threshold),
+                )
+                for _, name, family in verification_families([entry], flipped, model, record)
+                if name == metric.name
+            ]
+    return rows, families
+
+
+def counted(group: str, known: bool, rate: Rate, gained: int, lost: int, min_subjects: int) -> dict[str, Any]:
+    """The columns of a group."""
+    return {
+        "group": group,
+        "ranked": known and rate.people >= min_subjects,
+        **asdict(rate),
+        "flips": rate.errors,
+        "value": rate.value,
+        "gained": gained,
+        "lost": lost,
+    }
+
+
+def fixed_rows(
+    runs: Together, other: int, pairs: SamePairs, point: Operating, min_subjects: int, level: float, seed: int
+) -> Iterator[dict[str, Any]]:
+    """FMR and FNMR of both runs at the threshold of the first, paired by people."""
+    first, second = runs.runs[0], runs.runs[other]
+    one, also = (replace(side, enrolled=pairs.usable) for side in (pairs.first, pairs.other))
+    for cells in all_cells(runs):
+        rng = np.random.default_rng([seed, other, len(cells.groups)])
+        for metric in METRICS.values():
+            place = Place(
+                metric.name,
+                runs.labels[0],
+                model_of(first, metric.name),
+                point.threshold,
+                runs.labels[other],
+                model_of(second, metric.name),
+                point.threshold,
+                "*".join(cells.grouping),
+            )
+            entries = [
+                pair_entry(
+                    str(group), cells.codes == k, known, metric.name, (one, point), (also, point), min_subjects, level
+                )
+                for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
+            ]
+            drawn = Drawn.of(entries, rng)
+            yield from paired_rows(place, entries, drawn, level, is_ratio=margin_of(first.record, metric.name).is_ratio)
+
+
+# ---- verdicts ----
+
+
+def gap_frame(first: Run, found: list[Family]) -> pd.DataFrame:
+    """The gaps of all families: those of the primary groupings at the first threshold tested together, the others by themselves."""
+    named = primary_family(first.record, [ERROR_RATE_ALL.name, FMR.name, FNMR.name])
+    primary = [one for one in found if one.is_first_point and one.cells.grouping in named.groupings]
+    judged = dict(zip(map(id, primary), judged_together([one.gaps for one in primary]), strict=True)) if primary else {}
+    rows = []
+    for one in found:
+        family = judged.get(id(one)) or judged_together([one.gaps], is_primary=False)[0]
+        rows += [{"run_b": one.run_b, "kind": one.kind, **asdict(gap)} for gap in family.rows()]
+    return pd.DataFrame(rows)

@@ -1,0 +1,130 @@
+"""The comparisons that two runs both made, and what each decides on them at one threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facegap.compare.shared_people import Together, judged_by_both
+from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells
+from facegap.derive.pair_list_rates import listed_people
+from facegap.types import BoolArray, FloatArray, IntArray
+
+CUT = 0.5  # between the scores 0 and 1 that stand for no and yes
+
+
+@dataclass(frozen=True, eq=False)
+class SamePairs:
+    """Comparisons over the common images, of two runs.
+
+    Attributes
+    ----------
+    first, other : Comparisons
+        Over the images that both judge, in one order.
+    usable : numpy.ndarray
+        bool (n,), images with a template in both runs that are counted.
+    genuine : numpy.ndarray
+        int64 (g, 2), the mated comparisons of both.
+    genuine_a, genuine_b : numpy.ndarray
+        float64 (g,), their scores in the first and in the other run.
+    cells : numpy.ndarray
+        int64 (n,), cell of all attributes that groups are made of.
+    """
+
+    first: Comparisons
+    other: Comparisons
+    usable: BoolArray
+    genuine: PairRows
+    genuine_a: FloatArray
+    genuine_b: FloatArray
+    cells: IntArray
+
+    def decisions(self, kind: str, threshold: float) -> tuple[PairRows, BoolArray, BoolArray]:
+        """The comparisons that matter at a threshold, and whether each run accepts them: all mated ones; of non-mated ones
+        those that either run accepts, as all others flip in neither.
+
+        Raises
+        ------
+        StatisticsError : the list of non-mated comparisons of a run ends above the threshold
+        """
+        if kind == "genuine":
+            return self.genuine, self.genuine_a >= threshold, self.genuine_b >= threshold
+        size = len(self.usable)
+        keys = []
+        for pairs in (self.first, self.other):
+            accepted = pairs.false_matches(threshold)
+            keys.append(np.unique(keys_of(accepted[both(self.usable, accepted)], size)))
+        either = np.union1d(*keys)
+        rows = np.stack(np.divmod(either, size), axis=1) if len(either) else np.empty((0, 2), np.int64)
+        return rows, np.isin(either, keys[0]), np.isin(either, keys[1])
+
+    def as_errors(self, kind: str, rows: PairRows, chosen: BoolArray) -> Comparisons:
+        """The chosen comparisons as the errors among all of their kind: FNMR (or FMR) at CUT is the proportion chosen."""
+        if kind == "genuine":
+            scores = np.where(chosen, 0.0, 1.0)
+            return replace(self.first, enrolled=self.usable, genuine=rows, genuine_scores=scores, genuine_weights=None)
+        wrong = rows[chosen]
+        if not self.first.listed_only:
+            ones = np.ones(len(wrong))
+            return replace(
+                self.first,
+                enrolled=self.usable,
+                impostor=wrong,
+                impostor_scores=ones,
+                floor=-np.inf,
+                excluded=self.excluded,
+            )
+        return self._listed(wrong)
+
+    def _listed(self, wrong: PairRows) -> Comparisons:
+        """As `as_errors`, where a list named the non-mated comparisons: those that both lists hold."""
+        size, pairs = len(self.usable), self.first
+        made = [
+            np.unique(keys_of(one.impostor[np.isfinite(one.impostor_scores)], size)) for one in (self.first, self.other)
+        ]
+        common = np.intersect1d(made[0], made[1])
+        hit = np.isin(common, keys_of(wrong, size))
+        ordered = np.concatenate([common[hit], common[~hit]])
+        rows = np.stack(np.divmod(ordered, size), axis=1).reshape(-1, 2)
+        units = None if pairs.units is None else pairs.units[pairs.subjects]
+        return replace(
+            pairs,
+            enrolled=self.usable,
+            impostor=rows,
+            impostor_scores=np.repeat([1.0, 0.0], [int(hit.sum()), int((~hit).sum())]),
+            floor=-np.inf,
+            people=listed_people(pairs.subjects, self.cells, rows, len(rows), units),
+        )
+
+    @property
+    def excluded(self) -> PairRows:
+        """Pairs that either run counts nowhere, each once."""
+        size = len(self.usable)
+        keys = np.unique(np.concatenate([keys_of(pairs.excluded, size) for pairs in (self.first, self.other)]))
+        return np.stack(np.divmod(keys, size), axis=1).astype(np.int64).reshape(-1, 2)
+
+
+def same_pairs(runs: Together, other: int) -> SamePairs | None:
+    """The comparisons of the first run and of another; None where one of them compared nothing."""
+    pairs, also = runs.comparisons(0), runs.comparisons(other)
+    if pairs is None or also is None:
+        return None
+    pairs, also = judged_by_both(pairs, also)
+    usable = pairs.enrolled & also.enrolled & pairs.counted & also.counted
+    size = len(usable)
+    sides = []
+    for one in (pairs, also):
+        kept = both(usable, one.genuine) & np.isfinite(one.genuine_scores)
+        keys, places = np.unique(keys_of(one.genuine[kept], size), return_index=True)
+        sides.append((keys, one.genuine_scores[kept][places]))
+    (keys, scores), (other_keys, other_scores) = sides
+    common, here, there = np.intersect1d(keys, other_keys, assume_unique=True, return_indices=True)
+    rows = np.stack(np.divmod(common, size), axis=1).astype(np.int64).reshape(-1, 2)
+    cells = finest_cells(runs.manifest, runs.groupings)
+    return SamePairs(pairs, also, usable, rows, scores[here], other_scores[there], cells)
+
+
+def keys_of(rows: PairRows, size: int) -> IntArray:
+    """One number for each unordered pair of rows."""
+    return np.asarray(rows.min(axis=1, initial=size) * size + rows.max(axis=1, initial=0), np.int64)

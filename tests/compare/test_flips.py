@@ -1,0 +1,156 @@
+"""Flips and drift by hand: of answers, of listed comparisons, and where nothing may be held against anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import facegap as fg
+from facegap.compare.build import compare, sentences
+from facegap.compare.drift import MOST_PAIRS, stranger_pairs
+from facegap.compare.flips import may_share_scores, origin_of
+from facegap.store.run import read_run
+from facegap.types import VariantOf
+from fixtures.settings import audit_predictions
+
+PEOPLE = 25  # of each group
+SHIFT = {"x": 0.0, "y": -0.2}  # of the other vendor's mated scores
+
+
+@pytest.fixture(scope="module")
+def vendors(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Scores of two vendors: mated 0.6 of everybody, and in the second 0.2 less for group y; 50 non-mated pairs a group, of which
+    the first accepts two of x and the second two others of x.
+    """
+    folder = tmp_path_factory.mktemp("scores")
+    names = [f"{group}{k}" for group in SHIFT for k in range(PEOPLE)]
+    rows = [{"image": f"{name}{n}.png", "subject": name, "group": name[0]} for name in names for n in "ab"]
+    pd.DataFrame(rows).to_csv(folder / "people.csv", index=False)
+    runs = []
+    for vendor in (0, 1):
+        scores = [(f"{name}a.png", f"{name}b.png", 0.6 + vendor * SHIFT[name[0]]) for name in names]
+        for group in SHIFT:
+            for k in range(50):
+                left, right = f"{group}{k % PEOPLE}a.png", f"{group}{(k + 1 + k // PEOPLE) % PEOPLE}b.png"
+                accepted = group == "x" and k in ((3, 4), (4, 9))[vendor]
+                scores.append((left, right, 0.55 if accepted else 0.1 + 0.01 * vendor))
+        path = folder / f"vendor{vendor}.csv"
+        pd.DataFrame(scores, columns=["left", "right", "score"]).to_csv(path, index=False)
+        out = folder / f"run{vendor}"
+        fg.audit_scores(path, folder / "people.csv", by="group", out=out, verify=fg.Verify(threshold=[0.5]))
+        runs.append(out)
+    return runs
+
+
+@pytest.fixture(scope="module")
+def found(vendors: list[Path]) -> Any:
+    return compare(vendors, names=["old", "new"])
+
+
+def row(frame: pd.DataFrame, **cells: Any) -> Any:
+    for name, value in cells.items():
+        frame = frame[frame[name] == value]
+    assert len(frame) == 1, frame
+    return frame.iloc[0]
+
+
+def test_flips_of_listed_comparisons_are_counted_in_both_directions(found: Any) -> None:
+    groups = found.flips.groups
+    y, x = (row(groups, kind="genuine", family="group", group=group) for group in "yx")
+    assert (y["flips"], y["trials"], y["gained"], y["lost"], y["subjects"]) == (PEOPLE, PEOPLE, 0, PEOPLE, PEOPLE)
+    assert (x["flips"], x["trials"]) == (0, PEOPLE)
+    strangers = row(groups, kind="impostor", family="group", group="x")
+    assert (strangers["flips"], strangers["trials"], strangers["gained"], strangers["lost"]) == (2, 50, 1, 1)
+    assert row(groups, kind="impostor", family="", group="all")["trials"] == 100
+
+
+def test_a_gap_in_flips_gets_a_verdict_and_is_told(found: Any) -> None:
+    gap = row(found.flips.gaps, kind="genuine")
+    assert (gap["rate_a"], gap["rate_b"], gap["primary"]) == (0.0, 1.0, True)
+    assert gap["verdict"] in ("gap", "gap larger than the margin")
+    said = " ".join(sentences(found))
+    assert "25 of 50 mated comparisons (50%; 0 gained, 25 lost)" in said
+    assert "mated comparisons: y 100%, x 0%" in said
+
+
+def test_at_the_fixed_threshold_the_net_change_is_paired(found: Any) -> None:
+    y = row(found.flips.fixed, metric="fnmr", family="group", group="y")
+    assert (y["errors_a"], y["errors_b"], y["verdict"]) == (0, PEOPLE, "more errors")
+    x = row(found.flips.fixed, metric="fmr", family="group", group="x")
+    assert (x["errors_a"], x["errors_b"], x["verdict"]) == (2, 2, "no significant difference")
+
+
+def test_drift_is_the_mean_of_the_differences_with_its_quantiles(found: Any) -> None:
+    y = row(found.drift, kind="genuine", family="group", group="y")
+    assert y[["mean", "quantile_05", "quantile_95"]].tolist() == pytest.approx([-0.2] * 3)
+    strangers = row(found.drift, kind="impostor", family="group", group="y")
+    assert (strangers["mean"], strangers["pairs"]) == (pytest.approx(0.01), 50)
+    assert row(found.drift, kind="genuine", family="", group="all")["mean"] == pytest.approx(-0.1)
+    gap = row(found.drift_gaps, kind="genuine")
+    assert (abs(gap["difference"]), gap["margin"]) == (pytest.approx(0.2), pytest.approx(0))
+
+
+def test_a_run_against_itself_flips_and_drifts_nowhere(vendors: list[Path]) -> None:
+    same = compare([vendors[0], vendors[0]], names=["once", "again"])
+    assert same.flips.groups["flips"].sum() == 0
+    assert same.drift["mean"].abs().max() == 0
+
+
+def test_flips_of_answers_by_hand(tmp_path: Path) -> None:
+    people = pd.DataFrame(
+        {
+            "image": [f"{k}.png" for k in range(60)],
+            "subject": [f"p{k}" for k in range(60)],
+            "gender": ["female"] * 30 + ["male"] * 30,
+        }
+    )
+    people.to_csv(tmp_path / "people.csv", index=False)
+    runs = []
+    for name, wrong in (("first", {0, 1, 40}), ("second", {1, *range(2, 12)})):
+        said = [
+            {"female": "male", "male": "female"}[gender] if k in wrong else gender
+            for k, gender in enumerate(people["gender"])
+        ]
+        answers = people.assign(prediction=said)[["image", "prediction"]]
+        answers.loc[59, "prediction"] = "" if name == "second" else "male"
+        answers.to_csv(tmp_path / f"{name}.csv", index=False)
+        runs.append(tmp_path / f"run-{name}")
+        audit_predictions(tmp_path / f"{name}.csv", tmp_path / "people.csv", model=name, by="gender", out=runs[-1])
+    groups = compare(runs).flips.groups
+    women, men = (row(groups, kind="gender", family="gender", group=group) for group in ("female", "male"))
+    assert (women["flips"], women["trials"], women["gained"], women["lost"]) == (11, 30, 1, 10)
+    assert (men["flips"], men["trials"], men["gained"], men["lost"]) == (
+        1,
+        29,
+        1,
+        0,
+    )  # the image without an answer is no trial
+
+
+def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: list[Path]) -> None:
+    first = read_run(vendors[0])
+    assert may_share_scores(first, read_run(vendors[1]))  # nobody knows which models these are
+
+    def made_of(name: str, sha256: str, **variants: VariantOf) -> Any:
+        used = replace(first.record.execution, models={name: sha256}, variants=variants)
+        return replace(first, record=replace(first.record, models={"embed": name}, execution=used))
+
+    parent, other = made_of("a", "1" * 64), made_of("b", "2" * 64)
+    variant = made_of("a_int8", "3" * 64, a_int8=VariantOf("int8", "a", "1" * 64))
+    assert origin_of(variant) == "1" * 64
+    assert may_share_scores(parent, variant)
+    assert not may_share_scores(parent, other)
+
+
+def test_pairs_of_strangers_are_all_of_them_or_a_bounded_sample() -> None:
+    subjects = np.repeat(np.arange(5), 2)
+    rows = stranger_pairs(np.arange(10), subjects, np.random.default_rng(0))
+    assert len(rows) == 45 - 5
+    many = stranger_pairs(np.arange(2000), np.arange(2000), np.random.default_rng(0))
+    assert 0.99 * MOST_PAIRS < len(many) <= MOST_PAIRS
+    assert (many[:, 0] != many[:, 1]).all()
