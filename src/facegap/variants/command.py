@@ -53,10 +53,11 @@ def variants(
     facegap variants mobileface_v2 --calibrate-on people.csv --by gender --out variants
     """
     from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
+    from facegap.store.folder import make_empty
     from facegap.variants import text
-    from facegap.variants.make import PRECISIONS, make_variants, require_new, write_variants
+    from facegap.variants.make import PRECISIONS, make_variants, write_variants
 
-    require_new(out)
+    make_empty(out)
     chosen = PRECISIONS if precision == "both" else (precision,)
     with progress_bar() as progress:
         found, crops, places = make_variants(

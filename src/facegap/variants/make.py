@@ -15,7 +15,7 @@ from facegap.audit.manifests import manifest_of
 from facegap.audit.models import choose_models, open_models, rehearsed_stages
 from facegap.audit.resolved import groupings_of
 from facegap.audit.settings import AuditSettings
-from facegap.errors import CardError, ModelError, RunError
+from facegap.errors import CardError, ModelError
 from facegap.inputs.cards.graph import graph_facts
 from facegap.inputs.cards.read import find_card
 from facegap.inputs.cards.schema import Calibration, ModelCard, VariantSpec
@@ -25,7 +25,8 @@ from facegap.inputs.images.decode import Pixels
 from facegap.runtime import version_of
 from facegap.runtime.models import open_model, stop_model
 from facegap.runtime.precision import eight_bit, half_precision
-from facegap.store.files import explained, write_bytes
+from facegap.store.files import write_bytes
+from facegap.store.folder import make_empty
 from facegap.types import AnyArray, FloatArray
 from facegap.variants.crops import Crops, crops_of
 from facegap.vision.assess import assess
@@ -275,16 +276,14 @@ def variant_answers(card: ModelCard, content: bytes, settings: AuditSettings, pi
         return answers(stages, pixels)
 
 
-def require_new(out: Path) -> None:
-    """Make the folder, for its owner only; RunError where it holds something."""
-    with explained(out):
-        out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(out.iterdir()):
-            raise RunError(f"{out}: not empty; choose another --out")
-
-
 def write_variants(found: Sequence[Made], out: Path) -> list[str]:
-    """Write files and cards; their names."""
+    """Write files and cards into a folder that is new or empty; their names.
+
+    Raises
+    ------
+    RunError : the folder holds something, or cannot be written
+    """
+    make_empty(out)
     names = []
     for made in found:
         remark = "Made by facegap variants from its parent's card; compare runs of both to see whom it costs."
