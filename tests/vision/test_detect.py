@@ -131,6 +131,77 @@ def test_an_scrfd_anchor_measures_from_the_corner_of_its_cell(batch_axis: bool) 
     assert found.points[0] == pytest.approx((np.arange(10).reshape(5, 2) / 4 - 1) * 16 + [16, 32])
 
 
+def retinaface_heads(side: int = 64) -> dict[str, Any]:
+    """Its three outputs under any names; nothing found."""
+    priors = sum(2 * (side // stride) ** 2 for stride in STRIDES)
+    return {name: np.zeros((1, priors, width), np.float32) for name, width in (("a", 4), ("b", 2), ("c", 10))}
+
+
+def test_a_retinaface_prior_measures_in_tenths_of_its_size_from_the_middle_of_its_cell() -> None:
+    heads = retinaface_heads()
+    prior = 2 * 64 + 2 * (2 * 4 + 1) + 1  # stride 16: column 1, row 2, second prior: side 128 about (24, 40)
+    heads["b"][0, prior] = [0.2, 0.8]
+    heads["a"][0, prior] = [0.5, -0.25, math.log(0.25) / 0.2, math.log(0.125) / 0.2]
+    heads["c"][0, prior] = np.arange(10) / 16
+    found = above(decode(heads, table(decoder="retinaface"), (64, 64), "toy"), 0.5)
+    assert found.scores == pytest.approx([0.8])
+    assert found.boxes == pytest.approx(np.array([[14.4, 28.8, 46.4, 44.8]]))
+    assert found.points[0] == pytest.approx(np.arange(10).reshape(5, 2) / 16 * 12.8 + [24, 40])
+
+
+def test_retinaface_reads_each_stride_with_its_own_priors() -> None:
+    heads = retinaface_heads()
+    for prior, score in ((0, 0.9), (1, 0.8), (128 + 32, 0.7), (128 + 33, 0.6)):
+        heads["b"][0, prior, 1] = score
+    found = above(decode(heads, table(decoder="retinaface"), (64, 64), "toy"), 0.5)
+    sides = found.boxes[:, 2] - found.boxes[:, 0]
+    assert sides.tolist() == pytest.approx([16, 32, 256, 512])
+    assert found.boxes[:, :2] + sides[:, None] / 2 == pytest.approx(np.array([[4, 4], [4, 4], [16, 16], [16, 16]]))
+
+
+def test_a_yolov5_face_is_a_row_in_pixels() -> None:
+    rows = np.zeros((1, 25, 16), np.float32)
+    rows[0, 7] = [30, 40, 20, 10, 0.9, *range(10), 0.3]
+    rows[0, 8] = [10, 10, 5, 5, 0.4, *range(10), 1.0]
+    found = decode({"output": rows}, table(decoder="yolov5_face", strides=()), (64, 64), "toy")
+    assert found.scores == pytest.approx([0.9])
+    assert found.boxes == pytest.approx(np.array([[20, 35, 40, 45]]))
+    assert found.points[0] == pytest.approx(np.arange(10.0).reshape(5, 2))
+
+
+def yolov8_heads(side: int = 64) -> dict[str, Any]:
+    """Its three maps; nothing found."""
+    heads = {f"map{stride}": np.zeros((1, 80, side // stride, side // stride), np.float32) for stride in STRIDES}
+    for head in heads.values():
+        head[:, 64] = -20
+    return heads
+
+
+def test_a_yolov8_face_measures_in_strides_from_the_middle_of_its_cell() -> None:
+    heads = yolov8_heads()
+    at = (0, slice(None), 2, 1)  # stride 16: row 2, column 1; middle (24, 40)
+    values = np.zeros(80)
+    for side, distance in enumerate((1, 2, 0, 15)):  # left, top, right, bottom: all weight on one distance
+        values[16 * side + distance] = 60
+    values[64] = math.log(0.9 / 0.1)
+    values[65:] = np.tile([0.25, 0.5, 7], 5)
+    heads["map16"][at] = values
+    found = decode(heads, table(decoder="yolov8_face"), (64, 64), "toy")
+    assert found.scores == pytest.approx([0.9])
+    assert found.boxes == pytest.approx(np.array([[24 - 16, 40 - 32, 24, 40 + 240]]))
+    assert found.points[0] == pytest.approx(np.tile([(0.5 + 1) * 16, (1 + 2) * 16], (5, 1)))
+
+
+def test_distances_of_yolov8_are_means_under_a_softmax() -> None:
+    heads = yolov8_heads()
+    heads["map32"][0, 64, 0, 0] = 5
+    found = decode(heads, table(decoder="yolov8_face", points=False), (64, 64), "toy")
+    assert found.boxes == pytest.approx(
+        np.array([[16 - 240, 16 - 240, 16 + 240, 16 + 240]])
+    )  # 7.5, the mean of 0 to 15
+    assert np.isnan(found.points).all()
+
+
 @pytest.mark.parametrize("points", [True, False])
 def test_one_anchor_per_cell_is_told_by_the_length_of_its_maps(points: bool) -> None:
     heads = {
@@ -178,10 +249,15 @@ def test_yunet_without_points_needs_no_maps_of_points() -> None:
         ("ultraface", {"scores": np.zeros((1, 7)), "boxes": np.zeros((1, 4, 4))}),
         ("scrfd", {"440": np.zeros((128, 1))}),
         ("scrfd", scrfd_heads() | {"twin": np.zeros((128, 1))}),
+        ("retinaface", retinaface_heads(32)),
+        ("retinaface", retinaface_heads() | {"twin": np.zeros((1, 168, 2))}),
+        ("yolov5_face", {"output": np.zeros((1, 25, 15))}),
+        ("yolov8_face", yolov8_heads(32)),
     ],
 )
 def test_heads_of_another_shape_are_a_model_error_that_lists_them(decoder: str, heads: dict[str, Any]) -> None:
-    spec = table(decoder=decoder, points=decoder != "ultraface", strides=() if decoder == "ultraface" else STRIDES)
+    plain = decoder in ("ultraface", "yolov5_face")
+    spec = table(decoder=decoder, points=decoder != "ultraface", strides=() if plain else STRIDES)
     with pytest.raises(ModelError, match=rf"toy: detector.decoder: these outputs cannot be read as {decoder}: .*\("):
         decode(heads, spec, (64, 64), "toy")
 
@@ -375,6 +451,25 @@ def test_an_scrfd_graph_runs_whole_with_its_numbered_outputs(card: Any, graphs: 
     found = detect(opened(read, tmp_path / "toy.toml"), white(64, 64))
     assert found.boxes == pytest.approx(np.array([[16, 16, 56, 56]]))
     assert found.points[0] == pytest.approx(np.full((5, 2), 32))
+
+
+@pytest.mark.parametrize("decoder", ["retinaface", "yolov5_face", "yolov8_face"])
+def test_further_graphs_run_whole(decoder: str, card: Any, graphs: Any, tmp_path: Path) -> None:
+    if decoder == "retinaface":
+        heads = retinaface_heads()
+        heads["b"][0, 2 * 64 + 1] = [0, 1]  # stride 16, first cell, second prior: 128 pixels about (8, 8)
+        expected = [8 - 64, 8 - 64, 8 + 64, 8 + 64]
+    elif decoder == "yolov5_face":
+        heads = {"output": np.array([[[30, 40, 20, 10, 0.9, *range(10), 1]]], np.float32)}
+        expected = [20, 35, 40, 45]
+    else:
+        heads = yolov8_heads()
+        heads["map32"][0, [0, 16, 32, 48], 0, 0], heads["map32"][0, 64, 0, 0] = 60, 5
+        heads["map32"][0, [1 + 32, 1 + 48], 0, 0], heads["map32"][0, [32, 48], 0, 0] = 60, 0
+        expected = [16, 16, 48, 48]
+    read = card(model=graphs.answering(heads), decoder=decoder, input_name="*")
+    found = detect(opened(read, tmp_path / "toy.toml"), white(64, 64))
+    assert found.boxes == pytest.approx(np.array([expected], np.float64))
 
 
 def test_a_graph_without_the_heads_of_its_decoder_is_refused_when_it_is_opened(

@@ -69,6 +69,13 @@ def check(
 @with_settings
 def models(
     settings: Annotated[AuditSettings, Only("models_dir")],
+    task: Annotated[
+        Literal["detect", "embed", "classify", "quality", "verify"] | None, typer.Option(help="Only cards of this task")
+    ] = None,
+    licence: Annotated[
+        Literal["commercial", "non-commercial", "unknown"] | None,
+        typer.Option(help="Only cards whose licence allows commercial use, forbids it, or leaves it open"),
+    ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print all cards as Markdown, the text of docs/models.md")
     ] = False,
@@ -76,6 +83,8 @@ def models(
     """List the model cards: task, size, licence, commercial use, and whether the weights are on this machine.
 
     facegap models --models-dir MODELS
+
+    facegap models --task embed --licence commercial
     """
     if markdown:
         from facegap.inputs.cards.pages import models_markdown
@@ -85,7 +94,7 @@ def models(
     from facegap.catalogue.tables import models_table
     from facegap.report.terminal import print_tables
 
-    print_tables([models_table(settings.models.models_dir)])
+    print_tables([models_table(settings.models.models_dir, task=task, licence=licence)])
 
 
 def datasets(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
@@ -12,6 +12,7 @@ import pandas as pd
 from facegap.audit.settings import AuditSettings
 from facegap.catalogue.check import BASE_ERROR, group_summary
 from facegap.errors import CardError, PluginError, SettingError, TableError
+from facegap.inputs.cards.licences import LicenceClass, licence_class
 from facegap.inputs.cards.read import load_cards
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.cards.weights import ModelRow, list_models, models_folders
@@ -26,23 +27,32 @@ if TYPE_CHECKING:
     from facegap.catalogue.own_csv import OwnColumns
 
 OWN_CSV = "csv"  # of `facegap manifest`: a table of the user's own
-YES_NO = {True: "yes", False: "no", "unknown": "unknown"}
+YES_NO = {True: "yes", False: "no"}
+COMMERCIAL_USE: Mapping[LicenceClass, str] = {"commercial": "yes", "non-commercial": "no", "unknown": "unknown"}
 
 
-def models_table(extra: Sequence[Path]) -> TextTable:
-    """Every model card, and where its file lies on this machine."""
+def models_table(extra: Sequence[Path], *, task: Task | None = None, licence: LicenceClass | None = None) -> TextTable:
+    """Every model card, and where its file lies on this machine.
+
+    task, licence : only cards of this task, and of this class of licences
+    """
+    cards = {
+        name: card
+        for name, card in load_cards().items()
+        if task in (None, card.task) and licence in (None, licence_class(card))
+    }
     rows = tuple(
         (
             row.name,
             row.task,
             "" if row.size_bytes is None else f"{row.size_bytes / 1e6:.1f} MB",
-            YES_NO[row.commercial_use],
+            COMMERCIAL_USE[licence_class(cards[row.name])],
             YES_NO[row.verified],
             where_from(row),
             row.licence,
             str(row.path or ""),
         )
-        for row in list_models(models_folders(list(extra)))
+        for row in list_models(models_folders(list(extra)), cards)
     )
     columns = (
         "card",
@@ -62,6 +72,8 @@ def models_table(extra: Sequence[Path]) -> TextTable:
             "File: here = on this machine; fetch = get it with facegap fetch CARD; by hand = from the address in its card; service = "
             "none, it is called over the network.",
             "Not verified: described from its publisher's words, not yet run by the project.",
+            "Commercial use: yes and no only where a known licence says so word for word, of the weights; the training data may have "
+            "terms of their own (docs/models.md).",
         ),
         essential=columns[:6],
     )

@@ -267,7 +267,7 @@ def test_a_folder_without_cards_is_an_error(tmp_path: Path) -> None:
 def test_every_card_of_the_project_loads_and_no_two_share_a_hash_or_file() -> None:
     known = list(load_cards().values())
     models = [card for card in known if card.backend == "onnx"]
-    assert (len(models), len(known) - len(models)) == (31, 6)
+    assert (len(models), len(known) - len(models)) == (45, 6)
     assert len({card.sha256 for card in models}) == len({card.file for card in models}) == len(models)
     assert sum(card.verified for card in known) == 17
 
@@ -323,7 +323,7 @@ def test_a_wrong_task_says_which_flag_to_use() -> None:
 def test_an_unknown_name_suggests_close_ones_of_the_same_task() -> None:
     with pytest.raises(CardError, match="did you mean mobileface_v2 or mobileface_v3"):
         resolve_card("mobileface_v22", "embed")
-    with pytest.raises(CardError, match="cards that detect: scrfd_10g"):
+    with pytest.raises(CardError, match="cards that detect: retinaface_mnet025"):
         resolve_card("zzzzzz", "detect")
 
 

@@ -150,12 +150,82 @@ def map_of(heads: Heads, length: int, width: int) -> FloatArray:
     return found.reshape(length, width).astype(np.float64)
 
 
+def decode_retinaface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
+    """RetinaFace with prior boxes: offsets of box and points are a tenth of the prior's size, sizes exp(0.2 b) of it.
+
+    Three outputs, told by their last axis: boxes (4), background and face after a softmax (2), points (10); their rows run over
+    the strides, the cells row by row, and the two priors of each cell.
+    """
+    priors = np.concatenate(
+        [
+            np.column_stack(
+                [
+                    np.repeat((cells(size, stride) + 0.5) * stride, len(PRIOR_SIDES[stride]), axis=0),
+                    np.tile(PRIOR_SIDES[stride], (len(cells(size, stride)), 1)),
+                ]
+            )
+            for stride in spec.strides
+        ]
+    )
+    centre, side = priors[:, :2], priors[:, 2:]
+    box, score = (map_of(heads, len(priors), width) for width in (4, 2))
+    middle, half = centre + 0.1 * box[:, :2] * side, np.exp(0.2 * box[:, 2:]) * side / 2
+    points = no_points(len(priors))
+    if spec.points:
+        offset = map_of(heads, len(priors), 10).reshape(-1, 5, 2)
+        points = centre[:, None] + 0.1 * offset * side[:, None]
+    return Faces(np.hstack([middle - half, middle + half]), points, score[:, 1])
+
+
+def decode_yolov5_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:  # noqa: ARG001
+    """YOLOv5-Face: one output (n, 16) in pixels of the canvas: centre, size, score, five points, and a score of the class."""
+    (rows,) = (head.reshape(-1, 16).astype(np.float64) for head in heads.values() if head.shape[-1:] == (16,))
+    rows = rows[rows[:, 4] >= spec.score_threshold]
+    middle, half = rows[:, :2], rows[:, 2:4] / 2
+    points = rows[:, 5:15].reshape(-1, 5, 2) if spec.points else no_points(len(rows))
+    return Faces(np.hstack([middle - half, middle + half]), points, rows[:, 4])
+
+
+def decode_yolov8_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
+    """YOLOv8-Face: a map (1, 80, rows, columns) for each stride.
+
+    80 are 4 x 16 for the distances left, top, right, bottom from the cell's middle, in strides, each the mean of 0..15 under a
+    softmax; the logit of the score; and five points (x, y, visibility), of which x = (2 x + column) stride.
+    """
+    boxes, points, scores = [], [], []
+    for stride in spec.strides:
+        columns, rows = math.ceil(size[0] / stride), math.ceil(size[1] / stride)
+        (found,) = (head for head in heads.values() if head.shape[-3:] == (80, rows, columns))
+        values = found.reshape(80, -1).T.astype(np.float64)
+        score = 1 / (1 + np.exp(-values[:, 64]))
+        kept = np.flatnonzero(score >= spec.score_threshold)
+        values, cell = values[kept], cells(size, stride)[kept]
+        shares = np.exp(
+            values[:, :64].reshape(-1, 4, 16) - values[:, :64].reshape(-1, 4, 16).max(axis=2, keepdims=True)
+        )
+        distance = (shares / shares.sum(axis=2, keepdims=True)) @ np.arange(16.0)
+        middle = cell + 0.5
+        boxes.append(np.hstack([middle - distance[:, :2], middle + distance[:, 2:]]) * stride)
+        point = values[:, 65:].reshape(-1, 5, 3)[..., :2]
+        points.append((2 * point + cell[:, None]) * stride if spec.points else no_points(len(kept)))
+        scores.append(score[kept])
+    return Faces(np.concatenate(boxes), np.concatenate(points), np.concatenate(scores))
+
+
 def yunet_outputs(spec: DetectorSpec) -> list[str]:
     """The outputs of YuNet: each kind at each stride."""
     kinds = ("cls", "obj", "bbox", "kps") if spec.points else ("cls", "obj", "bbox")
     return [f"{kind}_{stride}" for kind in kinds for stride in spec.strides]
 
 
+PRIOR_SIDES: Mapping[int, FloatArray] = (
+    MappingProxyType(  # of RetinaFace, in pixels, width and height of each prior of a cell
+        {
+            stride: np.repeat(sides, 2).reshape(2, 2)
+            for stride, sides in ((8, (16.0, 32.0)), (16, (64.0, 128.0)), (32, (256.0, 512.0)))
+        }
+    )
+)
 DECODERS: Mapping[str, Decoder] = MappingProxyType(
     {
         "yunet": Decoder(decode_yunet, yunet_outputs, needs_strides=True, gives_points=True),
@@ -163,6 +233,9 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
             decode_ultraface, lambda spec: ("scores", "boxes"), needs_strides=False, gives_points=False
         ),
         "scrfd": Decoder(decode_scrfd, lambda spec: (), needs_strides=True, gives_points=True),
+        "retinaface": Decoder(decode_retinaface, lambda spec: (), needs_strides=True, gives_points=True),
+        "yolov5_face": Decoder(decode_yolov5_face, lambda spec: (), needs_strides=False, gives_points=True),
+        "yolov8_face": Decoder(decode_yolov8_face, lambda spec: (), needs_strides=True, gives_points=True),
     }
 )
 
