@@ -27,7 +27,19 @@ NURSERY = Path(__file__).parent / "fixtures" / "nursery.py"
 COMMANDS = (
     *("audit", "audit-classify", "audit-identify", "audit-service", "audit-predictions", "audit-embeddings"),
     *("audit-scores", "report", "seal", "forget", "plan-run", "compare", "export", "plan", "tone", "annotations"),
-    *("agreement", "manifest", "card", "demo", "reproduce", "selfcheck", "protocol", "stress", "explain", "doctor"),
+    *(
+        "agreement",
+        "manifest",
+        "card",
+        "demo",
+        "reproduce",
+        "selfcheck",
+        "protocol",
+        "stress",
+        "explain",
+        "doctor",
+        "merge",
+    ),
 )
 SHORT, LONG = ("compare",), "demo"
 KILLS, DISKS = 4, 3  # of each command in a campaign

@@ -58,7 +58,7 @@ def broken_off(manifest: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("facegap.audit.run"), "gathered", killed)
+        patch.setattr(import_module("facegap.audit.seen"), "gathered", killed)
         with pytest.raises(KeyboardInterrupt):
             audited(manifest, **toys.two, by="gender", out=tmp_path / "run")
     return lambda: audited(manifest, **toys.two, by="gender", out=tmp_path / "run", resume=True)

@@ -15,7 +15,8 @@ from facegap.authenticity.keys import PASSPHRASE_VARIABLE, fingerprint, public_k
 from facegap.authenticity.seal import seal, signer_of
 from facegap.errors import RunError, SealError
 from facegap.report.page import report_again
-from facegap.store.checksums import PAGE, SIGNATURE, SUMS, root_hash
+from facegap.store.begun import SUMS
+from facegap.store.checksums import PAGE, SIGNATURE, root_hash
 from facegap.store.run import finish
 from fixtures.circle import Circle
 from fixtures.keys import write_key

@@ -29,6 +29,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("people.csv --classify no_such_model", ["'no_such_model': no model card of this name", "demo_gender_skewed"]),
         ("people.csv --embed demo_embedder_skewed --fmr 2", ["--fmr"]),
         ("people.csv --clasify demo_gender_skewed", ["No such option: --clasify", "--classify"]),
+        ("people.csv --classify demo_gender_skewed --shard 5/4", ["--shard 5/4", "such as 3/16"]),
     ],
     "protocol": [
         ("lfw --root folder --embed demo_embedder_skewed", ["folder: no file pairs.txt", "--root is the folder"]),
@@ -47,6 +48,10 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     "report": [
         ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
         ("folder --include-images", ["--include-images and --images FOLDER must be given together"]),
+    ],
+    "merge": [
+        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("", ["Missing argument 'runs"]),
     ],
     "recheck": [
         ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),

@@ -17,7 +17,7 @@ from facegap.errors import FacegapError, RunError
 from facegap.report.first_screen import headline
 from facegap.report.groups import gap_table
 from facegap.report.notebook import MOST_LINES, Run, main_chart, verdict_lines
-from facegap.store.checksums import SUMS
+from facegap.store.begun import SUMS
 from facegap.store.run import Run as StoredRun
 from facegap.store.run import broken_hashes, read_run
 

@@ -266,7 +266,7 @@ def test_a_key_that_is_not_known_is_named_with_those_above_it() -> None:
             {"a": {"b": [1.0, float("inf")]}},
             "key request.settings.a.b[1]: inf is not a finite",
         ),
-        (("state",), "done", "key state: neither complete nor running"),
+        (("state",), "done", "key state: none of complete, running and shard"),
     ],
 )
 def test_a_value_that_no_run_has_is_named_with_its_key(path: tuple[Any, ...], value: Any, message: str) -> None:

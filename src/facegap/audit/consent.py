@@ -10,7 +10,7 @@ from facegap.audit.settings import Service as ServiceSettings
 from facegap.errors import RunError
 from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.store import run as store
-from facegap.store.record import BegunRecord, RunRecord
+from facegap.store.record import BegunRecord, RunRecord, ShardRecord
 from facegap.vision.service.answers import kept_calls
 from facegap.vision.service.client import ANSWERS, Limits, Service
 from facegap.vision.service.wire import read_key, recipient
@@ -54,9 +54,11 @@ def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number:
     return Service(card, read_key(card), folder, Limits(limits.max_calls, limits.calls_per_second))
 
 
-def take_up_again(folder: Path, record: RunRecord | BegunRecord, limits: ServiceSettings) -> None:
+def take_up_again(folder: Path, record: RunRecord | BegunRecord | ShardRecord, limits: ServiceSettings) -> None:
     """Open a run anew whose budget of calls was spent, where it may now make more: kept answers are not paid again."""
     new = limits.max_calls
+    if isinstance(record, ShardRecord):
+        raise RunError(f"{folder}: {record.words}")
     if isinstance(record, BegunRecord):
         old, spent = record.max_calls, True  # it does not say how many it made
     else:

@@ -85,6 +85,20 @@ class ChosenModels:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What is known of the models of a run once they ran, whether or not they are open here.
+
+    dimension : numbers per template; None without an embedder
+    """
+
+    models: ChosenModels
+    execution: Execution
+    dimension: int | None
+    remembered: Remembered = field(default_factory=Remembered)
+    remarks: Remarks = field(default_factory=Remarks)
+
+
+@dataclass(frozen=True)
 class Loaded:
     """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings.
 
@@ -101,6 +115,11 @@ class Loaded:
     def cards(self) -> Mapping[Task, ModelCard]:
         """The card of each model."""
         return self.models.cards
+
+    @property
+    def told(self) -> Told:
+        """What stays known of the models when they are closed."""
+        return Told(self.models, self.execution, self.stages.dimension, self.remembered, self.remarks)
 
     def close(self) -> None:
         """End the processes of the models; what they were is still known."""

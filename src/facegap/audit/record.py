@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.files import colour_record
-from facegap.audit.models import ChosenModels, Loaded
+from facegap.audit.models import ChosenModels, Told
 from facegap.audit.outputs import output_warnings
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import SETTING, AuditSettings, CallableModel, leaves, recorded
@@ -43,16 +43,16 @@ from facegap.store.record import (
     TimingRecord,
 )
 from facegap.types import Execution, FloatArray
-from facegap.vision.pipeline import PART_ROWS, STAGES
+from facegap.vision import pipeline
 
 LABELS_AS_STATED = "as the source of the manifest states them"
 SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
 
 
-def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, rows: pd.DataFrame) -> RunRecord:
+def record_of(resolved: ResolvedAudit, told: Told, request: RequestRecord, rows: pd.DataFrame) -> RunRecord:
     """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
-    table, models, groups = resolved.manifest, loaded.models, resolved.settings.groups
-    remembered, remarks = loaded.remembered, loaded.remarks
+    table, models, groups = resolved.manifest, told.models, resolved.settings.groups
+    remembered, remarks = told.remembered, told.remarks
     labels = label_warnings(
         table.joined,
         resolved.groupings,
@@ -70,7 +70,7 @@ def record_of(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, r
         cluster=groups.cluster,
         per_person=groups.per_person,
         shares=resolved.shares,
-        execution=loaded.execution,
+        execution=told.execution,
         conventions=ConventionsRecord(EXIF_RULE, LABELS_AS_STATED),
         classes=tuple(models.classes),
         says_age=models.says_age,
@@ -204,15 +204,14 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
     )
 
 
-def with_models(request: RequestRecord, loaded: Loaded) -> RequestRecord:
+def with_models(request: RequestRecord, told: Told) -> RequestRecord:
     """The request with what must be the same of models that run here for --resume to end with the same tables."""
-    versions = loaded.execution.versions
+    versions, cards = told.execution.versions, told.models.cards
     return replace(
         request,
-        part_rows=PART_ROWS,
-        cards={task: card.model_dump(mode="json") for task, card in loaded.cards.items()},
-        versions={name: versions[name] for name in SAME_ON_RESUME if name in versions}
-        | versions_of_decoders(loaded.cards),
+        part_rows=pipeline.PART_ROWS,
+        cards={task: card.model_dump(mode="json") for task, card in cards.items()},
+        versions={name: versions[name] for name in SAME_ON_RESUME if name in versions} | versions_of_decoders(cards),
     )
 
 
@@ -229,13 +228,17 @@ def quality_file(matched: MatchedQualities) -> QualityFile:
 
 def require_same_request(folder: Path, stored: RequestRecord, request: RequestRecord) -> None:
     """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
-    free = {f"settings.{section}.{one.name}" for section, one in leaves() if one.metadata[SETTING].free_on_resume}
-    changed = [key for key in differences(stored.to_json(), request.to_json()) if key not in free]
-    if changed:
+    if changed := differing_keys(stored, request):
         raise RunError(
             f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
             "versions, or choose another --out"
         )
+
+
+def differing_keys(one: RequestRecord, other: RequestRecord) -> list[str]:
+    """What differs between two requests and may decide a result, by key."""
+    free = {f"settings.{section}.{field.name}" for section, field in leaves() if field.metadata[SETTING].free_on_resume}
+    return [key for key in differences(one.to_json(), other.to_json()) if key not in free]
 
 
 def as_first_read(request: RequestRecord, stored: RequestRecord) -> RequestRecord:
@@ -318,7 +321,7 @@ def stage_times(rows: pd.DataFrame) -> dict[str, StageTime]:
     A batch's time is shared equally by its images.
     """
     found = {}
-    for stage in STAGES:
+    for stage in pipeline.STAGES:
         spent = rows[f"{stage}_ns"].to_numpy(np.float64)
         spent = spent[spent > 0] / 1e6
         found[stage] = StageTime(len(spent), *median_and_p95(spent))
@@ -327,7 +330,7 @@ def stage_times(rows: pd.DataFrame) -> dict[str, StageTime]:
 
 def group_times(rows: pd.DataFrame, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[GroupTime, ...]:
     """Milliseconds per image of all stages together, for everybody and every group of every grouping."""
-    spent = rows[[f"{stage}_ns" for stage in STAGES]].to_numpy(np.float64).sum(axis=1) / 1e6
+    spent = rows[[f"{stage}_ns" for stage in pipeline.STAGES]].to_numpy(np.float64).sum(axis=1) / 1e6
     found = []
     for grouping in ((), *groupings):
         cells = cells_of(manifest, grouping)

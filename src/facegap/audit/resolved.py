@@ -175,6 +175,7 @@ def resolve(
     plan: PlanRecord | None = None,
     protocol: ListedProtocol | None = None,
     categories: Mapping[str, Category] | None = None,
+    chosen: ChosenModels | None = None,
 ) -> ResolvedAudit:
     """Everything that is decided before the first image; what can only fail is refused here.
 
@@ -185,6 +186,7 @@ def resolve(
     scored      : rows of the pairs of a file of scores, int64 (m, 2)
     plan        : from `with_plan`, as the settings are
     categories  : what a black box says besides gender and age; None: what the cards of the models say
+    chosen      : the models, where they are known already; None: those that the settings name
     protocol    : its pairs are the only ones to compare; of the rows of the table, in their order
 
     Raises
@@ -198,7 +200,7 @@ def resolve(
         raise SettingError(f"{named}: of a file of scores; give it to facegap audit-scores")
     # a misspelt --by is told before a card that is not there, and must not cost an hour of detection
     split = None if settings.by is None else groupings_of(table, settings)
-    models = choose_models(settings) if runs_models else ChosenModels()
+    models = chosen or (choose_models(settings) if runs_models else ChosenModels())
     outputs = outputs_of(table, models.categories if categories is None else categories)
     margins = margins_of(settings.groups.margin, outputs)
     groupings, notes = groupings_of(table, settings, outputs) if split is None else split

@@ -16,21 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from facegap.audit.finish import Evidence, Place
-    from facegap.audit.models import Loaded
-    from facegap.audit.pooling import Gathered
+    from facegap.audit.finish import Place
+    from facegap.audit.models import ChosenModels, Loaded
     from facegap.audit.protocols import ListedProtocol
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
     from facegap.inputs.manifests.read import Manifest
-    from facegap.store.record import ComparisonRecord, RequestRecord
+    from facegap.store.record import Shard
     from facegap.store.run import Run
-    from facegap.types import Execution
 
 Progress = Callable[[int, int], None]  # images done, images in all
-OF_FRAMES = "parts/frames.npy"  # embeddings before they are pooled; goes with the parts
 
 
 @dataclass
@@ -56,16 +51,37 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     ------
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
-    from facegap.audit.files import require_files
-    from facegap.audit.models import open_models, require_a_task
-    from facegap.audit.plan_file import with_plan
-    from facegap.audit.quality import require_quality, with_qualities
-    from facegap.audit.resolved import people_of, resolve
+    from facegap.audit.models import open_models
 
     if settings.service.verify_service is not None:
         from facegap.audit.by_service import audit_by_service
 
         return audit_by_service(manifest, settings)
+    resolved = resolved_audit(manifest, settings, protocol)
+    require_all_files(resolved)
+    loaded = open_models(resolved.models, resolved.settings)
+    try:
+        return run_loaded(resolved, loaded)
+    finally:
+        loaded.close()
+
+
+def resolved_audit(
+    manifest: Path, settings: AuditSettings, protocol: ListedProtocol | None = None, chosen: ChosenModels | None = None
+) -> ResolvedAudit:
+    """Everything that is decided before the first image, and before any model is opened.
+
+    chosen : the models, where they are known already; None: those that the settings name
+
+    Raises
+    ------
+    FacegapError : what can only fail; see `resolve`
+    """
+    from facegap.audit.models import require_a_task
+    from facegap.audit.plan_file import with_plan
+    from facegap.audit.quality import require_quality, with_qualities
+    from facegap.audit.resolved import people_of, resolve
+
     require_a_task(settings)
     settings, plan = with_plan(settings)
     compares = settings.embed is not None
@@ -73,18 +89,40 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     require_one_unit(table, settings)
     require_no_video(table, settings)
     require_quality(settings, table)
-    resolved = resolve(table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol)
+    resolved = resolve(
+        table, settings, runs_models=True, compares=compares, plan=plan, protocol=protocol, chosen=chosen
+    )
     resolved = with_qualities(resolved)
     require_askable(resolved)
-    if not settings.faces.allow_missing:
-        require_files(table.by_image, resolved.groupings)
-        if resolved.threshold_set is not None:
-            require_files(resolved.threshold_set.by_image, ())
-    loaded = open_models(resolved.models, settings)
-    try:
-        return run_loaded(resolved, loaded)
-    finally:
-        loaded.close()
+    return resolved
+
+
+def require_all_files(resolved: ResolvedAudit, shard: Shard | None = None) -> None:
+    """Refuse a manifest whose image files are not all there, unless that is allowed. shard : its images alone are looked for.
+
+    Raises
+    ------
+    TableError : see `require_files`
+    """
+    from facegap.audit.files import require_files
+
+    if resolved.settings.faces.allow_missing:
+        return
+    require_files(share_of(resolved.manifest.by_image, shard), resolved.groupings)
+    if resolved.threshold_set is not None:
+        require_files(share_of(resolved.threshold_set.by_image, shard), ())
+
+
+def share_of(table: Manifest, shard: Shard | None) -> Manifest:
+    """The rows of a manifest by image that are in the parts of a shard; all without one."""
+    import numpy as np
+
+    from facegap.vision.pipeline import PART_ROWS
+
+    if shard is None:
+        return table
+    inside = np.arange(len(table.frame)) // PART_ROWS % shard.of == shard.number - 1
+    return replace(table, frame=table.frame[inside])
 
 
 def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
@@ -163,18 +201,24 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     from facegap.audit.finish import finish
     from facegap.audit.phases import IMAGES, THRESHOLD_SET
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
+    from facegap.audit.seen import seen
+    from facegap.errors import RunError
     from facegap.store import run as store
     from facegap.store.finished import taken_up_whole
-    from facegap.store.record import BegunRecord
+    from facegap.store.record import BegunRecord, ShardRecord
 
     settings, folder = resolved.settings, place.folder
-    request = with_models(request_of(resolved, "images"), loaded)
+    request = with_models(request_of(resolved, "images"), loaded.told)
     card = service_among(loaded.cards)
     if (folder / store.RECORD).exists():
         require_same_functions(folder, settings)
         record = store.read_any_record(folder)
         request = as_first_read(request, record.request)
         require_same_request(folder, record.request, request)
+        if isinstance(record, ShardRecord):
+            raise RunError(
+                f"{folder}: shard {record.shard} of this audit; go on with it by --shard {record.shard} --resume"
+            )
         if card is not None:
             take_up_again(folder, record, settings.service)
         if store.is_whole(folder):
@@ -190,7 +234,10 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
     settings.output.phase(IMAGES)
     process(folder, resolved.manifest.by_image, loaded, settings)
-    return finish(resolved, seen(folder, resolved, loaded, request, started), place)
+    evidence = seen(folder, resolved, loaded.told, request, started)
+    if loaded.stages.service is not None:
+        evidence = replace(evidence, record=replace(evidence.record, sent=loaded.stages.service.sent()))
+    return finish(resolved, evidence, place)
 
 
 def require_same_functions(folder: Path, settings: AuditSettings) -> None:
@@ -206,8 +253,8 @@ def require_same_functions(folder: Path, settings: AuditSettings) -> None:
             )
 
 
-def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings) -> None:
-    """Run every part that is not committed yet, and commit each as it comes.
+def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings, shard: Shard | None = None) -> None:
+    """Run every part that is not committed yet, and commit each as it comes. shard : its parts alone; None: all.
 
     Raises
     ------
@@ -224,8 +271,10 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
 
     committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.dimension is not None)
     rows = len(table.frame)
-    todo = [number for number in range(-(-rows // PART_ROWS)) if number not in committed]
-    counter = Counter(rows, settings.output.progress, rows - rows_in(todo, rows, PART_ROWS))
+    parts = range(-(-rows // PART_ROWS)) if shard is None else shard.parts(-(-rows // PART_ROWS))
+    todo = [number for number in parts if number not in committed]
+    asked = rows_in(parts, rows, PART_ROWS)
+    counter = Counter(asked, settings.output.progress, asked - rows_in(todo, rows, PART_ROWS))
     unreadable = Unreadable(rows, settings.faces.allow_missing)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
@@ -250,110 +299,6 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
 def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
     """Manifest rows in some parts; the last part may be shorter."""
     return sum(min(rows, (number + 1) * part_rows) - number * part_rows for number in parts)
-
-
-def seen(folder: Path, resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, started: int) -> Evidence:
-    """What is known when all parts are committed: faces, predictions, comparisons and searches."""
-    from facegap.audit.finish import Evidence
-    from facegap.audit.first_frames import by_frames
-    from facegap.audit.identify import identify
-    from facegap.audit.phases import PAIRS, SEARCHES
-    from facegap.audit.record import record_of
-    from facegap.audit.verify import match
-    from facegap.derive.outcomes import predictions_table
-    from facegap.store import run as store
-
-    with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
-        rows, found = gathered(folder, resolved.manifest, loaded)
-    if resolved.qualities is not None:
-        found = replace(found, faces=found.faces.assign(given_quality=resolved.qualities.values))
-    record = record_of(resolved, loaded, request, rows)
-    if loaded.stages.service is not None:
-        record = replace(record, sent=loaded.stages.service.sent())
-    answers = rows if found.pooled is None else nothing_said(found.faces)
-    evidence = Evidence(
-        record,
-        found.faces,
-        predictions_table(answers, resolved.manifest.frame, loaded.models.classes, resolved.outputs),
-        pooled=found.pooled,
-    )
-    if (templates := found.templates) is not None:
-        threshold_set, workers = None, loaded.execution.workers
-        if resolved.threshold_set is not None:
-            _, others = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, loaded)
-            threshold_set = others.templates
-            keep_threshold_set(folder, resolved, others)
-        resolved.settings.output.phase(PAIRS)
-        matching = match(templates, threshold_set, resolved, workers=workers)
-        record = replace(
-            record,
-            comparison=matching.record,
-            execution=with_filter(record.execution, matching.record),
-            timing=replace(record.timing, ns_per_pair=matching.ns_per_pair),
-        )
-        evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
-        if resolved.search_roles is not None:
-            resolved.settings.output.phase(SEARCHES)
-            searches = identify(templates, threshold_set, resolved, workers=workers)
-            record = replace(record, identification=searches.record)
-            evidence = replace(evidence, searched=searches.searched)
-        evidence = replace(evidence, by_frames=by_frames(found, resolved, workers=workers))
-    wall_s = round((time.perf_counter_ns() - started) / 1e9, 3)
-    return replace(evidence, record=replace(record, timing=replace(record.timing, wall_s_of_last_start=wall_s)))
-
-
-def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution:
-    """What the run ran on, with a note on how its pairs were screened."""
-    notes = () if comparison.all_pairs is None else (comparison.all_pairs.reason,)
-    return replace(execution, notes=execution.notes + notes)
-
-
-def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -> None:
-    """Write what became of the images of a threshold set, without names where none are kept."""
-    from facegap.audit.nameless import hashed_names, salt_of
-    from facegap.store import run as store
-
-    assert resolved.threshold_set is not None
-    pooled = found.pooled
-    tables = [resolved.threshold_set.frame, found.faces]
-    if pooled is not None:
-        tables = [pooled.manifest, pooled.faces, pooled.templates]
-    if not resolved.settings.output.keep_ids:
-        tables = [hashed_names(table, salt_of(folder)) for table in tables]
-    store.write_threshold_set(folder, *tables)
-
-
-def gathered(folder: Path, table: Manifest, loaded: Loaded) -> tuple[pd.DataFrame, Gathered]:
-    """The pipeline's rows of one set by image, and what became of the rows that are compared."""
-    import numpy as np
-
-    from facegap.audit.pooling import Gathered, frames_table, gathered_templates
-    from facegap.derive.outcomes import faces_table
-    from facegap.store import run as store
-    from facegap.store.arrays import mapped_npy
-    from facegap.store.pooled import units_of
-    from facegap.vision.pipeline import PART_ROWS
-
-    parts = -(-len(table.by_image.frame) // PART_ROWS)
-    rows = store.read_part_rows(folder, parts)
-    dimension = loaded.stages.dimension
-    faces = faces_table(rows, embedded=dimension is not None)
-    if dimension is None:
-        return rows, Gathered(faces)
-    if table.members is None:
-        usable = np.flatnonzero(faces["outcome"] == "ok")
-        store.join_embeddings(folder, parts, len(usable), dimension)
-        return rows, gathered_templates(table, faces, store.read_embeddings(folder), usable)
-    frames = frames_table(rows)
-    row_of, outcomes = units_of(faces, frames)
-    usable = row_of[outcomes == "ok"]
-    store.join_embeddings(folder, parts, len(usable), dimension, OF_FRAMES)
-    return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable, frames)
-
-
-def nothing_said(faces: pd.DataFrame) -> pd.DataFrame:
-    """FACES as a classifier that did not run leaves them."""
-    return faces.assign(prediction="", probability=float("nan"), age=float("nan"))
 
 
 def recheck(folder: str | Path) -> list[str]:

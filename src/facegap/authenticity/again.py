@@ -13,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from facegap.audit.models import ChosenModels, Loaded, open_models
+from facegap.audit.again import cards_again
+from facegap.audit.models import TASKS, ChosenModels, Loaded, open_models
 from facegap.audit.pooling import frames_table
 from facegap.audit.settings import ALIGNED, POINTS, AuditSettings, settings_from
 from facegap.errors import RunError, SettingError
-from facegap.inputs.cards.schema import ModelCard, Task
 from facegap.inputs.images.decode import quiet_decoders
 from facegap.inputs.points import GivenPoints, points_of
 from facegap.runtime import usable_cores
@@ -35,7 +34,6 @@ PROBABILITY_TOLERANCE = 1e-4
 COSINE_TOLERANCE = 1e-4
 AGE_TOLERANCE_YEARS = 0.01
 OF_FACES = ("many_faces", "min_face", "colour", "frames_per_second", "max_frames")
-TASKS: tuple[Task, ...] = ("detect", "classify", "embed", "quality")
 QUALITY_TOLERANCE = (
     1e-3,
     1e-5,
@@ -121,14 +119,7 @@ def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
         raise RunError(
             "no model ran in this run: what a black box gave was handed over, and only its owner can repeat it"
         )
-    cards: dict[Task, ModelCard] = {}
-    for task in TASKS:
-        card = request.card(task)
-        if card.get("backend") == "onnx" and card.get("sha256"):
-            try:
-                cards[task] = ModelCard.model_validate(dict(card), strict=False)
-            except ValidationError as error:
-                raise RunError(f"run.json, the card of {task}: no card that this version reads") from error
+    cards = {task: card for task, card in cards_again(request).items() if card.backend == "onnx" and card.sha256}
     faces = faces_given_to(run)
     if "detect" not in cards and faces is None:
         raise RunError("no model of this run can be run again: services and Python functions are not asked again")

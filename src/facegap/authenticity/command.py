@@ -34,7 +34,7 @@ def seal(
     """
     from facegap.authenticity.seal import seal as sign
     from facegap.report.text import clean
-    from facegap.store.checksums import SUMS
+    from facegap.store.begun import SUMS
     from facegap.store.files import sha256
 
     fingerprint = sign(run, key)

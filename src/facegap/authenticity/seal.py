@@ -6,7 +6,8 @@ from pathlib import Path
 
 from facegap.authenticity.keys import fingerprint, private_key, public_key, require_library
 from facegap.errors import RunError, SealError
-from facegap.store.checksums import SIGNATURE, SUMS, broken_hashes, is_sealed
+from facegap.store.begun import SUMS
+from facegap.store.checksums import SIGNATURE, broken_hashes, is_sealed
 from facegap.store.files import write_bytes
 from facegap.store.run import open_folder
 

@@ -20,7 +20,7 @@ from facegap.catalogue.new_card.command import card
 from facegap.cli.app import app, main, register
 from facegap.cli.audit import audit
 from facegap.cli.black_box import audit_embeddings, audit_predictions, audit_scores
-from facegap.cli.runs import report
+from facegap.cli.runs import merge, report
 from facegap.compare.command import compare
 from facegap.demo.command import demo
 from facegap.doctor.command import doctor
@@ -49,6 +49,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
     },
     "Runs: working with a finished audit": {
         "report": report,
+        "merge": merge,
         "recheck": recheck,
         "seal": seal,
         "forget": forget,

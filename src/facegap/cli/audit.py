@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,14 @@ def audit(
     ] = False,
     view: View = None,
     verbose: Verbose = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Run the K-th of N shards alone, K/N as in 3/16; facegap merge puts all of them together",
+            rich_help_panel="Several machines",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run models on portraits and measure their errors by group.
 
@@ -38,6 +47,9 @@ def audit(
     assert out is not None  # --out has a default
     if not settings.output.keep_ids and (include_ids or include_images):
         raise typer.BadParameter("a run with --no-ids contains no names: omit --include-ids and --include-images")
+    if shard is not None:
+        run_shard(manifest, settings, shard)
+        return
     phase = Phases(phases_of(settings))
     with progress_bar() as progress:
         run = run_audit(manifest, changed(settings, progress=progress, phase=phase))
@@ -45,3 +57,19 @@ def audit(
     images = Images(manifest.parent, settings.faces.allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids, verbose=verbose)
+
+
+def run_shard(manifest: Path, settings: AuditSettings, shard: str) -> None:
+    """Run one shard, and say what is left to do."""
+    from facegap.audit.settings import changed
+    from facegap.audit.shards import audit_shard, parse_shard
+    from facegap.report.terminal import announce, progress_bar
+    from facegap.report.text import clean
+
+    asked = parse_shard(shard)
+    with progress_bar() as progress:
+        done = audit_shard(manifest, changed(settings, progress=progress, phase=announce), asked)
+    typer.echo(
+        f"Shard {done.shard} is whole: {done.images:,} of {done.of_images:,} images, in {clean(done.folder)}\n"
+        "Put all shards together with: facegap merge RUN... --out DIR"
+    )

@@ -1,4 +1,4 @@
-"""Commands over a finished run that belong to no tool: its report made again."""
+"""Commands over run folders that belong to no tool: a report made again, shards put together."""
 
 from __future__ import annotations
 
@@ -45,3 +45,32 @@ def report(
 
         print_everything(read_finished(run), view=None, include_ids=include_ids)
     typer.echo(f"Written to {clean(page)}; figures are in {clean(run / 'figures')}")
+
+
+@with_settings
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of all shards of one audit", show_default=False)],
+    settings: Annotated[AuditSettings, Only("folder", "resume")],
+    mixed_workers: Annotated[
+        bool, typer.Option("--mixed-workers", help="Accept shards of several types of processors; the run says so")
+    ] = False,
+    include_ids: IncludeIds = False,
+    verbose: Verbose = False,
+) -> None:
+    """Put the shards of one audit together: the tables that one process gives, byte for byte. No image is opened.
+
+    Models, settings, files and versions of all shards must be the same, and no shard may be missing or doubled. The shards stay
+    as they are.
+
+    facegap merge shard1 shard2 shard3 shard4 --out run
+    """
+    from facegap.audit.merge import merge as merge_shards
+    from facegap.audit.settings import changed
+    from facegap.report.page import add_report
+    from facegap.report.terminal import announce, print_run
+
+    out = settings.output.folder
+    assert out is not None  # --out has a default
+    run = merge_shards(runs, changed(settings, phase=announce).output, mixed_workers=mixed_workers)
+    add_report(out, run, include_ids=include_ids)
+    print_run(run, out, view=None, include_ids=include_ids, verbose=verbose)

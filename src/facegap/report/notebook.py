@@ -18,7 +18,7 @@ from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, p_value
 from facegap.report.units import unit_in_words
-from facegap.store.checksums import SUMS
+from facegap.store.begun import SUMS
 from facegap.store.record import RunRecord
 from facegap.store.run import Run as StoredRun
 from facegap.store.run import write_bytes

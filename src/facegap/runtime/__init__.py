@@ -316,6 +316,17 @@ def processor_name() -> str:
     return f"{platform.processor() or platform.machine()}, {usable_cores()} cores"
 
 
+def without_cores(device_name: str) -> str:
+    """The type of a processor or device from its name: machines that differ in cores alone round alike.
+
+    Examples
+    --------
+    >>> without_cores("AMD EPYC 7B13, 16 cores")
+    'AMD EPYC 7B13'
+    """
+    return re.sub(r", \d+ cores$", "", device_name)
+
+
 def usable_cores() -> int:
     """Processors that this process may use, which containers and taskset make fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from facegap.errors import RunError
+from facegap.store.begun import SUMS, require_finished
 from facegap.store.files import entries_below, is_scratch, require_own_files, sha256
 from facegap.store.opened import read_file
 
 MAX_SUMS_BYTES = 256 * 2**20  # of a million answers of a service
-RECORD, PARTS, SUMS, THRESHOLD_SET = "run.json", "parts", "SHA256SUMS", "threshold_set"
+PARTS, THRESHOLD_SET = "parts", "threshold_set"
 SIGNATURE = "SHA256SUMS.sig"  # of SHA256SUMS, so that it is not covered by it
-MOST_NAMED = 5  # runs that an error names
 PAGE = "report.html"  # states the root hash, so that the root hash leaves it out
-
-
-def is_whole(folder: Path) -> bool:
-    """Whether the run in a folder reached its end."""
-    return (folder / SUMS).is_file()
 
 
 def is_sealed(folder: Path) -> bool:
     """Whether a run carries a signature, whoever made it."""
     return (folder / SIGNATURE).is_file()
-
-
-def require_finished(folder: Path) -> None:
-    """Raise RunError, which says what is there instead and what to do, unless a folder holds a run that reached its end."""
-    if is_whole(folder):
-        return
-    require_begun(folder)
-    raise RunError(f"{folder}: the run there has not reached its end (no {SUMS}); finish it with --resume")
-
-
-def require_begun(folder: Path) -> None:
-    """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
-    if os.path.lexists(folder / RECORD):  # a link or a pipe is refused by name where it is read
-        return
-    name_one = "name the folder that --out of an audit made"
-    if not folder.exists():
-        raise RunError(f"{folder}: there is no such folder; {name_one}")
-    if not folder.is_dir():
-        raise RunError(f"{folder}: a file, and no run folder; {name_one}")
-    below = sorted(path.parent.name for path in folder.glob(f"*/{SUMS}"))[:MOST_NAMED]
-    if below:
-        raise RunError(f"{folder}: no run folder itself; runs lie in it: name one of {', '.join(below)}")
-    raise RunError(f"{folder}: no run folder, there is no {RECORD} in it; {name_one}")
 
 
 def require_unsealed(folder: Path) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from facegap.errors import RunError
-from facegap.store.checksums import PARTS, RECORD, SUMS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
+from facegap.store.begun import RECORD, SUMS
+from facegap.store.checksums import PARTS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
 from facegap.store.files import LOCK, explained, is_scratch, require_own_files, require_text_name, write_bytes
 
 

@@ -18,16 +18,13 @@ from numpy.typing import NDArray
 
 from facegap.errors import FacegapError, RunError
 from facegap.store.arrays import mapped_npy
+from facegap.store.begun import MAX_RECORD_BYTES, RECORD, SUMS, is_whole, read_any_record, read_record
 from facegap.store.checksums import (
     PARTS,
-    RECORD,
-    SUMS,
     THRESHOLD_SET,
     broken_hashes,
     hashed_files,
-    is_whole,
     read_sums,
-    require_begun,
     require_unsealed,
     root_hash,
 )
@@ -61,11 +58,11 @@ from facegap.store.matches import (
     write_matched,
     write_searched,
 )
-from facegap.store.opened import TooLargeError, read_file
+from facegap.store.opened import read_file
 from facegap.store.parts import committed_parts, join_embeddings, read_part, read_part_rows, write_part
 from facegap.store.pooled import Pooled
-from facegap.store.record import BegunRecord, RunRecord, parse_record
-from facegap.store.room import CELL_BYTES, JSON_EXPANSION, require_room
+from facegap.store.record import BegunRecord, RunRecord, ShardRecord
+from facegap.store.room import CELL_BYTES, require_room
 from facegap.store.tables import read_parquet
 from facegap.tables import (
     AGE_TABLES,
@@ -238,7 +235,6 @@ NUMERIC_COLUMNS = frozenset(
     "spread",
     "person_hours",
 }
-MAX_RECORD_BYTES = 64 * 2**20
 MAX_TABLE_BYTES = 512 * 2**20
 
 
@@ -369,43 +365,9 @@ def read_embeddings(folder: Path) -> NDArray[np.float32]:
     return mapped_npy(folder / "embeddings.npy")
 
 
-def write_record(folder: Path, record: RunRecord | BegunRecord) -> None:
+def write_record(folder: Path, record: RunRecord | BegunRecord | ShardRecord) -> None:
     """Write run.json."""
     write_json(folder / RECORD, record.to_json())
-
-
-def read_record(folder: Path) -> RunRecord:
-    """The content of run.json of a run that reached its end.
-
-    Raises
-    ------
-    RunError : a run that was broken off; see `read_any_record`
-    """
-    record = read_any_record(folder)
-    if isinstance(record, BegunRecord):
-        raise RunError(f"{folder}: the run there was broken off; finish it with --resume")
-    return record
-
-
-def read_any_record(folder: Path) -> RunRecord | BegunRecord:
-    """The content of run.json, also of a run that is under way or was broken off.
-
-    Raises
-    ------
-    RunError : no such file, or not what this version writes, by key; a link, pipe or device in the folder
-    """
-    require_begun(folder)
-    require_own_files(folder)
-    try:
-        content = read_file(folder / RECORD, MAX_RECORD_BYTES, follow=False)
-        what = f"{folder / RECORD}: {len(content):,} bytes of JSON"
-        require_room(JSON_EXPANSION * len(content), what, RunError, "no record of a run is as large")
-        text = content.decode("utf-8")
-    except TooLargeError as error:
-        raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
-    return parse_record(text, folder / RECORD)
 
 
 def read_run(folder: Path) -> Run:

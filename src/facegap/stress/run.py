@@ -22,7 +22,7 @@ from facegap.audit.settings import AuditSettings
 from facegap.audit.thresholds import Templates
 from facegap.audit.verify import match
 from facegap.errors import ModelError, RunError, TableError
-from facegap.store.checksums import is_whole
+from facegap.store.begun import is_whole
 from facegap.store.files import write_csv, write_json, write_parquet
 from facegap.store.folder import finish, open_folder
 from facegap.store.opened import read_file
@@ -104,7 +104,7 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
     """Run what is still to do in a folder, then make the tables."""
     settings = resolved.settings
     asked = {
-        "request": with_models(audit_request(resolved, "images"), loaded).to_json(),
+        "request": with_models(audit_request(resolved, "images"), loaded.told).to_json(),
         "doses": [[dose.name, dose.amount, dose.of.unit] for dose in doses],
         "seed": settings.verify.seed,
         "part_rows": PART_ROWS,

@@ -32,6 +32,7 @@ from facegap.store.record.request import (
     RequestRecord,
     Task,
 )
+from facegap.store.record.shard import ModelsRecord, Shard, missing_shards
 from facegap.store.record.thresholds import (
     MOST_FOLDS,
     MOST_RANKS,
@@ -50,6 +51,7 @@ from facegap.store.record.whole import (
     VERSION,
     BegunRecord,
     RunRecord,
+    ShardRecord,
     parse_record,
     record_from_json,
 )
@@ -76,6 +78,7 @@ __all__ = [
     "ListedPairsRecord",
     "ManifestRecord",
     "Margin",
+    "ModelsRecord",
     "Operating",
     "OutputRecord",
     "PlanRecord",
@@ -88,6 +91,8 @@ __all__ = [
     "RunRecord",
     "ScoresFile",
     "SentRecord",
+    "Shard",
+    "ShardRecord",
     "ShareRecord",
     "SharesRecord",
     "StageTime",
@@ -95,6 +100,7 @@ __all__ = [
     "ThresholdInterval",
     "TimingRecord",
     "TransferPoint",
+    "missing_shards",
     "parse_record",
     "record_from_json",
 ]

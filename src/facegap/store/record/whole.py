@@ -23,12 +23,13 @@ from facegap.store.record.data import (
 )
 from facegap.store.record.protocols import ProtocolRecord
 from facegap.store.record.request import Margin, PlanRecord, RequestRecord, Task, require_margins
+from facegap.store.record.shard import ModelsRecord, Shard
 from facegap.store.record.thresholds import ComparisonRecord, IdentificationRecord, Operating, TransferPoint
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
 from facegap.types import Execution
 
 VERSION = 3  # of the form of a run folder
-COMPLETE, RUNNING = "complete", "running"
+COMPLETE, RUNNING, SHARD = "complete", "running", "shard"
 OTHER_VERSION = "made by another version of facegap; make the run again"
 
 Level = Annotated[float, Between(0.5, 0.9999)]
@@ -158,6 +159,8 @@ class RunRecord:
                    has; the message names file and key
         """
         found = record_from_json(stated, file)
+        if isinstance(found, ShardRecord):
+            raise RunError(f"{file}: {found.words}")
         if isinstance(found, BegunRecord):
             raise RunError(f"{file}: the run there was broken off; finish it with --resume")
         return found
@@ -178,7 +181,35 @@ class BegunRecord:
         return {"version": VERSION, "state": RUNNING, **to_json(self)}
 
 
-def parse_record(text: str, file: str | Path) -> RunRecord | BegunRecord:
+@dataclass(frozen=True)
+class ShardRecord:
+    """The content of run.json of a shard: some parts of an audit, and all that `facegap merge` needs to put them together.
+
+    files             : what the audit reads beside images and models, kept in the folder `inputs`: setting -> name of the file
+    manifest_warnings : what a person should look at in the manifest, files with the same bytes among them
+    models            : what is known of them beside their cards
+    """
+
+    request: RequestRecord
+    shard: Shard
+    files: Mapping[str, str]
+    manifest_warnings: tuple[str, ...]
+    models: ModelsRecord
+
+    @property
+    def words(self) -> str:
+        """What it is, and what to do with it."""
+        return (
+            f"shard {self.shard} of an audit, which has no tables of its own; put all shards together with: "
+            "facegap merge RUN... --out DIR"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as an object of JSON, with its version and state."""
+        return {"version": VERSION, "state": SHARD, **to_json(self)}
+
+
+def parse_record(text: str, file: str | Path) -> RunRecord | BegunRecord | ShardRecord:
     """The record that the text of a run.json holds.
 
     Raises
@@ -188,8 +219,8 @@ def parse_record(text: str, file: str | Path) -> RunRecord | BegunRecord:
     return record_from_json(parse_object(text, Place(str(file))), file)
 
 
-def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord | BegunRecord:
-    """The record of a run, or of one that was broken off.
+def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord | BegunRecord | ShardRecord:
+    """The record of a run, of one that was broken off, or of a shard.
 
     Raises
     ------
@@ -204,8 +235,14 @@ def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord |
         begun: BegunRecord = from_json(BegunRecord, rest, place)
         require_margins(begun.request, place)
         return begun
+    if state == SHARD:
+        part: ShardRecord = from_json(ShardRecord, rest, place)
+        require_margins(part.request, place)
+        if part.shard.number > part.shard.of:
+            place.below("shard").below("number").refuse(f"{part.shard.number} of {part.shard.of} shards")
+        return part
     if state != COMPLETE:
-        place.below("state").refuse(f"neither {COMPLETE} nor {RUNNING}")
+        place.below("state").refuse(f"none of {COMPLETE}, {RUNNING} and {SHARD}")
     record: RunRecord = from_json(RunRecord, rest, place)
     require_consistent(record, place)
     return record

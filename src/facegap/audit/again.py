@@ -1,0 +1,132 @@
+"""Settings and models of an audit from its record, where nobody types them again: what a shard keeps, read back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from facegap.audit.models import TASKS, ChosenModels, given_faces
+from facegap.audit.quality_source import source_of_quality
+from facegap.audit.settings import SETTING, AuditSettings, file_name, leaves, settings_from
+from facegap.errors import RunError, SettingError
+from facegap.inputs.cards.schema import ModelCard, Task
+from facegap.store.files import explained, writing
+from facegap.store.opened import opened
+from facegap.store.record import RequestRecord
+
+INPUTS, MANIFEST = "inputs", "manifest"
+QUALITY = "quality"  # names a file only sometimes
+
+
+def files_read(manifest: Path, settings: AuditSettings) -> dict[str, Path]:
+    """What an audit of images reads beside images and models: the manifest, and the files of its settings by their names."""
+    found = {MANIFEST: manifest}
+    for section, one in leaves():
+        holder = getattr(settings, section) if section else settings
+        value = None if holder is None else getattr(holder, one.name)
+        if value is not None and names_a_file(one.name, value):
+            found[one.name] = Path(value)
+    return found
+
+
+def names_a_file(name: str, value: Any) -> bool:
+    """Whether the value of a setting, as it was given or as run.json has it, names a file that the audit reads."""
+    if name == QUALITY:
+        return source_of_quality(str(value)) == "file"
+    return name in FILE_SETTINGS
+
+
+FILE_SETTINGS = frozenset(
+    one.name
+    for section, one in leaves()
+    if section and one.metadata[SETTING].write is file_name and one.name != QUALITY
+)
+
+
+def keep_inputs(folder: Path, files: Mapping[str, Path]) -> None:
+    """Copy these files into a folder, each under its setting."""
+    for name, path in files.items():
+        place = folder / INPUTS / name
+        with explained(folder):
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with opened(path) as given, writing(place / plain_name(path)) as copy:
+            shutil.copyfileobj(given, copy)
+
+
+def plain_name(path: PurePath) -> str:
+    """The name of a file in Unicode, whatever bytes it has."""
+    return path.name.encode("utf-8", "replace").decode("utf-8")
+
+
+def kept_inputs(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
+    """Where the files of a shard lie.
+
+    Raises
+    ------
+    RunError : a name that leads elsewhere, or a file that is not there
+    """
+    found = {}
+    for name, file in files.items():
+        path = folder / INPUTS / name / file
+        known = name in (MANIFEST, QUALITY, *FILE_SETTINGS)
+        if not known or PurePath(file).name != file or file in ("", ".", ".."):
+            raise RunError(
+                f"{folder}: run.json, key files: {name[:60]!r} and {file[:60]!r} are no setting and no name of a file"
+            )
+        if not path.is_file():
+            raise RunError(f"{path}: not there; go on with that shard by --resume, which writes it again")
+        found[name] = path
+    if MANIFEST not in found:
+        raise RunError(f"{folder}: run.json, key files: has no manifest")
+    return found
+
+
+def settings_again(request: RequestRecord, inputs: Mapping[str, Path]) -> AuditSettings:
+    """The settings of a recorded request. inputs : the files that they name, by setting
+
+    Raises
+    ------
+    RunError : a setting that is none, or names a file that was not kept
+    """
+    words: dict[str, Any] = {}
+    for section, one in leaves():
+        place = request.settings if not section else request.settings.get(section)
+        value = place.get(one.name) if isinstance(place, Mapping) else None
+        if value is None:
+            continue
+        if one.name in inputs:
+            value = inputs[one.name]
+        elif names_a_file(one.name, value):
+            raise RunError(f"run.json, settings: {one.name} names the file {str(value)[:60]!r}, which was not kept")
+        words[one.name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return settings_from(words, identify=request.settings.get("identify") is not None)
+    except SettingError as error:
+        raise RunError(f"run.json, settings: {error}") from error
+
+
+def cards_again(request: RequestRecord) -> dict[Task, ModelCard]:
+    """The cards of the models of a recorded request.
+
+    Raises
+    ------
+    RunError : a card that this version does not read
+    """
+    cards: dict[Task, ModelCard] = {}
+    for task in TASKS:
+        if request.card(task):
+            try:
+                cards[task] = ModelCard.model_validate(dict(request.card(task)), strict=False)
+            except ValidationError as error:
+                raise RunError(f"run.json, the card of {task}: no card that this version reads") from error
+    return cards
+
+
+def models_again(request: RequestRecord, settings: AuditSettings) -> ChosenModels:
+    """The models of a recorded request, none of them open."""
+    cards = cards_again(request)
+    return ChosenModels(cards, dict.fromkeys(cards), faces=given_faces(settings))

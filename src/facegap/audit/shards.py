@@ -1,0 +1,144 @@
+"""A shard of an audit: some of its parts, run alone on one machine, to be put together by `facegap merge`.
+
+A shard has whole parts, and which ones follows from its number alone. The whole manifest is resolved on every machine, so that
+what can only fail is refused before the first image; only images of its own parts are looked for and run.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from facegap.audit.again import files_read, keep_inputs, plain_name
+from facegap.audit.consent import service_among
+from facegap.audit.finish import run_folder
+from facegap.audit.models import Loaded, Told, open_models
+from facegap.audit.phases import IMAGES, THRESHOLD_SET
+from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
+from facegap.audit.resolved import ResolvedAudit
+from facegap.audit.run import process, require_all_files, resolved_audit, share_of
+from facegap.audit.settings import AuditSettings, CallableModel
+from facegap.errors import RunError, SettingError
+from facegap.runtime import without_cores
+from facegap.store import run as store
+from facegap.store.record import ModelsRecord, Shard, ShardRecord
+from facegap.store.record.shard import MOST_SHARDS
+
+WRITTEN = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """A shard that reached its end: its folder, and how many images of how many in all it ran."""
+
+    folder: Path
+    shard: Shard
+    images: int
+    of_images: int
+
+
+def parse_shard(text: str) -> Shard:
+    """The shard that --shard names.
+
+    Raises
+    ------
+    SettingError : not K/N with 1 <= K <= N
+
+    Examples
+    --------
+    >>> parse_shard("3/16")
+    Shard(number=3, of=16)
+    """
+    found = WRITTEN.fullmatch(text.strip())
+    if found is None or int(found[1]) > int(found[2]) or int(found[2]) > MOST_SHARDS:
+        raise SettingError(f"--shard {text}: write K/N with K from 1 to N, such as 3/16: the third of sixteen")
+    return Shard(int(found[1]), int(found[2]))
+
+
+def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardDone:
+    """Run the parts of one shard, and leave them in the folder of the settings.
+
+    Raises
+    ------
+    SettingError : a service or a Python function as a model; no folder
+    FacegapError : as `facegap.audit.run.audit`
+    """
+    require_shardable(settings)
+    resolved = resolved_audit(manifest, settings)
+    if service_among(resolved.models.cards) is not None:
+        raise SettingError(f"--shard {shard}: a service counts its calls in one process; leave --shard out")
+    require_all_files(resolved, shard)
+    loaded = open_models(resolved.models, resolved.settings)
+    try:
+        remarks = loaded.remarks
+        for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
+            settings.output.notice(said)
+        with run_folder(settings.output) as place:
+            run_shard(place.folder, manifest, resolved, loaded, shard)
+    finally:
+        loaded.close()
+    assert settings.output.folder is not None
+    whole = resolved.manifest.by_image
+    return ShardDone(settings.output.folder, shard, len(share_of(whole, shard).frame), len(whole.frame))
+
+
+def require_shardable(settings: AuditSettings) -> None:
+    """Raise SettingError for an audit that cannot be cut into shards."""
+    if settings.output.folder is None:
+        raise SettingError("--shard: needs a folder to leave its parts in; name one with --out")
+    if settings.service.verify_service is not None:
+        raise SettingError("--shard and --verify-service: a service counts its calls in one process; leave --shard out")
+    for model in (settings.classify, settings.embed):
+        if isinstance(model, CallableModel):
+            raise SettingError(
+                f"--shard: the model {model.name} is a Python function, which no record can name; leave it out"
+            )
+
+
+def run_shard(folder: Path, manifest: Path, resolved: ResolvedAudit, loaded: Loaded, shard: Shard) -> None:
+    """Run what is still to do of a shard in its folder. The record comes first, so that a kill leaves what can be resumed."""
+    settings = resolved.settings
+    files = files_read(manifest, settings)
+    request = with_models(request_of(resolved, "images"), loaded.told)
+    names = {name: plain_name(path) for name, path in files.items()}
+    record = ShardRecord(request, shard, names, resolved.manifest.warnings, models_record(loaded.told))
+    if (folder / store.RECORD).exists():
+        take_up(folder, record)
+    else:
+        store.write_record(folder, record)
+    keep_inputs(folder, files)
+    if resolved.threshold_set is not None:
+        settings.output.phase(THRESHOLD_SET)
+        process(folder / store.THRESHOLD_SET, resolved.threshold_set.by_image, loaded, settings, shard)
+    settings.output.phase(IMAGES)
+    process(folder, resolved.manifest.by_image, loaded, settings, shard)
+
+
+def take_up(folder: Path, asked: ShardRecord) -> None:
+    """Raise RunError unless a folder holds the shard that is asked for, begun on a processor of the same type."""
+    found = store.read_any_record(folder)
+    if not isinstance(found, ShardRecord):
+        raise RunError(f"{folder}: a run and no shard; resume it without --shard, or choose another --out")
+    if found.shard != asked.shard:
+        raise RunError(f"{folder}: shard {found.shard}, not {asked.shard}; choose another --out")
+    require_same_request(folder, found.request, as_first_read(asked.request, found.request))
+    before, now = (without_cores(one.models.execution.device_name) for one in (found, asked))
+    if before != now:
+        raise RunError(
+            f"{folder}: begun on {before}, and this is {now}, which may round otherwise; resume it there, or choose another --out"
+        )
+
+
+def models_record(told: Told) -> ModelsRecord:
+    """What run.json of a shard keeps of its models."""
+    remembered, remarks = told.remembered, told.remarks
+    return ModelsRecord(
+        told.execution,
+        told.dimension,
+        remembered.alarms,
+        remembered.warnings,
+        remembered.checked,
+        remarks.alarms,
+        remarks.notices,
+    )

@@ -1,0 +1,82 @@
+"""Whether a folder holds a run, how far it came, and its record: what is asked before anything else of it is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from facegap.errors import RunError
+from facegap.store.files import require_own_files
+from facegap.store.opened import TooLargeError, read_file
+from facegap.store.record import BegunRecord, RunRecord, ShardRecord, parse_record
+from facegap.store.room import JSON_EXPANSION, require_room
+
+RECORD, SUMS = "run.json", "SHA256SUMS"
+MAX_RECORD_BYTES = 64 * 2**20
+MOST_NAMED = 5  # runs that an error names
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the run in a folder reached its end."""
+    return (folder / SUMS).is_file()
+
+
+def require_finished(folder: Path) -> None:
+    """Raise RunError, which says what is there instead and what to do, unless a folder holds a run that reached its end."""
+    if is_whole(folder):
+        return
+    record = read_any_record(folder)
+    if isinstance(record, ShardRecord):
+        raise RunError(f"{folder}: {record.words}")
+    raise RunError(f"{folder}: the run there has not reached its end (no {SUMS}); finish it with --resume")
+
+
+def require_begun(folder: Path) -> None:
+    """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
+    if os.path.lexists(folder / RECORD):  # a link or a pipe is refused by name where it is read
+        return
+    name_one = "name the folder that --out of an audit made"
+    if not folder.exists():
+        raise RunError(f"{folder}: there is no such folder; {name_one}")
+    if not folder.is_dir():
+        raise RunError(f"{folder}: a file, and no run folder; {name_one}")
+    below = sorted(path.parent.name for path in folder.glob(f"*/{SUMS}"))[:MOST_NAMED]
+    if below:
+        raise RunError(f"{folder}: no run folder itself; runs lie in it: name one of {', '.join(below)}")
+    raise RunError(f"{folder}: no run folder, there is no {RECORD} in it; {name_one}")
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The content of run.json of a run that reached its end.
+
+    Raises
+    ------
+    RunError : a run that was broken off, or a shard of one; see `read_any_record`
+    """
+    record = read_any_record(folder)
+    if isinstance(record, ShardRecord):
+        raise RunError(f"{folder}: {record.words}")
+    if isinstance(record, BegunRecord):
+        raise RunError(f"{folder}: the run there was broken off; finish it with --resume")
+    return record
+
+
+def read_any_record(folder: Path) -> RunRecord | BegunRecord | ShardRecord:
+    """The content of run.json, also of a run that is under way or was broken off, and of a shard of one.
+
+    Raises
+    ------
+    RunError : no such file, or not what this version writes, by key; a link, pipe or device in the folder
+    """
+    require_begun(folder)
+    require_own_files(folder)
+    try:
+        content = read_file(folder / RECORD, MAX_RECORD_BYTES, follow=False)
+        what = f"{folder / RECORD}: {len(content):,} bytes of JSON"
+        require_room(JSON_EXPANSION * len(content), what, RunError, "no record of a run is as large")
+        text = content.decode("utf-8")
+    except TooLargeError as error:
+        raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
+    return parse_record(text, folder / RECORD)
