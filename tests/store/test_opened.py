@@ -49,6 +49,21 @@ def test_a_link_is_followed_at_no_part_but_the_folder_that_is_named(places: Path
     assert read(places / "by link", "inner/face.png") == OURS
 
 
+@pytest.fixture
+def by_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that opens nothing relative to an open folder, as Windows."""
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+
+
+def test_a_system_without_open_folders_reads_and_refuses_the_same(places: Path, by_names: None) -> None:
+    test_a_file_below_a_folder_is_read(places)
+    test_a_link_is_followed_at_no_part_but_the_folder_that_is_named(places)
+    with pytest.raises(FileNotFoundError):
+        read(places / "images", "inner/none.png")
+    with pytest.raises(NotRegularError):
+        read(places / "images", "inner")
+
+
 def test_pipes_folders_and_devices_are_refused_at_once(places: Path) -> None:
     os.mkfifo(places / "images" / "pipe")
     for path in (places / "images" / "pipe", places / "images", Path("/dev/zero")):

@@ -22,6 +22,7 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.groups.annotations import utc_time
+from facegap.store.opened import NOFOLLOW
 from facegap.tables import ANNOTATIONS, check
 
 APPLICATION_ID = 0x66676170  # "fgap": tells these files from other SQLite files
@@ -199,13 +200,14 @@ def now() -> str:
 def _make_private(path: Path) -> None:
     """Make the file if it is not there and leave it to its owner alone; never through a link."""
     try:
-        opened = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        opened = os.open(path, os.O_CREAT | os.O_RDWR | NOFOLLOW | getattr(os, "O_NONBLOCK", 0), 0o600)
     except OSError as error:
         raise TableError(f"{path}: cannot be written ({error.strerror}); choose another --db") from error
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise TableError(f"{path}: no regular file; choose another --db")
-        os.fchmod(opened, 0o600)
+        if hasattr(os, "fchmod"):  # older Pythons on Windows have none, and its modes protect nothing
+            os.fchmod(opened, 0o600)
     finally:
         os.close(opened)
 

@@ -6,9 +6,9 @@ The folder is 0700 and its files 0600: faces and templates are biometric data.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from facegap.errors import RunError
 from facegap.store.begun import RECORD, SUMS
 from facegap.store.checksums import PARTS, THRESHOLD_SET, hashed_files, require_unsealed, sums_of
 from facegap.store.files import LOCK, explained, is_scratch, require_own_files, require_text_name, write_bytes
+from facegap.store.opened import NOFOLLOW
 
 
 @contextlib.contextmanager
@@ -33,11 +34,11 @@ def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_usable(folder, resume=resume, record=record)
         folder.chmod(0o700)
-        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | NOFOLLOW, 0o600)
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            hold_alone(lock)
+        except (BlockingIOError, PermissionError) as error:  # the second is of Windows
             raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
         with explained(folder):
             # again: another process may have begun and ended a run since
@@ -60,6 +61,18 @@ def make_empty(folder: Path) -> None:
         if any(folder.iterdir()):
             raise RunError(f"{folder}: not empty; choose another --out")
         folder.chmod(0o700)
+
+
+def hold_alone(lock: int) -> None:
+    """Hold an open file against other processes until it is closed; an OSError where another one holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:

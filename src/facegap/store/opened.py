@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
-# 0 where the platform has no such flag: then the check of the open file is what remains.
-_UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+# 0 where the platform has no such flag: then the check of the open file is what remains. O_BINARY is of Windows, which would
+# else end lines anew and end a file at the first Ctrl-Z.
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_UNFOLLOWED = NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -65,7 +67,7 @@ def opened(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]:
     ...     file.read(3)
     b'\"\"\"'
     """
-    flags = _UNFOLLOWED & ~getattr(os, "O_NOFOLLOW", 0) if follow else _UNFOLLOWED
+    flags = _UNFOLLOWED & ~NOFOLLOW if follow else _UNFOLLOWED
     with _regular(os.open(path, os.O_RDONLY | flags)) as file:
         yield file
 
@@ -85,7 +87,16 @@ def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
     ------
     NotRegularError, OSError, ValueError
         As `opened`; a link at any part is an OSError.
+
+    Notes
+    -----
+    Windows opens nothing relative to an open folder. There each part is looked at by its name before the file is opened, so that
+    who may write in the folder can still swap one in between.
     """
+    if os.open not in os.supports_dir_fd:
+        with _regular(_opened_by_names(root, relative)) as file:
+            yield file
+        return
     *folders, name = PurePosixPath(relative).parts
     if relative.startswith("/"):
         place = os.open("/", os.O_RDONLY | _FOLDER)
@@ -107,11 +118,28 @@ def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
 def _folder_in(place: int, part: str) -> int:
     """A folder inside an open one; a link in its place is ELOOP, where some systems would say that it is no folder."""
     try:
-        return os.open(part, os.O_RDONLY | _FOLDER | getattr(os, "O_NOFOLLOW", 0), dir_fd=place)
+        return os.open(part, os.O_RDONLY | _FOLDER | NOFOLLOW, dir_fd=place)
     except NotADirectoryError as error:
         if stat.S_ISLNK(os.lstat(part, dir_fd=place).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
         raise
+
+
+def _opened_by_names(root: Path, relative: str) -> int:
+    """A file below a folder where the system opens nothing relative to a folder: every part is asked whether it is a link."""
+    path = Path(relative)
+    place, parts = (Path(path.anchor), path.parts[1:]) if path.is_absolute() else (root, path.parts)
+    for part in parts:
+        place /= part
+        if place.is_symlink() or _is_junction(place):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return os.open(place, os.O_RDONLY | _UNFOLLOWED)
+
+
+def _is_junction(path: Path) -> bool:
+    """Whether a folder is a junction of Windows, which leads elsewhere as a link does."""
+    tag = getattr(os.lstat(path), "st_reparse_tag", 0)  # of Windows alone
+    return tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
 @contextlib.contextmanager

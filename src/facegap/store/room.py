@@ -8,7 +8,7 @@ billions of cells ends in one sentence instead of in the kernel's killing of the
 from __future__ import annotations
 
 import os
-import resource
+import sys
 from pathlib import Path
 
 from facegap.errors import FacegapError
@@ -42,7 +42,19 @@ def machine_free() -> int:
     stated = numbers_of(Path("/proc/meminfo")).get("MemAvailable:")
     if stated is not None:
         return stated * 1024
+    if sys.platform == "win32":
+        return windows_free()
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def windows_free() -> int:
+    """Free physical memory by GlobalMemoryStatusEx: the length of the answer, a percentage, then seven numbers of 8 bytes."""
+    import ctypes
+
+    answer = (ctypes.c_uint64 * 8)()
+    ctypes.cast(answer, ctypes.POINTER(ctypes.c_uint32))[0] = ctypes.sizeof(answer)
+    told = ctypes.WinDLL("kernel32").GlobalMemoryStatusEx(ctypes.byref(answer))  # type: ignore[attr-defined, unused-ignore]
+    return int(answer[2]) if told else LEAST_ROOM * 16
 
 
 def cgroup_free() -> list[int]:
@@ -72,6 +84,10 @@ def left_in(folder: Path) -> list[int]:
 
 def own_limit_free() -> list[int]:
     """What `ulimit -v` leaves of addresses; none without such a limit."""
+    if sys.platform == "win32":
+        return []
+    import resource
+
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit in (resource.RLIM_INFINITY, -1):
         return []

@@ -33,7 +33,7 @@ _NO_MEMBERSHIP = {
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_DRIVE = re.compile(r"[A-Za-z]:")  # C:a.jpg, too: of the folder that the drive is at
 
 
 @dataclass(frozen=True, eq=False)
