@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from facegap import statistics
     from facegap.report.notebook import Run
 
+    __version__: str
+
 __all__ = [
     "CallableModel",
     "FacegapError",
@@ -58,11 +60,14 @@ __all__ = [
     "statistics",
     "stress",
 ]
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The names that load numpy and pandas, when they are first asked for: `facegap --help` must not wait for these."""
+    """The names that take time, when they are first asked for: `facegap --help` must not wait for these."""
+    if name == "__version__":  # stated once, in pyproject.toml
+        from importlib.metadata import version
+
+        return version("facegap")
     if name == "statistics":
         import facegap.statistics
 
