@@ -6,6 +6,7 @@ import pytest
 from facegap.errors import StatisticsError
 from facegap.statistics.anytime import (
     PARTS,
+    SeenGap,
     anytime_gaps,
     gap_limits,
     gap_p,
@@ -14,7 +15,10 @@ from facegap.statistics.anytime import (
     log_evidence,
     mean_limits,
     seen,
+    seen_by_group,
+    seen_verdicts,
 )
+from facegap.statistics.until_decided import SoFar, gaps_of, undecided
 from fixtures.campaigns import short_and_full
 
 
@@ -94,3 +98,69 @@ def test_looking_after_every_batch_finds_a_gap_where_there_is_none_in_alpha_of_a
                 found += 1
                 break
     assert found <= 0.05 * audits + (2 if audits < 100 else 0)
+
+
+def test_people_of_a_group_enter_with_the_proportion_of_their_trials_that_were_errors() -> None:
+    errors, trials = np.array([True, False, True, True, True]), np.array([True, True, True, False, True])
+    groups = seen_by_group(errors, trials, np.array([0, 0, 1, 1, 2]), np.array([0, 0, 0, 0, -1]), 2)
+    assert (groups[0].values.tolist(), groups[0].counts.tolist()) == ([0.5, 1.0], [1.0, 1.0])
+    assert groups[1].people == 0
+
+
+def test_a_family_counts_gaps_that_are_not_there_and_groups_that_are_too_small_stay_open() -> None:
+    people = [seen(np.repeat([1.0, 0.0], counts)) for counts in ([9, 11], [0, 60], [0, 19])]
+    gap = SeenGap(people[0], people[1], 0.02)
+    alone, among = seen_verdicts([gap], alpha=0.05), seen_verdicts([gap], alpha=0.05, tests=50)
+    assert among.p_adjusted[0] == pytest.approx(50 * alone.p[0])
+    assert (alone.verdict[0], among.verdict[0]) == ("gap larger than the margin", "gap larger than the margin")
+    family = SoFar(people, np.array([True, True, True]), 0.02, is_ratio=False)
+    assert undecided([family], alpha=0.05, fewest=20) == 2
+    without = SoFar(people, np.array([True, True, False]), 0.02, is_ratio=False)
+    assert undecided([without], alpha=0.05, fewest=20) == 0
+
+
+@pytest.mark.parametrize("is_ratio", [False, True])
+def test_verdicts_on_the_margin_are_those_of_the_limits(is_ratio: bool) -> None:
+    margin = 2.0 if is_ratio else 0.1
+    rng = np.random.default_rng(4)
+    for rate in (0.05, 0.1, 0.5):
+        first, second = seen((rng.random(400) < rate).astype(float)), seen((rng.random(400) < 0.1).astype(float))
+        gap = SeenGap(first, second, margin, is_ratio)
+        least, most = (1 / margin, margin) if is_ratio else (-margin, margin)
+        low, high = gap.limits(0.05)
+        assert gap.exceeds(np.log(2 / 0.05)) == (low > most or high < least)
+        low, high = gap.limits(0.1)
+        assert gap.lies_within(np.log(1 / 0.05)) == (least < low and high < most)
+
+
+@short_and_full("audits", 8, 2000)
+@pytest.mark.parametrize(
+    ("sizes", "margin", "is_ratio", "rate"), [((120, 120), 0.02, False, 0.1), ((90, 40, 30), 2.0, True, 0.3)]
+)
+def test_audits_that_stop_when_all_gaps_of_two_groupings_are_decided_find_none_where_there_is_none(
+    audits: int, sizes: tuple[int, ...], margin: float, is_ratio: bool, rate: float
+) -> None:
+    rng, wrong = np.random.default_rng(5), 0
+    for _ in range(audits):
+        first = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+        second = rng.integers(0, 2, len(first))
+        images = 1 + rng.integers(0, 3, len(first))
+        people = np.repeat(np.arange(len(first)), images)
+        errors = rng.random(len(people)) < rng.beta(4 * rate, 4 * (1 - rate), len(first))[people]  # correlation 0.2
+        for end in range(25, len(first) + 1, 25):
+            families = [
+                SoFar(
+                    seen_by_group(errors, people < end, people, groups[people], count),
+                    np.ones(count, np.bool_),
+                    margin,
+                    is_ratio,
+                )
+                for groups, count in ((first, len(sizes)), (second, 2))
+            ]
+            said = seen_verdicts(gaps_of(families), alpha=0.05)
+            if (said.differs | said.beyond).any():
+                wrong += 1
+                break
+            if not (said.verdict == "not enough data").any():
+                break
+    assert wrong <= 0.05 * audits + (1 if audits < 100 else 0)

@@ -25,11 +25,19 @@ from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.scores import DECISIONS, require_both_kinds
 from facegap.audit.service_pairs import Originals, ask_pairs, in_order, rows_of_images
 from facegap.audit.settings import NO_DETECT, PUBLISHED, AuditSettings, Verify, default_of
+from facegap.audit.until_decided import (
+    ask_pairs_until_decided,
+    pairs_by_person,
+    require_one_group_each,
+    require_stoppable,
+    stopping_sentences,
+)
 from facegap.audit.verify import listed_matching
 from facegap.derive.asked import asked_pairs
 from facegap.derive.comparisons import WEIGHT
 from facegap.derive.never_shown import never_shown_sentences
 from facegap.derive.outcomes import faces_table, predictions_table
+from facegap.derive.units import subject_codes
 from facegap.errors import SettingError, TableError
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard
@@ -72,6 +80,10 @@ def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
         resolved, given=tuple(replace(point, source=source_of(card, settings)) for point in resolved.given)
     )
     pairs = planned_pairs(resolved)
+    if settings.service.stop_when_decided:
+        require_stoppable(settings, card)
+        require_one_group_each(resolved)
+        pairs = pairs_by_person(pairs, subject_codes(table.frame), settings.verify.seed)
     require_both_kinds(pairs, settings.verify, "the list of pairs")
     if not resolved.given:
         require_enough(pairs, settings)
@@ -195,26 +207,33 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
         done += 1
         settings.output.progress(done, len(pairs))
 
+    record, stopping = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request), None
     try:
-        asked = ask_pairs(pairs, originals, service, workers=workers, on_pair=on_pair)
+        if settings.service.stop_when_decided:
+            asked, stopping = ask_pairs_until_decided(
+                pairs, originals, service, resolved, record, workers=workers, on_pair=on_pair
+            )
+        else:
+            asked = ask_pairs(pairs, originals, service, workers=workers, on_pair=on_pair)
     finally:
         service.close()
     require_some_score(asked, card)
     rows = rows_of_images(originals, asked)
     faces = faces_table(rows, embedded=False)
     matching = listed_matching(asked_pairs(asked), resolved, None, (faces["outcome"] == "ok").to_numpy(np.bool_))
-    record = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request)
     warnings = (
         *never_shown_sentences(resolved.manifest.frame, rows["outcome"], resolved.groupings),
         *record.warnings,
         *card_warnings({"verify": card}),
         *asked_sentences(asked, card),
+        *stopping_sentences(stopping),
     )
     sent = replace(service.sent(), decisions=card.answer is not None and card.answer.decision is not None)
     record = replace(
         record,
         comparison=matching.record,
         sent=sent,
+        stopping=stopping,
         colour=colour_record(rows, settings.faces.colour),
         conventions=replace(record.conventions, exif=EXIF_RULE),
         warnings=warnings,

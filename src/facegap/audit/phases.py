@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from facegap.audit.settings import AuditSettings
 
+ASKED = "asking until every gap is decided"
 THRESHOLD_SET = "running the models on the threshold set"
 IMAGES = "running the models"
 PAIRS = "comparing pairs"
@@ -29,6 +30,7 @@ def phases_of(settings: AuditSettings) -> tuple[str, ...]:
     compares = settings.embed is not None
     return (
         *((THRESHOLD_SET,) if settings.verify.threshold_on is not None else ()),
+        *((ASKED,) if settings.service.stop_when_decided else ()),
         IMAGES,
         *((PAIRS,) if compares else ()),
         *((SEARCHES,) if compares and settings.identify is not None else ()),

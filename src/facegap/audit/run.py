@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
     from facegap.inputs.manifests.read import Manifest
-    from facegap.store.record import Shard
+    from facegap.store.record import RunRecord, Shard, StoppingRecord
     from facegap.store.run import Run
 
 Progress = Callable[[int, int], None]  # images done, images in all
@@ -94,6 +94,12 @@ def resolved_audit(
     )
     resolved = with_qualities(resolved)
     require_askable(resolved)
+    if settings.service.stop_when_decided:
+        from facegap.audit.consent import service_among
+        from facegap.audit.until_decided import require_one_group_each, require_stoppable
+
+        require_stoppable(settings, service_among(resolved.models.cards))
+        require_one_group_each(resolved)
     return resolved
 
 
@@ -199,7 +205,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
     from facegap.audit.consent import open_service, service_among, take_up_again
     from facegap.audit.finish import finish
-    from facegap.audit.phases import IMAGES, THRESHOLD_SET
+    from facegap.audit.phases import ASKED, IMAGES, THRESHOLD_SET
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
     from facegap.audit.seen import seen
     from facegap.errors import RunError
@@ -229,15 +235,30 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
         settings.output.phase(THRESHOLD_SET)
         process(folder / store.THRESHOLD_SET, resolved.threshold_set.by_image, loaded, settings)
+    stopping = None
     if card is not None:
         service = open_service(card, folder, settings, len(resolved.manifest.by_image.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
+        if settings.service.stop_when_decided:
+            from facegap.audit.until_decided import ask_images
+
+            settings.output.phase(ASKED)
+            stopping = ask_images(resolved, loaded, request, service)
     settings.output.phase(IMAGES)
     process(folder, resolved.manifest.by_image, loaded, settings)
     evidence = seen(folder, resolved, loaded.told, request, started)
     if loaded.stages.service is not None:
         evidence = replace(evidence, record=replace(evidence.record, sent=loaded.stages.service.sent()))
+    if stopping is not None:
+        evidence = replace(evidence, record=stopped(evidence.record, stopping))
     return finish(resolved, evidence, place)
+
+
+def stopped(record: RunRecord, stopping: StoppingRecord) -> RunRecord:
+    """The record of an audit that could stop by itself, with what a reader must know of it."""
+    from facegap.audit.until_decided import stopping_sentences
+
+    return replace(record, stopping=stopping, warnings=(*record.warnings, *stopping_sentences(stopping)))
 
 
 def require_same_functions(folder: Path, settings: AuditSettings) -> None:

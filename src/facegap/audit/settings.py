@@ -910,6 +910,11 @@ class Service:
         maximum=1000,
         recorded=False,
     )
+    stop_when_decided: bool = setting(
+        False,
+        help="Ask about people in random order (by --seed), and no more when every gap of misclassification or FNMR is decided",
+        heading=SERVICE,
+    )
     price_per_call: float | None = setting(
         None,
         help="Price of one call; the total cost is printed before anything is sent",

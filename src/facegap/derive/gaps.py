@@ -33,12 +33,14 @@ from facegap.derive.primary import primary_rows
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.weights import weighed
+from facegap.statistics.anytime import Seen, seen_by_group
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family, judged_together
 from facegap.statistics.label_uncertainty.bounds import ExpectedLabels, label_bounds, wrong_at_most
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, WidenedGaps, concluded, widened_gaps
 from facegap.statistics.losses import LossCounts, loss_columns
+from facegap.statistics.until_decided import judged_as_seen
 from facegap.store.record import RunRecord
 from facegap.store.run import Run
 from facegap.tables import GAPS, check
@@ -54,6 +56,7 @@ class Family:
     rates: RateColumns
     correlation: FloatArray | None
     losses: LossCounts
+    people: Mapping[str, Seen] | None = None  # of each group, where the run was to stop when its gaps are decided
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +96,10 @@ def rows_together(record: RunRecord, looked: Sequence[Looked], *, is_primary: bo
     Where labels are uncertain in some of them, the others are tested beside p with that uncertainty counted in.
     """
     families = judged_together([one.gaps for one in looked], is_primary=is_primary)
+    if is_primary and record.stopping is not None:  # of such a run no label is uncertain
+        people = [one.family.people or {} for one in looked]
+        seen = judged_as_seen(families, people, tests=record.stopping.gaps)
+        return [list(gap_rows(record, one, family)) for one, family in zip(looked, seen, strict=True)]
     widened = [one.widen(family) if one.widen else None for one, family in zip(looked, families, strict=True)]
     p = [family.columns.p if wide is None else wide.p for family, wide in zip(families, widened, strict=True)]
     beside = judged_together(families, p, is_primary=is_primary)
@@ -241,6 +248,9 @@ def metric_family(
     correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
     lost = lost_trials(run, metric_of(metric))
     margin = margin_of(run.record, metric)
+    people = None
+    if decides(run.record, metric):
+        people = dict(zip(groups, seen_by_group(wrong, trials, subjects, codes, len(groups)), strict=True))
     family = gap_family(
         groups,
         found.errors,
@@ -256,12 +266,17 @@ def metric_family(
         level=run.record.level,
         minimum_subjects=run.record.min_subjects,
         correlation=correlation,
-        effective_subjects=found.effective_subjects,
+        effective_subjects=found.effective_subjects if people is None else None,
         rates=found.value,
         dominated_by=found.dominated_by,
     )
     losses = loss_counts(known_codes(cells, trials | lost), wrong, lost, len(groups))
-    return Family(family, groups, found, correlation, losses)
+    return Family(family, groups, found, correlation, losses, people)
+
+
+def decides(record: RunRecord, metric: str) -> bool:
+    """Whether a run was to stop when the gaps of this metric are decided, so that people weigh equally in them."""
+    return record.stopping is not None and metric in record.stopping.metrics
 
 
 def known_codes(cells: Cells, trials: BoolArray) -> IntArray:

@@ -38,7 +38,7 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
 
     metrics : those that the run has gaps of
 
-    With a plan: as it says.
+    With a plan: as it says. Of a run that was to stop when its gaps are decided: these, in every grouping.
 
     Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR, FNMR, the two rates of an age check
     and the error rates of outputs besides gender and age, whichever the run has. A run that has none of them takes the first
@@ -46,6 +46,8 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
     that counts images without one.
     """
     found = set(metrics)
+    if record.stopping is not None:
+        return PrimaryFamily(record.groupings, tuple(name for name in record.stopping.metrics if name in found))
     if record.plan is not None:
         return PrimaryFamily(record.plan.by, tuple(name for name in record.plan.metrics if name in found))
     usual = tuple(metric.name for metric in in_order(found) if metric.name in USUAL or is_of_output(metric.name))

@@ -17,7 +17,7 @@ from facegap.derive.comparisons import (
     false_non_match_rate,
 )
 from facegap.derive.cuts import Cut
-from facegap.derive.gaps import Family
+from facegap.derive.gaps import Family, decides
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
 from facegap.derive.losses import pair_losses
 from facegap.derive.margins import margin_of
@@ -25,6 +25,7 @@ from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.people_sums import people_sums
 from facegap.derive.results import rate_row
 from facegap.derive.weights import weighed
+from facegap.statistics.anytime import Seen, seen
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
@@ -151,6 +152,7 @@ def verification_families(
             rates = weighed(columns_of([all_rates[k] for k in known], level=record.level), record)
             margin = margin_of(record, metric)
             correlation = correlation_of(pairs, entry, metric, known)
+            people = people_of_groups(pairs, entry, metric, known) if decides(record, metric) else None
             family = gap_family(
                 groups,
                 rates.errors,
@@ -168,12 +170,23 @@ def verification_families(
                 level=record.level,
                 minimum_subjects=record.min_subjects,
                 correlation=correlation,
-                effective_subjects=rates.effective_subjects,
+                effective_subjects=rates.effective_subjects if people is None else None,
                 rates=rates.value,
                 dominated_by=rates.dominated_by,
             )
             losses = pair_losses(entry.rates, metric_of(metric), known)
-            yield entry, metric, Family(family, groups, rates, correlation, losses)
+            yield entry, metric, Family(family, groups, rates, correlation, losses, people)
+
+
+def people_of_groups(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> dict[str, Seen]:
+    """Of each known group the people with genuine pairs, each with the proportion of these that were rejected."""
+    people = int(pairs.varying.max(initial=-1)) + 1
+    found = {}
+    for k in known:
+        group = (entry.cells.codes == k) & pairs.counted
+        errors, trials = people_sums(pairs, entry.cut, metric_of(metric), group, people)
+        found[str(entry.cells.groups[k])] = seen(errors[trials > 0] / trials[trials > 0])
+    return found
 
 
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:

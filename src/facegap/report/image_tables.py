@@ -15,7 +15,7 @@ from facegap.report.rows.images import (
 )
 from facegap.report.tables import Column, TextTable, table_of
 from facegap.report.text import clean, milliseconds
-from facegap.store.record import SentRecord
+from facegap.store.record import SentRecord, StoppingRecord
 from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 
@@ -61,6 +61,8 @@ def outcome_table(run: Run) -> TextTable:
         notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
     if sent := run.record.sent:
         notes.append(sent_words(sent))
+    if stopping := run.record.stopping:
+        notes.append(stopping_words(stopping))
     return table_of("what became of the images", count_columns("images"), outcome_rows(run), notes=notes)
 
 
@@ -96,6 +98,19 @@ def sent_words(sent: SentRecord) -> str:
         f"{sent.images} images were sent" if not sent.pairs else f"{sent.pairs} pairs of {sent.images} images were sent"
     )
     return f"{what} to {clean(sent.recipient)}, in {sent.calls} calls."
+
+
+def stopping_words(stopping: StoppingRecord) -> str:
+    """Why an audit that could stop by itself asked for no more, and what it rests on."""
+    why = {
+        "decided": "Stopped as every gap was decided",
+        "budget": f"The budget of calls was spent with {stopping.undecided:,} gaps undecided",
+        "everybody": f"Nobody was left to ask about, with {stopping.undecided:,} gaps undecided",
+    }[stopping.ended]
+    return (
+        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {stopping.gaps:,} gaps were "
+        f"judged together after every {stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
+    )
 
 
 def lost_words(run: Run) -> str:

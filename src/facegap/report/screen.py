@@ -15,7 +15,7 @@ from facegap.report.attacks import iapar_sentences
 from facegap.report.finding import Contrast, contrast
 from facegap.report.first_screen import lines_of, told
 from facegap.report.groups import decided_text, difference_text, measured, ratio_text, verdict_text, who
-from facegap.report.image_tables import lost_words, sent_words
+from facegap.report.image_tables import lost_words, sent_words, stopping_words
 from facegap.report.outputs import output_sentences
 from facegap.report.rows.gaps import VerdictRow, verdict_rows
 from facegap.report.rows.rates import RateRow, rate_rows
@@ -36,6 +36,7 @@ def finding(run: Run) -> list[str]:
     found += [*output_sentences(run), *iapar_sentences(run)]
     lost = lost_words(run)
     sent = [] if run.record.sent is None else [sent_words(run.record.sent)]
+    sent += [] if run.record.stopping is None else [stopping_words(run.record.stopping)]
     return [sentence for sentence in (*found, "" if lost.startswith("No image was lost") else lost, *sent) if sentence]
 
 

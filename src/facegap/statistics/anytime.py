@@ -9,13 +9,22 @@ Two groups are tested together: the product of the capital of two gamblers, one 
 of means of the null hypothesis, so that the smallest over these pairs is compared with 1 / alpha. That is far sharper than two
 intervals side by side.
 
+Why it holds. (1) With x the value of the next person and E[x | all before] <= m, the factor 1 + f (x / m - 1) is not negative and has
+a conditional mean of at most 1, for 0 <= f <= 1: capital is a nonnegative supermartingale that starts at 1, and so is its average
+over f. (2) Each person is of one group and multiplies one of two capitals by such a factor, whichever group comes next; so the
+product of both, at the true pair of means, is one too. (3) The smallest product over the pairs of a null hypothesis that holds is no
+more than that at the true pair; Ville (1939) bounds the probability that it ever reaches 1 / alpha. The people must be independent
+with one mean in each group, given what came before: people at random from a population. A person in two groups would break (2).
+
 Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the
-Royal Statistical Society B 86 (capital processes and mixtures of bets); Spertus and Stark (2022), Sweeter than SUITE, for strata.
+Royal Statistical Society B 86: the capital process, averaged over fixed bets ("diversified Kelly" there), not their predictable
+plug-in bets; Spertus and Stark (2022), Sweeter than SUITE: products over strata, at the worst of the means that the null
+hypothesis allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +32,7 @@ from scipy.special import logsumexp
 
 from facegap.errors import StatisticsError
 from facegap.statistics.verdicts import holm, verdicts
-from facegap.types import FloatArray
+from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 # Parts of the capital that are bet. Small ones find small gaps of many people, large ones the absence of errors.
 PARTS = np.concatenate([2.0 ** np.arange(-10.0, -1.5), [0.4, 0.6, 0.8, 0.95]])
@@ -66,6 +75,28 @@ def seen(means: FloatArray) -> Seen:
         raise StatisticsError("the mean of a person's trials lies from 0 to 1; give errors over trials of each person")
     values, counts = np.unique(found, return_counts=True)
     return Seen(values, counts.astype(np.float64))
+
+
+def seen_by_group(
+    errors: BoolArray, trials: BoolArray, people: IntArray, codes: IntArray, groups: int
+) -> tuple[Seen, ...]:
+    """Of each group the people with a trial, each with the proportion of their trials that were errors.
+
+    errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row, outside 0..groups-1 for none
+
+    Examples
+    --------
+    >>> yes, who = np.array([True, True, False]), np.array([0, 0, 1])
+    >>> [group.mean for group in seen_by_group(~yes | [True, False, True], ~yes | True, who, np.array([0, 0, 1]), 2)]
+    [0.5, 1.0]
+    """
+    found = []
+    for group in range(groups):
+        inside = trials & (codes == group)
+        count = np.bincount(people[inside])
+        wrong = np.bincount(people[inside & errors], minlength=len(count))
+        found.append(seen(wrong[count > 0] / count[count > 0]))
+    return tuple(found)
 
 
 def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
@@ -163,6 +194,8 @@ def gap_p(first: Seen, second: Seen) -> float:
     >>> gap_p(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190]))) < 1e-6
     True
     """
+    if not first.people or not second.people:
+        return 1.0
     most = max(log_evidence(first, second), log_evidence(second, first))
     return float(min(1.0, 2 * np.exp(-most)))
 
@@ -184,6 +217,74 @@ class AnytimeGap:
     low: float
     high: float
     verdict: str
+
+
+@dataclass(frozen=True, eq=False)
+class SeenGap:
+    """Two groups as far as they were seen, and the gap between them that matters. margin : a difference, or a ratio above 1"""
+
+    first: Seen
+    second: Seen
+    margin: float
+    is_ratio: bool = False
+
+    def limits(self, alpha: float) -> tuple[float, float]:
+        """Limits of the gap on its margin's scale; see `gap_limits`."""
+        return gap_limits(self.first, self.second, alpha, is_ratio=self.is_ratio)
+
+    def exceeds(self, needed: float) -> bool:
+        """Whether the log of the evidence that the gap is larger than the margin, in either direction, reaches `needed`."""
+        return max(self._above(self.first, self.second), self._above(self.second, self.first)) >= needed
+
+    def lies_within(self, needed: float) -> bool:
+        """Whether the log of the evidence that it is not larger than the margin reaches `needed` in both directions."""
+        return min(self._not_above(self.first, self.second), self._not_above(self.second, self.first)) >= needed
+
+    def _above(self, one: Seen, other: Seen) -> float:
+        """Log of the evidence against: one exceeds the other by the margin at most."""
+        if self.is_ratio:
+            return log_evidence(one, other, ratio=self.margin)
+        return log_evidence(one, other, difference=self.margin)
+
+    def _not_above(self, one: Seen, other: Seen) -> float:
+        """Log of the evidence against: one exceeds the other by the margin at least."""
+        if self.is_ratio:
+            return log_evidence(other, one, ratio=1 / self.margin)
+        return log_evidence(other, one, difference=-self.margin)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenVerdicts:
+    """What may be said of the gaps of one family, in their order, at whatever look.
+
+    p, p_adjusted : float64 [m], two-sided, and Holm's over the family
+    beyond, within, differs : bool [m], as `verdicts` takes them
+    verdict : str [m]
+    """
+
+    p: FloatArray
+    p_adjusted: FloatArray
+    beyond: BoolArray
+    within: BoolArray
+    differs: BoolArray
+    verdict: AnyArray
+
+
+def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = None) -> SeenVerdicts:
+    """Verdicts on gaps of one family, of whatever metrics, which may be asked for after every batch of people.
+
+    alpha : probability that any gap is found where there is none, or any verdict about a margin is wrong, at any look
+    tests : how many gaps the family has where those that are given are not all of it; the others count as undecided
+    """
+    size = max(len(gaps), tests or 0)
+    p = np.array([gap_p(one.first, one.second) for one in gaps], np.float64)
+    adjusted = holm(np.concatenate([p, np.ones(size - len(gaps))]))[: len(gaps)]
+    # No gap beyond the margin needs both of two one-sided tests, each of which may use all of alpha.
+    beyond = np.array([one.exceeds(np.log(2 * size / alpha)) for one in gaps], np.bool_)
+    within = np.array([one.lies_within(np.log(size / alpha)) for one in gaps], np.bool_)
+    differs = adjusted <= alpha
+    said = verdicts(beyond_margin=beyond, within_margin=within, differs=differs)
+    return SeenVerdicts(p, adjusted, beyond, within, differs, said)
 
 
 def anytime_gaps(
@@ -222,18 +323,16 @@ def anytime_gaps(
     names = list(groups)
     sides = [seen(means) for means in groups.values()]
     pairs = [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))]
-    p = np.array([gap_p(sides[a], sides[b]) if sides[a].people and sides[b].people else 1.0 for a, b in pairs])
-    adjusted = holm(p)
-    found = []
-    for k, (a, b) in enumerate(pairs):
-        low, high = gap_limits(sides[a], sides[b], alpha / len(pairs), is_ratio=is_ratio)
-        # No gap beyond the margin needs both of two one-sided tests, each of which may use all of alpha.
-        inner = gap_limits(sides[a], sides[b], 2 * alpha / len(pairs), is_ratio=is_ratio)
-        least, most = (1 / margin, margin) if is_ratio else (-margin, margin)
-        said = verdicts(
-            beyond_margin=np.array([low > most or high < least]),
-            within_margin=np.array([least <= inner[0] and inner[1] <= most]),
-            differs=np.array([adjusted[k] <= alpha]),
+    gaps = [SeenGap(sides[a], sides[b], margin, is_ratio) for a, b in pairs]
+    said = seen_verdicts(gaps, alpha=alpha)
+    return [
+        AnytimeGap(
+            names[a],
+            names[b],
+            float(said.p[k]),
+            float(said.p_adjusted[k]),
+            *gaps[k].limits(alpha / len(pairs)),
+            str(said.verdict[k]),
         )
-        found.append(AnytimeGap(names[a], names[b], float(p[k]), float(adjusted[k]), low, high, str(said[0])))
-    return found
+        for k, (a, b) in enumerate(pairs)
+    ]

@@ -18,6 +18,7 @@ from facegap.store.record.data import (
     ShareRecord,
     SharesRecord,
     StageTime,
+    StoppingRecord,
     TimingRecord,
 )
 from facegap.store.record.protocols import ProtocolCount, ProtocolRecord
@@ -96,6 +97,7 @@ __all__ = [
     "ShareRecord",
     "SharesRecord",
     "StageTime",
+    "StoppingRecord",
     "Task",
     "ThresholdInterval",
     "TimingRecord",

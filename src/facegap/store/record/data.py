@@ -184,6 +184,33 @@ class SentRecord:
     decisions: bool = False
 
 
+Ended = Literal["decided", "budget", "everybody"]
+
+
+@dataclass(frozen=True)
+class StoppingRecord:
+    """Of an audit that was to stop when its gaps are decided: what was decided in advance, and when it stopped.
+
+    metrics        : whose gaps, in every grouping, are the primary family
+    gaps           : how many are tested together, of all groups that have the fewest people in the manifest
+    people_per_look, seed : people at random in this order, judged after each such number of them
+    people, asked  : people in all, and those who were asked about
+    looks          : how often it was judged
+    undecided      : gaps that have no verdict at the end
+    ended          : every gap was decided, the budget of calls was spent, or there was nobody left
+    """
+
+    metrics: tuple[str, ...]
+    gaps: Count
+    people_per_look: Count
+    seed: Count
+    people: Count
+    asked: Count
+    looks: Count
+    undecided: Count
+    ended: Ended
+
+
 @dataclass(frozen=True)
 class ScoresFile:
     """The file of scores of an audit of scores: its hash, layout, rows, and how many of those have no score.

@@ -19,6 +19,7 @@ from facegap.store.record.data import (
     ScoresFile,
     SentRecord,
     SharesRecord,
+    StoppingRecord,
     TimingRecord,
 )
 from facegap.store.record.protocols import ProtocolRecord
@@ -52,7 +53,7 @@ class RunRecord:
     labels         : labels of tone that were joined; None without any
     colour         : None where no image was opened
     comparison     : None where nothing is compared; identification: None where nothing is searched
-    sent           : None where nothing was sent to a service
+    sent           : None where nothing was sent to a service; stopping: None but where it was to stop when gaps are decided
     scores         : None but in an audit of scores
     alarms         : what makes the result doubtful; they are among the warnings too
     checked        : what `facegap doctor` found in order
@@ -91,6 +92,7 @@ class RunRecord:
     date: str = ""
     shares: SharesRecord | None = None
     outputs: tuple[OutputRecord, ...] = ()
+    stopping: StoppingRecord | None = None
 
     @property
     def alpha(self) -> float:

@@ -69,7 +69,7 @@ class Tools:
 
 @dataclass(frozen=True)
 class Unanswered:
-    """That the budget was spent before there was an answer. sent : it was asked at least once"""
+    """That nothing more is asked before there was an answer: the budget is spent, or enough is known. sent : it was asked once"""
 
     detail: str
     sent: bool
@@ -93,6 +93,7 @@ class Service:
         self._line = Line(key, held_session(own_session()))
         self._lock, self._stopped = threading.Lock(), threading.Event()
         self._next_call_at = 0.0
+        self._closed = ""
 
     def ask(self, row: int, data: bytes) -> Said:
         """What the service says of the image of a manifest row, as a classifier.
@@ -122,6 +123,8 @@ class Service:
             raise RunError(f"{asked.words}: its image is not the file that was sent before; choose another --out")
         message, earlier = Message(self.card.request, images), len(calls)
         while not calls or not is_final(calls):
+            if self._closed:
+                return Unanswered(self._closed, sent=bool(calls))
             if not self._may_call():
                 last = f"; before that: {calls[-1].reason}" if calls and calls[-1].reason else ""
                 return Unanswered(f"the budget of {self.limits.max_calls} calls was spent{last}", sent=bool(calls))
@@ -140,6 +143,10 @@ class Service:
         rows = {row for asked in self._kept for row in (asked.row, asked.reference) if row is not None}
         pairs = sum(asked.reference is not None for asked in self._kept)
         return SentRecord(recipient(self.card), len(rows), self._calls, self.limits.max_calls, pairs)
+
+    def close_to_new(self, why: str) -> None:
+        """Answer from what is kept alone, from here on. why : what is said of the rest"""
+        self._closed = why
 
     def stop(self) -> None:
         """Let no further call start, in whatever thread; one that is under way has deadline.GRACE_S to end and be kept."""

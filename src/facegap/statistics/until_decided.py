@@ -1,0 +1,133 @@
+"""The gaps of an audit that stops as soon as they are decided: estimates, limits and verdicts that hold at every look.
+
+People weigh equally here, whatever their number of trials, as `statistics.anytime` has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from facegap.statistics.anytime import Seen, SeenGap, SeenVerdicts, gap_limits, seen_verdicts
+from facegap.statistics.family_tests import decided, deciding_tails
+from facegap.statistics.gaps import GapFamily
+from facegap.statistics.verdicts import UNKNOWN
+from facegap.types import AnyArray, BoolArray, FloatArray
+
+People = Mapping[str, Seen]  # of each group of a family
+
+
+@dataclass(frozen=True, eq=False)
+class SoFar:
+    """One family as far as its people were seen.
+
+    people : of each group; tested : bool, per group, whether its gaps are of the family, as was decided in advance
+    margin : the gap that matters, a difference, or a ratio above 1
+    """
+
+    people: Sequence[Seen]
+    tested: BoolArray
+    margin: float
+    is_ratio: bool
+
+    def gaps(self) -> list[SeenGap]:
+        """Between every two groups that are tested."""
+        kept = np.flatnonzero(self.tested).tolist()
+        return [
+            SeenGap(self.people[a], self.people[b], self.margin, self.is_ratio)
+            for k, a in enumerate(kept)
+            for b in kept[k + 1 :]
+        ]
+
+
+def gaps_of(families: Sequence[SoFar]) -> list[SeenGap]:
+    """All gaps that are tested together."""
+    return [gap for family in families for gap in family.gaps()]
+
+
+def undecided(families: Sequence[SoFar], *, alpha: float, fewest: int) -> int:
+    """How many of all gaps have no verdict yet. fewest : people of either group without whom there is none
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from facegap.statistics.anytime import seen
+    >>> people = [seen(np.repeat([1.0, 0.0], counts)) for counts in ([60, 140], [10, 190])]
+    >>> undecided([SoFar(people, np.array([True, True]), 0.02, False)], alpha=0.05, fewest=20)
+    0
+    """
+    gaps = gaps_of(families)
+    few = np.array([min(gap.first.people, gap.second.people) < fewest for gap in gaps], np.bool_)
+    said = seen_verdicts(gaps, alpha=alpha).verdict
+    return int((few | (said == UNKNOWN)).sum())
+
+
+def judged_as_seen(families: Sequence[GapFamily], people: Sequence[People], *, tests: int) -> list[GapFamily]:
+    """Families that are tested together, with estimates, limits and verdicts that hold at every look.
+
+    people : of each family the people of its groups
+    tests  : how many gaps are tested together, those of groups that are in no family (too few people) among them
+    """
+    sides = [
+        [
+            SeenGap(of[str(a)], of[str(b)], family.margin, family.is_ratio)
+            for a, b in zip(family.columns.group_a, family.columns.group_b, strict=True)
+        ]
+        for family, of in zip(families, people, strict=True)
+    ]
+    alpha = families[0].alpha if families else 0.05
+    said = seen_verdicts([gap for some in sides for gap in some], alpha=alpha, tests=tests)
+    ends = np.cumsum([0, *map(len, sides)])
+    return [
+        _as_seen(family, gaps, said, slice(ends[k], ends[k + 1]), tests)
+        for k, (family, gaps) in enumerate(zip(families, sides, strict=True))
+    ]
+
+
+def _as_seen(family: GapFamily, gaps: Sequence[SeenGap], said: SeenVerdicts, own: slice, tests: int) -> GapFamily:
+    """One family with the verdicts of its own gaps among those of all."""
+    first, second = (np.array([side.mean for side in some], np.float64) for some in _sides(gaps))
+    verdict, p, differs = said.verdict[own], said.p[own], said.differs[own]
+    tails = deciding_tails(verdict, p, said.p_adjusted[own], family.alpha, tests)
+    limits = _limits(gaps, tails, is_ratio=family.is_ratio)
+    interval = decided(limits, tails, verdict, differs, is_ratio=family.is_ratio)
+    alone = np.full(len(gaps), 1 - family.level)
+    difference, ratio = (_limits(gaps, alone, is_ratio=is_ratio) for is_ratio in (False, True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        columns = replace(
+            family.columns,
+            rate_a=first,
+            rate_b=second,
+            difference=first - second,
+            difference_low=difference[0],
+            difference_high=difference[1],
+            ratio=first / second,
+            ratio_low=ratio[0],
+            ratio_high=ratio[1],
+            p=p,
+            p_adjusted=said.p_adjusted[own],
+            differs=differs,
+            within_margin=said.within[own],
+            beyond_margin=said.beyond[own],
+            verdict=verdict,
+            decided_low=interval.low,
+            decided_high=interval.high,
+            decided_level=interval.level,
+        )
+    return replace(family, columns=columns)
+
+
+def _sides(gaps: Sequence[SeenGap]) -> tuple[list[Seen], list[Seen]]:
+    return [gap.first for gap in gaps], [gap.second for gap in gaps]
+
+
+def _limits(gaps: Sequence[SeenGap], tails: AnyArray, *, is_ratio: bool) -> tuple[FloatArray, FloatArray]:
+    """Limits of each gap at level 1 less its own tail, float64 [m] each."""
+    found = [
+        gap_limits(gap.first, gap.second, min(tail, 1.0), is_ratio=is_ratio)
+        for gap, tail in zip(gaps, tails.tolist(), strict=True)
+    ]
+    low, high = np.array(found, np.float64).reshape(-1, 2).T
+    return low, high
