@@ -118,7 +118,12 @@ def test_what_is_recorded_are_plain_values_without_folders_and_without_what_deci
     }
     assert kept["output"] == {"keep_embeddings": False, "keep_ids": True}
     assert kept["verify"]["threshold"] == [0.5]
-    assert kept["service"] == {"send_images": False, "stop_when_decided": False, "verify_service": None}
+    assert kept["service"] == {
+        "send_images": False,
+        "search_service": None,
+        "stop_when_decided": False,
+        "verify_service": None,
+    }
     assert kept["identify"] is None
 
 

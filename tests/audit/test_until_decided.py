@@ -41,7 +41,7 @@ gender = "gender"
 PEOPLE = 100
 
 
-def says(images: Mapping[str, bytes]) -> tuple[int, dict[str, str]]:
+def says(path: str, images: Mapping[str, bytes]) -> tuple[int, dict[str, str]]:
     """The gender that the blue of a picture says."""
     pixels = cv2.imdecode(np.frombuffer(images["image"], np.uint8), cv2.IMREAD_COLOR)
     return 200, {"gender": "Female" if pixels[0, 0, 0] > 100 else "Male"}

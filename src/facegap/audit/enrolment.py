@@ -23,7 +23,9 @@ def require_possible(settings: Identify, verify: Verify, embed: Any) -> None:
     ModelError : no embedder; StatisticsError : settings that no result can have
     """
     if embed is None:
-        raise ModelError("--identify compares templates; name the embedder with --embed")
+        raise ModelError(
+            "--identify compares templates; name the embedder with --embed, or a service that searches with --search-service"
+        )
     bare = bool(verify.threshold) and verify.threshold_on is None and not verify.in_sample
     if settings.fpir and bare:
         raise StatisticsError(

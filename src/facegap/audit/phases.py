@@ -27,6 +27,8 @@ def phases_of(settings: AuditSettings) -> tuple[str, ...]:
     """
     if settings.service.verify_service is not None:
         return (PAIRS, RATES, REPORT)
+    if settings.service.search_service is not None:
+        return (SEARCHES, RATES, REPORT)
     compares = settings.embed is not None
     return (
         *((THRESHOLD_SET,) if settings.verify.threshold_on is not None else ()),

@@ -220,7 +220,7 @@ def resolve(
         require_shared(models.faces, (table.members or table).frame["image"].tolist(), table.name)
     verify, identify = settings.verify, settings.identify
     if identify is not None:
-        require_possible(identify, verify, settings.embed)
+        require_possible(identify, verify, settings.embed or settings.service.search_service)
     if not compares:
         nobody_aside = np.full(len(table.frame), EVALUATION)
         return ResolvedAudit(

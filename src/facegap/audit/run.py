@@ -57,6 +57,10 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
         from facegap.audit.by_service import audit_by_service
 
         return audit_by_service(manifest, settings)
+    if settings.service.search_service is not None:
+        from facegap.audit.by_search import audit_by_search
+
+        return audit_by_search(manifest, settings)
     resolved = resolved_audit(manifest, settings, protocol)
     require_all_files(resolved)
     loaded = open_models(resolved.models, resolved.settings)

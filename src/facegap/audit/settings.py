@@ -889,6 +889,12 @@ class Service:
         heading=SERVICE,
         write=model_name,
     )
+    search_service: str | None = setting(
+        None,
+        help="Service that enrols images and answers a probe with a list of candidates: a .toml card of task search",
+        heading=SERVICE,
+        write=model_name,
+    )
     send_images: bool = setting(
         False,
         help="Send whole images to the black-box service named by --classify, --embed or --verify-service",

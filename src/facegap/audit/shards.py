@@ -87,8 +87,12 @@ def require_shardable(settings: AuditSettings) -> None:
     """Raise SettingError for an audit that cannot be cut into shards."""
     if settings.output.folder is None:
         raise SettingError("--shard: needs a folder to leave its parts in; name one with --out")
-    if settings.service.verify_service is not None:
-        raise SettingError("--shard and --verify-service: a service counts its calls in one process; leave --shard out")
+    for name, given in (
+        ("--verify-service", settings.service.verify_service),
+        ("--search-service", settings.service.search_service),
+    ):
+        if given is not None:
+            raise SettingError(f"--shard and {name}: a service counts its calls in one process; leave --shard out")
     for model in (settings.classify, settings.embed):
         if isinstance(model, CallableModel):
             raise SettingError(

@@ -41,6 +41,6 @@ def copy_card(name: str, out: Path | None = None) -> Path:
 
 def next_steps_of_service(card: str, task: Task) -> tuple[str, ...]:
     """How to ask it: first what would be sent, then a few calls."""
-    more = " --pairs pairs.csv" if task == "verify" else " --detect none"
+    more = {"verify": " --pairs pairs.csv", "search": ""}.get(task, " --detect none")
     command = f"facegap audit people.csv {OPTIONS[task]} {card}{more} --threshold 0.5 --out trial"
     return (f"{command}   (sends nothing: it says who would get how much)", f"{command} --send-images --max-calls 20")

@@ -13,6 +13,7 @@ TASKS: Mapping[str, str] = {
     "classify": "Classifiers of gender, age and other outputs",
     "quality": "Models of image quality",
     "verify": "Services that compare two images",
+    "search": "Services that search a gallery",
 }
 COMMERCIAL = {True: "allowed", False: "not allowed", "unknown": "not known"}
 TRAINING: Mapping[TrainingStatus, str] = {

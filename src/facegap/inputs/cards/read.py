@@ -33,6 +33,7 @@ OPTIONS: dict[Task, str] = {
     "embed": "--embed",
     "classify": "--classify",
     "verify": "--verify-service",
+    "search": "--search-service",
 }
 MAX_DEPTH = 8
 MAX_CARDS_BESIDE = 1000

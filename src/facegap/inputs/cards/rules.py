@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from facegap.inputs.cards.schema import ModelCard
@@ -22,6 +23,7 @@ ANSWERS_OF_TASK: Mapping[str, tuple[str, ...]] = {  # what an http service must 
     "classify": ("gender", "age"),
     "embed": ("embedding",),
     "verify": ("score", "decision"),
+    "search": ("candidates", "score"),
 }
 OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {
     "detect": (),
@@ -35,6 +37,8 @@ def check_backend(card: ModelCard) -> None:
     """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
     of_http, of_onnx = ("request", "answer"), ("file", "sha256", "input")
     more_of_onnx = ("source", "size_bytes", "detector", "alignment", "crop", "variant")
+    if card.enrol is not None and card.task != "search":
+        raise ValueError("[enrol] belongs to task = 'search'")
     needed, foreign = (of_onnx, of_http) if card.backend == "onnx" else (of_http, (*of_onnx, *more_of_onnx))
     for key in needed:
         if getattr(card, key) is None:
@@ -47,7 +51,9 @@ def check_backend(card: ModelCard) -> None:
     if card.backend == "http" and any(value is not None for _, value in card.outputs):  # categories among them
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task in ("detect", "quality"):
-        raise ValueError(f"task = '{card.task}' needs backend = 'onnx'; an http service classifies, embeds or verifies")
+        raise ValueError(
+            f"task = '{card.task}' needs backend = 'onnx'; an http service classifies, embeds, verifies or searches"
+        )
     if card.backend == "onnx" and card.task not in TABLES_OF_TASK:
         raise ValueError(
             f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or says a quality"
@@ -67,6 +73,8 @@ def check_service(card: ModelCard) -> None:
         raise ValueError(f"answer: {' or '.join(wanted)} is missing; task = '{card.task}' needs it")
     for key in sorted(given - set(wanted)):
         raise ValueError(f"answer.{key} does not belong to task = '{card.task}'")
+    if card.task == "search":
+        check_search(card)
     if card.task == "verify" and len(given) > 1:
         raise ValueError("answer: name score or decision; a score says more than the decision that is made of it")
     if (card.request.reference_field is not None) != (card.task == "verify"):
@@ -74,8 +82,26 @@ def check_service(card: ModelCard) -> None:
         raise ValueError(f"request.reference_field {said}")
     if card.task == "classify" and card.answer.no_face:
         raise ValueError(
-            "answer.no_face belongs to task = 'embed' or 'verify'; a classifier without an answer has none"
+            "answer.no_face belongs to task = 'embed', 'verify' or 'search'; a classifier without an answer has none"
         )
+
+
+def check_search(card: ModelCard) -> None:
+    """Raise ValueError where a service that searches lacks what its gallery needs."""
+    assert card.request is not None and card.answer is not None
+    if card.answer.candidates is None:
+        raise ValueError("answer.candidates is missing; task = 'search' needs it")
+    if card.enrol is None:
+        raise ValueError("[enrol] is missing: how an image is put into the gallery; task = 'search' needs it")
+    if not card.enrol.names_subject or card.request.names_subject:
+        raise ValueError(
+            "{subject} must stand in the url or a field of [enrol], where the service takes a name, and not in [request]"
+        )
+    if card.enrol.reference_field is not None:
+        raise ValueError("enrol.reference_field belongs to task = 'verify'")
+    ends = [urlsplit(spec.url)[:2] for spec in (card.request, card.enrol)]
+    if ends[0] != ends[1] or card.request.key_env != card.enrol.key_env:
+        raise ValueError("[enrol] and [request] must have one host and one key: images go to one recipient")
 
 
 def check_task(card: ModelCard) -> None:
@@ -133,8 +159,8 @@ def check_input(card: ModelCard) -> None:
 def check_threshold(card: ModelCard) -> None:
     """Raise ValueError for a published threshold of what has no scores, or that no score can reach."""
     threshold = card.published_threshold
-    if card.task not in ("embed", "verify") or (card.answer is not None and card.answer.decision is not None):
-        raise ValueError("published_threshold belongs to task = 'embed' or 'verify', and to scores")
+    if card.task not in ("embed", "verify", "search") or (card.answer is not None and card.answer.decision is not None):
+        raise ValueError("published_threshold belongs to task = 'embed', 'verify' or 'search', and to scores")
     low, high = (-1.0, 1.0)
     if card.answer is not None and card.answer.score_range is not None:
         low, high = (end * card.answer.score_scale for end in card.answer.score_range)

@@ -20,7 +20,7 @@ from facegap.inputs.cards.types import Text, https
 from facegap.inputs.manifests.labels import TWO_GENDERS, age_interval
 from facegap.inputs.strict_toml import Table
 
-Task = Literal["detect", "embed", "classify", "quality", "verify"]
+Task = Literal["detect", "embed", "classify", "quality", "verify", "search"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
 MAX_WEIGHTS_BYTES = 2**31 - 1  # protobuf reads no longer file
 THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
@@ -313,7 +313,7 @@ class ModelCard(Table):
 
     Tables that a task does not use are None: `detector` is set where task is detect, `alignment` where it is embed, `crop` where
     it is classify, one of these two where it is quality; `file`, `sha256` and `input` where backend is onnx; `request` and
-    `answer` where it is http.
+    `answer` where it is http; `enrol`, how an image is put into the gallery, where task is search.
     """
 
     name: Name
@@ -337,6 +337,7 @@ class ModelCard(Table):
     crop: CropSpec | None = None
     outputs: Outputs = Outputs()
     request: RequestSpec | None = None
+    enrol: RequestSpec | None = None
     answer: AnswerSpec | None = None
     variant: VariantSpec | None = None
 

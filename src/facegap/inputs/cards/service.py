@@ -14,6 +14,7 @@ from facegap.inputs.strict_toml import Table
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 
 
+SUBJECT = "{subject}"  # in the url or a field of [enrol]: where the name of an enrolled image stands
 Side = Literal["probe", "reference", "unknown"]
 
 # Hosts whose every request carries a signature over its own content, which no fixed header can be.
@@ -50,6 +51,16 @@ class RequestSpec(Table):
     key_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{0,30} ?$")] = ""
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     largest_image_bytes: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def names_subject(self) -> bool:
+        """Whether the request says whose image it is."""
+        return any(SUBJECT in text for text in (self.url, *self.fields.values()))
+
+    def of_subject(self, subject: str) -> RequestSpec:
+        """The request with a subject in the place that is left for it. subject : letters, digits and - only"""
+        fields = {name: text.replace(SUBJECT, subject) for name, text in self.fields.items()}
+        return self.model_copy(update={"url": self.url.replace(SUBJECT, subject), "fields": fields})
 
     @model_validator(mode="after")
     def _fields_have_a_place(self) -> Self:
@@ -127,6 +138,8 @@ class AnswerSpec(Table):
     score            : how alike two faces are; a number outside of `score_range` is no score. Tables hold it times `score_scale`
     falling          : the score is a distance: smaller is more alike
     decision         : true or false, of a service that gives a decision and no score
+    candidates       : a list of at most `most_candidates`; in each of them `subject` is the name of an enrolled image, and `score`
+                       how alike it is. None scores below `lowest_score`, where the service leaves such candidates out
     no_face          : how the service says that it found no face
     """
 
@@ -142,6 +155,10 @@ class AnswerSpec(Table):
     score_scale: Annotated[float, Field(gt=0, le=1000)] = 1.0
     falling: bool = False
     decision: JsonPath | None = None
+    candidates: JsonPath | None = None
+    subject: JsonPath | None = None
+    most_candidates: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    lowest_score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     outputs: dict[str, CategoryAnswer] = Field(default_factory=dict)
     no_face: Annotated[tuple[NoFaceRule, ...], Field(strict=False, max_length=20)] = ()
 
@@ -155,6 +172,13 @@ class AnswerSpec(Table):
                 raise ValueError(
                     "score_range is missing: the lowest and the highest score that the service can give, such as [0, 1]"
                 )
+        of_list = (self.subject, self.most_candidates)
+        if (self.candidates is None and (*of_list, self.lowest_score) != (None, None, None)) or (
+            self.candidates is not None and None in (*of_list, self.score)
+        ):
+            raise ValueError(
+                "candidates, subject, score and most_candidates belong together: a list, and what stands in each of it"
+            )
         if (self.embedding is None) != (self.dimension is None):
             raise ValueError("embedding and dimension belong together: where the numbers stand, and how many there are")
         return self

@@ -12,7 +12,7 @@ from facegap.types import Scale
 
 MOST_DRAWS = 10_000  # turns of a loop are made of them
 
-Task = Literal["detect", "embed", "classify", "quality", "verify"]
+Task = Literal["detect", "embed", "classify", "quality", "verify", "search"]
 AuditKind = Literal["images", "predictions", "embeddings", "scores"]
 Draws = Annotated[int, Between(2, MOST_DRAWS)]
 Seed = Annotated[int, Between(0)]

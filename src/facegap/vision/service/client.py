@@ -107,8 +107,10 @@ class Service:
             return Said(detail=answer.detail, sent=answer.sent)
         return understood(answer, self.card)
 
-    def call(self, asked: Asked, images: tuple[bytes, ...]) -> Call | Unanswered:
+    def call(self, asked: Asked, images: tuple[bytes, ...], subject: str = "") -> Call | Unanswered:
         """The final call about an image, or two; what is kept is read, and only the rest is asked for.
+
+        subject : under which an image is enrolled
 
         Raises
         ------
@@ -121,7 +123,7 @@ class Service:
         calls = [read_call(path) for path in self._kept.get(asked, [])]
         if any(call.image_sha256 != sha256 for call in calls):
             raise RunError(f"{asked.words}: its image is not the file that was sent before; choose another --out")
-        message, earlier = Message(self.card.request, images), len(calls)
+        message, earlier = Message(self.card.request.of_subject(subject), images), len(calls)
         while not calls or not is_final(calls):
             if self._closed:
                 return Unanswered(self._closed, sent=bool(calls))

@@ -1,0 +1,353 @@
+"""An audit of a service that searches (1:N): a gallery is enrolled by request and searched, and its lists end as those made here."""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from facegap.audit.by_service import limit_of, require_single_images, source_of, stages_of, thresholds_of, workers_of
+from facegap.audit.consent import open_service, require_leave, take_up_again
+from facegap.audit.enrolment import roles_in_words
+from facegap.audit.files import Unreadable, colour_record, require_files
+from facegap.audit.finish import Evidence, Place, finish, run_folder
+from facegap.audit.identify import LIST, fpir_point
+from facegap.audit.phases import SEARCHES
+from facegap.audit.record import as_first_read, black_box_record, card_warnings, request_of, require_same_request
+from facegap.audit.resolved import ResolvedAudit, people_of, resolve
+from facegap.audit.service_pairs import Originals, in_order, unseen
+from facegap.audit.settings import NO_DETECT, AuditSettings, Identify, Verify
+from facegap.derive.identification import GALLERY, PROBE
+from facegap.derive.never_shown import never_shown_sentences
+from facegap.derive.outcomes import faces_table, predictions_table
+from facegap.derive.units import subject_codes
+from facegap.errors import RunError, SettingError, TableError
+from facegap.inputs.cards.read import resolve_card
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
+from facegap.store import run as store
+from facegap.store.finished import taken_up_whole
+from facegap.store.record import BegunRecord, IdentificationRecord, Operating
+from facegap.store.run import Run, Searched
+from facegap.tables import NEVER_SHOWN
+from facegap.types import IntArray
+from facegap.vision.service.client import ANSWERS, Limits, Service
+from facegap.vision.service.compare import rising
+from facegap.vision.service.search import Answered, enrol, search
+from facegap.vision.service.wire import read_key
+
+GALLERY_NAME = "gallery.txt"  # in the folder of answers: what the names of enrolled images begin with
+IN_SAMPLE_SEARCHES = "the very searches it is judged on (IN-SAMPLE)"
+FIRST_LOOK = 20  # searches after which a card that reads no list is an error
+
+
+def audit_by_search(manifest: Path, settings: AuditSettings) -> Run:
+    """Have the service of --search-service enrol a gallery and search it, and measure its errors by group; see `facegap.audit`.
+
+    Raises
+    ------
+    FacegapError : each of its kinds, saying what was wrong, where, and what to do
+    """
+    settings = replace(settings, identify=settings.identify or Identify())
+    require_alone(settings)
+    assert settings.service.search_service is not None
+    card, _ = resolve_card(settings.service.search_service, "search")
+    read_key(card)
+    table = people_of(manifest, settings, compares=True)
+    require_single_images(table)
+    thresholds = thresholds_of(card, settings.verify)
+    require_readable(card, settings, thresholds)
+    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=thresholds)
+    if not settings.faces.allow_missing:
+        require_files(table, resolved.groupings)
+    assert resolved.search_roles is not None
+    enrolled, probes = (int((resolved.search_roles == role).sum()) for role in (GALLERY, PROBE))
+    limit = settings.service.max_calls
+    if limit is not None and limit <= enrolled:
+        raise SettingError(
+            f"--max-calls {limit:,} does not enrol the gallery of {enrolled:,} images; give more calls than that, or a smaller manifest"
+        )
+    require_leave(card, settings, f"{enrolled:,} images to enrol and {probes:,} to search with")
+    with run_folder(settings.output) as place:
+        return searched_in(place, resolved, card)
+
+
+def require_alone(settings: AuditSettings) -> None:
+    """Raise SettingError for a setting that has no meaning where a service enrols and searches itself."""
+    verify = settings.verify
+    others = {
+        "--embed": settings.embed is not None,
+        "--classify": settings.classify is not None,
+        "--verify-service": settings.service.verify_service is not None,
+        "--detect": "detect" in settings.stated and settings.detect != NO_DETECT,
+        "--points": settings.faces.points is not None,
+        "--detect-only": settings.models.detect_only,
+        "--pairs": verify.pairs is not None,
+        "--sample-pairs": verify.sample_pairs is not None,
+        "--exclude-pairs": verify.exclude_pairs is not None,
+        "--threshold-on": verify.threshold_on is not None,
+        "--distance": verify.distance,
+        "--quality": settings.faces.quality is not None,
+        "--plan": settings.groups.plan is not None,
+        "--stop-when-decided": settings.service.stop_when_decided,
+    }
+    for name in (name for name, given in others.items() if given):
+        raise SettingError(
+            f"--search-service asks a service that finds, enrols and searches faces itself; leave {name} out"
+        )
+
+
+def require_readable(card: ModelCard, settings: AuditSettings, thresholds: Verify) -> None:
+    """Raise SettingError for ranks and thresholds that the service's lists cannot show."""
+    assert card.answer is not None and card.answer.most_candidates is not None and settings.identify is not None
+    deepest = max(settings.identify.rank)
+    if deepest > card.answer.most_candidates:
+        raise SettingError(
+            f"--rank {deepest}: {card.name} answers with {card.answer.most_candidates} candidates at most; read fewer, or ask for "
+            "more in its card"
+        )
+    if not thresholds.threshold and not settings.verify.in_sample:
+        raise SettingError(
+            "--search-service: nobody is set aside to set a threshold on; give --threshold, or --in-sample, with --fpir or with ranks "
+            "alone"
+        )
+    lowest = card.answer.lowest_score
+    floor = -math.inf if lowest is None else rising(lowest, card.answer)
+    below = next((value for value in thresholds.threshold if float(value) < floor), None)
+    if below is not None:
+        raise SettingError(f"--threshold {below}: {card.name} leaves out candidates below {floor:g}; give that or more")
+
+
+def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
+    """Enrol and search what is still to do in a folder, then put the tables together."""
+    settings, folder = resolved.settings, place.folder
+    request = replace(request_of(resolved, "images"), cards={"search": card.model_dump(mode="json")})
+    if (folder / store.RECORD).exists():
+        begun = store.read_any_record(folder)
+        request = as_first_read(request, begun.request)
+        require_same_request(folder, begun.request, request)
+        take_up_again(folder, begun, settings.service)
+        if store.is_whole(folder):
+            return taken_up_whole(folder)
+    else:
+        store.write_record(folder, BegunRecord(request, settings.service.max_calls))
+    settings.output.phase(SEARCHES)
+    originals = Originals(resolved.manifest.frame, resolved.manifest.folder, stages_of(settings), limit_of(card))
+    asked = ask_gallery(resolved, card, folder, originals)
+    rows = rows_of_images(originals, asked.answers)
+    people = subject_codes(resolved.manifest.frame)
+    assert resolved.search_roles is not None and settings.identify is not None
+    searched = Searched(resolved.search_roles, lists_of(asked, people, max(settings.identify.rank) + 1))
+    record = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request)
+    record = replace(
+        record,
+        identification=IdentificationRecord(
+            settings.identify.rank,
+            roles_in_words(settings.identify, settings.verify.seed),
+            (
+                *(replace(point, source=source_of(card, settings)) for point in resolved.given),
+                *fpir_points(resolved, searched),
+            ),
+        ),
+        sent=asked.service.sent(),
+        colour=colour_record(rows, settings.faces.colour),
+        conventions=replace(record.conventions, exif=EXIF_RULE),
+        warnings=(
+            *never_shown_sentences(resolved.manifest.frame, rows["outcome"], resolved.groupings),
+            *record.warnings,
+            *card_warnings({"search": card}),
+            *lost_sentences(rows, resolved, card),
+        ),
+    )
+    faces = faces_table(rows, embedded=False)
+    return finish(
+        resolved,
+        Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, ()), searched=searched),
+        place,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What the service said. answers : by manifest row; names : of enrolled images -> manifest row; service : as it was last asked"""
+
+    answers: dict[int, Answered]
+    names: dict[str, int]
+    service: Service
+
+
+def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, originals: Originals) -> Asked:
+    """Enrol every image of the gallery, and only then search with every probe.
+
+    Raises
+    ------
+    RunError   : see `Service.call`; a candidate that this run has not enrolled
+    TableError : more images than a few cannot be sent; none of the first searches has an answer that says anything
+    """
+    settings, roles = resolved.settings, resolved.search_roles
+    assert roles is not None
+    gallery, probes = (np.flatnonzero(roles == role).tolist() for role in (GALLERY, PROBE))
+    workers = workers_of(settings)
+    look_at_all(originals, [*gallery, *probes], workers, settings)
+    searching = open_service(card, folder, settings, len(gallery) + len(probes))
+    limits = Limits(settings.service.max_calls, settings.service.calls_per_second)
+    enrolling = Service(card.model_copy(update={"request": card.enrol}), read_key(card), folder, limits)
+    names = {row: f"{name_of_gallery(folder)}-{row:07d}" for row in gallery}
+    answers: dict[int, Answered] = {}
+    done = Progress(settings.output.progress, len(gallery) + len(probes))
+    try:
+        ask_rows(
+            gallery,
+            originals,
+            enrolling,
+            lambda row, data: enrol(enrolling, row, data, names[row]),
+            answers,
+            workers,
+            done,
+        )
+        searching = Service(card, read_key(card), folder, limits)  # of the budget it knows what enrolment has spent
+        rows_of_names = {name: row for row, name in names.items()}
+        ask_rows(probes, originals, searching, lambda row, data: search(searching, row, data), answers, workers, done)
+    finally:
+        enrolling.close()
+        searching.close()
+    require_own(answers, rows_of_names, card)
+    return Asked(answers, rows_of_names, searching)
+
+
+@dataclass
+class Progress:
+    """Images done. report : called with them and the images in all"""
+
+    report: Callable[[int, int], None]
+    total: int
+    done: int = 0
+
+    def add(self) -> None:
+        """One more."""
+        self.done += 1
+        self.report(self.done, self.total)
+
+
+def ask_rows(
+    rows: Sequence[int],
+    originals: Originals,
+    service: Service,
+    ask: Callable[[int, bytes], Answered],
+    answers: dict[int, Answered],
+    workers: int,
+    done: Progress,
+) -> None:
+    """Ask about every image that can be sent, in order, and note what came of it.
+
+    Raises
+    ------
+    TableError : none of the first images has an answer that says anything
+    """
+    sent = [row for row in rows if originals.can_be_sent(row)]
+    first: list[Answered] = []
+    for row, said in zip(
+        sent,
+        in_order(lambda row: ask(row, originals.data(row)), [(row,) for row in sent], workers, service.stop),
+        strict=True,
+    ):
+        answers[row] = said
+        done.add()
+        first.append(said)
+        if len(first) == FIRST_LOOK and all(one.outcome == "no_template" for one in first):
+            raise TableError(
+                f"{service.card.name}: none of the first {FIRST_LOOK} images has an answer that says anything: {first[-1].detail}. No "
+                f"further ones are sent; hold the card against an answer in {service.folder}, and choose another --out"
+            )
+
+
+def name_of_gallery(folder: Path) -> str:
+    """What the names of enrolled images begin with: chosen at random when the run begins, so that no two runs share a name."""
+    path = folder / ANSWERS / GALLERY_NAME
+    if not path.exists():
+        store.write_bytes(path, f"facegap-{secrets.token_hex(4)}".encode())
+    return path.read_text(encoding="ascii").strip()
+
+
+def look_at_all(originals: Originals, rows: Sequence[int], workers: int, settings: AuditSettings) -> None:
+    """Decode every image before any call.
+
+    Raises
+    ------
+    TableError : more images than a few cannot be sent
+    """
+    unreadable = Unreadable(len(rows), settings.faces.allow_missing)
+    with quiet_decoders():
+        for record in in_order(originals.look_at, [(row,) for row in rows], workers, lambda: None):
+            unreadable.add(pd.DataFrame([record]))
+
+
+def require_own(answers: dict[int, Answered], names: dict[str, int], card: ModelCard) -> None:
+    """Raise RunError for a candidate whom this run has not enrolled: FPIR would be of another gallery."""
+    strangers = {name for said in answers.values() for name, _ in said.candidates if name not in names}
+    if strangers:
+        raise RunError(
+            f"{card.name}: {len(strangers):,} candidates were not enrolled by this run; its gallery holds others, so that no rate "
+            "would be of the gallery of the manifest. Clear the service's gallery (or name an empty one in the card), and choose "
+            "another --out"
+        )
+
+
+def rows_of_images(originals: Originals, answers: dict[int, Answered]) -> pd.DataFrame:
+    """What became of each image of the manifest: the pipeline's columns, one row per image."""
+    found = []
+    for row in range(len(originals.table)):
+        record: dict[str, Any] = dict(originals.rows.get(row, unseen(originals, row)))
+        if (said := answers.get(row)) is not None and record["outcome"] not in NEVER_SHOWN:
+            record |= {"outcome": said.outcome, "detail": said.detail}
+        found.append(record)
+    return pd.DataFrame(found)
+
+
+def lists_of(asked: Asked, people: IntArray, length: int) -> pd.DataFrame:
+    """Stored candidate lists, see `Searched`: of the probe's own person only the best image."""
+    found: list[tuple[int, int, int, float]] = []
+    for probe, said in asked.answers.items():
+        rank, mate_seen = 0, False
+        for name, score in said.candidates:
+            gallery = asked.names[name]
+            is_mate = people[gallery] == people[probe]
+            if (is_mate and mate_seen) or rank == length:
+                continue
+            rank, mate_seen = rank + 1, mate_seen or bool(is_mate)
+            found.append((probe, rank, gallery, score))
+    lists = np.array(found, LIST)
+    frame = pd.DataFrame({name: lists[name] for name in lists.dtype.names or ()})
+    return frame.sort_values(["probe", "rank"], ignore_index=True)
+
+
+def fpir_points(resolved: ResolvedAudit, searched: Searched) -> list[Operating]:
+    """A threshold for each target FPIR, on the searches of people who are not in the gallery."""
+    assert resolved.settings.identify is not None
+    people = subject_codes(resolved.manifest.frame)
+    enrolled = people[searched.roles == GALLERY]
+    strangers = np.flatnonzero((searched.roles == PROBE) & ~np.isin(people, enrolled))
+    lists = searched.lists[searched.lists["probe"].isin(strangers) & (searched.lists["rank"] == 1)]
+    tops = lists["score"].to_numpy(np.float64)
+    return [fpir_point(tops, target, IN_SAMPLE_SEARCHES) for target in resolved.settings.identify.fpir]
+
+
+def lost_sentences(rows: pd.DataFrame, resolved: ResolvedAudit, card: ModelCard) -> list[str]:
+    """How many images the service did not enrol, and how many searches it did not answer, with the commonest reasons."""
+    found = []
+    for role, words in (
+        (GALLERY, "images of the gallery were not enrolled (failures to enrol, FTE)"),
+        (PROBE, "searches have no answer"),
+    ):
+        of_role = rows[(resolved.search_roles == role) & ~rows["outcome"].isin(NEVER_SHOWN)]
+        lost = of_role[of_role["outcome"] != "ok"]
+        if len(lost):
+            reasons = "; ".join(f"{why} ({count:,})" for why, count in list(lost["detail"].value_counts().items())[:5])
+            found.append(f"{card.name}: {len(lost):,} of {len(of_role):,} {words}: {reasons}")
+    return found

@@ -1,0 +1,95 @@
+"""What a service that searches says: whether an image was enrolled, and whom its gallery offers for a probe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.service import AnswerSpec
+from facegap.tables import NOT_SENT
+from facegap.vision.service.answers import NO_JSON, Asked, Call, parsed, quoted, value_at
+from facegap.vision.service.client import Service, Unanswered
+from facegap.vision.service.compare import score_of
+from facegap.vision.service.embed import NO_FACE, NO_TEMPLATE
+from facegap.vision.service.no_face import says_no_face
+
+Candidate = tuple[str, float]  # name under which an image was enrolled, and a score that rises with likeness
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What became of an image.
+
+    outcome    : ok; no_face where the service found none; no_template where it did not enrol it, or said nothing that is a list;
+                 not_sent where the budget was spent before
+    candidates : of a probe, by falling score
+    """
+
+    outcome: str
+    detail: str = ""
+    candidates: tuple[Candidate, ...] = ()
+
+
+def enrol(service: Service, row: int, data: bytes, subject: str) -> Answered:
+    """Put the image of a manifest row into the gallery; see `Service.call` for its errors."""
+    call = service.call(Asked(row), (data,), subject)
+    if isinstance(call, Unanswered):
+        return unanswered(call)
+    return refused(call, service.card) or Answered("ok")
+
+
+def search(service: Service, row: int, data: bytes) -> Answered:
+    """Whom the gallery offers for the image of a manifest row; see `Service.call` for its errors."""
+    call = service.call(Asked(row), (data,))
+    return unanswered(call) if isinstance(call, Unanswered) else candidates_of(call, service.card)
+
+
+def unanswered(call: Unanswered) -> Answered:
+    """An image whose turn did not come."""
+    return Answered(NO_TEMPLATE if call.sent else NOT_SENT, call.detail)
+
+
+def refused(call: Call, card: ModelCard) -> Answered | None:
+    """Why an answer is no success, None where it is one."""
+    if says_no_face(call, card) is not None:
+        return Answered(NO_FACE, "the service found no face")
+    return Answered(NO_TEMPLATE, call.reason) if call.reason else None
+
+
+def candidates_of(call: Call, card: ModelCard) -> Answered:
+    """The list that the body of a call holds, by the paths and rules of the card; an empty list is an answer."""
+    assert card.answer is not None and card.answer.candidates is not None
+    if (lost := refused(call, card)) is not None:
+        return lost
+    answer, is_json = parsed(call.body)
+    if not is_json:
+        return Answered(NO_TEMPLATE, NO_JSON)
+    listed, found = value_at(answer, card.answer.candidates)
+    if not found:
+        return Answered(NO_TEMPLATE, f"nothing at {card.answer.candidates} in the answer")
+    if not isinstance(listed, list):
+        return Answered(NO_TEMPLATE, f"no list at {card.answer.candidates} in the answer")
+    read = [candidate_of(one, card.answer) for one in listed]
+    if fault := next((why for _, _, why in read if why), ""):
+        return Answered(NO_TEMPLATE, f"a candidate: {fault}")
+    ordered = sorted(((name, score) for name, score, _ in read), key=lambda one: -one[1])
+    return Answered("ok", candidates=tuple(ordered))
+
+
+def candidate_of(one: Any, spec: AnswerSpec) -> tuple[str, float, str]:
+    """Name and score of a candidate, and why it is none."""
+    assert spec.subject is not None
+    if not isinstance(one, Mapping):
+        return "", math.nan, "no object"
+    name, found = value_at(one, spec.subject)
+    if not found or not isinstance(name, str):
+        return (
+            "",
+            math.nan,
+            f"no name at {spec.subject}" if not found else f"no text at {spec.subject}: {quoted(str(name))}",
+        )
+    score, fault = score_of(one, spec)
+    return name, score, fault
