@@ -71,6 +71,7 @@ NOT_RUN = {
     ("explore",): "serves until it is stopped; tests/explore opens the page",
     ("plan", "--run"): "simulates for some ten seconds; tests/plan runs it",
     ("doctor", "unknown.onnx"): "needs twice as many people as there are here; tests/doctor/test_propose.py has them",
+    ("doctor", "vendor.toml"): "asks a service; tests/doctor/test_service.py has one of its own",
     ("annotate",): "serves until it is stopped; tests/annotate opens the page",
 }
 # Options with which a command is only read.
@@ -78,6 +79,7 @@ NOT_RUN_WITH = {
     "--send-images": "sends images to a service; tests/vision/service has one of its own",
     "aligned": "needs crops of the model's size; tests/audit/test_models.py makes them",
     "--verify-service": "asks a service; tests/audit/test_by_service.py has one of its own",
+    "--search-service": "asks a service; tests/audit/test_by_search.py has one of its own",
     "--points": "needs points of these images; tests/audit/test_models.py has them",
     "--quality-column": "needs OFIQ's measures of these images; tests/audit/test_quality.py has a file of them",
     "--output": "needs answers besides gender; tests/audit/test_outputs.py has them",

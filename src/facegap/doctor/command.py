@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from facegap.audit.settings import AuditSettings
 from facegap.options import Only, with_settings
+
+if TYPE_CHECKING:
+    from facegap.inputs.cards.schema import ModelCard
 
 
 @with_settings
@@ -39,6 +42,9 @@ def doctor(
             "where",
             "models_dir",
             "allow_outside",
+            "send_images",
+            "calls_per_second",
+            "price_per_call",
             said={"detect": "Detector, as in audit"},
         ),
     ],
@@ -79,6 +85,10 @@ def doctor(
     facegap doctor mobileface_v2 --manifest people.csv
 
     facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
+
+    The card of a service is tried with a few calls, whose number and price are said before.
+
+    facegap doctor vendor.toml --manifest people.csv --price-per-call 0.001 --send-images
     """
     from facegap.doctor import text as doctor_text
     from facegap.doctor.checks import check_basics
@@ -88,6 +98,9 @@ def doctor(
     from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar
     from facegap.store.run import write_json
 
+    if (card := find_card(model)[0]) is not None and card.backend == "http":
+        doctor_of_service(card, manifest, settings, seed)
+        return
     require_free(out, model, propose=propose)
     require_memory(findings)
     asked = Asked(
@@ -148,4 +161,21 @@ def doctor(
         write_out(examined, out)
     print_sentences([doctor_text.remembered(remember(examined, findings))])
     if examined.finding.verdict == "wrong":
+        raise typer.Exit(1)
+
+
+def doctor_of_service(card: ModelCard, manifest: Path, settings: AuditSettings, seed: int) -> None:
+    """Try the card of a service and print what was found; exit code 1 where something of it does not fit."""
+    from facegap.doctor.service import announcement, examine_service
+    from facegap.doctor.text import service_conclusion, service_table
+    from facegap.inputs.manifests.read import read_manifest
+    from facegap.report.terminal import announce, print_sentences, print_tables
+
+    table = read_manifest(manifest, where=settings.groups.where, allow_outside=settings.faces.allow_outside)
+    if settings.service.send_images:
+        announce(announcement(card, settings.service.price_per_call))
+    checks = examine_service(card, table, settings.service, seed)
+    print_sentences([service_conclusion(checks), ""])
+    print_tables([service_table(card.name, checks)])
+    if any(one.state == "not in order" for one in checks):
         raise typer.Exit(1)

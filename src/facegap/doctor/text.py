@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from facegap.doctor.checks import Checks
+from facegap.doctor.checks import Check, Checks
 from facegap.doctor.diagnose import Examination
 from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement, usual_first
 from facegap.report.tables import TextTable
-from facegap.report.text import NO_NUMBER, number, p_value, percent
+from facegap.report.text import NO_NUMBER, clean, number, p_value, percent
 
 PLACE = " How much of a face to show depends on the portraits too: judge others before you believe it."
 OF_PROPORTIONS = ("gender", "liveness")  # questions whose measure is a proportion
@@ -236,3 +237,19 @@ def checks_conclusion(checks: Checks) -> list[str]:
         f"the checks above. Needed for that: {checks.needed}."
     )
     return [*said, "Nothing is remembered for audits."]
+
+
+def service_table(card: str, checks: Sequence[Check]) -> TextTable:
+    """What a few calls showed of the card of a service."""
+    rows = tuple((one.name, one.state, clean(one.said)) for one in checks)
+    return TextTable(f"{card}: what a few calls showed", ("check", "result", "found"), rows, notes=())
+
+
+def service_conclusion(checks: Sequence[Check]) -> str:
+    """What does not fit, or that nothing was found."""
+    failed = "; ".join(f"{one.name}: {clean(one.said)}" for one in checks if one.state == "not in order")
+    return (
+        f"NOT IN ORDER: {failed}."
+        if failed
+        else "Nothing that was checked is out of order. A few calls say nothing of error rates."
+    )
