@@ -14,7 +14,7 @@ from facegap.audit.models import Loaded, load_models
 from facegap.audit.settings import AuditSettings, Models
 from facegap.inputs.images.decode import Unreadable, decode
 from facegap.vision.pipeline import Row, embed_all, empty_record, look_at_picture
-from fixtures.dialects import KEYS, DialectServer, Embedding, card_for, serving
+from fixtures.dialects import KEYS, Brain, CompreFaceGallery, DialectServer, Embedding, card_for, serving
 from fixtures.settings import audited
 
 pytestmark = pytest.mark.real
@@ -30,8 +30,10 @@ def loaded(test_data: Path) -> Iterator[Loaded]:
 
 
 @pytest.fixture
-def server(loaded: Loaded) -> Iterator[DialectServer]:
-    def brain(data: bytes) -> Embedding | None:
+def brain(loaded: Loaded) -> Brain:
+    """What the model says of a portrait, as it runs here."""
+
+    def embedding(data: bytes) -> Embedding | None:
         picture = decode(data)
         assert not isinstance(picture, Unreadable)
         row = Row(empty_record(0, "sent", loaded.stages))
@@ -40,6 +42,11 @@ def server(loaded: Loaded) -> Iterator[DialectServer]:
         found = embed_all([row], loaded.stages.embedder)
         return found[0].astype(np.float64) if len(found) else None
 
+    return embedding
+
+
+@pytest.fixture
+def server(brain: Brain) -> Iterator[DialectServer]:
     with serving(brain) as running:
         yield running
 
@@ -92,3 +99,23 @@ def test_a_service_that_embeds_gives_the_templates_of_the_model_behind_it(
     there = audited(tmp_path / "people.csv", embed=str(card), detect="none", **asked)
     np.testing.assert_array_equal(there.embeddings, here.embeddings)
     pd.testing.assert_frame_equal(columns(there), columns(here))
+
+
+def test_a_service_that_searches_is_audited_as_the_model_behind_it(
+    portraits: dict[str, Any], brain: Brain, test_data: Path, tmp_path: Path
+) -> None:
+    given = {"images_dir": portraits["images_dir"], "by": None, "non_mates": 0.25, "rank": (1, 3)}
+    here = local(tmp_path, test_data, {**given, "threshold": 0.32, "identify": True})
+    with serving(says=CompreFaceGallery(brain)) as server:
+        asked = {"send_images": True, "calls_per_second": 1000.0, "out": tmp_path / "run", "threshold": 0.66}
+        card = str(card_for("compreface_search", server, tmp_path))
+        there = audited(tmp_path / "people.csv", search_service=card, **given, **asked)
+        assert len(server.seen) == 2 * PEOPLE
+    searches = columns(here)[columns(here)["metric"].isin(["fnir", "fpir"])].reset_index(drop=True)
+    found = columns(there)[columns(there)["metric"].isin(["fnir", "fpir"])].reset_index(drop=True)
+    different = ["threshold"]  # the service says (1 + cosine) / 2
+    pd.testing.assert_frame_equal(found.drop(columns=different), searches.drop(columns=different))
+    assert here.searched is not None and there.searched is not None
+    columns_of_lists = ["probe", "rank", "gallery"]
+    pd.testing.assert_frame_equal(there.searched.lists[columns_of_lists], here.searched.lists[columns_of_lists])
+    np.testing.assert_allclose(2 * there.searched.lists["score"] - 1, here.searched.lists["score"], atol=1e-6)
