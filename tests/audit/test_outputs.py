@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from facegap.audit.run import recheck
 from facegap.errors import SettingError, TableError
+from facegap.report.figures import figures_in
 from facegap.report.first_screen import headline
 from facegap.report.outputs import output_report, output_sentences
 from facegap.report.page import page_alone
@@ -117,6 +119,25 @@ def test_groups_differ_in_answers_and_nothing_speaks_of_a_gap() -> None:
     assert "answer rates differ by more than 2 points" in " ".join(told)
     assert not any("gap" in text.replace("answer_gaps.csv", "") for text in told)
     assert "answered “" in page_alone(run, include_ids=False)
+
+
+def test_answer_rates_are_drawn_as_the_table_has_them_those_furthest_apart_first() -> None:
+    run = unlabelled()
+    happy, calm = figures_in(run, "answers")
+    assert [happy.name, calm.name] == [
+        "answers-mood-happy-by-gender",
+        "answers-mood-calm-by-gender",
+    ]  # nobody was called sad
+    drawn = [row for text in happy.spec["datasets"].values() for row in json.loads(text)]
+    table = run.extra["answer_rates.csv"].set_index(["answer", "gender"]).loc["happy"]
+    for row in drawn:
+        group = row["group"].rpartition("=")[2].strip()
+        assert row["value"] == pytest.approx(table.loc[group, "value"], rel=1e-4)
+        assert (row["low"], row["high"]) == pytest.approx(tuple(table.loc[group, ["low", "high"]]), rel=1e-4)
+    assert [row["counted"] for row in drawn] == ["30/59", "6/59"]
+    assert "error" not in happy.caption
+    assert "a difference is no error" in happy.note
+    assert figures_in(labelled(), "answers") == []
 
 
 def test_equal_answers_are_not_shown_to_differ() -> None:

@@ -66,8 +66,8 @@ def test_a_verification_run_has_a_figure_for_every_part_and_a_run_of_answers_onl
     ]
     assert [part for part, found in figures_of(answered_run[1]).items() if found] == ["errors", "waterfall"]
     assert list(FIGURES) == [
-        *("errors", "slopes", "ages", "frames", "balanced", "quality", "waterfall", "scores", "det", "matrix"),
-        *("transfer", "threshold", "tone"),
+        *("errors", "slopes", "ages", "answers", "frames", "balanced", "quality", "waterfall", "scores", "det"),
+        *("matrix", "transfer", "threshold", "tone"),
     ]
 
 

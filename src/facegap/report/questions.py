@@ -93,7 +93,7 @@ def sections_of(of: Material) -> list[Section]:
         protocol(of.run),
         who(of.run),
         how_much(of),
-        answers(of.run),
+        answers(of),
         population(of.run),
         slopes(of),
         ages(of),
@@ -168,15 +168,17 @@ def how_much(of: Material) -> Section:
     return Section("rates", "By how much", lead if figures else "", terms, figures, folds=folds)
 
 
-def answers(run: Run) -> Section:
+def answers(of: Material) -> Section:
     """Outputs besides gender and age: how often each answer was given, or the macro error rate."""
     lead = (
         "What the model said of each group besides gender and age. Where nothing says what is true, the rates are of answers and "
         "not of errors."
     )
-    shown = tuple(PageTable(table, "wide" if table.columns[0] == "group" else "cards") for table in output_report(run))
-    said = tuple(output_sentences(run))
-    return Section("answers", "What was answered", lead if said else "", tables=shown, sentences=said)
+    shown = tuple(
+        PageTable(table, "wide" if table.columns[0] == "group" else "cards") for table in output_report(of.run)
+    )
+    said, charts = tuple(output_sentences(of.run)), tuple(of.figures["answers"])
+    return Section("answers", "What was answered", lead if said else "", figures=charts, tables=shown, sentences=said)
 
 
 def population(run: Run) -> Section:

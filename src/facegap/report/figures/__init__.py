@@ -12,6 +12,7 @@ from altair.utils.schemapi import debug_mode
 from facegap.errors import PluginError
 from facegap.plugins import extended
 from facegap.report.figures.ages import age_figures
+from facegap.report.figures.answers import answer_figures
 from facegap.report.figures.balanced import balanced_figures
 from facegap.report.figures.det import det_figures
 from facegap.report.figures.first_frames import frames_figures
@@ -36,6 +37,7 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
         "errors": error_figures,
         "slopes": slope_figures,
         "ages": age_figures,
+        "answers": answer_figures,
         "frames": frames_figures,
         "balanced": balanced_figures,
         "quality": quality_figures,
