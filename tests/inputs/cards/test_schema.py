@@ -121,7 +121,7 @@ def test_a_classifier_needs_gender_or_age(tmp_path: Path) -> None:
 
 def test_a_threshold_belongs_to_embedders_only(tmp_path: Path) -> None:
     years = "[outputs.age]\noutput = 'a'\nkind = 'years'"
-    with pytest.raises(CardError, match="published_threshold belongs to task = 'embed' or 'verify'"):
+    with pytest.raises(CardError, match="published_threshold belongs to task = 'embed', 'verify' or 'search'"):
         parse(tmp_path, CLASSIFIER.replace("verified", "published_threshold = 0.4\nverified") + years)
 
 
