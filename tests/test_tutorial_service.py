@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from facegap.demo.run import draw_people
+from facegap.report.figures import FIGURES
 from facegap.store.run import read_run
 from fixtures.command_lines import Call
 from fixtures.dialects import KEYS, CompreFaceGallery, DialectServer, by_colours, compreface_verify, serving
@@ -50,7 +51,7 @@ def test_every_command_of_the_tutorial_does_what_it_says(
     call: Call, server: DialectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("facegap.report.figures.figures_of", lambda run: {})
+    monkeypatch.setattr("facegap.report.figures.figures_of", lambda run: {part: [] for part in FIGURES})
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
     draw_people(tmp_path, seed=5, people=20, photographs=2, workers=1, step=lambda *told: None)

@@ -76,6 +76,7 @@ KINDS: Mapping[str, Kind] = {
 # Kinds that illustrated people and the demo's models have nothing for.
 NOT_SHOWN: Mapping[str, str] = {
     "ages": "no model of the demo estimates ages; see [age checks](age.md)",
+    "answers": "no model of the demo answers anything but gender; see [attributes](attributes.md)",
     "frames": "the demo has no videos; see [templates and video](templates.md)",
 }
 COMPARED = Kind(
