@@ -288,3 +288,59 @@ def test_a_policy_without_its_version_is_refused(tmp_path: Path) -> None:
         path.write_text(text + rate(0.1))
         with pytest.raises(TableError, match="give version = 1"):
             read_policy(path)
+
+
+# ---- answers without labels ----
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 of 200 women are called happy and 20 of 200 men; nothing says who is."""
+    folder = tmp_path_factory.mktemp("answered")
+    image = [f"{k}.png" for k in range(400)]
+    people = pd.DataFrame({"image": image, "subject": image, "gender": ["female"] * 200 + ["male"] * 200})
+    said = ["happy"] * 60 + ["calm"] * 140 + ["happy"] * 20 + ["calm"] * 180
+    table = pd.DataFrame({"image": image, "prediction": said})
+    audit_predictions(table, people, output="mood", classes="happy,calm,sad", by="gender", out=folder / "run")
+    return folder / "run"
+
+
+@pytest.mark.parametrize(
+    ("limit", "state"),
+    [("max_difference = 0.5", "holds"), ("max_difference = 0.1", "broken"), ("max_difference = 0.2", "cannot tell")],
+)
+def test_a_difference_between_answer_rates_is_held_against_its_interval(
+    answered: Path, tmp_path: Path, limit: str, state: str
+) -> None:
+    text = f'[[answer]]\noutput = "mood"\nanswer = "happy"\n{limit}\n'
+    (found,) = gate(answered, policy(tmp_path, text))[1]
+    assert found.state == state
+    assert "answered happy: female against male 20.00 points" in found.said
+    assert "200 and 200 people" in found.said
+    assert "error" not in found.line
+
+
+def test_without_an_answer_the_worst_of_all_decides_and_sad_holds(answered: Path, tmp_path: Path) -> None:
+    text = '[[answer]]\noutput = "mood"\nmax_difference = 0.1\n[[answer]]\noutput = "mood"\nanswer = "sad"\nmax_difference = 0.1\n'
+    worst, sad = gate(answered, policy(tmp_path, text))[1]
+    assert (worst.state, sad.state) == ("broken", "holds")
+    assert "(2 of 3 rows)" in worst.said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('output = "emotion"', "it has answer rates of mood"),
+        ('output = "mood"\nanswer = "glad"', "the answers of mood are happy, calm, sad"),
+        ('output = "mood"\ngroups = ["nobody", "male"]', "no group nobody there"),
+    ],
+)
+def test_an_answer_that_the_run_has_not_cannot_be_told(answered: Path, tmp_path: Path, text: str, said: str) -> None:
+    (found,) = gate(answered, policy(tmp_path, f"[[answer]]\n{text}\nmax_difference = 0.1\n"))[1]
+    assert (found.state, said in found.said) == ("cannot tell", True), found.said
+
+
+def test_a_run_of_error_rates_has_no_answer_rates(unequal: Path, tmp_path: Path) -> None:
+    (found,) = gate(unequal, policy(tmp_path, '[[answer]]\noutput = "gender"\nmax_difference = 0.1\n'))[1]
+    assert found.state == "cannot tell"
+    assert "no output" in found.said

@@ -16,7 +16,7 @@ from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, re
 from facegap.statistics.verdicts import BEYOND, GAP, VERDICTS
 
 Judge = Literal["interval", "point"]
-Kind = Literal["rate", "gap", "verdict", "subjects"]
+Kind = Literal["rate", "gap", "verdict", "subjects", "answer"]
 VERSION = 1
 MOST_BYTES = 1_000_000
 MOST_RULES = 1_000
@@ -27,7 +27,8 @@ EVERYBODY = "everybody"
 class Rule:
     """One rule.
 
-    metric    : as in rates.csv; empty for subjects over all rates
+    metric    : as in rates.csv; empty for subjects over all rates, and of answers
+    output, answer : of answers, as in answer_gaps.csv; answer empty: every answer
     limit     : of a rate or gap; the least number of people for subjects; NaN for verdicts
     scale     : of a gap: "difference" or "ratio"
     forbidden : of verdicts
@@ -48,6 +49,8 @@ class Rule:
     threshold: float = math.nan
     threshold_from: str = ""
     judge: Judge = "interval"
+    output: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,30 @@ class VerdictTable(_AtThreshold):
         )
 
 
+class AnswerTable(_RuleTable):
+    """[[answer]]: the largest difference between how often two groups get an answer, where nothing says what is true."""
+
+    output: Words
+    answer: Words = ""
+    max_difference: Annotated[float, Field(ge=0, le=1, description=PROPORTION)]
+    judge: OwnJudge = None
+
+    def rule(self, judge: Judge) -> Rule:
+        """The rule of this table."""
+        return Rule(
+            "answer",
+            self.name,
+            "",
+            self.max_difference,
+            "difference",
+            by=self.by,
+            groups=self.groups,
+            judge=self.judge or judge,
+            output=self.output,
+            answer=self.answer,
+        )
+
+
 class PolicyFile(Table):
     """The whole file."""
 
@@ -203,11 +230,12 @@ class PolicyFile(Table):
     rate: Annotated[tuple[RateTable, ...], Tables] = ()
     gap: Annotated[tuple[GapTable, ...], Tables] = ()
     verdict: Annotated[tuple[VerdictTable, ...], Tables] = ()
+    answer: Annotated[tuple[AnswerTable, ...], Tables] = ()
 
     def rules(self) -> tuple[Rule, ...]:
         """Every rule, by kind and in the order of the file."""
-        tables: list[SubjectsTable | RateTable | GapTable | VerdictTable]
-        tables = [*self.subjects, *self.rate, *self.gap, *self.verdict]
+        tables: list[SubjectsTable | RateTable | GapTable | VerdictTable | AnswerTable]
+        tables = [*self.subjects, *self.rate, *self.gap, *self.verdict, *self.answer]
         return tuple(table.rule(self.judge) for table in tables)
 
 

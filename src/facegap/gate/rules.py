@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from facegap.derive.groupings import Grouping
+from facegap.derive.outputs import ANSWERED
+from facegap.derive.outputs import GAPS as ANSWER_GAPS
 from facegap.errors import TableError
 from facegap.gate.policy import Policy, Rule, read_policy
 from facegap.report.groups import decided_text, verdict_text
@@ -107,7 +109,13 @@ def outcome(rule: Rule, run: Run) -> Outcome:
     judged_rows = rows_of(rule, run)
     if not judged_rows:
         return Outcome(rule, "cannot tell", f"no row of the run fits it ({nothing(rule, run)})")
-    makers = {"rate": rate_findings, "gap": gap_findings, "verdict": verdict_findings, "subjects": people_findings}
+    makers = {
+        "rate": rate_findings,
+        "gap": gap_findings,
+        "verdict": verdict_findings,
+        "subjects": people_findings,
+        "answer": answer_findings,
+    }
     found = makers[rule.kind](rule, judged_rows)
     state = next(state for state in STATES if any(one.state == state for one in found))
     deciding = max((one for one in found if one.state == state), key=lambda one: one.weight)
@@ -121,6 +129,8 @@ def outcome(rule: Rule, run: Run) -> Outcome:
 
 def rows_of(rule: Rule, run: Run) -> list[dict[str, Any]]:
     """The rows of the run that a rule is about."""
+    if rule.kind == "answer":
+        return answer_rows(rule, run)
     return gap_rows(rule, run) if rule.kind in ("gap", "verdict") else rate_rows(rule, run)
 
 
@@ -135,6 +145,8 @@ def unknown_grouping(rule: Rule, run: Run) -> str:
 
 def nothing(rule: Rule, run: Run) -> str:
     """Why no row fits."""
+    if rule.kind == "answer":
+        return no_answers(rule, run)
     table = run.gaps if rule.kind in ("gap", "verdict") else run.rates
     metrics = list(dict.fromkeys(table["metric"])) if len(table) else []
     if rule.metric and rule.metric not in metrics:
@@ -281,6 +293,46 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     return Finding(state, worst if worst == worst else math.inf, said)
 
 
+# ---- answers without labels ----
+
+
+def answer_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
+    """The pairs of groups and answers that a rule is about; an answer rate is at no threshold."""
+    return [
+        {**row, "threshold": math.nan}
+        for row in answers_of(run)
+        if row["output"] == rule.output and rule.answer in ("", row["answer"])
+        if is_meant(rule, tuple(str(row["family"]).split("*")), [row["group_a"], row["group_b"]], row)
+    ]
+
+
+def answers_of(run: Run) -> list[dict[str, Any]]:
+    """Every pair of groups and answers of outputs without labels."""
+    table = run.extra.get(ANSWER_GAPS)
+    return [] if table is None else [row for row in records(table) if row["measure"] == ANSWERED]
+
+
+def answer_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
+    """What each difference between answer rates says to its limit; no error is meant, as nothing says what is true."""
+    return [
+        replace(found, said=f"answered {clean(row['answer'])}: {found.said}")
+        for row in rows
+        for found in [gap_finding(rule, row)]
+    ]
+
+
+def no_answers(rule: Rule, run: Run) -> str:
+    """Why no answer rate fits."""
+    known: dict[str, list[str]] = {}
+    for row in answers_of(run):
+        known.setdefault(str(row["output"]), []).append(str(row["answer"]))
+    if rule.output not in known:
+        return f"it has answer rates of {clean(', '.join(known)) or 'no output'}; those of labelled outputs are error rates, [[gap]]"
+    if rule.answer and rule.answer not in known[rule.output]:
+        return f"the answers of {clean(rule.output)} are {clean(', '.join(dict.fromkeys(known[rule.output])))}"
+    return missing_groups(rule, answer_rows(replace(rule, groups=()), run)) or "its groups are too small to be tested"
+
+
 def inverse(value: float) -> float:
     """1 / value; of 0 infinity."""
     return math.inf if value == 0 else 1 / value
@@ -313,7 +365,9 @@ def title(rule: Rule) -> str:
         return clean(rule.name)
     groups = "" if rule.by is None else " of everybody" if rule.by == () else f" by {'*'.join(rule.by)}"
     metric = title_of(rule.metric) if rule.metric else "any rate"
+    answered = f"answered {rule.answer}" if rule.answer else "every answer"
     words = {
+        "answer": f"difference in answers of {rule.output}, {answered}",
         "rate": metric,
         "gap": f"gap in {metric}",
         "verdict": f"verdict on {metric}",

@@ -102,14 +102,16 @@ def sent_words(sent: SentRecord) -> str:
 
 def stopping_words(stopping: StoppingRecord) -> str:
     """Why an audit that could stop by itself asked for no more, and what it rests on."""
+    gaps = "gap" if stopping.undecided == 1 else "gaps"
     why = {
         "decided": "Stopped as every gap was decided",
-        "budget": f"The budget of calls was spent with {stopping.undecided:,} gaps undecided",
-        "everybody": f"Nobody was left to ask about, with {stopping.undecided:,} gaps undecided",
+        "budget": f"The budget of calls was spent with {stopping.undecided:,} {gaps} undecided",
+        "everybody": f"Nobody was left to ask about, with {stopping.undecided:,} {gaps} undecided",
     }[stopping.ended]
+    judged = "one gap was" if stopping.gaps == 1 else f"{stopping.gaps:,} gaps together were"
     return (
-        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {stopping.gaps:,} gaps were "
-        f"judged together after every {stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
+        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {judged} judged after every "
+        f"{stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
     )
 
 
