@@ -90,7 +90,8 @@ def test_every_command_of_the_tutorial_does_what_it_says(
 
     assert call("card", "new", "compreface_search", "--out", "search.toml")[0] == 0
     address(tmp_path / "search.toml", server)
-    assert call(*search)[0] == 0
+    code, _, problem = call(*search)
+    assert code == 0, problem
     assert number_of_calls(server) == 40
     found = read_run(tmp_path / "searched")
     assert {"fnir", "fpir"} <= set(found.rates["metric"])

@@ -14,6 +14,7 @@ import pytest
 from facegap.audit.run import recheck
 from facegap.audit.until_decided import PEOPLE_PER_LOOK, WAS_DECIDED, queue_of
 from facegap.errors import SettingError, TableError
+from facegap.report.image_tables import lost_words
 from facegap.report.page import add_report
 from facegap.report.screen import finding
 from facegap.statistics import anytime_gaps
@@ -123,6 +124,7 @@ def test_an_audit_stops_when_its_gap_is_decided_and_the_rest_counts_in_no_rate(
     assert set(run.gaps["verdict"][~run.gaps["primary"]]) == {"exploratory"}
     told = f"{stopping.asked} of 100 people were asked about"
     assert any("Stopped as every gap was decided" in line and told in line for line in finding(run))
+    assert lost_words(run) == f"Of 200 images {200 - 2 * stopping.asked} were not sent to the service."
     add_report(tmp_path / "run", run, include_ids=False)
     assert told in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert recheck(tmp_path / "run") == []

@@ -121,9 +121,11 @@ def lost_words(run: Run) -> str:
     never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
     faceless = int((~never & (outcomes != "ok")).sum())
     silent = int((answers == "no_answer").sum()) if run.record.classes else 0
-    if not (faceless or silent or never.any()):
+    unasked = int((~never & (answers == "not_shown")).sum()) if run.record.sent is not None else 0
+    if not (faceless or silent or unasked or never.any()):
         return f"No {run.counted[:-1]} was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
     said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
+    said += [f"{unasked:,} were not sent to the service"] if unasked else []
     said += [f"{faceless:,} gave no usable face"] if faceless else []
     said += [f"{silent:,} have no answer"] if silent else []
     return f"Of {total:,} {run.counted} {', '.join(said)}."
