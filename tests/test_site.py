@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import typer
 
 import facegap
 from facegap import statistics
+from facegap.audit.settings import SETTING
 from facegap.cli import app
 from facegap.report.figures import FIGURES
 from fixtures.campaigns import campaign
@@ -133,6 +135,21 @@ def test_every_public_name_has_its_docstring_on_a_page(reference: Mapping[str, s
         assert name == "__version__" or f"(api/{name}.md)" in reference["api"]
     for name in statistics.__all__:
         assert f":: facegap.statistics.{name}\n" in reference["api/statistics"]
+
+
+def test_every_setting_is_on_the_page_of_its_class(reference: Mapping[str, str]) -> None:
+    for group in (
+        facegap.Faces,
+        facegap.Groups,
+        facegap.Identify,
+        facegap.Models,
+        facegap.Output,
+        facegap.Service,
+        facegap.Verify,
+    ):
+        for one in fields(group):
+            assert SETTING not in one.metadata or f"| `{one.name}` |" in reference[f"api/{group.__name__}"]
+    assert "| `min_subjects` | `--min-subjects` | `20` |" in reference["api/Groups"]
 
 
 def test_every_column_of_every_table_is_explained() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import facegap
 from facegap import statistics
-from sitegen.markdown import table
+from facegap.audit.settings import SETTING, option_name
+from sitegen.markdown import code, escaped, table
 
 HEADINGS = {"function": "Functions", "class": "Classes", "value": "Values", "module": "Modules"}
 NOT_A_PAGE = ("__version__",)
@@ -55,8 +57,18 @@ def api_pages() -> Iterator[tuple[str, str]]:
     yield "api", "\n".join([*parts, f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n"])
     for name, value in public.items():
         if kind_of(value) != "module":
-            yield f"api/{name}", f"# {name}\n\n{directive(kind_of(value), f'facegap.{name}')}"
+            yield f"api/{name}", f"# {name}\n\n{directive(kind_of(value), f'facegap.{name}')}{settings_table(value)}"
     yield "api/statistics", statistics_page()
+
+
+def settings_table(value: Any) -> str:
+    """The settings of a settings class, with their defaults and what the command line says of each; empty for anything else."""
+    known = [one for one in fields(value) if SETTING in one.metadata] if is_dataclass(value) else []
+    rows = [
+        (code(one.name), code(option_name(one)), code(repr(one.default)), escaped(one.metadata[SETTING].help))
+        for one in known
+    ]
+    return f"\n## Settings\n\n{table(('name', 'option', 'default', 'what it says'), rows)}" if rows else ""
 
 
 def statistics_page() -> str:
