@@ -27,6 +27,7 @@ from facegap.inputs.records import read_records
 from facegap.report.figures import FIGURES
 from facegap.selfcheck.worlds_file import read_study
 from facegap.store.run import read_run
+from facegap.suite.settings import read_suite
 from facegap.tone.measure import measure_manifest
 from fixtures.command_lines import Call, commands, require_accepted
 from fixtures.documents import ROOT, SHELLS, Block, blocks, commands_of, documents, text_of
@@ -47,6 +48,7 @@ READERS: Mapping[tuple[str, str], Callable[[Path], object]] = {
     ("docs/population.md", "csv"): read_records,
     ("docs/selfcheck.md", "toml"): lambda path: read_study(path, quick=True),
     ("docs/tutorial_choose_model.md", "toml"): read_policy,
+    ("docs/suites.md", "toml"): lambda path: read_suite(path, Path("out"), words={}),
     ("docs/extending.md", "toml"): lambda path: tomllib.loads(path.read_text()),  # tests/test_plugins.py installs it
 }
 
@@ -67,6 +69,8 @@ OTHER_PROGRAMS = {
 NOT_RUN = {
     ("stress",): "runs every image many times; tests/stress runs small ones",
     ("demo",): "takes a minute; tests/demo runs a small one",
+    ("suite",): "needs several models and sets; tests/suite runs a small one",
+    ("bench", "models"): "starts a process for each turn; tests/bench runs a few",
     ("selfcheck",): "takes a minute and more; tests/selfcheck runs small ones",
     ("explore",): "serves until it is stopped; tests/explore opens the page",
     ("plan", "--run"): "simulates for some ten seconds; tests/plan runs it",

@@ -39,6 +39,7 @@ COMMANDS = (
         "explain",
         "doctor",
         "merge",
+        "suite",
     ),
 )
 SHORT, LONG = ("compare",), "demo"

@@ -36,6 +36,10 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("lfv --root folder", ["'lfv' is not one of 'lfw', 'calfw'"]),
         ("bin --root people.csv --embed demo_embedder_skewed", ["people.csv: refused: the pickle operation INST"]),
     ],
+    "suite": [
+        ("missing.toml", ["missing.toml: cannot be read"]),
+        ("suite.toml", ["suite.toml line 3: [[set]] 1 (mine), key manifets: unknown; did you mean manifest?"]),
+    ],
     "audit-predictions": [
         ("twice.csv people.csv", ["twice.csv line 3, column image: 'a.png' stands in line 2", "keep one answer"]),
         ("twice.csv", ["Missing argument 'manifest'"]),
@@ -113,6 +117,11 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("gender-shade", ["'gender-shade' is not one of 'gender-shades', 'actionable-auditing', 'nist-2020'"])
     ],
     "bench matching": [("--rows 10", ["'--rows'", "64"])],
+    "bench models": [
+        ("no_such_model", ["'no_such_model': no model card of this name"]),
+        ("demo_gender_skewed --batch 0", ["--batch '0': give whole numbers from 1 to 1,024"]),
+        ("demo_gender_skewed --compare people.csv", ["people.csv: no result of facegap bench models"]),
+    ],
 }
 
 
@@ -141,6 +150,7 @@ def mistaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "policy.toml": 'version = 1\n[[gap]]\nmetric = "fta"\nmax_diference = 0.1\n',
         "annotations.csv": "image,annotator,scale,value,skipped,at\na.png,Ada,monk,11,,2026-01-01T00:00:00+00:00\n",
         "weights.onnx": "no graph",
+        "suite.toml": 'by = "gender"\n[[set]]\nmanifets = "people.csv"\nname = "mine"\n',
         "worlds.toml": 'title = "Mine"\nworlds = 20\n[[power]]\nkind = "impostor"\nsubject = [3]\n',
     }
     for name, text in texts.items():

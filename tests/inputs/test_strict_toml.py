@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from facegap.errors import CardError, TableError
-from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, numbers, read_toml
+from facegap.inputs.strict_toml import ListOf, Table, Tables, Texts, checked, line_numbers, line_of, numbers, read_toml
 
 
 class Inner(Table):
@@ -146,3 +146,18 @@ def test_any_content_is_taken_or_refused_in_printable_lines(content: object) -> 
         checked(File, content, "f.toml")
     except TableError as error:
         assert all(line.startswith("f.toml: ") and line.isprintable() for line in str(error).splitlines())
+
+
+def test_lines_of_keys_are_those_of_the_file_whatever_stands_in_texts_of_several_lines() -> None:
+    text = 'a.b = 1\nnote = """\n[c]\nd = 2\n"""\n[[e]]\n[[e]]  # second\n"f g" = 3\n[e.h]\ni = [\n  1,\n]\n'
+    assert line_numbers(text) == {
+        ("a", "b"): 1,
+        ("note",): 2,
+        ("e", 0): 6,
+        ("e", 1): 7,
+        ("e", 1, "f g"): 8,
+        ("e", 1, "h"): 9,
+        ("e", 1, "h", "i"): 10,
+    }
+    assert line_of(line_numbers(text), ("e", 1, "h", "unknown")) == " line 9"
+    assert line_of(line_numbers(text), ("nothing",)) == ""

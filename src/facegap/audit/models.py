@@ -179,8 +179,10 @@ def load_models(settings: AuditSettings) -> Loaded:
     return open_models(choose_models(settings), settings)
 
 
-def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
+def open_models(chosen: ChosenModels, settings: AuditSettings, beside: Loaded | None = None) -> Loaded:
     """Weights and sessions of all models, on the device that was asked for.
+
+    beside : models of another audit with the same detector, which is then opened once for both
 
     Raises
     ------
@@ -192,9 +194,14 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
     sessions: dict[Task, Any] = {}
     facts = {task: GraphFacts() for task in chosen.functions}
     sizes: dict[str, int] = {}
+    if beside is not None and isinstance(beside.stages.detector, Detector):
+        assert beside.cards["detect"] == cards["detect"]
+        sessions["detect"], name = beside.stages.detector.session, cards["detect"].name
+        sizes[name] = beside.execution.sizes[name]
+    opened = set(sessions)
     try:
         for task, given in chosen.given.items():
-            if cards[task].backend == "onnx":
+            if cards[task].backend == "onnx" and task not in sessions:
                 content = read_weights(cards[task], searched, given)
                 sessions[task] = begin_model(
                     content,
@@ -206,7 +213,7 @@ def open_models(chosen: ChosenModels, settings: AuditSettings) -> Loaded:
                     batch=1 if task == "detect" else settings.models.batch,
                 )
                 facts[task], sizes[cards[task].name] = graph_facts(content), len(content)
-        finish_models(sessions.values())
+        finish_models(session for task, session in sessions.items() if task not in opened)
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
         stages = replace(stages, detector=stages.detector or chosen.faces)
     except BaseException:  # one that was opened must not outlive an error about another

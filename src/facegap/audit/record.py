@@ -205,8 +205,12 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
 
 
 def with_models(request: RequestRecord, told: Told) -> RequestRecord:
-    """The request with what must be the same of models that run here for --resume to end with the same tables."""
-    versions, cards = told.execution.versions, told.models.cards
+    """The request with what must be the same of models that ran for --resume to end with the same tables."""
+    return with_cards(request, told.models.cards, told.execution.versions)
+
+
+def with_cards(request: RequestRecord, cards: Mapping[Task, ModelCard], versions: Mapping[str, str]) -> RequestRecord:
+    """The same of models that are not open yet. versions : of what computes"""
     return replace(
         request,
         part_rows=pipeline.PART_ROWS,

@@ -9,8 +9,9 @@ pandas nor OpenCV.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
     from facegap.inputs.manifests.read import Manifest
-    from facegap.store.record import RunRecord, Shard, StoppingRecord
+    from facegap.store.record import RequestRecord, RunRecord, Shard, StoppingRecord
     from facegap.store.run import Run
+    from facegap.vision.pipeline import Part
 
 Progress = Callable[[int, int], None]  # images done, images in all
 
@@ -196,51 +198,38 @@ def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
     from facegap.audit.finish import run_folder
 
     table, settings = resolved.manifest, resolved.settings
-    remarks = loaded.remarks
-    for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
-        settings.output.notice(said)  # before the first image, and again above the result
+    say_remarks(loaded, settings)
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, settings, f"{len(table.by_image.frame):,} images")
     with run_folder(settings.output) as place:
         return run_in(place, resolved, loaded)
 
 
+def say_remarks(loaded: Loaded, settings: AuditSettings) -> None:
+    """Say before the first image what is known against the models; it stands again above the result."""
+    remarks = loaded.remarks
+    for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
+        settings.output.notice(said)
+
+
 def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run what is still to do in a folder, then put the tables together."""
-    from facegap.audit.consent import open_service, service_among, take_up_again
+    from facegap.audit.consent import open_service, service_among
     from facegap.audit.finish import finish
     from facegap.audit.phases import ASKED, IMAGES, THRESHOLD_SET
-    from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
     from facegap.audit.seen import seen
-    from facegap.errors import RunError
     from facegap.store import run as store
-    from facegap.store.finished import taken_up_whole
-    from facegap.store.record import BegunRecord, ShardRecord
 
     settings, folder = resolved.settings, place.folder
-    request = with_models(request_of(resolved, "images"), loaded.told)
-    card = service_among(loaded.cards)
-    if (folder / store.RECORD).exists():
-        require_same_functions(folder, settings)
-        record = store.read_any_record(folder)
-        request = as_first_read(request, record.request)
-        require_same_request(folder, record.request, request)
-        if isinstance(record, ShardRecord):
-            raise RunError(
-                f"{folder}: shard {record.shard} of this audit; go on with it by --shard {record.shard} --resume"
-            )
-        if card is not None:
-            take_up_again(folder, record, settings.service)
-        if store.is_whole(folder):
-            return taken_up_whole(folder)
-    else:
-        store.write_record(folder, BegunRecord(request, None if card is None else settings.service.max_calls))
+    request, done = taken_up(place, resolved)
+    if done is not None:
+        return done
     started = time.perf_counter_ns()
     if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
         settings.output.phase(THRESHOLD_SET)
         process(folder / store.THRESHOLD_SET, resolved.threshold_set.by_image, loaded, settings)
     stopping = None
-    if card is not None:
+    if (card := service_among(loaded.cards)) is not None:
         service = open_service(card, folder, settings, len(resolved.manifest.by_image.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
         if settings.service.stop_when_decided:
@@ -265,6 +254,40 @@ def stopped(record: RunRecord, stopping: StoppingRecord) -> RunRecord:
     return replace(record, stopping=stopping, warnings=(*record.warnings, *stopping_sentences(stopping)))
 
 
+def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run | None]:
+    """What is asked for, and the run in a folder where it reached its end already; else it is begun there.
+
+    Raises
+    ------
+    RunError : another run is in the folder, or one that was changed after its end
+    """
+    from facegap.audit.consent import service_among, take_up_again
+    from facegap.audit.record import as_first_read, request_of, require_same_request, with_cards
+    from facegap.errors import RunError
+    from facegap.runtime import versions_here
+    from facegap.store import run as store
+    from facegap.store.finished import taken_up_whole
+    from facegap.store.record import BegunRecord, ShardRecord
+
+    settings, folder, cards = resolved.settings, place.folder, resolved.models.cards
+    request = with_cards(request_of(resolved, "images"), cards, versions_here())
+    card = service_among(cards)
+    if not (folder / store.RECORD).exists():
+        store.write_record(folder, BegunRecord(request, None if card is None else settings.service.max_calls))
+        return request, None
+    require_same_functions(folder, settings)
+    record = store.read_any_record(folder)
+    request = as_first_read(request, record.request)
+    require_same_request(folder, record.request, request)
+    if isinstance(record, ShardRecord):
+        raise RunError(
+            f"{folder}: shard {record.shard} of this audit; go on with it by --shard {record.shard} --resume"
+        )
+    if card is not None:
+        take_up_again(folder, record, settings.service)
+    return request, taken_up_whole(folder) if store.is_whole(folder) else None
+
+
 def require_same_functions(folder: Path, settings: AuditSettings) -> None:
     """Raise RunError for a run to be resumed with a function as a model: nothing says that it is still the same."""
     from facegap.audit.settings import CallableModel
@@ -286,39 +309,69 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
     TableError : more images than a few could not be shown to a model; the parts that are committed stay
     RunError   : an image of a committed part is no longer the file that was shown to the models
     """
-    import cv2
-
-    from facegap.audit.files import Unreadable
     from facegap.audit.kept import kept_parts
-    from facegap.inputs.images.decode import quiet_decoders
-    from facegap.store import run as store
     from facegap.vision.pipeline import PART_ROWS, run_parts
 
     committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.dimension is not None)
-    rows = len(table.frame)
-    parts = range(-(-rows // PART_ROWS)) if shard is None else shard.parts(-(-rows // PART_ROWS))
+    count = -(-len(table.frame) // PART_ROWS)
+    parts = range(count) if shard is None else shard.parts(count)
     todo = [number for number in parts if number not in committed]
+    with counted(table, parts, todo, settings) as on_image:
+        found = run_parts(
+            table.frame,
+            table.folder,
+            loaded.stages,
+            workers=loaded.execution.workers,
+            todo=todo,
+            on_image=on_image,
+        )
+        try:
+            write_parts(((number, {folder: part}) for number, part in found), table, settings)
+        finally:
+            if loaded.stages.service is not None:
+                loaded.stages.service.close()
+
+
+@contextlib.contextmanager
+def counted(
+    table: Manifest, parts: Sequence[int], todo: Sequence[int], settings: AuditSettings
+) -> Iterator[Callable[[], None]]:
+    """Within the block images are read by one thread of OpenCV each, and the caller counts those that are done.
+
+    parts, todo : numbers of the parts that are asked for, and of those that are still to do
+    """
+    import cv2
+
+    from facegap.inputs.images.decode import quiet_decoders
+    from facegap.vision.pipeline import PART_ROWS
+
+    rows = len(table.frame)
     asked = rows_in(parts, rows, PART_ROWS)
     counter = Counter(asked, settings.output.progress, asked - rows_in(todo, rows, PART_ROWS))
-    unreadable = Unreadable(rows, settings.faces.allow_missing)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
     try:
         with quiet_decoders():
-            for number, part in run_parts(
-                table.frame,
-                table.folder,
-                loaded.stages,
-                workers=loaded.execution.workers,
-                todo=todo,
-                on_image=counter.add,
-            ):
-                store.write_part(folder, number, part.rows, part.embeddings)
-                unreadable.add(part.rows)
+            yield counter.add
     finally:
         cv2.setNumThreads(threads)
-        if loaded.stages.service is not None:
-            loaded.stages.service.close()
+
+
+def write_parts(parts: Iterable[tuple[int, Mapping[Path, Part]]], table: Manifest, settings: AuditSettings) -> None:
+    """Commit each part to the folders that it is for, as it comes.
+
+    Raises
+    ------
+    TableError : more images than a few could not be shown to a model
+    """
+    from facegap.audit.files import Unreadable
+    from facegap.store import run as store
+
+    unreadable = Unreadable(len(table.frame), settings.faces.allow_missing)
+    for number, by_folder in parts:
+        for folder, part in by_folder.items():
+            store.write_part(folder, number, part.rows, part.embeddings)
+        unreadable.add(next(iter(by_folder.values())).rows)
 
 
 def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:

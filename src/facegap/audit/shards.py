@@ -17,7 +17,7 @@ from facegap.audit.models import Loaded, Told, open_models
 from facegap.audit.phases import IMAGES, THRESHOLD_SET
 from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
 from facegap.audit.resolved import ResolvedAudit
-from facegap.audit.run import process, require_all_files, resolved_audit, share_of
+from facegap.audit.run import process, require_all_files, resolved_audit, say_remarks, share_of
 from facegap.audit.settings import AuditSettings, CallableModel
 from facegap.errors import RunError, SettingError
 from facegap.runtime import without_cores
@@ -71,9 +71,7 @@ def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardD
     require_all_files(resolved, shard)
     loaded = open_models(resolved.models, resolved.settings)
     try:
-        remarks = loaded.remarks
-        for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
-            settings.output.notice(said)
+        say_remarks(loaded, settings)
         with run_folder(settings.output) as place:
             run_shard(place.folder, manifest, resolved, loaded, shard)
     finally:

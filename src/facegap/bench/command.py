@@ -11,7 +11,10 @@ from facegap.bench.spectra import SPECTRA
 
 JOB_NAMES = ("counts", "search", "open set", "pairs")
 
-bench = typer.Typer(no_args_is_help=True, help="Measure speed on this machine, as ratios to named peers in one run.")
+bench = typer.Typer(
+    no_args_is_help=True,
+    help="Measure speed on this machine: matching beside named peers, and models beside older results.",
+)
 
 
 @bench.command(name="matching")
@@ -83,3 +86,56 @@ def bench_matching(
     write_bytes(target, bench_command.as_json(found).encode())
     typer.echo(bench_command.as_markdown(found))
     typer.echo(f"Written to {target}")
+
+
+@bench.command(name="models")
+def bench_models(
+    cards: Annotated[list[str], typer.Argument(help="Cards by name, or .toml or .onnx files", show_default=False)],
+    models_dir: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
+    ] = None,
+    batch: Annotated[str, typer.Option(help="Pictures of one call, with commas between")] = "1,8",
+    threads: Annotated[str, typer.Option(help="Threads of the session, with commas between")] = "1",
+    turns: Annotated[int, typer.Option(min=1, max=1000, help="Fresh processes for each setting")] = 5,
+    calls: Annotated[int, typer.Option(min=1, max=100_000, help="Timed calls of each turn")] = 30,
+    warm_up: Annotated[int, typer.Option(min=0, max=10_000, help="Calls before these that are not timed")] = 5,
+    device: Annotated[
+        Literal["cpu", "cuda"], typer.Option(help="Device for inference. Fails if unavailable; never falls back")
+    ] = "cpu",
+    compare: Annotated[
+        Path | None, typer.Option(help="An older result: say what changed and what is noise", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="JSON to write")] = Path("bench-models.json"),
+) -> None:
+    """Latency, images per second and memory of models by batch and threads, with the provider that ran them.
+
+    Each turn is a fresh process without walls: for model files that you trust. The JSON keeps every call. With --compare a
+    change is one whose interval over the turns of both files leaves out 1.
+
+    facegap bench models mobileface_v2 face_reid_0095 --batch 1,8 --threads 1,2 --out new.json --compare old.json
+    """
+    from facegap.bench import models as command
+    from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
+    from facegap.store.run import write_bytes
+
+    older = None if compare is None else command.read_bench(compare)
+    with progress_bar("turns") as progress:
+        found = command.bench_models(
+            cards,
+            models_dir=models_dir or (),
+            batches=command.whole_numbers(batch, "--batch", 1024),
+            threads=command.whole_numbers(threads, "--threads", 256),
+            turns=turns,
+            calls=calls,
+            warm_up=warm_up,
+            device=device,
+            said=progress,
+        )
+    write_bytes(out, command.as_json(found).encode())
+    print_tables([command.bench_table(found)])
+    if older is not None:
+        print_sentences([""])
+        print_tables([command.change_table(command.changes(older, found))])
+        print_warnings(command.differences_of_machines(older, found))
+    print_sentences(["", f"Written to {out}"])

@@ -35,13 +35,21 @@ from facegap.reproduce.command import reproduce
 from facegap.scenarios.command import scenario
 from facegap.selfcheck.command import selfcheck
 from facegap.stress.command import stress
+from facegap.suite.command import suite
 from facegap.tone.command import tone
 from facegap.variants.command import variants
 
 __all__ = ["app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
-    "Start here": {"demo": demo, "check": check, "audit": audit, "protocol": protocol, "stress": stress},
+    "Start here": {
+        "demo": demo,
+        "check": check,
+        "audit": audit,
+        "protocol": protocol,
+        "suite": suite,
+        "stress": stress,
+    },
     "Black boxes: audits without the model": {
         "audit-predictions": audit_predictions,
         "audit-scores": audit_scores,

@@ -17,7 +17,16 @@ from facegap.cli.interrupt import end_as_python_does, end_at_once, end_soon
 from facegap.cli.signs import write_any_text
 from facegap.errors import FacegapError
 
-RESUMABLE = ("audit", "audit-predictions", "audit-scores", "audit-embeddings", "protocol", "selfcheck", "merge")
+RESUMABLE = (
+    "audit",
+    "audit-predictions",
+    "audit-scores",
+    "audit-embeddings",
+    "protocol",
+    "suite",
+    "selfcheck",
+    "merge",
+)
 UNFINISHED = ("demo",)
 SERVING = ("annotate", "explore")  # end by themselves, once those who are served have their pages
 SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback

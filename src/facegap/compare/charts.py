@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ from facegap.report.figures.style import (
     LETTER_PX,
     LOG_TICKS,
     MOST_ROWS,
+    MUTED,
     PER_CENT,
     ROOM_PX,
     Figure,
@@ -34,6 +36,7 @@ LANE_PX = 15  # of one model in the row of a group
 NARROW_PX = 350  # of a chart on a phone: each group has its name above it there
 LEGEND_LEFT_PX, SYMBOL_PX = 90, 28  # room left of a legend, at most; beside each name in it
 WIDER_FONT = 0.2  # by which part letters may be wider where the picture is shown
+LINE_SHARE, NAME_SHARE = 0.07, 0.4  # of a chart: the height of a line of text, and the width of a name
 WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
 Point = TypeVar("Point", SideRow, SpeedRow)
 
@@ -200,9 +203,19 @@ def group_words(rows: Sequence[SideRow], title: str) -> str:
 
 
 def speed_chart(
-    rows: Sequence[SpeedRow], labels: Sequence[str], metric: str, family: str, name: str, *, narrow: bool = False
+    rows: Sequence[SpeedRow],
+    labels: Sequence[str],
+    metric: str,
+    family: str,
+    name: str,
+    *,
+    narrow: bool = False,
+    front: Sequence[SpeedRow] = (),
 ) -> Figure:
-    """Each model at its ms per face and the error of the group it serves worst; its name beside it, or in a legend."""
+    """Each model at its ms per face and the error of the group it serves worst; its name beside it, or in a legend.
+
+    front : models that no other beats in both, by rising time; a dashed line joins them
+    """
     times = [row.ms_per_face for row in rows]
     slow = max(times) > WIDE_RANGE * min(times)
     marks = [
@@ -223,7 +236,8 @@ def speed_chart(
     ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
     x = alt.X("ms:Q", scale=scale, axis=ticks)
     up = alt.Axis(title=title_of(metric), tickCount=5, labelExpr=PER_CENT)
-    legend = model_legend([clean(label) for label in labels], narrow=True) if narrow else None
+    keyed = narrow or crowded(rows)
+    legend = model_legend([clean(label) for label in labels], narrow=narrow) if keyed else None
     base = alt.Chart(data(marks)).encode(x=x, color=alt.Color("model:N", scale=colour, legend=legend))
     lines = base.mark_rule(strokeWidth=2).encode(y=alt.Y("y1:Q", axis=up, scale=alt.Scale(domainMin=0)), y2="y2:Q")
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
@@ -239,8 +253,11 @@ def speed_chart(
         .encode(y=alt.Y("y:Q"), text="said:N", color=alt.value(INK))
         for condition, side, dx in places
     ]
+    steps = [{"ms": row.ms_per_face, "y": row.rate.value} for row in front]
+    joined = alt.Chart(data(steps)).mark_line(interpolate="step-after", strokeDash=[5, 4], color=MUTED, strokeWidth=1.5)
+    line = [joined.encode(x=x, y=alt.Y("y:Q", axis=up))] if len(steps) > 1 else []
     width, height = (NARROW_PX - 70, 220) if narrow else (ROOM_PX - 90, 300)
-    chart = alt.layer(lines, dots, *([] if narrow else names)).properties(width=width, height=height)
+    chart = alt.layer(*line, lines, dots, *([] if keyed else names)).properties(width=width, height=height)
     title = f"{title_of(metric)}, by {words(family)}"
     ends = "; ".join(
         f"{row.run}: {milliseconds(row.ms_per_face)}, {row.worst_group} {percent(row.rate.value)} "
@@ -248,7 +265,19 @@ def speed_chart(
         for row in rows
     )
     told = f"Worst-group error against ms per face: {title}. {ends}."
+    if front:
+        told += f" No other model is both faster and lower than {', '.join(clean(row.run) for row in front)}."
     return finished(chart, name=name, title=title, alt_text=told, least_px=260)
+
+
+def crowded(rows: Sequence[SpeedRow]) -> bool:
+    """Whether the names of two models would be written over each other."""
+    highest, slowest = max(row.rate.high for row in rows), max(row.ms_per_face for row in rows)
+    return any(
+        abs(a.rate.value - b.rate.value) < LINE_SHARE * highest
+        and abs(a.ms_per_face - b.ms_per_face) < NAME_SHARE * slowest
+        for a, b in combinations(rows, 2)
+    )
 
 
 def axis_kind(values: Sequence[float], metric: str) -> tuple[bool, float]:

@@ -6,6 +6,7 @@ A file of this kind is text from outside. Its models take nothing that they do n
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -88,8 +89,12 @@ def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
         raise TableError(f"{path}: not TOML: {error}") from error
 
 
-def checked(model: type[Model], content: Any, file: str | Path, *, error: type[FacegapError] = TableError) -> Model:
+def checked(
+    model: type[Model], content: Any, file: str | Path, *, error: type[FacegapError] = TableError, text: str = ""
+) -> Model:
     """The content of a file as its model.
+
+    text : of the file, so that a mistake is named with its line
 
     Raises
     ------
@@ -98,7 +103,55 @@ def checked(model: type[Model], content: Any, file: str | Path, *, error: type[F
     try:
         return model.model_validate(content)
     except ValidationError as problems:
-        raise error("\n".join(f"{file}: {said}" for said in mistakes(model, problems, content=content))) from None
+        lines = line_numbers(text)
+        said = zip(mistakes(model, problems, content=content), problems.errors(include_url=False), strict=True)
+        raise error("\n".join(f"{file}{line_of(lines, one['loc'])}: {words}" for words, one in said)) from None
+
+
+_HEAD = re.compile(r"\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?\s*(#.*)?")
+_KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+
+
+def line_numbers(text: str) -> dict[Location, int]:
+    """The line, from 1, of each key and table of a TOML text that can be read; of a [[table]] by its number from 0.
+
+    Examples
+    --------
+    >>> line_numbers("title = 'x'\\n[[set]]\\nname = 'a'\\n")
+    {('title',): 1, ('set', 0): 2, ('set', 0, 'name'): 3}
+    """
+    found: dict[Location, int] = {}
+    times: dict[str, int] = {}
+    table: Location = ()
+    inside = ""  # the quotes of a text of several lines
+    for number, line in enumerate(text.splitlines(), start=1):
+        opened_here = not inside
+        for quotes in re.findall(r'"""|\'\'\'', line):
+            inside = "" if inside == quotes else inside or quotes
+        if not opened_here:
+            continue
+        if head := _HEAD.fullmatch(line):
+            first, *others = names_of(head[2])
+            if head[1] == "[[" and not others:
+                times[first] = times.get(first, -1) + 1
+            table = (first, *((times[first],) if first in times else ()), *others)
+            found.setdefault(table, number)
+        elif key := _KEY.match(line):
+            found.setdefault((*table, *names_of(key[1])), number)
+    return found
+
+
+def names_of(dotted: str) -> list[str]:
+    """The names of a dotted key, without quotes."""
+    return [part.strip().strip("\"'") for part in re.findall(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""", dotted)]
+
+
+def line_of(lines: Mapping[Location, int], where: Location) -> str:
+    """` line 7` for the nearest key or table above a place; empty where none is known."""
+    for end in range(len(where), 0, -1):
+        if where[:end] in lines:
+            return f" line {lines[where[:end]]}"
+    return ""
 
 
 def mistakes(

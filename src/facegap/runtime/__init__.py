@@ -282,10 +282,7 @@ def execution_record(
         precision="; ".join(
             [PROVIDERS[device].precision, *(f"{name} in {of.precision}" for name, of in (variants or {}).items())]
         ),
-        versions={
-            "python": platform.python_version(),
-            **{name: version_of(name) for name in VERSIONED if version_of(name)},
-        },
+        versions=versions_here(),
         models=dict(hashes),
         nodes={name: nodes_per_provider(session) for name, session in sessions.items()},
         notes=tuple(notes),
@@ -294,6 +291,11 @@ def execution_record(
         sizes=dict(sizes or {}),
         variants=dict(variants or {}),
     )
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of what computes here, by package."""
+    return {"python": platform.python_version(), **{name: version_of(name) for name in VERSIONED if version_of(name)}}
 
 
 def device_name(device: Device) -> str:

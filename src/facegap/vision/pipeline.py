@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from facegap.inputs.videos.read import MOST_PIXELS, Sampling, VideoFile, is_vide
 from facegap.runtime.models import stop_model
 from facegap.store.pooled import decisive_of, detail_of
 from facegap.tables import COVARIATES, FRAMES, MODEL_QUALITY, POINTS
-from facegap.types import BoolArray
+from facegap.types import BoolArray, FloatArray
 from facegap.vision.assess import Assessor, assess
 from facegap.vision.assess import face_crop as assessor_crop
 from facegap.vision.classify import Classifier, classify, too_small_for
@@ -123,6 +123,7 @@ class Row:
 
 
 Work = Callable[[pd.DataFrame, Path, Stages, Callable[[], None]], Part]
+Made = TypeVar("Made")
 
 
 def run_parts(
@@ -146,26 +147,39 @@ def run_parts(
     work      : what is done with the rows of a part; None: run_part
     """
     size = part_rows or PART_ROWS
+
+    def made(number: int) -> Part:
+        return (work or run_part)(rows.iloc[number * size : (number + 1) * size], folder, stages, on_image)
+
+    try:
+        yield from in_parts(todo, made, workers=workers, stop=stages.stop)
+    finally:
+        if stages.service:
+            stages.service.stop()
+
+
+def in_parts(
+    todo: Sequence[int], make: Callable[[int], Made], *, workers: int, stop: Callable[[], None]
+) -> Iterator[tuple[int, Made]]:
+    """(number, what `make` gives) of each part in `todo`, in the order they finish; at most `workers` are under way.
+
+    stop : called on an error in one part, on Ctrl-C and where the caller stops listening, so that nobody waits for the others
+    """
     waiting = list(todo)[::-1]
     with ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
-        running: dict[Future[Part], int] = {}
+        running: dict[Future[Made], int] = {}
         try:
             while waiting or running:
                 while waiting and len(running) <= workers:
                     number = waiting.pop()
-                    chunk = rows.iloc[number * size : (number + 1) * size]
-                    running[pool.submit(work or run_part, chunk, folder, stages, on_image)] = number
+                    running[pool.submit(make, number)] = number
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running.pop(future), future.result()
-        except (
-            BaseException
-        ):  # an error in one part, Ctrl-C, or a caller that stops listening: none waits for the others
-            stages.stop()
+        except BaseException:
+            stop()
             raise
         finally:
-            if stages.service:
-                stages.service.stop()
             pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -176,8 +190,13 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
         look_at = look_at_video if is_video(str(path)) else look_at_image
         looked.append(look_at(int(number), str(image), folder, str(path), stages))
         on_image()
+    measure_all([row for of_file in looked for row in of_file])
+    return shown_to_models(looked, stages)
+
+
+def shown_to_models(looked: Sequence[Sequence[Row]], stages: Stages) -> Part:
+    """The crops of a part through the models behind the detector. looked : per file its image, or the frames of its video"""
     images = [row for of_file in looked for row in of_file]
-    measure_all(images)
     embeddings = embed_all(images, stages.embedder) if stages.embedder else given_templates(images, stages.dimension)
     if stages.classifier:
         classify_all(images, stages.classifier)
@@ -230,6 +249,14 @@ def look_at_image(number: int, image: str, folder: Path, path: str, stages: Stag
 
 def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Row:
     """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
+    row, picture = open_picture(number, image, folder, path, stages)
+    if picture is not None:
+        look_at_picture(row, picture, stages)
+    return row
+
+
+def open_picture(number: int, image: str, folder: Path, path: str, stages: Stages) -> tuple[Row, Picture | None]:
+    """One image decoded, and sent where a service is asked; None in place of the picture where there is no more to do."""
     started = time.perf_counter_ns()
     file = read_image(path, root=folder)
     picture = (
@@ -241,29 +268,35 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
         row.record |= {"sha256": file.sha256, "stamp": file.stamp}
     if isinstance(picture, Unreadable):
         row.record |= {"outcome": picture.outcome, "detail": picture.detail}
-        return row
+        return row, None
     if isinstance(file, ImageFile):
         row.record["jpeg_quality"] = jpeg_quality(file.data)
         if stages.service:
             ask(row, file, stages.service)
-    if row.record["outcome"] == "ok":
-        look_at_picture(row, picture, stages)
-    return row
+    return row, picture if row.record["outcome"] == "ok" else None
 
 
 def look_at_picture(row: Row, picture: Picture, stages: Stages) -> None:
     """Find the face of a decoded picture and cut the crops."""
+    faces = faces_of(row, picture, stages)
+    if faces is not None:
+        begun = time.perf_counter_ns()
+        take_face(row, picture, faces, stages)
+        row.spent_ns["crop"] = time.perf_counter_ns() - begun
+
+
+def faces_of(row: Row, picture: Picture, stages: Stages) -> Faces | None:
+    """The faces that the detector finds in a decoded picture; None where there is no detector."""
     height, width = picture.pixels.shape[:2]
     row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
     row.record |= {"profile": picture.profile, "converted": picture.converted}
     if stages.detector is None:
         row.record["detail"] = NO_DETECTOR
-        return
+        return None
     begun = time.perf_counter_ns()
     faces = find_faces(stages.detector, row.record["image"], picture.pixels)
-    detected = time.perf_counter_ns()
-    take_face(row, picture, faces, stages)
-    row.spent_ns |= {"detect": detected - begun, "crop": time.perf_counter_ns() - detected}
+    row.spent_ns["detect"] = time.perf_counter_ns() - begun
+    return faces
 
 
 def ask(row: Row, file: ImageFile, service: Service) -> None:
@@ -326,15 +359,21 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
 
 def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
     """Choose the face of a picture and cut it out; the outcome says why not, where not."""
+    if (place := choose_face(row, picture, faces, stages)) is not None:
+        cut_crops(row, picture.pixels, *place, stages)
+
+
+def choose_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> tuple[FloatArray, FloatArray] | None:
+    """Box and points of the face of a picture that counts; None where there is none, and the outcome says why."""
     height, width = picture.pixels.shape[:2]
     row.record["faces"] = len(faces)
     if not len(faces):
         row.record["outcome"], row.record["detail"] = nothing_found(stages.detector, row.record["image"])
-        return
+        return None
     chosen = choose(faces, stages.many_faces, (width, height))
     if chosen is None:
         row.record |= {"outcome": "many_faces", "detail": f"{len(faces)} faces, and --many-faces refuse"}
-        return
+        return None
     box, points = faces.boxes[chosen], faces.points[chosen]
     row.record |= {"score": faces.scores[chosen], **dict(zip(BOX_COLUMNS, box, strict=True))}
     row.record |= dict(zip(POINT_COLUMNS, points.ravel(), strict=True))
@@ -342,20 +381,26 @@ def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
     shorter = float((box[2:] - box[:2]).min())
     if shorter < stages.min_face_px:
         row.record |= {"outcome": "too_small", "detail": f"{shorter:.1f} pixels, --min-face {stages.min_face_px}"}
-        return
+        return None
+    return box, points
+
+
+def cut_crops(row: Row, pixels: Pixels, box: FloatArray, points: FloatArray, stages: Stages) -> None:
+    """The face of a picture as each model takes it."""
+    height, width = pixels.shape[:2]
     if isinstance(stages.detector, WholePicture):
-        take_whole(row, picture.pixels, stages)
+        take_whole(row, pixels, stages)
         return
     if stages.embedder:
-        row.for_embedder = embedder_crop(stages.embedder, picture.pixels, points)
+        row.for_embedder = embedder_crop(stages.embedder, pixels, points)
         if row.for_embedder is None:
             row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
     if stages.classifier:
-        row.for_classifier = classifier_crop(stages.classifier, picture.pixels, box)
+        row.for_classifier = classifier_crop(stages.classifier, pixels, box)
         if row.for_classifier is None:
             row.record |= {"crop_missing": True, "answer_detail": too_small_for(stages.classifier, box, width, height)}
     if stages.assessor:
-        row.for_assessor = assessor_crop(stages.assessor, picture.pixels, box, points)
+        row.for_assessor = assessor_crop(stages.assessor, pixels, box, points)
 
 
 def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,3 +75,17 @@ def scales_input(node: Any, inputs: set[str], constants: set[str]) -> bool:
     """Whether an operator is arithmetic between a graph's input and constants."""
     sources: Sequence[str] = list(node.input)
     return node.op_type in ARITHMETIC and bool(inputs & {*sources}) and {*sources} <= inputs | constants
+
+
+def weights_precision(model: bytes) -> str:
+    """The type of numbers that most bytes of a model's weights are of, such as float32, float16 or int8; empty without weights."""
+    import onnx
+
+    proto = onnx.load_model_from_string(model)
+    nodes = [attribute.t for node in proto.graph.node if node.op_type == "Constant" for attribute in node.attribute]
+    sizes: dict[str, int] = {}
+    for tensor in [*proto.graph.initializer, *nodes]:
+        if tensor.data_type:
+            kind = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            sizes[str(kind)] = sizes.get(str(kind), 0) + int(kind.itemsize) * math.prod(tensor.dims)
+    return max(sizes, key=lambda kind: sizes[kind], default="")

@@ -1,0 +1,45 @@
+"""Several models on several sets of images, and one leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facegap.options import Verbose
+
+
+def suite(
+    file: Annotated[Path, typer.Argument(help="TOML with the models and sets", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of the suite to make")] = Path("suite"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a suite: what is done is not run again")] = False,
+    models_dir: Annotated[
+        list[Path] | None,
+        typer.Option(help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Parts of a manifest processed at once [default: processors]")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Which of these models? One pass over the images of each set, a run for each model, and one leaderboard.
+
+    Models are ranked on the same people, with all ranks that the data cannot rule out. The folder holds leaderboard.html,
+    results.json, and runs/SET/MODEL, each an ordinary run for report, compare and explore. A suite that was broken off, or
+    that got a further model or set, goes on by --resume.
+
+    facegap suite suite.toml --out suite
+    """
+    from facegap.report.terminal import announce, print_sentences, print_tables, progress_bar
+    from facegap.suite.run import LEADERBOARD, RESULTS, run_suite
+    from facegap.suite.text import board_table, differences_table, findings
+
+    words = {name: value for name, value in (("models_dir", models_dir), ("workers", workers)) if value}
+    with progress_bar() as progress:
+        found = run_suite(file, out, words=words, resume=resume, progress=progress, phase=announce)
+    for board in found.boards:
+        print_tables([board_table(board), *([differences_table(board)] if verbose else [])])
+        print_sentences([""])
+    print_sentences(findings(found.boards))
+    print_sentences(["", f"Written to {out}: {LEADERBOARD}, {RESULTS}, runs/SET/MODEL"])

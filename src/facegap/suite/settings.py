@@ -1,0 +1,257 @@
+"""The suite file: a strict TOML file of models, sets and groupings, and the audits that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from facegap.audit.settings import (
+    SETTING,
+    AuditSettings,
+    CallableModel,
+    leaves,
+    option_name,
+    settings_from,
+    suggestion,
+)
+from facegap.errors import SettingError, TableError
+from facegap.inputs.strict_toml import Table, Tables, checked, line_numbers, line_of, read_toml
+from facegap.options import kinds_of_settings
+
+MOST_BYTES = 1_000_000
+MOST_MODELS, MOST_SETS = 64, 64
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # of a set: a folder is called so
+SUITE, RUNS = "suite.toml", "runs"
+Task = Literal["embed", "classify"]
+TASKS: tuple[Task, ...] = ("classify", "embed")
+OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only the command line says
+    ("detect", "classify", "embed", "by", "detect_only", "verify_service", "send_images", "keep_ids", "keep_embeddings")
+)
+
+
+def _one_or_many(value: Any) -> Any:
+    """One text as a list of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+Words = Mapping[str, Any]
+
+
+class SetTable(Table):
+    """One [[set]]. Keys that are left out are those of the file."""
+
+    name: str = Field(pattern=NAME, description="a name of letters, digits, - and _; a folder is called so")
+    manifest: str = Field(min_length=1, description="the path of a CSV or parquet, relative to the suite file")
+    title: str = Field("", max_length=120, description="what reports call the set, in up to 120 letters")
+    detect: str | None = Field(None, min_length=1, description="the name of a detector, as facegap audit takes it")
+    embed: Names | None = Field(None, description="a list of embedders; [] for none")
+    classify: Names | None = Field(None, description="a list of classifiers; [] for none")
+    by: Names | None = Field(None, min_length=1, description="a list of groupings, such as ['gender', 'gender*race']")
+    settings: dict[str, Any] = Field(default={}, description="settings of facegap audit, such as fmr = [0.001]")
+    embed_settings: dict[str, Any] = Field(default={}, description="settings of the audits of embedders")
+    classify_settings: dict[str, Any] = Field(default={}, description="settings of the audits of classifiers")
+
+
+class SuiteTable(Table):
+    """A suite file."""
+
+    title: str = Field("", max_length=120, description="what the leaderboard is called, in up to 120 letters")
+    detect: str = Field(AuditSettings.detect, min_length=1, description="the name of a detector")
+    embed: Names = Field(
+        (), max_length=MOST_MODELS, description="a list of embedders: cards by name, or .toml or .onnx files"
+    )
+    classify: Names = Field((), max_length=MOST_MODELS, description="a list of classifiers, named likewise")
+    by: Names = Field(min_length=1, description="a list of groupings, such as ['gender', 'gender*race']")
+    settings: dict[str, Any] = Field(default={}, description="settings of facegap audit, such as min_subjects = 20")
+    set: Annotated[tuple[SetTable, ...], Tables] = Field(
+        min_length=1, max_length=MOST_SETS, description="one [[set]] or more"
+    )
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        names = [one.name.lower() for one in self.set]
+        if len(set(names)) < len(names):
+            raise ValueError("two [[set]] have one name; each is a folder of its own")
+        for key, models in (("embed", self.embed), ("classify", self.classify)):
+            if len(set(models)) < len(models):
+                raise ValueError(f"{key} names a model twice")
+        for one in self.set:
+            if not any(models_of(self, one).values()):
+                raise ValueError(f"[[set]] {one.name} has no model; name some with embed or classify")
+        return self
+
+
+def models_of(suite: SuiteTable, one: SetTable) -> dict[Task, tuple[str, ...]]:
+    """The models of a set by task."""
+    return {
+        "classify": suite.classify if one.classify is None else one.classify,
+        "embed": suite.embed if one.embed is None else one.embed,
+    }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One audit of a suite: an ordinary run. model : as the audit takes it; name : of the run's folder within the set"""
+
+    task: Task
+    model: str
+    name: str
+    settings: AuditSettings
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """The audits of one set, alike but for their models."""
+
+    name: str
+    title: str
+    manifest: Path
+    audits: tuple[Asked, ...]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite as it was read. content : of the file; a copy of it goes into the folder"""
+
+    title: str
+    content: bytes
+    sets: tuple[SetPlan, ...]
+
+
+def read_suite(path: Path, out: Path, *, words: Words) -> Suite:
+    """A suite file, and the audits that it comes to.
+
+    out   : folder of the suite; the run of a set's model is in runs/SET/MODEL
+    words : settings of every audit that the command line says, such as models_dir
+
+    Raises
+    ------
+    TableError : not readable, not TOML, an unknown key or a wrong value; names the file, the line and the key
+    """
+    content, data = read_toml(path, max_bytes=MOST_BYTES)
+    text = content.decode()
+    table = checked(SuiteTable, data, path, text=text)
+    lines = Lines(path, line_numbers(text))
+    common = typed_words(table.settings, ("settings",), lines)
+    sets = tuple(set_plan(table, k, common, out, words, lines) for k in range(len(table.set)))
+    return Suite(" ".join(table.title.split()) or path.stem, content, sets)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Where a key of a file stands, for errors."""
+
+    file: Path
+    numbers: Mapping[tuple[str | int, ...], int]
+
+    def error(self, where: tuple[str | int, ...], said: str) -> TableError:
+        """An error at a key."""
+        return TableError(f"{self.file}{line_of(self.numbers, where)}: key {where[-1]}: {said}")
+
+
+def set_plan(suite: SuiteTable, k: int, common: Words, out: Path, words: Words, lines: Lines) -> SetPlan:
+    """The audits of the k-th set."""
+    one = suite.set[k]
+    place: tuple[str | int, ...] = ("set", k)
+    own = typed_words(one.settings, (*place, "settings"), lines)
+    of_task = {
+        "embed": typed_words(one.embed_settings, (*place, "embed_settings"), lines),
+        "classify": typed_words(one.classify_settings, (*place, "classify_settings"), lines),
+    }
+    title = {"data_name": " ".join(one.title.split())} if one.title.strip() else {}
+    audits = []
+    for task, given, name in named_models(models_of(suite, one)):
+        model = located(given, lines.file)
+        asked = {
+            **title,
+            **common,
+            **own,
+            **of_task[task],
+            **words,
+            "detect": located(suite.detect if one.detect is None else one.detect, lines.file),
+            task: model,
+            "by": ",".join(suite.by if one.by is None else one.by),
+            "folder": out / RUNS / one.name / name,
+        }
+        try:
+            audits.append(Asked(task, model, name, settings_from(asked)))
+        except SettingError as error:
+            raise TableError(f"{lines.file}{line_of(lines.numbers, place)}, [[set]] {one.name}: {error}") from None
+    return SetPlan(one.name, title.get("data_name", one.name), beside(one.manifest, lines.file), tuple(audits))
+
+
+def named_models(models: Mapping[Task, Sequence[str]]) -> Iterator[tuple[Task, str, str]]:
+    """(task, model, name of its folder) of each model; folders are called by the model, never twice."""
+    taken: set[str] = set()
+    for task in TASKS:
+        for model in models[task]:
+            stem = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in Path(model).stem)[:60]
+            name, count = stem or "model", 1
+            while name.lower() in taken:
+                count += 1
+                name = f"{stem}-{count}"
+            taken.add(name.lower())
+            yield task, model, name
+
+
+def located(model: str, file: Path) -> str:
+    """A model as an audit takes it: a file relative to the suite file, a card by its name."""
+    return str(beside(model, file)) if model.endswith((".toml", ".onnx")) else model
+
+
+def beside(path: str, file: Path) -> Path:
+    """A path of the suite file: relative to the folder of that file."""
+    return file.parent / path
+
+
+def typed_words(given: Words, place: tuple[str | int, ...], lines: Lines) -> dict[str, Any]:
+    """Settings of an audit as the file has them, each of its own type; paths are relative to the file.
+
+    Raises
+    ------
+    TableError : a setting that there is not, or that is not the suite's to say; a value of another type
+    """
+    known = {one.name: (section, one) for section, one in leaves()}
+    allowed = [
+        name
+        for name, (section, one) in known.items()
+        if section not in ("output", "identify", "service")
+        and name not in OF_THE_SUITE
+        and SETTING in one.metadata
+        and one.metadata[SETTING].option
+    ]
+    found = {}
+    for name, value in given.items():
+        if name not in allowed:
+            if name in known:
+                said = f"a suite does not take {option_name(known[name][1])} of facegap audit here"
+            else:
+                said = f"unknown{suggestion(name, allowed)}"
+            raise lines.error((*place, name), said)
+        kind = kinds_of_settings()[known[name][0]][name]
+        try:
+            found[name] = typed(kind, value, lines.file)
+        except ValidationError as error:
+            raise lines.error((*place, name), f"{error.errors()[0]['msg']} (it is {value!r:.80})") from None
+    return found
+
+
+def typed(kind: Any, value: Any, file: Path) -> Any:
+    """A value as the type of its setting; ValidationError where it is none."""
+    members = [part for part in (get_args(kind) or (kind,)) if part not in (type(None), CallableModel)]
+    several = any(getattr(part, "__origin__", part) is tuple for part in (kind, *members))
+    paths = any("Path" in str(part) for part in (kind, *members))
+    if several and not isinstance(value, list):
+        value = [value]
+    if paths:
+        value = (
+            [beside(one, file) if isinstance(one, str) else one for one in value]
+            if several
+            else (beside(value, file) if isinstance(value, str) else value)
+        )
+    return TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(tuple(value) if several else value)
