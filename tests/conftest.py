@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -23,6 +23,9 @@ from hypothesis import settings
 
 from fixtures.settings import audited
 
+if TYPE_CHECKING:  # pytest must load the plugins below first
+    from fixtures.shared import Shared
+
 pytest_plugins = [
     "fixtures.campaigns",
     "fixtures.charts",
@@ -30,6 +33,7 @@ pytest_plugins = [
     "fixtures.command_lines",
     "fixtures.packages",
     "fixtures.reports",
+    "fixtures.shared",
     "fixtures.sites",
 ]
 
@@ -416,7 +420,7 @@ def encode() -> Any:
 
 @dataclass(frozen=True)
 class Congress:
-    """The 1,418 portraits of US legislators, run once in a session: each further embedder only embeds the faces found.
+    """The 1,418 portraits of US legislators, run once for the whole suite: each further embedder only embeds the faces found.
 
     manifest  : CSV of all portraits by their whole path: image, subject, gender, snapshot and more
     same_photo: CSV left,right of the pairs that look like one photograph; they are no genuine pairs
@@ -427,13 +431,17 @@ class Congress:
     manifest: Path
     same_photo: Path
     run: Any
-    known: dict[str, Any]
+    shared: Shared
 
     def templates(self, name: str) -> Any:
         """Templates of one embedder, float32 (1418, dimension), in the order of the manifest."""
-        if name not in self.known:
-            self.known[name] = embedded(self.run.faces, name, self.data / "models")
-        return self.known[name]
+        if name == "face_reid_0095":
+            return self.run.embeddings
+
+        def fill(folder: Path) -> None:
+            np.save(folder / "templates.npy", embedded(self.run.faces, name, self.data / "models"))
+
+        return np.load(self.shared(f"congress_{name}", fill) / "templates.npy")
 
 
 def embedded(faces: Any, name: str, models: Path) -> Any:
@@ -459,11 +467,21 @@ def embedded(faces: Any, name: str, models: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Congress:
+def congress_run(test_data: Path, shared: Shared) -> Congress:
     """All portraits of legislators through the real models, once for the whole suite."""
+    from facegap.store.run import read_run
+
+    where = shared("congress", lambda folder: run_congress(test_data, folder))
+    run = read_run(where / "run")
+    assert (run.faces["outcome"] == "ok").all()
+    return Congress(test_data, where / "people.csv", where / "same_photo.csv", run, shared)
+
+
+def run_congress(test_data: Path, where: Path) -> None:
+    """The manifest, the pairs that look like one photograph, and the run of all portraits."""
     import pandas as pd
 
-    folder, where = test_data / "data" / "congress", tmp_path_factory.mktemp("congress")
+    folder = test_data / "data" / "congress"
     members = pd.read_csv(folder / "members.csv", dtype=str)
     members["image"] = [str(folder / image) for image in members["image"]]
     members.to_csv(where / "people.csv", index=False)
@@ -471,7 +489,7 @@ def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> C
     twice = members[members["subject"].isin(same)].groupby("subject")["image"].agg(list)
     lines = [",".join(pair) for pair in twice if len(pair) == 2]
     (where / "same_photo.csv").write_text("left,right\n" + "\n".join(lines) + "\n")
-    run = audited(
+    audited(
         where / "people.csv",
         classify="faceapi_age_gender",
         embed="face_reid_0095",
@@ -479,7 +497,5 @@ def congress_run(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> C
         models_dir=[test_data / "models"],
         allow_outside=True,
         threshold=[0.388],
+        out=where / "run",
     )
-    assert (run.faces["outcome"] == "ok").all()
-    known = {"face_reid_0095": run.embeddings}
-    return Congress(test_data, where / "people.csv", where / "same_photo.csv", run, known)

@@ -349,23 +349,22 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
 
 
 @pytest.mark.real
-def test_members_of_congress_are_found_nine_years_later(test_data: Path, tmp_path: Path) -> None:
+def test_members_of_congress_are_found_nine_years_later(congress_run: Any, test_data: Path, tmp_path: Path) -> None:
     """198 members, their portrait of 2015 enrolled and that of 2024 searched, and 60 who came later."""
     data = test_data / "data" / "congress"
-    members = pd.read_csv(data / "members.csv", dtype=str)
+    members = pd.read_csv(congress_run.manifest, dtype=str)
     same_photo = set(pd.read_csv(data / "same_photo_subjects.csv", dtype=str)["subject"])
     earlier, later = (set(members["subject"][members["snapshot"] == year]) for year in ("2015", "2024"))
     mated = (earlier & later) - same_photo
     strangers = sorted(later - earlier)[:60]
     chosen = members[members["subject"].isin(mated | set(strangers))].copy()
     chosen["role"] = np.where(chosen["snapshot"] == "2015", "gallery", "probe")
-    (tmp_path / "congress").symlink_to(data, target_is_directory=True)
-    chosen["image"] = "congress/" + chosen["image"]
     chosen[["image", "subject", "gender", "role"]].to_csv(tmp_path / "people.csv", index=False)
 
     run = audited(
         tmp_path / "people.csv",
         embed="face_reid_0095",
+        points=congress_run.manifest.parent / "run" / "faces.parquet",
         by="gender",
         threshold=(0.45,),
         identify=True,

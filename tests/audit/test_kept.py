@@ -32,13 +32,17 @@ TIMED = {"run.json", "report.html", "SHA256SUMS", ".lock"}
 def manifest(tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Twelve drawn people in three parts; the last file is damaged."""
     monkeypatch.setattr(pipeline, "PART_ROWS", 4)
-    (tmp_path / "images").mkdir()
+    return drawn(tmp_path / "images", draw)
+
+
+def drawn(folder: Path, draw: Any) -> Path:
+    folder.mkdir()
     for k in range(IMAGES):
-        cv2.imwrite(str(tmp_path / "images" / f"{k}.png"), draw(green=20 * k, red=20 * k, quadrants=[0]))
-    (tmp_path / "images" / "11.png").write_bytes(b"no picture")
+        cv2.imwrite(str(folder / f"{k}.png"), draw(green=20 * k, red=20 * k, quadrants=[0]))
+    (folder / "11.png").write_bytes(b"no picture")
     lines = [f"{k}.png,person {k // 2},{'mf'[k // 2 % 2]}" for k in range(IMAGES)]
-    (tmp_path / "images" / "people.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
-    return tmp_path / "images" / "people.csv"
+    (folder / "people.csv").write_text("image,subject,gender\n" + "\n".join(lines) + "\n")
+    return folder / "people.csv"
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -50,17 +54,40 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def broken_off(manifest: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def broken_off(manifest: Path, toys: Any, tmp_path: Path) -> Callable[..., Any]:
     """A run whose three parts are there and whose end is not, a whole one beside it; a call takes the first up again."""
-    audited(manifest, **toys.two, by="gender", out=tmp_path / "whole")
+    return broken(manifest, toys, tmp_path)
+
+
+def broken(manifest: Path, toys: Any, folder: Path) -> Callable[..., Any]:
+    audited(manifest, **toys.two, by="gender", out=folder / "whole")
 
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("facegap.audit.seen"), "gathered", killed)
         with pytest.raises(KeyboardInterrupt):
-            audited(manifest, **toys.two, by="gender", out=tmp_path / "run")
+            audited(manifest, **toys.two, by="gender", out=folder / "run")
+    return lambda: audited(manifest, **toys.two, by="gender", out=folder / "run", resume=True)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory, toys: Any, draw: Any) -> Path:
+    """Images, a run that was broken off and a whole one, as in `broken_off`; not to be changed."""
+    folder = tmp_path_factory.mktemp("pieces")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "PART_ROWS", 4)
+        broken(drawn(folder / "images", draw), toys, folder)
+    return folder
+
+
+@pytest.fixture
+def broken_parts(pieces: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A copy of the broken-off run, whose images stay as they are; a call takes it up again."""
+    monkeypatch.setattr(pipeline, "PART_ROWS", 4)
+    shutil.copytree(pieces / "run", tmp_path / "run")
+    manifest = pieces / "images" / "people.csv"
     return lambda: audited(manifest, **toys.two, by="gender", out=tmp_path / "run", resume=True)
 
 
@@ -75,7 +102,7 @@ def test_the_sha256_of_every_image_that_was_read_stands_in_the_faces(manifest: P
 @pytest.mark.parametrize("suffix", ["parquet", "sha256"])
 @pytest.mark.parametrize("damage", ["cut", "edited", "gone", "of another part", "a folder", "rows of another manifest"])
 def test_a_damaged_part_is_computed_again(
-    broken_off: Any, tmp_path: Path, suffix: str, damage: str, monkeypatch: pytest.MonkeyPatch
+    broken_parts: Any, pieces: Path, tmp_path: Path, suffix: str, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
     path = folder / "parts" / f"000001.{suffix}"
@@ -98,14 +125,14 @@ def test_a_damaged_part_is_computed_again(
         store.write_part(folder, 1, rows.assign(row=rows["row"] + 400), None)
     if damage == "a folder" and suffix == "sha256":
         with pytest.raises(RunError):  # it cannot be written over
-            broken_off()
+            broken_parts()
         return
     computed: list[int] = []
     real = pipeline.run_part
     monkeypatch.setattr(pipeline, "run_part", lambda rows, *rest: computed.append(len(rows)) or real(rows, *rest))
-    broken_off()
+    broken_parts()
     assert computed == [4]
-    assert tables(folder) == tables(tmp_path / "whole")
+    assert tables(folder) == tables(pieces / "whole")
     assert recheck(folder) == []
 
 
@@ -265,7 +292,7 @@ def test_another_file_of_answers_is_not_taken_for_the_one_of_the_run(manifest: P
         audit(folder=tmp_path / "run", resume=True)
 
 
-def test_parts_made_to_look_right_end_in_one_error(broken_off: Any, tmp_path: Path) -> None:
+def test_parts_made_to_look_right_end_in_one_error(broken_parts: Any, tmp_path: Path) -> None:
     """Whole by its own hashes, the rows those of the manifest, and yet no part that this version wrote."""
     folder = tmp_path / "run"
     rows = store.read_part(folder, 1)
@@ -277,4 +304,4 @@ def test_parts_made_to_look_right_end_in_one_error(broken_off: Any, tmp_path: Pa
     ):
         store.write_part(folder, 1, forged.assign(row=rows["row"].tolist(), image=rows["image"].tolist()), None)
         with pytest.raises(FacegapError):
-            broken_off()
+            broken_parts()

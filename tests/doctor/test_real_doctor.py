@@ -14,7 +14,7 @@ import pytest
 from facegap import runtime
 from facegap.doctor.alternatives import Variant
 from facegap.doctor.checks import check_basics
-from facegap.doctor.diagnose import Asked, Room, examine, open_detector, remember
+from facegap.doctor.diagnose import Asked, Room, examine, open_finder, remember
 from facegap.doctor.evidence import Judgement, judge
 from facegap.doctor.sample import MEASURES, Question, draw
 from facegap.inputs.cards.read import load_cards, read_card
@@ -40,10 +40,15 @@ def legislators(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def ask(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Settings of the doctor with the real models; what it remembers stays in this test."""
+def ask(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, congress_run: Any) -> Any:
+    """Settings of the doctor with the real models; what it remembers stays in this test.
+
+    Faces are those that yunet found in the suite's run of all portraits; with points=None it finds them again.
+    """
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
-    return lambda people, **more: Asked(people=people, folders=(test_data / "models",), timeout_s=None, **more)
+    faces = congress_run.manifest.parent / "run" / "faces.parquet"
+    given = {"folders": (test_data / "models",), "timeout_s": None, "points": faces}
+    return lambda people, **more: Asked(people=people, **{**given, **more})
 
 
 def verdicts(judgement: Judgement) -> dict[str, str]:
@@ -76,7 +81,7 @@ def against_the_true_card(
 ) -> Judgement:
     """Two cards of the same weights on a sample of their own; the true one is what the proposed one is held against."""
     table = read_manifest(manifest, allow_outside=True)
-    room = Room(table, open_detector(asked, aligns=True), asked, lambda done, total: None)
+    room = Room(table, open_finder(asked, None), asked, lambda done, total: None)
     session = runtime.open_session(weights.read_bytes(), name="unknown")
     sample = draw(table, question, true, people=asked.people or 0, rng=np.random.default_rng(asked.seed))
     both = [Variant("the card", "true", true), Variant("the card", "proposed", proposed)]
@@ -122,7 +127,7 @@ def test_twelve_people_show_a_scale_that_leaves_nothing_to_see_and_hold_a_right_
     people.to_csv(tmp_path / "few.csv", index=False)
     wrong = changed(tmp_path, "mobileface_v2", (r"scale = \[1, 1, 1\]", "scale = [0.0039, 0.0039, 0.0039]"))
     right, scaled = (
-        check_basics(card, tmp_path / "few.csv", ask(None), reason="few people", allow_outside=True)
+        check_basics(card, tmp_path / "few.csv", ask(None, points=None), reason="few people", allow_outside=True)
         for card in ("mobileface_v2", wrong)
     )
     assert {one.state for one in right.checks} == {"in order"}
@@ -135,12 +140,12 @@ def test_margins_up_to_a_tenth_win_over_four_tenths(
     legislators: Path, ask: Any, tmp_path: Path, test_data: Path
 ) -> None:
     """faceapi_age_gender: its card holds; a card with margin .4 is called wrong, and an audit with it then says so."""
-    right = examine("faceapi_age_gender", legislators, ask(100), allow_outside=True)
+    right = examine("faceapi_age_gender", legislators, ask(100, points=None), allow_outside=True)
     said = verdicts(right.judgement)
     assert right.judgement.opinion == "holds"
     assert (said["crop margin 0"], said["crop margin 0.1"], said["crop margin 0.4"]) == (NOISE, NOISE, WORSE)
     wrong_card = changed(tmp_path, "faceapi_age_gender", (r"margin = 0\.05", "margin = 0.4"))
-    wrong = examine(wrong_card, legislators, ask(100), allow_outside=True)
+    wrong = examine(wrong_card, legislators, ask(100, points=None), allow_outside=True)
     assert wrong.judgement.opinion == "wrong"
     assert wrong.finding.aspect == "crop"
     better = {one.variant.setting: one.difference for one in wrong.judgement.of("better than the card")}
