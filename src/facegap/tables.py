@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import pandas as pd
+from pandas.api.types import infer_dtype, is_integer_dtype
 
 from facegap.errors import TableError
 from facegap.types import ANY, Gap
@@ -15,6 +16,11 @@ Kind = Literal["int", "nullable_int", "float", "str", "bool"]
 
 # Any: pandas-stubs wants literals where a table of dtypes is wanted.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
+NUMBERS = (
+    "floating",
+    "integer",
+    "mixed-integer-float",
+)  # what pandas calls a column that holds no text and nothing else
 
 NOT_SENT = "not_sent"  # to a service, whose budget of calls was spent before, or in no pair that was asked for
 # No picture ever reached a model: the file is not there, cannot be decoded, is beyond a bound of facegap or of a service, or was
@@ -753,13 +759,14 @@ def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
 
 def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) -> pd.Series:
     """The column in the dtype of its kind; an optional one that is absent comes back empty."""
+    if not len(frame):
+        return pd.Series(index=frame.index, dtype=DTYPES[column.kind])
     if name not in frame.columns:
         empty = {"float": float("nan"), "str": "", "nullable_int": pd.NA}[column.kind]
         return pd.Series([empty] * len(frame), index=frame.index, dtype=DTYPES[column.kind])
     series = frame[name]
     if column.kind == "str":
-        whole = str(series.dtype) == DTYPES["str"] and not series.hasnans
-        text = series if whole else series.astype("object").where(series.notna(), "").astype(DTYPES["str"])
+        text = _as_text(series)
         if column.choices is not None:
             choices = ", ".join(choice or "(empty)" for choice in column.choices)
             _refuse(frame, ~text.isin(column.choices), name, f"{{value}} is not one of {choices}", where)
@@ -769,11 +776,20 @@ def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) 
     return _as_number(frame, name, column.kind, where)
 
 
+def _as_text(series: pd.Series) -> pd.Series:
+    """The column as text, "" where it is missing."""
+    if str(series.dtype) == DTYPES["str"] and not series.hasnans:
+        return series
+    if series.dtype != object or infer_dtype(series, skipna=False) != "string":
+        series = series.astype("object").where(series.notna(), "")
+    return series.astype(DTYPES["str"])
+
+
 def _as_bool(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     """True and False from booleans or from their names in text, as a CSV holds them."""
     series = frame[name]
-    if series.dtype == bool:
-        return series
+    if series.dtype == bool or (series.dtype == object and infer_dtype(series, skipna=False) == "boolean"):
+        return series.astype(DTYPES["bool"])
     truth = series.astype("str").str.strip().str.lower().map({"true": True, "false": False})
     _refuse(frame, truth.isna(), name, "{value} is neither True nor False", where)
     return truth.astype(DTYPES["bool"])
@@ -784,14 +800,18 @@ def _as_number(frame: pd.DataFrame, name: str, kind: Kind, where: str) -> pd.Ser
     series = frame[name]
     if str(series.dtype) == DTYPES[kind]:
         return series
-    empty = series.isna() | (series.astype("str").str.strip() == "")
-    numbers = pd.to_numeric(series.where(~empty), errors="coerce")
+    empty = series.isna()
+    if infer_dtype(series, skipna=False) not in NUMBERS:
+        empty |= series.astype("str").str.strip() == ""
+        series = series.where(~empty)
+    numbers = pd.to_numeric(series, errors="coerce")
     _refuse(frame, numbers.isna() & ~empty, name, "{value} is not a number", where)
     if kind == "float":
         return numbers.astype(DTYPES[kind])
     if kind == "int":
         _refuse(frame, empty, name, "an empty cell where a whole number is needed", where)
-    _refuse(frame, (numbers % 1 != 0) & ~empty, name, "{value} is not a whole number", where)
+    if not is_integer_dtype(numbers):
+        _refuse(frame, (numbers % 1 != 0) & ~empty, name, "{value} is not a whole number", where)
     return numbers.astype(DTYPES[kind])
 
 
