@@ -128,6 +128,9 @@ def test_rates_of_a_service_that_searches_are_those_of_its_pictures(
     assert {name for name in outcomes.index if outcomes[name] == "no_face"} == set(blank)
     fta = run.rates[(run.rates["metric"] == "fta") & (run.rates["gender"] == "any")].iloc[0]
     assert (fta["errors"], fta["trials"]) == (len(blank), 24)
+    steps = run.extra["waterfall.csv"].set_index("gender").loc["any"]
+    assert steps["enrolled"] == 24 - len(blank)
+    assert "detected" not in steps  # no detector ran here, so that nothing says where a face was lost
     told = "1 of 6 images of the gallery were not enrolled (failures to enrol, FTE)"
     assert any(told in warning for warning in run.record.warnings) == bool(blank)
     assert recheck(tmp_path / "run") == []

@@ -343,7 +343,7 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
         "profile": "",
         "converted": False,
         "faces": 0,
-        "policy": stages.many_faces,
+        "policy": "" if stages.detector is None else stages.many_faces,
         "score": np.nan,
         **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES, MODEL_QUALITY), np.nan),
         **{f"{name}_{part}": empty for name in stages.categories for part, empty in NOT_SAID.items()},
