@@ -99,11 +99,16 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     ],
     "datasets": [("fairfce", ["fairfce: no such data set; there are ppb, fairface"])],
     "models": [("--models-dir nowhere", ["--models-dir: nowhere is not a folder"])],
-    "fetch": [("yunett", ["yunett: no such card. detect: scrfd_10g"])],
+    "fetch": [("yunett", ["yunett: no such card. detect: retinaface_mnet025"])],
     "card new": [("weights.onnx", ["weights.onnx: not an ONNX file", "fetch it again"])],
     "doctor": [
         ("demo_gender_skewed", ["Missing option '--manifest'"]),
         ("no_such_model --manifest people.csv", ["'no_such_model': no model card of this name"]),
+    ],
+    "variants": [
+        ("demo_gender_skewed --out other-folder", ["Missing option '--calibrate-on'"]),
+        ("demo_gender_skewed --calibrate-on people.csv --out .", ["not empty; choose another --out"]),
+        ("yunet --calibrate-on people.csv --out new", ["yunet is a detector; variants are made of models that embed"]),
     ],
     "plan": [
         ("", ["--groups", "such as --groups female,male", "--run"]),

@@ -74,7 +74,7 @@ def test_a_gap_in_flips_gets_a_verdict_and_is_told(found: Any) -> None:
     assert (gap["rate_a"], gap["rate_b"], gap["primary"]) == (0.0, 1.0, True)
     assert gap["verdict"] in ("gap", "gap larger than the margin")
     said = " ".join(sentences(found))
-    assert "25 of 50 mated comparisons (50%; 0 gained, 25 lost)" in said
+    assert "25 of 50 mated comparisons (50%; 0 newly accepted, 25 newly rejected)" in said
     assert "mated comparisons: y 100%, x 0%" in said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,17 +16,19 @@ from facegap.report.text import NO_NUMBER, clean, p_value, ratio, rough_percent,
 from facegap.statistics.verdicts import EXPLORATORY, GAPS_FOUND
 
 KINDS = {"genuine": "mated comparisons", "impostor": "non-mated comparisons"}
-DIRECTIONS = {
-    "genuine": ("accepted by the other alone", "accepted by the first alone"),
-    "impostor": ("accepted by the other alone", "accepted by the first alone"),
-}
-OF_ANSWERS = ("right in the other alone", "right in the first alone")
+OF_PAIRS = ("newly accepted", "newly rejected")
+OF_ANSWERS = ("newly right", "newly wrong")
 MOST_ROWS = 12  # of a page; flip_gaps.csv and drift_gaps.csv hold all
 
 
 def kind_title(kind: str) -> str:
     """What flips, in the plural."""
     return KINDS.get(kind, f"{kind} answers")
+
+
+def directions(kind: str) -> tuple[str, str]:
+    """What the two directions of a flip are called."""
+    return OF_PAIRS if kind in KINDS else OF_ANSWERS
 
 
 def place(row: FlipRow | ApartRow) -> str:
@@ -41,7 +44,7 @@ def flip_tables(rows: FlipRows) -> list[TextTable]:
 
 def flip_table(rows: Sequence[FlipRow]) -> TextTable:
     """One kind in one other run."""
-    gained, lost = DIRECTIONS.get(rows[0].kind, OF_ANSWERS)
+    gained, lost = directions(rows[0].kind)
     columns = (
         Column[FlipRow]("group", lambda row: clean(row.group)),
         Column[FlipRow]("flips", lambda row: f"{row.flips:,}/{row.trials:,}"),
@@ -164,26 +167,29 @@ def sentences(rows: FlipRows) -> list[str]:
             row for row in found if row.run == run and (math.isnan(row.threshold) or row.threshold == first_point[run])
         ]
         parts = [
-            f"{row.flips:,} of {row.trials:,} {kind_title(row.kind)} ({rough_percent(row.share.value)}; {row.gained:,} gained, "
-            f"{row.lost:,} lost)"
+            f"{row.flips:,} of {row.trials:,} {kind_title(row.kind)} ({rough_percent(row.share.value)}; {row.gained:,} {gained}, "
+            f"{row.lost:,} {lost})"
             for row in chosen
+            for gained, lost in [directions(row.kind)]
         ]
         told.append(f"Flips from the first run to {clean(run)}: {'; '.join(parts)}. {verdicts_said(rows, run)}")
     return told
 
 
 def verdicts_said(rows: FlipRows, run: str) -> str:
-    """How many of the gaps that were tested are gaps, and the clearest."""
+    """The verdicts on the gaps between groups in what flips, and the clearest where there is one."""
     tested = [row for row in rows.gaps if row.run == run and row.verdict != EXPLORATORY]
-    gaps = sorted((row for row in tested if row.verdict in GAPS_FOUND), key=lambda row: row.p_holm)
     if not tested:
         return "No gap between groups was tested."
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(row.verdict for row in tested).most_common())
+    said = f"Gaps between groups in what flips: {counts}."
+    gaps = sorted((row for row in tested if row.verdict in GAPS_FOUND), key=lambda row: row.p_holm)
     if not gaps:
-        return f"Of {len(tested)} gaps between groups in what flips none is found."
+        return said
     one = gaps[0]
     high, low = (one.group_a, one.group_b) if one.value_a >= one.value_b else (one.group_b, one.group_a)
     values = sorted((one.value_a, one.value_b), reverse=True)
     return (
-        f"Of {len(tested)} gaps between groups in what flips {len(gaps)} {'is' if len(gaps) == 1 else 'are'} found; most clearly "
-        f"{kind_title(one.kind)}: {clean(high)} {rough_percent(values[0])}, {clean(low)} {rough_percent(values[1])} ({one.verdict})."
+        f"{said} Most clearly {kind_title(one.kind)}: {clean(high)} {rough_percent(values[0])}, {clean(low)} "
+        f"{rough_percent(values[1])}."
     )

@@ -53,11 +53,10 @@ def variants(
     facegap variants mobileface_v2 --calibrate-on people.csv --by gender --out variants
     """
     from facegap.report.terminal import print_sentences, print_tables, print_warnings, progress_bar
-    from facegap.store.folder import make_empty
     from facegap.variants import text
-    from facegap.variants.make import PRECISIONS, make_variants, write_variants
+    from facegap.variants.make import PRECISIONS, make_variants, require_room, write_variants
 
-    make_empty(out)
+    require_room(out)
     chosen = PRECISIONS if precision == "both" else (precision,)
     with progress_bar() as progress:
         found, crops, places = make_variants(

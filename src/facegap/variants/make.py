@@ -15,7 +15,7 @@ from facegap.audit.manifests import manifest_of
 from facegap.audit.models import choose_models, open_models, rehearsed_stages
 from facegap.audit.resolved import groupings_of
 from facegap.audit.settings import AuditSettings
-from facegap.errors import CardError, ModelError
+from facegap.errors import CardError, ModelError, RunError
 from facegap.inputs.cards.graph import graph_facts
 from facegap.inputs.cards.read import find_card
 from facegap.inputs.cards.schema import Calibration, ModelCard, VariantSpec
@@ -25,7 +25,7 @@ from facegap.inputs.images.decode import Pixels
 from facegap.runtime import version_of
 from facegap.runtime.models import open_model, stop_model
 from facegap.runtime.precision import eight_bit, half_precision
-from facegap.store.files import write_bytes
+from facegap.store.files import explained, write_bytes
 from facegap.store.folder import make_empty
 from facegap.types import AnyArray, FloatArray
 from facegap.variants.crops import Crops, crops_of
@@ -274,6 +274,13 @@ def variant_answers(card: ModelCard, content: bytes, settings: AuditSettings, pi
             {card.task: card}, {card.task: session}, {card.task: graph_facts(content)}, settings
         )
         return answers(stages, pixels)
+
+
+def require_room(out: Path) -> None:
+    """Raise RunError where the folder for the variants holds something; it is made when there is something to write."""
+    with explained(out):
+        if out.is_dir() and any(out.iterdir()):
+            raise RunError(f"{out}: not empty; choose another --out")
 
 
 def write_variants(found: Sequence[Made], out: Path) -> list[str]:
