@@ -260,7 +260,7 @@ def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_double
         skipped = list(person.said.values()).count("no_face")
         assert skipped == 4  # five, one of them taken back
         counts = f"{faces - skipped} answered, {skipped} skipped"
-        assert f"All {faces} photographs are seen to: {counts}." in person.page.inner_text("main")
+        assert f"All {faces} photographs are finished: {counts}." in person.page.inner_text("main")
     found = exported(people.manifest, server)
     assert found == {"Ada": ada.said, "Bo Æ. O'Neil": bo.said}
     assert list(dict.fromkeys(ada.shown)) != list(dict.fromkeys(bo.shown))  # each in an order of their own

@@ -126,7 +126,7 @@ def test_practice_comes_first_is_not_exported_and_comes_again(site_of: Callable[
     visitor = site.visitor()
     visitor.get("/")
     assert visitor.title == "Practice photograph 1 of 2"
-    assert "These answers are not kept in the results" in visitor.page
+    assert "These answers are not part of the results" in visitor.page
     practised = {visitor.answer("1")["image"], visitor.answer("10")["image"]}
     assert "Practice is over. From here on your answers count." in visitor.page
     assert site.store.table().empty

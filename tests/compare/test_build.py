@@ -319,7 +319,7 @@ def test_names_that_do_not_tell_the_runs_apart_are_refused(three: list[Path], na
 
 def test_models_that_were_not_timed_are_said_so(side_by_side: Comparison) -> None:
     tables = {table.title: table for table in text_tables(side_by_side)}
-    speed = tables["worst-group error against ms per face"]
+    speed = tables["worst-group error and ms per face"]
     assert {row[1] for row in speed.rows} == {"not timed"}
 
 

@@ -166,7 +166,7 @@ def test_a_screen_and_a_report_show_the_numbers_beside_the_rates_by_group(
     assert "the same pairs at a threshold set on other people" in shown
     add_report(tree / "run", made, include_ids=False)
     page = (tree / "run" / "report.html").read_text()
-    assert "As the benchmark prints it" in page
+    assert "Results of the benchmark protocol" in page
     assert "accuracy, FaceX-Zoo rule" in page
 
 

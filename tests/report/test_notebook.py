@@ -211,7 +211,7 @@ def test_the_view_of_a_notebook_formats_the_same_rows_as_the_terminal(compared_r
         ratios = ("FMR", "GFAR", "FNMR", "GFRR", "FTA")
         by_ratio = any(name in shown[0] for name in ratios)
         assert shown[3] == (f"ratio {cells['ratio']}" if by_ratio else cells["difference"])
-        assert shown[4:] == (cells["p (Holm)"], cells["interval that decided"], cells["verdict"])
+        assert shown[4:] == (cells["p (Holm)"], cells["deciding interval"], cells["verdict"])
 
 
 def test_hostile_labels_are_text_in_a_notebook(hostile_run: Stored) -> None:

@@ -290,7 +290,7 @@ def test_failed_images_are_shown_only_when_asked_for_small_and_unnamed(drawn_run
     text = (folder / "run" / "report.html").read_text()
     failed = int((run.faces["outcome"] != "ok").sum() + (run.predictions["outcome"] == "wrong").sum())
     assert text.count("data:image/jpeg;base64,") == failed > 2
-    assert "do not pass this page on" in text
+    assert "do not share this page" in text
     assert "no face" in text
     assert "name4.png" not in text
     assert "(an image)" in text  # a warning of one picture under two names
@@ -375,8 +375,8 @@ def test_black_boxes_name_their_own_commands(compared_run: tuple[Path, Run], ans
 def test_limits_and_methods_are_those_of_the_run(
     compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]
 ) -> None:
-    assert any("names no people" in limit for limit in limits_of(answered_run[1]))
-    assert not any("names no people" in limit for limit in limits_of(compared_run[1]))
+    assert any("does not identify people" in limit for limit in limits_of(answered_run[1]))
+    assert not any("does not identify people" in limit for limit in limits_of(compared_run[1]))
     names = {method.name for method in methods_of(answered_run[1])}
     assert FMR.title not in names
     assert {"Gender Shades table", ERROR_RATE_ALL.title, NO_ANSWER_RATE.title} < names
@@ -425,7 +425,7 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
     rate = run.rates[(run.rates["metric"] == "fnmr") & (run.rates["errors"] > 0)].iloc[0]
     # nobody has a second pair of photographs
     assert rate["method"] == "wilson, threshold uncertainty included"
-    assert told["Interval of a rate of images or searches"].startswith("where nobody is tried twice Wilson's interval")
+    assert told["Interval of a rate of images or searches"].startswith("if nobody has two trials, Wilson's interval")
     assert "jackknife" in told["Interval of FMR and FNMR"]
     assert "squared and added" in told["Interval of FMR and FNMR at a target"]
 

@@ -22,9 +22,9 @@ def test_images_that_were_taken_as_people_are_told_on_every_surface(towns_run: R
     run = with_people(towns_run, named=False)
     assert NO_PEOPLE in rate_tables(run)[0].notes  # terminal and page
     assert any(NO_PEOPLE in note for note in gap_notes(run))
-    assert any("images were taken as people" in said for said in limits_of(run))
+    assert any("was treated as a different person" in said for said in limits_of(run))
     assert NO_PEOPLE in verdict_lines(run).notes  # notebook
-    assert uncertainty_of(run)["unit"].startswith("images were taken as people")
+    assert uncertainty_of(run)["unit"].startswith("each image was treated as a different person")
 
 
 def test_units_are_named_by_their_columns(towns_run: Run) -> None:

@@ -172,7 +172,7 @@ def test_a_gap_without_trials_is_dashes_not_zero(found: Reproduction) -> None:
     assert row[2:] == ("115/567, 0/0", "–", "–", "–", "not enough data")
 
 
-FOLDED = {"worse, better": 14, "interval that decided": 23, "verdict": 16}  # letters; these may fold at blanks
+FOLDED = {"worse, better": 14, "deciding interval": 23, "verdict": 16}  # letters; these may fold at blanks
 
 
 def column_width(name: str, cells: list[str]) -> int:

@@ -132,12 +132,12 @@ def today() -> str:
 
 
 def unnamed_people(table: Manifest) -> tuple[str, ...]:
-    """That images were taken as people, where no column names them; it stands wherever intervals do."""
+    """That each image was treated as a different person, where no column names the people; shown wherever intervals are."""
     if table.has_subjects:
         return ()
     return (
-        "images were taken as people, as no column names the subjects: where somebody has several images, the intervals are "
-        "too narrow",
+        "each image was treated as a different person, because no column names the subjects: if somebody has several images, the "
+        "intervals are too narrow",
     )
 
 

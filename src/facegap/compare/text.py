@@ -86,7 +86,7 @@ def side_table(rows: Sequence[SideRow]) -> TextTable:
     small = {row.group for row in rows if not row.ranked}
     lines = tuple((clean(group), *(of.get(column, "") for column in columns)) for group, of in cells.items())
     dimmed = frozenset(k for k, group in enumerate(cells) if group in small)
-    notes = ("Groups with too few people, or without a label, are shown and never tested.",) if dimmed else ()
+    notes = ("Groups with too few people, or without a label, are shown but not tested.",) if dimmed else ()
     return TextTable(title_of(rows[0]), ("group", *columns), lines, dimmed, notes)
 
 
@@ -110,13 +110,13 @@ def paired_table(rows: Sequence[PairedRow]) -> TextTable:
         "model",
         "errors",
         f"errors of {first}",
-        "one alone errs",
+        "only one model errs",
         "difference",
         "p (Holm)",
         "verdict",
     )
     lines = tuple(map(paired_line, rows))
-    return TextTable(f"{title_of(rows[0])}: against {first}", columns, lines, dimmed, method_notes(rows))
+    return TextTable(f"{title_of(rows[0])}: compared with {first}", columns, lines, dimmed, method_notes(rows))
 
 
 def paired_line(row: PairedRow) -> tuple[str, ...]:
@@ -142,7 +142,7 @@ def short_table(rows: ComparisonRows) -> TextTable:
     families = {"": "", **({chosen[-1].family: ""} if chosen else {})}
     found = [row for row in chosen if row.family in families]
     first = clean(found[0].first.run)
-    notes = [f"First: {first}. Difference: the other model less the first."]
+    notes = [f"First: {first}. Difference: the other model minus the first."]
     if len(found) > MOST_SHORT:
         notes.append(f"The first {MOST_SHORT} of {len(found)} rows.")
     shown = found[:MOST_SHORT]
@@ -191,9 +191,7 @@ def change_table(rows: Sequence[ChangeRow]) -> TextTable:
     shown = clearest_first(rows)[:MOST_CHANGES]
     what = "ratio of the gaps" if all(row.is_ratio for row in rows) else "change"
     columns = ("gap", "model", f"gap of {clean(rows[0].first)}", "gap of the model", what, "p (Holm)", "verdict")
-    notes = [
-        "Both gaps are drawn again together over the same people; two intervals are never held against each other."
-    ]
+    notes = ["Both gaps are resampled together over the same people; two intervals are never compared with each other."]
     if len(shown) < len(rows):
         counts = "; ".join(f"{count} {verdict}" for verdict, count in verdict_counts(rows))
         notes.append(f"The {len(shown)} clearest of {len(rows)} ({counts}); all are in gap_changes.csv.")
@@ -210,7 +208,7 @@ def change_line(row: ChangeRow) -> tuple[str, ...]:
         first, other = (signed_points(gap) for gap in (row.gap_first, row.gap_other))
         change = change_text(row.change)
     return (
-        f"{clean(row.group_a)} {'over' if row.is_ratio else 'less'} {clean(row.group_b)}",
+        f"{clean(row.group_a)} {'over' if row.is_ratio else 'minus'} {clean(row.group_b)}",
         clean(row.other),
         first,
         other,
@@ -238,14 +236,12 @@ def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable
         "rate",
     )
     notes = [
-        "ms per face: median of the judged model alone, as measured while the run was made. The highest of several rates "
-        "is high partly by chance; its interval takes no account of that."
+        "ms per face: median of the evaluated model alone, as measured in its run. The highest of several rates is high partly by "
+        "chance; its interval does not account for this."
     ]
     if len({row.machine for row in rows.speed}) > 1:
-        notes.append(
-            "The runs were not timed alike: device, threads, workers or batch differ, so times do not compare."
-        )
-    return [TextTable("worst-group error against ms per face", columns, lines, notes=tuple(notes))]
+        notes.append("The runs differ in device, threads, workers or batch, so their times are not comparable.")
+    return [TextTable("worst-group error and ms per face", columns, lines, notes=tuple(notes))]
 
 
 def speed_line(row: SpeedRow) -> tuple[str, ...]:

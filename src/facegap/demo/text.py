@@ -36,13 +36,12 @@ def introduction(found: Demo) -> list[str]:
     run = found.runs["balanced"]
     images, people = len(run.manifest), run.manifest["subject"].nunique()
     return [
-        f"Measured: {images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in "
-        "equal parts.",
-        "Two versions of one small model looked at them. Both find the face, tell the gender, and say whether two pictures "
-        "show one person.",
-        "'balanced' was trained on equal parts of the four groups; 'skewed' on as many people, most of them lighter and male. "
-        "The training was the same in all else.",
-        "As illustrated people can be made without end, the truth is known: both versions were measured beforehand on "
+        f"The audit used {images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in "
+        "equal numbers.",
+        "It evaluated two versions of one small model. Both detect the face, classify gender, and compare two pictures.",
+        "'balanced' was trained on equal numbers of the four groups; 'skewed' on the same number of people, most of them lighter "
+        "and male. The training was otherwise the same.",
+        "Because any number of people can be illustrated, the truth is known: both versions were measured beforehand on "
         f"{found.truth['drawings']:,} other illustrations of {found.truth['people']:,} other people.",
     ]
 
@@ -52,9 +51,9 @@ def in_short(found: Demo) -> list[str]:
     run = found.runs["balanced"]
     images, people = len(run.manifest), run.manifest["subject"].nunique()
     return [
-        f"{images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in equal parts.",
-        "Two versions of one model: 'balanced' was trained on equal parts of the four groups, 'skewed' on as many people, most "
-        "of them lighter and male.",
+        f"{images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in equal numbers.",
+        "Two versions of one model: 'balanced' was trained on equal numbers of the four groups, 'skewed' on the same number of "
+        "people, most of them lighter and male.",
     ]
 
 
@@ -73,15 +72,15 @@ def short_table(found: Demo) -> TextTable:
                     verdict_text(row_of_gap(gap)),
                 )
             )
-    columns = ("error, version", SIDES[WORST], SIDES[BEST], "gap, interval that decided", "truth", "verdict")
+    columns = ("error, version", SIDES[WORST], SIDES[BEST], "gap, deciding interval", "truth", "verdict")
     truth = f"{found.truth['drawings']:,} other illustrations of {found.truth['people']:,} other people"
     return TextTable(
-        "both versions beside the truth",
+        "both versions and the truth",
         columns,
         tuple(rows),
         notes=(
             f"Truth: the gap on {truth}, measured beforehand.",
-            "Verdict: by the pre-set margin (2 points; a ratio of 2 for false matches), over all gaps that are tested together.",
+            "Verdict: at the margin set in advance (2 points; a ratio of 2 for false matches), over all gaps that are tested together.",
         ),
     )
 
@@ -114,20 +113,20 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
         rows.append(tuple(line))
         gaps = [row_of_gap(gap_row(found.runs[version], metric)) for version in versions]
         rows.append((" verdict", *(text for gap in gaps for text in (verdict_text(gap), ""))))
-        rows.append((" interval that decided it", *(text for gap in gaps for text in (decided_text(gap), ""))))
-    title = "both versions, side by side" if len(versions) > 1 else f"{versions[0]}, beside the truth"
+        rows.append((" deciding interval", *(text for gap in gaps for text in (decided_text(gap), ""))))
+    title = "both versions and the truth" if len(versions) > 1 else f"{versions[0]} and the truth"
     return TextTable(title, tuple(columns), tuple(rows), notes=notes(found))
 
 
 def notes(found: Demo) -> tuple[str, ...]:
     """What the table's words and brackets mean, for a terminal; the page has a glossary instead."""
     return (
-        "Brackets: 95% intervals. Of 100 such audits of other people about 95 would have the truth inside. The subject, not "
+        "Brackets: 95% intervals. In about 95 of 100 such audits of other people the interval contains the truth. The subject, not "
         "the image, is the sampling unit.",
-        "Verdicts: gap larger than the margin (2 points of wrong answers, a ratio of 2 of all else) = the groups differ by more "
-        "than that; gap = they differ by more than chance would do, with every pair of groups and every rate that are tested "
-        "together; not enough data = with so few people neither a gap nor its absence can be shown; "
-        "no gap larger than the margin = shown to be small.",
+        "Verdicts: gap larger than the margin (2 points for misclassification, a ratio of 2 for all other rates) = the groups differ "
+        "by more than the margin; gap = they differ by more than chance explains, adjusted for all pairs of groups and rates that "
+        "are tested together; not enough data = with so few people neither a gap nor its absence can be shown; "
+        "no gap larger than the margin = any gap is shown to be smaller than the margin.",
         *truth_notes(found),
     )
 
@@ -136,9 +135,10 @@ def truth_notes(found: Demo) -> tuple[str, ...]:
     """What the truth was counted on, and how the thresholds were set."""
     narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
     return (
-        f"Truth: counted on so many more people that its own intervals would be about {narrower:.1f} times narrower.",
-        "A pair of two people is falsely matched where it scores at or above the version's threshold. That was set so that 1% of "
-        "pairs of people like those in training are; within one group people look more alike, so more are.",
+        f"Truth: measured on so many more people that its intervals would be about {narrower:.1f} times narrower.",
+        "A pair of two people is falsely matched if its score is at or above the version's threshold. The threshold was set so that "
+        "1% of pairs of people like those in training are falsely matched; within one group people look more similar, so the "
+        "proportion is higher.",
     )
 
 
@@ -152,13 +152,17 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     gap = gap_row(found.runs[version], metric)
     a, b = side_rate(gap, WORST), side_rate(gap, BEST)
     truth, (low, high) = true_effect(found, version, metric), bounds(gap)
-    inside = "inside that interval" if low <= truth <= high else "OUTSIDE that interval, as happens to one in twenty"
+    inside = (
+        "inside the 95% interval"
+        if low <= truth <= high
+        else "OUTSIDE the 95% interval, as happens in one of twenty audits"
+    )
     told = row_of_gap(gap)
-    verdict = f"{verdict_text(told)} (interval that decided: {decided_text(told)})"
+    verdict = f"{verdict_text(told)} (deciding interval: {decided_text(told)})"
     return (
         f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
-        f"{OF[metric].format(SIDES[BEST])}; {'that is' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
-        f"{verdict}. The truth, {in_unit(metric, truth)}, lies {inside}."
+        f"{OF[metric].format(SIDES[BEST])}; {'ratio' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
+        f"{verdict}. The truth, {in_unit(metric, truth)}, is {inside}."
     )
 
 
@@ -183,10 +187,10 @@ def where_and_next(found: Demo) -> list[str]:
     return [
         f"Open {folder / INDEX}: both versions on one page.",
         *(f"Report, {version}: {folder / version / 'report.html'}" for version in VERSIONS),
-        f"Both compared image by image: {folder / COMPARISON / PAGE}",
+        f"Comparison of both, image by image: {folder / COMPARISON / PAGE}",
         f"People and table: {folder / MANIFEST}, {folder / SIDE_BY_SIDE}",
         f"Check the numbers again: facegap recheck {run}",
-        "With portraits of your own (facegap models lists models), a CSV with image, subject, gender, tone:",
+        "With your own portraits (facegap models lists models) and a CSV file with image, subject, gender, tone:",
         "  facegap check people.csv",
         "  facegap audit people.csv --classify MODEL --by 'gender*tone'",
     ]

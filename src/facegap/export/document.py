@@ -399,7 +399,7 @@ def unit_of(record: RunRecord) -> str:
     """What varies independently."""
     if record.cluster:
         return f"units of {' and '.join(record.cluster)}, as --cluster says"
-    return PEOPLE if record.manifest.has_subjects else "images were taken as people: each image counts as a person"
+    return PEOPLE if record.manifest.has_subjects else "each image was treated as a different person"
 
 
 def as_json(value: Any) -> Any:

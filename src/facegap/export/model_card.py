@@ -171,7 +171,7 @@ GAPS = (
     Column[GapRow]("difference", difference_text),
     Column[GapRow]("ratio", ratio_text),
     Column[GapRow]("p (Holm)", lambda gap: p_value(gap.p_decided)),
-    Column[GapRow]("interval that decided", decided_text),
+    Column[GapRow]("deciding interval", decided_text),
     Column[GapRow]("verdict", verdict_text),
 )
 

@@ -346,7 +346,7 @@ def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding
         state: State = "broken" if verdict in rule.forbidden else "cannot tell" if verdict == UNDECIDED else "holds"
         p, size = gap.p_decided, number(gap.ratio.value) if gap.is_ratio else points(gap.difference.value)
         said = (
-            f"{clean(gap.worse.group)} against {clean(gap.better.group)}: {verdict_text(gap)}, {size}, interval that decided "
+            f"{clean(gap.worse.group)} against {clean(gap.better.group)}: {verdict_text(gap)}, {size}, deciding interval "
             f"{decided_text(gap)}, {gap.worse.subjects:,} and {gap.better.subjects:,} people, "
             f"p {NO_NUMBER if math.isnan(p) else f'{p:.2g}'}{at(row)}"
         )

@@ -265,6 +265,6 @@ GAP_COLUMNS = (
     Column[Row]("errors", lambda row: f"{number(row['error_a'])} against {number(row['error_b'])}"),
     Column[Row]("difference", lambda row: f"{number(row['difference'])} years"),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"]) if not math.isnan(row["p_adjusted"]) else NO_NUMBER),
-    Column[Row]("interval that decided", decided_text),
+    Column[Row]("deciding interval", decided_text),
     Column[Row]("verdict", verdict_of),
 )

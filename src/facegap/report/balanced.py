@@ -18,8 +18,8 @@ from facegap.store.run import Run
 
 MOST_LINES = 14  # of a table on one screen
 CAVEAT = (
-    "What is left after balancing measured covariates may go with others that were not measured, and a covariate may itself "
-    "depend on the group. These are associations."
+    "The gap that remains after balancing measured covariates may be associated with others that were not measured, and a covariate "
+    "may itself depend on the group. These are associations."
 )
 
 
@@ -66,7 +66,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
                 for text in dict.fromkeys(map(verdict_text, whole))
             ]
             said.append(
-                f"All {len(whole)} groups against {whole[0].reference}: "
+                f"All {len(whole)} groups compared with {whole[0].reference}: "
                 + "; ".join(f"{count} × {text}" for text, count in counts)
                 + "."
             )
@@ -84,7 +84,7 @@ def finding(raw: Row, whole: Row) -> list[str]:
     if math.isnan(whole.gap):
         return [before, f"After balancing {names}: {whole.reason}: too few comparable people to tell."]
     after = (
-        f"After balancing {names}: gap left {gap_text(whole)} ({level_text(round(whole.level, 4))} interval; effective people "
+        f"After balancing {names}: remaining gap {gap_text(whole)} ({level_text(round(whole.level, 4))} interval; effective people "
         f"{whole.effective_subjects:,.0f} and {whole.reference_effective_subjects:,.0f}, overlap {percent(whole.overlap, 0)}): "
         f"{verdict_text(whole)}."
     )
@@ -187,10 +187,10 @@ def regression_tables(rows: Sequence[Row]) -> list[TextTable]:
         own = [row for row in rows if row.metric == metric and row.estimate.startswith("regression")]
         if not own:
             continue
-        how = "the parts multiply to the gap" if own[0].is_ratio else "the parts sum to the gap"
+        how = "the product of the parts is the gap" if own[0].is_ratio else "the parts sum to the gap"
         tables.append(
             table_of(
-                f"{metric_of(metric).title}: gap to {own[0].reference}, split by a logistic regression; {how}",
+                f"{metric_of(metric).title}: gap to {own[0].reference}, decomposed by a logistic regression; {how}",
                 columns,
                 own,
             )
@@ -229,10 +229,10 @@ def sentences_of_run(run: Run) -> list[str]:
     rows, absent = rows_of_run(run), without_values(run)
     said = findings(rows)
     if not rows:
-        why = "no two groups have known labels" if len(absent) < len(asked) else "nothing was left to balance"
+        why = "no two groups have known labels" if len(absent) < len(asked) else "there was nothing to balance"
         said.append(f"No gap could be balanced: {why}.")
     if absent:
-        said.append(f"Asked for and not balanced, as no two images differ in it: {covariates_text(absent)}.")
+        said.append(f"Not balanced, because it is the same for all images: {covariates_text(absent)}.")
     reasons = dict.fromkeys(row.reason for row in rows if row.overadjusted and row.is_of_all and row.reason)
     said += [f"Over-adjusted. {reason}" for reason in reasons]
     return [*said, *without_trials(rows), *([CAVEAT] if rows else [])]

@@ -1,4 +1,4 @@
-"""Words of the page that are no numbers: terms explained once, what a run cannot tell, methods with their sources."""
+"""Texts of the page: definitions of terms, limitations of a run, and methods with their sources."""
 
 from __future__ import annotations
 
@@ -14,61 +14,65 @@ from facegap.store.run import Run
 
 TERMS: Mapping[str, str] = MappingProxyType(
     {
-        "errors / trials": "how often it went wrong, of how many times it was tried.",
-        "subjects": "the people behind the images; one person may have several.",
-        "interval": "the range in brackets. It is made so that of 100 such audits on other people like these, about 95 "
-        "ranges hold the true rate. It counts people, not images. Where a threshold was set for a target FMR, it allows for "
-        "the error of the threshold too.",
-        "verdict": "gap larger than the margin: the groups differ, and by more than the margin. Gap: they differ by more than "
-        "chance explains; it may be less than the margin. No gap larger than the margin: whatever the difference is, it is "
-        "small. Not enough data: these people cannot settle it, which is not the same as no gap. Exploratory: the gap is not of "
-        "the primary family, which was named before the data were seen, and gets no verdict.",
-        "margin": "the size of gap that matters, fixed before the data were seen and stated below the table: a ratio of two "
-        "rates, or their difference in points.",
-        "p (Holm)": "how seldom chance alone would give a difference this large, made stricter for the number of gaps that "
-        "are tested together.",
-        "threshold": "the score from which on two photographs are taken for one person. One threshold for everybody. By folds, each "
-        "pair is judged at a threshold that neither person had a part in; the one that is shown is for use, set on everybody.",
+        "errors / trials": "number of errors, and number of images, pairs or searches tested.",
+        "subjects": "the people in the images; a person may have several images.",
+        "interval": "the range in brackets. It is constructed so that in about 95 of 100 such audits on other people of the same "
+        "kind it contains the true rate. The subject is the sampling unit, not the image. If a threshold was set for a target "
+        "FMR, the interval includes the uncertainty of the threshold.",
+        "verdict": "gap larger than the margin: the groups differ by more than the margin. Gap: the groups differ by more than "
+        "chance explains; the gap may be smaller than the margin. No gap larger than the margin: any difference is smaller than "
+        "the margin. Not enough data: the number of people is too small to decide, which does not mean that there is no gap. "
+        "Exploratory: the gap is not in the primary family, which was named before the data were seen, and has no verdict.",
+        "margin": "the smallest gap that matters, fixed before the data were seen and stated below the table: a ratio of two "
+        "rates, or their difference in percentage points.",
+        "p (Holm)": "the probability that chance alone would give a difference at least this large, adjusted for the number of gaps "
+        "that are tested together.",
+        "threshold": "the score from which two photographs are accepted as the same person; it is the same for all groups. By folds, "
+        "each pair is evaluated at a threshold that was set without either person; the threshold shown is for use and was set on "
+        "all people.",
         "genuine and impostor pairs": "two photographs of one person, and of two different people.",
-        "FMR": "false match rate: the share of impostor pairs that score at or above the threshold.",
-        "FNMR": "false non-match rate: the share of genuine pairs that score below it.",
+        "FMR": "false match rate: the proportion of impostor pairs with a score at or above the threshold.",
+        "FNMR": "false non-match rate: the proportion of genuine pairs with a score below the threshold.",
         "GFAR and GFRR": "the same two rates over all pairs, where a photograph without a usable face matches nobody. A "
-        "model that gives up on faces looks better on FNMR and worse here.",
-        "EER": "equal error rate: where FMR and FNMR are nearest to each other, over all thresholds; the convention stands below the "
-        "table.",
-        "log axis": "each step multiplies by the same number, so that small rates can be distinguished; 0 has no place on it, "
-        "and stands at the edge.",
-        "by chance": "what the measure would be if the group labels were dealt out again among the same people: the middle "
-        "of many deals, and what only 5 in 100 of them exceed.",
-        "FNIR and FPIR": "of searches for people in the gallery the share that misses them; of searches for people who are "
-        "not in it the share that names somebody.",
-        "age false positive": "somebody under the legal age whom the model takes for as old as the challenge age or older, so that "
-        "no document is asked for.",
-        "age false negative": "somebody of legal age whom the model takes for younger than the challenge age, and who must show a "
-        "document.",
-        "challenge age": "the estimated age from which no document is asked for; it lies above the legal age, as estimates err.",
-        "measured tone": "read from the pixels, which hold light as well as skin; nobody looked at it and no origin is in it.",
-        "paired difference": "the error rate of one model less that of another on the same people. Both are resampled together, "
-        "so that what all models find hard counts on both sides and the interval is narrower than that of two separate audits.",
-        "verdict of a comparison": "more or fewer errors: the models differ by more than chance explains, with all groups that are "
-        "tested together. No significant difference: these people cannot settle it, which does not show that the models are "
-        "alike. A gap grew or shrank: the same of the difference between two groups.",
-        "flip": "a comparison, or an answer, that comes out differently in another model; of comparisons at one threshold for both.",
-        "score drift": "the score of a comparison in another model less that in the first.",
-        "change of a gap": "how much wider or narrower the gap between two groups is in one model than in the other, on the same "
-        "people: a difference in points, or for false matches the ratio of the two ratios.",
-        "simulated world": "one simulated audit: people and errors are drawn by a computer at error rates that are known.",
+        "model that fails to process difficult faces has a lower FNMR but a higher GFRR.",
+        "EER": "equal error rate: the error rate at the threshold at which FMR and FNMR are closest to each other; the convention is "
+        "stated below the table.",
+        "log axis": "each step multiplies by the same number, so that small rates can be distinguished; 0 cannot be shown on such an "
+        "axis and is placed at its edge.",
+        "by chance": "the value of the measure if group labels are randomly permuted among the same people: the median over many "
+        "permutations, and the value that only 5 in 100 of them exceed.",
+        "FNIR and FPIR": "the proportion of searches for people in the gallery that miss them, and the proportion of searches for "
+        "people who are not in the gallery that return somebody.",
+        "age false positive": "a person under the legal age whose estimated age is at or above the challenge age, so that no document "
+        "is required.",
+        "age false negative": "a person of legal age whose estimated age is below the challenge age, and who must show a document.",
+        "challenge age": "the estimated age from which no document is required; it is above the legal age because estimates have "
+        "errors.",
+        "measured tone": "computed from the pixels, which depend on light as well as skin; it involves no human assessment and no "
+        "information about origin.",
+        "paired difference": "the error rate of one model minus that of another on the same people. Both are resampled together, "
+        "so that images that are difficult for both models affect both sides, and the interval is narrower than that of two "
+        "separate audits.",
+        "verdict of a comparison": "more or fewer errors: the models differ by more than chance explains, adjusted for all groups "
+        "that are tested together. No significant difference: the number of people is too small to decide, which does not show "
+        "that the models are equal. A gap grew or shrank: the same for the difference between two groups.",
+        "flip": "a comparison or prediction whose result differs between two models; for comparisons, at one threshold for both.",
+        "score drift": "the score of a comparison with another model minus its score with the first.",
+        "change of a gap": "how much larger or smaller the gap between two groups is with one model than with the other, on the same "
+        "people: a difference in percentage points, or for false matches the ratio of the two ratios.",
+        "simulated world": "one simulated audit: people and errors are simulated with known error rates.",
         "planted gap": "a difference of known size between the error rates of two simulated groups.",
         "probability of detection": "the proportion of simulated worlds in which a planted gap gets the verdict gap (statistical "
         "power). 80% is the usual aim.",
-        "coverage": "the proportion of simulated worlds in which the interval holds the planted rate. A 95% interval should reach "
+        "coverage": "the proportion of simulated worlds in which the interval contains the planted rate. A 95% interval should reach "
         "95%.",
-        "false gap": "a verdict gap between groups whose planted rates are equal. It may happen in at most 5% of the worlds.",
-        "Monte Carlo error": "the number after ±: how far a proportion of worlds may be off because only so many were simulated.",
-        "rho and icc": "how far people differ from each other: 0 where every trial is independent of whose it is, 1 where all "
-        "trials of a person end alike.",
-        "naive interval": "the usual interval, which takes every image or pair as independent.",
-        "truth": "the rate that was counted beforehand on many more simulated people; it is known only because none of them exists.",
+        "false gap": "the verdict gap for groups whose planted rates are equal. It may occur in at most 5% of the worlds.",
+        "Monte Carlo error": "the number after ±: the standard error of a proportion of worlds due to the limited number of worlds.",
+        "rho and icc": "how much people differ from each other: 0 if the errors of a trial do not depend on the person, 1 if all "
+        "trials of a person have the same result.",
+        "naive interval": "the usual interval, which treats every image or pair as independent.",
+        "truth": "the rate measured beforehand on a much larger number of illustrated people; it is known only because these people "
+        "do not exist.",
     }
 )
 
@@ -98,12 +102,12 @@ def terms_of(*used: Iterable[str]) -> dict[str, str]:
 
 
 LIMITS = (
-    "The groups are those of the data's source. Labels of gender were given by that source; facegap does not check them, "
+    "The groups are those of the data's source. Gender labels come from that source; facegap does not check them, "
     "and it infers neither gender identity nor race.",
-    "The numbers hold for these portraits. Other cameras, light, ages or poses give others.",
-    "A gap is a difference that was found; it says nothing about its cause. No gap found is not proof of none: "
-    "the interval and the number of subjects say how much could have been seen.",
-    "Intervals treat the subjects as a random sample. A collection of portraits seldom is one.",
+    "The results apply to these portraits. Other cameras, light, ages or poses give other results.",
+    "A gap is an observed difference and does not identify a cause. If no gap was found, this does not show that there is none: "
+    "the interval and the number of subjects show how large a gap could have been found.",
+    "Intervals treat the subjects as a random sample. A collection of portraits rarely is one.",
 )
 
 
@@ -114,16 +118,18 @@ def limits_of(run: Run) -> list[str]:
     metrics = set(run.rates["metric"])
     if not record.manifest.has_subjects:
         found.append(
-            "The data names no people: images were taken as people, each a person of its own. If some are in it twice, the intervals "
-            "are too narrow and, among comparisons, photographs of one person count as false matches."
+            "The data does not identify people: each image was treated as a different person. If people have several images, the "
+            "intervals are too narrow and, in comparisons, matches between photographs of one person count as false matches."
         )
     if any("IN-SAMPLE" in point.source for point in record.operating):
-        found.append("The threshold was found on the very pairs it is evaluated on, so the rates at it are too kind.")
+        found.append(
+            "The threshold was set on the same pairs on which it is evaluated, so the rates at it are optimistic."
+        )
     if FMR.name in metrics and not run.rates.loc[run.rates["metric"] == FNMR.name, "trials"].gt(0).any():
-        found.append("Nobody has two photographs, so nothing is said about people who are refused.")
+        found.append("Nobody has two photographs, so false rejections could not be measured.")
     if excluded := record.manifest.excluded_by_where:
         found.append(
-            f"{excluded:,} rows of the data were left out by a condition (--where) and nothing is said of them."
+            f"{excluded:,} rows of the data were excluded by a condition (--where); the results do not apply to them."
         )
     if small := small_groups(run):
         found.append(
@@ -153,70 +159,72 @@ class Method:
 
 
 METHODS: tuple[Method, ...] = (
-    Method("Rate", "errors / trials; without trials there is no rate, and never 0", "counts in rates.csv"),
+    Method("Rate", "errors / trials; without trials the rate is undefined, not 0", "counts in rates.csv"),
     Method(
         "Interval of a rate of images or searches",
-        "where nobody is tried twice Wilson's interval on errors and trials. Else Wilson's on effective trials "
+        "if nobody has two trials, Wilson's interval on errors and trials. Otherwise Wilson's interval on effective trials "
         "p(1 − p) / Var(p), at most the trials, with Var(p) = S/(S−1) · Σᵢ (errorsᵢ − p · trialsᵢ)² / (all trials)² over the "
-        "S people and Student's t for the few of them who carry it; without any error, or with errors alone, Clopper and "
-        "Pearson's on S",
+        "S people, and Student's t with degrees of freedom from the people who contribute to the variance; without any error, or "
+        "with errors only, the Clopper-Pearson interval on S",
         "Wilson 1927; Clopper and Pearson 1934; linearised variance by clusters, Cochran 1977",
         lambda metric: not metric.is_pair,
     ),
     Method(
         "Threshold at a target FMR",
-        "the smallest impostor score at which FMR is at most the target, found on other people than it is evaluated on "
-        "unless it says IN-SAMPLE",
-        "facegap; never the nearest, which can exceed the target",
+        "the smallest impostor score at which FMR is at most the target, set on people other than those on whom it is evaluated, "
+        "unless it is labelled IN-SAMPLE",
+        "facegap; never the nearest score, which can exceed the target",
         lambda metric: metric.is_pair,
     ),
     Method(
         "Interval of FMR and FNMR",
-        "of FNMR as that of images, its trials being pairs of photographs. Of FMR a jackknife that leaves out one person at a "
-        "time: J = Σᵢ (S−1)/S · (errorsᵢ − p · pairsᵢ)² / (all pairs − pairsᵢ)², in which the noise N of single pairs stands "
-        "twice; Var = max(N, J − ¾ N), then Student's t and Wilson's interval on p(1 − p) / Var, which is no fewer trials than "
-        "the people form disjoint pairs and no more than all pairs; without any error Clopper and Pearson's on disjoint pairs",
-        "facegap, after Fogliato, Patil and Perona 2024, whose formula holds the true rate too seldom where people are few",
+        "for FNMR as for images, with pairs of photographs as trials. For FMR a jackknife that omits one person at a "
+        "time: J = Σᵢ (S−1)/S · (errorsᵢ − p · pairsᵢ)² / (all pairs − pairsᵢ)², in which the noise N of single pairs is counted "
+        "twice; Var = max(N, J − ¾ N), then Student's t and Wilson's interval on p(1 − p) / Var effective trials, which are at "
+        "least the number of disjoint pairs of people and at most all pairs; without any error the Clopper-Pearson interval on "
+        "disjoint pairs",
+        "facegap, after Fogliato, Patil and Perona 2024, whose formula has too low a coverage with few people",
         lambda metric: metric.is_pair,
     ),
     Method(
         "Interval of FMR and FNMR at a target",
-        "where a threshold was set for a target FMR, its own interval is added: the thresholds at both ends of the interval of "
-        "the FMR on its threshold set. Both intervals' arms are squared and added, of FMR on the log scale, of FNMR counted anew "
-        "at both ends; by folds with the correlation that the shared people give. Gaps take the threshold as given",
+        "if a threshold was set for a target FMR, its interval is included: the thresholds at both ends of the interval of "
+        "the FMR on its threshold set. The distances to the limits of both intervals are squared and added, for FMR on the log "
+        "scale, for FNMR recomputed at both ends; by folds with the correlation due to shared people. Gaps treat the threshold as "
+        "fixed",
         "Woodruff 1952; Zou and Donner 2008; docs/thresholds.md",
         lambda metric: metric.is_pair,
     ),
     Method(
         "Difference, ratio of two groups",
         "limits of each rate on its effective trials: the wider of the score and the likelihood limits at z √(1 + 1/n), which "
-        "keep the size of a test where errors are rare; their arms are squared and added, for the ratio around a − R · b, so "
-        "that both intervals exclude no difference together. A group with no error, or one, takes the largest design effect "
-        "of the other groups of the family",
+        "keep the size of a test if errors are rare. The distances to these limits are squared and added, for the ratio around "
+        "a − R · b, so that the intervals of difference and ratio always agree about the value of no difference. A group with no "
+        "error, or one, is given the largest design effect of the other groups of the family",
         "Newcombe 1998; Zou and Donner 2008; Donner and Zou 2012",
     ),
     Method(
         "Verdict",
         "over the m gaps of the primary family, on the scale of the margin, in this order: the interval at level 1 − α/m outside the "
-        "margin: gap larger than it; that at level 1 − 2α/m inside: no gap larger than it; Holm's p ≤ α: gap; else not enough "
-        "data. p inverts the interval. Beside the last two stands the interval at Holm's own step, level 1 − α·p / p (Holm), "
-        "which excludes no difference exactly where p (Holm) ≤ α. With uncertain labels the stricter of the verdicts with and "
-        "without resampled labels is the verdict; where they contradict each other it is not enough data. The primary family "
-        "is one for the whole run. All other gaps are exploratory: Holm over the pairs of one grouping, metric and threshold, "
-        "the interval at Holm's own step, no verdict",
+        "margin: gap larger than it; that at level 1 − 2α/m inside: no gap larger than it; Holm's p ≤ α: gap; otherwise not enough "
+        "data. p inverts the interval. The last two are reported with the interval at Holm's own step, level 1 − α·p / p (Holm), "
+        "which excludes the value of no difference if and only if p (Holm) ≤ α. With uncertain labels the verdict is the more "
+        "cautious of those with and without resampled labels; if they contradict each other it is not enough data. There is one "
+        "primary family for the whole run. All other gaps are exploratory: Holm over the pairs of one grouping, metric and "
+        "threshold, the interval at Holm's own step, no verdict",
         "Holm 1979",
     ),
     Method(
         "Measures of unequal rates",
         "max − min; max / min; max / geometric mean; Gini = n/(n−1) · Σ|rᵢ − rⱼ| / (2 n² mean); GARBE = ½ Gini(FMR) + "
         "½ Gini(FNMR); fairness discrepancy rate = 1 − ½ (range of FMR + range of FNMR); inequity rate = "
-        "√(max/min FMR · max/min FNMR). Each beside what chance gives when labels are dealt out again",
+        "√(max/min FMR · max/min FNMR). Each is reported with its value by chance, under permuted labels",
         "NIST IR 8429 (Grother 2022); Howard et al. 2022; de Freitas Pereira and Marcel 2021; Grother 2021",
         lambda metric: metric.is_pair,
     ),
     Method(
         "Gender Shades table",
-        "the paper's rows and columns over this run's counts; its “PPV” is right / people of the group",
+        "the paper's rows and columns with this run's counts; its “PPV” is correct predictions / people of the group",
         "Buolamwini and Gebru 2018",
         lambda metric: metric == ERROR_RATE_ALL,
     ),

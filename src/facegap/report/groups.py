@@ -361,7 +361,7 @@ TERMINAL = (
     Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
-    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
+    Column[VerdictRow]("deciding interval", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )
@@ -378,6 +378,6 @@ EVERY = (
     Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),
     Column[VerdictRow]("ratio", lambda row: ratio_text(row.widest)),
     Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
-    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
+    Column[VerdictRow]("deciding interval", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )

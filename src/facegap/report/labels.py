@@ -145,7 +145,7 @@ TRUSTED = (
     Column[TrustRow]("difference", lambda row: points(row.difference.value)),
     Column[TrustRow]("left", lambda row: percent(row.attenuation, 0)),
     Column[TrustRow]("p (Holm)", lambda row: p_value(row.p_holm)),
-    Column[TrustRow]("interval that decided", trusted_interval),
+    Column[TrustRow]("deciding interval", trusted_interval),
     Column[TrustRow]("verdict", lambda row: clean(row.verdict)),
     Column[TrustRow]("all pairs", lambda row: tally(row.verdicts)),
 )

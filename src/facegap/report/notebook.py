@@ -273,6 +273,6 @@ NOTEBOOK = (
         "gap", lambda row: f"ratio {ratio_text(row.widest)}" if row.widest.is_ratio else difference_text(row.widest)
     ),
     Column[VerdictRow]("p (Holm)", lambda row: p_value(row.widest.p_decided)),
-    Column[VerdictRow]("interval that decided", lambda row: decided_text(row.widest)),
+    Column[VerdictRow]("deciding interval", lambda row: decided_text(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
 )

@@ -213,7 +213,7 @@ PAIRS = (
     Column[Row]("difference", lambda row: points(row["difference"])),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
     Column[Row](
-        "interval that decided",
+        "deciding interval",
         lambda row: deciding_interval(
             row["decided_low"], row["decided_high"], row["decided_level"], row["margin"], is_ratio=False
         ),

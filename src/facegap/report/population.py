@@ -111,7 +111,7 @@ SLOPE_COLUMNS = (
     Column[Row]("change", change_text),
     Column[Row]("ratio", lambda row: number(row["ratio"])),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
-    Column[Row]("interval that decided", decided_text),
+    Column[Row]("deciding interval", decided_text),
     Column[Row]("verdict", verdict_of),
 )
 RATE_COLUMNS = (

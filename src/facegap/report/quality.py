@@ -108,7 +108,7 @@ APART_COLUMNS = (
     Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
     Column[Row]("quality", lambda row: f"{score(row['value_a'])} against {score(row['value_b'])}"),
     Column[Row]("difference", lambda row: central_text(row, "difference")),
-    Column[Row]("interval that decided", lambda row: f"[{score(row['decided_low'])}, {score(row['decided_high'])}]"),
+    Column[Row]("deciding interval", lambda row: f"[{score(row['decided_low'])}, {score(row['decided_high'])}]"),
     Column[Row]("verdict", lambda row: str(row["verdict"])),
 )
 GATE_COLUMNS = (
@@ -124,7 +124,7 @@ GAP_COLUMNS = (
     Column[Row]("refused", lambda row: f"{percent(row['rate_a'])} against {percent(row['rate_b'])}"),
     Column[Row]("difference", lambda row: points(row["difference"])),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
-    Column[Row]("interval that decided", decided_text),
+    Column[Row]("deciding interval", decided_text),
     Column[Row]("verdict", verdict_of),
 )
 EDC_COLUMNS = (

@@ -111,10 +111,12 @@ def sections_of(of: Material) -> list[Section]:
 def protocol(run: Run) -> Section:
     """What a benchmark protocol prints, and whom its numbers leave out."""
     lead = (
-        "These numbers can be held against published ones, where the whole protocol was run. They are of all pairs together; the "
-        "sections below say how the errors differ between groups, at thresholds set on other people."
+        "These numbers are comparable with published ones if the whole protocol was run. They are over all pairs; the sections "
+        "below report how the errors differ between groups, at thresholds set on other people."
     )
-    return Section("protocol", "As the benchmark prints it", lead, tables=tuple(map(PageTable, protocol_tables(run))))
+    return Section(
+        "protocol", "Results of the benchmark protocol", lead, tables=tuple(map(PageTable, protocol_tables(run)))
+    )
 
 
 def who(run: Run) -> Section:
@@ -123,9 +125,9 @@ def who(run: Run) -> Section:
         return Section("who", "Who differs", "")
     shown, left_out = page_families(run)
     primary = [row for row in shown if row.widest.primary]
-    lead = "For each rate of the primary family the widest gap, with the interval that decided its verdict."
+    lead = "The widest gap of each rate in the primary family, with the interval on which its verdict is based."
     if not primary:
-        lead = "The primary family has no gap; what was compared besides is exploratory."
+        lead = "The primary family has no gap; all other comparisons are exploratory."
     return Section(
         "who",
         "Who differs",
@@ -148,7 +150,7 @@ def how_much(of: Material) -> Section:
     tables = [PageTable(table) for table in rate_tables(run)]
     tables += [PageTable(age_table(run))] if len(run.age) else []
     shades = [PageTable(table, "wide") for table in shades_tables(run, WIDTH_ON_PAPER)] if run.record.classes else []
-    lead = "Each dot is a group, each line its interval; errors and trials stand at the right. Paler marks: too few people to rank."
+    lead = "Each dot is a group, each line its interval; errors and trials are at the right. Paler marks: too few people to rank."
     terms = (
         "errors / trials",
         "subjects",
@@ -157,10 +159,15 @@ def how_much(of: Material) -> Section:
     )
     folds = (
         Fold("All rates by group", "", (), tuple(tables)),
-        Fold("Searches of the gallery", "Who is not found, and who is taken for somebody.", (), tuple(searched)),
         Fold(
-            "As Gender Shades prints it",
-            "The same errors in the rows and columns of the study that began such audits (Buolamwini and Gebru, 2018).",
+            "Searches of the gallery",
+            "People who are not found, and people who are falsely identified.",
+            (),
+            tuple(searched),
+        ),
+        Fold(
+            "In the format of Gender Shades",
+            "The same errors in the rows and columns of the study by Buolamwini and Gebru (2018).",
             (),
             tuple(shades),
         ),
@@ -171,30 +178,28 @@ def how_much(of: Material) -> Section:
 def answers(of: Material) -> Section:
     """Outputs besides gender and age: how often each answer was given, or the macro error rate."""
     lead = (
-        "What the model said of each group besides gender and age. Where nothing says what is true, the rates are of answers and "
-        "not of errors."
+        "Predictions of attributes other than gender and age, by group. Without labels, these are rates of predictions and not of "
+        "errors."
     )
     shown = tuple(
         PageTable(table, "wide" if table.columns[0] == "group" else "cards") for table in output_report(of.run)
     )
     said, charts = tuple(output_sentences(of.run)), tuple(of.figures["answers"])
-    return Section("answers", "What was answered", lead if said else "", figures=charts, tables=shown, sentences=said)
+    return Section("answers", "Other attributes", lead if said else "", figures=charts, tables=shown, sentences=said)
 
 
 def population(run: Run) -> Section:
     """Rates and gaps for a population, where weights or shares were given."""
-    lead = "The people audited are not composed as the population is; here each counts for as many as it stands for."
+    lead = "The people audited do not have the composition of the population; here they are weighted to represent it."
     shown = tuple(PageTable(table) for table in population_tables(run))
     return Section("population", "For the population", lead, tables=shown)
 
 
 def slopes(of: Material) -> Section:
     """Error rates along continuous columns."""
-    lead = (
-        "How error rates change along a quantity, such as age in years: the fitted curve, and the band it may lie in."
-    )
+    lead = "How error rates change with a quantity, such as age in years: the fitted curve with its confidence band."
     shown = tuple(PageTable(table) for table in slope_tables(of.run))
-    return Section("slopes", "Along a quantity", lead, figures=tuple(of.figures["slopes"]), tables=shown)
+    return Section("slopes", "Change with a quantity", lead, figures=tuple(of.figures["slopes"]), tables=shown)
 
 
 def ages(of: Material) -> Section:
@@ -212,12 +217,12 @@ def ages(of: Material) -> Section:
         return Section("ages", "Errors of age", "", (), drawn, errors, folds=(replace(folds[1], figures=()),))
     terms = ("age false positive", "age false negative", "challenge age")
     tables = (*map(PageTable, check_tables(run)), *errors)
-    return Section("ages", "Who passes an age check", check_words(run), terms, charts, tables, folds=folds)
+    return Section("ages", "Age check", check_words(run), terms, charts, tables, folds=folds)
 
 
 def frames(of: Material) -> Section:
     """Errors by the number of frames that templates are pooled from, and alarms per hour of video."""
-    lead = "The same templates, pooled from their first frames only: what further frames change, by group."
+    lead = "The same templates, pooled from their first frames only: the effect of further frames, by group."
     tables = (*frames_tables(of.run), *alarms_table(of.run.extra.get("alarms.csv"), groupings_of(of.run)))
     shown = tuple(PageTable(table) for table in tables)
     return Section("frames", "By number of frames", lead, figures=tuple(of.figures["frames"]), tables=shown)
@@ -227,14 +232,14 @@ def balanced(of: Material) -> Section:
     """What is left of gaps after balancing the covariates that were named."""
     rows = rows_of_run(of.run)
     lead = (
-        "Both groups weighted to the same distribution of covariates. Each dot is a gap with its interval; dashed: the margin. "
-        "The interval after all covariates decides the verdict."
+        "Both groups are weighted to the same distribution of covariates. Each dot is a gap with its interval; dashed: the margin. "
+        "The verdict is based on the interval after balancing all covariates."
     )
     folds = (
-        Fold("The same gaps, split by a regression", "", (), tuple(map(PageTable, regression_tables(rows)))),
+        Fold("Decomposition of the same gaps by a regression", "", (), tuple(map(PageTable, regression_tables(rows)))),
         Fold(
             "Change within people",
-            "Between images of one person skin, sex and age are the same; only the photograph differs.",
+            "Skin, sex and age are the same in all images of a person; only the photograph differs.",
             (),
             tuple(map(PageTable, within_tables(rows))),
             tuple(without_change(rows)),
@@ -242,7 +247,7 @@ def balanced(of: Material) -> Section:
     )
     return Section(
         "balanced",
-        "What is left after balancing covariates",
+        "Gaps after balancing covariates",
         lead if rows else "",
         figures=tuple(of.figures["balanced"]),
         tables=tuple(PageTable(table, folded=True) for table in balance_tables(rows)),
@@ -253,9 +258,11 @@ def balanced(of: Material) -> Section:
 
 def turned_away(of: Material) -> Section:
     """How quality is distributed by group, and who a gate on it turns away."""
-    lead = "A gate on the quality of an image lowers errors by turning images away; this is whose images, and what it buys."
+    lead = "A quality gate reduces errors by rejecting images. This section shows which groups are affected, and the effect on errors."
     shown = tuple(map(PageTable, quality_report(of.run)))
-    return Section("quality", "Who a quality gate turns away", lead, figures=tuple(of.figures["quality"]), tables=shown)
+    return Section(
+        "quality", "Images rejected by a quality gate", lead, figures=tuple(of.figures["quality"]), tables=shown
+    )
 
 
 def how_sure(of: Material) -> Section:
@@ -264,14 +271,14 @@ def how_sure(of: Material) -> Section:
     labels = [counts_table(run)] if run.record.labels else []
     sentences = (
         f"Intervals are {level_text(run.record.level)} intervals. {unit_in_words(run.record)}",
-        f"Groups of fewer than {run.record.min_subjects} effective subjects are shown and never ranked or tested.",
+        f"Groups of fewer than {run.record.min_subjects} effective subjects are shown but neither ranked nor tested.",
     )
     measured = any(name.startswith("measured_") for name in run.manifest.columns)
     folds = (
         Fold("If the labels are uncertain", "", (), tuple(PageTable(table) for table in uncertainty_tables(run))),
         Fold(
             "Skin tone of the people",
-            "Colours are shown as swatches of the scale and nowhere else.",
+            "Skin colours are shown only as swatches of the scale.",
             tuple(of.figures["tone"]),
             tuple(PageTable(table) for table in labels),
         ),
@@ -293,11 +300,11 @@ def lost(of: Material) -> Section:
     steps = tuple(figure for figure in of.figures["waterfall"] if not figure.grouping)
     if of.examples:
         lead = (
-            "The photographs below are of people, made small and written anew without what the files said of camera, place "
-            "or time. They are biometric data: do not pass this page on without a right to."
+            "The photographs below show people. They are thumbnails without metadata about camera, place or time. They are "
+            "biometric data: do not share this page unless you have the right to do so."
         )
     else:
-        lead = "An image that gives no face or no answer is a failure too. None is left out of the counts."
+        lead = "An image without a detected face or without a prediction is a failure too. All images are included in the counts."
     folds = (Fold(f"All {run.counted} step by step, and outcomes", "", steps, tuple(tables)),)
     return Section(
         "lost", "Where images were lost", lead, (), by_group, (), tuple(of.examples), (lost_words(run),), folds
@@ -312,26 +319,26 @@ def threshold(of: Material) -> Section:
     curve = run.record.has_curve
     used = tuple(f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating)
     lead = (
-        "Filled: scores of impostor pairs. Line: genuine pairs. Dashed: the threshold. A model that serves a group well keeps "
-        "the two apart."
+        "Filled: scores of impostor pairs. Line: genuine pairs. Dashed: the threshold. The less the two distributions overlap, the "
+        "fewer errors a group has."
     )
     folds = (
         Fold(
-            "Who is mistaken for whom",
-            "FMR in per cent between every two groups; the diagonal is within a group.",
+            "False matches between groups",
+            "FMR in per cent between every two groups; the diagonal is within groups.",
             tuple(figures["matrix"]),
             tuple(PageTable(table) for table in matrix_tables(run, columns=MATRIX_COLUMNS)),
         ),
         Fold(
-            "A threshold set on one group, used on the others",
-            "Rows: the group that the threshold was set on. Columns: FMR of each group at that threshold, in per cent.",
+            "A threshold set on one group, applied to the others",
+            "Rows: the group on which the threshold was set. Columns: FMR of each group at that threshold, in per cent.",
             tuple(figures["transfer"]),
             (PageTable(own_threshold_table(run)), PageTable(transfer_table_text(run))),
         ),
         Fold(
-            "False rejections against false matches",
+            "False rejections and false matches",
             "Each curve is a group over all thresholds; lower and further left is better. The mark is the threshold in use; "
-            "everybody is grey. A curve ends where no false rejection or no false match is left.",
+            "grey is all people together. A curve ends where there are no more false rejections or false matches.",
             tuple(figures["det"]),
         ),
         Fold(
@@ -340,8 +347,9 @@ def threshold(of: Material) -> Section:
             tuple(figures["threshold"]),
         ),
         Fold(
-            "How unequal, in one number",
-            "Published measures put the rates of all groups into one number. None should be read without what chance gives.",
+            "Summary measures of differences between groups",
+            "Published measures combine the rates of all groups into one number. They should only be read together with their value "
+            "by chance.",
             (),
             (PageTable(measure_table(run)),),
         ),
@@ -351,7 +359,7 @@ def threshold(of: Material) -> Section:
             sentences=tuple(iapar_sentences(run)),
         ),
         Fold("Scores and equal error rate", "", (), (PageTable(score_table(run)),) if curve else ()),
-        Fold("As bob.measure prints it", "", (), tuple(PageTable(table) for table in bob_tables(run))),
+        Fold("In the format of bob.measure", "", (), tuple(PageTable(table) for table in bob_tables(run))),
     )
     terms = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "EER", "log axis", "by chance")
     return Section(
@@ -370,19 +378,19 @@ def further(of: Material) -> Section:
     added = [plugin for plugin in installed("facegap.charts") if of.figures.get(plugin.name)]
     packages = ", ".join(dict.fromkeys(str(plugin) for plugin in added))
     shown = tuple(figure for plugin in added for figure in of.figures[plugin.name])
-    return Section("further", "Further charts", f"Made by {clean(packages)}, not by facegap.", figures=shown)
+    return Section("further", "Further charts", f"Added by {clean(packages)}, not by facegap.", figures=shown)
 
 
 def reproduced(of: Material) -> Section:
     """How to make it again, on what it ran and what it took."""
     run = of.run
-    lead = "The same command over the same files gives the same tables; facegap recheck hashes and derives them again."
+    lead = "The same command on the same files gives the same tables; facegap recheck hashes and derives them again."
     timed = [PageTable(timing_table(run), "plain")] if run.record.timing.per_image else []
     folds = (
-        Fold("Hashes of what went in and came out", "", (), (PageTable(hash_table(run, of.folder), "plain"),)),
+        Fold("Hashes of inputs and outputs", "", (), (PageTable(hash_table(run, of.folder), "plain"),)),
         Fold(
             "Time, device and versions",
-            "Measured while the audit ran; the device is what was really used.",
+            "Measured while the audit ran; the device is the one actually used.",
             (),
             (*timed, PageTable(execution_table(run), "plain"), PageTable(version_table(run), "plain")),
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from facegap.report.text import clean
 from facegap.store.record import RunRecord
 
-NO_PEOPLE = "No column names the subjects: images were taken as people."
+NO_PEOPLE = "No column names the subjects: each image was treated as a different person."
 
 
 def unit_in_words(record: RunRecord) -> str:

@@ -245,6 +245,6 @@ VERDICTS = (
     ),
     Column[VendorGap]("difference", lambda row: points(row.gap.difference.value, 1)),
     Column[VendorGap]("p (Holm)", lambda row: p_value(row.gap.p_decided)),
-    Column[VendorGap]("interval that decided", lambda row: decided_text(row.gap)),
+    Column[VendorGap]("deciding interval", lambda row: decided_text(row.gap)),
     Column[VendorGap]("verdict", lambda row: verdict_text(row.gap)),
 )

@@ -56,7 +56,7 @@ def test_what_is_left_is_in_the_folder_and_the_report_and_can_be_rechecked(tmp_p
     assert left.low < 0 < left.high, "the gap goes with age alone"
     add_report(tmp_path / "run", stored, include_ids=False)
     page = html.unescape((tmp_path / "run" / "report.html").read_text())
-    assert "What is left after balancing covariates" in page
+    assert "Gaps after balancing covariates" in page
     assert REQUIRED in page
     assert "no gap larger than" not in re.sub(r"(?s)<details.*?</details>", "", page)
     assert recheck(tmp_path / "run") == []
@@ -65,10 +65,10 @@ def test_what_is_left_is_in_the_folder_and_the_report_and_can_be_rechecked(tmp_p
 def test_a_gap_that_remains_is_said_to_remain(tmp_path: Path) -> None:
     run = town(tmp_path, excess=0.3)
     said = sentences_of_run(run)
-    assert said[1].startswith("After balancing age: gap left -")
+    assert said[1].startswith("After balancing age: remaining gap -")
     assert "effective people" in said[1]
     assert said[1].endswith(": a gap larger than 2 points remains after balancing.")
-    assert said[-1].startswith("What is left after balancing measured covariates may go with others")
+    assert said[-1].startswith("The gap that remains after balancing measured covariates may be associated with others")
 
 
 def test_no_gap_is_said_only_within_the_margin(tmp_path: Path) -> None:
