@@ -56,7 +56,7 @@ def test_a_crop_that_does_better_by_several_points_depends_on_the_portraits() ->
     found = Judgement(MEASURES["gender"], settings, 1189, 1189, "improvable")
     said = improvable_text(settings[1], found)
     assert said.startswith("Another setting does better here: crop margin 0.4, by accuracy +6.6 [+4.1, +9.2] points.")
-    assert "How much of a face to show depends on the portraits too" in said
+    assert "The best margin also depends on the portraits" in said
 
 
 def test_a_wrong_card_is_told_with_the_error_rate() -> None:

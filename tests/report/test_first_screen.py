@@ -247,7 +247,7 @@ def test_missing_files_are_counted_first(answered_run: tuple[Path, Run]) -> None
     outcomes.iloc[:3] = "missing_file"
     found = about(replace(run, faces=run.faces.assign(outcome=outcomes)))
     assert found.missing[0] == f"3 of {len(run.faces)} image files missing or unreadable, not included in any rate"
-    assert "each counted as one person" in found.facts[2]
+    assert "each treated as a different person" in found.facts[2]
 
 
 def test_a_name_that_was_given_is_said_and_its_letters_that_move_a_cursor_are_not(

@@ -216,7 +216,7 @@ def test_everybody_stands_beside_the_groups_once() -> None:
     assert [entry.name for entry in unlock(Measured(GENDERS, own)).lines] == [
         "female",
         "male",
-        "everybody, whatever the group",
+        "all people, regardless of group",
     ]
     assert len(unlock(Measured((EVERYBODY,), own)).lines) == 1
 

@@ -66,7 +66,7 @@ def test_width_is_judged_only_where_enough_errors_are_expected():
 
 def test_false_alarms_above_what_is_allowed_are_told():
     states = {c.subject: c.state for c in claims_of([replace(FAMILY, false_alarm=0.2)])}
-    assert states == {"No gap is found where none was planted": "does not hold"}
+    assert states == {"No gap is found if none was planted": "does not hold"}
 
 
 def test_naive_intervals_and_stronger_effects_are_reported_and_never_graded():

@@ -18,7 +18,7 @@ def test_selfcheck_prints_claims_and_where_the_page_is(tmp_path):
         app, ["selfcheck", "--worlds", str(tmp_path / "worlds.toml"), "--out", str(out), "--workers", "1"]
     )
     assert said.exit_code == 0, said.output
-    assert "95% intervals hold the truth" in said.output
+    assert "95% intervals cover the truth" in said.output
     assert (out / "selfcheck.html").is_file()
     assert (out / "selfcheck.json").is_file()
 

@@ -13,7 +13,7 @@ from facegap.doctor.evidence import ALPHA, CHANCE, Judged, Judgement, usual_firs
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, number, p_value, percent
 
-PLACE = " How much of a face to show depends on the portraits too: judge others before you believe it."
+PLACE = " The best margin also depends on the portraits: evaluate other portraits before you change the card."
 OF_PROPORTIONS = ("gender", "liveness")  # questions whose measure is a proportion
 NAMED = 4  # settings without a significant difference that are named one by one
 
@@ -34,7 +34,7 @@ def table(examined: Examination) -> TextTable:
     )
     people = f"{judgement.subjects:,} subjects, {judgement.images:,} images"
     return TextTable(
-        f"{examined.card.name}: the card and settings around it, judged by {judgement.measure.name} on {people}",
+        f"{examined.card.name}: the card and alternative settings, evaluated by {judgement.measure.name} on {people}",
         columns,
         tuple(row(one, judgement, identity=identity) for one in judgement.settings),
         notes=notes(judgement),
@@ -73,15 +73,20 @@ def notes(judgement: Judgement) -> tuple[str, ...]:
     """How to read the table."""
     how = {
         "identity": "d' = (mean score of two images of one person - mean score of two people) / their pooled standard "
-        "deviation; every person weighs the same; the interval leaves out one person at a time. A face without a "
-        "template is alike to nobody. FNMR: each setting at its own threshold.",
-        "gender": "Accuracy: share of right answers, as many people of each gender, every person weighs the same; no "
-        "answer is not right. Differences in points of a hundred, over the same people (McNemar's question; Bonett and "
-        "Price's interval).",
-        "liveness": "Proportion of bona fide portraits that are called live, every person weighs the same. No attack is shown, so "
-        "a model that accepts everything would look perfect: colours are not tried, and a card is called wrong only where it rejects "
-        "most portraits. Crops larger than a picture are reduced. Differences in points of a hundred, over the same people.",
-        "age": "Mean error in years, 0 inside the labelled range; less is better, and 'better' counts years saved. No "
+        "deviation; every person has the same weight; the interval omits one person at a time. A face without a template has "
+        "a score of 0 with every other face. FNMR: each setting at its own threshold.",
+        "gender": (
+            "Accuracy: proportion of correct predictions, with equal numbers of each gender and the same weight for every "
+            "person; no answer counts as incorrect. Differences in percentage points, over the same people (as in McNemar's "
+            "test; Bonett and Price's interval)."
+        ),
+        "liveness": (
+            "Proportion of bona fide portraits classified as live, with the same weight for every person. There are no "
+            "attacks, so a model that accepts everything would appear perfect: colours are not tried, and a card is called "
+            "wrong only if it rejects most portraits. Crops larger than a picture are reduced. Differences in percentage "
+            "points, over the same people."
+        ),
+        "age": "Mean error in years, 0 inside the labelled range; lower is better, and 'better' is the reduction in years. No "
         "answer counts as the worst error of any setting. Paired t interval over people.",
     }[judgement.measure.question]
     return (

@@ -18,21 +18,21 @@ from facegap.types import FloatArray
 from facegap.worlds.curves import HEIGHT_PX, WIDTH_PX, curves, ends, standard_error
 from facegap.worlds.layout import Claim, Section, render
 
-TITLE = "What this audit could have found"
+TITLE = "Gaps that this audit could have found"
 LEAD = (
-    "facegap planted gaps of known size between the very groups of this run and audited them: with as many people and images, "
-    "an error rate as was seen over all groups together, and people who differ as much as these did. It says how large a "
-    "gap had to be to be found, whatever was found.",
+    "facegap simulated gaps of known size between the groups of this run and audited them, with the same numbers of people "
+    "and images, the pooled error rate of all groups, and the same variation between people. This page shows how large a gap "
+    "had to be to be found, regardless of the gaps that were found.",
 )
 METHOD = (
-    "Every world draws new people. All groups have the pooled rate; then one group after the other is made worse. Found means "
-    "the verdict 'gap' or 'gap larger than the margin', at the run's own margins and alpha, beside all other gaps of its "
-    "primary family, none of which is found. People are the sampling unit, or what --cluster put them into; pairs within such a "
-    "unit are not simulated. Of the two groups of a pair either "
-    "may be the worse one; the smaller of the two shares is given.",
-    "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is taken as given, the labels as "
-    "right, the people as a random sample, and groups that share people as if they shared none. A gap seen in the run plays "
-    "no part, but the pooled rate and how far people differ are estimates from the same people.",
+    "Every world simulates new people. All groups have the pooled rate, except for one group at a time with a higher rate. "
+    "Found means "
+    "the verdict 'gap' or 'gap larger than the margin', at the run's own margins and alpha, together with all other gaps of "
+    "its primary family, none of which is found. The sampling unit is the person, or the unit of --cluster; pairs within "
+    "such a unit are not simulated. Either group of a pair may be the worse one; the smaller of the two proportions is given.",
+    "± is a Monte Carlo standard error; whiskers in charts are two of them. The threshold is treated as fixed, labels as "
+    "correct, people as a random sample, and groups that share people as if they shared none. The gap observed in the run is "
+    "not used, but the pooled rate and the variation between people are estimated from the same people.",
 )
 TERMS = ("simulated world", "planted gap", "probability of detection", "false gap", "margin", "verdict")
 OF_SECTION = ("subjects", "interval", "coverage", "rho and icc", "Monte Carlo error")
@@ -43,7 +43,7 @@ MOST_LINES = 12  # of a table on a terminal
 
 def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) -> str:
     """The page, as text."""
-    lead = [*LEAD] if powers else [*LEAD, "This run has no family of groups that gaps could be planted in."]
+    lead = [*LEAD] if powers else [*LEAD, "This run has no family of groups in which gaps could be simulated."]
     skipped = [f"Left out: {'; '.join(left_out)}."] if left_out else []
     made = f"Seed {seed}."
     sections = [family_section(number, power) for number, power in enumerate(powers, 1)]
@@ -54,7 +54,7 @@ def own_claim(power: OwnPower) -> Claim:
     """A family in a sentence or two, as the page begins with it."""
     error = standard_error(power.false_alarm, power.worlds)
     alarm = (
-        f"Where nothing differs, a gap is reported in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
+        f"If no groups differ, a gap is reported in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
         f"({power.family.alpha:g} allowed)."
     )
     return Claim(heading(power), "reported", f"{sentences(power)[0]} {alarm}", tuple(sentences(power)[1:]))
@@ -90,9 +90,9 @@ def sentences(power: OwnPower) -> list[str]:
     least, most = float(np.min(power.cleared)), float(np.max(power.cleared))
     chance = f"{most:.2f}" if f"{least:.2f}" == f"{most:.2f}" else f"{least:.2f} to {most:.2f}, by pair"
     said = (
-        f"That no gap is larger than {margin_in_words(power)} can be said of no pair, even where there is none."
+        f"The verdict no gap larger than {margin_in_words(power)} is not possible for any pair, even if there is no gap."
         if most < HARDLY
-        else f"Where there is no gap, none larger than {margin_in_words(power)} is said with probability {chance}."
+        else f"If there is no gap, the verdict no gap larger than {margin_in_words(power)} has probability {chance}."
     )
     return [first, said, *family.notes]
 
@@ -119,7 +119,7 @@ def family_section(number: int, power: OwnPower) -> Section:
     family = power.family
     repeats = any((group.trials > 1).any() for group in family.groups)
     differ = (
-        f"how far people differ: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
+        f"variation between people: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
         if repeats or family.sort == "pairs"
         else "each of another person"
     )
@@ -160,14 +160,12 @@ def power_chart(number: int, power: OwnPower) -> Figure:
         if not math.isnan(share)
     ]
     x = gap_axis(power)
-    y = alt.Y(
-        "found:Q", title="probability that it is found", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")
-    )
+    y = alt.Y("found:Q", title="probability of detection", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
     chart = curves(marks, x, y, "pair", [name for name, _ in lines])
     return finished(
         chart.properties(width=WIDTH_PX * 1.6, height=HEIGHT_PX),
         name=f"own-power-{number}",
-        title="How large a gap must be to be found",
+        title="Size of gaps that can be found",
         alt_text=f"{heading(power)}. " + sentences(power)[0],
     )
 
@@ -192,13 +190,13 @@ def size_table(power: OwnPower) -> TextTable:
         )
         for group, held in zip(power.family.groups, power.held, strict=True)
     )
-    return TextTable("The groups", ("group", "subjects", unit, "95% intervals that held the planted rate"), rows)
+    return TextTable("The groups", ("group", "subjects", unit, "coverage of 95% intervals"), rows)
 
 
 def pair_table(power: OwnPower) -> TextTable:
     """Probability of each planted gap, pair by pair."""
     sizes = (f"ratio {gap:g}" if power.family.is_ratio else f"{100 * gap:.2g} points" for gap in power.gaps)
-    columns = ("groups", *sizes, "80% from", f"none above {margin_in_words(power)} said, where there is none")
+    columns = ("groups", *sizes, "80% from", f"no gap larger than {margin_in_words(power)}, if there is none")
     lines = [(name, power.found[k], f"{power.cleared[k]:.2f}") for k, name in enumerate(pair_names(power))]
     if len(lines) > 1:
         lines.append(("any pair with the worse group", power.found_any, ""))
@@ -230,7 +228,7 @@ def short(table: TextTable, title: str) -> TextTable:
     *pairs, together = table.rows
     order = sorted(range(len(pairs)), key=lambda k: pairs[k][1:-2], reverse=True)
     kept = sorted({*order[:2], order[len(order) // 2], *order[-2:]}, key=order.index)
-    note = f"{len(kept)} of {len(pairs)} pairs, from the most to the least found; the page holds all."
+    note = f"{len(kept)} of {len(pairs)} pairs, in order of decreasing probability; the page shows all."
     return replace(table, title=title, rows=(*(pairs[k] for k in kept), together), notes=(*table.notes, note))
 
 

@@ -84,7 +84,7 @@ def facts(run: Run) -> tuple[str, ...]:
     record = run.record
     data = clean(record.data_name) if record.data_name else f"data set {record.manifest.sha256[:8]} (no name given)"
     people = f" of {run.manifest['subject'].nunique():,} people" if record.manifest.has_subjects else ""
-    assumed = "" if record.manifest.has_subjects else ", each counted as one person"
+    assumed = "" if record.manifest.has_subjects else ", each treated as a different person"
     detector = record.models.get("detect", "")
     others = {name for task, name in record.models.items() if task != "detect"}
     said = {ALIGNED: "aligned crops, no detector", POINTS: "points from a file, no detector"}.get(detector)

@@ -85,7 +85,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
         raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
     lines = [
         Line(
-            "everybody, whatever the group" if group == EVERYBODY else str(group),
+            "all people, regardless of group" if group == EVERYBODY else str(group),
             math.nan,
             {FMR.name: rate},
             (
@@ -98,16 +98,16 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
         for rate in [measured.rate(FMR.name, group)]
     ]
     return Answer(
-        f"unlock: a stranger of the owner's group, {tries} {'try' if tries == 1 else 'tries'}",
+        f"unlock: a stranger from the owner's group, {tries} attempt{'' if tries == 1 else 's'}",
         "",
-        ("chance in one try", f"chance in {tries}, at most", "strangers for one opened device"),
+        ("probability in one attempt", f"probability in {tries} attempts, at most", "strangers for one opened device"),
         tuple(lines),
         (
-            f"The chance in {tries} is a bound: tries are taken as independent of each other. Tries of one stranger are "
-            "alike, so the true chance lies between that of one try and the bound, as long as the tries of one pair of "
-            "people differ only by luck. It fails where somebody learns from a refusal.",
-            "Owner and stranger are two people of one group who were drawn without looking at them. Twins and relatives "
-            "are more alike than that, and no run without them can say how often they open each other's devices.",
+            f"The probability in {tries} attempts is a bound that treats attempts as independent. Attempts of one stranger "
+            "are similar, so that the true probability lies between that of one attempt and the bound, as long as attempts "
+            "of one pair of people differ only by chance. The bound fails if a person learns from a rejection.",
+            "Owner and stranger are two randomly chosen people of one group. Twins and relatives are more similar, and a run "
+            "without them cannot show how often they open each other's devices.",
             NO_ATTACK,
             SAME_PEOPLE,
             CARRIED,
@@ -134,15 +134,15 @@ def registration(
         columns.append(cells)
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
     return Answer(
-        f"registration: {people:,.0f} honest attempts and {impostors:,.0f} by impostors in a day",
+        f"registration: {people:,.0f} genuine attempts and {impostors:,.0f} impostor attempts per day",
         "honest attempts",
         ("refused", "impostors", "impostors accepted"),
         tuple(lines),
         (
-            "Everybody has one attempt. An image without a usable face refuses an honest person as a low score does "
-            "(GFRR), and lets no impostor in (GFAR).",
-            "An impostor shows the document of somebody of the own group, picked without looking for a likeness.",
-            "The number of impostors is stated by whoever asks, it was not measured; what passes scales with it.",
+            "Everybody has one attempt. An image without a usable face leads to a rejection of a genuine person, like a low "
+            "score (GFRR), and never to the acceptance of an impostor (GFAR).",
+            "An impostor shows the document of a person of the same group, chosen without regard to similarity.",
+            "The number of impostors is an assumption, not a measurement; the number accepted is proportional to it.",
             NO_ATTACK,
             SAME_PEOPLE,
             BOX,
@@ -183,17 +183,17 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
             "measured FMR",
             "disjoint pairs",
             "upper limit if none of these matched",
-            "too sure: if all pairs were independent",
+            "overconfident: if all pairs were independent",
             "people needed",
             "against the target",
         ),
         tuple(lines),
         (
-            "Pairs that share a person are not independent: only pairs of different people count towards what a run "
-            f"without any false match could show. The rule of three (at 95%: no event in n trials leaves room for 3 / n) "
-            f"asks for {3 / target:,.0f} such pairs; the two-sided limit used here for somewhat more.",
-            "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that "
-            "the run did not measure. The answer is about the threshold named here; another needs its own rates.",
+            "Pairs that share a person are not independent: only disjoint pairs of people count as evidence in a run without "
+            "any false match. The rule of three (at 95%: no event in n trials is compatible with a rate of 3 / n) requires "
+            f"{3 / target:,.0f} such pairs; the two-sided limit used here requires somewhat more.",
+            "Nothing is extrapolated: no curve is fitted to the highest scores, and no rate is given at a threshold that was "
+            "not measured in the run. The result applies to the threshold named here; another threshold needs its own rates.",
             NO_ATTACK,
             SAME_PEOPLE,
         ),
@@ -236,15 +236,15 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     ]
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*cells, strict=True))))
     return Answer(
-        f"attributes: {people:,.0f} visitors before a shop's camera",
+        f"attributes: {people:,.0f} visitors in front of a shop's camera",
         "visitors",
         tuple(metric.title for metric in judged),
         tuple(lines),
         (
-            "Every visitor is seen once. What is wrong is measured against the labels of the run's data: a label of "
-            "gender is what a person wrote there, and says nothing of how a visitor sees themselves.",
-            "Numbers 'of those answered' and of ages suppose that every visitor gets an answer; those without a usable face are "
-            "counted beside them.",
+            "Every visitor is seen once. Errors are relative to the labels of the run's data: a gender label was assigned by "
+            "a person and does not show how visitors identify themselves.",
+            "Numbers 'of those answered' and of ages assume that every visitor gets a prediction; visitors without a usable "
+            "face are counted separately.",
             SAME_PEOPLE,
             BOX,
             CARRIED,
@@ -268,14 +268,15 @@ def kiosk(measured: Measured, *, people: float = 10_000, people_of: Shares = Non
         columns.append(cells)
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
     return Answer(
-        f"kiosk: {people:,.0f} living visitors asked for a living face",
+        f"kiosk: {people:,.0f} live visitors at a kiosk that requires a live face",
         "visitors",
-        ("taken for an attack", *("without a usable face or answer" for _ in lost)),
+        ("classified as an attack", *("without a usable face or answer" for _ in lost)),
         tuple(lines),
         (
-            "Every visitor has one attempt and a face that was found. Those without a usable face or answer are counted beside them.",
-            "The images of the run are bona fide presentations. Portraits that were not taken by the kiosk's camera say little of it.",
-            "Nothing is said of attacks that are let in: that is APCER, which needs attacks.",
+            "Every visitor has one attempt and a detected face. Visitors without a usable face or prediction are counted separately.",
+            "The images of the run are bona fide presentations. Portraits that were not taken by the kiosk's camera provide "
+            "little evidence about it.",
+            "Accepted attacks are not covered: they are measured by APCER, which needs attacks.",
             SAME_PEOPLE,
             BOX,
             CARRIED,
@@ -300,7 +301,7 @@ def checkpoint(
     Raises            : StatisticsError for a proportion outside [0, 1], or less than one try
     """
     if not 0 <= minors_share <= 1:
-        raise StatisticsError(f"minors_share: {minors_share} is no proportion from 0 to 1")
+        raise StatisticsError(f"minors_share: {minors_share} is not a proportion from 0 to 1")
     if tries < 1 or tries != int(tries):
         raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
     visitors = spread(people, measured.groups, people_of, what="visitors")
@@ -313,28 +314,29 @@ def checkpoint(
         lines.append(Line(str(group), n, rates, cells))
         columns.append(cells)
     lines.append(Line(ALL, people, {}, tuple(total(column) for column in zip(*columns, strict=True))))
-    at_most = "" if tries == 1 else f" in {tries} tries, at most"
+    at_most = "" if tries == 1 else f" in {tries} attempts, at most"
     return Answer(
         f"checkpoint: the age of {people:,.0f} visitors is checked",
         "visitors",
         ("under age", f"pass under age{at_most}", "of age, must show a document"),
         tuple(lines),
         (
-            f"{minors_share:.4g} of the visitors of every group are under age: stated, not measured (--minors-share). What passes "
-            "scales with it.",
-            "The limit and the challenge age are those of the run. The ages of the visitors are like those of the run: a rate over "
-            "children is none over 17-year-olds (age_years.csv has the rates by year of age).",
-            "Everybody gets an estimate. In use an adult without one must show a document as well, and a minor without one does not "
-            "pass; age_checks.csv counts them.",
+            f"{minors_share:.4g} of the visitors of every group are under age: an assumption, not a measurement "
+            "(--minors-share). The number who pass is proportional to it.",
+            "The limit and the challenge age are those of the run. The ages of the visitors are assumed to be like those of "
+            "the run: a rate over children does not apply to 17-year-olds (age_years.csv has the rates by year of age).",
+            "Everybody is assumed to get an estimate. In practice an adult without one must show a document, and a minor "
+            "without one does not pass; age_checks.csv counts them.",
             *(
                 (
-                    f"The chance in {tries} tries is an independence bound, 1 - (1 - FPR)^{tries}: tries of one person are "
-                    "alike, so the true chance lies between that of one try and the bound, unless somebody learns from a refusal.",
+                    f"The probability in {tries} attempts is an independence bound, 1 - (1 - FPR)^{tries}. Attempts of one "
+                    "person are similar, so that the true probability lies between that of one attempt and the bound, unless "
+                    "a person learns from a rejection.",
                 )
                 if tries > 1
                 else ()
             ),
-            "Nobody attacks: no make-up, no mask, no picture held to the camera, no document of somebody else.",
+            "There are no attacks: no make-up, no mask, no picture held up to the camera, no document of another person.",
             SAME_PEOPLE,
             BOX,
             CARRIED,

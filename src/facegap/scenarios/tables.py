@@ -215,13 +215,13 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
             ""
             if math.isnan(measured.threshold)
             else f"Threshold {measured.threshold:.4f}: {clean(measured.threshold_from)}.",
-            "In-sample: this threshold was chosen on the comparisons that it is evaluated on, so the rates at it flatter the "
-            "model."
+            "In-sample: this threshold was set on the same comparisons on which it is evaluated, so the rates at it are "
+            "optimistic."
             if measured.in_sample
             else "",
-            f"In brackets: {' and '.join(map(level_text, sorted(levels)))} intervals." if levels else "",
+            f"Brackets: {' and '.join(map(level_text, sorted(levels)))} intervals." if levels else "",
             f"Left out, since a label is missing: {left_out}." if left_out else "",
-            f"Groups of fewer than {min_subjects} effective subjects are dimmed: their numbers say little."
+            f"Groups of fewer than {min_subjects} effective subjects are dimmed: their numbers provide little evidence."
             if min_subjects
             else "",
         )
@@ -236,7 +236,7 @@ def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
     )
     small = frozenset(k for k, (*_, rate) in enumerate(answer.matrix) if rate.people < min_subjects)
     return TextTable(
-        "the false match rates it rests on", ("group", "against", "FMR", "FMR: errors / trials (subjects)"), rows, small
+        "the underlying false match rates", ("group", "against", "FMR", "FMR: errors / trials (subjects)"), rows, small
     )
 
 

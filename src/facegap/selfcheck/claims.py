@@ -56,9 +56,9 @@ def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
     parts = [f"{span(many)} with 40 subjects and more (0.93 asked for)"] if many else []
     parts += [f"{span(few)} with fewer (0.90 asked for)"] if few else []
     return Claim(
-        f"{KIND_TITLES[kind]}: 95% intervals hold the truth",
+        f"{KIND_TITLES[kind]}: 95% intervals cover the truth",
         state_of(excess),
-        f"Share of worlds whose interval holds the planted rate: {' and '.join(parts)}, over {settings(rows)}"
+        f"Proportion of worlds whose interval covers the planted rate: {' and '.join(parts)}, over {settings(rows)}"
         + (f"; {len(outside)} below." if outside else "."),
         named(outside, lambda row: f"{row.facegap:.3f} ± {standard_error(row.facegap, row.worlds):.3f}"),
     )
@@ -73,9 +73,9 @@ def width_claim(rows: Sequence[CoverageRow]) -> Claim | None:
     excess += [(row.width - WIDTH_CEILING, 0.0) for row in enough]
     outside = [row for row in enough if row.facegap > BAND_CEILING or row.width > WIDTH_CEILING]
     return Claim(
-        "Intervals are no wider than they must be",
+        "Intervals are not too wide",
         state_of(excess),
-        f"Where {ENOUGH_ERRORS} errors or more are expected ({settings(enough)}) they hold the truth in at most "
+        f"Where {ENOUGH_ERRORS} errors or more are expected ({settings(enough)}), they cover the truth in at most "
         f"{max(row.facegap for row in enough):.3f} of the worlds ({BAND_CEILING} allowed), and are at the median "
         f"{max(row.width for row in enough):.2f} times as wide as by the published formula at most ({WIDTH_CEILING:g} allowed).",
         named(outside, lambda row: f"coverage {row.facegap:.3f}, width {row.width:.2f}"),
@@ -89,9 +89,9 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
         return None
     worst = max(alike, key=lambda row: row.false_alarm)
     return Claim(
-        "No gap is found where none was planted",
+        "No gap is found if none was planted",
         state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in alike]),
-        f"Share of worlds with a false verdict 'gap' (or one larger than the margin) anywhere in the family: at most "
+        "Proportion of worlds with a false verdict 'gap' (or one larger than the margin) anywhere in the family: at most "
         f"{worst.false_alarm:.3f} ± "
         f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {families_of(alike)} (0.05 allowed).",
         tuple(f"{row.name}: {row.false_alarm:.3f}" for row in alike if row.false_alarm > ALPHA),
@@ -106,9 +106,9 @@ def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
     worst, most = max(told, key=lambda pair: pair[1])
     outside = sorted((pair for pair in told if pair[1] > ALPHA), key=lambda pair: -pair[1])
     return Claim(
-        "'no gap larger than d' is honest",
+        "'no gap larger than d' is reliable",
         state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in told]),
-        f"Share of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
+        f"Proportion of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
         f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (0.05 allowed).",
         tuple(
             f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside
@@ -141,10 +141,10 @@ def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
     low = [row for row in rows if row.naive < row.floor]
     worst = min(rows, key=lambda row: row.naive)
     return Claim(
-        "For contrast: every image or pair as an independent trial",
+        "For comparison: every image or pair as an independent trial",
         "reported",
-        f"Wilson's interval on the trials falls below the same band in {len(low)} of {settings(rows)}; at the worst it "
-        f"holds the truth in {worst.naive:.3f} of the worlds ({described(worst)}).",
+        f"Wilson's interval on the trials falls below the same requirement in {len(low)} of {settings(rows)}; at worst it "
+        f"covers the truth in {worst.naive:.3f} of the worlds ({described(worst)}).",
     )
 
 
@@ -156,7 +156,7 @@ def stronger_claim(rows: Sequence[CoverageRow]) -> Claim | None:
     return Claim(
         "Stronger effects, rates between groups, fewer than 10 subjects",
         "reported",
-        f"The intervals hold the truth in {span([row.facegap for row in rows])} of the worlds over {settings(rows)}; "
+        f"The intervals cover the truth in {span([row.facegap for row in rows])} of the worlds over {settings(rows)}; "
         f"the lowest: {described(worst)}.",
     )
 
@@ -180,7 +180,7 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
     return Claim(
         "How many subjects a gap needs",
         "reported",
-        "Subjects of each group from which on the verdict is 'gap' in 80 of 100 worlds:",
+        "Number of subjects per group from which the verdict is 'gap' in 80 of 100 worlds:",
         tuple(sentences),
     )
 
@@ -192,7 +192,7 @@ def search_claim(rows: Sequence[SearchRow]) -> Claim | None:
     return Claim(
         "Searches of a gallery (1:N)",
         "reported",
-        f"For the gallery at hand, intervals hold the true FPIR in {span([row.fpir for row in rows])} and the true FNIR in "
+        f"For the given gallery, intervals cover the true FPIR in {span([row.fpir for row in rows])} and the true FNIR in "
         f"{span([row.fnir for row in rows])} of the worlds over {settings(rows)}; with every search as a trial in "
         f"{span([row.fpir_naive for row in rows])} and {span([row.fnir_naive for row in rows])}.",
     )
@@ -206,9 +206,10 @@ def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
     return Claim(
         "Wrong labels",
         "reported",
-        f"With {rough_percent(worst.flipped)} of the labels wrong a gap of {100 * worst.planted_gap:g} points is seen as "
-        f"{100 * worst.observed:.1f}; intervals that take labels as certain hold the true gap in {worst.certain:.2f} of the "
-        f"worlds, those that are told how many are wrong in {worst.informed:.2f}. Neither undoes the blurring.",
+        f"With {rough_percent(worst.flipped)} of the labels wrong, a gap of {100 * worst.planted_gap:g} points is estimated "
+        f"as {100 * worst.observed:.1f}. Intervals that treat labels as certain cover the true gap in {worst.certain:.2f} of "
+        f"the worlds, and intervals that account for the proportion of wrong labels in {worst.informed:.2f}. Neither corrects "
+        "the bias.",
     )
 
 

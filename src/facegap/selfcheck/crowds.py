@@ -46,7 +46,7 @@ def coverage_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     below = sorted({row for row, share in shares if share < row.floor}, key=least)
     worst = min(rows, key=lambda row: least(row) - row.floor)
     return Claim(
-        "People far from alike: 95% intervals of rates and gaps hold the truth",
+        "Heterogeneous people: 95% intervals of rates and gaps cover the truth",
         state_of([(row.floor - share, standard_error(row.floor, row.worlds)) for row, share in shares]),
         f"Of the rate per trial, the rate where people weigh equally, and the gap of two groups, over {len(rows)} settings: "
         f"in at least {least(worst):.3f} of the worlds (asked for: 0.93 from 40 sampling units on, 0.90 with fewer; the lowest: "
@@ -69,7 +69,7 @@ def width_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     wide = [row for row in enough if row.width > WIDEST]
     # The width is a ratio of quantiles; a tenth is about two Monte Carlo errors of it at 400 worlds.
     return Claim(
-        "People far from alike: intervals are no wider than they must be",
+        "Heterogeneous people: intervals are not too wide",
         state_of([(row.width - WIDEST, WIDEST / math.sqrt(row.worlds)) for row in enough]),
         f"Where {ENOUGH_ERRORS} errors or more are expected ({len(enough)} settings) the median interval is at most "
         f"{widest.width:.2f} times as wide as the central 95% range of the estimate over the worlds ({WIDEST:g} allowed).",
@@ -84,9 +84,9 @@ def alarm_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     worst = max(rows, key=lambda row: row.false_alarm)
     outside = [row for row in rows if row.false_alarm > ALPHA]
     return Claim(
-        "People far from alike: no gap is found where none was planted",
+        "Heterogeneous people: no gap is found if none was planted",
         state_of([(row.false_alarm - ALPHA, standard_error(ALPHA, row.worlds)) for row in rows]),
-        f"Share of worlds with a false gap anywhere in the family: at most {worst.false_alarm:.3f} ± "
+        f"Proportion of worlds with a false gap anywhere in the family: at most {worst.false_alarm:.3f} ± "
         f"{standard_error(worst.false_alarm, worst.worlds):.3f} over {len(rows)} families (0.05 allowed).",
         named([f"{described(row)}: {row.false_alarm:.3f}" for row in outside]),
     )
@@ -118,7 +118,7 @@ def state_of(excess: Sequence[tuple[float, float]]) -> State:
 def crowd_section(rows: Sequence[CrowdRow]) -> Section:
     """The part of the page."""
     return Section(
-        "Does an interval hold where people are far from alike?",
+        "Coverage with heterogeneous people",
         (
             "People have very unequal numbers of images, the errors go with that number, or a few people have most of them. The "
             "estimand is named in each row: the rate of the population per image or pair of images. Width is the median width of "
@@ -137,7 +137,7 @@ def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
         "worlds",
         "coverage",
         "width",
-        "people weigh equally: coverage",
+        "equal weights for people: coverage",
         "width",
         "gap: coverage",
         "false alarms",
@@ -160,7 +160,7 @@ def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
         )
         for row in rows
     )
-    return TextTable("People far from alike, every setting", columns, lines)
+    return TextTable("Heterogeneous people, every setting", columns, lines)
 
 
 def share(value: float, worlds: int) -> str:

@@ -56,7 +56,7 @@ def alarm_claim(rows: Sequence[DoseRow]) -> Claim | None:
         return None
     worst = max(rows, key=lambda row: row.alarms)
     return Claim(
-        "Perturbed images: no larger rise is said where both groups rise alike",
+        "Perturbed images: no larger rise is reported if both groups rise equally",
         state_of([(row.alarms - ALPHA, standard_error(ALPHA, row.worlds)) for row in rows]),
         f"At any dose without one, in at most {worst.alarms:.3f} ± {standard_error(worst.alarms, worst.worlds):.3f} of the worlds of "
         f"{len(rows)} settings ({ALPHA:g} allowed; the most: {described(worst)}).",
@@ -72,7 +72,7 @@ def coverage_claim(rows: Sequence[DoseRow]) -> Claim | None:
     excess = [(LEAST_COVERAGE - row.coverage, standard_error(LEAST_COVERAGE, row.worlds)) for row in rows]
     found = "; ".join(f"{described(row)}: found in {row.found:.2f} of the worlds" for row in rows if row.planted > 0)
     return Claim(
-        "Perturbed images: 95% intervals hold the difference of the changes",
+        "Perturbed images: 95% intervals cover the difference of the changes",
         state_of(excess),
         f"Over {len(rows)} settings in at least {worst.coverage:.3f} ± {standard_error(worst.coverage, worst.worlds):.3f} of the "
         f"worlds ({LEAST_COVERAGE} asked for; the lowest: {described(worst)}).{f' Planted, {found}.' if found else ''}",
@@ -90,10 +90,10 @@ def described(row: DoseRow) -> str:
 def dose_section(rows: Sequence[DoseRow]) -> Section:
     """The part of the page."""
     return Section(
-        "Does a stress test find a group whose errors rise more?",
+        "Detection of a group whose errors rise more in a stress test",
         (
-            "Errors of two groups at several doses of a perturbation, each person their own control. They rise alike, or by more in "
-            "one group at the last dose; all doses are one family.",
+            "Errors of two groups at several doses of a perturbation, each person their own control. They rise equally, or "
+            "by more in one group at the last dose; all doses are one family.",
         ),
         tables=(dose_table(rows),),
     )

@@ -74,7 +74,7 @@ def coverage_claim(rows: Sequence[ExposureRow]) -> Claim | None:
     worst = min(rows, key=lambda row: row.coverage)
     excess = [(LEAST_COVERAGE - row.coverage, standard_error(LEAST_COVERAGE, row.worlds)) for row in rows]
     return Claim(
-        "Gap after balancing: 95% intervals hold the truth",
+        "Gap after balancing: 95% intervals cover the truth",
         state_of(excess),
         f"Of a gap that goes wholly, half, or not at all with exposure, over {len(rows)} settings: in at least "
         f"{worst.coverage:.3f} ± {standard_error(worst.coverage, worst.worlds):.3f} of the worlds ({LEAST_COVERAGE} asked for from "
@@ -124,10 +124,10 @@ def described(row: ExposureRow) -> str:
 def exposure_section(rows: Sequence[ExposureRow]) -> Section:
     """The part of the page."""
     return Section(
-        "Is the gap left after balancing the true one?",
+        "Gaps after balancing, compared with the truth",
         (
-            "Two groups are photographed at exposures 0.8 standard deviations apart. The true gap is what is left at equal "
-            "exposure. Exposure is measured exactly, or with noise: then a part of the gap that goes with it stays.",
+            "Two groups are photographed at exposures 0.8 standard deviations apart. The true gap is the gap at equal "
+            "exposure. Exposure is measured exactly, or with noise: then part of the gap associated with it remains.",
         ),
         tables=(exposure_table(rows),),
     )

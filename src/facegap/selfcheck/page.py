@@ -30,21 +30,21 @@ from facegap.statistics.verdicts import VERDICTS
 from facegap.worlds.curves import standard_error
 from facegap.worlds.layout import Claim, Section, render
 
-TITLE = "Does the auditor err?"
+TITLE = "Validation of facegap by simulation"
 LEAD = (
-    "facegap drew people whose error rates it knew, audited them with the functions that an audit of a model uses, and "
-    "counted how often it was right. Nothing here is about a model or about people.",
+    "facegap simulated people with known error rates, evaluated them with the functions of an audit, and counted how often "
+    "the results were correct. These results are not about any model or any real people.",
 )
 METHOD = (
-    "A planted world draws new people. Each person's chance of an error varies around the planted rate: by a normal "
-    "effect (probit; rho is the share of the score's variance that belongs to a person) or by a beta distribution (the "
+    "Each world simulates new people. The probability of an error varies between people around the planted rate: by a normal "
+    "effect (probit; rho is the proportion of the score's variance due to the person) or by a beta distribution (the "
     "strength is the intraclass correlation). In pairs of two people both have an effect. Rates, intervals, Holm's p and "
     "verdicts come from the package's own statistics.",
-    "± is the Monte Carlo standard error of a share of worlds; whiskers in charts are two of them. A band holds where no "
-    "setting is outside it, it does not hold where one is outside by more than two standard errors, and in between there "
-    "are too few worlds to tell. Among many settings that lie at the edge of a band some fall outside by chance.",
-    "Thresholds are given, not found: what finding a threshold on other people adds is not in these worlds. Subjects are "
-    "random samples here; a collection of portraits seldom is one.",
+    "± is the Monte Carlo standard error of a proportion of worlds; whiskers in charts are two of them. A requirement holds "
+    "if no setting is outside it and does not hold if a setting is outside by more than two standard errors; in between "
+    "there are too few worlds to tell. Among many settings at the limit of a requirement, some fall outside by chance.",
+    "Thresholds are given: the uncertainty of setting a threshold on other people is not simulated. Subjects are random "
+    "samples here; a collection of portraits rarely is one.",
 )
 
 TERMS = ("simulated world", "coverage", "false gap", "probability of detection", "Monte Carlo error")
@@ -68,7 +68,7 @@ def summary(claims: Sequence[Claim]) -> str:
     """How many of the claims with a band hold, in a sentence."""
     states = [claim.state for claim in claims if claim.state != "reported"]
     if not states:
-        return "nothing here has a band to hold."
+        return "no result here has a requirement."
     parts = [f"{states.count(state)} {words}" for state, words in STATES.items() if state in states]
     return f"of {len(states)} requirements {', '.join(parts)}."
 
@@ -96,11 +96,11 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if coverage:
         found.append(
             Section(
-                "Does an interval hold the truth?",
+                "Coverage of intervals",
                 (
-                    "Each mark is a setting. A 95% interval should hold the planted rate in 95 of 100 worlds (dotted); the black "
-                    "tick is the least that is asked for. Orange: the usual interval, which takes every image or pair as independent. "
-                    "Each chart has a scale of its own.",
+                    "Each mark is a setting. A 95% interval should cover the planted rate in 95 of 100 worlds (dotted); the "
+                    "black tick is the required minimum. Orange: the usual interval, which treats every image or pair as "
+                    "independent. Each chart has its own scale.",
                 ),
                 coverage_figures(coverage),
                 (span_table(coverage),),
@@ -120,8 +120,8 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if families:
         found.append(
             Section(
-                "Is a gap found that is not there?",
-                ("A family is all pairs of its groups, judged together by Holm's method.",),
+                "False gaps",
+                ("A family consists of all pairs of its groups, tested together by Holm's method.",),
                 alarm_figure(families, ALPHA),
                 (family_table(families),),
                 terms=("verdict", "margin", "p (Holm)"),
@@ -130,8 +130,8 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if powers:
         found.append(
             Section(
-                "Is a gap found that is there?",
-                ("One group is planted worse, the others are alike.",),
+                "Detection of planted gaps",
+                ("One group has a higher planted rate; the others are equal.",),
                 power_figures(powers),
                 details=(power_table(powers),),
                 terms=("planted gap", "FMR", "FNMR"),
@@ -140,10 +140,11 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if families or powers:
         found.append(
             Section(
-                "What is said of a gap of which size?",
+                "Verdicts by size of the gap",
                 (
-                    "All pairs of groups of all worlds with families and power settings, in per cent of the row. 'No gap larger than "
-                    "the margin' is wrong from a planted gap of the margin on; 'gap' is wrong only where none was planted.",
+                    "All pairs of groups of all worlds with families and power settings, in per cent of the row. 'No gap "
+                    "larger than the margin' is wrong for planted gaps of the margin or more; 'gap' is wrong only if none "
+                    "was planted.",
                 ),
                 tables=(confusion_table(rows),),
             )
@@ -152,7 +153,7 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
         found.append(
             Section(
                 "Searches of a gallery",
-                ("The truth is that of the gallery that was drawn, as an audit speaks of its own gallery.",),
+                ("The truth refers to the simulated gallery, as an audit refers to its own gallery.",),
                 tables=(search_table(searches),),
                 terms=("FNIR and FPIR",),
             )
@@ -160,10 +161,10 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
     if labels:
         found.append(
             Section(
-                "When labels are wrong",
+                "Wrong labels",
                 (
-                    "A share of the people stands in the other group. That pulls the gap towards none, however many subjects there "
-                    "are; an interval that is told of it is wider, and still does not undo the blurring.",
+                    "A proportion of the people is labelled as the other group. This biases the gap towards zero, regardless "
+                    "of the number of subjects; an interval that accounts for it is wider, but does not correct the bias.",
                 ),
                 label_figures(labels),
                 (label_table(labels),),
@@ -216,7 +217,7 @@ def span_table(rows: Sequence[CoverageRow]) -> TextTable:
         "published formula",
         "naive",
     )
-    return TextTable("Coverage, least to greatest over images and rates", columns, tuple(lines), frozenset(dimmed))
+    return TextTable("Coverage, minimum to maximum over images and rates", columns, tuple(lines), frozenset(dimmed))
 
 
 def ends_of(values: Sequence[float]) -> str:

@@ -19,19 +19,29 @@ from facegap.stress.run import Stressed
 from facegap.stress.text import at_threshold, findings, gap_table, rate_table, score_tables
 
 METHODS: Mapping[str, str] = {
-    "Perturbation": "Each image is decoded once and perturbed in memory, before its face is looked for: a lost face counts like "
-    "any other error. Size of the picture and place of the face stay as they are, but for rotation. Random noise follows from the "
-    "seed, the hash of the file and the dose, so the same command gives the same pictures.",
-    "Paired changes": "Each person is their own control: both rates are over the same trials. The variance of a change is the sum "
-    "over people of their squared share in it; two discordant people are added to each group, so that no interval has width zero "
-    "(Bonett and Price 2012, for people with several trials). Student's t with the degrees of freedom of Welch and Satterthwaite.",
-    "Difference of changes": "The change in one group less the change in another. All perturbations, doses and pairs of groups of "
+    "Perturbation": (
+        "Each image is decoded once and perturbed in memory before face detection, so that a face that is no longer detected "
+        "counts like any other error. The size of the picture and the position of the face do not change, except for "
+        "rotation. Random noise is determined by the seed, the hash of the file and the dose, so the same command gives the "
+        "same pictures."
+    ),
+    "Paired changes": (
+        "Each person is their own control: both rates are over the same trials. The variance of a change is the sum over "
+        "people of their squared contributions; two discordant people are added to each group, so that no interval has width "
+        "zero (Bonett and Price 2012, for people with several trials). Student's t with the degrees of freedom of Welch and "
+        "Satterthwaite."
+    ),
+    "Difference of changes": "The change in one group minus the change in another. All perturbations, doses and pairs of groups of "
     "the first grouping are tested together: the interval at 1 - alpha / m beyond the margin, that at 1 - 2 alpha / m within it, or "
     "Holm's p (1979). Further groupings and metrics are exploratory.",
-    "Shift of scores": "Median over comparisons of the score less that without the perturbation. Woodruff's interval (1952) with the "
-    "variance over sampling units and Student's t.",
-    "What it cannot say": "Perturbations are computed, not photographed: cameras clip, denoise and compress otherwise. A rate that "
-    "changes more in one group says nothing about the reason.",
+    "Shift of scores": (
+        "Median over comparisons of the score minus the score without the perturbation. Woodruff's interval (1952) with the "
+        "variance over sampling units and Student's t."
+    ),
+    "Limitations": (
+        "Perturbations are simulated; real cameras clip, denoise and compress differently. If a rate changes more in one "
+        "group, this does not show the reason."
+    ),
 }
 
 
@@ -68,7 +78,7 @@ def about(done: Stressed) -> str:
     record = done.record
     models = ", ".join(f"{task} {clean(name)}" for task, name in record["models"].items())
     data = clean(record["data_name"]) or f"data set {str(record['manifest_sha256'])[:8]} (no name given)"
-    people = f" of {record['people']:,} people" if record["has_subjects"] else ", each counted as one person"
+    people = f" of {record['people']:,} people" if record["has_subjects"] else ", each treated as a different person"
     people += f"; sampling unit: {clean(' and '.join(record['cluster']))} and subject" if record["cluster"] else ""
     return f"{models}; {data}: {record['images']:,} images{people}"
 
@@ -85,7 +95,7 @@ def sections(done: Stressed, figures: list[object]) -> list[Section]:
         shown = rates[own & rates["perturbation"].isin([NONE, name])]
         tested = gaps[gaps["primary"] & (gaps["perturbation"] == name)]
         tables = (
-            [PageTable(gap_table(tested, "does the error of one group rise more than that of another?"))]
+            [PageTable(gap_table(tested, "do errors increase more in one group than in another?"))]
             if len(tested)
             else []
         )
@@ -102,8 +112,9 @@ def sections(done: Stressed, figures: list[object]) -> list[Section]:
     similar = Section(
         "scores",
         "Similarity of mated images",
-        "The median score of two images of one person, the probe perturbed, and the median of what the perturbation took from or "
-        "added to each score. Higher is more alike. Comparisons whose probe lost its template are counted and in no median.",
+        "The median score of two images of one person, with a perturbed probe, and the median change of each score by the "
+        "perturbation. Higher means more similar. Comparisons whose probe lost its template are counted but excluded from "
+        "the medians.",
         tables=tuple(scores),
     )
     return [

@@ -66,8 +66,8 @@ def finding(name: str, rows: Sequence[dict[Any, Any]], done: Stressed) -> str:
                 "perturbation have this verdict."
             )
     if all(row["verdict"] == WITHIN for row in rows):
-        return f"{title}: {metric} changes alike in all groups, within {100 * done.record['margin']:g} points, at every dose."
-    return f"{title}: not enough data to say whether {metric} rises more for one group than for another."
+        return f"{title}: {metric} changes equally in all groups, within {100 * done.record['margin']:g} points, at every dose."
+    return f"{title}: not enough data to decide whether {metric} rises more for one group than for another."
 
 
 def dose_text(row: dict[Any, Any]) -> str:
@@ -145,7 +145,7 @@ def gap_table(gaps: pd.DataFrame, title: str) -> TextTable:
 
 def score_tables(scores: pd.DataFrame) -> list[TextTable]:
     """How similar mated images are by dose and group, a table per grouping."""
-    columns = ("perturbation", "group", "median", "median as they are", "shift", "comparisons", "lost", "subjects")
+    columns = ("perturbation", "group", "median", "median, unperturbed", "shift", "comparisons", "lost", "subjects")
     found = []
     for family, own in scores.groupby("family", sort=False):
         rows = tuple(
@@ -172,8 +172,8 @@ def at_threshold(done: Stressed) -> str:
         return ""
     return (
         f"Threshold {number(float(done.record['threshold']), 4)}, of the unperturbed images, for every dose: "
-        f"{done.record['threshold_source']}. The reference image is as it is, the probe is perturbed, and each genuine pair is "
-        "taken both ways round."
+        f"{done.record['threshold_source']}. The reference image is unperturbed, the probe is perturbed, and each genuine "
+        "pair is used in both directions."
     )
 
 
@@ -184,7 +184,7 @@ def short_tables(done: Stressed) -> list[TextTable]:
     return [
         rate_table(rates, f"{title_of(done.primary)}, by {clean(family) or 'nothing'}"),
         *(
-            [gap_table(primary_gaps(done), "does the error of one group rise more than that of another?")]
+            [gap_table(primary_gaps(done), "do errors increase more in one group than in another?")]
             if len(primary_gaps(done))
             else []
         ),
