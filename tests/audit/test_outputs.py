@@ -143,7 +143,7 @@ def test_answer_rates_are_drawn_as_the_table_has_them_those_furthest_apart_first
 def test_equal_answers_are_not_shown_to_differ() -> None:
     run = unlabelled(women=6)
     assert set(run.extra["answer_gaps.csv"]["verdict"]) <= {"not enough data", "no difference larger than the margin"}
-    assert "not shown to differ" in headline(run)[0]
+    assert "no significant difference" in headline(run)[0]
 
 
 # ---- attacks ----
@@ -180,7 +180,7 @@ def test_without_a_column_every_image_is_bona_fide_and_that_is_said() -> None:
     run = audit_predictions(said(["live", "spoof"] * 30), people(), **asked)
     assert rate(run, "bpcer", "male") == (30, 30)
     assert any("every image counts as a bona fide presentation" in text for text in run.record.warnings)
-    assert any("nothing is said of APCER" in text for text in output_sentences(run))
+    assert any("could not be measured" in text for text in output_sentences(run))
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     "forget": [("folder --subject ada", ["folder: no run folder", "name the folder that --out of an audit made"])],
     "seal": [("folder --key no.pem", ["no.pem: cannot be read", "openssl genpkey"])],
     "compare": [
-        ("folder", ["compare takes two runs or more"]),
+        ("folder", ["compare needs at least two runs"]),
         ("folder other-folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
     ],
     "gate": [

@@ -290,7 +290,7 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
 
 
 def test_a_single_run_a_changed_run_and_no_run_are_refused(three: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="two runs or more"):
+    with pytest.raises(RunError, match="at least two runs"):
         compare(three[:1])
     with pytest.raises(RunError, match=r"no run folder, there is no run\.json"):
         compare([three[0], tmp_path])

@@ -213,9 +213,9 @@ def test_the_report_has_a_section_on_the_gate_and_none_without(run: Any) -> None
     titles = [table.title for table in quality_report(stored)]
     assert titles == [
         "quality of images by group",
-        "how far apart qualities are",
-        "who a quality gate turns away",
-        "gaps between refusal rates",
+        "differences in quality",
+        "images rejected by the quality gate",
+        "gaps between rejection rates",
         "error versus discard",
     ]
     assert quality_report(replace(stored, extra={})) == []

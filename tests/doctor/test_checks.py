@@ -138,8 +138,8 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     found = doctor(toys, toys.card("classifier"), few, "--out", str(tmp_path / "checks.json"))
     assert found.exit_code == 0, found.output
     said = " ".join(found.output.split())
-    assert "Settings were not judged: not enough data: 14 subjects can be drawn equally of each gender" in said
-    assert "Nothing that was checked is out of order." in said
+    assert "Settings were not evaluated: not enough data: 14 subjects can be drawn equally of each gender" in said
+    assert "All checks passed." in said
     assert "Not checked: whether the card's colour, scale, crop, interpolation, classes are right." in said
     assert "Needed for that: column gender (both of them) or age, and 20 people or more." in said
     assert "step 2 of 2: run the model on 30 faces and their mirror images" in found.stderr
@@ -161,7 +161,7 @@ def test_an_embedder_that_gives_everybody_one_template_is_found_with_few_people(
     found = doctor(toys, str(card), few)
     assert found.exit_code == 1, found.output
     said = " ".join(found.output.split())
-    assert "NOT IN ORDER: templates of different people: median cosine 1.00; above 0.85" in said
+    assert "FAILED: templates of different people: median cosine 1.00; above 0.85" in said
     assert "Needed for that: column subject, and 20 people or more with two photographs each." in said
 
 
@@ -169,7 +169,7 @@ def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: 
     images = [line.split(",")[0] for line in few.read_text().splitlines()]
     few.write_text("\n".join(images) + "\n")
     found = doctor(toys, toys.card("embedder"), few)
-    assert "Settings were not judged: no column subject" in " ".join(found.output.split())
+    assert "Settings were not evaluated: no column subject" in " ".join(found.output.split())
     assert "30 of 30 images" in found.output
 
 
@@ -183,7 +183,9 @@ def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: P
     """The mean of red does not change by blur beyond rounding and edges, so the check of blur cannot pass."""
     found = doctor(toys, toys.card("quality"), few, "--out", str(tmp_path / "checks.json"))
     said = " ".join(found.output.split())
-    assert "Settings were not judged: toy_quality is a quality model, and no manifest says how good an image is" in said
+    assert (
+        "Settings were not evaluated: toy_quality is a quality model, and no manifest says how good an image is" in said
+    )
     assert "Not checked: whether the card's colour, scale, alignment, interpolation are right." in said
     record = json.loads((tmp_path / "checks.json").read_text())
     states = {one["name"]: one["state"] for one in record["checks"]}

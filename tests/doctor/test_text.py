@@ -33,10 +33,10 @@ def identity(
         (
             identity(6.5, 6.7, 0.1, 0.005, 0.005),
             "Another setting does slightly better here: scale -1..1, by d' +0.20 [+0.10, +0.30] (FNMR at FMR 0.001: 0.50% "
-            "instead of 0.50%). That is no reason to change a card that says what the model's authors publish.",
+            "instead of 0.50%). This is not a reason to change a card that agrees with the model's documentation.",
         ),
-        (identity(6.0, 7.0, 0.1, 0.02, 0.01), "do not settle whether it is better by more than is called wrong"),
-        (identity(6.0, 7.0, 0.9, 0.01, 0.01), "No error rate that these people can show falls by a point"),
+        (identity(6.0, 7.0, 0.1, 0.02, 0.01), "too small to decide whether it is better by more than the margin"),
+        (identity(6.0, 7.0, 0.9, 0.01, 0.01), "No error rate measured on these people decreases by a point"),
     ],
 )
 def test_a_better_setting_that_does_not_accuse_is_told_with_the_reason(found: Judgement, says: str) -> None:

@@ -61,7 +61,7 @@ def test_without_enough_data_no_pair_of_rates_is_large_and_the_people_needed_are
 
 def test_where_no_error_was_seen_the_people_needed_cannot_be_known(answered_run: tuple[Path, Run]) -> None:
     line = only(judged(answered_run[1], "not enough data", subjects_needed=float("nan")))
-    assert line.details[0] == "how many people would be needed cannot be known, as no error was seen"
+    assert line.details[0] == "the number of people needed is unknown, because no error was observed"
 
 
 def test_where_no_two_groups_are_large_enough_the_people_needed_are_said_all_the_same(
@@ -238,7 +238,7 @@ def test_people_set_aside_for_the_threshold_are_counted(compared_run: tuple[Path
     roles[(run.manifest["town"] == "Ayr").to_numpy()] = "threshold_set"
     found = about(replace(run, matched=replace(run.matched, roles=roles.astype(str))))
     aside = run.manifest.loc[run.manifest["town"] == "Ayr", "subject"].nunique()
-    assert f"{aside} people set aside to find the threshold, not included in any rate" in found.missing
+    assert f"{aside} people held out for setting the threshold, not included in any rate" in found.missing
 
 
 def test_missing_files_are_counted_first(answered_run: tuple[Path, Run]) -> None:

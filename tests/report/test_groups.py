@@ -103,7 +103,7 @@ def test_gaps_name_their_threshold_and_its_source(towns_run: Run) -> None:
 
 def test_the_gap_table_says_what_its_intervals_decided_and_by_which_margins(towns_run: Run) -> None:
     assert (
-        "The interval is the one that decided the verdict, at the level beside it, which allows for all gaps that are tested together"
+        "The interval is the one on which the verdict is based, at the level shown, which is adjusted for all gaps that are tested"
         in gap_table(towns_run).notes[0]
     )
 

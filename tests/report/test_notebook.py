@@ -195,7 +195,7 @@ def test_a_run_without_groups_has_no_chart_of_errors_and_still_a_view(tmp_path: 
     run = Run.of(replace(stored, rates=rates, gaps=stored.gaps.iloc[:0], extra={}))
     html = run._repr_html_()
     assert "<img" not in html and "<table" not in html
-    assert "undecided, as no two groups are large enough to compare" in html
+    assert "undecided, because fewer than two groups are large enough to compare" in html
     with pytest.raises(FacegapError, match="it has no chart at all"):
         run.plot()
 

@@ -102,7 +102,7 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert cell(table, "female", "passers-by") == "100"
     assert cell(table, "female", "fmr: errors / trials (subjects)") == "4 / 1,000 (50)"
     assert cell(table, "female", "fnmr: errors / trials (subjects)") == "10 / 100 (50)"
-    assert cell(table, "female", "chance of a false stop") == "0.599% [0.3%, 1.2%], from 6 errors"
+    assert cell(table, "female", "probability of a false stop") == "0.599% [0.3%, 1.2%], from 6 errors"
     assert cell(table, "all groups together", "false stops").startswith("0.899 [")
     assert matrix.rows[1] == ("female", "male", "0.2% [0.1%, 0.4%], from 2 errors", "2 / 1,000 (100)")
     assert [row[:2] for row in matrix.rows] == [("female", "female"), ("female", "male"), ("male", "male")]

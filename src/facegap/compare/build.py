@@ -110,20 +110,20 @@ def compare(
                allowed), nothing that both measured, or names that do not tell the runs apart
     """
     if len(folders) < 2:
-        raise RunError("compare takes two runs or more; the first is what the others are held against")
+        raise RunError("compare needs at least two runs; the others are compared with the first")
     if names and (len(names) != len(folders) or len({*names, ""}) <= len(names)):
-        raise RunError(f"{len(names)} names for {len(folders)} runs: give each run one name of its own, in their order")
+        raise RunError(f"{len(names)} names for {len(folders)} runs: give one name for each run, in their order")
     runs = [read_finished(folder) for folder in folders]
     labels = list(names) or labels_of(runs, folders)
     apart = differences(runs, labels)
     if apart and not allow_different_people:
-        raise RunError(f"these runs are not over the same people: {'; '.join(apart)}; {CURE}")
+        raise RunError(f"these runs are not on the same people: {'; '.join(apart)}; {CURE}")
     shared = together(runs, labels)
     with fitting_together(folders[0]):
         record = runs[0].record
         found = compared(shared, min_subjects=record.min_subjects, level=record.level, seed=seed)
         if not len(found.paired):
-            raise RunError(f"{folders[0]}: nothing that both runs measured; compare runs of the same kind of model")
+            raise RunError(f"{folders[0]}: no metric is in both runs; compare runs of the same type of model")
         speed = speed_table(shared, found.sides)
         flips = flips_of(shared, min_subjects=record.min_subjects, level=record.level, seed=seed)
         drift, drift_gaps, drift_notes = drift_of(

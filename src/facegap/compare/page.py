@@ -34,15 +34,21 @@ TEMPLATE = "compare.html"
 OF_FINDING = ("paired difference", "verdict of a comparison", "interval", "p (Holm)")  # terms beside the finding
 OF_PAIRS = {"fmr": "FMR", "fnmr": "FNMR"}  # terms of metrics
 METHODS: Mapping[str, str] = {
-    "Paired differences, single images": "Both models answer to the same images; only those on which one model alone "
-    "errs tell them apart. Where nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
-    "interval (2012). Else the variance of the difference over people, with one discordant person added to either side.",
-    "Paired differences, comparisons": "One draw of people, within their groups, serves both models: 2,000 replicates. A "
-    "genuine pair weighs W, an impostor pair W times W, whose excess noise is taken out again. Student's t on as many "
-    "people as carry the variance. Thresholds are those of each run. A rate without any error counts for no more trials "
-    "than its people form disjoint pairs.",
-    "Gaps that grew or shrank": "The change of the gap is one number with one interval, from the same joint draws. For "
-    "false matches it is the ratio of the two ratios; where a group has no error that ratio is undefined.",
+    "Paired differences, single images": (
+        "Both models are run on the same images; only images on which exactly one model errs provide evidence about the "
+        "difference. If nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
+        "interval (2012). Otherwise the variance of the difference over people, with one discordant person added to either side."
+    ),
+    "Paired differences, comparisons": (
+        "People are resampled within their groups, with the same resamples for both models: 2,000 replicates. The weight of "
+        "a genuine pair is W and that of an impostor pair W times W, corrected for the excess noise. Student's t with "
+        "degrees of freedom from the people who contribute to the variance. Thresholds are those of each run. The effective "
+        "trials of a rate without any error are at most the number of disjoint pairs of its people."
+    ),
+    "Gaps that grew or shrank": (
+        "The change of the gap is one number with one interval, from the same joint resamples. For false matches it is the "
+        "ratio of the two ratios; if a group has no error, this ratio is undefined."
+    ),
     "Decisions that flip": "Both runs stand at the threshold of the first. A proportion of flips has the interval of FNMR or FMR "
     "over people, of answers that of an error rate; gaps between groups are tested as gaps of these are, by their margins, and "
     "those of the primary groups at the first threshold together. Score drift: the mean over comparisons, with dyadic errors "
@@ -100,17 +106,17 @@ def sections(
     parts = [
         Section(
             "rates",
-            "Errors by group, model by model",
-            "Each dot is one model in one group, each line its own interval. Two such intervals say little about the "
-            "difference: that follows below, over the same people.",
+            "Errors by group and model",
+            "Each dot is one model in one group, each line its own interval. Two such intervals provide little information "
+            "about the difference, which is shown below for the same people.",
             ("errors / trials", "subjects", *(OF_PAIRS[name] for name in metrics if name in OF_PAIRS)),
             tuple(pair.wide for pair in figures["errors"]),
             folded(side_tables(rows, metrics)),
         ),
         Section(
             "paired",
-            "Where one model errs more",
-            "Each other model against the first, on the same people.",
+            "Differences between models",
+            "Each other model compared with the first, on the same people.",
             ("paired difference", "threshold") if any(name in OF_PAIRS for name in metrics) else ("paired difference",),
             sentences=(groups.counted,),
             tables=(*shown(groups), *folded(paired_tables(rows, metrics))),
@@ -126,8 +132,8 @@ def sections(
         flip_section(flips),
         Section(
             "speed",
-            "Worst-group error against ms per face",
-            "Lower is better for the people served worst, further left is faster.",
+            "Worst-group error and ms per face",
+            "Lower is better for the group with the highest error, further left is faster.",
             (),
             speeds[:1],
             folded(speed_tables(rows, metrics)),
@@ -136,7 +142,7 @@ def sections(
         Section(
             "others",
             "Further errors",
-            "What else the runs counted.",
+            "Other rates in the runs.",
             tables=folded([*paired_tables(rows, others), *change_tables(rows, others)]),
         ),
     ]
@@ -151,8 +157,8 @@ def flip_section(flips: FlipRows) -> Section:
     return Section(
         "flips",
         "Decisions that flip",
-        "What changes for whom if the model is exchanged and the threshold of the first run stays: comparisons and answers "
-        "that come out differently, and how far scores move.",
+        "Effects by group of replacing the model while keeping the threshold of the first run: comparisons and predictions "
+        "that change, and changes of scores.",
         ("flip", "score drift", "margin") if flips.drift else ("flip", "margin") if flips.groups else (),
         sentences=tuple(flip_text.sentences(flips)),
         tables=(*tested, *folded(more)),

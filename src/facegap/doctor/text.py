@@ -108,7 +108,7 @@ def conclusion(examined: Examination) -> list[str]:
         "holds": f"{word} are within noise of the best of {len(judgement.settings)}. The best of the others, "
         f"{best.variant.name}, reaches {judgement.measure.name} {difference_text(best, judgement)} more.",
         "not enough data": "Not enough data: on these people no setting is clearly better than the card, and none is "
-        "clearly worse either, so right and wrong settings would look alike.",
+        "clearly worse either, so that correct and wrong settings could not be distinguished.",
     }[judgement.opinion]
     return [said, *unsettled(judgement), *doubts(examined)]
 
@@ -120,12 +120,12 @@ def wrong_text(judgement: Judgement) -> str:
     names = ", ".join(other.variant.name for other in others)
     usual = f" No significant difference to it: {names}." if others else ""
     if any(usual_first(one)[0] < usual_first(other)[0] for other in others):
-        usual += " The one that is usual in published models is named."
+        usual += " The setting that is usual in published models is named."
     place = PLACE if one.variant.aspect in ("crop", "alignment") else ""
     return (
         f"CARD LOOKS WRONG: {one.variant.name} is better by {judgement.measure.name} {difference_text(one, judgement)}"
-        f"{errors_text(one, judgement)}.{usual} Change that in the card and run the doctor again: one setting at a time is "
-        f"tried.{place}"
+        f"{errors_text(one, judgement)}.{usual} Change it on the card and run the doctor again: it tries one setting at a "
+        f"time.{place}"
     )
 
 
@@ -138,15 +138,15 @@ def improvable_text(best: Judged, judgement: Judgement) -> str:
     said = f"Another setting does {slightly}better here: {best.variant.name}, by {by}{errors_text(best, judgement)}."
     if judgement.is_certain(best):
         return (
-            f"{said} No error rate that these people can show falls by a point, so the card is not called wrong. Compare "
+            f"{said} No error rate measured on these people decreases by a point, so the card is not called wrong. Compare "
             f"its {best.variant.aspect} with what the model's authors publish."
         )
     if small:
         place = PLACE if crop else ""
-        return f"{said} That is no reason to change a card that says what the model's authors publish.{place}"
+        return f"{said} This is not a reason to change a card that agrees with the model's documentation.{place}"
     return (
-        f"{said} These people do not settle whether it is better by more than is called wrong ({margin_text(judgement)}): "
-        "judge more of them."
+        f"{said} The sample is too small to decide whether it is better by more than the margin ({margin_text(judgement)}): "
+        "use more people."
     )
 
 
@@ -197,7 +197,7 @@ def doubts(examined: Examination) -> list[str]:
     if least is not None and judgement.card.value < least:
         found.append(
             f"The card itself is near chance ({judgement.measure.name} {value_text(judgement.card.value, judgement)}): "
-            "what is wrong may be more than one setting, the output that is read, or the weights."
+            "more than one setting may be wrong, or the output that is read, or the weights."
         )
     lost = {word: count for word, count in Counter(examined.outcomes).items() if word != "ok"}
     if lost:
@@ -216,16 +216,14 @@ def doubts(examined: Examination) -> list[str]:
 def remembered(path: Path | None) -> str:
     """What later audits will know of it."""
     if path is None:
-        return (
-            "Nothing is remembered: the question is not settled, or only a part of the card's settings could be tried."
-        )
-    return f"Remembered for audits with this card: {path}"
+        return "Nothing is stored: the result is inconclusive, or only part of the card's settings could be tried."
+    return f"Stored for audits with this card: {path}"
 
 
 def checks_table(checks: Checks) -> TextTable:
     """What was checked without people to judge settings by."""
     return TextTable(
-        f"{checks.card}: what can be checked on {checks.images:,} images (detector {checks.detector})",
+        f"{checks.card}: checks on {checks.images:,} images (detector {checks.detector})",
         ("check", "result", "found"),
         tuple((one.name, one.state, one.said) for one in checks.checks),
         notes=(),
@@ -235,13 +233,13 @@ def checks_table(checks: Checks) -> TextTable:
 def checks_conclusion(checks: Checks) -> list[str]:
     """Why settings were not judged, what is not in order, and what is needed."""
     failed = "; ".join(f"{one.name}: {one.said}" for one in checks.failed)
-    said = [f"Settings were not judged: {checks.reason}."]
-    said.append(f"NOT IN ORDER: {failed}." if failed else "Nothing that was checked is out of order.")
+    said = [f"Settings were not evaluated: {checks.reason}."]
+    said.append(f"FAILED: {failed}." if failed else "All checks passed.")
     said.append(
-        f"Not checked: whether the card's {', '.join(checks.unchecked)} are right. A model that is fed wrongly can pass all "
-        f"the checks above. Needed for that: {checks.needed}."
+        f"Not checked: whether the card's {', '.join(checks.unchecked)} are correct. A model with wrong preprocessing can "
+        f"pass all of the checks above. Required for this: {checks.needed}."
     )
-    return [*said, "Nothing is remembered for audits."]
+    return [*said, "Nothing is stored for audits."]
 
 
 def service_table(card: str, checks: Sequence[Check]) -> TextTable:
@@ -254,7 +252,7 @@ def service_conclusion(checks: Sequence[Check]) -> str:
     """What does not fit, or that nothing was found."""
     failed = "; ".join(f"{one.name}: {clean(one.said)}" for one in checks if one.state == "not in order")
     return (
-        f"NOT IN ORDER: {failed}."
+        f"FAILED: {failed}."
         if failed
-        else "Nothing that was checked is out of order. A few calls say nothing of error rates."
+        else "All checks passed. A few calls provide no evidence about error rates."
     )

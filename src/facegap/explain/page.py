@@ -24,23 +24,29 @@ TEMPLATE = "explain.html"
 MOST_OPEN = 20  # rows of a table; a longer one is folded, as the picture says the same
 METHODS: Mapping[str, str] = {
     "Gap after balancing": "Overlap weights (Li, Morgan and Zaslavsky 2018): a logistic model of the group on a linear spline of each "
-    "covariate, with knots at its terciles; each trial weighs the probability of the other group. Both groups then have the same "
-    "mean of every column of the model. Of a pair of images the least, the greatest and the absolute difference of a covariate "
-    "are balanced.",
-    "Comparable": "Each covariate is cut into ten cells at quantiles of both groups together, before anything is fitted. Trials in "
-    "a cell that has fewer than two people of either group are left out and counted. Overlap is what the two distributions "
-    "of the probability of the group have in common. Effective people: (sum of weights)² / sum of squared weights, by sampling unit.",
-    "Intervals": "Every replicate weighs the sampling units anew and fits the model again; Student's t. Of pairs of two people: the "
-    "estimate linearised, units deleted in turn. With fewer than 10 errors in a group the variance is at least that "
-    "of two independent proportions with one error and one other trial added.",
-    "Verdicts": "Only gaps after balancing all covariates get one, from intervals that hold together over all groups and "
-    "metrics of this page (Bonferroni). With fewer effective people than the run's minimum in either group "
-    "it is always: too few comparable people "
-    "to tell. The reference is the group with most people unless it was named.",
+    "covariate, with knots at its terciles; the weight of each trial is the probability of the other group. Both groups then "
+    "have the same mean of every column of the model. For a pair of images, the minimum, the maximum and the absolute "
+    "difference of a covariate are balanced.",
+    "Comparable": (
+        "Each covariate is cut into ten cells at quantiles of both groups together, before any model is fitted. Trials in a "
+        "cell with fewer than two people of either group are excluded and counted. Overlap is the common part of the two "
+        "distributions of the probability of group membership. Effective people: (sum of weights)² / sum of squared weights, "
+        "by sampling unit."
+    ),
+    "Intervals": (
+        "Every replicate reweights the sampling units and fits the model again; Student's t. For pairs of two people, the "
+        "estimate is linearised and units are deleted in turn. With fewer than 10 errors in a group the variance is at least "
+        "that of two independent proportions with one error and one other trial added."
+    ),
+    "Verdicts": (
+        "Only gaps after balancing all covariates get one, from simultaneous intervals over all groups and metrics of this "
+        "page (Bonferroni). With fewer effective people than the run's minimum in either group, it is always: too few "
+        "comparable people to tell. The reference is the group with the most people unless it was named."
+    ),
     "Regression": "Logistic regression of the error on the group and the same splines. The rest is the mean effect of the group "
     "alone; what is associated with the covariates (Kitagawa, Oaxaca, Blinder) is divided by Yun's weights (2004), "
     "which need no order. FMR: every false match, and a weighted sample of the other pairs.",
-    "Change within people": "Errors and covariate less each person's own mean, least squares, people deleted in turn.",
+    "Change within people": "Errors and covariate minus each person's own mean, least squares, people deleted in turn.",
 }
 
 
@@ -88,8 +94,9 @@ def sections(found: Answer, figures: Sequence[Figure]) -> list[Section]:
         Section(
             "balance",
             "Gap before and after balancing",
-            "Each dot is the gap of a group to the reference with its interval. Dashed: the margin. The interval after all "
-            "covariates decides the verdict; it holds together over all groups and metrics, and is wider for that.",
+            "Each dot is the gap of a group to the reference with its interval. Dashed: the margin. The verdict is based on "
+            "the interval after balancing all covariates, which is simultaneous over all groups and metrics and therefore "
+            "wider.",
             (),
             tuple(figures),
             tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN) for table in balance_tables(found.rows)),
@@ -97,8 +104,8 @@ def sections(found: Answer, figures: Sequence[Figure]) -> list[Section]:
         ),
         Section(
             "regression",
-            "The same gap, split by a regression",
-            "A second estimate with other assumptions. Where both agree, neither's shape of the model matters much.",
+            "Decomposition of the same gap by a regression",
+            "A second estimate with other assumptions. If both agree, the form of the model has little influence.",
             (),
             (),
             tuple(PageTable(table, folded=True) for table in regression_tables(found.rows)),
@@ -107,7 +114,7 @@ def sections(found: Answer, figures: Sequence[Figure]) -> list[Section]:
         Section(
             "within",
             "Change within people",
-            "Between images of one person skin, sex and age are the same; only the photograph differs.",
+            "Skin, sex and age are the same in all images of a person; only the photograph differs.",
             (),
             (),
             tuple(PageTable(table) for table in within_tables(found.rows)),

@@ -42,8 +42,8 @@ def check_words(run: Run) -> str:
         return ""
     limit, challenge = f"{rows[0]['age_limit']:g}", f"{rows[0]['challenge']:g}"
     return (
-        f"Whoever is estimated at {challenge} or more passes without a document. A false positive is somebody under {limit} who "
-        f"passes, a false negative somebody of {limit} or more who must show a document."
+        f"A person estimated at {challenge} or more passes without a document. A false positive is a person under {limit} who "
+        f"passes, a false negative a person of {limit} or more who must show a document."
     )
 
 
@@ -53,8 +53,8 @@ def check_tables(run: Run) -> list[TextTable]:
     if not rows:
         return []
     note = (
-        "A labelled range that lies on both sides of the limit is no trial. An estimate that is a range or a class of ages "
-        "passes where its lower end reaches the challenge age. Images without an estimate are in neither rate; an adult "
+        "A labelled range with ages on both sides of the limit is not a trial. An estimate that is a range or an age class "
+        "passes if its lower end reaches the challenge age. Images without an estimate are in neither rate; an adult "
         f"without one would have to show a document. Intervals at {level_text(run.record.level)}. {unit_in_words(run.record)}"
     )
     found = [table_of("age check", (group_column(run), *CHECK_COLUMNS), rows, notes=(note,))]
@@ -72,19 +72,20 @@ def target_table(run: Run, rows: list[Row]) -> TextTable:
     whole = "" if not first["family"] else " of all groups together"
     if math.isnan(first["challenge"]):
         least = run.record.min_subjects
-        why = (
-            f"No group has {least} effective subjects with an estimate under the limit, so none is held to the target."
-        )
+        why = f"No group has {least} effective subjects with an estimate under the limit, so the target is applied to none."
         return TextTable(title, (), (), notes=(why,))
     sure = (
         f"From {first['challenge_high']:.1f} on the upper end of every interval is within the target."
         if math.isfinite(first["challenge_high"])
-        else "No challenge age is shown to hold the target: even no error at all among these people would leave room for more."
+        else (
+            "No challenge age can be shown to meet the target: even without any error, the upper limit for so few people is "
+            "above it."
+        )
     )
     note = (
-        f"Found to a tenth of a year on the people that it is evaluated on. The interval{whole} is at "
-        f"{level_text(run.record.level)}, from those of the rates. {sure} Groups that are too small or without a label are not "
-        "held to the target."
+        f"Determined to a tenth of a year on the same people on whom it is evaluated. The interval{whole} is at "
+        f"{level_text(run.record.level)}, from those of the rates. {sure} The target is not applied to groups that are too "
+        "small or without a label."
     )
     return table_of(title, (group_column(run), *TARGET_COLUMNS), rows, notes=(note,))
 
@@ -96,9 +97,7 @@ def year_table(run: Run) -> list[TextTable]:
     near = [row for row in rows if row["age_limit"] - below <= row["year_of_age"] < row["age_limit"] + above]
     if not near:
         return []
-    note = (
-        "Years of age around the limit; age_years.csv has all. A labelled range of more than two years is of no year."
-    )
+    note = "Years of age around the limit; age_years.csv has all. A labelled range of more than two years is in no row."
     return [table_of("age check by year of age", (group_column(run), *YEAR_COLUMNS), near, notes=(note,))]
 
 
@@ -109,8 +108,9 @@ def equal_age_tables(run: Run) -> list[TextTable]:
         return []
     weights = "; ".join(dict.fromkeys(f"{clean(row['family'])}: {clean(row['weights'])}" for row in rows))
     note = (
-        "The signed error is years above the labelled age, negative below it, and 0 inside a labelled range; an estimate that is a "
-        "range counts as its middle. Models tend to overestimate the young and underestimate the old, so groups are compared with the "
+        "The signed error is the estimate minus the labelled age in years, and 0 inside a labelled range; for an estimate "
+        "that is a range, the midpoint is used. Models tend to overestimate the young and underestimate the old, so groups "
+        "are compared with the "
         f"same weight on every age that all of them have. Weights: {weights}. Intervals at {level_text(run.record.level)}. "
         f"{unit_in_words(run.record)}"
     )

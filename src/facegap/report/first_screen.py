@@ -46,7 +46,7 @@ UNIT = {
     "non-mated search": "searches",
 }
 
-NOTHING = "Nothing was tried that a rate could be counted from."
+NOTHING = "There are no trials from which a rate could be computed."
 MOST_NAMED = 6  # groups of which it is said how many people took part
 
 
@@ -91,7 +91,7 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
         return undecided(whole, found, gap, run, adults=adults)
     if found.alike:
         everywhere = f"{worst.rate} in every group large enough to compare"
-        least = f"least is known of {group_words(found.widest.group, adults=adults)}: {counts(found.widest, run)}"
+        least = f"the widest interval is that of {group_words(found.widest.group, adults=adults)}: {counts(found.widest, run)}"
         return with_parts(whole, said=everywhere, details=(least, *pairs_compared(found)))
     size = () if gap is None else (f"{size_text(gap)} {ends_text(gap, found, run.record.level)}",)
     joined = ("label uncertainty included",) if gap is not None and gap.labels is not None else ()
@@ -122,7 +122,7 @@ def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: boo
     needed = (
         f"about {gap.subjects_needed:,.0f} people per group would be needed to find {size}"
         if not math.isnan(gap.subjects_needed)
-        else "how many people would be needed cannot be known, as no error was seen"
+        else "the number of people needed is unknown, because no error was observed"
     )
     if gap.dominated is not None:
         few = dominated_text(gap.dominated.dominated_by)
@@ -157,7 +157,7 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
         f"groups of fewer than {run.record.min_subjects} people are not compared",
         *((f"all groups together: {counts(whole, run)}",) if whole is not None and whole.rate.trials else ()),
     )
-    said_so = "undecided, as no two groups are large enough to compare"
+    said_so = "undecided, because fewer than two groups are large enough to compare"
     return [Line("", heading(metric), None, said_so, UNDECIDED, details, metric.name, grouping)]
 
 
@@ -214,7 +214,7 @@ def ends_text(gap: GapRow, found: Contrast, level: float) -> str:
     )
     tested = sum(found.verdicts.values())
     stricter = gap.decided_level > level and tested > 1
-    why = f", stricter as {tested:,} gaps are tested together" if stricter else ""
+    why = f", adjusted for {tested:,} gaps that are tested together" if stricter else ""
     return f"[{low}, {high}] ({deciding_level(gap.decided_level)} interval{why})"
 
 

@@ -57,7 +57,7 @@ def matrix_tables(run: Run, *, columns: int = MOST_MATRIX_COLUMNS) -> list[TextT
 def matrix_parts(matrix: MatrixRows, columns: int) -> list[TextTable]:
     """One cross-group matrix; only the first groups where it is wide. Without a cell between groups it has no row."""
     named = " x ".join(matrix.grouping)
-    title = f"{named}: who is mistaken for whom (FMR), threshold {score(matrix.point.threshold)}"
+    title = f"{named}: false matches between groups (FMR), threshold {score(matrix.point.threshold)}"
     if len(matrix.groups) > MOST_MATRIX_GROUPS:
         note = f"{len(matrix.groups)} groups, more than {MOST_MATRIX_GROUPS}: no matrix."
         return [TextTable(title, ("group",), (), notes=(note,))]
@@ -118,7 +118,7 @@ def all_gaps_table(rows: Sequence[VerdictRow], run: Run) -> TextTable:
     """Families with all their numbers, the primary ones first."""
     ordered = sorted(rows, key=lambda row: not row.widest.primary)
     return table_of(
-        "all gaps with all their numbers, exploratory ones too",
+        "all gaps with all their numbers, including exploratory gaps",
         with_losses(EVERY, ordered),
         ordered,
         notes=gap_notes(run),
@@ -181,9 +181,9 @@ def with_losses(columns: Sequence[Column[VerdictRow]], rows: Sequence[VerdictRow
 def gap_notes(run: Run) -> tuple[str, ...]:
     """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
     tested = (
-        "The interval is the one that decided the verdict, at the level beside it, which allows for all gaps that are tested "
-        f"together; p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
-        f"{level_text(run.record.level)} interval of each difference and ratio by itself."
+        "The interval is the one on which the verdict is based, at the level shown, which is adjusted for all gaps that are "
+        f"tested together; p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
+        f"{level_text(run.record.level)} unadjusted interval of each difference and ratio."
     )
     small = (
         f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
@@ -207,8 +207,8 @@ def primary_notes(run: Run) -> list[str]:
         return []
     others = len(run.gaps) - len(gaps)
     explored = (
-        f" The other {others:,} gaps are exploratory: p and interval allow for the pairs of their own line alone, and no "
-        "verdict is given."
+        f" The other {others:,} gaps are exploratory: p and interval are adjusted only for the pairs of their own line, and "
+        "no verdict is given."
     )
     if not len(gaps):
         return [f"The primary family has no gap.{explored}"]
@@ -229,8 +229,8 @@ def loss_notes(run: Run) -> list[str]:
         else "No verdict would change by them."
     )
     return [
-        "Best and worst case: the gap if every image, pair or search without an answer had been an error in one group and "
-        f"none in the other, and the reverse. {could} Files that no model was shown count nowhere."
+        "Best and worst case: the gap if all images, pairs or searches without an answer had been errors in one group and "
+        f"none in the other, and the reverse. {could} Files that were not processed are not included."
     ]
 
 
@@ -316,14 +316,16 @@ def label_notes(run: Run) -> list[str]:
     drawn = (run.gaps["label_draws"] > 0).any()
     if stated is not None:
         return [
-            f"Labels: up to {percent(stated)} of the trials of two groups together may have a wrong label (--label-errors), and a "
-            "verdict is given only where it holds even if all of these fall on the model's errors. False match rates have no "
+            f"Labels: up to {percent(stated)} of the trials of two groups together may have a wrong label (--label-errors), "
+            "and a verdict is given only if it holds even if all of these fall on the model's errors. False match rates have "
+            "no "
             "such bound, and so no verdict."
         ]
     if drawn:
         return [
-            "Labels that may be wrong: as many as their own probabilities say (95% limit). A verdict either holds even if all of "
-            "these fall on the model's errors, or assumes that label errors are independent of the model's errors, and says which."
+            "Labels that may be wrong: the number that follows from their probabilities (95% limit). Each verdict states "
+            "whether it holds even if all of these fall on the model's errors, or assumes that label errors are independent "
+            "of the model's errors."
         ]
     return []
 

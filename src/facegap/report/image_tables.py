@@ -47,8 +47,8 @@ def template_table(run: Run) -> TextTable:
     given, used = (int(table[f"frames_{which}"].sum()) for which in ("given", "used"))
     fewer = int(((table["frames_used"] < table["frames_given"]) & (table["outcome"] == "ok")).sum())
     notes = [
-        f"Pooled from {used:,} of {given:,} frames; {fewer:,} templates rest on fewer frames than were given.",
-        "A template without a usable frame is a failure to acquire; its outcome is the commonest one of its frames.",
+        f"Pooled from {used:,} of {given:,} frames; {fewer:,} templates are based on fewer frames than were given.",
+        "A template without a usable frame is a failure to acquire; its outcome is the most frequent one among its frames.",
     ]
     return table_of("what became of the templates", count_columns("templates"), template_rows(run), notes=notes)
 
@@ -56,9 +56,11 @@ def template_table(run: Run) -> TextTable:
 def outcome_table(run: Run) -> TextTable:
     """Every row of the manifest, by what became of it."""
     excluded = run.record.manifest.excluded_by_where
-    notes = [f"{excluded} rows of the manifest were left out by --where."] if excluded else []
+    notes = [f"{excluded} rows of the manifest were excluded by --where."] if excluded else []
     if "detect" not in run.record.models:
-        notes.append("No detector ran: ok says that nothing was lost before the black box, and nothing about a face.")
+        notes.append(
+            "No detector ran: the outcome ok means that nothing was lost before the black box; it says nothing about a face."
+        )
     if sent := run.record.sent:
         notes.append(sent_words(sent))
     if stopping := run.record.stopping:
@@ -124,7 +126,7 @@ def lost_words(run: Run) -> str:
     unasked = int((~never & (answers == "not_shown")).sum()) if run.record.sent is not None else 0
     if not (faceless or silent or unasked or never.any()):
         return f"No {run.counted[:-1]} was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
-    said = [f"{int(never.sum()):,} were never shown to a model"] if never.any() else []
+    said = [f"{int(never.sum()):,} were not processed"] if never.any() else []
     said += [f"{unasked:,} were not sent to the service"] if unasked else []
     said += [f"{faceless:,} gave no usable face"] if faceless else []
     said += [f"{silent:,} have no answer"] if silent else []

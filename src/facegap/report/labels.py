@@ -29,19 +29,20 @@ from facegap.report.text import (
 from facegap.store.run import Run
 
 DRAWN_NOTES = (
-    "Each draw gives every person a label by its probability and counts the stored answers anew. The interval adds what the "
-    "draws differ by (Rubin's rules) and holds both the gap of the labels and the mean of the draws.",
+    "In each resample every person gets a label according to its probability, and the stored predictions are counted again. "
+    "The interval includes the variation between resamples (Rubin's rules), and contains both the gap with the labels as "
+    "given and the mean of the resamples.",
     "Drawn labels blur groups, so between tones they show less of a gap. Left: the share of a gap between people of the two "
     "groups that is expected to be left by the labels used, if they err as their probabilities say and independently of the "
     "model. True groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger "
     "than' is said only if all of that lies inside the margin. Of the verdict by the labels as they are and that under drawn "
     "labels the stricter one is the verdict of a gap.",
-    "If labels are wrong more often just where the model errs (dark or blurred photographs), the gap may be off either way, and "
-    "nothing here shows it.",
+    "If labels are wrong more often for images on which the model errs (dark or blurred photographs), the gap may be wrong "
+    "in either direction, and these results cannot show it.",
 )
 TRUST_NOTE = (
-    "At a trust of 80% every fifth person's label is drawn anew from how often each label occurs. The verdict holds for as "
-    "long as the labels can be trusted that far; how far that is, the table cannot know. All gaps are in label_trust.csv."
+    "At a trust of 80%, every fifth person's label is resampled from the observed frequencies. The table shows for which "
+    "level of trust a verdict holds; it cannot show how far the labels can be trusted. All gaps are in label_trust.csv."
 )
 
 
@@ -64,7 +65,8 @@ def uncertainty_tables(run: Run) -> list[TextTable]:
 def counts_table(run: Run) -> TextTable:
     """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
     notes = [
-        f"{clean(name)}: {count} rows without a label have probabilities. They are in no gap by labels and in every draw."
+        f"{clean(name)}: {count} rows without a label have probabilities. They are in no gap with the labels as given, but in "
+        "every resample."
         for name, count in drawn_without_label(run).items()
     ]
     return table_of("labels of skin tone", COUNTS, label_count_rows(run), notes=notes)
@@ -77,7 +79,7 @@ def uncertainty_table(run: Run) -> TextTable:
     """
     rows, stated = uncertain_rows(run), run.record.labels
     assert stated is not None
-    draws = f"{uncertainty(rows[0]).draws} draws, seed {stated.seed}."
+    draws = f"{uncertainty(rows[0]).draws} resamples, seed {stated.seed}."
     return table_of("the same gaps with label uncertainty", UNCERTAIN, rows, notes=(draws, *DRAWN_NOTES))
 
 

@@ -39,12 +39,12 @@ FOUND = (DIFFER_BEYOND, DIFFER)
 OUTCOMES: Mapping[str, str] = {
     "right": "answered right",
     "wrong": "answered wrong",
-    "unlabelled": "answered, with nothing that says what is true",
+    "unlabelled": "answered, without a label",
     "no_answer": "without an answer",
-    "not_shown": "never shown to the model",
-    "crop_unavailable": "too small for the crop of the model and no trial",
+    "not_shown": "not processed",
+    "crop_unavailable": "too small for the model's crop; not a trial",
 }
-NO_ERROR = "true rates may differ between groups, so a difference is no error"
+NO_ERROR = "true rates may differ between groups, so that a difference is not an error"
 
 
 def verdict_of(row: Row) -> str:
@@ -93,7 +93,7 @@ def line_of(rows: Sequence[Row], groups: Mapping[str, Group], *, adults: bool) -
         model="",
         what=f"{spoken(str(row['output'])).capitalize()}: answered “{spoken(str(row['answer']))}”",
         pair=(said[0], said[1]) if settled else None,
-        said="" if settled else f"not shown to differ; widest apart are {said[0].who} and {said[1].who}",
+        said="" if settled else f"no significant difference; furthest apart are {said[0].who} and {said[1].who}",
         verdict=verdict_of(row),
         details=(f"difference {points(abs(row['difference']), 1)}, interval {ends}", counted, among, NO_ERROR),
         metric=str(row["answer"]),
@@ -154,11 +154,13 @@ def by_group(run: Run, rows: Sequence[Row], grouping: Grouping, name: str, measu
     ]
     title = f"{spoken(name)}, {'answers' if measure == ANSWERED else measure}: "
     note = (
-        f"How often each answer was given, of the images with an answer, {level_text(run.record.level)} interval. Nothing says "
-        f"what is true: {NO_ERROR}."
+        f"How often each answer was given, of the images with an answer, {level_text(run.record.level)} interval. There are "
+        f"no labels: {NO_ERROR}."
         if measure == ANSWERED
-        else "1 - macro recall: the mean over classes of the error rate within each class, so that a rare class weighs as much as a "
-        "common one. A group without any image of a class has none."
+        else (
+            "1 - macro recall: the mean over classes of the error rate within each class, so that rare and common classes "
+            "have the same weight. It is undefined for a group without images of a class."
+        )
     )
     everybody = not grouping
     return [
@@ -228,7 +230,9 @@ PAIRS = (
 def output_sentences(run: Run) -> list[str]:
     """What became of every image for each output, what the law says, and the worst species of attack."""
     said = [outcome_sentence(run, output.name) for output in run.record.outputs]
-    said += [f"The law, as the card states it: {clean(output.law)}" for output in run.record.outputs if output.law]
+    said += [
+        f"Legal restrictions, as stated on the card: {clean(output.law)}" for output in run.record.outputs if output.law
+    ]
     return [*said, *attack_sentences(run)]
 
 
@@ -247,7 +251,9 @@ def attack_sentences(run: Run) -> list[str]:
     if output is None:
         return []
     if not output.species:
-        return ["No attack was presented, so nothing is said of APCER: how many attacks are taken for bona fide."]
+        return [
+            "No attack was presented, so APCER, the proportion of attacks classified as bona fide, could not be measured."
+        ]
     rows = [row for row in rate_rows(run) if row.metric.startswith("apcer.") and not row.grouping and row.rate.trials]
     if not rows:
         return ["No attack presentation got an answer, so there is no APCER."]

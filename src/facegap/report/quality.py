@@ -27,20 +27,21 @@ def quality_report(run: Run) -> list[TextTable]:
     group = Column[Row]("group", lambda row: clean(group_of(row, groupings)))
     quality, threshold = clean(gate[0]["quality"]), number(gate[0]["quality_threshold"])
     said = (
-        f"Quality: {quality}. The gate refuses images below {threshold}. Images without a quality are no trials of the refusal "
-        f"rate, and do not pass. Intervals at {level_text(run.record.level)}, by sampling unit."
+        f"Quality: {quality}. The gate rejects images below {threshold}. Images without a quality are not trials of the "
+        f"rejection rate, and do not pass. Intervals at {level_text(run.record.level)}, by sampling unit."
     )
     found = [
         *value_tables(run, group),
-        table_of("who a quality gate turns away", (group, *GATE_COLUMNS), gate, notes=(said,)),
+        table_of("images rejected by the quality gate", (group, *GATE_COLUMNS), gate, notes=(said,)),
     ]
     if gaps:
         why = "Tested by Holm's method over the pairs of one grouping, outside the primary family of the run. The margin is 2 points."
-        found.append(table_of("gaps between refusal rates", GAP_COLUMNS, gaps, notes=(why,)))
+        found.append(table_of("gaps between rejection rates", GAP_COLUMNS, gaps, notes=(why,)))
     if curve:
         note = (
-            "Mated comparisons are discarded from the lowest quality of their two images upwards, those of equal quality together, "
-            "within each group; FNMR is of those left. The area is under the steps up to the proportion stated; lower is better. "
+            "Mated comparisons are discarded within each group in order of increasing quality (the lower quality of the two "
+            "images), those of equal quality together; FNMR is over the remaining ones. The area is under this curve up to "
+            "the proportion stated; lower is better. "
             "Its interval is a bootstrap by subjects."
         )
         found.append(table_of("error versus discard", (group, *EDC_COLUMNS), curve, notes=(note,)))
@@ -53,17 +54,17 @@ def value_tables(run: Run, group: Column[Row]) -> list[TextTable]:
     found = []
     if spreads:
         why = (
-            f"Mean and median with {level_text(run.record.level)} intervals by a bootstrap of people, or of clusters where there are "
-            "such; quantiles of the images. Images without a quality are part of none of these numbers."
+            f"Mean and median with {level_text(run.record.level)} intervals by a bootstrap of people, or of clusters if "
+            "--cluster is given; quantiles of the images. Images without a quality are not included in these numbers."
         )
         found.append(table_of("quality of images by group", (group, *SPREAD_COLUMNS), spreads, notes=(why,)))
     if apart:
         why = (
-            f"The unit of a quality is its own, so the margin is {MARGIN_SD:g} standard deviations of all qualities of the run, here "
+            f"Each quality has its own unit, so the margin is {MARGIN_SD:g} standard deviations of all qualities of the run, here "
             f"{score(apart[0]['margin'])}. Tested by Bonferroni's method over the pairs of one grouping, for mean and median each, "
             "outside the primary family of the run."
         )
-        found.append(table_of("how far apart qualities are", APART_COLUMNS, apart, notes=(why,)))
+        found.append(table_of("differences in quality", APART_COLUMNS, apart, notes=(why,)))
     return found
 
 
@@ -130,7 +131,7 @@ GAP_COLUMNS = (
 EDC_COLUMNS = (
     Column[Row]("discarded", lambda row: percent(row["discarded"])),
     Column[Row]("quality from", lambda row: number(row["quality_from"])),
-    Column[Row]("FNMR of those left", lambda row: rate_text(row, "fnmr")),
+    Column[Row]("FNMR of the remaining comparisons", lambda row: rate_text(row, "fnmr")),
     Column[Row]("comparisons without a quality", lambda row: str(row["without_quality"])),
     Column[Row]("area", area_text),
 )

@@ -19,8 +19,8 @@ from facegap.store.run import Run
 from facegap.types import Group, Rate
 
 NO_ERROR = (
-    "Without any false match the interval takes disjoint pairs of subjects as trials, and holds; 'pairs alone' is "
-    "the upper limit if all pairs were independent, which they are not."
+    "Without any false match, the interval is based on disjoint pairs of subjects as trials; 'pairs alone' is the upper "
+    "limit that would result if all pairs were independent, which they are not."
 )
 
 OfGroup = Mapping[str, RateRow]  # the rates of one group by metric
@@ -73,7 +73,7 @@ def rate_table(
     sources = dict.fromkeys(row.threshold_from for row in rows)
     notes = [f"Threshold: {clean(source)}." for source in sources if source]
     if any(is_too_small(found, min_subjects) for found in lines):
-        notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but never ranked.")
+        notes.append(f"Groups of fewer than {min_subjects} effective subjects are shown but not ranked.")
     notes += [*held_notes(rows, cluster, counted), *dominated_notes(rows), *weight_notes(rows)]
     return table_of(
         title,
@@ -126,7 +126,7 @@ def dominated_notes(rows: Sequence[RateRow]) -> list[str]:
         for row in rows
         if row.labelled and row.other is None and row.rate.dominated_by
     ]
-    return [f"More than half of the errors are of a few people: {'; '.join(few)}."] if few else []
+    return [f"A few people account for more than half of the errors: {'; '.join(few)}."] if few else []
 
 
 def weight_notes(rows: Sequence[RateRow]) -> list[str]:
@@ -135,7 +135,7 @@ def weight_notes(rows: Sequence[RateRow]) -> list[str]:
     of_people = [row for row in beyond if not row.rate.by_person]
     weighed = (("people", of_people), ("trials", [row for row in beyond if row.rate.by_person]))
     return [
-        f"Another rate, outside the interval, where {who} weigh equally: {'; '.join(map(other_rate, found))}."
+        f"With equal weights for {who}, the rate is outside the interval: {'; '.join(map(other_rate, found))}."
         for who, found in weighed
         if found
     ]

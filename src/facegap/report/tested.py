@@ -156,6 +156,6 @@ def missing(run: Run) -> tuple[str, ...]:
     found = [f"{lost:,} of {len(faces):,} image files missing or unreadable, not included in any rate"] if lost else []
     if run.matched is not None:
         aside = run.manifest.loc[run.matched.roles != EVALUATION, "subject"].nunique()
-        found += [f"{aside:,} people set aside to find the threshold, not included in any rate"] if aside else []
+        found += [f"{aside:,} people held out for setting the threshold, not included in any rate"] if aside else []
     excluded = run.record.manifest.excluded_by_where
-    return (*found, *([f"{excluded:,} rows left out by --where"] if excluded else []))
+    return (*found, *([f"{excluded:,} rows excluded by --where"] if excluded else []))

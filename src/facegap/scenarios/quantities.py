@@ -22,19 +22,18 @@ SAME_PEOPLE = (
     "are those of the run."
 )
 CARRIED = (
-    "Intervals are those of the run's rates, carried through: they speak of averages over many repetitions. The count of "
-    "one day or one event scatters around its average as well."
+    "Intervals are propagated from those of the run's rates and refer to averages over many repetitions. The count of one "
+    "day or one event also varies around its average."
 )
 BOX = (
-    "Where several rates meet, all are taken at their low ends together and at their high ends together: a box bound, "
-    "wider than an interval that knew how they vary together."
+    "If a quantity depends on several rates, all are set to their lower ends together and to their upper ends together: a "
+    "box bound, wider than an interval that accounts for their dependence."
 )
 FEW_ERRORS = 10  # a number that rests on fewer says so beside itself
-FEW = (
-    f"A number that rests on fewer than {FEW_ERRORS} errors says on how many, where it stands: one error more or less would "
-    "move it far."
+FEW = f"A number based on fewer than {FEW_ERRORS} errors states how many: one error more or less would change it considerably."
+NO_ATTACK = (
+    "There are no attacks: no printed photograph, no mask, no altered image, no choice of a similar-looking victim."
 )
-NO_ATTACK = "Nobody attacks: no printed photo, no mask, no altered image, no choice of a victim who looks alike."
 
 
 class Ranged(Protocol):
@@ -189,12 +188,12 @@ def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str)
         raise StatisticsError(f"{what}: {number} is no number of people; give 0 or more")
     names = [str(group) for group in groups]
     if not names:
-        raise StatisticsError(f"{what}: there is no group whose labels are all known, so there is nobody to speak of")
+        raise StatisticsError(f"{what}: there is no group whose labels are all known, so there is nobody to count")
     if not shares:
         return [number / len(names)] * len(names)
     if len(set(names)) < len(names):
         raise StatisticsError(
-            f"{what}: two groups are written alike ({', '.join(names)}); rename a label to tell them apart"
+            f"{what}: two groups are written alike ({', '.join(names)}); rename a label to distinguish them"
         )
     for name, share in shares.items():
         if name not in names:

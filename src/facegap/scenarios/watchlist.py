@@ -69,7 +69,7 @@ def watchlist(
     return Answer(
         f"watchlist: {people:,.0f} people pass, {entries:,.0f} entries on the list",
         "passers-by",
-        ("chance of a false stop", "false stops", "right stops", "chance that a stop is right"),
+        ("probability of a false stop", "false stops", "correct stops", "probability that a stop is correct"),
         tuple(lines),
         (*_assumptions(listed_share), *_holes(measured, listing), SAME_PEOPLE, BOX, CARRIED),
         matrix=_matrix(measured),
@@ -78,7 +78,7 @@ def watchlist(
 
 def _assumptions(listed_share: float | None) -> Sequence[str]:
     stated = (
-        "The share of the crowd that is on the list was not stated, so nothing is said of right stops: state it with "
+        "The proportion of the crowd that is on the list was not stated, so correct stops cannot be computed: state it with "
         "--listed-share."
         if listed_share is None
         else f"{listed_share:g} of the crowd is on the list: stated, not measured, and shared among groups like the "
