@@ -29,7 +29,7 @@ def test_every_photograph_is_asked_for_once_and_the_end_says_so(site_of: Callabl
     visitor = site.visitor()
     assert label_all(visitor) == 6
     assert visitor.title == "Done"
-    assert "All 6 photographs are seen to: 6 answered, 0 skipped." in visitor.page
+    assert "All 6 photographs are finished: 6 answered, 0 skipped." in visitor.page
     table = site.store.table()
     assert sorted(table["image"]) == sorted(site.people.images)
     assert set(table["annotator"]) == {"Ada"}

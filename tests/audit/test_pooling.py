@@ -108,7 +108,7 @@ def test_rates_count_templates_and_their_tables_say_so(written: Path) -> None:
     )
     assert "what became of the templates" in text and "what became of the images" in text
     assert "gallery of 12 templates" in text or "templates of" in text
-    assert "Pooled from 67 of 72 frames; 2 templates rest on fewer frames than were given." in text
+    assert "Pooled from 67 of 72 frames; 2 templates are based on fewer frames than were given." in text
 
 
 def test_templates_of_one_image_give_the_numbers_of_images(pictures: Path, plain: Run, toys: Any) -> None:

@@ -313,7 +313,7 @@ def test_runs_are_called_by_the_names_that_are_given(three: list[Path]) -> None:
 
 @pytest.mark.parametrize("names", [["one"], ["same", "same"], ["one", ""], ["a", "b", "c"]])
 def test_names_that_do_not_tell_the_runs_apart_are_refused(three: list[Path], names: list[str]) -> None:
-    with pytest.raises(RunError, match=f"{len(names)} names for 2 runs: give each run one name of its own"):
+    with pytest.raises(RunError, match=f"{len(names)} names for 2 runs: give one name for each run"):
         compare(three[:2], names=names)
 
 

@@ -104,7 +104,7 @@ def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small
 def test_a_narrow_terminal_gets_a_table_for_each_version(small: command.Demo) -> None:
     assert demo_text.tables_within(small, 200) == [demo_text.side_by_side(small)]
     one, other = demo_text.tables_within(small, 80)
-    assert (one.title, other.title) == ("balanced, beside the truth", "skewed, beside the truth")
+    assert (one.title, other.title) == ("balanced and the truth", "skewed and the truth")
     assert (one.columns, other.columns) == (("", "balanced", "truth"), ("", "skewed", "truth"))
     assert (bool(one.notes), bool(other.notes)) == (False, True)
     assert [row[:1] + row[3:] for row in demo_text.side_by_side(small).rows] == list(other.rows)

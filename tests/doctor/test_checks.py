@@ -141,7 +141,7 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     assert "Settings were not evaluated: not enough data: 14 subjects can be drawn equally of each gender" in said
     assert "All checks passed." in said
     assert "Not checked: whether the card's colour, scale, crop, interpolation, classes are right." in said
-    assert "Needed for that: column gender (both of them) or age, and 20 people or more." in said
+    assert "Required for this: column gender (both of them) or age, and 20 people or more." in said
     assert "step 2 of 2: run the model on 30 faces and their mirror images" in found.stderr
     record = json.loads((tmp_path / "checks.json").read_text())
     assert record["verdict"] == "settings not judged"
@@ -162,7 +162,7 @@ def test_an_embedder_that_gives_everybody_one_template_is_found_with_few_people(
     assert found.exit_code == 1, found.output
     said = " ".join(found.output.split())
     assert "FAILED: templates of different people: median cosine 1.00; above 0.85" in said
-    assert "Needed for that: column subject, and 20 people or more with two photographs each." in said
+    assert "Required for this: column subject, and 20 people or more with two photographs each." in said
 
 
 def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_run_in_memory_gives_estimates_as_a_table_and_the_verdicts_alone(run: 
     assert found.gaps[["group", "reference", "covariates"]].to_numpy().tolist() == [[HOSTILE, "Bonn", "age"]]
     raw = found.frame.query("estimate == 'raw'").iloc[0]
     assert raw["gap"] > found.gaps.iloc[0]["gap"]
-    assert "After balancing age: gap left" in found.finding
+    assert "After balancing age: remaining gap" in found.finding
     assert repr(found).splitlines()[0].startswith("facegap explain: town, every group against Bonn")
 
 

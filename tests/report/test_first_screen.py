@@ -69,7 +69,10 @@ def test_where_no_two_groups_are_large_enough_the_people_needed_are_said_all_the
 ) -> None:
     run = answered_run[1]
     line = only(replace(run, record=replace(run.record, min_subjects=500)))
-    assert line.text == "Gender misclassified or unanswered: undecided, as no two groups are large enough to compare"
+    assert (
+        line.text
+        == "Gender misclassified or unanswered: undecided, because fewer than two groups are large enough to compare"
+    )
     assert line.pair is None
     found = re.fullmatch(r"about ([\d,]+) people per group would be needed to find 2 points", line.details[0])
     assert found is not None

@@ -68,7 +68,7 @@ GAP: dict[str, Any] = {
 
 def test_a_matrix_is_square_symmetric_and_says_where_its_threshold_comes_from(towns_run: Run) -> None:
     low, high = matrix_tables(towns_run)
-    assert low.title == "town: who is mistaken for whom (FMR), threshold 0.5000"
+    assert low.title == "town: false matches between groups (FMR), threshold 0.5000"
     assert high.title.endswith("threshold 0.9900")
     assert low.columns == ("group", "Ayr", "Bonn", "Cadiz")
     assert [row[0] for row in low.rows] == ["Ayr", "Bonn", "Cadiz"]

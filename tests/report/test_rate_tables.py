@@ -19,7 +19,7 @@ def test_a_rate_on_fewer_people_than_its_group_has_says_so(towns_run: Run) -> No
     assert table.rows[0][:2] == ("Ayr", "12")
     assert table.rows[0][place].endswith("/3, only 3 subjects")
     assert table.rows[1][place] == "– – 0/0"
-    assert "Groups of fewer than 5 effective subjects are shown but never ranked." in table.notes
+    assert "Groups of fewer than 5 effective subjects are shown but not ranked." in table.notes
     assert table.dimmed == frozenset()
 
 

@@ -118,7 +118,9 @@ def test_another_grouping_is_asked_for_by_name_and_its_small_groups_are_dimmed(r
     (table,), _ = scenario_tables("unlock", run, by="race")
     assert [row[0] for row in table.rows] == ["white", "black", "all people, regardless of group"]
     assert table.dimmed == {1}
-    assert "Groups of fewer than 20 effective subjects are dimmed: their numbers say little." in table.notes
+    assert (
+        "Groups of fewer than 20 effective subjects are dimmed: their numbers provide little evidence." in table.notes
+    )
     assert table.columns[1] == "fmr: errors / trials (subjects)"  # nobody is counted
 
 

@@ -91,8 +91,8 @@ def test_a_covariate_with_one_value_is_named_as_not_balanced(tmp_path: Path) -> 
     run = town(tmp_path, ages=(30,))
     assert EXPLAINED not in run.extra
     assert sentences_of_run(run) == [
-        "No gap could be balanced: nothing was left to balance.",
-        "Asked for and not balanced, as no two images differ in it: age.",
+        "No gap could be balanced: there was nothing to balance.",
+        "Not balanced, because it is the same for all images: age.",
     ]
 
 
