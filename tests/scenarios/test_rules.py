@@ -546,7 +546,7 @@ def test_tries_of_a_checkpoint_are_a_named_bound_and_settings_are_checked() -> N
     passes = twice.lines[0].cells[1]
     assert isinstance(passes, Quantity) and passes.value == pytest.approx(1000 * (1 - 0.88**2))
     assert any("independence bound" in sentence for sentence in twice.assumptions)
-    assert twice.columns[1] == "pass under age in 2 tries, at most"
+    assert twice.columns[1] == "pass under age in 2 attempts, at most"
     for wrong in ({"minors_share": 1.5}, {"minors_share": math.nan}, {"tries": 0}, {"tries": 1.5}):
         with pytest.raises(StatisticsError):
             checkpoint(HAND, **wrong)  # type: ignore[arg-type]

@@ -108,7 +108,7 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert [row[:2] for row in matrix.rows] == [("female", "female"), ("female", "male"), ("male", "male")]
     assert table.notes == (
         "Threshold 0.4100: FMR 0.001 on a split.",
-        "In brackets: 95% intervals.",
+        "Brackets: 95% intervals.",
         "Left out, since a label is missing: unknown.",
     )
     assert any("independence bound" in sentence for sentence in assumptions)
