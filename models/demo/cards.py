@@ -12,7 +12,7 @@ HEAD = """name = "{name}"
 task = "{task}"
 backend = "onnx"
 file = "{name}.onnx"
-obtain = "It lies beside this card; models/demo/train.py of the project's sources makes it again."
+obtain = "Included next to this card; models/demo/train.py in the project's sources trains it again."
 sha256 = "{sha256}"
 size_bytes = {size}
 licence = "Apache-2.0"
@@ -20,7 +20,7 @@ commercial_use = true
 verified = true
 {threshold}citation = "Trained by this project for facegap demo (models/demo/train.py)."
 known_limits = [
-  "Knows drawn people only: never use it on photographs of people.",
+  "Trained on illustrated people only: never use it on photographs of people.",
   {limit}
 ]
 
@@ -69,8 +69,8 @@ classes = ["male", "female"]
 """
 LIMITS = {
     "detector": '"Pictures of one face that fills a good part of it; trained at 128 x 160."',
-    "balanced": '"Trained on four equal groups of drawn people; truth.json beside it has its error rates by gender and tone."',
-    "skewed": '"Biased on purpose, by whom it was trained on: truth.json beside it has its error rates by gender and tone."',
+    "balanced": '"Trained on four equal groups of illustrated people; truth.json has its error rates by gender and tone."',
+    "skewed": '"Biased on purpose by its training data: truth.json has its error rates by gender and tone."',
 }
 
 
@@ -112,7 +112,7 @@ def card_of(name: str, content: bytes, thresholds: Mapping[str, float]) -> str:
 def data_of(version: str) -> str:
     """Who a model was trained on, in words."""
     if version == "detector":
-        return "4,000 drawings of people who do not exist, all tones and genders alike (facegap.demo.illustrated.portraits)"
+        return "4,000 illustrations of people who do not exist, with equal numbers of all tones and genders (facegap.demo.illustrated.portraits)"
     mix = ", ".join(f"{count} {tone} {gender}" for (gender, tone), count in PEOPLE[version].items())
     people = f"{sum(PEOPLE[version].values()):,} people who do not exist"
-    return f"{PHOTOGRAPHS} drawings each of {people}: {mix} (facegap.demo.illustrated.portraits)"
+    return f"{PHOTOGRAPHS} illustrations each of {people}: {mix} (facegap.demo.illustrated.portraits)"

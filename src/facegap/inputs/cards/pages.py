@@ -21,19 +21,19 @@ TRAINING: Mapping[TrainingStatus, str] = {
     "research-only": "data for research only",
     "withdrawn": "**data that was withdrawn**",
     "proprietary": "proprietary data",
-    "unknown": "data that is not known",
+    "unknown": "unknown data",
 }
 INTRODUCTION = """\
-# Models that facegap has cards for
+# Model cards
 
 <!-- Written by facegap.inputs.cards.pages.models_markdown from the cards in models/: edit the cards, not this page. -->
 
-facegap holds no weights of others. A card says where a file comes from, under which licence, what it was trained on and how
-pixels go in; `facegap fetch NAME` downloads a file after showing its licence, and a file is used only if its sha256 is the
-card's. *Not verified* marks cards that were written from a publisher's words and whose file this project has not run. The
-licence of weights is not that of the code that runs them, and no permission of the people in the training data. `facegap
-models` lists the cards and says which files are on your machine; [models/README.md](../models/README.md) explains the keys of
-a card. Services that you run yourself have cards, too; how they are asked: [black boxes](black_boxes.md)."""
+facegap contains no third-party weights. A card states the source, the licence and the training data of a model, and its
+preprocessing. `facegap fetch NAME` downloads a file after showing its licence, and a file is used only if its sha256 matches the
+card. *Not verified* marks cards that were written from the publisher's documentation and whose file this project has not run. The
+licence of the weights is not the licence of the code that runs them, and it is not the consent of the people in the training
+data. `facegap models` lists the cards and the files on your machine; [models/README.md](../models/README.md) explains the keys of
+a card. Services that you run yourself also have cards; for how they are called see [black boxes](black_boxes.md)."""
 
 
 def models_markdown(cards: Mapping[str, ModelCard] | None = None) -> str:

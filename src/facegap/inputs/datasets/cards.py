@@ -94,15 +94,15 @@ _INTRODUCTION = """\
 
 <!-- Written by facegap.inputs.datasets.cards.datasets_markdown from datasets.toml: edit the cards, not this page. -->
 
-Faces are biometric data. A licence of the images is not the consent of the people in them, and a set that can be
-downloaded is not thereby one that may be used: the lawful basis is the auditor's to establish. The cards say how each
-set was made, on what terms it is given, and what an audit with it cannot tell. facegap holds no images and downloads
-no data set. **Contested** marks sets whose making or use is disputed; they are described because models were trained
-and papers written with them, not to recommend them. *Not confirmed* names statements that we could not check at a
-source; *layout seen* says where the layout that an adapter reads was seen: no copy of a set was at hand, but for FairFace
-and the US legislators. `facegap datasets` lists the cards; `facegap manifest ADAPTER FOLDER` writes a manifest for a folder
-you hold, `facegap manifest csv TABLE` for a table of your own. Race labels are the source's own, copied as they stand. A
-measured, an annotated and a self-reported label are three different things, and race is not skin tone."""
+Faces are biometric data. A licence for the images is not the consent of the people in them, and a set that can be
+downloaded is not necessarily one that may be used: the auditor has to establish a lawful basis. The cards state how each set
+was made, its terms, and its limitations for an audit. facegap contains no images and downloads no data set. **Contested** marks
+sets whose making or use is disputed; they are described because models were trained and papers written with them, not as a
+recommendation. *Not confirmed* names statements that could not be checked at a source. *Layout seen* states the source of the
+layout that an adapter reads; except for FairFace and the US legislators, no copy of a set was available. `facegap datasets`
+lists the cards; `facegap manifest ADAPTER FOLDER` writes a manifest for a folder that you have, and `facegap manifest csv
+TABLE` for a table of your own. Race labels are the source's own words. Measured, annotated and self-reported labels are three
+different things, and race is not skin tone."""
 
 
 def _overview_row(card: DatasetCard) -> str:
