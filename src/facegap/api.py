@@ -56,28 +56,28 @@ def audit(
     Parameters
     ----------
     manifest : path, DataFrame or list of dicts
-        One row per image: a column `image` and any of `subject`, `gender`, `age` and labels of your own. Paths of images are
-        relative to the folder of the file, and for a table in memory to the working folder; ``faces={"images_dir": ...}``
-        names another.
+        One row per image: a column `image` and, optionally, `subject`, `gender`, `age` and labels of your own. Image paths are
+        relative to the folder of the file, or to the working folder for a table in memory; ``faces={"images_dir": ...}``
+        names another folder.
     detect, classify, embed : str, path or CallableModel, optional
-        A card's name, the path of a card or of an .onnx file beside which a card lies, or (classify, embed) a function.
+        The name of a card, the path of a card or of an .onnx file with a card next to it, or (classify, embed) a function.
     by : str or sequence of str, optional
-        Groups: ``"gender,race"`` each alone, ``"gender*race"`` crossed. Every label column alone where None.
+        Groups: ``"gender,race"`` uses each column separately, ``"gender*race"`` crosses them. Default: each label column separately.
     models : Models or mapping, optional
-        Where models are found and how they run.
+        Location of the models, and how they run.
     faces : Faces or mapping, optional
-        Which images are opened and which face of an image counts.
+        Which images are opened, and which face of an image is used.
     groups : Groups or mapping, optional
-        Which rows take part, labels of skin tone, the minimum of subjects, the level of the intervals.
+        Selection of rows, labels of skin tone, minimum number of subjects, level of the intervals.
     verify : Verify or mapping, optional
         1:1, with `embed`: how thresholds are set, and which pairs are compared.
     identify : Identify, mapping or bool, optional
-        1:N, with `embed`: True searches a gallery as well.
+        1:N, with `embed`: True also searches a gallery.
     service : Service or mapping, optional
         What may be sent to a black-box service.
     out : path, Output or mapping, optional
-        Run folder to write. In memory only where None. An `Output` says also whether a broken-off run is resumed and who is
-        told of progress.
+        Run folder to write. If None, the run is kept in memory only. An `Output` also states whether an interrupted run is
+        resumed, and which functions report progress.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def audit(
     Raises
     ------
     FacegapError
-        Each of its kinds: what was wrong, where, and what to do.
+        Any subclass, stating what was wrong, where, and what to do.
 
     Notes
     -----
@@ -134,25 +134,25 @@ def audit_predictions(
     seed: int = Verify.seed,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Error rates by group from the predictions alone that a vendor or a service gave for the images of a manifest.
+    """Measure error rates by group from the predictions of a vendor or a service for the images of a manifest.
 
     Parameters
     ----------
     predictions : path, DataFrame or list of dicts
-        Columns `image` (as the manifest names it), `prediction`, and perhaps `confidence` (0 to 1) and `age` (years).
+        Columns `image` (as in the manifest), `prediction`, and optionally `confidence` (0 to 1) and `age` (years).
     manifest : path, DataFrame or list of dicts
-        As for `audit`; the image files need not be there.
+        As for `audit`; the image files need not exist.
     model : str, optional
-        What the tables call the black box; the name of the file where None.
+        Name of the black box in the tables. Default: the name of the file.
     classes : str or sequence of str, optional
-        The predictions that it can give. Where None: those of the labels.
+        Possible predictions. Default: those of the labels.
     output : str, optional
-        What is predicted in place of gender, such as ``"emotion"``; then `classes` is needed.
+        Predicted attribute if not gender, such as ``"emotion"``; `classes` is then required.
     label : str, optional
-        Column of the manifest that says what is true of `output`; its name where None. Without such a column the rates of
-        answers are compared, and nothing is right or wrong.
+        Column of the manifest with the true value of `output`. Default: its name. Without such a column, the rates of
+        predictions are compared, and no errors are counted.
     bona_fide : str, optional
-        The class of `output` that means a living person; then BPCER is counted, and APCER per species of `label`.
+        Class of `output` for bona fide presentations: adds BPCER, and APCER per species of `label`.
     by, faces, groups, out
         As for `audit`.
     seed : int
@@ -166,7 +166,7 @@ def audit_predictions(
     Raises
     ------
     TableError
-        A malformed table, or a prediction for an image that the manifest does not have.
+        A malformed table, or a prediction for an image that is not in the manifest.
 
     Examples
     --------
@@ -207,30 +207,30 @@ def audit_embeddings(
     verify: Verify | Words | None = None,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Verification from templates alone: row k of the embeddings belongs to row k of the manifest.
+    """Measure verification errors from templates: row k of the embeddings belongs to row k of the manifest.
 
     Parameters
     ----------
     embeddings : path of an .npy file, or float array (rows, dimension)
-        Rows are divided by their length. Rows of zeros, or with NaN, are failures to acquire.
+        Rows are normalised to unit length. Rows of zeros, or with NaN, are failures to acquire.
     manifest : path, DataFrame or list of dicts
         Columns `image` (any text that names the row), `subject`, and labels.
     model : str
-        What the tables call the system.
+        Name of the system in the tables.
     by, models, groups, verify, out
         As for `audit`.
     faces
-        As for `audit`; of it only the quality: `template_norm`, where templates are not of length 1 already, or a file.
+        As for `audit`, but only the quality: `template_norm`, if templates are not normalised, or a file.
 
     Returns
     -------
     Run
-        Comparisons of everyone with everyone, exact.
+        Exact comparisons of all pairs.
 
     Raises
     ------
     TableError
-        No array of numbers, or another number of rows than the manifest has.
+        Not an array of numbers, or a number of rows that differs from that of the manifest.
 
     Examples
     --------
@@ -268,28 +268,28 @@ def audit_scores(
     verify: Verify | Words | None = None,
     out: str | Path | Output | Words | None = None,
 ) -> Run:
-    """Verification from scores alone, as bob writes them or as a table of left, right and score.
+    """Measure verification errors from scores, in Bob's formats or as a table of left, right and score.
 
     Parameters
     ----------
     scores : path, DataFrame or list of dicts
-        One row per comparison. Higher scores are more alike. NaN is a comparison that could not be made.
+        One row per comparison. Higher scores mean more similar. NaN is a comparison that could not be made.
     manifest : path, DataFrame or list of dicts, optional
-        Groups: of images where the scores name images, of subjects where they name subjects. Everybody is one group without.
+        Groups of images or subjects, whichever the scores name. Without it all people form one group.
     model : str
-        What the tables call the system.
+        Name of the system in the tables.
     by, groups, verify, out
         As for `audit`.
 
     Returns
     -------
     Run
-        FMR and FNMR by group at a threshold set on held-out subjects, or at the one that is given.
+        FMR and FNMR by group at a threshold set on other subjects, or at the given threshold.
 
     Raises
     ------
     TableError
-        A malformed row, by line; a name that the manifest does not have.
+        A malformed row, with its line, or a name that is not in the manifest.
 
     Examples
     --------
@@ -313,7 +313,7 @@ def audit_scores(
 
 
 def read_manifest(manifest: Any, *, where: str | None = None, allow_outside: bool = False) -> Manifest:
-    """A manifest, checked in full as an audit would check it.
+    """Read a manifest with all checks of an audit.
 
     Parameters
     ----------
@@ -327,7 +327,7 @@ def read_manifest(manifest: Any, *, where: str | None = None, allow_outside: boo
     Returns
     -------
     Manifest
-        `frame` is the table with normalised labels; `warnings` is what a person should look at.
+        `frame` is the table with normalised labels; `warnings` lists values to be reviewed.
 
     Raises
     ------
@@ -350,7 +350,7 @@ def read_manifest(manifest: Any, *, where: str | None = None, allow_outside: boo
 
 
 def read_run(run: str | Path) -> Run:
-    """A finished run from its folder.
+    """Read a finished run from its folder.
 
     Parameters
     ----------
@@ -360,12 +360,12 @@ def read_run(run: str | Path) -> Run:
     Returns
     -------
     Run
-        As the audit returned it. Hashes are not checked; see `recheck`.
+        The run as returned by the audit. Hashes are not checked; see `recheck`.
 
     Raises
     ------
     RunError
-        No finished run is there.
+        The folder contains no finished run.
 
     Examples
     --------
@@ -389,12 +389,12 @@ def recheck(run: str | Path) -> list[str]:
     Returns
     -------
     list of str
-        What does not agree; empty where everything does.
+        Discrepancies; empty if there are none.
 
     Raises
     ------
     RunError
-        No finished run is there.
+        The folder contains no finished run.
 
     Examples
     --------
@@ -414,28 +414,28 @@ def compare(
     allow_different_people: bool = False,
     seed: int = 0,
 ) -> Comparison:
-    """Models side by side on the same people: paired differences, and gaps that grew or shrank.
+    """Compare models on the same people: paired differences, and gaps that grew or shrank.
 
     Parameters
     ----------
     runs : sequence of paths
-        Run folders, two or more; the others are held against the first.
+        Two or more run folders; the others are compared with the first.
     names : sequence of str, optional
-        What tables and charts call the runs; else their models.
+        Names of the runs in tables and charts. Default: their models.
     allow_different_people : bool
-        Compare what the runs share where their people differ.
+        If the people differ, compare the images that the runs have in common.
     seed : int
         Seed of the bootstrap over subjects.
 
     Returns
     -------
     Comparison
-        `frames` holds the tables by file name.
+        `frames` contains the tables by file name.
 
     Raises
     ------
     RunError
-        Fewer than two runs, one that is not finished, other people, or nothing that both measured.
+        Fewer than two runs, an unfinished run, different people, or no metric in common.
 
     Examples
     --------
@@ -463,47 +463,47 @@ def explain(
     seed: int = 0,
     out: str | Path | None = None,
 ) -> Explanation:
-    """What is left of the gaps of a run after balancing measured covariates between its groups.
+    """Estimate how much of the gaps of a run remains after balancing measured covariates between its groups.
 
     Parameters
     ----------
     run : path or Run
-        The run folder, or a run as an audit returned it.
+        The run folder, or a run returned by an audit.
     covariates : str or sequence of str
-        What is balanced: columns of numbers in faces.parquet, ``"detector_score"``, ``"age"``, or columns of `covariates_file`.
+        Covariates to balance: columns of numbers in faces.parquet, ``"detector_score"``, ``"age"``, or columns of `covariates_file`.
     by : str, optional
-        One grouping, such as ``"gender*race"``. The first of the run where None.
+        Grouping, such as ``"gender*race"``. Default: the first of the run.
     covariates_file : path, DataFrame or list of dicts, optional
         A column `image` and one column of numbers per covariate.
     within : str or sequence of str, optional
-        Covariates that are followed from image to image of one person; those of `covariates` where empty.
+        Covariates to compare between images of the same person. Default: those of `covariates`.
     reliability : mapping, optional
-        By covariate the proportion of its variance within a group that is no noise, above 0 and at most 1. Below 0.95 the gap
-        is marked attenuated.
+        For each covariate, the proportion of its within-group variance that is not noise, above 0 and at most 1. Below 0.95 the
+        gap is marked attenuated.
     metric : str, optional
-        A metric of the run; the classifier's error, FMR and FNMR where None.
+        Metric of the run. Default: the classifier's error rate, FMR and FNMR.
     reference : str, optional
-        The group that the others are compared with; that with most people where None.
+        Reference group. Default: the group with the most people.
     allow_overadjustment : bool
-        Balance the brightness of skin between groups of skin tone, and say so everywhere.
+        Allow balancing of skin brightness between groups of skin tone; every output states this.
     replicates : int
-        Resamples of the sampling units behind the intervals, 2 or more.
+        Number of resamples of the sampling units for the intervals, 2 or more.
     seed : int
-        Seed of the resamples, and of sampled impostor pairs.
+        Random seed for the resamples and for sampled impostor pairs.
     out : path, optional
         New folder for explain.html and explain.csv.
 
     Returns
     -------
     Explanation
-        `frame` has a row per estimate, NaN with a `reason` where a gap cannot be estimated; `gaps` those with verdicts.
+        `frame` has one row per estimate, with NaN and a `reason` if a gap cannot be estimated; `gaps` has the rows with verdicts.
 
     Raises
     ------
     RunError
-        No finished run, or nothing in it that could be looked into.
+        No finished run, or a run without anything to explain.
     SettingError
-        A covariate, group or metric that the run does not have, or a covariate that makes the groups.
+        A covariate, group or metric that is not in the run, or a covariate that defines the groups.
     TableError
         A grouping or a file of covariates that cannot be used.
 
@@ -568,14 +568,13 @@ def stress(
     manifest, detect, by, models, faces, groups
         As for `audit`.
     perturb : str or sequence of str, optional
-        Perturbations, each with its doses or those of its own: ``["exposure", "blur=3,6,10"]``; exposure, blur, resolution,
-        jpeg and noise where empty.
+        Perturbations, optionally with doses: ``["exposure", "blur=3,6,10"]``. Default: exposure, blur, resolution, jpeg and noise.
     classify, embed : str, path or CallableModel, optional
-        The one model whose errors are measured.
+        The model whose errors are measured; exactly one of the two.
     verify : Verify or mapping, optional
-        With `embed`: how the threshold of the unperturbed images is set, excluded pairs, and the seed.
+        With `embed`: how the threshold is set on the unperturbed images, excluded pairs, and the seed.
     out : path, Output or mapping, optional
-        Folder for stress.html and the tables. In memory only where None.
+        Folder for stress.html and the tables. If None, results are kept in memory only.
 
     Returns
     -------
@@ -585,7 +584,7 @@ def stress(
     Raises
     ------
     FacegapError
-        Each of its kinds: what was wrong, where, and what to do.
+        Any subclass, stating what was wrong, where, and what to do.
 
     Notes
     -----
@@ -633,38 +632,38 @@ def metric_frame(
     level: float = Groups.level,
     min_subjects: int = Groups.min_subjects,
 ) -> MetricFrame:
-    """Proportions by group of labels and predictions, as fairlearn's MetricFrame has them, with intervals and verdicts.
+    """Compute proportions by group from labels and predictions, like fairlearn's MetricFrame, with intervals and verdicts.
 
     Parameters
     ----------
     y_true, y_pred : array_like, shape (n,)
-        The class of each trial and the class that was predicted, in the same spelling.
+        The true and the predicted class of each trial, in the same spelling.
     sensitive_features : Series, array_like of shape (n,), DataFrame or dict of columns
-        Groups; several columns are crossed. A missing label is `unknown`: shown, and in no difference, ratio or gap.
+        Groups; several columns are crossed. A missing label is `unknown`: it is shown, but in no difference, ratio or gap.
     subject : array_like, shape (n,), optional
-        Id of the person of each trial. None: every trial is of another person, which makes intervals too narrow where
-        people have several images.
+        Id of the person of each trial. If None, every trial is treated as a different person, which makes intervals too narrow
+        if people have several images.
     metrics : str or sequence of str
         ``"error_rate"``, ``"accuracy"``, ``"selection_rate"``, ``"true_positive_rate"``, ``"false_negative_rate"``,
         ``"false_positive_rate"``, ``"true_negative_rate"``.
     positive : default 1
         The class that the last five refer to.
     margin : float, optional
-        The gap that matters, fixed before the data are seen; that of an audit's error rate where None (0.02).
+        The smallest gap that matters, fixed before the data are seen. Default: that of an audit's error rate (0.02).
     scale : {"difference", "ratio"}
         What the margin and the verdict refer to.
     alpha : float
-        False-alarm rate of the gaps of all metrics together (Holm).
+        Probability of any false alarm among the gaps of all metrics (Holm).
     level : float
         Confidence level of the intervals.
     min_subjects : int
-        Groups with fewer subjects are in no gap and stand in `left_out`.
+        Groups with fewer subjects are in no gap and are listed in `left_out`.
 
     Returns
     -------
     MetricFrame
-        `overall`, `by_group`, `group_min()`, `group_max()`, `difference()` and `ratio()` as fairlearn has them;
-        `intervals`, `gaps` and `left_out` beside them.
+        `overall`, `by_group`, `group_min()`, `group_max()`, `difference()` and `ratio()` as in fairlearn, and in addition
+        `intervals`, `gaps` and `left_out`.
 
     Raises
     ------
@@ -673,7 +672,7 @@ def metric_frame(
 
     Notes
     -----
-    The statistics are those of `facegap.statistics.rates` and `gaps`. Labels of groups are texts in the result.
+    The statistics are those of `facegap.statistics.rates` and `gaps`. Group labels are strings in the result.
 
     References
     ----------
