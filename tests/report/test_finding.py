@@ -62,5 +62,5 @@ def test_groups_without_any_error_are_told_with_counts_and_interval_of_the_least
     said = next(
         text for text in extremes(rate_rows(replace(run, rates=rates)), "error_rate_all") if text.startswith("gender:")
     )
-    assert "0.00% in every group of enough subjects; least is known of " in said
+    assert "0.00% in every group of enough subjects; the widest interval is that of " in said
     assert "interval [0.00, 10.00])" in said

@@ -140,7 +140,7 @@ def test_a_level_above_that_of_the_rates_is_explained_and_another_is_not(
     answered_run: tuple[Path, Run], compared_run: tuple[Path, Run]
 ) -> None:
     stricter = lines_of(judged(compared_run[1], "gap", decided_level=0.975))[0]
-    assert "(97.5% interval, stricter as 2 gaps are tested together)" in stricter.details[0]
+    assert "(97.5% interval, adjusted for 2 gaps that are tested together)" in stricter.details[0]
     plain = only(judged(answered_run[1], "gap", decided_level=0.95))
     assert plain.details[0].endswith("(95% interval)")
 
@@ -184,7 +184,7 @@ def test_groups_of_one_rate_have_no_worst(answered_run: tuple[Path, Run]) -> Non
     line = only(run)
     assert line.pair is None
     assert line.said == "25.0% in every group large enough to compare"
-    assert line.details[0] == "least is known of men: 5 of 20 images (95% interval [10.0, 70.0]%)"
+    assert line.details[0] == "the widest interval is that of men: 5 of 20 images (95% interval [10.0, 70.0]%)"
 
 
 def test_a_rate_without_an_interval_shows_none(answered_run: tuple[Path, Run]) -> None:

@@ -34,7 +34,7 @@ def sentence(rows: Sequence[RateRow]) -> str:
     )
     if len({row.rate.value for row in rows}) == 1:
         everywhere = f"{percent(first.rate.value)} in every group of enough subjects"
-        return f"{named}: {title}: {everywhere}; least is known of {said(widest_interval(rows))}.{source}"
+        return f"{named}: {title}: {everywhere}; the widest interval is that of {said(widest_interval(rows))}.{source}"
     worst, best = (pick(rows, key=lambda row: row.rate.value) for pick in (max, min))
     return f"{named}: highest {title}: {said(worst)}; lowest: {said(best)}.{source}"
 
