@@ -112,7 +112,10 @@ def card_of(name: str, content: bytes, thresholds: Mapping[str, float]) -> str:
 def data_of(version: str) -> str:
     """Who a model was trained on, in words."""
     if version == "detector":
-        return "4,000 illustrations of people who do not exist, with equal numbers of all tones and genders (facegap.demo.illustrated.portraits)"
+        return (
+            "4,000 illustrations of people who do not exist, "
+            "with equal numbers of all tones and genders (facegap.demo.illustrated.portraits)"
+        )
     mix = ", ".join(f"{count} {tone} {gender}" for (gender, tone), count in PEOPLE[version].items())
     people = f"{sum(PEOPLE[version].values()):,} people who do not exist"
     return f"{PHOTOGRAPHS} illustrations each of {people}: {mix} (facegap.demo.illustrated.portraits)"
