@@ -141,7 +141,7 @@ def test_a_distance_is_the_negative_of_what_the_service_says_and_so_is_its_thres
     assert "published by the service's card" in run.record.operating[0].source
 
 
-# ---- no face is no score ----
+# ---- no face is not a score ----
 
 
 @pytest.mark.parametrize(

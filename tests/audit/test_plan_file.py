@@ -145,7 +145,7 @@ def test_groups_that_are_not_the_planned_ones_are_an_error(folder: Path) -> None
         ("min_subjects", "min_subject", r"key min_subject: unknown; did you mean min_subjects\?"),
         ("version = 1", "version = 2", "version = 1"),
         ("version = 1\n", "", "key version: missing"),
-        ('by = ["gender"]', 'by = ["race"]', r"key primary\.by: 'race' is no term of by \(town, gender\)"),
+        ('by = ["gender"]', 'by = ["race"]', r"key primary\.by: 'race' is not a term of by \(town, gender\)"),
         ('by = ["town", "gender"]', 'by = "town"', "key by: give a list of terms"),
         ('by = ["town", "gender"]', 'by = ["town", "a,b"]', "one term of --by"),
         ('metrics = ["error_rate_all"]', 'metrics = ["error_rate"]', "no metric; did you mean 'error_rate_a"),

@@ -110,7 +110,7 @@ def test_shares_that_make_no_population_are_refused(tmp_path: Path, text: str, t
 
 
 def test_a_column_that_is_no_weight_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"line 2, column age: 'old' is no weight"):
+    with pytest.raises(TableError, match=r"line 2, column age: 'old' is not a weight"):
         answers(tmp_path, weights="age")
     with pytest.raises(TableError, match="no label column 'ww'; did you mean 'w'"):
         answers(tmp_path, weights="ww")
@@ -177,5 +177,5 @@ def test_a_chart_of_the_curve_says_its_ends(tmp_path: Path) -> None:
 
 
 def test_ages_in_ranges_are_no_numbers(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"line 2, column age: 'old' is no number .* compare ranges with --by age"):
+    with pytest.raises(TableError, match=r"line 2, column age: 'old' is not a number .* compare ranges with --by age"):
         answers(tmp_path, slope="age")

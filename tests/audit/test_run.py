@@ -139,7 +139,7 @@ def test_a_group_without_trials_has_no_rate(run: Any) -> None:
 
 def test_ages_are_measured_to_the_nearest_end_of_the_label(run: Any) -> None:
     age = run.age[run.age["race"] == "any"].set_index("gender")
-    assert age.loc["any", "trials"] == 4  # "adult" is no age, and two people have no usable answer
+    assert age.loc["any", "trials"] == 4  # "adult" is not an age, and two people have no usable answer
     assert age.loc["female", "mean_absolute_error_years"] == pytest.approx((0 + 11) / 2, abs=1e-3)
     assert age.loc["male", "mean_absolute_error_years"] == pytest.approx((70 - 128 / 2.55) / 2, abs=1e-3)
 

@@ -123,13 +123,13 @@ def test_scores_of_images_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scores", "message"),
     [
-        ("left,right,score\na1,z9,.5\nz8,b1,.1\n", r"scores.csv: 'z8' is no image of people.csv \(2 such names\)"),
+        ("left,right,score\na1,z9,.5\nz8,b1,.1\n", r"scores.csv: 'z8' is not an image of people.csv \(2 such names\)"),
         ("left,right,genuine,score\na1,a2,1,.9\na1,b1,1,.4\n", "row 2 of the scores says genuine of 'a1' and 'b1'"),
         ("left,right,genuine,score\na1,a2,impostor,.9\n", "row 1 of the scores says impostor of 'a1' and 'a2'"),
         ("left,right,score\na1,a2,high\n", r"scores.csv line 2, column score: 'high' is not a number"),
         ("genuine,score\n1,.9\n0,.1\n", "the scores name nobody"),
         ("1 0.9\n-1 0.1\n", "the scores name nobody"),
-        ("ada dan x 0.4\nada eve x 0.1\n", r"'eve' is no subject of people.csv \(1 such names\); add rows"),
+        ("ada dan x 0.4\nada eve x 0.1\n", r"'eve' is not a subject of people.csv \(1 such names\); add rows"),
     ],
 )
 def test_scores_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path, scores: str, message: str) -> None:

@@ -49,7 +49,7 @@ def test_pairs_are_rows_of_the_manifest_in_the_order_of_the_file(tmp_path: Path)
     [
         (
             "left,right\na.png,b.png\n\na.png,z.png\n",
-            r"pairs.csv line 4, column right: 'z.png' is no image of the manifest",
+            r"pairs.csv line 4, column right: 'z.png' is not an image of the manifest",
         ),
         ("left,right\nA.png,b.png\n", r"pairs.csv line 2, column left: 'A.png'"),
         ("left,right\na.png,b.png\nc.png,c.png\n", r"pairs.csv line 3, column right: an image with itself"),

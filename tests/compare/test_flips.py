@@ -129,7 +129,7 @@ def test_flips_of_answers_by_hand(tmp_path: Path) -> None:
         29,
         1,
         0,
-    )  # the image without an answer is no trial
+    )  # the image without an answer is not a trial
 
 
 def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: list[Path]) -> None:

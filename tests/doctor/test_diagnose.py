@@ -382,7 +382,7 @@ def test_an_out_that_could_not_be_written_is_refused_before_the_work(
         require_free(tmp_path / out, str(bare("classifier")), propose=False)
     with pytest.raises(FacegapError, match="has a card; another is proposed with --propose only"):
         require_free(tmp_path / "toy_classifier.toml", toys.card("classifier"), propose=False)
-    with pytest.raises(CardError, match="is no folder that can be written to"):
+    with pytest.raises(CardError, match="is not a folder that can be written to"):
         require_free(tmp_path / "nowhere" / "card.json", str(bare("classifier")), propose=False)
 
 

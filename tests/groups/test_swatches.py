@@ -88,5 +88,5 @@ def test_labels_are_those_of_the_scale_and_none_of_no_colour(scale: str) -> None
 
 
 def test_fitzpatrick_is_no_colour() -> None:
-    with pytest.raises(TableError, match="'fitzpatrick' is no scale that a colour gives"):
+    with pytest.raises(TableError, match="'fitzpatrick' is not a scale that a colour gives"):
         labels_of_swatches(np.array(FHIBE_STEPS, np.uint8), "fitzpatrick")

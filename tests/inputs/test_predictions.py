@@ -73,15 +73,15 @@ def test_a_parquet_file_counts_records(tmp_path: Path) -> None:
         ("image,prediction\na,f\nb,f\na,f\n", "line 4, column image: 'a' stands in line 2 already (1 repeated in all)"),
         (
             "image,prediction,confidence\na,f,97\n",
-            "line 2, column confidence: '97' is no confidence from 0 to 1; divide",
+            "line 2, column confidence: '97' is not a confidence from 0 to 1; divide",
         ),
-        ("image,prediction,confidence\na,f,-1\n", "line 2, column confidence: '-1' is no confidence from 0 to 1"),
+        ("image,prediction,confidence\na,f,-1\n", "line 2, column confidence: '-1' is not a confidence from 0 to 1"),
         (
             "image,prediction,confidence\na,f,high\n",
             "line 2, column confidence: 'high' is not a number; write one, or leave",
         ),
         ("image,prediction,confidence\na,f,nan\n", "line 2, column confidence: 'nan' is not a number"),
-        ("image,prediction,age\na,f,1984\n", "line 2, column age: '1984' is no age from 0 to 150 years"),
+        ("image,prediction,age\na,f,1984\n", "line 2, column age: '1984' is not an age from 0 to 150 years"),
         ("image,prediction,age\na,f,29-20\n", "line 2, column age: '29-20'"),
         ('image,prediction\n"a\nb",f\nc,f,1\n', "line 4"),
     ],

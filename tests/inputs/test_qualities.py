@@ -83,7 +83,7 @@ def test_the_column_is_the_one_that_is_named_or_the_only_one_or_quality(tmp_path
         (
             OFIQ.replace(";79;", ";101;"),
             None,
-            r"line 2, column UnifiedQualityScore\.scalar: '101' is no scalar of OFIQ",
+            r"line 2, column UnifiedQualityScore\.scalar: '101' is not a scalar of OFIQ",
         ),
         (OFIQ.replace(";290\n", "\n"), None, r"line 3, column assessment_time_in_ms: 5 cells where the header has 6"),
     ],

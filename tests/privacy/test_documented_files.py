@@ -31,7 +31,7 @@ def documented() -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def photographed(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A folder with two sets of people; one file is no picture, so that a warning could name it."""
+    """A folder with two sets of people; one file is not a picture, so that a warning could name it."""
     folder = tmp_path_factory.mktemp("photographed")
     rng = np.random.default_rng(5)
     for people, words in (("people", "photo-of"), ("others", "shot-of")):

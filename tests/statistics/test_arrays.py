@@ -277,7 +277,7 @@ def test_arrays_that_do_not_fit_are_named_with_row_and_cure(change: dict[str, ob
         ({"groups": (["x", "y"],)}, r"groups has 1 parts; give the labels of the left and of the right sides"),
         ({"groups": ({"g": ["x", "y"]}, {"h": ["x", "y"]})}, r"the columns g and the right sides h"),
         ({"groups": pd.Series(["x", "y", "x"], index=["a", "b", "a"])}, r"subject 'a' has more than one row"),
-        ({"threshold": float("nan")}, r"threshold nan is no score"),
+        ({"threshold": float("nan")}, r"threshold nan is not a score"),
     ],
 )
 def test_comparisons_that_do_not_fit_are_named_with_row_and_cure(change: dict[str, object], said: str) -> None:

@@ -101,7 +101,7 @@ def test_not_a_number_is_no_json(tmp_path: Path) -> None:
 def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None:
     (line,) = store.csv_bytes(pd.DataFrame({"race": [cell], "n": [-1]})).decode().split("\n", 1)[1:]
     assert line.lstrip('"').startswith(f"'{cell[0]}")
-    assert line.endswith(",-1\n")  # a number is no text
+    assert line.endswith(",-1\n")  # a number is not a text
 
 
 def test_a_column_name_that_a_spreadsheet_would_run_gets_an_apostrophe() -> None:

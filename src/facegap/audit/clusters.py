@@ -47,7 +47,7 @@ def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequenc
 
 
 def require_column(table: Manifest, name: str) -> None:
-    """Raise TableError where a column of --cluster is no label column of the manifest."""
+    """Raise TableError where a column of --cluster is not a label column of the manifest."""
     if name in table.labels:
         return
     if name == "subject":

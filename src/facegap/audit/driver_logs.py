@@ -39,7 +39,7 @@ def with_enrolments(
     foreign = [image for image in enrolled.enrolled_images if image not in names]
     if foreign:
         raise TableError(
-            f"{enrolled.log_names}: {foreign[0][:200]!r} is no image of {stated.name} ({len(foreign):,} such images); name images "
+            f"{enrolled.log_names}: {foreign[0][:200]!r} is not an image of {stated.name} ({len(foreign):,} such images); name images "
             "as the manifest does, or add rows for them"
         )
     known = set(enrolled.enrolled_images)

@@ -64,7 +64,7 @@ def require_classes(table: Manifest, column: str, classes: Sequence[str]) -> Non
 
 
 def species_of(table: Manifest, column: str, category: Category) -> tuple[str, ...]:
-    """The species of attack that a column names, in order; an empty cell is no species.
+    """The species of attack that a column names, in order; an empty cell is not a species.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def species_of(table: Manifest, column: str, category: Category) -> tuple[str, .
             )
         if not re.fullmatch(WORD, meant):
             raise TableError(
-                f"{where}: {word!r} is no name of a species of attack; write {BONA_FIDE}, or a name of a-z, 0-9 and _ such as "
+                f"{where}: {word!r} is not a name of a species of attack; write {BONA_FIDE}, or a name of a-z, 0-9 and _ such as "
                 "print, replay or mask"
             )
         found.setdefault(meant, line)

@@ -64,7 +64,7 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
         if len(unknown):
             raise TableError(
                 f"{path.name} {listed.unit} {listed.numbers[unknown[0]]}, column {name}: "
-                f"{str(images.iloc[unknown[0]])!r} is no image of the manifest (of the rows that --where keeps); "
+                f"{str(images.iloc[unknown[0]])!r} is not an image of the manifest (of the rows that --where keeps); "
                 f"{len(unknown):,} such rows"
             )
         sides.append(found.astype(np.int64))
@@ -72,7 +72,7 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
     same = np.flatnonzero(rows[:, 0] == rows[:, 1])
     if len(same):
         where = f"{path.name} {listed.unit} {listed.numbers[same[0]]}, column right"
-        raise TableError(f"{where}: an image with itself is no pair; remove the line")
+        raise TableError(f"{where}: an image with itself is not a pair; remove the line")
     _, first, of = np.unique(np.sort(rows, axis=1), axis=0, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[of.reshape(-1)] != np.arange(len(rows)))
     if len(again) and not repeats:

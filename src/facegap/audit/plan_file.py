@@ -116,7 +116,7 @@ class PlanFile(Table):
     def _fits_together(self) -> Self:
         for term in self.primary.by:
             if term not in self.by:
-                raise ValueError(f"key primary.by: {term!r} is no term of by ({', '.join(self.by)}); add it there")
+                raise ValueError(f"key primary.by: {term!r} is not a term of by ({', '.join(self.by)}); add it there")
         for name, size in self.margins.items():
             _known_metric_of_margin(name)
             try:

@@ -39,7 +39,7 @@ def require_weights(table: Manifest, column: str | None) -> tuple[str, ...]:
         if not is_weight(str(text)):
             line = table.frame["line"].iloc[position]
             raise TableError(
-                f"{table.name} line {line}, column {column}: {text!r} is no weight; give every row a number of 0 or more, or "
+                f"{table.name} line {line}, column {column}: {text!r} is not a weight; give every row a number of 0 or more, or "
                 "leave rows out with --where"
             )
     weights = weights_of_manifest(table.frame, column)
@@ -64,7 +64,7 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
         if worded.any():
             row = int(worded.argmax())
             raise TableError(
-                f"{table.name} line {table.frame['line'].iloc[row]}, column {name}: {table.frame[name].iloc[row]!r} is no number "
+                f"{table.name} line {table.frame['line'].iloc[row]}, column {name}: {table.frame[name].iloc[row]!r} is not a number "
                 f"({int(worded.sum())} such rows); --slope needs numbers, such as an age in years; compare ranges with --by {name}"
             )
         if len(np.unique(values[known])) < 2:
@@ -94,7 +94,7 @@ def spread(weights: FloatArray) -> str:
 
 
 def require_label(table: Manifest, name: str, option: str) -> None:
-    """Raise TableError where a column is no label column of the manifest."""
+    """Raise TableError where a column is not a label column of the manifest."""
     if name in table.labels:
         return
     near = difflib.get_close_matches(name, table.labels, n=1)
@@ -136,7 +136,7 @@ def share_of(records: Records, row: int, columns: Sequence[str], file: str) -> S
     cells = records.frame.iloc[row]
     text = str(cells[SHARE])
     if not is_weight(text) or float(text) > 1:
-        raise TableError(f"{file} line {records.lines[row]}, column share: {text!r} is no number from 0 to 1")
+        raise TableError(f"{file} line {records.lines[row]}, column share: {text!r} is not a number from 0 to 1")
     labels = tuple(str(cells[name]) for name in columns)
     if "" in labels or UNKNOWN in labels:
         raise TableError(f"{file} line {records.lines[row]}: a cell of the population needs a label in every column")

@@ -54,7 +54,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
 
     Raises
     ------
-    TableError : the file is no array of numbers, or has another number of rows than the manifest
+    TableError : the file is not an array of numbers, or has another number of rows than the manifest
     """
     elsewhere = "a set of its own has templates of its own; leave it to --split, or give --threshold"
     refuse(settings.verify, threshold_on=elsewhere)
@@ -322,7 +322,7 @@ def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple
         unknown = [name for name in listed.names if name not in people]
         if unknown:
             raise TableError(
-                f"{path.name}: {unknown[0]!r} is no subject of {table.name} ({len(unknown)} such names); add rows for "
+                f"{path.name}: {unknown[0]!r} is not a subject of {table.name} ({len(unknown)} such names); add rows for "
                 "them, with empty labels where none are known"
             )
         return subjects_table(listed, table), np.arange(len(listed.names))
@@ -331,7 +331,7 @@ def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple
     missing = np.flatnonzero(np.isnan(rows))
     if len(missing):
         raise TableError(
-            f"{path.name}: {listed.names[missing[0]]!r} is no image of {table.name} ({len(missing)} such names); add "
+            f"{path.name}: {listed.names[missing[0]]!r} is not an image of {table.name} ({len(missing)} such names); add "
             "rows for them"
         )
     return table, rows.astype(np.int64)

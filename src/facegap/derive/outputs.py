@@ -1,7 +1,7 @@
 """Tables of outputs besides gender and age that are no error rates of single trials.
 
 answer_rates.csv: how often each answer was given, by group, where nothing says what is true; where something does, the
-macro error rate. answer_gaps.csv: the pairs of groups of both. An answer rate is no error: where groups differ in it, the
+macro error rate. answer_gaps.csv: the pairs of groups of both. An answer rate is not an error: where groups differ in it, the
 true rates may differ, so its verdicts do not speak of a gap.
 """
 

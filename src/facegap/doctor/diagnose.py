@@ -399,7 +399,7 @@ def require_free(out: Path | None, model: str, *, propose: bool) -> None:
     if out is None:
         return
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise CardError(f"{out}: {out.parent} is no folder that can be written to; name another with --out")
+        raise CardError(f"{out}: {out.parent} is not a folder that can be written to; name another with --out")
     if out.exists():
         raise CardError(f"{out}: there is a file already; name another with --out")
     if out.suffix.lower() not in (".toml", ".json"):

@@ -34,7 +34,7 @@ from facegap.inputs.manifests.labels import TWO_GENDERS
 from facegap.types import AnyArray
 
 Task = Literal["embed", "classify"]
-LEAST_DIMENSION = 32  # an output of fewer numbers is no embedding
+LEAST_DIMENSION = 32  # an output of fewer numbers is not an embedding
 GRID_MARGINS = (0.0, 0.1, 0.2, 0.4)  # of the classifier's crops that are searched; the judgement tries more
 START_MARGIN = 0.1
 SUM_TOLERANCE = 1e-3

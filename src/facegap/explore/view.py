@@ -164,7 +164,7 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise FacegapError(f"{key}: {clean(text)!r} is no number")
+        raise FacegapError(f"{key}: {clean(text)!r} is not a number")
     return value
 
 

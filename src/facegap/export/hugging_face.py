@@ -98,7 +98,7 @@ def checked(dataset: str) -> str:
     SettingError : no ORGANISATION/NAME
     """
     if not DATASET.fullmatch(dataset):
-        raise SettingError(f"--dataset {dataset[:99]!a} is no id of the Hub; write ORGANISATION/NAME")
+        raise SettingError(f"--dataset {dataset[:99]!a} is not an id of the Hub; write ORGANISATION/NAME")
     return dataset
 
 

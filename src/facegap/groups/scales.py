@@ -113,7 +113,7 @@ def scale_named(name: str) -> Scale:
     TableError : no such scale; the message lists those there are
     """
     if name not in SCALES:
-        raise TableError(f"{name!r} is no skin tone scale; known are {', '.join(SCALES)}")
+        raise TableError(f"{name!r} is not a skin tone scale; known are {', '.join(SCALES)}")
     return SCALES[name]
 
 
@@ -124,7 +124,7 @@ def lighter_labels(scale: Scale, last_lighter: str | None = None) -> tuple[str, 
 
     Raises
     ------
-    TableError : last_lighter is no label of the scale, or its last one, or the scale has no order
+    TableError : last_lighter is not a label of the scale, or its last one, or the scale has no order
     """
     if last_lighter is None:
         return scale.lighter

@@ -79,7 +79,7 @@ def labels_of_swatches(srgb: NDArray[np.uint8], scale: str) -> list[str]:
     ['6', '1']
     """
     if scale not in SWATCH_SCALES:
-        raise TableError(f"{scale!r} is no scale that a colour gives; there are {', '.join(SWATCH_SCALES)}")
+        raise TableError(f"{scale!r} is not a scale that a colour gives; there are {', '.join(SWATCH_SCALES)}")
     return SWATCH_SCALES[scale](lab_of_srgb(srgb)) if len(srgb) else []
 
 

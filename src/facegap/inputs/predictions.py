@@ -145,11 +145,15 @@ def _confidence(number: float) -> str | None:
     """What is wrong with a confidence."""
     if 0 <= number <= 1:
         return None
-    return "no confidence from 0 to 1; divide percentages by 100" if number <= 100 else "no confidence from 0 to 1"
+    return (
+        "not a confidence from 0 to 1; divide percentages by 100" if number <= 100 else "not a confidence from 0 to 1"
+    )
 
 
 def _age(number: float) -> str | None:
     """What is wrong with an age."""
     return (
-        None if 0 <= number <= OLDEST else f"no age from 0 to {OLDEST:.0f} years; write years, or a range such as 25-32"
+        None
+        if 0 <= number <= OLDEST
+        else f"not an age from 0 to {OLDEST:.0f} years; write years, or a range such as 25-32"
     )

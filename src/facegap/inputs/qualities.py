@@ -1,7 +1,7 @@
 """The quality of each image from a file: a table with the column image and a column of numbers, or the CSV of OFIQ.
 
 OFIQ is the reference implementation of ISO/IEC 29794-5. Of its columns the scalars are read (0..100, higher is better); -1
-says that the measure failed, which is no quality. Its CSV has semicolons, and names images by the paths it was given.
+says that the measure failed, which is not a quality. Its CSV has semicolons, and names images by the paths it was given.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def values_of(records: Records, column: str, name: str) -> FloatArray:
         if not math.isfinite(number):
             fault = "not a finite number; correct it, or leave the cell empty for no quality"
         elif scalar and number != FAILED and not 0 <= number <= BEST:
-            fault = "no scalar of OFIQ, which is from 0 to 100, or -1 where the measure failed"
+            fault = "not a scalar of OFIQ, which is from 0 to 100, or -1 if the measure failed"
         else:
             values[k] = math.nan if scalar and number == FAILED else number
             continue

@@ -83,7 +83,7 @@ def _content(path: Path) -> bytes:
     except NotRegularError:
         if path.is_dir():
             raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`") from None
-        raise TableError(f"{path} is no regular file; save the table to one") from None
+        raise TableError(f"{path} is not a regular file; save the table to one") from None
     except TooLargeError as error:
         raise TableError(f"{path.name}: {error.size:,} bytes are more than {error.most:,}; split the table") from None
     except FileNotFoundError:

@@ -307,6 +307,6 @@ def notes_of(
         (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
         (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
         (small, f"Fewer than {minimum} effective subjects, shown but never ranked: {', '.join(small)}."),
-        (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} is no number, not 0."),
+        (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} means undefined, not 0."),
     )
     return tuple(clean(text) for holds, text in said if holds)

@@ -1,6 +1,6 @@
 """Answers besides gender and age in words and tables: answer rates, macro error rates, and what the law says of asking.
 
-An answer rate is no error rate: true rates may differ between groups. So nothing here speaks of a gap between answer rates.
+An answer rate is not an error rate: true rates may differ between groups. So nothing here speaks of a gap between answer rates.
 """
 
 from __future__ import annotations

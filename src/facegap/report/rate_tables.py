@@ -34,7 +34,7 @@ def rate_tables(run: Run) -> list[TextTable]:
     for grouping in [(), *groupings_of(run)]:
         title = " x ".join(grouping) or "everybody"
         of_grouping = [row for row in rows if row.grouping == grouping]
-        by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is no key
+        by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is not a key
         for row in of_grouping:
             by_threshold.setdefault(repr(row.threshold), []).append(row)
         for same in by_threshold.values():

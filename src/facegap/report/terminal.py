@@ -46,7 +46,7 @@ class Speed(ProgressColumn):
 class Pace:
     """How long items take, and so how long the rest will: known only when enough of them were timed.
 
-    The clock starts with the first item that is done, since loading models is no part of the pace, and again when the
+    The clock starts with the first item that is done, since loading models is not a part of the pace, and again when the
     count starts again.
     """
 

@@ -20,7 +20,7 @@ def extremes(rows: Sequence[RateRow], metric: str) -> list[str]:
     together: dict[tuple[tuple[str, ...], str], list[RateRow]] = {}
     for row in rows:
         if row.metric == metric and row.reliable and row.grouping and not math.isnan(row.rate.value):
-            together.setdefault((row.grouping, repr(row.threshold)), []).append(row)  # NaN is no key
+            together.setdefault((row.grouping, repr(row.threshold)), []).append(row)  # NaN is not a key
     labelled = [[row for row in found if row.labelled] for found in together.values()]
     return [sentence(found) for found in labelled if len(found) >= 2]
 

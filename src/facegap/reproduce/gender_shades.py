@@ -216,7 +216,7 @@ def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
         f"source = {SOURCE}. Points are per cent of people, and the interval is the one that decided the verdict. p is Holm's "
         "over the six pairs of crossed groups of a vendor, which are the primary family; genders and tones alone are "
         "exploratory and get no verdict. The margin is a choice of facegap's.",
-        "Whoever sits in these parliaments is no random sample of people; a gap says nothing about its cause.",
+        "Whoever sits in these parliaments is not a random sample of people; a gap says nothing about its cause.",
     )
     return table_of("gaps and verdicts", VERDICTS, vendor_gaps(runs), notes=notes)
 

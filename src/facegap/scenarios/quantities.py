@@ -185,7 +185,7 @@ def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str)
              outside [0, 1], or shares that do not add up to 1
     """
     if not (math.isfinite(number) and number >= 0):
-        raise StatisticsError(f"{what}: {number} is no number of people; give 0 or more")
+        raise StatisticsError(f"{what}: {number} is not a number of people; give 0 or more")
     names = [str(group) for group in groups]
     if not names:
         raise StatisticsError(f"{what}: there is no group whose labels are all known, so there is nobody to count")
@@ -199,7 +199,7 @@ def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str)
         if name not in names:
             raise StatisticsError(f"{what}: no group {name!r}; there are {', '.join(names)}")
         if not 0 <= share <= 1:
-            raise StatisticsError(f"{what}: {name} = {share} is no share from 0 to 1")
+            raise StatisticsError(f"{what}: {name} = {share} is not a share from 0 to 1")
     if abs(math.fsum(shares.values()) - 1) > 1e-6:
         raise StatisticsError(f"{what}: the shares add up to {math.fsum(shares.values()):g}; they must add up to 1")
     return [number * shares.get(name, 0.0) for name in names]

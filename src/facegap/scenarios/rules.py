@@ -162,7 +162,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
     Raises  : StatisticsError for a target outside (0, 1)
     """
     if not 0 < target < 1:
-        raise StatisticsError(f"target: {target} is no rate strictly between 0 and 1; 1e-6 is usual")
+        raise StatisticsError(f"target: {target} is not a rate strictly between 0 and 1; 1e-6 is usual")
     lines = []
     for group in _with_everybody(measured):
         rate = measured.rate(FMR.name, group)

@@ -120,7 +120,7 @@ def _listed_passers(
     if listed_share is None:
         return [0.0] * len(groups)
     if not 0 <= listed_share <= 1:
-        raise StatisticsError(f"listed_share: {listed_share} is no share from 0 to 1")
+        raise StatisticsError(f"listed_share: {listed_share} is not a share from 0 to 1")
     listed = [people * listed_share * on_list / entries if entries else 0.0 for on_list in listing]
     for group, k, passing, on_list in zip(groups, listed, crowd, listing, strict=True):
         if k > min(passing, on_list) * (1 + 1e-9):

@@ -334,7 +334,7 @@ class _Comparisons:
 
 def _comparisons(scores: ArrayLike, left: ArrayLike, right: ArrayLike, groups: Any, threshold: float) -> _Comparisons:
     if not math.isfinite(threshold):
-        raise StatisticsError(f"threshold {threshold} is no score")
+        raise StatisticsError(f"threshold {threshold} is not a score")
     values = _scores(scores)
     left_ids, right_ids = _ids(left, len(values), "left"), _ids(right, len(values), "right")
     found, left_group, right_group = groups_of_sides(groups, left_ids, right_ids)

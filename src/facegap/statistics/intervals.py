@@ -295,7 +295,7 @@ def _joined(
 
 def _checked_level(level: float) -> float:
     if not 0 < level < 1:
-        raise StatisticsError(f"level {level} is no probability strictly between 0 and 1; 0.95 is usual")
+        raise StatisticsError(f"level {level} is not a probability strictly between 0 and 1; 0.95 is usual")
     return level
 
 

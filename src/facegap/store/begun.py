@@ -78,5 +78,5 @@ def read_any_record(folder: Path) -> RunRecord | BegunRecord | ShardRecord:
     except TooLargeError as error:
         raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has") from error
     except (OSError, ValueError) as error:
-        raise RunError(f"{folder}: no readable {RECORD}, so this is no run folder") from error
+        raise RunError(f"{folder}: no readable {RECORD}, so this is not a run folder") from error
     return parse_record(text, folder / RECORD)

@@ -19,7 +19,7 @@ def similarity(points: FloatArray, template: FloatArray) -> NDArray[np.float64]:
     """The rotation, scale and shift, without mirroring, that brings points nearest to a template.
 
     points, template : float (n, 2) as (x, y), n >= 2
-    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN where all points coincide or one is no number
+    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN where all points coincide or one is not a number
     Source           : least squares in closed form; a point is the complex number x + iy and the map is z -> (a + ib) z + t
     """
     with np.errstate(over="ignore", invalid="ignore"):  # a model may give any numbers

@@ -149,7 +149,7 @@ def measured(taken: Sample) -> dict[str, float]:
 
 
 def frame_of(points: FloatArray) -> Frame | None:
-    """The frame on five points, by least squares as `align.similarity`; None where all coincide or one is no number."""
+    """The frame on five points, by least squares as `align.similarity`; None where all coincide or one is not a number."""
     at = [complex(x, y) for x, y in points.tolist()]
     centre = sum(at) / len(at)
     fitted = sum((point - centre).conjugate() * place for point, place in zip(at, _CENTRED_TEMPLATE, strict=True))

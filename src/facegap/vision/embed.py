@@ -55,7 +55,7 @@ def embedder(card: ModelCard, session: Any, batch: int, *, flip: bool = False) -
 
 
 def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | None:
-    """The face on the card's template; None where its points give it no place: one is no number, or all coincide."""
+    """The face on the card's template; None where its points give it no place: one is not a number, or all coincide."""
     card = model.card
     assert card.input is not None and card.alignment is not None
     # OpenCV would warp by such a map without a word, and a black crop has a template too.

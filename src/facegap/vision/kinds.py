@@ -59,7 +59,7 @@ def class_numbers(values: FloatArray, reading: Reading) -> NDArray[np.int64]:
 
     Raises
     ------
-    ModelError : a value is no whole number from 0 to the number of classes less one
+    ModelError : a value is not a whole number from 0 to the number of classes less one
     """
     column = values[:, 0]
     wrong = (column != np.floor(column)) | (column < 0) | (column >= reading.classes)

@@ -225,7 +225,7 @@ def body_fault(headers: Headers, method: str) -> tuple[int, str] | None:
     if "transfer-encoding" in headers:
         return (400, "A body has one length.") if lengths else (411, "A form must say its length.")
     if len(lengths) > 1 or not all(length.isascii() and length.isdecimal() for length in lengths):
-        return 400, "The length of the body is no number."
+        return 400, "The length of the body is not a number."
     if method == "POST" and not lengths:
         return 411, "A form must say its length."
     if lengths and int(lengths[0][:12]) > (MOST_FORM_BYTES if method == "POST" else 0):

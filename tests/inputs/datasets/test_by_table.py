@@ -52,7 +52,7 @@ def test_paths_of_fhibe_may_begin_at_a_folder_below(tmp_path: Path, begins_below
 
 @pytest.mark.parametrize("cell", ["[" * 200 + "]" * 200, "[__import__('os')]", "['a', ", "[['a']]", "[{}]"])
 def test_a_list_that_is_none_is_refused_with_its_place(cell: str) -> None:
-    with pytest.raises(TableError, match=r"t\.csv line 2, column pronoun: .* is no list of words"):
+    with pytest.raises(TableError, match=r"t\.csv line 2, column pronoun: .* is not a list of words"):
         joined_list(cell, "t.csv line 2, column pronoun")
 
 

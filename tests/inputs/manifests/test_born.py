@@ -44,7 +44,7 @@ def test_columns_are_named_and_an_age_that_is_there_is_kept(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("born", "taken", "said"),
     [
-        ("97", "2015", "column birth_year: '97' is no year"),
+        ("97", "2015", "column birth_year: '97' is not a year"),
         ("nineteen", "2015", "column birth_year"),
         ("2015", "1997", "photographed in 1997, before the birth in 2015"),
         ("1800", "2015", "215 years after the birth"),

@@ -176,7 +176,7 @@ def test_a_presentation_attack_is_kept_apart_from_comparisons(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("a,a,3d <b>,0.5", "line 3, column probe_attack_type: '3d <b>' is no name of a species"),
+        ("a,a,3d <b>,0.5", "line 3, column probe_attack_type: '3d <b>' is not a name of a species"),
         (",a,mask,0.5", "line 3, column bio_ref_subject_id: empty"),
         ("a,a,mask,high", "line 3, column score: 'high' is not a number"),
         ("a,a,mask", "line 3"),

@@ -460,7 +460,7 @@ def test_a_missing_or_impossible_key_is_an_error_that_does_not_show_it(
         read_key(card)
     for wrong in ("short", "two\nlines of a key", "schlüssel12345"):
         monkeypatch.setenv("VENDOR_KEY", wrong)
-        with pytest.raises(CardError, match="holds is no key") as caught:
+        with pytest.raises(CardError, match="holds is not a key") as caught:
             read_key(card)
         assert wrong not in str(caught.value)
     monkeypatch.setenv("VENDOR_KEY", f" {KEY}\n")

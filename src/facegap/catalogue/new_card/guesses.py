@@ -16,7 +16,7 @@ from facegap.inputs.cards.schema import Task
 from facegap.types import AnyArray
 from facegap.vision.kinds import SUM_SLACK
 
-LEAST_DIMENSION = 32  # an output of fewer numbers is no embedding
+LEAST_DIMENSION = 32  # an output of fewer numbers is not an embedding
 STRIDES = (8, 16, 32, 64, 128)
 FAIRFACE_BINS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
 ADIENCE_BINS = ("0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60+")

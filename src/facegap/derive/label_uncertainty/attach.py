@@ -31,7 +31,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk", "annotated_tone"
 MEASURED_ITA = "measured_ita"  # in degrees: a quantity and no label, joined for --slope alone
 CLASSES = (LIGHTER, DARKER)
-MONK_WORDS = " (the distance to the nearest colour is no probability)"
+MONK_WORDS = " (the distance to the nearest colour is not a probability)"
 ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
 
 

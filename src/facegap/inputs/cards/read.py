@@ -248,7 +248,7 @@ def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
 
 
 def _cards_beside(path: Path) -> Iterator[Path]:
-    """The TOML files in the folder of `path`, in order; a folder of too many is no folder of models."""
+    """The TOML files in the folder of `path`, in order; a folder of too many is not a folder of models."""
     files = sorted(path.parent.glob("*.toml"))
     if len(files) > MAX_CARDS_BESIDE:
         raise CardError(f"{path.parent}: more than {MAX_CARDS_BESIDE} .toml files; name the card itself")

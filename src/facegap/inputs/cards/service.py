@@ -36,7 +36,7 @@ class RequestSpec(Table):
     fields     : further fields of every request, such as options of the service; none with raw
     key_env    : the environment variable that holds the key; key_prefix stands before it in the header key_header
     timeout_s  : for one call, from its start to the last byte of its answer
-    largest_image_bytes : a larger file is not sent, and is no trial of the service; None: no limit is known
+    largest_image_bytes : a larger file is not sent, and is not a trial of the service; None: no limit is known
     """
 
     url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(https_or_loopback)]
@@ -135,7 +135,7 @@ class AnswerSpec(Table):
     classes          : the service's word -> facegap's class; without, words for female and male are understood
     confidence       : how sure the service is of the gender; times `confidence_scale` it is 0 to 1
     embedding        : a list of `dimension` numbers
-    score            : how alike two faces are; a number outside of `score_range` is no score. Tables hold it times `score_scale`
+    score            : how alike two faces are; a number outside of `score_range` is not a score. Tables hold it times `score_scale`
     falling          : the score is a distance: smaller is more alike
     decision         : true or false, of a service that gives a decision and no score
     candidates       : a list of at most `most_candidates`; in each of them `subject` is the name of an enrolled image, and `score`

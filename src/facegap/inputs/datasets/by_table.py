@@ -109,7 +109,7 @@ def joined_list(cell: str, where: str) -> str:
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         found = None
     if not isinstance(found, list) or not all(isinstance(word, (str, int, float)) for word in found):
-        raise TableError(f"{where}: {text[:60]!r} is no list of words; download the table again")
+        raise TableError(f"{where}: {text[:60]!r} is not a list of words; download the table again")
     return " + ".join(str(word).strip() for word in found)
 
 

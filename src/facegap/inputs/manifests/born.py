@@ -82,7 +82,7 @@ def age_label(born: str, taken: str, where: str, columns: tuple[str, str]) -> st
         found = _YEAR.fullmatch(text.strip())
         if found is None:
             raise TableError(
-                f"{where}, column {column}: {text!r} is no year such as 1997; write one, or leave the cell empty"
+                f"{where}, column {column}: {text!r} is not a year such as 1997; write one, or leave the cell empty"
             )
         years.append(int(found.group(1)))
     age = years[1] - years[0]

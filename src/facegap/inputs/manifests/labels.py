@@ -12,7 +12,7 @@ from facegap.types import UNKNOWN as UNKNOWN
 GENDER_COLUMNS = ("gender", "sex")
 GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
 TWO_GENDERS = ("female", "male")  # what a model that says gender at all can mean, unless its card says otherwise
-OLDEST = 150.0  # years; a larger number (a year of birth) is no age
+OLDEST = 150.0  # years; a larger number (a year of birth) is not an age
 
 Side = Literal["under", "from", "straddles"]
 
@@ -48,7 +48,7 @@ def age_interval(label: str) -> tuple[float, float] | None:
     """The youngest and oldest age, in years, that the label allows; None where it is no age.
 
     Understood: 34, 34.5, "20-29", "20 to 29", "(25, 32)", "more than 70", "over 70", "70+", "under 3", "less than 3".
-    An open end is infinity above and 0 below. A range that runs backwards or a number above 150 is no age.
+    An open end is infinity above and 0 below. A range that runs backwards or a number above 150 is not an age.
     """
     text = " ".join(label.lower().split())
     for form, meaning in _AGE_FORMS:
@@ -63,7 +63,7 @@ def age_interval(label: str) -> tuple[float, float] | None:
 def age_distance(predicted: float, label: str) -> float:
     """Years from the predicted age to the nearest end of the labelled range; 0 inside it, ends included.
 
-    NaN where the label is no age or the prediction is NaN. The ends count as written: 29.5 is 0.5 beyond "20-29".
+    NaN where the label is not an age or the prediction is NaN. The ends count as written: 29.5 is 0.5 beyond "20-29".
     """
     return abs(signed_age_distance(predicted, label))
 
@@ -112,7 +112,7 @@ def side_of_limit(label: str, limit: float) -> Side | None:
 def signed_age_distance(predicted: float, label: str) -> float:
     """Years by which a predicted age lies above the labelled range, negative below it; 0 inside it, ends included.
 
-    NaN where the label is no age or the prediction is NaN.
+    NaN where the label is not an age or the prediction is NaN.
 
     Examples
     --------

@@ -159,7 +159,9 @@ class _Condition:
         if text.any():
             row = int(text.argmax())
             place = f"in line {self.frame['line'].iloc[row]} " if "line" in self.frame.columns else ""
-            what = f"column {cells.name} holds {cells.iloc[row]!r} {place}which is no number; list the values with in"
+            what = (
+                f"column {cells.name} holds {cells.iloc[row]!r} {place}which is not a number; list the values with in"
+            )
             raise self._refused(node, what)
         return numbers
 

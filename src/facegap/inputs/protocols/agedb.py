@@ -116,7 +116,7 @@ def image_of(cell: Any, where: str) -> tuple[str, str]:
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise TableError(f"{where}: no image with a name and an age ({error})") from None
     if not name or "/" in name or "\\" in name:
-        raise TableError(f"{where}: {name[:60]!r} is no name of an image")
+        raise TableError(f"{where}: {name[:60]!r} is not a name of an image")
     return name, age
 
 

@@ -68,7 +68,7 @@ class ByteType:
 
     def __init__(self, name: Any = None, *_: Any) -> None:
         if name not in ("u1", b"u1", "|u1", b"|u1", "uint8"):
-            raise Refused(f"an array of {str(name)[:20]!r}, which is no image of bytes (uint8)")
+            raise Refused(f"an array of {str(name)[:20]!r}, which is not an image of bytes (uint8)")
 
     def __setstate__(self, state: Any) -> None:
         """Nothing of it is needed."""

@@ -151,7 +151,7 @@ def read_text(root: Path, *places: str, most: int = MAX_LIST_BYTES) -> TextFile:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise TableError(f"{place} line {line}: not UTF-8; this is no list of the protocol") from None
+        raise TableError(f"{place} line {line}: not UTF-8; this is not a list of the protocol") from None
     lines = tuple((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
     return TextFile(place, lines, hashlib.sha256(content).hexdigest())
 

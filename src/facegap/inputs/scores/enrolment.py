@@ -113,7 +113,7 @@ def _log(path: Path, hashes: list[str]) -> Iterator[tuple[str, _Line]]:
             file.seek(0)
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     except NotRegularError:
-        raise TableError(f"{path} is no regular file; pass the path of an enrolment log") from None
+        raise TableError(f"{path} is not a regular file; pass the path of an enrolment log") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise TableError(f"{path}: {said}; pass the path of a readable enrolment log") from error
@@ -170,7 +170,7 @@ def _line(cells: list[str], columns: list[str], where: str) -> _Line:
     size = of["templateSizeBytes"]
     if not (size.isascii() and size.isdigit() and len(size) <= 15):
         raise TableError(
-            f"{where}, column templateSizeBytes: {size[:60]!a} is no number of bytes; write 0 for a template that failed"
+            f"{where}, column templateSizeBytes: {size[:60]!a} is not a number of bytes; write 0 for a template that failed"
         )
     try:
         code = return_code(of["returnCode"], "returnCode")
@@ -187,7 +187,7 @@ def _quality(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise TableError(f"{where}, column quality: {text[:60]!a} is no finite number; write -1 for none")
+        raise TableError(f"{where}, column quality: {text[:60]!a} is not a finite number; write -1 for none")
     return math.nan if value == -1 else value
 
 

@@ -87,7 +87,7 @@ def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except NotRegularError:
-        raise TableError(f"{path} is no regular file; pass the path of a file with scores") from None
+        raise TableError(f"{path} is not a regular file; pass the path of a file with scores") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
         raise TableError(f"{path}: {said}; pass the path of a readable file with scores") from error

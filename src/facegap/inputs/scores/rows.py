@@ -131,7 +131,7 @@ def _species(cell: str, known: set[str]) -> str:
     if not re.fullmatch(NAME, word):
         raise FaultError(
             ATTACK,
-            f"{cell.strip()[:60]!r} is no name of a species of attack; write one of a-z, 0-9 and _ such as print or mask",
+            f"{cell.strip()[:60]!r} is not a name of a species of attack; write one of a-z, 0-9 and _ such as print or mask",
         )
     if word not in known and len(known) >= MOST_SPECIES:
         raise FaultError(ATTACK, f"more than {MOST_SPECIES} species of attack; merge them")
@@ -209,7 +209,7 @@ def _driver_score(cell: str, column: str) -> float:
         score = math.nan
     if not math.isfinite(score):
         raise FaultError(
-            column, f"{cell.strip()[:60]!r} beside return code 0 is no finite number; a failure has another code"
+            column, f"{cell.strip()[:60]!r} beside return code 0 is not a finite number; a failure has another code"
         )
     return score
 
@@ -223,7 +223,7 @@ def _weight(cell: str) -> float:
     if not 0 < weight <= MOST_WEIGHT:
         raise FaultError(
             WEIGHT,
-            f"{cell.strip()[:40]!r} is no weight; write how many pairs the row stands for, a number above 0, as the plan has it",
+            f"{cell.strip()[:40]!r} is not a weight; write how many pairs the row stands for, a number above 0, as the plan has it",
         )
     return weight
 
@@ -233,7 +233,7 @@ def return_code(cell: str, column: str) -> int:
     text = cell.strip()
     if text.isascii() and text.isdigit() and len(text) <= 4:
         return int(text)
-    raise FaultError(column, f"{text[:60]!r} is no return code; write 0, or a whole number from 1 to {MOST_CODE}")
+    raise FaultError(column, f"{text[:60]!r} is not a return code; write 0, or a whole number from 1 to {MOST_CODE}")
 
 
 def _code(cell: str, column: str, table: dict[str, int]) -> int:

@@ -150,7 +150,7 @@ def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
         outputs = runtime.run_session(session, asked.names, feed, name=name)
         for output, value in zip(asked.names, outputs, strict=True):
             if not isinstance(value, np.ndarray) or value.dtype.str not in messages.TYPES:
-                raise ModelError(f"{name}: the output {output!r} is no array of numbers")
+                raise ModelError(f"{name}: the output {output!r} is not an array of numbers")
     except (ModelError, MemoryError) as error:
         messages.send(lane.connection, error_header(error))
         return

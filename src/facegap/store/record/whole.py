@@ -256,12 +256,12 @@ def require_consistent(record: RunRecord, place: Place) -> None:
     for k, grouping in enumerate(record.groupings):
         foreign = [name for name in grouping if name not in record.manifest.labels]
         if foreign:
-            place.below("groupings").below(k).refuse(f"{foreign[0]!a} is no label column of the manifest")
+            place.below("groupings").below(k).refuse(f"{foreign[0]!a} is not a label column of the manifest")
         if not grouping or len(set(grouping)) < len(grouping):
             place.below("groupings").below(k).refuse("each grouping names one label column or several, each once")
     foreign = [name for name in record.cluster if name not in record.manifest.labels]
     if foreign or len(set(record.cluster)) < len(record.cluster):
-        said = f"{foreign[0]!a} is no label column of the manifest" if foreign else "names a column twice"
+        said = f"{foreign[0]!a} is not a label column of the manifest" if foreign else "names a column twice"
         place.below("cluster").refuse(said)
     named = [output.name for output in record.outputs]
     if len(set(named)) < len(named):

@@ -77,7 +77,7 @@ class Said:
     """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer.
 
     age_low : lower end of an age that was said as a range, whose middle is `age`
-    sent : the image went to the service at least once; one that never did is no trial of it
+    sent : the image went to the service at least once; one that never did is not a trial of it
     categories : by name of a further output its class, empty for none, and how sure the service is
     """
 

@@ -78,7 +78,9 @@ def read_key(card: ModelCard) -> str | None:
     if not key:
         raise CardError(f"{card.name}: the environment variable {name} is not set; put the service's key into it")
     if len(key) < FEWEST_KEY_LETTERS or not key.isascii() or not key.isprintable():
-        raise CardError(f"{card.name}: what {name} holds is no key (at least {FEWEST_KEY_LETTERS} printable letters)")
+        raise CardError(
+            f"{card.name}: what {name} holds is not a key (at least {FEWEST_KEY_LETTERS} printable letters)"
+        )
     return key
 
 
