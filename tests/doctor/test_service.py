@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_named(
 ) -> None:
     code, said = examine(call, card_for(name, server, tmp_path, **{old: new}), people)
     assert code == 1
-    assert what in said.partition("NOT IN ORDER: ")[2]
+    assert what in said.partition("FAILED: ")[2]
 
 
 @pytest.mark.parametrize("name", EMBEDDING)
