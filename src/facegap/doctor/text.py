@@ -251,8 +251,4 @@ def service_table(card: str, checks: Sequence[Check]) -> TextTable:
 def service_conclusion(checks: Sequence[Check]) -> str:
     """What does not fit, or that nothing was found."""
     failed = "; ".join(f"{one.name}: {clean(one.said)}" for one in checks if one.state == "not in order")
-    return (
-        f"FAILED: {failed}."
-        if failed
-        else "All checks passed. A few calls provide no evidence about error rates."
-    )
+    return f"FAILED: {failed}." if failed else "All checks passed. A few calls provide no evidence about error rates."
