@@ -40,7 +40,7 @@ def test_a_section_says_licence_training_data_file_and_limits() -> None:
     said = section("sface")
     card = load_cards()["sface"]
     assert "- Licence: Apache-2.0. Commercial use: allowed." in said
-    assert "the last was withdrawn by its publisher in 2019 (data that is not known)" in said
+    assert "the last was withdrawn by its publisher in 2019 (unknown data)" in said
     assert f"sha256 `{card.sha256}`" in said
     assert "- Threshold of its authors: 0.363 (cosine)" in said
     assert "- Output: an embedding of 128 numbers" in said
