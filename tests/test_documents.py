@@ -194,7 +194,8 @@ def test_commands_and_options_within_sentences_exist(document: str) -> None:
 def test_files_that_a_document_names_are_there(document: str) -> None:
     text, folder = text_of(document), (ROOT / document).parent
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (folder / target).exists(), target
+        generated = document.startswith("docs/") and target.startswith("reference/")  # tests/test_site.py looks there
+        assert generated or (folder / target).exists(), target
     for path in re.findall(r"`((?:src|tests|docs|benchmarks|models)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
 
