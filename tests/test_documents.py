@@ -80,6 +80,7 @@ NOT_RUN = {
 }
 # Options with which a command is only read.
 NOT_RUN_WITH = {
+    "--scheduler": "starts processes; tests/audit/test_on_cluster.py does",
     "--send-images": "sends images to a service; tests/vision/service has one of its own",
     "aligned": "needs crops of the model's size; tests/audit/test_models.py makes them",
     "--verify-service": "asks a service; tests/audit/test_by_service.py has one of its own",

@@ -45,6 +45,10 @@ class MatchingError(FacegapError, ValueError):
     """Embeddings, subjects or groups cannot be compared; the message names the first offending row."""
 
 
+class ClusterError(FacegapError):
+    """Workers of a cluster that are not there, differ, do not see what they must see, or lost their scheduler."""
+
+
 class StatisticsError(FacegapError, ValueError):
     """Counts or settings for which a statistic is not defined at all (an undefined value is NaN instead)."""
 

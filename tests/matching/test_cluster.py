@@ -112,8 +112,8 @@ class InProcess:
     def __init__(self) -> None:
         self.futures: list[Any] = []
 
-    def scheduler_info(self) -> dict[str, Any]:
-        return {"workers": {"one": {}}}
+    def nthreads(self) -> dict[str, int]:
+        return {"one": 1}
 
     def submit(self, function: Any, *arguments: Any, **_options: Any) -> Any:
         return type("Done", (), {"result": lambda _self: function(*arguments), "release": lambda _self: None})()
@@ -140,7 +140,7 @@ def test_a_view_of_a_mapped_file_is_not_taken_for_the_file(tmp_path: Path) -> No
 
 def test_a_distant_cluster_needs_embeddings_that_its_workers_can_reach() -> None:
     with pytest.raises(MatchingError, match="npy"):
-        cluster.table_of_rows(np.ones((6, 4), np.float32), Path("unused.npy"), "tcp://far:8786")
+        cluster.table_of_rows(np.ones((6, 4), np.float32), Path("unused.npy"), seen=False)
 
 
 @pytest.mark.parametrize("name", ["local:0", "local:two", "nowhere"])

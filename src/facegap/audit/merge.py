@@ -17,6 +17,7 @@ from facegap.audit.files import Unreadable
 from facegap.audit.finish import finish, run_folder
 from facegap.audit.kept import rows_of
 from facegap.audit.models import ChosenModels, Told
+from facegap.audit.on_cluster.machines import mixed_sentence
 from facegap.audit.record import differing_keys, request_of, require_same_request, with_models
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.run import resolved_audit
@@ -151,17 +152,6 @@ def require_alike(pieces: Sequence[Piece], *, mixed_workers: bool) -> None:
 def mixed_warnings(pieces: Sequence[Piece]) -> tuple[str, ...]:
     """That shards ran on processors of several types, where they did."""
     return mixed_sentence([piece.processor for piece in pieces])
-
-
-def mixed_sentence(processors: Sequence[str]) -> tuple[str, ...]:
-    """That parts ran on processors of several types, where they did; empty where all are one."""
-    types = sorted(set(processors))
-    if len(types) < 2:
-        return ()
-    return (
-        f"--mixed-workers: parts ran on {len(types)} types of processors ({'; '.join(types)}); one type alone may give other last "
-        "digits, and so other counts at a threshold",
-    )
 
 
 def with_reading(request: RequestRecord, of: RequestRecord) -> RequestRecord:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from facegap import runtime
 from facegap.audit.quality_source import quality_model
@@ -36,6 +36,9 @@ from facegap.vision.rehearsal import (
     rehearse_embedder,
 )
 from facegap.vision.service.wire import read_key
+
+if TYPE_CHECKING:
+    from facegap.audit.on_cluster.parts import Cluster
 
 TASKS: tuple[Task, ...] = ("detect", "embed", "classify", "quality")
 
@@ -103,6 +106,7 @@ class Loaded:
     """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings.
 
     remarks : what the dry run found that is no error
+    cluster : that they run on instead of in this process, where they are closed then; None without one
     """
 
     stages: Stages
@@ -110,6 +114,7 @@ class Loaded:
     execution: Execution
     remembered: Remembered = field(default_factory=Remembered)
     remarks: Remarks = field(default_factory=Remarks)
+    cluster: Cluster | None = None
 
     @property
     def cards(self) -> Mapping[Task, ModelCard]:
@@ -179,17 +184,37 @@ def load_models(settings: AuditSettings) -> Loaded:
     return open_models(choose_models(settings), settings)
 
 
-def open_models(chosen: ChosenModels, settings: AuditSettings, beside: Loaded | None = None) -> Loaded:
+def contents_of(
+    chosen: ChosenModels, settings: AuditSettings, without: Collection[Task] = ()
+) -> Iterator[tuple[Task, bytes]]:
+    """Task and bytes of each model file, one after the other, held against their cards. without : tasks to leave out
+
+    Raises
+    ------
+    FetchError, CardError : see `read_weights`
+    """
+    searched = models_folders(settings.models.models_dir)
+    for task, given in chosen.given.items():
+        if chosen.cards[task].backend == "onnx" and task not in without:
+            yield task, read_weights(chosen.cards[task], searched, given)
+
+
+def open_models(
+    chosen: ChosenModels,
+    settings: AuditSettings,
+    beside: Loaded | None = None,
+    contents: Mapping[Task, bytes] | None = None,
+) -> Loaded:
     """Weights and sessions of all models, on the device that was asked for.
 
-    beside : models of another audit with the same detector, which is then opened once for both
+    beside   : models of another audit with the same detector, which is then opened once for both
+    contents : of the model files by task, checked already; None: they are looked for in the folders of the settings
 
     Raises
     ------
     FetchError, ModelError, DeviceError : see `read_weights`, `open_session` and `rehearsed_stages`
     """
     cards, device = chosen.cards, settings.models.device
-    searched = models_folders(settings.models.models_dir)
     workers = settings.models.workers or runtime.usable_cores()
     sessions: dict[Task, Any] = {}
     facts = {task: GraphFacts() for task in chosen.functions}
@@ -200,19 +225,18 @@ def open_models(chosen: ChosenModels, settings: AuditSettings, beside: Loaded | 
         sizes[name] = beside.execution.sizes[name]
     opened = set(sessions)
     try:
-        for task, given in chosen.given.items():
-            if cards[task].backend == "onnx" and task not in sessions:
-                content = read_weights(cards[task], searched, given)
-                sessions[task] = begin_model(
-                    content,
-                    name=cards[task].name,
-                    file=str(cards[task].file),
-                    device=device,
-                    timeout_s=settings.models.timeout_s,
-                    at_once=workers,
-                    batch=1 if task == "detect" else settings.models.batch,
-                )
-                facts[task], sizes[cards[task].name] = graph_facts(content), len(content)
+        files = contents_of(chosen, settings, opened) if contents is None else contents.items()
+        for task, content in files:
+            sessions[task] = begin_model(
+                content,
+                name=cards[task].name,
+                file=str(cards[task].file),
+                device=device,
+                timeout_s=settings.models.timeout_s,
+                at_once=workers,
+                batch=1 if task == "detect" else settings.models.batch,
+            )
+            facts[task], sizes[cards[task].name] = graph_facts(content), len(content)
         finish_models(session for task, session in sessions.items() if task not in opened)
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
         stages = replace(stages, detector=stages.detector or chosen.faces)

@@ -54,7 +54,9 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
     FacegapError : each of its kinds, saying what was wrong, where, and what to do
     """
     from facegap.audit.models import open_models
+    from facegap.audit.on_cluster import on_workers, opened_cluster, require_no_cluster_of_services
 
+    require_no_cluster_of_services(settings)
     if settings.service.verify_service is not None:
         from facegap.audit.by_service import audit_by_service
 
@@ -65,11 +67,12 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
         return audit_by_search(manifest, settings)
     resolved = resolved_audit(manifest, settings, protocol)
     require_all_files(resolved)
-    loaded = open_models(resolved.models, resolved.settings)
-    try:
-        return run_loaded(resolved, loaded)
-    finally:
-        loaded.close()
+    with opened_cluster(resolved) as cluster:
+        loaded = open_models(resolved.models, resolved.settings)
+        try:
+            return run_loaded(resolved, on_workers(loaded, cluster))
+        finally:
+            loaded.close()
 
 
 def resolved_audit(
@@ -239,11 +242,14 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
             stopping = ask_images(resolved, loaded, request, service)
     settings.output.phase(IMAGES)
     process(folder, resolved.manifest.by_image, loaded, settings)
-    evidence = seen(folder, resolved, loaded.told, request, started)
+    evidence = seen(folder, resolved, loaded.told, request, started, loaded.cluster)
     if loaded.stages.service is not None:
         evidence = replace(evidence, record=replace(evidence.record, sent=loaded.stages.service.sent()))
     if stopping is not None:
         evidence = replace(evidence, record=stopped(evidence.record, stopping))
+    if loaded.cluster is not None:
+        warnings = (*evidence.record.warnings, *loaded.cluster.mixed_warnings())
+        evidence = replace(evidence, record=replace(evidence.record, warnings=warnings))
     return finish(resolved, evidence, place)
 
 
@@ -310,21 +316,14 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
     RunError   : an image of a committed part is no longer the file that was shown to the models
     """
     from facegap.audit.kept import kept_parts
-    from facegap.vision.pipeline import PART_ROWS, run_parts
+    from facegap.vision.pipeline import PART_ROWS
 
     committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.dimension is not None)
     count = -(-len(table.frame) // PART_ROWS)
     parts = range(count) if shard is None else shard.parts(count)
     todo = [number for number in parts if number not in committed]
     with counted(table, parts, todo, settings) as on_image:
-        found = run_parts(
-            table.frame,
-            table.folder,
-            loaded.stages,
-            workers=loaded.execution.workers,
-            todo=todo,
-            on_image=on_image,
-        )
+        found = parts_of(table, loaded, settings, todo, on_image)
         try:
             write_parts(((number, {folder: part}) for number, part in found), table, settings)
         finally:
@@ -372,6 +371,18 @@ def write_parts(parts: Iterable[tuple[int, Mapping[Path, Part]]], table: Manifes
         for folder, part in by_folder.items():
             store.write_part(folder, number, part.rows, part.embeddings)
         unreadable.add(next(iter(by_folder.values())).rows)
+
+
+def parts_of(
+    table: Manifest, loaded: Loaded, settings: AuditSettings, todo: Sequence[int], on_image: Callable[[], None]
+) -> Iterator[tuple[int, Part]]:
+    """The results of these parts as they come, from the threads of this process or from the workers of a cluster."""
+    from facegap.vision.pipeline import run_parts
+
+    if loaded.cluster is not None:
+        return loaded.cluster.run_parts(table, loaded, settings, todo, on_image=on_image)
+    workers = loaded.execution.workers
+    return run_parts(table.frame, table.folder, loaded.stages, workers=workers, todo=todo, on_image=on_image)
 
 
 def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from facegap.audit.finish import Evidence
     from facegap.audit.models import Told
+    from facegap.audit.on_cluster.parts import Cluster
     from facegap.audit.pooling import Gathered
     from facegap.audit.resolved import ResolvedAudit
     from facegap.inputs.manifests.read import Manifest
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 OF_FRAMES = "parts/frames.npy"  # embeddings before they are pooled; goes with the parts
 
 
-def seen(folder: Path, resolved: ResolvedAudit, told: Told, request: RequestRecord, started: int) -> Evidence:
+def seen(
+    folder: Path,
+    resolved: ResolvedAudit,
+    told: Told,
+    request: RequestRecord,
+    started: int,
+    cluster: Cluster | None = None,
+) -> Evidence:
     """What is known when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
     from facegap.audit.first_frames import by_frames
@@ -51,7 +59,8 @@ def seen(folder: Path, resolved: ResolvedAudit, told: Told, request: RequestReco
             threshold_set = others.templates
             keep_threshold_set(folder, resolved, others)
         resolved.settings.output.phase(PAIRS)
-        matching = match(templates, threshold_set, resolved, workers=workers)
+        counter = None if cluster is None or cluster.ship else cluster.counter(folder)
+        matching = match(templates, threshold_set, resolved, workers=workers, counter=counter)
         record = replace(
             record,
             comparison=matching.record,

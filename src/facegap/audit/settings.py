@@ -33,6 +33,8 @@ VERIFICATION = "Verification (1:1)"
 IDENTIFICATION = "Identification (1:N)"
 AGES = "Age checks"
 SERVICE = "Black-box service"
+MACHINES = "Several machines"
+LOCAL, MOST_LOCAL = "local:", 256  # before the number of processes of this machine
 
 S = TypeVar("S")
 
@@ -200,6 +202,25 @@ def age_bands_text(value: Any) -> str:
     """Age bands in one spelling."""
     first, last, width = age_band_parts(str(value))
     return f"{first}-{last}/{width}"
+
+
+def scheduler_place(value: Any) -> str:
+    """Where a scheduler is, as --scheduler takes it: local:2, tcp://host:8786, or the path of a scheduler file.
+
+    Raises
+    ------
+    SettingError : nothing of it
+    """
+    text = str(value)
+    number = text.removeprefix(LOCAL)
+    if text.startswith(LOCAL) and number.isascii() and number.isdigit() and 0 < int(number) <= MOST_LOCAL:
+        return text
+    if text.startswith(("tcp://", "tls://", "ucx://", "ws://", "wss://")) or text.endswith(".json"):
+        return text
+    raise SettingError(
+        f"--scheduler {text}: write local:N for N processes of this machine (up to {MOST_LOCAL}), the address of a scheduler such as "
+        "tcp://host:8786, or the path of a scheduler file that ends in .json"
+    )
 
 
 def file_name(value: Any) -> str:
@@ -382,9 +403,32 @@ class Models:
         heading=MODELS,
     )
 
+    scheduler: str | None = setting(
+        None,
+        help="Run on a dask.distributed cluster: local:N for N processes here, the address of a scheduler, or a scheduler file",
+        heading=MACHINES,
+        read=scheduler_place,
+        recorded=False,
+        without="in this process",
+    )
+    ship_images: bool = setting(
+        False,
+        help="--scheduler: send images to workers that do not see their folder; templates are then compared here",
+        heading=MACHINES,
+        recorded=False,
+    )
+    mixed_workers: bool = setting(
+        False,
+        help="--scheduler: accept workers of several processors or versions; the run says so",
+        heading=MACHINES,
+        recorded=False,
+    )
+
     def __post_init__(self) -> None:
         """Check the values."""
         settle(self)
+        if self.scheduler is None and (self.ship_images or self.mixed_workers):
+            raise SettingError("--ship-images and --mixed-workers are of --scheduler; name one, or leave them out")
 
     @property
     def timeout_s(self) -> float | None:

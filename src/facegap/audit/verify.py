@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,6 +49,7 @@ from facegap.store.record import (
 from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
+Counter = Callable[..., ScoreCounts]  # as count_scores
 BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
 MOST_COUNTED_WHOLE = 6_000  # templates; of more, products of every pair for the plot cost more than a sample does
@@ -64,8 +65,17 @@ class Matching:
     ns_per_pair: float | None = None
 
 
-def match(templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, *, workers: int) -> Matching:
+def match(
+    templates: Templates,
+    threshold_set: Templates | None,
+    resolved: ResolvedAudit,
+    *,
+    workers: int,
+    counter: Counter | None = None,
+) -> Matching:
     """Compare the templates of a run, and set its thresholds.
+
+    counter : counts all pairs in the place of `count_scores`, to the same integers; None: this process counts
 
     Raises
     ------
@@ -75,14 +85,21 @@ def match(templates: Templates, threshold_set: Templates | None, resolved: Resol
     if threshold_set is not None and not resolved.given:
         everybody = np.ones(len(threshold_set.table), np.bool_)
         words = elsewhere_in_words(threshold_set.table["subject"][threshold_set.enrolled], templates.table["subject"])
-        elsewhere = basis_of(threshold_set, everybody, words, resolved, NO_PAIRS, workers=workers)
+        elsewhere = basis_of(threshold_set, everybody, words, resolved, NO_PAIRS, workers=workers, counter=counter)
     if resolved.pairs is not None:
         pairs = scored_pairs(templates, resolved.pairs, workers=workers)
         return listed_matching(pairs, resolved, elsewhere, templates.enrolled)
-    return match_all(templates, elsewhere, resolved, workers=workers)
+    return match_all(templates, elsewhere, resolved, workers=workers, counter=counter)
 
 
-def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedAudit, *, workers: int) -> Matching:
+def match_all(
+    templates: Templates,
+    elsewhere: Basis | None,
+    resolved: ResolvedAudit,
+    *,
+    workers: int,
+    counter: Counter | None = None,
+) -> Matching:
     """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
     settings, excluded = resolved.settings.verify, resolved.excluded.rows
     evaluated = resolved.evaluated
@@ -90,17 +107,19 @@ def match_all(templates: Templates, elsewhere: Basis | None, resolved: ResolvedA
     if not points:
         basis = elsewhere
         if basis is None and (settings.in_sample or resolved.folds is not None):
-            counted = count(templates, evaluated, resolved, excluded, workers=workers, plotted=True)
+            counted = count(templates, evaluated, resolved, excluded, workers=workers, plotted=True, counter=counter)
             own = comparisons_among(templates, counted.counts, evaluated, excluded, resolved)
             words = words_of_own(templates.table["subject"][templates.enrolled], resolved)
             basis = Basis(own, templates.table, words, resolved.target_group, same_people=True)
         elif basis is None:
             words = set_aside_in_words(templates.table["subject"], ~evaluated & templates.enrolled, settings.seed)
-            basis = basis_of(templates, ~evaluated, words, resolved, excluded, workers=workers)
+            basis = basis_of(templates, ~evaluated, words, resolved, excluded, workers=workers, counter=counter)
         points, transfer = points_of(basis, resolved)
     lowest = min((point.threshold for point in points), default=np.inf)
     if counted is None:
-        counted = count(templates, evaluated, resolved, excluded, workers=workers, reach=lowest, plotted=True)
+        counted = count(
+            templates, evaluated, resolved, excluded, workers=workers, reach=lowest, plotted=True, counter=counter
+        )
     counts = counted.counts
     require_reach(counts, points)
     screen = counted.screen
@@ -151,9 +170,10 @@ def basis_of(
     excluded: PairRows,
     *,
     workers: int,
+    counter: Counter | None = None,
 ) -> Basis:
     """All pairs of a threshold set, counted. taking_part : bool (rows of the table,); words : whose they are."""
-    counts = count(templates, taking_part, resolved, excluded, workers=workers).counts
+    counts = count(templates, taking_part, resolved, excluded, workers=workers, counter=counter).counts
     pairs = comparisons_among(templates, counts, taking_part, excluded, resolved)
     return Basis(pairs, templates.table, words, resolved.target_group)
 
@@ -199,6 +219,7 @@ def count(
     workers: int,
     reach: float = np.inf,
     plotted: bool = False,
+    counter: Counter | None = None,
 ) -> Counted:
     """Exact counts among the templates that take part; left and right in its lists are positions among those.
 
@@ -222,7 +243,7 @@ def count(
         cells.codes[rows],
         positions(excluded, rows, len(templates.table)),
     )
-    counts = count_scores(
+    counts = (counter or count_scores)(
         vectors,
         subjects,
         codes,

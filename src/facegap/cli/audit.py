@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from facegap.audit.settings import AuditSettings
+from facegap.audit.settings import MACHINES, AuditSettings
 from facegap.options import IncludeIds, ManifestPath, Verbose, View, with_settings
 
 
@@ -25,7 +25,7 @@ def audit(
         str | None,
         typer.Option(
             help="Run the K-th of N shards alone, K/N as in 3/16; facegap merge puts all of them together",
-            rich_help_panel="Several machines",
+            rich_help_panel=MACHINES,
             show_default=False,
         ),
     ] = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ LOCAL = "local:"
 INSTALL = "pip install 'facegap[cluster]'"
 RETRIES = 3  # of a block whose worker died; then the run fails
 CONNECT_S = 10
+DEATHS = 30  # of workers that had a task, until the task is taken to be the cause: kills alone must not end a run
 AHEAD = 2  # blocks sent for each worker: the rows of a block travel with it, so that not all are sent at once
 
 
@@ -62,12 +63,16 @@ def count_scores_on_cluster(
     workers: int = 1,
     kernels: KernelChoice = "auto",
     shape: TileShape | None = None,
+    client: Client | None = None,
+    folder: Path | None = None,
 ) -> ScoreCounts:
     """The ScoreCounts of count_scores, to the last integer, counted by the workers of a dask cluster.
 
     cluster : "local:N" for N processes of this machine, or the address of a scheduler, such as "tcp://host:8786". For the
               latter the embeddings must be memory-mapped from .npy files that every worker sees under the same path
     workers : threads in each of the cluster's workers
+    client  : of this cluster, connected already; None: one is opened
+    folder  : that every worker sees, for embeddings that lie in no file; None: only a local cluster takes those
     filter  : auto is chosen on this machine, for all; a worker that cannot run it exactly fails by name
 
     A worker may die at any time: its blocks are given to another. A block is added once, whoever finishes it again.
@@ -93,14 +98,17 @@ def count_scores_on_cluster(
         kernels=kernels,
         shape=shape,
     )
-    with client_of(cluster) as client, tables_of(run, cluster) as tables:
-        return count_on_client(client, run, tables)
+    if client is not None and len(run.blocks) < 2:  # nothing to share out
+        return count_blocks(run.blocks, run.embeddings, run.others, run.settings) + count_ledger(run)
+    connected = client_of(cluster) if client is None else nullcontext(client)
+    with connected as open_client, tables_of(run, cluster, folder) as tables:
+        return count_on_client(open_client, run, tables)
 
 
 def count_on_client(client: Client, run: Plan, tables: tuple[Table, Table]) -> ScoreCounts:
     """The whole run on a connected client; what needs no block is counted here meanwhile."""
     waiting = iter(run.blocks)
-    ahead = AHEAD * max(1, len(client.scheduler_info()["workers"]))
+    ahead = AHEAD * max(1, len(threads_of(client)))
     futures = dask().as_completed([submit(client, block, tables, run.settings) for block in first_of(waiting, ahead)])
     total, committed = count_ledger(run), set[BlockId]()
     for future in futures:
@@ -146,6 +154,11 @@ def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
         raise MatchingError(
             f"a block killed its worker again and again ({error}); give the workers more memory"
         ) from error
+    except FileNotFoundError as error:
+        raise MatchingError(
+            f"a worker does not see {error.filename}; choose an --out in a folder that all workers see, or use --ship-images, with "
+            "which templates are compared here"
+        ) from error
     return block, counts
 
 
@@ -153,26 +166,49 @@ def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
 def client_of(cluster: str) -> Iterator[Client]:
     """A client of this cluster, closed afterwards; a local one is started and stopped. Raises MatchingError."""
     if not cluster.startswith(LOCAL):
+        place = {"scheduler_file": cluster} if cluster.endswith(".json") else {"address": cluster}
         try:
-            client = dask().Client(cluster, timeout=CONNECT_S)
+            client = dask().Client(**place, timeout=CONNECT_S)
         except (OSError, ValueError) as error:
             raise MatchingError(
                 f"no dask scheduler answers at {cluster!r} ({error}); start one or use local:2"
             ) from error
-        with client:
+        with quiet_dask(), client:
+            client.run_on_scheduler(outlive_kills)
             yield client
         return
     number = cluster.removeprefix(LOCAL)
     if not number.isdecimal() or int(number) < 1:
         raise MatchingError(f"cluster={cluster!r} is neither local:N nor the address of a scheduler")
-    # No dashboard: a port that is taken would raise a warning, and nobody watches.
+    # A free port for the dashboard: one that is taken would raise a warning, and nobody watches.
     with (
+        quiet_dask(),
         dask().LocalCluster(
-            n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=int(number), threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0"
         ) as local,
         dask().Client(local) as client,
     ):
+        client.run_on_scheduler(outlive_kills)
         yield client
+
+
+def outlive_kills(dask_scheduler: Any) -> None:
+    """Have a scheduler give a task to further workers though several died that had it."""
+    dask_scheduler.allowed_failures = max(dask_scheduler.allowed_failures, DEATHS)
+
+
+def quiet_dask() -> Any:
+    """Settings of dask for the time of a block: models and images that are sent are large, and that is meant."""
+    dask()
+    from dask import config
+
+    return config.set({"distributed.admin.large-graph-warning-threshold": "1TB"})
+
+
+def threads_of(client: Client) -> dict[str, int]:
+    """Threads of each worker of a cluster, by address; empty while there is none."""
+    found: dict[str, int] = client.nthreads()  # type: ignore[no-untyped-call]
+    return found
 
 
 def dask() -> Any:
@@ -185,23 +221,24 @@ def dask() -> Any:
 
 
 @contextmanager
-def tables_of(run: Plan, cluster: str) -> Iterator[tuple[Table, Table]]:
-    """Files of both tables that the workers can read; arrays in memory are written out for a local cluster."""
-    with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
-        left = table_of_rows(run.embeddings, Path(folder) / "embeddings.npy", cluster)
+def tables_of(run: Plan, cluster: str, shared: Path | None = None) -> Iterator[tuple[Table, Table]]:
+    """Files of both tables that the workers can read; arrays in memory are written out, to a shared folder or a local cluster."""
+    with tempfile.TemporaryDirectory(prefix="facegap-", dir=shared) as folder:
+        seen = shared is not None or cluster.startswith(LOCAL)
+        left = table_of_rows(run.embeddings, Path(folder) / "embeddings.npy", seen=seen)
         one_table = run.others is run.embeddings
-        yield left, left if one_table else table_of_rows(run.others, Path(folder) / "probes.npy", cluster)
+        yield left, left if one_table else table_of_rows(run.others, Path(folder) / "probes.npy", seen=seen)
 
 
-def table_of_rows(rows: Float32Array, spare: Path, cluster: str) -> Table:
-    """The .npy file that `rows` are mapped from, or `spare`, written now. Raises MatchingError for a distant cluster."""
+def table_of_rows(rows: Float32Array, spare: Path, *, seen: bool) -> Table:
+    """The .npy file that `rows` are mapped from, or `spare`, written now where workers see it. Raises MatchingError."""
     path = mapped_file(rows)
-    if path is None and not cluster.startswith(LOCAL):
+    if path is None and not seen:
         raise MatchingError("save the embeddings as .npy where all workers see them, and open them with mmap_mode='r'")
     if path is None:
         np.save(spare, rows)
         path = spare
-    return Table(str(path))
+    return Table(str(Path(path).absolute()))
 
 
 def mapped_file(rows: Float32Array) -> Path | None:

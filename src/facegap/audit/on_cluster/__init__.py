@@ -1,0 +1,56 @@
+"""The parts of an audit on the workers of a dask.distributed cluster: what is sent, what a worker does, who commits."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facegap.audit.models import Loaded
+    from facegap.audit.on_cluster.parts import Cluster
+    from facegap.audit.resolved import ResolvedAudit
+    from facegap.audit.settings import AuditSettings
+
+
+def require_no_cluster_of_services(settings: AuditSettings) -> None:
+    """Raise SettingError for a service that compares or searches on a cluster: its calls are counted in one process."""
+    from facegap.errors import SettingError
+
+    asked = settings.service.verify_service or settings.service.search_service
+    if asked is not None and settings.models.scheduler is not None:
+        raise SettingError(
+            f"--scheduler: the calls of the service {asked} are counted in one process; omit --scheduler"
+        )
+
+
+@contextlib.contextmanager
+def opened_cluster(resolved: ResolvedAudit) -> Iterator[Cluster | None]:
+    """The cluster that an audit runs on, connected; None where it runs in this process.
+
+    Raises
+    ------
+    SettingError, MatchingError, ClusterError : see `facegap.audit.on_cluster.parts.opened_cluster`
+    """
+    if resolved.settings.models.scheduler is None:  # without a look at what only clusters need
+        yield None
+        return
+    from facegap.audit.consent import service_among
+    from facegap.audit.on_cluster.parts import opened_cluster
+    from facegap.errors import SettingError
+
+    if service_among(resolved.models.cards) is not None:
+        raise SettingError("--scheduler: the calls of a service are counted in one process; omit --scheduler")
+    with opened_cluster(resolved.settings) as cluster:
+        yield cluster
+
+
+def on_workers(loaded: Loaded, cluster: Cluster | None) -> Loaded:
+    """The models with the cluster that they run on: what they are is known by now, and they are closed here."""
+    if cluster is None:
+        return loaded
+    loaded.close()
+    told = f"ran on {cluster.workers} workers of dask.distributed at the start"
+    execution = replace(loaded.execution, device_name=cluster.machine.processor, notes=(*loaded.execution.notes, told))
+    return replace(loaded, execution=execution, cluster=cluster)

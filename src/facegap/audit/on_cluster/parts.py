@@ -1,0 +1,312 @@
+"""Parts sent to a cluster and taken back: each yielded once, whatever dies meanwhile, for the audit's own process to commit."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from facegap.audit.models import Loaded, contents_of
+from facegap.audit.on_cluster.machines import Machine, machine_here, mixed_sentence
+from facegap.audit.on_cluster.worker import PartDone, PartToRun, Sent, Setup, refused, run_here, same, size_of
+from facegap.audit.settings import AuditSettings, CallableModel, Output
+from facegap.errors import ClusterError, RunError, SettingError
+from facegap.inputs.images.decode import ImageFile, Unreadable, read_image
+from facegap.inputs.manifests.read import Manifest
+from facegap.inputs.videos.read import is_video
+from facegap.matching.cluster import client_of, count_scores_on_cluster, dask, threads_of
+from facegap.types import Device, ScoreCounts
+from facegap.vision import pipeline
+from facegap.vision.pipeline import Part
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOST = "the scheduler is gone, or lost what it was sent; start it again, and go on with --resume"
+AHEAD = 2  # parts sent for each thread of a worker: one runs, one waits
+MOST_FAILURES = 3  # of one part, then the audit ends and names its images
+SHIPPED_BYTES = 256 * 2**20  # of one part; images beyond that need a folder that all workers see
+LOOK_EVERY_S, TELL_EVERY_S, WAIT_FOR_WORKERS_S = 1.0, 30.0, 60.0
+
+
+@dataclass
+class Pace:
+    """What each worker has done: images, and seconds that it was busy with them."""
+
+    images: Counter[str] = field(default_factory=Counter)
+    busy_s: dict[str, float] = field(default_factory=dict)
+
+    def add(self, done: PartDone) -> None:
+        """One part more."""
+        self.images[done.worker] += len(done.part.rows)
+        self.busy_s[done.worker] = self.busy_s.get(done.worker, 0.0) + done.busy_s
+
+    def lines(self) -> Iterator[str]:
+        """A sentence on each worker, the busiest first."""
+        for worker, images in self.images.most_common():
+            speed = images / max(self.busy_s[worker], 1e-9)
+            yield f"worker {worker}: {images:,} images, {speed:.1f}/s a thread"
+
+
+@dataclass
+class Cluster:
+    """A cluster that an audit runs on, connected.
+
+    machine : of its workers, which are alike unless `mixed`
+    seen    : the machines that gave a part
+    """
+
+    client: Client
+    address: str
+    machine: Machine
+    mixed: bool
+    ship: bool
+    seen: list[Machine] = field(default_factory=list)
+    pace: Pace = field(default_factory=Pace)
+
+    def run_parts(
+        self,
+        table: Manifest,
+        loaded: Loaded,
+        settings: AuditSettings,
+        todo: Sequence[int],
+        *,
+        on_image: Callable[[], None],
+    ) -> Iterator[tuple[int, Part]]:
+        """(number, result) of each part in `todo`, in the order they come; `on_image` is called once per image of it.
+
+        Raises
+        ------
+        ClusterError : no worker, one that is refused, or a scheduler that is gone
+        RunError     : a part that failed MOST_FAILURES times
+        """
+        setup, told = setup_of(loaded, settings, self), time.monotonic()
+        for done in parts_done(self.client, setup, table, todo, ship=self.ship):
+            if done.machine not in self.seen:
+                self.seen.append(done.machine)
+            self.pace.add(done)
+            for _ in range(len(done.part.rows)):
+                on_image()
+            if time.monotonic() - told > TELL_EVERY_S:
+                told = time.monotonic()
+                self.tell(settings.output)
+            yield done.number, done.part
+        if todo:
+            self.tell(settings.output)
+
+    @property
+    def workers(self) -> int:
+        """How many there are now."""
+        return len(threads_of(self.client))
+
+    def counter(self, folder: Path) -> Callable[..., ScoreCounts]:
+        """What counts all pairs on the workers, as `count_scores` does. folder : of the run, which all workers see"""
+        threads = max(threads_of(self.client).values(), default=1)
+        counted = partial(count_scores_on_cluster, cluster=self.address, client=self.client, folder=folder)
+
+        def count(*given: Any, workers: int, **words: Any) -> ScoreCounts:
+            return counted(*given, workers=min(workers, threads), **words)
+
+        return count
+
+    def mixed_warnings(self) -> tuple[str, ...]:
+        """That parts ran on machines that differ, where they did."""
+        versions = {str(sorted(machine.versions.items())) for machine in self.seen}
+        said = mixed_sentence([machine.processor for machine in self.seen])
+        more = ("--mixed-workers: parts ran with several versions of the packages that compute",)
+        return (*said, *(more if len(versions) > 1 else ()))
+
+    def tell(self, output: Output) -> None:
+        """Say what each worker has done."""
+        for line in self.pace.lines():
+            output.notice(line)
+
+
+@contextmanager
+def opened_cluster(settings: AuditSettings) -> Iterator[Cluster | None]:
+    """The cluster of the settings, connected for the time of the block; None without one.
+
+    Raises
+    ------
+    SettingError  : what cannot run on a cluster
+    MatchingError : no dask, or no scheduler at that address
+    ClusterError  : no worker comes, or workers that differ
+    """
+    address, device = settings.models.scheduler, settings.models.device
+    if address is None:
+        yield None
+        return
+    require_clusterable(settings)
+    with client_of(address) as client:
+        wait_for_workers(client, address)
+        mixed = settings.models.mixed_workers
+        machine = machine_of_workers(client, device, mixed=mixed)
+        yield Cluster(client, address, machine, mixed, settings.models.ship_images)
+
+
+def require_clusterable(settings: AuditSettings) -> None:
+    """Raise SettingError for an audit that cannot run on a cluster."""
+    for model in (settings.classify, settings.embed):
+        if isinstance(model, CallableModel):
+            raise SettingError(
+                f"--scheduler: the model {model.name} is a Python function of this process; omit --scheduler"
+            )
+
+
+def wait_for_workers(client: Client, address: str) -> None:
+    """Raise ClusterError where a scheduler has no worker after WAIT_FOR_WORKERS_S."""
+    until = time.monotonic() + WAIT_FOR_WORKERS_S
+    while not threads_of(client):
+        if time.monotonic() > until:
+            raise ClusterError(
+                f"the scheduler at {address} has no workers; start some, such as with: dask worker {address}"
+            )
+        time.sleep(LOOK_EVERY_S / 4)
+
+
+def machine_of_workers(client: Client, device: Device, *, mixed: bool) -> Machine:
+    """What all workers are, as far as it decides a result.
+
+    Raises
+    ------
+    ClusterError : workers that differ from each other, or in a version from this machine, unless `mixed`
+    """
+    found: Mapping[str, Machine] = client.run(machine_here, device)
+    here = machine_here(device)
+    first = next(iter(found.values()))
+    expected = replace(first, versions=here.versions)
+    for worker, machine in found.items():
+        differing = machine.differs_from(expected)
+        if differing and not mixed:
+            raise ClusterError(refused(worker, differing))
+    return expected
+
+
+def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster) -> Setup:
+    """What a worker needs of an audit, without what belongs to this process alone."""
+    plain = replace(settings, output=Output(), models=replace(settings.models, workers=1, models_dir=()))
+    contents = dict(contents_of(loaded.models, settings))
+    hashes = sorted(hashlib.sha256(content).hexdigest() for content in contents.values())
+    told = f"{hashes} {loaded.cards} {plain} {time.time_ns()}"
+    name = hashlib.sha256(told.encode()).hexdigest()
+    return Setup(name, loaded.models, plain, contents, cluster.machine, cluster.mixed)
+
+
+def parts_done(client: Client, setup: Setup, table: Manifest, todo: Sequence[int], *, ship: bool) -> Iterator[PartDone]:
+    """Each part of `todo` once, as it comes.
+
+    A worker may die at any time: its parts are given to another. What comes twice is left out.
+
+    Raises
+    ------
+    ClusterError : a worker refused, or the scheduler is gone
+    RunError     : a part that failed MOST_FAILURES times, with its images
+    """
+    if not todo:
+        return
+    held = client.submit(same, setup, key=f"facegap-models-{setup.name}", pure=True)
+    waiting, failures = list(todo)[::-1], Counter[int]()
+    running: dict[Any, int] = {}
+
+    def send(number: int) -> None:
+        running[client.submit(run_here, held, part_to_run(number, table, ship=ship), pure=False)] = number
+
+    try:
+        while waiting or running:
+            threads = sum(threads_of(client).values()) if waiting else 0
+            while waiting and len(running) < AHEAD * max(threads, 1):
+                send(waiting.pop())
+            for future in ended(client, running):
+                number = running.pop(future)
+                if future.status == "finished":
+                    yield future.result()
+                    continue
+                failures[number] += 1
+                error = future.exception() if future.status == "error" else None
+                require_another_try(error, number, failures[number], table)
+                send(number)
+    except (OSError, TimeoutError, CancelledError) as error:  # of the connection: those of a part are its result
+        raise ClusterError(f"{LOST} ({type(error).__name__})") from error
+    finally:
+        if client.status == "running":
+            client.cancel([*running, held])  # type: ignore[no-untyped-call]
+
+
+def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
+    """The parts that are done or failed by now; waited for.
+
+    Raises
+    ------
+    ClusterError : the scheduler is gone
+    """
+    while True:
+        if client.status not in ("running", "connecting"):
+            raise ClusterError(LOST)
+        try:
+            done, _ = dask().wait(list(running), timeout=LOOK_EVERY_S, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            continue
+        return list(done)
+
+
+def require_another_try(error: BaseException | None, number: int, failures: int, table: Manifest) -> None:
+    """Raise where a part is not to be sent again.
+
+    Raises
+    ------
+    ClusterError : a worker that is refused, or a scheduler that forgot the part
+    RunError     : too many failures, or workers that died each time they had the part
+    """
+    if error is None:
+        raise ClusterError(LOST)
+    if isinstance(error, ClusterError):
+        raise error
+    size = pipeline.PART_ROWS
+    images = table.frame["image"].iloc[number * size : (number + 1) * size].tolist()
+    named = f"part {number} ({len(images)} images, {images[0]!r} to {images[-1]!r})"
+    if isinstance(error, dask().KilledWorker):
+        raise RunError(
+            f"{named} was on every worker that died, {error.allowed_failures + 1} in all; look at these images"
+        ) from error
+    if failures >= MOST_FAILURES:
+        said = " ".join(str(error).split())[:500]
+        raise RunError(f"{named} failed {failures} times; the last time with {type(error).__name__}: {said}") from error
+
+
+def part_to_run(number: int, table: Manifest, *, ship: bool) -> PartToRun:
+    """One part with what its worker needs to get at the files.
+
+    Raises
+    ------
+    ClusterError : images to be sent that are more than SHIPPED_BYTES together, or a video
+    """
+    size = pipeline.PART_ROWS
+    rows = table.frame.iloc[number * size : (number + 1) * size]
+    folder = table.folder.absolute()
+    sizes = tuple(size_of(folder / str(path)) for path in rows["path"])
+    return PartToRun(number, rows, folder, sizes, shipped(number, rows, folder, sizes) if ship else None)
+
+
+def shipped(number: int, rows: pd.DataFrame, folder: Path, sizes: Sequence[int]) -> tuple[Sent | Unreadable, ...]:
+    """The files of a part."""
+    if sum(sizes) > SHIPPED_BYTES:
+        raise ClusterError(
+            f"part {number}: its {len(rows)} images have {sum(sizes):,} bytes, and --ship-images sends up to {SHIPPED_BYTES:,}; give "
+            "all workers the folder at the same path instead"
+        )
+    for path in rows["path"]:
+        if is_video(str(path)):
+            raise ClusterError(
+                f"{path!r} is a video, which --ship-images does not send; give all workers the folder instead"
+            )
+    found = (read_image(str(path), root=folder) for path in rows["path"])
+    return tuple(Sent(file.data, file.stamp) if isinstance(file, ImageFile) else file for file in found)

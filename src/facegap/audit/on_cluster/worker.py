@@ -1,0 +1,207 @@
+"""What a worker of a cluster does: it opens the models that it was sent, by hash, and runs parts through them.
+
+A worker keeps the models of an audit open for as long as it lives. It refuses a model whose sha256 is not that of its card, to run
+where another machine would round otherwise, and to take an image that it does not see for one that is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+import cv2
+import pandas as pd
+
+from facegap.audit.models import ChosenModels, open_models
+from facegap.audit.on_cluster.machines import Machine, machine_here
+from facegap.audit.settings import AuditSettings
+from facegap.errors import ClusterError
+from facegap.inputs.cards.schema import Task
+from facegap.inputs.images.decode import Unreadable
+from facegap.vision.pipeline import Part, Stages, run_part
+
+NO_FILE = -1
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every part of an audit needs; sent to each worker once.
+
+    name     : sha256 that stands for all of it
+    contents : bytes of the model files by task
+    machine  : of the workers; one that differs is refused unless `mixed`
+    """
+
+    name: str
+    models: ChosenModels
+    settings: AuditSettings
+    contents: Mapping[Task, bytes]
+    machine: Machine
+    mixed: bool
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The bytes of one image file, with its stamp where it lies; or why it cannot be read."""
+
+    data: bytes
+    stamp: str
+
+
+@dataclass(frozen=True)
+class PartToRun:
+    """One part: its number, the rows of the manifest, and how the worker gets at their files.
+
+    folder : that the paths start from, seen by all workers
+    sizes  : bytes of each file where the audit runs, NO_FILE where there is none: the worker must see the same
+    sent   : the files themselves, where workers do not see the folder; None where they do
+    """
+
+    number: int
+    rows: pd.DataFrame
+    folder: Path
+    sizes: tuple[int, ...]
+    sent: tuple[Sent | Unreadable, ...] | None = None
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """One part as a worker gave it: which worker, on what machine, and how long it took."""
+
+    number: int
+    part: Part
+    worker: str
+    machine: Machine
+    busy_s: float
+
+
+def same(setup: Setup) -> Setup:
+    """The setup, as a task of the cluster: whoever needs it gets it from a worker that has it, or from the scheduler again."""
+    return setup
+
+
+def run_here(setup: Setup, todo: PartToRun) -> PartDone:
+    """One part, on this worker.
+
+    Raises
+    ------
+    ClusterError : this worker is refused: see the module
+    """
+    started = time.perf_counter()
+    worker, machine = worker_name(), machine_here(setup.settings.models.device)
+    differing = machine.differs_from(setup.machine)
+    if differing and not setup.mixed:
+        raise ClusterError(refused(worker, differing))
+    stages = ready(setup)
+    with files_of(todo, worker) as (rows, folder):
+        part = run_part(rows, folder, stages, lambda: None)
+    return PartDone(todo.number, as_on_the_client(part, todo), worker, machine, time.perf_counter() - started)
+
+
+def refused(worker: str, differing: Sequence[str]) -> str:
+    """Why a worker is not used."""
+    return (
+        f"worker {worker} has {'; '.join(differing)}: its results may differ in the last digits; end it, or accept that with "
+        "--mixed-workers"
+    )
+
+
+def worker_name() -> str:
+    """Address of this worker; of a process that is none, its number."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return f"process {os.getpid()}"
+
+
+# ---- models ----
+
+_OPEN: dict[str, Stages] = {}  # of this worker process: models take seconds to open, parts come every second
+_OPENING = threading.Lock()
+
+
+def ready(setup: Setup) -> Stages:
+    """The models of an audit, opened when its first part comes; those of an earlier audit are closed."""
+    with _OPENING:
+        if setup.name not in _OPEN:
+            for task, content in setup.contents.items():
+                require_hash(setup, task, content)
+            while _OPEN:
+                _OPEN.popitem()[1].stop()
+            cv2.setNumThreads(1)
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            _OPEN[setup.name] = open_models(setup.models, setup.settings, contents=setup.contents).stages
+        return _OPEN[setup.name]
+
+
+def require_hash(setup: Setup, task: Task, content: bytes) -> None:
+    """Raise ClusterError for a model file that is not that of its card."""
+    card = setup.models.cards[task]
+    if hashlib.sha256(content).hexdigest() != card.sha256:
+        raise ClusterError(
+            f"worker {worker_name()}: the file that it was sent for {card.name} has another sha256 than its card"
+        )
+
+
+# ---- files ----
+
+
+@contextlib.contextmanager
+def files_of(todo: PartToRun, worker: str) -> Iterator[tuple[pd.DataFrame, Path]]:
+    """The rows and the folder that their paths start from, on this worker.
+
+    Raises
+    ------
+    ClusterError : a file is not here, or has another size than where the audit runs
+    """
+    if todo.sent is None:
+        require_seen(todo, worker)
+        yield todo.rows, todo.folder
+        return
+    with tempfile.TemporaryDirectory(prefix="facegap-") as place:
+        folder, names = Path(place), []
+        for k, (path, sent) in enumerate(zip(todo.rows["path"], todo.sent, strict=True)):
+            names.append(f"{k}{PurePath(str(path)).suffix}")
+            if isinstance(sent, Sent):
+                (folder / names[-1]).write_bytes(sent.data)
+        yield todo.rows.assign(path=names), folder
+
+
+def require_seen(todo: PartToRun, worker: str) -> None:
+    """Raise ClusterError unless the files of a part are here as they are where the audit runs."""
+    for path, size in zip(todo.rows["path"], todo.sizes, strict=True):
+        if size_of(todo.folder / str(path)) != size:
+            raise ClusterError(
+                f"worker {worker} does not see {todo.folder / str(path)} as this machine does; mount the folder at the same path "
+                "there, or send the images with --ship-images"
+            )
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, NO_FILE where there is none."""
+    try:
+        return path.stat().st_size
+    except (OSError, ValueError):
+        return NO_FILE
+
+
+def as_on_the_client(part: Part, todo: PartToRun) -> Part:
+    """The part with what only the machine knows where the files lie: their stamps, and why one could not be read."""
+    if todo.sent is None:
+        return part
+    records = part.rows.to_dict("records")
+    for record, sent in zip(records, todo.sent, strict=True):
+        if isinstance(sent, Unreadable):
+            record |= {"outcome": sent.outcome, "detail": sent.detail}
+        else:
+            record["stamp"] = sent.stamp
+    return replace(part, rows=pd.DataFrame(records, columns=part.rows.columns))
