@@ -9,6 +9,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 
+MOST_IN_FULL = 1_000_000
 NO_NUMBER = "–"
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # can move a cursor, or hide or reorder letters
 MOST_PLACES = 13  # beyond them a double is written in full
@@ -189,9 +190,15 @@ def kept_apart(
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A plain number; a dash where there is none."""
+    """A plain number; a dash where there is none.
+
+    >>> number(2.5), number(3.6e10), number(math.inf)
+    ('2.50', 'over 1,000,000', '∞')
+    """
     if math.isinf(value):
         return "∞"
+    if value > MOST_IN_FULL:  # the upper limit of a ratio to almost nothing: further digits would say nothing
+        return f"over {MOST_IN_FULL:,}"
     return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
 
 
