@@ -199,15 +199,15 @@ def difference_p(
     length = difference / shared_arms(rate_a, trials_a, rate_b, trials_b, correlation)
     first, last = np.zeros_like(difference), np.full_like(difference, np.pi / 2)
     squared = np.zeros_like(difference)
+    rates, trials = np.stack([higher, 1 - lower]), np.stack([n_higher, n_lower])
     with np.errstate(divide="ignore", invalid="ignore"):
-        for _ in range(HALVINGS):
+        for _ in range(HALVINGS if difference.size else 0):
             angle = (first + last) / 2
-            below, above = length * np.cos(angle), length * np.sin(angle)
-            z_below = _squared_z(higher, n_higher, higher - below)
-            z_above = _squared_z(1 - lower, n_lower, 1 - lower - above)
+            arms = length * np.stack([np.cos(angle), np.sin(angle)])
+            z_below, z_above = _squared_z(rates, trials, rates - arms)
             # Where both arms leave [0, 1] only their proportion can say which of them is too long.
             both = np.isinf(z_below) & np.isinf(z_above)
-            below_is_longer = np.where(both, below * (1 - lower) > above * higher, z_below > z_above)
+            below_is_longer = np.where(both, arms[0] * (1 - lower) > arms[1] * higher, z_below > z_above)
             first, last = np.where(below_is_longer, angle, first), np.where(below_is_longer, last, angle)
             squared = np.minimum(z_below, z_above)
     p = np.asarray(erfc(np.sqrt(squared / 2)), dtype=np.float64)
