@@ -135,11 +135,10 @@ def rare_error_limits(rate: FloatArray, trials: FloatArray, z: AnyArray | float)
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         wider = z * np.sqrt(1 + 1 / trials)
+    rate, trials, wider = np.broadcast_arrays(rate, trials, wider)
     low, high = wilson_at(rate, trials, wider)
-    return (
-        np.minimum(low, _likelihood_low(rate, trials, wider)),
-        np.maximum(high, 1 - _likelihood_low(1 - rate, trials, wider)),
-    )
+    from_rate, from_one = _likelihood_low(np.stack([rate, 1 - rate]), trials, wider)
+    return np.minimum(low, from_rate), np.maximum(high, 1 - from_one)
 
 
 def difference_at(
