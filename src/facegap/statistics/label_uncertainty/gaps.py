@@ -24,6 +24,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import Decided, decided, deciding_tails, ends_of, holm_among, outside, z_of
 from facegap.statistics.gaps import GapFamily
+from facegap.statistics.halving import halved
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
 from facegap.statistics.lending import lent_trials
@@ -331,12 +332,13 @@ def _around(
 
 def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
     """The two-sided p at which the interval first reaches zero."""
-    low, high = np.zeros(size), np.full(size, 37.0)  # beyond 37 the normal tail is no double any more
-    for _ in range(60):
-        middle = (low + high) / 2
-        below, above = at(middle)
-        apart = (below > 0) | (above < 0)
-        low, high = np.where(apart, middle, low), np.where(apart, high, middle)
+
+    def apart(z: FloatArray) -> BoolArray:
+        below, above = at(z)
+        return (below > 0) | (above < 0)
+
+    beyond = np.full(size, 37.0)  # there the normal tail is no double any more
+    low, _ = halved(apart, np.zeros(size), beyond, 60)
     return np.asarray(erfc(low / np.sqrt(2)), dtype=np.float64)
 
 
