@@ -70,7 +70,8 @@ def check(
 def models(
     settings: Annotated[AuditSettings, Only("models_dir")],
     task: Annotated[
-        Literal["detect", "embed", "classify", "quality", "verify"] | None, typer.Option(help="Only cards of this task")
+        Literal["detect", "embed", "classify", "quality", "verify", "search"] | None,
+        typer.Option(help="Only cards of this task"),
     ] = None,
     licence: Annotated[
         Literal["commercial", "non-commercial", "unknown"] | None,

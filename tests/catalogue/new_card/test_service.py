@@ -30,7 +30,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "out", "said"),
     [
-        ("nobody", None, "copied from that of a service: compreface_embed, compreface_verify"),
+        ("nobody", None, "copied from that of a service: compreface_embed, compreface_search"),
         ("../compreface_verify", None, "copied from that of a service"),
         ("compreface_verify", "vendor.csv", "a card ends in .toml"),
     ],

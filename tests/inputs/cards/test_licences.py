@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from typer.testing import CliRunner
 
@@ -9,7 +11,7 @@ from facegap.catalogue.tables import models_table
 from facegap.cli import app
 from facegap.inputs.cards.licences import LICENCES, licence_class
 from facegap.inputs.cards.read import load_cards
-from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.schema import ModelCard, Task
 
 
 def card(licence: str, commercial: bool | str) -> ModelCard:
@@ -54,3 +56,8 @@ def test_the_command_filters_by_task_and_licence() -> None:
     assert "mobileface_v2" in shown.stdout and "sface" in shown.stdout
     assert not any(name in shown.stdout for name in ("arcface_r50", "sphere20", "edgeface_s", "yunet", "fairface"))
     assert {row[1] for row in models_table([], task="detect").rows} == {"detect"}
+
+
+def test_the_command_takes_every_task() -> None:
+    for task in get_args(Task):
+        assert CliRunner().invoke(app, ["models", "--task", task]).exit_code == 0

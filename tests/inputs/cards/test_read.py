@@ -107,7 +107,7 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
         (
             'task = "embed"',
             'task = "guess"',
-            "key task: Input should be 'detect', 'embed', 'classify', 'quality' or 'verify'",
+            "key task: Input should be 'detect', 'embed', 'classify', 'quality', 'verify' or 'search'",
         ),
         ('licence = "MIT"\n', "", "key licence: missing"),
         ('dtype = "float32"\n', "", "key input.dtype: missing"),
@@ -267,7 +267,7 @@ def test_a_folder_without_cards_is_an_error(tmp_path: Path) -> None:
 def test_every_card_of_the_project_loads_and_no_two_share_a_hash_or_file() -> None:
     known = list(load_cards().values())
     models = [card for card in known if card.backend == "onnx"]
-    assert (len(models), len(known) - len(models)) == (45, 6)
+    assert (len(models), len(known) - len(models)) == (45, 7)
     assert len({card.sha256 for card in models}) == len({card.file for card in models}) == len(models)
     assert sum(card.verified for card in known) == 17
 
