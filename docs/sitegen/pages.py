@@ -10,6 +10,7 @@ from facegap.gate.policy import PolicyFile
 from facegap.inputs.cards.schema import ModelCard
 from facegap.report.glossary import TERMS
 from facegap.store.record import RunRecord
+from facegap.suite.settings import SuiteTable
 from sitegen.api import api_pages
 from sitegen.columns import tables_page
 from sitegen.commands import command_pages
@@ -29,6 +30,7 @@ FILES = {
         PlanFile,
     ),
     "policy": ("Policy", "The rules of `facegap gate`, a TOML file. [How to use it](../gate.md).", PolicyFile),
+    "suite": ("Suite", "What `facegap suite` runs, a TOML file. [How to use it](../suites.md).", SuiteTable),
     "run_json": (
         "run.json",
         "What an audit writes of itself into its run folder. Every key is always there; what a run does not have is null or "
