@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -263,6 +264,20 @@ def test_a_scheduler_that_is_gone_is_said_and_not_waited_for(setup: Setup) -> No
     client = Client(setup, {})
     client.status = "closed"
     with pytest.raises(ClusterError, match=r"the scheduler is gone, .* go on with --resume"):
+        client_side.ended(client, {})  # type: ignore[arg-type]
+
+
+def test_a_scheduler_without_workers_is_not_waited_for_without_end(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_yet(*_: Any, **__: Any) -> None:
+        raise TimeoutError
+
+    client = Client(setup, {})
+    monkeypatch.setattr(client, "nthreads", dict, raising=True)
+    monkeypatch.setattr(client_side, "dask", lambda: SimpleNamespace(wait=not_yet))
+    monkeypatch.setattr(client_side, "WAIT_FOR_WORKERS_S", 0.01)
+    with pytest.raises(ClusterError, match=r"no worker is left, .* go on with --resume"):
         client_side.ended(client, {})  # type: ignore[arg-type]
 
 

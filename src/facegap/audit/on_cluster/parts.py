@@ -246,16 +246,21 @@ def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
 
     Raises
     ------
-    ClusterError : the scheduler is gone
+    ClusterError : the scheduler is gone, or it has had no worker for WAIT_FOR_WORKERS_S
     """
+    last_seen = time.monotonic()
     while True:
         if client.status not in ("running", "connecting"):
             raise ClusterError(LOST)
         try:
             done, _ = dask().wait(list(running), timeout=LOOK_EVERY_S, return_when="FIRST_COMPLETED")
+            return list(done)
         except TimeoutError:
-            continue
-        return list(done)
+            last_seen = time.monotonic() if threads_of(client) else last_seen
+        if time.monotonic() - last_seen > WAIT_FOR_WORKERS_S:
+            raise ClusterError(
+                f"no worker is left, for {WAIT_FOR_WORKERS_S:g} s now; start some, and go on with --resume"
+            )
 
 
 def require_another_try(error: BaseException | None, number: int, failures: int, table: Manifest) -> None:
