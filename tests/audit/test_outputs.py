@@ -185,7 +185,7 @@ def test_without_a_column_every_image_is_bona_fide_and_that_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("word", "cure"),
-    [("real", "--map presentation:real=bona_fide"), ("<b>", "no name of a species"), ("3d", "no name")],
+    [("real", "--map presentation:real=bona_fide"), ("<b>", "not a name of a species"), ("3d", "not a name")],
 )
 def test_a_word_that_could_be_either_is_refused_with_its_line(word: str, cure: str) -> None:
     with pytest.raises(TableError, match=r"(line|row) \d+, column presentation") as error:

@@ -149,12 +149,12 @@ def test_an_empty_list_stops_nobody() -> None:
     ("options", "message"),
     [
         ({"listed_share": 0.02}, r"makes 600 listed people of group female, but 30000 of that group pass and 500 are"),
-        ({"listed_share": 1.5}, "no share from 0 to 1"),
+        ({"listed_share": 1.5}, "not a share from 0 to 1"),
         ({"people_of": {"female": 0.5}}, "the crowd: the shares add up to 0.5; they must add up to 1"),
         ({"entries_of": {"woman": 1}}, "the list: no group 'woman'; there are female, male"),
         ({"entries_of": {"female": 1.5, "male": -0.5}}, "female = 1.5 is not a share"),
-        ({"people": -1}, "no number of people"),
-        ({"entries": math.inf}, "no number of people"),
+        ({"people": -1}, "not a number of people"),
+        ({"entries": math.inf}, "not a number of people"),
         ({"listed_share": 0.001, "people_of": {"female": 1.0}}, "of group male, but 0 of that group pass"),
     ],
 )

@@ -179,7 +179,7 @@ def test_a_path_that_is_no_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="is a folder"):
         read_manifest(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(TableError, match="no regular file"):
+    with pytest.raises(TableError, match="not a regular file"):
         read_manifest(tmp_path / "pipe")
 
 

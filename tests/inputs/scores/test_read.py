@@ -196,7 +196,7 @@ def test_attacks_without_comparisons_and_too_many_species_are_refused(tmp_path: 
 def test_a_missing_file_and_a_folder_are_errors_that_say_so(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="No such file"):
         read_scores(tmp_path / "none.csv")
-    with pytest.raises(TableError, match="no regular file"):
+    with pytest.raises(TableError, match="not a regular file"):
         read_scores(tmp_path)
 
 
