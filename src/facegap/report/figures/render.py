@@ -1,4 +1,4 @@
-"""Charts to files, by vl-convert: nothing is loaded from anywhere."""
+"""Charts to files: the specification, SVG, PNG and PDF."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import altair as alt
 
 from facegap.errors import RunError
+from facegap.report.figures import renderer
 from facegap.report.figures.pdf import stable_pdf
 from facegap.report.figures.style import Figure
 
@@ -43,11 +44,9 @@ class Drawn:
 
     def files(self) -> dict[str, bytes]:
         """SVG, PNG and PDF, and the spec itself, by file name. The same figure gives the same bytes."""
-        import vl_convert
-
         stem = self.figure.name
         with explained_drawing(stem):
-            png, pdf = vl_convert.svg_to_png(self.svg, scale=PNG_SCALE), vl_convert.svg_to_pdf(self.svg)
+            png, pdf = renderer.svg_to_png(self.svg, scale=PNG_SCALE), renderer.svg_to_pdf(self.svg)
         return {
             f"{stem}.vl.json": spec_json(self.figure.spec).encode(),
             f"{stem}.svg": self.svg.encode(),
@@ -58,19 +57,17 @@ class Drawn:
 
 def drawn(figure: Figure) -> Drawn:
     """The figure as an SVG of its own."""
-    import vl_convert
-
     with explained_drawing(figure.name):
-        svg = vl_convert.vegalite_to_svg(figure.spec, vl_version=written_for(), allowed_base_urls=[])
-    return Drawn(figure, numbered_anew(str(svg)))
+        svg = renderer.vegalite_to_svg(figure.spec, vl_version=written_for())
+    return Drawn(figure, numbered_anew(svg))
 
 
 @contextlib.contextmanager
 def explained_drawing(name: str) -> Iterator[None]:
-    """Turn a failure of the library that draws, which has threads and files of its own, into one error."""
+    """Turn a failure of the process that renders, which has threads and files of its own, into one error."""
     try:
         yield
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise RunError(
             f"the chart {name} cannot be drawn ({' '.join(str(error).split())[:200]}); too few files or threads may be allowed "
             "(ulimit -n), or too little memory. The tables are written; make the report by: facegap report RUN"
@@ -79,8 +76,6 @@ def explained_drawing(name: str) -> Iterator[None]:
 
 def with_narrow(picture: Drawn) -> Drawn:
     """The picture with its narrow version, for pages that a phone reads without a script; a package's chart as it is."""
-    import vl_convert
-
     spec = json.loads(spec_json(picture.figure.spec))
     if "width" not in spec.get("spec", spec):  # a package's chart need not say how wide it is
         return picture
@@ -97,7 +92,8 @@ def with_narrow(picture: Drawn) -> Drawn:
     for _ in range(MOST_TURNS):
         if meta["cells"] and plot["width"] / meta["cells"] < CELL_OF_NUMBER_PX:
             plot["layer"] = [layer for layer in plot["layer"] if layer["mark"]["type"] != "text"]
-        svg = str(vl_convert.vegalite_to_svg(spec, vl_version=written_for(), allowed_base_urls=[]))
+        with explained_drawing(picture.figure.name):
+            svg = renderer.vegalite_to_svg(spec, vl_version=written_for())
         width = WIDTH.search(svg)
         excess = math.ceil(float(width[1]) - PHONE_PX) if width else 0
         if excess <= 0 or plot["width"] <= meta["least"]:
