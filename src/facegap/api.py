@@ -729,9 +729,9 @@ class Files(ExitStack):
 
     def folder(self) -> Path:
         """An empty folder."""
-        from tempfile import TemporaryDirectory
+        from facegap.store.temporary import temporary_folder
 
-        return Path(self.enter_context(TemporaryDirectory(prefix="facegap-")))
+        return self.enter_context(temporary_folder())
 
     def shown(self, stored: Any) -> Run:
         """A run as callers hold it."""

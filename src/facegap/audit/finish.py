@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,10 +55,11 @@ class Place:
 def run_folder(output: Output) -> Iterator[Place]:
     """The folder of a run, held against other processes; a temporary one where the run is wanted in memory only."""
     from facegap.store.run import open_folder
+    from facegap.store.temporary import temporary_folder
 
     if output.folder is None:
-        with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
-            yield Place(Path(temporary), lasting=False)
+        with temporary_folder() as temporary:
+            yield Place(temporary, lasting=False)
     else:
         with open_folder(output.folder, resume=output.resume):
             yield Place(output.folder, lasting=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -25,6 +24,7 @@ from facegap.inputs.manifests.labels import GENDER_COLUMNS, GENDERS
 from facegap.inputs.records import MAX_FILE_BYTES, Records, read_records
 from facegap.inputs.spelling import means_nothing, tidy
 from facegap.store.opened import NotRegularError, TooLargeError, read_file
+from facegap.store.temporary import temporary_folder
 
 CONSTANT = ("gender", "sex", "race", "ethnicity", "birth_year", "dob")  # what a person has once
 MOST_NAMED = 3
@@ -127,8 +127,8 @@ def transcribed(path: Path, columns: OwnColumns) -> Records:
         raise TableError(f"{path.name}: {error}; look for a quote that is not closed") from None
     anew = io.StringIO(newline="")
     csv.writer(anew, lineterminator="\n").writerows(rows)
-    with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
-        copy = Path(folder) / path.name
+    with temporary_folder() as folder:
+        copy = folder / path.name
         copy.write_text(anew.getvalue(), encoding="utf-8")
         return read_records(copy)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from facegap.errors import TableError
+from facegap.store.temporary import temporary_folder
 
 IN_MEMORY = "given-in-memory"  # name of the file that stands for a table which has none
 
@@ -36,16 +36,16 @@ def as_file(given: Any, what: str) -> Iterator[Path]:
     import numpy as np
     import pandas as pd
 
-    with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
+    with temporary_folder() as folder:
         if isinstance(given, np.ndarray):
-            path = Path(folder) / f"{IN_MEMORY}.npy"
+            path = folder / f"{IN_MEMORY}.npy"
             np.save(path, given, allow_pickle=False)
         elif isinstance(given, pd.DataFrame):
-            path = saved(given, Path(folder))
+            path = saved(given, folder)
         elif isinstance(given, Mapping) or (
             isinstance(given, Sequence) and all(isinstance(row, Mapping) for row in given) and len(given)
         ):
-            path = saved(pd.DataFrame(given), Path(folder))
+            path = saved(pd.DataFrame(given), folder)
         else:
             raise TableError(
                 f"{what}: a {type(given).__name__} was given; give the path of a CSV or parquet table, a DataFrame, or a list of "

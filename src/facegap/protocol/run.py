@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from facegap.audit.settings import ALIGNED, AuditSettings, Identify, changed
 from facegap.errors import SettingError
+from facegap.store.temporary import temporary_folder
 
 if TYPE_CHECKING:
     from facegap.audit.protocols import Like
@@ -140,8 +140,7 @@ def laid_out(listing: Listing) -> Iterator[Path]:
 
     Images that a protocol holds itself lie beside it.
     """
-    with tempfile.TemporaryDirectory(prefix="facegap-") as temporary:
-        folder = Path(temporary)
+    with temporary_folder() as folder:
         for name, content in listing.images.items():
             with os.fdopen(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(content)

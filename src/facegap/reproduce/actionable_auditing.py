@@ -6,7 +6,6 @@ errors are turned into counts as those of the first audit are (gender_shades.py)
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from facegap.statistics.published import PRINTED as FIRST_PRINTED
 from facegap.statistics.verdicts import holm
 from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_csv
+from facegap.store.temporary import temporary_folder
 
 COLUMNS = ("All", *SUBGROUPS)
 # Errors in per cent, August 2018, as printed: with the decimals of print.
@@ -109,8 +109,8 @@ def reproduce_actionable_auditing(out: Path | None = None, _width: int = WIDTH) 
     folders: tuple[Path, ...] = ()
     files: tuple[Path, ...] = ()
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
-            runs = second_audits(Path(folder))
+        with temporary_folder() as folder:
+            runs = second_audits(folder)
     else:
         make_empty(out)
         runs = second_audits(out)

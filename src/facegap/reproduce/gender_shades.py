@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +37,7 @@ from facegap.statistics.published import (
 )
 from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_bytes
+from facegap.store.temporary import temporary_folder
 
 BY = "gender*tone,gender,tone"  # the crossed groups are what the study is about: the primary family
 METRIC = ERROR_RATE_ALL.name
@@ -68,8 +68,8 @@ def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Repr
     RunError : `out` is not empty, or cannot be written
     """
     if out is None:
-        with tempfile.TemporaryDirectory(prefix="facegap-") as folder:
-            runs = {vendor: audited(vendor, Path(folder)) for vendor in PRINTED}
+        with temporary_folder() as folder:
+            runs = {vendor: audited(vendor, folder) for vendor in PRINTED}
         folders: tuple[Path, ...] = ()
     else:
         make_empty(out)
