@@ -7,7 +7,9 @@ A finding is any exception that is not facegap's own, and any input that takes l
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import pickle
 import struct
 import tempfile
 import zlib
@@ -30,6 +32,9 @@ from facegap.inputs.manifests.labels import age_interval
 from facegap.inputs.manifests.read import read_manifest
 from facegap.inputs.manifests.where import select_rows
 from facegap.inputs.predictions import read_predictions
+from facegap.inputs.protocols.agedb import FILE as MAT
+from facegap.inputs.protocols.agedb import agedb30
+from facegap.inputs.protocols.bins import bin_listing
 from facegap.inputs.scores.enrolment import read_enrolments
 from facegap.inputs.scores.read import read_scores
 from facegap.runtime.model_files import require_sound
@@ -125,6 +130,33 @@ def record() -> bytes:
     return json.dumps(made_record().to_json()).encode()
 
 
+def pickled() -> tuple[bytes, ...]:
+    """Pairs of images as .bin files: bytes and arrays, of old and new pickles."""
+    images = [b"\xff\xd8\xff" + bytes([k]) for k in range(4)]
+    arrays = [np.frombuffer(image, np.uint8).copy() for image in images]
+    return tuple(
+        pickle.dumps((held, [True, False]), protocol=protocol)
+        for protocol in (0, 2, 3, 4, 5)
+        for held in (images, arrays)
+    )
+
+
+def matlab() -> tuple[bytes, ...]:
+    """A protocol of two pairs as a .mat file, packed and not."""
+    from scipy.io import savemat
+
+    pairs = np.empty((2, 2), object)
+    names = ("Ann_0_Ann_20_f", "Bob_1_Bob_20_m", "Ann_2_Ann_50_f", "Cy_3_Cy_50_m")
+    for place, name in zip(np.ndindex(2, 2), names, strict=True):
+        pairs[place] = {"name": name, "age": 20 + 30 * place[0]}
+    splits = np.empty((1, 1), object)
+    splits[0, 0] = {"pairs": pairs, "labels": np.array([[1, -1]])}
+    files = [io.BytesIO(), io.BytesIO()]
+    for packed, file in enumerate(files):
+        savemat(file, {"splits": splits}, do_compression=bool(packed))
+    return tuple(file.getvalue() for file in files)
+
+
 CALL: dict[str, Any] = {
     "row": 1,
     "attempt": 1,
@@ -169,6 +201,8 @@ TARGETS: Mapping[str, Target] = {
     "lfw_pairs": Target(
         in_a_file(lambda path: is_lfw(path) and read_lfw(path), "pairs.txt"), (b"1\t1\nAda\t1\t2\nAda\t1\tBea\t3\n",)
     ),
+    "bin": Target(in_a_file(bin_listing, "pairs.bin"), pickled()),
+    "mat": Target(in_a_file(lambda path: agedb30(path.parent), MAT), matlab()),
     "policy": Target(in_a_file(read_policy, "policy.toml"), (POLICY,)),
     "worlds": Target(in_a_file(lambda path: read_study(path, quick=True), "worlds.toml"), (WORLDS,)),
     "where": Target(

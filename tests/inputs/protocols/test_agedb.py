@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from facegap.errors import TableError
-from facegap.inputs.protocols import agedb
+from facegap.inputs.protocols import matlab
 from facegap.inputs.protocols.agedb import FILE, agedb30
 
 
@@ -74,18 +75,34 @@ def matrix(payload: bytes) -> bytes:
     return struct.pack("<II", 14, len(payload)) + payload
 
 
+def element(kind: int, content: bytes) -> bytes:
+    return struct.pack("<II", kind, len(content)) + content + bytes(-len(content) % 8)
+
+
+def stated(kind: int, extents: tuple[int, ...], body: bytes = b"") -> bytes:
+    """The array `splits` of a kind and of the sizes that it states, with a body of other sizes."""
+    flags, sizes = struct.pack("<II", kind, 0), struct.pack(f"<{len(extents)}i", *extents)
+    return element(14, element(6, flags) + element(5, sizes) + element(1, b"splits") + body)
+
+
+def packed(content: bytes) -> bytes:
+    small = zlib.compress(content)
+    return struct.pack("<II", 15, len(small)) + small
+
+
 def nested(levels: int) -> bytes:
-    payload = b""
+    """A cell in a cell in a cell."""
+    content = b""
     for _ in range(levels):
-        payload = matrix(payload)
-    return payload
+        content = stated(1, (1, 1), content or element(14, b""))
+    return content
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"not matlab", "no MATLAB file of version 5"),
-        (header() + nested(5_000), "nested deeper than 12 levels"),
+        (header() + nested(500), "nested deeper than 12 levels"),
         (header() + struct.pack("<II", 15, 4) + b"junk", "damaged packed data"),
         (header() + struct.pack("<II", 14, 400) + b"cut", "cut off"),
         (header(), "no MATLAB file with a cell array 'splits'"),
@@ -100,7 +117,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: bytes, word
 def test_packed_data_that_unpack_to_more_than_the_bound_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agedb, "MAX_UNPACKED", 2**20)
+    monkeypatch.setattr(matlab, "MAX_UNPACKED", 2**20)
     packed = zlib.compress(bytes(2**21), 9)
     (tmp_path / FILE).write_bytes(header() + struct.pack("<II", 15, len(packed)) + packed)
     with pytest.raises(TableError, match="unpacks to more than 1,048,576 bytes"):
@@ -109,5 +126,59 @@ def test_packed_data_that_unpack_to_more_than_the_bound_are_refused(
 
 def test_a_variable_of_another_shape_is_refused(tmp_path: Path) -> None:
     savemat(tmp_path / FILE, {"splits": np.zeros((10, 1))})
+    with pytest.raises(TableError, match=r"'splits' is no cell array"):
+        agedb30(tmp_path)
+    savemat(tmp_path / FILE, {"splits": cells([[np.zeros(3)]])})
     with pytest.raises(TableError, match=r"split 1: not a struct of pairs and labels"):
+        agedb30(tmp_path)
+
+
+STRUCT = element(5, struct.pack("<i", 8)) + element(1, b"a".ljust(8, b"\0"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (stated(1, (2**14, 2**14)), "an array that states more parts than it has"),
+        (stated(1, (2**31 - 1,) * 32), "an array that states more parts than it has"),
+        (stated(2, (2**14, 2**14), STRUCT), "an array that states more parts than it has"),
+        (stated(4, (2**14, 2**14), element(16, b"")), "'splits' is no cell array"),
+        (stated(9, (2**14, 2**14), element(9, b"")), "numbers that are not as many as is stated"),
+        (stated(1, (-1, -5)), "an array of less than no size"),
+        (stated(1, ()), "an array without sizes"),
+        (packed(stated(1, (1, 1), struct.pack("<II", 14, 0) * 2**23)), "unpacks to more than 67,108,864 bytes"),
+        (stated(17, (1, 1)), "an array of class 17"),
+    ],
+)
+def test_sizes_that_are_only_stated_take_no_memory(tmp_path: Path, content: bytes, words: str) -> None:
+    """184 bytes that state 268 million cells."""
+    (tmp_path / FILE).write_bytes(header() + content)
+    with pytest.raises(TableError, match=words):
+        agedb30(tmp_path)
+
+
+def image_named(name: object) -> np.ndarray:
+    image, other = {"name": name, "age": 20}, {"name": "Bob_0_Bob_30_m", "age": 30}
+    return cells([[image, other], [other, image]])
+
+
+@pytest.mark.parametrize(
+    ("pairs", "labels", "words"),
+    [
+        (image_named("Ann_0_Ann_20_f"), cells([[np.arange(3), np.arange(2)]]), "numbers as labels are due"),
+        (image_named("Ann_0_Ann_20_f"), "ab", "numbers as labels are due"),
+        (csc_matrix(np.ones((2, 2))), np.array([[1, -1]]), "an array of class 5"),
+        (
+            image_named("a\nb,\x1b[31m"),
+            np.array([[1, -1]]),
+            r"split 1, pair 1: 'a\\nb,\\x1b\[31m' is not a name of an image",
+        ),
+        (image_named("a" * 100_000), np.array([[1, -1]]), "split 1, pair 1: 'aaa"),
+        (image_named(np.ones((2, 2))), np.array([[1, -1]]), "no image with a name and an age"),
+    ],
+    ids=["cells as labels", "text as labels", "sparse pairs", "control characters", "a long name", "numbers as a name"],
+)
+def test_hostile_pairs_are_one_error(tmp_path: Path, pairs: object, labels: object, words: str) -> None:
+    savemat(tmp_path / FILE, {"splits": cells([[{"pairs": pairs, "labels": labels}]])})
+    with pytest.raises(TableError, match=words):
         agedb30(tmp_path)

@@ -136,3 +136,38 @@ def test_a_memo_that_is_read_again_and_again_takes_no_memory_of_its_own(tmp_path
         content += b"]" + b"q" + bytes([level]) + b"(" + (b"h" + bytes([level - 1])) * 10 + b"e"
     with pytest.raises(TableError, match="not a pair"):
         read_bin(written(tmp_path, content + b"."))
+
+
+def doubled(levels: int) -> bytes:
+    """Operations that leave a tuple of two references to a tuple of two references, and so on, under `levels` in the memo."""
+    steps = [b")q\x00", *(b"h%ch%c\x86q%c" % (k, k, k + 1) for k in range(levels))]
+    return b"".join(steps)
+
+
+SHARED = b"\x80\x05\x96" + struct.pack("<Q", 2**20) + JPEG + bytes(2**20 - len(JPEG)) + b"q\x00]("
+
+
+@pytest.mark.timeout(60)
+def test_what_a_few_references_unfold_into_is_never_written_out(tmp_path: Path) -> None:
+    """2 to the power of 60 brackets in 445 bytes."""
+    path = written(tmp_path, b"\x80\x02" + doubled(60) + b"0cnumpy\ndtype\nh\x3c\x85R.")
+    with pytest.raises(TableError, match="an array of tuple, which is not an image of bytes"):
+        read_bin(path)
+
+
+@pytest.mark.timeout(60)
+def test_bytes_that_are_named_many_times_are_held_and_hashed_once(tmp_path: Path) -> None:
+    """A megabyte as 100,000 images: 100 GB if each were copied."""
+    path = written(tmp_path, SHARED + b"h\x00" * 100_000 + b"e](" + b"\x88" * 50_000 + b"e\x86.")
+    found = bin_listing(path)
+    assert len(found.images) == 1
+    assert len(found.pairs) == 50_000
+
+
+@pytest.mark.timeout(60)
+def test_texts_become_no_more_bytes_than_the_file_has(tmp_path: Path) -> None:
+    text = b"\x80\x04X" + struct.pack("<I", 2**20) + b"a" * 2**20 + b"q\x00]("
+    encoded = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    path = written(tmp_path, text + encoded * 1_000 + b"e](" + b"\x88" * 500 + b"e\x86.")
+    with pytest.raises(TableError, match="texts that are made into more bytes than the file has"):
+        read_bin(path)

@@ -11,6 +11,7 @@ import hashlib
 import io
 import pickle
 import pickletools
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class Bytes:
     """A one-dimensional array of bytes in place of NumPy's, made by `_reconstruct` and filled by its state."""
 
     def __init__(self) -> None:
-        self.content = b""
+        self.content: bytes | bytearray = b""
 
     def __setstate__(self, state: Any) -> None:
         """(version, shape, dtype, Fortran order, raw bytes), as ndarray.__reduce__ gives them."""
@@ -68,7 +69,9 @@ class ByteType:
 
     def __init__(self, name: Any = None, *_: Any) -> None:
         if name not in ("u1", b"u1", "|u1", b"|u1", "uint8"):
-            raise Refused(f"an array of {str(name)[:20]!r}, which is not an image of bytes (uint8)")
+            # Never the text of what was found: a few references to references can unfold into more than any memory.
+            shown = repr(name[:20]) if isinstance(name, str | bytes) else type(name).__name__
+            raise Refused(f"an array of {shown}, which is not an image of bytes (uint8)")
 
     def __setstate__(self, state: Any) -> None:
         """Nothing of it is needed."""
@@ -78,12 +81,11 @@ class ArrayType:
     """numpy.ndarray as a word: the type that `_reconstruct` is told to make."""
 
 
-def one_dimensional(shape: Any, content: Any) -> bytes:
-    """The bytes of an array (n,)."""
-    raw = latin_bytes(content) if isinstance(content, str) else content
-    if not isinstance(raw, bytes | bytearray) or shape != (len(raw),):
+def one_dimensional(shape: Any, content: Any) -> bytes | bytearray:
+    """The bytes of an array (n,), not copied: many arrays may name the same ones."""
+    if not isinstance(content, bytes | bytearray) or shape != (len(content),):
         raise Refused("an array whose shape is not the number of its bytes")
-    return bytes(raw)
+    return content
 
 
 def empty_array(kind: Any = None, *_: Any) -> Bytes:
@@ -102,15 +104,7 @@ def from_buffer(content: Any = b"", kind: Any = None, shape: Any = None, *_: Any
     return made
 
 
-def latin_bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
-    """`_codecs.encode`, which Python 3 uses to write bytes for Python 2."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
-        raise Refused("_codecs.encode of something other than text as latin1")
-    return text.encode("latin-1")
-
-
 NAMES: Mapping[tuple[str, str], Any] = {
-    ("_codecs", "encode"): latin_bytes,
     **{
         (f"numpy.{core}", name): made
         for core, name, made in (
@@ -126,10 +120,25 @@ NAMES: Mapping[tuple[str, str], Any] = {
 
 
 class BinUnpickler(pickle.Unpickler):
-    """An unpickler that knows the names above and no other."""
+    """An unpickler that knows the names above, `_codecs.encode`, and no other."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self.left = len(content)  # bytes that may still be made of texts, each of which stands in the file once
+
+    def latin_bytes(self, text: Any = "", encoding: Any = "latin1") -> bytes:
+        """`_codecs.encode`, which Python 3 uses to write bytes for Python 2."""
+        if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
+            raise Refused("_codecs.encode of something other than text as latin1")
+        self.left -= len(text)
+        if self.left < 0:
+            raise Refused("texts that are made into more bytes than the file has")
+        return text.encode("latin-1")
 
     def find_class(self, module: str, name: str) -> Any:
         """The own function for a name."""
+        if (module, name) == ("_codecs", "encode"):
+            return self.latin_bytes
         if (module, name) not in NAMES:
             raise Refused(f"it names {module[:40]}.{name[:40]}, which no .bin needs; it would run code of that name")
         return NAMES[module, name]
@@ -144,8 +153,10 @@ def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
     """
     content = read_bytes(path, MAX_BYTES)
     try:
-        require_harmless(content)
-        made = BinUnpickler(io.BytesIO(content), encoding="bytes").load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in texts, which Python reads as they stand
+            require_harmless(content)
+            made = BinUnpickler(content).load()
         images, same = contents(made)
     except Refused as error:
         raise TableError(f"{path.name}: refused: {error}") from None
@@ -189,17 +200,22 @@ def contents(made: Any) -> tuple[list[bytes], BoolArray]:
     wrong = next((k for k, label in enumerate(same) if not (isinstance(label, bool | int) and label in (0, 1))), None)
     if wrong is not None:
         raise Refused(f"the label of pair {wrong + 1} is neither True nor False")
-    return [image_bytes(k, image) for k, image in enumerate(images)], np.array(same, np.bool_)
+    found = [image_content(k, image) for k, image in enumerate(images)]
+    once: dict[int, bytes] = {}  # a list may name the same bytes many times
+    for content in found:
+        if id(content) not in once:
+            once[id(content)] = bytes(content)
+    return [once[id(content)] for content in found], np.array(same, np.bool_)
 
 
-def image_bytes(k: int, image: Any) -> bytes:
+def image_content(k: int, image: Any) -> bytes | bytearray:
     """The encoded image of a place in the list."""
     content = image.content if isinstance(image, Bytes) else image
     if not isinstance(content, bytes | bytearray):
         raise Refused(f"image {k + 1} is a {type(content).__name__}, not bytes")
     if not 0 < len(content) <= MAX_IMAGE_BYTES:
         raise Refused(f"image {k + 1} has {len(content):,} bytes")
-    return bytes(content)
+    return content
 
 
 def bin_listing(path: Path) -> Listing:
@@ -209,7 +225,8 @@ def bin_listing(path: Path) -> Listing:
     over others, are of one person. Somebody whose images no pair joins counts as several people.
     """
     images, same, sha256 = read_bin(path)
-    names = [hashlib.sha256(image).hexdigest() for image in images]
+    hashes = {id(image): hashlib.sha256(image).hexdigest() for image in {id(image): image for image in images}.values()}
+    names = [hashes[id(image)] for image in images]
     first: dict[str, int] = {}
     for k, name in enumerate(names):
         first.setdefault(name, k)

@@ -1,0 +1,179 @@
+"""MATLAB's files of version 5, as far as lists of images need them: cells, structs, texts and numbers.
+
+SciPy's reader is not used: it allocates what a file states, and a few changed bytes let it end the whole process. Here every
+size is compared with the bytes that are there before anything is made of it, and nothing is run.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from facegap.errors import TableError
+
+MAX_UNPACKED = 64 * 2**20
+MAX_MATRICES = 1_000_000
+MAX_LEVELS = 12
+MOST_EXTENTS = 32
+MATRIX, COMPRESSED = 14, 15  # types of elements
+CELLS, STRUCT, TEXT, NUMBERS = 1, 2, 4, range(6, 16)  # classes of arrays
+COMPLEX = 0x800  # a flag
+KINDS = MappingProxyType(
+    {1: "i1", 2: "u1", 3: "<i2", 4: "<u2", 5: "<i4", 6: "<u4", 7: "<f4", 9: "<f8", 12: "<i8", 13: "<u8"}
+)
+CODES = MappingProxyType({1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8", 17: "utf-16-le", 18: "utf-32-le"})
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of a file.
+
+    kind    : what it holds
+    extents : its sizes
+    cells   : arrays column by column; of a struct its fields in the order of the file; none for the others
+    text    : of letters, column by column
+    numbers : column by column
+    """
+
+    kind: Literal["cells", "struct", "text", "numbers"]
+    extents: tuple[int, ...]
+    cells: tuple[Array, ...] = ()
+    text: str = ""
+    numbers: tuple[float, ...] = ()
+
+
+NOTHING = Array("numbers", (0, 0))
+
+
+def read_matlab(content: bytes, variable: str, place: str) -> Array:
+    """The array that is called `variable`. place : names the file in messages
+
+    Raises
+    ------
+    TableError : no file of version 5, damaged, beyond the bounds, of other kinds of arrays, or without that variable
+    """
+    reader = _Reader(place)
+    try:
+        for payload in reader.elements(content):
+            name, start = reader.head(payload)[2:]
+            if name == variable:
+                return reader.array(payload, start, level=1)
+    except (struct.error, UnicodeDecodeError):
+        raise TableError(f"{place}: a MATLAB file that is cut off or damaged") from None
+    raise TableError(f"{place}: no MATLAB file with a cell array '{variable}'")
+
+
+class _Reader:
+    """Reads one file and counts its arrays."""
+
+    def __init__(self, place: str) -> None:
+        self.place, self.arrays = place, 0
+
+    def refused(self, why: str) -> TableError:
+        """The error for a file that is not read."""
+        return TableError(f"{self.place}: {why}")
+
+    def elements(self, content: bytes) -> Iterator[memoryview]:
+        """The payloads of the arrays on the highest level, unpacked where they are packed."""
+        if len(content) < 128 or content[126:128] not in (b"IM", b"MI"):
+            raise self.refused("no MATLAB file of version 5")
+        if content[126:128] == b"MI":
+            raise self.refused("a MATLAB file of the other byte order, which the protocol's is not; save it again")
+        left = MAX_UNPACKED
+        for kind, payload in tagged(memoryview(content), 128):
+            if kind == MATRIX:
+                yield payload
+            elif kind == COMPRESSED:
+                unpacker = zlib.decompressobj()
+                try:
+                    unpacked = unpacker.decompress(payload, left)
+                except zlib.error:
+                    raise self.refused("damaged packed data") from None
+                left -= len(unpacked)
+                if unpacker.unconsumed_tail or left <= 0:
+                    raise self.refused(f"unpacks to more than {MAX_UNPACKED:,} bytes")
+                yield from (inner for found, inner in tagged(memoryview(unpacked), 0) if found == MATRIX)
+
+    def head(self, payload: memoryview) -> tuple[int, tuple[int, ...], str, int]:
+        """Flags with the class, sizes and name of an array, and where its content begins."""
+        _, flags, at = element(payload, 0)
+        _, sizes, at = element(payload, at)
+        _, name, at = element(payload, at)
+        (word,) = struct.unpack_from("<I", flags)
+        if not 2 <= len(sizes) // 4 <= MOST_EXTENTS:
+            raise self.refused("an array without sizes, or of too many")
+        extents = struct.unpack_from(f"<{len(sizes) // 4}i", sizes)
+        if min(extents) < 0:
+            raise self.refused("an array of less than no size")
+        return word, extents, bytes(name).decode("latin-1"), at
+
+    def array(self, payload: memoryview, at: int, *, level: int) -> Array:
+        """An array whose content begins at a place."""
+        flags, extents, _, _ = self.head(payload)
+        kind, count = flags & 0xFF, math.prod(extents)
+        if kind == CELLS:
+            return Array("cells", extents, self.inside(payload, at, count, level))
+        if kind == STRUCT:
+            _, length, at = element(payload, at)
+            _, names, at = element(payload, at)
+            (letters,) = struct.unpack_from("<i", length)
+            fields = len(names) // letters if letters > 0 else 0
+            return Array("struct", extents, self.inside(payload, at, count * fields, level))
+        if kind != TEXT and (kind not in NUMBERS or flags & COMPLEX):
+            raise self.refused(f"an array of class {kind}; cells, structs, texts and real numbers are read")
+        written, content, _ = element(payload, at) if count else (min(KINDS), payload[:0], at)
+        if kind == TEXT:
+            if written not in CODES:
+                raise self.refused("a text in an unknown code")
+            text = bytes(content).decode(CODES[written])
+            return Array("text", extents, text=text)
+        if written not in KINDS or len(content) != count * np.dtype(KINDS[written]).itemsize:
+            raise self.refused("numbers that are not as many as is stated")
+        return Array("numbers", extents, numbers=tuple(np.frombuffer(content, KINDS[written]).tolist()))
+
+    def inside(self, payload: memoryview, at: int, count: int, level: int) -> tuple[Array, ...]:
+        """The arrays in an array, as many as it states: each has eight bytes at least."""
+        if count > (len(payload) - at) // 8:
+            raise self.refused("an array that states more parts than it has")
+        if level >= MAX_LEVELS:
+            raise self.refused(f"nested deeper than {MAX_LEVELS} levels, which no protocol is")
+        self.arrays += count
+        if self.arrays > MAX_MATRICES:
+            raise self.refused(f"more than {MAX_MATRICES:,} arrays, which no protocol has")
+        found = []
+        for _ in range(count):
+            kind, inner, at = element(payload, at)
+            if kind != MATRIX:
+                raise self.refused("something that is no array where one is due")
+            found.append(self.array(inner, self.head(inner)[3], level=level + 1) if len(inner) else NOTHING)
+        return tuple(found)
+
+
+def element(payload: memoryview, at: int) -> tuple[int, memoryview, int]:
+    """Type and content of the element at a place, and where the next one begins; short ones have both in eight bytes.
+
+    Raises
+    ------
+    struct.error : it is cut off
+    """
+    kind, size = struct.unpack_from("<II", payload, at)
+    start, after = at + 8, at + 8 + (size if kind == COMPRESSED else (size + 7) // 8 * 8)
+    if kind >> 16:
+        kind, size, start, after = kind & 0xFFFF, kind >> 16, at + 4, at + 8
+    if size > len(payload) - start or (start == at + 4 and size > 4):
+        raise struct.error
+    return kind, payload[start : start + size], after
+
+
+def tagged(content: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
+    """Type and content of each element from a place on; fewer than eight bytes at the end are padding."""
+    while at + 8 <= len(content):
+        kind, payload, at = element(content, at)
+        yield kind, payload
