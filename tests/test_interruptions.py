@@ -7,11 +7,15 @@ unbroken one takes, or meets a disk that is full from some write or some size of
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,30 +24,19 @@ from typing import Any
 import pytest
 
 from facegap.audit.run import recheck
-from fixtures.campaigns import campaign
-from fixtures.interrupted import drawn_people, given_files, tables, writing_commands
+from fixtures.campaigns import SIZE, campaign
+from fixtures.dialects import KEYS, card_for, serving
+from fixtures.interrupted import Services, drawn_people, given_files, tables, writing_commands
 
 NURSERY = Path(__file__).parent / "fixtures" / "nursery.py"
 COMMANDS = (
-    *("audit", "audit-classify", "audit-identify", "audit-service", "audit-predictions", "audit-embeddings"),
-    *("audit-scores", "report", "seal", "forget", "plan-run", "compare", "export", "plan", "tone", "annotations"),
-    *(
-        "agreement",
-        "manifest",
-        "card",
-        "demo",
-        "reproduce",
-        "selfcheck",
-        "protocol",
-        "stress",
-        "explain",
-        "doctor",
-        "merge",
-        "suite",
-    ),
+    *("audit", "audit-classify", "audit-identify", "audit-service", "audit-service-embed", "audit-service-verify"),
+    *("audit-predictions", "audit-embeddings", "audit-scores", "report", "seal", "forget", "plan-run", "compare"),
+    *("export", "plan", "tone", "annotations", "agreement", "manifest", "card", "demo", "reproduce", "selfcheck"),
+    *("protocol", "stress", "explain", "doctor", "merge", "suite"),
 )
 SHORT, LONG = ("compare",), "demo"
-KILLS, DISKS = 4, 3  # of each command in a campaign
+KILLS, DISKS = max(1, round(4 * SIZE)), max(1, round(3 * SIZE))  # of each command in a campaign
 SERVICE = """
 name = "vendor"
 task = "classify"
@@ -84,14 +77,15 @@ class Vendor(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Path]:
-    """The card of a black-box service on this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Vendor) as server:
+def services(tmp_path: Path) -> Iterator[Services]:
+    """The cards of black-box services on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Vendor) as server, serving() as dialects:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         card = tmp_path / "vendor.toml"
         card.write_text(SERVICE.format(url=f"http://127.0.0.1:{server.server_address[1]}"))
-        yield card
+        names = ("insightface_server_embed", "insightface_server_verify")
+        yield Services(card, *(card_for(name, dialects, tmp_path) for name in names))
         server.shutdown()
         thread.join()
 
@@ -105,13 +99,13 @@ def service(tmp_path: Path) -> Iterator[Path]:
     ],
 )
 def test_a_command_that_is_interrupted_anywhere_ends_like_one_that_was_not(
-    tmp_path: Path, toys: Any, draw: Any, service: Path, name: str, kills: int, disks: int
+    tmp_path: Path, toys: Any, draw: Any, services: Services, name: str, kills: int, disks: int
 ) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "scratch").mkdir()
     manifest = drawn_people(tmp_path / "images", draw)
     given_files(tmp_path, manifest, toys)
-    command = writing_commands(tmp_path, manifest, toys, service)[name]
+    command = writing_commands(tmp_path, manifest, toys, services)[name]
     places = tmp_path / "places"
     places.mkdir()
     told = interrupted(places, command.as_json(name), kills, disks, seed=1 + COMMANDS.index(name))
@@ -132,8 +126,37 @@ def test_a_command_that_is_interrupted_anywhere_ends_like_one_that_was_not(
     print(f"{name}: {told['kill']} kills, {told['full']} full disks in {told['folders']} folders, at {told['phases']}")
 
 
+@campaign
+def test_a_killed_explore_leaves_the_run_as_it_is_and_starts_again(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("image,gender\n" + "".join(f"{k}.png,{'mf'[k % 2]}\n" for k in range(40)))
+    (tmp_path / "answers.csv").write_text("image,prediction\n" + "".join(f"{k}.png,male\n" for k in range(40)))
+    facegap = [sys.executable, "-m", "facegap.cli"]
+    made = ["audit-predictions", str(tmp_path / "answers.csv"), str(tmp_path / "people.csv"), "--by", "gender"]
+    run = tmp_path / "run"
+    subprocess.run([*facegap, *made, "--out", str(run)], check=True, capture_output=True)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    chance = random.Random(2)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    for _ in range(KILLS):
+        command = [*facegap, "explore", str(run), "--port", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+            assert server.stdout is not None
+            address = server.stdout.readline().split("open ")[1].strip()
+            ending = threading.Timer(chance.uniform(0, 0.5), server.kill)
+            ending.start()
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it is killed while it answers
+                while True:
+                    with urllib.request.urlopen(address, timeout=10) as answer:
+                        assert answer.status == 200
+            ending.join()
+        assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert recheck(run) == []
+
+
 def test_every_command_that_writes_is_in_the_campaign(tmp_path: Path, toys: Any) -> None:
-    assert set(writing_commands(tmp_path, tmp_path / "people.csv", toys, tmp_path / "vendor.toml")) == set(COMMANDS)
+    assert set(
+        writing_commands(tmp_path, tmp_path / "people.csv", toys, Services(tmp_path, tmp_path, tmp_path))
+    ) == set(COMMANDS)
 
 
 def interrupted(places: Path, command: str, kills: int, disks: int, *, seed: int) -> dict[str, Any]:
@@ -144,6 +167,7 @@ def interrupted(places: Path, command: str, kills: int, disks: int, *, seed: int
         "XDG_CACHE_HOME": str(folder / "cache"),
         "TMPDIR": str(folder / "scratch"),
         "VENDOR_KEY": "secret-key-0123456789",
+        **KEYS,
     }
     words = [sys.executable, str(NURSERY), str(places), command, str(kills), str(disks), str(seed)]
     done = subprocess.run(
