@@ -1,16 +1,16 @@
 """Temporary folders for names, pictures and templates: they go at the end of a block, and after a kill with the next one.
 
 A folder is locked for as long as its process lives. What a killed process left has no lock any more, and is removed by the
-next command of the same account that makes a folder here.
+next command of the same account that makes a folder here. On Windows, where a folder has no such lock, it stays.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,12 +27,13 @@ def temporary_folder() -> Iterator[Path]:
     OSError : it cannot be made
     """
     remove_abandoned(Path(tempfile.gettempdir()))
-    folder, lock = _held()
+    folder, lock = held_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def remove_abandoned(place: Path) -> None:
@@ -40,13 +41,17 @@ def remove_abandoned(place: Path) -> None:
     with contextlib.suppress(OSError):
         for entry in os.scandir(place):
             if entry.name.startswith(PREFIX):
-                _remove_if_abandoned(Path(entry.path))
+                remove_if_abandoned(Path(entry.path))
 
 
-def _held() -> tuple[Path, int]:
+def held_folder() -> tuple[Path, int | None]:
     """A new folder, and the descriptor that holds its lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        if sys.platform == "win32":
+            return folder, None
+        import fcntl
+
         with contextlib.suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -55,7 +60,12 @@ def _held() -> tuple[Path, int]:
             os.close(lock)
 
 
-def _remove_if_abandoned(folder: Path) -> None:
+def remove_if_abandoned(folder: Path) -> None:
+    """Remove a folder that is this account's alone and that no process holds."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
     with contextlib.suppress(OSError):
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
