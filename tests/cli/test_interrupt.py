@@ -114,13 +114,25 @@ finally:
     print("ending", flush=True)
     signal.pause()
 """
+BEGINNING = """
+import signal, sys
+import facegap.cli
+def wait(*_):
+    print("beginning", flush=True)
+    signal.pause()
+sys.modules["facegap.cli.app"].write_any_text = wait  # before anything catches errors
+sys.argv = ["facegap", "demo"]
+facegap.cli.main()
+"""
 
 
-@pytest.mark.parametrize("script", [LOADING, ENDING], ids=["loading", "ending"])
-def test_ctrl_c_while_commands_are_loaded_or_python_ends_has_its_exit_code_and_no_traceback(script: str) -> None:
+@pytest.mark.parametrize("script", [LOADING, BEGINNING, ENDING], ids=["loading", "beginning", "ending"])
+def test_ctrl_c_while_commands_are_loaded_or_begin_or_python_ends_has_its_exit_code_and_no_traceback(
+    script: str,
+) -> None:
     with started(["-c", script]) as command:
         assert command.stdout is not None
-        assert command.stdout.readline() in ("loading\n", "ending\n")
+        assert command.stdout.readline() in ("loading\n", "beginning\n", "ending\n")
         command.send_signal(signal.SIGINT)
         assert "Traceback" not in command.communicate()[1]
     assert command.returncode == CODE

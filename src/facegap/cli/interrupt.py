@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+from types import TracebackType
 
 LOADED_FIRST = ("facegap", "-m")  # sys.argv[0] of a program that is this command line and nothing else, while it loads
 GRACE_S = 1.0
@@ -33,6 +34,19 @@ def end_as_python_does() -> None:
     """From now on Ctrl-C is KeyboardInterrupt again."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_with_code(said: str) -> None:
+    """From now on a KeyboardInterrupt that nothing catches ends this process with CODE and `said`; Python ends by the signal."""
+    shown = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, KeyboardInterrupt):
+            return shown(kind, error, trace)
+        os.write(2, f"\n{said}\n".encode())
+        os._exit(CODE)
+
+    sys.excepthook = hook
 
 
 def end_soon(said: str) -> None:
