@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from facegap.audit.population import is_weight
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
 from facegap.errors import TableError
@@ -107,6 +108,13 @@ def test_the_estimand_is_said_in_words_on_every_surface(tmp_path: Path) -> None:
 def test_shares_that_make_no_population_are_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(TableError, match=told):
         answers(tmp_path, shares=shares(tmp_path, text))
+
+
+def test_a_weight_whose_square_is_no_number_is_none() -> None:
+    assert all(is_weight(text) for text in ("0", "-0", "1e-12", "0.8", "1e12", " 1 "))
+    assert not any(
+        is_weight(text) for text in ("1e308", "1e-320", "-1", "nan", "inf", "1e999", "", "old", "1_000", "\u0663")
+    )
 
 
 def test_a_column_that_is_no_weight_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from facegap.store.record import ShareRecord, SharesRecord
 from facegap.types import FloatArray
 
 SHARE = "share"
+LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12  # apart from 0
 OFF_ONE = 1e-6  # how far from 1 shares may sum, as decimals of a published table do
 
 
@@ -39,8 +40,8 @@ def require_weights(table: Manifest, column: str | None) -> tuple[str, ...]:
         if not is_weight(str(text)):
             line = table.frame["line"].iloc[position]
             raise TableError(
-                f"{table.name} line {line}, column {column}: {text!r} is not a weight; give every row a number of 0 or more, or "
-                "leave rows out with --where"
+                f"{table.name} line {line}, column {column}: {text[:60]!r} is not a weight; give every row 0 or a number from "
+                f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, or leave rows out with --where"
             )
     weights = weights_of_manifest(table.frame, column)
     if not weights.sum() > 0:
@@ -76,9 +77,11 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_weight(text: str) -> bool:
-    """Whether text is a finite number of 0 or more."""
+    """Whether text is 0 or a number whose squares and sums are numbers too."""
+    if not text.isascii() or "_" in text:  # Python takes 1_000 and digits of other scripts
+        return False
     try:
-        return 0 <= float(text) < math.inf
+        return float(text) == 0 or LEAST_WEIGHT <= float(text) <= MOST_WEIGHT
     except ValueError:
         return False
 

@@ -216,7 +216,7 @@ def numbers_of(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
 def number_of(cell: str) -> float:
     """A cell as a number; NaN where it is none."""
     try:
-        return float(cell)
+        return float(cell.replace("_", "?"))  # Python takes 1_000
     except ValueError:
         return float("nan")
 

@@ -130,6 +130,7 @@ def test_a_person_called_nan_is_a_person(tmp_path: Path) -> None:
     [
         ("ann ann p 0.5\nann bob p high\n", "scores line 2, column score: 'high' is not a number"),
         ("ann ann p 0.5\nann bob p inf\n", "scores line 2, column score: 'inf' is not finite"),
+        ("ann ann p 0.5\nann bob p -1e308\n", "scores line 2, column score: '-1e308' is beyond 1e+100"),
         ("ann ann p 0.5\nann bob p 1_0\n", "scores line 2, column score: '1_0' is not a number"),
         ("ann ann p 0.5\n\nann bob 0.5\n", "scores line 3, column test_label: 3 cells where 4 are needed"),
         ("ann ann p 0.5\nann bob p 0.5 x\n", "scores line 2, column score: 5 cells where 4 are needed"),

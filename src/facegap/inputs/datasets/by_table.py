@@ -277,6 +277,6 @@ def most_marked(row: Mapping[str, str], columns: list[str]) -> str:
 def number_of(cell: str) -> float:
     """A cell as a number, 0 where it is none."""
     try:
-        return float(cell)
+        return float(cell.replace("_", "?"))  # Python takes 1_000
     except ValueError:
         return 0.0
