@@ -12,15 +12,18 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from facegap.audit.recount import comparisons_differing, same_counts
 from facegap.audit.run import recheck
+from facegap.authenticity.seal import seal, signer_of
 from facegap.errors import RunError
 from facegap.privacy.forget import beside, forget
 from facegap.store.checksums import SIGNATURE
 from facegap.store.run import Run, read_run
 from fixtures.circle import SIX, Circle, directions
-from fixtures.settings import audited
+from fixtures.keys import write_key
+from fixtures.settings import asked, audited
 
 
 def without(six: Circle, subject: str, folder: Path) -> Circle:
@@ -87,7 +90,8 @@ def test_the_threshold_stays_and_the_run_says_that_somebody_was_removed(six: Cir
         assert left.record.forgotten == count
     said = [text for text in left.record.warnings if "facegap forget" in text]
     assert said == [
-        "2 people were removed from this run after its end (facegap forget); thresholds are those that were set before"
+        "2 people were removed from this run after its end (facegap forget); thresholds are those that were set before, and where a "
+        "warning states how many people, images or pairs there are, these are those of the run before"
     ]
 
 
@@ -205,3 +209,39 @@ def test_counts_that_differ_in_one_pair_are_not_the_same(six: Circle, six_run: R
     assert other.matched is not None and other.matched.counts is not None
     assert same_counts(six_run.matched.counts, six_run.matched.counts)
     assert not same_counts(six_run.matched.counts, other.matched.counts)
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "clusters": {"cluster": ("town",)},
+    "weights": {"weights": "weight"},
+    "sampled pairs": {"sample_pairs": 200, "seed": 3},
+    "pooled templates": {},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_is_sealed_loses_a_person_and_stays_consistent(tmp_path: Path, kind: str) -> None:
+    import facegap as fg
+
+    rng = np.random.default_rng(1)
+    templates = np.repeat(rng.normal(size=(16, 6)), 4, axis=0) + 0.4 * rng.normal(size=(64, 6))
+    np.save(tmp_path / "t.npy", templates.astype(np.float32))
+    frame = pd.DataFrame({"image": [f"{k}.png" for k in range(64)], "subject": [f"person {k // 4}" for k in range(64)]})
+    frame = frame.assign(gender=["mf"[k // 4 % 2] for k in range(64)], town=[f"town {k // 12}" for k in range(64)])
+    frame = frame.assign(weight=[1 + k // 4 % 3 for k in range(64)])
+    if kind == "pooled templates":
+        frame = frame.assign(template=[f"t{k // 2}" for k in range(64)])
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    words = asked(by="gender", threshold=(0.5,), min_subjects=2, out=tmp_path / "run", **KINDS[kind])
+    fg.audit_embeddings(tmp_path / "t.npy", tmp_path / "people.csv", **words)
+    private, public = write_key(tmp_path / "auditor.pem", ed25519.Ed25519PrivateKey.generate())
+    assert seal(tmp_path / "run", private) == signer_of(tmp_path / "run", public)
+    assert forget(tmp_path / "run", "person 3") == 4
+    assert recheck(tmp_path / "run") == []
+    assert named_in(tmp_path / "run", "person 3") == []
+    assert not (tmp_path / "run" / SIGNATURE).exists()
+    left = read_run(tmp_path / "run")
+    trials = left.rates[left.rates["gender"] == "any"].set_index("metric")["trials"]
+    assert trials["fta"] == {"pooled templates": 30}.get(kind, 60)
+    if kind != "sampled pairs":
+        assert trials["fmr"] == {"pooled templates": 15 * 14 // 2 * 4}.get(kind, 15 * 14 // 2 * 16)

@@ -158,7 +158,10 @@ def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
 def words_on(count: int) -> str:
     """The warning of a run from which people were removed."""
     people = "1 person was" if count == 1 else f"{count} people were"
-    return f"{people} removed from this run after its end (facegap forget); thresholds are those that were set before"
+    return (
+        f"{people} removed from this run after its end (facegap forget); thresholds are those that were set before, and where a "
+        "warning states how many people, images or pairs there are, these are those of the run before"
+    )
 
 
 def said_before(run: Run, gone: BoolArray) -> list[str]:
