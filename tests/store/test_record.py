@@ -79,9 +79,14 @@ def records(draw: Any) -> RunRecord:
     if searched is not None and not searched.ranks:
         searched = replace(searched, ranks=(1,))
     manifest = replace(record.manifest, labels=labels)
-    request = with_margins_on_scale(record.request)
     return replace(
-        record, request=request, groupings=groupings, manifest=manifest, identification=searched, cluster=labels[:1]
+        record,
+        request=with_margins_on_scale(record.request),
+        groupings=groupings,
+        manifest=manifest,
+        identification=searched,
+        cluster=labels[:1],
+        outputs=tuple({output.name: output for output in record.outputs}.values()),
     )
 
 
