@@ -138,6 +138,25 @@ def test_ctrl_c_while_commands_are_loaded_or_begin_or_python_ends_has_its_exit_c
     assert command.returncode == CODE
 
 
+CLOSING = """
+import atexit, sys
+import facegap.cli
+atexit.register(lambda: (print("closing", flush=True), sys.stdin.read(1)))  # as libraries do, after facegap itself
+sys.modules["facegap.cli.app"].app = lambda: sys.exit(0)  # the command is done
+sys.argv = ["facegap", "demo"]
+facegap.cli.main()
+"""
+
+
+def test_ctrl_c_after_a_command_is_done_does_not_make_it_a_failure() -> None:
+    with started(["-c", CLOSING], stdin=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        assert command.stdout.readline() == "closing\n"
+        command.send_signal(signal.SIGINT)
+        assert command.communicate("x")[1] == ""
+    assert command.returncode == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_ctrl_c_leaves_no_worker_of_a_pool_behind(tmp_path: Path) -> None:
     (tmp_path / "pool.py").write_text(POOL)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from facegap.cli.interrupt import end_as_python_does, end_at_once, end_soon, end_with_code
+from facegap.cli.interrupt import end_as_python_does, end_at_once, end_soon, end_undisturbed, end_with_code
 from facegap.cli.signs import write_any_text
 from facegap.errors import FacegapError
 
@@ -147,6 +147,7 @@ def stopped() -> str:
 
 def main() -> Any:
     """Entry point: errors of facegap become one line on stderr and exit code 2."""
+    end_undisturbed()
     end_with_code(f"facegap: {stopped()}")
     end_as_python_does()
     if not {*SERVING} & {*sys.argv[1:2]}:

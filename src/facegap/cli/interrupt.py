@@ -7,6 +7,7 @@ does not end by itself is ended.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -28,6 +29,14 @@ def end_at_once() -> None:
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda *_: os._exit(CODE))
+
+
+def end_undisturbed() -> None:
+    """Let no Ctrl-C turn a command that is done into one that was killed, once Python has nothing more to wait for.
+
+    Python gives signals back to the system before it frees what libraries hold, and the system would end the process by it.
+    """
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # registered first, so it is called last
 
 
 def end_as_python_does() -> None:
