@@ -217,6 +217,10 @@ def test_a_mistake_is_named_with_what_to_do(town, choices, said):
         ("picture,dark\ni0.png,1\n", "no column image"),
         ("image,dark\ni0.png,1\ni0.png,2\n", "line 3, column image: 'i0.png' is there twice"),
         ("image,dark\ni0.png,1\ni1.png,x\n", "line 3, column dark: 'x' is not a finite number"),
+        (
+            "image,dark\ni0.png,1\ni1.png,1e308\n",
+            "line 3, column dark: '1e308' is not a finite number, or beyond 1e+100",
+        ),
         ("image,dark\nother.png,1\n", "no image of the run is in it"),
         ("image,dark\ni0.png,word\n", "no column of numbers"),
     ],

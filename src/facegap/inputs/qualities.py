@@ -19,6 +19,7 @@ import numpy as np
 from facegap.errors import TableError
 from facegap.inputs.points import number_of, same_image
 from facegap.inputs.records import Records, read_records
+from facegap.inputs.spelling import LARGEST
 from facegap.store.opened import opened
 from facegap.types import BoolArray, FloatArray
 
@@ -172,8 +173,8 @@ def values_of(records: Records, column: str, name: str) -> FloatArray:
         if not (text := cell.strip()):
             continue
         number = math.nan if "_" in text else number_of(text)
-        if not math.isfinite(number):
-            fault = "not a finite number; correct it, or leave the cell empty for no quality"
+        if not abs(number) <= LARGEST:
+            fault = f"not a finite number, or beyond {LARGEST:g}; correct it, or leave the cell empty for no quality"
         elif scalar and number != FAILED and not 0 <= number <= BEST:
             fault = "not a scalar of OFIQ, which is from 0 to 100, or -1 if the measure failed"
         else:

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+LARGEST = 1e100  # of a measured number in a file: sums of squares of such numbers are numbers
 WHOLE_FLOATS_BELOW = 2**53  # beyond it neighbouring whole numbers share one float64
 NOTHING = frozenset(
     ("none", "null", "nan", "nat", "nil", "n/a", "n.a.", "#n/a", "<na>", "na", "-", "--", "\u2013", "\u2014", "?", "??")

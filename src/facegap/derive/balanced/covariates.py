@@ -14,6 +14,7 @@ import pandas as pd
 from facegap.errors import SettingError, TableError
 from facegap.inputs.manifests.labels import age_interval
 from facegap.inputs.records import read_records
+from facegap.inputs.spelling import LARGEST
 from facegap.store.run import Run
 from facegap.tables import MODEL_QUALITY
 from facegap.types import FloatArray
@@ -110,14 +111,15 @@ def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
             continue
         cells = frame[column].str.strip()
         numbers = pd.to_numeric(cells.where(cells != ""), errors="coerce").to_numpy(np.float64)
+        numbers = np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
         wrong = ~np.isfinite(numbers) & (cells != "").to_numpy()
         if wrong.all() or (wrong.any() and not np.isfinite(numbers).any()):
             continue  # a column of words: a label, no covariate
         if wrong.any():
             row = int(wrong.argmax())
             raise TableError(
-                f"{path.name} {records.unit} {records.lines[row]}, column {column}: {str(cells.iloc[row])!r} is not a finite number; "
-                "correct it, or leave the cell empty"
+                f"{path.name} {records.unit} {records.lines[row]}, column {column}: {str(cells.iloc[row])!r} is not a finite "
+                f"number, or beyond {LARGEST:g}; correct it, or leave the cell empty"
             )
         found[column] = Covariate(column, np.where(place >= 0, numbers[place], np.nan), path.name)
     if not found:

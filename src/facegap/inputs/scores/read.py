@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from facegap.errors import TableError
 from facegap.inputs.scores.layouts import MOST_WEIGHT, Layout, Named, layout_of
-from facegap.inputs.scores.rows import MOST_CODE, MOST_SCORE, Attack, Columns, kind_of, read_by_row
+from facegap.inputs.scores.rows import MOST_CODE, Attack, Columns, kind_of, read_by_row
+from facegap.inputs.spelling import LARGEST
 from facegap.store.opened import NotRegularError, opened
 from facegap.store.room import require_room
 from facegap.types import FloatArray, IntArray
@@ -178,7 +179,7 @@ def _checked(
     nobody: tuple[IntArray, list[str]] = (np.full(len(scores), -1, np.int64), [])
     left, right = (cells[name] if name else nobody for name in (layout.left, layout.right))
     words = [*left[1], *right[1]]
-    if not len(scores) or (np.abs(scores) > MOST_SCORE).any() or not all(word.strip() == word != "" for word in words):
+    if not len(scores) or (np.abs(scores) > LARGEST).any() or not all(word.strip() == word != "" for word in words):
         return None
     if layout.attack and any(word.strip() for word in cells[layout.attack][1]):
         return None

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from facegap.errors import TableError
 from facegap.inputs.cards.categories import NAME, class_word
 from facegap.inputs.scores.layouts import ATTACK, MOST_WEIGHT, WEIGHT, Layout
+from facegap.inputs.spelling import LARGEST
 from facegap.types import FloatArray, IntArray
 
 MOST_SPECIES = 20
-MOST_SCORE = 1e100  # sums of squares of scores are numbers
 MOST_CODE = 9999  # of a driver's return codes
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
 
@@ -199,9 +199,9 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
         raise FaultError("score", f"{cell.strip()!r} is not a number; {cure}") from None
     if math.isinf(score):
         raise FaultError("score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed")
-    if abs(score) > MOST_SCORE:
+    if abs(score) > LARGEST:
         raise FaultError(
-            "score", f"{cell.strip()!r} is beyond {MOST_SCORE:g}, which no comparison gives; write its score, or nan"
+            "score", f"{cell.strip()!r} is beyond {LARGEST:g}, which no comparison gives; write its score, or nan"
         )
     return score
 
