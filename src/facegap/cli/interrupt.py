@@ -50,10 +50,10 @@ def end_with_code(said: str) -> None:
     shown = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not issubclass(kind, KeyboardInterrupt):
-            return shown(kind, error, trace)
-        os.write(2, f"\n{said}\n".encode())
-        os._exit(CODE)
+        if issubclass(kind, KeyboardInterrupt):
+            os.write(2, f"\n{said}\n".encode())
+            os._exit(CODE)
+        shown(kind, error, trace)
 
     sys.excepthook = hook
 
