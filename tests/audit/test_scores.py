@@ -316,7 +316,7 @@ def test_the_commands_say_where_the_threshold_comes_from(tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     assert "IN-SAMPLE" in result.output
     again = CliRunner().invoke(app, ["report", out, "--verbose"])
-    assert "who is mistaken for whom" in again.output, again.output
+    assert "false matches between groups" in again.output, again.output
 
 
 def thirty_people(folder: Path, change: Any, header: tuple[str, str] = ("left", "right")) -> tuple[Path, Path]:

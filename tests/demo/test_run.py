@@ -254,11 +254,9 @@ def test_the_truth_stands_on_the_scale_of_the_verdict(small: command.Demo) -> No
         rates["fmr"][side]["errors"] / rates["fmr"][side]["trials"] for side in (command.WORST, command.BEST)
     )
     assert demo_text.true_effect(small, "skewed", "fmr") == pytest.approx(worst / best)
-    assert f"The truth, {worst / best:.1f} times, lies" in demo_text.sentence(small, "skewed", "fmr")
+    assert f"The truth, {worst / best:.1f} times, is" in demo_text.sentence(small, "skewed", "fmr")
     worst, best = (rates["error_rate_all"][side]["errors"] / 5000 for side in (command.WORST, command.BEST))
-    assert f"The truth, {100 * (worst - best):.1f} points, lies" in demo_text.sentence(
-        small, "skewed", "error_rate_all"
-    )
+    assert f"The truth, {100 * (worst - best):.1f} points, is" in demo_text.sentence(small, "skewed", "error_rate_all")
 
 
 def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
@@ -294,7 +292,7 @@ def test_the_command_says_it_all_and_opens_the_page_on_request(
     monkeypatch.setattr(command, "demo", lambda out, *, seed, workers, step: replace(small))
     result = CliRunner().invoke(app, ["demo", "--out", str(small.folder), "--open", "--verbose"])
     assert result.exit_code == 0, result.output
-    for needed in ("Measured:", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Open "):
+    for needed in ("The audit used", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Open "):
         assert needed in result.output
     assert opened == [(small.folder / demo_text.INDEX).resolve().as_uri()]
     assert "No browser could be opened" in result.output  # list.append says nothing, as a machine without one

@@ -140,7 +140,7 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     said = " ".join(found.output.split())
     assert "Settings were not evaluated: not enough data: 14 subjects can be drawn equally of each gender" in said
     assert "All checks passed." in said
-    assert "Not checked: whether the card's colour, scale, crop, interpolation, classes are right." in said
+    assert "Not checked: whether the card's colour, scale, crop, interpolation, classes are correct." in said
     assert "Required for this: column gender (both of them) or age, and 20 people or more." in said
     assert "step 2 of 2: run the model on 30 faces and their mirror images" in found.stderr
     record = json.loads((tmp_path / "checks.json").read_text())
@@ -186,7 +186,7 @@ def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: P
     assert (
         "Settings were not evaluated: toy_quality is a quality model, and no manifest says how good an image is" in said
     )
-    assert "Not checked: whether the card's colour, scale, alignment, interpolation are right." in said
+    assert "Not checked: whether the card's colour, scale, alignment, interpolation are correct." in said
     record = json.loads((tmp_path / "checks.json").read_text())
     states = {one["name"]: one["state"] for one in record["checks"]}
     assert states == {
