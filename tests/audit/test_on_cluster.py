@@ -90,7 +90,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, kills: int, chance: np.random.Gener
         for done in plain(client, *given, **words):
             yield done
             if len(killed) < kills and chance.random() < 0.5:
-                processes = list(client.run(os.getpid).values())
+                processes = list(client.run(os.getpid, on_error="ignore").values())
                 if processes:
                     killed.append(int(chance.choice(processes)))
                     os.kill(killed[-1], signal.SIGKILL)
@@ -192,7 +192,7 @@ class Future:
 
     def __init__(self, result: Any) -> None:
         self.given = result
-        self.status = "error" if isinstance(result, BaseException) else "lost" if result is None else "finished"
+        self.status = "error" if isinstance(result, BaseException) else "cancelled" if result is None else "finished"
 
     def result(self) -> Any:
         return self.given

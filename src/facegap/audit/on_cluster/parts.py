@@ -227,13 +227,16 @@ def parts_done(client: Client, setup: Setup, table: Manifest, todo: Sequence[int
                 send(waiting.pop())
             for future in ended(client, running):
                 number = running.pop(future)
-                if future.status == "finished":
+                status = future.status
+                if status == "finished":
                     yield future.result()
-                    continue
-                failures[number] += 1
-                error = future.exception() if future.status == "error" else None
-                require_another_try(error, number, failures[number], table)
-                send(number)
+                elif status in ("pending", "lost"):  # done, but on a worker that died since: dask has it made again
+                    running[future] = number
+                else:
+                    failures[number] += 1
+                    error = future.exception() if status == "error" else None
+                    require_another_try(error, number, failures[number], table)
+                    send(number)
     except (OSError, TimeoutError, CancelledError) as error:  # of the connection: those of a part are its result
         raise ClusterError(f"{LOST} ({type(error).__name__})") from error
     finally:
