@@ -28,7 +28,7 @@ FILES = {  # of the audits of black boxes
 def command_of(record: RunRecord) -> str:
     """The command of an audit, with file names for paths; for black boxes the names of their files stay open.
 
-    Its options are the settings of run.json that differ from their defaults in audit/settings.py. What no command can name
+    Its options are the settings of run.json that differ from their defaults in audit/settings/. What no command can name
     stands behind it as a comment of the shell: a manifest that was given in memory, a Python function as a model.
     """
     request = record.request

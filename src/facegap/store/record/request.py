@@ -92,7 +92,7 @@ class QualityFile:
 class RequestRecord:
     """What was asked for. Of an audit of images it must be the same for --resume to end with the same tables.
 
-    settings          : settings that decide a result, as audit/settings.py keeps them
+    settings          : settings that decide a result, as audit/settings/ keeps them
     manifest_sha256   : of the file; None where scores came without one
     in_memory         : whether the manifest was given in memory
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
