@@ -71,6 +71,7 @@ NOT_RUN = {
     ("demo",): "takes a minute; tests/demo runs a small one",
     ("suite",): "needs several models and sets; tests/suite runs a small one",
     ("bench", "models"): "starts a process for each turn; tests/bench runs a few",
+    ("variants",): "quantizes a model; tests/variants does with small graphs",
     ("selfcheck",): "takes a minute and more; tests/selfcheck runs small ones",
     ("explore",): "serves until it is stopped; tests/explore opens the page",
     ("plan", "--run"): "simulates for some ten seconds; tests/plan runs it",

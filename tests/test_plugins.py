@@ -185,7 +185,7 @@ def test_a_chart_of_a_package_is_on_the_page_under_its_name_and_among_the_figure
     report_again(run, include_ids=False)
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "Further charts" in page
-    assert "Made by my_facegap 3.1, not by facegap." in page
+    assert "Added by my_facegap 3.1, not by facegap." in page
     assert "Bars: ok 80." in page
     for suffix in ("svg", "png", "pdf"):
         assert (run / "figures" / f"outcomes-of-images.{suffix}").stat().st_size > 0

@@ -283,7 +283,7 @@ def test_terminal_and_page_print_the_same_tables_on_labels(whole: Path) -> None:
     assert ("measured_tone", "none: no_face", "1") in tables["labels of skin tone"].rows
     uncertain = tables["the same gaps with label uncertainty"]
     assert any(row[0] == "annotated_tone" for row in uncertain.rows)
-    assert uncertain.notes[0] == f"{DRAWS} draws, seed 0."
+    assert uncertain.notes[0] == f"{DRAWS} resamples, seed 0."
     trust = next(table for title, table in tables.items() if title.startswith("annotated_tone: gender misclassified"))
     assert [row[0] for row in trust.rows][:2] == ["100%", "95%"]
     assert derived(run).gaps["label_p"].equals(run.gaps["label_p"])

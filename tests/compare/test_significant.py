@@ -46,7 +46,7 @@ def test_gaps_that_did_not_change_are_counted_and_not_shown() -> None:
     rows = (change(("Ayr", "Bonn"), 0.01, GREW), change(("Ayr", "Cork"), 0.9, ALIKE))
     found = clear_changes(ComparisonRows((), (), rows, ()), [METRIC])
     assert found.counted == "Of 2 gaps that were tested, 1 changed significantly."
-    assert [row[0] for row in found.table.rows] == ["Ayr less Bonn"]
+    assert [row[0] for row in found.table.rows] == ["Ayr minus Bonn"]
     assert found.table.rows[0][2] == "+10.00 points, +30.00 points"
 
 

@@ -51,7 +51,7 @@ def test_a_text_that_is_empty_is_refused_and_named(field: str) -> None:
     [
         ({"name": "F M R"}, "small letters"),
         ({"scale": "odds"}, "scale is one of difference, ratio"),
-        ({"task": "search"}, "task is one of detect, embed, classify"),
+        ({"task": "guess"}, "task is one of detect, embed, classify"),
         ({"trial": "pair"}, "trial is one of image, impostor pair"),
         ({"margin": 0.5}, "margin 0.5 is not between 1 and inf"),
         ({"scale": "difference"}, "margin 2.0 is not between 0 and 1"),

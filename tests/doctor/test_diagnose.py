@@ -68,7 +68,7 @@ def test_a_right_card_holds(toys: Any, crowd: Path, home: Path) -> None:
     found = doctor(toys, toys.card("classifier"), crowd)
     assert found.exit_code == 0, found.output
     assert "within noise of the best of" in found.output
-    assert "judged by accuracy on 66 subjects, 132 images" in found.output
+    assert "evaluated by accuracy on 66 subjects, 132 images" in found.output
     assert "clearly worse than the card" in found.output
     (path,) = home.iterdir()
     assert json.loads(path.read_text())["verdict"] == "holds"
@@ -120,7 +120,7 @@ def test_a_scale_that_makes_every_portrait_an_attack_is_called_wrong(
     right = changed_card(toys, tmp_path / "right", "classifier", LIVENESS, NO_AGE)
     found = doctor(toys, right, crowd, *women, "--no-isolation")
     assert found.exit_code == 0, found.output
-    assert "judged by bona fide accepted on 33 subjects" in found.output
+    assert "evaluated by bona fide accepted on 33 subjects" in found.output
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", LIVENESS, NO_AGE, WRONG_SCALE)
     found = doctor(toys, wrong, crowd, *women, "--no-isolation")
     assert found.exit_code == 1, found.output

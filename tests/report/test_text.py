@@ -34,6 +34,7 @@ from facegap.report.text import (
 def test_the_upper_limit_of_a_ratio_to_almost_nothing_is_not_written_in_full() -> None:
     assert ratio(14.18, 0.32, 3.6e10) == "14.18 [0.32, over 1,000,000]"
     assert ratio(14.18, 0.32, math.inf) == "14.18 [0.32, ∞]"
+    assert deciding_interval(0.32, 3.6e10, 0.95, 2.0, is_ratio=True) == "ratio [0.32, over 1,000,000], 95%"
 
 
 def test_every_letter_that_moves_hides_or_reorders_is_replaced_and_no_other_changes() -> None:

@@ -176,7 +176,7 @@ def kept_apart(
     write: Callable[[float, int], str], value: float, edges: Sequence[float], digits: int, *, unit: int = 1
 ) -> str:
     """A number with so many decimals, or with more where it would read as one of the edges or lie beyond it."""
-    if not math.isfinite(value):
+    if not math.isfinite(value) or value > MOST_IN_FULL:
         return write(value, digits)
     for places in range(digits, MOST_PLACES):
         text = write(value, places)
