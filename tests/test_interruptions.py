@@ -35,7 +35,7 @@ COMMANDS = (
     *("export", "plan", "tone", "annotations", "agreement", "manifest", "card", "demo", "reproduce", "selfcheck"),
     *("protocol", "stress", "explain", "doctor", "merge", "suite"),
 )
-SHORT, LONG = ("compare",), "demo"
+SHORT, LONG = ("audit-predictions",), "demo"
 KILLS, DISKS = max(1, round(4 * SIZE)), max(1, round(3 * SIZE))  # of each command in a campaign
 SERVICE = """
 name = "vendor"

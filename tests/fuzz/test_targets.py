@@ -15,7 +15,7 @@ from fixtures.campaigns import short_and_full
 from fuzz.targets import TARGETS, Target
 
 MUTANTS, MUTANTS_IN_A_CAMPAIGN = 60, 5_000
-SECONDS, SECONDS_IN_A_CAMPAIGN = 2, 20
+SECONDS, SECONDS_IN_A_CAMPAIGN = 1, 20
 TURNS = 3  # loading the package with its branches counted takes some 15 s, so several targets share that
 STRANGE = (
     b"\x00",

@@ -65,7 +65,9 @@ def test_effective_people_one_who_holds_much_and_the_rate_by_person_stand_beside
     assert [row[1] for row in table.rows] == ["25 (3.0 effective)", "30"]
     assert table.dimmed == {0}
     assert "One person holds 41% of the images of Ayr." in table.notes
-    assert any(note.endswith("outside the interval: Ayr, gender misclassified or unanswered: 30.00%.") for note in table.notes)
+    assert any(
+        note.endswith("outside the interval: Ayr, gender misclassified or unanswered: 30.00%.") for note in table.notes
+    )
 
 
 def test_units_stand_beside_subjects_where_they_vary() -> None:
