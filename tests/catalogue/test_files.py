@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,3 +125,19 @@ def test_crops_that_do_not_fit_and_points_that_are_missing_or_outside_are_told_b
     assert code == 2
     assert "images with points outside 1" in said
     assert "Line 7: the image has no usable points: points.csv line 4: left eye (220, 20) lies outside" in said
+
+
+def test_of_many_files_a_sample_is_decoded_and_rates_are_of_the_sample(tmp_path: Path, draw: Any, check: Check) -> None:
+    for number in range(40):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), draw(green=204))
+    (tmp_path / "people.csv").write_text("image\n" + "".join(f"{number}.png\n" for number in range(41)))
+    for number in range(20):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    code, said = check(tmp_path / "people.csv", "--decode", "10", "--allow-missing")
+    assert code == 0
+    assert "files decoded 10" in said
+    assert "1 of 41 files is missing" in said
+    assert re.search(r"[1-9] of 10 files cannot be read", said)
+    assert "10 of 40 files were decoded, a random sample" in said
+    assert check(tmp_path / "people.csv", "--decode", "10", "--allow-missing") == (code, said)
+    assert "20 of 41 files cannot be read" in check(tmp_path / "people.csv", "--decode-all", "--allow-missing")[1]

@@ -43,6 +43,10 @@ def check(
     include_ids: Annotated[
         bool, typer.Option("--include-ids", help="Name the files that are missing or cannot be decoded")
     ] = False,
+    decode: Annotated[
+        int, typer.Option(min=0, help="How many files to decode; a random sample where there are more")
+    ] = 20_000,
+    decode_all: Annotated[bool, typer.Option("--decode-all", help="Decode every file")] = False,
 ) -> None:
     """Check a manifest before any model runs: its files, its groups, and the differences that the groups could show.
 
@@ -51,15 +55,16 @@ def check(
     With --detect aligned or --points FILE, the check also finds images whose size does not fit the models or whose points are not
     usable.
 
-    Every image is decoded once. If a file is missing, or more than 1% cannot be decoded, the exit code is 2, as it would be for
-    the audit.
+    Every file is looked for, and up to 20,000 are decoded once. If a file is missing, or more than 1% of those cannot be decoded,
+    the exit code is 2, as it would be for the audit.
     """
     from facegap.catalogue.tables import check_manifest
     from facegap.errors import TableError
     from facegap.report.terminal import print_tables, print_warnings, progress_bar
 
     with progress_bar() as progress:
-        checked = check_manifest(manifest, settings, include_ids=include_ids, progress=progress)
+        decoded = None if decode_all else decode
+        checked = check_manifest(manifest, settings, include_ids=include_ids, decode=decoded, progress=progress)
     print_tables(checked.tables)
     print_warnings(checked.warnings)
     if checked.problem:

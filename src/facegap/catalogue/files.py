@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,10 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.videos.read import is_video
 from facegap.inputs.videos.read import why_not as why_no_video
 from facegap.runtime import usable_cores
+from facegap.types import IntArray
 
 MOST_NAMED = 10  # files in one paragraph
+AT_ONCE = 4096  # files that wait to be decoded
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class Files:
     faces     : per row what is wrong with its given face, empty where nothing is or none is given
     sentences : how many were lost, of which groups, and what a person can do
     stops     : whether an audit would stop for them
+    decoded   : how many files were decoded; of the others only the name was looked for
     """
 
     outcomes: tuple[str, ...]
     sentences: tuple[str, ...]
     stops: bool
     faces: tuple[str, ...] = ()
+    decoded: int = 0
 
     def count(self, outcome: str) -> int:
         """Rows that ended so."""
@@ -61,26 +64,47 @@ def checked_files(
     given: GivenFaces | None = None,
     *,
     include_ids: bool,
+    decode: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Files:
-    """Look for every file of a manifest and decode it.
+    """Look for every file of a manifest, and decode all of them or a random sample.
 
     given    : faces that no detector finds, held against each picture
-    progress : called with the number of files done and of all
+    decode   : how many files to decode, the same ones each time; None: all
+    progress : called with the number of files done and of all that are decoded
     """
     missing = missing_files(manifest.frame, manifest.folder)
     outcomes = np.full(len(manifest.frame), "ok", dtype=object)
     outcomes[[file.position for file in missing]] = "missing_file"
-    lost, faces = looked_at(manifest, np.flatnonzero(outcomes == "ok").tolist(), given, progress)
+    rows = sampled(np.flatnonzero(outcomes == "ok"), decode)
+    lost, faces = looked_at(manifest, rows.tolist(), given, progress)
     for one in lost:
         outcomes[one.position] = one.outcome
     ended = tuple(outcomes.tolist())
-    sentences = [*never_shown_sentences(manifest.frame, ended, groupings)]
+    there = len(ended) - len(missing)
+    if len(rows) == there:
+        sentences = [*never_shown_sentences(manifest.frame, ended, groupings)]
+    else:  # of the files that were not decoded only this is known
+        names_alone = np.where(outcomes == "missing_file", outcomes, "ok").tolist()
+        sentences = [*never_shown_sentences(manifest.frame, names_alone, groupings)]
+        sentences += never_shown_sentences(manifest.frame.iloc[rows], outcomes[rows].tolist(), groupings)
     if missing:
         sentences += told(missing, include_ids=include_ids)
     sentences += undecodable_sentences(lost, include_ids=include_ids)
-    stops = bool(missing) or len(lost) > MOST_UNREADABLE * len(ended)
-    return Files(ended, (*sentences, f"So {CURE}.") if stops else tuple(sentences), stops, faces)
+    if len(rows) < there:
+        sentences.append(
+            f"{len(rows):,} of {there:,} files were decoded, a random sample; --decode-all decodes every file."
+        )
+    tried = len(rows) + len(missing)
+    stops = bool(missing) or len(lost) > MOST_UNREADABLE * tried
+    return Files(ended, (*sentences, f"So {CURE}.") if stops else tuple(sentences), stops, faces, len(rows))
+
+
+def sampled(rows: IntArray, most: int | None) -> IntArray:
+    """The rows, or as many as `most` of them at random, in their order; the same rows each time."""
+    if most is None or len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
 def looked_at(
@@ -93,19 +117,15 @@ def looked_at(
     names, lines, paths = (manifest.frame[column].tolist() for column in ("image", "line", "path"))
     found, faces = [], [""] * len(names)
     with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
-        shown = pool.map(
-            seen,
-            repeat(manifest.folder),
-            (str(paths[row]) for row in rows),
-            (str(names[row]) for row in rows),
-            repeat(given),
-        )
-        for done, (row, (lost, face)) in enumerate(zip(rows, shown, strict=True), start=1):
-            faces[row] = face
-            if lost is not None:
-                found.append(LostFile(row, int(lines[row]), str(names[row]), lost.outcome, lost.detail))
-            if progress is not None:
-                progress(done, len(rows))
+        for start in range(0, len(rows), AT_ONCE):
+            batch = rows[start : start + AT_ONCE]
+            shown = pool.map(lambda row: seen(manifest.folder, str(paths[row]), str(names[row]), given), batch)
+            for done, (row, (lost, face)) in enumerate(zip(batch, shown, strict=True), start=start + 1):
+                faces[row] = face
+                if lost is not None:
+                    found.append(LostFile(row, int(lines[row]), str(names[row]), lost.outcome, lost.detail))
+                if progress is not None:
+                    progress(done, len(rows))
     return found, tuple(faces)
 
 

@@ -245,13 +245,15 @@ def check_manifest(
     settings: AuditSettings,
     *,
     include_ids: bool = False,
+    decode: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckedManifest:
     """The files and the groups of a manifest, and the difference that each group could show.
 
     settings    : how it is read, as an audit would read it
     include_ids : name the files that are missing or cannot be decoded
-    progress    : called with the number of files looked at and of all
+    decode      : how many files to decode, a random sample where there are more; None: all
+    progress    : called with the number of files decoded and of all that will be
 
     Raises
     ------
@@ -267,12 +269,13 @@ def check_manifest(
     templates = by_template(manifest)
     groupings, notes = groupings_of(manifest, settings)
     faces = faces_of(settings, manifest)
-    files = checked_files(manifest, groupings, faces, include_ids=include_ids, progress=progress)
+    files = checked_files(manifest, groupings, faces, include_ids=include_ids, decode=decode, progress=progress)
     counts = (
         ("images", len(manifest.frame)),
         *((("templates", len(templates.frame)),) if templates.members is not None else ()),
         ("subjects", manifest.frame["subject"].nunique()),
         ("files that do not exist", files.count("missing_file")),
+        ("files decoded", files.decoded),
         ("files that cannot be decoded", files.count("unreadable")),
         ("files beyond a bound of facegap", files.count("refused")),
         ("files that take too long to decode", files.count("decode_timeout")),
