@@ -247,3 +247,23 @@ def test_the_command_writes_a_file_for_its_owner_only_or_prints(verified: Path, 
     printed = CliRunner().invoke(app, ["export", str(verified)])
     assert json.loads(printed.output)["format"] == "facegap run export"
     assert CliRunner().invoke(app, ["export"]).exit_code == 2
+
+
+def test_answers_that_nobody_labelled_are_exported_with_rates_and_what_differs(
+    tmp_path: Path, schema: jsonschema.Draft202012Validator
+) -> None:
+    image = [f"{k}.png" for k in range(120)]
+    gender = ["female", "male"] * 60
+    pd.DataFrame({"image": image, "gender": gender}).to_csv(tmp_path / "people.csv", index=False)
+    answers = ["happy" if k // 2 < (30, 6)[k % 2] else "calm" for k in range(120)]
+    pd.DataFrame({"image": image, "prediction": answers}).to_csv(tmp_path / "said.csv", index=False)
+    words = {"output": "mood", "classes": "happy,calm", "by": "gender", "out": tmp_path / "run"}
+    audit_predictions(tmp_path / "said.csv", tmp_path / "people.csv", **words)
+    document = json.loads(exported(tmp_path / "run", "json"))
+    schema.validate(document)
+    women = {"group": {"gender": "female"}, "output": "mood", "measure": "answer rate", "answer": "happy"}
+    (rate,) = [row for row in document["answer_rates"] if women.items() <= row.items()]
+    assert (rate["count"], rate["trials"], rate["value"]) == (30, 60, 0.5)
+    (gap,) = [row for row in document["answer_gaps"] if row["answer"] == "happy"]
+    assert gap["verdict"] == "answer rates differ by more than the margin"
+    assert abs(abs(gap["difference"]) - 0.4) < 1e-9

@@ -62,6 +62,7 @@ GAP_NUMBERS = (
     "loss_ratio_high",
     "loss_stands",
 )
+ANSWER_OF = ("output", "measure", "answer")
 PEOPLE = "people, not images or pairs, are what varies"
 POLICIES = {
     "given": "given in advance",
@@ -105,6 +106,8 @@ def run_export(run: Run) -> dict[str, Any]:
         "score_shifts": score_shifts(run),
         "gaps": gaps_of(run),
         "differentials": differentials_of(run),
+        "answer_rates": answer_rates_of(run),
+        "answer_gaps": answer_gaps_of(run),
         "throughput": throughput_of(run),
         "uncertainty": uncertainty_of(run),
         "warnings": unnamed(list(run.record.warnings), run),
@@ -371,6 +374,21 @@ def differentials_of(run: Run) -> list[dict[str, Any]]:
         }
         for row in records(table)
     ]
+
+
+def answer_rates_of(run: Run) -> list[dict[str, Any]]:
+    """How often each answer of a further output was given, by group; no error, where nothing says what is true."""
+    names = (*ANSWER_OF, "model", "count", "trials", "subjects", "value", "low", "high", "level", "method")
+    table = run.extra.get("answer_rates.csv", pd.DataFrame())
+    return [{"group": group_object(row, run), **{name: row[name] for name in names}} for row in records(table)]
+
+
+def answer_gaps_of(run: Run) -> list[dict[str, Any]]:
+    """Every pair of groups of one answer, with the verdict on whether its rates differ."""
+    numbers = ("difference", "p", "p_adjusted", "margin", "verdict")
+    names = (*ANSWER_OF, "model", "family", "group_a", "group_b", *numbers)
+    table = run.extra.get("answer_gaps.csv", pd.DataFrame())
+    return [{name: row[name] for name in names} for row in records(table)]
 
 
 def throughput_of(run: Run) -> dict[str, Any]:
