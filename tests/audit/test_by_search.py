@@ -238,8 +238,10 @@ def test_a_gallery_that_holds_others_is_refused(
     somebody = by_colours(people.with_name("p0_0.png").read_bytes())
     assert somebody is not None
     gallery.faces["somebody"] = somebody
-    with pytest.raises(RunError, match=r"1 candidates were not enrolled by this run.*Clear the service's gallery"):
-        ask(people, server)
+    with pytest.raises(RunError, match=r"1 candidates of one answer were not enrolled.*Clear the service's gallery"):
+        ask(people, server, workers=1)
+    enrolled = sum("faces" in path for path, _, _ in server.seen)
+    assert len(server.seen) == enrolled + 1  # one search, and no further ones
 
 
 def test_a_card_that_reads_no_list_stops_before_all_is_paid_for(people: Path, server: DialectServer) -> None:
@@ -289,6 +291,16 @@ def test_settings_without_a_meaning_here_are_refused_before_any_call(
         ([{"subject": "a", "similarity": 7}], "no_template", "a candidate: 7 at similarity is outside"),
         ([{"subject": 3, "similarity": 0.5}], "no_template", "a candidate: no text at subject: '3'"),
         ([3], "no_template", "a candidate: no object"),
+        (
+            [{"subject": "a", "similarity": 0.9}, {"subject": "a", "similarity": 0.8}],
+            "no_template",
+            "a candidate that is listed",
+        ),
+        (
+            [{"subject": str(k), "similarity": 0.9} for k in range(21)],
+            "no_template",
+            "21 candidates, where the card says",
+        ),
     ],
 )
 def test_what_is_no_list_of_candidates_is_no_search(tmp_path: Path, listed: Any, outcome: str, detail: str) -> None:

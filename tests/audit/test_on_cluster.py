@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from facegap.audit.on_cluster.parts import Cluster, part_to_run, parts_done
 from facegap.audit.on_cluster.worker import NO_FILE, PartToRun, Setup, run_here
 from facegap.audit.run import audit
 from facegap.audit.settings import AuditSettings, CallableModel, Service, settings_from
-from facegap.errors import ClusterError, ModelError, RunError, SettingError
+from facegap.errors import ClusterError, ModelError, ModelStoppedError, RunError, SettingError
 from facegap.inputs.images.decode import Unreadable
 from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.matching import cluster as matching
@@ -469,3 +470,33 @@ def test_workers_of_other_hosts_and_a_scheduler_that_is_started_again_give_the_s
                 program.kill()
                 program.wait()
     assert unequal(tmp_path / "one", tmp_path / "run") == []
+
+
+def test_a_model_that_stopped_is_opened_anew_and_one_in_use_is_left_open(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    opened = iter("abcd")
+
+    def stages(*_: Any, **__: Any) -> Any:
+        name = next(opened)
+        return SimpleNamespace(stages=SimpleNamespace(name=name, stop=lambda: stopped.append(name)))
+
+    monkeypatch.setattr(worker_side, "open_models", stages)
+    monkeypatch.setattr(worker_side, "_OPEN", {})
+    monkeypatch.setattr(worker_side, "_IN_USE", Counter())
+    other = replace(setup, name="other")
+    with worker_side.models_of(setup) as mine, worker_side.models_of(other):
+        assert stopped == []  # a part of the first audit still runs here
+
+    def part_that_fails() -> None:
+        with worker_side.models_of(setup) as again:
+            assert again is mine
+            raise ModelStoppedError("the process ended")
+
+    with pytest.raises(ModelStoppedError):
+        part_that_fails()
+    assert stopped == ["a"]
+    with worker_side.models_of(setup) as anew:
+        assert anew.name == "c"  # type: ignore[attr-defined]
+    assert stopped == ["a", "b"]

@@ -28,6 +28,8 @@ RENDERS_CHARTS = True
 IMAGES = 48
 HOSTILE = "<img src=x onerror=alert(1)>"
 
+WORDS = {"no_isolation": True}  # the processes of models are not what is tested here
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Path:
@@ -58,7 +60,6 @@ detect = "{toys.card("detector")}"
 classify = [{models}]
 by = ["gender"]
 [settings]
-no_isolation = true
 min_subjects = 5
 [[set]]
 name = "toys"
@@ -69,7 +70,7 @@ manifest = "people.csv"
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> Leaderboard:
-    return run_suite(folder / "suite.toml", folder / "out", words={})
+    return run_suite(folder / "suite.toml", folder / "out", words=WORDS)
 
 
 def test_rates_ranks_and_worst_groups_are_those_of_the_runs(found: Leaderboard) -> None:
@@ -124,7 +125,7 @@ def test_a_suite_goes_on_with_a_further_model_and_runs_no_model_again(
     folder: Path, toys: Any, found: Leaderboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RunError, match="not empty"):
-        run_suite(folder / "suite.toml", folder / "out", words={})
+        run_suite(folder / "suite.toml", folder / "out", words=WORDS)
     more = folder / "more.toml"
     (folder / "third.toml").write_text((folder / "right.toml").read_text().replace('"right"', '"third"'))
     more.write_text(suite_text(toys, title=HOSTILE, models='"right.toml", "wrong.toml", "third.toml"'))
@@ -136,7 +137,7 @@ def test_a_suite_goes_on_with_a_further_model_and_runs_no_model_again(
         "open_models",
         lambda chosen, *rest, **named: opened.append(chosen.names["classify"]) or real(chosen, *rest, **named),
     )
-    board = run_suite(more, folder / "out", words={}, resume=True).boards[0]
+    board = run_suite(more, folder / "out", words=WORDS, resume=True).boards[0]
     assert opened == ["third"]
     assert {one.model.name for one in board.standings} == {"right", "wrong", "third"}
     ranks = {
@@ -153,12 +154,14 @@ def test_an_error_of_a_set_names_it_before_any_model_is_opened(
     monkeypatch.setattr(stage, "audit_together", lambda audits: pytest.fail("a model was opened"))
     (folder / "bad.toml").write_text(suite_text(toys).replace("people.csv", "nobody.csv"))
     with pytest.raises(TableError, match=r"\[\[set\]\] toys: "):
-        run_suite(folder / "bad.toml", folder / "bad", words={})
+        run_suite(folder / "bad.toml", folder / "bad", words=WORDS)
     assert not (folder / "bad").exists()
 
 
 def test_the_command_prints_the_table_and_the_finding(folder: Path, found: Leaderboard) -> None:
-    done = CliRunner().invoke(app, ["suite", str(folder / "suite.toml"), "--out", str(folder / "out"), "--resume"])
+    done = CliRunner().invoke(
+        app, ["suite", str(folder / "suite.toml"), "--out", str(folder / "out"), "--resume", "--no-isolation"]
+    )
     assert done.exit_code == 0, done.output
     assert "Toy people: gender misclassified or unanswered, by gender" in done.output
     assert "leaderboard.html" in done.output

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
 from facegap.store import run as store
 from facegap.store.finished import taken_up_whole
+from facegap.store.opened import read_file
 from facegap.store.record import BegunRecord, IdentificationRecord, Operating
 from facegap.store.run import Run, Searched
 from facegap.tables import NEVER_SHOWN
@@ -42,6 +44,7 @@ from facegap.vision.service.compare import rising
 from facegap.vision.service.search import Answered, enrol, search
 from facegap.vision.service.wire import read_key
 
+NAME, MOST_NAME_BYTES = re.compile(r"facegap-[0-9a-f]{8}"), 64
 GALLERY_NAME = "gallery.txt"  # in the folder of answers: what the names of enrolled images begin with
 IN_SAMPLE_SEARCHES = "the very searches it is judged on (IN-SAMPLE)"
 FIRST_LOOK = 20  # searches after which a card that reads no list is an error
@@ -213,11 +216,19 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
         )
         searching = Service(card, read_key(card), folder, limits)  # of the budget it knows what enrolment has spent
         rows_of_names = {name: row for row, name in names.items()}
-        ask_rows(probes, originals, searching, lambda row, data: search(searching, row, data), answers, workers, done)
+        ask_rows(
+            probes,
+            originals,
+            searching,
+            lambda row, data: search(searching, row, data),
+            answers,
+            workers,
+            done,
+            lambda said: require_own(said, rows_of_names, card),
+        )
     finally:
         enrolling.close()
         searching.close()
-    require_own(answers, rows_of_names, card)
     return Asked(answers, rows_of_names, searching)
 
 
@@ -243,8 +254,11 @@ def ask_rows(
     answers: dict[int, Answered],
     workers: int,
     done: Progress,
+    require: Callable[[Answered], None] = lambda said: None,
 ) -> None:
     """Ask about every image that can be sent, in order, and note what came of it.
+
+    require : raises for an answer after which no further image is sent
 
     Raises
     ------
@@ -257,6 +271,7 @@ def ask_rows(
         in_order(lambda row: ask(row, originals.data(row)), [(row,) for row in sent], workers, service.stop),
         strict=True,
     ):
+        require(said)
         answers[row] = said
         done.add()
         first.append(said)
@@ -272,7 +287,10 @@ def name_of_gallery(folder: Path) -> str:
     path = folder / ANSWERS / GALLERY_NAME
     if not path.exists():
         store.write_bytes(path, f"facegap-{secrets.token_hex(4)}".encode())
-    return path.read_text(encoding="ascii").strip()
+    name = read_file(path, MOST_NAME_BYTES).decode("ascii", "replace")
+    if NAME.fullmatch(name) is None:  # it becomes a part of addresses
+        raise RunError(f"{path}: not the name of a gallery that facegap chose; choose another --out")
+    return name
 
 
 def look_at_all(originals: Originals, rows: Sequence[int], workers: int, settings: AuditSettings) -> None:
@@ -288,14 +306,14 @@ def look_at_all(originals: Originals, rows: Sequence[int], workers: int, setting
             unreadable.add(pd.DataFrame([record]))
 
 
-def require_own(answers: dict[int, Answered], names: dict[str, int], card: ModelCard) -> None:
+def require_own(said: Answered, names: Container[str], card: ModelCard) -> None:
     """Raise RunError for a candidate whom this run has not enrolled: FPIR would be of another gallery."""
-    strangers = {name for said in answers.values() for name, _ in said.candidates if name not in names}
+    strangers = {name for name, _ in said.candidates if name not in names}
     if strangers:
         raise RunError(
-            f"{card.name}: {len(strangers):,} candidates were not enrolled by this run; its gallery holds others, so that no rate "
-            "would be of the gallery of the manifest. Clear the service's gallery (or name an empty one in the card), and choose "
-            "another --out"
+            f"{card.name}: {len(strangers):,} candidates of one answer were not enrolled by this run; its gallery holds others, so "
+            "that no rate would be of the gallery of the manifest. Clear the service's gallery (or name an empty one in the card), "
+            "and choose another --out"
         )
 
 

@@ -85,6 +85,8 @@ def require_shardable(settings: AuditSettings) -> None:
     """Raise SettingError for an audit that cannot be cut into shards."""
     if settings.output.folder is None:
         raise SettingError("--shard: needs a folder to leave its parts in; name one with --out")
+    if settings.models.scheduler is not None:
+        raise SettingError("--shard and --scheduler: a shard runs in one process; give one of them")
     for name, given in (
         ("--verify-service", settings.service.verify_service),
         ("--search-service", settings.service.search_service),

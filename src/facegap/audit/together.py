@@ -54,6 +54,8 @@ def resolved_together(manifest: Path, asked: Sequence[AuditSettings]) -> list[Re
     if not asked:
         raise SettingError("no model is named")
     for settings in asked:
+        if settings.models.scheduler is not None:
+            raise SettingError("audits in one pass run in one process; leave the scheduler out")
         functions = [model for model in (settings.embed, settings.classify) if isinstance(model, CallableModel)]
         if functions or settings.detect != asked[0].detect or settings.service.verify_service is not None:
             raise SettingError("audits in one pass take model files and one detector; audit anything else by itself")

@@ -174,8 +174,12 @@ def client_of(cluster: str) -> Iterator[Client]:
                 f"no dask scheduler answers at {cluster!r} ({error}); start one or use local:2"
             ) from error
         with quiet_dask(), client:
-            client.run_on_scheduler(outlive_kills)
-            yield client
+            before = client.run_on_scheduler(outlive_kills)
+            try:
+                yield client
+            finally:
+                if client.status == "running":  # the scheduler serves others as well
+                    client.run_on_scheduler(allow_failures, before)
         return
     number = cluster.removeprefix(LOCAL)
     if not number.isdecimal() or int(number) < 1:
@@ -192,9 +196,16 @@ def client_of(cluster: str) -> Iterator[Client]:
         yield client
 
 
-def outlive_kills(dask_scheduler: Any) -> None:
-    """Have a scheduler give a task to further workers though several died that had it."""
-    dask_scheduler.allowed_failures = max(dask_scheduler.allowed_failures, DEATHS)
+def outlive_kills(dask_scheduler: Any) -> int:
+    """Have a scheduler give a task to further workers though several died that had it; how many it allowed before."""
+    before = int(dask_scheduler.allowed_failures)
+    dask_scheduler.allowed_failures = max(before, DEATHS)
+    return before
+
+
+def allow_failures(number: int, dask_scheduler: Any) -> None:
+    """Set after how many deaths of workers a scheduler takes a task to be the cause."""
+    dask_scheduler.allowed_failures = number
 
 
 def quiet_dask() -> Any:

@@ -54,7 +54,8 @@ def held_folder() -> tuple[Path, int | None]:
 
         with contextlib.suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a file system without locks: nobody there takes a folder for abandoned
+                fcntl.flock(lock, fcntl.LOCK_EX)
             if os.fstat(lock).st_nlink:
                 return folder, lock
             os.close(lock)

@@ -21,6 +21,9 @@ def suite(
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Parts of a manifest processed at once [default: processors]")
     ] = None,
+    no_isolation: Annotated[
+        bool, typer.Option("--no-isolation", help="Run models in this process, without walls around them; recorded")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Which of these models? One pass over the images of each set, a run for each model, and one leaderboard.
@@ -35,7 +38,8 @@ def suite(
     from facegap.suite.run import LEADERBOARD, RESULTS, run_suite
     from facegap.suite.text import board_table, differences_table, findings
 
-    words = {name: value for name, value in (("models_dir", models_dir), ("workers", workers)) if value}
+    given = (("models_dir", models_dir), ("workers", workers), ("no_isolation", no_isolation))
+    words = {name: value for name, value in given if value}
     with progress_bar() as progress:
         found = run_suite(file, out, words=words, resume=resume, progress=progress, phase=announce)
     for board in found.boards:

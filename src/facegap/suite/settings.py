@@ -29,7 +29,21 @@ SUITE, RUNS = "suite.toml", "runs"
 Task = Literal["embed", "classify"]
 TASKS: tuple[Task, ...] = ("classify", "embed")
 OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only the command line says
-    ("detect", "classify", "embed", "by", "detect_only", "verify_service", "send_images", "keep_ids", "keep_embeddings")
+    (
+        *(
+            "detect",
+            "classify",
+            "embed",
+            "by",
+            "detect_only",
+            "verify_service",
+            "send_images",
+            "keep_ids",
+            "keep_embeddings",
+        ),
+        *("no_isolation", "allow_outside"),  # a suite file may come from elsewhere: it takes down no wall
+        *("scheduler", "ship_images", "mixed_workers"),  # a suite runs in one process
+    )
 )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LOST = "the scheduler is gone, or lost what it was sent; start it again, and go on with --resume"
 AHEAD = 2  # parts sent for each thread of a worker: one runs, one waits
 MOST_FAILURES = 3  # of one part, then the audit ends and names its images
+SHIPPED_AT_ONCE_BYTES = 2**30  # on the way to workers, which the scheduler holds
 SHIPPED_BYTES = 256 * 2**20  # of one part; images beyond that need a folder that all workers see
 LOOK_EVERY_S, TELL_EVERY_S, WAIT_FOR_WORKERS_S = 1.0, 30.0, 60.0
 
@@ -216,14 +217,21 @@ def parts_done(client: Client, setup: Setup, table: Manifest, todo: Sequence[int
     held = client.submit(same, setup, key=f"facegap-models-{setup.name}", pure=True)
     waiting, failures = list(todo)[::-1], Counter[int]()
     running: dict[Any, int] = {}
+    shipped_bytes: dict[int, int] = {}
 
     def send(number: int) -> None:
-        running[client.submit(run_here, held, part_to_run(number, table, ship=ship), pure=False)] = number
+        part = part_to_run(number, table, ship=ship)
+        shipped_bytes[number] = sum(part.sizes) if ship else 0
+        running[client.submit(run_here, held, part, pure=False)] = number
+
+    def room() -> bool:
+        on_the_way = sum(shipped_bytes[number] for number in running.values())
+        return not running or on_the_way < SHIPPED_AT_ONCE_BYTES
 
     try:
         while waiting or running:
             threads = sum(threads_of(client).values()) if waiting else 0
-            while waiting and len(running) < AHEAD * max(threads, 1):
+            while waiting and len(running) < AHEAD * max(threads, 1) and room():
                 send(waiting.pop())
             for future in ended(client, running):
                 number = running.pop(future)

@@ -12,6 +12,7 @@ import os
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -22,7 +23,7 @@ import pandas as pd
 from facegap.audit.models import ChosenModels, open_models
 from facegap.audit.on_cluster.machines import Machine, machine_here
 from facegap.audit.settings import AuditSettings
-from facegap.errors import ClusterError
+from facegap.errors import ClusterError, ModelStoppedError
 from facegap.inputs.cards.schema import Task
 from facegap.inputs.images.decode import Unreadable
 from facegap.vision.pipeline import Part, Stages, run_part
@@ -99,8 +100,7 @@ def run_here(setup: Setup, todo: PartToRun) -> PartDone:
     differing = machine.differs_from(setup.machine)
     if differing and not setup.mixed:
         raise ClusterError(refused(worker, differing))
-    stages = ready(setup)
-    with files_of(todo, worker) as (rows, folder):
+    with files_of(todo, worker) as (rows, folder), models_of(setup) as stages:
         part = run_part(rows, folder, stages, lambda: None)
     return PartDone(todo.number, as_on_the_client(part, todo), worker, machine, time.perf_counter() - started)
 
@@ -126,21 +126,39 @@ def worker_name() -> str:
 # ---- models ----
 
 _OPEN: dict[str, Stages] = {}  # of this worker process: models take seconds to open, parts come every second
+_IN_USE: Counter[str] = Counter()  # parts that run now, by the same names
 _OPENING = threading.Lock()
 
 
-def ready(setup: Setup) -> Stages:
-    """The models of an audit, opened when its first part comes; those of an earlier audit are closed."""
+@contextlib.contextmanager
+def models_of(setup: Setup) -> Iterator[Stages]:
+    """The models of an audit for one part; if one of their processes ends, the next part opens them anew."""
     with _OPENING:
-        if setup.name not in _OPEN:
-            for task, content in setup.contents.items():
-                require_hash(setup, task, content)
-            while _OPEN:
-                _OPEN.popitem()[1].stop()
-            cv2.setNumThreads(1)
-            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-            _OPEN[setup.name] = open_models(setup.models, setup.settings, contents=setup.contents).stages
-        return _OPEN[setup.name]
+        stages = ready(setup)
+        _IN_USE[setup.name] += 1
+    try:
+        yield stages
+    except ModelStoppedError:
+        with _OPENING:
+            if _OPEN.get(setup.name) is stages:
+                _OPEN.pop(setup.name).stop()
+        raise
+    finally:
+        with _OPENING:
+            _IN_USE[setup.name] -= 1
+
+
+def ready(setup: Setup) -> Stages:
+    """The models of an audit, opened when its first part comes; those of audits that have no part here now are closed."""
+    if setup.name not in _OPEN:
+        for task, content in setup.contents.items():
+            require_hash(setup, task, content)
+        for name in [name for name in _OPEN if not _IN_USE[name]]:
+            _OPEN.pop(name).stop()
+        cv2.setNumThreads(1)
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        _OPEN[setup.name] = open_models(setup.models, setup.settings, contents=setup.contents).stages
+    return _OPEN[setup.name]
 
 
 def require_hash(setup: Setup, task: Task, content: bytes) -> None:

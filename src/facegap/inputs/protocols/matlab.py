@@ -20,6 +20,7 @@ from facegap.errors import TableError
 
 MAX_UNPACKED = 64 * 2**20
 MAX_MATRICES = 1_000_000
+MOST_NUMBERS = 1_000_000  # in one array
 MAX_LEVELS = 12
 MOST_EXTENTS = 32
 MATRIX, COMPRESSED = 14, 15  # types of elements
@@ -128,6 +129,8 @@ class _Reader:
             return Array("struct", extents, self.inside(payload, at, count * fields, level))
         if kind != TEXT and (kind not in NUMBERS or flags & COMPLEX):
             raise self.refused(f"an array of class {kind}; cells, structs, texts and real numbers are read")
+        if kind != TEXT and count > MOST_NUMBERS:
+            raise self.refused(f"{count:,} numbers in one array, more than {MOST_NUMBERS:,}")
         written, content, _ = element(payload, at) if count else (min(KINDS), payload[:0], at)
         if kind == TEXT:
             if written not in CODES:

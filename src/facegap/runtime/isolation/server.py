@@ -9,6 +9,7 @@ import errno
 import gc
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,12 @@ def copied(control: socket.socket, words: messages.Words) -> None:
             os._exit(0)
         finally:  # whatever happens, a copy never goes on as a server
             os._exit(1)
-    watched = os.pidfd_open(pid)
+    try:
+        watched = os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     try:
         answer(control, {"pid": pid}, [watched])
     finally:

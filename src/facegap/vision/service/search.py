@@ -72,9 +72,16 @@ def candidates_of(call: Call, card: ModelCard) -> Answered:
         return Answered(NO_TEMPLATE, f"nothing at {card.answer.candidates} in the answer")
     if not isinstance(listed, list):
         return Answered(NO_TEMPLATE, f"no list at {card.answer.candidates} in the answer")
+    most = card.answer.most_candidates
+    if most is not None and len(listed) > most:
+        return Answered(
+            NO_TEMPLATE, f"{len(listed):,} candidates, where the card says {most} at most (answer.most_candidates)"
+        )
     read = [candidate_of(one, card.answer) for one in listed]
     if fault := next((why for _, _, why in read if why), ""):
         return Answered(NO_TEMPLATE, f"a candidate: {fault}")
+    if len({name for name, _, _ in read}) < len(read):
+        return Answered(NO_TEMPLATE, "a candidate that is listed twice")
     ordered = sorted(((name, score) for name, score, _ in read), key=lambda one: -one[1])
     return Answered("ok", candidates=tuple(ordered))
 
