@@ -44,7 +44,7 @@ def drift_of(
         pairs = same_pairs(runs, other) if may_share_scores(runs.runs[0], runs.runs[other]) else None
         if pairs is None:
             continue
-        for kind in ("genuine", "impostor"):
+        for kind in ("genuine", "impostor") if pairs.one_design else ("genuine",):
             whole = listed_scores(pairs, kind)
             if kind == "impostor" and whole is None and not kept_templates(runs, other):
                 notes.append(

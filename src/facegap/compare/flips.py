@@ -82,6 +82,11 @@ def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
                 found += [family] if family is not None else []
         if may_share_scores(runs.runs[0], runs.runs[other]):
             pairs = same_pairs(runs, other)
+            if pairs is not None and not pairs.one_design:
+                notes.append(
+                    f"{runs.labels[other]}: no flips or drift of non-mated comparisons: one run compared the pairs of a list and "
+                    "the other all pairs"
+                )
             for point in points_of(runs.runs[0]) if pairs is not None else ():
                 assert pairs is not None
                 try:
@@ -217,13 +222,13 @@ def image_family(runs: Together, trials: BoolArray, flipped: BoolArray, cells: C
 def pair_flips(
     runs: Together, other: int, pairs: SamePairs, point: Operating
 ) -> tuple[list[dict[str, Any]], list[Family]]:
-    """Mated and non-mated comparisons that flip at a threshold."""
+    """Mated and non-mated comparisons that flip at a threshold; mated ones alone where one run compared a list only."""
     first = runs.runs[0]
     record, model = first.record, model_of(first, FNMR.name)
     is_first = point.threshold == points_of(first)[0].threshold
     rows: list[dict[str, Any]] = []
     families: list[Family] = []
-    for kind, metric in METRICS.items():
+    for kind, metric in METRICS.items() if pairs.one_design else [("genuine", FNMR)]:
         listed, before, after = pairs.decisions(kind, point.threshold)
         flipped, gained, lost = (
             pairs.as_errors(kind, listed, chosen) for chosen in (before != after, after & ~before, before & ~after)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facegap.compare.shared_people import Together, judged_by_both
-from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells
+from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells, without
 from facegap.derive.pair_list_rates import listed_people
 from facegap.types import BoolArray, FloatArray, IntArray
 
@@ -42,7 +42,7 @@ class SamePairs:
 
     def decisions(self, kind: str, threshold: float) -> tuple[PairRows, BoolArray, BoolArray]:
         """The comparisons that matter at a threshold, and whether each run accepts them: all mated ones; of non-mated ones
-        those that either run accepts, as all others flip in neither.
+        those that either run accepts, as all others flip in neither, less those that either run counts nowhere.
 
         Raises
         ------
@@ -54,7 +54,8 @@ class SamePairs:
         keys = []
         for pairs in (self.first, self.other):
             accepted = pairs.false_matches(threshold)
-            keys.append(np.unique(keys_of(accepted[both(self.usable, accepted)], size)))
+            made = both(self.usable, accepted) & without(accepted, self.excluded, size)
+            keys.append(np.unique(keys_of(accepted[made], size)))
         either = np.union1d(*keys)
         rows = np.stack(np.divmod(either, size), axis=1) if len(either) else np.empty((0, 2), np.int64)
         return rows, np.isin(either, keys[0]), np.isin(either, keys[1])
@@ -96,6 +97,11 @@ class SamePairs:
             floor=-np.inf,
             people=listed_people(pairs.subjects, self.cells, rows, len(rows), units),
         )
+
+    @property
+    def one_design(self) -> bool:
+        """Whether both runs compared all pairs, or both a list; else it is not known which non-mated ones both made."""
+        return self.first.listed_only == self.other.listed_only
 
     @property
     def excluded(self) -> PairRows:

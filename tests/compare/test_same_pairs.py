@@ -1,0 +1,88 @@
+"""Two runs of one model by templates: which comparisons both made, and what each decides on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import facegap as fg
+from facegap.compare.build import compare
+
+PEOPLE = 24  # two images each, half of them of each group
+AT = {"threshold": [0.3]}
+
+
+class Templates:
+    """Templates of people in a folder, and audits of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        rng = np.random.default_rng(7)
+        self.vectors = np.repeat(rng.normal(size=(PEOPLE, 6)), 2, axis=0) + 0.5 * rng.normal(size=(2 * PEOPLE, 6))
+        self.subjects = np.repeat(np.arange(PEOPLE), 2)
+        rows = [{"image": f"{k}{n}.png", "subject": f"p{k}", "group": "xy"[k % 2]} for k in range(PEOPLE) for n in "ab"]
+        self.table = pd.DataFrame(rows)
+        self.table.to_csv(folder / "people.csv", index=False)
+
+    def run(self, name: str, vectors: Any = None, **verify: Any) -> Path:
+        """A finished run; vectors : of another form of the model."""
+        np.save(self.folder / f"{name}.npy", self.vectors if vectors is None else vectors)
+        fg.audit_embeddings(
+            self.folder / f"{name}.npy",
+            self.folder / "people.csv",
+            by="group",
+            groups=fg.Groups(min_subjects=2),
+            verify=fg.Verify(**verify),
+            out=self.folder / name,
+        )
+        return self.folder / name
+
+    def accepted(self, threshold: float) -> list[tuple[int, int]]:
+        """Rows of the non-mated pairs that are accepted."""
+        unit = self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        left, right = np.triu_indices(len(unit), 1)
+        chosen = ((unit @ unit.T)[left, right] >= threshold) & (self.subjects[left] != self.subjects[right])
+        return list(zip(left[chosen].tolist(), right[chosen].tolist(), strict=True))
+
+    def listed(self, name: str, pairs: Any) -> str:
+        """A file that lists pairs of rows."""
+        images = self.table["image"]
+        path = self.folder / name
+        pd.DataFrame([(images[i], images[j]) for i, j in pairs], columns=["left", "right"]).to_csv(path, index=False)
+        return str(path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
+@pytest.fixture(scope="module")
+def whole(made: Templates) -> Path:
+    return made.run("whole", **AT)
+
+
+def test_pairs_that_one_run_leaves_out_flip_nowhere(made: Templates, whole: Path) -> None:
+    pairs = made.accepted(0.3)
+    assert len(pairs) > 20
+    fewer = made.run("fewer", exclude_pairs=made.listed("reviewed.csv", pairs[:10]), **AT)
+    groups = compare([whole, fewer], names=["all", "fewer"]).flips.groups
+    assert groups["flips"].sum() == 0
+    everybody = groups.query("kind == 'impostor' and family == ''").iloc[0]
+    assert everybody["trials"] == 48 * 47 // 2 - PEOPLE - 10
+
+
+def test_a_list_against_all_pairs_has_no_flips_of_non_mated_comparisons_and_a_note(
+    made: Templates, whole: Path
+) -> None:
+    mates = [(2 * k, 2 * k + 1) for k in range(PEOPLE)]
+    some = made.run("some", pairs=made.listed("some.csv", [*mates, *made.accepted(0.3)[:10], (0, 4), (2, 6)]), **AT)
+    for runs in ([whole, some], [some, whole]):
+        found = compare(runs, names=["one", "other"])
+        assert set(found.flips.groups["kind"]) == set(found.drift["kind"]) == {"genuine"}
+        assert found.flips.groups["flips"].sum() == 0
+        assert any("one run compared the pairs of a list and the other all pairs" in said for said in found.warnings)
