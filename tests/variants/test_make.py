@@ -21,6 +21,7 @@ from facegap.inputs.cards.read import read_card
 from facegap.inputs.cards.schema import ModelCard
 from facegap.store.run import read_run
 from facegap.variants.make import card_to_vary, likeness, make_variants, write_variants
+from facegap.variants.text import alike
 from fixtures.settings import audited
 
 PEOPLE = 24  # of each group
@@ -187,7 +188,7 @@ def test_one_seed_gives_the_same_files_and_images_without_a_face_are_counted(
 
 def test_a_classifier_has_variants_that_answer_alike(people: Path, toys: Any) -> None:
     found, _, _ = make_variants(toys.card("classifier"), people, asked(toys), precisions=("fp16",), images=10)
-    assert found[0].alike.tolist() == [1.0] * 10
+    assert (found[0].measure, found[0].alike.tolist()) == ("agreement", [1.0] * 10)
 
 
 def test_detectors_services_and_variants_are_refused(people: Path, embedder: Path, toys: Any, tmp_path: Path) -> None:
@@ -209,7 +210,17 @@ def test_a_variant_without_finite_numbers_is_an_error(embedder: Path) -> None:
     after[1] = np.nan
     with pytest.raises(ModelError, match="no finite number for 1 of 3 crops"):
         likeness(before, after, card)
-    assert likeness(before, before, card).tolist() == pytest.approx([1, 1, 1])
+    measure, found = likeness(before, before, card)
+    assert (measure, found.tolist()) == ("cosine", pytest.approx([1, 1, 1]))
+
+
+def test_identical_ages_are_a_difference_of_zero_and_no_agreement(embedder: Path) -> None:
+    card = read_card(embedder).model_copy(update={"task": "classify"})
+    ages = np.array([20.0, 30.0, 41.0])
+    assert alike(*likeness(ages, ages, card)) == "0, 0"
+    assert alike(*likeness(ages, ages + np.array([1, 0, -1]), card)) == "1, 1"
+    words = np.array([["female"], ["male"]], dtype=object)
+    assert alike(*likeness(words, words, card)) == "100.0%"
 
 
 def test_only_int8_has_a_calibration_and_a_service_has_no_variant(embedder: Path) -> None:

@@ -35,7 +35,7 @@ def drift_of(
     """Score drift by group, the differences between groups, and what could not be said.
 
     Mated comparisons are all that both runs made. Non-mated ones are scored from the templates that both runs kept, at most
-    MOST_PAIRS within each group, drawn with `seed`; where a list named the comparisons they are those.
+    MOST_PAIRS within each group, sampled with `seed`; where a list named the comparisons they are those.
     """
     groups: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ MOST_ROWS = 12  # of a page; flip_gaps.csv and drift_gaps.csv hold all
 
 def kind_title(kind: str) -> str:
     """What flips, in the plural."""
-    return KINDS.get(kind, f"{kind} answers")
+    return KINDS.get(kind, f"{kind} predictions")
 
 
 def directions(kind: str) -> tuple[str, str]:

@@ -43,7 +43,7 @@ def variants(
     ],
     precision: Annotated[Literal["fp16", "int8", "both"], typer.Option(help="What to make")] = "both",
     images: Annotated[int, typer.Option(min=10, max=5000, help="Crops to calibrate on")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draw of these")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample of these")] = 0,
 ) -> None:
     """Make fp16 and int8 variants of a model, each with its card: what it was made from, how, and calibrated on whom.
 

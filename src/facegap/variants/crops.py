@@ -45,10 +45,6 @@ class Crops:
         """sha256 of the image files' own, one hexadecimal line each, in their order."""
         return hashlib.sha256("".join(f"{one}\n" for one in self.sha256).encode()).hexdigest()
 
-    def groups(self, groupings: Sequence[Grouping]) -> dict[str, int]:
-        """How many crops are of each group."""
-        return {name: len(places) for name, places in self.places(groupings).items()}
-
     def places(self, groupings: Sequence[Grouping]) -> dict[str, AnyArray]:
         """The crops of each group of each grouping but everybody, by its name."""
         found = {}
@@ -67,7 +63,7 @@ def crops_of(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Crops:
-    """The crops of at most `images` images, drawn at random; one that gives none is replaced by the next.
+    """The crops of at most `images` images, sampled at random; one that gives none is replaced by the next.
 
     Raises
     ------

@@ -37,13 +37,13 @@ from facegap.vision.ports import picture_input
 from facegap.vision.tensors import to_tensor
 
 Precision = Literal["fp16", "int8"]
+Measure = Literal["cosine", "agreement", "difference"]
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8")
 METHODS: Mapping[Precision, str] = {
     "fp16": "onnxruntime {version}, transformers.float16.convert_float_to_float16; inputs and outputs in float32",
     "int8": "onnxruntime {version}, quantization: static, QDQ, ranges by least and greatest value, weights int8 per channel, "
     "activations uint8",
 }
-LEAST_IMAGES, MOST_IMAGES = 10, 5000
 TASKS = ("embed", "classify", "quality")
 
 
@@ -59,13 +59,16 @@ class Made:
         Its file.
     parent_bytes : int
         Size of the file that it was made from.
+    measure : {"cosine", "agreement", "difference"}
+        What `alike` holds, see `likeness`.
     alike : numpy.ndarray
-        float64 (crops,), how near its answer is to its parent's on each calibration crop, see `likeness`.
+        float64 (crops,), how near its prediction is to its parent's on each calibration crop.
     """
 
     card: ModelCard
     content: bytes
     parent_bytes: int
+    measure: Measure
     alike: FloatArray
 
 
@@ -94,7 +97,7 @@ def make_variants(
     images : int
         How many crops.
     seed : int
-        Of the draw of images.
+        Of the sample of images.
     progress : Callable[[int, int], None], optional
         Called with the number of crops done and of all.
 
@@ -132,8 +135,8 @@ def make_variants(
                 manifest_sha256=table.sha256, images_sha256=crops.images_sha256, images=len(crops.pixels), groups=groups
             )
         own = variant_card(card, precision, made, calibration)
-        alike = likeness(before, variant_answers(own, made, settings, crops.pixels), card)
-        found.append(Made(own, made, len(content), alike))
+        measure, alike = likeness(before, variant_answers(own, made, settings, crops.pixels), card)
+        found.append(Made(own, made, len(content), measure, alike))
     return found, crops, places
 
 
@@ -243,17 +246,19 @@ def answers(stages: Stages, pixels: Sequence[Pixels]) -> AnyArray:
     return np.array(columns, dtype=object).T
 
 
-def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> FloatArray:
-    """How near the answers of a variant are to its parent's: float64 (crops,).
+def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> tuple[Measure, FloatArray]:
+    """How near the predictions of a variant are to its parent's: by which measure, and float64 (crops,).
 
-    Cosine of two templates; 1 for the same words and 0 for others; the difference of two ages or qualities.
+    cosine     : of two templates
+    agreement  : 1 for the same words and 0 for others
+    difference : of two ages or qualities
 
     Raises
     ------
     ModelError : the variant gives no finite number where its parent does
     """
     if before.dtype == object:
-        return np.asarray((before == after).all(axis=1), np.float64)
+        return "agreement", np.asarray((before == after).all(axis=1), np.float64)
     found = (
         np.einsum("ij,ij->i", before, after, dtype=np.float64) if card.task == "embed" else np.subtract(after, before)
     )
@@ -263,7 +268,7 @@ def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> FloatArray:
             f"{card.name}: the variant gives no finite number for {int(lost.sum())} of {len(found)} crops: its values leave the range "
             "of the lower precision; leave this one out with --precision"
         )
-    return np.asarray(found, np.float64)
+    return "cosine" if card.task == "embed" else "difference", np.asarray(found, np.float64)
 
 
 def variant_answers(card: ModelCard, content: bytes, settings: AuditSettings, pixels: Sequence[Pixels]) -> AnyArray:
@@ -293,7 +298,9 @@ def write_variants(found: Sequence[Made], out: Path) -> list[str]:
     make_empty(out)
     names = []
     for made in found:
-        remark = "Made by facegap variants from its parent's card; compare runs of both to see whom it costs."
+        remark = (
+            "Made by facegap variants from its parent's card; compare runs of both to see in which groups errors rise."
+        )
         write_bytes(out / str(made.card.file), made.content)
         write_bytes(out / f"{made.card.name}.toml", card_toml(made.card, [remark]).encode())
         names += [str(made.card.file), f"{made.card.name}.toml"]

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from facegap.inputs.cards.schema import Task
 from facegap.report.tables import TextTable
 from facegap.report.text import clean, percent
 from facegap.types import AnyArray, FloatArray
 from facegap.variants.crops import Crops
-from facegap.variants.make import Made
+from facegap.variants.make import Made, Measure
 
-WHAT: Mapping[Task, str] = {
-    "embed": "cosine to the parent's template (median, least)",
-    "classify": "same answer as the parent (age alone: median and greatest difference)",
-    "quality": "difference to the parent's quality (median, greatest)",
+WHAT: Mapping[Measure, str] = {
+    "cosine": "cosine to the parent's template (median, least)",
+    "agreement": "same predictions as the parent",
+    "difference": "difference to the parent's age or quality (median, greatest)",
 }
 MOST_GROUPS = 20
 
@@ -29,17 +28,18 @@ def variants_table(found: Sequence[Made], places: Mapping[str, AnyArray]) -> Tex
         for group, inside in everybody.items():
             if len(inside):
                 size = f"{len(made.content) / 1e6:.2f} of {made.parent_bytes / 1e6:.2f} MB"
-                rows.append((made.card.name, size, clean(group), str(len(inside)), alike(made, made.alike[inside])))
-    task = found[0].card.task
-    note = "On the images that they were calibrated on. Whom a variant costs: audit both and facegap compare the runs."
-    return TextTable("variants", ("card", "size", "group", "crops", WHAT[task]), tuple(rows), notes=(note,))
+                rows.append(
+                    (made.card.name, size, clean(group), str(len(inside)), alike(made.measure, made.alike[inside]))
+                )
+    note = "On the images that they were calibrated on. To see in which groups errors rise, audit both and facegap compare the runs."
+    return TextTable("variants", ("card", "size", "group", "crops", WHAT[found[0].measure]), tuple(rows), notes=(note,))
 
 
-def alike(made: Made, values: FloatArray) -> str:
+def alike(measure: Measure, values: FloatArray) -> str:
     """The numbers of one group."""
-    if made.card.task == "embed":
+    if measure == "cosine":
         return f"{np.median(values):.4f}, {values.min():.4f}"
-    if made.card.task == "classify" and set(np.unique(values)) <= {0.0, 1.0}:
+    if measure == "agreement":
         return percent(float(values.mean()), 1)
     return f"{np.median(np.abs(values)):.4g}, {np.abs(values).max():.4g}"
 
