@@ -158,6 +158,17 @@ def test_an_error_of_a_set_names_it_before_any_model_is_opened(
     assert not (folder / "bad").exists()
 
 
+def test_an_error_while_models_are_ranked_names_the_set(
+    folder: Path, found: Leaderboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise TableError("the pairs of right and wrong are not the same")
+
+    monkeypatch.setattr(stage, "boards_of", refused)
+    with pytest.raises(TableError, match=r"^\[\[set\]\] toys: the pairs of right and wrong"):
+        run_suite(folder / "suite.toml", folder / "out", words=WORDS, resume=True)
+
+
 def test_the_command_prints_the_table_and_the_finding(folder: Path, found: Leaderboard) -> None:
     done = CliRunner().invoke(
         app, ["suite", str(folder / "suite.toml"), "--out", str(folder / "out"), "--resume", "--no-isolation"]

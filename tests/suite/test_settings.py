@@ -85,6 +85,7 @@ def test_settings_of_a_set_come_before_those_of_the_suite(tmp_path: Path) -> Non
         ("min_subjects = 30", "no_isolation = true", 8, "key no_isolation: a suite does not take --no-isolation"),
         ("min_subjects = 30", "allow_outside = true", 8, "key allow_outside: a suite does not take --allow-outside"),
         ("min_subjects = 30", 'scheduler = "local:2"', 8, "key scheduler: a suite does not take --scheduler"),
+        ("impostors_only = true", "sample_pairs = 1000", 23, "key sample_pairs: a suite does not take --sample-pairs"),
         ("impostors_only = true", "min_face = 'small'", 23, "key min_face: Input should be a valid integer"),
         ("fmr = 0.01", "fmr = 7", 10, "[[set]] legislators: --fmr 7: must be from 0 to 1"),
         ('manifest = "labels.csv"', "", 17, "[[set]] 2 (fairface), key manifest: missing"),

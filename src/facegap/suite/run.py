@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,27 @@ def run_suite(
             phase(f"{number} of {len(plans)}: {one.title}, {len(audits)} models")
             run_set(one, audits, phase)
         phase(RANKING)
-        boards = tuple(board for one in suite.sets for board in boards_of(one, finished(one)))
+        boards = tuple(board for one in suite.sets for board in boards_of_set(one))
         return written(suite, out, boards)
 
 
 def resolved_set(one: SetPlan, progress: Callable[[int, int], None]) -> list[ResolvedAudit]:
     """The audits of a set, decided before its first image; errors name the set."""
-    try:
+    with set_named(one):
         return resolved_together(one.manifest, [changed(asked.settings, progress=progress) for asked in one.audits])
+
+
+def boards_of_set(one: SetPlan) -> list[Board]:
+    """The boards of the finished runs of a set; errors name the set."""
+    with set_named(one):
+        return boards_of(one, finished(one))
+
+
+@contextmanager
+def set_named(one: SetPlan) -> Iterator[None]:
+    """Errors name the set that they are about."""
+    try:
+        yield
     except FacegapError as error:
         raise type(error)(f"[[set]] {one.name}: {error}") from error
 

@@ -42,6 +42,7 @@ OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only t
             "keep_embeddings",
         ),
         *("no_isolation", "allow_outside"),  # a suite file may come from elsewhere: it takes down no wall
+        "sample_pairs",  # models are ranked on the pairs that all of them have
         *("scheduler", "ship_images", "mixed_workers"),  # a suite runs in one process
     )
 )
