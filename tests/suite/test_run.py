@@ -91,7 +91,7 @@ def test_rates_ranks_and_worst_groups_are_those_of_the_runs(found: Leaderboard) 
         (1, 1),
         (2, 2),
     ]
-    assert "right has the fewest errors of 2" in finding(board)
+    assert "right has the lowest error rate of 2" in finding(board)
 
 
 def test_results_json_says_the_same_and_names_the_run_of_each_model(found: Leaderboard) -> None:

@@ -36,14 +36,15 @@ def suite(
     """
     from facegap.report.terminal import announce, print_sentences, print_tables, progress_bar
     from facegap.suite.run import LEADERBOARD, RESULTS, run_suite
-    from facegap.suite.text import board_table, differences_table, findings
+    from facegap.suite.text import board_table, differences_table, findings, thresholds_table
 
     given = (("models_dir", models_dir), ("workers", workers), ("no_isolation", no_isolation))
     words = {name: value for name, value in given if value}
     with progress_bar() as progress:
         found = run_suite(file, out, words=words, resume=resume, progress=progress, phase=announce)
     for board in found.boards:
-        print_tables([board_table(board), *([differences_table(board)] if verbose else [])])
+        further = [differences_table(board), thresholds_table(board)] if verbose else []
+        print_tables([board_table(board), *(table for table in further if table.rows)])
         print_sentences([""])
     print_sentences(findings(found.boards))
     print_sentences(["", f"Written to {out}: {LEADERBOARD}, {RESULTS}, runs/SET/MODEL"])

@@ -10,10 +10,11 @@ from markupsafe import Markup
 from facegap.report.glossary import terms_of
 from facegap.report.page import badge, environment, policy, stylesheet
 from facegap.report.sections import PageTable, Section
+from facegap.report.tables import TextTable
 from facegap.report.text import clean
 from facegap.suite.charts import board_figure
 from facegap.suite.rows import Board
-from facegap.suite.text import board_table, differences_table, findings, heading
+from facegap.suite.text import OF_THRESHOLDS, board_table, differences_table, findings, heading, thresholds_table
 
 TEMPLATE = "leaderboard.html"
 OF_FINDING = ("interval", "verdict", "margin", "paired difference")
@@ -25,6 +26,8 @@ METHODS: Mapping[str, str] = {
     "level of all pairs, metrics and groupings of its set and task together (Bonferroni).",
     "Ranks": "A model is ahead of another where the interval of their difference excludes zero. Its range of ranks begins behind "
     "those that are ahead of it and ends before those that it is ahead of: all ranks that these people cannot rule out.",
+    "Thresholds": f"Each model is evaluated at its own threshold. {OF_THRESHOLDS}: these are taken as given, although they were "
+    "estimated. The report of each run has the uncertainty of its own.",
     "Worst groups": "The worst group need not be the same in two models, and the highest of several rates is high partly by "
     "chance. One model has the lower worst-group error where all its groups err less than one group of the other; the level "
     "is divided by the number of groups for the choice of that one.",
@@ -50,7 +53,7 @@ def page(title: str, boards: Sequence[Board], out: Path) -> str:
             "",
             (OF_PAIRS[board.metric],) if board.metric in OF_PAIRS else (),
             () if pair is None else (pair.wide,),
-            (PageTable(board_table(board)), PageTable(differences_table(board), folded=True)),
+            (PageTable(board_table(board)), *(PageTable(table, folded=True) for table in numbers(board))),
         )
         for k, (board, pair) in enumerate(zip(boards, figures, strict=True), start=1)
     ]
@@ -69,6 +72,11 @@ def page(title: str, boards: Sequence[Board], out: Path) -> str:
         style=Markup(style),  # noqa: S704  (our own style sheet)
         policy=policy(style, ""),
     )
+
+
+def numbers(board: Board) -> list[TextTable]:
+    """The tables of a board that are shown on demand."""
+    return [table for table in (differences_table(board), thresholds_table(board)) if table.rows]
 
 
 def machines_of(boards: Sequence[Board]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from facegap.report.rows.gaps import GapRow
 from facegap.report.rows.rates import RateRow
 from facegap.runtime import version_of
+from facegap.store.record.thresholds import Operating
 from facegap.suite.ranks import POOLED, RankRange
 from facegap.suite.rows import Board, Standing
 from facegap.types import Rate
@@ -39,7 +40,7 @@ def board_object(board: Board, out: Path) -> dict[str, Any]:
         "task": board.task,
         "metric": board.metric,
         "by": list(board.grouping),
-        "threshold": board.threshold or None,
+        "target_fmr": list(board.targets),
         "images": board.images,
         "people": board.people,
         "alpha_of_all_pairs": board.alpha,
@@ -70,6 +71,7 @@ def standing_object(one: Standing, out: Path) -> dict[str, Any]:
         "rank_of_worst": ranks_object(one.worst_ranks),
         "widest_gap": None if one.gap is None else gap_object(one.gap),
         "ms_per_face": {"median": one.model.ms, "p95": one.model.ms_p95, "faces": one.model.faces_timed},
+        "threshold": None if one.threshold is None else threshold_object(one.threshold),
         "device": one.machine.device,
         "threads": one.machine.threads,
         "workers": one.machine.workers,
@@ -78,6 +80,16 @@ def standing_object(one: Standing, out: Path) -> dict[str, Any]:
         "precision": one.model.precision or None,
         "licence": one.model.licence,
         "commercial_use": one.model.commercial_use,
+    }
+
+
+def threshold_object(point: Operating) -> dict[str, Any]:
+    """Where a model accepts, and where that comes from."""
+    return {
+        "value": point.threshold,
+        "source": point.source,
+        "target_fmr": list(point.targets),
+        "unmet": point.unmet or None,
     }
 
 

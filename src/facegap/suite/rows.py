@@ -18,6 +18,7 @@ from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.report.rows.gaps import GapRow, gap_rows, widest
 from facegap.report.rows.rates import RateRow, rate_rows
+from facegap.store.record.thresholds import Operating
 from facegap.store.run import Run
 from facegap.suite.ranks import POOLED, Difference, RankRange, differences_of_pairs, rank_ranges
 from facegap.suite.settings import Asked, SetPlan
@@ -53,6 +54,7 @@ class Standing:
     gap          : the widest gap between two of these groups; None without two
     pooled_ranks, worst_ranks : None where nothing could be ranked
     machine      : what it ran on
+    threshold    : its own, and where that comes from; None for a metric without threshold
     """
 
     model: ModelFacts
@@ -63,6 +65,7 @@ class Standing:
     pooled_ranks: RankRange | None
     worst_ranks: RankRange | None
     machine: Machine
+    threshold: Operating | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Board:
     """The models of one task on one set, by one metric and one grouping; best pooled rate first.
 
     set_name, set_title : of the set
-    threshold   : where the score is accepted, in words; empty for a metric without threshold
+    targets     : the FMR that the thresholds of all models were set for; empty where they were given, or where there is none
     differences : every pair of models, pooled and of their worst groups
     alpha       : of all differences of this set and task together
     """
@@ -80,7 +83,7 @@ class Board:
     task: str
     metric: str
     grouping: Grouping
-    threshold: str
+    targets: tuple[float, ...]
     images: int
     people: int
     standings: tuple[Standing, ...]
@@ -155,6 +158,7 @@ def board(
     pooled, worst = (
         rank_ranges(shared.labels, [each for each in own if each.grouping == name]) for name in (POOLED, family)
     )
+    points = [first_threshold(run, metric) for run in shared.runs]
     standings = [
         Standing(
             facts[k],
@@ -165,23 +169,35 @@ def board(
             pooled.get(each.name),
             worst.get(each.name),
             machine_of(shared.runs[k]),
+            points[k],
         )
         for k, each in enumerate(asked)
     ]
-    points = shared.runs[0].record.operating
     return Board(
         one.name,
         one.title,
         asked[0].task,
         metric,
         grouping,
-        points[0].source if points and metric_of(metric).task == "embed" else "",
+        common_targets(points),
         len(shared.manifest),
         int(shared.manifest["subject"].nunique()),
         tuple(sorted(standings, key=lambda standing: (math.isnan(standing.pooled.value), standing.pooled.value))),
         tuple(each for each in own if each.grouping in (POOLED, family)),
         shared.runs[0].record.alpha,
     )
+
+
+def first_threshold(run: Run, metric: str) -> Operating | None:
+    """The threshold that a metric of a board is taken at; None for one without threshold."""
+    points = run.record.operating if metric_of(metric).task == "embed" else ()
+    return points[0] if points else None
+
+
+def common_targets(points: Sequence[Operating | None]) -> tuple[float, ...]:
+    """The FMR that all these thresholds were set for."""
+    targets = [() if point is None else point.targets for point in points]
+    return tuple(target for target in targets[0] if all(target in others for others in targets))
 
 
 def at_first(rows: Sequence[RateRow], metric: str) -> list[RateRow]:

@@ -8,12 +8,27 @@ from collections.abc import Sequence
 from facegap.derive.metrics import metric_of
 from facegap.report.rate_tables import count_text
 from facegap.report.tables import Column, TextTable, table_of
-from facegap.report.text import NO_NUMBER, clean, difference, interval, level_text, milliseconds, ratio, signed_points
+from facegap.report.text import (
+    NO_NUMBER,
+    clean,
+    difference,
+    interval,
+    level_text,
+    milliseconds,
+    ratio,
+    score,
+    signed_points,
+)
 from facegap.report.text import verdict as verdict_text
+from facegap.store.record.thresholds import Operating
 from facegap.suite.ranks import POOLED, Difference, RankRange
 from facegap.suite.rows import Board, Standing
 
 NO_DIFFERENCE = "no significant difference"
+OF_THRESHOLDS = "Ranks at a target FMR do not include the uncertainty of the thresholds"
+OF_VERDICTS = (
+    "The verdict on the widest gap of each model holds at the alpha of its own run, without a correction over models."
+)
 USE = {True: "", False: ", not commercial", "unknown": ", commercial use unknown"}
 
 
@@ -48,16 +63,25 @@ def board_table(board: Board) -> TextTable:
 def board_notes(board: Board) -> list[str]:
     """What a reader of the table must know."""
     found = [f"{board.images:,} images of {board.people:,} people."]
-    if board.threshold:
-        found.append(f"Threshold of each model: {clean(board.threshold)}.")
+    if has_thresholds(board):
+        targets = " and ".join(f"{target:g}" for target in board.targets)
+        found.append(f"Each model at its own threshold{f', set for FMR {targets}' if targets else ''}.")
     if board.ranked:
         found.append(
             f"Ranks: all that the data cannot rule out, at {level_text(1 - board.alpha)} for all pairs of models of this set "
             "and task together."
         )
+        if board.targets:
+            found.append(f"{OF_THRESHOLDS}.")
+        found.append(OF_VERDICTS)
     if any(row.worst is None for row in board.standings):
         found.append("No group is large enough for a worst group where none is shown.")
     return found
+
+
+def has_thresholds(board: Board) -> bool:
+    """Whether its metric is taken at thresholds."""
+    return any(row.threshold is not None for row in board.standings)
 
 
 def ranks_text(ranks: RankRange | None) -> str:
@@ -128,6 +152,18 @@ def differences_table(board: Board) -> TextTable:
     return table_of(f"pairs of models, {heading(board)}", columns, board.differences)
 
 
+def thresholds_table(board: Board) -> TextTable:
+    """The threshold of each model with its source; no row for a metric without threshold."""
+    columns = (
+        Column[tuple[str, Operating]]("model", lambda row: clean(row[0])),
+        Column[tuple[str, Operating]]("threshold", lambda row: score(row[1].threshold)),
+        Column[tuple[str, Operating]]("source", lambda row: clean(row[1].source)),
+        Column[tuple[str, Operating]]("target not met", lambda row: row[1].unmet or NO_NUMBER),
+    )
+    rows = [(row.model.name, row.threshold) for row in board.standings if row.threshold is not None]
+    return table_of(f"thresholds, {heading(board)}", columns, rows)
+
+
 def result_text(row: Difference) -> str:
     """Who has fewer errors, or that nobody has significantly fewer."""
     return f"fewer errors: {clean(row.ahead)}" if row.ahead else NO_DIFFERENCE
@@ -146,10 +182,10 @@ def finding(board: Board) -> str:
 
 
 def first_text(ranks: Sequence[tuple[str, RankRange | None]]) -> str:
-    """Which models may have the fewest errors.
+    """Which models may have the lowest error rate.
 
     >>> first_text([("a", RankRange(1, 1, 2)), ("b", RankRange(2, 2, 2))])
-    'a has the fewest errors of 2'
+    'a has the lowest error rate of 2'
     >>> first_text([("a", RankRange(1, 2, 2)), ("b", RankRange(1, 2, 2))])
     'no significant difference between the 2 models'
     """
@@ -157,8 +193,9 @@ def first_text(ranks: Sequence[tuple[str, RankRange | None]]) -> str:
     first = [clean(name) for name, one in known if one.best == 1]
     if len(known) < 2:
         return "nothing to rank"
-    if len(first) == 1:
-        return f"{first[0]} has the fewest errors of {len(known)}"
+    alone = [clean(name) for name, one in known if one.worst == 1]
+    if alone:
+        return f"{alone[0]} has the lowest error rate of {len(known)}"
     if all(one == RankRange(1, len(known), len(known)) for _, one in known):
         return f"{NO_DIFFERENCE} between the {len(known)} models"
     behind = [clean(name) for name, one in known if one.best > 1]
