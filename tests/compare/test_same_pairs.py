@@ -11,6 +11,7 @@ import pytest
 
 import facegap as fg
 from facegap.compare.build import compare
+from facegap.store.run import read_run
 
 PEOPLE = 24  # two images each, half of them of each group
 AT = {"threshold": [0.3]}
@@ -86,3 +87,38 @@ def test_a_list_against_all_pairs_has_no_flips_of_non_mated_comparisons_and_a_no
         assert set(found.flips.groups["kind"]) == set(found.drift["kind"]) == {"genuine"}
         assert found.flips.groups["flips"].sum() == 0
         assert any("one run compared the pairs of a list and the other all pairs" in said for said in found.warnings)
+
+
+def test_by_folds_the_printed_difference_is_that_of_the_printed_rates(made: Templates) -> None:
+    blurred = made.vectors + 0.3 * np.random.default_rng(8).normal(size=made.vectors.shape)
+    folders = [made.run("sharp", fmr=[0.05]), made.run("blurred", blurred, fmr=[0.05])]
+    runs = [read_run(folder) for folder in folders]
+    for run in runs:
+        point = run.record.operating[0]
+        assert point.by_folds is not None and len(set(point.by_folds.thresholds)) > 1
+    found = compare(folders, names=["first", "other"])
+    keys = ["metric", "family", "group"]
+    sides = [
+        run.rates.query("metric in ('fmr', 'fnmr') and other_group == ''")
+        .assign(family=lambda rows: rows["group"].map({"any": "", "x": "group", "y": "group"}))
+        .assign(group=lambda rows: rows["group"].map({"any": "all", "x": "x", "y": "y"}))
+        .set_index(keys)
+        for run in runs
+    ]
+    rows = found.found.paired.query("metric in ('fmr', 'fnmr')").set_index(keys)
+    assert len(rows) == 6
+    for name, row in rows.iterrows():
+        for end, side in zip("ab", sides, strict=True):
+            assert (row[f"errors_{end}"], row[f"trials_{end}"]) == tuple(side.loc[name, ["errors", "trials"]])
+        assert row["difference"] == pytest.approx(sides[1].loc[name, "value"] - sides[0].loc[name, "value"], abs=1e-12)
+    # what the first run decides at its folds is in flips and at its fixed threshold too
+    fixed = found.flips.fixed.set_index(keys)
+    assert fixed["errors_a"].to_dict() == rows["errors_a"].to_dict()
+    flips = found.flips.groups.set_index(["kind", "family", "group"])
+    for (metric, family, group), row in fixed.iterrows():
+        flip = flips.loc[("impostor" if metric == "fmr" else "genuine", family, group)]
+        more = flip["gained"] - flip["lost"]
+        assert row["errors_b"] - row["errors_a"] == (more if metric == "fmr" else -more)
+    assert found.flips.groups["flips"].sum() > 0
+    by_itself = compare([folders[0], folders[0]], names=["first", "again"])
+    assert by_itself.flips.groups["flips"].sum() == 0

@@ -19,6 +19,7 @@ import pandas as pd
 from facegap.compare.resampling import Measured, of_comparisons, of_images
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons
+from facegap.derive.cuts import Cut
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.margins import margin_of
 from facegap.derive.metrics import PAIR_METRICS, metric_of
@@ -193,8 +194,8 @@ def families(
                         cells.codes == k,
                         known,
                         metric,
-                        (pairs, point),
-                        (also, opposite),
+                        (pairs, pairs.cut(point)),
+                        (also, also.cut(opposite)),
                         min_subjects,
                         level,
                     )
@@ -247,13 +248,13 @@ def pair_entry(
     inside: BoolArray,
     known: bool,
     metric: str,
-    first: tuple[Comparisons, Operating],
-    second: tuple[Comparisons, Operating],
+    first: tuple[Comparisons, Cut],
+    second: tuple[Comparisons, Cut],
     min_subjects: int,
     level: float,
 ) -> Entry:
-    """A group's rate of comparisons in both runs, each at its threshold."""
-    a, b = (of_comparisons(pairs, metric, point.threshold, inside, level) for pairs, point in (first, second))
+    """A group's rate of comparisons in both runs, each where it accepts."""
+    a, b = (of_comparisons(pairs, metric, cut, inside, level) for pairs, cut in (first, second))
     ranked = known and min(a.rate.people, b.rate.people) >= min_subjects
     return Entry(group, ranked, a, b, -1, -1, np.nan, np.nan, np.nan, BOOTSTRAP)
 

@@ -229,7 +229,7 @@ def pair_flips(
     rows: list[dict[str, Any]] = []
     families: list[Family] = []
     for kind, metric in METRICS.items() if pairs.one_design else [("genuine", FNMR)]:
-        listed, before, after = pairs.decisions(kind, point.threshold)
+        listed, before, after = pairs.decisions(kind, pairs.first.cut(point))
         flipped, gained, lost = (
             pairs.as_errors(kind, listed, chosen) for chosen in (before != after, after & ~before, before & ~after)
         )
@@ -252,7 +252,7 @@ def pair_flips(
             ]
             # Of templates that both runs have none is lost, so the generalised rates are the same.
             alike = {one.name: rates for one in PAIR_METRICS if one.is_impostor == metric.is_impostor}
-            entry = GroupRates(cells, replace(point, threshold=CUT), CUT, alike)
+            entry = GroupRates(cells, replace(point, threshold=CUT, by_folds=None), CUT, alike)
             families += [
                 Family(
                     runs.labels[other],
@@ -285,6 +285,7 @@ def fixed_rows(
 ) -> Iterator[dict[str, Any]]:
     """FMR and FNMR of both runs at the threshold of the first, paired by people."""
     first, second = runs.runs[0], runs.runs[other]
+    cut = pairs.first.cut(point)
     one, also = (replace(side, enrolled=pairs.usable) for side in (pairs.first, pairs.other))
     for cells in all_cells(runs):
         rng = np.random.default_rng([seed, other, len(cells.groups)])
@@ -301,7 +302,7 @@ def fixed_rows(
             )
             entries = [
                 pair_entry(
-                    str(group), cells.codes == k, known, metric.name, (one, point), (also, point), min_subjects, level
+                    str(group), cells.codes == k, known, metric.name, (one, cut), (also, cut), min_subjects, level
                 )
                 for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
             ]

@@ -14,6 +14,7 @@ from facegap.derive.comparisons import (
     genuine_errors,
     templates_of,
 )
+from facegap.derive.cuts import Cut
 from facegap.derive.metrics import metric_of
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.paired_bootstrap import AnyRate, PairRate, PersonRate
@@ -48,26 +49,26 @@ def of_images(
     return Measured(rate, joint, rate.units // 2)
 
 
-def of_comparisons(pairs: Comparisons, metric: str, threshold: float, inside: BoolArray, level: float) -> Measured:
-    """FMR, FNMR, GFAR or GFRR of a group at a threshold."""
+def of_comparisons(pairs: Comparisons, metric: str, cut: Cut, inside: BoolArray, level: float) -> Measured:
+    """FMR, FNMR, GFAR or GFRR of a group, accepted at a threshold or at those of folds."""
     of, generalised = metric_of(metric), metric_of(metric).counts_lost
     varying = pairs.varying
     people = int(varying.max(initial=-1)) + 1
     if of.is_impostor:
-        rate = false_match_rate(pairs, threshold, inside, None, generalised=generalised, level=level)
-        joint: AnyRate = pair_rate(pairs, threshold, inside, people, generalised=generalised)
+        rate = false_match_rate(pairs, cut, inside, None, generalised=generalised, level=level)
+        joint: AnyRate = pair_rate(pairs, cut, inside, people, generalised=generalised)
     else:
-        rate = false_non_match_rate(pairs, threshold, inside, generalised=generalised, level=level)
-        chosen, wrong = genuine_errors(pairs, threshold, inside, generalised=generalised)
+        rate = false_non_match_rate(pairs, cut, inside, generalised=generalised, level=level)
+        chosen, wrong = genuine_errors(pairs, cut, inside, generalised=generalised)
         mates = varying[pairs.genuine[chosen, 0]]
         joint = PersonRate(counts(mates[wrong], people), counts(mates, people))
     return Measured(rate, joint, rate.units // 2)
 
 
-def pair_rate(pairs: Comparisons, threshold: float, inside: BoolArray, people: int, *, generalised: bool) -> PairRate:
+def pair_rate(pairs: Comparisons, cut: Cut, inside: BoolArray, people: int, *, generalised: bool) -> PairRate:
     """False matches by pair of people, with what was tried."""
     taking_part = inside & pairs.counted if generalised else inside & pairs.counted & pairs.enrolled
-    wrong, errors = by_people(pairs, between(pairs.false_matches(threshold), taking_part, None))
+    wrong, errors = by_people(pairs, between(pairs.false_matches(cut), taking_part, None))
     if pairs.listed_only:
         made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
         tried, trials = by_people(pairs, between(pairs.impostor[made], inside & pairs.counted, None))

@@ -8,6 +8,7 @@ import numpy as np
 
 from facegap.compare.shared_people import Together, judged_by_both
 from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells, without
+from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.pair_list_rates import listed_people
 from facegap.types import BoolArray, FloatArray, IntArray
 
@@ -40,20 +41,22 @@ class SamePairs:
     genuine_b: FloatArray
     cells: IntArray
 
-    def decisions(self, kind: str, threshold: float) -> tuple[PairRows, BoolArray, BoolArray]:
-        """The comparisons that matter at a threshold, and whether each run accepts them: all mated ones; of non-mated ones
-        those that either run accepts, as all others flip in neither, less those that either run counts nowhere.
+    def decisions(self, kind: str, cut: Cut) -> tuple[PairRows, BoolArray, BoolArray]:
+        """The comparisons that matter at one threshold, or at those of the folds of the first run, and whether each run accepts
+        them: all mated ones; of non-mated ones those that either run accepts, as all others flip in neither, less those that
+        either run counts nowhere.
 
         Raises
         ------
         StatisticsError : the list of non-mated comparisons of a run ends above the threshold
         """
         if kind == "genuine":
-            return self.genuine, self.genuine_a >= threshold, self.genuine_b >= threshold
+            limits = limits_of(cut, self.genuine)
+            return self.genuine, self.genuine_a >= limits, self.genuine_b >= limits
         size = len(self.usable)
         keys = []
         for pairs in (self.first, self.other):
-            accepted = pairs.false_matches(threshold)
+            accepted = pairs.false_matches(cut)
             made = both(self.usable, accepted) & without(accepted, self.excluded, size)
             keys.append(np.unique(keys_of(accepted[made], size)))
         either = np.union1d(*keys)
