@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 import facegap as fg
 from facegap.compare.build import compare, sentences
-from facegap.compare.drift import MOST_PAIRS, stranger_pairs
+from facegap.compare.drift import MOST_PAIRS, distinct_pairs, drift_of, stranger_pairs
 from facegap.compare.flips import may_share_scores, origin_of
+from facegap.compare.shared_people import together
+from facegap.store.record import PlanRecord
 from facegap.store.run import read_run
 from facegap.types import VariantOf
 from fixtures.settings import audit_predictions
@@ -147,10 +150,40 @@ def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: lis
     assert not may_share_scores(parent, other)
 
 
-def test_pairs_of_strangers_are_all_of_them_or_a_bounded_sample() -> None:
-    subjects = np.repeat(np.arange(5), 2)
-    rows = stranger_pairs(np.arange(10), subjects, np.random.default_rng(0))
+def test_pairs_of_strangers_are_all_of_them_or_a_bounded_sample_each_once_and_none_excluded() -> None:
+    none = np.empty((0, 2), np.int64)
+    subjects, rng = np.repeat(np.arange(5), 2), np.random.default_rng(0)
+    rows = stranger_pairs(np.arange(10), subjects, none, rng)
+    assert {tuple(sorted(pair)) for pair in rows.tolist()} == {
+        pair for pair in combinations(range(10), 2) if subjects[pair[0]] != subjects[pair[1]]
+    }
     assert len(rows) == 45 - 5
-    many = stranger_pairs(np.arange(2000), np.arange(2000), np.random.default_rng(0))
-    assert 0.99 * MOST_PAIRS < len(many) <= MOST_PAIRS
+    reviewed = np.array([[7, 0], [2, 4], [0, 1]])
+    assert len(stranger_pairs(np.arange(10), subjects, reviewed, rng)) == 45 - 5 - 2
+    many = stranger_pairs(np.arange(500), np.arange(500), none, np.random.default_rng(0))  # of 124,750 pairs
+    assert len(many) == MOST_PAIRS == len(np.unique(np.sort(many, axis=1), axis=0))
     assert (many[:, 0] != many[:, 1]).all()
+    assert abs(many.mean() - 499 / 2) < 2
+
+
+def test_numbers_of_pairs_are_exact_where_there_are_very_many() -> None:
+    count = 3_000_000
+    left, right = distinct_pairs(count, 5_000, np.random.default_rng(1))
+    assert (left >= 0).all() and (left < right).all() and right.max() < count
+
+
+def test_gaps_in_drift_are_adjusted_for_all_runs_kinds_and_primary_groupings(vendors: list[Path]) -> None:
+    old, new = vendors
+    one = compare([old, new], names=["old", "new"]).drift_gaps
+    two = compare([old, new, new], names=["old", "new", "newer"]).drift_gaps
+    for gaps, tests in ((one, 1 * 2), (two, 2 * 2)):  # a pair of groups, mated and non-mated, in each other run
+        assert len(gaps) == tests
+        assert gaps["decided_level"].tolist() == pytest.approx([1 - 0.05 / tests] * tests)
+        known = gaps[gaps["p"].notna()]
+        assert known["p_adjusted"].tolist() == pytest.approx(np.minimum(known["p"] * tests, 1).tolist())
+    runs = together([read_run(folder) for folder in vendors], ["old", "new"])
+    plan = PlanRecord("plan.toml", "", "", (("group",), ("site",)), ("fmr", "fnmr"))
+    record = runs.runs[0].record
+    planned = replace(runs.runs[0], record=replace(record, request=replace(record.request, plan=plan)))
+    _, gaps, _ = drift_of(replace(runs, runs=(planned, runs.runs[1])), min_subjects=2, level=0.95)
+    assert gaps["decided_level"].tolist() == pytest.approx([1 - 0.05 / (2 * 2)] * 2)

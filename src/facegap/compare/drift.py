@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facegap.compare.flips import all_cells, may_share_scores
 from facegap.compare.same_pairs import SamePairs, keys_of, same_pairs
 from facegap.compare.shared_people import Together
-from facegap.derive.comparisons import PairRows, both
+from facegap.derive.comparisons import PairRows, both, without
 from facegap.derive.groupings import Cells
 from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.primary import primary_family
@@ -25,6 +25,7 @@ from facegap.store.run import Run
 from facegap.types import FloatArray, IntArray
 
 MOST_PAIRS = 100_000  # non-mated comparisons of a group; of more a sample is drawn
+KINDS = ("genuine", "impostor")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Scored = tuple[PairRows, FloatArray, FloatArray]  # comparisons with their scores in the first and in the other run
 
@@ -44,7 +45,7 @@ def drift_of(
         pairs = same_pairs(runs, other) if may_share_scores(runs.runs[0], runs.runs[other]) else None
         if pairs is None:
             continue
-        for kind in ("genuine", "impostor") if pairs.one_design else ("genuine",):
+        for kind in KINDS if pairs.one_design else KINDS[:1]:
             whole = listed_scores(pairs, kind)
             if kind == "impostor" and whole is None and not kept_templates(runs, other):
                 notes.append(
@@ -97,7 +98,10 @@ def drift_row(pairs: SamePairs, rows: PairRows, drift: FloatArray, level: float)
 def gap_rows(
     runs: Together, other: int, kind: str, cells: Cells, found: Mapping[int, PairMean], scale: float
 ) -> list[dict[str, Any]]:
-    """The mean drift of every two groups apart, by Bonferroni over the pairs of groups.
+    """The mean drift of every two groups apart, by Bonferroni.
+
+    One family are the pairs of groups of all primary groupings, mated and non-mated, in all other runs, alpha split evenly over
+    groupings, kinds and runs; of an exploratory grouping only its own pairs, of one kind in one run.
 
     scale : standard deviation of the scores of the first run; a difference matters from MARGIN_SD of them on
     """
@@ -105,7 +109,8 @@ def gap_rows(
     named = primary_family(record, [FNMR.name, FMR.name])
     primary = cells.grouping in named.groupings
     pairs = list(combinations(found, 2))
-    tests = len(pairs) * (2 if primary else 1)  # mated and non-mated of the primary groups are one family
+    groupings = sum(1 for grouping in named.groupings if grouping)
+    tests = len(pairs) * (len(KINDS) * (len(runs.runs) - 1) * groupings if primary else 1)
     rows = []
     for a, b in pairs:
         gap = mean_gap(found[a], found[b])
@@ -171,20 +176,37 @@ def sampled(
     runs: Together, other: int, pairs: SamePairs, group: np.ndarray[Any, Any], rng: np.random.Generator
 ) -> Scored:
     """Non-mated comparisons within a group, scored from the templates of both runs."""
-    rows = stranger_pairs(np.flatnonzero(group & pairs.usable), pairs.first.subjects, rng)
+    rows = stranger_pairs(np.flatnonzero(group & pairs.usable), pairs.first.subjects, pairs.excluded, rng)
     scores = [scores_of(runs.runs[k], runs.rows[k][rows]) for k in (0, other)]
     return rows, scores[0], scores[1]
 
 
-def stranger_pairs(members: IntArray, subjects: IntArray, rng: np.random.Generator) -> PairRows:
-    """Pairs of images of different people: all of them, or a random MOST_PAIRS less those of one person."""
-    count = len(members)
-    if count * (count - 1) // 2 <= MOST_PAIRS:
-        left, right = np.triu_indices(count, 1)
-    else:
-        left, right = rng.integers(0, count, (2, MOST_PAIRS))
+def stranger_pairs(members: IntArray, subjects: IntArray, excluded: PairRows, rng: np.random.Generator) -> PairRows:
+    """Distinct pairs of images of different people: all of them, or MOST_PAIRS at random less those of one person; none that is
+    excluded.
+    """
+    left, right = distinct_pairs(len(members), MOST_PAIRS, rng)
     rows = np.stack([members[left], members[right]], axis=1)
-    return np.asarray(rows[subjects[rows[:, 0]] != subjects[rows[:, 1]]], np.int64)
+    kept = (subjects[rows[:, 0]] != subjects[rows[:, 1]]) & without(rows, excluded, len(subjects))
+    return np.asarray(rows[kept], np.int64)
+
+
+def distinct_pairs(count: int, most: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
+    """Unordered pairs of `count` things, each once: all, or `most` of them at random; the smaller number first.
+
+    Examples
+    --------
+    >>> left, right = distinct_pairs(3, 10, np.random.default_rng(0))
+    >>> left.tolist(), right.tolist()
+    ([0, 0, 1], [1, 2, 2])
+    """
+    there = count * (count - 1) // 2
+    chosen = np.arange(there) if there <= most else rng.choice(there, most, replace=False)
+    # A pair has the number right (right - 1) / 2 + left.
+    right = np.floor((1 + np.sqrt(1 + 8.0 * chosen)) / 2).astype(np.int64)
+    right += right * (right + 1) // 2 <= chosen  # what rounding did
+    right -= right * (right - 1) // 2 > chosen
+    return chosen - right * (right - 1) // 2, right
 
 
 def kept_templates(runs: Together, other: int) -> bool:
