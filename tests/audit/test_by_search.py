@@ -145,6 +145,63 @@ def test_a_target_is_met_on_the_searches_of_people_who_are_not_enrolled(people: 
     assert "IN-SAMPLE" in fpir["threshold_from"]
 
 
+def test_an_empty_list_of_a_person_who_is_not_enrolled_is_a_search_without_an_alarm(
+    people: Path, server: DialectServer, gallery: CompreFaceGallery, tmp_path: Path
+) -> None:
+    first = ask(people, server)
+    assert first.searched is not None
+    lists, subjects = first.searched.lists, first.manifest["subject"].to_numpy()
+    enrolled = set(subjects[first.searched.roles == "gallery"])
+    strangers = [row for row in lists["probe"].unique() if subjects[row] not in enrolled]
+    tops = lists[lists["probe"].isin(strangers) & (lists["rank"] == 1)]["score"].sort_values(ascending=False).tolist()
+    assert len(tops) == 6
+    shown = (tops[1] + tops[2]) / 2  # two of six lists have a candidate
+    fine = server.says
+    assert fine is not None
+
+    def says(path: str, images: Any) -> Any:
+        code, body = fine(path, images)
+        for result in body.get("result", ()):
+            result["subjects"] = [one for one in result["subjects"] if one["similarity"] >= shown]
+        return code, body
+
+    server.says = says
+    gallery.faces.clear()
+    run = ask(people, server, threshold=None, in_sample=True, fpir=(0.2, 0.5), out=tmp_path / "other")
+    fpir = run.rates[(run.rates["metric"] == "fpir") & (run.rates["gender"] == "any")].set_index("threshold")
+    assert fpir["trials"].tolist() == [6, 6]
+    assert fpir["errors"].tolist() == [1, 2]  # one of six is allowed, then three, of whom two have a candidate
+    assert fpir.index.tolist() == pytest.approx([tops[0], 0.0])
+    assert "2 of 6 searches, at the lowest score of a list (0)" in fpir["threshold_from"][0.0]
+
+
+def test_every_service_that_was_opened_is_closed(
+    people: Path, server: DialectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    closed: list[int] = []
+    begin, end = client.Service.__init__, client.Service.close
+
+    def opens(self: client.Service, *given: Any) -> None:
+        opened.append(id(self))
+        begin(self, *given)
+
+    def closes(self: client.Service) -> None:
+        closed.append(id(self))
+        end(self)
+
+    monkeypatch.setattr(client.Service, "__init__", opens)
+    monkeypatch.setattr(client.Service, "close", closes)
+    ask(people, server)
+    assert len(opened) == 3  # to announce what is sent, to enrol and to search
+    assert sorted(opened) == sorted(closed)
+
+
+def test_the_deepest_rank_leaves_one_candidate_to_see_a_tie(people: Path, server: DialectServer) -> None:
+    run = ask(people, server, rank=(19,))
+    assert run.record.identification is not None and run.record.identification.ranks == (19,)
+
+
 # ---- faults ----
 
 
@@ -268,6 +325,7 @@ def test_a_card_that_reads_no_list_stops_before_all_is_paid_for(people: Path, se
     ("words", "said"),
     [
         ({"rank": (50,)}, "answers with 20 candidates at most"),
+        ({"rank": (1, 20)}, "one more than the deepest rank is needed to see a tie across the end"),
         ({"threshold": None}, "nobody is set aside"),
         ({"classify": "faceapi_age_gender"}, "leave --classify out"),
         ({"sample_pairs": 10}, "leave --sample-pairs out"),

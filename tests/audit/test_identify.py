@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.audit.enrolment import search_roles
-from facegap.audit.identify import Side, candidate_lists, fpir_point, identify
+from facegap.audit.identify import Side, candidate_lists, fpir_point, fpir_point_of_lists, identify
 from facegap.audit.run import recheck
 from facegap.audit.settings import Identify, Verify
 from facegap.audit.thresholds import Templates
@@ -210,6 +210,30 @@ def test_an_impossible_fpir_is_refused() -> None:
         fpir_point(np.array([0.5]), 1.5, "others")
     with pytest.raises(StatisticsError, match="needs at least 1 searches"):
         fpir_point(np.empty(0), 0.0, "others")
+
+
+def test_searches_that_returned_nobody_count_where_a_threshold_for_an_fpir_is_set() -> None:
+    tops = 0.5 + np.arange(100) / 1000  # 0.500 to 0.599; 900 more searches returned nobody
+    where, least = "1,000 strangers", "at the lowest score of a list (0.4), as the others returned nobody"
+    for target, threshold, count, reaches in (
+        (0.001, 0.599, 1, False),
+        (0.05, 0.55, 50, False),  # of 1,000, not of 100
+        (0.1, 0.5, 100, False),
+        (0.101, 0.4, 100, True),
+        (1.0, 0.4, 100, True),
+    ):
+        found = fpir_point_of_lists(tops, 900, target, where, 0.4)
+        assert found.threshold == pytest.approx(threshold, abs=1e-12)
+        assert (tops >= found.threshold).sum() == count
+        words = f"FPIR {target:g} on {where}: {count} of 1000 searches"
+        assert found.source == (f"{words}, {least}" if reaches else words)
+    assert fpir_point_of_lists(tops, 900, 0.0, where, 0.4).threshold == np.nextafter(tops[-1], 1)
+    # A card may say a higher score than the lists show; without any candidate the lowest score is the threshold.
+    assert fpir_point_of_lists(tops, 900, 0.2, where, 0.55).threshold == 0.5
+    for target in (0.0, 0.5, 1.0):
+        nobody = fpir_point_of_lists(np.empty(0), 4, target, where, 0.4)
+        assert (nobody.threshold, nobody.source.partition(": ")[2]) == (0.4, f"0 of 4 searches, {least}")
+    assert fpir_point_of_lists(tops, 0, 0.05, where, 0.4) == fpir_point(tops, 0.05, where)
 
 
 # ---- whole audits ----

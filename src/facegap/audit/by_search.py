@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from facegap.audit.consent import open_service, require_leave, take_up_again
 from facegap.audit.enrolment import roles_in_words
 from facegap.audit.files import Unreadable, colour_record, require_files
 from facegap.audit.finish import Evidence, Place, finish, run_folder
-from facegap.audit.identify import LIST, fpir_point
+from facegap.audit.identify import LIST, fpir_point_of_lists
 from facegap.audit.phases import SEARCHES
 from facegap.audit.record import as_first_read, black_box_record, card_warnings, request_of, require_same_request
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
@@ -31,6 +31,7 @@ from facegap.derive.units import subject_codes
 from facegap.errors import RunError, SettingError, TableError
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard
+from facegap.inputs.cards.service import AnswerSpec
 from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
 from facegap.store import run as store
 from facegap.store.finished import taken_up_whole
@@ -46,7 +47,7 @@ from facegap.vision.service.wire import read_key
 
 NAME, MOST_NAME_BYTES = re.compile(r"facegap-[0-9a-f]{8}"), 64
 GALLERY_NAME = "gallery.txt"  # in the folder of answers: what the names of enrolled images begin with
-IN_SAMPLE_SEARCHES = "the very searches it is judged on (IN-SAMPLE)"
+IN_SAMPLE_SEARCHES = "the very searches it is evaluated on (IN-SAMPLE)"
 FIRST_LOOK = 20  # searches after which a card that reads no list is an error
 
 
@@ -110,10 +111,10 @@ def require_readable(card: ModelCard, settings: AuditSettings, thresholds: Verif
     """Raise SettingError for ranks and thresholds that the service's lists cannot show."""
     assert card.answer is not None and card.answer.most_candidates is not None and settings.identify is not None
     deepest = max(settings.identify.rank)
-    if deepest > card.answer.most_candidates:
+    if deepest >= card.answer.most_candidates:
         raise SettingError(
-            f"--rank {deepest}: {card.name} answers with {card.answer.most_candidates} candidates at most; read fewer, or ask for "
-            "more in its card"
+            f"--rank {deepest}: {card.name} answers with {card.answer.most_candidates} candidates at most, and one more than the "
+            "deepest rank is needed to see a tie across the end; read fewer ranks, or ask for more candidates in its card"
         )
     if not thresholds.threshold and not settings.verify.in_sample:
         raise SettingError(
@@ -155,7 +156,7 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
             roles_in_words(settings.identify, settings.verify.seed),
             (
                 *(replace(point, source=source_of(card, settings)) for point in resolved.given),
-                *fpir_points(resolved, searched),
+                *fpir_points(resolved, searched, asked.answers, card),
             ),
         ),
         sent=asked.service.sent(),
@@ -214,6 +215,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
             workers,
             done,
         )
+        searching.close()
         searching = Service(card, read_key(card), folder, limits)  # of the budget it knows what enrolment has spent
         rows_of_names = {name: row for row, name in names.items()}
         ask_rows(
@@ -345,15 +347,32 @@ def lists_of(asked: Asked, people: IntArray, length: int) -> pd.DataFrame:
     return frame.sort_values(["probe", "rank"], ignore_index=True)
 
 
-def fpir_points(resolved: ResolvedAudit, searched: Searched) -> list[Operating]:
-    """A threshold for each target FPIR, on the searches of people who are not in the gallery."""
-    assert resolved.settings.identify is not None
+def fpir_points(
+    resolved: ResolvedAudit, searched: Searched, answers: Mapping[int, Answered], card: ModelCard
+) -> list[Operating]:
+    """A threshold for each target FPIR, on the answered searches of people who are not in the gallery, empty lists among them."""
+    assert resolved.settings.identify is not None and card.answer is not None
     people = subject_codes(resolved.manifest.frame)
     enrolled = people[searched.roles == GALLERY]
     strangers = np.flatnonzero((searched.roles == PROBE) & ~np.isin(people, enrolled))
     lists = searched.lists[searched.lists["probe"].isin(strangers) & (searched.lists["rank"] == 1)]
     tops = lists["score"].to_numpy(np.float64)
-    return [fpir_point(tops, target, IN_SAMPLE_SEARCHES) for target in resolved.settings.identify.fpir]
+    empty = sum(answers[row].outcome == "ok" for row in strangers.tolist() if row in answers) - len(tops)
+    lowest = lowest_shown(card.answer)
+    return [
+        fpir_point_of_lists(tops, empty, target, IN_SAMPLE_SEARCHES, lowest)
+        for target in resolved.settings.identify.fpir
+    ]
+
+
+def lowest_shown(answer: AnswerSpec) -> float:
+    """The lowest score that a candidate of a list can have, as the tables have it."""
+    assert answer.score_range is not None
+    return (
+        min(rising(score, answer) for score in answer.score_range)
+        if answer.lowest_score is None
+        else rising(answer.lowest_score, answer)
+    )
 
 
 def lost_sentences(rows: pd.DataFrame, resolved: ResolvedAudit, card: ModelCard) -> list[str]:

@@ -16,7 +16,7 @@ from facegap.derive.comparisons import PairRows
 from facegap.derive.identification import GALLERY, PROBE, mates_of
 from facegap.errors import StatisticsError
 from facegap.matching import search
-from facegap.statistics.curves import threshold_at_fmr
+from facegap.statistics.curves import allowed_false_matches, threshold_at_fmr
 from facegap.store.record import IdentificationRecord, Operating
 from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
@@ -200,3 +200,29 @@ def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
     choice = threshold_at_fmr(tops, target)
     words = f"FPIR {target:g} on {where}: {choice.false_matches} of {choice.impostor_pairs} searches"
     return Operating(choice.threshold, words)
+
+
+def fpir_point_of_lists(tops: FloatArray, empty: int, target: float, where: str, lowest: float) -> Operating:
+    """`fpir_point` where some searches returned an empty list: these are searches too, below every score that a list can show.
+
+    tops   : float64 (n,), best score of each search that returned anybody
+    empty  : how many returned nobody
+    lowest : the lowest score that a list can show. It is the threshold where all searches with a candidate may be over it, and more
+
+    Raises
+    ------
+    StatisticsError : see `fpir_point`
+
+    Examples
+    --------
+    >>> tops = np.array([0.6, 0.8])
+    >>> [fpir_point_of_lists(tops, 8, target, "10 strangers", 0.5).threshold for target in (0.1, 0.2, 0.3)]
+    [0.8, 0.6, 0.5]
+    """
+    lowest = float(tops.min(initial=lowest))
+    scores = np.append(tops, np.full(empty, np.nextafter(lowest, -np.inf)))
+    point = fpir_point(scores, target, where)
+    if not empty or (len(tops) and allowed_false_matches(target, len(scores)) <= len(tops)):
+        return point
+    words = f"FPIR {target:g} on {where}: {len(tops)} of {len(scores)} searches"
+    return Operating(lowest, f"{words}, at the lowest score of a list ({lowest:g}), as the others returned nobody")
