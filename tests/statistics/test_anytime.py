@@ -13,7 +13,6 @@ from facegap.statistics.anytime import (
     log_capital_above,
     log_capital_below,
     log_evidence,
-    mean_limits,
     seen,
     seen_by_group,
     seen_verdicts,
@@ -67,7 +66,6 @@ def test_the_order_of_people_plays_no_part_and_wrong_means_are_refused() -> None
 
 def test_before_anybody_was_seen_nothing_is_known() -> None:
     nobody = seen(np.empty(0))
-    assert mean_limits(nobody, 0.05) == (0.0, 1.0)
     assert gap_limits(nobody, nobody, 0.05, is_ratio=False) == (-1.0, 1.0)
     assert anytime_gaps({"f": np.empty(0), "m": np.empty(0)}, margin=0.02)[0].verdict == "not enough data"
 

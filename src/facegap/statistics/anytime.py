@@ -121,25 +121,6 @@ def log_capital_below(group: Seen, bounds: FloatArray) -> FloatArray:
     return log_capital_above(Seen(1 - group.values, group.counts), 1 - np.asarray(bounds))
 
 
-def mean_limits(group: Seen, alpha: float) -> tuple[float, float]:
-    """Limits of the mean of people that hold at every look at once, with probability 1 - alpha; (0, 1) of nobody.
-
-    Examples
-    --------
-    >>> low, high = mean_limits(seen(np.zeros(200)), 0.05)
-    >>> low, round(high, 2)
-    (0.0, 0.03)
-    """
-    if not group.people:
-        return 0.0, 1.0
-    needed = np.log(2 / alpha)
-    return (
-        _last(lambda bound: bool(log_capital_above(group, np.array([bound]))[0] >= needed), 0.0, group.mean),
-        1
-        - _last(lambda bound: bool(log_capital_below(group, np.array([1 - bound]))[0] >= needed), 0.0, 1 - group.mean),
-    )
-
-
 def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
     """The largest bound up to which all are rejected, from below; `low` where none is."""
     for _ in range(HALVINGS):
