@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from facegap.audit.run import recheck
-from facegap.audit.until_decided import PEOPLE_PER_LOOK, WAS_DECIDED, queue_of
+from facegap.audit.until_decided import PEOPLE_PER_LOOK, WAS_DECIDED, ended_of, queue_of
 from facegap.errors import SettingError, TableError
+from facegap.report.groups import loss_notes
 from facegap.report.image_tables import lost_words
 from facegap.report.page import add_report
 from facegap.report.screen import finding
@@ -148,13 +149,29 @@ def test_one_look_earlier_the_gap_was_open(people: Path, server: DialectServer, 
 
 
 def test_every_gap_of_every_grouping_must_be_decided(people: Path, server: DialectServer) -> None:
-    run = ask(people, by="gender,site")
+    run = ask(people, by="gender,site", max_calls=2 * PEOPLE)  # which is spent with nobody left
     stopping = run.record.stopping
     assert stopping is not None
     assert (stopping.gaps, stopping.ended, stopping.undecided) == (2, "everybody", 1)
     assert len(server.seen) == 2 * PEOPLE
     primary = run.gaps[run.gaps["primary"]].set_index("family")["verdict"]
     assert primary.to_dict() == {"gender": "gap larger than the margin", "site": "not enough data"}
+    assert any("The list of people was completed with 1 gap undecided: 100 of 100" in line for line in finding(run))
+
+
+@pytest.mark.parametrize(
+    ("left", "everybody", "budget", "ended"),
+    [
+        (0, True, True, "decided"),
+        (1, True, True, "everybody"),
+        (1, False, True, "budget"),
+        (1, False, False, "everybody"),
+    ],
+)
+def test_a_budget_ended_an_audit_only_if_somebody_was_left(
+    left: int, everybody: bool, budget: bool, ended: str
+) -> None:
+    assert ended_of(left, everybody, budget) == ended
 
 
 class Killed(BaseException):
@@ -266,3 +283,28 @@ def test_genuine_pairs_are_asked_for_until_fnmr_is_decided_and_impostor_pairs_al
         without = {name: value for name, value in given.items() if name != "threshold"}
         with pytest.raises(SettingError, match="give --threshold in place of --fmr"):
             audited(pairs, **{**without, "fmr": 0.1, "out": tmp_path / "other"})
+
+
+def test_lost_pairs_leave_the_cases_unknown_where_every_person_weighs_the_same(pairs: Path, tmp_path: Path) -> None:
+    for person in range(1, 160, 8):  # of every fourth man a picture has no face
+        cv2.imwrite(str(tmp_path / f"{person}_1.png"), np.full((48, 48, 3), 90, np.uint8))
+    with serving() as server:
+        run = audited(
+            pairs,
+            verify_service=str(card_for("insightface_server_verify", server, tmp_path)),
+            pairs=tmp_path / "pairs.csv",
+            threshold=0.5,
+            send_images=True,
+            calls_per_second=1000.0,
+            stop_when_decided=True,
+            by="gender",
+            out=tmp_path / "run",
+        )
+    gap = run.gaps[run.gaps["primary"]].iloc[0]
+    assert (gap["metric"], gap["verdict"]) == ("fnmr", "gap")
+    assert gap["lost_a"] == 0 < gap["lost_b"]
+    assert gap[["loss_difference_low", "loss_difference_high", "loss_ratio_low", "loss_ratio_high"]].isna().all()
+    assert not gap["loss_stands"]
+    assert "In 1 of 1 gaps people have equal weight, and the cases are not known." in " ".join(loss_notes(run))
+    assert any("it is not known whether the verdict would change" in line for line in finding(run))
+    assert recheck(tmp_path / "run") == []

@@ -20,7 +20,12 @@ GROUPS = ("a", "b")
 
 
 def judged(
-    errors: tuple[int, int], trials: tuple[int, int], lost: tuple[int, int], scale: Scale = "difference"
+    errors: tuple[int, int],
+    trials: tuple[int, int],
+    lost: tuple[int, int],
+    scale: Scale = "difference",
+    *,
+    by_person: bool = False,
 ) -> tuple[GapFamily, LossColumns]:
     """One trial a person; lost trials are beside the trials, as those of answered images are."""
     wrong = np.concatenate([np.arange(n) < x for x, n in zip(errors, trials, strict=True)]).astype(int)
@@ -30,7 +35,7 @@ def judged(
     family = gap_family(GROUPS, *sizes, margin=margin, scale=scale, minimum_subjects=1)
     least = np.array(errors)
     counts = LossCounts(np.array(trials) + lost, least, least + lost)
-    return family, loss_columns(family, GROUPS, rates, counts)
+    return family, loss_columns(family, GROUPS, rates, counts, by_person=by_person)
 
 
 def test_every_lost_image_of_one_group_in_error_and_none_of_the_other() -> None:
@@ -99,6 +104,20 @@ def test_every_way_that_lost_trials_may_end_lies_between_the_cases(
             assert case.loss_ratio_low[0] * (1 - 1e-12) <= rates[0] / rates[1] <= case.loss_ratio_high[0] * (1 + 1e-12)
     observed = errors[0] / trials[0] - errors[1] / trials[1]
     assert case.loss_difference_low[0] - 1e-12 <= observed <= case.loss_difference_high[0] + 1e-12
+
+
+@pytest.mark.parametrize("lost", [(4, 4), (0, 4)])
+def test_where_people_weigh_equally_no_case_is_known_and_no_verdict_stands(lost: tuple[int, int]) -> None:
+    for errors in ((200, 20), (20, 12)):  # of a gap that was found, and of one without data enough
+        family, case = judged(errors, (400, 400), lost, by_person=True)
+        assert family.columns.verdict[0] == ("gap larger than the margin" if errors[0] == 200 else "not enough data")
+        ends = case.loss_difference_low, case.loss_difference_high, case.loss_ratio_low, case.loss_ratio_high
+        assert np.isnan([end[0] for end in ends]).all()
+        assert not case.loss_stands[0]
+        assert (case.lost_a[0], case.lost_b[0]) == lost
+    family, case = judged((200, 20), (400, 400), (0, 0), by_person=True)
+    assert case.loss_stands[0]
+    assert case.loss_difference_low[0] == family.columns.difference[0]
 
 
 def test_impossible_counts_are_refused() -> None:

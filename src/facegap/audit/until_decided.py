@@ -69,7 +69,7 @@ def require_stoppable(settings: AuditSettings, service: ModelCard | None) -> Non
         )
     if settings.service.verify_service is not None and not verify.threshold and verify.fmr:
         raise SettingError(
-            f"{FLAG} judges FNMR while pairs are asked for, at a threshold that is known before; give --threshold in place of --fmr"
+            f"{FLAG} evaluates FNMR while pairs are asked for, at a threshold that is known before; give --threshold in place of --fmr"
         )
 
 
@@ -153,9 +153,9 @@ def so_far(
         yield SoFar(seen, one.tested, margin.size, margin.scale == "ratio")
 
 
-def ended_of(open_gaps: int, budget: bool) -> Ended:
-    """Why an audit asks for no more."""
-    return "decided" if not open_gaps else "budget" if budget else "everybody"
+def ended_of(open_gaps: int, everybody: bool, budget: bool) -> Ended:
+    """Why an audit asks for no more. everybody : nothing is left to ask about, whether or not the budget is spent too"""
+    return "decided" if not open_gaps else "budget" if budget and not everybody else "everybody"
 
 
 # ---- services that classify ----
@@ -167,7 +167,7 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
     Raises
     ------
     RunError   : see `Service.call`
-    TableError : no metric of the run judges anybody
+    TableError : no metric of the run evaluates anybody
     """
     table, settings = resolved.manifest, resolved.settings
     stages = Stages(None, None, None, colour=settings.faces.colour, service=service)
@@ -198,7 +198,8 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
             families = [
                 family for name in metrics for family in so_far(record, groupings, name, *counted[name], people)
             ]
-            stopping = looked(stopping, families, settings, asked_people(queue, rows), spent(service))
+            everybody = all(row["sent"] for row in rows)
+            stopping = looked(stopping, families, settings, asked_people(queue, rows), everybody, spent(service))
             settings.output.progress(stopping.asked, stopping.people)
             if stopping.ended != "everybody":
                 break
@@ -208,9 +209,14 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
 
 
 def looked(
-    stopping: StoppingRecord, families: Sequence[SoFar], settings: AuditSettings, asked: int, budget: bool
+    stopping: StoppingRecord,
+    families: Sequence[SoFar],
+    settings: AuditSettings,
+    asked: int,
+    everybody: bool,
+    budget: bool,
 ) -> StoppingRecord:
-    """The record after one more look. budget : whether it is spent"""
+    """The record after one more look. everybody : whether nothing is left to ask about; budget : whether it is spent"""
     groups = settings.groups
     left = undecided(families, alpha=groups.alpha, fewest=groups.min_subjects)
     return replace(
@@ -219,7 +225,7 @@ def looked(
         asked=asked,
         looks=stopping.looks + 1,
         undecided=left,
-        ended=ended_of(left, budget),
+        ended=ended_of(left, everybody, budget),
     )
 
 
@@ -289,8 +295,10 @@ def ask_pairs_until_decided(
         refused = np.zeros(len(genuine), np.bool_)
         refused[: len(known)] = ~(known["score"].to_numpy(np.float64) >= threshold)
         families = list(so_far(record, groupings, "fnmr", scored, refused & scored, mates))
-        asked = len(np.unique(mates[: len(known)][(known["outcome"] != NOT_SENT).to_numpy(np.bool_)]))
-        stopping = looked(stopping, families, settings, asked, spent(service))
+        sent = (known["outcome"] != NOT_SENT).to_numpy(np.bool_)
+        asked = len(np.unique(mates[: len(known)][sent]))
+        everybody = int(sent.sum()) == len(genuine)
+        stopping = looked(stopping, families, settings, asked, everybody, spent(service))
         if stopping.ended != "everybody":
             break
     done = sum(map(len, said))

@@ -194,7 +194,7 @@ def gap_rows(
     family : the gaps of `one`, tested with all that they are tested with
     """
     groups, rates = one.family.groups, one.family.rates
-    lost = loss_columns(family, groups, rates, one.family.losses)
+    lost = loss_columns(family, groups, rates, one.family.losses, by_person=one.family.people is not None)
     bound = bounded(record, one, family, family.columns.verdict if noise is None else noise.verdict)
     added = {f.name: getattr(part, f.name).tolist() for part in (lost, noise) if part for f in fields(part)} | bound
     for k, gap in enumerate(family.rows()):

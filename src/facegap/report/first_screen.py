@@ -242,9 +242,10 @@ def unanswered(found: Contrast, metric: Metric, run: Run) -> tuple[str, ...]:
     lost = None if found.gap is None else found.gap.losses
     if lost is None:
         return ("all answered",) if metric == ERROR_RATE_ALL else ()
-    hangs = (
-        "" if lost.stands else "; the verdict could change if they had been errors in one group and none in the other"
-    )
+    case = "if they had been errors in one group and none in the other"
+    known = not math.isnan(lost.difference.low)
+    could = f"the verdict could change {case}" if known else f"it is not known whether the verdict would change {case}"
+    hangs = "" if lost.stands else f"; {could}"
     unit = unit_of(found.worst.metric, run)
     return (f"without an answer: {lost.worse:,} of the former {unit}, {lost.better:,} of the latter{hangs}",)
 

@@ -222,12 +222,15 @@ def loss_notes(run: Run) -> list[str]:
     if not (run.gaps["lost_a"] + run.gaps["lost_b"]).any():
         return []
     judged = run.gaps[run.gaps["primary"]]
-    changed = int((~judged["loss_stands"]).sum())
-    could = (
-        f"The verdicts of {changed} of {len(judged)} gaps could change by them."
-        if changed
-        else "No verdict would change by them."
+    unknown = ~judged["loss_stands"] & judged["loss_difference_low"].isna()
+    changed = int((~judged["loss_stands"] & ~unknown).sum())
+    said = [f"The verdicts of {changed} of {len(judged)} gaps could change by them."] if changed else []
+    said += (
+        [f"In {unknown.sum()} of {len(judged)} gaps people have equal weight, and the cases are not known."]
+        if unknown.any()
+        else []
     )
+    could = " ".join(said) or "No verdict would change by them."
     return [
         "Best and worst case: the gap if all images, pairs or searches without an answer had been errors in one group and "
         f"none in the other, and the reverse. {could} Files that were not processed are not included."
@@ -334,6 +337,8 @@ def loss_text(gap: GapRow) -> str:
     """The best and the worst case over lost trials, on the scale of the margin, and whether the verdict could change."""
     if gap.losses is None:
         return "nothing lost"
+    if math.isnan(gap.losses.difference.low):
+        return "not known, because people have equal weight"
     ends = gap.losses.ratio if gap.is_ratio else gap.losses.difference
     low, high = (number(end) if gap.is_ratio else hundredfold(end, 2) for end in (ends.low, ends.high))
     cases = f"ratio {low} to {high}" if gap.is_ratio else f"{low} to {high} points"

@@ -108,12 +108,12 @@ def stopping_words(stopping: StoppingRecord) -> str:
     why = {
         "decided": "Stopped as every gap was decided",
         "budget": f"The budget of calls was spent with {stopping.undecided:,} {gaps} undecided",
-        "everybody": f"Nobody was left to ask about, with {stopping.undecided:,} {gaps} undecided",
+        "everybody": f"The list of people was completed with {stopping.undecided:,} {gaps} undecided",
     }[stopping.ended]
-    judged = "one gap was" if stopping.gaps == 1 else f"{stopping.gaps:,} gaps together were"
+    gaps_were = "one gap was" if stopping.gaps == 1 else f"{stopping.gaps:,} gaps together were"
     return (
-        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {judged} judged after every "
-        f"{stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
+        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {gaps_were} evaluated after "
+        f"every {stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
     )
 
 

@@ -66,6 +66,8 @@ def loss_columns(
     groups: Sequence[str],
     rates: RateColumns,
     counts: LossCounts,
+    *,
+    by_person: bool = False,
 ) -> LossColumns:
     """The worst and the best case of every gap of a family, and whether its verdict is the same in all of them.
 
@@ -79,6 +81,8 @@ def loss_columns(
         What the family was made of.
     counts : LossCounts
         Of the same groups.
+    by_person : bool, optional
+        Whether people weigh equally in the gaps though they do not in the rates, as where gaps may be looked at again and again.
 
     Returns
     -------
@@ -108,11 +112,11 @@ def loss_columns(
         np.array([place[str(name)] for name in names], np.int64)
         for names in (family.columns.group_a, family.columns.group_b)
     )
-    plain, lost = family.columns, counts.lost
+    plain, lost, unknown = family.columns, counts.lost, by_person or rates.by_person
     none_lost = (lost[first] == 0) & (lost[second] == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         least, most = counts.least / counts.trials, counts.most / counts.trials
-        if rates.by_person:
+        if unknown:
             least, most = np.full_like(least, np.nan), np.full_like(most, np.nan)
         differences = least[first] - most[second], most[first] - least[second]
         ratios = least[first] / most[second], most[first] / least[second]
@@ -125,7 +129,8 @@ def loss_columns(
         loss_difference_high=np.where(none_lost, plain.difference, differences[1]),
         loss_ratio_low=np.where(none_lost, plain.ratio, ratios[0]),
         loss_ratio_high=np.where(none_lost, plain.ratio, np.where(no_error, 0.0, ratios[1])),
-        loss_stands=none_lost | _stands(family, first, second, ~none_lost, rates, counts, (least, most)),
+        loss_stands=none_lost
+        | _stands(family, first, second, ~none_lost & (not unknown), rates, counts, (least, most)),
     )
 
 

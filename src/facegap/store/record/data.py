@@ -193,11 +193,11 @@ class StoppingRecord:
 
     metrics        : whose gaps, in every grouping, are the primary family
     gaps           : how many are tested together, of all groups that have the fewest people in the manifest
-    people_per_look, seed : people at random in this order, judged after each such number of them
+    people_per_look, seed : people at random in this order; gaps are evaluated after each such number of them
     people, asked  : people in all, and those who were asked about
-    looks          : how often it was judged
+    looks          : how often they were evaluated
     undecided      : gaps that have no verdict at the end
-    ended          : every gap was decided, the budget of calls was spent, or there was nobody left
+    ended          : every gap was decided, the budget of calls was spent, or all people were asked about
     """
 
     metrics: tuple[str, ...]
