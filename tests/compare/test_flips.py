@@ -14,8 +14,9 @@ import pytest
 import facegap as fg
 from facegap.compare.build import compare, sentences
 from facegap.compare.drift import MOST_PAIRS, distinct_pairs, drift_of, stranger_pairs
-from facegap.compare.flips import may_share_scores, origin_of
+from facegap.compare.flips import may_share_scores, origin_of, with_lost
 from facegap.compare.shared_people import together
+from facegap.statistics.gaps import gap_family
 from facegap.store.record import PlanRecord
 from facegap.store.run import read_run
 from facegap.types import VariantOf
@@ -98,6 +99,21 @@ def test_drift_is_the_mean_of_the_differences_with_its_quantiles(found: Any) -> 
     assert (abs(gap["difference"]), gap["margin"]) == (pytest.approx(0.2), pytest.approx(0))
 
 
+def test_pairs_of_a_list_without_a_score_in_one_run_are_lost_by_it(vendors: list[Path], tmp_path: Path) -> None:
+    folder = vendors[0].parent
+    scores = pd.read_csv(folder / "vendor0.csv")
+    assert scores["left"].iloc[0] == "x0a.png" and scores["right"].iloc[0] == "x0b.png"  # a mated pair
+    scores.loc[[0, 60, 61], "score"] = np.nan  # and two non-mated ones of x
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    settings = fg.Verify(threshold=[0.5])
+    fg.audit_scores(tmp_path / "scores.csv", folder / "people.csv", by="group", out=tmp_path / "run", verify=settings)
+    groups = compare([vendors[0], tmp_path / "run"], names=["old", "gaps"]).flips.groups
+    assert groups["lost_by_first"].sum() == groups["flips"].sum() == 0
+    x = {kind: row(groups, kind=kind, family="group", group="x") for kind in ("genuine", "impostor")}
+    assert [(x[kind]["trials"], x[kind]["lost_by_other"]) for kind in x] == [(PEOPLE - 1, 1), (48, 2)]
+    assert groups.query("group == 'y'")["lost_by_other"].sum() == 0
+
+
 def test_a_run_against_itself_flips_and_drifts_nowhere(vendors: list[Path]) -> None:
     same = compare([vendors[0], vendors[0]], names=["once", "again"])
     assert same.flips.groups["flips"].sum() == 0
@@ -133,6 +149,20 @@ def test_flips_of_answers_by_hand(tmp_path: Path) -> None:
         1,
         0,
     )  # the image without an answer is not a trial
+    assert (men["lost_by_first"], men["lost_by_other"], women["lost_by_first"], women["lost_by_other"]) == (0, 1, 0, 0)
+
+
+def test_a_gap_is_not_within_the_margin_where_lost_trials_could_hide_one() -> None:
+    gap = gap_family(
+        ["a", "b"], [100, 100], [20_000] * 2, [20_000] * 2, [20_000.0] * 2, margin=0.02, scale="difference"
+    ).rows()[0]
+    assert gap.verdict == "no gap larger than the margin"
+    assert with_lost(gap, {"a": 0.0, "b": 0.02}) == gap.verdict
+    assert with_lost(gap, {"a": 0.0, "b": 0.021}) == "not enough data"
+    ratio = replace(gap, scale="ratio", margin=2.0, rate_a=0.005, rate_b=0.005)  # as many again would be twice the rate
+    assert with_lost(ratio, {"a": 0.005, "b": 0.0}) == gap.verdict
+    assert with_lost(ratio, {"a": 0.006, "b": 0.0}) == "not enough data"
+    assert with_lost(replace(gap, verdict="gap"), {"a": 0.5, "b": 0.5}) == "gap"
 
 
 def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: list[Path]) -> None:

@@ -122,3 +122,19 @@ def test_by_folds_the_printed_difference_is_that_of_the_printed_rates(made: Temp
     assert found.flips.groups["flips"].sum() > 0
     by_itself = compare([folders[0], folders[0]], names=["first", "again"])
     assert by_itself.flips.groups["flips"].sum() == 0
+
+
+def test_comparisons_that_one_run_lost_are_counted_by_group(made: Templates, whole: Path) -> None:
+    gaps = made.vectors.copy()
+    gaps[[0, 1, 7]] = np.nan  # both images of a person of x, and one of a person of y
+    lossy = made.run("lossy", gaps, exclude_pairs=made.listed("lost.csv", [(0, 4), (0, 20), (2, 6)]), **AT)
+    for runs, lost, none in (
+        ([whole, lossy], "lost_by_other", "lost_by_first"),
+        ([lossy, whole], "lost_by_first", "lost_by_other"),
+    ):
+        rows = compare(runs, names=["one", "two"]).flips.groups.set_index(["kind", "family", "group"])
+        assert (rows[none] == 0).all()
+        for group, expected in (("x", (1, 2 * 22 - 2)), ("y", (1, 22))):
+            assert tuple(rows.loc[[("genuine", "group", group), ("impostor", "group", group)], lost]) == expected
+        everybody = rows.loc[("impostor", "", "all")]
+        assert everybody[lost] + everybody["trials"] == 48 * 47 // 2 - PEOPLE - 3

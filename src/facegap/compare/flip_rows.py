@@ -21,6 +21,7 @@ class FlipRow:
     kind         : genuine, impostor, or the name of an answer
     threshold    : NaN of answers
     gained, lost : accepted by the other run alone, and by the first alone; of answers right in the one alone
+    lost_by_first, lost_by_other : no trials, as one run alone has no template, score or answer
     """
 
     run: str
@@ -34,6 +35,8 @@ class FlipRow:
     share: Estimate
     gained: int
     lost: int
+    lost_by_first: int
+    lost_by_other: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,8 @@ def flip_row(row: Mapping[str, Any]) -> FlipRow:
         Estimate(float(row["value"]), float(row["low"]), float(row["high"])),
         int(row["gained"]),
         int(row["lost"]),
+        int(row["lost_by_first"]),
+        int(row["lost_by_other"]),
     )
 
 

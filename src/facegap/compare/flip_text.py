@@ -51,6 +51,8 @@ def flip_table(rows: Sequence[FlipRow]) -> TextTable:
         Column[FlipRow]("proportion", lambda row: f"{rough_percent(row.share.value)} {small_interval(row.share)}"),
         Column[FlipRow](gained, lambda row: f"{row.gained:,}"),
         Column[FlipRow](lost, lambda row: f"{row.lost:,}"),
+        Column[FlipRow]("lost by the first run", lambda row: f"{row.lost_by_first:,}"),
+        Column[FlipRow]("lost by the other", lambda row: f"{row.lost_by_other:,}"),
     )
     title = f"{place(rows[0])}: {clean(rows[0].run)}"
     return table_of(title, columns, rows, is_dimmed=lambda row: not row.ranked)

@@ -8,7 +8,7 @@ images, that both runs have.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -31,9 +31,10 @@ from facegap.derive.verification import GroupRates, rate_of_group, verification_
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.verdicts import UNKNOWN, WITHIN
 from facegap.store.record import Operating
 from facegap.store.run import Run
-from facegap.types import BoolArray, Rate
+from facegap.types import BoolArray, Gap, Rate
 
 METRICS = {"genuine": FNMR, "impostor": FMR}  # whose margin and rate a kind of comparison has
 GENDER = "gender"
@@ -58,13 +59,17 @@ class Flips:
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """The gaps of one kind, threshold and grouping in one other run."""
+    """The gaps of one kind, threshold and grouping in one other run.
+
+    lost : of each group the proportion of its trials that one run alone lost
+    """
 
     run_b: str
     kind: str
     cells: Cells
     is_first_point: bool
     gaps: GapFamily
+    lost: Mapping[str, float]
 
 
 def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Flips:
@@ -155,6 +160,7 @@ def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[l
     trials = np.asarray((before != "") & (after != ""), np.bool_)
     flipped = np.asarray(trials & (before != after), np.bool_)
     gained, lost = flipped & right_too[there], flipped & right[here]
+    silent = [np.asarray(one, np.bool_) for one in ((before == "") & (after != ""), (before != "") & (after == ""))]
     place = {
         "run_a": runs.labels[0],
         "run_b": runs.labels[other],
@@ -166,7 +172,12 @@ def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[l
     rows = [
         place
         | counted(
-            str(group), known, rate, int((gained & inside).sum()), int((lost & inside).sum()), record.min_subjects
+            str(group),
+            known,
+            rate,
+            (int((gained & inside).sum()), int((lost & inside).sum())),
+            (int((silent[0] & inside).sum()), int((silent[1] & inside).sum())),
+            record.min_subjects,
         )
         for k, (group, known, rate) in enumerate(zip(cells.groups, cells.known, rates, strict=True))
         for inside in [cells.codes == k]
@@ -174,7 +185,7 @@ def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[l
     if not cells.grouping:
         return rows, None
     family = image_family(runs, trials, flipped, cells, name)
-    return rows, Family(runs.labels[other], name, cells, True, family)
+    return rows, Family(runs.labels[other], name, cells, True, family, shares_lost(rows))
 
 
 def rates_by_cell(runs: Together, trials: BoolArray, flipped: BoolArray, cells: Cells, level: float) -> list[Rate]:
@@ -246,10 +257,14 @@ def pair_flips(
                 "threshold": point.threshold,
                 "family": "*".join(cells.grouping),
             }
-            rows += [
-                place | counted(str(group), known, rate, more.errors, fewer.errors, record.min_subjects)
-                for group, known, rate, more, fewer in zip(cells.groups, cells.known, rates, up, down, strict=True)
+            found = [
+                place
+                | counted(str(group), known, rate, (more.errors, fewer.errors), without_template, record.min_subjects)
+                for group, known, rate, more, fewer, without_template in zip(
+                    cells.groups, cells.known, rates, up, down, pairs.lost(kind, inside), strict=True
+                )
             ]
+            rows += found
             # Of templates that both runs have none is lost, so the generalised rates are the same.
             alike = {one.name: rates for one in PAIR_METRICS if one.is_impostor == metric.is_impostor}
             entry = GroupRates(cells, replace(point, threshold=CUT, by_folds=None), CUT, alike)
@@ -260,6 +275,7 @@ def pair_flips(
                     cells,
                     is_first,
                     replace(family.gaps, metric=f"flips.{kind}", threshold=point.threshold),
+                    shares_lost(found),
                 )
                 for _, name, family in verification_families([entry], flipped, model, record)
                 if name == metric.name
@@ -267,17 +283,30 @@ def pair_flips(
     return rows, families
 
 
-def counted(group: str, known: bool, rate: Rate, gained: int, lost: int, min_subjects: int) -> dict[str, Any]:
-    """The columns of a group."""
+def counted(
+    group: str, known: bool, rate: Rate, flips: tuple[int, int], lost: tuple[int, int], min_subjects: int
+) -> dict[str, Any]:
+    """The columns of a group. flips : gained and lost; lost : trials that the first run alone, and the other alone, lost"""
     return {
         "group": group,
         "ranked": known and rate.people >= min_subjects,
         **asdict(rate),
         "flips": rate.errors,
         "value": rate.value,
-        "gained": gained,
-        "lost": lost,
+        "gained": flips[0],
+        "lost": flips[1],
+        "lost_by_first": lost[0],
+        "lost_by_other": lost[1],
     }
+
+
+def shares_lost(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Of each group the proportion of its trials that one run alone lost; NaN without any."""
+    found = {}
+    for row in rows:
+        lost = row["lost_by_first"] + row["lost_by_other"]
+        found[row["group"]] = lost / (row["trials"] + lost) if row["trials"] + lost else math.nan
+    return found
 
 
 def fixed_rows(
@@ -321,5 +350,24 @@ def gap_frame(first: Run, found: list[Family]) -> pd.DataFrame:
     rows = []
     for one in found:
         family = judged.get(id(one)) or judged_together([one.gaps], is_primary=False)[0]
-        rows += [{"run_b": one.run_b, "kind": one.kind, **asdict(gap)} for gap in family.rows()]
+        rows += [
+            {"run_b": one.run_b, "kind": one.kind, **asdict(gap), "verdict": with_lost(gap, one.lost)}
+            for gap in family.rows()
+        ]
     return pd.DataFrame(rows)
+
+
+def with_lost(gap: Gap, lost: Mapping[str, float]) -> str:
+    """The verdict; that a gap is within the margin is not said where the trials that one run lost could hide one.
+
+    That is where a group lost more of its trials than the margin: of a difference the margin itself, of a ratio what takes the
+    rate to the margin.
+    """
+    if gap.verdict != WITHIN:
+        return gap.verdict
+    rates = {gap.group_a: gap.rate_a, gap.group_b: gap.rate_b}
+    hidden = any(
+        lost[group] > (gap.margin if gap.scale == "difference" else (gap.margin - 1) * rate)
+        for group, rate in rates.items()
+    )
+    return UNKNOWN if hidden else gap.verdict

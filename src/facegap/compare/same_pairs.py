@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from facegap.compare.shared_people import Together, judged_by_both
-from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells, without
+from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells, templates_of, without
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.pair_list_rates import listed_people
 from facegap.types import BoolArray, FloatArray, IntArray
@@ -101,6 +102,36 @@ class SamePairs:
             people=listed_people(pairs.subjects, self.cells, rows, len(rows), units),
         )
 
+    def lost(self, kind: str, groups: Sequence[BoolArray]) -> list[tuple[int, int]]:
+        """Per group the comparisons that the other run made and the first lost, as it has no template of an image or no score
+        of the pair, and the reverse. groups : bool (n,) each
+        """
+        sides = [self._lost(kind, *runs, groups) for runs in ((self.first, self.other), (self.other, self.first))]
+        return list(zip(*sides, strict=True))
+
+    def _lost(self, kind: str, lacking: Comparisons, made: Comparisons, groups: Sequence[BoolArray]) -> list[int]:
+        """Comparisons within each group that `made` has and `lacking` lost."""
+        there, size = made.enrolled & made.counted, len(self.usable)
+        if kind != "genuine" and not made.listed_only:
+            return [self._strangers(group & there) - self._strangers(group & self.usable) for group in groups]
+        (rows, scores), (others, theirs) = (listed(one, kind) for one in (made, lacking))
+        scored = np.isfinite(theirs)
+        if scored.all() and np.array_equal(there, self.usable):
+            return [0] * len(groups)
+        done = rows[np.isfinite(scores) & both(there, rows)]
+        keys, places = np.unique(keys_of(done, size), return_index=True)
+        done = done[places]
+        lost = ~both(self.usable, done) | np.isin(keys, keys_of(others[~scored], size))
+        lost &= ~np.isin(keys, keys_of(others[scored], size)) & without(done, self.excluded, size)
+        return [int(both(group, done[lost]).sum()) for group in groups]
+
+    def _strangers(self, images: BoolArray) -> int:
+        """Pairs of different people among some images, less those that either run counts nowhere."""
+        people = templates_of(self.first.subjects, images)
+        left, right = self.excluded[both(images, self.excluded)].T
+        apart = int((self.first.subjects[left] != self.first.subjects[right]).sum())
+        return int(people.sum() ** 2 - (people**2).sum()) // 2 - apart
+
     @property
     def one_design(self) -> bool:
         """Whether both runs compared all pairs, or both a list; else it is not known which non-mated ones both made."""
@@ -132,6 +163,11 @@ def same_pairs(runs: Together, other: int) -> SamePairs | None:
     rows = np.stack(np.divmod(common, size), axis=1).astype(np.int64).reshape(-1, 2)
     cells = finest_cells(runs.manifest, runs.groupings)
     return SamePairs(pairs, also, usable, rows, scores[here], other_scores[there], cells)
+
+
+def listed(pairs: Comparisons, kind: str) -> tuple[PairRows, FloatArray]:
+    """The listed comparisons of a kind and their scores."""
+    return (pairs.genuine, pairs.genuine_scores) if kind == "genuine" else (pairs.impostor, pairs.impostor_scores)
 
 
 def keys_of(rows: PairRows, size: int) -> IntArray:
