@@ -210,7 +210,7 @@ def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.timeout(1200)  # of 200 faces some 800 pages, four minutes beside other browsers
-@short_and_full("faces", 20, 200)
+@short_and_full("faces", 40, 200)
 def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
     people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person], faces: int
 ) -> None:
