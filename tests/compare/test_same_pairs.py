@@ -11,6 +11,7 @@ import pytest
 
 import facegap as fg
 from facegap.compare.build import compare
+from facegap.errors import RunError
 from facegap.store.run import read_run
 
 PEOPLE = 24  # two images each, half of them of each group
@@ -71,7 +72,9 @@ def test_pairs_that_one_run_leaves_out_flip_nowhere(made: Templates, whole: Path
     pairs = made.accepted(0.3)
     assert len(pairs) > 20
     fewer = made.run("fewer", exclude_pairs=made.listed("reviewed.csv", pairs[:10]), **AT)
-    groups = compare([whole, fewer], names=["all", "fewer"]).flips.groups
+    with pytest.raises(RunError, match="10 pairs are left out by --exclude-pairs in one of the two alone"):
+        compare([whole, fewer], names=["all", "fewer"])
+    groups = compare([whole, fewer], names=["all", "fewer"], allow_different_people=True).flips.groups
     assert groups["flips"].sum() == 0
     everybody = groups.query("kind == 'impostor' and family == ''").iloc[0]
     assert everybody["trials"] == 48 * 47 // 2 - PEOPLE - 10
@@ -83,7 +86,9 @@ def test_a_list_against_all_pairs_has_no_flips_of_non_mated_comparisons_and_a_no
     mates = [(2 * k, 2 * k + 1) for k in range(PEOPLE)]
     some = made.run("some", pairs=made.listed("some.csv", [*mates, *made.accepted(0.3)[:10], (0, 4), (2, 6)]), **AT)
     for runs in ([whole, some], [some, whole]):
-        found = compare(runs, names=["one", "other"])
+        with pytest.raises(RunError, match="compared the pairs of a list, the other all pairs"):
+            compare(runs, names=["one", "other"])
+        found = compare(runs, names=["one", "other"], allow_different_people=True)
         assert set(found.flips.groups["kind"]) == set(found.drift["kind"]) == {"genuine"}
         assert found.flips.groups["flips"].sum() == 0
         assert any("one run compared the pairs of a list and the other all pairs" in said for said in found.warnings)
@@ -132,9 +137,24 @@ def test_comparisons_that_one_run_lost_are_counted_by_group(made: Templates, who
         ([whole, lossy], "lost_by_other", "lost_by_first"),
         ([lossy, whole], "lost_by_first", "lost_by_other"),
     ):
-        rows = compare(runs, names=["one", "two"]).flips.groups.set_index(["kind", "family", "group"])
+        rows = compare(runs, names=["one", "two"], allow_different_people=True).flips.groups.set_index(
+            ["kind", "family", "group"]
+        )
         assert (rows[none] == 0).all()
         for group, expected in (("x", (1, 2 * 22 - 2)), ("y", (1, 22))):
             assert tuple(rows.loc[[("genuine", "group", group), ("impostor", "group", group)], lost]) == expected
         everybody = rows.loc[("impostor", "", "all")]
         assert everybody[lost] + everybody["trials"] == 48 * 47 // 2 - PEOPLE - 3
+
+
+def test_two_lists_of_other_pairs_are_refused_by_their_number_and_in_either_order_one_list_is_the_same(
+    made: Templates,
+) -> None:
+    mates = [(2 * k, 2 * k + 1) for k in range(PEOPLE)]
+    others = made.accepted(0.3)
+    one = made.run("one_list", pairs=made.listed("one.csv", [*mates, *others]), **AT)
+    turned = made.run("turned", pairs=made.listed("turned.csv", [(b, a) for a, b in [*others, *mates]]), **AT)
+    fewer = made.run("fewer_pairs", pairs=made.listed("fewer.csv", [*mates, *others[:-3]]), **AT)
+    assert compare([one, turned], names=["one", "turned"]).flips.groups["flips"].sum() == 0
+    with pytest.raises(RunError, match="3 pairs are in the list of one of the two alone"):
+        compare([one, fewer], names=["one", "fewer"])

@@ -81,7 +81,7 @@ def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
 
 
 def differences_of(first: Run, other: Run) -> list[str]:
-    """What differs between the manifests of two runs, and between the people that are judged."""
+    """What differs between the manifests of two runs, the people that are evaluated, and the pairs that are compared."""
     found = []
     if first.record.manifest.sha256 != other.record.manifest.sha256:
         found.append("its manifest file has another sha256")
@@ -100,9 +100,36 @@ def differences_of(first: Run, other: Run) -> list[str]:
         if judged != also and here == there:
             apart = len(judged ^ also)
             found.append(
-                f"{apart:,} {first.counted} are judged in one of the two and set aside for the threshold in the other"
+                f"{apart:,} {first.counted} are evaluated in one of the two and set aside for the threshold in the other"
             )
+        found += pair_differences(first, other)
     return found
+
+
+def pair_differences(first: Run, other: Run) -> list[str]:
+    """What differs in the pairs that two runs compared: a list against all pairs, other lists, other pairs left out."""
+    assert first.matched is not None and other.matched is not None
+    found = []
+    apart = pairs_of_one_alone(first, first.matched.excluded, other, other.matched.excluded)
+    if apart:
+        found.append(f"{apart:,} pairs are left out by --exclude-pairs in one of the two alone")
+    listed = [run.matched.pairs for run in (first, other) if run.matched is not None]
+    if (listed[0] is None) != (listed[1] is None):
+        found.append("one of the two compared the pairs of a list, the other all pairs")
+    elif listed[0] is not None and listed[1] is not None:
+        rows = [pairs[["left", "right"]].to_numpy(np.int64) for pairs in listed if pairs is not None]
+        unlike = pairs_of_one_alone(first, rows[0], other, rows[1])
+        found += [f"{unlike:,} pairs are in the list of one of the two alone"] if unlike else []
+    return found
+
+
+def pairs_of_one_alone(first: Run, rows: IntArray, other: Run, others: IntArray) -> int:
+    """How many pairs of images, in either order, are among one run's alone. rows, others : manifest rows, int64 (m, 2)"""
+    images = pd.Index(first.manifest["image"]).append(pd.Index(other.manifest["image"]))
+    codes, size = pd.factorize(images)[0].astype(np.int64), len(first.manifest)
+    ordered = (np.sort(of_run[pairs], axis=1) for of_run, pairs in ((codes[:size], rows), (codes[size:], others)))
+    keys = [pair[:, 0] * len(codes) + pair[:, 1] for pair in ordered]
+    return len(np.setxor1d(keys[0], keys[1]))
 
 
 def label_differences(first: Run, other: Run) -> list[str]:
@@ -151,7 +178,7 @@ def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray,
 
 
 def judged_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons, Comparisons]:
-    """Both over the images that both judge; the others were set aside for a threshold in one of them."""
+    """Both over the images that both evaluate; the others were set aside for a threshold in one of them."""
     if np.array_equal(first.counted, other.counted):
         return first, other
     counted = first.counted & other.counted
@@ -159,7 +186,7 @@ def judged_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons,
 
 
 def only(pairs: Comparisons, counted: np.ndarray) -> Comparisons:
-    """Comparisons of which only some images are judged."""
+    """Comparisons of some images only."""
     impostor, genuine = both(counted, pairs.impostor), both(counted, pairs.genuine)
     scores = pairs.impostor_scores[impostor]
     found = replace(
