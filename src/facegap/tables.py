@@ -485,7 +485,7 @@ GAPS = Schema(
 ATTACKS = Schema(
     "ATTACKS",  # attacks.parquet: presentation attacks in a file of scores, in its order
     {
-        "reference": INT,  # position in manifest.parquet of whom (or whose image) the attack was compared with
+        "reference": INT,  # position in manifest.parquet of the person or image that the attack was compared with
         "species": TEXT,
         "score": FLOAT,  # higher is more alike; NaN where none came
     },

@@ -144,7 +144,7 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     assert "Required for this: column gender (both of them) or age, and 20 people or more." in said
     assert "step 2 of 2: run the model on 30 faces and their mirror images" in found.stderr
     record = json.loads((tmp_path / "checks.json").read_text())
-    assert record["verdict"] == "settings not judged"
+    assert record["verdict"] == "settings not evaluated"
     assert {one["name"]: one["said"] for one in record["checks"]}["face found"] == "30 of 30 images"
     assert not (tmp_path / "findings").exists()
 
@@ -176,7 +176,7 @@ def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: 
 def test_no_card_can_be_proposed_from_few_people(toys: Any, few: Path) -> None:
     found = doctor(toys, toys.card("classifier").replace(".toml", ".onnx"), few, "--propose")
     assert isinstance(found.exception, NotEnoughPeopleError)
-    assert "settings cannot be judged" not in found.output
+    assert "settings cannot be evaluated" not in found.output
 
 
 def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: Path, tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def test_fewer_years_are_the_better_choice() -> None:
 
 def test_no_setting_with_an_answer_is_an_error() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
-    with pytest.raises(ModelError, match="no setting gives answers that can be judged"):
+    with pytest.raises(ModelError, match="no setting gives answers that can be evaluated"):
         best_first(judgement("identity", [float("nan")] * len(tried), tried), answered(len(tried)), tried)
 
 

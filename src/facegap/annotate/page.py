@@ -71,7 +71,7 @@ def create_app(task: Task, store: AnnotationStore, pictures: Pictures, door: Doo
 
     Raises
     ------
-    FacegapError : a scale that cannot be judged by eye
+    FacegapError : a scale that cannot be annotated by eye
     """
     pages = Pages(task, store, pictures, door)
     routes = [

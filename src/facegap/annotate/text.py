@@ -78,7 +78,7 @@ def wording_of(scale: Scale) -> Wording:
 
     Raises
     ------
-    FacegapError : a scale that is measured and cannot be judged by eye
+    FacegapError : a scale that is measured and cannot be annotated by eye
     """
     if scale.name not in WORDINGS:
         cure = f"use --scale {', '.join(WORDINGS)}, or measure it with facegap tone"

@@ -236,7 +236,7 @@ def spent(service: Service) -> bool:
 
 
 def asked_people(queue: Queue, rows: Sequence[dict[str, Any]]) -> int:
-    """People of whom at least one image was sent."""
+    """People with at least one image that was sent."""
     return len(np.unique(queue.person[[bool(row["sent"]) for row in rows]]))
 
 

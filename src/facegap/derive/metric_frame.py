@@ -272,7 +272,7 @@ def _spelt_alike(true: set[Any], predicted: set[Any]) -> None:
 
 
 def _folded(value: object) -> str:
-    """A class without case, spaces around it and the .0 of a whole number."""
+    """A class in lower case, without surrounding spaces and without the decimal of a whole number."""
     return str(value).strip().casefold().removesuffix(".0")
 
 

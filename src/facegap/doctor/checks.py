@@ -1,4 +1,4 @@
-"""What of a model can be checked without people to judge settings by: faces, numbers, the batch, the mirror.
+"""What of a model can be checked without people on whom settings can be evaluated: faces, numbers, the batch, the mirror.
 
 None of it says that colour, scale or crop are right. Some of it shows that something is wrong: templates that hardly
 depend on the face, or a picture that is nearer to other people than to its own mirror image.
@@ -63,7 +63,7 @@ class Check:
 class Checks:
     """What was checked of a card without judging its settings.
 
-    reason    : why the settings could not be judged
+    reason    : why the settings could not be evaluated
     unchecked : the settings that nothing is known of
     images    : that were looked at
     """
@@ -86,7 +86,7 @@ class Checks:
         """The checks as JSON holds them."""
         return {
             "model": self.card,
-            "verdict": "settings not judged",
+            "verdict": "settings not evaluated",
             "reason": self.reason,
             "needed": self.needed,
             "not_checked": list(self.unchecked),
@@ -110,7 +110,7 @@ def check_basics(
     """Check what needs no people with two photographs and no labels; nothing is remembered of it.
 
     model  : a card's name or path, or weights that a card describes
-    reason : why the settings cannot be judged, for the reader
+    reason : why the settings cannot be evaluated, for the reader
 
     Raises
     ------

@@ -132,7 +132,7 @@ def doctor(
     except NoJudgementError as error:
         if propose or find_card(model)[0] is None:
             raise
-        announce("settings cannot be judged; what needs no judgement is checked")
+        announce("settings cannot be evaluated; the checks that need no people are made")
         with progress_bar() as progress:
             checks = check_basics(
                 model,

@@ -179,8 +179,8 @@ def examine(
     ------
     CardError, FetchError, ModelError, DeviceError : as an audit
     ModelError : a detector, a black-box service, or a graph that no card could be proposed for
-    TableError : nothing in the manifest can judge this model; NotEnoughPeopleError where it is sound, but too small;
-                 NoJudgementError for a quality model, which no manifest can judge
+    TableError : nothing in the manifest can evaluate this model; NotEnoughPeopleError where it is sound, but too small;
+                 NoJudgementError for a quality model, which no manifest can evaluate
     """
     weights = Path(model)
     card, given = (None, weights) if propose else find_card(model)
@@ -214,7 +214,7 @@ UNTRIED = (
 
 
 def require_settings(card: ModelCard) -> None:
-    """Refuse what has no settings that people could judge.
+    """Refuse what has no settings that can be evaluated on people.
 
     Raises
     ------

@@ -223,7 +223,7 @@ def alike(judgement: Judgement, answers: Sequence[AnyArray], evidence: Evidence)
 
 
 def no_difference(one: Judged, best: Judged, measure: Measure) -> bool:
-    """Whether a setting that was judged against the best is within noise of it, and does not look worse by the margin.
+    """Whether a setting that was compared with the best is within noise of it, and does not look worse by the margin.
 
     With few people nearly everything is within noise, so the difference itself must be small, too.
     """
@@ -243,7 +243,7 @@ def fixed_fmrs(evidence: Evidence) -> tuple[float, ...]:
 
 
 def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidence, list[AnyArray]]:
-    """The faces to judge by, and the answers for them; for identity only people with two faces or more.
+    """The faces to evaluate on, and the answers for them; for identity only people with two faces or more.
 
     Raises
     ------

@@ -211,13 +211,13 @@ def best_first(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> 
 
     Raises
     ------
-    ModelError : none gives answers that can be judged
+    ModelError : none gives answers that can be evaluated
     """
     possible = [
         k for k, one in enumerate(judgement.settings) if one.variant.box_margin is None and np.isfinite(one.value)
     ]
     if not possible:
-        raise ModelError(f"{tried[0].card.file}: no setting gives answers that can be judged; write a card")
+        raise ModelError(f"{tried[0].card.file}: no setting gives answers that can be evaluated; write a card")
     best = max(possible, key=lambda k: goodness(judgement.settings[k], judgement))
     order = [best, *(k for k in range(len(tried)) if k != best)]
     return replace(found, answers=tuple(found.answers[k] for k in order)), [tried[k] for k in order]

@@ -29,12 +29,12 @@ class NoJudgementError(TableError):
 
 
 class NotEnoughPeopleError(NoJudgementError):
-    """The manifest is sound, but too few of its people can judge settings; what needs no such people can be checked."""
+    """The manifest is sound, but it has too few people to evaluate settings; what needs no people can be checked."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What settings are judged by.
+    """What settings are evaluated by.
 
     name       : as tables head it
     matters    : least improvement that is called wrong. 0.02 of the people is the margin of every rate here; a year is
@@ -98,12 +98,12 @@ class Sample:
 def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Question:
     """What a model can be asked about these portraits.
 
-    wanted : gender or age, for a classifier that says both; None: gender where it can be judged
-    Raises : TableError where the manifest has no answer to judge by; NotEnoughPeopleError where it names nobody
+    wanted : gender or age, for a classifier that says both; None: gender where it can be evaluated
+    Raises : TableError where the manifest has no answer to evaluate by; NotEnoughPeopleError where it names nobody
     """
     if card.task == "embed":
         if wanted not in (None, "identity"):
-            raise TableError(f"{card.name} is an embedder; it is judged by identity, not by {wanted}")
+            raise TableError(f"{card.name} is an embedder; it is evaluated by identity, not by {wanted}")
         if not table.has_subjects:
             raise NotEnoughPeopleError(
                 "no column subject, so nobody has two images to compare; add it, or use another manifest"
@@ -111,7 +111,7 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
         return "identity"
     if attack_detection(card) is not None and not card.gender_classes and not card.says_age:
         if wanted is not None:
-            raise TableError(f"{card.name} detects attacks; it is judged by bona fide portraits, not by {wanted}")
+            raise TableError(f"{card.name} detects attacks; it is evaluated by bona fide portraits, not by {wanted}")
         return "liveness"
     says: dict[Question, bool] = {"gender": bool(card.gender_classes), "age": card.says_age}
     possible = [question for question, said in says.items() if said and (wanted is None or question == wanted)]
@@ -120,7 +120,7 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
         asked = " or ".join(question for question, said in says.items() if said)
         has = ", ".join(table.labels) or "no label column"
         said = f"{card.name} says {asked}" + (f", you ask for {wanted}" if wanted else "")
-        raise TableError(f"{said}; the manifest has {has}. Add a column that it can be judged by")
+        raise TableError(f"{said}; the manifest has {has}. Add a column that it can be evaluated by")
     return labelled[0]
 
 

@@ -221,7 +221,7 @@ def remembered(path: Path | None) -> str:
 
 
 def checks_table(checks: Checks) -> TextTable:
-    """What was checked without people to judge settings by."""
+    """What was checked without people on whom settings can be evaluated."""
     return TextTable(
         f"{checks.card}: checks on {checks.images:,} images (detector {checks.detector})",
         ("check", "result", "found"),

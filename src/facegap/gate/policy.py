@@ -162,7 +162,7 @@ class GapTable(_AtThreshold):
     def _one_limit(self) -> Self:
         if (self.max_difference is None) == (self.max_ratio is None):
             usual = "max_ratio" if metric_of(self.metric).is_ratio else "max_difference"
-            raise ValueError(f"give either max_difference or max_ratio; facegap judges {self.metric} by {usual}")
+            raise ValueError(f"give either max_difference or max_ratio; facegap evaluates {self.metric} by {usual}")
         return self
 
     def rule(self, judge: Judge) -> Rule:

@@ -1,7 +1,7 @@
 """`facegap gate RUN --policy FILE`: does a run keep the limits of a policy? Every rule ends in one of three states.
 
 A limit is evaluated on the interval: it holds where the whole interval keeps it, it is broken where the whole interval lies
-beyond it, and else the run cannot tell. On request a rule judges the point value instead; then chance decides near it.
+beyond it, and else the run cannot tell. On request a rule evaluates the point value instead; then chance decides near it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def run_protocol(
         TAR by the rule of InsightFace as well.
     gallery : {"1", "2", "both"}, optional
         IJB: search this gallery (1:N) in place of comparing the listed pairs. Thresholds are then set as the protocol does, on
-        the searches that they judge, and labelled so, unless the settings say otherwise.
+        the searches that they are evaluated on, and labelled so, unless the settings say otherwise.
     fpir : sequence of float
         False positive identification rates at which TPIR is printed.
     labels : Path, optional

@@ -2,7 +2,7 @@
 
 Buolamwini and Gebru (2018) printed four rows by nine columns: everybody, each gender, each skin tone, each crossing.
 What the labels of the rows measure is said in `statistics/published.py`. Every cell here is a `Rate` of facegap's own,
-so the view says the same as rates.csv. No cell is ever made up: nobody to count is a dash.
+so the view says the same as rates.csv. A cell without people is a dash.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def search_table(run: Run, found: SearchRows) -> TextTable:
 
 
 def people(row: SearchRow) -> str:
-    """People behind the rates: mates, and where they are judged too non-mates."""
+    """People behind the rates: mates, and where they are evaluated too non-mates."""
     return " / ".join(map(str, row.subjects))
 
 

@@ -198,8 +198,8 @@ def impossible_table() -> TextTable:
         if not found.possible
     )
     notes = (
-        f"source = {SOURCE}. Most people: the largest number, up to those of the group, of whom some count prints so. Fewer than the "
-        "group means that faces were left out, or that print or its copy is off.",
+        f"source = {SOURCE}. Most people: the largest number, up to the size of the group, for which some count prints so. Fewer than "
+        "the group means that faces were left out, or that print or its copy is off.",
         "Kairos: every error ends in 0, and with one decimal each is a whole number of people: the zeros were added.",
     )
     heading = ("company", "column", "printed", "people", "closest gives", "most people", "without its last 0")

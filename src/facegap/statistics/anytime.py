@@ -271,7 +271,7 @@ def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = 
 def anytime_gaps(
     groups: Mapping[str, FloatArray], *, margin: float, is_ratio: bool = False, alpha: float = 0.05
 ) -> list[AnytimeGap]:
-    """All gaps of a family of groups, which may be judged again after every batch until each has a verdict.
+    """All gaps of a family of groups, which may be tested again after every batch until each has a verdict.
 
     Parameters
     ----------

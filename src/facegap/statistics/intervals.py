@@ -3,7 +3,7 @@
 Counts may be fractional: a rate whose trials are not independent enters with its effective trials, as
 errors = rate * effective_trials. Undefined is NaN, never 0 or 1.
 
-`wilson`, `clopper_pearson` and `newcombe_difference` are the published formulas. Gaps are judged by `difference_at` and
+`wilson`, `clopper_pearson` and `newcombe_difference` are the published formulas. Gaps are tested by `difference_at` and
 `difference_p` (and by `ratio_at`, statistics/ratios.py), because Wilson's lower limit is too high where errors are
 rare: with 1 error in n it is 0.18 / n, and one error has a probability of 0.16 at that rate. A test of 20 people against
 5,000 by Newcombe's interval has a size of 0.121 at a nominal 0.05 (benchmarks/rare_errors.py).

@@ -140,7 +140,7 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
 
 
 def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
-    """The most people, up to `size`, of whom some whole number prints as this share; 0 where no number of people does.
+    """The largest number of people, up to `size`, for which some count prints as this proportion; 0 where there is none.
 
     Where it is less than `size`, at least `size` less that many people were left out of the printed share.
 
@@ -209,7 +209,7 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
 
 
 def people_with_errors(wrong: Mapping[str, int]) -> RebuiltPeople:
-    """The 1,270 people of the benchmark, of whom so many in DF, DM, LF and LM were called by the other gender.
+    """The 1,270 people of the benchmark, with these numbers misclassified in DF, DM, LF and LM.
 
     Raises : StatisticsError for a missing group, or more errors than people
 

@@ -1,6 +1,6 @@
 """Intervals and p of the ratio of two proportions.
 
-`ratio_interval` is the published one: Katz where both groups have errors, else Koopman. Gaps are judged by `ratio_at`,
+`ratio_interval` is the published one: Katz where both groups have errors, else Koopman. Gaps are tested by `ratio_at`,
 made from the same limits of each rate as the difference (statistics/intervals.py): it excludes 1 exactly where the
 interval of the difference excludes 0, so that a gap has one p whatever the scale of its margin, and nothing jumps where
 the last error of a group goes. Katz's has a size of 0.10 for 20 people against 5,000 at a nominal 0.05.

@@ -2,7 +2,7 @@
 
 A logistic curve over the trials, by Firth's penalised likelihood, which is finite however few errors there are. Its
 uncertainty is the delete-one-unit jackknife in one step, so that trials of one person (or unit) count together, with
-Student's t for the few units that carry it. What is judged is the change of the rate between two stated values.
+Student's t for the few units that carry it. What is tested is the change of the rate between two stated values.
 """
 
 from __future__ import annotations

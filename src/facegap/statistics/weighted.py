@@ -226,7 +226,7 @@ def weighted_gaps(
     known: Sequence[bool],
     is_primary: bool = True,
 ) -> WeightedGaps:
-    """All pairwise gaps of weighted rates, judged as `gap_family` judges gaps of counts.
+    """All pairwise gaps of weighted rates, tested as `gap_family` tests gaps of counts.
 
     known      : whether the labels of each group are known; others, and groups of fewer effective units than
                  `minimum_subjects`, are in no gap

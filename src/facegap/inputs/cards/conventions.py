@@ -8,6 +8,6 @@ ARCFACE_POINTS: tuple[tuple[float, float], ...] = tuple(
     (x / 112, y / 112)
     for x, y in ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 )
-# ImageNet's mean .485 .456 .406 and deviation .229 .224 .225 of values 0 to 1, red, green, blue, for pixels 0 to 255.
+# ImageNet's mean 0.485 0.456 0.406 and standard deviation 0.229 0.224 0.225 of values 0 to 1, red, green, blue, for pixels 0 to 255.
 IMAGENET_MEAN: tuple[float, float, float] = (123.675, 116.28, 103.53)
 IMAGENET_SCALE: tuple[float, float, float] = (0.0171247538, 0.0175070028, 0.0174291939)
